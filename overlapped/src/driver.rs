@@ -1,0 +1,873 @@
+//! The driver: one thread, one completion queue.
+//!
+//! It owns every operation from its start to its end, in a table of slots with generations; keeps the order of each
+//! socket's receives and sends; re-arms multishot operations; resumes short sends; runs timers and the steps of a close. What
+//! it asks of a backend (`sys`) is small: start this request, cancel it, wait, tell me what happened.
+//!
+//! What it promises, the contracts of the I/O floor:
+//!
+//! - **Ownership.** An operation owns its buffers from `submit` to its last completion.
+//! - **One last completion** for every operation that was started, whatever happens.
+//! - **Nothing runs inside `submit`, `cancel` or `turn`**: completions are taken with [`Driver::next`].
+//! - **Order.** At most one receive and one send of a socket are with the kernel; the rest wait in its queue.
+//! - **Identity.** What the kernel hands back is slot and generation; what is stale is dropped.
+//! - **Dropping** a driver cancels everything, drains it, and only then frees memory.
+
+mod closing;
+mod slots;
+mod sockets;
+mod timers;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::buf::AnyBuf;
+use crate::error::{Action, Error, ErrorKind, Rejected};
+use crate::op::{CloseMode, Completion, Flags, Op, OpId, Outcome, SocketId, Start};
+use crate::pool::{Pool, PoolConfig};
+use crate::report::{Backend, Report};
+use crate::sys::{self, Event, Handle, Happened, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
+use crate::time::Time;
+
+use slots::{CloseStep, MOST_SLOTS, NONE, Slots, Stage, What};
+use sockets::{Direction, Sockets};
+use timers::Timers;
+
+/// How long accepting pauses when descriptors or memory have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel still holds.
+const DROP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a driver is made of, and its limits.
+#[derive(Clone, Debug)]
+pub struct DriverConfig {
+    /// The backend; `None` picks the best that works here.
+    pub backend: Option<Backend>,
+    /// Operations that may be in flight at once: at most 2^24.
+    pub operations: usize,
+    /// Sockets there may be at once.
+    pub sockets: usize,
+    /// Receives, and likewise sends, that may be in flight on one socket.
+    pub queue: usize,
+    /// The pooled receive buffers.
+    pub pool: PoolConfig,
+    /// Entries of the submission queue; the system rounds it up to a power of two.
+    pub submissions: u32,
+    /// Bytes that one multishot receive may bring in one turn, where the kernel can be told so; more are fetched in the next
+    /// turn. It keeps one flooding peer from taking every pooled buffer. 0 is no limit.
+    pub turn_bytes: u32,
+}
+
+impl Default for DriverConfig {
+    /// A million operations, 262,144 sockets, 1,024 operations in a socket's queue, 256 buffers of 16 KiB, 64 KiB for a receive
+    /// in a turn.
+    fn default() -> DriverConfig {
+        DriverConfig {
+            backend: None,
+            operations: 1 << 20,
+            sockets: 1 << 18,
+            queue: 1024,
+            pool: PoolConfig::default(),
+            submissions: 1024,
+            turn_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// How long a turn may wait for something to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    Poll,
+    /// At most so long.
+    For(Duration),
+    /// At most until this moment of the driver's clock.
+    Until(Time),
+    /// Until something happens, or a [`WakeHandle`] is used.
+    Forever,
+}
+
+/// What is in use at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Live {
+    /// Operations that have not had their last completion taken.
+    pub operations: usize,
+    /// Sockets, listeners among them.
+    pub sockets: usize,
+    /// Pooled buffers held by packets.
+    pub packets: usize,
+}
+
+/// Overlapped I/O for one thread: see [the crate](crate) for an example.
+///
+/// It stays on the thread that made it. Dropping it cancels what is in flight and waits until the kernel has let go of every buffer.
+pub struct Driver {
+    backend: sys::Backend,
+    slots: Slots,
+    sockets: Sockets,
+    timers: Timers,
+    pool: Rc<Pool>,
+    /// Slots with something for the backend: a start, or a cancel. Each is in it at most once.
+    listed: VecDeque<u32>,
+    /// What ended without the backend.
+    ready: VecDeque<(u32, Result<Outcome, Error>)>,
+    /// Multishot receives that wait for a pooled buffer, first come first served.
+    starved: VecDeque<OpId>,
+    /// Completions of what was no longer there.
+    stale: u64,
+    random: u64,
+    queue_limit: usize,
+}
+
+impl Driver {
+    /// Makes a driver.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names a setting that is out of range. Any other error says which backend could not be set up, and why.
+    pub fn new(config: DriverConfig) -> Result<Driver, Error> {
+        let invalid = |what: String| Error::new(Action::Setup, ErrorKind::InvalidArgument).because(what);
+        config.pool.check().map_err(invalid)?;
+        if config.operations == 0 || config.operations > MOST_SLOTS {
+            return Err(invalid(format!("{} operations: must be 1 to {MOST_SLOTS}", config.operations)));
+        }
+        if config.sockets == 0 || config.sockets >= NONE as usize {
+            return Err(invalid(format!("{} sockets: must be 1 to {}", config.sockets, NONE - 1)));
+        }
+        if config.queue == 0 {
+            return Err(invalid("a socket's queue of 0 operations: must be at least 1".into()));
+        }
+        if !(1..=32_768).contains(&config.submissions) {
+            return Err(invalid(format!("{} submissions: must be 1 to 32768", config.submissions)));
+        }
+        let pool = Pool::new(config.pool);
+        let backend = sys::Backend::new(&config, &pool)?;
+        Ok(Driver {
+            backend,
+            slots: Slots::new(config.operations),
+            sockets: Sockets::new(config.sockets),
+            timers: Timers::default(),
+            pool,
+            listed: VecDeque::new(),
+            ready: VecDeque::new(),
+            starved: VecDeque::new(),
+            stale: 0,
+            random: sys::seed(),
+            queue_limit: config.queue,
+        })
+    }
+
+    /// Which backend this is, which features it uses, and why it does not use others.
+    pub fn report(&self) -> &Report {
+        self.backend.report()
+    }
+
+    /// A handle with which any thread can end this driver's wait.
+    pub fn wake_handle(&self) -> WakeHandle {
+        self.backend.wake_handle()
+    }
+
+    /// This moment on the driver's clock.
+    pub fn now(&self) -> Time {
+        self.backend.now()
+    }
+
+    /// A number from the driver's random source: for spreading and sampling, not for secrets.
+    pub fn random(&mut self) -> u64 {
+        // SplitMix64.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// What is in use at this moment.
+    pub fn live(&self) -> Live {
+        Live { operations: self.slots.live(), sockets: self.sockets.live(), packets: self.pool.lent() }
+    }
+
+    /// How many completions came back for operations that were no longer there, and were dropped.
+    pub fn stale(&self) -> u64 {
+        self.stale
+    }
+
+    // ---- sockets ----
+
+    fn insert(&mut self, handle: Handle, listener: bool, action: Action) -> Result<SocketId, Rejected<Handle>> {
+        if self.sockets.is_full() {
+            let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
+            return Err(Rejected { error, given: handle });
+        }
+        Ok(self.sockets.insert(handle, listener))
+    }
+
+    /// Binds a listener. Its options hold for the connections it accepts.
+    ///
+    /// # Errors
+    /// `InUse`, `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`, with the address; `LimitReached`.
+    pub fn listen(&mut self, address: SocketAddr, options: &ListenOptions) -> Result<SocketId, Error> {
+        let handle = self.backend.listen(address, options)?;
+        Ok(self.insert(handle, true, Action::Listen)?)
+    }
+
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    ///
+    /// # Errors
+    /// `TooManyFiles`, `LimitReached`.
+    pub fn socket(&mut self, family_of: SocketAddr) -> Result<SocketId, Error> {
+        let handle = self.backend.socket(family_of)?;
+        Ok(self.insert(handle, false, Action::Socket)?)
+    }
+
+    /// Takes over a connection: one that was accepted, by whichever driver, or one made by the standard library.
+    ///
+    /// # Errors
+    /// `LimitReached` if the table of sockets is full; the stream is given back.
+    pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Rejected<Stream>> {
+        self.insert(stream.0, false, Action::Socket)
+            .map_err(|rejected| Rejected { error: rejected.error, given: Stream(rejected.given) })
+    }
+
+    /// Gives a connection away, to another driver or to the standard library.
+    ///
+    /// # Errors
+    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it, or if it is a listener.
+    pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
+        let index = self.find(socket, Action::Socket)?;
+        if !self.sockets[index].is_idle() || self.sockets[index].listener {
+            let why = "only an idle stream can be released: a listener cannot, nor one with operations in flight";
+            return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
+        }
+        Ok(Stream(self.sockets.remove(index).expect("a socket that is not being closed has its handle")))
+    }
+
+    fn find(&self, socket: SocketId, action: Action) -> Result<u32, Error> {
+        self.sockets.find(socket).ok_or_else(|| Error::new(action, ErrorKind::Closed))
+    }
+
+    fn handle(&self, socket: SocketId) -> Result<&Handle, Error> {
+        let index = self.find(socket, Action::Option)?;
+        Ok(self.sockets[index].handle.as_ref().expect("a socket that is not being closed has its handle"))
+    }
+
+    /// The address a socket is bound to: for a listener on port 0, the real port.
+    pub fn local_addr(&self, socket: SocketId) -> Result<SocketAddr, Error> {
+        self.handle(socket)?.local_addr()
+    }
+
+    /// The address of a socket's peer.
+    pub fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, Error> {
+        self.handle(socket)?.peer_addr()
+    }
+
+    /// Sets options of a stream.
+    pub fn set_options(&self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
+        self.handle(socket)?.set_options(options)
+    }
+
+    // ---- operations ----
+
+    /// Starts an operation. It is handed to the system in the next [`turn`](Driver::turn); `token` comes back with its completions.
+    ///
+    /// # Errors
+    /// Only what can be found out here, and the operation is given back: `Closed` (the socket is not there, or is being closed),
+    /// `LimitReached` (the table or the socket's queue is full), `InvalidArgument` (no buffers; flags that make no sense
+    /// together). Every error of the operating system is the operation's completion.
+    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Rejected<Op>> {
+        match self.check(&op) {
+            Ok(socket) => Ok(self.start(op.0, socket, token)),
+            Err(error) => Err(Rejected { error, given: op }),
+        }
+    }
+
+    /// Whether an operation can be started, and its socket's entry.
+    fn check(&mut self, op: &Op) -> Result<u32, Error> {
+        let (action, socket, direction) = match &op.0 {
+            Start::Accept { listener, .. } => (Action::Accept, *listener, Some(Direction::Receive)),
+            Start::Connect { socket, .. } => (Action::Connect, *socket, Some(Direction::Send)),
+            Start::Recv { socket, .. } | Start::RecvMulti { socket } => {
+                (Action::Receive, *socket, Some(Direction::Receive))
+            }
+            Start::Send { socket, .. } => (Action::Send, *socket, Some(Direction::Send)),
+            Start::Shutdown { socket, .. } => (Action::Shutdown, *socket, Some(Direction::Send)),
+            Start::Close { socket, .. } => (Action::Close, *socket, None),
+            Start::Timer { .. } => {
+                self.check_room(Action::Timer)?;
+                return Ok(NONE);
+            }
+        };
+        let invalid = |why: &str| Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
+        match &op.0 {
+            Start::Recv { buf, flags, .. } => {
+                if buf.parts() == 0 {
+                    return invalid("an empty list of buffers");
+                }
+                if flags.contains(Flags::WAIT_ALL) && flags.contains(Flags::OUT_OF_BAND) {
+                    return invalid("WAIT_ALL does not go with OUT_OF_BAND");
+                }
+                if flags.contains(Flags::WAIT_ALL) && flags.contains(Flags::PEEK) {
+                    return invalid("WAIT_ALL does not go with PEEK");
+                }
+            }
+            Start::Send { buf, flags, .. } => {
+                if buf.parts() == 0 {
+                    return invalid("an empty list of buffers");
+                }
+                if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) {
+                    return invalid("PEEK and WAIT_ALL are flags of receives");
+                }
+            }
+            _ => {}
+        }
+        let index = self.find(socket, action)?;
+        self.check_room(action)?;
+        let is_accept = matches!(op.0, Start::Accept { .. });
+        let entry = &mut self.sockets[index];
+        if let Some(direction) = direction {
+            if is_accept != entry.listener {
+                return invalid(if is_accept { "not a listener" } else { "a listener can only accept and be closed" });
+            }
+            if entry.queue(direction).len() >= self.queue_limit {
+                let why = format!("{} operations are waiting on this socket", self.queue_limit);
+                return Err(Error::new(action, ErrorKind::LimitReached).because(why));
+            }
+        }
+        Ok(index)
+    }
+
+    fn check_room(&self, action: Action) -> Result<(), Error> {
+        match self.slots.is_full() {
+            true => Err(Error::new(action, ErrorKind::LimitReached)
+                .because(format!("{} operations are in flight", self.slots.live()))),
+            false => Ok(()),
+        }
+    }
+
+    fn start(&mut self, op: Start, socket: u32, token: u64) -> OpId {
+        let (direction, what, buf, total) = match op {
+            Start::Accept { multi, .. } => (Direction::Receive, What::Accept { multi }, None, 0),
+            Start::Connect { address, .. } => (Direction::Send, What::Connect { address }, None, 0),
+            Start::Recv { mut buf, flags, .. } => {
+                let total = buf.total();
+                (Direction::Receive, What::Recv { flags }, Some(buf), total)
+            }
+            Start::RecvMulti { .. } => (Direction::Receive, What::RecvMulti, None, 0),
+            Start::Send { mut buf, flags, .. } => {
+                let total = buf.total();
+                (Direction::Send, What::Send { flags }, Some(buf), total)
+            }
+            Start::Shutdown { how, .. } => (Direction::Send, What::Shutdown { how }, None, 0),
+            Start::Close { mode, .. } => return self.start_close(socket, mode, token),
+            Start::Timer { at } => return self.start_timer(at, token),
+        };
+        let slot = self.slots.insert(socket, token, what, buf);
+        self.slots[slot].total = total;
+        let queue = self.sockets[socket].queue(direction);
+        let first = queue.is_empty();
+        queue.push(&mut self.slots, slot);
+        if first {
+            self.begin(slot);
+        } else {
+            self.slots[slot].stage = Stage::Queued;
+        }
+        self.slots.id(slot)
+    }
+
+    fn start_timer(&mut self, at: Time, token: u64) -> OpId {
+        let slot = self.slots.insert(NONE, token, What::Timer, None);
+        self.slots[slot].stage = Stage::Parked;
+        self.set_deadline(slot, at);
+        self.slots.id(slot)
+    }
+
+    fn set_deadline(&mut self, slot: u32, at: Time) {
+        self.clear_deadline(slot);
+        // `MAX` is what says "no deadline", so the end of time is a nanosecond early.
+        let at = at.min(Time::from_nanos(u64::MAX - 1));
+        self.slots[slot].deadline = at;
+        self.timers.insert(at, slot);
+    }
+
+    fn clear_deadline(&mut self, slot: u32) {
+        let at = std::mem::replace(&mut self.slots[slot].deadline, Time::MAX);
+        if at != Time::MAX {
+            self.timers.remove(at, slot);
+        }
+    }
+
+    /// An operation that has come to the head of its queue, or goes on: to the backend, before the next wait.
+    fn begin(&mut self, slot: u32) {
+        let entry = &mut self.slots[slot];
+        if matches!(entry.what, What::Send { .. } | What::Shutdown { .. }) && self.sockets[entry.socket].broken {
+            let action = entry.what.action();
+            return self.end(slot, Err(Error::new(action, ErrorKind::BrokenStream)));
+        }
+        entry.stage = Stage::Submitting;
+        self.list(slot);
+    }
+
+    fn list(&mut self, slot: u32) {
+        if !std::mem::replace(&mut self.slots[slot].listed, true) {
+            self.listed.push_back(slot);
+        }
+    }
+
+    /// An operation has ended without the backend: its completion is taken in its turn, never from within a call.
+    fn end(&mut self, slot: u32, result: Result<Outcome, Error>) {
+        debug_assert!(!matches!(self.slots[slot].stage, Stage::Kernel | Stage::Ready | Stage::Free));
+        self.clear_deadline(slot);
+        self.slots[slot].stage = Stage::Ready;
+        self.ready.push_back((slot, result));
+    }
+
+    /// Asks for an operation to end early. It still ends with one last completion, of kind `Cancelled` or, if it was faster, with what it
+    /// brought. A graceful close that is cancelled closes at once; any other close cannot be cancelled.
+    ///
+    /// Returns `false` if there is nothing to cancel: the operation has ended (its completion may still be waiting to be taken), or was
+    /// never there.
+    pub fn cancel(&mut self, id: OpId) -> bool {
+        let Some(slot) = self.slots.find(id) else { return false };
+        self.cancel_slot(slot)
+    }
+
+    fn cancel_slot(&mut self, slot: u32) -> bool {
+        if let What::Close { step, .. } = self.slots[slot].what {
+            return self.hasten(slot, step);
+        }
+        match self.slots[slot].stage {
+            Stage::Free | Stage::Ready => false,
+            Stage::Kernel => {
+                self.slots[slot].cancelled = true;
+                self.list(slot);
+                true
+            }
+            Stage::Queued => {
+                // It ends at once, out of the order of its queue; those before it keep theirs.
+                let socket = &mut self.sockets[self.slots[slot].socket];
+                let _ = socket.sends.remove(&mut self.slots, slot) || socket.receives.remove(&mut self.slots, slot);
+                self.end_cancelled(slot);
+                true
+            }
+            Stage::Submitting | Stage::Parked => {
+                self.end_cancelled(slot);
+                true
+            }
+        }
+    }
+
+    fn end_cancelled(&mut self, slot: u32) {
+        if matches!(self.slots[slot].what, What::RecvMulti) {
+            let id = self.slots.id(slot);
+            self.starved.retain(|starved| *starved != id);
+        }
+        let result = self.cut_short(slot, Error::new(self.slots[slot].what.action(), ErrorKind::Cancelled));
+        self.end(slot, result);
+    }
+
+    /// How an operation ends that fails after it has, perhaps, moved some bytes.
+    fn cut_short(&mut self, slot: u32, error: Error) -> Result<Outcome, Error> {
+        let entry = &mut self.slots[slot];
+        match entry.what {
+            // What was taken out of the stream is delivered; the error will come again.
+            What::Recv { .. } if entry.progress > 0 => Ok(self.received(slot)),
+            What::Send { .. } if entry.progress > 0 => {
+                self.sockets[entry.socket].broken = true;
+                Err(error.after(entry.progress))
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn received(&mut self, slot: u32) -> Outcome {
+        let entry = &mut self.slots[slot];
+        let bytes = entry.progress as usize;
+        if let Some(buf) = &mut entry.buf {
+            sys::set_received(buf, bytes);
+        }
+        Outcome::Received(bytes)
+    }
+
+    // ---- the loop ----
+
+    /// Hands over what was started, waits until something happens or the wait is over, and leaves what happened to be taken with
+    /// [`next`](Driver::next). Does not wait while completions are there to be taken.
+    ///
+    /// # Errors
+    /// Only if the backend itself fails, which no peer can bring about.
+    pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
+        self.expire();
+        self.feed_starved();
+        self.flush()?;
+        let limit = match wait {
+            Wait::Poll => Some(Time::ZERO),
+            Wait::For(duration) => Some(self.now() + duration),
+            Wait::Until(at) => Some(at),
+            Wait::Forever => None,
+        };
+        let limit = match (limit, self.timers.earliest()) {
+            (Some(limit), Some(timer)) => Some(limit.min(timer)),
+            (limit, timer) => limit.or(timer),
+        };
+        let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
+        self.backend.turn(limit)?;
+        self.expire();
+        Ok(())
+    }
+
+    /// The next completion, if there is one now.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would hold the driver borrowed while completions are handled"
+    )]
+    pub fn next(&mut self) -> Option<Completion> {
+        loop {
+            if let Some((slot, result)) = self.ready.pop_front() {
+                return Some(self.finish(slot, result));
+            }
+            let event = self.backend.next()?;
+            if let Some(completion) = self.handle_event(event) {
+                return Some(completion);
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        if self.timers.earliest().is_none() {
+            return;
+        }
+        let now = self.now();
+        while let Some(slot) = self.timers.pop_due(now) {
+            self.slots[slot].deadline = Time::MAX;
+            match self.slots[slot].what {
+                What::Timer => self.end(slot, Ok(Outcome::Elapsed)),
+                What::Close { .. } => self.close_expired(slot),
+                // An accept whose pause is over.
+                _ => self.begin(slot),
+            }
+        }
+    }
+
+    fn feed_starved(&mut self) {
+        if self.starved.is_empty() || !self.pool.has_returned() {
+            return;
+        }
+        while let Some(id) = self.starved.pop_front() {
+            if let Some(slot) = self.slots.find(id).filter(|slot| self.slots[*slot].stage == Stage::Parked) {
+                self.begin(slot);
+            }
+        }
+    }
+
+    /// Hands starts and cancels to the backend, as far as it has room.
+    fn flush(&mut self) -> Result<(), Error> {
+        while let Some(&slot) = self.listed.front() {
+            if !self.backend.has_room()? {
+                break;
+            }
+            self.listed.pop_front();
+            self.slots[slot].listed = false;
+            match self.slots[slot].stage {
+                Stage::Submitting => self.hand_over(slot),
+                Stage::Kernel if self.slots[slot].cancelled => self.backend.cancel(self.slots.id(slot)),
+                // It was cancelled, or has ended, since.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, slot: u32) {
+        let id = self.slots.id(slot);
+        let entry = &mut self.slots[slot];
+        let socket = &mut self.sockets[entry.socket];
+        entry.stage = Stage::Kernel;
+        if let What::Close { step: CloseStep::Closing, mode } = entry.what {
+            let handle = socket.handle.take().expect("a socket is closed once");
+            if mode == CloseMode::Abort {
+                handle.reset_on_close();
+            }
+            return self.backend.start(id, Request::Close { handle });
+        }
+        let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
+        let buf = entry.buf.as_mut();
+        let request = match entry.what {
+            What::Accept { multi } => Request::Accept { handle, multi },
+            What::Connect { address } => Request::Connect { handle, address },
+            What::Recv { flags } => {
+                let buf = buf.expect("a receive owns a buffer");
+                Request::Recv { handle, buf, skip: entry.progress, flags }
+            }
+            What::RecvMulti => Request::RecvPooled { handle },
+            What::Send { flags } => {
+                let buf = buf.expect("a send owns a buffer");
+                Request::Send { handle, buf, skip: entry.progress, flags }
+            }
+            What::Shutdown { how } => Request::Shutdown { handle, how },
+            What::Close { step: CloseStep::ShuttingDown, .. } => {
+                Request::Shutdown { handle, how: crate::op::ShutdownHow::Send }
+            }
+            What::Close { .. } => Request::Discard { handle },
+            What::Timer => unreachable!("timers are not the backend's"),
+        };
+        self.backend.start(id, request);
+    }
+
+    /// What the backend reports, as a completion if it is one.
+    fn handle_event(&mut self, event: Event) -> Option<Completion> {
+        let Some(slot) = self.slots.find(event.id).filter(|slot| self.slots[*slot].stage == Stage::Kernel) else {
+            // Dropping the event releases what it carries.
+            self.stale += 1;
+            return None;
+        };
+        if !event.more {
+            // With the backend no longer: back in the program's hands, until it is said where it goes.
+            self.slots[slot].stage = Stage::Submitting;
+        }
+        let cancelled = self.slots[slot].cancelled;
+        match self.slots[slot].what {
+            What::Accept { multi } => self.accepted(slot, multi, event),
+            What::RecvMulti => self.packet(slot, event),
+            What::Close { step, .. } => {
+                self.close_event(slot, step, event.happened);
+                None
+            }
+            What::Connect { address } => Some(match event.happened {
+                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Connect, code).at(address))),
+                _ => self.finish(slot, Ok(Outcome::Connected)),
+            }),
+            What::Shutdown { .. } => Some(match event.happened {
+                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Shutdown, code))),
+                _ => self.finish(slot, Ok(Outcome::ShutDown)),
+            }),
+            What::Recv { flags } => match event.happened {
+                Happened::Moved(bytes) => {
+                    let entry = &mut self.slots[slot];
+                    entry.progress += u64::from(bytes);
+                    if bytes == 0 && entry.total > 0 {
+                        self.sockets[entry.socket].ended = true;
+                    } else if flags.contains(Flags::WAIT_ALL) && entry.progress < entry.total && !cancelled {
+                        self.begin(slot);
+                        return None;
+                    }
+                    let outcome = self.received(slot);
+                    Some(self.finish(slot, Ok(outcome)))
+                }
+                Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
+                _ => unreachable!("a receive moves bytes or fails"),
+            },
+            What::Send { .. } => match event.happened {
+                Happened::Moved(bytes) => {
+                    let entry = &mut self.slots[slot];
+                    entry.progress += u64::from(bytes);
+                    if entry.progress >= entry.total {
+                        let total = entry.total;
+                        return Some(self.finish(slot, Ok(Outcome::Sent(total))));
+                    }
+                    if cancelled {
+                        let result = self.cut_short(slot, Error::new(Action::Send, ErrorKind::Cancelled));
+                        return Some(self.finish(slot, result));
+                    }
+                    self.begin(slot);
+                    None
+                }
+                Happened::Failed(code) => self.moving_failed(slot, Action::Send, code),
+                _ => unreachable!("a send moves bytes or fails"),
+            },
+            What::Timer => unreachable!("timers are not the backend's"),
+        }
+    }
+
+    /// A receive or send failed; the error is its end, unless it only means "once more".
+    fn moving_failed(&mut self, slot: u32, action: Action, code: i32) -> Option<Completion> {
+        if sys::is_interrupted(code) && !self.slots[slot].cancelled {
+            self.begin(slot);
+            return None;
+        }
+        let error = Error::os(action, code);
+        self.note_death(slot, &error);
+        let result = self.cut_short(slot, error);
+        Some(self.finish(slot, result))
+    }
+
+    fn note_death(&mut self, slot: u32, error: &Error) {
+        if !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
+            self.sockets[self.slots[slot].socket].dead = true;
+        }
+    }
+
+    fn accepted(&mut self, slot: u32, multi: bool, event: Event) -> Option<Completion> {
+        let cancelled = self.slots[slot].cancelled;
+        match event.happened {
+            Happened::Accepted(handle, peer) => {
+                let result = Ok(Outcome::Accepted(Stream(handle), peer));
+                if !multi {
+                    return Some(self.finish(slot, result));
+                }
+                if !event.more {
+                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
+                }
+                Some(self.result(slot, result))
+            }
+            Happened::Failed(code) if sys::accept_goes_on(code) && !cancelled => {
+                // A connection that died in the backlog: nobody is there to be told.
+                if !event.more {
+                    self.begin(slot);
+                }
+                None
+            }
+            Happened::Failed(code) => {
+                let error = Error::os(Action::Accept, code);
+                let pause = matches!(error.kind(), ErrorKind::TooManyFiles | ErrorKind::OutOfMemory);
+                if !(pause && multi) || cancelled {
+                    return Some(self.finish(slot, Err(error)));
+                }
+                if !event.more {
+                    self.slots[slot].stage = Stage::Parked;
+                    let at = self.now() + ACCEPT_PAUSE;
+                    self.set_deadline(slot, at);
+                }
+                Some(self.result(slot, Err(error)))
+            }
+            _ => unreachable!("an accept brings a connection or fails"),
+        }
+    }
+
+    fn packet(&mut self, slot: u32, event: Event) -> Option<Completion> {
+        let cancelled = self.slots[slot].cancelled;
+        match event.happened {
+            Happened::Packet(packet) => {
+                if !event.more {
+                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
+                }
+                Some(self.result(slot, Ok(Outcome::Packet(packet))))
+            }
+            Happened::Starved => {
+                if cancelled {
+                    let error = Error::new(Action::Receive, ErrorKind::Cancelled);
+                    return Some(self.finish(slot, Err(error)));
+                }
+                self.slots[slot].stage = Stage::Parked;
+                self.starved.push_back(self.slots.id(slot));
+                None
+            }
+            Happened::Moved(_) => {
+                self.sockets[self.slots[slot].socket].ended = true;
+                Some(self.finish(slot, Ok(Outcome::Received(0))))
+            }
+            Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
+            Happened::Accepted(..) => unreachable!("a receive brings a packet or fails"),
+        }
+    }
+
+    /// One result of a multishot operation.
+    fn result(&self, slot: u32, result: Result<Outcome, Error>) -> Completion {
+        let (id, token) = (self.slots.id(slot), self.slots[slot].token);
+        Completion { id, token, more: true, result, buf: None }
+    }
+
+    /// The last completion of an operation: frees its slot, and lets go on what waited for it.
+    fn finish(&mut self, slot: u32, result: Result<Outcome, Error>) -> Completion {
+        self.clear_deadline(slot);
+        let (id, token, socket) = (self.slots.id(slot), self.slots[slot].token, self.slots[slot].socket);
+        let direction = self.slots[slot].what.direction();
+        if let Some(direction) = direction {
+            // Out of its queue, unless it was cancelled while it stood behind others.
+            let entry = &mut self.sockets[socket];
+            let queue = entry.queue(direction);
+            if queue.head() == Some(slot) {
+                queue.remove(&mut self.slots, slot);
+                if let Some(next) = queue.head()
+                    && self.slots[next].stage == Stage::Queued
+                {
+                    self.begin(next);
+                }
+            }
+        }
+        let buf: Option<AnyBuf> = self.slots.remove(slot);
+        if direction.is_some() && self.sockets[socket].is_closing() {
+            self.close_goes_on(socket);
+        }
+        Completion { id, token, more: false, result, buf }
+    }
+}
+
+impl What {
+    fn action(&self) -> Action {
+        match self {
+            What::Accept { .. } => Action::Accept,
+            What::Connect { .. } => Action::Connect,
+            What::Recv { .. } | What::RecvMulti => Action::Receive,
+            What::Send { .. } => Action::Send,
+            What::Shutdown { .. } => Action::Shutdown,
+            What::Close { .. } => Action::Close,
+            What::Timer => Action::Timer,
+        }
+    }
+
+    /// The queue it stands in.
+    fn direction(&self) -> Option<Direction> {
+        match self {
+            What::Accept { .. } | What::Recv { .. } | What::RecvMulti => Some(Direction::Receive),
+            What::Connect { .. } | What::Send { .. } | What::Shutdown { .. } => Some(Direction::Send),
+            What::Close { .. } | What::Timer => None,
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// Cancels everything and waits until the kernel has let go. It is bounded: what the kernel will not let go of in ten seconds is leaked
+    /// rather than freed, and said in the log.
+    fn drop(&mut self) {
+        let limit = self.now() + DROP_PATIENCE;
+        loop {
+            let mut held = 0;
+            for slot in self.slots.indices() {
+                if self.slots[slot].stage == Stage::Kernel {
+                    held += 1;
+                    // A cancel that found the request on its way from one wait to the next is asked again.
+                    self.slots[slot].cancelled = true;
+                    self.list(slot);
+                } else if self.slots[slot].stage == Stage::Submitting {
+                    // Never handed over: nothing is owed.
+                    self.slots[slot].stage = Stage::Parked;
+                }
+            }
+            if held == 0 {
+                return;
+            }
+            let asked = self.flush();
+            let soon = (self.now() + Duration::from_millis(50)).min(limit);
+            let turned = asked.and_then(|()| self.backend.turn(Some(soon)));
+            while let Some(event) = self.backend.next() {
+                if let Some(slot) = self.slots.find(event.id)
+                    && self.slots[slot].stage == Stage::Kernel
+                    && !event.more
+                {
+                    self.slots[slot].stage = Stage::Parked;
+                }
+            }
+            if turned.is_err() || self.now() >= limit {
+                break;
+            }
+        }
+        tracing::error!(
+            "a driver was dropped and the kernel did not let go of all its operations; their memory is leaked"
+        );
+        for slot in self.slots.indices() {
+            if self.slots[slot].stage == Stage::Kernel {
+                std::mem::forget(self.slots[slot].buf.take());
+            }
+        }
+        self.backend.leak();
+        std::mem::forget(Rc::clone(&self.pool));
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("backend", &self.report().backend).field("live", &self.live()).finish()
+    }
+}

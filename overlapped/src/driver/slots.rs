@@ -1,0 +1,193 @@
+//! The table of operations: slots that are used again under a new generation.
+
+use std::net::SocketAddr;
+
+use crate::buf::AnyBuf;
+use crate::op::{CloseMode, Flags, OpId, ShutdownHow};
+use crate::time::Time;
+
+/// No slot.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Where an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The slot is free.
+    Free,
+    /// Behind another operation in its socket's queue.
+    Queued,
+    /// To be handed to the backend when it next has room.
+    Submitting,
+    /// With the backend, which owes an event.
+    Kernel,
+    /// Started, but not with the backend: a timer, a close that waits for other operations, a receive
+    /// that waits for a pooled buffer, an accept that waits for a descriptor.
+    Parked,
+    /// Ended; its completion waits to be taken.
+    Ready,
+}
+
+/// What an operation does, and the part of its state that belongs to that.
+#[derive(Debug)]
+pub(super) enum What {
+    Accept { multi: bool },
+    Connect { address: SocketAddr },
+    Recv { flags: Flags },
+    RecvMulti,
+    Send { flags: Flags },
+    Shutdown { how: ShutdownHow },
+    Close { mode: CloseMode, step: CloseStep },
+    Timer,
+}
+
+/// How far a close has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CloseStep {
+    /// Sends started before are on their way out.
+    Flushing,
+    /// Telling the peer that no more will come.
+    ShuttingDown,
+    /// Reading to the end of the peer's stream.
+    Discarding,
+    /// Everything in flight is being cancelled.
+    Ending,
+    /// The socket itself is being closed.
+    Closing,
+}
+
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) stage: Stage,
+    /// Someone asked to cancel it.
+    pub(super) cancelled: bool,
+    /// A graceful close ran out of time, or met an error: the close's verdict.
+    pub(super) verdict: Verdict,
+    /// It is in the driver's list of slots to be looked at before the next wait.
+    pub(super) listed: bool,
+    /// Its socket's slot.
+    pub(super) socket: u32,
+    /// The operation behind it in its socket's queue, or the next free slot.
+    pub(super) next: u32,
+    pub(super) token: u64,
+    /// Bytes moved so far, and bytes there are to move.
+    pub(super) progress: u64,
+    pub(super) total: u64,
+    /// The entry in the timers that belongs to it; `MAX` if there is none.
+    pub(super) deadline: Time,
+    pub(super) what: What,
+    pub(super) buf: Option<AnyBuf>,
+}
+
+/// How a close will be reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Clean,
+    Expired,
+    Hastened,
+    Failed(i32),
+}
+
+/// Slots, and which of them are free. Grows to its limit and never shrinks; indices stay below 2^24, because a backend packs them
+/// beside other things.
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    free: u32,
+    live: usize,
+    limit: usize,
+}
+
+pub(super) const MOST_SLOTS: usize = 1 << 24;
+
+impl Slots {
+    pub(super) fn new(limit: usize) -> Slots {
+        Slots { slots: Vec::new(), free: NONE, live: 0, limit: limit.min(MOST_SLOTS) }
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.live >= self.limit
+    }
+
+    /// Takes a free slot for an operation. The caller has seen that the table is not full.
+    pub(super) fn insert(&mut self, socket: u32, token: u64, what: What, buf: Option<AnyBuf>) -> u32 {
+        debug_assert!(!self.is_full());
+        self.live += 1;
+        if self.free != NONE {
+            let index = self.free;
+            let slot = &mut self.slots[index as usize];
+            debug_assert_eq!(slot.stage, Stage::Free);
+            self.free = slot.next;
+            slot.cancelled = false;
+            slot.verdict = Verdict::Clean;
+            slot.socket = socket;
+            slot.next = NONE;
+            slot.token = token;
+            slot.progress = 0;
+            slot.total = 0;
+            slot.what = what;
+            slot.buf = buf;
+            return index;
+        }
+        let index = self.slots.len() as u32;
+        self.slots.push(Slot {
+            generation: 0,
+            stage: Stage::Free,
+            cancelled: false,
+            verdict: Verdict::Clean,
+            listed: false,
+            socket,
+            next: NONE,
+            token,
+            progress: 0,
+            total: 0,
+            deadline: Time::MAX,
+            what,
+            buf,
+        });
+        index
+    }
+
+    /// Frees a slot whose operation has ended: from here on its old name means nothing.
+    pub(super) fn remove(&mut self, index: u32) -> Option<AnyBuf> {
+        let free = self.free;
+        let slot = &mut self.slots[index as usize];
+        debug_assert_ne!(slot.stage, Stage::Free);
+        debug_assert_eq!(slot.deadline, Time::MAX);
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.stage = Stage::Free;
+        slot.next = free;
+        self.free = index;
+        self.live -= 1;
+        self.slots[index as usize].buf.take()
+    }
+
+    pub(super) fn id(&self, index: u32) -> OpId {
+        OpId { slot: index, generation: self[index].generation }
+    }
+
+    /// The slot an operation is in, if it has not ended.
+    pub(super) fn find(&self, id: OpId) -> Option<u32> {
+        let slot = self.slots.get(id.slot as usize)?;
+        (slot.generation == id.generation && slot.stage != Stage::Free).then_some(id.slot)
+    }
+
+    pub(super) fn indices(&self) -> impl Iterator<Item = u32> + use<> {
+        0..self.slots.len() as u32
+    }
+}
+
+impl std::ops::Index<u32> for Slots {
+    type Output = Slot;
+    fn index(&self, index: u32) -> &Slot {
+        &self.slots[index as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Slots {
+    fn index_mut(&mut self, index: u32) -> &mut Slot {
+        &mut self.slots[index as usize]
+    }
+}

@@ -1,0 +1,31 @@
+//! Deadlines of operations, earliest first. Exact: what is cancelled is gone, so it holds no more than there are operations.
+
+use std::collections::BTreeSet;
+
+use crate::time::Time;
+
+#[derive(Default)]
+pub(super) struct Timers {
+    set: BTreeSet<(Time, u32)>,
+}
+
+impl Timers {
+    pub(super) fn insert(&mut self, at: Time, slot: u32) {
+        self.set.insert((at, slot));
+    }
+
+    pub(super) fn remove(&mut self, at: Time, slot: u32) {
+        self.set.remove(&(at, slot));
+    }
+
+    pub(super) fn earliest(&self) -> Option<Time> {
+        self.set.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out one whose moment has come.
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<u32> {
+        let first = *self.set.first().filter(|(at, _)| *at <= now)?;
+        self.set.remove(&first);
+        Some(first.1)
+    }
+}

@@ -1,0 +1,78 @@
+//! Overlapped (completion-based) I/O for Rust.
+//!
+//! In overlapped I/O a program *starts* an operation, hands its buffers over, gets on with other work, and is
+//! *told* when the operation has ended. This crate's floor is the [`Driver`]: one thread, one completion queue.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Driver`] | `submit` · `cancel` · `turn` · `next` · `wake_handle` · `now` · `random` |
+//! | [`Op`], [`Completion`] | what can be started, and what comes back |
+//! | [`SendBuf`], [`RecvBuf`] | the buffers an operation may own |
+//! | [`Packet`] | bytes in one of the driver's pooled buffers |
+//! | [`Error`], [`ErrorKind`] | one error type, with one kind on every backend |
+//! | [`mailbox()`] | messages from other threads to the driver's thread |
+//! | [`Report`] | which backend and which features of the kernel are in use, and why others are not |
+//!
+//! # Example
+//!
+//! A connection to a listener in the same program, and one message across it:
+//!
+//! ```
+//! use overlapped::{Driver, DriverConfig, ListenOptions, Op, Outcome, Wait};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut driver = Driver::new(DriverConfig::default())?;
+//! let listener = driver.listen("127.0.0.1:0".parse()?, &ListenOptions::default())?;
+//! let address = driver.local_addr(listener)?;
+//!
+//! const ACCEPT: u64 = 1;
+//! const CONNECT: u64 = 2;
+//! driver.submit(Op::accept(listener), ACCEPT)?;
+//! let client = driver.socket(address)?;
+//! driver.submit(Op::connect(client, address), CONNECT)?;
+//! driver.submit(Op::send(client, b"hello".to_vec()), 3)?;
+//!
+//! let text = 'done: loop {
+//!     driver.turn(Wait::Forever)?;
+//!     while let Some(completion) = driver.next() {
+//!         let buf = completion.buf;
+//!         match completion.result? {
+//!             Outcome::Accepted(stream, _peer) => {
+//!                 let server = driver.adopt(stream)?;
+//!                 driver.submit(Op::recv(server, vec![0u8; 64]), 4)?;
+//!             }
+//!             Outcome::Received(_) => break 'done buf.unwrap().take::<Vec<u8>>().unwrap(),
+//!             _ => {}
+//!         }
+//!     }
+//! };
+//! assert_eq!(text, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Platforms
+//!
+//! Linux with io_uring (kernel 5.19 or newer). The other backends are on their way; see the project's changelog.
+
+#![deny(unsafe_code)]
+
+mod buf;
+mod driver;
+mod error;
+mod mailbox;
+mod op;
+mod pool;
+mod report;
+mod sys;
+mod time;
+
+pub use buf::{AnyBuf, RecvBuf, SendBuf};
+pub use driver::{Driver, DriverConfig, Live, Wait};
+pub use error::{Action, Error, ErrorKind, Rejected};
+pub use mailbox::{MailError, Mailbox, Sender, mailbox};
+pub use op::{CloseMode, Completion, Flags, Op, OpId, Outcome, ShutdownHow, SocketId};
+pub use pool::{Packet, PoolConfig};
+pub use report::{Backend, Feature, Report};
+pub use sys::{ListenOptions, Stream, StreamOptions, WakeHandle};
+pub use time::Time;

@@ -1,0 +1,140 @@
+//! Mail from other threads to the thread of a driver.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::sys::WakeHandle;
+
+/// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
+///
+/// The first message into an empty box wakes the driver; those that join it before it is emptied cost no wake-up. The driver's thread looks
+/// into its boxes after every turn.
+///
+/// ```
+/// # use overlapped::{Driver, DriverConfig, Wait, mailbox};
+/// let mut driver = Driver::new(DriverConfig::default()).unwrap();
+/// let (sender, mut mail) = mailbox::<u32>(16, driver.wake_handle());
+/// std::thread::spawn(move || sender.send(7).unwrap());
+/// driver.turn(Wait::Forever).unwrap();
+/// assert_eq!(mail.take().next(), Some(7));
+/// ```
+pub fn mailbox<M>(limit: usize, wake: WakeHandle) -> (Sender<M>, Mailbox<M>) {
+    let shared = Arc::new(Shared { queue: Mutex::new(Queue { mail: VecDeque::new(), open: true }), limit, wake });
+    (Sender { shared: Arc::clone(&shared) }, Mailbox { shared, taken: VecDeque::new() })
+}
+
+struct Shared<M> {
+    queue: Mutex<Queue<M>>,
+    limit: usize,
+    wake: WakeHandle,
+}
+
+struct Queue<M> {
+    mail: VecDeque<M>,
+    open: bool,
+}
+
+impl<M> Shared<M> {
+    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
+        // Nothing that can panic runs under the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a message was not taken; it is given back.
+#[derive(PartialEq, Eq)]
+pub enum MailError<M> {
+    /// The box holds as many as its limit.
+    Full(M),
+    /// The box is gone.
+    Closed(M),
+}
+
+impl<M> fmt::Debug for MailError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<M> fmt::Display for MailError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MailError::Full(_) => "the mailbox is full",
+            MailError::Closed(_) => "the mailbox is closed",
+        })
+    }
+}
+
+impl<M> std::error::Error for MailError<M> {}
+
+/// The end that other threads hold.
+pub struct Sender<M> {
+    shared: Arc<Shared<M>>,
+}
+
+impl<M> Sender<M> {
+    /// Puts a message into the box; it is given back if the box is full or gone. Never blocks for long.
+    pub fn send(&self, message: M) -> Result<(), MailError<M>> {
+        let mut queue = self.shared.lock();
+        if !queue.open {
+            return Err(MailError::Closed(message));
+        }
+        if queue.mail.len() >= self.shared.limit {
+            return Err(MailError::Full(message));
+        }
+        let first = queue.mail.is_empty();
+        queue.mail.push_back(message);
+        drop(queue);
+        if first {
+            self.shared.wake.wake();
+        }
+        Ok(())
+    }
+}
+
+impl<M> Clone for Sender<M> {
+    fn clone(&self) -> Sender<M> {
+        Sender { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<M> fmt::Debug for Sender<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender")
+    }
+}
+
+/// The end that the driver's thread holds. Dropping it drops what is in it and closes the box.
+pub struct Mailbox<M> {
+    shared: Arc<Shared<M>>,
+    taken: VecDeque<M>,
+}
+
+impl<M> Mailbox<M> {
+    /// Takes out everything that has come, in the order of arrival per sender.
+    pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {
+        if self.taken.is_empty() {
+            std::mem::swap(&mut self.taken, &mut self.shared.lock().mail);
+        }
+        self.taken.drain(..)
+    }
+}
+
+impl<M> Drop for Mailbox<M> {
+    fn drop(&mut self) {
+        let mail = {
+            let mut queue = self.shared.lock();
+            queue.open = false;
+            std::mem::take(&mut queue.mail)
+        };
+        // Outside the lock: what is dropped may itself send mail.
+        drop(mail);
+    }
+}
+
+impl<M> fmt::Debug for Mailbox<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mailbox")
+    }
+}

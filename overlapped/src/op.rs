@@ -1,0 +1,228 @@
+//! What can be started, and what comes back.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::BitOr;
+use std::time::Duration;
+
+use crate::buf::{AnyBuf, RecvBuf, SendBuf};
+use crate::error::Error;
+use crate::pool::Packet;
+use crate::sys::Stream;
+use crate::time::Time;
+
+/// Names an operation of one driver: a slot and the slot's generation, so that the name of an operation that has ended
+/// never means a later one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OpId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// Names a socket of one driver: a slot and the slot's generation. It is not a descriptor, and never means a later socket.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl fmt::Debug for OpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op {}.{}", self.slot, self.generation)
+    }
+}
+
+impl fmt::Debug for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "socket {}.{}", self.slot, self.generation)
+    }
+}
+
+/// How a receive or send is to be done: Winsock's `lpFlags`. Combine with `|`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Nothing special.
+    pub const NONE: Flags = Flags(0);
+    /// Receive without taking the bytes out of the stream (`MSG_PEEK`).
+    pub const PEEK: Flags = Flags(1);
+    /// Receive until the buffers are full or the stream ends (`MSG_WAITALL`).
+    pub const WAIT_ALL: Flags = Flags(2);
+    /// Receive or send out-of-band data (`MSG_OOB`).
+    pub const OUT_OF_BAND: Flags = Flags(4);
+
+    /// Whether all of `other` is in this.
+    pub const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [(Flags::PEEK, "PEEK"), (Flags::WAIT_ALL, "WAIT_ALL"), (Flags::OUT_OF_BAND, "OUT_OF_BAND")];
+        f.debug_list().entries(names.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| name)).finish()
+    }
+}
+
+/// Which directions of a stream to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownHow {
+    /// No more receives.
+    Receive,
+    /// No more sends: the peer sees the end of the stream after everything sent before.
+    Send,
+    /// Both.
+    Both,
+}
+
+/// How to close a socket. Every way ends what is in flight on it first, with exactly one completion each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseMode {
+    /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the connection and what was
+    /// sent may be lost.
+    Now,
+    /// As `Now`, and the connection is reset on purpose: what was not yet delivered is thrown away, no `TIME_WAIT` stays behind.
+    Abort,
+    /// Cancel receives, let the sends started before end, shut down sending, discard input to the end of the
+    /// stream, close. What takes longer than `linger` in all is closed as by `Now`, and the close ends with `TimedOut`.
+    Graceful {
+        /// How long to wait for the peer, from the start of the close.
+        linger: Duration,
+    },
+}
+
+/// An operation to start, with the buffers it will own: hand it to [`Driver::submit`](crate::Driver::submit).
+#[derive(Debug)]
+pub struct Op(pub(crate) Start);
+
+#[derive(Debug)]
+pub(crate) enum Start {
+    Accept { listener: SocketId, multi: bool },
+    Connect { socket: SocketId, address: SocketAddr },
+    Recv { socket: SocketId, buf: AnyBuf, flags: Flags },
+    RecvMulti { socket: SocketId },
+    Send { socket: SocketId, buf: AnyBuf, flags: Flags },
+    Shutdown { socket: SocketId, how: ShutdownHow },
+    Close { socket: SocketId, mode: CloseMode },
+    Timer { at: Time },
+}
+
+impl Op {
+    /// Accepts one connection. Ends with [`Outcome::Accepted`].
+    pub fn accept(listener: SocketId) -> Op {
+        Op(Start::Accept { listener, multi: false })
+    }
+
+    /// Accepts connections until it is cancelled. Each comes as an [`Outcome::Accepted`] with [`Completion::more`] set. When descriptors
+    /// run out an error of kind `TooManyFiles` comes, also with `more` set: accepting pauses, the waiting peers stay in the
+    /// listener's backlog, and it goes on by itself.
+    pub fn accept_multi(listener: SocketId) -> Op {
+        Op(Start::Accept { listener, multi: true })
+    }
+
+    /// Connects. Sends started after this one wait for it.
+    pub fn connect(socket: SocketId, address: SocketAddr) -> Op {
+        Op(Start::Connect { socket, address })
+    }
+
+    /// Receives what has come, or waits until something does, into one buffer or, part after part, into several. Ends with
+    /// [`Outcome::Received`]; zero bytes mean the end of the stream (or that the buffers have no room).
+    ///
+    /// Receives on one socket are filled in the order in which they were started.
+    pub fn recv(socket: SocketId, buf: impl RecvBuf) -> Op {
+        Op::recv_with(socket, buf, Flags::NONE)
+    }
+
+    /// As [`recv`](Op::recv), with flags.
+    pub fn recv_with(socket: SocketId, buf: impl RecvBuf, flags: Flags) -> Op {
+        Op(Start::Recv { socket, buf: AnyBuf::to_recv(buf), flags })
+    }
+
+    /// Receives into the driver's pooled buffers until the stream ends, fails, or this is cancelled. Each piece comes as an
+    /// [`Outcome::Packet`] with [`Completion::more`] set; the end of the stream is `Outcome::Received(0)`. An empty pool is
+    /// back-pressure: receiving waits until a packet is dropped.
+    pub fn recv_multi(socket: SocketId) -> Op {
+        Op(Start::RecvMulti { socket })
+    }
+
+    /// Sends every byte of one buffer or, one after the other, of several. Ends once, with [`Outcome::Sent`] of all bytes, or
+    /// with an error that says how many were written ([`Error::transferred`]). Sends on one socket leave whole and in the order in
+    /// which they were started; after one that was cut short the later ones end with `BrokenStream`.
+    pub fn send(socket: SocketId, buf: impl SendBuf) -> Op {
+        Op::send_with(socket, buf, Flags::NONE)
+    }
+
+    /// As [`send`](Op::send), with flags.
+    pub fn send_with(socket: SocketId, buf: impl SendBuf, flags: Flags) -> Op {
+        Op(Start::Send { socket, buf: AnyBuf::to_send(buf), flags })
+    }
+
+    /// Shuts down one or both directions, after the sends started before.
+    pub fn shutdown(socket: SocketId, how: ShutdownHow) -> Op {
+        Op(Start::Shutdown { socket, how })
+    }
+
+    /// Closes the socket. Whatever the outcome, when this has ended the socket is gone. From its start on no
+    /// operation can be started on the socket, except a close that is less patient: it hastens this one, which then ends first.
+    pub fn close(socket: SocketId, mode: CloseMode) -> Op {
+        Op(Start::Close { socket, mode })
+    }
+
+    /// Ends with [`Outcome::Elapsed`] when the driver's clock has reached `at`.
+    pub fn timer(at: Time) -> Op {
+        Op(Start::Timer { at })
+    }
+
+    /// The buffer the operation was given.
+    pub fn into_buf(self) -> Option<AnyBuf> {
+        match self.0 {
+            Start::Recv { buf, .. } | Start::Send { buf, .. } => Some(buf),
+            _ => None,
+        }
+    }
+}
+
+/// What a successful operation, or one result of a multishot one, brought.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A connection and the address of its peer. Dropping the stream closes the connection.
+    Accepted(Stream, SocketAddr),
+    /// The socket is connected.
+    Connected,
+    /// So many bytes are in the operation's buffers; 0 is the end of the stream.
+    Received(usize),
+    /// Bytes in one of the driver's pooled buffers.
+    Packet(Packet),
+    /// All bytes, so many, are written.
+    Sent(u64),
+    /// The directions are shut down.
+    ShutDown,
+    /// The socket is closed; a graceful close saw the end of the peer's stream.
+    Closed,
+    /// The timer's moment has come.
+    Elapsed,
+}
+
+/// How an operation ended, or one result of a multishot operation that goes on.
+#[derive(Debug)]
+pub struct Completion {
+    /// The operation.
+    pub id: OpId,
+    /// What [`Driver::submit`](crate::Driver::submit) was given with it.
+    pub token: u64,
+    /// Whether more completions of this operation follow. The one without is its last; there is exactly one such for every operation.
+    pub more: bool,
+    /// What it brought, or why it failed.
+    pub result: Result<Outcome, Error>,
+    /// The buffer the operation was given, back again.
+    pub buf: Option<AnyBuf>,
+}

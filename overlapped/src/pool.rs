@@ -1,0 +1,172 @@
+//! The driver's receive buffers: a fixed number of equal size, lent to packets and given back when those are dropped.
+//!
+//! The backend takes buffers from the pool and puts bytes into them; a [`Packet`] is one such buffer on its way
+//! through the program. Dropping it puts the buffer on the pool's list of returns, which the backend collects once a turn.
+
+#![allow(unsafe_code, reason = "pooled buffers are written by the kernel")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+/// How many receive buffers a driver has, and how large they are.
+///
+/// Memory is `buffers` × `buffer_bytes`, taken when the driver is made and touched by the system as it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// Number of buffers: a power of two from 2 to 32,768.
+    pub buffers: u16,
+    /// Bytes in each: 64 to 1 MiB. A packet has at most so many.
+    pub buffer_bytes: u32,
+}
+
+impl Default for PoolConfig {
+    /// 256 buffers of 16 KiB: 4 MiB.
+    fn default() -> PoolConfig {
+        PoolConfig { buffers: 256, buffer_bytes: 16 * 1024 }
+    }
+}
+
+impl PoolConfig {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !self.buffers.is_power_of_two() || !(2..=32_768).contains(&self.buffers) {
+            return Err(format!("pool of {} buffers: the number must be a power of two from 2 to 32768", self.buffers));
+        }
+        if !(64..=1 << 20).contains(&self.buffer_bytes) {
+            return Err(format!("pool buffers of {} bytes: the size must be 64 to 1048576", self.buffer_bytes));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct Pool {
+    memory: NonNull<u8>,
+    layout: Layout,
+    config: PoolConfig,
+    /// Buffers that packets have given back and the backend has not yet collected.
+    returned: RefCell<Vec<u16>>,
+    /// Buffers that packets hold.
+    lent: Cell<usize>,
+}
+
+impl Pool {
+    pub(crate) fn new(config: PoolConfig) -> Rc<Pool> {
+        let bytes = usize::from(config.buffers) * config.buffer_bytes as usize;
+        let layout = Layout::from_size_align(bytes, 4096).expect("at most 32 GiB, as checked");
+        // SAFETY: the size is not zero.
+        let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        // All buffers begin as returned, lowest on top, so that few connections touch little memory.
+        let returned = RefCell::new((0..config.buffers).rev().collect());
+        Rc::new(Pool { memory, layout, config, returned, lent: Cell::new(0) })
+    }
+
+    pub(crate) fn config(&self) -> PoolConfig {
+        self.config
+    }
+
+    pub(crate) fn lent(&self) -> usize {
+        self.lent.get()
+    }
+
+    pub(crate) fn has_returned(&self) -> bool {
+        !self.returned.borrow().is_empty()
+    }
+
+    /// The latest returned buffer, whose memory is the likeliest to be in the cache.
+    pub(crate) fn take_returned(&self) -> Option<u16> {
+        self.returned.borrow_mut().pop()
+    }
+
+    /// Gives back a buffer that no packet was made of.
+    pub(crate) fn put_back(&self, index: u16) {
+        self.returned.borrow_mut().push(index);
+    }
+
+    pub(crate) fn buffer(&self, index: u16) -> NonNull<u8> {
+        assert!(index < self.config.buffers, "a buffer of this pool");
+        // SAFETY: within the allocation.
+        unsafe { self.memory.add(usize::from(index) * self.config.buffer_bytes as usize) }
+    }
+
+    /// # Safety
+    /// The backend owns buffer `index` and hands it over; its first `len` bytes are initialised.
+    pub(crate) unsafe fn packet(self: &Rc<Pool>, index: u16, len: usize) -> Packet {
+        assert!(len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
+        self.lent.set(self.lent.get() + 1);
+        Packet { start: self.buffer(index), len: len as u32, index, pool: Rc::clone(self) }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout; the driver and all packets are gone.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+    }
+}
+
+/// Received bytes in one of the driver's pooled buffers. Dereferences to `[u8]`; dropping it gives the buffer back.
+///
+/// The pool is small and shared by every socket of the driver: use the bytes or copy them, and drop the packet within the turn in
+/// which it came.
+pub struct Packet {
+    start: NonNull<u8>,
+    len: u32,
+    index: u16,
+    pool: Rc<Pool>,
+}
+
+impl Deref for Packet {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `Pool::packet` was promised that these bytes are initialised, and the buffer is this packet's alone
+        // until it is dropped.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        self.pool.lent.set(self.pool.lent.get() - 1);
+        self.pool.put_back(self.index);
+    }
+}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packet({} bytes)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_packet_gives_its_buffer_back_and_outlives_the_driver() {
+        let pool = Pool::new(PoolConfig { buffers: 2, buffer_bytes: 64 });
+        let index = pool.take_returned().unwrap();
+        // SAFETY: one byte is written before it is claimed.
+        let packet = unsafe {
+            pool.buffer(index).write(7);
+            pool.packet(index, 1)
+        };
+        assert_eq!((pool.lent(), &packet[..]), (1, &[7][..]));
+        let weak = Rc::downgrade(&pool);
+        drop(pool);
+        assert_eq!(packet[0], 7, "still there without the driver");
+        let pool = weak.upgrade().unwrap();
+        drop(packet);
+        assert_eq!((pool.lent(), pool.take_returned()), (0, Some(index)));
+    }
+
+    #[test]
+    fn odd_sizes_are_refused_by_name() {
+        assert!(PoolConfig::default().check().is_ok());
+        let error = PoolConfig { buffers: 100, buffer_bytes: 4096 }.check().unwrap_err();
+        assert!(error.contains("power of two"), "{error}");
+        assert!(PoolConfig { buffers: 4, buffer_bytes: 63 }.check().is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! Which backend, which features, and why not others: nothing hidden.
+
+use std::fmt;
+
+/// A way to reach the operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Linux's io_uring.
+    Uring,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Uring => "io_uring",
+        })
+    }
+}
+
+/// One feature of the system that a driver can use, and whether it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name, as the system's documentation has it.
+    pub name: &'static str,
+    /// Whether this driver uses it.
+    pub used: bool,
+    /// What it is good for, or why it is not used.
+    pub why: String,
+}
+
+/// What a driver runs on: [`Driver::report`](crate::Driver::report).
+///
+/// ```
+/// # use overlapped::{Driver, DriverConfig};
+/// let driver = Driver::new(DriverConfig::default()).unwrap();
+/// println!("{}", driver.report());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The backend.
+    pub backend: Backend,
+    /// Why this one.
+    pub why: String,
+    /// Its features, used or not.
+    pub features: Vec<Feature>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "backend {}: {}", self.backend, self.why)?;
+        for feature in &self.features {
+            writeln!(f, "  {} {}: {}", if feature.used { "+" } else { "-" }, feature.name, feature.why)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! The only place that knows an operating system.
+//!
+//! A backend is asked little: start this request under this name, cancel it, wait, say what happened. Order, limits, timers,
+//! short sends, re-arming and closing are the driver's, so that they are the same on every backend. Backends are dispatched by an enum: no
+//! type above carries a backend parameter.
+
+#![allow(unsafe_code, reason = "this is where the operating system is called")]
+
+mod errno;
+mod socket;
+mod wake;
+
+#[cfg(target_os = "linux")]
+pub(crate) mod uring;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::buf::AnyBuf;
+use crate::driver::DriverConfig;
+use crate::error::Error;
+use crate::op::{Flags, OpId, ShutdownHow};
+use crate::pool::{Packet, Pool};
+use crate::report::{self, Report};
+use crate::time::Time;
+
+pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
+pub(crate) use socket::Handle;
+pub use socket::{ListenOptions, Stream, StreamOptions};
+pub use wake::WakeHandle;
+
+/// What a backend is asked to do. Buffers stay where they are until the request's last event.
+pub(crate) enum Request<'a> {
+    Accept {
+        handle: &'a Handle,
+        multi: bool,
+    },
+    Connect {
+        handle: &'a Handle,
+        address: SocketAddr,
+    },
+    /// Into the buffer's parts from byte `skip` on; as much as comes, not more than once.
+    Recv {
+        handle: &'a Handle,
+        buf: &'a mut AnyBuf,
+        skip: u64,
+        flags: Flags,
+    },
+    /// Into pooled buffers, again and again; a backend may stop after any of them (`more` says so).
+    RecvPooled {
+        handle: &'a Handle,
+    },
+    /// From the buffer's parts from byte `skip` on; as much as the system takes.
+    Send {
+        handle: &'a Handle,
+        buf: &'a mut AnyBuf,
+        skip: u64,
+        flags: Flags,
+    },
+    Shutdown {
+        handle: &'a Handle,
+        how: ShutdownHow,
+    },
+    /// Receives and throws away.
+    Discard {
+        handle: &'a Handle,
+    },
+    Close {
+        handle: Handle,
+    },
+}
+
+/// Something that happened to a request.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) id: OpId,
+    /// The request goes on; the event without is its last.
+    pub(crate) more: bool,
+    pub(crate) happened: Happened,
+}
+
+#[derive(Debug)]
+pub(crate) enum Happened {
+    /// It succeeded, and moved so many bytes where it moves any.
+    Moved(u32),
+    Accepted(Handle, SocketAddr),
+    Packet(Packet),
+    /// There was no pooled buffer.
+    Starved,
+    /// The system's code.
+    Failed(i32),
+}
+
+/// The backends.
+pub(crate) enum Backend {
+    #[cfg(target_os = "linux")]
+    Uring(uring::Uring),
+}
+
+macro_rules! dispatch {
+    ($this:expr, $backend:ident => $call:expr) => {
+        match $this {
+            #[cfg(target_os = "linux")]
+            Backend::Uring($backend) => $call,
+        }
+    };
+}
+
+impl Backend {
+    pub(crate) fn new(config: &DriverConfig, pool: &Rc<Pool>) -> Result<Backend, Error> {
+        let why = match config.backend {
+            None => "the best that works here",
+            Some(report::Backend::Uring) => "asked for",
+        };
+        uring::Uring::new(config, Rc::clone(pool), why).map(Backend::Uring)
+    }
+
+    pub(crate) fn report(&self) -> &Report {
+        dispatch!(self, b => b.report())
+    }
+
+    pub(crate) fn wake_handle(&self) -> WakeHandle {
+        dispatch!(self, b => b.wake_handle())
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        dispatch!(self, b => b.now())
+    }
+
+    pub(crate) fn listen(&self, address: SocketAddr, options: &ListenOptions) -> Result<Handle, Error> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Backend::Uring(_) => Handle::listen(address, options),
+        }
+    }
+
+    pub(crate) fn socket(&self, family_of: SocketAddr) -> Result<Handle, Error> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Backend::Uring(_) => Handle::stream(family_of),
+        }
+    }
+
+    /// Whether one more start or cancel can be taken now; makes room if it can.
+    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
+        dispatch!(self, b => b.has_room())
+    }
+
+    /// Takes a request on. There is room, and no other request has this name.
+    pub(crate) fn start(&mut self, id: OpId, request: Request<'_>) {
+        dispatch!(self, b => b.start(id, request))
+    }
+
+    /// Asks for a request to end. There is room.
+    pub(crate) fn cancel(&mut self, id: OpId) {
+        dispatch!(self, b => b.cancel(id))
+    }
+
+    /// Hands everything to the system and waits until something happens or `until` has come (`None`: no limit).
+    pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
+        dispatch!(self, b => b.turn(until))
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        dispatch!(self, b => b.next())
+    }
+
+    /// The system did not let go: memory that it may still touch is never freed.
+    pub(crate) fn leak(&mut self) {
+        dispatch!(self, b => b.leak())
+    }
+}
+
+/// Tells a receive's buffer how many bytes the system put into it.
+pub(crate) fn set_received(buf: &mut AnyBuf, bytes: usize) {
+    // SAFETY: the driver passes the sum of what the backend reported for this buffer, and backends fill parts in order.
+    unsafe { buf.set_received(bytes) }
+}
+
+/// A seed for a driver's random source, different in every driver of every process.
+pub(crate) fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

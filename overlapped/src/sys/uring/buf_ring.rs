@@ -1,0 +1,95 @@
+//! The pool's buffers, offered to the kernel in a ring.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::IoUring;
+use io_uring::types::BufRingEntry;
+
+use crate::error::{Action, Error};
+use crate::pool::{Packet, Pool};
+
+/// The one group of buffers that a driver's ring has.
+const GROUP: u16 = 0;
+
+pub(super) struct BufRing {
+    pool: Rc<Pool>,
+    entries: NonNull<BufRingEntry>,
+    layout: Layout,
+    /// Where the next buffer goes; the kernel sees it when it is stored in the ring.
+    tail: u16,
+}
+
+impl BufRing {
+    pub(super) fn register(ring: &IoUring, pool: Rc<Pool>) -> Result<BufRing, Error> {
+        let count = pool.config().buffers;
+        let layout = Layout::array::<BufRingEntry>(count.into())
+            .and_then(|layout| layout.align_to(4096))
+            .expect("at most 512 KiB");
+        // SAFETY: the size is not zero.
+        let Some(entries) = NonNull::new(unsafe { alloc_zeroed(layout) }.cast()) else { handle_alloc_error(layout) };
+        let mut buffers = BufRing { pool, entries, layout, tail: 0 };
+        // SAFETY: the memory is page-aligned, holds `count` entries, and is freed after the ring (see the order of fields in `Uring`).
+        let registered =
+            unsafe { ring.submitter().register_buf_ring_with_flags(entries.as_ptr() as u64, count, GROUP, 0) };
+        registered.map_err(|error| {
+            Error::io(Action::Setup, &error).because("io_uring: a ring of provided buffers (Linux 5.19 and newer)")
+        })?;
+        buffers.refill();
+        Ok(buffers)
+    }
+
+    pub(super) fn group(&self) -> u16 {
+        GROUP
+    }
+
+    pub(super) fn buffer_bytes(&self) -> u32 {
+        self.pool.config().buffer_bytes
+    }
+
+    /// Offers every buffer that packets have given back.
+    pub(super) fn refill(&mut self) {
+        if !self.pool.has_returned() {
+            return;
+        }
+        let (mask, bytes) = (self.pool.config().buffers - 1, self.buffer_bytes());
+        while let Some(buffer) = self.pool.take_returned() {
+            // SAFETY: masked, the index is within the ring, and an entry beyond the stored tail is ours. Not a reference to the whole
+            // entry would do either way: the kernel does not write here.
+            let entry = unsafe { &mut *self.entries.as_ptr().add(usize::from(self.tail & mask)) };
+            entry.set_addr(self.pool.buffer(buffer).as_ptr() as u64);
+            entry.set_len(bytes);
+            entry.set_bid(buffer);
+            self.tail = self.tail.wrapping_add(1);
+        }
+        // SAFETY: the tail lies in the first entry's reserved field, which `set_*` do not touch.
+        let tail = unsafe { &*BufRingEntry::tail(self.entries.as_ptr()).cast::<AtomicU16>() };
+        tail.store(self.tail, Ordering::Release);
+    }
+
+    /// A buffer the kernel has filled.
+    pub(super) fn packet(&self, buffer: u16, len: usize) -> Packet {
+        // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many bytes are written.
+        unsafe { self.pool.packet(buffer, len) }
+    }
+
+    pub(super) fn put_back(&self, buffer: u16) {
+        self.pool.put_back(buffer);
+    }
+
+    pub(super) fn leak(&mut self) {
+        std::mem::forget(Rc::clone(&self.pool));
+        self.layout = Layout::new::<()>();
+    }
+}
+
+impl Drop for BufRing {
+    fn drop(&mut self) {
+        if self.layout.size() > 0 {
+            // SAFETY: allocated with this layout, and the ring that reads it is gone.
+            unsafe { dealloc(self.entries.as_ptr().cast(), self.layout) }
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The backend on Linux's io_uring.
+//!
+//! A request's `user_data` is its operation's slot and generation and the kind of request, so that what the kernel hands back says
+//! what it is without a look-up. One system call a turn submits, waits and collects.
+
+mod buf_ring;
+mod enter;
+mod probe;
+mod setup;
+
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use io_uring::types::Fd;
+use io_uring::{IoUring, cqueue, opcode, squeue};
+
+use crate::buf::AnyBuf;
+use crate::driver::DriverConfig;
+use crate::error::{Action, Error};
+use crate::op::{Flags, OpId, ShutdownHow};
+use crate::pool::Pool;
+use crate::report::Report;
+use crate::time::Time;
+
+use super::{Event, Handle, Happened, Request, WakeHandle};
+use buf_ring::BufRing;
+use enter::Entrance;
+use probe::Features;
+
+/// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
+const MOST_PARTS: usize = 1024;
+/// The most bytes the system moves in one call (`MAX_RW_COUNT`, 2 GiB less a page); the driver resumes behind them.
+const MOST_BYTES: usize = 0x7fff_f000;
+/// Bytes thrown away at a time.
+const DISCARD_BYTES: usize = 64 * 1024;
+
+/// Kinds of request, the low byte of `user_data`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain = 0,
+    /// It has a [`Scratch`].
+    Vectored = 1,
+    Accept = 2,
+    Pooled = 3,
+    Cancel = 4,
+    Wake = 5,
+}
+
+impl Kind {
+    fn of(user_data: u64) -> Kind {
+        match user_data as u8 {
+            0 => Kind::Plain,
+            1 => Kind::Vectored,
+            2 => Kind::Accept,
+            3 => Kind::Pooled,
+            4 => Kind::Cancel,
+            _ => Kind::Wake,
+        }
+    }
+}
+
+fn user_data(id: OpId, kind: Kind) -> u64 {
+    debug_assert!(id.slot < 1 << 24);
+    u64::from(id.generation) << 32 | u64::from(id.slot) << 8 | kind as u64
+}
+
+fn op_id(user_data: u64) -> OpId {
+    OpId { slot: (user_data as u32) >> 8, generation: (user_data >> 32) as u32 }
+}
+
+/// What the kernel reads besides the buffers themselves: it must not move until the request has ended.
+struct Scratch {
+    header: libc::msghdr,
+    parts: Vec<libc::iovec>,
+    address: socket2::SockAddr,
+}
+
+impl Scratch {
+    fn new() -> Box<Scratch> {
+        let nowhere: SocketAddr = ([0, 0, 0, 0], 0).into();
+        // SAFETY: all zeroes is a valid `msghdr`: no name, no parts, no control data.
+        let header = unsafe { std::mem::zeroed() };
+        Box::new(Scratch { header, parts: Vec::new(), address: nowhere.into() })
+    }
+
+    /// Names the parts of `buf` from byte `skip` on.
+    fn gather(&mut self, buf: &mut AnyBuf, mut skip: u64) {
+        self.parts.clear();
+        let mut bytes = 0;
+        for i in 0..buf.parts() {
+            let (ptr, len) = buf.part(i);
+            if skip >= len as u64 {
+                skip -= len as u64;
+                continue;
+            }
+            let here = (len - skip as usize).min(MOST_BYTES - bytes);
+            // SAFETY: within the part.
+            let iov_base = unsafe { ptr.add(skip as usize) }.cast();
+            self.parts.push(libc::iovec { iov_base, iov_len: here });
+            skip = 0;
+            bytes += here;
+            if self.parts.len() == MOST_PARTS || bytes == MOST_BYTES {
+                break;
+            }
+        }
+        self.header.msg_iov = self.parts.as_mut_ptr();
+        self.header.msg_iovlen = self.parts.len();
+    }
+}
+
+/// What this backend remembers of an operation's slot.
+struct Slot {
+    kind: Kind,
+    scratch: Option<Box<Scratch>>,
+}
+
+pub(crate) struct Uring {
+    ring: IoUring,
+    entrance: Entrance,
+    buffers: BufRing,
+    slots: Vec<Slot>,
+    #[expect(clippy::vec_box, reason = "a scratch must not move while the kernel reads it")]
+    spare: Vec<Box<Scratch>>,
+    wake: WakeHandle,
+    /// What the kernel reads from the wake-up's descriptor; boxed, for it must not move.
+    wake_count: Box<u64>,
+    wake_armed: bool,
+    discard: Box<[u8]>,
+    features: Features,
+    turn_bytes: u32,
+    epoch: Instant,
+    report: Report,
+}
+
+impl Uring {
+    pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Uring, Error> {
+        let (mut ring, mut report) = setup::ring(config, why)?;
+        let features = probe::probe(&mut ring, config, &mut report)?;
+        let buffers = BufRing::register(&ring, pool)?;
+        let wake = WakeHandle::new()?;
+        let (entrance, feature) = Entrance::new(&ring);
+        report.features.push(feature);
+        Ok(Uring {
+            ring,
+            entrance,
+            buffers,
+            slots: Vec::new(),
+            spare: Vec::new(),
+            wake,
+            wake_count: Box::new(0),
+            wake_armed: false,
+            discard: vec![0; DISCARD_BYTES].into(),
+            features,
+            turn_bytes: config.turn_bytes,
+            epoch: Instant::now(),
+            report,
+        })
+    }
+
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(crate) fn wake_handle(&self) -> WakeHandle {
+        self.wake.clone()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::from_nanos(self.epoch.elapsed().as_nanos() as u64)
+    }
+
+    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
+        // One entry is kept for the wake-up.
+        if self.free_entries() > 1 {
+            return Ok(true);
+        }
+        self.enter(Some(Duration::ZERO))?;
+        Ok(self.free_entries() > 1)
+    }
+
+    fn free_entries(&mut self) -> usize {
+        let queue = self.ring.submission();
+        queue.capacity() - queue.len()
+    }
+
+    fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: what the entry points to is owned by the operation (buffers, scratch, handle) or by this backend (wake-up,
+        // discard buffer); both outlive the request, because the driver waits for its last event before it lets go.
+        let pushed = unsafe { self.ring.submission().push(&entry) };
+        pushed.expect("the driver asks for room first");
+    }
+
+    pub(crate) fn start(&mut self, id: OpId, request: Request<'_>) {
+        if self.slots.len() <= id.slot as usize {
+            self.slots.resize_with(id.slot as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
+        }
+        let mut kind = Kind::Plain;
+        let mut scratch = None;
+        let entry = match request {
+            Request::Accept { handle, multi } => {
+                kind = Kind::Accept;
+                let fd = Fd(handle.0.as_raw_fd());
+                if multi && self.features.multishot_accept {
+                    opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
+                } else {
+                    let nowhere = std::ptr::null_mut();
+                    opcode::Accept::new(fd, nowhere, nowhere.cast()).flags(libc::SOCK_CLOEXEC).build()
+                }
+            }
+            Request::Connect { handle, address } => {
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                scratch.address = address.into();
+                let (ptr, len) = (scratch.address.as_ptr(), scratch.address.len());
+                opcode::Connect::new(Fd(handle.0.as_raw_fd()), ptr.cast(), len).build()
+            }
+            Request::Recv { handle, buf, skip, flags } => {
+                let (fd, flags) = (Fd(handle.0.as_raw_fd()), message_flags(flags));
+                if let Some((ptr, len)) = buf.single(skip) {
+                    opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
+                } else {
+                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                    scratch.gather(buf, skip);
+                    opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags as u32).build()
+                }
+            }
+            Request::RecvPooled { handle } => {
+                kind = Kind::Pooled;
+                self.receive_pooled(Fd(handle.0.as_raw_fd()))
+            }
+            Request::Send { handle, buf, skip, flags } => {
+                // With MSG_WAITALL the kernel itself goes on after a short write, where it can.
+                let flags = message_flags(flags) | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+                let fd = Fd(handle.0.as_raw_fd());
+                if let Some((ptr, len)) = buf.single(skip) {
+                    opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
+                } else {
+                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                    scratch.gather(buf, skip);
+                    opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags as u32).build()
+                }
+            }
+            Request::Shutdown { handle, how } => {
+                let how = match how {
+                    ShutdownHow::Receive => libc::SHUT_RD,
+                    ShutdownHow::Send => libc::SHUT_WR,
+                    ShutdownHow::Both => libc::SHUT_RDWR,
+                };
+                opcode::Shutdown::new(Fd(handle.0.as_raw_fd()), how).build()
+            }
+            Request::Discard { handle } => {
+                // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the buffer: nobody reads it.
+                let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
+                opcode::Recv::new(Fd(handle.0.as_raw_fd()), ptr, len).flags(libc::MSG_TRUNC).build()
+            }
+            Request::Close { handle } => opcode::Close::new(Fd(OwnedFd::from(handle.0).into_raw_fd())).build(),
+        };
+        if scratch.is_some() {
+            kind = Kind::Vectored;
+        }
+        self.slots[id.slot as usize] = Slot { kind, scratch };
+        self.push(entry.user_data(user_data(id, kind)));
+    }
+
+    fn receive_pooled(&self, fd: Fd) -> squeue::Entry {
+        let group = self.buffers.group();
+        if !self.features.multishot_receive {
+            let len = self.buffers.buffer_bytes();
+            let entry = opcode::Recv::new(fd, std::ptr::null_mut(), len).buf_group(group).build();
+            return entry.flags(squeue::Flags::BUFFER_SELECT);
+        }
+        let entry = opcode::RecvMulti::new(fd, group).build();
+        match self.features.multishot_limit && self.turn_bytes > 0 {
+            true => probe::with_limit(entry, self.turn_bytes),
+            false => entry,
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, id: OpId) {
+        let target = user_data(id, self.slots[id.slot as usize].kind);
+        self.push(opcode::AsyncCancel::new(target).build().user_data(user_data(id, Kind::Cancel)));
+    }
+
+    pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
+        self.buffers.refill();
+        if !self.wake_armed {
+            let ptr: *mut u64 = &mut *self.wake_count;
+            let entry = opcode::Read::new(Fd(self.wake.raw_fd()), ptr.cast(), size_of::<u64>() as u32).build();
+            self.push(entry.user_data(Kind::Wake as u64));
+            self.wake_armed = true;
+        }
+        let limit = match until {
+            None => None,
+            Some(Time::ZERO) => Some(Duration::ZERO),
+            Some(until) => Some(until - self.now()),
+        };
+        if limit == Some(Duration::ZERO) || !self.ring.completion().is_empty() || !self.wake.may_wait() {
+            let entered = self.enter(Some(Duration::ZERO));
+            self.wake.runs();
+            return entered;
+        }
+        let entered = self.enter(limit);
+        self.wake.runs();
+        entered
+    }
+
+    /// Submits, runs what the kernel has put off, and waits for one completion if `limit` is not zero.
+    fn enter(&mut self, limit: Option<Duration>) -> Result<(), Error> {
+        let pending = self.ring.submission().len() as u32;
+        match self.entrance.enter(pending, limit) {
+            Ok(()) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                // ETIME: the wait is over. EINTR: a signal. EBUSY: completions have to be taken first. EAGAIN: the kernel
+                // is short of memory for requests; they stay in the queue and are tried again.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(Error::io(Action::Turn, &error)),
+            },
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        loop {
+            let entry = self.ring.completion().next()?;
+            if let Some(event) = self.translate(&entry) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn translate(&mut self, entry: &cqueue::Entry) -> Option<Event> {
+        let (id, result, flags) = (op_id(entry.user_data()), entry.result(), entry.flags());
+        let more = cqueue::more(flags);
+        let happened = match Kind::of(entry.user_data()) {
+            Kind::Cancel => return None,
+            Kind::Wake => {
+                self.wake_armed = false;
+                return None;
+            }
+            Kind::Pooled => {
+                let buffer = cqueue::buffer_select(flags);
+                match (result, buffer) {
+                    (1.., Some(buffer)) => Happened::Packet(self.buffers.packet(buffer, result as usize)),
+                    (_, buffer) => {
+                        if let Some(buffer) = buffer {
+                            self.buffers.put_back(buffer);
+                        }
+                        match result {
+                            0.. => Happened::Moved(0),
+                            _ if -result == libc::ENOBUFS => Happened::Starved,
+                            _ => Happened::Failed(-result),
+                        }
+                    }
+                }
+            }
+            Kind::Accept if result >= 0 => {
+                // SAFETY: the kernel has just made this descriptor for us.
+                let handle = Handle(unsafe { OwnedFd::from_raw_fd(result) }.into());
+                match handle.peer_addr() {
+                    Ok(peer) => Happened::Accepted(handle, peer),
+                    // It was reset while it stood in the backlog.
+                    Err(_) => Happened::Failed(libc::ECONNABORTED),
+                }
+            }
+            Kind::Vectored => {
+                // A slot is freed by its request's last event, so the scratch is this request's.
+                if let Some(scratch) = self.slots[id.slot as usize].scratch.take() {
+                    self.spare.push(scratch);
+                }
+                moved(result)
+            }
+            Kind::Plain | Kind::Accept => moved(result),
+        };
+        Some(Event { id, more, happened })
+    }
+
+    pub(crate) fn leak(&mut self) {
+        for slot in &mut self.slots {
+            std::mem::forget(slot.scratch.take());
+        }
+        std::mem::forget(std::mem::take(&mut self.discard));
+        self.buffers.leak();
+    }
+}
+
+impl Drop for Uring {
+    /// The wake-up's read is the one request that the driver does not know of.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.wake_armed && Instant::now() < deadline {
+            if self.free_entries() > 0 {
+                self.push(opcode::AsyncCancel::new(Kind::Wake as u64).build().user_data(Kind::Cancel as u64));
+            }
+            if self.enter(Some(Duration::from_millis(10))).is_err() {
+                break;
+            }
+            while self.next().is_some() {}
+        }
+        if self.wake_armed {
+            std::mem::forget(std::mem::take(&mut self.wake_count));
+        }
+        self.entrance.leave();
+    }
+}
+
+fn moved(result: i32) -> Happened {
+    match result {
+        0.. => Happened::Moved(result as u32),
+        _ => Happened::Failed(-result),
+    }
+}
+
+fn message_flags(flags: Flags) -> i32 {
+    let mut bits = 0;
+    for (flag, bit) in
+        [(Flags::PEEK, libc::MSG_PEEK), (Flags::WAIT_ALL, libc::MSG_WAITALL), (Flags::OUT_OF_BAND, libc::MSG_OOB)]
+    {
+        if flags.contains(flag) {
+            bits |= bit;
+        }
+    }
+    bits
+}
