@@ -1,0 +1,75 @@
+//! Errors of starting a server, and of sending.
+
+use std::fmt;
+
+/// Why a server could not be started, or ended before it was told to.
+#[derive(Debug)]
+pub enum ServerError {
+    /// A setting is unusable; the text names it.
+    Config(String),
+    /// The I/O floor failed.
+    Io(overlapped::Error),
+    /// A shard's thread could not be started, or was lost.
+    Thread(String),
+}
+
+impl ServerError {
+    /// The error of the I/O floor, if it is one.
+    pub fn io(&self) -> Option<&overlapped::Error> {
+        match self {
+            ServerError::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use overlapped::ErrorKind as Kind;
+        match self {
+            ServerError::Config(what) => f.write_str(what),
+            ServerError::Thread(what) => f.write_str(what),
+            ServerError::Io(error) => {
+                error.fmt(f)?;
+                f.write_str(match error.kind() {
+                    Kind::InUse => "; end the program that listens there, or choose another port",
+                    Kind::AddressNotAvailable => "; choose an address of this machine, or 0.0.0.0 or [::] for all of them",
+                    Kind::NotPermitted if error.address().is_some_and(|address| address.port() < 1024) => {
+                        "; choose a port from 1024 on, or give the program the right to low ports (CAP_NET_BIND_SERVICE)"
+                    }
+                    Kind::TooManyFiles => "; raise the limit of open files (ulimit -n)",
+                    _ => "",
+                })
+            }
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl From<overlapped::Error> for ServerError {
+    fn from(error: overlapped::Error) -> ServerError {
+        ServerError::Io(error)
+    }
+}
+
+/// Why bytes were not taken for sending. Nothing of them was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session has ended, or is being closed.
+    Closed,
+    /// The session's outbox, or its shard's mailbox, has no room for them.
+    Full,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendError::Closed => "the session is closed",
+            SendError::Full => "too much is queued already",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}

@@ -1,0 +1,112 @@
+//! The server, from any thread.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use overlapped::{MailError, Sender, Stream, WakeHandle};
+
+use crate::error::SendError;
+use crate::session::SessionId;
+
+/// What shards are told by other threads.
+pub(crate) enum Mail {
+    /// A connection, counted in the shard's load already.
+    Accepted(Stream, SocketAddr),
+    Send(SessionId, Bytes),
+    Close(SessionId),
+}
+
+pub(crate) const RUNNING: u8 = 0;
+pub(crate) const DRAINING: u8 = 1;
+pub(crate) const STOPPING: u8 = 2;
+
+/// One shard, as others see it.
+pub(crate) struct Post {
+    pub(crate) mail: Sender<Mail>,
+    pub(crate) wake: WakeHandle,
+    /// Sessions it has, or is about to be handed.
+    pub(crate) load: Arc<AtomicUsize>,
+}
+
+/// What all of the server shares.
+pub(crate) struct Shared {
+    pub(crate) posts: Vec<Post>,
+    /// What the server is told to do; it only goes up.
+    pub(crate) phase: AtomicU8,
+    /// How long draining may take, in nanoseconds.
+    pub(crate) patience: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn sessions(&self) -> usize {
+        self.posts.iter().map(|post| post.load.load(Ordering::Relaxed)).sum()
+    }
+
+    pub(crate) fn tell(&self, phase: u8) {
+        self.phase.fetch_max(phase, Ordering::AcqRel);
+        for post in &self.posts {
+            post.wake.wake();
+        }
+    }
+}
+
+/// A running server, from any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Ends the server at once: what is queued is thrown away. [`Server::wait`](crate::Server::wait) returns when it has ended.
+    pub fn stop(&self) {
+        self.shared.tell(STOPPING);
+    }
+
+    /// Ends the server in order: accepts no more, sends what is queued, closes gracefully; what takes longer than
+    /// `patience` is closed at once. Packets that arrive from now on are not handed over.
+    pub fn drain(&self, patience: Duration) {
+        let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        self.shared.patience.store(nanos, Ordering::Release);
+        self.shared.tell(DRAINING);
+    }
+
+    /// Sessions there are now, on all shards.
+    pub fn sessions(&self) -> usize {
+        self.shared.sessions()
+    }
+
+    /// Queues bytes for a session. If the session has ended by the time they reach its shard they are dropped; if they do not
+    /// fit into its outbox, the session is closed as too slow.
+    ///
+    /// # Errors
+    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended.
+    pub fn send(&self, id: SessionId, bytes: impl Into<Bytes>) -> Result<(), SendError> {
+        self.mail(id, Mail::Send(id, bytes.into()))
+    }
+
+    /// Closes a session gracefully; does nothing if it has ended.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    pub fn close(&self, id: SessionId) -> Result<(), SendError> {
+        self.mail(id, Mail::Close(id))
+    }
+
+    fn mail(&self, id: SessionId, mail: Mail) -> Result<(), SendError> {
+        let post = self.shared.posts.get(usize::from(id.shard)).ok_or(SendError::Closed)?;
+        post.mail.send(mail).map_err(|error| match error {
+            MailError::Full(_) => SendError::Full,
+            MailError::Closed(_) => SendError::Closed,
+        })
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("sessions", &self.sessions()).finish()
+    }
+}

@@ -1,0 +1,35 @@
+//! The server's logic, as its user writes it.
+
+use crate::close::CloseReason;
+use crate::session::{Session, SessionId};
+
+/// What becomes of a session after a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Hand over no more packets until [`Session::resume`]. What has arrived is kept; the peer is held up by its own window.
+    Pause,
+    /// Send what is queued, then close.
+    Close,
+}
+
+/// A server's logic. Every shard has a clone of its own, whose calls come one after the other on that shard's thread; share what
+/// must be shared behind an `Arc`.
+///
+/// A panic in a call closes that session, with [`CloseReason::Panic`], and no other.
+pub trait Handler: Clone + Send + 'static {
+    /// What is kept for each session.
+    type State: 'static;
+
+    /// A peer has connected.
+    fn connected(&mut self, session: &Session) -> Self::State;
+
+    /// Bytes have come. With raw bytes, a packet is whatever arrived at once, at least one byte and at most one receive buffer.
+    fn received(&mut self, session: &Session, state: &mut Self::State, packet: &[u8]) -> Flow;
+
+    /// The session has ended; nothing can be sent to it any more.
+    fn closed(&mut self, id: SessionId, state: Self::State, reason: &CloseReason) {
+        let _ = (id, state, reason);
+    }
+}

@@ -1,0 +1,61 @@
+//! A session server on overlapped I/O.
+//!
+//! | concept | what it is |
+//! |---|---|
+//! | [`Server`] | listeners and shards, made by [`Server::builder`] |
+//! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
+//! | [`Session`] | one connection, inside its shard: send, pause, close |
+//! | [`SessionId`] | its name, for any thread; never means a later session |
+//! | [`Handle`] | the server from any thread: send, count, drain, stop |
+//! | [`CloseReason`] | why a session ended |
+//!
+//! # Example
+//!
+//! ```
+//! use proactor::{Flow, Handler, Server, Session};
+//!
+//! #[derive(Clone)]
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     type State = ();
+//!     fn connected(&mut self, _: &Session) {}
+//!     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
+//!         match session.send(packet) {
+//!             Ok(()) => Flow::Continue,
+//!             Err(_) => Flow::Close,
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), proactor::ServerError> {
+//! let server = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(1).start(Echo)?;
+//! # use std::io::{Read, Write};
+//! let mut client = std::net::TcpStream::connect(server.local_addrs()[0]).unwrap();
+//! client.write_all(b"hello").unwrap();
+//! let mut answer = [0; 5];
+//! client.read_exact(&mut answer).unwrap();
+//! assert_eq!(&answer, b"hello");
+//! server.handle().stop();
+//! server.wait()
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod acceptor;
+mod close;
+mod error;
+mod handle;
+mod handler;
+mod outbox;
+mod server;
+mod session;
+mod shard;
+
+pub use close::CloseReason;
+pub use error::{SendError, ServerError};
+pub use handle::Handle;
+pub use handler::{Flow, Handler};
+pub use server::{Builder, Server};
+pub use session::{Session, SessionId};

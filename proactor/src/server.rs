@@ -1,0 +1,283 @@
+//! Making a server, and running it: one thread a shard.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use overlapped::{Backend, Driver, DriverConfig, Report, Sender, WakeHandle, mailbox};
+
+use crate::acceptor::Acceptor;
+use crate::error::ServerError;
+use crate::handle::{Handle, Mail, Post, RUNNING, Shared};
+use crate::handler::Handler;
+use crate::session::{Core, SessionLimits};
+use crate::shard::Shard;
+
+/// Messages a shard's mailbox holds.
+const MAILBOX: usize = 1 << 16;
+const MOST_SHARDS: usize = 256;
+
+/// What a server is made of.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    binds: Vec<SocketAddr>,
+    shards: usize,
+    driver: DriverConfig,
+    outbox_bytes: usize,
+    max_sessions: usize,
+    linger: Duration,
+}
+
+impl Builder {
+    /// Listens on an address too; port 0 takes a free one. May be called more than once, and must be called at least once.
+    pub fn bind(mut self, address: SocketAddr) -> Builder {
+        self.binds.push(address);
+        self
+    }
+
+    /// How many shards, each with a thread: at most 256. 0, the default, is one for every core.
+    pub fn shards(mut self, shards: usize) -> Builder {
+        self.shards = shards;
+        self
+    }
+
+    /// The backend; `None`, the default, takes the best that works here.
+    pub fn backend(mut self, backend: Option<Backend>) -> Builder {
+        self.driver.backend = backend;
+        self
+    }
+
+    /// Bytes that may be queued for one session, in flight included: 256 KiB unless said otherwise, and at least four receive buffers
+    /// (64 KiB). At half of it the session is handed no more packets, at a quarter again.
+    pub fn outbox_bytes(mut self, bytes: usize) -> Builder {
+        self.outbox_bytes = bytes;
+        self
+    }
+
+    /// Sessions there may be at once, on all shards: 100,000 unless said otherwise. Whoever comes then is reset.
+    pub fn max_sessions(mut self, sessions: usize) -> Builder {
+        self.max_sessions = sessions;
+        self
+    }
+
+    /// How long a graceful close waits for the peer to take what was sent and to end its stream: 5 s unless said otherwise.
+    pub fn linger(mut self, linger: Duration) -> Builder {
+        self.linger = linger;
+        self
+    }
+
+    fn check(&mut self) -> Result<(), ServerError> {
+        let config = |what: String| Err(ServerError::Config(what));
+        if self.binds.is_empty() {
+            return config("a server needs an address to listen on".into());
+        }
+        if self.shards == 0 {
+            self.shards = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_SHARDS);
+        }
+        if self.shards > MOST_SHARDS {
+            return config(format!("{} shards: at most {MOST_SHARDS}", self.shards));
+        }
+        let least = 4 * self.driver.pool.buffer_bytes as usize;
+        if self.outbox_bytes < least {
+            return config(format!("an outbox of {} bytes: at least {least}", self.outbox_bytes));
+        }
+        if self.max_sessions == 0 || self.max_sessions > self.driver.sockets - self.binds.len() {
+            let most = self.driver.sockets - self.binds.len();
+            return config(format!("{} sessions: must be 1 to {most}", self.max_sessions));
+        }
+        Ok(())
+    }
+
+    /// Binds, listens and starts the shards' threads.
+    ///
+    /// # Errors
+    /// A setting that is out of range; an address that cannot be listened on; a backend that cannot be set up. Nothing is left running.
+    pub fn start<H: Handler>(mut self, handler: H) -> Result<Server, ServerError> {
+        self.check()?;
+        // Each driver is made on the thread it stays on; when all are there, all learn of each other.
+        let (up, mut made) = mpsc::channel();
+        let mut threads = Vec::new();
+        let mut introduce = Vec::new();
+        for index in 0..self.shards {
+            let (introduction, introduced) = mpsc::channel();
+            introduce.push(introduction);
+            let (builder, handler, up) = (self.clone(), handler.clone(), up.clone());
+            let body = move || builder.shard_thread(index, handler, &up, &introduced);
+            let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(body);
+            threads.push(thread.map_err(|error| {
+                ServerError::Thread(format!("could not start the thread of shard {index}: {error}"))
+            })?);
+        }
+        drop(up);
+        let mut arrived = gather(&mut made, self.shards)?;
+        let posts = arrived.iter_mut().map(|shard| shard.post.take().expect("each comes once")).collect();
+        let shared = Arc::new(Shared { posts, phase: AtomicU8::new(RUNNING), patience: AtomicU64::new(0) });
+        for introduction in introduce {
+            // A thread that is gone by now is found out by `wait`.
+            let _ = introduction.send(Arc::clone(&shared));
+        }
+        let first = arrived.swap_remove(0);
+        Ok(Server { threads, handle: Handle { shared }, addresses: first.addresses, report: first.report })
+    }
+
+    /// [`start`](Builder::start), then [`wait`](Server::wait).
+    ///
+    /// # Errors
+    /// As both.
+    pub fn run<H: Handler>(self, handler: H) -> Result<(), ServerError> {
+        self.start(handler)?.wait()
+    }
+
+    /// A shard's thread: the only place that knows that a shard is turned by one.
+    fn shard_thread<H: Handler>(
+        self,
+        index: usize,
+        handler: H,
+        up: &mpsc::Sender<Result<Arrived, ServerError>>,
+        introduced: &mpsc::Receiver<Arc<Shared>>,
+    ) -> Result<(), ServerError> {
+        let limits = SessionLimits {
+            outbox: self.outbox_bytes,
+            // As much as the pool holds: what a paused session has coming before its receive is cancelled.
+            leftover: usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
+            packets_per_turn: 32,
+            linger: self.linger,
+        };
+        let made = Driver::new(self.driver.clone()).map_err(ServerError::from).and_then(|mut driver| {
+            let acceptor = match index {
+                0 => Some(Acceptor::listen(&mut driver, &self.binds, self.max_sessions)?),
+                _ => None,
+            };
+            Ok((driver, acceptor))
+        });
+        let (driver, acceptor) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let _ = up.send(Err(error));
+                return Ok(());
+            }
+        };
+        let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
+        let wake: WakeHandle = driver.wake_handle();
+        let post = Post { mail, wake, load: Arc::new(AtomicUsize::new(0)) };
+        let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
+        let report = driver.report().clone();
+        let _ = up.send(Ok(Arrived { index, post: Some(post), addresses, report }));
+        // Without an introduction, another shard could not be made and the server does not come to be.
+        let Ok(shared) = introduced.recv() else { return Ok(()) };
+        let core = Core::new(driver, index as u16, limits);
+        let mut shard = Shard::new(core, handler, acceptor, inbox, Arc::clone(&shared));
+        let ended = loop {
+            match shard.turn() {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if ended.is_err() {
+            // A server that has lost a shard ends as a whole, rather than go on by halves.
+            shared.tell(crate::handle::STOPPING);
+        }
+        ended
+    }
+}
+
+/// A shard that has been made.
+struct Arrived {
+    index: usize,
+    post: Option<Post>,
+    addresses: Vec<SocketAddr>,
+    report: Report,
+}
+
+fn gather(made: &mut mpsc::Receiver<Result<Arrived, ServerError>>, shards: usize) -> Result<Vec<Arrived>, ServerError> {
+    let mut arrived = Vec::new();
+    while arrived.len() < shards {
+        match made.recv() {
+            Ok(Ok(shard)) => arrived.push(shard),
+            Ok(Err(error)) => return Err(error),
+            Err(mpsc::RecvError) => return Err(ServerError::Thread("a shard's thread ended at once".into())),
+        }
+    }
+    arrived.sort_by_key(|shard| shard.index);
+    Ok(arrived)
+}
+
+/// A running server. Dropping it stops it at once and waits for its threads.
+pub struct Server {
+    threads: Vec<JoinHandle<Result<(), ServerError>>>,
+    handle: Handle,
+    addresses: Vec<SocketAddr>,
+    report: Report,
+}
+
+impl Server {
+    /// Begins the description of a server.
+    pub fn builder() -> Builder {
+        Builder {
+            binds: Vec::new(),
+            shards: 0,
+            driver: DriverConfig::default(),
+            outbox_bytes: 256 * 1024,
+            max_sessions: 100_000,
+            linger: Duration::from_secs(5),
+        }
+    }
+
+    /// The addresses it listens on, with their real ports, in the order of [`Builder::bind`].
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Which backend and features it runs on, and why.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// How many shards it has.
+    pub fn shards(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The server, for any thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits until the server has ended: until someone told it to [`stop`](Handle::stop) or [`drain`](Handle::drain), and it has.
+    ///
+    /// # Errors
+    /// The first shard that failed.
+    pub fn wait(mut self) -> Result<(), ServerError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), ServerError> {
+        let mut result = Ok(());
+        for (index, thread) in self.threads.drain(..).enumerate() {
+            let ended = thread.join().unwrap_or_else(|_| {
+                self.handle.stop();
+                Err(ServerError::Thread(format!("shard {index} panicked")))
+            });
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.stop();
+        let _ = self.join();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).field("shards", &self.shards()).finish()
+    }
+}

@@ -1,0 +1,375 @@
+//! Sessions: the shard's table of them, and what a handler can do with one.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use overlapped::{CloseMode, Driver, Op, OpId, SocketId};
+
+use crate::close::CloseReason;
+use crate::error::SendError;
+use crate::outbox::Outbox;
+
+/// Names a session of a server: shard, slot and generation, so that it never means a later session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId {
+    pub(crate) shard: u16,
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.shard, self.slot, self.generation)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {self}")
+    }
+}
+
+/// What a completion belongs to: the high byte of its token.
+pub(crate) mod token {
+    pub(crate) const RECEIVE: u64 = 0;
+    pub(crate) const SEND: u64 = 1;
+    pub(crate) const CLOSE: u64 = 2;
+    pub(crate) const ACCEPT: u64 = 3;
+
+    pub(crate) fn of(kind: u64, slot: u32) -> u64 {
+        kind << 56 | u64::from(slot)
+    }
+
+    pub(crate) fn parts(token: u64) -> (u64, u32) {
+        (token >> 56, token as u32)
+    }
+}
+
+/// Limits that hold for every session of a shard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionLimits {
+    /// Bytes an outbox may hold.
+    pub(crate) outbox: usize,
+    /// Bytes kept of what arrived while a session was not being handed packets.
+    pub(crate) leftover: usize,
+    /// Packets handed over per session and turn.
+    pub(crate) packets_per_turn: u32,
+    /// How long a graceful close waits for the peer.
+    pub(crate) linger: Duration,
+}
+
+impl SessionLimits {
+    /// At so many queued bytes a session is handed no more packets.
+    pub(crate) fn high(&self) -> usize {
+        self.outbox / 2
+    }
+
+    /// At so few it is again.
+    pub(crate) fn low(&self) -> usize {
+        self.outbox / 4
+    }
+}
+
+/// One session, as its shard keeps it.
+pub(crate) struct Entry {
+    pub(crate) generation: u32,
+    pub(crate) socket: SocketId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) outbox: Outbox,
+    pub(crate) receive: Option<OpId>,
+    pub(crate) sending: bool,
+    pub(crate) close: Option<OpId>,
+    /// Set when it is being closed.
+    pub(crate) reason: Option<CloseReason>,
+    /// The handler asked for a pause.
+    pub(crate) paused: bool,
+    /// Its outbox is over the high mark.
+    pub(crate) throttled: bool,
+    /// The peer's stream has ended.
+    pub(crate) ended: bool,
+    pub(crate) dirty: bool,
+    pub(crate) pumping: bool,
+    /// The turn in which it was last handed a packet, and how many it was handed in that.
+    pub(crate) turn: u64,
+    pub(crate) packets: u32,
+    /// What arrived while it was not being handed packets.
+    pub(crate) leftover: Vec<u8>,
+}
+
+impl Entry {
+    pub(crate) fn is_held(&self) -> bool {
+        self.paused || self.throttled
+    }
+}
+
+/// What a shard and the sessions in its handlers' hands share.
+pub(crate) struct Core {
+    pub(crate) driver: Driver,
+    pub(crate) shard: u16,
+    pub(crate) limits: SessionLimits,
+    entries: Vec<Option<Entry>>,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+    /// Sessions with something queued and nothing in flight.
+    pub(crate) dirty: Vec<u32>,
+    /// Sessions that may be handed what was kept for them.
+    pub(crate) to_pump: Vec<u32>,
+    spare: Vec<Vec<u8>>,
+}
+
+/// Buffers kept for the next outbox, and the most bytes of one that is kept.
+const SPARE_BUFFERS: usize = 256;
+const SPARE_BYTES: usize = 64 * 1024;
+
+impl Core {
+    pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits) -> Core {
+        Core {
+            driver,
+            shard,
+            limits,
+            entries: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+            dirty: Vec::new(),
+            to_pump: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        (0..self.entries.len() as u32).filter(|slot| self.entries[*slot as usize].is_some()).collect()
+    }
+
+    pub(crate) fn insert(&mut self, socket: SocketId, peer: SocketAddr) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            self.generations.push(0);
+            self.entries.len() as u32 - 1
+        });
+        self.entries[slot as usize] = Some(Entry {
+            generation: self.generations[slot as usize],
+            socket,
+            peer,
+            outbox: Outbox::default(),
+            receive: None,
+            sending: false,
+            close: None,
+            reason: None,
+            paused: false,
+            throttled: false,
+            ended: false,
+            dirty: false,
+            pumping: false,
+            turn: 0,
+            packets: 0,
+            leftover: Vec::new(),
+        });
+        slot
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry> {
+        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        self.generations[slot as usize] = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Some(entry)
+    }
+
+    pub(crate) fn entry(&mut self, slot: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn id(&self, slot: u32) -> Option<SessionId> {
+        let entry = self.entries.get(slot as usize)?.as_ref()?;
+        Some(SessionId { shard: self.shard, slot, generation: entry.generation })
+    }
+
+    /// A session that is there and not being closed.
+    pub(crate) fn open(&mut self, id: SessionId) -> Option<&mut Entry> {
+        self.entry(id.slot).filter(|entry| entry.generation == id.generation && entry.reason.is_none())
+    }
+
+    pub(crate) fn queue(&mut self, id: SessionId, bytes: &[u8]) -> Result<(), SendError> {
+        let (limit, high) = (self.limits.outbox, self.limits.high());
+        let spare = &mut self.spare;
+        let entry = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut);
+        let entry = entry
+            .filter(|entry| entry.generation == id.generation && entry.reason.is_none())
+            .ok_or(SendError::Closed)?;
+        entry.outbox.push(bytes, limit, || spare.pop().unwrap_or_default())?;
+        let throttle = entry.outbox.len() >= high && !std::mem::replace(&mut entry.throttled, true);
+        if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
+            self.dirty.push(id.slot);
+        }
+        if throttle {
+            self.stop_receiving(id.slot);
+        }
+        Ok(())
+    }
+
+    /// Keeps a buffer that an outbox has done with.
+    pub(crate) fn recycle(&mut self, mut buf: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && buf.capacity() <= SPARE_BYTES {
+            buf.clear();
+            self.spare.push(buf);
+        }
+    }
+
+    pub(crate) fn start_receiving(&mut self, slot: u32) {
+        let Some(entry) = self.entries[slot as usize].as_mut() else { return };
+        if entry.receive.is_some() || entry.ended || entry.reason.is_some() || entry.is_held() {
+            return;
+        }
+        match self.driver.submit(Op::recv_multi(entry.socket), token::of(token::RECEIVE, slot)) {
+            Ok(op) => entry.receive = Some(op),
+            Err(rejected) => {
+                tracing::warn!("session of {}: {}", entry.peer, rejected.error);
+                self.begin_close(slot, CloseReason::Limit);
+            }
+        }
+    }
+
+    pub(crate) fn stop_receiving(&mut self, slot: u32) {
+        if let Some(op) = self.entries[slot as usize].as_ref().and_then(|entry| entry.receive) {
+            self.driver.cancel(op);
+        }
+    }
+
+    /// The session may be handed packets again, if nothing else holds it.
+    pub(crate) fn pump_later(&mut self, slot: u32) {
+        if let Some(entry) = self.entry(slot)
+            && !std::mem::replace(&mut entry.pumping, true)
+        {
+            self.to_pump.push(slot);
+        }
+    }
+
+    /// Sends what is queued, in one operation.
+    pub(crate) fn send_queued(&mut self, slot: u32) {
+        let Some(entry) = self.entries[slot as usize].as_mut() else { return };
+        entry.dirty = false;
+        if entry.sending && entry.reason.is_none() || !entry.outbox.has_queued() {
+            return;
+        }
+        let buf = entry.outbox.take();
+        match self.driver.submit(Op::send(entry.socket, buf), token::of(token::SEND, slot)) {
+            Ok(_) => entry.sending = true,
+            Err(rejected) => {
+                tracing::warn!("session of {}: {}", entry.peer, rejected.error);
+                self.begin_close(slot, CloseReason::Limit);
+            }
+        }
+    }
+
+    /// Starts closing a session: in order where there is a peer to be answered, at once otherwise. The first reason stays.
+    pub(crate) fn begin_close(&mut self, slot: u32, reason: CloseReason) {
+        let graceful = matches!(reason, CloseReason::ByPeer | CloseReason::ByHandler | CloseReason::Drained);
+        let mode = match reason {
+            _ if graceful => CloseMode::Graceful { linger: self.limits.linger },
+            CloseReason::TooSlow | CloseReason::Limit => CloseMode::Abort,
+            _ => CloseMode::Now,
+        };
+        let Some(entry) = self.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
+        entry.reason = Some(reason);
+        entry.leftover = Vec::new();
+        if graceful {
+            self.send_queued(slot);
+        }
+        let entry = self.entries[slot as usize].as_mut().expect("it was there just now");
+        match self.driver.submit(Op::close(entry.socket, mode), token::of(token::CLOSE, slot)) {
+            Ok(op) => entry.close = Some(op),
+            // Only a full table of operations can refuse it: tried again in the next turn.
+            Err(_) => self.pump_later(slot),
+        }
+    }
+
+    /// A session that is being closed in order is to be closed at once.
+    pub(crate) fn hasten_close(&mut self, slot: u32) {
+        if let Some(op) = self.entry(slot).and_then(|entry| entry.close) {
+            self.driver.cancel(op);
+        }
+    }
+}
+
+/// A session in the hands of its shard's handler. It stays on that thread; [`Session::id`] is for others.
+///
+/// It can be kept: when the session has ended, its methods say so or do nothing.
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) core: Rc<RefCell<Core>>,
+    pub(crate) id: SessionId,
+    pub(crate) peer: SocketAddr,
+}
+
+impl Session {
+    /// Its name, for any thread.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The address of its peer.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Queues a copy of `bytes`. What is queued while a batch of completions is handled leaves in one operation.
+    ///
+    /// While more than half of the outbox's limit is queued, the session is handed no more packets, so a handler that answers
+    /// each packet with no more than half the limit never sees `Full`.
+    ///
+    /// # Errors
+    /// `Full` if they would take the outbox over its limit, `Closed` if the session is closed; nothing is queued then.
+    pub fn send(&self, bytes: &[u8]) -> Result<(), SendError> {
+        self.core.borrow_mut().queue(self.id, bytes)
+    }
+
+    /// Bytes queued or in flight to the peer.
+    pub fn queued(&self) -> usize {
+        self.core.borrow_mut().open(self.id).map_or(0, |entry| entry.outbox.len())
+    }
+
+    /// Sends what is queued, then closes.
+    pub fn close(&self) {
+        let mut core = self.core.borrow_mut();
+        if core.open(self.id).is_some() {
+            core.begin_close(self.id.slot, CloseReason::ByHandler);
+        }
+    }
+
+    /// Closes at once; what is queued is thrown away.
+    pub fn abort(&self) {
+        let mut core = self.core.borrow_mut();
+        if let Some(entry) = core.open(self.id) {
+            // Without the reason's grace.
+            let _ = entry.outbox.take();
+            core.begin_close(self.id.slot, CloseReason::ByHandler);
+            core.hasten_close(self.id.slot);
+        }
+    }
+
+    /// Hands over no more packets until [`resume`](Session::resume).
+    pub fn pause(&self) {
+        let mut core = self.core.borrow_mut();
+        if let Some(entry) = core.open(self.id) {
+            entry.paused = true;
+            core.stop_receiving(self.id.slot);
+        }
+    }
+
+    /// Hands over packets again, from the next turn on.
+    pub fn resume(&self) {
+        let mut core = self.core.borrow_mut();
+        if let Some(entry) = core.open(self.id) {
+            entry.paused = false;
+            core.pump_later(self.id.slot);
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} with {}", self.id, self.peer)
+    }
+}

@@ -1,0 +1,352 @@
+//! A shard: one driver, its sessions, and a handler. A value with `turn()`; who calls it is not its business.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use overlapped::{Completion, Mailbox, Outcome, Stream, Time, Wait};
+
+use crate::acceptor::Acceptor;
+use crate::close::CloseReason;
+use crate::error::ServerError;
+use crate::handle::{DRAINING, Mail, RUNNING, STOPPING, Shared};
+use crate::handler::{Flow, Handler};
+use crate::session::{Core, Session, token};
+
+/// Bytes of a packet made of what was kept while a session was held.
+const KEPT_PACKET: usize = 16 * 1024;
+
+pub(crate) struct Shard<H: Handler> {
+    core: Rc<RefCell<Core>>,
+    handler: H,
+    states: Vec<Option<H::State>>,
+    acceptor: Option<Acceptor>,
+    mailbox: Mailbox<Mail>,
+    shared: Arc<Shared>,
+    index: usize,
+    phase: u8,
+    /// When draining turns into stopping.
+    deadline: Option<Time>,
+    turns: u64,
+}
+
+impl<H: Handler> Shard<H> {
+    pub(crate) fn new(
+        core: Core,
+        handler: H,
+        acceptor: Option<Acceptor>,
+        mailbox: Mailbox<Mail>,
+        shared: Arc<Shared>,
+    ) -> Shard<H> {
+        let index = usize::from(core.shard);
+        Shard {
+            core: Rc::new(RefCell::new(core)),
+            handler,
+            states: Vec::new(),
+            acceptor,
+            mailbox,
+            shared,
+            index,
+            phase: RUNNING,
+            deadline: None,
+            turns: 0,
+        }
+    }
+
+    /// Waits until something happens, and does what there is to do. Returns `false` when the shard has ended: it was told to, and its last
+    /// session is closed.
+    pub(crate) fn turn(&mut self) -> Result<bool, ServerError> {
+        let wait = {
+            let core = self.core.borrow();
+            match self.deadline {
+                _ if !core.to_pump.is_empty() => Wait::Poll,
+                Some(deadline) => Wait::Until(deadline),
+                None => Wait::Forever,
+            }
+        };
+        self.core.borrow_mut().driver.turn(wait)?;
+        self.turns += 1;
+        self.look_at_phase();
+        self.read_mail();
+        let to_pump = std::mem::take(&mut self.core.borrow_mut().to_pump);
+        for slot in to_pump {
+            self.pump(slot);
+        }
+        loop {
+            let completion = self.core.borrow_mut().driver.next();
+            let Some(completion) = completion else { break };
+            self.completed(completion);
+        }
+        self.send_all();
+        Ok(self.phase == RUNNING || self.core.borrow().driver.live().sockets > 0)
+    }
+
+    fn send_all(&mut self) {
+        let mut core = self.core.borrow_mut();
+        let mut dirty = std::mem::take(&mut core.dirty);
+        for slot in dirty.drain(..) {
+            core.send_queued(slot);
+        }
+        // Its memory serves the next turn; a refused send may have closed a session, but never queues.
+        core.dirty = dirty;
+    }
+
+    fn look_at_phase(&mut self) {
+        let told = self.shared.phase.load(Ordering::Acquire);
+        let expired = {
+            let core = self.core.borrow();
+            self.deadline.is_some_and(|deadline| core.driver.now() >= deadline)
+        };
+        let phase = if expired { STOPPING } else { told };
+        if phase <= self.phase {
+            return;
+        }
+        let mut core = self.core.borrow_mut();
+        if self.phase == RUNNING
+            && let Some(acceptor) = &mut self.acceptor
+        {
+            acceptor.close(&mut core.driver);
+        }
+        self.phase = phase;
+        if phase == DRAINING {
+            let patience = Duration::from_nanos(self.shared.patience.load(Ordering::Acquire));
+            self.deadline = Some(core.driver.now() + patience);
+            core.limits.linger = patience;
+        } else {
+            self.deadline = None;
+        }
+        for slot in core.slots() {
+            if phase == DRAINING {
+                core.begin_close(slot, CloseReason::Drained);
+            } else {
+                core.begin_close(slot, CloseReason::ServerStopping);
+                core.hasten_close(slot);
+            }
+        }
+    }
+
+    fn read_mail(&mut self) {
+        let mail: Vec<Mail> = self.mailbox.take().collect();
+        for mail in mail {
+            match mail {
+                Mail::Accepted(stream, peer) => self.add_session(stream, peer),
+                Mail::Send(id, bytes) => {
+                    let mut core = self.core.borrow_mut();
+                    if core.queue(id, &bytes) == Err(crate::error::SendError::Full) {
+                        core.begin_close(id.slot, CloseReason::TooSlow);
+                    }
+                }
+                Mail::Close(id) => {
+                    let mut core = self.core.borrow_mut();
+                    if core.open(id).is_some() {
+                        core.begin_close(id.slot, CloseReason::ByHandler);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_session(&mut self, stream: Stream, peer: SocketAddr) {
+        if self.phase != RUNNING {
+            stream.reset_on_drop();
+            return self.count_out();
+        }
+        let adopted = self.core.borrow_mut().driver.adopt(stream);
+        let socket = match adopted {
+            Ok(socket) => socket,
+            Err(rejected) => {
+                tracing::warn!("{peer} is refused: {}", rejected.error);
+                rejected.given.reset_on_drop();
+                return self.count_out();
+            }
+        };
+        let slot = self.core.borrow_mut().insert(socket, peer);
+        if self.states.len() <= slot as usize {
+            self.states.resize_with(slot as usize + 1, || None);
+        }
+        let session = self.session(slot, peer);
+        let handler = &mut self.handler;
+        match catch_unwind(AssertUnwindSafe(|| handler.connected(&session))) {
+            Ok(state) => {
+                self.states[slot as usize] = Some(state);
+                self.core.borrow_mut().start_receiving(slot);
+            }
+            Err(_) => self.core.borrow_mut().begin_close(slot, CloseReason::Panic),
+        }
+    }
+
+    fn count_out(&self) {
+        self.shared.posts[self.index].load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn session(&self, slot: u32, peer: SocketAddr) -> Session {
+        let id = self.core.borrow().id(slot).expect("the session is there");
+        Session { core: Rc::clone(&self.core), id, peer }
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        let (kind, slot) = token::parts(completion.token);
+        match kind {
+            token::RECEIVE => self.received(slot, completion),
+            token::SEND => self.sent(slot, completion),
+            token::CLOSE => self.closed(slot),
+            _ => {
+                let own = self.acceptor.as_mut().and_then(|acceptor| acceptor.completed(completion, &self.shared));
+                if let Some((stream, peer)) = own {
+                    self.add_session(stream, peer);
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, slot: u32, completion: Completion) {
+        match completion.result {
+            Ok(Outcome::Packet(packet)) => {
+                let mut core = self.core.borrow_mut();
+                let (turn, cap) = (self.turns, core.limits.packets_per_turn);
+                let limit = core.limits.leftover;
+                let Some(entry) = core.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
+                let spent = entry.turn == turn && entry.packets >= cap;
+                if !entry.is_held() && !spent && entry.leftover.is_empty() {
+                    drop(core);
+                    return self.hand_over(slot, &packet);
+                }
+                // The buffer goes back to the pool; the bytes wait for their session.
+                if packet.len() > limit.saturating_sub(entry.leftover.len()) {
+                    return core.begin_close(slot, CloseReason::Limit);
+                }
+                entry.leftover.extend_from_slice(&packet);
+                if !entry.is_held() {
+                    core.stop_receiving(slot);
+                    core.pump_later(slot);
+                }
+            }
+            Ok(_) => {
+                let mut core = self.core.borrow_mut();
+                let Some(entry) = core.entry(slot) else { return };
+                entry.receive = None;
+                entry.ended = true;
+                if entry.leftover.is_empty() {
+                    core.begin_close(slot, CloseReason::ByPeer);
+                }
+            }
+            Err(error) => {
+                let mut core = self.core.borrow_mut();
+                let Some(entry) = core.entry(slot) else { return };
+                entry.receive = None;
+                if error.kind() == overlapped::ErrorKind::Cancelled {
+                    if entry.leftover.is_empty() {
+                        core.start_receiving(slot);
+                    }
+                } else {
+                    core.begin_close(slot, CloseReason::Reset);
+                }
+            }
+        }
+    }
+
+    /// Hands a packet to the handler.
+    fn hand_over(&mut self, slot: u32, packet: &[u8]) {
+        let turn = self.turns;
+        let session = {
+            let mut core = self.core.borrow_mut();
+            let Some(id) = core.id(slot) else { return };
+            let entry = core.entry(slot).expect("it has a name");
+            entry.packets = if entry.turn == turn { entry.packets + 1 } else { 1 };
+            entry.turn = turn;
+            Session { id, peer: entry.peer, core: Rc::clone(&self.core) }
+        };
+        let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
+        match catch_unwind(AssertUnwindSafe(|| handler.received(&session, state, packet))) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Pause) => session.pause(),
+            Ok(Flow::Close) => session.close(),
+            Err(_) => self.core.borrow_mut().begin_close(slot, CloseReason::Panic),
+        }
+    }
+
+    /// Hands over what was kept for a session, and receives again when that is done.
+    fn pump(&mut self, slot: u32) {
+        let (mut kept, cap) = {
+            let mut core = self.core.borrow_mut();
+            let cap = core.limits.packets_per_turn;
+            let Some(entry) = core.entry(slot) else { return };
+            entry.pumping = false;
+            if let Some(reason) = entry.reason {
+                if entry.close.is_none() {
+                    entry.reason = None;
+                    core.begin_close(slot, reason);
+                }
+                return;
+            }
+            (std::mem::take(&mut entry.leftover), cap)
+        };
+        let (mut at, mut packets) = (0, 0);
+        while at < kept.len() && packets < cap {
+            let held = self.core.borrow_mut().entry(slot).is_none_or(|entry| entry.is_held() || entry.reason.is_some());
+            if held {
+                break;
+            }
+            let end = kept.len().min(at + KEPT_PACKET);
+            self.hand_over(slot, &kept[at..end]);
+            at = end;
+            packets += 1;
+        }
+        kept.drain(..at);
+        let mut core = self.core.borrow_mut();
+        let Some(entry) = core.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
+        // While it was handed over nothing was added: completions are taken after this.
+        entry.leftover = kept;
+        match (entry.leftover.is_empty(), entry.is_held(), entry.ended) {
+            (_, true, _) => {}
+            (false, false, _) => core.pump_later(slot),
+            (true, false, true) => core.begin_close(slot, CloseReason::ByPeer),
+            (true, false, false) => core.start_receiving(slot),
+        }
+    }
+
+    fn sent(&mut self, slot: u32, completion: Completion) {
+        let mut core = self.core.borrow_mut();
+        let buf = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok()).unwrap_or_default();
+        let low = core.limits.low();
+        if let Some(entry) = core.entry(slot) {
+            entry.sending = false;
+            entry.outbox.done(buf.len());
+            if completion.result.is_err() {
+                core.begin_close(slot, CloseReason::Reset);
+            } else if entry.reason.is_none() {
+                let resume = entry.throttled && entry.outbox.len() <= low;
+                if resume {
+                    entry.throttled = false;
+                }
+                if entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
+                    core.dirty.push(slot);
+                }
+                if resume {
+                    core.pump_later(slot);
+                }
+            }
+        }
+        core.recycle(buf);
+    }
+
+    fn closed(&mut self, slot: u32) {
+        let (id, entry) = {
+            let mut core = self.core.borrow_mut();
+            let Some(id) = core.id(slot) else { return };
+            (id, core.remove(slot).expect("it has a name"))
+        };
+        self.count_out();
+        let reason = entry.reason.expect("a session is closed for a reason");
+        if let Some(state) = self.states[slot as usize].take() {
+            let handler = &mut self.handler;
+            if catch_unwind(AssertUnwindSafe(|| handler.closed(id, state, &reason))).is_err() {
+                tracing::error!("the handler panicked when it was told that {id:?} had ended");
+            }
+        }
+    }
+}
