@@ -1,0 +1,52 @@
+//! The `proactor` program.
+
+#![forbid(unsafe_code)]
+
+mod doctor;
+mod echo;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Overlapped (completion-based) I/O servers.
+#[derive(Parser)]
+#[command(
+    name = "proactor",
+    version,
+    about,
+    long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo`, then talk to it: `nc 127.0.0.1 7777`. If it \
+                  does not start, or you want to know what it runs on, ask `proactor doctor`."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Echo(echo::Echo),
+    Doctor(doctor::Doctor),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_max_level(tracing::Level::WARN)
+        .with_target(false)
+        .init();
+    let done = match arguments.command {
+        Command::Echo(echo) => echo.run(),
+        Command::Doctor(doctor) => doctor.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("proactor: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
