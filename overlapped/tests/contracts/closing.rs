@@ -1,0 +1,110 @@
+//! Close: cancel, let it end, then close; and the graceful way.
+
+use std::io::{ErrorKind as IoKind, Read};
+use std::time::Duration;
+
+use overlapped::{CloseMode, ErrorKind, Op, Outcome, Wait};
+
+use crate::harness::{Bench, PATIENCE, pattern, write};
+
+#[test]
+fn close_ends_what_is_in_flight_each_once_and_first() {
+    let mut bench = Bench::new();
+    let (socket, _peer) = bench.pair();
+    let mut ids = vec![bench.submit(Op::recv_multi(socket))];
+    ids.extend((0..3).map(|_| bench.submit(Op::recv(socket, vec![0u8; 10]))));
+    ids.push(bench.submit(Op::send(socket, vec![0u8; 64 << 20])));
+    ids.extend((0..3).map(|_| bench.submit(Op::send(socket, vec![0u8; 10]))));
+    bench.settle();
+    let close = bench.submit(Op::close(socket, CloseMode::Now));
+    assert_eq!(bench.driver.submit(Op::recv(socket, vec![0u8; 1]), 0).unwrap_err().error.kind(), ErrorKind::Closed);
+    bench.until("the close", |seen| seen.iter().any(|completion| completion.id == close).then_some(()));
+    assert_eq!(bench.seen.last().unwrap().id, close, "the close ends last");
+    for id in ids {
+        let ends: Vec<_> = bench.seen.iter().filter(|completion| completion.id == id).collect();
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        let kind = ends[0].result.as_ref().unwrap_err().kind();
+        assert!(matches!(kind, ErrorKind::Cancelled | ErrorKind::BrokenStream), "{kind:?}");
+    }
+    bench.finish();
+}
+
+#[test]
+fn graceful_close_delivers_everything_although_input_is_left_unread() {
+    let mut bench = Bench::new();
+    let (socket, mut peer) = bench.pair();
+    let bytes = pattern(2_800_000);
+    write(&peer, &[1; 100_000]);
+    bench.submit(Op::send(socket, bytes.clone()));
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    let reader = std::thread::spawn(move || {
+        let mut got = vec![0; 1000];
+        peer.read_exact(&mut got).unwrap();
+        write(&peer, &[2; 100_000]);
+        peer.read_to_end(&mut got).unwrap();
+        got
+    });
+    assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
+    assert!(reader.join().unwrap() == bytes);
+    bench.finish();
+}
+
+#[test]
+fn graceful_close_gives_up_after_its_linger_also_while_flushing() {
+    for flushing in [false, true] {
+        let mut bench = Bench::new();
+        let (socket, peer) = bench.pair();
+        let send = flushing.then(|| bench.submit(Op::send(socket, vec![0u8; 64 << 20])));
+        let linger = Duration::from_millis(50);
+        let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger }));
+        assert_eq!(bench.kind_of(close), ErrorKind::TimedOut);
+        if let Some(send) = send {
+            assert_eq!(bench.kind_of(send), ErrorKind::Cancelled);
+        }
+        drop(peer);
+        bench.finish();
+    }
+}
+
+#[test]
+fn a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled() {
+    let mut bench = Bench::new();
+    let (socket, peer) = bench.pair();
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    bench.settle();
+    assert!(bench.driver.cancel(close));
+    assert_eq!(bench.kind_of(close), ErrorKind::Cancelled);
+    drop(peer);
+    let (socket, _peer) = bench.pair();
+    let close = bench.submit(Op::close(socket, CloseMode::Now));
+    assert!(!bench.driver.cancel(close));
+    assert!(bench.outcome_of(close).is_ok());
+    bench.finish();
+}
+
+#[test]
+fn abort_resets_the_connection() {
+    let mut bench = Bench::new();
+    let (socket, mut peer) = bench.pair();
+    let close = bench.submit(Op::close(socket, CloseMode::Abort));
+    assert!(bench.outcome_of(close).is_ok());
+    assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), IoKind::ConnectionReset);
+    bench.finish();
+}
+
+#[test]
+fn graceful_close_after_the_end_of_stream_still_sends_what_is_queued() {
+    let mut bench = Bench::new();
+    let (socket, mut peer) = bench.pair();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let recv = bench.submit(Op::recv_multi(socket));
+    assert!(matches!(bench.outcome_of(recv), Ok(Outcome::Received(0))));
+    bench.submit(Op::send(socket, vec![5u8; 100_000]));
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    let mut got = Vec::new();
+    bench.turn(Wait::Poll);
+    assert!(bench.outcome_of(close).is_ok());
+    peer.read_to_end(&mut got).unwrap();
+    assert_eq!(got, [5; 100_000]);
+    bench.finish();
+}
