@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
                   127.0.0.1:0      # a free port; the line on standard error says which"
 )]
 pub(crate) struct Echo {
-    /// Address to listen on, as 127.0.0.1:7777 or [::1]:7777; port 0 takes a free one. May be given more than once.
+    /// Address to listen on, as `127.0.0.1:7777` or `[::1]:7777`; port 0 takes a free one. May be given more than once.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777")]
     listen: Vec<SocketAddr>,
     /// Shards, each with a thread of its own; 0 is one for every core.
