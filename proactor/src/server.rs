@@ -113,7 +113,17 @@ impl Builder {
             })?);
         }
         drop(up);
-        let mut arrived = gather(&mut made, self.shards)?;
+        let mut arrived = match gather(&mut made, self.shards) {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                // Without an introduction the others end; their listeners are closed when this returns.
+                drop(introduce);
+                for thread in threads {
+                    let _ = thread.join();
+                }
+                return Err(error);
+            }
+        };
         let posts = arrived.iter_mut().map(|shard| shard.post.take().expect("each comes once")).collect();
         let shared = Arc::new(Shared { posts, phase: AtomicU8::new(RUNNING), patience: AtomicU64::new(0) });
         for introduction in introduce {
@@ -169,6 +179,7 @@ impl Builder {
         let _ = up.send(Ok(Arrived { index, post: Some(post), addresses, report }));
         // Without an introduction, another shard could not be made and the server does not come to be.
         let Ok(shared) = introduced.recv() else { return Ok(()) };
+        let _guard = StopOnPanic(Arc::clone(&shared));
         let core = Core::new(driver, index as u16, limits);
         let mut shard = Shard::new(core, handler, acceptor, inbox, Arc::clone(&shared));
         let ended = loop {
@@ -183,6 +194,17 @@ impl Builder {
             shared.tell(crate::handle::STOPPING);
         }
         ended
+    }
+}
+
+/// A server that has lost a shard to a panic ends as a whole, as after an error.
+struct StopOnPanic(Arc<Shared>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.tell(crate::handle::STOPPING);
+        }
     }
 }
 

@@ -426,3 +426,12 @@ fn both_families_at_once() {
     }
     finish(server);
 }
+
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let builder = Server::builder().bind(free).bind(taken.local_addr().unwrap()).shards(3);
+    assert!(builder.start(Echo::new().0).is_err());
+    drop(std::net::TcpListener::bind(free).expect("the first address is free again"));
+}
