@@ -1,0 +1,114 @@
+//! Echo by a bare level-triggered epoll loop: what readiness costs with nothing on top. A floor.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use peer_cli::Service;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+const LISTENER: u64 = u64::MAX;
+
+struct Connection {
+    socket: TcpStream,
+    /// What could not be sent yet. While there is any, nothing more is received.
+    unsent: Vec<u8>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = peer_cli::parse();
+    let Service::Echo = cli.service;
+    let listener = TcpListener::bind(cli.listen)?;
+    listener.set_nonblocking(true)?;
+    let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(&queue, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+    peer_cli::announce(listener.local_addr()?)?;
+
+    let mut connections: Vec<Option<Connection>> = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    let mut events = Vec::with_capacity(1024);
+    loop {
+        events.clear();
+        match epoll::wait(&queue, spare_capacity(&mut events), None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for event in &events {
+            if event.data.u64() == LISTENER {
+                accept(&queue, &listener, &mut connections)?;
+                continue;
+            }
+            let place = &mut connections[event.data.u64() as usize];
+            if let Some(connection) = place
+                && connection.echo(&queue, &mut buffer).is_err()
+            {
+                // Closing the socket takes it out of the queue.
+                *place = None;
+            }
+        }
+    }
+}
+
+/// Takes every connection that waits. A connection's place is its descriptor.
+fn accept(queue: &OwnedFd, listener: &TcpListener, connections: &mut Vec<Option<Connection>>) -> io::Result<()> {
+    loop {
+        let socket = match listener.accept() {
+            Ok((socket, _)) => socket,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let place = socket.as_raw_fd() as usize;
+        if connections.len() <= place {
+            connections.resize_with(place + 1, || None);
+        }
+        epoll::add(queue, &socket, EventData::new_u64(place as u64), EventFlags::IN)?;
+        connections[place] = Some(Connection { socket, unsent: Vec::new() });
+    }
+}
+
+impl Connection {
+    /// Does what one event calls for. An error, end of stream included, ends the connection.
+    fn echo(&mut self, queue: &OwnedFd, buffer: &mut [u8]) -> io::Result<()> {
+        if !self.unsent.is_empty() {
+            let count = self.send(&self.unsent)?;
+            self.unsent.drain(..count);
+            if self.unsent.is_empty() {
+                self.await_event(queue, EventFlags::IN)?;
+            }
+            return Ok(());
+        }
+        let received = match self.socket.read(buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => &buffer[..count],
+            Err(error) if is_transient(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let count = self.send(received)?;
+        if count < received.len() {
+            self.unsent.extend_from_slice(&received[count..]);
+            self.await_event(queue, EventFlags::OUT)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what there is room for.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match (&self.socket).write(bytes) {
+            Err(error) if is_transient(&error) => Ok(0),
+            sent => sent,
+        }
+    }
+
+    fn await_event(&self, queue: &OwnedFd, flags: EventFlags) -> io::Result<()> {
+        let place = self.socket.as_raw_fd() as u64;
+        Ok(epoll::modify(queue, &self.socket, EventData::new_u64(place), flags)?)
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

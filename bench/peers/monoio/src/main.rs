@@ -1,0 +1,34 @@
+//! Echo as users of monoio write it: its io_uring driver, a task a connection that owns its buffer.
+
+use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
+use monoio::net::{TcpListener, TcpStream};
+use peer_cli::Service;
+
+#[monoio::main(driver = "io_uring")]
+async fn main() -> anyhow::Result<()> {
+    let cli = peer_cli::parse();
+    let listener = TcpListener::bind(cli.listen)?;
+    peer_cli::announce(listener.local_addr()?)?;
+    loop {
+        let (socket, _) = listener.accept().await?;
+        socket.set_nodelay(true)?;
+        match cli.service {
+            // A connection that fails is its peer's affair.
+            Service::Echo => drop(monoio::spawn(async move { _ = echo(socket).await })),
+        }
+    }
+}
+
+async fn echo(mut socket: TcpStream) -> std::io::Result<()> {
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    loop {
+        let (received, filled) = socket.read(buffer).await;
+        if received? == 0 {
+            return Ok(());
+        }
+        let (sent, written) = socket.write_all(filled).await;
+        sent?;
+        buffer = written;
+        buffer.clear();
+    }
+}

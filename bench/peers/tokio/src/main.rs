@@ -1,0 +1,31 @@
+//! Echo as users of tokio write it: a runtime on the current thread, a task a connection.
+
+use peer_cli::Service;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let cli = peer_cli::parse();
+    let listener = TcpListener::bind(cli.listen).await?;
+    peer_cli::announce(listener.local_addr()?)?;
+    loop {
+        let (socket, _) = listener.accept().await?;
+        socket.set_nodelay(true)?;
+        match cli.service {
+            // A connection that fails is its peer's affair.
+            Service::Echo => drop(tokio::spawn(async move { _ = echo(socket).await })),
+        }
+    }
+}
+
+async fn echo(mut socket: TcpStream) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let count = socket.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        socket.write_all(&buffer[..count]).await?;
+    }
+}

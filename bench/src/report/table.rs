@@ -1,0 +1,80 @@
+//! One table, as text or as Markdown. The first column is left-aligned, the others are numbers.
+
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(header: &[&str]) -> Self {
+        Self { rows: vec![header.iter().copied().map(String::from).collect()] }
+    }
+
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        debug_assert_eq!(cells.len(), self.rows[0].len());
+        self.rows.push(cells);
+    }
+
+    pub(super) fn text(&self) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        for row in &self.rows {
+            text.push_str(&self.cells(row, &widths).join("  "));
+            text.push('\n');
+        }
+        text
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let widths = self.widths();
+        let mut text = String::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            text.push_str(&format!("| {} |\n", self.cells(row, &widths).join(" | ")));
+            if number == 0 {
+                let numbers = widths[1..].iter().map(|&width| "-".repeat(width + 1) + ":|");
+                text.push_str(&format!("|:{}|{}\n", "-".repeat(widths[0] + 1), numbers.collect::<String>()));
+            }
+        }
+        text
+    }
+
+    fn cells(&self, row: &[String], widths: &[usize]) -> Vec<String> {
+        row.iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            })
+            .collect()
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        (0..self.rows[0].len())
+            .map(|column| {
+                let cells = self.rows.iter().map(|row| row[column].chars().count());
+                cells.max().unwrap_or(0)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["who", "µs"]);
+        table.row(vec!["a".into(), "10.5".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_line_up() {
+        assert_eq!(table().text(), "who    µs\na    10.5\n");
+    }
+
+    #[test]
+    fn markdown_has_one_rule_under_the_header() {
+        assert_eq!(table().markdown(), "| who |   µs |\n|:----|-----:|\n| a   | 10.5 |\n");
+    }
+}
