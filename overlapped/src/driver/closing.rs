@@ -78,6 +78,8 @@ impl Driver {
         let What::Close { step, .. } = &mut self.slots[slot].what else { unreachable!("a close is a close") };
         *step = CloseStep::Ending;
         self.slots[slot].stage = Stage::Parked;
+        // That was about the step it was in: the closing itself is not to be cancelled.
+        self.slots[slot].cancelled = false;
         self.cancel_queue(socket, Direction::Receive);
         self.cancel_queue(socket, Direction::Send);
         self.close_goes_on(socket);

@@ -1,7 +1,7 @@
 //! Sockets of the operating system, and their options.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -143,8 +143,12 @@ impl Stream {
 }
 
 impl From<TcpStream> for Stream {
-    /// Takes over a connection of the standard library, with its options as they are.
+    /// Takes over a connection of the standard library, with its options as they are; whether it blocks is the driver's
+    /// affair from here on.
     fn from(stream: TcpStream) -> Stream {
+        // `io_uring_enter(2)` lets a kernel report EAGAIN of a non-blocking socket instead of waiting for it; Linux 6.18 waits
+        // all the same, but a receive that is tried again and again is not a risk to take. It fails only on what is no descriptor.
+        let _ = stream.set_nonblocking(false);
         Stream(Handle(stream.into()))
     }
 }
@@ -155,11 +159,5 @@ impl TryFrom<Stream> for TcpStream {
     fn try_from(stream: Stream) -> Result<TcpStream, Error> {
         stream.0.0.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         Ok(stream.0.0.into())
-    }
-}
-
-impl From<TcpListener> for Handle {
-    fn from(listener: TcpListener) -> Handle {
-        Handle(listener.into())
     }
 }

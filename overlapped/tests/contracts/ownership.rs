@@ -160,3 +160,26 @@ fn a_released_connection_lives_on_in_another_driver_and_in_the_standard_library(
     sent.join().unwrap();
     bench.finish();
 }
+
+#[test]
+fn a_connection_that_was_non_blocking_is_waited_for_all_the_same() {
+    let mut bench = Bench::new();
+    let (socket, peer) = bench.pair();
+    peer.set_nonblocking(true).unwrap();
+    let other = bench.driver.adopt(peer.into()).unwrap();
+    let recv = bench.submit(Op::recv(other, vec![0u8; 10]));
+    // A receive that were tried again and again would keep every turn from waiting.
+    let timer = bench.driver.now() + std::time::Duration::from_millis(50);
+    let timer = bench.submit(Op::timer(timer));
+    let mut turns = 0;
+    while !bench.seen.iter().any(|completion| completion.id == timer) {
+        bench.turn(Wait::Forever);
+        turns += 1;
+    }
+    assert!(turns < 20, "{turns} turns");
+    bench.submit(Op::send(socket, b"x".to_vec()));
+    assert!(matches!(bench.outcome_of(recv), Ok(Outcome::Received(1))));
+    bench.close(socket);
+    bench.close(other);
+    bench.finish();
+}
