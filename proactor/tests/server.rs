@@ -435,3 +435,31 @@ fn a_start_that_fails_leaves_nothing_behind() {
     assert!(builder.start(Echo::new().0).is_err());
     drop(std::net::TcpListener::bind(free).expect("the first address is free again"));
 }
+
+#[test]
+fn a_paused_session_keeps_what_comes_and_goes_on_when_it_is_resumed() {
+    #[derive(Clone)]
+    struct Pausing(Arc<AtomicUsize>);
+    impl Handler for Pausing {
+        type State = usize;
+        fn connected(&mut self, _: &Session) -> usize {
+            0
+        }
+        fn received(&mut self, session: &Session, seen: &mut usize, packet: &[u8]) -> Flow {
+            *seen += packet.len();
+            self.0.fetch_add(packet.len(), Ordering::Relaxed);
+            session.send(packet).unwrap();
+            session.pause();
+            // Its receive is cancelled and started again each time, with packets under way.
+            session.resume();
+            Flow::Continue
+        }
+    }
+    let total = Arc::new(AtomicUsize::new(0));
+    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(1);
+    let server = builder.start(Pausing(Arc::clone(&total))).unwrap();
+    let bytes = pattern(9, 4 << 20);
+    assert!(exchange(&connect(server.local_addrs()[0]), &bytes, 10_000) == bytes);
+    assert_eq!(total.load(Ordering::Relaxed), bytes.len());
+    finish(server);
+}
