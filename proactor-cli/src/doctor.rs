@@ -93,8 +93,11 @@ fn limits() -> Vec<Limit> {
         name: "open files",
         value: files.current,
         most: files.maximum,
-        meaning: match files.current {
-            Some(files) => format!("about {} sessions at once; raise it with ulimit -n", files.saturating_sub(64)),
+        meaning: match files.maximum {
+            Some(files) => format!(
+                "about {} sessions at once; echo raises the limit as far as it may, beyond that ask for more (ulimit -Hn)",
+                files.saturating_sub(64)
+            ),
             None => "no limit".into(),
         },
     });
@@ -142,7 +145,8 @@ fn advice(limits: &[Limit], backend: bool) -> Vec<String> {
                 .into(),
         );
     }
-    if value("open files").is_some_and(|files| files < 4096) {
+    let most_files = limits.iter().find(|limit| limit.name == "open files").and_then(|limit| limit.most);
+    if most_files.is_some_and(|files| files < 4096) {
         advice.push("the limit of open files is low for a server: raise it (ulimit -n, LimitNOFILE= in a unit)".into());
     }
     if value("listen backlog (net.core.somaxconn)").is_some_and(|backlog| backlog < 1024) {

@@ -34,7 +34,7 @@ fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back() {
 #[test]
 fn more_starts_than_the_submission_queue_has_entries() {
     let mut bench = Bench::with(DriverConfig { submissions: 2, ..Default::default() });
-    let pairs: Vec<_> = (0..200).map(|_| bench.pair()).collect();
+    let pairs: Vec<_> = (0..100).map(|_| bench.pair()).collect();
     let ids: Vec<_> = pairs.iter().map(|(socket, _)| bench.submit(Op::recv(*socket, vec![0u8; 10]))).collect();
     for (_, peer) in &pairs {
         write(peer, b"x");
