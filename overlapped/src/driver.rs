@@ -14,6 +14,8 @@
 //! - **Dropping** a driver cancels everything, drains it, and only then frees memory.
 
 mod closing;
+mod dropping;
+mod events;
 mod slots;
 mod sockets;
 mod timers;
@@ -24,22 +26,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::buf::AnyBuf;
 use crate::error::{Action, Error, ErrorKind, Rejected};
 use crate::op::{CloseMode, Completion, Flags, Op, OpId, Outcome, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
 use crate::report::{Backend, Report};
-use crate::sys::{self, Event, Handle, Happened, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
+use crate::sys::{self, Handle, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
 use slots::{CloseStep, MOST_SLOTS, NONE, Slots, Stage, What};
 use sockets::{Direction, Sockets};
 use timers::Timers;
-
-/// How long accepting pauses when descriptors or memory have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel still holds.
-const DROP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a driver is made of, and its limits.
 #[derive(Clone, Debug)]
@@ -614,184 +610,6 @@ impl Driver {
         };
         self.backend.start(id, request);
     }
-
-    /// What the backend reports, as a completion if it is one.
-    fn handle_event(&mut self, event: Event) -> Option<Completion> {
-        let Some(slot) = self.slots.find(event.id).filter(|slot| self.slots[*slot].stage == Stage::Kernel) else {
-            // Dropping the event releases what it carries.
-            self.stale += 1;
-            return None;
-        };
-        if !event.more {
-            // With the backend no longer: back in the program's hands, until it is said where it goes.
-            self.slots[slot].stage = Stage::Submitting;
-        }
-        let cancelled = self.slots[slot].cancelled;
-        match self.slots[slot].what {
-            What::Accept { multi } => self.accepted(slot, multi, event),
-            What::RecvMulti => self.packet(slot, event),
-            What::Close { step, .. } => {
-                self.close_event(slot, step, event.happened);
-                None
-            }
-            What::Connect { address } => Some(match event.happened {
-                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Connect, code).at(address))),
-                _ => self.finish(slot, Ok(Outcome::Connected)),
-            }),
-            What::Shutdown { .. } => Some(match event.happened {
-                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Shutdown, code))),
-                _ => self.finish(slot, Ok(Outcome::ShutDown)),
-            }),
-            What::Recv { flags } => match event.happened {
-                Happened::Moved(bytes) => {
-                    let entry = &mut self.slots[slot];
-                    entry.progress += u64::from(bytes);
-                    if bytes == 0 && entry.total > 0 {
-                        self.sockets[entry.socket].ended = true;
-                    } else if flags.contains(Flags::WAIT_ALL) && entry.progress < entry.total && !cancelled {
-                        self.begin(slot);
-                        return None;
-                    }
-                    let outcome = self.received(slot);
-                    Some(self.finish(slot, Ok(outcome)))
-                }
-                Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
-                _ => unreachable!("a receive moves bytes or fails"),
-            },
-            What::Send { .. } => match event.happened {
-                Happened::Moved(bytes) => {
-                    let entry = &mut self.slots[slot];
-                    entry.progress += u64::from(bytes);
-                    if entry.progress >= entry.total {
-                        let total = entry.total;
-                        return Some(self.finish(slot, Ok(Outcome::Sent(total))));
-                    }
-                    if cancelled {
-                        let result = self.cut_short(slot, Error::new(Action::Send, ErrorKind::Cancelled));
-                        return Some(self.finish(slot, result));
-                    }
-                    self.begin(slot);
-                    None
-                }
-                Happened::Failed(code) => self.moving_failed(slot, Action::Send, code),
-                _ => unreachable!("a send moves bytes or fails"),
-            },
-            What::Timer => unreachable!("timers are not the backend's"),
-        }
-    }
-
-    /// A receive or send failed; the error is its end, unless it only means "once more".
-    fn moving_failed(&mut self, slot: u32, action: Action, code: i32) -> Option<Completion> {
-        if sys::is_interrupted(code) && !self.slots[slot].cancelled {
-            self.begin(slot);
-            return None;
-        }
-        let error = Error::os(action, code);
-        self.note_death(slot, &error);
-        let result = self.cut_short(slot, error);
-        Some(self.finish(slot, result))
-    }
-
-    fn note_death(&mut self, slot: u32, error: &Error) {
-        if !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
-            self.sockets[self.slots[slot].socket].dead = true;
-        }
-    }
-
-    fn accepted(&mut self, slot: u32, multi: bool, event: Event) -> Option<Completion> {
-        let cancelled = self.slots[slot].cancelled;
-        match event.happened {
-            Happened::Accepted(handle, peer) => {
-                let result = Ok(Outcome::Accepted(Stream(handle), peer));
-                if !multi {
-                    return Some(self.finish(slot, result));
-                }
-                if !event.more {
-                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
-                }
-                Some(self.result(slot, result))
-            }
-            Happened::Failed(code) if sys::accept_goes_on(code) && !cancelled => {
-                // A connection that died in the backlog: nobody is there to be told.
-                if !event.more {
-                    self.begin(slot);
-                }
-                None
-            }
-            Happened::Failed(code) => {
-                let error = Error::os(Action::Accept, code);
-                let pause = matches!(error.kind(), ErrorKind::TooManyFiles | ErrorKind::OutOfMemory);
-                if !(pause && multi) || cancelled {
-                    return Some(self.finish(slot, Err(error)));
-                }
-                if !event.more {
-                    self.slots[slot].stage = Stage::Parked;
-                    let at = self.now() + ACCEPT_PAUSE;
-                    self.set_deadline(slot, at);
-                }
-                Some(self.result(slot, Err(error)))
-            }
-            _ => unreachable!("an accept brings a connection or fails"),
-        }
-    }
-
-    fn packet(&mut self, slot: u32, event: Event) -> Option<Completion> {
-        let cancelled = self.slots[slot].cancelled;
-        match event.happened {
-            Happened::Packet(packet) => {
-                if !event.more {
-                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
-                }
-                Some(self.result(slot, Ok(Outcome::Packet(packet))))
-            }
-            Happened::Starved => {
-                if cancelled {
-                    let error = Error::new(Action::Receive, ErrorKind::Cancelled);
-                    return Some(self.finish(slot, Err(error)));
-                }
-                self.slots[slot].stage = Stage::Parked;
-                self.starved.push_back(self.slots.id(slot));
-                None
-            }
-            Happened::Moved(_) => {
-                self.sockets[self.slots[slot].socket].ended = true;
-                Some(self.finish(slot, Ok(Outcome::Received(0))))
-            }
-            Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
-            Happened::Accepted(..) => unreachable!("a receive brings a packet or fails"),
-        }
-    }
-
-    /// One result of a multishot operation.
-    fn result(&self, slot: u32, result: Result<Outcome, Error>) -> Completion {
-        let (id, token) = (self.slots.id(slot), self.slots[slot].token);
-        Completion { id, token, more: true, result, buf: None }
-    }
-
-    /// The last completion of an operation: frees its slot, and lets go on what waited for it.
-    fn finish(&mut self, slot: u32, result: Result<Outcome, Error>) -> Completion {
-        self.clear_deadline(slot);
-        let (id, token, socket) = (self.slots.id(slot), self.slots[slot].token, self.slots[slot].socket);
-        let direction = self.slots[slot].what.direction();
-        if let Some(direction) = direction {
-            // Out of its queue, unless it was cancelled while it stood behind others.
-            let entry = &mut self.sockets[socket];
-            let queue = entry.queue(direction);
-            if queue.head() == Some(slot) {
-                queue.remove(&mut self.slots, slot);
-                if let Some(next) = queue.head()
-                    && self.slots[next].stage == Stage::Queued
-                {
-                    self.begin(next);
-                }
-            }
-        }
-        let buf: Option<AnyBuf> = self.slots.remove(slot);
-        if direction.is_some() && self.sockets[socket].is_closing() {
-            self.close_goes_on(socket);
-        }
-        Completion { id, token, more: false, result, buf }
-    }
 }
 
 impl What {
@@ -814,55 +632,6 @@ impl What {
             What::Connect { .. } | What::Send { .. } | What::Shutdown { .. } => Some(Direction::Send),
             What::Close { .. } | What::Timer => None,
         }
-    }
-}
-
-impl Drop for Driver {
-    /// Cancels everything and waits until the kernel has let go. It is bounded: what the kernel will not let go of in ten seconds is leaked
-    /// rather than freed, and said in the log.
-    fn drop(&mut self) {
-        let limit = self.now() + DROP_PATIENCE;
-        loop {
-            let mut held = 0;
-            for slot in self.slots.indices() {
-                if self.slots[slot].stage == Stage::Kernel {
-                    held += 1;
-                    // A cancel that found the request on its way from one wait to the next is asked again.
-                    self.slots[slot].cancelled = true;
-                    self.list(slot);
-                } else if self.slots[slot].stage == Stage::Submitting {
-                    // Never handed over: nothing is owed.
-                    self.slots[slot].stage = Stage::Parked;
-                }
-            }
-            if held == 0 {
-                return;
-            }
-            let asked = self.flush();
-            let soon = (self.now() + Duration::from_millis(50)).min(limit);
-            let turned = asked.and_then(|()| self.backend.turn(Some(soon)));
-            while let Some(event) = self.backend.next() {
-                if let Some(slot) = self.slots.find(event.id)
-                    && self.slots[slot].stage == Stage::Kernel
-                    && !event.more
-                {
-                    self.slots[slot].stage = Stage::Parked;
-                }
-            }
-            if turned.is_err() || self.now() >= limit {
-                break;
-            }
-        }
-        tracing::error!(
-            "a driver was dropped and the kernel did not let go of all its operations; their memory is leaked"
-        );
-        for slot in self.slots.indices() {
-            if self.slots[slot].stage == Stage::Kernel {
-                std::mem::forget(self.slots[slot].buf.take());
-            }
-        }
-        self.backend.leak();
-        std::mem::forget(Rc::clone(&self.pool));
     }
 }
 

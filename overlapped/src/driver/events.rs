@@ -1,0 +1,195 @@
+//! What the backend reports, turned into completions: multishot operations go on, short sends are resumed, and a last completion
+//! lets go on what waited for it.
+
+use std::time::Duration;
+
+use crate::buf::AnyBuf;
+use crate::error::{Action, Error, ErrorKind};
+use crate::op::{Completion, Flags, Outcome};
+use crate::sys::{self, Event, Happened, Stream};
+
+use super::Driver;
+use super::slots::{Stage, What};
+
+/// How long accepting pauses when descriptors or memory have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Driver {
+    /// What the backend reports, as a completion if it is one.
+    pub(super) fn handle_event(&mut self, event: Event) -> Option<Completion> {
+        let Some(slot) = self.slots.find(event.id).filter(|slot| self.slots[*slot].stage == Stage::Kernel) else {
+            // Dropping the event releases what it carries.
+            self.stale += 1;
+            return None;
+        };
+        if !event.more {
+            // With the backend no longer: back in the program's hands, until it is said where it goes.
+            self.slots[slot].stage = Stage::Submitting;
+        }
+        let cancelled = self.slots[slot].cancelled;
+        match self.slots[slot].what {
+            What::Accept { multi } => self.accepted(slot, multi, event),
+            What::RecvMulti => self.packet(slot, event),
+            What::Close { step, .. } => {
+                self.close_event(slot, step, event.happened);
+                None
+            }
+            What::Connect { address } => Some(match event.happened {
+                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Connect, code).at(address))),
+                _ => self.finish(slot, Ok(Outcome::Connected)),
+            }),
+            What::Shutdown { .. } => Some(match event.happened {
+                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Shutdown, code))),
+                _ => self.finish(slot, Ok(Outcome::ShutDown)),
+            }),
+            What::Recv { flags } => match event.happened {
+                Happened::Moved(bytes) => {
+                    let entry = &mut self.slots[slot];
+                    entry.progress += u64::from(bytes);
+                    if bytes == 0 && entry.total > 0 {
+                        self.sockets[entry.socket].ended = true;
+                    } else if flags.contains(Flags::WAIT_ALL) && entry.progress < entry.total && !cancelled {
+                        self.begin(slot);
+                        return None;
+                    }
+                    let outcome = self.received(slot);
+                    Some(self.finish(slot, Ok(outcome)))
+                }
+                Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
+                _ => unreachable!("a receive moves bytes or fails"),
+            },
+            What::Send { .. } => match event.happened {
+                Happened::Moved(bytes) => {
+                    let entry = &mut self.slots[slot];
+                    entry.progress += u64::from(bytes);
+                    if entry.progress >= entry.total {
+                        let total = entry.total;
+                        return Some(self.finish(slot, Ok(Outcome::Sent(total))));
+                    }
+                    if cancelled {
+                        let result = self.cut_short(slot, Error::new(Action::Send, ErrorKind::Cancelled));
+                        return Some(self.finish(slot, result));
+                    }
+                    self.begin(slot);
+                    None
+                }
+                Happened::Failed(code) => self.moving_failed(slot, Action::Send, code),
+                _ => unreachable!("a send moves bytes or fails"),
+            },
+            What::Timer => unreachable!("timers are not the backend's"),
+        }
+    }
+
+    /// A receive or send failed; the error is its end, unless it only means "once more".
+    fn moving_failed(&mut self, slot: u32, action: Action, code: i32) -> Option<Completion> {
+        if sys::is_interrupted(code) && !self.slots[slot].cancelled {
+            self.begin(slot);
+            return None;
+        }
+        let error = Error::os(action, code);
+        self.note_death(slot, &error);
+        let result = self.cut_short(slot, error);
+        Some(self.finish(slot, result))
+    }
+
+    fn note_death(&mut self, slot: u32, error: &Error) {
+        if !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
+            self.sockets[self.slots[slot].socket].dead = true;
+        }
+    }
+
+    fn accepted(&mut self, slot: u32, multi: bool, event: Event) -> Option<Completion> {
+        let cancelled = self.slots[slot].cancelled;
+        match event.happened {
+            Happened::Accepted(handle, peer) => {
+                let result = Ok(Outcome::Accepted(Stream(handle), peer));
+                if !multi {
+                    return Some(self.finish(slot, result));
+                }
+                if !event.more {
+                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
+                }
+                Some(self.result(slot, result))
+            }
+            Happened::Failed(code) if sys::accept_goes_on(code) && !cancelled => {
+                // A connection that died in the backlog: nobody is there to be told.
+                if !event.more {
+                    self.begin(slot);
+                }
+                None
+            }
+            Happened::Failed(code) => {
+                let error = Error::os(Action::Accept, code);
+                let pause = matches!(error.kind(), ErrorKind::TooManyFiles | ErrorKind::OutOfMemory);
+                if !(pause && multi) || cancelled {
+                    return Some(self.finish(slot, Err(error)));
+                }
+                if !event.more {
+                    self.slots[slot].stage = Stage::Parked;
+                    let at = self.now() + ACCEPT_PAUSE;
+                    self.set_deadline(slot, at);
+                }
+                Some(self.result(slot, Err(error)))
+            }
+            _ => unreachable!("an accept brings a connection or fails"),
+        }
+    }
+
+    fn packet(&mut self, slot: u32, event: Event) -> Option<Completion> {
+        let cancelled = self.slots[slot].cancelled;
+        match event.happened {
+            Happened::Packet(packet) => {
+                if !event.more {
+                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
+                }
+                Some(self.result(slot, Ok(Outcome::Packet(packet))))
+            }
+            Happened::Starved => {
+                if cancelled {
+                    let error = Error::new(Action::Receive, ErrorKind::Cancelled);
+                    return Some(self.finish(slot, Err(error)));
+                }
+                self.slots[slot].stage = Stage::Parked;
+                self.starved.push_back(self.slots.id(slot));
+                None
+            }
+            Happened::Moved(_) => {
+                self.sockets[self.slots[slot].socket].ended = true;
+                Some(self.finish(slot, Ok(Outcome::Received(0))))
+            }
+            Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
+            Happened::Accepted(..) => unreachable!("a receive brings a packet or fails"),
+        }
+    }
+
+    /// One result of a multishot operation.
+    fn result(&self, slot: u32, result: Result<Outcome, Error>) -> Completion {
+        let (id, token) = (self.slots.id(slot), self.slots[slot].token);
+        Completion { id, token, more: true, result, buf: None }
+    }
+
+    /// The last completion of an operation: frees its slot, and lets go on what waited for it.
+    pub(super) fn finish(&mut self, slot: u32, result: Result<Outcome, Error>) -> Completion {
+        self.clear_deadline(slot);
+        let (id, token, socket) = (self.slots.id(slot), self.slots[slot].token, self.slots[slot].socket);
+        let direction = self.slots[slot].what.direction();
+        if let Some(direction) = direction {
+            // Out of its queue, unless it was cancelled while it stood behind others.
+            let entry = &mut self.sockets[socket];
+            let queue = entry.queue(direction);
+            if queue.head() == Some(slot) {
+                queue.remove(&mut self.slots, slot);
+                if let Some(next) = queue.head()
+                    && self.slots[next].stage == Stage::Queued
+                {
+                    self.begin(next);
+                }
+            }
+        }
+        let buf: Option<AnyBuf> = self.slots.remove(slot);
+        if direction.is_some() && self.sockets[socket].is_closing() {
+            self.close_goes_on(socket);
+        }
+        Completion { id, token, more: false, result, buf }
+    }
+}
