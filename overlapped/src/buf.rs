@@ -294,7 +294,7 @@ impl AnyBuf {
 
     /// The buffer itself, or this again if it is of another type.
     pub fn take<B: 'static>(self) -> Result<B, AnyBuf> {
-        if (self.table.type_id)() != TypeId::of::<B>() {
+        if !self.is::<B>() {
             return Err(self);
         }
         let this = ManuallyDrop::new(self);
@@ -303,6 +303,11 @@ impl AnyBuf {
         Ok(unsafe {
             if this.table.boxed { *Box::from_raw(place.cast::<*mut B>().read()) } else { place.cast::<B>().read() }
         })
+    }
+
+    /// Whether the buffer is of this type.
+    pub fn is<B: 'static>(&self) -> bool {
+        (self.table.type_id)() == TypeId::of::<B>()
     }
 
     /// How many parts there are.

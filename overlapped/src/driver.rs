@@ -26,15 +26,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::error::{Action, Error, ErrorKind, Rejected};
-use crate::op::{CloseMode, Completion, Flags, Op, OpId, Outcome, SocketId, Start};
+use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
 use crate::report::{Backend, Report};
 use crate::sys::{self, Handle, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
 use slots::{CloseStep, MOST_SLOTS, NONE, Slots, Stage, What};
-use sockets::{Direction, Sockets};
+use sockets::Sockets;
 use timers::Timers;
 
 /// What a driver is made of, and its limits.
@@ -91,6 +91,8 @@ pub enum Wait {
 pub struct Live {
     /// Operations that have not had their last completion taken.
     pub operations: usize,
+    /// Buffers that operations own.
+    pub buffers: usize,
     /// Sockets, listeners among them.
     pub sockets: usize,
     /// Pooled buffers held by packets.
@@ -182,7 +184,12 @@ impl Driver {
 
     /// What is in use at this moment.
     pub fn live(&self) -> Live {
-        Live { operations: self.slots.live(), sockets: self.sockets.live(), packets: self.pool.lent() }
+        Live {
+            operations: self.slots.live(),
+            buffers: self.slots.buffers(),
+            sockets: self.sockets.live(),
+            packets: self.pool.lent(),
+        }
     }
 
     /// How many completions came back for operations that were no longer there, and were dropped.
@@ -192,10 +199,10 @@ impl Driver {
 
     // ---- sockets ----
 
-    fn insert(&mut self, handle: Handle, listener: bool, action: Action) -> Result<SocketId, Rejected<Handle>> {
+    fn insert(&mut self, handle: Handle, listener: bool, action: Action) -> Result<SocketId, Failed<Handle>> {
         if self.sockets.is_full() {
             let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
-            return Err(Rejected { error, given: handle });
+            return Err(Failed { error, given: handle });
         }
         Ok(self.sockets.insert(handle, listener))
     }
@@ -222,9 +229,14 @@ impl Driver {
     ///
     /// # Errors
     /// `LimitReached` if the table of sockets is full; the stream is given back.
-    pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Rejected<Stream>> {
-        self.insert(stream.0, false, Action::Socket)
-            .map_err(|rejected| Rejected { error: rejected.error, given: Stream(rejected.given) })
+    pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Failed<Stream>> {
+        self.adopt_as(stream, false)
+    }
+
+    /// Takes over a connection, or a listener.
+    pub(crate) fn adopt_as(&mut self, stream: Stream, listener: bool) -> Result<SocketId, Failed<Stream>> {
+        self.insert(stream.0, listener, Action::Socket)
+            .map_err(|failed| Failed { error: failed.error, given: Stream(failed.given) })
     }
 
     /// Gives a connection away, to another driver or to the standard library.
@@ -272,60 +284,26 @@ impl Driver {
     /// Only what can be found out here, and the operation is given back: `Closed` (the socket is not there, or is being closed),
     /// `LimitReached` (the table or the socket's queue is full), `InvalidArgument` (no buffers; flags that make no sense
     /// together). Every error of the operating system is the operation's completion.
-    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Rejected<Op>> {
+    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
         match self.check(&op) {
             Ok(socket) => Ok(self.start(op.0, socket, token)),
-            Err(error) => Err(Rejected { error, given: op }),
+            Err(error) => Err(Failed { error, given: op }),
         }
     }
 
     /// Whether an operation can be started, and its socket's entry.
     fn check(&mut self, op: &Op) -> Result<u32, Error> {
-        let (action, socket, direction) = match &op.0 {
-            Start::Accept { listener, .. } => (Action::Accept, *listener, Some(Direction::Receive)),
-            Start::Connect { socket, .. } => (Action::Connect, *socket, Some(Direction::Send)),
-            Start::Recv { socket, .. } | Start::RecvMulti { socket } => {
-                (Action::Receive, *socket, Some(Direction::Receive))
-            }
-            Start::Send { socket, .. } => (Action::Send, *socket, Some(Direction::Send)),
-            Start::Shutdown { socket, .. } => (Action::Shutdown, *socket, Some(Direction::Send)),
-            Start::Close { socket, .. } => (Action::Close, *socket, None),
-            Start::Timer { .. } => {
-                self.check_room(Action::Timer)?;
-                return Ok(NONE);
-            }
+        op.0.check()?;
+        let action = op.0.action();
+        let Some(socket) = op.0.socket() else {
+            self.check_room(action)?;
+            return Ok(NONE);
         };
-        let invalid = |why: &str| Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
-        match &op.0 {
-            Start::Recv { buf, flags, .. } => {
-                if buf.parts() == 0 {
-                    return invalid("an empty list of buffers");
-                }
-                if flags.contains(Flags::WAIT_ALL) && flags.contains(Flags::OUT_OF_BAND) {
-                    return invalid("WAIT_ALL does not go with OUT_OF_BAND");
-                }
-                if flags.contains(Flags::WAIT_ALL) && flags.contains(Flags::PEEK) {
-                    return invalid("WAIT_ALL does not go with PEEK");
-                }
-            }
-            Start::Send { buf, flags, .. } => {
-                if buf.parts() == 0 {
-                    return invalid("an empty list of buffers");
-                }
-                if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) {
-                    return invalid("PEEK and WAIT_ALL are flags of receives");
-                }
-            }
-            _ => {}
-        }
         let index = self.find(socket, action)?;
         self.check_room(action)?;
-        let is_accept = matches!(op.0, Start::Accept { .. });
         let entry = &mut self.sockets[index];
-        if let Some(direction) = direction {
-            if is_accept != entry.listener {
-                return invalid(if is_accept { "not a listener" } else { "a listener can only accept and be closed" });
-            }
+        if let Some(direction) = op.0.direction() {
+            op.0.check_role(entry.listener)?;
             if entry.queue(direction).len() >= self.queue_limit {
                 let why = format!("{} operations are waiting on this socket", self.queue_limit);
                 return Err(Error::new(action, ErrorKind::LimitReached).because(why));
@@ -343,6 +321,7 @@ impl Driver {
     }
 
     fn start(&mut self, op: Start, socket: u32, token: u64) -> OpId {
+        let mut progress = 0;
         let (direction, what, buf, total) = match op {
             Start::Accept { multi, .. } => (Direction::Receive, What::Accept { multi }, None, 0),
             Start::Connect { address, .. } => (Direction::Send, What::Connect { address }, None, 0),
@@ -351,8 +330,9 @@ impl Driver {
                 (Direction::Receive, What::Recv { flags }, Some(buf), total)
             }
             Start::RecvMulti { .. } => (Direction::Receive, What::RecvMulti, None, 0),
-            Start::Send { mut buf, flags, .. } => {
+            Start::Send { mut buf, flags, done, .. } => {
                 let total = buf.total();
+                progress = done;
                 (Direction::Send, What::Send { flags }, Some(buf), total)
             }
             Start::Shutdown { how, .. } => (Direction::Send, What::Shutdown { how }, None, 0),
@@ -361,6 +341,7 @@ impl Driver {
         };
         let slot = self.slots.insert(socket, token, what, buf);
         self.slots[slot].total = total;
+        self.slots[slot].progress = progress;
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();
         queue.push(&mut self.slots, slot);

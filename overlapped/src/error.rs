@@ -34,6 +34,14 @@ pub enum Action {
     Option,
     /// Waiting for completions.
     Turn,
+    /// Waiting for events, a completion port or an operation's result.
+    Wait,
+    /// Using an event or a set of events.
+    Event,
+    /// Using a completion port.
+    Port,
+    /// Queueing a routine to a thread.
+    Routine,
 }
 
 impl fmt::Display for Action {
@@ -52,6 +60,10 @@ impl fmt::Display for Action {
             Action::Timer => "wait for a timer",
             Action::Option => "read or set a socket option",
             Action::Turn => "wait for completions",
+            Action::Wait => "wait",
+            Action::Event => "use an event",
+            Action::Port => "use a completion port",
+            Action::Routine => "queue a routine",
         })
     }
 }
@@ -92,6 +104,10 @@ pub enum ErrorKind {
     LimitReached,
     /// An earlier send on this stream ended with only some of its bytes written, so that later ones would follow a hole.
     BrokenStream,
+    /// The operation has not ended yet (Winsock 996, `WSA_IO_INCOMPLETE`).
+    Incomplete,
+    /// The wait could never be ended: the thread that would have to end it is the one that waits.
+    WouldDeadlock,
     /// Neither this backend nor this system can do this.
     Unsupported,
     /// Anything else; [`Error::os_code`] has what the system said.
@@ -118,6 +134,8 @@ impl ErrorKind {
             ErrorKind::Closed => "the handle is closed",
             ErrorKind::LimitReached => "a limit is reached",
             ErrorKind::BrokenStream => "an earlier send on this stream was cut short",
+            ErrorKind::Incomplete => "the operation has not ended yet",
+            ErrorKind::WouldDeadlock => "this wait could never end",
             ErrorKind::Unsupported => "not supported here",
             ErrorKind::Other => "the system reported an error",
         }
@@ -251,6 +269,7 @@ impl From<Error> for io::Error {
             ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
             ErrorKind::InvalidArgument => io::ErrorKind::InvalidInput,
             ErrorKind::BrokenStream => io::ErrorKind::BrokenPipe,
+            ErrorKind::Incomplete => io::ErrorKind::WouldBlock,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             _ => io::ErrorKind::Other,
         };
@@ -258,31 +277,31 @@ impl From<Error> for io::Error {
     }
 }
 
-/// A start that was refused: why, and what was handed over, given back.
-pub struct Rejected<T> {
-    /// Why nothing was started.
+/// A start that was refused, or an operation that failed: why, and what was handed over, given back.
+pub struct Failed<T> {
+    /// What went wrong.
     pub error: Error,
     /// What was handed over.
     pub given: T,
 }
 
-impl<T> fmt::Debug for Rejected<T> {
+impl<T> fmt::Debug for Failed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rejected").field(&self.error).finish()
+        f.debug_tuple("Failed").field(&self.error).finish()
     }
 }
 
-impl<T> fmt::Display for Rejected<T> {
+impl<T> fmt::Display for Failed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl<T> std::error::Error for Rejected<T> {}
+impl<T> std::error::Error for Failed<T> {}
 
-impl<T> From<Rejected<T>> for Error {
-    fn from(rejected: Rejected<T>) -> Error {
-        rejected.error
+impl<T> From<Failed<T>> for Error {
+    fn from(failed: Failed<T>) -> Error {
+        failed.error
     }
 }
 

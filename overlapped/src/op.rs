@@ -6,7 +6,7 @@ use std::ops::BitOr;
 use std::time::Duration;
 
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
-use crate::error::Error;
+use crate::error::{Action, Error, ErrorKind};
 use crate::pool::Packet;
 use crate::sys::Stream;
 use crate::time::Time;
@@ -105,14 +105,138 @@ pub struct Op(pub(crate) Start);
 
 #[derive(Debug)]
 pub(crate) enum Start {
-    Accept { listener: SocketId, multi: bool },
-    Connect { socket: SocketId, address: SocketAddr },
-    Recv { socket: SocketId, buf: AnyBuf, flags: Flags },
-    RecvMulti { socket: SocketId },
-    Send { socket: SocketId, buf: AnyBuf, flags: Flags },
-    Shutdown { socket: SocketId, how: ShutdownHow },
-    Close { socket: SocketId, mode: CloseMode },
-    Timer { at: Time },
+    Accept {
+        listener: SocketId,
+        multi: bool,
+    },
+    Connect {
+        socket: SocketId,
+        address: SocketAddr,
+    },
+    Recv {
+        socket: SocketId,
+        buf: AnyBuf,
+        flags: Flags,
+    },
+    RecvMulti {
+        socket: SocketId,
+    },
+    /// `done` bytes have been sent already.
+    Send {
+        socket: SocketId,
+        buf: AnyBuf,
+        flags: Flags,
+        done: u64,
+    },
+    Shutdown {
+        socket: SocketId,
+        how: ShutdownHow,
+    },
+    Close {
+        socket: SocketId,
+        mode: CloseMode,
+    },
+    Timer {
+        at: Time,
+    },
+}
+
+/// The two queues of a socket, in which operations keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Receives; and a listener's accepts.
+    Receive,
+    /// Sends, and what keeps its place among them: connects and shutdowns.
+    Send,
+}
+
+impl Start {
+    pub(crate) fn action(&self) -> Action {
+        match self {
+            Start::Accept { .. } => Action::Accept,
+            Start::Connect { .. } => Action::Connect,
+            Start::Recv { .. } | Start::RecvMulti { .. } => Action::Receive,
+            Start::Send { .. } => Action::Send,
+            Start::Shutdown { .. } => Action::Shutdown,
+            Start::Close { .. } => Action::Close,
+            Start::Timer { .. } => Action::Timer,
+        }
+    }
+
+    pub(crate) fn direction(&self) -> Option<Direction> {
+        match self {
+            Start::Accept { .. } | Start::Recv { .. } | Start::RecvMulti { .. } => Some(Direction::Receive),
+            Start::Connect { .. } | Start::Send { .. } | Start::Shutdown { .. } => Some(Direction::Send),
+            Start::Close { .. } | Start::Timer { .. } => None,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> Option<SocketId> {
+        match self {
+            Start::Accept { listener: socket, .. }
+            | Start::Connect { socket, .. }
+            | Start::Recv { socket, .. }
+            | Start::RecvMulti { socket }
+            | Start::Send { socket, .. }
+            | Start::Shutdown { socket, .. }
+            | Start::Close { socket, .. } => Some(*socket),
+            Start::Timer { .. } => None,
+        }
+    }
+
+    pub(crate) fn set_socket(&mut self, id: SocketId) {
+        match self {
+            Start::Accept { listener: socket, .. }
+            | Start::Connect { socket, .. }
+            | Start::Recv { socket, .. }
+            | Start::RecvMulti { socket }
+            | Start::Send { socket, .. }
+            | Start::Shutdown { socket, .. }
+            | Start::Close { socket, .. } => *socket = id,
+            Start::Timer { .. } => {}
+        }
+    }
+
+    pub(crate) fn flags(&self) -> Flags {
+        match self {
+            Start::Recv { flags, .. } | Start::Send { flags, .. } => *flags,
+            _ => Flags::NONE,
+        }
+    }
+
+    pub(crate) fn has_buf(&self) -> bool {
+        matches!(self, Start::Recv { .. } | Start::Send { .. })
+    }
+
+    /// Whether its arguments make sense, whatever it is started on.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let invalid = |why: &str| Err(Error::new(self.action(), ErrorKind::InvalidArgument).because(why));
+        match self {
+            Start::Recv { buf, .. } | Start::Send { buf, .. } if buf.parts() == 0 => {
+                invalid("an empty list of buffers")
+            }
+            Start::Recv { flags, .. }
+                if flags.contains(Flags::WAIT_ALL)
+                    && (flags.contains(Flags::OUT_OF_BAND) || flags.contains(Flags::PEEK)) =>
+            {
+                invalid("WAIT_ALL does not go with OUT_OF_BAND or PEEK")
+            }
+            Start::Send { flags, .. } if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) => {
+                invalid("PEEK and WAIT_ALL are flags of receives")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it can be started on a listener, or on what is none.
+    pub(crate) fn check_role(&self, listener: bool) -> Result<(), Error> {
+        let is_accept = matches!(self, Start::Accept { .. });
+        if self.direction().is_none() || is_accept == listener {
+            return Ok(());
+        }
+        let why = if is_accept { "not a listener" } else { "a listener can only accept and be closed" };
+        Err(Error::new(self.action(), ErrorKind::InvalidArgument).because(why))
+    }
 }
 
 impl Op {
@@ -162,7 +286,7 @@ impl Op {
 
     /// As [`send`](Op::send), with flags.
     pub fn send_with(socket: SocketId, buf: impl SendBuf, flags: Flags) -> Op {
-        Op(Start::Send { socket, buf: AnyBuf::to_send(buf), flags })
+        Op(Start::Send { socket, buf: AnyBuf::to_send(buf), flags, done: 0 })
     }
 
     /// Shuts down one or both directions, after the sends started before.
@@ -171,7 +295,7 @@ impl Op {
     }
 
     /// Closes the socket. Whatever the outcome, when this has ended the socket is gone. From its start on no
-    /// operation can be started on the socket, except a close that is less patient: it hastens this one, which then ends first.
+    /// operation can be started on the socket; cancelling a graceful close makes it close at once.
     pub fn close(socket: SocketId, mode: CloseMode) -> Op {
         Op(Start::Close { socket, mode })
     }

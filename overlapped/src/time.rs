@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-/// A moment on a driver's monotonic clock: nanoseconds since the driver was made.
+/// A moment on a driver's monotonic clock, in nanoseconds.
 ///
-/// Moments of different drivers cannot be compared. On a simulated network the clock is virtual, which is why
-/// this is not [`std::time::Instant`].
+/// All drivers on a real system share one clock, which begins when the process first reads it. On a simulated network
+/// the clock is virtual, which is why this is not [`std::time::Instant`].
 ///
 /// ```
 /// # use overlapped::{Driver, DriverConfig};
@@ -20,17 +21,23 @@ use std::time::Duration;
 pub struct Time(u64);
 
 impl Time {
-    /// The moment the driver was made.
+    /// This moment on the clock of the real system.
+    pub(crate) fn real() -> Time {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Time(BEGAN.elapsed().as_nanos() as u64)
+    }
+
+    /// The moment the clock began.
     pub const ZERO: Time = Time(0);
     /// Later than every deadline that can be reached (about 584 years).
     pub const MAX: Time = Time(u64::MAX);
 
-    /// A moment so many nanoseconds after the driver was made.
+    /// A moment so many nanoseconds after the clock began.
     pub const fn from_nanos(nanos: u64) -> Time {
         Time(nanos)
     }
 
-    /// Nanoseconds since the driver was made.
+    /// Nanoseconds since the clock began.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }

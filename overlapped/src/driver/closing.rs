@@ -8,12 +8,11 @@
 //! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight to `Ending`.
 
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{CloseMode, OpId, Outcome};
+use crate::op::{CloseMode, Direction, OpId, Outcome};
 use crate::sys::Happened;
 
 use super::Driver;
 use super::slots::{CloseStep, Stage, Verdict, What};
-use super::sockets::Direction;
 
 impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, mode: CloseMode, token: u64) -> OpId {

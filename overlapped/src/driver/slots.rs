@@ -93,6 +93,8 @@ pub(super) struct Slots {
     slots: Vec<Slot>,
     free: u32,
     live: usize,
+    /// Of the live ones, how many own a buffer.
+    buffers: usize,
     limit: usize,
 }
 
@@ -100,11 +102,15 @@ pub(super) const MOST_SLOTS: usize = 1 << 24;
 
 impl Slots {
     pub(super) fn new(limit: usize) -> Slots {
-        Slots { slots: Vec::new(), free: NONE, live: 0, limit: limit.min(MOST_SLOTS) }
+        Slots { slots: Vec::new(), free: NONE, live: 0, buffers: 0, limit: limit.min(MOST_SLOTS) }
     }
 
     pub(super) fn live(&self) -> usize {
         self.live
+    }
+
+    pub(super) fn buffers(&self) -> usize {
+        self.buffers
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -115,6 +121,7 @@ impl Slots {
     pub(super) fn insert(&mut self, socket: u32, token: u64, what: What, buf: Option<AnyBuf>) -> u32 {
         debug_assert!(!self.is_full());
         self.live += 1;
+        self.buffers += usize::from(buf.is_some());
         if self.free != NONE {
             let index = self.free;
             let slot = &mut self.slots[index as usize];
@@ -161,7 +168,9 @@ impl Slots {
         slot.next = free;
         self.free = index;
         self.live -= 1;
-        self.slots[index as usize].buf.take()
+        let buf = self.slots[index as usize].buf.take();
+        self.buffers -= usize::from(buf.is_some());
+        buf
     }
 
     pub(super) fn id(&self, index: u32) -> OpId {

@@ -3,7 +3,7 @@
 //! Only the head of a queue is with the backend: several requests pending in io_uring on one socket are served in no promised
 //! order. A listener's accepts are its receives; connects and shutdowns keep their place among the sends.
 
-use crate::op::SocketId;
+use crate::op::{Direction, SocketId};
 use crate::sys::Handle;
 
 use super::slots::{NONE, Slots};
@@ -67,13 +67,6 @@ impl Queue {
     pub(super) fn indices(&self, slots: &Slots) -> Vec<u32> {
         std::iter::successors(self.head(), |at| Some(slots[*at].next).filter(|next| *next != NONE)).collect()
     }
-}
-
-/// The two queues of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    Receive,
-    Send,
 }
 
 pub(super) struct Socket {

@@ -25,7 +25,7 @@ use crate::report::{self, Report};
 use crate::time::Time;
 
 pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
-pub(crate) use socket::Handle;
+pub(crate) use socket::{Handle, Tried, View};
 pub use socket::{ListenOptions, Stream, StreamOptions};
 pub use wake::WakeHandle;
 

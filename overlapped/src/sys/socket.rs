@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::error::{Action, Error, ErrorKind};
+use crate::op::{Flags, Start};
 
 /// A socket, as a backend knows it. Dropping it closes it.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ fn tcp(family_of: SocketAddr) -> io::Result<Socket> {
 }
 
 impl Handle {
-    pub(super) fn listen(address: SocketAddr, options: &ListenOptions) -> Result<Handle, Error> {
+    pub(crate) fn listen(address: SocketAddr, options: &ListenOptions) -> Result<Handle, Error> {
         let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
         let socket = tcp(address).map_err(at(Action::Socket))?;
         if address.is_ipv6() {
@@ -90,7 +92,7 @@ impl Handle {
         Ok(Handle(socket))
     }
 
-    pub(super) fn stream(family_of: SocketAddr) -> Result<Handle, Error> {
+    pub(crate) fn stream(family_of: SocketAddr) -> Result<Handle, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = tcp(family_of).map_err(failed)?;
         apply(SockRef::from(&socket), &StreamOptions::default()).map_err(failed)?;
@@ -112,6 +114,84 @@ impl Handle {
     /// Closing will reset the connection. A socket for which this cannot be set is not connected any more.
     pub(crate) fn reset_on_close(&self) {
         let _ = self.0.set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// A look at a socket that someone else owns, for what is done to it directly: options, addresses, and a transfer tried without waiting.
+/// It is used only under the gate of the socket it belongs to, which is shut before the socket is closed.
+#[derive(Debug)]
+pub(crate) struct View(BorrowedFd<'static>);
+
+/// How a transfer went that was tried without waiting.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    /// Not, or not wholly: it has to be started.
+    WouldBlock,
+    Received(usize),
+    Sent(u64),
+    Failed(i32),
+}
+
+impl Handle {
+    pub(crate) fn view(&self) -> View {
+        // SAFETY: used while the gate is open, and the socket closed only after: see the type.
+        View(unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) })
+    }
+}
+
+impl View {
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(&self.0)
+    }
+
+    pub(crate) fn local_addr(&self) -> Result<SocketAddr, Error> {
+        address_of(self.socket().local_addr())
+    }
+
+    pub(crate) fn peer_addr(&self) -> Result<SocketAddr, Error> {
+        address_of(self.socket().peer_addr())
+    }
+
+    pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        apply(self.socket(), options).map_err(|error| Error::io(Action::Option, &error))
+    }
+
+    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
+    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
+        let result = match start {
+            Start::Recv { buf, flags: Flags::NONE, .. } => match buf.single(0) {
+                Some((ptr, len)) if len > 0 => {
+                    // SAFETY: the buffer's own memory, which nobody else uses while the operation has it.
+                    let moved = unsafe { libc::recv(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, libc::MSG_DONTWAIT) };
+                    if let Ok(bytes) = usize::try_from(moved) {
+                        super::set_received(buf, bytes);
+                        return Tried::Received(bytes);
+                    }
+                    moved
+                }
+                _ => return Tried::WouldBlock,
+            },
+            Start::Send { buf, flags: Flags::NONE, done, .. } => match buf.single(*done) {
+                Some((ptr, len)) if len > 0 => {
+                    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+                    // SAFETY: the buffer's own memory, to which nobody writes while the operation has it.
+                    let moved = unsafe { libc::send(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, flags) };
+                    if let Ok(bytes) = usize::try_from(moved) {
+                        *done += bytes as u64;
+                        return if bytes == len { Tried::Sent(*done) } else { Tried::WouldBlock };
+                    }
+                    moved
+                }
+                _ => return Tried::WouldBlock,
+            },
+            _ => return Tried::WouldBlock,
+        };
+        debug_assert!(result < 0);
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Tried::WouldBlock,
+            _ => Tried::Failed(error.raw_os_error().unwrap_or_default()),
+        }
     }
 }
 

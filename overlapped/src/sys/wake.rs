@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::{Action, Error};
+use crate::sync::{AtomicU8, Ordering};
 
 /// The driver's thread is running and will look around before it waits.
 const RUNNING: u8 = 0;

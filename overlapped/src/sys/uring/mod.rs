@@ -130,7 +130,6 @@ pub(crate) struct Uring {
     discard: Box<[u8]>,
     features: Features,
     turn_bytes: u32,
-    epoch: Instant,
     report: Report,
 }
 
@@ -154,7 +153,6 @@ impl Uring {
             discard: vec![0; DISCARD_BYTES].into(),
             features,
             turn_bytes: config.turn_bytes,
-            epoch: Instant::now(),
             report,
         })
     }
@@ -168,7 +166,7 @@ impl Uring {
     }
 
     pub(crate) fn now(&self) -> Time {
-        Time::from_nanos(self.epoch.elapsed().as_nanos() as u64)
+        Time::real()
     }
 
     pub(crate) fn has_room(&mut self) -> Result<bool, Error> {

@@ -1,0 +1,303 @@
+//! Sets of events that are kept between waits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::driver::Wait;
+use crate::error::{Action, Error, ErrorKind};
+use crate::event::{self, Domain, Event, EventState, Goal, Tables, Waiter};
+use crate::park::{self, Unpark, Unparks};
+
+/// What the domain knows of a set.
+pub(crate) struct SetState {
+    members: Slab<Member>,
+    /// Members that have been set and not been looked at since they were last found reset. Each at most once.
+    listed: Vec<usize>,
+    signalled: usize,
+    waiters: Vec<usize>,
+}
+
+struct Member {
+    event: usize,
+    listed: bool,
+    /// It was set while a thread waited: that thread is told of it even if it has been reset since.
+    fired: bool,
+}
+
+impl SetState {
+    pub(crate) fn member_set(&mut self, member: usize, waiters: &mut Slab<Waiter>, unparks: &mut Unparks) {
+        self.signalled += 1;
+        let entry = &mut self.members[member];
+        entry.fired |= !self.waiters.is_empty();
+        if !std::mem::replace(&mut entry.listed, true) {
+            self.listed.push(member);
+        }
+        for &waiter in &self.waiters {
+            let waiter = &mut waiters[waiter];
+            match waiter.goal {
+                Goal::Any => waiter.fulfil(member, unparks),
+                Goal::All { .. } if self.signalled == self.members.len() => waiter.fulfil(0, unparks),
+                Goal::All { .. } => {}
+            }
+        }
+    }
+
+    pub(crate) fn member_reset(&mut self) {
+        self.signalled -= 1;
+    }
+
+    /// The members that are signalled, or have been set while a thread waited, lowest first. Costs what is listed.
+    fn collect(&mut self, events: &Slab<EventState>, found: &mut Vec<usize>) {
+        let members = &mut self.members;
+        self.listed.retain(|&member| {
+            let entry = &mut members[member];
+            let signalled = events[entry.event].signalled;
+            if std::mem::take(&mut entry.fired) || signalled {
+                found.push(member);
+            }
+            entry.listed = signalled;
+            signalled
+        });
+        found.sort_unstable();
+    }
+}
+
+/// A set of events that is kept between waits, without a limit of 64: a wait costs what is signalled, not what the set holds.
+///
+/// Events may be added and removed by any thread, also while another waits. A member is named by a number, as an event is by its place
+/// in the array of `WSAWaitForMultipleEvents`: [`add`](WaitSet::add) gives the number, which stays until the member is removed and is then used
+/// again. Clones are handles to the same set. The set keeps its events; an event may be in several sets.
+///
+/// ```
+/// use overlapped::{Event, Wait, WaitSet};
+///
+/// let set = WaitSet::new(10_000);
+/// let events: Vec<Event> = (0..10_000).map(|_| Event::new()).collect();
+/// for event in &events {
+///     set.add(event)?;
+/// }
+/// events[7].set();
+/// events[4_321].set();
+/// assert_eq!(set.wait_any(Wait::Forever)?, Some(7), "the lowest");
+/// let mut signalled = Vec::new();
+/// set.wait(Wait::Forever, &mut signalled)?;
+/// assert_eq!(signalled, [7, 4_321], "all there are now: this starves none");
+/// # Ok::<(), overlapped::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct WaitSet(Arc<Registered>);
+
+struct Registered {
+    domain: &'static Domain,
+    index: usize,
+    limit: usize,
+}
+
+impl WaitSet {
+    /// Makes an empty set of at most `limit` events.
+    pub fn new(limit: usize) -> WaitSet {
+        let domain = event::domain();
+        let state = SetState { members: Slab::new(), listed: Vec::new(), signalled: 0, waiters: Vec::new() };
+        let index = domain.lock().sets.insert(state);
+        WaitSet(Arc::new(Registered { domain, index, limit }))
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.0.domain.lock().sets[self.0.index].members.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds an event, and says as which member. Waits that are under way see it.
+    ///
+    /// # Errors
+    /// `LimitReached`; `InvalidArgument` if the event is in the set already.
+    pub fn add(&self, event: &Event) -> Result<usize, Error> {
+        let mut unparks = Unparks::default();
+        let mut guard = self.0.domain.lock();
+        let tables = &mut *guard;
+        let set = &mut tables.sets[self.0.index];
+        if set.members.len() >= self.0.limit {
+            let why = format!("the set holds {} events already", self.0.limit);
+            return Err(Error::new(Action::Event, ErrorKind::LimitReached).because(why));
+        }
+        let state = &mut tables.events[event.index()];
+        if state.sets.iter().any(|(set, _)| *set == self.0.index) {
+            return Err(
+                Error::new(Action::Event, ErrorKind::InvalidArgument).because("the event is in the set already")
+            );
+        }
+        let member = set.members.insert(Member { event: event.index(), listed: false, fired: false });
+        state.sets.push((self.0.index, member));
+        if state.signalled {
+            set.member_set(member, &mut tables.waiters, &mut unparks);
+        }
+        drop(guard);
+        unparks.unpark();
+        Ok(member)
+    }
+
+    /// Takes a member out; `false` if there is none of that number.
+    pub fn remove(&self, member: usize) -> bool {
+        let mut unparks = Unparks::default();
+        let mut guard = self.0.domain.lock();
+        let tables = &mut *guard;
+        let set = &mut tables.sets[self.0.index];
+        let Some(entry) = set.members.try_remove(member) else { return false };
+        if entry.listed {
+            set.listed.retain(|listed| *listed != member);
+        }
+        let event = &mut tables.events[entry.event];
+        event.sets.retain(|at| *at != (self.0.index, member));
+        if event.signalled {
+            set.signalled -= 1;
+        }
+        if !set.members.is_empty() && set.signalled == set.members.len() {
+            // The one that was missing for a wait for all is gone.
+            for &waiter in &set.waiters {
+                let waiter = &mut tables.waiters[waiter];
+                if matches!(waiter.goal, Goal::All { .. }) {
+                    waiter.fulfil(0, &mut unparks);
+                }
+            }
+        }
+        tables.release(entry.event);
+        drop(guard);
+        unparks.unpark();
+        true
+    }
+
+    /// Waits until at least one member is signalled, and fills `signalled` with all that are, lowest first. `false` means that the wait was
+    /// over before (and `signalled` is empty).
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the set is empty; `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor).
+    pub fn wait(&self, wait: Wait, signalled: &mut Vec<usize>) -> Result<bool, Error> {
+        self.wait_or(wait, signalled, None)
+    }
+
+    pub(crate) fn wait_or(
+        &self,
+        wait: Wait,
+        signalled: &mut Vec<usize>,
+        interrupted: Option<&dyn Fn() -> bool>,
+    ) -> Result<bool, Error> {
+        signalled.clear();
+        let found = self.block(wait, Goal::Any, interrupted, &mut |set, events, _| {
+            set.collect(events, signalled);
+            (!signalled.is_empty()).then_some(())
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Waits until at least one member is signalled, and gives the lowest. See [`wait`](WaitSet::wait) for a way that starves none.
+    ///
+    /// # Errors
+    /// As for [`wait`](WaitSet::wait).
+    pub fn wait_any(&self, wait: Wait) -> Result<Option<usize>, Error> {
+        let mut signalled = Vec::new();
+        self.wait(wait, &mut signalled)?;
+        Ok(signalled.first().copied())
+    }
+
+    /// Waits until all members are signalled at one moment; `false` means that the wait was over before.
+    ///
+    /// # Errors
+    /// As for [`wait`](WaitSet::wait).
+    pub fn wait_all(&self, wait: Wait) -> Result<bool, Error> {
+        let found = self.block(wait, Goal::All { missing: 0 }, None, &mut |set, _, fulfilled| {
+            (fulfilled || set.signalled == set.members.len()).then_some(())
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Waits until `look` finds something. It is told whether the wait has been fulfilled, and asked only at the beginning and when it has.
+    fn block<R>(
+        &self,
+        wait: Wait,
+        goal: Goal,
+        interrupted: Option<&dyn Fn() -> bool>,
+        look: &mut dyn FnMut(&mut SetState, &mut Slab<EventState>, bool) -> Option<R>,
+    ) -> Result<Option<R>, Error> {
+        let Registered { domain, index, .. } = *self.0;
+        let mut look = |tables: &mut Tables, fulfilled: bool| {
+            let set = &mut tables.sets[index];
+            if set.members.is_empty() && !fulfilled {
+                let why = "a wait on a set of no events";
+                return Err(Error::new(Action::Wait, ErrorKind::InvalidArgument).because(why));
+            }
+            Ok(look(set, &mut tables.events, fulfilled))
+        };
+        if let Some(found) = look(&mut domain.lock(), false)? {
+            return Ok(Some(found));
+        }
+        if wait == Wait::Poll {
+            park::poll()?;
+            return look(&mut domain.lock(), false);
+        }
+        let until = park::deadline(wait);
+        let unpark = Unpark::this_thread();
+        let waiting = {
+            let mut tables = domain.lock();
+            if let Some(found) = look(&mut tables, false)? {
+                return Ok(Some(found));
+            }
+            let waiter = tables.waiters.insert(Waiter { unpark, fulfilled: None, goal });
+            tables.sets[index].waiters.push(waiter);
+            Waiting { domain, set: index, waiter }
+        };
+        loop {
+            {
+                let mut tables = domain.lock();
+                if tables.waiters[waiting.waiter].fulfilled.take().is_some()
+                    && let Some(found) = look(&mut tables, true)?
+                {
+                    return Ok(Some(found));
+                }
+            }
+            if park::is_over(until) || interrupted.is_some_and(|interrupted| interrupted()) {
+                return Ok(None);
+            }
+            park::park(until)?;
+        }
+    }
+}
+
+/// A wait on a set, written down in it for as long as it lasts.
+struct Waiting {
+    domain: &'static Domain,
+    set: usize,
+    waiter: usize,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut tables = self.domain.lock();
+        tables.sets[self.set].waiters.retain(|waiter| *waiter != self.waiter);
+        tables.waiters.remove(self.waiter);
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut guard = self.domain.lock();
+        let tables = &mut *guard;
+        let set = tables.sets.remove(self.index);
+        for (member, entry) in &set.members {
+            tables.events[entry.event].sets.retain(|at| *at != (self.index, member));
+            tables.release(entry.event);
+        }
+    }
+}
+
+impl fmt::Debug for WaitSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WaitSet({} events)", self.len())
+    }
+}
