@@ -112,7 +112,7 @@ pub struct Accepted {
 
 fn given<B: 'static>(buf: Option<AnyBuf>) -> B {
     let buf = buf.expect("an operation that was given a buffer gives it back");
-    buf.take().ok().expect("of the type that it was given")
+    buf.take().expect("of the type that it was given")
 }
 
 impl<B: RecvBuf + Send> Ending for Received<B> {

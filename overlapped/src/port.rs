@@ -95,6 +95,7 @@ impl Inner {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "a packet that is not taken is given back, as it came")]
     /// Queues a packet, for which room has been kept if it is `reserved`.
     fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
         let mut unparks = Unparks::default();

@@ -26,6 +26,9 @@ struct Member {
     fired: bool,
 }
 
+/// What a wait looks for in its set. It is told whether the wait has been fulfilled.
+type Look<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, bool) -> Option<R> + 'a;
+
 impl SetState {
     pub(crate) fn member_set(&mut self, member: usize, waiters: &mut Slab<Waiter>, unparks: &mut Unparks) {
         self.signalled += 1;
@@ -223,7 +226,7 @@ impl WaitSet {
         wait: Wait,
         goal: Goal,
         interrupted: Option<&dyn Fn() -> bool>,
-        look: &mut dyn FnMut(&mut SetState, &mut Slab<EventState>, bool) -> Option<R>,
+        look: &mut Look<'_, R>,
     ) -> Result<Option<R>, Error> {
         let Registered { domain, index, .. } = *self.0;
         let mut look = |tables: &mut Tables, fulfilled: bool| {
