@@ -1,0 +1,168 @@
+//! An echo server in overlapped model I: **events**. `cargo run --release --example echo_event 127.0.0.1:7777`
+//!
+//! Every session has an event. Starting an operation resets it, the end of the operation sets it. The proactor thread waits for the events
+//! of all sessions at once, asks for the overlapped result of each session whose event is signalled, and calls its handler.
+
+mod shared;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use overlapped::{Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet, wait_any};
+
+const MOST_SESSIONS: usize = 20_000;
+const BUFFER_BYTES: usize = 4096;
+
+/// A connection: its socket, its event, and the one operation that is in flight on it.
+struct Session {
+    socket: Socket,
+    event: Event,
+    pending: Pending,
+}
+
+enum Pending {
+    Nothing(Vec<u8>),
+    Receive(Overlapped<Received<Vec<u8>>>),
+    Send(Overlapped<Sent<Vec<u8>>>),
+}
+
+impl Session {
+    /// Starts the receive; and when that has brought something, the send that answers it; and so on. `false` is the end of the session.
+    fn packet_recv(&mut self) -> Result<bool, Error> {
+        self.pending = match std::mem::replace(&mut self.pending, Pending::Nothing(Vec::new())) {
+            Pending::Nothing(buffer) => Pending::Receive(self.socket.recv(buffer).event(&self.event).start()?),
+            Pending::Receive(mut receive) => {
+                let received = receive.result(Wait::Poll)?; // WSAGetOverlappedResult
+                if received.bytes == 0 {
+                    return Ok(false);
+                }
+                Pending::Send(self.socket.send(received.buf).event(&self.event).start()?)
+            }
+            Pending::Send(mut send) => {
+                let sent = send.result(Wait::Poll)?;
+                Pending::Receive(self.socket.recv(sent.buf).event(&self.event).start()?)
+            }
+        };
+        Ok(true)
+    }
+}
+
+/// The session array, under its lock. A session is found by its event's number in the set of events.
+#[derive(Default)]
+struct Sessions {
+    by_event: HashMap<usize, Session>,
+    count: usize,
+}
+
+struct Server {
+    listener: Socket,
+    events: WaitSet,
+    sessions: Mutex<Sessions>,
+    stop: Event,
+}
+
+impl Server {
+    /// Binds the listener, and makes the tables.
+    fn init(proactor: &Proactor) -> Result<Server, Error> {
+        let listener = proactor.listen(shared::address(), &Default::default())?;
+        let (events, stop) = (WaitSet::new(MOST_SESSIONS + 1), Event::new());
+        events.add(&stop)?; // number 0, so that the set is never empty
+        Ok(Server { listener, events, sessions: Mutex::default(), stop })
+    }
+
+    /// Enters a connection into the tables, and starts its first receive.
+    fn add_session(&self, socket: Socket) -> Result<(), Error> {
+        let event = Event::new();
+        let mut session = Session { socket, event, pending: Pending::Nothing(vec![0; BUFFER_BYTES]) };
+        let mut sessions = self.sessions.lock().unwrap();
+        session.packet_recv()?;
+        let number = self.events.add(&session.event)?;
+        sessions.by_event.insert(number, session);
+        sessions.count += 1;
+        Ok(())
+    }
+
+    /// Takes a session out of the tables, and only then closes what it held.
+    fn close_session(&self, sessions: &mut Sessions, number: usize) {
+        self.events.remove(number);
+        if let Some(session) = sessions.by_event.remove(&number) {
+            sessions.count -= 1;
+            drop(session); // its socket, its event, its operation
+        }
+    }
+
+    /// The proactor: waits for events, and dispatches.
+    fn proactor_loop(&self) -> Result<(), Error> {
+        let mut signalled = Vec::new();
+        loop {
+            self.events.wait(Wait::Forever, &mut signalled)?; // WSAWaitForMultipleEvents
+            let mut sessions = self.sessions.lock().unwrap();
+            for &number in &signalled {
+                if number == 0 {
+                    let numbers: Vec<usize> = sessions.by_event.keys().copied().collect();
+                    numbers.into_iter().for_each(|number| self.close_session(&mut sessions, number));
+                    return Ok(());
+                }
+                let Some(session) = sessions.by_event.get_mut(&number) else { continue };
+                match session.packet_recv() {
+                    Ok(true) => {}
+                    // The end of its stream, or a reset: the affair of this session alone.
+                    Ok(false) | Err(_) => self.close_session(&mut sessions, number),
+                }
+            }
+        }
+    }
+
+    /// Accepts until the server is to stop.
+    fn accept_loop(&self) -> Result<(), Error> {
+        let accepted = Event::new();
+        loop {
+            let mut accept = self.listener.accept().event(&accepted).start()?;
+            if wait_any(&[&self.stop, &accepted], Wait::Forever)? == Some(0) {
+                return Ok(()); // dropping `accept` cancels it
+            }
+            match accept.result(Wait::Poll) {
+                // A table that is full closes the connection.
+                Ok(connection) => drop(self.add_session(connection.socket)),
+                // Wait until a session has given a descriptor back; clients wait in the backlog.
+                Err(error) if error.kind() == ErrorKind::TooManyFiles => {
+                    self.stop.wait(Wait::For(Duration::from_millis(100)))?;
+                }
+                Err(error) => eprintln!("{error}"),
+            }
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    shared::raise_open_files();
+    let proactor = Proactor::new()?; // WSAStartup
+    let server = Arc::new(Server::init(&proactor)?);
+    println!("listening on {}", server.listener.local_addr()?);
+
+    let stop = server.stop.clone();
+    shared::on_interrupt(move || stop.set())?;
+    let thread = std::thread::spawn({
+        let server = Arc::clone(&server);
+        move || server.proactor_loop() // runs before the first accept
+    });
+    server.accept_loop()?;
+    thread.join().expect("the proactor thread does not panic")?;
+
+    drop(server);
+    wait_until_idle(&proactor)?;
+    shared::print_live(&proactor);
+    Ok(())
+}
+
+/// Closing takes the system a moment.
+fn wait_until_idle(proactor: &Proactor) -> Result<(), Error> {
+    for _ in 0..1000 {
+        if proactor.live().sockets == 0 {
+            break;
+        }
+        proactor.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
+    }
+    Ok(())
+}

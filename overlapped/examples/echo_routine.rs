@@ -1,0 +1,123 @@
+//! An echo server in overlapped model II: **completion routines**. `cargo run --release --example echo_routine 127.0.0.1:7777`
+//!
+//! One thread. Every operation is started with a routine, which is called when the operation has ended and the thread waits alertably. A
+//! routine never runs at any other moment, so the program needs no lock.
+
+mod shared;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use overlapped::{CloseMode, Error, ErrorKind, LocalProactor, Proactor, RoutineQueue, Socket, Wait, sleep_alertable};
+
+const BUFFER_BYTES: usize = 4096;
+
+struct Server {
+    proactor: LocalProactor,
+    listener: Socket,
+    sessions: RefCell<HashMap<u64, Weak<Session>>>,
+    next: Cell<u64>,
+}
+
+/// A connection. The routine of its operation in flight holds it; when there is none any more, its socket is closed.
+struct Session {
+    server: Rc<Server>,
+    socket: Socket,
+    number: u64,
+}
+
+impl Server {
+    fn accept(self: Rc<Server>) {
+        let server = Rc::clone(&self);
+        let started = self.listener.accept().on_complete(move |accepted| match accepted {
+            Ok(connection) => {
+                server.add_session(connection.socket);
+                server.accept();
+            }
+            // Wait until a session has given a descriptor back; clients wait in the backlog.
+            Err(failed) if failed.error.kind() == ErrorKind::TooManyFiles => server.accept_later(),
+            Err(failed) if failed.error.kind() == ErrorKind::Cancelled => {}
+            Err(failed) => {
+                eprintln!("{failed}");
+                server.accept();
+            }
+        });
+        // It fails when the listener is closed.
+        drop(started);
+    }
+
+    fn accept_later(self: Rc<Server>) {
+        let server = Rc::clone(&self);
+        drop(self.proactor.sleep(Duration::from_millis(100)).on_complete(move |_| server.accept()));
+    }
+
+    fn add_session(self: &Rc<Server>, socket: Socket) {
+        let number = self.next.replace(self.next.get() + 1);
+        let session = Rc::new(Session { server: Rc::clone(self), socket, number });
+        self.sessions.borrow_mut().insert(number, Rc::downgrade(&session));
+        session.receive(vec![0; BUFFER_BYTES]);
+    }
+
+    /// Ends everything: closing a socket ends what is in flight on it, and with its last routine a session is gone.
+    fn stop(&self) {
+        drop(self.listener.close(CloseMode::Now).detach());
+        let sessions: Vec<Rc<Session>> = self.sessions.borrow().values().filter_map(Weak::upgrade).collect();
+        for session in sessions {
+            drop(session.socket.close(CloseMode::Now).detach());
+        }
+    }
+}
+
+impl Session {
+    fn receive(self: Rc<Session>, buffer: Vec<u8>) {
+        let session = Rc::clone(&self);
+        let started = self.socket.recv(buffer).on_complete(move |received| match received {
+            Ok(received) if received.bytes > 0 => session.send(received.buf),
+            // The end of the stream, or a reset: the session goes with this routine.
+            _ => {}
+        });
+        drop(started);
+    }
+
+    fn send(self: Rc<Session>, buffer: Vec<u8>) {
+        let session = Rc::clone(&self);
+        let started = self.socket.send(buffer).on_complete(move |sent| {
+            if let Ok(sent) = sent {
+                session.receive(sent.buf);
+            }
+        });
+        drop(started);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.server.sessions.borrow_mut().remove(&self.number);
+    }
+}
+
+fn main() -> Result<(), Error> {
+    shared::raise_open_files();
+    let proactor = Proactor::local()?;
+    let listener = proactor.listen(shared::address(), &Default::default())?;
+    println!("listening on {}", listener.local_addr()?);
+    let server = Rc::new(Server { proactor, listener, sessions: RefCell::default(), next: Cell::new(0) });
+
+    thread_local!(static STOPPED: Cell<bool> = const { Cell::new(false) });
+    let queue = RoutineQueue::of_this_thread()?;
+    // The signal's thread queues a routine of its own to this one.
+    shared::on_interrupt(move || drop(queue.queue(|| STOPPED.set(true)))).expect("signals can be had");
+
+    Rc::clone(&server).accept();
+    while !STOPPED.get() {
+        sleep_alertable(Wait::Forever)?;
+    }
+    server.stop();
+    while server.proactor.live().sockets > 0 {
+        sleep_alertable(Wait::For(Duration::from_millis(10)))?;
+    }
+    shared::print_live(&server.proactor);
+    Ok(())
+}

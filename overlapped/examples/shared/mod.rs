@@ -1,0 +1,38 @@
+//! What the four examples share, and what is not their subject.
+
+use std::net::SocketAddr;
+
+use overlapped::Proactor;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::{consts::TERM_SIGNALS, iterator::Signals};
+
+/// The address to listen on: the program's argument, or a port of the system's choice.
+pub(crate) fn address() -> SocketAddr {
+    let argument = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    argument.parse().unwrap_or_else(|_| {
+        eprintln!("'{argument}' is not an address to listen on, such as 127.0.0.1:7777 or [::1]:7777");
+        std::process::exit(2);
+    })
+}
+
+/// As many open files as the system permits: every connection is one.
+pub(crate) fn raise_open_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Calls `stop` on a thread of its own when the program is asked to end (Ctrl-C, SIGTERM).
+pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let mut signals = Signals::new(TERM_SIGNALS)?;
+    std::thread::spawn(move || {
+        signals.forever().next();
+        stop();
+    });
+    Ok(())
+}
+
+/// The last line of every example: nothing may be left.
+pub(crate) fn print_live(proactor: &Proactor) {
+    let live = proactor.live();
+    println!("left: {} operations, {} buffers, {} sockets", live.operations, live.buffers, live.sockets);
+}
