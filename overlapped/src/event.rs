@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind};
@@ -31,10 +32,13 @@ pub(crate) struct EventState {
     /// Whether an [`Event`] still refers to it. It stays while a set does.
     owned: bool,
     /// The waits on slices that it is in, and where in the slice.
-    waiters: Vec<(usize, usize)>,
+    waiters: Few,
     /// The sets it is in, and as which member.
-    pub(crate) sets: Vec<(usize, usize)>,
+    pub(crate) sets: Few,
 }
+
+/// Usually none or one, and then without an allocation or another cache line: an event in a large set should cost what one in a small set does.
+type Few = SmallVec<[(u32, u32); 2]>;
 
 /// A thread that waits, and for what.
 pub(crate) struct Waiter {
@@ -103,9 +107,9 @@ impl Tables {
             return;
         }
         for &(waiter, place) in &event.waiters {
-            let waiter = &mut self.waiters[waiter];
+            let waiter = &mut self.waiters[waiter as usize];
             match &mut waiter.goal {
-                Goal::Any => waiter.fulfil(place, unparks),
+                Goal::Any => waiter.fulfil(place as usize, unparks),
                 Goal::All { missing } => {
                     *missing -= 1;
                     if *missing == 0 {
@@ -115,7 +119,7 @@ impl Tables {
             }
         }
         for &(set, member) in &event.sets {
-            self.sets[set].member_set(member, &mut self.waiters, unparks);
+            self.sets[set as usize].member_set(member as usize, &mut self.waiters, unparks);
         }
     }
 
@@ -125,12 +129,12 @@ impl Tables {
             return;
         }
         for &(waiter, _) in &event.waiters {
-            if let Goal::All { missing } = &mut self.waiters[waiter].goal {
+            if let Goal::All { missing } = &mut self.waiters[waiter as usize].goal {
                 *missing += 1;
             }
         }
         for &(set, _) in &event.sets {
-            self.sets[set].member_reset();
+            self.sets[set as usize].member_reset();
         }
     }
 
@@ -184,7 +188,7 @@ impl Event {
     /// Makes an event that is not signalled.
     pub fn new() -> Event {
         let domain = domain();
-        let state = EventState { signalled: false, owned: true, waiters: Vec::new(), sets: Vec::new() };
+        let state = EventState { signalled: false, owned: true, waiters: Few::new(), sets: Few::new() };
         let index = domain.lock().events.insert(state);
         Event(Arc::new(Registered { domain, index }))
     }
@@ -328,7 +332,7 @@ impl<'a> Waiting<'a> {
         };
         let waiter = tables.waiters.insert(Waiter { unpark, fulfilled: None, goal });
         for (place, event) in events.iter().enumerate() {
-            tables.events[event.0.index].waiters.push((waiter, place));
+            tables.events[event.0.index].waiters.push((waiter as u32, place as u32));
         }
         Ok(Waiting { domain, events, waiter })
     }
@@ -342,7 +346,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut tables = self.domain.lock();
         for event in self.events {
-            tables.events[event.0.index].waiters.retain(|(waiter, _)| *waiter != self.waiter);
+            tables.events[event.0.index].waiters.retain(|(waiter, _)| *waiter as usize != self.waiter);
         }
         tables.waiters.remove(self.waiter);
     }

@@ -20,7 +20,7 @@ pub(crate) struct SetState {
 }
 
 struct Member {
-    event: usize,
+    event: u32,
     listed: bool,
     /// It was set while a thread waited: that thread is told of it even if it has been reset since.
     fired: bool,
@@ -56,7 +56,7 @@ impl SetState {
         let members = &mut self.members;
         self.listed.retain(|&member| {
             let entry = &mut members[member];
-            let signalled = events[entry.event].signalled;
+            let signalled = events[entry.event as usize].signalled;
             if std::mem::take(&mut entry.fired) || signalled {
                 found.push(member);
             }
@@ -131,13 +131,13 @@ impl WaitSet {
             return Err(Error::new(Action::Event, ErrorKind::LimitReached).because(why));
         }
         let state = &mut tables.events[event.index()];
-        if state.sets.iter().any(|(set, _)| *set == self.0.index) {
+        if state.sets.iter().any(|(set, _)| *set as usize == self.0.index) {
             return Err(
                 Error::new(Action::Event, ErrorKind::InvalidArgument).because("the event is in the set already")
             );
         }
-        let member = set.members.insert(Member { event: event.index(), listed: false, fired: false });
-        state.sets.push((self.0.index, member));
+        let member = set.members.insert(Member { event: event.index() as u32, listed: false, fired: false });
+        state.sets.push((self.0.index as u32, member as u32));
         if state.signalled {
             set.member_set(member, &mut tables.waiters, &mut unparks);
         }
@@ -156,8 +156,8 @@ impl WaitSet {
         if entry.listed {
             set.listed.retain(|listed| *listed != member);
         }
-        let event = &mut tables.events[entry.event];
-        event.sets.retain(|at| *at != (self.0.index, member));
+        let event = &mut tables.events[entry.event as usize];
+        event.sets.retain(|at| *at != (self.0.index as u32, member as u32));
         if event.signalled {
             set.signalled -= 1;
         }
@@ -170,7 +170,7 @@ impl WaitSet {
                 }
             }
         }
-        tables.release(entry.event);
+        tables.release(entry.event as usize);
         drop(guard);
         unparks.unpark();
         true
@@ -293,8 +293,9 @@ impl Drop for Registered {
         let tables = &mut *guard;
         let set = tables.sets.remove(self.index);
         for (member, entry) in &set.members {
-            tables.events[entry.event].sets.retain(|at| *at != (self.index, member));
-            tables.release(entry.event);
+            let at = (self.index as u32, member as u32);
+            tables.events[entry.event as usize].sets.retain(|set| *set != at);
+            tables.release(entry.event as usize);
         }
     }
 }
