@@ -14,11 +14,12 @@ use overlapped::{Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, 
 const MOST_SESSIONS: usize = 20_000;
 const BUFFER_BYTES: usize = 4096;
 
-/// A connection: its socket, its event, and the one operation that is in flight on it.
+/// A connection: its socket, its event, the one operation that is in flight on it, and what is called when that has ended.
 struct Session {
     socket: Socket,
     event: Event,
     pending: Pending,
+    handler: fn(&mut Session) -> Result<bool, Error>,
 }
 
 enum Pending {
@@ -74,7 +75,8 @@ impl Server {
     /// Enters a connection into the tables, and starts its first receive.
     fn add_session(&self, socket: Socket) -> Result<(), Error> {
         let event = Event::new();
-        let mut session = Session { socket, event, pending: Pending::Nothing(vec![0; BUFFER_BYTES]) };
+        let pending = Pending::Nothing(vec![0; BUFFER_BYTES]);
+        let mut session = Session { socket, event, pending, handler: Session::packet_recv };
         let mut sessions = self.sessions.lock().unwrap();
         session.packet_recv()?;
         let number = self.events.add(&session.event)?;
@@ -88,7 +90,7 @@ impl Server {
         self.events.remove(number);
         if let Some(session) = sessions.by_event.remove(&number) {
             sessions.count -= 1;
-            drop(session); // its socket, its event, its operation
+            drop(session); // closesocket, WSACloseEvent
         }
     }
 
@@ -105,7 +107,7 @@ impl Server {
                     return Ok(());
                 }
                 let Some(session) = sessions.by_event.get_mut(&number) else { continue };
-                match session.packet_recv() {
+                match (session.handler)(session) {
                     Ok(true) => {}
                     // The end of its stream, or a reset: the affair of this session alone.
                     Ok(false) | Err(_) => self.close_session(&mut sessions, number),

@@ -15,8 +15,8 @@ use bytes::{Bytes, BytesMut};
 
 /// Bytes that can be sent: one part, or several that leave one after the other (gather).
 ///
-/// Implemented for `Vec<u8>`, `Box<[u8]>`, [`Bytes`], [`BytesMut`], `&'static [u8]`, `&'static str`, `String`, and arrays and
-/// vectors of any of these.
+/// Implemented for `Vec<u8>`, `Box<[u8]>`, [`Bytes`], [`BytesMut`], `&'static [u8]`, `&'static [u8; N]` (byte string literals), `&'static str`,
+/// `String`, and arrays and vectors of any of these.
 ///
 /// # Safety
 ///
@@ -82,6 +82,17 @@ single_send! {
     String => |b| b.as_bytes();
     &'static [u8] => |b| b;
     &'static str => |b| b.as_bytes();
+}
+
+// SAFETY: as for `single_send`: the bytes are static.
+unsafe impl<const N: usize> SendBuf for &'static [u8; N] {
+    fn parts(&self) -> usize {
+        1
+    }
+    fn part(&self, i: usize) -> (*const u8, usize) {
+        assert_eq!(i, 0, "a single buffer has one part");
+        (self.as_ptr(), N)
+    }
 }
 
 // A small `Bytes` or `BytesMut` could in principle keep its bytes inline; version 1 of the crate never does (its handle is a pointer

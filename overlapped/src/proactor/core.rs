@@ -313,13 +313,16 @@ impl Core {
     /// Hands over what was started, waits, and tells of what has ended. The driver is not borrowed while anyone is told, so that who is told
     /// may wait.
     pub(super) fn turn(&self, driver: &RefCell<Driver>, wait: Wait) -> Result<(), Error> {
-        self.pump(driver);
+        // Whoever has been told may be the one that waits here, and may have started something.
+        let wait = if self.pump(driver) { Wait::Poll } else { wait };
         let turned = driver.borrow_mut().turn(wait);
         self.collect(driver);
         turned
     }
 
-    fn pump(&self, driver: &RefCell<Driver>) {
+    /// Hands over what was started; says whether anyone was told of an end, for what could not be started has ended with that.
+    fn pump(&self, driver: &RefCell<Driver>) -> bool {
+        let mut told = false;
         loop {
             let mut refused = Vec::new();
             let mut handed = 0;
@@ -336,9 +339,10 @@ impl Core {
             }
             for (token, error, buf) in refused {
                 self.ended(token, Err(error), buf);
+                told = true;
             }
             if handed < BATCH {
-                return;
+                return told;
             }
         }
     }

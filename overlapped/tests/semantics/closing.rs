@@ -1,0 +1,287 @@
+//! Cancelling, dropping, closing.
+
+use std::io::Read;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use overlapped::{
+    CloseMode, ErrorKind, Event, Flags, Live, Overlapped, Proactor, Received, ShutdownHow, Status, Wait, block_on,
+};
+
+use crate::harness::*;
+
+both! {
+    a_cancelled_operation_ends_once_and_cancelling_what_has_ended_says_so,
+    an_operation_may_be_cancelled_before_it_has_reached_the_system,
+    a_cancel_that_comes_too_late_ends_with_what_was_brought,
+    dropping_a_handle_cancels_and_parks_what_the_operation_owns,
+    an_accepted_connection_that_nobody_takes_is_closed,
+    a_detached_operation_goes_on_without_its_handle,
+    closing_ends_what_is_pending_with_cancelled_each_told_once,
+    dropping_the_last_handle_of_a_socket_closes_it,
+    cancel_all_ends_everything_on_one_socket_and_nothing_on_another,
+    a_graceful_close_delivers_everything,
+    a_graceful_close_that_is_cancelled_closes_at_once_and_one_that_is_dropped_goes_on,
+    shutting_down_sending_comes_after_the_sends,
+    a_new_socket_never_meets_an_old_operation,
+    a_timer_ends_in_time_or_is_cancelled,
+    a_waker_that_panics_is_contained,
+}
+
+fn a_cancelled_operation_ends_once_and_cancelling_what_has_ended_says_so(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let event = Event::new();
+    let mut receive = socket.recv(vec![0; 8]).event(&event).start().unwrap();
+    settle(proactor);
+    assert!(receive.cancel());
+    assert!(event.wait(WAIT).unwrap());
+    assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::Cancelled);
+    assert!(!receive.cancel());
+    write(&peer, b"not lost");
+    assert_eq!(end(socket.recv(vec![0; 8]).start().unwrap()).unwrap().buf, b"not lost");
+}
+
+fn an_operation_may_be_cancelled_before_it_has_reached_the_system(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    for _ in 0..50 {
+        let receive = socket.recv(vec![0; 8]).start().unwrap();
+        receive.cancel();
+        assert_eq!(end(receive).unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+}
+
+/// What had already happened stays so.
+fn a_cancel_that_comes_too_late_ends_with_what_was_brought(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    for i in 0..100u8 {
+        let receive = socket.recv(vec![0; 1]).start().unwrap();
+        write(&peer, &[i]);
+        receive.cancel();
+        let got = match end(receive) {
+            Ok(received) => received.buf,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Cancelled);
+                end(socket.recv(vec![0; 1]).start().unwrap()).unwrap().buf
+            }
+        };
+        assert_eq!(got, [i], "never lost, never twice");
+    }
+}
+
+fn dropping_a_handle_cancels_and_parks_what_the_operation_owns(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    for _ in 0..10 {
+        drop(socket.recv(vec![0; 1 << 16]).start().unwrap());
+    }
+    until("the buffers are let go of", || proactor.live().buffers == 0);
+    write(&peer, b"still here");
+    assert_eq!(end(socket.recv(vec![0; 10]).start().unwrap()).unwrap().buf, b"still here");
+}
+
+fn an_accepted_connection_that_nobody_takes_is_closed(proactor: &Proactor) {
+    let listener = listen(proactor).0;
+    let accept = listener.accept().start().unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    until("it has ended", || accept.has_ended());
+    drop(accept);
+    assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
+}
+
+fn a_detached_operation_goes_on_without_its_handle(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let event = Event::new();
+    socket.send(b"one".to_vec()).event(&event).detach().unwrap();
+    socket.send(b"two".to_vec()).start().unwrap().detach();
+    assert!(event.wait(WAIT).unwrap());
+    until("both have ended", || proactor.live().operations == 0);
+    assert_eq!(read(&peer, 6), b"onetwo");
+}
+
+fn closing_ends_what_is_pending_with_cancelled_each_told_once(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let events: Vec<Event> = (0..3).map(|_| Event::new()).collect();
+    let receives: Vec<_> = events.iter().map(|event| socket.recv(vec![0; 8]).event(event).start().unwrap()).collect();
+    settle(proactor);
+    end(socket.close(CloseMode::Now).start().unwrap()).unwrap();
+    for (mut receive, event) in receives.into_iter().zip(&events) {
+        assert!(event.is_signalled());
+        assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+    assert_eq!((&peer).read(&mut [0]).unwrap(), 0, "the peer sees the end");
+    assert_eq!(socket.recv(vec![0; 1]).start().unwrap_err().error.kind(), ErrorKind::Closed);
+    assert_eq!(socket.close(CloseMode::Now).start().unwrap_err().error.kind(), ErrorKind::Closed);
+    assert_eq!(socket.local_addr().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+fn dropping_the_last_handle_of_a_socket_closes_it(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let another = socket.clone();
+    let receive = socket.recv(vec![0; 8]).start().unwrap();
+    drop(socket);
+    settle(proactor);
+    assert_eq!(receive.status(), Status::Pending);
+    drop(another);
+    assert_eq!(end(receive).unwrap_err().kind(), ErrorKind::Cancelled);
+    until("it is closed", || proactor.live().sockets == 0);
+    assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
+}
+
+fn cancel_all_ends_everything_on_one_socket_and_nothing_on_another(proactor: &Proactor) {
+    let ((socket, _peer), (other, other_peer)) = (pair(proactor), pair(proactor));
+    let receives: Vec<_> = (0..3).map(|_| socket.recv(vec![0; 8]).start().unwrap()).collect();
+    let untouched = other.recv(vec![0; 8]).start().unwrap();
+    settle(proactor);
+    assert_eq!(socket.cancel_all(), 3);
+    for receive in receives {
+        assert_eq!(end(receive).unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+    write(&other_peer, b"x");
+    assert_eq!(end(untouched).unwrap().buf, b"x");
+}
+
+/// With unread input, a plain close would reset the connection, and the peer would lose what was sent.
+fn a_graceful_close_delivers_everything(proactor: &Proactor) {
+    let (socket, mut peer) = pair(proactor);
+    let bytes = pattern(3 << 20);
+    write(&peer, b"unread input");
+    socket.send(bytes.clone()).detach().unwrap();
+    let close = socket.close(CloseMode::Graceful { linger: PATIENCE }).start().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut read = Vec::new();
+        peer.read_to_end(&mut read).unwrap();
+        read
+    });
+    end(close).unwrap();
+    assert!(reader.join().unwrap() == bytes);
+}
+
+fn a_graceful_close_that_is_cancelled_closes_at_once_and_one_that_is_dropped_goes_on(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    let close = socket.close(CloseMode::Graceful { linger: PATIENCE }).start().unwrap();
+    settle(proactor);
+    assert!(close.cancel());
+    assert_eq!(end(close).unwrap_err().kind(), ErrorKind::Cancelled);
+
+    let (socket, peer) = pair(proactor);
+    drop(socket.close(CloseMode::Graceful { linger: PATIENCE }).start().unwrap());
+    settle(proactor);
+    assert_eq!(proactor.live().sockets, 1, "it waits for the peer");
+    drop(peer);
+    until("it is closed", || proactor.live().sockets == 0);
+}
+
+fn shutting_down_sending_comes_after_the_sends(proactor: &Proactor) {
+    let (socket, mut peer) = pair(proactor);
+    socket.send(b"all of it".to_vec()).detach().unwrap();
+    end(socket.shutdown(ShutdownHow::Send).start().unwrap()).unwrap();
+    let mut read = Vec::new();
+    peer.read_to_end(&mut read).unwrap();
+    assert_eq!(read, b"all of it");
+    write(&peer, b"answer");
+    assert_eq!(end(socket.recv_with(vec![0; 6], Flags::WAIT_ALL).start().unwrap()).unwrap().buf, b"answer");
+}
+
+/// Descriptors are used again at once; an old operation must never meet the new socket.
+fn a_new_socket_never_meets_an_old_operation(proactor: &Proactor) {
+    for i in 0..200u8 {
+        let (socket, peer) = pair(proactor);
+        let receive = socket.recv(vec![0; 1]).start().unwrap();
+        if i % 3 == 0 {
+            settle(proactor);
+        }
+        drop(socket);
+        drop(peer);
+        let (socket, peer) = pair(proactor);
+        write(&peer, &[i]);
+        assert_eq!(end(socket.recv(vec![0; 1]).start().unwrap()).unwrap().buf, [i]);
+        assert_ne!(receive.status(), Status::Succeeded);
+        drop(receive);
+    }
+}
+
+fn a_timer_ends_in_time_or_is_cancelled(proactor: &Proactor) {
+    let timer = proactor.sleep(Duration::from_secs(3600)).start().unwrap();
+    let at = proactor.now() + Duration::from_millis(5);
+    end(proactor.timer(at).start().unwrap()).unwrap();
+    assert!(proactor.now() >= at);
+    timer.cancel();
+    assert_eq!(end(timer).unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+fn a_waker_that_panics_is_contained(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let waker = waker(|| panic!("as the test wants"));
+    let mut receive = socket.recv(vec![0; 1]).start().unwrap();
+    let polled = std::pin::Pin::new(&mut receive).poll(&mut std::task::Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    write(&peer, b"x");
+    until("it has ended", || receive.has_ended());
+    assert_eq!(end(receive).unwrap().buf, b"x");
+    assert!(block_on(proactor.sleep(Duration::from_millis(1))).unwrap().is_ok(), "and the proactor goes on");
+}
+
+type Receive = Overlapped<Received<Vec<u8>>>;
+
+fn everything_in_flight(proactor: &Proactor) -> (Vec<Receive>, Vec<Event>) {
+    let mut receives = Vec::new();
+    let mut events = Vec::new();
+    for _ in 0..20 {
+        let (socket, peer) = pair(proactor);
+        let event = Event::new();
+        receives.push(socket.recv(vec![0; 4096]).event(&event).start().unwrap());
+        events.push(event);
+        // Handles that outlive the proactor.
+        std::mem::forget(peer);
+        std::mem::forget(socket);
+    }
+    (receives, events)
+}
+
+fn all_ended(receives: Vec<Receive>, events: Vec<Event>) {
+    for (mut receive, event) in receives.into_iter().zip(events) {
+        assert!(event.is_signalled());
+        assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+}
+
+#[test]
+fn dropping_a_proactor_ends_everything_each_told_once() {
+    let proactor = Proactor::new().unwrap();
+    let (receives, events) = everything_in_flight(&proactor);
+    drop(proactor);
+    all_ended(receives, events);
+}
+
+#[test]
+fn dropping_a_local_proactor_ends_everything_each_told_once() {
+    let proactor = Proactor::local().unwrap();
+    let handle = (*proactor).clone();
+    let (receives, events) = everything_in_flight(&proactor);
+    proactor.turn(Wait::Poll).unwrap();
+    let (socket, _peer) = pair(&proactor);
+    drop(proactor);
+    all_ended(receives, events);
+    assert_eq!(handle.live(), Live::default());
+    assert_eq!(socket.recv(vec![0; 1]).start().unwrap_err().error.kind(), ErrorKind::Closed);
+    assert_eq!(handle.sleep(Duration::ZERO).start().unwrap_err().error.kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn dropping_the_last_handle_on_the_proactors_own_thread_does_not_hang() {
+    let proactor = Proactor::new().unwrap();
+    let (socket, peer) = pair(&proactor);
+    let mut receive = socket.recv(vec![0; 1]).start().unwrap();
+    let (tell, told) = mpsc::channel();
+    let last = Mutex::new(Some(proactor));
+    let waker = waker(move || {
+        drop(last.lock().unwrap().take());
+        tell.send(()).unwrap();
+    });
+    let polled = std::pin::Pin::new(&mut receive).poll(&mut std::task::Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    drop(waker);
+    write(&peer, b"x");
+    told.recv_timeout(PATIENCE).expect("the drop returns");
+    assert_eq!((&peer).read(&mut [0]).unwrap(), 0, "and the proactor ends and closes its sockets");
+}

@@ -1,0 +1,219 @@
+//! Waiting for events.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use overlapped::{ErrorKind, Event, Proactor, Wait, WaitSet, wait_all, wait_any};
+
+use crate::harness::*;
+
+both! {
+    an_event_is_signalled_until_it_is_reset_by_any_thread,
+    of_several_that_are_signalled_the_lowest_is_reported,
+    waiting_for_all_is_atomic,
+    a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once,
+    a_wait_on_nothing_is_an_error,
+    a_time_out_of_zero_polls,
+    polling_an_event_lets_its_operation_end,
+    a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled,
+    a_set_changes_under_a_wait,
+    many_operations_of_many_sockets_are_told_through_one_set,
+}
+
+fn an_event_is_signalled_until_it_is_reset_by_any_thread(proactor: &Proactor) {
+    let event = Event::new();
+    assert!(!event.wait(SHORT).unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| event.set());
+        assert!(event.wait(WAIT).unwrap());
+    });
+    assert!(event.wait(Wait::Poll).unwrap(), "still");
+    std::thread::scope(|scope| drop(scope.spawn(|| event.reset())));
+    assert!(!event.is_signalled());
+    settle(proactor);
+}
+
+fn of_several_that_are_signalled_the_lowest_is_reported(proactor: &Proactor) {
+    let events: Vec<Event> = (0..100).map(|_| Event::new()).collect();
+    let all: Vec<&Event> = events.iter().collect();
+    assert_eq!(wait_any(&all, SHORT).unwrap(), None);
+    events[99].set();
+    events[70].set();
+    assert_eq!(wait_any(&all, Wait::Forever).unwrap(), Some(70), "more than Winsock's 64");
+    settle(proactor);
+}
+
+/// One thread flips two events so that never both are signalled, until at last they are.
+fn waiting_for_all_is_atomic(proactor: &Proactor) {
+    let events = [Event::new(), Event::new()];
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in 0..20_000 {
+                events[i % 2].set();
+                events[i % 2].reset();
+            }
+            done.store(true, Ordering::SeqCst);
+            events[0].set();
+            events[1].set();
+        });
+        assert!(wait_all(&[&events[0], &events[1]], WAIT).unwrap());
+        assert!(done.load(Ordering::SeqCst), "there was no moment before at which both were signalled");
+    });
+    assert!(events.iter().all(Event::is_signalled), "and nothing is consumed");
+    settle(proactor);
+}
+
+fn a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once(proactor: &Proactor) {
+    let (event, ready) = (Event::new(), Arc::new(AtomicBool::new(false)));
+    for _ in 0..200 {
+        ready.store(false, Ordering::SeqCst);
+        let (setter, seen) = (event.clone(), Arc::clone(&ready));
+        let thread = std::thread::spawn(move || {
+            // Until the waiter says that it was woken: no one set is sure to find it waiting already.
+            while !seen.load(Ordering::SeqCst) {
+                setter.set();
+                setter.reset();
+            }
+        });
+        assert!(event.wait(WAIT).unwrap());
+        ready.store(true, Ordering::SeqCst);
+        thread.join().unwrap();
+    }
+    settle(proactor);
+}
+
+fn a_wait_on_nothing_is_an_error(proactor: &Proactor) {
+    assert_eq!(wait_any(&[], Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(wait_all(&[], Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let set = WaitSet::new(4);
+    assert_eq!(set.wait_any(Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(set.wait_all(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    settle(proactor);
+}
+
+fn a_time_out_of_zero_polls(proactor: &Proactor) {
+    let event = Event::new();
+    assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), None);
+    assert_eq!(wait_any(&[&event], Wait::For(Duration::ZERO)).unwrap(), None);
+    event.set();
+    assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), Some(0));
+    settle(proactor);
+}
+
+/// Polling is enough for operations to begin and to end.
+fn polling_an_event_lets_its_operation_end(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    write(&peer, b"x");
+    let event = Event::new();
+    let receive = socket.recv(vec![0; 1]).event(&event).start().unwrap();
+    let end = std::time::Instant::now() + PATIENCE;
+    while !event.wait(Wait::Poll).unwrap() {
+        assert!(std::time::Instant::now() < end);
+        std::thread::yield_now();
+    }
+    drop(receive);
+}
+
+fn a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled(proactor: &Proactor) {
+    let set = WaitSet::new(5_000);
+    let events: Vec<Event> = (0..5_000).map(|_| Event::new()).collect();
+    for (at, event) in events.iter().enumerate() {
+        assert_eq!(set.add(event).unwrap(), at);
+    }
+    assert_eq!(set.add(&Event::new()).unwrap_err().kind(), ErrorKind::LimitReached);
+    assert_eq!(set.wait_any(SHORT).unwrap(), None);
+    for at in [4_999, 17, 256] {
+        events[at].set();
+    }
+    let mut signalled = Vec::new();
+    assert!(set.wait(Wait::Forever, &mut signalled).unwrap());
+    assert_eq!(signalled, [17, 256, 4_999]);
+    assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(17), "still signalled");
+    events[17].reset();
+    assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(256));
+    assert!(set.remove(256));
+    assert!(!set.remove(256));
+    assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(4_999));
+    drop(events);
+    assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(4_999), "the set keeps its events");
+    settle(proactor);
+}
+
+fn a_set_changes_under_a_wait(proactor: &Proactor) {
+    let set = WaitSet::new(8);
+    let (first, second, third) = (Event::new(), Event::new(), Event::new());
+    let at = set.add(&first).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let added = set.add(&second).unwrap();
+            assert_ne!(added, at);
+            second.set();
+        });
+        assert_eq!(set.wait_any(WAIT).unwrap(), Some(1));
+    });
+    third.set();
+    std::thread::scope(|scope| {
+        // The one that is missing is taken out: then all are signalled.
+        scope.spawn(|| assert!(set.remove(at)));
+        assert!(set.wait_all(WAIT).unwrap());
+    });
+    assert_eq!(set.add(&third).unwrap(), at, "numbers are used again");
+    assert!(set.wait_all(Wait::Poll).unwrap(), "it came in signalled");
+    assert_eq!(set.add(&third).unwrap_err().kind(), ErrorKind::InvalidArgument, "once in a set");
+    let other = WaitSet::new(1);
+    other.add(&third).unwrap();
+    assert_eq!(other.wait_any(Wait::Poll).unwrap(), Some(0), "but in several sets");
+    settle(proactor);
+}
+
+fn many_operations_of_many_sockets_are_told_through_one_set(proactor: &Proactor) {
+    let set = WaitSet::new(64);
+    let mut pairs: Vec<_> = (0..64)
+        .map(|_| {
+            let (socket, peer) = pair(proactor);
+            let event = Event::new();
+            let number = set.add(&event).unwrap();
+            let receive = socket.recv(vec![0; 8]).event(&event).start().unwrap();
+            (socket, peer, event, number, receive)
+        })
+        .collect();
+    let mut signalled = Vec::new();
+    for step in [5, 23, 41] {
+        for (i, (_, peer, ..)) in pairs.iter().enumerate() {
+            if i % 64 % step == 0 {
+                write(peer, &[i as u8]);
+            }
+        }
+        let mut left = (0..64).filter(|i| i % step == 0).count();
+        while left > 0 {
+            assert!(set.wait(WAIT, &mut signalled).unwrap());
+            for &number in &signalled {
+                let (socket, _, event, at, receive) = &mut pairs[number];
+                assert_eq!(number, *at);
+                assert_eq!(receive.result(Wait::Poll).unwrap().buf, [number as u8]);
+                *receive = socket.recv(vec![0; 8]).event(event).start().unwrap();
+                left -= 1;
+            }
+        }
+    }
+}
+
+/// A waker runs on the proactor's own thread, which must not wait for what only it can bring about.
+#[test]
+fn a_wait_on_the_proactors_own_thread_would_deadlock() {
+    let proactor = Proactor::new().unwrap();
+    let (socket, peer) = pair(&proactor);
+    let (tell, told) = mpsc::channel();
+    let never = Event::new();
+    let waker = waker(move || _ = tell.send(never.wait(Wait::Forever).unwrap_err().kind()));
+    let mut receive = socket.recv(vec![0; 8]).start().unwrap();
+    let mut context = std::task::Context::from_waker(&waker);
+    assert!(std::pin::Pin::new(&mut receive).poll(&mut context).is_pending());
+    write(&peer, b"x");
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ErrorKind::WouldDeadlock);
+    assert_eq!(end(receive).unwrap().buf, b"x", "and it goes on");
+    drop(socket);
+    finish(&proactor);
+}

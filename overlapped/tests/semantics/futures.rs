@@ -1,0 +1,153 @@
+//! Futures.
+
+use std::time::Duration;
+
+use futures::future::{Either, join_all, select};
+use futures::{FutureExt, select_biased};
+use overlapped::{ErrorKind, Proactor, Socket, block_on};
+
+use crate::harness::*;
+
+async fn echo(socket: Socket) -> Result<usize, overlapped::Error> {
+    let mut buffer = vec![0; 1024];
+    let mut total = 0;
+    loop {
+        let received = socket.recv(buffer).await?;
+        if received.bytes == 0 {
+            return Ok(total);
+        }
+        total += received.bytes;
+        buffer = socket.send(received.buf).await?.buf;
+    }
+}
+
+both! {
+    an_operation_is_a_future,
+    an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output,
+    dropping_a_future_cancels,
+    select_and_time_outs_lose_and_mix_up_no_byte,
+    many_sessions_in_one_executor_keep_their_bytes_apart,
+}
+
+fn an_operation_is_a_future(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let client = std::thread::spawn(move || {
+        write(&peer, b"hello");
+        let back = read(&peer, 5);
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        back
+    });
+    assert_eq!(block_on(echo(socket)).unwrap().unwrap(), 5);
+    assert_eq!(client.join().unwrap(), b"hello");
+}
+
+fn an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    drop(socket.recv(vec![0; 8]));
+    assert_eq!(proactor.live().operations, 0);
+    block_on(socket.close(overlapped::CloseMode::Now)).unwrap().unwrap();
+    let failed = block_on(socket.send(b"kept".to_vec())).unwrap().unwrap_err();
+    assert_eq!((failed.error.kind(), &failed.given[..]), (ErrorKind::Closed, &b"kept"[..]));
+}
+
+fn dropping_a_future_cancels(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    let timed_out = block_on(async {
+        let receive = socket.recv(vec![0; 8]);
+        let sleep = proactor.sleep(Duration::from_millis(3));
+        matches!(select(receive, sleep).await, Either::Right(..))
+    })
+    .unwrap();
+    assert!(timed_out);
+    until("its buffer is let go of", || proactor.live().buffers == 0);
+}
+
+/// A receive that is kept across the rounds of a `select` loses nothing, whatever else ends first.
+fn select_and_time_outs_lose_and_mix_up_no_byte(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let bytes = pattern(20_000);
+    let sent = bytes.clone();
+    let writer = std::thread::spawn(move || {
+        for part in sent.chunks(77) {
+            write(&peer, part);
+            std::thread::yield_now();
+        }
+        peer
+    });
+    let (received, time_outs) = block_on(async {
+        let (mut received, mut time_outs) = (Vec::new(), 0);
+        let mut receive = socket.recv(vec![0; 64]).start().unwrap();
+        while received.len() < 20_000 {
+            let mut tick = proactor.sleep(Duration::from_micros(50)).fuse();
+            select_biased! {
+                _ = tick => time_outs += 1,
+                ended = (&mut receive).fuse() => {
+                    let mut ended = ended.unwrap();
+                    received.extend_from_slice(&ended.buf);
+                    ended.buf.clear();
+                    receive = socket.recv(ended.buf).start().unwrap();
+                }
+            }
+        }
+        (received, time_outs)
+    })
+    .unwrap();
+    assert!(received == bytes, "with {time_outs} time-outs in between");
+    writer.join().unwrap();
+}
+
+fn many_sessions_in_one_executor_keep_their_bytes_apart(proactor: &Proactor) {
+    let (sockets, peers): (Vec<_>, Vec<_>) = (0..100).map(|_| pair(proactor)).unzip();
+    let clients = std::thread::spawn(move || {
+        for round in 0..5 {
+            for (i, peer) in peers.iter().enumerate() {
+                write(peer, &[i as u8, round]);
+            }
+            for (i, peer) in peers.iter().enumerate() {
+                assert_eq!(read(peer, 2), [i as u8, round]);
+            }
+        }
+    });
+    let served = block_on(join_all(sockets.into_iter().map(echo))).unwrap();
+    clients.join().unwrap();
+    assert!(served.into_iter().all(|total| total.unwrap() == 10));
+}
+
+#[test]
+fn any_executor_will_do() {
+    let proactor = Proactor::new().unwrap();
+    let (socket, peer) = pair(&proactor);
+    let mut pool = futures::executor::LocalPool::new();
+    let client = std::thread::spawn(move || {
+        write(&peer, b"abc");
+        read(&peer, 3)
+    });
+    let served = pool.run_until(async {
+        let received = socket.recv(vec![0; 8]).await.unwrap();
+        socket.send(received.buf).await.unwrap().bytes
+    });
+    assert_eq!((served, client.join().unwrap()), (3, b"abc".to_vec()));
+    drop(socket);
+    finish(&proactor);
+}
+
+/// The task moves from thread to thread between polls; the newest waker is told.
+#[test]
+fn the_waker_of_the_last_poll_is_woken() {
+    let proactor = Proactor::new().unwrap();
+    let (socket, peer) = pair(&proactor);
+    let mut receive = socket.recv(vec![0; 8]).start().unwrap();
+    let (first, second) = (Counter::default(), Counter::default());
+    for count in [&first, &second] {
+        let count = count.clone();
+        let waker = waker(move || _ = count.up());
+        let polled = std::pin::Pin::new(&mut receive).poll(&mut std::task::Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+    write(&peer, b"x");
+    until("it is woken", || second.get() == 1);
+    assert_eq!(first.get(), 0);
+    assert_eq!(end(receive).unwrap().buf, b"x");
+    drop(socket);
+    finish(&proactor);
+}

@@ -1,0 +1,308 @@
+//! Completion ports.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::{Duration, Instant};
+
+use overlapped::{
+    Accepted, Action, CompletionPort, ErrorKind, Flags, Proactor, Queued, Received, Sent, Status, Wait, blocking,
+};
+
+use crate::harness::*;
+
+fn port() -> CompletionPort {
+    CompletionPort::new(1, 64)
+}
+
+/// Until so many threads wait.
+fn until_waiting(port: &CompletionPort, threads: usize) {
+    let wanted = format!("waiting: {threads}");
+    let end = Instant::now() + PATIENCE;
+    while !format!("{port:?}").contains(&wanted) {
+        assert!(Instant::now() < end, "never {wanted}: {port:?}");
+        std::thread::yield_now();
+    }
+}
+
+both! {
+    packets_have_the_key_of_the_socket_and_the_token_of_the_operation,
+    packets_leave_in_the_order_in_which_they_came_own_ones_among_them,
+    a_failed_operation_is_a_packet_and_gives_its_buffer_back,
+    accepts_come_through_a_port,
+    a_full_port_refuses_the_start_and_the_post,
+    closing_a_port_wakes_every_waiter_and_ends_nothing_else,
+    skipping_packets_on_success_loses_and_mixes_up_nothing,
+    with_skipping_what_would_wait_and_what_fails_still_brings_a_packet,
+}
+
+fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(proactor: &Proactor) {
+    let (port, (socket, peer)) = (port(), pair(proactor));
+    assert_eq!(socket.recv(vec![0; 1]).to_port(1).unwrap_err().error.kind(), ErrorKind::InvalidArgument);
+    socket.associate(&port, 7).unwrap();
+    assert_eq!(socket.associate(&port, 8).unwrap_err().kind(), ErrorKind::InvalidArgument, "once");
+    for token in 0..3 {
+        socket.recv(vec![0; 1]).to_port(token).unwrap();
+    }
+    assert!(port.get(SHORT).unwrap().is_none());
+    write(&peer, b"abc");
+    for token in 0..3 {
+        let mut packet = port.get(WAIT).unwrap().unwrap();
+        assert_eq!((packet.key, packet.token, packet.action()), (7, token, Some(Action::Receive)));
+        assert_eq!(packet.status(), Status::Succeeded);
+        assert_eq!(packet.result::<Sent<Vec<u8>>>().unwrap_err().kind(), ErrorKind::InvalidArgument, "it is no send");
+        assert_eq!(packet.result::<Received<Box<[u8]>>>().unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap().buf, [b'a' + token as u8]);
+        assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap_err().kind(), ErrorKind::InvalidArgument, "once");
+    }
+}
+
+fn packets_leave_in_the_order_in_which_they_came_own_ones_among_them(proactor: &Proactor) {
+    let (port, (socket, peer)) = (port(), pair(proactor));
+    socket.associate(&port, 1).unwrap();
+    port.post(5, 50).unwrap();
+    socket.recv(vec![0; 1]).to_port(2).unwrap();
+    write(&peer, b"x");
+    until("the receive has ended", || proactor.live().operations == 0);
+    port.post(6, 60).unwrap();
+    let mut packets = Vec::new();
+    assert_eq!(port.get_many(WAIT, 2, &mut packets).unwrap(), 2, "no more than asked for");
+    assert_eq!(port.get_many(WAIT, 9, &mut packets).unwrap(), 1);
+    let seen: Vec<_> = packets.iter().map(|packet| (packet.key, packet.token)).collect();
+    assert_eq!(seen, [(5, 50), (1, 2), (6, 60)]);
+    assert_eq!(packets[0].action(), None);
+    assert_eq!(packets[0].result::<()>().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(port.get_many(WAIT, 0, &mut packets).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(proactor: &Proactor) {
+    let (port, (socket, peer)) = (port(), pair(proactor));
+    socket.associate(&port, 1).unwrap();
+    socket.recv(b"mine".to_vec()).to_port(0).unwrap();
+    settle(proactor);
+    reset(peer);
+    let mut packet = port.get(WAIT).unwrap().unwrap();
+    assert_eq!(packet.status(), Status::Failed(ErrorKind::Reset));
+    assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap_err().kind(), ErrorKind::Reset);
+    assert_eq!(packet.take_buf::<String>(), None);
+    assert_eq!(packet.take_buf::<Vec<u8>>().unwrap(), b"mine");
+}
+
+fn accepts_come_through_a_port(proactor: &Proactor) {
+    let (port, listener) = (port(), listen(proactor).0);
+    listener.associate(&port, 1).unwrap();
+    listener.accept().to_port(0).unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let accepted = port.get(WAIT).unwrap().unwrap().result::<Accepted>().unwrap();
+    assert_eq!(accepted.peer, peer.local_addr().unwrap());
+    // One that nobody takes is closed when its packet is dropped.
+    listener.accept().to_port(0).unwrap();
+    let lost = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    lost.set_read_timeout(Some(PATIENCE)).unwrap();
+    drop(port.get(WAIT).unwrap().unwrap());
+    assert_eq!(std::io::Read::read(&mut &lost, &mut [0]).unwrap(), 0);
+}
+
+fn a_full_port_refuses_the_start_and_the_post(proactor: &Proactor) {
+    let (port, (socket, peer)) = (CompletionPort::new(1, 2), pair(proactor));
+    socket.associate(&port, 1).unwrap();
+    socket.recv(vec![0; 1]).to_port(0).unwrap();
+    port.post(9, 9).unwrap();
+    let refused = socket.recv(b"kept".to_vec()).to_port(0).unwrap_err();
+    assert_eq!((refused.error.kind(), &refused.given[..]), (ErrorKind::LimitReached, &b"kept"[..]));
+    assert_eq!(port.post(9, 9).unwrap_err().kind(), ErrorKind::LimitReached);
+    assert_eq!(port.get(WAIT).unwrap().unwrap().key, 9);
+    socket.recv(vec![0; 1]).to_port(0).unwrap();
+    write(&peer, b"ab");
+    port.get(WAIT).unwrap().unwrap();
+    port.get(WAIT).unwrap().unwrap();
+}
+
+fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(proactor: &Proactor) {
+    let (port, (socket, peer)) = (CompletionPort::new(4, 64), pair(proactor));
+    socket.associate(&port, 1).unwrap();
+    socket.recv(vec![0; 1]).to_port(0).unwrap();
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let port = port.clone();
+            std::thread::spawn(move || port.get(Wait::Forever).unwrap_err().kind())
+        })
+        .collect();
+    until_waiting(&port, 4);
+    port.close();
+    for thread in waiting {
+        assert_eq!(thread.join().unwrap(), ErrorKind::Closed);
+    }
+    assert_eq!(port.post(1, 1).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(port.get(Wait::Poll).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(socket.recv(vec![0; 1]).to_port(0).unwrap_err().error.kind(), ErrorKind::Closed);
+    assert_eq!(proactor.live().operations, 1, "still in flight");
+    write(&peer, b"x");
+    until("it ends, told to nobody", || proactor.live().operations == 0);
+}
+
+/// Every start says either "here it is" or "a packet will come"; and the bytes are the same.
+fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
+    let bytes = pattern(1 << 20);
+    for skip in [false, true] {
+        let (port, (socket, peer)) = (CompletionPort::new(1, 4096), pair(proactor));
+        assert_eq!(socket.skip_packet_on_success(true).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        socket.associate(&port, 1).unwrap();
+        socket.skip_packet_on_success(skip).unwrap();
+        let (mut done, mut pending) = (0, 0);
+        let reader = {
+            let peer = peer.try_clone().unwrap();
+            std::thread::spawn(move || read(&peer, 1 << 20))
+        };
+        for part in bytes.chunks(5_000) {
+            match socket.send(part.to_vec()).to_port(1).unwrap() {
+                Queued::Done(mut packet) => {
+                    done += packet.result::<Sent<Vec<u8>>>().unwrap().bytes;
+                    assert!(skip);
+                }
+                Queued::Pending(_) => pending += 1,
+            }
+        }
+        for _ in 0..pending {
+            done += port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap().bytes;
+        }
+        assert_eq!(done, 1 << 20);
+        assert!(reader.join().unwrap() == bytes);
+
+        let writer = {
+            let (peer, bytes) = (peer.try_clone().unwrap(), bytes.clone());
+            std::thread::spawn(move || write(&peer, &bytes))
+        };
+        let mut received = Vec::new();
+        while received.len() < bytes.len() {
+            let mut packet = match socket.recv(vec![0; 3_000]).to_port(2).unwrap() {
+                Queued::Done(packet) => packet,
+                Queued::Pending(_) => port.get(WAIT).unwrap().unwrap(),
+            };
+            received.extend(packet.result::<Received<Vec<u8>>>().unwrap().buf);
+        }
+        assert!(received == bytes);
+        writer.join().unwrap();
+        assert!(port.get(Wait::Poll).unwrap().is_none(), "no packet beside what the start gave");
+    }
+}
+
+fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(proactor: &Proactor) {
+    let (port, (socket, peer)) = (port(), pair(proactor));
+    socket.associate(&port, 1).unwrap();
+    socket.skip_packet_on_success(true).unwrap();
+    assert!(matches!(socket.recv(vec![0; 1]).to_port(1).unwrap(), Queued::Pending(Some(_))));
+    // Not tried on the spot while another is in flight: that one would be overtaken.
+    write(&peer, b"ab");
+    let second = socket.recv(vec![0; 1]).to_port(2).unwrap();
+    let mut seen = vec![port.get(WAIT).unwrap().unwrap()];
+    match second {
+        Queued::Done(packet) => seen.push(packet),
+        Queued::Pending(_) => seen.push(port.get(WAIT).unwrap().unwrap()),
+    }
+    for (packet, expected) in seen.iter_mut().zip([b"a", b"b"]) {
+        assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap().buf, expected);
+    }
+    reset(peer);
+    assert!(matches!(socket.recv_with(vec![0; 1], Flags::PEEK).to_port(3).unwrap(), Queued::Pending(_)));
+    assert_eq!(port.get(WAIT).unwrap().unwrap().status(), Status::Failed(ErrorKind::Reset));
+}
+
+#[test]
+fn the_last_thread_to_wait_is_the_first_to_be_woken() {
+    let port = CompletionPort::new(8, 64);
+    let (tell, told) = mpsc::channel();
+    let threads: Vec<_> = (0..4)
+        .map(|i| {
+            let (thread_port, tell) = (port.clone(), tell.clone());
+            let thread = std::thread::spawn(move || {
+                let packet = thread_port.get(Wait::Forever).unwrap().unwrap();
+                tell.send((i, packet.token)).unwrap();
+            });
+            until_waiting(&port, i + 1);
+            thread
+        })
+        .collect();
+    for token in 0..4 {
+        port.post(0, token).unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (3 - token as usize, token));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn no_more_threads_run_than_the_ports_concurrency_unless_one_says_that_it_blocks() {
+    let port = CompletionPort::new(2, 256);
+    let (running, most, served) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    (0..200).for_each(|token| port.post(0, token).unwrap());
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while port.get(WAIT).unwrap().unwrap().key == 0 {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    if served.fetch_add(1, Ordering::SeqCst) == 199 {
+                        (0..6).for_each(|_| port.post(1, 0).unwrap());
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(served.load(Ordering::SeqCst), 200);
+    assert!(most.load(Ordering::SeqCst) <= 2, "{most:?} at once");
+}
+
+#[test]
+fn a_thread_that_says_that_it_blocks_lets_another_run() {
+    let port = CompletionPort::new(1, 16);
+    (0..2).for_each(|token| port.post(0, token).unwrap());
+    // Both threads must be inside a packet at once to pass the barrier; with a concurrency of one, only `blocking` permits it.
+    let barrier = Barrier::new(2);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                port.get(WAIT).unwrap().unwrap();
+                blocking(|| barrier.wait());
+            });
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_ends_makes_room_for_another() {
+    let port = CompletionPort::new(1, 16);
+    port.post(0, 0).unwrap();
+    port.post(0, 1).unwrap();
+    let first = port.clone();
+    std::thread::spawn(move || assert!(first.get(WAIT).unwrap().is_some())).join().unwrap();
+    assert_eq!(port.get(WAIT).unwrap().unwrap().token, 1);
+}
+
+/// Waits that end just when a packet comes: whether they bring it or not, it is never lost.
+#[test]
+fn a_waiter_that_times_out_while_a_packet_is_handed_to_it_loses_nothing() {
+    const PACKETS: usize = 2_000;
+    let port = CompletionPort::new(4, 16);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let (port, taken) = (port.clone(), Arc::clone(&taken));
+            std::thread::spawn(move || {
+                let end = Instant::now() + PATIENCE;
+                while taken.load(Ordering::SeqCst) < PACKETS && Instant::now() < end {
+                    if port.get(Wait::For(Duration::from_micros(20))).unwrap().is_some() {
+                        taken.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut posted = 0;
+    let end = Instant::now() + PATIENCE;
+    while posted < PACKETS && Instant::now() < end {
+        posted += usize::from(port.post(0, 0).is_ok());
+        std::thread::sleep(Duration::from_micros(20));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!((posted, taken.load(Ordering::SeqCst)), (PACKETS, PACKETS));
+}

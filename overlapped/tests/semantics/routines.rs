@@ -1,0 +1,273 @@
+//! Completion routines.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread::ThreadId;
+
+use overlapped::{
+    CompletionPort, ErrorKind, Event, Proactor, RoutineQueue, Wait, WaitSet, Woken, sleep_alertable, wait_alertable,
+    wait_any,
+};
+
+use crate::harness::*;
+
+/// Says on which thread it was dropped.
+struct Dropped(mpsc::Sender<ThreadId>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send(std::thread::current().id());
+    }
+}
+
+both! {
+    routines_run_only_in_alertable_waits_of_the_thread_that_started_them,
+    those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends,
+    an_alertable_wait_ends_for_an_event_or_for_time,
+    routines_are_never_nested_and_a_wait_runs_a_snapshot,
+    a_routine_may_drop_what_it_was_about,
+    a_routine_that_panics_is_contained,
+    own_routines_are_queued_from_any_thread,
+    an_alertable_sleep_that_nothing_can_end_is_an_error,
+    an_operation_with_a_routine_ignores_its_event,
+    a_refused_start_runs_no_routine_and_gives_the_buffer_back,
+    cancelling_by_name_runs_the_routine_once_with_cancelled,
+}
+
+fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let ran = Rc::new(Cell::new(None));
+    let told = Rc::clone(&ran);
+    socket
+        .recv(vec![0; 8])
+        .on_complete(move |received| told.set(Some((std::thread::current().id(), received.unwrap().buf))))
+        .unwrap();
+    write(&peer, b"abc");
+    // It ends during waits that are not alertable, and while other threads wait alertably.
+    until("the receive has ended", || proactor.live().operations == 0);
+    std::thread::scope(|scope| drop(scope.spawn(|| sleep_alertable(SHORT).unwrap())));
+    assert!(ran.take().is_none());
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert_eq!(ran.take(), Some((std::thread::current().id(), b"abc".to_vec())));
+}
+
+fn those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let order = Rc::new(RefCell::new(Vec::new()));
+    for i in 0..5 {
+        let order = Rc::clone(&order);
+        socket.recv(vec![0; 1]).on_complete(move |_| order.borrow_mut().push(i)).unwrap();
+    }
+    write(&peer, b"abcde");
+    until("all have ended", || proactor.live().operations == 0);
+    let signalled = Event::new();
+    signalled.set();
+    assert_eq!(wait_alertable(&[&signalled], Wait::Forever).unwrap(), Woken::Routines(5), "rather than the event");
+    assert_eq!(*order.borrow(), [0, 1, 2, 3, 4]);
+    assert_eq!(wait_alertable(&[&signalled], Wait::Forever).unwrap(), Woken::Event(0));
+}
+
+fn an_alertable_wait_ends_for_an_event_or_for_time(proactor: &Proactor) {
+    let event = Event::new();
+    assert_eq!(wait_alertable(&[&event], SHORT).unwrap(), Woken::TimedOut);
+    assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
+    assert_eq!(sleep_alertable(Wait::Poll).unwrap(), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| event.set());
+        assert_eq!(wait_alertable(&[&event], WAIT).unwrap(), Woken::Event(0));
+    });
+    let (set, mut signalled) = (WaitSet::new(2), Vec::new());
+    set.add(&event).unwrap();
+    assert_eq!(set.wait_alertable(WAIT, &mut signalled).unwrap(), Woken::Event(0));
+    let queue = RoutineQueue::of_this_thread().unwrap();
+    queue.queue(|| {}).unwrap();
+    assert_eq!(set.wait_alertable(WAIT, &mut signalled).unwrap(), Woken::Routines(1));
+    assert_eq!(wait_alertable(&[], SHORT).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    settle(proactor);
+}
+
+/// A routine starts the next receive, whose data is there already: that one's routine runs in a later wait.
+fn routines_are_never_nested_and_a_wait_runs_a_snapshot(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    write(&peer, b"ab");
+    let (depth, ran) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let socket = Rc::new(socket);
+    let (inner_depth, inner_ran, next) = (Rc::clone(&depth), Rc::clone(&ran), Rc::clone(&socket));
+    let proactor_again = proactor.clone();
+    socket
+        .recv(vec![0; 1])
+        .on_complete(move |_| {
+            inner_depth.set(1);
+            let (depth, ran) = (Rc::clone(&inner_depth), Rc::clone(&inner_ran));
+            next.recv(vec![0; 1])
+                .on_complete(move |_| {
+                    assert_eq!(depth.get(), 0, "within another");
+                    ran.set(ran.get() + 1);
+                })
+                .unwrap();
+            // It may wait, also alertably; no routine runs in that.
+            until("the next has ended", || proactor_again.live().operations == 0);
+            assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
+            inner_ran.set(inner_ran.get() + 1);
+            inner_depth.set(0);
+        })
+        .unwrap();
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert_eq!(ran.get(), 1);
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert_eq!(ran.get(), 2);
+}
+
+fn a_routine_may_drop_what_it_was_about(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let place = Rc::new(RefCell::new(Some(socket)));
+    let inside = Rc::clone(&place);
+    let held = place.borrow().clone().unwrap();
+    held.recv(vec![0; 8])
+        .on_complete(move |received| {
+            drop(received);
+            inside.borrow_mut().take();
+        })
+        .unwrap();
+    drop(held);
+    write(&peer, b"x");
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert!(place.borrow().is_none());
+}
+
+fn a_routine_that_panics_is_contained(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let ran = Rc::new(Cell::new(false));
+    let told = Rc::clone(&ran);
+    socket.recv(vec![0; 1]).on_complete(|_| panic!("as the test wants")).unwrap();
+    socket.recv(vec![0; 1]).on_complete(move |_| told.set(true)).unwrap();
+    write(&peer, b"ab");
+    while !ran.get() {
+        assert!(sleep_alertable(WAIT).unwrap() > 0);
+    }
+}
+
+fn own_routines_are_queued_from_any_thread(proactor: &Proactor) {
+    thread_local!(static RAN: Cell<usize> = const { Cell::new(0) });
+    let queue = RoutineQueue::of_this_thread().unwrap();
+    std::thread::spawn(move || (0..10).for_each(|_| queue.queue(|| RAN.set(RAN.get() + 1)).unwrap()));
+    while RAN.get() < 10 {
+        assert!(sleep_alertable(WAIT).unwrap() > 0);
+    }
+    settle(proactor);
+}
+
+fn an_alertable_sleep_that_nothing_can_end_is_an_error(proactor: &Proactor) {
+    settle(proactor);
+    std::thread::spawn(|| {
+        assert_eq!(sleep_alertable(Wait::Forever).unwrap_err().kind(), ErrorKind::WouldDeadlock);
+    })
+    .join()
+    .unwrap();
+}
+
+fn an_operation_with_a_routine_ignores_its_event(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
+    let event = Event::new();
+    socket.recv(vec![0; 1]).event(&event).on_complete(|_| {}).unwrap();
+    write(&peer, b"x");
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), None);
+}
+
+fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    end(socket.close(overlapped::CloseMode::Now).start().unwrap()).unwrap();
+    let (tell, told) = mpsc::channel();
+    let kept = Dropped(tell);
+    let refused = socket.recv(b"kept".to_vec()).on_complete(move |_| drop(kept)).unwrap_err();
+    assert_eq!((refused.error.kind(), &refused.given[..]), (ErrorKind::Closed, &b"kept"[..]));
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), std::thread::current().id());
+    assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
+}
+
+fn cancelling_by_name_runs_the_routine_once_with_cancelled(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let told = Rc::clone(&seen);
+    let id = socket
+        .recv(b"mine".to_vec())
+        .on_complete(move |received| {
+            let failed = received.unwrap_err();
+            told.borrow_mut().push((failed.error.kind(), failed.given));
+        })
+        .unwrap();
+    assert!(proactor.cancel(id));
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert_eq!(*seen.borrow(), [(ErrorKind::Cancelled, b"mine".to_vec())]);
+    assert!(!proactor.cancel(id));
+}
+
+/// The thread that started the operations ends: its routines are dropped there, called by nobody, and the operations end and let go.
+#[test]
+fn routines_of_a_thread_that_ends_are_dropped_there() {
+    let proactor = Proactor::new().unwrap();
+    let (socket, peer) = pair(&proactor);
+    let (tell, told) = mpsc::channel();
+    let thread = {
+        let socket = socket.clone();
+        let peer = peer.try_clone().unwrap();
+        let proactor = proactor.clone();
+        std::thread::spawn(move || {
+            for _ in 0..2 {
+                let kept = Dropped(tell.clone());
+                socket
+                    .recv(vec![0; 1])
+                    .on_complete(move |_| {
+                        drop(kept);
+                        panic!("nobody waits alertably");
+                    })
+                    .unwrap();
+            }
+            // One of them has ended before the thread does, one has not.
+            write(&peer, b"a");
+            until("one has ended", || proactor.live().operations == 1);
+            std::thread::current().id()
+        })
+    };
+    let id = thread.join().unwrap();
+    assert_eq!([told.recv().unwrap(), told.recv().unwrap()], [id, id]);
+    assert_eq!(proactor.live().buffers, 1, "the other still owns its buffer");
+    write(&peer, b"b");
+    until("it ends", || proactor.live().buffers == 0);
+    drop(socket);
+    finish(&proactor);
+}
+
+#[test]
+fn a_routine_queue_of_a_thread_that_has_ended_is_closed() {
+    let queue = std::thread::spawn(|| RoutineQueue::of_this_thread().unwrap()).join().unwrap();
+    assert_eq!(queue.queue(|| unreachable!()).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+/// The four ways in one program, on one thread and one socket.
+#[test]
+fn models_mix() {
+    let proactor = Proactor::local().unwrap();
+    let (socket, peer) = pair(&proactor);
+    let port = CompletionPort::new(1, 8);
+    socket.associate(&port, 3).unwrap();
+    let event = Event::new();
+    let first = socket.recv(vec![0; 1]).event(&event).start().unwrap();
+    let routine = Rc::new(Cell::new(0));
+    let told = Rc::clone(&routine);
+    socket.recv(vec![0; 1]).on_complete(move |received| told.set(received.unwrap().buf[0])).unwrap();
+    socket.recv(vec![0; 1]).to_port(4).unwrap();
+    let last = socket.recv(vec![0; 1]).start().unwrap();
+    write(&peer, b"abcd");
+    assert_eq!(overlapped::block_on(last).unwrap().unwrap().buf, b"d");
+    assert!(event.wait(Wait::Poll).unwrap());
+    assert_eq!(end(first).unwrap().buf, b"a");
+    assert_eq!(sleep_alertable(Wait::Poll).unwrap(), 1);
+    assert_eq!(routine.get(), b'b');
+    let mut packet = port.get(Wait::Poll).unwrap().unwrap();
+    assert_eq!(packet.result::<overlapped::Received<Vec<u8>>>().unwrap().buf, b"c");
+    drop(socket);
+    finish(&proactor);
+}
