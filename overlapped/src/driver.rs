@@ -22,15 +22,15 @@ mod timers;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::address::{self, Address, AddressError};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, SocketId, Start};
+use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
 use crate::report::{Backend, Report};
-use crate::sys::{self, Handle, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
+use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
 use slots::{CloseStep, MOST_SLOTS, NONE, Slots, Stage, What};
@@ -167,6 +167,10 @@ impl Driver {
         self.backend.wake_handle()
     }
 
+    pub(crate) fn maker(&self) -> sys::Maker {
+        self.backend.maker()
+    }
+
     /// This moment on the driver's clock.
     pub fn now(&self) -> Time {
         self.backend.now()
@@ -199,57 +203,87 @@ impl Driver {
 
     // ---- sockets ----
 
-    fn insert(&mut self, handle: Handle, listener: bool, action: Action) -> Result<SocketId, Failed<Handle>> {
+    fn insert(&mut self, handle: Handle, role: Role, action: Action) -> Result<SocketId, Failed<Handle>> {
         if self.sockets.is_full() {
             let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
             return Err(Failed { error, given: handle });
         }
-        Ok(self.sockets.insert(handle, listener))
+        match self.backend.attach(self.sockets.next_slot(), &handle) {
+            Ok(()) => Ok(self.sockets.insert(handle, role)),
+            Err(error) => Err(Failed { error, given: handle }),
+        }
     }
 
-    /// Binds a listener. Its options hold for the connections it accepts.
+    /// Binds a listener: to an IP address, or to a path of the file system (`unix:/run/server.sock`). Its options hold for the connections it accepts.
+    ///
+    /// At a path, a socket that nobody listens on any more is replaced, and nothing else is; the file is removed when the listener is closed.
     ///
     /// # Errors
-    /// `InUse`, `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`, with the address; `LimitReached`.
-    pub fn listen(&mut self, address: SocketAddr, options: &ListenOptions) -> Result<SocketId, Error> {
-        let handle = self.backend.listen(address, options)?;
-        Ok(self.insert(handle, true, Action::Listen)?)
+    /// `InvalidArgument` for what is no address; `InUse`, `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
+    /// no Unix sockets.
+    pub fn listen(
+        &mut self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &ListenOptions,
+    ) -> Result<SocketId, Error> {
+        let address = address::parsed(address)?;
+        let handle = self.backend.maker().listen(&address, options)?;
+        Ok(self.insert(handle, Role::Listener, Action::Listen)?)
     }
 
     /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`.
-    pub fn socket(&mut self, family_of: SocketAddr) -> Result<SocketId, Error> {
-        let handle = self.backend.socket(family_of)?;
-        Ok(self.insert(handle, false, Action::Socket)?)
+    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
+    pub fn socket(&mut self, family_of: impl Into<Address>) -> Result<SocketId, Error> {
+        let handle = self.backend.maker().stream(&family_of.into())?;
+        Ok(self.insert(handle, Role::Stream, Action::Socket)?)
+    }
+
+    /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// As for [`listen`](Driver::listen); `Unsupported` for a path, and on a simulated network.
+    pub fn datagram(
+        &mut self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &DatagramOptions,
+    ) -> Result<SocketId, Error> {
+        let address = address::parsed(address)?;
+        let handle = self.backend.maker().datagram(&address, options)?;
+        Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
     }
 
     /// Takes over a connection: one that was accepted, by whichever driver, or one made by the standard library.
     ///
     /// # Errors
-    /// `LimitReached` if the table of sockets is full; the stream is given back.
+    /// `LimitReached` if the table of sockets is full; what the system says if it does not let the driver wait for the connection. The stream
+    /// is given back.
     pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Failed<Stream>> {
-        self.adopt_as(stream, false)
+        self.adopt_as(stream, Role::Stream)
     }
 
-    /// Takes over a connection, or a listener.
-    pub(crate) fn adopt_as(&mut self, stream: Stream, listener: bool) -> Result<SocketId, Failed<Stream>> {
-        self.insert(stream.0, listener, Action::Socket)
+    /// Takes over a connection, or another socket.
+    pub(crate) fn adopt_as(&mut self, stream: Stream, role: Role) -> Result<SocketId, Failed<Stream>> {
+        self.insert(stream.0, role, Action::Socket)
             .map_err(|failed| Failed { error: failed.error, given: Stream(failed.given) })
     }
 
     /// Gives a connection away, to another driver or to the standard library.
     ///
     /// # Errors
-    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it, or if it is a listener.
+    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it, or if it is not a stream; `Unsupported` on
+    /// Windows, where a socket stays with the completion port that it was given to.
     pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
         let index = self.find(socket, Action::Socket)?;
-        if !self.sockets[index].is_idle() || self.sockets[index].listener {
+        let entry = &self.sockets[index];
+        if !entry.is_idle() || entry.role != Role::Stream {
             let why = "only an idle stream can be released: a listener cannot, nor one with operations in flight";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
-        Ok(Stream(self.sockets.remove(index).expect("a socket that is not being closed has its handle")))
+        let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
+        self.backend.detach(index, handle)?;
+        Ok(Stream(self.sockets.remove(index).expect("seen just now")))
     }
 
     fn find(&self, socket: SocketId, action: Action) -> Result<u32, Error> {
@@ -262,12 +296,12 @@ impl Driver {
     }
 
     /// The address a socket is bound to: for a listener on port 0, the real port.
-    pub fn local_addr(&self, socket: SocketId) -> Result<SocketAddr, Error> {
+    pub fn local_addr(&self, socket: SocketId) -> Result<Address, Error> {
         self.handle(socket)?.local_addr()
     }
 
     /// The address of a socket's peer.
-    pub fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, Error> {
+    pub fn peer_addr(&self, socket: SocketId) -> Result<Address, Error> {
         self.handle(socket)?.peer_addr()
     }
 
@@ -303,7 +337,7 @@ impl Driver {
         self.check_room(action)?;
         let entry = &mut self.sockets[index];
         if let Some(direction) = op.0.direction() {
-            op.0.check_role(entry.listener)?;
+            op.0.check_role(entry.role)?;
             if entry.queue(direction).len() >= self.queue_limit {
                 let why = format!("{} operations are waiting on this socket", self.queue_limit);
                 return Err(Error::new(action, ErrorKind::LimitReached).because(why));
@@ -330,6 +364,15 @@ impl Driver {
                 (Direction::Receive, What::Recv { flags }, Some(buf), total)
             }
             Start::RecvMulti { .. } => (Direction::Receive, What::RecvMulti, None, 0),
+            Start::RecvFrom { mut buf, flags, .. } => {
+                let total = buf.total();
+                (Direction::Receive, What::RecvFrom { flags }, Some(buf), total)
+            }
+            Start::RecvFromMulti { .. } => (Direction::Receive, What::RecvFromMulti, None, 0),
+            Start::SendTo { mut buf, address, .. } => {
+                let total = buf.total();
+                (Direction::Send, What::SendTo { address }, Some(buf), total)
+            }
             Start::Send { mut buf, flags, done, .. } => {
                 let total = buf.total();
                 progress = done;
@@ -436,7 +479,7 @@ impl Driver {
     }
 
     fn end_cancelled(&mut self, slot: u32) {
-        if matches!(self.slots[slot].what, What::RecvMulti) {
+        if matches!(self.slots[slot].what, What::RecvMulti | What::RecvFromMulti) {
             let id = self.slots.id(slot);
             self.starved.retain(|starved| *starved != id);
         }
@@ -559,37 +602,46 @@ impl Driver {
     fn hand_over(&mut self, slot: u32) {
         let id = self.slots.id(slot);
         let entry = &mut self.slots[slot];
-        let socket = &mut self.sockets[entry.socket];
+        let index = entry.socket;
+        let socket = &mut self.sockets[index];
         entry.stage = Stage::Kernel;
         if let What::Close { step: CloseStep::Closing, mode } = entry.what {
             let handle = socket.handle.take().expect("a socket is closed once");
             if mode == CloseMode::Abort {
                 handle.reset_on_close();
             }
-            return self.backend.start(id, Request::Close { handle });
+            return self.backend.start(id, index, Request::Close { handle });
         }
         let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
         let buf = entry.buf.as_mut();
-        let request = match entry.what {
-            What::Accept { multi } => Request::Accept { handle, multi },
+        let request = match &entry.what {
+            What::Accept { multi } => Request::Accept { handle, multi: *multi },
             What::Connect { address } => Request::Connect { handle, address },
+            What::Recv { flags } if socket.role == Role::Datagram => {
+                Request::RecvFrom { handle, buf: buf.expect("a receive owns a buffer"), flags: *flags }
+            }
             What::Recv { flags } => {
                 let buf = buf.expect("a receive owns a buffer");
-                Request::Recv { handle, buf, skip: entry.progress, flags }
+                Request::Recv { handle, buf, skip: entry.progress, flags: *flags }
             }
             What::RecvMulti => Request::RecvPooled { handle },
+            What::RecvFrom { flags } => {
+                Request::RecvFrom { handle, buf: buf.expect("a receive owns a buffer"), flags: *flags }
+            }
+            What::RecvFromMulti => Request::RecvFromPooled { handle },
             What::Send { flags } => {
                 let buf = buf.expect("a send owns a buffer");
-                Request::Send { handle, buf, skip: entry.progress, flags }
+                Request::Send { handle, buf, skip: entry.progress, flags: *flags }
             }
-            What::Shutdown { how } => Request::Shutdown { handle, how },
+            What::SendTo { address } => Request::SendTo { handle, buf: buf.expect("a send owns a buffer"), address },
+            What::Shutdown { how } => Request::Shutdown { handle, how: *how },
             What::Close { step: CloseStep::ShuttingDown, .. } => {
                 Request::Shutdown { handle, how: crate::op::ShutdownHow::Send }
             }
             What::Close { .. } => Request::Discard { handle },
             What::Timer => unreachable!("timers are not the backend's"),
         };
-        self.backend.start(id, request);
+        self.backend.start(id, index, request);
     }
 }
 
@@ -598,8 +650,8 @@ impl What {
         match self {
             What::Accept { .. } => Action::Accept,
             What::Connect { .. } => Action::Connect,
-            What::Recv { .. } | What::RecvMulti => Action::Receive,
-            What::Send { .. } => Action::Send,
+            What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => Action::Receive,
+            What::Send { .. } | What::SendTo { .. } => Action::Send,
             What::Shutdown { .. } => Action::Shutdown,
             What::Close { .. } => Action::Close,
             What::Timer => Action::Timer,
@@ -609,8 +661,12 @@ impl What {
     /// The queue it stands in.
     fn direction(&self) -> Option<Direction> {
         match self {
-            What::Accept { .. } | What::Recv { .. } | What::RecvMulti => Some(Direction::Receive),
-            What::Connect { .. } | What::Send { .. } | What::Shutdown { .. } => Some(Direction::Send),
+            What::Accept { .. } | What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => {
+                Some(Direction::Receive)
+            }
+            What::Connect { .. } | What::Send { .. } | What::SendTo { .. } | What::Shutdown { .. } => {
+                Some(Direction::Send)
+            }
             What::Close { .. } | What::Timer => None,
         }
     }

@@ -2,9 +2,9 @@
 
 #![allow(unsafe_code, reason = "endings cross threads: they are made of starts whose buffers are `Send`")]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{Flags, Outcome, Start};
@@ -20,6 +20,14 @@ unsafe impl Send for Parcel {}
 impl Parcel {
     pub(crate) fn recv<B: RecvBuf + Send>(buf: B, flags: Flags) -> Parcel {
         Parcel(Start::Recv { socket: Parcel::NOWHERE, buf: AnyBuf::to_recv(buf), flags })
+    }
+
+    pub(crate) fn recv_from<B: RecvBuf + Send>(buf: B, flags: Flags) -> Parcel {
+        Parcel(Start::RecvFrom { socket: Parcel::NOWHERE, buf: AnyBuf::to_recv(buf), flags })
+    }
+
+    pub(crate) fn send_to<B: SendBuf + Send>(buf: B, address: Address) -> Parcel {
+        Parcel(Start::SendTo { socket: Parcel::NOWHERE, buf: AnyBuf::to_send(buf), address })
     }
 
     pub(crate) fn send<B: SendBuf + Send>(buf: B, flags: Flags) -> Parcel {
@@ -92,6 +100,17 @@ pub struct Received<B> {
     pub buf: B,
 }
 
+/// A datagram that was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedFrom<B> {
+    /// How many bytes are in the buffers.
+    pub bytes: usize,
+    /// Where it came from.
+    pub from: Address,
+    /// The buffers. A growable one is as long as what it holds.
+    pub buf: B,
+}
+
 /// What was sent: all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent<B> {
@@ -107,7 +126,7 @@ pub struct Accepted {
     /// The connection.
     pub socket: Socket,
     /// The address of its peer.
-    pub peer: SocketAddr,
+    pub peer: Address,
 }
 
 fn given<B: 'static>(buf: Option<AnyBuf>) -> B {
@@ -129,7 +148,30 @@ impl<B: RecvBuf> FromRaw for Received<B> {
         }
     }
     fn matches(raw: &Raw) -> bool {
-        raw.action == Action::Receive && raw.buf.as_ref().is_some_and(AnyBuf::is::<B>)
+        let stream = !matches!(raw.result, Ok(Outcome::ReceivedFrom(..)));
+        raw.action == Action::Receive && stream && raw.buf.as_ref().is_some_and(AnyBuf::is::<B>)
+    }
+    fn given(buf: Option<AnyBuf>) -> B {
+        given(buf)
+    }
+}
+
+impl<B: RecvBuf + Send> Ending for ReceivedFrom<B> {
+    type Back = B;
+}
+impl<B: RecvBuf> FromRaw for ReceivedFrom<B> {
+    type Given = B;
+    fn from_raw(raw: Raw, _: &Arc<Core>) -> Result<ReceivedFrom<B>, Failed<B>> {
+        let buf = given(raw.buf);
+        match raw.result {
+            Ok(Outcome::ReceivedFrom(bytes, from)) => Ok(ReceivedFrom { bytes, from, buf }),
+            Ok(_) => unreachable!("a receive receives"),
+            Err(error) => Err(Failed { error, given: buf }),
+        }
+    }
+    fn matches(raw: &Raw) -> bool {
+        let datagram = !matches!(raw.result, Ok(Outcome::Received(_)));
+        raw.action == Action::Receive && datagram && raw.buf.as_ref().is_some_and(AnyBuf::is::<B>)
     }
     fn given(buf: Option<AnyBuf>) -> B {
         given(buf)
@@ -166,7 +208,7 @@ impl FromRaw for Accepted {
         let failed = |error| Failed { error, given: () };
         match raw.result {
             Ok(Outcome::Accepted(stream, peer)) => {
-                let socket = Core::adopt(core, stream, Some(peer)).map_err(|full| failed(full.error))?;
+                let socket = Core::adopt(core, stream, Some(peer.clone())).map_err(|full| failed(full.error))?;
                 Ok(Accepted { socket, peer })
             }
             Ok(_) => unreachable!("an accept accepts"),

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+
+use crate::address::Address;
 
 /// What a failed operation was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,10 +150,10 @@ impl ErrorKind {
 /// ```
 /// # use overlapped::*;
 /// # let mut driver = Driver::new(DriverConfig::default()).unwrap();
-/// let address = "203.0.113.1:80".parse().unwrap();
-/// let error = driver.listen(address, &ListenOptions::default()).unwrap_err();
+/// let address: Address = "203.0.113.1:80".parse().unwrap();
+/// let error = driver.listen(&address, &ListenOptions::default()).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::AddressNotAvailable);
-/// assert_eq!(error.address(), Some(address));
+/// assert_eq!(error.address(), Some(&address));
 /// assert!(error.to_string().starts_with("could not bind 203.0.113.1:80: "));
 /// ```
 pub struct Error(Box<Inner>);
@@ -160,7 +161,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     action: Action,
-    address: Option<SocketAddr>,
+    address: Option<Address>,
     code: Option<i32>,
     transferred: u64,
     detail: Option<String>,
@@ -185,8 +186,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn at(mut self, address: SocketAddr) -> Error {
-        self.0.address = Some(address);
+    pub(crate) fn at(mut self, address: impl Into<Address>) -> Error {
+        self.0.address = Some(address.into());
         self
     }
 
@@ -200,6 +201,11 @@ impl Error {
         self
     }
 
+    /// A datagram that was larger than its buffers, of which so many bytes fit.
+    pub(crate) fn truncated(from: Address, bytes: u64) -> Error {
+        Error::new(Action::Receive, ErrorKind::Truncated).at(from).after(bytes)
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -211,8 +217,8 @@ impl Error {
     }
 
     /// The peer or the local address it was being done to, where it is known.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.0.address
+    pub fn address(&self) -> Option<&Address> {
+        self.0.address.as_ref()
     }
 
     /// The operating system's code, where the error came from it.
@@ -220,7 +226,7 @@ impl Error {
         self.0.code
     }
 
-    /// For a send (or a wait-all receive) that ended early: bytes moved before it did.
+    /// For a send (or a wait-all receive) that ended early: bytes moved before it did. For a datagram that was truncated: bytes of it that fit.
     pub fn transferred(&self) -> u64 {
         self.0.transferred
     }
@@ -230,7 +236,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         write!(f, "could not {}", inner.action)?;
-        if let Some(address) = inner.address {
+        if let Some(address) = &inner.address {
             write!(f, " {address}")?;
         }
         write!(f, ": {}", inner.kind.describe())?;
@@ -311,7 +317,8 @@ mod tests {
 
     #[test]
     fn says_what_was_attempted_what_failed_and_how_far_it_came() {
-        let error = Error::new(Action::Send, ErrorKind::Cancelled).at(([127, 0, 0, 1], 9).into()).after(3);
+        let error =
+            Error::new(Action::Send, ErrorKind::Cancelled).at(std::net::SocketAddr::from(([127, 0, 0, 1], 9))).after(3);
         assert_eq!(error.to_string(), "could not send 127.0.0.1:9: cancelled after 3 bytes");
         assert_eq!(size_of::<Error>(), size_of::<usize>());
     }

@@ -22,14 +22,14 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut driver = Driver::new(DriverConfig::default())?;
-//! let listener = driver.listen("127.0.0.1:0".parse()?, &ListenOptions::default())?;
+//! let listener = driver.listen("127.0.0.1:0", &ListenOptions::default())?;
 //! let address = driver.local_addr(listener)?;
 //!
 //! const ACCEPT: u64 = 1;
 //! const CONNECT: u64 = 2;
 //! driver.submit(Op::accept(listener), ACCEPT)?;
-//! let client = driver.socket(address)?;
-//! driver.submit(Op::connect(client, address), CONNECT)?;
+//! let client = driver.socket(&address)?;
+//! driver.submit(Op::connect(client, &address), CONNECT)?;
 //! driver.submit(Op::send(client, b"hello".to_vec()), 3)?;
 //!
 //! let text = 'done: loop {
@@ -57,6 +57,7 @@
 
 #![deny(unsafe_code)]
 
+mod address;
 mod buf;
 mod driver;
 mod ending;
@@ -79,9 +80,10 @@ mod sys;
 mod time;
 mod wait_set;
 
+pub use address::{Address, AddressError};
 pub use buf::{AnyBuf, RecvBuf, SendBuf};
 pub use driver::{Driver, DriverConfig, Live, Wait};
-pub use ending::{Accepted, Ending, Received, Sent};
+pub use ending::{Accepted, Ending, Received, ReceivedFrom, Sent};
 pub use error::{Action, Error, ErrorKind, Failed};
 pub use event::{Event, wait_all, wait_any};
 pub use mailbox::{MailError, Mailbox, Sender, mailbox};
@@ -95,6 +97,6 @@ pub use proactor::{LocalProactor, Proactor, ProactorBuilder};
 pub use report::{Backend, Feature, Report};
 pub use routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
 pub use socket::Socket;
-pub use sys::{ListenOptions, Stream, StreamOptions, WakeHandle};
+pub use sys::{DatagramOptions, ListenOptions, Stream, StreamOptions, WakeHandle};
 pub use time::Time;
 pub use wait_set::WaitSet;

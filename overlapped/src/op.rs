@@ -1,10 +1,10 @@
 //! What can be started, and what comes back.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::ops::BitOr;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind};
 use crate::pool::Packet;
@@ -111,7 +111,7 @@ pub(crate) enum Start {
     },
     Connect {
         socket: SocketId,
-        address: SocketAddr,
+        address: Address,
     },
     Recv {
         socket: SocketId,
@@ -128,6 +128,19 @@ pub(crate) enum Start {
         flags: Flags,
         done: u64,
     },
+    RecvFrom {
+        socket: SocketId,
+        buf: AnyBuf,
+        flags: Flags,
+    },
+    RecvFromMulti {
+        socket: SocketId,
+    },
+    SendTo {
+        socket: SocketId,
+        buf: AnyBuf,
+        address: Address,
+    },
     Shutdown {
         socket: SocketId,
         how: ShutdownHow,
@@ -139,6 +152,14 @@ pub(crate) enum Start {
     Timer {
         at: Time,
     },
+}
+
+/// What a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Stream,
+    Listener,
+    Datagram,
 }
 
 /// The two queues of a socket, in which operations keep their order.
@@ -155,8 +176,10 @@ impl Start {
         match self {
             Start::Accept { .. } => Action::Accept,
             Start::Connect { .. } => Action::Connect,
-            Start::Recv { .. } | Start::RecvMulti { .. } => Action::Receive,
-            Start::Send { .. } => Action::Send,
+            Start::Recv { .. } | Start::RecvMulti { .. } | Start::RecvFrom { .. } | Start::RecvFromMulti { .. } => {
+                Action::Receive
+            }
+            Start::Send { .. } | Start::SendTo { .. } => Action::Send,
             Start::Shutdown { .. } => Action::Shutdown,
             Start::Close { .. } => Action::Close,
             Start::Timer { .. } => Action::Timer,
@@ -165,8 +188,14 @@ impl Start {
 
     pub(crate) fn direction(&self) -> Option<Direction> {
         match self {
-            Start::Accept { .. } | Start::Recv { .. } | Start::RecvMulti { .. } => Some(Direction::Receive),
-            Start::Connect { .. } | Start::Send { .. } | Start::Shutdown { .. } => Some(Direction::Send),
+            Start::Accept { .. }
+            | Start::Recv { .. }
+            | Start::RecvMulti { .. }
+            | Start::RecvFrom { .. }
+            | Start::RecvFromMulti { .. } => Some(Direction::Receive),
+            Start::Connect { .. } | Start::Send { .. } | Start::SendTo { .. } | Start::Shutdown { .. } => {
+                Some(Direction::Send)
+            }
             Start::Close { .. } | Start::Timer { .. } => None,
         }
     }
@@ -178,6 +207,9 @@ impl Start {
             | Start::Recv { socket, .. }
             | Start::RecvMulti { socket }
             | Start::Send { socket, .. }
+            | Start::RecvFrom { socket, .. }
+            | Start::RecvFromMulti { socket }
+            | Start::SendTo { socket, .. }
             | Start::Shutdown { socket, .. }
             | Start::Close { socket, .. } => Some(*socket),
             Start::Timer { .. } => None,
@@ -191,6 +223,9 @@ impl Start {
             | Start::Recv { socket, .. }
             | Start::RecvMulti { socket }
             | Start::Send { socket, .. }
+            | Start::RecvFrom { socket, .. }
+            | Start::RecvFromMulti { socket }
+            | Start::SendTo { socket, .. }
             | Start::Shutdown { socket, .. }
             | Start::Close { socket, .. } => *socket = id,
             Start::Timer { .. } => {}
@@ -199,27 +234,40 @@ impl Start {
 
     pub(crate) fn flags(&self) -> Flags {
         match self {
-            Start::Recv { flags, .. } | Start::Send { flags, .. } => *flags,
+            Start::Recv { flags, .. } | Start::Send { flags, .. } | Start::RecvFrom { flags, .. } => *flags,
             _ => Flags::NONE,
         }
     }
 
     pub(crate) fn has_buf(&self) -> bool {
-        matches!(self, Start::Recv { .. } | Start::Send { .. })
+        self.buf().is_some()
+    }
+
+    fn buf(&self) -> Option<&AnyBuf> {
+        match self {
+            Start::Recv { buf, .. }
+            | Start::Send { buf, .. }
+            | Start::RecvFrom { buf, .. }
+            | Start::SendTo { buf, .. } => Some(buf),
+            _ => None,
+        }
     }
 
     /// Whether its arguments make sense, whatever it is started on.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let invalid = |why: &str| Err(Error::new(self.action(), ErrorKind::InvalidArgument).because(why));
+        if self.buf().is_some_and(|buf| buf.parts() == 0) {
+            return invalid("an empty list of buffers");
+        }
         match self {
-            Start::Recv { buf, .. } | Start::Send { buf, .. } if buf.parts() == 0 => {
-                invalid("an empty list of buffers")
-            }
             Start::Recv { flags, .. }
                 if flags.contains(Flags::WAIT_ALL)
                     && (flags.contains(Flags::OUT_OF_BAND) || flags.contains(Flags::PEEK)) =>
             {
                 invalid("WAIT_ALL does not go with OUT_OF_BAND or PEEK")
+            }
+            Start::RecvFrom { flags, .. } if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) => {
+                invalid("WAIT_ALL and OUT_OF_BAND are flags of streams")
             }
             Start::Send { flags, .. } if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) => {
                 invalid("PEEK and WAIT_ALL are flags of receives")
@@ -228,14 +276,24 @@ impl Start {
         }
     }
 
-    /// Whether it can be started on a listener, or on what is none.
-    pub(crate) fn check_role(&self, listener: bool) -> Result<(), Error> {
-        let is_accept = matches!(self, Start::Accept { .. });
-        if self.direction().is_none() || is_accept == listener {
-            return Ok(());
+    /// Whether it can be started on a socket that is this.
+    pub(crate) fn check_role(&self, role: Role) -> Result<(), Error> {
+        let invalid = |why: &str| Err(Error::new(self.action(), ErrorKind::InvalidArgument).because(why));
+        let of_datagrams = matches!(self, Start::RecvFrom { .. } | Start::RecvFromMulti { .. } | Start::SendTo { .. });
+        match (self, role) {
+            (Start::Close { .. } | Start::Timer { .. }, _) => Ok(()),
+            (Start::Accept { .. }, Role::Listener) => Ok(()),
+            (Start::Accept { .. }, _) => invalid("not a listener"),
+            (_, Role::Listener) => invalid("a listener can only accept and be closed"),
+            (_, Role::Stream) if of_datagrams => invalid("not a datagram socket"),
+            (Start::RecvMulti { .. }, Role::Datagram) => invalid("datagrams are received with `recv_from_multi`"),
+            (Start::Recv { flags, .. } | Start::Send { flags, .. }, Role::Datagram)
+                if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) =>
+            {
+                invalid("WAIT_ALL and OUT_OF_BAND are flags of streams")
+            }
+            _ => Ok(()),
         }
-        let why = if is_accept { "not a listener" } else { "a listener can only accept and be closed" };
-        Err(Error::new(self.action(), ErrorKind::InvalidArgument).because(why))
     }
 }
 
@@ -253,8 +311,10 @@ impl Op {
     }
 
     /// Connects. Sends started after this one wait for it.
-    pub fn connect(socket: SocketId, address: SocketAddr) -> Op {
-        Op(Start::Connect { socket, address })
+    ///
+    /// On a datagram socket it names the peer that [`send`](Op::send) sends to, and from which alone datagrams come.
+    pub fn connect(socket: SocketId, address: impl Into<Address>) -> Op {
+        Op(Start::Connect { socket, address: address.into() })
     }
 
     /// Receives what has come, or waits until something does, into one buffer or, part after part, into several. Ends with
@@ -289,6 +349,24 @@ impl Op {
         Op(Start::Send { socket, buf: AnyBuf::to_send(buf), flags, done: 0 })
     }
 
+    /// Receives one datagram, and where it came from. Ends with [`Outcome::ReceivedFrom`]; one that is larger than the buffers ends it with
+    /// `Truncated`: what fits is in the buffers, the error says [how much](Error::transferred) and [from where](Error::address), the rest is lost.
+    pub fn recv_from(socket: SocketId, buf: impl RecvBuf) -> Op {
+        Op(Start::RecvFrom { socket, buf: AnyBuf::to_recv(buf), flags: Flags::NONE })
+    }
+
+    /// Receives datagrams into the driver's pooled buffers until it fails or is cancelled. Each comes as an [`Outcome::Datagram`] with
+    /// [`Completion::more`] set; in place of one that is larger than a pooled buffer (on io_uring less 144 bytes) comes an error of kind `Truncated`,
+    /// also with `more` set. An empty pool is back-pressure: datagrams then wait in the socket's own buffer, as far as that goes.
+    pub fn recv_from_multi(socket: SocketId) -> Op {
+        Op(Start::RecvFromMulti { socket })
+    }
+
+    /// Sends one datagram, made of one buffer or, one after the other, of several. Ends with [`Outcome::Sent`].
+    pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl Into<Address>) -> Op {
+        Op(Start::SendTo { socket, buf: AnyBuf::to_send(buf), address: address.into() })
+    }
+
     /// Shuts down one or both directions, after the sends started before.
     pub fn shutdown(socket: SocketId, how: ShutdownHow) -> Op {
         Op(Start::Shutdown { socket, how })
@@ -308,7 +386,10 @@ impl Op {
     /// The buffer the operation was given.
     pub fn into_buf(self) -> Option<AnyBuf> {
         match self.0 {
-            Start::Recv { buf, .. } | Start::Send { buf, .. } => Some(buf),
+            Start::Recv { buf, .. }
+            | Start::Send { buf, .. }
+            | Start::RecvFrom { buf, .. }
+            | Start::SendTo { buf, .. } => Some(buf),
             _ => None,
         }
     }
@@ -319,13 +400,17 @@ impl Op {
 #[non_exhaustive]
 pub enum Outcome {
     /// A connection and the address of its peer. Dropping the stream closes the connection.
-    Accepted(Stream, SocketAddr),
+    Accepted(Stream, Address),
     /// The socket is connected.
     Connected,
     /// So many bytes are in the operation's buffers; 0 is the end of the stream.
     Received(usize),
     /// Bytes in one of the driver's pooled buffers.
     Packet(Packet),
+    /// A datagram of so many bytes, from this address, is in the operation's buffers.
+    ReceivedFrom(usize, Address),
+    /// A datagram in one of the driver's pooled buffers, and where it came from.
+    Datagram(Packet, Address),
     /// All bytes, so many, are written.
     Sent(u64),
     /// The directions are shut down.

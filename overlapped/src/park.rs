@@ -188,7 +188,7 @@ pub(crate) fn waker() -> Waker {
 /// ```
 /// # fn main() -> Result<(), overlapped::Error> {
 /// let proactor = overlapped::Proactor::local()?;
-/// let listener = proactor.listen("127.0.0.1:0".parse().unwrap(), &Default::default())?;
+/// let listener = proactor.listen("127.0.0.1:0", &Default::default())?;
 /// let client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
 /// let accepted = overlapped::block_on(async { listener.accept().await })??;
 /// assert_eq!(accepted.peer, client.local_addr().unwrap());

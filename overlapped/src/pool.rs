@@ -94,9 +94,18 @@ impl Pool {
     /// # Safety
     /// The backend owns buffer `index` and hands it over; its first `len` bytes are initialised.
     pub(crate) unsafe fn packet(self: &Rc<Pool>, index: u16, len: usize) -> Packet {
-        assert!(len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
+        // SAFETY: as the caller says.
+        unsafe { self.packet_at(index, 0, len) }
+    }
+
+    /// # Safety
+    /// The backend owns buffer `index` and hands it over; the `len` bytes from `offset` on are initialised.
+    pub(crate) unsafe fn packet_at(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
+        assert!(offset + len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
         self.lent.set(self.lent.get() + 1);
-        Packet { start: self.buffer(index), len: len as u32, index, pool: Rc::clone(self) }
+        // SAFETY: within the buffer, as seen just now.
+        let start = unsafe { self.buffer(index).add(offset) };
+        Packet { start, len: len as u32, index, pool: Rc::clone(self) }
     }
 }
 

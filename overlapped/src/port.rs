@@ -32,7 +32,7 @@ use crate::sync::{Mutex, lock};
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let proactor = Proactor::new()?;
-/// let listener = proactor.listen("127.0.0.1:0".parse().unwrap(), &Default::default())?;
+/// let listener = proactor.listen("127.0.0.1:0", &Default::default())?;
 /// let mut client = TcpStream::connect(listener.local_addr()?).unwrap();
 /// let socket = listener.accept().start()?.result(Wait::Forever)?.socket;
 ///
@@ -95,7 +95,6 @@ impl Inner {
         }
     }
 
-    #[expect(clippy::result_large_err, reason = "a packet that is not taken is given back, as it came")]
     /// Queues a packet, for which room has been kept if it is `reserved`.
     fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
         let mut unparks = Unparks::default();

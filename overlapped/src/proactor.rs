@@ -6,23 +6,23 @@ mod slots;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::address::{self, Address, AddressError};
 use crate::driver::{Driver, DriverConfig, Live, Wait};
 use crate::ending::Parcel;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{OpId, Start};
+use crate::op::{OpId, Role, Start};
 use crate::operation::Operation;
 use crate::park;
 use crate::pool::PoolConfig;
 use crate::report::{Backend, Report};
 use crate::socket::Socket;
-use crate::sys::{Handle, ListenOptions, Stream, StreamOptions, WakeHandle};
+use crate::sys::{DatagramOptions, ListenOptions, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
 pub(crate) use self::core::Core;
@@ -38,7 +38,7 @@ use self::core::Limits;
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let proactor = Proactor::new()?;
-/// let listener = proactor.listen("127.0.0.1:0".parse().unwrap(), &Default::default())?;
+/// let listener = proactor.listen("127.0.0.1:0", &Default::default())?;
 /// let mut client = TcpStream::connect(listener.local_addr()?).unwrap();
 ///
 /// let mut accept = listener.accept().start()?;                     // an operation in flight ...
@@ -194,24 +194,46 @@ impl Proactor {
         Time::real()
     }
 
-    /// Binds a listener. Its options hold for the connections it accepts.
+    /// Binds a listener: to an IP address, or to a path of the file system (`unix:/run/server.sock`). Its options hold for the connections it accepts.
+    ///
+    /// At a path, a socket that nobody listens on any more is replaced, and nothing else is; the file is removed when the listener is closed.
     ///
     /// # Errors
-    /// `InUse`, `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`, with the address; `LimitReached`.
-    pub fn listen(&self, address: SocketAddr, options: &ListenOptions) -> Result<Socket, Error> {
-        let handle = Handle::listen(address, options)?;
+    /// `InvalidArgument` for what is no address; `InUse`, `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
+    /// no Unix sockets.
+    pub fn listen(
+        &self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &ListenOptions,
+    ) -> Result<Socket, Error> {
+        let address = address::parsed(address)?;
+        let handle = self.core.maker().listen(&address, options)?;
         let local = handle.local_addr()?;
-        Ok(Core::listener(&self.core, Stream(handle), local)?)
+        Ok(Core::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
     }
 
     /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`.
-    pub fn socket(&self, family_of: SocketAddr, options: &StreamOptions) -> Result<Socket, Error> {
-        let handle = Handle::stream(family_of)?;
+    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
+    pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
+        let handle = self.core.maker().stream(&family_of.into())?;
         handle.set_options(options)?;
-        Ok(Core::adopt(&self.core, Stream(handle), None)?)
+        Ok(Core::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
+    }
+
+    /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// As for [`listen`](Proactor::listen); `Unsupported` for a path, and on a simulated network.
+    pub fn datagram(
+        &self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &DatagramOptions,
+    ) -> Result<Socket, Error> {
+        let address = address::parsed(address)?;
+        let handle = self.core.maker().datagram(&address, options)?;
+        Ok(Core::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
 
     /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave away.

@@ -1,6 +1,7 @@
 //! Which backend, which features, and why not others: nothing hidden.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A way to reach the operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -8,12 +9,34 @@ use std::fmt;
 pub enum Backend {
     /// Linux's io_uring.
     Uring,
+    /// Readiness: epoll on Linux, kqueue on macOS and the BSDs.
+    Poll,
+    /// Windows' overlapped sockets on a completion port.
+    Winsock,
+    /// A simulated network in memory, deterministic to the byte.
+    Sim,
+}
+
+impl FromStr for Backend {
+    type Err = String;
+    /// As it is written in `PROACTOR_BACKEND`: `uring`, `poll` or `winsock`. (A simulated network is not chosen by name.)
+    fn from_str(name: &str) -> Result<Backend, String> {
+        match name {
+            "uring" | "io_uring" => Ok(Backend::Uring),
+            "poll" => Ok(Backend::Poll),
+            "winsock" => Ok(Backend::Winsock),
+            _ => Err(format!("'{name}' is not a backend: it is uring, poll, winsock, or auto for the best that works")),
+        }
+    }
 }
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Backend::Uring => "io_uring",
+            Backend::Poll => "poll",
+            Backend::Winsock => "winsock",
+            Backend::Sim => "sim",
         })
     }
 }

@@ -1,11 +1,11 @@
 //! Overlapped sockets.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use crate::address::Address;
 use crate::buf::{RecvBuf, SendBuf};
-use crate::ending::{Accepted, Parcel, Raw, Received, Sent};
+use crate::ending::{Accepted, Parcel, Raw, Received, ReceivedFrom, Sent};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::notify::Notify;
 use crate::op::{CloseMode, Flags, OpId, Outcome, ShutdownHow, SocketId, Start};
@@ -27,8 +27,8 @@ pub(crate) struct SocketInner {
     id: SocketId,
     /// The system's socket while it is open. Who uses it directly holds the gate, so that it is not closed meanwhile.
     gate: Mutex<Option<View>>,
-    peer: Option<SocketAddr>,
-    listening: Option<SocketAddr>,
+    peer: Option<Address>,
+    listening: Option<Address>,
     association: OnceLock<Arc<Association>>,
 }
 
@@ -37,8 +37,8 @@ impl SocketInner {
         core: Arc<Core>,
         id: SocketId,
         view: View,
-        peer: Option<SocketAddr>,
-        listening: Option<SocketAddr>,
+        peer: Option<Address>,
+        listening: Option<Address>,
     ) -> SocketInner {
         SocketInner { core, id, gate: Mutex::new(Some(view)), peer, listening, association: OnceLock::new() }
     }
@@ -124,9 +124,10 @@ impl Socket {
         self.operation(Parcel::plain(Start::Accept { listener: Parcel::NOWHERE, multi: false }))
     }
 
-    /// Connects (`ConnectEx`). Sends started after this one wait for it.
-    pub fn connect(&self, address: SocketAddr) -> Operation<'_, ()> {
-        self.operation(Parcel::plain(Start::Connect { socket: Parcel::NOWHERE, address }))
+    /// Connects (`ConnectEx`). Sends started after this one wait for it. On a datagram socket it names the peer that [`send`](Socket::send) sends to, and from
+    /// which alone datagrams come.
+    pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
+        self.operation(Parcel::plain(Start::Connect { socket: Parcel::NOWHERE, address: address.into() }))
     }
 
     /// Receives into one buffer or, part after part, into several (`WSARecv`): ends as soon as any bytes have come. 0 bytes are the end of the stream. A buffer
@@ -149,6 +150,22 @@ impl Socket {
     /// As [`send`](Socket::send), with flags: [`Flags::OUT_OF_BAND`].
     pub fn send_with<B: SendBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Sent<B>> {
         self.operation(Parcel::send(buf, flags))
+    }
+
+    /// Receives one datagram, and where it came from (`WSARecvFrom`). One that is larger than the buffers ends it with `Truncated`: what fits is in
+    /// the buffers, the error says [how much](Error::transferred) and [from where](Error::address), the rest is lost.
+    pub fn recv_from<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, ReceivedFrom<B>> {
+        self.recv_from_with(buf, Flags::NONE)
+    }
+
+    /// As [`recv_from`](Socket::recv_from), with flags: [`Flags::PEEK`].
+    pub fn recv_from_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, ReceivedFrom<B>> {
+        self.operation(Parcel::recv_from(buf, flags))
+    }
+
+    /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).
+    pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl Into<Address>) -> Operation<'_, Sent<B>> {
+        self.operation(Parcel::send_to(buf, address.into()))
     }
 
     /// Shuts down one or both directions, after the sends started before (`WSASendDisconnect`).
@@ -204,17 +221,17 @@ impl Socket {
     }
 
     /// The address the socket is bound to: for a listener on port 0, the real port.
-    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
-        match self.0.listening {
-            Some(address) => Ok(address),
+    pub fn local_addr(&self) -> Result<Address, Error> {
+        match &self.0.listening {
+            Some(address) => Ok(address.clone()),
             None => self.with(View::local_addr),
         }
     }
 
     /// The address of the peer.
-    pub fn peer_addr(&self) -> Result<SocketAddr, Error> {
-        match self.0.peer {
-            Some(address) => Ok(address),
+    pub fn peer_addr(&self) -> Result<Address, Error> {
+        match &self.0.peer {
+            Some(address) => Ok(address.clone()),
             None => self.with(View::peer_addr),
         }
     }
@@ -227,7 +244,7 @@ impl Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.listening, self.0.peer) {
+        match (&self.0.listening, &self.0.peer) {
             (Some(address), _) => write!(f, "Socket(listening on {address})"),
             (None, Some(address)) => write!(f, "Socket(peer {address})"),
             (None, None) => write!(f, "Socket({:?})", self.0.id),

@@ -1,10 +1,10 @@
 //! `proactor echo`: sends back what it receives.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use overlapped::Address;
 use proactor::{Flow, Handler, Server, Session};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -19,9 +19,9 @@ use signal_hook::iterator::Signals;
                   127.0.0.1:0      # a free port; the line on standard error says which"
 )]
 pub(crate) struct Echo {
-    /// Address to listen on, as `127.0.0.1:7777` or `[::1]:7777`; port 0 takes a free one. May be given more than once.
+    /// Address to listen on, as `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/echo.sock`; port 0 takes a free one. May be given more than once.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777")]
-    listen: Vec<SocketAddr>,
+    listen: Vec<Address>,
     /// Shards, each with a thread of its own; 0 is one for every core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     shards: usize,
@@ -108,10 +108,10 @@ impl Echo {
             .max_sessions(max_sessions)
             .outbox_bytes(self.outbox_bytes);
         for address in &self.listen {
-            builder = builder.bind(*address);
+            builder = builder.bind(address);
         }
         let server = builder.start(Echoing)?;
-        let addresses: Vec<String> = server.local_addrs().iter().map(SocketAddr::to_string).collect();
+        let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
         let report = server.report();
         eprintln!(
             "proactor: echo on {}; backend {} ({}); {} {}",

@@ -1,10 +1,9 @@
 //! Taking connections and handing them to shards: a role that the first shard plays.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use overlapped::{Completion, Driver, ErrorKind, ListenOptions, MailError, Op, Outcome, SocketId, Stream};
+use overlapped::{Address, Completion, Driver, ErrorKind, ListenOptions, MailError, Op, Outcome, SocketId, Stream};
 
 use crate::error::ServerError;
 use crate::handle::{Mail, Shared};
@@ -12,21 +11,17 @@ use crate::session::token;
 
 pub(crate) struct Acceptor {
     listeners: Vec<SocketId>,
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<Address>,
     max_sessions: usize,
     /// Whether the log has been told that descriptors ran out.
     out_of_files: bool,
 }
 
 impl Acceptor {
-    pub(crate) fn listen(
-        driver: &mut Driver,
-        binds: &[SocketAddr],
-        max_sessions: usize,
-    ) -> Result<Acceptor, ServerError> {
+    pub(crate) fn listen(driver: &mut Driver, binds: &[Address], max_sessions: usize) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
         for (index, bind) in binds.iter().enumerate() {
-            let listener = driver.listen(*bind, &ListenOptions::default())?;
+            let listener = driver.listen(bind, &ListenOptions::default())?;
             addresses.push(driver.local_addr(listener)?);
             let submitted = driver.submit(Op::accept_multi(listener), token::of(token::ACCEPT, index as u32));
             submitted.map_err(|rejected| rejected.error)?;
@@ -36,7 +31,7 @@ impl Acceptor {
     }
 
     /// A listener's completion; gives back a connection that is for the acceptor's own shard.
-    pub(crate) fn completed(&mut self, completion: Completion, shared: &Arc<Shared>) -> Option<(Stream, SocketAddr)> {
+    pub(crate) fn completed(&mut self, completion: Completion, shared: &Arc<Shared>) -> Option<(Stream, Address)> {
         match completion.result {
             Ok(Outcome::Accepted(stream, peer)) => {
                 self.out_of_files = false;
@@ -58,7 +53,7 @@ impl Acceptor {
     }
 
     /// Picks the shard with the least load.
-    fn place(&self, stream: Stream, peer: SocketAddr, shared: &Arc<Shared>) -> Option<(Stream, SocketAddr)> {
+    fn place(&self, stream: Stream, peer: Address, shared: &Arc<Shared>) -> Option<(Stream, Address)> {
         if shared.sessions() >= self.max_sessions {
             tracing::debug!("{peer} is refused: there are {} sessions", self.max_sessions);
             stream.reset_on_drop();
@@ -73,10 +68,10 @@ impl Acceptor {
         }
         if let Err(MailError::Full(mail) | MailError::Closed(mail)) = post.mail.send(Mail::Accepted(stream, peer)) {
             post.load.fetch_sub(1, Ordering::Relaxed);
-            if let Mail::Accepted(stream, _) = mail {
+            if let Mail::Accepted(stream, peer) = mail {
                 stream.reset_on_drop();
+                tracing::warn!("{peer} is refused: its shard's mailbox is full");
             }
-            tracing::warn!("{peer} is refused: its shard's mailbox is full");
         }
         None
     }

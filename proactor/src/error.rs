@@ -34,7 +34,7 @@ impl fmt::Display for ServerError {
                 f.write_str(match error.kind() {
                     Kind::InUse => "; end the program that listens there, or choose another port",
                     Kind::AddressNotAvailable => "; choose an address of this machine, or 0.0.0.0 or [::] for all of them",
-                    Kind::NotPermitted if error.address().is_some_and(|address| address.port() < 1024) => {
+                    Kind::NotPermitted if error.address().and_then(overlapped::Address::ip).is_some_and(|address| address.port() < 1024) => {
                         "; choose a port from 1024 on, or give the program the right to low ports (CAP_NET_BIND_SERVICE)"
                     }
                     Kind::TooManyFiles => "; raise the limit of open files (ulimit -n)",

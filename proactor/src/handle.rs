@@ -1,13 +1,12 @@
 //! The server, from any thread.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::{MailError, Sender, Stream, WakeHandle};
+use overlapped::{Address, MailError, Sender, Stream, WakeHandle};
 
 use crate::error::SendError;
 use crate::session::SessionId;
@@ -15,7 +14,7 @@ use crate::session::SessionId;
 /// What shards are told by other threads.
 pub(crate) enum Mail {
     /// A connection, counted in the shard's load already.
-    Accepted(Stream, SocketAddr),
+    Accepted(Stream, Address),
     Send(SessionId, Bytes),
     Close(SessionId),
 }

@@ -29,9 +29,9 @@
 //! }
 //!
 //! # fn main() -> Result<(), proactor::ServerError> {
-//! let server = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(1).start(Echo)?;
+//! let server = Server::builder().bind("127.0.0.1:0").shards(1).start(Echo)?;
 //! # use std::io::{Read, Write};
-//! let mut client = std::net::TcpStream::connect(server.local_addrs()[0]).unwrap();
+//! let mut client = std::net::TcpStream::connect(&server.local_addrs()[0]).unwrap();
 //! client.write_all(b"hello").unwrap();
 //! let mut answer = [0; 5];
 //! client.read_exact(&mut answer).unwrap();

@@ -1,14 +1,13 @@
 //! Making a server, and running it: one thread a shard.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use overlapped::{Backend, Driver, DriverConfig, Report, Sender, WakeHandle, mailbox};
+use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Report, Sender, WakeHandle, mailbox};
 
 use crate::acceptor::Acceptor;
 use crate::error::ServerError;
@@ -24,7 +23,8 @@ const MOST_SHARDS: usize = 256;
 /// What a server is made of.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    binds: Vec<SocketAddr>,
+    binds: Vec<Address>,
+    no_address: Option<AddressError>,
     shards: usize,
     driver: DriverConfig,
     outbox_bytes: usize,
@@ -33,9 +33,13 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Listens on an address too; port 0 takes a free one. May be called more than once, and must be called at least once.
-    pub fn bind(mut self, address: SocketAddr) -> Builder {
-        self.binds.push(address);
+    /// Listens on an address too: `127.0.0.1:7777`, `[::1]:7777`, `unix:/run/server.sock`; port 0 takes a free one. May be called more than once, and must be
+    /// called at least once. What is no address is an error of the start.
+    pub fn bind(mut self, address: impl TryInto<Address, Error: Into<AddressError>>) -> Builder {
+        match address.try_into() {
+            Ok(address) => self.binds.push(address),
+            Err(error) => self.no_address = Some(error.into()),
+        }
         self
     }
 
@@ -72,6 +76,9 @@ impl Builder {
 
     fn check(&mut self) -> Result<(), ServerError> {
         let config = |what: String| Err(ServerError::Config(what));
+        if let Some(error) = &self.no_address {
+            return config(error.to_string());
+        }
         if self.binds.is_empty() {
             return config("a server needs an address to listen on".into());
         }
@@ -212,7 +219,7 @@ impl Drop for StopOnPanic {
 struct Arrived {
     index: usize,
     post: Option<Post>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     report: Report,
 }
 
@@ -233,7 +240,7 @@ fn gather(made: &mut mpsc::Receiver<Result<Arrived, ServerError>>, shards: usize
 pub struct Server {
     threads: Vec<JoinHandle<Result<(), ServerError>>>,
     handle: Handle,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     report: Report,
 }
 
@@ -242,6 +249,7 @@ impl Server {
     pub fn builder() -> Builder {
         Builder {
             binds: Vec::new(),
+            no_address: None,
             shards: 0,
             driver: DriverConfig::default(),
             outbox_bytes: 256 * 1024,
@@ -251,7 +259,7 @@ impl Server {
     }
 
     /// The addresses it listens on, with their real ports, in the order of [`Builder::bind`].
-    pub fn local_addrs(&self) -> &[SocketAddr] {
+    pub fn local_addrs(&self) -> &[Address] {
         &self.addresses
     }
 

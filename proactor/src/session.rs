@@ -2,11 +2,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use overlapped::{CloseMode, Driver, Op, OpId, SocketId};
+use overlapped::{Address, CloseMode, Driver, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
 use crate::error::SendError;
@@ -77,7 +76,7 @@ impl SessionLimits {
 pub(crate) struct Entry {
     pub(crate) generation: u32,
     pub(crate) socket: SocketId,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Address,
     pub(crate) outbox: Outbox,
     pub(crate) receive: Option<OpId>,
     pub(crate) sending: bool,
@@ -143,7 +142,7 @@ impl Core {
         (0..self.entries.len() as u32).filter(|slot| self.entries[*slot as usize].is_some()).collect()
     }
 
-    pub(crate) fn insert(&mut self, socket: SocketId, peer: SocketAddr) -> u32 {
+    pub(crate) fn insert(&mut self, socket: SocketId, peer: Address) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.generations.push(0);
@@ -300,7 +299,7 @@ impl Core {
 pub struct Session {
     pub(crate) core: Rc<RefCell<Core>>,
     pub(crate) id: SessionId,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Address,
 }
 
 impl Session {
@@ -310,8 +309,8 @@ impl Session {
     }
 
     /// The address of its peer.
-    pub fn peer_addr(&self) -> SocketAddr {
-        self.peer
+    pub fn peer_addr(&self) -> &Address {
+        &self.peer
     }
 
     /// Queues a copy of `bytes`. What is queued while a batch of completions is handled leaves in one operation.

@@ -1,14 +1,13 @@
 //! A shard: one driver, its sessions, and a handler. A value with `turn()`; who calls it is not its business.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Completion, Mailbox, Outcome, Stream, Time, Wait};
+use overlapped::{Address, Completion, Mailbox, Outcome, Stream, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
@@ -150,7 +149,7 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    fn add_session(&mut self, stream: Stream, peer: SocketAddr) {
+    fn add_session(&mut self, stream: Stream, peer: Address) {
         if self.phase != RUNNING {
             stream.reset_on_drop();
             return self.count_out();
@@ -164,7 +163,7 @@ impl<H: Handler> Shard<H> {
                 return self.count_out();
             }
         };
-        let slot = self.core.borrow_mut().insert(socket, peer);
+        let slot = self.core.borrow_mut().insert(socket, peer.clone());
         if self.states.len() <= slot as usize {
             self.states.resize_with(slot as usize + 1, || None);
         }
@@ -183,7 +182,7 @@ impl<H: Handler> Shard<H> {
         self.shared.posts[self.index].load.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn session(&self, slot: u32, peer: SocketAddr) -> Session {
+    fn session(&self, slot: u32, peer: Address) -> Session {
         let id = self.core.borrow().id(slot).expect("the session is there");
         Session { core: Rc::clone(&self.core), id, peer }
     }
@@ -258,7 +257,7 @@ impl<H: Handler> Shard<H> {
             let entry = core.entry(slot).expect("it has a name");
             entry.packets = if entry.turn == turn { entry.packets + 1 } else { 1 };
             entry.turn = turn;
-            Session { id, peer: entry.peer, core: Rc::clone(&self.core) }
+            Session { id, peer: entry.peer.clone(), core: Rc::clone(&self.core) }
         };
         let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
         match catch_unwind(AssertUnwindSafe(|| handler.received(&session, state, packet))) {

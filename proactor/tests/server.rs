@@ -60,9 +60,13 @@ fn raise_open_files() -> usize {
 fn start(shards: usize) -> (Server, SocketAddr, mpsc::Receiver<CloseReason>) {
     raise_open_files();
     let (echo, reasons) = Echo::new();
-    let server = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(shards).start(echo).unwrap();
-    let address = server.local_addrs()[0];
+    let server = Server::builder().bind("127.0.0.1:0").shards(shards).start(echo).unwrap();
+    let address = ip(&server, 0);
     (server, address, reasons)
+}
+
+fn ip(server: &Server, at: usize) -> SocketAddr {
+    server.local_addrs()[at].ip().unwrap()
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -313,10 +317,10 @@ impl Handler for Burst {
 #[test]
 fn draining_delivers_what_an_outbox_has_accepted_also_when_input_is_left_unread() {
     const LEN: usize = 8 << 20;
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(1).outbox_bytes(2 * LEN);
+    let builder = Server::builder().bind("127.0.0.1:0").shards(1).outbox_bytes(2 * LEN);
     let server = builder.start(Burst(LEN)).unwrap();
     let handle = server.handle();
-    let streams: Vec<TcpStream> = (0..4).map(|_| connect(server.local_addrs()[0])).collect();
+    let streams: Vec<TcpStream> = (0..4).map(|_| connect(ip(&server, 0))).collect();
     for mut stream in &streams {
         stream.write_all(&[250; 100_000]).unwrap();
         stream.read_exact(&mut [0; 1]).unwrap();
@@ -335,14 +339,9 @@ fn draining_delivers_what_an_outbox_has_accepted_also_when_input_is_left_unread(
 
 #[test]
 fn draining_ends_when_its_time_is_over() {
-    let server = Server::builder()
-        .bind("127.0.0.1:0".parse().unwrap())
-        .shards(2)
-        .outbox_bytes(64 << 20)
-        .start(Burst(32 << 20))
-        .unwrap();
+    let server = Server::builder().bind("127.0.0.1:0").shards(2).outbox_bytes(64 << 20).start(Burst(32 << 20)).unwrap();
     let handle = server.handle();
-    let streams: Vec<TcpStream> = (0..4).map(|_| connect(server.local_addrs()[0])).collect();
+    let streams: Vec<TcpStream> = (0..4).map(|_| connect(ip(&server, 0))).collect();
     wait_until("all are sessions", || handle.sessions() == 4);
     handle.drain(Duration::from_millis(200));
     server.wait().unwrap();
@@ -364,9 +363,9 @@ fn a_handle_sends_to_and_closes_a_session_from_any_thread() {
         }
     }
     let (names, ids) = mpsc::channel();
-    let server = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(2).start(Names(names)).unwrap();
+    let server = Server::builder().bind("127.0.0.1:0").shards(2).start(Names(names)).unwrap();
     let handle = server.handle();
-    let streams: Vec<TcpStream> = (0..10).map(|_| connect(server.local_addrs()[0])).collect();
+    let streams: Vec<TcpStream> = (0..10).map(|_| connect(ip(&server, 0))).collect();
     let ids: Vec<SessionId> = (0..10).map(|_| ids.recv_timeout(PATIENCE).unwrap()).collect();
     for id in &ids {
         handle.send(*id, format!("you are {id}")).unwrap();
@@ -395,11 +394,11 @@ fn no_session_more_than_the_limit_and_every_slot_is_given_back() {
     raise_open_files();
     let (echo, _reasons) = Echo::new();
     let open = Arc::clone(&echo.open);
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(2).max_sessions(50);
+    let builder = Server::builder().bind("127.0.0.1:0").shards(2).max_sessions(50);
     let server = builder.start(echo).unwrap();
     let handle = server.handle();
     for _ in 0..3 {
-        let streams: Vec<TcpStream> = (0..200).map(|_| connect(server.local_addrs()[0])).collect();
+        let streams: Vec<TcpStream> = (0..200).map(|_| connect(ip(&server, 0))).collect();
         let served = streams
             .iter()
             .filter(|stream| {
@@ -423,18 +422,18 @@ fn errors_name_the_address_and_the_remedy() {
     assert!(error.contains(&address.to_string()) && error.contains("choose another port"), "{error}");
     let error = Server::builder().start(Echo::new().0).unwrap_err().to_string();
     assert!(error.contains("needs an address"), "{error}");
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap()).outbox_bytes(100);
+    let builder = Server::builder().bind("127.0.0.1:0").outbox_bytes(100);
     assert!(builder.start(Echo::new().0).unwrap_err().to_string().contains("100 bytes"));
 }
 
 #[test]
 fn both_families_at_once() {
     let (echo, _reasons) = Echo::new();
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap()).bind("[::1]:0".parse().unwrap());
+    let builder = Server::builder().bind("127.0.0.1:0").bind("[::1]:0");
     let server = builder.shards(1).start(echo).unwrap();
     for address in server.local_addrs() {
         let bytes = pattern(3, 5000);
-        assert!(exchange(&connect(*address), &bytes, 500) == bytes, "{address}");
+        assert!(exchange(&connect(address.ip().unwrap()), &bytes, 500) == bytes, "{address}");
     }
     finish(server);
 }
@@ -468,10 +467,10 @@ fn a_paused_session_keeps_what_comes_and_goes_on_when_it_is_resumed() {
         }
     }
     let total = Arc::new(AtomicUsize::new(0));
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap()).shards(1);
+    let builder = Server::builder().bind("127.0.0.1:0").shards(1);
     let server = builder.start(Pausing(Arc::clone(&total))).unwrap();
     let bytes = pattern(9, 4 << 20);
-    assert!(exchange(&connect(server.local_addrs()[0]), &bytes, 10_000) == bytes);
+    assert!(exchange(&connect(ip(&server, 0)), &bytes, 10_000) == bytes);
     assert_eq!(total.load(Ordering::Relaxed), bytes.len());
     finish(server);
 }

@@ -8,7 +8,7 @@
 //! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight to `Ending`.
 
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{CloseMode, Direction, OpId, Outcome};
+use crate::op::{CloseMode, Direction, OpId, Outcome, Role};
 use crate::sys::Happened;
 
 use super::Driver;
@@ -17,7 +17,7 @@ use super::slots::{CloseStep, Stage, Verdict, What};
 impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, mode: CloseMode, token: u64) -> OpId {
         let graceful = match mode {
-            CloseMode::Graceful { linger } if !self.sockets[socket].listener => Some(linger),
+            CloseMode::Graceful { linger } if self.sockets[socket].role != Role::Listener => Some(linger),
             _ => None,
         };
         let step = if graceful.is_some() { CloseStep::Flushing } else { CloseStep::Ending };
@@ -53,8 +53,10 @@ impl Driver {
         let entry = &self.sockets[socket];
         match step {
             CloseStep::Flushing if entry.dead || entry.broken => self.close_ends(slot),
-            // The peer's stream is read to its end: closing loses nothing and says the rest.
-            CloseStep::Flushing if entry.is_idle() && entry.ended => self.close_ends(slot),
+            // The peer's stream is read to its end, or there is no stream: closing loses nothing and says the rest.
+            CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {
+                self.close_ends(slot);
+            }
             CloseStep::Flushing if entry.is_idle() => self.close_step(slot, CloseStep::ShuttingDown),
             CloseStep::Ending if entry.is_idle() => {
                 self.clear_deadline(slot);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::buf::AnyBuf;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Completion, Flags, Outcome};
+use crate::op::{Completion, Flags, Outcome, Role};
 use crate::sys::{self, Event, Happened, Stream};
 
 use super::Driver;
@@ -29,19 +29,38 @@ impl Driver {
         let cancelled = self.slots[slot].cancelled;
         match self.slots[slot].what {
             What::Accept { multi } => self.accepted(slot, multi, event),
-            What::RecvMulti => self.packet(slot, event),
+            What::RecvMulti | What::RecvFromMulti => self.packet(slot, event),
             What::Close { step, .. } => {
                 self.close_event(slot, step, event.happened);
                 None
             }
-            What::Connect { address } => Some(match event.happened {
-                Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Connect, code).at(address))),
+            What::Connect { ref address } => Some(match event.happened {
+                Happened::Failed(code) => {
+                    let error = Error::os(Action::Connect, code).at(address);
+                    self.finish(slot, Err(error))
+                }
                 _ => self.finish(slot, Ok(Outcome::Connected)),
             }),
             What::Shutdown { .. } => Some(match event.happened {
                 Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Shutdown, code))),
                 _ => self.finish(slot, Ok(Outcome::ShutDown)),
             }),
+            What::RecvFrom { .. } => self.received_datagram(slot, event.happened, true),
+            What::Recv { .. } if self.sockets[self.slots[slot].socket].role == Role::Datagram => {
+                self.received_datagram(slot, event.happened, false)
+            }
+            What::SendTo { ref address } => match event.happened {
+                Happened::Moved(bytes) => Some(self.finish(slot, Ok(Outcome::Sent(bytes.into())))),
+                Happened::Failed(code) if sys::is_interrupted(code) && !cancelled => {
+                    self.begin(slot);
+                    None
+                }
+                Happened::Failed(code) => {
+                    let error = Error::os(Action::Send, code).at(address);
+                    Some(self.finish(slot, Err(error)))
+                }
+                _ => unreachable!("a send moves bytes or fails"),
+            },
             What::Recv { flags } => match event.happened {
                 Happened::Moved(bytes) => {
                     let entry = &mut self.slots[slot];
@@ -92,9 +111,28 @@ impl Driver {
         Some(self.finish(slot, result))
     }
 
+    /// A datagram has come into an operation's buffers.
+    fn received_datagram(&mut self, slot: u32, happened: Happened, with_address: bool) -> Option<Completion> {
+        match happened {
+            Happened::MovedFrom { bytes, from, truncated } => {
+                self.slots[slot].progress = bytes.into();
+                self.received(slot);
+                Some(match (truncated, with_address) {
+                    (true, _) => self.finish(slot, Err(Error::truncated(from, bytes.into()))),
+                    (false, true) => self.finish(slot, Ok(Outcome::ReceivedFrom(bytes as usize, from))),
+                    (false, false) => self.finish(slot, Ok(Outcome::Received(bytes as usize))),
+                })
+            }
+            Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
+            _ => unreachable!("a receive brings a datagram or fails"),
+        }
+    }
+
     fn note_death(&mut self, slot: u32, error: &Error) {
-        if !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
-            self.sockets[self.slots[slot].socket].dead = true;
+        let socket = &mut self.sockets[self.slots[slot].socket];
+        // A datagram socket outlives what peers and routers answer.
+        if socket.role == Role::Stream && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
+            socket.dead = true;
         }
     }
 
@@ -144,6 +182,16 @@ impl Driver {
                 }
                 Some(self.result(slot, Ok(Outcome::Packet(packet))))
             }
+            Happened::PacketFrom { packet, from, truncated } => {
+                if !event.more {
+                    if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
+                }
+                let result = match truncated {
+                    true => Err(Error::truncated(from, packet.len() as u64)),
+                    false => Ok(Outcome::Datagram(packet, from)),
+                };
+                Some(self.result(slot, result))
+            }
             Happened::Starved => {
                 if cancelled {
                     let error = Error::new(Action::Receive, ErrorKind::Cancelled);
@@ -158,7 +206,9 @@ impl Driver {
                 Some(self.finish(slot, Ok(Outcome::Received(0))))
             }
             Happened::Failed(code) => self.moving_failed(slot, Action::Receive, code),
-            Happened::Accepted(..) => unreachable!("a receive brings a packet or fails"),
+            Happened::Accepted(..) | Happened::MovedFrom { .. } => {
+                unreachable!("a receive brings a packet or fails")
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! The table of operations: slots that are used again under a new generation.
 
-use std::net::SocketAddr;
-
+use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::op::{CloseMode, Flags, OpId, ShutdownHow};
 use crate::time::Time;
@@ -31,10 +30,13 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) enum What {
     Accept { multi: bool },
-    Connect { address: SocketAddr },
+    Connect { address: Address },
     Recv { flags: Flags },
     RecvMulti,
     Send { flags: Flags },
+    RecvFrom { flags: Flags },
+    RecvFromMulti,
+    SendTo { address: Address },
     Shutdown { how: ShutdownHow },
     Close { mode: CloseMode, step: CloseStep },
     Timer,

@@ -3,7 +3,7 @@
 //! Only the head of a queue is with the backend: several requests pending in io_uring on one socket are served in no promised
 //! order. A listener's accepts are its receives; connects and shutdowns keep their place among the sends.
 
-use crate::op::{Direction, SocketId};
+use crate::op::{Direction, Role, SocketId};
 use crate::sys::Handle;
 
 use super::slots::{NONE, Slots};
@@ -79,7 +79,7 @@ pub(super) struct Socket {
     pub(super) sends: Queue,
     /// The slot of the close that was started on it.
     pub(super) closing: u32,
-    pub(super) listener: bool,
+    pub(super) role: Role,
     /// The peer's stream has been read to its end, so there is nothing to discard.
     pub(super) ended: bool,
     /// The connection is dead, so there is nothing to flush or to wait for.
@@ -125,7 +125,15 @@ impl Sockets {
         self.live >= self.limit
     }
 
-    pub(super) fn insert(&mut self, handle: Handle, listener: bool) -> SocketId {
+    /// The entry that the next socket gets.
+    pub(super) fn next_slot(&self) -> u32 {
+        match self.free {
+            NONE => self.entries.len() as u32,
+            free => free,
+        }
+    }
+
+    pub(super) fn insert(&mut self, handle: Handle, role: Role) -> SocketId {
         debug_assert!(!self.is_full());
         self.live += 1;
         let generation = match self.free {
@@ -139,7 +147,7 @@ impl Sockets {
             receives: Queue::EMPTY,
             sends: Queue::EMPTY,
             closing: NONE,
-            listener,
+            role,
             ended: false,
             dead: false,
             broken: false,

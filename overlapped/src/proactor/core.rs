@@ -6,25 +6,25 @@
 //! ```
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::driver::{Driver, Live, Wait};
 use crate::ending::{Parcel, Raw};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::notify::Notify;
-use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, SocketId, Start};
+use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
 use crate::overlapped::Status;
 use crate::park;
 use crate::report::Report;
 use crate::socket::{Socket, SocketInner};
 use crate::sync::{Mutex, lock};
-use crate::sys::{Stream, WakeHandle};
+use crate::sys::{Maker, Stream, WakeHandle};
 
 use super::slots::{NONE, Place, Stage, Tables};
 
@@ -45,6 +45,7 @@ pub struct Core {
     tables: Mutex<Tables>,
     wake: WakeHandle,
     report: Report,
+    maker: Maker,
     limits: Limits,
     /// The driver's thread.
     home: AtomicUsize,
@@ -56,6 +57,7 @@ impl Core {
             tables: Mutex::new(Tables::new()),
             wake: driver.wake_handle(),
             report: driver.report().clone(),
+            maker: driver.maker(),
             limits,
             home: AtomicUsize::new(park::this_thread()),
         }
@@ -63,6 +65,10 @@ impl Core {
 
     pub(super) fn report(&self) -> &Report {
         &self.report
+    }
+
+    pub(super) fn maker(&self) -> &Maker {
+        &self.maker
     }
 
     pub(super) fn wake_handle(&self) -> &WakeHandle {
@@ -83,19 +89,16 @@ impl Core {
 
     // ---- sockets ----
 
-    pub(crate) fn adopt(this: &Arc<Core>, stream: Stream, peer: Option<SocketAddr>) -> Result<Socket, Failed<Stream>> {
-        Core::insert(this, stream, peer, None)
+    pub(crate) fn adopt(this: &Arc<Core>, stream: Stream, peer: Option<Address>) -> Result<Socket, Failed<Stream>> {
+        Core::insert(this, stream, Role::Stream, peer, None)
     }
 
-    pub(super) fn listener(this: &Arc<Core>, stream: Stream, local: SocketAddr) -> Result<Socket, Failed<Stream>> {
-        Core::insert(this, stream, None, Some(local))
-    }
-
-    fn insert(
+    pub(super) fn insert(
         this: &Arc<Core>,
         stream: Stream,
-        peer: Option<SocketAddr>,
-        listening: Option<SocketAddr>,
+        role: Role,
+        peer: Option<Address>,
+        listening: Option<Address>,
     ) -> Result<Socket, Failed<Stream>> {
         let refused =
             |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
@@ -109,7 +112,7 @@ impl Core {
             drop(tables);
             return refused(ErrorKind::LimitReached, "the proactor's table of sockets is full", stream);
         }
-        let id = tables.insert_entry(stream, listening.is_some());
+        let id = tables.insert_entry(stream, role);
         let inner = Arc::new(SocketInner::new(Arc::clone(this), id, view, peer, listening));
         tables.entries[id.slot as usize].inner = Arc::downgrade(&inner);
         Ok(Socket::new(inner))
@@ -193,7 +196,7 @@ impl Core {
         let Some(entry) = tables.find_entry(socket).filter(|entry| !entry.closing) else {
             return Err(Error::new(start.action(), ErrorKind::Closed).because("the socket is closed"));
         };
-        start.check_role(entry.listener())?;
+        start.check_role(entry.role)?;
         if let Some(direction) = start.direction() {
             let count = entry.count(direction);
             if *count as usize >= self.limits.queue {
@@ -362,12 +365,13 @@ impl Core {
         debug_assert!(matches!(slot.stage, Stage::Started(_)) && slot.generation == id.generation);
         let (socket, direction) = (slot.socket, slot.direction);
         let raw = Raw { action: slot.action, flags: slot.flags, result, buf };
+        let mut closed = None;
         if socket != NONE {
             match direction {
                 Some(direction) => *tables.entries[socket as usize].count(direction) -= 1,
                 None => {
-                    let place = tables.remove_entry(socket);
-                    debug_assert!(matches!(place, Place::Driver { .. }), "a socket that was closed");
+                    // If the driver never had it, this closes it.
+                    closed = Some(tables.remove_entry(socket));
                 }
             }
         }
@@ -375,7 +379,7 @@ impl Core {
         if slot.detached {
             let (stage, notify, waker) = tables.remove(id.slot);
             drop(tables);
-            drop((stage, waker));
+            drop((stage, waker, closed));
             return match notify {
                 Notify::Routine(queue, key) => drop(queue.ended(key, raw)),
                 Notify::Port(association, token) => association.ended(token, raw),
@@ -390,6 +394,7 @@ impl Core {
             _ => None,
         };
         drop(tables);
+        drop(closed);
         if let Some(event) = event {
             event.set();
         }
@@ -468,23 +473,27 @@ fn hand_over(tables: &mut Tables, driver: &mut Driver, index: u32) -> Option<(u6
         return None;
     };
     let is_close = action == Action::Close;
+    let ends = |error: Error, start: Start| Some((token, error, Op(start).into_buf()));
     let socket = slot.socket;
     if socket != NONE {
         let entry = &mut tables.entries[socket as usize];
-        if matches!(entry.place, Place::New { .. }) {
-            let Place::New { stream, listener } = std::mem::replace(&mut entry.place, Place::Free { next: NONE })
-            else {
+        if matches!(entry.place, Place::New(_)) {
+            let Place::New(stream) = std::mem::replace(&mut entry.place, Place::Free { next: NONE }) else {
                 unreachable!("seen just now")
             };
-            match driver.adopt_as(stream, listener) {
-                Ok(id) => entry.place = Place::Driver { id, listener },
-                Err(full) => unreachable!("the driver has as much room as the proactor: {}", full.error),
+            match driver.adopt_as(stream, entry.role) {
+                Ok(id) => entry.place = Place::Driver(id),
+                // The system does not let the driver wait for it; the next operation tries again.
+                Err(refused) => {
+                    entry.place = Place::New(refused.given);
+                    tables.slots[index as usize].stage = Stage::Started(OpId { slot: NONE, generation: 0 });
+                    return ends(refused.error, parcel.into_start());
+                }
             }
         }
-        let Place::Driver { id, .. } = entry.place else { unreachable!("a socket stays until its close has ended") };
+        let Place::Driver(id) = entry.place else { unreachable!("a socket stays until its close has ended") };
         parcel.start_mut().set_socket(id);
     }
-    let ends = |error: Error, start: Start| Some((token, error, Op(start).into_buf()));
     let slot = &mut tables.slots[index as usize];
     if cancelled && !is_close {
         slot.stage = Stage::Started(OpId { slot: NONE, generation: 0 });

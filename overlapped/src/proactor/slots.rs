@@ -6,7 +6,7 @@ use std::task::Waker;
 use crate::ending::{Parcel, Raw};
 use crate::error::Action;
 use crate::notify::Notify;
-use crate::op::{Direction, Flags, OpId, SocketId};
+use crate::op::{Direction, Flags, OpId, Role, SocketId};
 use crate::socket::SocketInner;
 use crate::sys::Stream;
 
@@ -47,19 +47,14 @@ pub(super) enum Place {
         next: u32,
     },
     /// The driver has not heard of it yet.
-    New {
-        stream: Stream,
-        listener: bool,
-    },
-    Driver {
-        id: SocketId,
-        listener: bool,
-    },
+    New(Stream),
+    Driver(SocketId),
 }
 
 pub(super) struct Entry {
     pub(super) generation: u32,
     pub(super) place: Place,
+    pub(super) role: Role,
     pub(super) closing: bool,
     /// Operations in flight, each way.
     pub(super) receives: u32,
@@ -74,10 +69,6 @@ impl Entry {
             Direction::Receive => &mut self.receives,
             Direction::Send => &mut self.sends,
         }
-    }
-
-    pub(super) fn listener(&self) -> bool {
-        matches!(self.place, Place::New { listener: true, .. } | Place::Driver { listener: true, .. })
     }
 }
 
@@ -204,13 +195,14 @@ impl Tables {
         }
     }
 
-    pub(super) fn insert_entry(&mut self, stream: Stream, listener: bool) -> SocketId {
+    pub(super) fn insert_entry(&mut self, stream: Stream, role: Role) -> SocketId {
         self.sockets += 1;
-        let place = Place::New { stream, listener };
+        let place = Place::New(stream);
         if self.free_entry == NONE {
             self.entries.push(Entry {
                 generation: 0,
                 place,
+                role,
                 closing: false,
                 receives: 0,
                 sends: 0,
@@ -223,6 +215,7 @@ impl Tables {
         let Place::Free { next } = entry.place else { unreachable!("a free entry is free") };
         self.free_entry = next;
         entry.place = place;
+        entry.role = role;
         entry.closing = false;
         SocketId { slot, generation: entry.generation }
     }

@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "this is where the operating system is called")]
 
+mod bound_path;
+mod choice;
 mod errno;
 mod socket;
 mod wake;
@@ -13,20 +15,20 @@ mod wake;
 #[cfg(target_os = "linux")]
 pub(crate) mod uring;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::driver::DriverConfig;
-use crate::error::Error;
+use crate::error::{Action, Error, ErrorKind};
 use crate::op::{Flags, OpId, ShutdownHow};
 use crate::pool::{Packet, Pool};
 use crate::report::{self, Report};
 use crate::time::Time;
 
 pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
+pub use socket::{DatagramOptions, ListenOptions, Stream, StreamOptions};
 pub(crate) use socket::{Handle, Tried, View};
-pub use socket::{ListenOptions, Stream, StreamOptions};
 pub use wake::WakeHandle;
 
 /// What a backend is asked to do. Buffers stay where they are until the request's last event.
@@ -37,7 +39,7 @@ pub(crate) enum Request<'a> {
     },
     Connect {
         handle: &'a Handle,
-        address: SocketAddr,
+        address: &'a Address,
     },
     /// Into the buffer's parts from byte `skip` on; as much as comes, not more than once.
     Recv {
@@ -56,6 +58,22 @@ pub(crate) enum Request<'a> {
         buf: &'a mut AnyBuf,
         skip: u64,
         flags: Flags,
+    },
+    /// One datagram into the buffer's parts.
+    RecvFrom {
+        handle: &'a Handle,
+        buf: &'a mut AnyBuf,
+        flags: Flags,
+    },
+    /// Datagrams into pooled buffers, as `RecvPooled`.
+    RecvFromPooled {
+        handle: &'a Handle,
+    },
+    /// One datagram of the buffer's parts.
+    SendTo {
+        handle: &'a Handle,
+        buf: &'a mut AnyBuf,
+        address: &'a Address,
     },
     Shutdown {
         handle: &'a Handle,
@@ -83,8 +101,20 @@ pub(crate) struct Event {
 pub(crate) enum Happened {
     /// It succeeded, and moved so many bytes where it moves any.
     Moved(u32),
-    Accepted(Handle, SocketAddr),
+    Accepted(Handle, Address),
     Packet(Packet),
+    /// A datagram, of which so many bytes are in the buffer; the rest, if it is truncated, is lost.
+    MovedFrom {
+        bytes: u32,
+        from: Address,
+        truncated: bool,
+    },
+    /// A datagram in a pooled buffer.
+    PacketFrom {
+        packet: Packet,
+        from: Address,
+        truncated: bool,
+    },
     /// There was no pooled buffer.
     Starved,
     /// The system's code.
@@ -107,12 +137,21 @@ macro_rules! dispatch {
 }
 
 impl Backend {
+    /// The one that is asked for, or else the best that works.
     pub(crate) fn new(config: &DriverConfig, pool: &Rc<Pool>) -> Result<Backend, Error> {
-        let why = match config.backend {
-            None => "the best that works here",
-            Some(report::Backend::Uring) => "asked for",
-        };
-        uring::Uring::new(config, Rc::clone(pool), why).map(Backend::Uring)
+        match choice::chosen(config)? {
+            Some((backend, why)) => Backend::forced(backend, config, pool, why),
+            None => choice::best(config, pool),
+        }
+    }
+
+    fn forced(backend: report::Backend, config: &DriverConfig, pool: &Rc<Pool>, why: &str) -> Result<Backend, Error> {
+        match backend {
+            #[cfg(target_os = "linux")]
+            report::Backend::Uring => uring::Uring::new(config, Rc::clone(pool), why).map(Backend::Uring),
+            other => Err(Error::new(Action::Setup, ErrorKind::Unsupported)
+                .because(format!("there is no backend {other} on {}", std::env::consts::OS))),
+        }
     }
 
     pub(crate) fn report(&self) -> &Report {
@@ -127,18 +166,22 @@ impl Backend {
         dispatch!(self, b => b.now())
     }
 
-    pub(crate) fn listen(&self, address: SocketAddr, options: &ListenOptions) -> Result<Handle, Error> {
+    /// What makes this backend's sockets.
+    pub(crate) fn maker(&self) -> Maker {
         match self {
             #[cfg(target_os = "linux")]
-            Backend::Uring(_) => Handle::listen(address, options),
+            Backend::Uring(_) => Maker::System,
         }
     }
 
-    pub(crate) fn socket(&self, family_of: SocketAddr) -> Result<Handle, Error> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Backend::Uring(_) => Handle::stream(family_of),
-        }
+    /// A socket comes to this backend, under the number by which requests name it.
+    pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
+        dispatch!(self, b => b.attach(socket, handle))
+    }
+
+    /// A socket on which nothing is in flight leaves it.
+    pub(crate) fn detach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
+        dispatch!(self, b => b.detach(socket, handle))
     }
 
     /// Whether one more start or cancel can be taken now; makes room if it can.
@@ -147,8 +190,8 @@ impl Backend {
     }
 
     /// Takes a request on. There is room, and no other request has this name.
-    pub(crate) fn start(&mut self, id: OpId, request: Request<'_>) {
-        dispatch!(self, b => b.start(id, request))
+    pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
+        dispatch!(self, b => b.start(id, socket, request))
     }
 
     /// Asks for a request to end. There is room.
@@ -168,6 +211,32 @@ impl Backend {
     /// The system did not let go: memory that it may still touch is never freed.
     pub(crate) fn leak(&mut self) {
         dispatch!(self, b => b.leak())
+    }
+}
+
+/// Makes sockets, on any thread.
+#[derive(Clone, Debug)]
+pub(crate) enum Maker {
+    System,
+}
+
+impl Maker {
+    pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
+        match self {
+            Maker::System => Handle::listen(address, options),
+        }
+    }
+
+    pub(crate) fn stream(&self, family_of: &Address) -> Result<Handle, Error> {
+        match self {
+            Maker::System => Handle::stream(family_of),
+        }
+    }
+
+    pub(crate) fn datagram(&self, address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
+        match self {
+            Maker::System => Handle::datagram(address, options),
+        }
     }
 }
 

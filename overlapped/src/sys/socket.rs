@@ -1,18 +1,25 @@
 //! Sockets of the operating system, and their options.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
 use crate::op::{Flags, Start};
 
+use super::bound_path::{self, BoundPath};
+
 /// A socket, as a backend knows it. Dropping it closes it.
 #[derive(Debug)]
-pub(crate) struct Handle(pub(super) Socket);
+pub(crate) struct Handle {
+    socket: Socket,
+    /// The file that a Unix listener is bound to, which goes with it.
+    _bound: Option<BoundPath>,
+}
 
 /// A connection that belongs to no driver at the moment: just accepted, or released. It may go to another thread; a driver
 /// takes it over with [`Driver::adopt`](crate::Driver::adopt). Dropping it closes the connection.
@@ -57,64 +64,158 @@ impl Default for StreamOptions {
     }
 }
 
-fn apply(socket: SockRef<'_>, options: &StreamOptions) -> io::Result<()> {
-    socket.set_tcp_nodelay(options.nodelay)?;
-    match options.keep_alive {
-        Some(idle) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(idle))?,
-        None => socket.set_keepalive(false)?,
+/// Options of a datagram socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatagramOptions {
+    /// Whether it may send to broadcast addresses.
+    pub broadcast: bool,
+    /// Bytes of the system's receive buffer; `None` leaves it to the system. Datagrams that find it full are lost.
+    pub receive_buffer: Option<usize>,
+    /// Bytes of the system's send buffer; `None` leaves it to the system.
+    pub send_buffer: Option<usize>,
+}
+
+fn apply(socket: SockRef<'_>, options: &StreamOptions, tcp: bool) -> io::Result<()> {
+    if tcp {
+        socket.set_tcp_nodelay(options.nodelay)?;
+        match options.keep_alive {
+            Some(idle) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(idle))?,
+            None => socket.set_keepalive(false)?,
+        }
     }
-    if let Some(bytes) = options.receive_buffer {
+    set_buffers(socket, options.receive_buffer, options.send_buffer)
+}
+
+fn set_buffers(socket: SockRef<'_>, receive: Option<usize>, send: Option<usize>) -> io::Result<()> {
+    if let Some(bytes) = receive {
         socket.set_recv_buffer_size(bytes)?;
     }
-    if let Some(bytes) = options.send_buffer {
+    if let Some(bytes) = send {
         socket.set_send_buffer_size(bytes)?;
     }
     Ok(())
 }
 
-fn tcp(family_of: SocketAddr) -> io::Result<Socket> {
-    Socket::new(Domain::for_address(family_of), Type::STREAM, Some(Protocol::TCP))
+fn new_socket(family_of: &Address, kind: Type) -> io::Result<Socket> {
+    match family_of {
+        Address::Ip(address) => {
+            let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
+            Socket::new(Domain::for_address(*address), kind, Some(protocol))
+        }
+        Address::Unix(_) | Address::Unnamed => Socket::new(Domain::UNIX, kind, None),
+    }
+}
+
+/// An address as the system wants it.
+pub(super) fn sock_addr(address: &Address) -> io::Result<SockAddr> {
+    match address {
+        Address::Ip(address) => Ok((*address).into()),
+        Address::Unix(path) => SockAddr::unix(path),
+        Address::Unnamed => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "an unnamed socket cannot be listened on or connected to"))
+        }
+    }
+}
+
+/// An address as the system gave it. Names without a path (Linux's abstract ones) are [`Address::Unnamed`].
+pub(super) fn address_from(address: &SockAddr) -> Address {
+    match (address.as_socket(), address.as_pathname()) {
+        (Some(address), _) => Address::Ip(address),
+        (None, Some(path)) => Address::Unix(path.to_owned()),
+        (None, None) => Address::Unnamed,
+    }
 }
 
 impl Handle {
-    pub(crate) fn listen(address: SocketAddr, options: &ListenOptions) -> Result<Handle, Error> {
+    fn of(socket: Socket) -> Handle {
+        Handle { socket, _bound: None }
+    }
+
+    pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
         let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
-        let socket = tcp(address).map_err(at(Action::Socket))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(options.only_v6).map_err(at(Action::Option))?;
+        let bound = bound_path::prepare(address)?;
+        let name = sock_addr(address).map_err(at(Action::Bind))?;
+        let socket = new_socket(address, Type::STREAM).map_err(at(Action::Socket))?;
+        if let Address::Ip(ip) = address {
+            if ip.is_ipv6() {
+                socket.set_only_v6(options.only_v6).map_err(at(Action::Option))?;
+            }
+            // So that a restarted server can bind while old connections are still in TIME_WAIT. (It does not let two
+            // listeners share a port; on Windows it would, and is not set there.)
+            #[cfg(unix)]
+            socket.set_reuse_address(true).map_err(at(Action::Option))?;
         }
-        // So that a restarted server can bind while old connections are still in TIME_WAIT. (It does not let two
-        // listeners share a port; on Windows it would, and is not set there.)
-        socket.set_reuse_address(true).map_err(at(Action::Option))?;
-        apply(SockRef::from(&socket), &options.stream).map_err(at(Action::Option))?;
-        socket.bind(&address.into()).map_err(at(Action::Bind))?;
+        apply(SockRef::from(&socket), &options.stream, address.ip().is_some()).map_err(at(Action::Option))?;
+        socket.bind(&name).map_err(at(Action::Bind))?;
+        let bound = bound.map(BoundPath::made);
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
-        Ok(Handle(socket))
+        Ok(Handle { socket, _bound: bound })
     }
 
-    pub(crate) fn stream(family_of: SocketAddr) -> Result<Handle, Error> {
+    pub(crate) fn stream(family_of: &Address) -> Result<Handle, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
-        let socket = tcp(family_of).map_err(failed)?;
-        apply(SockRef::from(&socket), &StreamOptions::default()).map_err(failed)?;
-        Ok(Handle(socket))
+        let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
+        apply(SockRef::from(&socket), &StreamOptions::default(), family_of.ip().is_some()).map_err(failed)?;
+        Ok(Handle::of(socket))
     }
 
-    pub(crate) fn local_addr(&self) -> Result<SocketAddr, Error> {
-        address_of(self.0.local_addr())
+    pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
+        let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
+        if address.ip().is_none() {
+            let why = "datagrams are sent between IP addresses";
+            return Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why));
+        }
+        let socket = new_socket(address, Type::DGRAM).map_err(at(Action::Socket))?;
+        socket.set_broadcast(options.broadcast).map_err(at(Action::Option))?;
+        set_buffers(SockRef::from(&socket), options.receive_buffer, options.send_buffer).map_err(at(Action::Option))?;
+        let name = sock_addr(address).map_err(at(Action::Bind))?;
+        socket.bind(&name).map_err(at(Action::Bind))?;
+        Ok(Handle::of(socket))
     }
 
-    pub(crate) fn peer_addr(&self) -> Result<SocketAddr, Error> {
-        address_of(self.0.peer_addr())
+    /// A connection that the system has just made for us.
+    #[cfg(unix)]
+    pub(super) fn accepted(fd: std::os::fd::OwnedFd) -> Handle {
+        Handle::of(fd.into())
+    }
+
+    /// The system's socket.
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    #[cfg(unix)]
+    pub(super) fn raw_fd(&self) -> std::os::fd::RawFd {
+        self.socket().as_raw_fd()
+    }
+
+    /// The system's socket, to be closed by whoever takes it. The path of a listener is gone with this.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
+        address_of(self.socket.local_addr())
+    }
+
+    pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
+        address_of(self.socket.peer_addr())
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        apply(SockRef::from(&self.0), options).map_err(|error| Error::io(Action::Option, &error))
+        set_options(SockRef::from(&self.socket), options)
     }
 
     /// Closing will reset the connection. A socket for which this cannot be set is not connected any more.
     pub(crate) fn reset_on_close(&self) {
-        let _ = self.0.set_linger(Some(Duration::ZERO));
+        let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
+}
+
+fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::io(Action::Option, &error);
+    let tcp = socket.local_addr().map_err(failed)?.as_socket().is_some();
+    apply(socket, options, tcp).map_err(failed)
 }
 
 /// A look at a socket that someone else owns, for what is done to it directly: options, addresses, and a transfer tried without waiting.
@@ -135,7 +236,7 @@ pub(crate) enum Tried {
 impl Handle {
     pub(crate) fn view(&self) -> View {
         // SAFETY: used while the gate is open, and the socket closed only after: see the type.
-        View(unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) })
+        View(unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) })
     }
 }
 
@@ -144,16 +245,16 @@ impl View {
         SockRef::from(&self.0)
     }
 
-    pub(crate) fn local_addr(&self) -> Result<SocketAddr, Error> {
+    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         address_of(self.socket().local_addr())
     }
 
-    pub(crate) fn peer_addr(&self) -> Result<SocketAddr, Error> {
+    pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
         address_of(self.socket().peer_addr())
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        apply(self.socket(), options).map_err(|error| Error::io(Action::Option, &error))
+        set_options(self.socket(), options)
     }
 
     /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
@@ -195,19 +296,18 @@ impl View {
     }
 }
 
-fn address_of(address: io::Result<socket2::SockAddr>) -> Result<SocketAddr, Error> {
-    let address = address.map_err(|error| Error::io(Action::Option, &error))?;
-    address.as_socket().ok_or_else(|| Error::new(Action::Option, ErrorKind::Unsupported).because("not an IP address"))
+fn address_of(address: io::Result<SockAddr>) -> Result<Address, Error> {
+    Ok(address_from(&address.map_err(|error| Error::io(Action::Option, &error))?))
 }
 
 impl Stream {
     /// The address of the peer.
-    pub fn peer_addr(&self) -> Result<SocketAddr, Error> {
+    pub fn peer_addr(&self) -> Result<Address, Error> {
         self.0.peer_addr()
     }
 
     /// The address of this end.
-    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
+    pub fn local_addr(&self) -> Result<Address, Error> {
         self.0.local_addr()
     }
 
@@ -222,22 +322,42 @@ impl Stream {
     }
 }
 
-impl From<TcpStream> for Stream {
+impl Stream {
     /// Takes over a connection of the standard library, with its options as they are; whether it blocks is the driver's
     /// affair from here on.
-    fn from(stream: TcpStream) -> Stream {
+    fn taken_over(socket: Socket) -> Stream {
         // `io_uring_enter(2)` lets a kernel report EAGAIN of a non-blocking socket instead of waiting for it; Linux 6.18 waits
         // all the same, but a receive that is tried again and again is not a risk to take. It fails only on what is no descriptor.
-        let _ = stream.set_nonblocking(false);
-        Stream(Handle(stream.into()))
+        let _ = socket.set_nonblocking(false);
+        Stream(Handle::of(socket))
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Stream {
+        Stream::taken_over(stream.into())
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixStream> for Stream {
+    fn from(stream: std::os::unix::net::UnixStream) -> Stream {
+        Stream::taken_over(std::os::fd::OwnedFd::from(stream).into())
     }
 }
 
 impl TryFrom<Stream> for TcpStream {
     type Error = Error;
     /// Makes it a blocking connection of the standard library.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is a connection of another kind.
     fn try_from(stream: Stream) -> Result<TcpStream, Error> {
-        stream.0.0.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
-        Ok(stream.0.0.into())
+        if stream.local_addr()?.ip().is_none() {
+            return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because("it is not a TCP connection"));
+        }
+        let socket = stream.0.into_socket();
+        socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
+        Ok(socket.into())
     }
 }

@@ -1,12 +1,8 @@
 //! Ending a driver's wait from another thread.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::Arc;
 
-use crate::error::{Action, Error};
 use crate::sync::{AtomicU8, Ordering};
 
 /// The driver's thread is running and will look around before it waits.
@@ -27,32 +23,20 @@ pub struct WakeHandle {
 
 struct Shared {
     state: AtomicU8,
-    /// An `eventfd`, blocking, so that io_uring waits for it rather than report that nothing is there.
-    file: File,
+    /// Ends the wait of a thread that is in the system.
+    alarm: Box<dyn Fn() + Send + Sync>,
 }
 
 impl WakeHandle {
-    pub(crate) fn new() -> Result<WakeHandle, Error> {
-        // SAFETY: a plain system call; the result is checked.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(Error::io(Action::Setup, &std::io::Error::last_os_error()));
-        }
-        // SAFETY: the descriptor is new and nobody else's.
-        let file = unsafe { File::from_raw_fd(fd) };
-        Ok(WakeHandle { shared: Arc::new(Shared { state: AtomicU8::new(RUNNING), file }) })
+    pub(super) fn new(alarm: impl Fn() + Send + Sync + 'static) -> WakeHandle {
+        WakeHandle { shared: Arc::new(Shared { state: AtomicU8::new(RUNNING), alarm: Box::new(alarm) }) }
     }
 
     /// Ends the driver's present wait, or its next one.
     pub fn wake(&self) {
         if self.shared.state.swap(WOKEN, Ordering::AcqRel) == WAITING {
-            // A write to an eventfd fails only when its counter is full, and then it is awake anyway.
-            let _ = (&self.shared.file).write(&1u64.to_ne_bytes());
+            (self.shared.alarm)();
         }
-    }
-
-    pub(super) fn raw_fd(&self) -> RawFd {
-        self.shared.file.as_raw_fd()
     }
 
     /// The driver is about to wait: says whether it may, or has been woken already.

@@ -12,7 +12,7 @@ fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back() {
     let mut bench = Bench::with(DriverConfig { operations: 5, sockets: 2, queue: 3, ..Default::default() });
     let (socket, _peer) = bench.pair();
     let (other, _peer2) = bench.pair();
-    let third = bench.driver.socket(([127, 0, 0, 1], 1).into()).unwrap_err();
+    let third = bench.driver.socket(std::net::SocketAddr::from(([127, 0, 0, 1], 1))).unwrap_err();
     assert_eq!(third.kind(), ErrorKind::LimitReached);
     for _ in 0..3 {
         bench.submit(Op::recv(socket, vec![0u8; 1]));

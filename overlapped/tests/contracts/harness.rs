@@ -37,8 +37,8 @@ impl Bench {
     }
 
     pub(crate) fn listen(&mut self) -> (SocketId, SocketAddr) {
-        let listener = self.driver.listen("127.0.0.1:0".parse().unwrap(), &Default::default()).unwrap();
-        (listener, self.driver.local_addr(listener).unwrap())
+        let listener = self.driver.listen("127.0.0.1:0", &Default::default()).unwrap();
+        (listener, self.driver.local_addr(listener).unwrap().ip().unwrap())
     }
 
     pub(crate) fn submit(&mut self, op: Op) -> OpId {

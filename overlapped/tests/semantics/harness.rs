@@ -131,8 +131,8 @@ pub(crate) fn pair(proactor: &Proactor) -> (Socket, TcpStream) {
 }
 
 pub(crate) fn listen(proactor: &Proactor) -> (Socket, SocketAddr) {
-    let listener = proactor.listen("127.0.0.1:0".parse().unwrap(), &Default::default()).unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = proactor.listen("127.0.0.1:0", &Default::default()).unwrap();
+    let address = listener.local_addr().unwrap().ip().unwrap();
     (listener, address)
 }
 

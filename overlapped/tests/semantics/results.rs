@@ -61,8 +61,8 @@ fn a_reset_by_the_peer_is_reset(proactor: &Proactor) {
 fn an_address_in_use_is_in_use(proactor: &Proactor) {
     let first = listen(proactor).0;
     let address = first.local_addr().unwrap();
-    let error = proactor.listen(address, &Default::default()).unwrap_err();
-    assert_eq!((error.kind(), error.address()), (ErrorKind::InUse, Some(address)));
+    let error = proactor.listen(&address, &Default::default()).unwrap_err();
+    assert_eq!((error.kind(), error.address()), (ErrorKind::InUse, Some(&address)));
 }
 
 fn a_result_is_waited_for_by_any_thread(proactor: &Proactor) {
@@ -85,8 +85,8 @@ fn accept_and_connect(proactor: &Proactor) {
     let listener = listen(proactor).0;
     let address = listener.local_addr().unwrap();
     let accept = listener.accept().start().unwrap();
-    let client = proactor.socket(address, &Default::default()).unwrap();
-    let connect = client.connect(address).start().unwrap();
+    let client = proactor.socket(&address, &Default::default()).unwrap();
+    let connect = client.connect(&address).start().unwrap();
     let hello = client.send(b"hello".to_vec()).start().unwrap();
     end(connect).unwrap();
     let accepted = end(accept).unwrap();

@@ -123,7 +123,10 @@ fn errors_of_the_system_are_endings(proactor: &Proactor) {
     assert_eq!(recv.result(WAIT).unwrap_err().kind(), ErrorKind::NotConnected);
     let mut connect = socket.connect(nobody).start().expect("that nobody listens too");
     let error = connect.result(WAIT).unwrap_err();
-    assert_eq!((error.kind(), error.action(), error.address()), (ErrorKind::Refused, Action::Connect, Some(nobody)));
+    assert_eq!(
+        (error.kind(), error.action(), error.address()),
+        (ErrorKind::Refused, Action::Connect, Some(&nobody.into()))
+    );
     close(&socket);
 }
 

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
-use io_uring::types::BufRingEntry;
+use io_uring::types::{BufRingEntry, RecvMsgOut};
 
 use crate::error::{Action, Error};
 use crate::pool::{Packet, Pool};
+use crate::sys::Happened;
 
 /// The one group of buffers that a driver's ring has.
 const GROUP: u16 = 0;
@@ -73,6 +74,19 @@ impl BufRing {
     pub(super) fn packet(&self, buffer: u16, len: usize) -> Packet {
         // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many bytes are written.
         unsafe { self.pool.packet(buffer, len) }
+    }
+
+    /// A buffer in which the kernel has written a head, the sender's address and a datagram.
+    pub(super) fn datagram(&self, buffer: u16, bytes: usize, header: &libc::msghdr) -> Result<Happened, i32> {
+        // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many bytes are written.
+        let written = unsafe { std::slice::from_raw_parts(self.pool.buffer(buffer).as_ptr(), bytes) };
+        let message = RecvMsgOut::parse(written, header).map_err(|()| libc::EIO)?;
+        let payload = message.payload_data();
+        let (start, len) = (payload.as_ptr() as usize - written.as_ptr() as usize, payload.len());
+        let (from, truncated) = (super::name_of(message.name_data()), message.is_payload_truncated());
+        // SAFETY: as above; the payload lies within what is written.
+        let packet = unsafe { self.pool.packet_at(buffer, start, len) };
+        Ok(Happened::PacketFrom { packet, from, truncated })
     }
 
     pub(super) fn put_back(&self, buffer: u16) {

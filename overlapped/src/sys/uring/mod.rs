@@ -5,17 +5,20 @@
 
 mod buf_ring;
 mod enter;
+mod event_fd;
 mod probe;
 mod setup;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
+use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error};
@@ -24,9 +27,11 @@ use crate::pool::Pool;
 use crate::report::Report;
 use crate::time::Time;
 
+use super::socket::{address_from, sock_addr};
 use super::{Event, Handle, Happened, Request, WakeHandle};
 use buf_ring::BufRing;
 use enter::Entrance;
+use event_fd::EventFd;
 use probe::Features;
 
 /// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
@@ -46,6 +51,9 @@ enum Kind {
     Pooled = 3,
     Cancel = 4,
     Wake = 5,
+    /// A datagram into its own buffers; it has a [`Scratch`], in which its sender is.
+    From = 6,
+    PooledFrom = 7,
 }
 
 impl Kind {
@@ -56,7 +64,9 @@ impl Kind {
             2 => Kind::Accept,
             3 => Kind::Pooled,
             4 => Kind::Cancel,
-            _ => Kind::Wake,
+            5 => Kind::Wake,
+            6 => Kind::From,
+            _ => Kind::PooledFrom,
         }
     }
 }
@@ -79,10 +89,29 @@ struct Scratch {
 
 impl Scratch {
     fn new() -> Box<Scratch> {
-        let nowhere: SocketAddr = ([0, 0, 0, 0], 0).into();
         // SAFETY: all zeroes is a valid `msghdr`: no name, no parts, no control data.
         let header = unsafe { std::mem::zeroed() };
-        Box::new(Scratch { header, parts: Vec::new(), address: nowhere.into() })
+        Box::new(Scratch { header, parts: Vec::new(), address: nowhere() })
+    }
+
+    /// Where the sender's address is to be written.
+    fn take_name(&mut self) {
+        self.address = nowhere();
+        self.header.msg_name = self.address.as_ptr().cast_mut().cast();
+        self.header.msg_namelen = NAME_BYTES;
+    }
+
+    /// Whom the datagram is for.
+    fn give_name(&mut self, address: socket2::SockAddr) {
+        self.address = address;
+        self.header.msg_name = self.address.as_ptr().cast_mut().cast();
+        self.header.msg_namelen = self.address.len();
+    }
+
+    /// The sender's address, that the kernel has written.
+    fn name(&self) -> Address {
+        // SAFETY: the kernel has written an address of this length over the storage, which is all zeroes otherwise.
+        name_of(unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), self.header.msg_namelen as usize) })
     }
 
     /// Names the parts of `buf` from byte `skip` on.
@@ -110,6 +139,27 @@ impl Scratch {
     }
 }
 
+/// Room for the address of any family.
+const NAME_BYTES: u32 = size_of::<libc::sockaddr_storage>() as u32;
+
+/// An address that is none, with room for any.
+fn nowhere() -> socket2::SockAddr {
+    let nowhere: SocketAddr = ([0, 0, 0, 0], 0).into();
+    nowhere.into()
+}
+
+/// An address as the kernel writes it.
+fn name_of(bytes: &[u8]) -> Address {
+    let mut storage = socket2::SockAddrStorage::zeroed();
+    let len = bytes.len().min(size_of::<socket2::SockAddrStorage>());
+    // SAFETY: the storage has at least `len` bytes, any of which are valid.
+    let address = unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut storage).cast(), len);
+        socket2::SockAddr::new(storage, len as u32)
+    };
+    address_from(&address)
+}
+
 /// What this backend remembers of an operation's slot.
 struct Slot {
     kind: Kind,
@@ -123,7 +173,10 @@ pub(crate) struct Uring {
     slots: Vec<Slot>,
     #[expect(clippy::vec_box, reason = "a scratch must not move while the kernel reads it")]
     spare: Vec<Box<Scratch>>,
+    /// What ended without the kernel.
+    refused: VecDeque<Event>,
     wake: WakeHandle,
+    alarm: EventFd,
     /// What the kernel reads from the wake-up's descriptor; boxed, for it must not move.
     wake_count: Box<u64>,
     wake_armed: bool,
@@ -138,7 +191,9 @@ impl Uring {
         let (mut ring, mut report) = setup::ring(config, why)?;
         let features = probe::probe(&mut ring, config, &mut report)?;
         let buffers = BufRing::register(&ring, pool)?;
-        let wake = WakeHandle::new()?;
+        let alarm = EventFd::new()?;
+        let rings = alarm.clone();
+        let wake = WakeHandle::new(move || rings.ring());
         let (entrance, feature) = Entrance::new(&ring);
         report.features.push(feature);
         Ok(Uring {
@@ -147,7 +202,9 @@ impl Uring {
             buffers,
             slots: Vec::new(),
             spare: Vec::new(),
+            refused: VecDeque::new(),
             wake,
+            alarm,
             wake_count: Box::new(0),
             wake_armed: false,
             discard: vec![0; DISCARD_BYTES].into(),
@@ -190,7 +247,15 @@ impl Uring {
         pushed.expect("the driver asks for room first");
     }
 
-    pub(crate) fn start(&mut self, id: OpId, request: Request<'_>) {
+    pub(crate) fn attach(&mut self, _: u32, _: &Handle) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(crate) fn detach(&mut self, _: u32, _: &Handle) -> Result<(), Error> {
+        Ok(())
+    }
+
+    pub(crate) fn start(&mut self, id: OpId, _socket: u32, request: Request<'_>) {
         if self.slots.len() <= id.slot as usize {
             self.slots.resize_with(id.slot as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
         }
@@ -199,7 +264,7 @@ impl Uring {
         let entry = match request {
             Request::Accept { handle, multi } => {
                 kind = Kind::Accept;
-                let fd = Fd(handle.0.as_raw_fd());
+                let fd = Fd(handle.raw_fd());
                 if multi && self.features.multishot_accept {
                     opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
                 } else {
@@ -208,13 +273,14 @@ impl Uring {
                 }
             }
             Request::Connect { handle, address } => {
+                let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
                 let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
-                scratch.address = address.into();
+                scratch.address = address;
                 let (ptr, len) = (scratch.address.as_ptr(), scratch.address.len());
-                opcode::Connect::new(Fd(handle.0.as_raw_fd()), ptr.cast(), len).build()
+                opcode::Connect::new(Fd(handle.raw_fd()), ptr.cast(), len).build()
             }
             Request::Recv { handle, buf, skip, flags } => {
-                let (fd, flags) = (Fd(handle.0.as_raw_fd()), message_flags(flags));
+                let (fd, flags) = (Fd(handle.raw_fd()), message_flags(flags));
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
                 } else {
@@ -225,12 +291,12 @@ impl Uring {
             }
             Request::RecvPooled { handle } => {
                 kind = Kind::Pooled;
-                self.receive_pooled(Fd(handle.0.as_raw_fd()))
+                self.receive_pooled(Fd(handle.raw_fd()))
             }
             Request::Send { handle, buf, skip, flags } => {
                 // With MSG_WAITALL the kernel itself goes on after a short write, where it can.
                 let flags = message_flags(flags) | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-                let fd = Fd(handle.0.as_raw_fd());
+                let fd = Fd(handle.raw_fd());
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
                 } else {
@@ -239,26 +305,70 @@ impl Uring {
                     opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags as u32).build()
                 }
             }
+            Request::RecvFrom { handle, buf, flags } => {
+                kind = Kind::From;
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                scratch.gather(buf, 0);
+                scratch.take_name();
+                let (fd, flags) = (Fd(handle.raw_fd()), message_flags(flags) as u32);
+                opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags).build()
+            }
+            Request::RecvFromPooled { handle } => {
+                if !self.features.multishot_receive {
+                    return self.refuse(id, libc::EOPNOTSUPP);
+                }
+                kind = Kind::PooledFrom;
+                // The kernel writes a head, the sender's address and the datagram into the buffer.
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                scratch.header.msg_namelen = NAME_BYTES;
+                let (fd, group) = (Fd(handle.raw_fd()), self.buffers.group());
+                opcode::RecvMsgMulti::new(fd, &raw const scratch.header, group).flags(libc::MSG_TRUNC as u32).build()
+            }
+            Request::SendTo { handle, buf, address } => {
+                let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                scratch.gather(buf, 0);
+                scratch.give_name(address);
+                let flags = libc::MSG_NOSIGNAL as u32;
+                opcode::SendMsg::new(Fd(handle.raw_fd()), &raw const scratch.header).flags(flags).build()
+            }
             Request::Shutdown { handle, how } => {
                 let how = match how {
                     ShutdownHow::Receive => libc::SHUT_RD,
                     ShutdownHow::Send => libc::SHUT_WR,
                     ShutdownHow::Both => libc::SHUT_RDWR,
                 };
-                opcode::Shutdown::new(Fd(handle.0.as_raw_fd()), how).build()
+                opcode::Shutdown::new(Fd(handle.raw_fd()), how).build()
             }
             Request::Discard { handle } => {
                 // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the buffer: nobody reads it.
                 let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
-                opcode::Recv::new(Fd(handle.0.as_raw_fd()), ptr, len).flags(libc::MSG_TRUNC).build()
+                opcode::Recv::new(Fd(handle.raw_fd()), ptr, len).flags(libc::MSG_TRUNC).build()
             }
-            Request::Close { handle } => opcode::Close::new(Fd(OwnedFd::from(handle.0).into_raw_fd())).build(),
+            Request::Close { handle } => {
+                opcode::Close::new(Fd(OwnedFd::from(handle.into_socket()).into_raw_fd())).build()
+            }
         };
-        if scratch.is_some() {
+        if scratch.is_some() && kind == Kind::Plain {
             kind = Kind::Vectored;
         }
         self.slots[id.slot as usize] = Slot { kind, scratch };
         self.push(entry.user_data(user_data(id, kind)));
+    }
+
+    /// Ends a request that the kernel is not asked for.
+    fn refuse(&mut self, id: OpId, code: i32) {
+        self.refused.push_back(Event { id, more: false, happened: Happened::Failed(code) });
+    }
+
+    /// A request's scratch has served; it is kept for the next.
+    fn release(&mut self, id: OpId) {
+        // A slot is freed by its request's last event, so the scratch is this request's.
+        if let Some(mut scratch) = self.slots[id.slot as usize].scratch.take() {
+            scratch.header.msg_name = std::ptr::null_mut();
+            scratch.header.msg_namelen = 0;
+            self.spare.push(scratch);
+        }
     }
 
     fn receive_pooled(&self, fd: Fd) -> squeue::Entry {
@@ -284,7 +394,7 @@ impl Uring {
         self.buffers.refill();
         if !self.wake_armed {
             let ptr: *mut u64 = &mut *self.wake_count;
-            let entry = opcode::Read::new(Fd(self.wake.raw_fd()), ptr.cast(), size_of::<u64>() as u32).build();
+            let entry = opcode::Read::new(Fd(self.alarm.raw_fd()), ptr.cast(), size_of::<u64>() as u32).build();
             self.push(entry.user_data(Kind::Wake as u64));
             self.wake_armed = true;
         }
@@ -293,7 +403,8 @@ impl Uring {
             Some(Time::ZERO) => Some(Duration::ZERO),
             Some(until) => Some(until - self.now()),
         };
-        if limit == Some(Duration::ZERO) || !self.ring.completion().is_empty() || !self.wake.may_wait() {
+        let idle = self.refused.is_empty() && self.ring.completion().is_empty();
+        if limit == Some(Duration::ZERO) || !idle || !self.wake.may_wait() {
             let entered = self.enter(Some(Duration::ZERO));
             self.wake.runs();
             return entered;
@@ -318,6 +429,9 @@ impl Uring {
     }
 
     pub(crate) fn next(&mut self) -> Option<Event> {
+        if let Some(event) = self.refused.pop_front() {
+            return Some(event);
+        }
         loop {
             let entry = self.ring.completion().next()?;
             if let Some(event) = self.translate(&entry) {
@@ -353,7 +467,7 @@ impl Uring {
             }
             Kind::Accept if result >= 0 => {
                 // SAFETY: the kernel has just made this descriptor for us.
-                let handle = Handle(unsafe { OwnedFd::from_raw_fd(result) }.into());
+                let handle = Handle::accepted(unsafe { OwnedFd::from_raw_fd(result) });
                 match handle.peer_addr() {
                     Ok(peer) => Happened::Accepted(handle, peer),
                     // It was reset while it stood in the backlog.
@@ -361,15 +475,45 @@ impl Uring {
                 }
             }
             Kind::Vectored => {
-                // A slot is freed by its request's last event, so the scratch is this request's.
-                if let Some(scratch) = self.slots[id.slot as usize].scratch.take() {
-                    self.spare.push(scratch);
-                }
+                self.release(id);
                 moved(result)
+            }
+            Kind::From => {
+                let scratch = self.slots[id.slot as usize].scratch.as_ref().expect("it was given one");
+                let truncated = scratch.header.msg_flags & libc::MSG_TRUNC != 0;
+                let happened = match result {
+                    0.. => Happened::MovedFrom { bytes: result as u32, from: scratch.name(), truncated },
+                    _ => Happened::Failed(-result),
+                };
+                self.release(id);
+                happened
+            }
+            Kind::PooledFrom => {
+                let happened = self.datagram(id, result, cqueue::buffer_select(flags));
+                if !more {
+                    self.release(id);
+                }
+                happened
             }
             Kind::Plain | Kind::Accept => moved(result),
         };
         Some(Event { id, more, happened })
+    }
+
+    /// A datagram in a pooled buffer, behind a head and its sender's address.
+    fn datagram(&mut self, id: OpId, result: i32, buffer: Option<u16>) -> Happened {
+        let Some(buffer) = buffer else {
+            return if result == -libc::ENOBUFS { Happened::Starved } else { Happened::Failed(-result) };
+        };
+        let scratch = self.slots[id.slot as usize].scratch.as_ref().expect("it was given one");
+        let parsed = match usize::try_from(result) {
+            Ok(bytes) => self.buffers.datagram(buffer, bytes, &scratch.header),
+            Err(_) => Err(-result),
+        };
+        parsed.unwrap_or_else(|code| {
+            self.buffers.put_back(buffer);
+            Happened::Failed(code)
+        })
     }
 
     pub(crate) fn leak(&mut self) {
