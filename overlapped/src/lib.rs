@@ -64,6 +64,8 @@ mod ending;
 mod error;
 mod event;
 mod mailbox;
+#[cfg(all(test, loom))]
+mod models;
 mod notify;
 mod op;
 mod operation;

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::sys::WakeHandle;
 
 /// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
@@ -37,8 +38,7 @@ struct Queue<M> {
 
 impl<M> Shared<M> {
     fn lock(&self) -> MutexGuard<'_, Queue<M>> {
-        // Nothing that can panic runs under the lock.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) enum Notify {
     /// Model I: the event is set; the result waits to be asked for.
     Event(Event),
     /// Model II: the routine under this key is queued to its thread.
-    Routine(Arc<routine::Queue>, usize),
+    Routine(routine::SharedQueue, usize),
     /// Model III: a packet is queued to the socket's port.
     Port(Arc<Association>, u64),
 }

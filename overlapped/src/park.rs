@@ -11,7 +11,7 @@ use std::{cell::Cell, cell::RefCell, pin::pin, sync::Arc};
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind};
 use crate::proactor::LocalTurn;
-use crate::sync::{Thread, current_thread};
+use crate::sync::{self, Thread, current_thread, thread_local};
 use crate::sys::WakeHandle;
 use crate::time::Time;
 
@@ -31,12 +31,13 @@ pub(crate) fn this_thread() -> usize {
 
 /// Gives this thread a proactor of its own; `false` if it has one.
 pub(crate) fn set_local(local: &Rc<LocalTurn>) -> bool {
-    LOCAL.with_borrow_mut(|here| match here {
-        Some(_) => false,
-        None => {
+    LOCAL.with(|here| {
+        let mut here = here.borrow_mut();
+        let free = here.is_none();
+        if free {
             *here = Some(Rc::clone(local));
-            true
         }
+        free
     })
 }
 
@@ -51,7 +52,7 @@ fn local() -> Option<Rc<LocalTurn>> {
 
 /// This thread serves a proactor from here on.
 pub(crate) fn serve() {
-    SERVES.set(true);
+    SERVES.with(|serves| serves.set(true));
 }
 
 /// How a waiting thread is told to look again.
@@ -103,7 +104,7 @@ impl Unparks {
 pub(crate) fn now() -> Time {
     match local() {
         Some(local) => local.now(),
-        None => Time::real(),
+        None => clock(),
     }
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn is_over(until: Option<Time>) -> bool {
 /// # Errors
 /// `WouldDeadlock` on the thread of a proactor; what the backend says, on a thread that has a proactor of its own.
 pub(crate) fn park(until: Option<Time>) -> Result<(), Error> {
-    if SERVES.get() {
+    if SERVES.with(Cell::get) {
         return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock)
             .because("this is the proactor's own thread, which would have to end the wait; wait on another thread"));
     }
@@ -141,18 +142,37 @@ pub(crate) fn park(until: Option<Time>) -> Result<(), Error> {
 #[cfg(not(loom))]
 fn sleep(until: Option<Time>) {
     match until {
-        None => std::thread::park(),
-        Some(until) => std::thread::park_timeout(until - Time::real()),
+        None => sync::park(),
+        Some(until) => std::thread::park_timeout(until - clock()),
     }
+}
+
+#[cfg(not(loom))]
+fn clock() -> Time {
+    Time::real()
 }
 
 #[cfg(loom)]
 fn sleep(until: Option<Time>) {
     match until {
-        None => loom::thread::park(),
-        // Time passes whenever it likes.
-        Some(_) => loom::thread::yield_now(),
+        None => sync::park(),
+        // However little the other threads have done meanwhile, the time has come.
+        Some(until) => {
+            loom::thread::yield_now();
+            CLOCK.with(|clock| clock.set(clock.get().max(until)));
+        }
     }
+}
+
+/// In a model, every thread's time is its own, and passes only in its sleep.
+#[cfg(loom)]
+fn clock() -> Time {
+    CLOCK.with(Cell::get)
+}
+
+#[cfg(loom)]
+thread_local! {
+    static CLOCK: Cell<Time> = Cell::new(Time::from_nanos(1));
 }
 
 /// Before a wait that has found nothing: a thread with a proactor of its own turns that once even if it is not to wait, for that is how its

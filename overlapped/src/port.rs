@@ -16,7 +16,7 @@ use crate::op::OpId;
 use crate::overlapped::Status;
 use crate::park::{self, Unpark, Unparks};
 use crate::proactor::Core;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock, thread_local};
 
 /// A completion port: operations that have ended, and packets of the program's own, in one queue from which several threads take.
 ///

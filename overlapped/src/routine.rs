@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use slab::Slab;
 
@@ -16,7 +15,7 @@ use crate::ending::Raw;
 use crate::error::{Action, Error, ErrorKind};
 use crate::event::{Event, WaitFor, wait_for};
 use crate::park::{self, Unpark};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Arc, Mutex, lock, thread_local};
 use crate::wait_set::WaitSet;
 
 /// Routines of its own that a thread can have queued and not yet run.
@@ -27,6 +26,9 @@ type OwnRoutine = Box<dyn FnOnce() + Send>;
 
 /// What other threads see of a thread's routines.
 pub(crate) struct Queue(Mutex<State>);
+
+/// The `Arc` that loom replaces: how many hold one matters here.
+pub(crate) type SharedQueue = Arc<Queue>;
 
 struct State {
     /// The thread is there and takes routines.
@@ -102,7 +104,7 @@ impl Queue {
 
 /// The routines of this thread.
 struct Routines {
-    queue: Arc<Queue>,
+    queue: SharedQueue,
     closures: RefCell<Slab<Routine>>,
     /// A routine is running, or some of a snapshot are still to run.
     running: Cell<bool>,
@@ -133,7 +135,7 @@ thread_local! {
 
 /// Keeps a closure for this thread; gives the queue to which the operation's end is to be sent, and the key. It fails on a thread that is
 /// at its end.
-pub(crate) fn keep(routine: Routine) -> Option<(Arc<Queue>, usize)> {
+pub(crate) fn keep(routine: Routine) -> Option<(SharedQueue, usize)> {
     ROUTINES
         .try_with(|routines| {
             let key = routines.closures.borrow_mut().insert(routine);
@@ -287,7 +289,7 @@ fn is_alone() -> bool {
 
 /// The routines of one thread: any thread can queue its own there (`QueueUserAPC`). They run when that thread waits alertably.
 #[derive(Clone)]
-pub struct RoutineQueue(Arc<Queue>);
+pub struct RoutineQueue(SharedQueue);
 
 impl RoutineQueue {
     /// That of the thread that calls.

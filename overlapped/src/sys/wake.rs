@@ -56,3 +56,32 @@ impl fmt::Debug for WakeHandle {
         f.write_str("WakeHandle")
     }
 }
+
+/// For `loom`: a handle, and a turn that waits for nothing else.
+#[cfg(all(test, loom))]
+pub(crate) mod model {
+    use std::sync::Arc;
+
+    use super::WakeHandle;
+    use crate::sync::Notify;
+
+    /// The thread of a backend on which nothing is in flight. What it waits on stays rung until it has waited for it; once in its life it ends a wait for no reason, as a
+    /// completion or a signal would.
+    pub(crate) struct Waits(WakeHandle, Arc<Notify>);
+
+    pub(crate) fn handle() -> (WakeHandle, Waits) {
+        let bell = Arc::new(Notify::new());
+        let rings = Arc::clone(&bell);
+        let handle = WakeHandle::new(move || rings.notify());
+        (handle.clone(), Waits(handle, bell))
+    }
+
+    impl Waits {
+        pub(crate) fn turn(&self) {
+            if self.0.may_wait() {
+                self.1.wait();
+            }
+            self.0.runs();
+        }
+    }
+}
