@@ -45,9 +45,9 @@ impl WakeHandle {
         state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The driver runs again.
+    /// The driver runs again. It reads what it overwrites: what was written before a wake-up that this puts an end to is seen from here on.
     pub(super) fn runs(&self) {
-        self.shared.state.store(RUNNING, Ordering::Release);
+        self.shared.state.swap(RUNNING, Ordering::AcqRel);
     }
 }
 

@@ -1,0 +1,63 @@
+//! The driver's wake-up: none is lost between a driver that is about to wait, waits or runs again, and threads that wake it.
+
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+
+use super::{explore, join};
+use crate::{WakeHandle, mailbox};
+
+#[test]
+fn a_wake_ends_the_present_turn_or_the_next() {
+    explore(None, || {
+        let wake = WakeHandle::new().unwrap();
+        let (sender, mut mail) = mailbox(2, wake.clone());
+        let sending = thread::spawn(move || sender.send(1).unwrap());
+        let mut got = mail.take().next();
+        while got.is_none() {
+            wake.turn();
+            got = mail.take().next();
+        }
+        assert_eq!(got, Some(1));
+        join(sending);
+    });
+}
+
+#[test]
+fn a_wake_while_the_driver_runs_again_is_not_lost() {
+    explore(None, || {
+        let wake = WakeHandle::new().unwrap();
+        let (sender, mut mail) = mailbox(2, wake.clone());
+        let senders = [1, 2].map(|message| {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send(message).unwrap())
+        });
+        let mut sum = 0;
+        while sum < 3 {
+            wake.turn();
+            sum += mail.take().sum::<i32>();
+        }
+        senders.into_iter().for_each(join);
+    });
+}
+
+/// The program's own flags: the wake-up alone must order what was written before it before what the driver's thread reads after its turn.
+#[test]
+fn what_was_written_before_a_wake_is_seen_after_the_turn_it_ended() {
+    explore(None, || {
+        let wake = WakeHandle::new().unwrap();
+        let flags = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let wakers = [0, 1].map(|flag| {
+            let (wake, flags) = (wake.clone(), Arc::clone(&flags));
+            thread::spawn(move || {
+                flags[flag].store(true, Ordering::Relaxed);
+                wake.wake();
+            })
+        });
+        while !flags.iter().all(|flag| flag.load(Ordering::Relaxed)) {
+            wake.turn();
+        }
+        wakers.into_iter().for_each(join);
+    });
+}
