@@ -4,6 +4,7 @@
 
 mod event;
 mod port;
+mod wait_set;
 mod wake;
 
 use loom::thread::JoinHandle;

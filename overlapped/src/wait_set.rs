@@ -16,28 +16,34 @@ pub(crate) struct SetState {
     /// Members that have been set and not been looked at since they were last found reset. Each at most once.
     listed: Vec<usize>,
     signalled: usize,
-    waiters: Vec<usize>,
+    /// Those that wait: the waiter, and the number of its wait.
+    waiters: Vec<(usize, u64)>,
+    /// How many waits for any member have begun.
+    waits: u64,
 }
+
+/// The number of a wait that asks only for what is signalled now.
+const NO_WAIT: u64 = u64::MAX;
 
 struct Member {
     event: u32,
     listed: bool,
-    /// It was set while a thread waited: that thread is told of it even if it has been reset since.
-    fired: bool,
+    /// How many waits had begun when it was last set: those of them that are still under way are told of it even if it has been reset since.
+    set_in: u64,
 }
 
-/// What a wait looks for in its set. It is told whether the wait has been fulfilled.
-type Look<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, bool) -> Option<R> + 'a;
+/// What a wait looks for in its set. It is told the number of the wait if that has been fulfilled.
+type Look<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) -> Option<R> + 'a;
 
 impl SetState {
     pub(crate) fn member_set(&mut self, member: usize, waiters: &mut Slab<Waiter>, unparks: &mut Unparks) {
         self.signalled += 1;
         let entry = &mut self.members[member];
-        entry.fired |= !self.waiters.is_empty();
+        entry.set_in = self.waits;
         if !std::mem::replace(&mut entry.listed, true) {
             self.listed.push(member);
         }
-        for &waiter in &self.waiters {
+        for &(waiter, _) in &self.waiters {
             let waiter = &mut waiters[waiter];
             match waiter.goal {
                 Goal::Any => waiter.fulfil(member, unparks),
@@ -51,17 +57,20 @@ impl SetState {
         self.signalled -= 1;
     }
 
-    /// The members that are signalled, or have been set while a thread waited, lowest first. Costs what is listed.
-    fn collect(&mut self, events: &Slab<EventState>, found: &mut Vec<usize>) {
+    /// The members that are signalled, or have been set since the wait of that number began, lowest first. Costs what is listed.
+    fn collect(&mut self, events: &Slab<EventState>, wait: u64, found: &mut Vec<usize>) {
         let members = &mut self.members;
+        // Of the other waits under way, the one that has missed least.
+        let others = self.waiters.iter().map(|&(_, number)| number).filter(|number| *number != wait);
+        let oldest = others.min().unwrap_or(NO_WAIT);
         self.listed.retain(|&member| {
             let entry = &mut members[member];
             let signalled = events[entry.event as usize].signalled;
-            if std::mem::take(&mut entry.fired) || signalled {
+            if signalled || entry.set_in >= wait {
                 found.push(member);
             }
-            entry.listed = signalled;
-            signalled
+            entry.listed = signalled || entry.set_in >= oldest;
+            entry.listed
         });
         found.sort_unstable();
     }
@@ -102,7 +111,7 @@ impl WaitSet {
     /// Makes an empty set of at most `limit` events.
     pub fn new(limit: usize) -> WaitSet {
         let domain = event::domain();
-        let state = SetState { members: Slab::new(), listed: Vec::new(), signalled: 0, waiters: Vec::new() };
+        let state = SetState { members: Slab::new(), listed: Vec::new(), signalled: 0, waiters: Vec::new(), waits: 0 };
         let index = domain.lock().sets.insert(state);
         WaitSet(Arc::new(Registered { domain, index, limit }))
     }
@@ -136,7 +145,7 @@ impl WaitSet {
                 Error::new(Action::Event, ErrorKind::InvalidArgument).because("the event is in the set already")
             );
         }
-        let member = set.members.insert(Member { event: event.index() as u32, listed: false, fired: false });
+        let member = set.members.insert(Member { event: event.index() as u32, listed: false, set_in: 0 });
         state.sets.push((self.0.index as u32, member as u32));
         if state.signalled {
             set.member_set(member, &mut tables.waiters, &mut unparks);
@@ -163,7 +172,7 @@ impl WaitSet {
         }
         if !set.members.is_empty() && set.signalled == set.members.len() {
             // The one that was missing for a wait for all is gone.
-            for &waiter in &set.waiters {
+            for &(waiter, _) in &set.waiters {
                 let waiter = &mut tables.waiters[waiter];
                 if matches!(waiter.goal, Goal::All { .. }) {
                     waiter.fulfil(0, &mut unparks);
@@ -192,8 +201,8 @@ impl WaitSet {
         interrupted: Option<&dyn Fn() -> bool>,
     ) -> Result<bool, Error> {
         signalled.clear();
-        let found = self.block(wait, Goal::Any, interrupted, &mut |set, events, _| {
-            set.collect(events, signalled);
+        let found = self.block(wait, Goal::Any, interrupted, &mut |set, events, wait| {
+            set.collect(events, wait.unwrap_or(NO_WAIT), signalled);
             (!signalled.is_empty()).then_some(())
         })?;
         Ok(found.is_some())
@@ -214,13 +223,13 @@ impl WaitSet {
     /// # Errors
     /// As for [`wait`](WaitSet::wait).
     pub fn wait_all(&self, wait: Wait) -> Result<bool, Error> {
-        let found = self.block(wait, Goal::All { missing: 0 }, None, &mut |set, _, fulfilled| {
-            (fulfilled || set.signalled == set.members.len()).then_some(())
+        let found = self.block(wait, Goal::All { missing: 0 }, None, &mut |set, _, wait| {
+            (wait.is_some() || set.signalled == set.members.len()).then_some(())
         })?;
         Ok(found.is_some())
     }
 
-    /// Waits until `look` finds something. It is told whether the wait has been fulfilled, and asked only at the beginning and when it has.
+    /// Waits until `look` finds something. It is asked only at the beginning and when the wait has been fulfilled.
     fn block<R>(
         &self,
         wait: Wait,
@@ -229,37 +238,46 @@ impl WaitSet {
         look: &mut Look<'_, R>,
     ) -> Result<Option<R>, Error> {
         let Registered { domain, index, .. } = *self.0;
-        let mut look = |tables: &mut Tables, fulfilled: bool| {
+        let mut look = |tables: &mut Tables, wait: Option<u64>| {
             let set = &mut tables.sets[index];
-            if set.members.is_empty() && !fulfilled {
+            if set.members.is_empty() && wait.is_none() {
                 let why = "a wait on a set of no events";
                 return Err(Error::new(Action::Wait, ErrorKind::InvalidArgument).because(why));
             }
-            Ok(look(set, &mut tables.events, fulfilled))
+            Ok(look(set, &mut tables.events, wait))
         };
-        if let Some(found) = look(&mut domain.lock(), false)? {
+        if let Some(found) = look(&mut domain.lock(), None)? {
             return Ok(Some(found));
         }
         if wait == Wait::Poll {
             park::poll()?;
-            return look(&mut domain.lock(), false);
+            return look(&mut domain.lock(), None);
         }
         let until = park::deadline(wait);
         let unpark = Unpark::this_thread();
-        let waiting = {
+        let (waiting, number) = {
             let mut tables = domain.lock();
-            if let Some(found) = look(&mut tables, false)? {
+            if let Some(found) = look(&mut tables, None)? {
                 return Ok(Some(found));
             }
             let waiter = tables.waiters.insert(Waiter { unpark, fulfilled: None, goal });
-            tables.sets[index].waiters.push(waiter);
-            Waiting { domain, set: index, waiter }
+            let set = &mut tables.sets[index];
+            let number = match goal {
+                Goal::Any => {
+                    set.waits += 1;
+                    set.waits
+                }
+                // Nothing is kept for it: its setter has seen all there is to see.
+                Goal::All { .. } => NO_WAIT,
+            };
+            set.waiters.push((waiter, number));
+            (Waiting { domain, set: index, waiter }, number)
         };
         loop {
             {
                 let mut tables = domain.lock();
                 if tables.waiters[waiting.waiter].fulfilled.take().is_some()
-                    && let Some(found) = look(&mut tables, true)?
+                    && let Some(found) = look(&mut tables, Some(number))?
                 {
                     return Ok(Some(found));
                 }
@@ -282,7 +300,7 @@ struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut tables = self.domain.lock();
-        tables.sets[self.set].waiters.retain(|waiter| *waiter != self.waiter);
+        tables.sets[self.set].waiters.retain(|(waiter, _)| *waiter != self.waiter);
         tables.waiters.remove(self.waiter);
     }
 }
