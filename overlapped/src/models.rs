@@ -4,6 +4,7 @@
 
 mod event;
 mod port;
+mod routine;
 mod wait_set;
 mod wake;
 

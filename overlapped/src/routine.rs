@@ -267,8 +267,13 @@ pub fn sleep_alertable(wait: Wait) -> Result<usize, Error> {
             return Ok(None);
         }
         let until = park::deadline(wait);
-        while !park::is_over(until) && !interrupted() {
-            if until.is_none() && is_alone() {
+        while !park::is_over(until) {
+            // Before the look at the queue: the last who could queue something has done so before it was gone.
+            let alone = is_alone();
+            if interrupted() {
+                break;
+            }
+            if until.is_none() && alone {
                 let why = "an alertable sleep for ever, and no routine can come";
                 return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock).because(why));
             }

@@ -1,0 +1,111 @@
+//! Routines that other threads queue to a thread.
+
+use std::time::Duration;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::{explore, join};
+use crate::{Event, RoutineQueue, Wait, Woken, sleep_alertable, wait_alertable};
+
+#[test]
+fn a_routine_queued_by_another_thread_ends_an_alertable_sleep() {
+    explore(None, || {
+        let queue = RoutineQueue::of_this_thread().unwrap();
+        // Its handle was the last: from then on nobody could end the sleep, but this has.
+        let queueing = thread::spawn(move || {
+            queue.queue(|| ()).unwrap();
+            // Of an `Arc`'s counting, loom explores the orders of cloning and looking, not of dropping and looking.
+            drop(queue.clone());
+        });
+        assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
+        join(queueing);
+    });
+}
+
+#[test]
+fn each_routine_runs_once_whatever_the_wait_that_is_over_meets() {
+    explore(4, || {
+        let queue = RoutineQueue::of_this_thread().unwrap();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let queueing = [1, 10].map(|number| {
+            let (queue, ran) = (queue.clone(), Arc::clone(&ran));
+            thread::spawn(move || queue.queue(move || _ = ran.fetch_add(number, Ordering::Relaxed)).unwrap())
+        });
+        let mut count = sleep_alertable(Wait::For(Duration::from_millis(1))).unwrap();
+        while count < 2 {
+            count += sleep_alertable(Wait::Forever).unwrap();
+        }
+        assert_eq!((count, ran.load(Ordering::Relaxed)), (2, 11));
+        queueing.into_iter().for_each(join);
+    });
+}
+
+#[test]
+fn an_alertable_wait_ends_with_the_event_or_the_routine_and_loses_neither() {
+    explore(None, || {
+        let queue = RoutineQueue::of_this_thread().unwrap();
+        let event = Event::new();
+        let telling = thread::spawn({
+            let event = event.clone();
+            move || {
+                event.set();
+                queue.queue(|| ()).unwrap();
+            }
+        });
+        match wait_alertable(&[&event], Wait::Forever).unwrap() {
+            Woken::Event(place) => {
+                assert_eq!(place, 0);
+                assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
+            }
+            Woken::Routines(ran) => assert!(ran == 1 && event.is_signalled()),
+            Woken::TimedOut => panic!("it was to last for ever"),
+        }
+        join(telling);
+    });
+}
+
+#[test]
+fn no_routine_runs_within_a_routine() {
+    explore(None, || {
+        let queue = RoutineQueue::of_this_thread().unwrap();
+        let queueing = thread::spawn({
+            let queue = queue.clone();
+            move || {
+                let inner = queue.clone();
+                queue
+                    .queue(move || {
+                        inner.queue(|| ()).unwrap();
+                        let slept = sleep_alertable(Wait::For(Duration::from_millis(1))).unwrap();
+                        assert_eq!(slept, 0);
+                    })
+                    .unwrap();
+            }
+        });
+        assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
+        assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
+        join(queueing);
+    });
+}
+
+/// A routine that was neither run nor dropped would keep its queue, in which it is: loom sees that such an `Arc` is left.
+#[test]
+fn a_thread_that_ends_drops_its_routines_and_refuses_more() {
+    explore(None, || {
+        let ending = thread::spawn(|| {
+            let queue = RoutineQueue::of_this_thread().unwrap();
+            queue_one_that_keeps(&queue);
+            queue
+        });
+        // Loom's threads end their thread-local values only after they have been joined.
+        let queue = join(ending);
+        queue_one_that_keeps(&queue);
+        queue_one_that_keeps(&queue);
+    });
+}
+
+fn queue_one_that_keeps(queue: &RoutineQueue) {
+    let kept = queue.clone();
+    let _ = queue.queue(move || drop(kept));
+}
