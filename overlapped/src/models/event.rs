@@ -51,6 +51,22 @@ fn a_wait_stays_fulfilled_though_the_event_is_reset_at_once() {
 }
 
 #[test]
+fn the_lowest_is_reported_though_a_higher_one_was_set_after_it() {
+    explore(None, || {
+        let (low, high) = (Event::new(), Event::new());
+        let setting = thread::spawn({
+            let (low, high) = (low.clone(), high.clone());
+            move || {
+                low.set();
+                high.set();
+            }
+        });
+        assert_eq!(wait_any(&[&low, &high], Wait::Forever).unwrap(), Some(0));
+        join(setting);
+    });
+}
+
+#[test]
 fn a_wait_for_all_ends_whoever_sets_the_last() {
     explore(None, || {
         let (first, second) = (Event::new(), Event::new());
