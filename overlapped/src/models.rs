@@ -2,6 +2,7 @@
 //!
 //! A model that hangs in some order fails: loom sees that nobody can go on. `ci/loom.sh` runs them.
 
+mod block_on;
 mod event;
 mod port;
 mod routine;

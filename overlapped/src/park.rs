@@ -11,7 +11,7 @@ use std::{cell::Cell, cell::RefCell, pin::pin, sync::Arc};
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind};
 use crate::proactor::LocalTurn;
-use crate::sync::{self, Thread, current_thread, thread_local};
+use crate::sync::{self, AtomicBool, Ordering, Thread, current_thread, thread_local};
 use crate::sys::WakeHandle;
 use crate::time::Time;
 
@@ -221,11 +221,12 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
     let task = Waker::from(Arc::clone(&waker));
     let mut context = Context::from_waker(&task);
     loop {
-        waker.woken.store(false, std::sync::atomic::Ordering::Release);
+        // What was written before a wake-up that this wipes out is seen by the poll.
+        waker.woken.swap(false, Ordering::AcqRel);
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Ok(output);
         }
-        while !waker.woken.load(std::sync::atomic::Ordering::Acquire) {
+        while !waker.woken.load(Ordering::Acquire) {
             park(None)?;
         }
     }
@@ -233,12 +234,12 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
 
 /// A waker that says whether it was used, so that a future is not polled for nothing.
 struct Flag {
-    woken: std::sync::atomic::AtomicBool,
+    woken: AtomicBool,
     unpark: Unpark,
 }
 
 fn waker_flag() -> Arc<Flag> {
-    Arc::new(Flag { woken: std::sync::atomic::AtomicBool::new(false), unpark: Unpark::this_thread() })
+    Arc::new(Flag { woken: AtomicBool::new(false), unpark: Unpark::this_thread() })
 }
 
 impl Wake for Flag {
@@ -246,7 +247,7 @@ impl Wake for Flag {
         self.wake_by_ref();
     }
     fn wake_by_ref(self: &Arc<Flag>) {
-        if !self.woken.swap(true, std::sync::atomic::Ordering::AcqRel) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
             self.unpark.unpark();
         }
     }
