@@ -1,5 +1,6 @@
 //! Routines that other threads queue to a thread.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use loom::sync::Arc;
@@ -67,23 +68,36 @@ fn an_alertable_wait_ends_with_the_event_or_the_routine_and_loses_neither() {
 }
 
 #[test]
-fn no_routine_runs_within_a_routine() {
+fn a_routine_ends_an_alertable_wait_for_events() {
     explore(None, || {
         let queue = RoutineQueue::of_this_thread().unwrap();
+        let queueing = thread::spawn(move || queue.queue(|| ()).unwrap());
+        assert_eq!(wait_alertable(&[&Event::new()], Wait::Forever).unwrap(), Woken::Routines(1));
+        join(queueing);
+    });
+}
+
+#[test]
+fn a_wait_within_a_routine_neither_runs_others_nor_ends_because_of_them() {
+    explore(None, || {
+        let queue = RoutineQueue::of_this_thread().unwrap();
+        let event = Event::new();
+        // A routine's panic is contained, so it is not there that is asserted.
+        let (tell, told) = mpsc::channel();
         let queueing = thread::spawn({
-            let queue = queue.clone();
+            let (queue, event) = (queue.clone(), event.clone());
             move || {
-                let inner = queue.clone();
-                queue
-                    .queue(move || {
-                        inner.queue(|| ()).unwrap();
-                        let slept = sleep_alertable(Wait::For(Duration::from_millis(1))).unwrap();
-                        assert_eq!(slept, 0);
-                    })
-                    .unwrap();
+                let (inner, awaited) = (queue.clone(), event.clone());
+                let routine = move || {
+                    inner.queue(|| ()).unwrap();
+                    tell.send(wait_alertable(&[&awaited], Wait::Forever).unwrap()).unwrap();
+                };
+                queue.queue(routine).unwrap();
+                event.set();
             }
         });
         assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
+        assert_eq!(told.try_recv(), Ok(Woken::Event(0)));
         assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
         join(queueing);
     });
