@@ -6,17 +6,18 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use super::{explore, join};
-use crate::{WakeHandle, mailbox};
+use crate::mailbox;
+use crate::sys::wake_model;
 
 #[test]
 fn a_wake_ends_the_present_turn_or_the_next() {
     explore(None, || {
-        let wake = WakeHandle::new().unwrap();
-        let (sender, mut mail) = mailbox(2, wake.clone());
+        let (wake, waits) = wake_model::handle();
+        let (sender, mut mail) = mailbox(2, wake);
         let sending = thread::spawn(move || sender.send(1).unwrap());
         let mut got = mail.take().next();
         while got.is_none() {
-            wake.turn();
+            waits.turn();
             got = mail.take().next();
         }
         assert_eq!(got, Some(1));
@@ -27,15 +28,15 @@ fn a_wake_ends_the_present_turn_or_the_next() {
 #[test]
 fn a_wake_while_the_driver_runs_again_is_not_lost() {
     explore(None, || {
-        let wake = WakeHandle::new().unwrap();
-        let (sender, mut mail) = mailbox(2, wake.clone());
+        let (wake, waits) = wake_model::handle();
+        let (sender, mut mail) = mailbox(2, wake);
         let senders = [1, 2].map(|message| {
             let sender = sender.clone();
             thread::spawn(move || sender.send(message).unwrap())
         });
         let mut sum = 0;
         while sum < 3 {
-            wake.turn();
+            waits.turn();
             sum += mail.take().sum::<i32>();
         }
         senders.into_iter().for_each(join);
@@ -46,7 +47,7 @@ fn a_wake_while_the_driver_runs_again_is_not_lost() {
 #[test]
 fn what_was_written_before_a_wake_is_seen_after_the_turn_it_ended() {
     explore(None, || {
-        let wake = WakeHandle::new().unwrap();
+        let (wake, waits) = wake_model::handle();
         let flags = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let wakers = [0, 1].map(|flag| {
             let (wake, flags) = (wake.clone(), Arc::clone(&flags));
@@ -56,7 +57,7 @@ fn what_was_written_before_a_wake_is_seen_after_the_turn_it_ended() {
             })
         });
         while !flags.iter().all(|flag| flag.load(Ordering::Relaxed)) {
-            wake.turn();
+            waits.turn();
         }
         wakers.into_iter().for_each(join);
     });

@@ -30,6 +30,8 @@ pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
 pub use socket::{DatagramOptions, ListenOptions, Stream, StreamOptions};
 pub(crate) use socket::{Handle, Tried, View};
 pub use wake::WakeHandle;
+#[cfg(all(test, loom))]
+pub(crate) use wake::model as wake_model;
 
 /// What a backend is asked to do. Buffers stay where they are until the request's last event.
 pub(crate) enum Request<'a> {
