@@ -218,8 +218,10 @@ impl CompletionPort {
         }
         if state.running < port.concurrency && !state.queue.is_empty() {
             state.running += 1;
-            RUNS.with(|runs| *runs.0.borrow_mut() = Some(Arc::clone(port)));
-            return Ok(drain(&mut state, most, give));
+            let taken = drain(&mut state, most, give);
+            drop(state);
+            runs_for(port);
+            return Ok(taken);
         }
         if wait == Wait::Poll {
             return Ok(0);
@@ -249,9 +251,11 @@ impl CompletionPort {
             parked?;
             return if state.open { Ok(0) } else { Err(port.error(ErrorKind::Closed)) };
         };
-        RUNS.with(|runs| *runs.0.borrow_mut() = Some(Arc::clone(port)));
         give(first);
-        Ok(1 + drain(&mut state, most - 1, give))
+        let taken = 1 + drain(&mut state, most - 1, give);
+        drop(state);
+        runs_for(port);
+        Ok(taken)
     }
 
     /// Closes the port: every thread that waits is woken with `Closed`, packets that nobody took are dropped (a connection in one is closed), and
@@ -272,6 +276,13 @@ impl CompletionPort {
 
     pub(crate) fn associate(&self, core: &Arc<Core>, key: usize) -> Association {
         Association { port: Arc::clone(&self.0), key, core: Arc::clone(core), skip: AtomicBool::new(false) }
+    }
+}
+
+/// This thread runs for a port, which has counted it. If a waker that ran in its wait has taken packets meanwhile, that run is over.
+fn runs_for(port: &Arc<Inner>) {
+    if let Some(before) = RUNS.with(|runs| runs.0.borrow_mut().replace(Arc::clone(port))) {
+        before.rest();
     }
 }
 

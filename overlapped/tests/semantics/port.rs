@@ -306,3 +306,22 @@ fn a_waiter_that_times_out_while_a_packet_is_handed_to_it_loses_nothing() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!((posted, taken.load(Ordering::SeqCst)), (PACKETS, PACKETS));
 }
+
+/// A waker of a local proactor runs in the wait of the thread, and takes a packet too.
+#[test]
+fn a_thread_is_counted_once_though_a_waker_takes_packets_in_its_wait() {
+    let proactor = overlapped::Proactor::local().unwrap();
+    let port = CompletionPort::new(2, 4);
+    let inner = port.clone();
+    let waker = waker(move || {
+        inner.post(1, 0).unwrap();
+        inner.post(2, 0).unwrap();
+        assert_eq!(inner.get(Wait::Poll).unwrap().unwrap().key, 2, "the first is the outer wait's");
+    });
+    let mut timer = proactor.sleep(Duration::from_millis(1)).start().unwrap();
+    let polled = std::pin::Pin::new(&mut timer).poll(&mut std::task::Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    assert_eq!(port.get(WAIT).unwrap().unwrap().key, 1);
+    assert!(format!("{port:?}").contains("running: 1"), "{port:?}");
+    timer.result(WAIT).unwrap();
+}
