@@ -1,85 +1,11 @@
 //! The file that a Unix listener is bound to: what stands there before, and what is left after.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-
-use crate::address::Address;
-use crate::error::{Action, Error, ErrorKind};
-
-/// A path that can be bound to.
-pub(super) struct Free(PathBuf);
-
-/// Clears the way for a listener: a socket of a server that is no longer there is removed, anything else that stands at the path is left alone.
-/// `None` for addresses without a path.
-pub(super) fn prepare(address: &Address) -> Result<Option<Free>, Error> {
-    let Some(path) = address.path() else { return Ok(None) };
-    let failed = |error: io::Error| Error::io(Action::Bind, &error).at(address);
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-        Ok(found) if !is_socket(&found) => {
-            let why = "something that is not a socket stands at this path";
-            return Err(Error::new(Action::Bind, ErrorKind::InUse).at(address).because(why));
-        }
-        Ok(_) => match connect(path) {
-            // Nobody listens: what a server left behind that did not end in order.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-            Ok(()) => {
-                return Err(Error::new(Action::Bind, ErrorKind::InUse).at(address).because("a server listens there"));
-            }
-        },
-    }
-    Ok(Some(Free(path.to_owned())))
-}
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
-fn is_socket(found: &fs::Metadata) -> bool {
-    std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
-}
-
-#[cfg(unix)]
-fn connect(path: &std::path::Path) -> io::Result<()> {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-    // A server whose backlog is full is one too, and is not to be waited for.
-    socket.set_nonblocking(true)?;
-    match socket.connect(&socket2::SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        done => done,
-    }
-}
-
-/// The file of a listener. Dropping it removes the file, unless another has taken its place.
-#[derive(Debug)]
-pub(super) struct BoundPath {
-    path: PathBuf,
-    identity: Option<Identity>,
-}
-
-impl BoundPath {
-    /// The listener has been bound.
-    pub(super) fn made(free: Free) -> BoundPath {
-        let identity = identity(&free.0);
-        BoundPath { path: free.0, identity }
-    }
-}
-
-/// Device and number of the file.
-type Identity = (u64, u64);
-
-#[cfg(unix)]
-fn identity(path: &std::path::Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((found.dev(), found.ino()))
-}
-
-impl Drop for BoundPath {
-    fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
+pub(super) use unix::{BoundPath, prepare};
+#[cfg(windows)]
+pub(super) use windows::{BoundPath, prepare};

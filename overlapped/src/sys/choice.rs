@@ -34,6 +34,8 @@ pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &
 const LADDER: &[report::Backend] = &[
     #[cfg(target_os = "linux")]
     report::Backend::Uring,
+    #[cfg(windows)]
+    report::Backend::Winsock,
 ];
 
 /// The first that can be set up. That others could not is said in the log, once.

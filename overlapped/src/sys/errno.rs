@@ -1,27 +1,14 @@
-//! What the system's error codes mean.
+//! What the system's error codes mean. Each system's codes are in a file of their own.
 
-use crate::error::ErrorKind;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-/// The kind of a code of this system.
-pub(crate) fn kind_of(code: i32) -> ErrorKind {
-    match code {
-        libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED => ErrorKind::Reset,
-        libc::ECONNREFUSED => ErrorKind::Refused,
-        libc::ETIMEDOUT => ErrorKind::TimedOut,
-        libc::ECANCELED => ErrorKind::Cancelled,
-        libc::EADDRINUSE => ErrorKind::InUse,
-        libc::EADDRNOTAVAIL => ErrorKind::AddressNotAvailable,
-        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN => ErrorKind::Unreachable,
-        libc::EACCES | libc::EPERM => ErrorKind::NotPermitted,
-        libc::EMSGSIZE => ErrorKind::Truncated,
-        libc::ENOTCONN => ErrorKind::NotConnected,
-        libc::EMFILE | libc::ENFILE => ErrorKind::TooManyFiles,
-        libc::ENOMEM | libc::ENOBUFS => ErrorKind::OutOfMemory,
-        libc::EINVAL => ErrorKind::InvalidArgument,
-        libc::ENOSYS | libc::EOPNOTSUPP | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT => ErrorKind::Unsupported,
-        _ => ErrorKind::Other,
-    }
-}
+#[cfg(unix)]
+pub(crate) use unix::{accept_goes_on, is_interrupted, kind_of};
+#[cfg(windows)]
+pub(crate) use windows::{accept_goes_on, is_interrupted, kind_of};
 
 /// The system's words for a code.
 pub(crate) fn describe(code: i32) -> String {
@@ -32,34 +19,19 @@ pub(crate) fn describe(code: i32) -> String {
     }
 }
 
-/// Whether a failure to accept concerns one connection that died in the backlog: accepting goes on. On Linux, `accept(2)` hands
-/// pending network errors of the new connection to the caller, "and treat them like EAGAIN by retrying".
-pub(crate) fn accept_goes_on(code: i32) -> bool {
-    matches!(
-        code,
-        libc::ECONNABORTED
-            | libc::EPROTO
-            | libc::ENETDOWN
-            | libc::EHOSTDOWN
-            | libc::EHOSTUNREACH
-            | libc::ENETUNREACH
-            | libc::ETIMEDOUT
-            | libc::EINTR
-            | libc::EAGAIN
-    )
-}
-
-/// Whether a request only has to be made again.
-pub(crate) fn is_interrupted(code: i32) -> bool {
-    matches!(code, libc::EINTR | libc::EAGAIN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn words_do_not_repeat_the_code() {
-        assert_eq!(describe(libc::ECONNREFUSED), "Connection refused");
+        #[cfg(unix)]
+        let refused = libc::ECONNREFUSED;
+        #[cfg(windows)]
+        let refused = windows_sys::Win32::Networking::WinSock::WSAECONNREFUSED;
+        assert_eq!(kind_of(refused), ErrorKind::Refused);
+        let words = describe(refused);
+        assert!(words.to_lowercase().contains("refused") && !words.contains("os error"), "{words}");
     }
 }

@@ -14,6 +14,8 @@ mod wake;
 
 #[cfg(target_os = "linux")]
 pub(crate) mod uring;
+#[cfg(windows)]
+pub(crate) mod winsock;
 
 use std::rc::Rc;
 
@@ -127,6 +129,8 @@ pub(crate) enum Happened {
 pub(crate) enum Backend {
     #[cfg(target_os = "linux")]
     Uring(uring::Uring),
+    #[cfg(windows)]
+    Winsock(winsock::Winsock),
 }
 
 macro_rules! dispatch {
@@ -134,6 +138,8 @@ macro_rules! dispatch {
         match $this {
             #[cfg(target_os = "linux")]
             Backend::Uring($backend) => $call,
+            #[cfg(windows)]
+            Backend::Winsock($backend) => $call,
         }
     };
 }
@@ -151,6 +157,8 @@ impl Backend {
         match backend {
             #[cfg(target_os = "linux")]
             report::Backend::Uring => uring::Uring::new(config, Rc::clone(pool), why).map(Backend::Uring),
+            #[cfg(windows)]
+            report::Backend::Winsock => winsock::Winsock::new(config, Rc::clone(pool), why).map(Backend::Winsock),
             other => Err(Error::new(Action::Setup, ErrorKind::Unsupported)
                 .because(format!("there is no backend {other} on {}", std::env::consts::OS))),
         }
@@ -173,6 +181,8 @@ impl Backend {
         match self {
             #[cfg(target_os = "linux")]
             Backend::Uring(_) => Maker::System,
+            #[cfg(windows)]
+            Backend::Winsock(_) => Maker::System,
         }
     }
 

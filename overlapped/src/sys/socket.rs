@@ -1,17 +1,24 @@
-//! Sockets of the operating system, and their options.
+//! Sockets of the operating system, and their options. What systems do differently is in a file for each.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+pub(super) mod windows;
 
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Flags, Start};
 
 use super::bound_path::{self, BoundPath};
+#[cfg(unix)]
+use unix as os;
+#[cfg(windows)]
+use windows as os;
 
 /// A socket, as a backend knows it. Dropping it closes it.
 #[derive(Debug)]
@@ -19,6 +26,9 @@ pub(crate) struct Handle {
     socket: Socket,
     /// The file that a Unix listener is bound to, which goes with it.
     _bound: Option<BoundPath>,
+    /// What a listener's connections begin with, where the system does not hand it down.
+    #[cfg(windows)]
+    inherits: StreamOptions,
 }
 
 /// A connection that belongs to no driver at the moment: just accepted, or released. It may go to another thread; a driver
@@ -102,7 +112,7 @@ fn new_socket(family_of: &Address, kind: Type) -> io::Result<Socket> {
             let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
             Socket::new(Domain::for_address(*address), kind, Some(protocol))
         }
-        Address::Unix(_) | Address::Unnamed => Socket::new(Domain::UNIX, kind, None),
+        Address::Unix(_) | Address::Unnamed => os::new_unix_socket(kind),
     }
 }
 
@@ -119,16 +129,26 @@ pub(super) fn sock_addr(address: &Address) -> io::Result<SockAddr> {
 
 /// An address as the system gave it. Names without a path (Linux's abstract ones) are [`Address::Unnamed`].
 pub(super) fn address_from(address: &SockAddr) -> Address {
-    match (address.as_socket(), address.as_pathname()) {
-        (Some(address), _) => Address::Ip(address),
-        (None, Some(path)) => Address::Unix(path.to_owned()),
-        (None, None) => Address::Unnamed,
+    match address.as_socket() {
+        Some(address) => Address::Ip(address),
+        None => os::unix_address(address),
     }
 }
 
 impl Handle {
-    fn of(socket: Socket) -> Handle {
-        Handle { socket, _bound: None }
+    /// The system's socket, in the mode in which backends use it.
+    pub(super) fn of(socket: Socket) -> io::Result<Handle> {
+        os::set_mode(&socket)?;
+        Ok(Handle::with_mode_set(socket))
+    }
+
+    fn with_mode_set(socket: Socket) -> Handle {
+        Handle {
+            socket,
+            _bound: None,
+            #[cfg(windows)]
+            inherits: StreamOptions::default(),
+        }
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
@@ -140,23 +160,24 @@ impl Handle {
             if ip.is_ipv6() {
                 socket.set_only_v6(options.only_v6).map_err(at(Action::Option))?;
             }
-            // So that a restarted server can bind while old connections are still in TIME_WAIT. (It does not let two
-            // listeners share a port; on Windows it would, and is not set there.)
-            #[cfg(unix)]
-            socket.set_reuse_address(true).map_err(at(Action::Option))?;
+            os::claim_address(&socket).map_err(at(Action::Option))?;
         }
         apply(SockRef::from(&socket), &options.stream, address.ip().is_some()).map_err(at(Action::Option))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
         let bound = bound.map(BoundPath::made);
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
-        Ok(Handle { socket, _bound: bound })
+        let mut handle = Handle::of(socket).map_err(at(Action::Option))?;
+        handle._bound = bound;
+        #[cfg(windows)]
+        handle.inherits.clone_from(&options.stream);
+        Ok(handle)
     }
 
     pub(crate) fn stream(family_of: &Address) -> Result<Handle, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
         apply(SockRef::from(&socket), &StreamOptions::default(), family_of.ip().is_some()).map_err(failed)?;
-        Ok(Handle::of(socket))
+        Handle::of(socket).map_err(failed)
     }
 
     pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
@@ -168,25 +189,16 @@ impl Handle {
         let socket = new_socket(address, Type::DGRAM).map_err(at(Action::Socket))?;
         socket.set_broadcast(options.broadcast).map_err(at(Action::Option))?;
         set_buffers(SockRef::from(&socket), options.receive_buffer, options.send_buffer).map_err(at(Action::Option))?;
+        #[cfg(windows)]
+        os::report_unreachable(&socket, false).map_err(at(Action::Option))?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
-        Ok(Handle::of(socket))
-    }
-
-    /// A connection that the system has just made for us.
-    #[cfg(unix)]
-    pub(super) fn accepted(fd: std::os::fd::OwnedFd) -> Handle {
-        Handle::of(fd.into())
+        Handle::of(socket).map_err(at(Action::Option))
     }
 
     /// The system's socket.
     pub(super) fn socket(&self) -> &Socket {
         &self.socket
-    }
-
-    #[cfg(unix)]
-    pub(super) fn raw_fd(&self) -> std::os::fd::RawFd {
-        self.socket().as_raw_fd()
     }
 
     /// The system's socket, to be closed by whoever takes it. The path of a listener is gone with this.
@@ -221,7 +233,7 @@ fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error
 /// A look at a socket that someone else owns, for what is done to it directly: options, addresses, and a transfer tried without waiting.
 /// It is used only under the gate of the socket it belongs to, which is shut before the socket is closed.
 #[derive(Debug)]
-pub(crate) struct View(BorrowedFd<'static>);
+pub(crate) struct View(os::Borrowed);
 
 /// How a transfer went that was tried without waiting.
 #[derive(Debug)]
@@ -231,13 +243,6 @@ pub(crate) enum Tried {
     Received(usize),
     Sent(u64),
     Failed(i32),
-}
-
-impl Handle {
-    pub(crate) fn view(&self) -> View {
-        // SAFETY: used while the gate is open, and the socket closed only after: see the type.
-        View(unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) })
-    }
 }
 
 impl View {
@@ -255,44 +260,6 @@ impl View {
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         set_options(self.socket(), options)
-    }
-
-    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
-    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
-        let result = match start {
-            Start::Recv { buf, flags: Flags::NONE, .. } => match buf.single(0) {
-                Some((ptr, len)) if len > 0 => {
-                    // SAFETY: the buffer's own memory, which nobody else uses while the operation has it.
-                    let moved = unsafe { libc::recv(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, libc::MSG_DONTWAIT) };
-                    if let Ok(bytes) = usize::try_from(moved) {
-                        super::set_received(buf, bytes);
-                        return Tried::Received(bytes);
-                    }
-                    moved
-                }
-                _ => return Tried::WouldBlock,
-            },
-            Start::Send { buf, flags: Flags::NONE, done, .. } => match buf.single(*done) {
-                Some((ptr, len)) if len > 0 => {
-                    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-                    // SAFETY: the buffer's own memory, to which nobody writes while the operation has it.
-                    let moved = unsafe { libc::send(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, flags) };
-                    if let Ok(bytes) = usize::try_from(moved) {
-                        *done += bytes as u64;
-                        return if bytes == len { Tried::Sent(*done) } else { Tried::WouldBlock };
-                    }
-                    moved
-                }
-                _ => return Tried::WouldBlock,
-            },
-            _ => return Tried::WouldBlock,
-        };
-        debug_assert!(result < 0);
-        let error = io::Error::last_os_error();
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Tried::WouldBlock,
-            _ => Tried::Failed(error.raw_os_error().unwrap_or_default()),
-        }
     }
 }
 
@@ -326,23 +293,15 @@ impl Stream {
     /// Takes over a connection of the standard library, with its options as they are; whether it blocks is the driver's
     /// affair from here on.
     fn taken_over(socket: Socket) -> Stream {
-        // `io_uring_enter(2)` lets a kernel report EAGAIN of a non-blocking socket instead of waiting for it; Linux 6.18 waits
-        // all the same, but a receive that is tried again and again is not a risk to take. It fails only on what is no descriptor.
-        let _ = socket.set_nonblocking(false);
-        Stream(Handle::of(socket))
+        // It fails only on what is no socket, which everything after it will say too.
+        let _ = os::set_mode(&socket);
+        Stream(Handle::with_mode_set(socket))
     }
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Stream {
         Stream::taken_over(stream.into())
-    }
-}
-
-#[cfg(unix)]
-impl From<std::os::unix::net::UnixStream> for Stream {
-    fn from(stream: std::os::unix::net::UnixStream) -> Stream {
-        Stream::taken_over(std::os::fd::OwnedFd::from(stream).into())
     }
 }
 

@@ -1,0 +1,101 @@
+//! Sockets of Unix systems.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::address::Address;
+use crate::op::{Flags, Start};
+
+use super::super::set_received;
+use super::{Handle, Stream, Tried, View};
+
+/// A look at a socket that someone else owns.
+pub(super) type Borrowed = BorrowedFd<'static>;
+
+pub(super) fn new_unix_socket(kind: Type) -> io::Result<Socket> {
+    Socket::new(Domain::UNIX, kind, None)
+}
+
+/// An address that is not an IP address.
+pub(super) fn unix_address(address: &SockAddr) -> Address {
+    match address.as_pathname() {
+        Some(path) => Address::Unix(path.to_owned()),
+        None => Address::Unnamed,
+    }
+}
+
+/// Blocking, whatever it was. `io_uring_enter(2)` lets a kernel report EAGAIN of a non-blocking socket instead of waiting for it; Linux 6.18 waits
+/// all the same, but a receive that is tried again and again is not a risk to take.
+pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(false)
+}
+
+/// So that a restarted server can bind while old connections are still in TIME_WAIT. (It does not let two listeners share a
+/// port.)
+pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
+impl Handle {
+    /// A connection that the system has just made for us, and that blocks.
+    pub(in super::super) fn accepted(fd: OwnedFd) -> Handle {
+        Handle::with_mode_set(fd.into())
+    }
+
+    pub(in super::super) fn raw_fd(&self) -> RawFd {
+        self.socket().as_raw_fd()
+    }
+
+    pub(crate) fn view(&self) -> View {
+        // SAFETY: used while the gate is open, and the socket closed only after: see the type.
+        View(unsafe { BorrowedFd::borrow_raw(self.socket().as_raw_fd()) })
+    }
+}
+
+impl View {
+    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
+    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
+        let result = match start {
+            Start::Recv { buf, flags: Flags::NONE, .. } => match buf.single(0) {
+                Some((ptr, len)) if len > 0 => {
+                    // SAFETY: the buffer's own memory, which nobody else uses while the operation has it.
+                    let moved = unsafe { libc::recv(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, libc::MSG_DONTWAIT) };
+                    if let Ok(bytes) = usize::try_from(moved) {
+                        set_received(buf, bytes);
+                        return Tried::Received(bytes);
+                    }
+                    moved
+                }
+                _ => return Tried::WouldBlock,
+            },
+            Start::Send { buf, flags: Flags::NONE, done, .. } => match buf.single(*done) {
+                Some((ptr, len)) if len > 0 => {
+                    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+                    // SAFETY: the buffer's own memory, to which nobody writes while the operation has it.
+                    let moved = unsafe { libc::send(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, flags) };
+                    if let Ok(bytes) = usize::try_from(moved) {
+                        *done += bytes as u64;
+                        return if bytes == len { Tried::Sent(*done) } else { Tried::WouldBlock };
+                    }
+                    moved
+                }
+                _ => return Tried::WouldBlock,
+            },
+            _ => return Tried::WouldBlock,
+        };
+        debug_assert!(result < 0);
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Tried::WouldBlock,
+            _ => Tried::Failed(error.raw_os_error().unwrap_or_default()),
+        }
+    }
+}
+
+impl From<std::os::unix::net::UnixStream> for Stream {
+    fn from(stream: std::os::unix::net::UnixStream) -> Stream {
+        Stream::taken_over(OwnedFd::from(stream).into())
+    }
+}

@@ -1,0 +1,133 @@
+//! Sockets of Windows. All of them are overlapped, for `socket2` and the standard library make them so.
+
+use std::io;
+use std::os::windows::io::{AsRawSocket, BorrowedSocket};
+
+use socket2::{SockAddr, Socket, Type};
+use windows_sys::Win32::Networking::WinSock::{
+    SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SOCKET, SOL_SOCKET, WSAEOPNOTSUPP, WSAEWOULDBLOCK, WSAGetLastError,
+    WSAIoctl, recv, send, setsockopt,
+};
+
+use crate::address::Address;
+use crate::op::{Flags, Start};
+
+use super::super::set_received;
+use super::{Handle, StreamOptions, Tried, View, apply};
+
+/// A look at a socket that someone else owns.
+pub(super) type Borrowed = BorrowedSocket<'static>;
+
+pub(super) fn new_unix_socket(_: Type) -> io::Result<Socket> {
+    Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP))
+}
+
+/// An address that is not an IP address.
+pub(super) fn unix_address(_: &SockAddr) -> Address {
+    Address::Unnamed
+}
+
+/// Non-blocking: overlapped requests wait all the same, and what is tried without waiting does not.
+pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)
+}
+
+/// Nobody else listens at this address, whatever options they set. (`SO_REUSEADDR` would let two listeners share a port here; and
+/// old connections do not keep an address from being bound.)
+pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
+    let yes: i32 = 1;
+    set_socket_option(socket.as_raw_socket() as SOCKET, SO_EXCLUSIVEADDRUSE, &yes)
+}
+
+/// Sets an option of the level of sockets to a plain value.
+pub(in super::super) fn set_socket_option<T: Copy>(socket: SOCKET, option: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the value is of the size that is given, and is read within the call.
+    let result =
+        unsafe { setsockopt(socket, SOL_SOCKET, option, std::ptr::from_ref(value).cast(), size_of::<T>() as i32) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether receives fail when an earlier datagram was answered with "port unreachable". Elsewhere only a connected socket is told.
+pub(in super::super) fn report_unreachable(socket: &Socket, report: bool) -> io::Result<()> {
+    let report = i32::from(report);
+    let mut returned = 0;
+    // SAFETY: the value is read within the call, which is not overlapped.
+    let result = unsafe {
+        WSAIoctl(
+            socket.as_raw_socket() as SOCKET,
+            SIO_UDP_CONNRESET,
+            (&raw const report).cast(),
+            size_of::<i32>() as u32,
+            std::ptr::null_mut(),
+            0,
+            &raw mut returned,
+            std::ptr::null_mut(),
+            None,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+impl Handle {
+    /// A connection that `listener` has accepted, with the options that connections of it begin with.
+    pub(in super::super) fn accepted(socket: Socket, listener: &StreamOptions) -> io::Result<Handle> {
+        apply((&socket).into(), listener, true)?;
+        Handle::of(socket)
+    }
+
+    /// What connections of this listener begin with.
+    pub(in super::super) fn inherits(&self) -> &StreamOptions {
+        &self.inherits
+    }
+
+    pub(in super::super) fn raw_socket(&self) -> SOCKET {
+        self.socket.as_raw_socket() as SOCKET
+    }
+
+    pub(crate) fn view(&self) -> View {
+        // SAFETY: used while the gate is open, and the socket closed only after: see the type.
+        View(unsafe { BorrowedSocket::borrow_raw(self.socket.as_raw_socket()) })
+    }
+}
+
+impl View {
+    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
+    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
+        let socket = self.0.as_raw_socket() as SOCKET;
+        let moved = match start {
+            Start::Recv { buf, flags: Flags::NONE, .. } => match buf.single(0) {
+                Some((ptr, len)) if len > 0 => {
+                    let len = i32::try_from(len).unwrap_or(i32::MAX);
+                    // SAFETY: a socket that does not block, and the buffer's own memory, which nobody else uses while the operation has it.
+                    let moved = unsafe { recv(socket, ptr.as_ptr(), len, 0) };
+                    if let Ok(bytes) = usize::try_from(moved) {
+                        set_received(buf, bytes);
+                        return Tried::Received(bytes);
+                    }
+                    moved
+                }
+                _ => return Tried::WouldBlock,
+            },
+            Start::Send { buf, flags: Flags::NONE, done, .. } => match buf.single(*done) {
+                Some((ptr, whole)) if whole > 0 => {
+                    let len = i32::try_from(whole).unwrap_or(i32::MAX);
+                    // SAFETY: a socket that does not block, and the buffer's own memory, to which nobody writes while the operation has it.
+                    let moved = unsafe { send(socket, ptr.as_ptr(), len, 0) };
+                    if let Ok(bytes) = usize::try_from(moved) {
+                        *done += bytes as u64;
+                        return if bytes == whole { Tried::Sent(*done) } else { Tried::WouldBlock };
+                    }
+                    moved
+                }
+                _ => return Tried::WouldBlock,
+            },
+            _ => return Tried::WouldBlock,
+        };
+        debug_assert!(moved < 0);
+        // SAFETY: reads a value of this thread.
+        match unsafe { WSAGetLastError() } {
+            WSAEWOULDBLOCK => Tried::WouldBlock,
+            code => Tried::Failed(code),
+        }
+    }
+}

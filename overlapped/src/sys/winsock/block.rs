@@ -1,0 +1,83 @@
+//! The memory that the system writes to while a request is with it.
+//!
+//! A block belongs to a slot and serves one request after the other. The packet that ends a request leads to its block by a pointer, so a
+//! block is never freed, nor used again, before that packet has been taken from the port.
+
+use std::ptr::NonNull;
+
+use windows_sys::Win32::System::IO::OVERLAPPED;
+
+#[repr(C)]
+struct Layout {
+    /// At the start, so that a pointer to it is a pointer to the block.
+    overlapped: OVERLAPPED,
+    /// In and out of a receive. The system may write it when the request ends, which is after the call.
+    flags: u32,
+    /// Bytes of a request that has ended within the call; nobody reads it.
+    bytes: u32,
+    /// Whose it is; never written again.
+    slot: u32,
+}
+
+/// A block. It is reached by pointers only, never by a reference, for the system writes to it at times of its own.
+pub(super) struct Block(NonNull<Layout>);
+
+impl Block {
+    pub(super) fn new(slot: u32) -> Block {
+        let layout = Layout { overlapped: OVERLAPPED::default(), flags: 0, bytes: 0, slot };
+        Block(NonNull::from(Box::leak(Box::new(layout))))
+    }
+
+    /// Makes it ready for a request.
+    ///
+    /// # Safety
+    /// No request has it: a packet is not to come.
+    pub(super) unsafe fn prepare(&self, flags: u32) -> Parts {
+        let layout = self.0.as_ptr();
+        // SAFETY: the memory is this block's, and, by the caller, nobody else's at the moment.
+        unsafe {
+            (&raw mut (*layout).overlapped).write(OVERLAPPED::default());
+            (&raw mut (*layout).flags).write(flags);
+            (&raw mut (*layout).bytes).write(0);
+            Parts {
+                overlapped: &raw mut (*layout).overlapped,
+                flags: &raw mut (*layout).flags,
+                bytes: &raw mut (*layout).bytes,
+            }
+        }
+    }
+
+    /// What the system knows the request by.
+    pub(super) fn overlapped(&self) -> *mut OVERLAPPED {
+        // SAFETY: within the block.
+        unsafe { &raw mut (*self.0.as_ptr()).overlapped }
+    }
+
+    /// The slot of the block that a packet leads to.
+    ///
+    /// # Safety
+    /// The pointer came with a packet of a socket that only requests with blocks were started on; blocks that packets are owed for are not freed.
+    pub(super) unsafe fn slot_of(overlapped: *mut OVERLAPPED) -> u32 {
+        // SAFETY: by the caller it points to the start of a block, whose slot nobody writes.
+        unsafe { (&raw const (*overlapped.cast::<Layout>()).slot).read() }
+    }
+
+    /// The memory stays for ever: the system may still write to it.
+    pub(super) fn leak(self) {
+        std::mem::forget(self);
+    }
+}
+
+/// Where the parts of a block are, for a call that starts a request.
+pub(super) struct Parts {
+    pub(super) overlapped: *mut OVERLAPPED,
+    pub(super) flags: *mut u32,
+    pub(super) bytes: *mut u32,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: made from a box, and dropped only when no packet is to come for it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}

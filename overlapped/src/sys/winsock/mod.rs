@@ -1,0 +1,430 @@
+//! The backend on Windows' overlapped sockets and a completion port.
+//!
+//! A request is started with an `OVERLAPPED` that lies in a block of its operation's slot; the packet that ends it leads back
+//! there by that pointer. What Winsock refuses at once, and then sends no packet for, is an event like any other.
+//!
+//! Receives into pooled buffers, and of datagrams, wait without a buffer: a receive of no bytes, or a peek into memory
+//! that nobody reads. When there is something it is fetched without waiting, one piece for each event that is asked for, so that a thousand idle
+//! sessions hold no buffer and a thousand readable ones one at a time.
+
+mod accept;
+mod block;
+mod connect;
+mod datagram;
+mod dump;
+mod extension;
+mod port;
+mod slots;
+mod stream;
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::Type;
+use windows_sys::Win32::Networking::WinSock::{
+    WSA_IO_PENDING, WSA_OPERATION_ABORTED, WSABUF, WSAEINVAL, WSAGetLastError, WSAGetOverlappedResult,
+};
+use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED_ENTRY};
+
+use crate::buf::AnyBuf;
+use crate::driver::DriverConfig;
+use crate::error::{Action, Error, ErrorKind};
+use crate::op::{OpId, ShutdownHow};
+use crate::pool::Pool;
+use crate::report::{self, Feature, Report};
+use crate::time::Time;
+
+use super::{Event, Handle, Happened, Request, WakeHandle};
+use block::Block;
+use dump::Dump;
+use extension::Extensions;
+use port::{Packets, Port};
+use slots::{Kind, Slot, Stage};
+
+/// The most parts that are given to the system at once; the driver resumes behind them.
+const MOST_PARTS: usize = 1024;
+/// The most bytes that are given to the system at once, which locks their memory; the driver resumes behind them.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What this backend has to know of a socket.
+#[derive(Clone, Copy, Default)]
+struct Socket {
+    datagram: bool,
+    v6: bool,
+    /// A datagram socket that has a peer.
+    connected: bool,
+}
+
+pub(crate) struct Winsock {
+    port: Port,
+    packets: Packets,
+    extensions: Extensions,
+    slots: Vec<Slot>,
+    sockets: Vec<Socket>,
+    /// Requests for which a packet is to come.
+    pending: usize,
+    /// What ended without a packet.
+    ended: VecDeque<Event>,
+    /// Slots with something to fetch.
+    draining: VecDeque<u32>,
+    wake: WakeHandle,
+    pool: Rc<Pool>,
+    dump: Dump,
+    turn_bytes: u32,
+    report: Report,
+}
+
+impl Winsock {
+    pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Winsock, Error> {
+        let failed = |error: io::Error| Error::io(Action::Setup, &error);
+        // First, for this starts Winsock.
+        let extensions = Extensions::load().map_err(failed)?;
+        let port = Port::new().map_err(failed)?;
+        let rings = port.clone();
+        Ok(Winsock {
+            port,
+            packets: Packets::new(),
+            extensions,
+            slots: Vec::new(),
+            sockets: Vec::new(),
+            pending: 0,
+            ended: VecDeque::new(),
+            draining: VecDeque::new(),
+            wake: WakeHandle::new(move || rings.ring()),
+            pool,
+            dump: Dump::new(),
+            turn_bytes: config.turn_bytes,
+            report: Report { backend: report::Backend::Winsock, why: why.to_owned(), features: features() },
+        })
+    }
+
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(crate) fn wake_handle(&self) -> WakeHandle {
+        self.wake.clone()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::real()
+    }
+
+    pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
+        let failed = |error: io::Error| Error::io(Action::Socket, &error);
+        let index = socket as usize;
+        if self.sockets.len() <= index {
+            self.sockets.resize(index + 1, Socket::default());
+        }
+        let kind = handle.socket().r#type().map_err(failed)?;
+        self.sockets[index] = Socket { datagram: kind == Type::DGRAM, v6: false, connected: false };
+        self.port.associate(handle.raw_socket()).map_err(|error| match error.raw_os_error() {
+            Some(code) if crate::sys::kind_of(code) == ErrorKind::InvalidArgument => Error::io(Action::Socket, &error)
+                .because("a socket stays with the first completion port that it was given to"),
+            _ => failed(error),
+        })
+    }
+
+    pub(crate) fn detach(&mut self, _: u32, _: &Handle) -> Result<(), Error> {
+        Err(Error::new(Action::Socket, ErrorKind::Unsupported)
+            .because("on Windows a socket stays with the completion port that it was given to"))
+    }
+
+    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
+        while self.slots.len() <= id.slot as usize {
+            self.slots.push(Slot::new(self.slots.len() as u32));
+        }
+        let slot = &mut self.slots[id.slot as usize];
+        debug_assert!(slot.stage == Stage::Idle, "a slot has one request at a time");
+        slot.generation = id.generation;
+        slot.cancelled = false;
+        slot.fetched = 0;
+        slot.socket = socket;
+        slot.parts.clear();
+        slot.address = None;
+        slot.kind = Kind::Moves;
+        if let Some(handle) = request.handle() {
+            slot.handle = handle.raw_socket();
+        }
+        match request {
+            Request::Accept { handle, multi } => self.start_accept(id.slot, handle, multi),
+            Request::Connect { handle, address } => self.start_connect(id.slot, handle, address),
+            Request::Recv { buf, skip, flags, .. } => {
+                gather(&mut slot.parts, buf, skip);
+                self.receive(id.slot, flags);
+            }
+            Request::RecvPooled { .. } => {
+                slot.kind = Kind::Pooled;
+                self.await_bytes(id.slot);
+            }
+            Request::Send { buf, skip, flags, .. } => {
+                gather(&mut slot.parts, buf, skip);
+                self.send(id.slot, flags);
+            }
+            Request::RecvFrom { buf, flags, .. } => {
+                gather(&mut slot.parts, buf, 0);
+                slot.kind = Kind::From { flags };
+                self.await_datagram(id.slot);
+            }
+            Request::RecvFromPooled { .. } => {
+                slot.kind = Kind::PooledFrom;
+                self.await_datagram(id.slot);
+            }
+            Request::SendTo { buf, address, .. } => {
+                gather(&mut slot.parts, buf, 0);
+                self.send_to(id.slot, address);
+            }
+            Request::Shutdown { handle, how } => {
+                let how = match how {
+                    ShutdownHow::Receive => std::net::Shutdown::Read,
+                    ShutdownHow::Send => std::net::Shutdown::Write,
+                    ShutdownHow::Both => std::net::Shutdown::Both,
+                };
+                let result = handle.socket().shutdown(how);
+                self.end(id.slot, done(result));
+            }
+            Request::Discard { .. } => self.discard(id.slot),
+            Request::Close { handle } => {
+                // Nothing is in flight on it, and as it does not block, closing it does not wait for a linger.
+                drop(handle);
+                self.end(id.slot, Happened::Moved(0));
+            }
+        }
+    }
+
+    /// A call that starts an overlapped request has returned.
+    fn started(&mut self, slot: u32, succeeded: bool) {
+        let code = if succeeded { WSA_IO_PENDING } else { last_error() };
+        if code == WSA_IO_PENDING {
+            // A packet comes in either case: what succeeds at once is told of in the same way.
+            self.slots[slot as usize].stage = Stage::Pending;
+            self.pending += 1;
+        } else {
+            self.end(slot, Happened::Failed(code));
+        }
+    }
+
+    /// A request's last event, in its turn.
+    fn end(&mut self, slot: u32, happened: Happened) {
+        let id = self.slots[slot as usize].id(slot);
+        self.slots[slot as usize].stage = Stage::Idle;
+        self.ended.push_back(Event { id, more: false, happened });
+    }
+
+    pub(crate) fn cancel(&mut self, id: OpId) {
+        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation) else {
+            return;
+        };
+        slot.cancelled = true;
+        if slot.stage == Stage::Pending {
+            // SAFETY: an open socket, and the block of a request whose packet has not been taken. That it is not found means that
+            // the packet is on its way.
+            unsafe { CancelIoEx(slot.handle as _, slot.block.overlapped()) };
+        }
+    }
+
+    pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
+        if !self.packets.is_empty() {
+            return Ok(());
+        }
+        let limit = match until {
+            None => None,
+            Some(Time::ZERO) => Some(Duration::ZERO),
+            Some(until) => Some(until - self.now()),
+        };
+        let idle = self.ended.is_empty() && self.draining.is_empty();
+        let waits = idle && limit != Some(Duration::ZERO) && self.wake.may_wait();
+        let limit = if waits { limit } else { Some(Duration::ZERO) };
+        let taken = self.port.take(&mut self.packets, limit);
+        self.wake.runs();
+        taken.map_err(|error| Error::io(Action::Turn, &error))
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ended.pop_front() {
+                return Some(event);
+            }
+            if let Some(packet) = self.packets.pop() {
+                if let Some(event) = self.translate(&packet) {
+                    return Some(event);
+                }
+                continue;
+            }
+            let slot = self.draining.pop_front()?;
+            if let Some(event) = self.fetch(slot) {
+                if self.slots[slot as usize].stage == Stage::Draining {
+                    // Behind the others: nobody waits for a peer that floods.
+                    self.draining.push_back(slot);
+                }
+                return Some(event);
+            }
+        }
+    }
+
+    fn translate(&mut self, packet: &OVERLAPPED_ENTRY) -> Option<Event> {
+        // SAFETY: every request on a socket of this port is started with a block of `slots`, which lives as long as packets may come.
+        let index = unsafe { Block::slot_of(packet.lpOverlapped) };
+        let slot = &mut self.slots[index as usize];
+        if slot.stage != Stage::Pending {
+            // For what had been refused at once: it has had its event.
+            return None;
+        }
+        self.pending -= 1;
+        slot.stage = Stage::Idle;
+        let id = slot.id(index);
+        let last = |happened| Some(Event { id, more: false, happened });
+        let moved = match result(slot, packet) {
+            Ok(bytes) => bytes,
+            Err(code) => {
+                let connected = self.sockets[slot.socket as usize].connected;
+                slot.kind = Kind::Moves;
+                return last(Happened::Failed(datagram::code_of(code, connected)));
+            }
+        };
+        match slot.kind {
+            Kind::Moves => last(Happened::Moved(moved)),
+            Kind::Connect => last(done(connect::finish(slot.handle))),
+            Kind::Accept(_) => Some(self.accepted(index)),
+            Kind::Pooled | Kind::From { .. } | Kind::PooledFrom => {
+                slot.stage = Stage::Draining;
+                slot.fetched = 0;
+                self.draining.push_back(index);
+                None
+            }
+        }
+    }
+
+    /// Fetches one piece for a request that is draining. Afterwards it is still draining, waits again, or has had its last event.
+    fn fetch(&mut self, index: u32) -> Option<Event> {
+        let slot = &mut self.slots[index as usize];
+        let id = slot.id(index);
+        if slot.cancelled {
+            slot.stage = Stage::Idle;
+            slot.kind = Kind::Moves;
+            return Some(Event { id, more: false, happened: Happened::Failed(WSA_OPERATION_ABORTED) });
+        }
+        match slot.kind {
+            Kind::Accept(_) => self.accept_more(index),
+            Kind::Pooled => self.fetch_bytes(index),
+            Kind::From { flags } => self.fetch_datagram(index, flags),
+            Kind::PooledFrom => self.fetch_pooled_datagram(index),
+            Kind::Moves | Kind::Connect => unreachable!("they have nothing to fetch"),
+        }
+    }
+
+    pub(crate) fn leak(&mut self) {
+        for slot in std::mem::take(&mut self.slots) {
+            slot.block.leak();
+            std::mem::forget((slot.parts, slot.address, slot.kind));
+        }
+        std::mem::forget(std::mem::replace(&mut self.dump, Dump::new()));
+        self.pending = 0;
+    }
+}
+
+impl Drop for Winsock {
+    /// The driver has seen every request end, or has had everything leaked.
+    fn drop(&mut self) {
+        if self.pending > 0 {
+            self.leak();
+        }
+    }
+}
+
+impl Request<'_> {
+    fn handle(&self) -> Option<&Handle> {
+        match self {
+            Request::Accept { handle, .. }
+            | Request::Connect { handle, .. }
+            | Request::Recv { handle, .. }
+            | Request::RecvPooled { handle }
+            | Request::Send { handle, .. }
+            | Request::RecvFrom { handle, .. }
+            | Request::RecvFromPooled { handle }
+            | Request::SendTo { handle, .. }
+            | Request::Shutdown { handle, .. }
+            | Request::Discard { handle } => Some(handle),
+            Request::Close { .. } => None,
+        }
+    }
+}
+
+/// How a request ended whose packet has come: its bytes, or Winsock's code.
+fn result(slot: &Slot, packet: &OVERLAPPED_ENTRY) -> Result<u32, i32> {
+    const STATUS_SUCCESS: usize = 0;
+    let overlapped = slot.block.overlapped();
+    // SAFETY: the packet has come, so the system is done with the block.
+    if unsafe { (&raw const (*overlapped).Internal).read() } == STATUS_SUCCESS {
+        return Ok(packet.dwNumberOfBytesTransferred);
+    }
+    let (mut bytes, mut flags) = (0, 0);
+    // SAFETY: as above; the socket is open, and the rest is written within the call.
+    match unsafe { WSAGetOverlappedResult(slot.handle, overlapped, &raw mut bytes, 0, &raw mut flags) } {
+        // A send that was cancelled on its way has sent what it has sent.
+        0 if bytes > 0 && matches!(slot.kind, Kind::Moves) => Ok(bytes),
+        0 => Err(last_error()),
+        _ => Ok(bytes),
+    }
+}
+
+fn last_error() -> i32 {
+    // SAFETY: reads a value of this thread.
+    unsafe { WSAGetLastError() }
+}
+
+fn code(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(WSAEINVAL)
+}
+
+/// What came of something that was done at once.
+fn done(result: io::Result<()>) -> Happened {
+    match result {
+        Ok(()) => Happened::Moved(0),
+        Err(error) => Happened::Failed(code(&error)),
+    }
+}
+
+/// Names the parts of `buf` from byte `skip` on. At least one, which may be empty.
+fn gather(parts: &mut Vec<WSABUF>, buf: &mut AnyBuf, mut skip: u64) {
+    let mut bytes = 0;
+    for i in 0..buf.parts() {
+        let (ptr, len) = buf.part(i);
+        if skip >= len as u64 {
+            skip -= len as u64;
+            continue;
+        }
+        let here = (len - skip as usize).min(MOST_BYTES - bytes);
+        // SAFETY: within the part.
+        let from = unsafe { ptr.add(skip as usize) };
+        parts.push(WSABUF { len: here as u32, buf: from });
+        skip = 0;
+        bytes += here;
+        if parts.len() == MOST_PARTS || bytes == MOST_BYTES {
+            break;
+        }
+    }
+    if parts.is_empty() {
+        parts.push(WSABUF { len: 0, buf: std::ptr::NonNull::dangling().as_ptr() });
+    }
+}
+
+fn features() -> Vec<Feature> {
+    let feature = |name, used, why: &str| Feature { name, used, why: why.to_owned() };
+    vec![
+        feature("AcceptEx", true, "connections are accepted by overlapped requests"),
+        feature("ConnectEx", true, "connections are made by overlapped requests"),
+        feature("GetQueuedCompletionStatusEx", true, "packets are taken in batches, one call a turn"),
+        feature(
+            "FILE_SKIP_COMPLETION_PORT_ON_SUCCESS",
+            false,
+            "every request ends with a packet, also where a layered provider would not keep to the rule",
+        ),
+    ]
+}

@@ -1,0 +1,82 @@
+//! What this backend remembers of each operation's slot, and of each socket.
+
+use socket2::{SockAddr, Socket};
+use windows_sys::Win32::Networking::WinSock::{SOCKET, WSABUF};
+
+use crate::op::{Flags, OpId};
+
+use super::super::StreamOptions;
+use super::block::Block;
+
+/// Where a request is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nowhere, or its last event waits to be taken.
+    Idle,
+    /// With the system: a packet is to come.
+    Pending,
+    /// What it waited for is there, and is fetched without waiting, piece by piece, as events are asked for.
+    Draining,
+}
+
+/// What a request does when its packet comes.
+pub(super) enum Kind {
+    /// It has moved bytes, and that is all.
+    Moves,
+    Accept(Box<Accept>),
+    Connect,
+    /// Waits until there is something to receive into a pooled buffer.
+    Pooled,
+    /// Waits for a datagram, to receive it into the operation's own buffers.
+    From {
+        flags: Flags,
+    },
+    /// Waits for a datagram, to receive it into a pooled buffer.
+    PooledFrom,
+}
+
+/// An accept and the socket that the next connection will be.
+pub(super) struct Accept {
+    pub(super) multi: bool,
+    pub(super) domain: socket2::Domain,
+    pub(super) inherits: StreamOptions,
+    pub(super) next: Option<Socket>,
+}
+
+pub(super) struct Slot {
+    pub(super) block: Block,
+    pub(super) generation: u32,
+    pub(super) stage: Stage,
+    pub(super) cancelled: bool,
+    /// Bytes, or connections, that were fetched since the last wait.
+    pub(super) fetched: u32,
+    /// The operation's socket, which the driver keeps open until the request has ended.
+    pub(super) handle: SOCKET,
+    pub(super) socket: u32,
+    pub(super) kind: Kind,
+    /// The operation's buffers, from where it goes on.
+    pub(super) parts: Vec<WSABUF>,
+    /// The address that it goes to.
+    pub(super) address: Option<Box<SockAddr>>,
+}
+
+impl Slot {
+    pub(super) fn new(slot: u32) -> Slot {
+        Slot {
+            block: Block::new(slot),
+            generation: 0,
+            stage: Stage::Idle,
+            cancelled: false,
+            fetched: 0,
+            handle: 0,
+            socket: 0,
+            kind: Kind::Moves,
+            parts: Vec::new(),
+            address: None,
+        }
+    }
+
+    pub(super) fn id(&self, slot: u32) -> OpId {
+        OpId { slot, generation: self.generation }
+    }
+}
