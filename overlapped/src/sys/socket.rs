@@ -226,7 +226,7 @@ impl Handle {
 
 fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error> {
     let failed = |error: io::Error| Error::io(Action::Option, &error);
-    let tcp = socket.local_addr().map_err(failed)?.as_socket().is_some();
+    let tcp = os::is_tcp(&socket).map_err(failed)?;
     apply(socket, options, tcp).map_err(failed)
 }
 

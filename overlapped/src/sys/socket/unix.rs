@@ -26,6 +26,11 @@ pub(super) fn unix_address(address: &SockAddr) -> Address {
     }
 }
 
+/// Whether a stream is one of TCP, or one between processes.
+pub(super) fn is_tcp(stream: &Socket) -> io::Result<bool> {
+    Ok(stream.local_addr()?.as_socket().is_some())
+}
+
 /// Blocking, whatever it was. `io_uring_enter(2)` lets a kernel report EAGAIN of a non-blocking socket instead of waiting for it; Linux 6.18 waits
 /// all the same, but a receive that is tried again and again is not a risk to take.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {

@@ -27,6 +27,11 @@ pub(super) fn unix_address(_: &SockAddr) -> Address {
     Address::Unnamed
 }
 
+/// Every stream is. (One that is not bound yet cannot be asked for its address here.)
+pub(super) fn is_tcp(_: &Socket) -> io::Result<bool> {
+    Ok(true)
+}
+
 /// Non-blocking: overlapped requests wait all the same, and what is tried without waiting does not.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)

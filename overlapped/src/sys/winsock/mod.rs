@@ -421,6 +421,8 @@ fn features() -> Vec<Feature> {
         feature("AcceptEx", true, "connections are accepted by overlapped requests"),
         feature("ConnectEx", true, "connections are made by overlapped requests"),
         feature("GetQueuedCompletionStatusEx", true, "packets are taken in batches, one call a turn"),
+        feature("zero-byte WSARecv", true, "an idle session waits without a buffer"),
+        feature("SO_EXCLUSIVEADDRUSE", true, "nobody else can bind the address of a listener"),
         feature(
             "FILE_SKIP_COMPLETION_PORT_ON_SUCCESS",
             false,
