@@ -53,7 +53,8 @@
 //!
 //! # Platforms
 //!
-//! Linux with io_uring (kernel 5.19 or newer). The other backends are on their way; see the project's changelog.
+//! Linux with io_uring (kernel 5.19 or newer), or with epoll where io_uring is not to be had; macOS and the BSDs with kqueue. Others are on their way; see the
+//! project's changelog.
 
 #![deny(unsafe_code)]
 

@@ -65,11 +65,17 @@ impl Drop for Echo {
     }
 }
 
+/// The backend that programs get here: the best there is, or what `PROACTOR_BACKEND` asks for.
+fn backend() -> overlapped::Backend {
+    overlapped::Driver::new(overlapped::DriverConfig::default()).unwrap().report().backend
+}
+
 #[test]
 fn port_0_prints_the_real_ports_backend_and_shards_and_echoes() {
     let echo = Echo::start(&["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "1"]);
     assert_eq!(echo.addresses.len(), 2, "{}", echo.line);
-    assert!(echo.line.contains("backend io_uring") && echo.line.contains("1 shard"), "{}", echo.line);
+    let backend = format!("backend {}", backend());
+    assert!(echo.line.contains(&backend) && echo.line.contains("1 shard"), "{}", echo.line);
     for address in &echo.addresses {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(b"hello").unwrap();
@@ -168,13 +174,18 @@ fn doctor_says_what_it_runs_on() {
     let output = run(&["doctor"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    for expected in ["kernel", "backend  io_uring", "multishot receive", "open files", "advice"] {
+    let backend = backend();
+    let (line, feature) = match backend {
+        overlapped::Backend::Uring => ("backend  io_uring", "multishot receive"),
+        _ => ("backend  poll", "edge-triggered"),
+    };
+    for expected in ["kernel", line, feature, "open files", "advice"] {
         assert!(text.contains(expected), "{expected:?} is not in {text}");
     }
     let output = run(&["doctor", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["backend"], "io_uring");
-    assert!(json["features"].as_array().unwrap().len() > 4);
+    assert_eq!(json["backend"], backend.to_string());
+    assert!(json["features"].as_array().unwrap().len() > 1);
 }
 
 #[test]

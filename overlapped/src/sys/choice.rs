@@ -34,6 +34,8 @@ pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &
 const LADDER: &[report::Backend] = &[
     #[cfg(target_os = "linux")]
     report::Backend::Uring,
+    #[cfg(unix)]
+    report::Backend::Poll,
     #[cfg(windows)]
     report::Backend::Winsock,
 ];

@@ -9,9 +9,13 @@
 mod bound_path;
 mod choice;
 mod errno;
+#[cfg(unix)]
+mod message;
 mod socket;
 mod wake;
 
+#[cfg(unix)]
+pub(crate) mod poll;
 #[cfg(target_os = "linux")]
 pub(crate) mod uring;
 #[cfg(windows)]
@@ -92,6 +96,26 @@ pub(crate) enum Request<'a> {
     },
 }
 
+impl Request<'_> {
+    /// The socket that it is for.
+    #[cfg(unix)]
+    fn handle(&self) -> &Handle {
+        match self {
+            Request::Accept { handle, .. }
+            | Request::Connect { handle, .. }
+            | Request::Recv { handle, .. }
+            | Request::RecvPooled { handle }
+            | Request::Send { handle, .. }
+            | Request::RecvFrom { handle, .. }
+            | Request::RecvFromPooled { handle }
+            | Request::SendTo { handle, .. }
+            | Request::Shutdown { handle, .. }
+            | Request::Discard { handle } => handle,
+            Request::Close { handle } => handle,
+        }
+    }
+}
+
 /// Something that happened to a request.
 #[derive(Debug)]
 pub(crate) struct Event {
@@ -129,6 +153,8 @@ pub(crate) enum Happened {
 pub(crate) enum Backend {
     #[cfg(target_os = "linux")]
     Uring(uring::Uring),
+    #[cfg(unix)]
+    Poll(poll::Poll),
     #[cfg(windows)]
     Winsock(winsock::Winsock),
 }
@@ -138,6 +164,8 @@ macro_rules! dispatch {
         match $this {
             #[cfg(target_os = "linux")]
             Backend::Uring($backend) => $call,
+            #[cfg(unix)]
+            Backend::Poll($backend) => $call,
             #[cfg(windows)]
             Backend::Winsock($backend) => $call,
         }
@@ -157,6 +185,8 @@ impl Backend {
         match backend {
             #[cfg(target_os = "linux")]
             report::Backend::Uring => uring::Uring::new(config, Rc::clone(pool), why).map(Backend::Uring),
+            #[cfg(unix)]
+            report::Backend::Poll => poll::Poll::new(config, Rc::clone(pool), why).map(Backend::Poll),
             #[cfg(windows)]
             report::Backend::Winsock => winsock::Winsock::new(config, Rc::clone(pool), why).map(Backend::Winsock),
             other => Err(Error::new(Action::Setup, ErrorKind::Unsupported)
@@ -181,6 +211,8 @@ impl Backend {
         match self {
             #[cfg(target_os = "linux")]
             Backend::Uring(_) => Maker::System,
+            #[cfg(unix)]
+            Backend::Poll(_) => Maker::System,
             #[cfg(windows)]
             Backend::Winsock(_) => Maker::System,
         }

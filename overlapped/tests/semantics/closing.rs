@@ -195,8 +195,10 @@ fn a_new_socket_never_meets_an_old_operation(proactor: &Proactor) {
         let (socket, peer) = pair(proactor);
         write(&peer, &[i]);
         assert_eq!(end(socket.recv(vec![0; 1]).start().unwrap()).unwrap().buf, [i]);
-        assert_ne!(receive.status(), Status::Succeeded);
-        drop(receive);
+        // The peer was gone before the close had come to it, at the most.
+        if let Ok(old) = end(receive) {
+            assert_eq!(old.bytes, 0, "it is not for the old operation");
+        }
     }
 }
 

@@ -310,7 +310,7 @@ fn a_waiter_that_times_out_while_a_packet_is_handed_to_it_loses_nothing() {
 /// A waker of a local proactor runs in the wait of the thread, and takes a packet too.
 #[test]
 fn a_thread_is_counted_once_though_a_waker_takes_packets_in_its_wait() {
-    let proactor = overlapped::Proactor::local().unwrap();
+    let proactor = Proactor::local().unwrap();
     let port = CompletionPort::new(2, 4);
     let inner = port.clone();
     let waker = waker(move || {

@@ -11,6 +11,7 @@ use io_uring::types::{BufRingEntry, RecvMsgOut};
 use crate::error::{Action, Error};
 use crate::pool::{Packet, Pool};
 use crate::sys::Happened;
+use crate::sys::message::name_of;
 
 /// The one group of buffers that a driver's ring has.
 const GROUP: u16 = 0;
@@ -83,7 +84,7 @@ impl BufRing {
         let message = RecvMsgOut::parse(written, header).map_err(|()| libc::EIO)?;
         let payload = message.payload_data();
         let (start, len) = (payload.as_ptr() as usize - written.as_ptr() as usize, payload.len());
-        let (from, truncated) = (super::name_of(message.name_data()), message.is_payload_truncated());
+        let (from, truncated) = (name_of(message.name_data()), message.is_payload_truncated());
         // SAFETY: as above; the payload lies within what is written.
         let packet = unsafe { self.pool.packet_at(buffer, start, len) };
         Ok(Happened::PacketFrom { packet, from, truncated })

@@ -10,7 +10,6 @@ mod probe;
 mod setup;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,26 +17,21 @@ use std::time::{Duration, Instant};
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
-use crate::address::Address;
-use crate::buf::AnyBuf;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error};
-use crate::op::{Flags, OpId, ShutdownHow};
+use crate::op::{OpId, ShutdownHow};
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::time::Time;
 
-use super::socket::{address_from, sock_addr};
+use super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
+use super::socket::sock_addr;
 use super::{Event, Handle, Happened, Request, WakeHandle};
 use buf_ring::BufRing;
 use enter::Entrance;
 use event_fd::EventFd;
 use probe::Features;
 
-/// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
-const MOST_PARTS: usize = 1024;
-/// The most bytes the system moves in one call (`MAX_RW_COUNT`, 2 GiB less a page); the driver resumes behind them.
-const MOST_BYTES: usize = 0x7fff_f000;
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
 
@@ -45,13 +39,13 @@ const DISCARD_BYTES: usize = 64 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain = 0,
-    /// It has a [`Scratch`].
+    /// It has a [`Message`].
     Vectored = 1,
     Accept = 2,
     Pooled = 3,
     Cancel = 4,
     Wake = 5,
-    /// A datagram into its own buffers; it has a [`Scratch`], in which its sender is.
+    /// A datagram into its own buffers; it has a [`Message`], in which its sender is.
     From = 6,
     PooledFrom = 7,
 }
@@ -80,90 +74,10 @@ fn op_id(user_data: u64) -> OpId {
     OpId { slot: (user_data as u32) >> 8, generation: (user_data >> 32) as u32 }
 }
 
-/// What the kernel reads besides the buffers themselves: it must not move until the request has ended.
-struct Scratch {
-    header: libc::msghdr,
-    parts: Vec<libc::iovec>,
-    address: socket2::SockAddr,
-}
-
-impl Scratch {
-    fn new() -> Box<Scratch> {
-        // SAFETY: all zeroes is a valid `msghdr`: no name, no parts, no control data.
-        let header = unsafe { std::mem::zeroed() };
-        Box::new(Scratch { header, parts: Vec::new(), address: nowhere() })
-    }
-
-    /// Where the sender's address is to be written.
-    fn take_name(&mut self) {
-        self.address = nowhere();
-        self.header.msg_name = self.address.as_ptr().cast_mut().cast();
-        self.header.msg_namelen = NAME_BYTES;
-    }
-
-    /// Whom the datagram is for.
-    fn give_name(&mut self, address: socket2::SockAddr) {
-        self.address = address;
-        self.header.msg_name = self.address.as_ptr().cast_mut().cast();
-        self.header.msg_namelen = self.address.len();
-    }
-
-    /// The sender's address, that the kernel has written.
-    fn name(&self) -> Address {
-        // SAFETY: the kernel has written an address of this length over the storage, which is all zeroes otherwise.
-        name_of(unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), self.header.msg_namelen as usize) })
-    }
-
-    /// Names the parts of `buf` from byte `skip` on.
-    fn gather(&mut self, buf: &mut AnyBuf, mut skip: u64) {
-        self.parts.clear();
-        let mut bytes = 0;
-        for i in 0..buf.parts() {
-            let (ptr, len) = buf.part(i);
-            if skip >= len as u64 {
-                skip -= len as u64;
-                continue;
-            }
-            let here = (len - skip as usize).min(MOST_BYTES - bytes);
-            // SAFETY: within the part.
-            let iov_base = unsafe { ptr.add(skip as usize) }.cast();
-            self.parts.push(libc::iovec { iov_base, iov_len: here });
-            skip = 0;
-            bytes += here;
-            if self.parts.len() == MOST_PARTS || bytes == MOST_BYTES {
-                break;
-            }
-        }
-        self.header.msg_iov = self.parts.as_mut_ptr();
-        self.header.msg_iovlen = self.parts.len();
-    }
-}
-
-/// Room for the address of any family.
-const NAME_BYTES: u32 = size_of::<libc::sockaddr_storage>() as u32;
-
-/// An address that is none, with room for any.
-fn nowhere() -> socket2::SockAddr {
-    let nowhere: SocketAddr = ([0, 0, 0, 0], 0).into();
-    nowhere.into()
-}
-
-/// An address as the kernel writes it.
-fn name_of(bytes: &[u8]) -> Address {
-    let mut storage = socket2::SockAddrStorage::zeroed();
-    let len = bytes.len().min(size_of::<socket2::SockAddrStorage>());
-    // SAFETY: the storage has at least `len` bytes, any of which are valid.
-    let address = unsafe {
-        std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut storage).cast(), len);
-        socket2::SockAddr::new(storage, len as u32)
-    };
-    address_from(&address)
-}
-
 /// What this backend remembers of an operation's slot.
 struct Slot {
     kind: Kind,
-    scratch: Option<Box<Scratch>>,
+    scratch: Option<Box<Message>>,
 }
 
 pub(crate) struct Uring {
@@ -172,7 +86,7 @@ pub(crate) struct Uring {
     buffers: BufRing,
     slots: Vec<Slot>,
     #[expect(clippy::vec_box, reason = "a scratch must not move while the kernel reads it")]
-    spare: Vec<Box<Scratch>>,
+    spare: Vec<Box<Message>>,
     /// What ended without the kernel.
     refused: VecDeque<Event>,
     wake: WakeHandle,
@@ -260,7 +174,7 @@ impl Uring {
             self.slots.resize_with(id.slot as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
         }
         let mut kind = Kind::Plain;
-        let mut scratch = None;
+        let mut scratch: Option<Box<Message>> = None;
         let entry = match request {
             Request::Accept { handle, multi } => {
                 kind = Kind::Accept;
@@ -274,17 +188,17 @@ impl Uring {
             }
             Request::Connect { handle, address } => {
                 let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.address = address;
                 let (ptr, len) = (scratch.address.as_ptr(), scratch.address.len());
                 opcode::Connect::new(Fd(handle.raw_fd()), ptr.cast(), len).build()
             }
             Request::Recv { handle, buf, skip, flags } => {
-                let (fd, flags) = (Fd(handle.raw_fd()), message_flags(flags));
+                let (fd, flags) = (Fd(handle.raw_fd()), flag_bits(flags));
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
                 } else {
-                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                     scratch.gather(buf, skip);
                     opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags as u32).build()
                 }
@@ -295,22 +209,22 @@ impl Uring {
             }
             Request::Send { handle, buf, skip, flags } => {
                 // With MSG_WAITALL the kernel itself goes on after a short write, where it can.
-                let flags = message_flags(flags) | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+                let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
                 let fd = Fd(handle.raw_fd());
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
                 } else {
-                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                     scratch.gather(buf, skip);
                     opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags as u32).build()
                 }
             }
             Request::RecvFrom { handle, buf, flags } => {
                 kind = Kind::From;
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.gather(buf, 0);
                 scratch.take_name();
-                let (fd, flags) = (Fd(handle.raw_fd()), message_flags(flags) as u32);
+                let (fd, flags) = (Fd(handle.raw_fd()), flag_bits(flags) as u32);
                 opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags).build()
             }
             Request::RecvFromPooled { handle } => {
@@ -319,14 +233,14 @@ impl Uring {
                 }
                 kind = Kind::PooledFrom;
                 // The kernel writes a head, the sender's address and the datagram into the buffer.
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.header.msg_namelen = NAME_BYTES;
                 let (fd, group) = (Fd(handle.raw_fd()), self.buffers.group());
                 opcode::RecvMsgMulti::new(fd, &raw const scratch.header, group).flags(libc::MSG_TRUNC as u32).build()
             }
             Request::SendTo { handle, buf, address } => {
                 let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Scratch::new));
+                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.gather(buf, 0);
                 scratch.give_name(address);
                 let flags = libc::MSG_NOSIGNAL as u32;
@@ -365,8 +279,7 @@ impl Uring {
     fn release(&mut self, id: OpId) {
         // A slot is freed by its request's last event, so the scratch is this request's.
         if let Some(mut scratch) = self.slots[id.slot as usize].scratch.take() {
-            scratch.header.msg_name = std::ptr::null_mut();
-            scratch.header.msg_namelen = 0;
+            scratch.clear();
             self.spare.push(scratch);
         }
     }
@@ -550,16 +463,4 @@ fn moved(result: i32) -> Happened {
         0.. => Happened::Moved(result as u32),
         _ => Happened::Failed(-result),
     }
-}
-
-fn message_flags(flags: Flags) -> i32 {
-    let mut bits = 0;
-    for (flag, bit) in
-        [(Flags::PEEK, libc::MSG_PEEK), (Flags::WAIT_ALL, libc::MSG_WAITALL), (Flags::OUT_OF_BAND, libc::MSG_OOB)]
-    {
-        if flags.contains(flag) {
-            bits |= bit;
-        }
-    }
-    bits
 }

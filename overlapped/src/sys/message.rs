@@ -1,0 +1,131 @@
+//! Messages as `sendmsg` and `recvmsg` take them: several buffers, and an address.
+
+use std::net::SocketAddr;
+
+use crate::address::Address;
+use crate::buf::AnyBuf;
+use crate::op::Flags;
+
+use super::socket::address_from;
+
+/// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
+const MOST_PARTS: usize = 1024;
+/// The most bytes the system moves in one call (on Linux `MAX_RW_COUNT`, 2 GiB less a page); the driver resumes behind them.
+pub(super) const MOST_BYTES: usize = 0x7fff_f000;
+
+/// What the system reads besides the buffers themselves: it must not move while a request is under way.
+pub(super) struct Message {
+    pub(super) header: libc::msghdr,
+    parts: Vec<libc::iovec>,
+    pub(super) address: socket2::SockAddr,
+}
+
+impl Message {
+    pub(super) fn new() -> Box<Message> {
+        // SAFETY: all zeroes is a valid `msghdr`: no name, no parts, no control data.
+        let header = unsafe { std::mem::zeroed() };
+        Box::new(Message { header, parts: Vec::new(), address: nowhere() })
+    }
+
+    /// Where the sender's address is to be written.
+    pub(super) fn take_name(&mut self) {
+        self.address = nowhere();
+        self.header.msg_name = self.address.as_ptr().cast_mut().cast();
+        self.header.msg_namelen = NAME_BYTES;
+    }
+
+    /// Whom the datagram is for.
+    pub(super) fn give_name(&mut self, address: socket2::SockAddr) {
+        self.address = address;
+        self.header.msg_name = self.address.as_ptr().cast_mut().cast();
+        self.header.msg_namelen = self.address.len();
+    }
+
+    /// It has served: nothing is left that its next use could stumble on. (A multishot receive of datagrams would take the length of a
+    /// part left behind for its limit.)
+    pub(super) fn clear(&mut self) {
+        self.parts.clear();
+        self.header.msg_name = std::ptr::null_mut();
+        self.header.msg_namelen = 0;
+        self.header.msg_iov = std::ptr::null_mut();
+        self.header.msg_iovlen = 0;
+    }
+
+    /// The sender's address, that the system has written.
+    pub(super) fn name(&self) -> Address {
+        let len = self.header.msg_namelen.min(NAME_BYTES) as usize;
+        // SAFETY: the storage has room for so many bytes, and is all zeroes where the system has not written.
+        name_of(unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), len) })
+    }
+
+    /// Names the parts of `buf` from byte `skip` on; says how many bytes they have.
+    pub(super) fn gather(&mut self, buf: &mut AnyBuf, mut skip: u64) -> usize {
+        self.parts.clear();
+        let mut bytes = 0;
+        for i in 0..buf.parts() {
+            let (ptr, len) = buf.part(i);
+            if skip >= len as u64 {
+                skip -= len as u64;
+                continue;
+            }
+            let here = (len - skip as usize).min(MOST_BYTES - bytes);
+            // SAFETY: within the part.
+            let iov_base = unsafe { ptr.add(skip as usize) }.cast();
+            self.parts.push(libc::iovec { iov_base, iov_len: here });
+            skip = 0;
+            bytes += here;
+            if self.parts.len() == MOST_PARTS || bytes == MOST_BYTES {
+                break;
+            }
+        }
+        self.point();
+        bytes
+    }
+
+    /// Names one stretch of memory.
+    pub(super) fn name_part(&mut self, ptr: *mut u8, len: usize) {
+        self.parts.clear();
+        self.parts.push(libc::iovec { iov_base: ptr.cast(), iov_len: len });
+        self.point();
+    }
+
+    fn point(&mut self) {
+        self.header.msg_iov = self.parts.as_mut_ptr();
+        // A `size_t` here, an `int` there.
+        self.header.msg_iovlen = self.parts.len() as _;
+    }
+}
+
+/// Room for the address of any family.
+pub(super) const NAME_BYTES: u32 = size_of::<libc::sockaddr_storage>() as u32;
+
+/// An address that is none, with room for any.
+fn nowhere() -> socket2::SockAddr {
+    let nowhere: SocketAddr = ([0, 0, 0, 0], 0).into();
+    nowhere.into()
+}
+
+/// An address as the system writes it.
+pub(super) fn name_of(bytes: &[u8]) -> Address {
+    let mut storage = socket2::SockAddrStorage::zeroed();
+    let len = bytes.len().min(size_of::<socket2::SockAddrStorage>());
+    // SAFETY: the storage has at least `len` bytes, any of which are valid.
+    let address = unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut storage).cast(), len);
+        socket2::SockAddr::new(storage, len as u32)
+    };
+    address_from(&address)
+}
+
+/// Flags as the system writes them.
+pub(super) fn flag_bits(flags: Flags) -> i32 {
+    let mut bits = 0;
+    for (flag, bit) in
+        [(Flags::PEEK, libc::MSG_PEEK), (Flags::WAIT_ALL, libc::MSG_WAITALL), (Flags::OUT_OF_BAND, libc::MSG_OOB)]
+    {
+        if flags.contains(flag) {
+            bits |= bit;
+        }
+    }
+    bits
+}

@@ -1,0 +1,70 @@
+//! Accepting and connecting.
+
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use socket2::{SockAddr, SockRef};
+
+use super::super::socket::address_from;
+use super::super::{Handle, Happened};
+
+/// How far a connect has come.
+pub(super) enum Connecting {
+    Done(Happened),
+    UnderWay,
+    /// The listener's backlog is full, which only Unix sockets are told.
+    Later,
+}
+
+fn borrowed(fd: &RawFd) -> BorrowedFd<'_> {
+    // SAFETY: requests come for sockets that are attached, and a socket is not closed before it is detached.
+    unsafe { BorrowedFd::borrow_raw(*fd) }
+}
+
+fn code_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// Whether calls on the socket wait, for what cannot be told so each time. In one call, where `fcntl` takes two.
+pub(super) fn set_nonblocking(fd: RawFd, nonblocking: bool) {
+    let mut on = libc::c_int::from(nonblocking);
+    // SAFETY: it reads the one number. It fails only on what is no descriptor.
+    unsafe { libc::ioctl(fd, libc::FIONBIO, &raw mut on) };
+}
+
+/// Takes one connection from the backlog. `Err` is the system's code.
+pub(super) fn accept(fd: RawFd) -> Result<Happened, i32> {
+    let fd = borrowed(&fd);
+    // On Linux one call, which sets close-on-exec and tells the peer's address.
+    let (socket, peer) = SockRef::from(&fd).accept().map_err(|error| code_of(&error))?;
+    let handle = Handle::accepted(std::os::fd::OwnedFd::from(socket));
+    Ok(Happened::Accepted(handle, address_from(&peer)))
+}
+
+/// Begins to connect.
+pub(super) fn connect(fd: RawFd, address: &SockAddr) -> Connecting {
+    let fd = borrowed(&fd);
+    match SockRef::from(&fd).connect(address) {
+        Ok(()) => Connecting::Done(Happened::Moved(0)),
+        Err(error) => match code_of(&error) {
+            libc::EINPROGRESS | libc::EINTR => Connecting::UnderWay,
+            libc::EAGAIN => Connecting::Later,
+            code => Connecting::Done(Happened::Failed(code)),
+        },
+    }
+}
+
+/// The socket has become ready: has it connected?
+pub(super) fn connected(fd: RawFd) -> Connecting {
+    let fd = borrowed(&fd);
+    let socket = SockRef::from(&fd);
+    match socket.take_error() {
+        Ok(None) => {}
+        Ok(Some(error)) | Err(error) => return Connecting::Done(Happened::Failed(code_of(&error))),
+    }
+    match socket.peer_addr() {
+        Ok(_) => Connecting::Done(Happened::Moved(0)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Connecting::UnderWay,
+        Err(error) => Connecting::Done(Happened::Failed(code_of(&error))),
+    }
+}

@@ -1,0 +1,394 @@
+//! The backend on readiness: epoll on Linux, kqueue on macOS and the BSDs.
+//!
+//! An operation is tried first, and waits for readiness only if it would have had to wait. Each socket is added to the system's list once, in edge mode; so a
+//! message costs its receive and its send, and a share in the one wait that told of all sockets.
+//!
+//! Requests that end once are tried when they are started. Those that go on (pooled receives, accepting) are tried when an event is asked for, one result of each
+//! socket after the other: what one peer sends neither takes every pooled buffer nor keeps others waiting.
+
+mod attempt;
+mod connect;
+mod registry;
+mod sockets;
+mod transfer;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::driver::DriverConfig;
+use crate::error::{Action, Error};
+use crate::op::{Direction, Flags, OpId, ShutdownHow};
+use crate::pool::Pool;
+use crate::report::{self, Feature, Report};
+use crate::time::Time;
+
+use super::message::{MOST_BYTES, Message, flag_bits};
+use super::socket::sock_addr;
+use super::{Event, Handle, Happened, Request, WakeHandle};
+use connect::Connecting;
+use registry::Registry;
+use sockets::{Part, Pending, Socket, What};
+
+/// Bytes thrown away at a time.
+const DISCARD_BYTES: usize = 64 * 1024;
+/// How soon connects are tried again that found a backlog full.
+const CONNECT_AGAIN: Duration = Duration::from_millis(5);
+
+pub(crate) struct Poll {
+    registry: Registry,
+    /// By the driver's numbers.
+    sockets: Vec<Socket>,
+    /// The socket of each operation, by its slot.
+    places: Vec<u32>,
+    pool: Rc<Pool>,
+    /// What has ended, or was refused.
+    ended: VecDeque<Event>,
+    /// Directions of sockets that are believed ready and have a request, in the order in which they are tried.
+    ready: VecDeque<(u32, Direction)>,
+    /// Those that have had their share of this turn.
+    next_turn: Vec<(u32, Direction)>,
+    /// Connects that are to be tried again before long.
+    connect_again: Vec<u32>,
+    /// Messages that have served.
+    #[expect(clippy::vec_box, reason = "their boxes go into requests and come back")]
+    spare: Vec<Box<Message>>,
+    discard: Box<[u8]>,
+    wake: WakeHandle,
+    turn: u64,
+    turn_bytes: u32,
+    /// The last turn did not look what has become ready, for there was enough to do.
+    skipped: bool,
+    report: Report,
+}
+
+impl Poll {
+    pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Poll, Error> {
+        let (registry, wake) = Registry::new()?;
+        Ok(Poll {
+            registry,
+            sockets: Vec::new(),
+            places: Vec::new(),
+            pool,
+            ended: VecDeque::new(),
+            ready: VecDeque::new(),
+            next_turn: Vec::new(),
+            connect_again: Vec::new(),
+            spare: Vec::new(),
+            discard: vec![0; DISCARD_BYTES].into(),
+            wake,
+            turn: 0,
+            turn_bytes: config.turn_bytes,
+            skipped: false,
+            report: Report { backend: report::Backend::Poll, why: why.to_owned(), features: features() },
+        })
+    }
+
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(crate) fn wake_handle(&self) -> WakeHandle {
+        self.wake.clone()
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::real()
+    }
+
+    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
+        let index = socket as usize;
+        let fd = handle.raw_fd();
+        self.registry.add(fd, socket).map_err(|error| Error::io(Action::Socket, &error))?;
+        let is_ip = handle.socket().local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6());
+        if index >= self.sockets.len() {
+            debug_assert_eq!(index, self.sockets.len(), "the driver numbers its sockets without gaps");
+            self.sockets.push(Socket::new(fd, is_ip));
+        } else {
+            debug_assert!(self.sockets[index].is_idle());
+            self.sockets[index] = Socket::new(fd, is_ip);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn detach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
+        debug_assert!(self.sockets[socket as usize].is_idle());
+        self.registry.remove(handle.raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
+    }
+
+    pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
+        debug_assert_eq!(
+            request.handle().raw_fd(),
+            self.sockets[socket as usize].fd,
+            "it is the socket that was attached"
+        );
+        let place = id.slot as usize;
+        if self.places.len() <= place {
+            self.places.resize(place + 1, u32::MAX);
+        }
+        self.places[place] = socket;
+        match request {
+            Request::Accept { multi, .. } => {
+                self.sockets[socket as usize].set_nonblocking(true);
+                self.begin(socket, Direction::Receive, id, What::Accept { multi });
+            }
+            Request::Connect { address, .. } => match sock_addr(address) {
+                Ok(address) => self.connect(id, socket, Box::new(address)),
+                Err(_) => self.end(id, Happened::Failed(libc::EINVAL)),
+            },
+            Request::Recv { buf, skip, flags, .. } => {
+                // The driver sees to it that all is waited for; the system cannot, when it is not to wait.
+                let bits = flag_bits(flags) & !libc::MSG_WAITALL;
+                let what = match buf.single(skip) {
+                    Some((_, 0)) => What::Readable,
+                    Some((ptr, len)) => {
+                        What::Recv { part: Part { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) }, flags: bits }
+                    }
+                    None => {
+                        let mut message = self.message();
+                        match message.gather(buf, skip) {
+                            0 => {
+                                self.spare.push(message);
+                                What::Readable
+                            }
+                            bytes => What::RecvParts { message, bytes, flags: bits },
+                        }
+                    }
+                };
+                // Whether there is urgent data is not what readiness tells: it is tried, and the system says so.
+                let urgent = flags.contains(Flags::OUT_OF_BAND);
+                self.begin_if(socket, Direction::Receive, id, what, urgent);
+            }
+            Request::RecvPooled { .. } => self.begin(socket, Direction::Receive, id, What::RecvPooled),
+            Request::RecvFromPooled { .. } => self.begin(socket, Direction::Receive, id, What::RecvFromPooled),
+            Request::Discard { .. } => self.begin(socket, Direction::Receive, id, What::Discard),
+            Request::RecvFrom { buf, flags, .. } => {
+                let mut message = self.message();
+                message.gather(buf, 0);
+                let flags = flag_bits(flags);
+                self.begin(socket, Direction::Receive, id, What::RecvFrom { message, flags });
+            }
+            Request::Send { buf, skip, flags, .. } => {
+                let flags = flag_bits(flags);
+                let what = match buf.single(skip) {
+                    Some((ptr, len)) => {
+                        What::Send { part: Part { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) }, flags }
+                    }
+                    None => {
+                        let mut message = self.message();
+                        let bytes = message.gather(buf, skip);
+                        What::SendParts { message, bytes, flags }
+                    }
+                };
+                self.begin(socket, Direction::Send, id, what);
+            }
+            Request::SendTo { buf, address, .. } => {
+                let Ok(address) = sock_addr(address) else { return self.end(id, Happened::Failed(libc::EINVAL)) };
+                let mut message = self.message();
+                message.gather(buf, 0);
+                message.give_name(address);
+                self.begin(socket, Direction::Send, id, What::SendTo { message });
+            }
+            Request::Shutdown { handle, how } => {
+                let how = match how {
+                    ShutdownHow::Receive => std::net::Shutdown::Read,
+                    ShutdownHow::Send => std::net::Shutdown::Write,
+                    ShutdownHow::Both => std::net::Shutdown::Both,
+                };
+                let happened = match handle.socket().shutdown(how) {
+                    Ok(()) => Happened::Moved(0),
+                    Err(error) => Happened::Failed(error.raw_os_error().unwrap_or(libc::EIO)),
+                };
+                self.end(id, happened);
+            }
+            Request::Close { handle } => {
+                debug_assert!(self.sockets[socket as usize].is_idle());
+                // It is watched, so this does not fail; and if it did, closing would be all that is left to do.
+                let _ = self.registry.remove(handle.raw_fd());
+                drop(handle);
+                self.end(id, Happened::Moved(0));
+            }
+        }
+    }
+
+    fn message(&mut self) -> Box<Message> {
+        self.spare.pop().unwrap_or_else(Message::new)
+    }
+
+    /// A request has ended; its event waits to be taken.
+    fn end(&mut self, id: OpId, happened: Happened) {
+        self.ended.push_back(Event { id, more: false, happened });
+    }
+
+    fn begin(&mut self, socket: u32, direction: Direction, id: OpId, what: What) {
+        self.begin_if(socket, direction, id, what, false);
+    }
+
+    /// A request that is tried at once, if its direction is believed ready or `anyway`, or later.
+    fn begin_if(&mut self, socket: u32, direction: Direction, id: OpId, what: What, anyway: bool) {
+        let goes_on = matches!(what, What::RecvPooled | What::RecvFromPooled | What::Accept { .. });
+        let side = self.sockets[socket as usize].side(direction);
+        debug_assert!(side.pending.is_none(), "the driver has one request in a direction at a time");
+        side.pending = Some(Pending { id, what });
+        if !side.ready && !anyway {
+            return;
+        }
+        if goes_on {
+            self.list(socket, direction);
+        } else if let Some(event) = self.attempt(socket, direction) {
+            self.ended.push_back(event);
+        }
+    }
+
+    /// To be tried when an event is asked for.
+    fn list(&mut self, socket: u32, direction: Direction) {
+        let side = self.sockets[socket as usize].side(direction);
+        if !std::mem::replace(&mut side.listed, true) {
+            self.ready.push_back((socket, direction));
+        }
+    }
+
+    fn connect(&mut self, id: OpId, socket: u32, address: Box<socket2::SockAddr>) {
+        let entry = &mut self.sockets[socket as usize];
+        // Between the two it can be given away, and whoever gets it expects it to block.
+        entry.set_nonblocking(true);
+        entry.forget();
+        let what = match connect::connect(entry.fd, &address) {
+            Connecting::Done(happened) => {
+                entry.sends.ready = true;
+                entry.set_nonblocking(false);
+                return self.end(id, happened);
+            }
+            Connecting::UnderWay => What::Connect,
+            Connecting::Later => {
+                self.connect_again.push(socket);
+                What::ConnectLater(address)
+            }
+        };
+        self.sockets[socket as usize].sends.pending = Some(Pending { id, what });
+    }
+
+    pub(crate) fn cancel(&mut self, id: OpId) {
+        let Some(entry) = self.places.get(id.slot as usize).and_then(|socket| self.sockets.get_mut(*socket as usize))
+        else {
+            return;
+        };
+        for direction in [Direction::Receive, Direction::Send] {
+            // If it is not there it has ended, and its event is on the way.
+            if let Some(pending) = entry.side(direction).pending.take_if(|pending| pending.id == id) {
+                if matches!(pending.what, What::Connect | What::ConnectLater(_)) {
+                    entry.set_nonblocking(false);
+                }
+                self.release(pending.what);
+                return self.end(id, Happened::Failed(libc::ECANCELED));
+            }
+        }
+    }
+
+    /// A request has ended: what it had of ours serves again.
+    fn release(&mut self, what: What) {
+        if let What::RecvParts { mut message, .. }
+        | What::SendParts { mut message, .. }
+        | What::RecvFrom { mut message, .. }
+        | What::SendTo { mut message } = what
+        {
+            message.clear();
+            self.spare.push(message);
+        }
+    }
+
+    pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
+        self.turn += 1;
+        for (socket, direction) in std::mem::take(&mut self.next_turn) {
+            self.list(socket, direction);
+        }
+        let busy = !self.ended.is_empty() || !self.ready.is_empty();
+        if busy && !self.skipped {
+            // There is enough to do. What has become ready meanwhile is asked for in the next turn, together with what becomes so until then.
+            self.skipped = true;
+            self.wake.runs();
+            return Ok(());
+        }
+        self.skipped = false;
+        let until = self.with_connects(until);
+        let limit = match until {
+            _ if busy => Some(Duration::ZERO),
+            None => None,
+            Some(Time::ZERO) => Some(Duration::ZERO),
+            Some(until) => Some(until - self.now()),
+        };
+        let waits = limit != Some(Duration::ZERO) && self.wake.may_wait();
+        let waited = self.registry.wait(if waits { limit } else { Some(Duration::ZERO) });
+        self.wake.runs();
+        waited.map_err(|error| Error::io(Action::Turn, &error))?;
+        self.note_readiness();
+        self.try_connects();
+        Ok(())
+    }
+
+    /// What the wait has found. It is noted before any socket is detached or closed, so it is never taken for news of another.
+    fn note_readiness(&mut self) {
+        for found in self.registry.found() {
+            let Some(entry) = self.sockets.get_mut(found.socket as usize) else { continue };
+            entry.inexact |= found.exceptional;
+            for (ready, direction) in [(found.readable, Direction::Receive), (found.writable, Direction::Send)] {
+                let side = entry.side(direction);
+                side.ready |= ready;
+                if ready && side.pending.is_some() && !std::mem::replace(&mut side.listed, true) {
+                    self.ready.push_back((found.socket, direction));
+                }
+            }
+        }
+    }
+
+    /// A wait must not outlast the moment when connects are to be tried again.
+    fn with_connects(&self, until: Option<Time>) -> Option<Time> {
+        if self.connect_again.is_empty() {
+            return until;
+        }
+        let soon = self.now() + CONNECT_AGAIN;
+        Some(until.map_or(soon, |until| until.min(soon)))
+    }
+
+    fn try_connects(&mut self) {
+        for socket in std::mem::take(&mut self.connect_again) {
+            let side = &self.sockets[socket as usize].sends;
+            if let Some(Pending { what: What::ConnectLater(_), .. }) = side.pending {
+                self.list(socket, Direction::Send);
+            }
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        if let Some(event) = self.ended.pop_front() {
+            return Some(event);
+        }
+        while let Some((socket, direction)) = self.ready.pop_front() {
+            self.sockets[socket as usize].side(direction).listed = false;
+            if let Some(event) = self.attempt(socket, direction) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// The system holds nothing between calls.
+    pub(crate) fn leak(&mut self) {}
+}
+
+fn features() -> Vec<Feature> {
+    let system = if cfg!(target_os = "linux") { "edge-triggered epoll" } else { "edge-triggered kqueue" };
+    vec![
+        Feature { name: system, used: true, why: "each socket is registered once, for both directions".to_owned() },
+        Feature {
+            name: "operation first",
+            used: true,
+            why: "readiness is waited for only by what would have had to wait; a short receive saves the vain one after it"
+                .to_owned(),
+        },
+    ]
+}
