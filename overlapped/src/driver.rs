@@ -30,7 +30,7 @@ use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
 use crate::report::{Backend, Report};
-use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Request, Stream, StreamOptions, WakeHandle};
+use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Request, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
 use slots::{CloseStep, MOST_SLOTS, NONE, Slots, Stage, What};
@@ -42,6 +42,8 @@ use timers::Timers;
 pub struct DriverConfig {
     /// The backend; `None` picks the best that works here.
     pub backend: Option<Backend>,
+    /// The simulated network to be a host of, with `backend` then `None` or [`Backend::Sim`].
+    pub network: Option<Network>,
     /// Operations that may be in flight at once: at most 2^24.
     pub operations: usize,
     /// Sockets there may be at once.
@@ -63,6 +65,7 @@ impl Default for DriverConfig {
     fn default() -> DriverConfig {
         DriverConfig {
             backend: None,
+            network: None,
             operations: 1 << 20,
             sockets: 1 << 18,
             queue: 1024,
@@ -142,6 +145,7 @@ impl Driver {
         }
         let pool = Pool::new(config.pool);
         let backend = sys::Backend::new(&config, &pool)?;
+        let random = backend.seed();
         Ok(Driver {
             backend,
             slots: Slots::new(config.operations),
@@ -152,7 +156,7 @@ impl Driver {
             ready: VecDeque::new(),
             starved: VecDeque::new(),
             stale: 0,
-            random: sys::seed(),
+            random,
             queue_limit: config.queue,
         })
     }
@@ -532,6 +536,7 @@ impl Driver {
             (limit, timer) => limit.or(timer),
         };
         let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
+        self.backend.set_alarm(self.timers.earliest());
         self.backend.turn(limit)?;
         self.expire();
         Ok(())

@@ -100,6 +100,6 @@ pub use proactor::{LocalProactor, Proactor, ProactorBuilder};
 pub use report::{Backend, Feature, Report};
 pub use routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
 pub use socket::Socket;
-pub use sys::{DatagramOptions, ListenOptions, Stream, StreamOptions, WakeHandle};
+pub use sys::{DatagramOptions, ListenOptions, Network, NetworkConfig, Stream, StreamOptions, WakeHandle};
 pub use time::Time;
 pub use wait_set::WaitSet;

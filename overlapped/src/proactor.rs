@@ -22,7 +22,7 @@ use crate::park;
 use crate::pool::PoolConfig;
 use crate::report::{Backend, Report};
 use crate::socket::Socket;
-use crate::sys::{DatagramOptions, ListenOptions, Stream, StreamOptions, WakeHandle};
+use crate::sys::{DatagramOptions, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
 pub(crate) use self::core::Core;
@@ -63,6 +63,7 @@ pub struct Proactor {
 #[derive(Clone, Debug)]
 pub struct ProactorBuilder {
     backend: Option<Backend>,
+    network: Option<Network>,
     limits: Limits,
 }
 
@@ -70,6 +71,12 @@ impl ProactorBuilder {
     /// The backend; without this the best that works here.
     pub fn backend(mut self, backend: Backend) -> ProactorBuilder {
         self.backend = Some(backend);
+        self
+    }
+
+    /// The simulated network to be a host of; only for a [`local`](ProactorBuilder::local) proactor.
+    pub fn network(mut self, network: &Network) -> ProactorBuilder {
+        self.network = Some(network.clone());
         self
     }
 
@@ -94,6 +101,7 @@ impl ProactorBuilder {
     fn driver(&self) -> Result<Driver, Error> {
         Driver::new(DriverConfig {
             backend: self.backend,
+            network: self.network.clone(),
             // Every socket brings the operation that closes it.
             operations: self.limits.operations.saturating_add(self.limits.sockets),
             sockets: self.limits.sockets,
@@ -106,9 +114,13 @@ impl ProactorBuilder {
     /// Makes a proactor with a thread of its own.
     ///
     /// # Errors
-    /// `InvalidArgument` names a limit that is out of range. Any other error says which backend could not be set up, and why, or that the thread could
-    /// not be started.
+    /// `InvalidArgument` names a limit that is out of range, or says that there is a simulated network: its clock moves in the waits of the program's own thread. Any
+    /// other error says which backend could not be set up, and why, or that the thread could not be started.
     pub fn build(self) -> Result<Proactor, Error> {
+        if self.network.is_some() || self.backend == Some(Backend::Sim) {
+            let why = "a proactor on a simulated network is turned by the thread that waits: make it with `local`";
+            return Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why));
+        }
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         // Made on the thread that will use it: the kernel lets no other submit.
         let run = move || {
@@ -176,7 +188,7 @@ impl Proactor {
     /// A proactor with other limits, or on a backend of choice.
     pub fn builder() -> ProactorBuilder {
         let limits = Limits { operations: 1 << 18, sockets: 1 << 18, queue: 1024 };
-        ProactorBuilder { backend: None, limits }
+        ProactorBuilder { backend: None, network: None, limits }
     }
 
     /// Which backend this is, which features it uses, and why it does not use others.
@@ -191,7 +203,7 @@ impl Proactor {
 
     /// This moment on the proactor's clock.
     pub fn now(&self) -> Time {
-        Time::real()
+        self.core.maker().now()
     }
 
     /// Binds a listener: to an IP address, or to a path of the file system (`unix:/run/server.sock`). Its options hold for the connections it accepts.

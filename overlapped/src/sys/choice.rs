@@ -15,6 +15,13 @@ const VARIABLE: &str = "PROACTOR_BACKEND";
 
 /// What is asked for, and by whom. `None` leaves it to [`best`].
 pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &'static str)>, Error> {
+    if config.network.is_some() {
+        return match config.backend {
+            None | Some(report::Backend::Sim) => Ok(Some((report::Backend::Sim, "a network was given"))),
+            Some(other) => Err(Error::new(Action::Setup, ErrorKind::InvalidArgument)
+                .because(format!("a simulated network was given, which the backend {other} knows nothing of"))),
+        };
+    }
     if let Some(backend) = config.backend {
         return Ok(Some((backend, "asked for")));
     }

@@ -9,8 +9,10 @@
 mod bound_path;
 mod choice;
 mod errno;
+mod handle;
 #[cfg(unix)]
 mod message;
+pub(crate) mod sim;
 mod socket;
 mod wake;
 
@@ -33,8 +35,10 @@ use crate::report::{self, Report};
 use crate::time::Time;
 
 pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
+pub(crate) use handle::{Handle, View};
+pub use sim::{Network, NetworkConfig};
 pub use socket::{DatagramOptions, ListenOptions, Stream, StreamOptions};
-pub(crate) use socket::{Handle, Tried, View};
+pub(crate) use socket::{SystemSocket, Tried};
 pub use wake::WakeHandle;
 #[cfg(all(test, loom))]
 pub(crate) use wake::model as wake_model;
@@ -150,6 +154,10 @@ pub(crate) enum Happened {
 }
 
 /// The backends.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a driver has one, and those of a system are not to be reached through a pointer"
+)]
 pub(crate) enum Backend {
     #[cfg(target_os = "linux")]
     Uring(uring::Uring),
@@ -157,6 +165,7 @@ pub(crate) enum Backend {
     Poll(poll::Poll),
     #[cfg(windows)]
     Winsock(winsock::Winsock),
+    Sim(sim::Sim),
 }
 
 macro_rules! dispatch {
@@ -168,6 +177,7 @@ macro_rules! dispatch {
             Backend::Poll($backend) => $call,
             #[cfg(windows)]
             Backend::Winsock($backend) => $call,
+            Backend::Sim($backend) => $call,
         }
     };
 }
@@ -189,6 +199,11 @@ impl Backend {
             report::Backend::Poll => poll::Poll::new(config, Rc::clone(pool), why).map(Backend::Poll),
             #[cfg(windows)]
             report::Backend::Winsock => winsock::Winsock::new(config, Rc::clone(pool), why).map(Backend::Winsock),
+            report::Backend::Sim => match &config.network {
+                Some(network) => Ok(Backend::Sim(sim::Sim::new(config, network, Rc::clone(pool), why))),
+                None => Err(Error::new(Action::Setup, ErrorKind::InvalidArgument)
+                    .because("a driver on a simulated network has to be given the network")),
+            },
             other => Err(Error::new(Action::Setup, ErrorKind::Unsupported)
                 .because(format!("there is no backend {other} on {}", std::env::consts::OS))),
         }
@@ -215,11 +230,16 @@ impl Backend {
             Backend::Poll(_) => Maker::System,
             #[cfg(windows)]
             Backend::Winsock(_) => Maker::System,
+            Backend::Sim(b) => Maker::Sim(b.network().clone()),
         }
     }
 
     /// A socket comes to this backend, under the number by which requests name it.
     pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
+        if !matches!(self, Backend::Sim(_)) && matches!(handle, Handle::Simulated(_)) {
+            let why = "it is a socket of a simulated network, on which this driver is not";
+            return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
+        }
         dispatch!(self, b => b.attach(socket, handle))
     }
 
@@ -243,6 +263,22 @@ impl Backend {
         dispatch!(self, b => b.cancel(id))
     }
 
+    /// When the driver's earliest timer runs out, for a backend whose clock is moved by others too.
+    pub(crate) fn set_alarm(&mut self, at: Option<Time>) {
+        if let Backend::Sim(b) = self {
+            b.set_alarm(at);
+        }
+    }
+
+    /// A seed for the driver's random source: different in every driver of every process, but on a simulated network drawn from its seed.
+    pub(crate) fn seed(&self) -> u64 {
+        use std::hash::{BuildHasher, Hasher};
+        match self {
+            Backend::Sim(b) => b.seed(),
+            _ => std::collections::hash_map::RandomState::new().build_hasher().finish(),
+        }
+    }
+
     /// Hands everything to the system and waits until something happens or `until` has come (`None`: no limit).
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
         dispatch!(self, b => b.turn(until))
@@ -262,24 +298,36 @@ impl Backend {
 #[derive(Clone, Debug)]
 pub(crate) enum Maker {
     System,
+    Sim(Network),
 }
 
 impl Maker {
     pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
         match self {
-            Maker::System => Handle::listen(address, options),
+            Maker::System => SystemSocket::listen(address, options).map(Handle::System),
+            Maker::Sim(network) => network.listen(address, options),
         }
     }
 
     pub(crate) fn stream(&self, family_of: &Address) -> Result<Handle, Error> {
         match self {
-            Maker::System => Handle::stream(family_of),
+            Maker::System => SystemSocket::stream(family_of).map(Handle::System),
+            Maker::Sim(network) => network.stream(family_of),
         }
     }
 
     pub(crate) fn datagram(&self, address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
         match self {
-            Maker::System => Handle::datagram(address, options),
+            Maker::System => SystemSocket::datagram(address, options).map(Handle::System),
+            Maker::Sim(network) => network.datagram(address, options),
+        }
+    }
+
+    /// This moment on the clock of these sockets' backend.
+    pub(crate) fn now(&self) -> Time {
+        match self {
+            Maker::System => Time::real(),
+            Maker::Sim(network) => network.now(),
         }
     }
 }
@@ -288,10 +336,4 @@ impl Maker {
 pub(crate) fn set_received(buf: &mut AnyBuf, bytes: usize) {
     // SAFETY: the driver passes the sum of what the backend reported for this buffer, and backends fill parts in order.
     unsafe { buf.set_received(bytes) }
-}
-
-/// A seed for a driver's random source, different in every driver of every process.
-pub(crate) fn seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

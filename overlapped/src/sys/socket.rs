@@ -15,14 +15,15 @@ use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
 
 use super::bound_path::{self, BoundPath};
+use super::handle::Handle;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
 use windows as os;
 
-/// A socket, as a backend knows it. Dropping it closes it.
+/// A socket of the operating system. Dropping it closes it.
 #[derive(Debug)]
-pub(crate) struct Handle {
+pub(crate) struct SystemSocket {
     socket: Socket,
     /// The file that a Unix listener is bound to, which goes with it.
     _bound: Option<BoundPath>,
@@ -135,15 +136,15 @@ pub(super) fn address_from(address: &SockAddr) -> Address {
     }
 }
 
-impl Handle {
+impl SystemSocket {
     /// The system's socket, in the mode in which backends use it.
-    pub(super) fn of(socket: Socket) -> io::Result<Handle> {
+    pub(super) fn of(socket: Socket) -> io::Result<SystemSocket> {
         os::set_mode(&socket)?;
-        Ok(Handle::with_mode_set(socket))
+        Ok(SystemSocket::with_mode_set(socket))
     }
 
-    fn with_mode_set(socket: Socket) -> Handle {
-        Handle {
+    fn with_mode_set(socket: Socket) -> SystemSocket {
+        SystemSocket {
             socket,
             _bound: None,
             #[cfg(windows)]
@@ -151,7 +152,7 @@ impl Handle {
         }
     }
 
-    pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
+    pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
         let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
         let bound = bound_path::prepare(address)?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
@@ -166,21 +167,21 @@ impl Handle {
         socket.bind(&name).map_err(at(Action::Bind))?;
         let bound = bound.map(BoundPath::made);
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
-        let mut handle = Handle::of(socket).map_err(at(Action::Option))?;
+        let mut handle = SystemSocket::of(socket).map_err(at(Action::Option))?;
         handle._bound = bound;
         #[cfg(windows)]
         handle.inherits.clone_from(&options.stream);
         Ok(handle)
     }
 
-    pub(crate) fn stream(family_of: &Address) -> Result<Handle, Error> {
+    pub(crate) fn stream(family_of: &Address) -> Result<SystemSocket, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
         apply(SockRef::from(&socket), &StreamOptions::default(), family_of.ip().is_some()).map_err(failed)?;
-        Handle::of(socket).map_err(failed)
+        SystemSocket::of(socket).map_err(failed)
     }
 
-    pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
+    pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<SystemSocket, Error> {
         let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
         if address.ip().is_none() {
             let why = "datagrams are sent between IP addresses";
@@ -193,7 +194,7 @@ impl Handle {
         os::report_unreachable(&socket, false).map_err(at(Action::Option))?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
-        Handle::of(socket).map_err(at(Action::Option))
+        SystemSocket::of(socket).map_err(at(Action::Option))
     }
 
     /// The system's socket.
@@ -230,10 +231,9 @@ fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error
     apply(socket, options, tcp).map_err(failed)
 }
 
-/// A look at a socket that someone else owns, for what is done to it directly: options, addresses, and a transfer tried without waiting.
-/// It is used only under the gate of the socket it belongs to, which is shut before the socket is closed.
+/// A look at a socket of the operating system: see [`View`](super::View).
 #[derive(Debug)]
-pub(crate) struct View(os::Borrowed);
+pub(crate) struct SystemView(os::Borrowed);
 
 /// How a transfer went that was tried without waiting.
 #[derive(Debug)]
@@ -245,7 +245,7 @@ pub(crate) enum Tried {
     Failed(i32),
 }
 
-impl View {
+impl SystemView {
     fn socket(&self) -> SockRef<'_> {
         SockRef::from(&self.0)
     }
@@ -295,7 +295,7 @@ impl Stream {
     fn taken_over(socket: Socket) -> Stream {
         // It fails only on what is no socket, which everything after it will say too.
         let _ = os::set_mode(&socket);
-        Stream(Handle::with_mode_set(socket))
+        Stream(Handle::System(SystemSocket::with_mode_set(socket)))
     }
 }
 
@@ -310,12 +310,16 @@ impl TryFrom<Stream> for TcpStream {
     /// Makes it a blocking connection of the standard library.
     ///
     /// # Errors
-    /// `InvalidArgument` if it is a connection of another kind.
+    /// `InvalidArgument` if it is a connection of another kind, or a simulated one.
     fn try_from(stream: Stream) -> Result<TcpStream, Error> {
-        if stream.local_addr()?.ip().is_none() {
-            return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because("it is not a TCP connection"));
+        let invalid = |why| Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
+        let Handle::System(system) = stream.0 else {
+            return invalid("it is a connection of a simulated network, which the system knows nothing of");
+        };
+        if system.local_addr()?.ip().is_none() {
+            return invalid("it is not a TCP connection");
         }
-        let socket = stream.0.into_socket();
+        let socket = system.into_socket();
         socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         Ok(socket.into())
     }

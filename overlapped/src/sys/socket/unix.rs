@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::op::{Flags, Start};
 
 use super::super::set_received;
-use super::{Handle, Stream, Tried, View};
+use super::{Stream, SystemSocket, SystemView, Tried};
 
 /// A look at a socket that someone else owns.
 pub(super) type Borrowed = BorrowedFd<'static>;
@@ -43,23 +43,23 @@ pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-impl Handle {
+impl SystemSocket {
     /// A connection that the system has just made for us, and that blocks.
-    pub(in super::super) fn accepted(fd: OwnedFd) -> Handle {
-        Handle::with_mode_set(fd.into())
+    pub(in super::super) fn accepted(fd: OwnedFd) -> SystemSocket {
+        SystemSocket::with_mode_set(fd.into())
     }
 
     pub(in super::super) fn raw_fd(&self) -> RawFd {
         self.socket().as_raw_fd()
     }
 
-    pub(crate) fn view(&self) -> View {
+    pub(crate) fn view(&self) -> SystemView {
         // SAFETY: used while the gate is open, and the socket closed only after: see the type.
-        View(unsafe { BorrowedFd::borrow_raw(self.socket().as_raw_fd()) })
+        SystemView(unsafe { BorrowedFd::borrow_raw(self.socket().as_raw_fd()) })
     }
 }
 
-impl View {
+impl SystemView {
     /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
     pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
         let result = match start {

@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::op::{Flags, Start};
 
 use super::super::set_received;
-use super::{Handle, StreamOptions, Tried, View, apply};
+use super::{StreamOptions, SystemSocket, SystemView, Tried, apply};
 
 /// A look at a socket that someone else owns.
 pub(super) type Borrowed = BorrowedSocket<'static>;
@@ -73,11 +73,11 @@ pub(in super::super) fn report_unreachable(socket: &Socket, report: bool) -> io:
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-impl Handle {
+impl SystemSocket {
     /// A connection that `listener` has accepted, with the options that connections of it begin with.
-    pub(in super::super) fn accepted(socket: Socket, listener: &StreamOptions) -> io::Result<Handle> {
+    pub(in super::super) fn accepted(socket: Socket, listener: &StreamOptions) -> io::Result<SystemSocket> {
         apply((&socket).into(), listener, true)?;
-        Handle::of(socket)
+        SystemSocket::of(socket)
     }
 
     /// What connections of this listener begin with.
@@ -89,13 +89,13 @@ impl Handle {
         self.socket.as_raw_socket() as SOCKET
     }
 
-    pub(crate) fn view(&self) -> View {
+    pub(crate) fn view(&self) -> SystemView {
         // SAFETY: used while the gate is open, and the socket closed only after: see the type.
-        View(unsafe { BorrowedSocket::borrow_raw(self.socket.as_raw_socket()) })
+        SystemView(unsafe { BorrowedSocket::borrow_raw(self.socket.as_raw_socket()) })
     }
 }
 
-impl View {
+impl SystemView {
     /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
     pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
         let socket = self.0.as_raw_socket() as SOCKET;

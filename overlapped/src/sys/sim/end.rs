@@ -1,0 +1,93 @@
+//! A socket of a simulated network, as the rest of the crate holds it.
+
+use crate::address::Address;
+use crate::error::{Action, Error, ErrorKind};
+use crate::sys::{DatagramOptions, Handle, ListenOptions, StreamOptions};
+
+use super::codes;
+use super::network::{Network, Role};
+
+/// A socket of a simulated network. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct End(EndView);
+
+/// A look at one. Its number is not used again, so that a look that outlives the socket finds nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct EndView {
+    pub(super) network: Network,
+    pub(super) id: u64,
+}
+
+impl End {
+    pub(super) fn new(network: &Network, id: u64) -> End {
+        End(EndView { network: network.clone(), id })
+    }
+
+    pub(crate) fn view(&self) -> &EndView {
+        &self.0
+    }
+
+    pub(crate) fn reset_on_close(&self) {
+        if let Some(socket) = self.0.network.lock().sockets.get_mut(&self.0.id) {
+            socket.reset_on_close = true;
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.network.lock().close(self.0.id);
+    }
+}
+
+impl EndView {
+    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
+        match self.network.lock().sockets.get(&self.id) {
+            // As of a system's socket that is bound to nothing yet.
+            Some(socket) => Ok(socket.local.unwrap_or_else(|| ([0, 0, 0, 0], 0).into()).into()),
+            None => Err(Error::new(Action::Option, ErrorKind::Closed)),
+        }
+    }
+
+    pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
+        let state = self.network.lock();
+        let socket = state.sockets.get(&self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
+        match socket.and_then(|socket| socket.peer) {
+            Some(peer) => Ok(peer.into()),
+            None => Err(Error::os(Action::Option, codes::NOT_CONNECTED)),
+        }
+    }
+
+    pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        self.network.lock().set_options(self.id, options);
+        Ok(())
+    }
+}
+
+/// Making sockets: what `Maker` does on a simulated network.
+impl Network {
+    pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
+        let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
+        match self.lock().listen(ip, options) {
+            Ok(id) => Ok(Handle::Simulated(End::new(self, id))),
+            Err(code) => Err(Error::os(Action::Bind, code).at(address)),
+        }
+    }
+
+    pub(crate) fn stream(&self, family_of: &Address) -> Result<Handle, Error> {
+        if family_of.ip().is_none() {
+            return Err(only_ip(Action::Socket, family_of));
+        }
+        Ok(Handle::Simulated(End::new(self, self.lock().insert(Role::Fresh))))
+    }
+
+    pub(crate) fn datagram(&self, address: &Address, _: &DatagramOptions) -> Result<Handle, Error> {
+        let why = "a simulated network has streams only";
+        Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why))
+    }
+}
+
+fn only_ip(action: Action, address: &Address) -> Error {
+    let why = "a simulated network has IP addresses only";
+    Error::new(action, ErrorKind::Unsupported).at(address).because(why)
+}

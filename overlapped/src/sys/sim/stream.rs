@@ -1,0 +1,306 @@
+//! One end of a connection: what has arrived and was not yet received, and what it has sent and is still on its way.
+
+use std::collections::VecDeque;
+
+use crate::op::ShutdownHow;
+use crate::time::Time;
+
+use super::codes;
+use super::network::{Happening, Role, Side, State};
+
+/// The most bytes that travel as one piece.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// What travels from one end to the other, in order.
+#[derive(Debug)]
+pub(super) enum Item {
+    SynAck,
+    Ack,
+    Data(Vec<u8>),
+    Fin,
+    Reset,
+}
+
+#[derive(Debug)]
+pub(super) struct StreamEnd {
+    pub(super) other: u64,
+    /// The listener in whose backlog it is, until the handshake is over.
+    listener: Option<u64>,
+    arrived: VecDeque<u8>,
+    /// The peer has ended its stream, and that has arrived.
+    ended: bool,
+    /// The peer has reset the connection, and that has arrived.
+    reset: bool,
+    /// This end has shut down receiving.
+    deaf: bool,
+    /// Sent, and on its way.
+    under_way: VecDeque<Item>,
+    /// When the last of that arrives.
+    last_arrival: Time,
+    /// Bytes sent of which this end does not know that the peer has received them.
+    outstanding: usize,
+    /// This end has ended its stream.
+    fin_sent: bool,
+    /// This end has reset the connection.
+    reset_sent: bool,
+}
+
+/// What a receive finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    Bytes(Vec<u8>),
+    /// The end of the stream.
+    End,
+    Failed(i32),
+}
+
+impl StreamEnd {
+    pub(super) fn new(other: u64, listener: Option<u64>) -> StreamEnd {
+        StreamEnd {
+            other,
+            listener,
+            arrived: VecDeque::new(),
+            ended: false,
+            reset: false,
+            deaf: false,
+            under_way: VecDeque::new(),
+            last_arrival: Time::ZERO,
+            outstanding: 0,
+            fin_sent: false,
+            reset_sent: false,
+        }
+    }
+}
+
+impl State {
+    fn end(&mut self, id: u64) -> Option<&mut StreamEnd> {
+        match &mut self.sockets.get_mut(&id)?.role {
+            Role::Stream(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Sends a piece on its way.
+    pub(super) fn post(&mut self, from: u64, item: Item) {
+        let at = self.arrival();
+        let Some(end) = self.end(from) else { return };
+        // Never at one moment with the piece before it: at one moment anything may come first.
+        let at = at.max(Time::from_nanos(end.last_arrival.as_nanos() + 1));
+        end.last_arrival = at;
+        end.under_way.push_back(item);
+        self.plan(at, Happening::Arrival { from });
+    }
+
+    /// The next piece of an end comes to its peer.
+    pub(super) fn arrive(&mut self, from: u64) {
+        let Some(end) = self.end(from) else { return };
+        let to = end.other;
+        // None: the connection was reset, and the piece was lost by that.
+        let Some(item) = end.under_way.pop_front() else { return };
+        match item {
+            Item::SynAck => self.shaken_hands(from, to),
+            Item::Ack => {
+                if let Some(listener) = self.end(to).and_then(|end| end.listener.take()) {
+                    self.opened(to, listener);
+                }
+            }
+            Item::Data(bytes) => {
+                self.trace.bytes(&bytes);
+                let closed = self.sockets.get(&to).is_none_or(|socket| socket.closed);
+                let Some(end) = self.end(to) else { return };
+                if closed {
+                    if !end.reset_sent && !end.reset {
+                        end.reset_sent = true;
+                        self.post(to, Item::Reset);
+                    }
+                    return;
+                }
+                if !end.reset {
+                    end.arrived.extend(bytes);
+                    self.mark(to, Side::Receive);
+                }
+            }
+            Item::Fin => {
+                if let Some(end) = self.end(to) {
+                    end.ended = true;
+                    self.mark(to, Side::Receive);
+                }
+            }
+            Item::Reset => {
+                if let Some(end) = self.end(to) {
+                    end.reset = true;
+                    self.mark(to, Side::Receive);
+                    self.mark(to, Side::Send);
+                }
+            }
+        }
+    }
+
+    /// The listener's answer has come to the client.
+    fn shaken_hands(&mut self, server: u64, client: u64) {
+        match self.sockets.get_mut(&client) {
+            Some(socket) if matches!(socket.role, Role::Connecting) => {
+                socket.role = Role::Stream(StreamEnd::new(server, None));
+                self.post(client, Item::Ack);
+                self.mark(client, Side::Send);
+                self.mark(client, Side::Receive);
+            }
+            // The client has closed meanwhile.
+            _ => {
+                if let Some(listener) = self.end(server).and_then(|end| end.listener) {
+                    self.forget_half_open(server, listener);
+                }
+            }
+        }
+    }
+
+    pub(super) fn has_room_again(&mut self, to: u64, bytes: usize) {
+        if let Some(end) = self.end(to) {
+            end.outstanding = end.outstanding.saturating_sub(bytes);
+            self.mark(to, Side::Send);
+        }
+    }
+
+    /// Receives up to `most` bytes. 0 asks whether anything could be received. With `peek` they stay.
+    pub(super) fn receive(&mut self, id: u64, most: usize, peek: bool) -> Found {
+        let short = self.random.once_in(self.config.short_receives);
+        let spread = self.random.next();
+        let Some(end) = self.end(id) else {
+            return match self.sockets.get(&id).map(|socket| &socket.role) {
+                Some(Role::Connecting) => Found::Nothing,
+                _ => Found::Failed(codes::NOT_CONNECTED),
+            };
+        };
+        if end.arrived.is_empty() {
+            return match end {
+                _ if end.reset => Found::Failed(codes::RESET),
+                _ if end.ended || end.deaf => Found::End,
+                _ => Found::Nothing,
+            };
+        }
+        let mut bytes = most.min(end.arrived.len());
+        // A peek that was short might be so for ever, to one who waits for more.
+        if short && !peek && bytes > 1 {
+            bytes = 1 + (spread % (bytes as u64 - 1)) as usize;
+        }
+        if peek {
+            return Found::Bytes(end.arrived.range(..bytes).copied().collect());
+        }
+        let taken = end.arrived.drain(..bytes).collect();
+        let other = end.other;
+        if bytes > 0 {
+            let at = self.arrival();
+            self.plan(at, Happening::Room { to: other, bytes });
+        }
+        Found::Bytes(taken)
+    }
+
+    /// How many of `wanted` bytes a send would take now: none, if there is no room.
+    pub(super) fn room(&mut self, id: u64, wanted: usize) -> Result<usize, i32> {
+        let short = self.random.once_in(self.config.short_sends);
+        let spread = self.random.next();
+        let own = self.sockets.get(&id).map_or(0, |socket| socket.send_bytes);
+        let Some(end) = self.end(id) else { return Err(codes::SHUT) };
+        if end.reset || end.reset_sent {
+            return Err(codes::RESET);
+        }
+        if end.fin_sent {
+            return Err(codes::SHUT);
+        }
+        let (other, outstanding) = (end.other, end.outstanding);
+        let peers = self.sockets.get(&other).map_or(0, |socket| socket.receive_bytes);
+        let bytes = wanted.min((own + peers).saturating_sub(outstanding));
+        Ok(if short && bytes > 1 { 1 + (spread % (bytes as u64 - 1)) as usize } else { bytes })
+    }
+
+    /// Sends bytes for which there is room.
+    pub(super) fn send(&mut self, id: u64, bytes: &[u8]) {
+        let Some(end) = self.end(id) else { return };
+        end.outstanding += bytes.len();
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.post(id, Item::Data(piece.to_vec()));
+        }
+    }
+
+    pub(super) fn shut_down(&mut self, id: u64, how: ShutdownHow) -> Result<(), i32> {
+        let Some(end) = self.end(id).filter(|end| !end.reset) else { return Err(codes::NOT_CONNECTED) };
+        if how != ShutdownHow::Send {
+            end.deaf = true;
+            self.mark(id, Side::Receive);
+        }
+        if how != ShutdownHow::Receive {
+            self.end_stream(id);
+        }
+        Ok(())
+    }
+
+    fn end_stream(&mut self, id: u64) {
+        if let Some(end) = self.end(id)
+            && !std::mem::replace(&mut end.fin_sent, true)
+        {
+            self.post(id, Item::Fin);
+        }
+    }
+
+    /// The handle of a socket is gone.
+    pub(super) fn close(&mut self, id: u64) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        self.trace.words(&[12, self.now.as_nanos(), id, socket.reset_on_close.into()]);
+        if let Some((host, slot)) = socket.owner.take()
+            && let Some(host) = self.hosts.get_mut(&host)
+        {
+            host.ready.remove(&(slot, Side::Receive));
+            host.ready.remove(&(slot, Side::Send));
+        }
+        match &socket.role {
+            Role::Fresh | Role::Connecting | Role::Failed(_) => self.remove(id),
+            Role::Listener(_) => self.unlisten(id),
+            Role::Stream(end) => {
+                let over = end.reset || end.reset_sent;
+                if !over && (socket.reset_on_close || !end.arrived.is_empty()) {
+                    self.abandon(id);
+                } else {
+                    if !over {
+                        self.end_stream(id);
+                    }
+                    self.closed(id);
+                }
+            }
+        }
+    }
+
+    /// Resets a connection and closes this end of it.
+    pub(super) fn abandon(&mut self, id: u64) {
+        let keep = self.random.next();
+        let Some(end) = self.end(id) else { return };
+        // Of what is on its way an arbitrary part is lost; of the handshake nothing is.
+        let shakes = end.under_way.iter().take_while(|item| matches!(item, Item::SynAck | Item::Ack)).count();
+        let keep = shakes + (keep % (end.under_way.len() - shakes + 1) as u64) as usize;
+        end.under_way.truncate(keep);
+        end.reset_sent = true;
+        self.post(id, Item::Reset);
+        self.closed(id);
+    }
+
+    /// This end is closed; when both are, nobody can tell any more what happens between them.
+    fn closed(&mut self, id: u64) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.closed = true;
+        let Role::Stream(end) = &mut socket.role else { return };
+        end.arrived = VecDeque::new();
+        let other = end.other;
+        if self.sockets.get(&other).is_none_or(|other| other.closed) {
+            self.remove(id);
+            self.remove(other);
+        }
+    }
+
+    fn remove(&mut self, id: u64) {
+        if let Some(socket) = self.sockets.remove(&id)
+            && let Some(local) = socket.local.filter(|_| !socket.accepted)
+        {
+            self.clients.remove(&(local.port(), local.ip()));
+        }
+    }
+}
