@@ -324,13 +324,13 @@ fn closing_with_unread_input_resets_and_the_peer_loses_what_was_on_its_way() {
         let network = Network::new(seed);
         let mut host = Host::on(&network);
         let (listener, client, server) = host.pair();
+        let send = host.submit(Op::send(client, b"never read"));
+        host.outcome_of(send).unwrap();
+        let arrived = network.now() + Duration::from_millis(1);
+        while network.advance_to(arrived) {}
         let answer = pattern(120_000);
         let send = host.submit(Op::send(server, answer.clone()));
         host.outcome_of(send).unwrap();
-        let send = host.submit(Op::send(client, b"never read"));
-        host.outcome_of(send).unwrap();
-        let read_by_nobody = network.now() + Duration::from_millis(1);
-        while network.advance_to(read_by_nobody) {}
         host.close(server, CloseMode::Now);
         let (received, error) = host.read_to_end(client);
         assert_eq!(error, Some(ErrorKind::Reset), "seed {seed}");
