@@ -57,6 +57,7 @@ impl Handle {
         self.system().inherits()
     }
 
+    #[cfg(unix)]
     /// The system's socket, to be closed by whoever takes it. The path of a listener is gone with this.
     pub(super) fn into_socket(self) -> socket2::Socket {
         match self {
