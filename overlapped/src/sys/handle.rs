@@ -41,7 +41,6 @@ impl Handle {
         self.system().raw_fd()
     }
 
-    #[cfg(windows)]
     pub(super) fn socket(&self) -> &socket2::Socket {
         self.system().socket()
     }
@@ -57,8 +56,8 @@ impl Handle {
         self.system().inherits()
     }
 
-    #[cfg(unix)]
     /// The system's socket, to be closed by whoever takes it. The path of a listener is gone with this.
+    #[cfg(target_os = "linux")]
     pub(super) fn into_socket(self) -> socket2::Socket {
         match self {
             Handle::System(system) => system.into_socket(),
