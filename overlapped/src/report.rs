@@ -17,6 +17,13 @@ pub enum Backend {
     Sim,
 }
 
+impl Backend {
+    /// Those that this system has, the best first. Whether one can be set up is found out by trying: [`Driver::new`](crate::Driver::new).
+    pub fn of_this_system() -> &'static [Backend] {
+        crate::sys::LADDER
+    }
+}
+
 impl FromStr for Backend {
     type Err = String;
     /// As it is written in `PROACTOR_BACKEND`: `uring`, `poll` or `winsock`. (A simulated network is not chosen by name.)

@@ -1,32 +1,40 @@
 //! `proactor doctor`: what this machine lets a server do, and what will bite.
 
 use std::error::Error;
-use std::fs;
 
 use clap::Args;
-use overlapped::{Driver, DriverConfig, Report};
-use rustix::process::{Resource, getrlimit};
+use overlapped::{Backend, Driver, DriverConfig, ErrorKind, Report};
 use serde::Serialize;
 
-/// Says what a server runs on here: kernel, backend and features, limits that will bite, advice.
+use crate::backend::{self, BackendChoice};
+use crate::system::{self, BACKLOG, Limit, OPEN_FILES};
+
+/// Says what a server runs on here: kernel, backends and features, limits that will bite, advice.
 #[derive(Args)]
 #[command(
-    long_about = "Says what a server runs on here: kernel, backend, each feature used or not and why, limits that will bite, and \
-                        advice. Exits with 1 if no backend can be set up."
+    long_about = "Says what a server runs on here: kernel, the backend that is chosen and why, each of its features used or not and why, \
+                  whether the other backends can be had, limits that will bite, and advice. Exits with 1 if the backend cannot be set up.",
+    after_help = backend::ENVIRONMENT
 )]
 pub(crate) struct Doctor {
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
+    /// The backend to examine.
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    backend: BackendChoice,
 }
 
 #[derive(Serialize)]
 struct Findings {
     kernel: String,
-    /// Absent if none can be set up.
+    /// The backend that is chosen; absent if it cannot be set up.
     backend: Option<String>,
+    /// Why this one, or why not.
     why: String,
     features: Vec<Feature>,
+    /// All of this system, the best first.
+    backends: Vec<Candidate>,
     limits: Vec<Limit>,
     advice: Vec<String>,
 }
@@ -38,30 +46,36 @@ struct Feature {
     why: String,
 }
 
+/// A backend of this system.
 #[derive(Serialize)]
-struct Limit {
-    name: &'static str,
-    /// `None`: no limit.
-    value: Option<u64>,
-    most: Option<u64>,
-    meaning: String,
+struct Candidate {
+    name: String,
+    usable: bool,
+    /// Why it is not usable; absent if it is.
+    why_not: Option<String>,
+    #[serde(skip)]
+    remedy: Option<&'static str>,
 }
 
 impl Doctor {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        let made = Driver::new(DriverConfig::default()).map(|driver| driver.report().clone());
+        let made = report(self.backend.backend());
         let findings = examine(made.as_ref());
         if self.json {
             println!("{}", serde_json::to_string_pretty(&findings)?);
         } else {
             print(&findings);
         }
-        Ok(made.map(drop)?)
+        made.map(drop).map_err(|error| format!("{error}{}", self.backend.remedy(&error)).into())
     }
 }
 
+fn report(backend: Option<Backend>) -> Result<Report, overlapped::Error> {
+    let config = DriverConfig { backend, ..DriverConfig::default() };
+    Driver::new(config).map(|driver| driver.report().clone())
+}
+
 fn examine(made: Result<&Report, &overlapped::Error>) -> Findings {
-    let uname = rustix::system::uname();
     let (backend, why, features) = match made {
         Ok(report) => (
             Some(report.backend.to_string()),
@@ -74,82 +88,45 @@ fn examine(made: Result<&Report, &overlapped::Error>) -> Findings {
         ),
         Err(error) => (None, error.to_string(), Vec::new()),
     };
-    let limits = limits();
-    let advice = advice(&limits, backend.is_some());
-    Findings {
-        kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
-        backend,
-        why,
-        features,
-        limits,
-        advice,
+    let backends: Vec<Candidate> = Backend::of_this_system().iter().map(|&backend| candidate(backend)).collect();
+    let limits = system::limits();
+    let advice = advice(&limits, &backends);
+    Findings { kernel: system::name(), backend, why, features, backends, limits, advice }
+}
+
+fn candidate(backend: Backend) -> Candidate {
+    let (why_not, remedy) = match report(Some(backend)) {
+        Ok(_) => (None, None),
+        Err(error) => (Some(error.to_string()), Some(remedy(backend, error.kind()))),
+    };
+    Candidate { name: backend.to_string(), usable: why_not.is_none(), why_not, remedy }
+}
+
+fn remedy(backend: Backend, kind: ErrorKind) -> &'static str {
+    match (backend, kind) {
+        (Backend::Uring, ErrorKind::NotPermitted) => {
+            "to have io_uring, which costs less CPU: in a container, allow it in the seccomp profile (Docker: --security-opt \
+             seccomp=FILE); else set sysctl kernel.io_uring_disabled=0"
+        }
+        (Backend::Uring, ErrorKind::Unsupported) => "to have io_uring, which costs less CPU: run Linux 5.19 or newer",
+        (Backend::Uring, ErrorKind::OutOfMemory) => {
+            "to have io_uring, which costs less CPU: raise the limit of locked memory (ulimit -l, LimitMEMLOCK= in a unit)"
+        }
+        (_, ErrorKind::TooManyFiles) => {
+            "no descriptor was left to try a backend with: raise the limit of open files (ulimit -n)"
+        }
+        _ => "a backend cannot be set up for a reason that is not usual: its own words are above",
     }
 }
 
-fn limits() -> Vec<Limit> {
-    let mut limits = Vec::new();
-    let files = getrlimit(Resource::Nofile);
-    limits.push(Limit {
-        name: "open files",
-        value: files.current,
-        most: files.maximum,
-        meaning: match files.maximum {
-            Some(files) => format!(
-                "about {} sessions at once; echo raises the limit as far as it may, beyond that ask for more (ulimit -Hn)",
-                files.saturating_sub(64)
-            ),
-            None => "no limit".into(),
-        },
-    });
-    if let Some(backlog) = read_number("/proc/sys/net/core/somaxconn") {
-        limits.push(Limit {
-            name: "listen backlog (net.core.somaxconn)",
-            value: Some(backlog),
-            most: None,
-            meaning: "connections that may wait to be accepted; more have to try again".into(),
-        });
-    }
-    let memory = getrlimit(Resource::Memlock);
-    limits.push(Limit {
-        name: "locked memory",
-        value: memory.current,
-        most: memory.maximum,
-        meaning: "bytes; counts for io_uring on kernels before 5.12 only".into(),
-    });
-    if let Some(disabled) = read_number("/proc/sys/kernel/io_uring_disabled") {
-        limits.push(Limit {
-            name: "kernel.io_uring_disabled",
-            value: Some(disabled),
-            most: None,
-            meaning: match disabled {
-                0 => "io_uring is open to everyone".into(),
-                1 => "io_uring is for members of kernel.io_uring_group and privileged processes".into(),
-                _ => "io_uring is switched off".into(),
-            },
-        });
-    }
-    limits
-}
-
-fn read_number(path: &str) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-fn advice(limits: &[Limit], backend: bool) -> Vec<String> {
-    let value = |name| limits.iter().find(|limit| limit.name == name).and_then(|limit| limit.value);
-    let mut advice = Vec::new();
-    if !backend {
-        advice.push(
-            "no backend can be set up: in a container, allow io_uring in its seccomp profile; else see \
-             kernel.io_uring_disabled and the kernel's version (5.19 or newer is needed)"
-                .into(),
-        );
-    }
-    let most_files = limits.iter().find(|limit| limit.name == "open files").and_then(|limit| limit.most);
-    if most_files.is_some_and(|files| files < 4096) {
+fn advice(limits: &[Limit], backends: &[Candidate]) -> Vec<String> {
+    let limit = |name| limits.iter().find(|limit| limit.name == name);
+    let mut advice: Vec<String> = backends.iter().filter_map(|backend| backend.remedy.map(str::to_owned)).collect();
+    advice.dedup();
+    if limit(OPEN_FILES).and_then(|limit| limit.most).is_some_and(|files| files < 4096) {
         advice.push("the limit of open files is low for a server: raise it (ulimit -n, LimitNOFILE= in a unit)".into());
     }
-    if value("listen backlog (net.core.somaxconn)").is_some_and(|backlog| backlog < 1024) {
+    if limit(BACKLOG).and_then(|limit| limit.value).is_some_and(|backlog| backlog < 1024) {
         advice.push(
             "the listen backlog is short: bursts of connections wait and retry (sysctl net.core.somaxconn)".into(),
         );
@@ -166,7 +143,14 @@ fn print(findings: &Findings) {
     for feature in &findings.features {
         println!("  {} {}: {}", if feature.used { "+" } else { "-" }, feature.name, feature.why);
     }
+    println!("backends");
+    for backend in &findings.backends {
+        println!("  {}: {}", backend.name, backend.why_not.as_deref().unwrap_or("can be set up"));
+    }
     println!("limits");
+    if findings.limits.is_empty() {
+        println!("  none that a server would meet");
+    }
     for limit in &findings.limits {
         let value = limit.value.map_or("unlimited".into(), |value| value.to_string());
         let most = limit.most.map_or(String::new(), |most| format!(" (may be raised to {most})"));

@@ -3,20 +3,28 @@
 use std::error::Error;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use overlapped::Address;
 use proactor::{Flow, Handler, Server, Session};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+
+use crate::backend::{self, BackendChoice};
+use crate::signals::StopRequests;
+use crate::system;
+
+const LONG_ABOUT: &str = "Sends back to every client what it sends.\n\nWhen it is ready it prints a line on standard error that begins \
+                          with \"proactor: echo on\": addresses, backend and why, shards. SIGINT or SIGTERM (on Windows Ctrl-C, \
+                          Ctrl-Break or closing the console) make it accept no more, deliver what is queued, close gracefully and \
+                          exit with 0; what takes longer than --drain-timeout is cut off. A second one stops it at once.";
+
+const EXAMPLES: &str = "Examples:\n  proactor echo\n  proactor echo --listen 0.0.0.0:7 --listen '[::]:7' --shards 2\n  proactor echo --listen \
+                        127.0.0.1:0      # a free port; the line on standard error says which\n  proactor echo --listen \
+                        unix:/run/echo.sock --backend poll";
 
 /// Sends back to every client what it sends.
 #[derive(Args)]
 #[command(
-    long_about = "Sends back to every client what it sends.\n\nWhen it is ready it prints one line on standard error: addresses, backend and \
-                  why, shards. SIGINT or SIGTERM make it accept no more, deliver what is queued, close gracefully and exit with \
-                  0; what takes longer than --drain-timeout is cut off. A second signal stops it at once.",
-    after_help = "Examples:\n  proactor echo\n  proactor echo --listen 0.0.0.0:7 --listen '[::]:7' --shards 2\n  proactor echo --listen \
-                  127.0.0.1:0      # a free port; the line on standard error says which"
+    long_about = LONG_ABOUT,
+    after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT)
 )]
 pub(crate) struct Echo {
     /// Address to listen on, as `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/echo.sock`; port 0 takes a free one. May be given more than once.
@@ -39,23 +47,6 @@ pub(crate) struct Echo {
     outbox_bytes: usize,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum BackendChoice {
-    /// The best that works here.
-    Auto,
-    /// Linux's io_uring.
-    Uring,
-}
-
-impl BackendChoice {
-    fn backend(self) -> Option<overlapped::Backend> {
-        match self {
-            BackendChoice::Auto => None,
-            BackendChoice::Uring => Some(overlapped::Backend::Uring),
-        }
-    }
-}
-
 #[derive(Clone)]
 struct Echoing;
 
@@ -76,18 +67,9 @@ impl Handler for Echoing {
 /// Descriptors that are not sessions: standard streams, listeners, and a few for every shard.
 const OTHER_FILES: u64 = 64;
 
-/// Takes as many open files as the system allows without asking anybody, and says how many that are.
-fn raise_open_files() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let now = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
-    now.unwrap_or(u64::MAX)
-}
-
 impl Echo {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        let files = raise_open_files();
+        let files = system::raise_open_files().unwrap_or(u64::MAX);
         let most = files.saturating_sub(OTHER_FILES);
         let max_sessions = match self.max_sessions {
             Some(wanted) if wanted as u64 > most => {
@@ -101,7 +83,7 @@ impl Echo {
             Some(wanted) => wanted,
             None => most.clamp(1, 100_000) as usize,
         };
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let requests = StopRequests::new()?;
         let mut builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
@@ -110,7 +92,10 @@ impl Echo {
         for address in &self.listen {
             builder = builder.bind(address);
         }
-        let server = builder.start(Echoing)?;
+        let server = builder.start(Echoing).map_err(|error| {
+            let remedy = error.io().map_or("", |error| self.backend.remedy(error));
+            format!("{error}{remedy}")
+        })?;
         let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
         let report = server.report();
         eprintln!(
@@ -121,16 +106,12 @@ impl Echo {
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         );
-        let (handle, patience, stop_signals) = (server.handle(), self.drain_timeout, signals.handle());
-        let waiter = std::thread::spawn(move || {
-            let mut first = true;
-            for _ in signals.forever() {
-                if std::mem::take(&mut first) { handle.drain(patience) } else { handle.stop() }
-            }
-        });
-        let ended = server.wait();
-        stop_signals.close();
-        let _ = waiter.join();
-        Ok(ended?)
+        let (handle, patience, mut first) = (server.handle(), self.drain_timeout, true);
+        requests.each(
+            move |most| {
+                if std::mem::take(&mut first) { handle.drain(patience.min(most)) } else { handle.stop() }
+            },
+        );
+        Ok(server.wait()?)
     }
 }

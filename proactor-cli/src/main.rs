@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
 mod doctor;
 mod echo;
+mod signals;
+mod system;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -32,6 +32,9 @@ impl fmt::Display for ServerError {
             ServerError::Io(error) => {
                 error.fmt(f)?;
                 f.write_str(match error.kind() {
+                    Kind::InUse if error.address().is_some_and(|address| address.path().is_some()) => {
+                        "; end the program that listens there, or choose another path"
+                    }
                     Kind::InUse => "; end the program that listens there, or choose another port",
                     Kind::AddressNotAvailable => "; choose an address of this machine, or 0.0.0.0 or [::] for all of them",
                     Kind::NotPermitted if error.address().and_then(overlapped::Address::ip).is_some_and(|address| address.port() < 1024) => {

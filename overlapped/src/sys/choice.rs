@@ -38,7 +38,7 @@ pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &
 }
 
 /// The backends of this system, the best first.
-const LADDER: &[report::Backend] = &[
+pub(crate) const LADDER: &[report::Backend] = &[
     #[cfg(target_os = "linux")]
     report::Backend::Uring,
     #[cfg(unix)]

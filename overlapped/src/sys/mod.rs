@@ -34,6 +34,7 @@ use crate::pool::{Packet, Pool};
 use crate::report::{self, Report};
 use crate::time::Time;
 
+pub(crate) use choice::LADDER;
 pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
 pub(crate) use handle::{Handle, View};
 pub use sim::{Network, NetworkConfig};

@@ -1,0 +1,76 @@
+//! Limits of a process (`getrlimit`), and on Linux those of the kernel that concern sockets and io_uring.
+
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::{BACKLOG, Limit, OPEN_FILES};
+
+pub(crate) fn name() -> String {
+    let uname = rustix::system::uname();
+    format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy())
+}
+
+/// macOS refuses more than this (`OPEN_MAX`) to a process whose limit is said to be none.
+const MODEST: u64 = 10_240;
+
+/// Takes as many open files as the system allows without asking anybody, and says how many that are. `None`: no limit.
+pub(crate) fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raise = |files| setrlimit(Resource::Nofile, Rlimit { current: files, maximum: limit.maximum });
+    if raise(limit.maximum).is_err() && limit.current.is_some_and(|files| files < MODEST) {
+        let _ = raise(Some(MODEST));
+    }
+    getrlimit(Resource::Nofile).current
+}
+
+pub(crate) fn limits() -> Vec<Limit> {
+    let mut limits = Vec::new();
+    let files = getrlimit(Resource::Nofile);
+    limits.push(Limit {
+        name: OPEN_FILES,
+        value: files.current,
+        most: files.maximum,
+        meaning: match files.maximum {
+            Some(files) => format!(
+                "about {} sessions at once; echo raises the limit as far as it may, beyond that ask for more (ulimit -Hn)",
+                files.saturating_sub(64)
+            ),
+            None => "no limit".into(),
+        },
+    });
+    if let Some(backlog) = read_number("/proc/sys/net/core/somaxconn") {
+        limits.push(Limit {
+            name: BACKLOG,
+            value: Some(backlog),
+            most: None,
+            meaning: "connections that may wait to be accepted; more have to try again".into(),
+        });
+    }
+    if cfg!(target_os = "linux") {
+        let memory = getrlimit(Resource::Memlock);
+        limits.push(Limit {
+            name: "locked memory",
+            value: memory.current,
+            most: memory.maximum,
+            meaning: "bytes; counts for io_uring on kernels before 5.12 only".into(),
+        });
+    }
+    if let Some(disabled) = read_number("/proc/sys/kernel/io_uring_disabled") {
+        limits.push(Limit {
+            name: "kernel.io_uring_disabled",
+            value: Some(disabled),
+            most: None,
+            meaning: match disabled {
+                0 => "io_uring is open to everyone".into(),
+                1 => "io_uring is for members of kernel.io_uring_group and privileged processes".into(),
+                _ => "io_uring is switched off".into(),
+            },
+        });
+    }
+    limits
+}
+
+fn read_number(path: &str) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}

@@ -1,0 +1,19 @@
+//! Windows has no limit of open sockets that a server would meet before memory.
+
+use std::process::Command;
+
+use super::Limit;
+
+pub(crate) fn name() -> String {
+    let said = Command::new("cmd").args(["/c", "ver"]).output().ok();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    said.filter(|name| !name.is_empty()).unwrap_or_else(|| "Windows".to_owned())
+}
+
+pub(crate) fn raise_open_files() -> Option<u64> {
+    None
+}
+
+pub(crate) fn limits() -> Vec<Limit> {
+    Vec::new()
+}

@@ -1,0 +1,43 @@
+//! Errors and help.
+
+use std::net::TcpListener;
+
+use crate::harness::run;
+
+#[test]
+fn errors_name_the_thing_and_the_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let cases: [(&[&str], i32, &[&str]); 6] = [
+        (&["--listen", &address], 1, &[&address, "in use", "choose another port"]),
+        (&["--listen", "203.0.113.1:7777"], 1, &["203.0.113.1:7777", "choose an address of this machine"]),
+        (&["--listen", "localhost"], 2, &["localhost", "--listen"]),
+        (
+            &["--max-sessions", "99999999"],
+            1,
+            if cfg!(unix) { &["--max-sessions 99999999", "ulimit -n"] } else { &["99999999 sessions"] },
+        ),
+        (&["--listen", "127.0.0.1:0", "--outbox-bytes", "5"], 1, &["5 bytes", "at least"]),
+        (&["--drain-timeout", "soon"], 2, &["soon", "--drain-timeout"]),
+    ];
+    for (arguments, code, texts) in cases {
+        let output = run(&[&["echo"], arguments].concat());
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        for expected in texts {
+            assert!(text.contains(expected), "{arguments:?}: {expected:?} is not in {text:?}");
+        }
+    }
+}
+
+#[test]
+fn help_is_there() {
+    for arguments in [&["--help"][..], &["echo", "--help"], &["doctor", "--help"]] {
+        let output = run(arguments);
+        assert!(output.status.success() && output.stdout.len() > 200, "{arguments:?}");
+    }
+    let help = String::from_utf8(run(&["echo", "--help"]).stdout).unwrap();
+    for expected in ["--backend", "auto", if cfg!(windows) { "winsock" } else { "poll" }, "PROACTOR_BACKEND"] {
+        assert!(help.contains(expected), "{expected:?} is not in {help}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Starting the program and asking it to end.
+//!
+//! Programs of another system are tested too, by these variables: PROACTOR_TEST_PROGRAMS is the directory they are in, PROACTOR_TEST_UNDER the command
+//! that starts them, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of them. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused here.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+fn program() -> Command {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_proactor"));
+    let path = match std::env::var_os("PROACTOR_TEST_PROGRAMS") {
+        Some(directory) => PathBuf::from(directory).join("proactor.exe"),
+        None => built,
+    };
+    match std::env::var_os("PROACTOR_TEST_UNDER") {
+        Some(starter) => {
+            let mut command = Command::new(starter);
+            command.arg(path);
+            command
+        }
+        None => Command::new(path),
+    }
+}
+
+pub(crate) fn proactor(arguments: &[&str]) -> Command {
+    let mut command = program();
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    proactor(arguments).output().unwrap()
+}
+
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether io_uring can be had here.
+pub(crate) fn uring() -> bool {
+    cfg!(target_os = "linux") && variable("PROACTOR_TEST_WITHOUT").is_none_or(|what| what != "uring")
+}
+
+/// The backend that a program takes here of itself.
+pub(crate) fn backend() -> &'static str {
+    match variable("PROACTOR_BACKEND") {
+        Some(name) if name == "poll" => "poll",
+        _ if cfg!(windows) => "winsock",
+        _ if uring() => "io_uring",
+        _ => "poll",
+    }
+}
+
+/// A running echo server, ended with its test.
+pub(crate) struct Echo {
+    pub(crate) child: Child,
+    /// What it says when it is ready.
+    pub(crate) line: String,
+    /// What the log said before.
+    pub(crate) log: String,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) stderr: BufReader<ChildStderr>,
+}
+
+impl Echo {
+    pub(crate) fn start(arguments: &[&str]) -> Echo {
+        Echo::of(proactor(&[&["echo"], arguments].concat()))
+    }
+
+    pub(crate) fn of(mut command: Command) -> Echo {
+        interrupt::in_a_group_of_its_own(&mut command);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (mut log, mut line) = (String::new(), String::new());
+        while !line.starts_with("proactor: echo on ") {
+            log.push_str(&line);
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before it was ready: {log}");
+        }
+        let words = line.split([' ', ',', ';']);
+        let addresses = words.filter_map(|word| word.parse().ok()).collect();
+        Echo { child, line, log, addresses, stderr }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.addresses[0]).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// What Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        interrupt::send(&self.child);
+    }
+
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(unix)]
+mod interrupt {
+    use std::process::{Child, Command};
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    pub(super) fn in_a_group_of_its_own(_: &mut Command) {}
+
+    pub(super) fn send(child: &Child) {
+        kill_process(Pid::from_child(child), Signal::INT).unwrap();
+    }
+}
+
+#[cfg(windows)]
+mod interrupt {
+    use std::os::windows::process::CommandExt;
+    use std::process::{Child, Command};
+
+    use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
+
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+
+    pub(super) fn in_a_group_of_its_own(command: &mut Command) {
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+    }
+
+    /// Ctrl-Break: the one key that can be sent to one group.
+    pub(super) fn send(child: &Child) {
+        // SAFETY: a plain system call.
+        assert_ne!(unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) }, 0);
+    }
+}

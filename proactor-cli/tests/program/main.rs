@@ -1,0 +1,11 @@
+//! The real program, as a user starts it.
+
+mod backends;
+mod ending;
+mod errors;
+mod harness;
+#[cfg(unix)]
+mod limits;
+mod serving;
+#[cfg(unix)]
+mod unix_sockets;
