@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 
 use overlapped::Proactor;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::{consts::TERM_SIGNALS, iterator::Signals};
 
 /// The address to listen on: the program's argument, or a port of the system's choice.
 pub(crate) fn address() -> SocketAddr {
@@ -15,20 +13,28 @@ pub(crate) fn address() -> SocketAddr {
     })
 }
 
-/// As many open files as the system permits: every connection is one.
+/// As many open files as the system permits: every connection is one. (Windows has no such limit.)
 pub(crate) fn raise_open_files() {
+    #[cfg(unix)]
+    raise_limit();
+}
+
+#[cfg(unix)]
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// Calls `stop` on a thread of its own when the program is asked to end (Ctrl-C, SIGTERM).
-pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let mut signals = Signals::new(TERM_SIGNALS)?;
-    std::thread::spawn(move || {
-        signals.forever().next();
-        stop();
-    });
-    Ok(())
+/// Calls `stop` on a thread of its own when the program is asked to end (Ctrl-C, SIGTERM, a console that is closed).
+pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<(), ctrlc::Error> {
+    let mut stop = Some(stop);
+    ctrlc::set_handler(move || {
+        // Once is enough: it is ending.
+        if let Some(stop) = stop.take() {
+            stop();
+        }
+    })
 }
 
 /// The last line of every example: nothing may be left.
