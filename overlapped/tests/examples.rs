@@ -1,7 +1,7 @@
 //! The four examples as a user starts them: thousands of connections at once, of which some reset, half-close, flood, or vanish; every byte right; and
 //! a clean end.
 //!
-//! Those of another system are tested too, by these variables: PROACTOR_TEST_PROGRAMS is the directory that their `examples` are in,
+//! Those of Windows are tested from here too, by these variables: PROACTOR_TEST_PROGRAMS is the directory that their `examples` are in,
 //! PROACTOR_TEST_UNDER the command that starts them, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of them.
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use crate::harness::{Echo, backend, proactor, run, uring};
+use crate::harness::{Echo, backend, proactor, run, uring, windows};
 
 #[test]
 fn a_backend_that_is_named_is_taken_or_is_an_error_that_says_why() {
-    let (here, other) = if cfg!(windows) { ("winsock", "uring") } else { ("poll", "winsock") };
+    let (here, other) = if windows() { ("winsock", "uring") } else { ("poll", "winsock") };
     let echo = Echo::start(&["--listen", "127.0.0.1:0", "--backend", here]);
     assert!(echo.line.contains(&format!("backend {here} (asked for)")), "{}", echo.line);
     assert_eq!(echo.log, "");
@@ -43,7 +43,7 @@ fn doctor_says_what_it_runs_on() {
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        if cfg!(windows) {
+        if windows() {
             &["winsock"][..]
         } else if cfg!(target_os = "linux") {
             &["io_uring", "poll"][..]

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::harness::run;
+use crate::harness::{run, windows};
 
 #[test]
 fn errors_name_the_thing_and_the_remedy() {
@@ -15,7 +15,7 @@ fn errors_name_the_thing_and_the_remedy() {
         (
             &["--max-sessions", "99999999"],
             1,
-            if cfg!(unix) { &["--max-sessions 99999999", "ulimit -n"] } else { &["99999999 sessions"] },
+            if windows() { &["99999999 sessions"] } else { &["--max-sessions 99999999", "ulimit -n"] },
         ),
         (&["--listen", "127.0.0.1:0", "--outbox-bytes", "5"], 1, &["5 bytes", "at least"]),
         (&["--drain-timeout", "soon"], 2, &["soon", "--drain-timeout"]),
@@ -37,7 +37,7 @@ fn help_is_there() {
         assert!(output.status.success() && output.stdout.len() > 200, "{arguments:?}");
     }
     let help = String::from_utf8(run(&["echo", "--help"]).stdout).unwrap();
-    for expected in ["--backend", "auto", if cfg!(windows) { "winsock" } else { "poll" }, "PROACTOR_BACKEND"] {
+    for expected in ["--backend", "auto", if windows() { "winsock" } else { "poll" }, "PROACTOR_BACKEND"] {
         assert!(help.contains(expected), "{expected:?} is not in {help}");
     }
 }

@@ -1,7 +1,7 @@
 //! Starting the program and asking it to end.
 //!
-//! Programs of another system are tested too, by these variables: PROACTOR_TEST_PROGRAMS is the directory they are in, PROACTOR_TEST_UNDER the command
-//! that starts them, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of them. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused here.
+//! The program of Windows is tested from here too, by these variables: PROACTOR_TEST_PROGRAMS is the directory it is in, PROACTOR_TEST_UNDER the command
+//! that starts it, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of it. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused here.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -14,11 +14,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 fn program() -> Command {
     let built = PathBuf::from(env!("CARGO_BIN_EXE_proactor"));
-    let path = match std::env::var_os("PROACTOR_TEST_PROGRAMS") {
+    let path = match variable("PROACTOR_TEST_PROGRAMS") {
         Some(directory) => PathBuf::from(directory).join("proactor.exe"),
         None => built,
     };
-    match std::env::var_os("PROACTOR_TEST_UNDER") {
+    match variable("PROACTOR_TEST_UNDER") {
         Some(starter) => {
             let mut command = Command::new(starter);
             command.arg(path);
@@ -42,6 +42,11 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Whether the program is one of Windows.
+pub(crate) fn windows() -> bool {
+    cfg!(windows) || variable("PROACTOR_TEST_PROGRAMS").is_some()
+}
+
 /// Whether io_uring can be had here.
 pub(crate) fn uring() -> bool {
     cfg!(target_os = "linux") && variable("PROACTOR_TEST_WITHOUT").is_none_or(|what| what != "uring")
@@ -51,7 +56,7 @@ pub(crate) fn uring() -> bool {
 pub(crate) fn backend() -> &'static str {
     match variable("PROACTOR_BACKEND") {
         Some(name) if name == "poll" => "poll",
-        _ if cfg!(windows) => "winsock",
+        _ if windows() => "winsock",
         _ if uring() => "io_uring",
         _ => "poll",
     }

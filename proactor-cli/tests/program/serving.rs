@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::{Echo, backend, variable};
+use crate::harness::{Echo, backend, variable, windows};
 
 #[test]
 fn port_0_prints_the_real_ports_backend_and_shards_and_echoes() {
@@ -29,7 +29,7 @@ fn message(connection: usize, round: usize) -> [u8; 100] {
 fn serves_thousands_of_connections_at_once_and_ends_cleanly() {
     let asked: Option<usize> =
         variable("PROACTOR_TEST_CONNECTIONS").map(|count| count.to_str().unwrap().parse().unwrap());
-    let count = asked.unwrap_or(if cfg!(windows) { 500 } else { 5_000 });
+    let count = asked.unwrap_or(if windows() { 500 } else { 5_000 });
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

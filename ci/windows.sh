@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The Windows backend, built with MinGW and run under Wine: unit tests, conformance suite and server tests as .exe; then `proactor.exe` and the
+# four examples serving clients of this system, which Ctrl-C ends in order.
+#
+# Needs Debian 12 or a system with its packages mingw-w64, wine64, rustc-web, cargo-web and rust-web-src, which are installed if they are
+# missing (by sudo, where that is needed), crates.io, and what the ordinary build needs. Builds in target/windows, where Wine's
+# C: lies too; the clients are tests of this system, built as `cargo test` does.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. ci/debian-rust.sh
+
+need_packages mingw-w64 wine64 rustc-web cargo-web rust-web-src
+triple=x86_64-pc-windows-gnu
+host_target="${CARGO_TARGET_DIR:-$PWD/target}"
+target="$host_target/windows"
+mkdir -p "$target"
+
+# Debian's wine64 puts the loader and its server where PATH does not lead.
+wine="$(dpkg -L wine64 | grep -m 1 '/wine64$')"
+wineserver="$(dpkg -L wine64 | grep -m 1 '/wineserver64$')"
+export WINEPREFIX="$target/wine" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
+"$wineserver" -p
+# Ends what runs in this prefix, and nothing else.
+trap '"$wineserver" -k || true' EXIT
+timeout 120 "$wine" wineboot --init
+
+# The standard library asks for random bytes from a DLL that Wine 8 does not have.
+printf '%s\n' '#include <windows.h>' 'BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);' \
+    '__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }' |
+    x86_64-w64-mingw32-gcc -O1 -shared -x c - -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" -ladvapi32
+
+windows_tests() {
+    printf '\n== under Wine: cargo test %s\n' "$*"
+    CARGO_TARGET_DIR="$target" CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$wine" timeout 900 bash -c \
+        '. ci/debian-rust.sh; debian_cargo test --locked -Zbuild-std --target '"$triple"' "$@"' - "$@"
+}
+windows_tests --workspace --no-run
+windows_tests --workspace --lib --bins
+windows_tests -p overlapped --test conformance
+windows_tests -p proactor --test server
+
+# Tests of this system start the programs of the other: what SIGINT does to a program under Wine is what Ctrl-C does on Windows.
+export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
+printf '\n== clients of this system\n'
+timeout 600 cargo test --locked -p overlapped --test examples
+# Not those of Unix sockets, SIGTERM and limits of open files.
+timeout 600 cargo test --locked -p proactor-cli --test program -- \
+    --skip unix_sockets:: --skip limits:: --skip sigterm --skip features_of_io_uring
