@@ -16,7 +16,7 @@ without() {
 export PROACTOR_TEST_WITHOUT=uring
 unset PROACTOR_BACKEND
 without cargo test --locked --workspace
-without cargo test --locked -p proactor-cli --test program -- --ignored
+without cargo test --locked --workspace --test program -- --ignored
 
 printf '\n== what the program says\n'
 without "$target/debug/proactor" doctor

@@ -36,13 +36,13 @@ windows_tests() {
 }
 windows_tests --workspace --no-run
 windows_tests --workspace --lib --bins
-windows_tests -p overlapped --test conformance
-windows_tests -p proactor --test server
+windows_tests --workspace --test conformance
+windows_tests --workspace --test server
 
 # Tests of this system start the programs of the other: what SIGINT does to a program under Wine is what Ctrl-C does on Windows.
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
 printf '\n== clients of this system\n'
-timeout 600 cargo test --locked -p overlapped --test examples
+timeout 600 cargo test --locked --workspace --test examples
 # Not those of Unix sockets, SIGTERM and limits of open files.
-timeout 600 cargo test --locked -p proactor-cli --test program -- \
+timeout 600 cargo test --locked --workspace --test program -- \
     --skip unix_sockets:: --skip limits:: --skip sigterm --skip features_of_io_uring
