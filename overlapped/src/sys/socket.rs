@@ -208,7 +208,7 @@ impl SystemSocket {
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        address_of(self.socket.local_addr())
+        address_of(os::local_addr(&self.socket))
     }
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
@@ -251,7 +251,7 @@ impl SystemView {
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        address_of(self.socket().local_addr())
+        address_of(os::local_addr(&self.socket()))
     }
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {

@@ -26,6 +26,10 @@ pub(super) fn unix_address(address: &SockAddr) -> Address {
     }
 }
 
+pub(super) fn local_addr(socket: &Socket) -> io::Result<SockAddr> {
+    socket.local_addr()
+}
+
 /// Whether a stream is one of TCP, or one between processes.
 pub(super) fn is_tcp(stream: &Socket) -> io::Result<bool> {
     Ok(stream.local_addr()?.as_socket().is_some())

@@ -1,12 +1,13 @@
 //! Sockets of Windows. All of them are overlapped, for `socket2` and the standard library make them so.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::windows::io::{AsRawSocket, BorrowedSocket};
 
 use socket2::{SockAddr, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
-    SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SOCKET, SOL_SOCKET, WSAEOPNOTSUPP, WSAEWOULDBLOCK, WSAGetLastError,
-    WSAIoctl, recv, send, setsockopt,
+    AF_INET6, SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL, WSAEOPNOTSUPP,
+    WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPROTOCOL_INFOW, getsockopt, recv, send, setsockopt,
 };
 
 use crate::address::Address;
@@ -50,6 +51,32 @@ pub(in super::super) fn set_socket_option<T: Copy>(socket: SOCKET, option: i32, 
     let result =
         unsafe { setsockopt(socket, SOL_SOCKET, option, std::ptr::from_ref(value).cast(), size_of::<T>() as i32) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What the system says of a socket's protocol, and of whoever provides it.
+pub(in super::super) fn protocol_of(socket: SOCKET) -> io::Result<WSAPROTOCOL_INFOW> {
+    let mut info = WSAPROTOCOL_INFOW::default();
+    let mut len = size_of::<WSAPROTOCOL_INFOW>() as i32;
+    // SAFETY: there is room for what is asked for, and it is written within the call.
+    let result = unsafe { getsockopt(socket, SOL_SOCKET, SO_PROTOCOL_INFOW, (&raw mut info).cast(), &raw mut len) };
+    if result == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The address a socket is bound to. One that is not bound yet has no address here; elsewhere it has one that says so.
+pub(super) fn local_addr(socket: &Socket) -> io::Result<SockAddr> {
+    match socket.local_addr() {
+        Err(error) if error.raw_os_error() == Some(WSAEINVAL) => {
+            let family = protocol_of(socket.as_raw_socket() as SOCKET)?.iAddressFamily;
+            Ok(unspecified(family == i32::from(AF_INET6)).into())
+        }
+        known => known,
+    }
+}
+
+/// Any address and any port of a family.
+pub(in super::super) fn unspecified(v6: bool) -> SocketAddr {
+    let any: IpAddr = if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    (any, 0).into()
 }
 
 /// Whether receives fail when an earlier datagram was answered with "port unreachable". Elsewhere only a connected socket is told.

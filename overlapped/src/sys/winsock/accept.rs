@@ -24,10 +24,8 @@ const _: () = assert!(2 * ADDRESS_ROOM <= DUMP_BYTES);
 
 impl Winsock {
     pub(super) fn start_accept(&mut self, index: u32, listener: &Handle, multi: bool) {
-        let domain = match listener.local_addr() {
-            Ok(address) if address.ip().is_some_and(|ip| ip.is_ipv6()) => Domain::IPV6,
-            _ => Domain::IPV4,
-        };
+        let v6 = self.sockets[self.slots[index as usize].socket as usize].v6;
+        let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
         let accept = Accept { multi, domain, inherits: listener.inherits().clone(), next: None };
         self.slots[index as usize].kind = Kind::Accept(Box::new(accept));
         self.await_connection(index);
@@ -67,9 +65,10 @@ impl Winsock {
         self.started(index, accepted != 0);
     }
 
-    /// The packet of an accept has come.
-    pub(super) fn accepted(&mut self, index: u32) -> Event {
+    /// A connection has come.
+    pub(super) fn accepted(&mut self, index: u32, at_once: bool) -> Event {
         let slot = &mut self.slots[index as usize];
+        let id = slot.id(index);
         let Kind::Accept(accept) = &mut slot.kind else { unreachable!("it is an accept") };
         let socket = accept.next.take().expect("it was started with one");
         // Without this the connection has no addresses and cannot be shut down.
@@ -82,9 +81,9 @@ impl Winsock {
         if more {
             slot.stage = Stage::Draining;
             slot.fetched = 1;
-            self.draining.push_back(index);
+            self.has_more(index, at_once);
         }
-        Event { id: slot.id(index), more, happened }
+        Event { id, more, happened }
     }
 
     /// Takes another connection that is there already.
@@ -112,7 +111,9 @@ impl Winsock {
         slot.fetched += 1;
         // SAFETY: the system has just made it for us.
         let socket = unsafe { socket2::Socket::from_raw_socket(socket as u64) };
-        Some(Event { id, more: true, happened: connection(socket, accepting) })
+        let happened = connection(socket, accepting);
+        self.go_on(index);
+        Some(Event { id, more: true, happened })
     }
 }
 

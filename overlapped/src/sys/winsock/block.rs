@@ -53,6 +53,17 @@ impl Block {
         unsafe { &raw mut (*self.0.as_ptr()).overlapped }
     }
 
+    /// How the request ended, and how many bytes it moved; to be asked when it has ended, with a packet or within the call.
+    pub(super) fn status(&self) -> usize {
+        // SAFETY: within the block. (While the request goes on, it is a number like any other.)
+        unsafe { (&raw const (*self.overlapped()).Internal).read_volatile() }
+    }
+
+    pub(super) fn bytes(&self) -> u32 {
+        // SAFETY: as above. No request moves more than 32 bits hold.
+        unsafe { (&raw const (*self.overlapped()).InternalHigh).read_volatile() as u32 }
+    }
+
     /// The slot of the block that a packet leads to.
     ///
     /// # Safety

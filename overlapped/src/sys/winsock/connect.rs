@@ -1,13 +1,17 @@
 //! Connecting: a `ConnectEx`, for which the socket has to be bound first.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use windows_sys::Win32::Networking::WinSock::{SO_UPDATE_CONNECT_CONTEXT, SOCKET, SOL_SOCKET, WSAEINVAL, setsockopt};
+use windows_sys::Win32::Networking::WinSock::{
+    SO_UPDATE_CONNECT_CONTEXT, SOCKET, SOL_SOCKET, WSAEAFNOSUPPORT, WSAEINVAL, setsockopt,
+};
 
 use crate::address::Address;
 
-use super::super::socket::{sock_addr, windows::report_unreachable};
+use super::super::socket::{
+    sock_addr,
+    windows::{report_unreachable, unspecified},
+};
 use super::super::{Handle, Happened};
 use super::slots::Kind;
 use super::{Winsock, code, done};
@@ -17,13 +21,16 @@ impl Winsock {
         let slot = &mut self.slots[index as usize];
         let Ok(name) = sock_addr(address) else { return self.end(index, Happened::Failed(WSAEINVAL)) };
         let socket = &mut self.sockets[slot.socket as usize];
+        if address.ip().is_none_or(|ip| ip.is_ipv6() != socket.v6) {
+            return self.end(index, Happened::Failed(WSAEAFNOSUPPORT));
+        }
         if socket.datagram {
             // Nothing to wait for: it only names a peer.
             let connected = report_unreachable(handle.socket(), true).and_then(|()| handle.socket().connect(&name));
             socket.connected = connected.is_ok();
             return self.end(index, done(connected));
         }
-        if let Err(error) = bind(handle, address) {
+        if let Err(error) = bind(handle, socket.v6) {
             let code = code(&error);
             return self.end(index, Happened::Failed(code));
         }
@@ -47,13 +54,9 @@ impl Winsock {
     }
 }
 
-/// Binds a socket to any address and port of the family, unless it is bound.
-fn bind(handle: &Handle, family_of: &Address) -> io::Result<()> {
-    let any: SocketAddr = match family_of.ip() {
-        Some(SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        _ => (Ipv4Addr::UNSPECIFIED, 0).into(),
-    };
-    match handle.socket().bind(&any.into()) {
+/// Binds a socket to any address and port of its family, unless it is bound.
+fn bind(handle: &Handle, v6: bool) -> io::Result<()> {
+    match handle.socket().bind(&unspecified(v6).into()) {
         Err(error) if error.raw_os_error() == Some(WSAEINVAL) => Ok(()),
         done => done,
     }

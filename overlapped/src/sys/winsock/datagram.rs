@@ -89,6 +89,8 @@ impl Winsock {
                 slot.fetched = slot.fetched.saturating_add(bytes.max(1));
                 if self.turn_bytes > 0 && slot.fetched >= self.turn_bytes {
                     self.await_datagram(index);
+                } else {
+                    self.go_on(index);
                 }
                 Some(Event { id, more: true, happened: Happened::PacketFrom { packet, from, truncated } })
             }

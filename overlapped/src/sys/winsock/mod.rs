@@ -15,6 +15,7 @@ mod dump;
 mod extension;
 mod port;
 mod slots;
+mod sockets;
 mod stream;
 
 use std::collections::VecDeque;
@@ -22,11 +23,10 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::Type;
 use windows_sys::Win32::Networking::WinSock::{
     WSA_IO_PENDING, WSA_OPERATION_ABORTED, WSABUF, WSAEINVAL, WSAGetLastError, WSAGetOverlappedResult,
 };
-use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED_ENTRY};
+use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
 
 use crate::buf::AnyBuf;
 use crate::driver::DriverConfig;
@@ -42,20 +42,12 @@ use dump::Dump;
 use extension::Extensions;
 use port::{Packets, Port};
 use slots::{Kind, Slot, Stage};
+use sockets::Socket;
 
 /// The most parts that are given to the system at once; the driver resumes behind them.
 const MOST_PARTS: usize = 1024;
 /// The most bytes that are given to the system at once, which locks their memory; the driver resumes behind them.
 const MOST_BYTES: usize = 16 << 20;
-
-/// What this backend has to know of a socket.
-#[derive(Clone, Copy, Default)]
-struct Socket {
-    datagram: bool,
-    v6: bool,
-    /// A datagram socket that has a peer.
-    connected: bool,
-}
 
 pub(crate) struct Winsock {
     port: Port,
@@ -69,6 +61,8 @@ pub(crate) struct Winsock {
     ended: VecDeque<Event>,
     /// Slots with something to fetch.
     draining: VecDeque<u32>,
+    /// The same, but not before the next turn.
+    next_turn: Vec<u32>,
     wake: WakeHandle,
     pool: Rc<Pool>,
     dump: Dump,
@@ -92,6 +86,7 @@ impl Winsock {
             pending: 0,
             ended: VecDeque::new(),
             draining: VecDeque::new(),
+            next_turn: Vec::new(),
             wake: WakeHandle::new(move || rings.ring()),
             pool,
             dump: Dump::new(),
@@ -116,15 +111,16 @@ impl Winsock {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let index = socket as usize;
         if self.sockets.len() <= index {
-            self.sockets.resize(index + 1, Socket::default());
+            self.sockets.resize(index + 1, Socket::NONE);
         }
-        let kind = handle.socket().r#type().map_err(failed)?;
-        self.sockets[index] = Socket { datagram: kind == Type::DGRAM, v6: false, connected: false };
-        self.port.associate(handle.raw_socket()).map_err(|error| match error.raw_os_error() {
-            Some(code) if crate::sys::kind_of(code) == ErrorKind::InvalidArgument => Error::io(Action::Socket, &error)
-                .because("a socket stays with the first completion port that it was given to"),
-            _ => failed(error),
-        })
+        self.port.associate(handle.raw_socket()).map_err(|error| match failed(error) {
+            error if error.kind() == ErrorKind::InvalidArgument => {
+                error.because("a socket stays with the first completion port that it was given to")
+            }
+            error => error,
+        })?;
+        self.sockets[index] = Socket::of(handle.raw_socket()).map_err(failed)?;
+        Ok(())
     }
 
     pub(crate) fn detach(&mut self, _: u32, _: &Handle) -> Result<(), Error> {
@@ -149,6 +145,10 @@ impl Winsock {
         slot.parts.clear();
         slot.address = None;
         slot.kind = Kind::Moves;
+        let entry = &mut self.sockets[socket as usize];
+        if entry.receive == id.slot {
+            entry.receive = sockets::NONE;
+        }
         if let Some(handle) = request.handle() {
             slot.handle = handle.raw_socket();
         }
@@ -181,12 +181,16 @@ impl Winsock {
                 self.send_to(id.slot, address);
             }
             Request::Shutdown { handle, how } => {
+                let receives_end = matches!(how, ShutdownHow::Receive | ShutdownHow::Both);
                 let how = match how {
                     ShutdownHow::Receive => std::net::Shutdown::Read,
                     ShutdownHow::Send => std::net::Shutdown::Write,
                     ShutdownHow::Both => std::net::Shutdown::Both,
                 };
                 let result = handle.socket().shutdown(how);
+                if receives_end && result.is_ok() {
+                    self.end_receives(socket);
+                }
                 self.end(id.slot, done(result));
             }
             Request::Discard { .. } => self.discard(id.slot),
@@ -199,14 +203,32 @@ impl Winsock {
     }
 
     /// A call that starts an overlapped request has returned.
-    fn started(&mut self, slot: u32, succeeded: bool) {
-        let code = if succeeded { WSA_IO_PENDING } else { last_error() };
-        if code == WSA_IO_PENDING {
+    fn started(&mut self, index: u32, succeeded: bool) {
+        let slot = &mut self.slots[index as usize];
+        if succeeded && self.sockets[slot.socket as usize].skips {
+            let event = self.succeeded(index, true);
+            self.ended.extend(event);
+            return;
+        }
+        match if succeeded { WSA_IO_PENDING } else { last_error() } {
             // A packet comes in either case: what succeeds at once is told of in the same way.
-            self.slots[slot as usize].stage = Stage::Pending;
-            self.pending += 1;
-        } else {
-            self.end(slot, Happened::Failed(code));
+            WSA_IO_PENDING => {
+                slot.stage = Stage::Pending;
+                self.pending += 1;
+            }
+            code => self.end(index, Happened::Failed(code)),
+        }
+    }
+
+    /// A stream has been shut down for receiving: its receives find the end of the stream, also the one that waits. Winsock knows no such rule.
+    fn end_receives(&mut self, socket: u32) {
+        let entry = &mut self.sockets[socket as usize];
+        entry.shut = !entry.datagram;
+        if let Some(slot) = self.slots.get(entry.receive as usize)
+            && slot.socket == socket
+            && slot.stage == Stage::Pending
+        {
+            slot.ask_to_end();
         }
     }
 
@@ -223,13 +245,12 @@ impl Winsock {
         };
         slot.cancelled = true;
         if slot.stage == Stage::Pending {
-            // SAFETY: an open socket, and the block of a request whose packet has not been taken. That it is not found means that
-            // the packet is on its way.
-            unsafe { CancelIoEx(slot.handle as _, slot.block.overlapped()) };
+            slot.ask_to_end();
         }
     }
 
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
+        self.draining.extend(self.next_turn.drain(..));
         if !self.packets.is_empty() {
             return Ok(());
         }
@@ -259,10 +280,6 @@ impl Winsock {
             }
             let slot = self.draining.pop_front()?;
             if let Some(event) = self.fetch(slot) {
-                if self.slots[slot as usize].stage == Stage::Draining {
-                    // Behind the others: nobody waits for a peer that floods.
-                    self.draining.push_back(slot);
-                }
                 return Some(event);
             }
         }
@@ -277,28 +294,58 @@ impl Winsock {
             return None;
         }
         self.pending -= 1;
+        match result(slot, packet.dwNumberOfBytesTransferred) {
+            Ok(_) => self.succeeded(index, false),
+            Err(code) => Some(self.failed(index, code)),
+        }
+    }
+
+    /// A request has ended well, with a packet or within the call that started it.
+    fn succeeded(&mut self, index: u32, at_once: bool) -> Option<Event> {
+        let slot = &mut self.slots[index as usize];
         slot.stage = Stage::Idle;
         let id = slot.id(index);
         let last = |happened| Some(Event { id, more: false, happened });
-        let moved = match result(slot, packet) {
-            Ok(bytes) => bytes,
-            Err(code) => {
-                let connected = self.sockets[slot.socket as usize].connected;
-                slot.kind = Kind::Moves;
-                return last(Happened::Failed(datagram::code_of(code, connected)));
-            }
-        };
         match slot.kind {
-            Kind::Moves => last(Happened::Moved(moved)),
+            Kind::Moves => last(Happened::Moved(slot.block.bytes())),
             Kind::Connect => last(done(connect::finish(slot.handle))),
-            Kind::Accept(_) => Some(self.accepted(index)),
+            Kind::Accept(_) => Some(self.accepted(index, at_once)),
             Kind::Pooled | Kind::From { .. } | Kind::PooledFrom => {
                 slot.stage = Stage::Draining;
                 slot.fetched = 0;
-                self.draining.push_back(index);
+                // What is there at once may be there again and again: others have their turn first.
+                if at_once {
+                    self.next_turn.push(index)
+                } else {
+                    self.draining.push_back(index)
+                }
                 None
             }
         }
+    }
+
+    /// The packet of a request says that it failed.
+    fn failed(&mut self, index: u32, code: i32) -> Event {
+        let slot = &mut self.slots[index as usize];
+        let socket = self.sockets[slot.socket as usize];
+        slot.stage = Stage::Idle;
+        slot.kind = Kind::Moves;
+        let happened = match code {
+            WSA_OPERATION_ABORTED if socket.shut && socket.receive == index && !slot.cancelled => Happened::Moved(0),
+            code => Happened::Failed(datagram::code_of(code, socket.connected)),
+        };
+        Event { id: slot.id(index), more: false, happened }
+    }
+
+    /// What a request waited for is there. If it was there at once it may be so again and again: others have their turn first.
+    fn has_more(&mut self, index: u32, at_once: bool) {
+        if at_once { self.next_turn.push(index) } else { self.draining.push_back(index) }
+    }
+
+    /// There is more to fetch, behind the others: nobody waits for a peer that floods.
+    fn go_on(&mut self, index: u32) {
+        debug_assert!(self.slots[index as usize].stage == Stage::Draining);
+        self.draining.push_back(index);
     }
 
     /// Fetches one piece for a request that is draining. Afterwards it is still draining, waits again, or has had its last event.
@@ -357,18 +404,16 @@ impl Request<'_> {
 }
 
 /// How a request ended whose packet has come: its bytes, or Winsock's code.
-fn result(slot: &Slot, packet: &OVERLAPPED_ENTRY) -> Result<u32, i32> {
+fn result(slot: &Slot, moved: u32) -> Result<u32, i32> {
     const STATUS_SUCCESS: usize = 0;
-    let overlapped = slot.block.overlapped();
-    // SAFETY: the packet has come, so the system is done with the block.
-    if unsafe { (&raw const (*overlapped).Internal).read() } == STATUS_SUCCESS {
-        return Ok(packet.dwNumberOfBytesTransferred);
+    if slot.block.status() == STATUS_SUCCESS {
+        return Ok(moved);
     }
     let (mut bytes, mut flags) = (0, 0);
-    // SAFETY: as above; the socket is open, and the rest is written within the call.
-    match unsafe { WSAGetOverlappedResult(slot.handle, overlapped, &raw mut bytes, 0, &raw mut flags) } {
+    // SAFETY: the system is done with the block; the socket is open, and the rest is written within the call.
+    match unsafe { WSAGetOverlappedResult(slot.handle, slot.block.overlapped(), &raw mut bytes, 0, &raw mut flags) } {
         // A send that was cancelled on its way has sent what it has sent.
-        0 if bytes > 0 && matches!(slot.kind, Kind::Moves) => Ok(bytes),
+        0 if moved > 0 && matches!(slot.kind, Kind::Moves) => Ok(moved),
         0 => Err(last_error()),
         _ => Ok(bytes),
     }
@@ -425,8 +470,8 @@ fn features() -> Vec<Feature> {
         feature("SO_EXCLUSIVEADDRUSE", true, "nobody else can bind the address of a listener"),
         feature(
             "FILE_SKIP_COMPLETION_PORT_ON_SUCCESS",
-            false,
-            "every request ends with a packet, also where a layered provider would not keep to the rule",
+            true,
+            "what succeeds at once on a stream needs no packet; not where a layered provider would not keep to the rule",
         ),
     ]
 }

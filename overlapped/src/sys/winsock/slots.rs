@@ -1,7 +1,9 @@
 //! What this backend remembers of each operation's slot, and of each socket.
 
 use socket2::{SockAddr, Socket};
+use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSABUF};
+use windows_sys::Win32::System::IO::CancelIoEx;
 
 use crate::op::{Flags, OpId};
 
@@ -74,6 +76,13 @@ impl Slot {
             parts: Vec::new(),
             address: None,
         }
+    }
+
+    /// Asks the system to end the request that it has. That it does not find it means that the packet is on its way.
+    pub(super) fn ask_to_end(&self) {
+        debug_assert!(self.stage == Stage::Pending);
+        // SAFETY: an open socket, and the block of a request whose packet has not been taken.
+        unsafe { CancelIoEx(self.handle as HANDLE, self.block.overlapped()) };
     }
 
     pub(super) fn id(&self, slot: u32) -> OpId {

@@ -43,6 +43,11 @@ impl Winsock {
 
     fn start_receive(&mut self, index: u32, flags: u32, instead: Option<WSABUF>) {
         let slot = &mut self.slots[index as usize];
+        let socket = &mut self.sockets[slot.socket as usize];
+        if socket.shut {
+            return self.end(index, Happened::Moved(0));
+        }
+        socket.receive = index;
         let parts = match &instead {
             Some(one) => std::slice::from_ref(one),
             None => &slot.parts,
@@ -110,8 +115,10 @@ impl Winsock {
             slot.fetched = slot.fetched.saturating_add(bytes);
             let limit = if self.turn_bytes == 0 { u32::MAX } else { self.turn_bytes };
             if bytes < room || slot.fetched >= limit {
-                // There is no more, or enough for this turn: to the end of the port's queue.
+                // There is no more, or enough for this turn.
                 self.await_bytes(index);
+            } else {
+                self.go_on(index);
             }
             return Some(Event { id, more: true, happened: Happened::Packet(packet) });
         }
@@ -123,6 +130,8 @@ impl Winsock {
                     self.await_bytes(index);
                     return None;
                 }
+                // It was shut down for receiving meanwhile.
+                _ if self.sockets[slot.socket as usize].shut => Happened::Moved(0),
                 code => Happened::Failed(code),
             },
         };
