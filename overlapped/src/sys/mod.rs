@@ -103,7 +103,6 @@ pub(crate) enum Request<'a> {
 
 impl Request<'_> {
     /// The socket that it is for.
-    #[cfg(unix)]
     fn handle(&self) -> &Handle {
         match self {
             Request::Accept { handle, .. }

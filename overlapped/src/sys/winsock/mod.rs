@@ -149,9 +149,7 @@ impl Winsock {
         if entry.receive == id.slot {
             entry.receive = sockets::NONE;
         }
-        if let Some(handle) = request.handle() {
-            slot.handle = handle.raw_socket();
-        }
+        slot.handle = request.handle().raw_socket();
         match request {
             Request::Accept { handle, multi } => self.start_accept(id.slot, handle, multi),
             Request::Connect { handle, address } => self.start_connect(id.slot, handle, address),
@@ -381,24 +379,6 @@ impl Drop for Winsock {
     fn drop(&mut self) {
         if self.pending > 0 {
             self.leak();
-        }
-    }
-}
-
-impl Request<'_> {
-    fn handle(&self) -> Option<&Handle> {
-        match self {
-            Request::Accept { handle, .. }
-            | Request::Connect { handle, .. }
-            | Request::Recv { handle, .. }
-            | Request::RecvPooled { handle }
-            | Request::Send { handle, .. }
-            | Request::RecvFrom { handle, .. }
-            | Request::RecvFromPooled { handle }
-            | Request::SendTo { handle, .. }
-            | Request::Shutdown { handle, .. }
-            | Request::Discard { handle } => Some(handle),
-            Request::Close { .. } => None,
         }
     }
 }
