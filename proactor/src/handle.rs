@@ -41,6 +41,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(posts: Vec<Post>) -> Shared {
+        Shared { posts, phase: AtomicU8::new(RUNNING), patience: AtomicU64::new(0) }
+    }
+
     pub(crate) fn sessions(&self) -> usize {
         self.posts.iter().map(|post| post.load.load(Ordering::Relaxed)).sum()
     }

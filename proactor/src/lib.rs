@@ -8,6 +8,7 @@
 //! | [`SessionId`] | its name, for any thread; never means a later session |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
 //! | [`CloseReason`] | why a session ended |
+//! | [`Simulation`] | the server on a simulated network, turned instead of run |
 //!
 //! # Example
 //!
@@ -52,6 +53,7 @@ mod outbox;
 mod server;
 mod session;
 mod shard;
+mod simulation;
 
 pub use close::CloseReason;
 pub use error::{SendError, ServerError};
@@ -59,3 +61,4 @@ pub use handle::Handle;
 pub use handler::{Flow, Handler};
 pub use server::{Builder, Server};
 pub use session::{Session, SessionId};
+pub use simulation::Simulation;

@@ -2,19 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Report, Sender, WakeHandle, mailbox};
+use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, Network, Report, Sender, mailbox};
 
 use crate::acceptor::Acceptor;
 use crate::error::ServerError;
-use crate::handle::{Handle, Mail, Post, RUNNING, Shared};
+use crate::handle::{Handle, Mail, Post, Shared};
 use crate::handler::Handler;
 use crate::session::{Core, SessionLimits};
 use crate::shard::Shard;
+use crate::simulation::Simulation;
 
 /// Messages a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
@@ -25,7 +26,7 @@ const MOST_SHARDS: usize = 256;
 pub struct Builder {
     binds: Vec<Address>,
     no_address: Option<AddressError>,
-    shards: usize,
+    pub(crate) shards: usize,
     driver: DriverConfig,
     outbox_bytes: usize,
     max_sessions: usize,
@@ -120,7 +121,7 @@ impl Builder {
             })?);
         }
         drop(up);
-        let mut arrived = match gather(&mut made, self.shards) {
+        let arrived = match gather(&mut made, self.shards) {
             Ok(arrived) => arrived,
             Err(error) => {
                 // Without an introduction the others end; their listeners are closed when this returns.
@@ -131,14 +132,26 @@ impl Builder {
                 return Err(error);
             }
         };
-        let posts = arrived.iter_mut().map(|shard| shard.post.take().expect("each comes once")).collect();
-        let shared = Arc::new(Shared { posts, phase: AtomicU8::new(RUNNING), patience: AtomicU64::new(0) });
+        let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
+        let shared = Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect()));
         for introduction in introduce {
             // A thread that is gone by now is found out by `wait`.
             let _ = introduction.send(Arc::clone(&shared));
         }
-        let first = arrived.swap_remove(0);
-        Ok(Server { threads, handle: Handle { shared }, addresses: first.addresses, report: first.report })
+        Ok(Server { threads, handle: Handle { shared }, addresses, report })
+    }
+
+    /// Makes the server on a simulated network, with all shards on this thread: a value that is turned, instead of threads that run. Without a number of
+    /// [`shards`](Builder::shards) it has one.
+    ///
+    /// # Errors
+    /// A setting that is out of range; an address that cannot be listened on.
+    pub fn simulate<H: Handler>(mut self, network: &Network, handler: H) -> Result<Simulation<H>, ServerError> {
+        // How many cores this machine has is not to make a difference.
+        self.shards = self.shards.max(1);
+        self.driver.network = Some(network.clone());
+        self.check()?;
+        Simulation::new(&self, network, &handler)
     }
 
     /// [`start`](Builder::start), then [`wait`](Server::wait).
@@ -149,6 +162,32 @@ impl Builder {
         self.start(handler)?.wait()
     }
 
+    /// Makes a shard, on the thread that is to turn it.
+    pub(crate) fn make_shard<H: Handler>(
+        &self,
+        index: usize,
+        handler: H,
+    ) -> Result<(NewShard<H>, Arrived), ServerError> {
+        let limits = SessionLimits {
+            outbox: self.outbox_bytes,
+            // As much as the pool holds: what a paused session has coming before its receive is cancelled.
+            leftover: usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
+            packets_per_turn: 32,
+            linger: self.linger,
+        };
+        let mut driver = Driver::new(self.driver.clone())?;
+        let acceptor = match index {
+            0 => Some(Acceptor::listen(&mut driver, &self.binds, self.max_sessions)?),
+            _ => None,
+        };
+        let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
+        let post = Post { mail, wake: driver.wake_handle(), load: Arc::new(AtomicUsize::new(0)) };
+        let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
+        let arrived = Arrived { index, post, addresses, report: driver.report().clone() };
+        let core = Core::new(driver, index as u16, limits);
+        Ok((NewShard { core, handler, acceptor, inbox }, arrived))
+    }
+
     /// A shard's thread: the only place that knows that a shard is turned by one.
     fn shard_thread<H: Handler>(
         self,
@@ -157,38 +196,18 @@ impl Builder {
         up: &mpsc::Sender<Result<Arrived, ServerError>>,
         introduced: &mpsc::Receiver<Arc<Shared>>,
     ) -> Result<(), ServerError> {
-        let limits = SessionLimits {
-            outbox: self.outbox_bytes,
-            // As much as the pool holds: what a paused session has coming before its receive is cancelled.
-            leftover: usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
-            packets_per_turn: 32,
-            linger: self.linger,
-        };
-        let made = Driver::new(self.driver.clone()).map_err(ServerError::from).and_then(|mut driver| {
-            let acceptor = match index {
-                0 => Some(Acceptor::listen(&mut driver, &self.binds, self.max_sessions)?),
-                _ => None,
-            };
-            Ok((driver, acceptor))
-        });
-        let (driver, acceptor) = match made {
+        let (shard, arrived) = match self.make_shard(index, handler) {
             Ok(made) => made,
             Err(error) => {
                 let _ = up.send(Err(error));
                 return Ok(());
             }
         };
-        let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
-        let wake: WakeHandle = driver.wake_handle();
-        let post = Post { mail, wake, load: Arc::new(AtomicUsize::new(0)) };
-        let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
-        let report = driver.report().clone();
-        let _ = up.send(Ok(Arrived { index, post: Some(post), addresses, report }));
+        let _ = up.send(Ok(arrived));
         // Without an introduction, another shard could not be made and the server does not come to be.
         let Ok(shared) = introduced.recv() else { return Ok(()) };
         let _guard = StopOnPanic(Arc::clone(&shared));
-        let core = Core::new(driver, index as u16, limits);
-        let mut shard = Shard::new(core, handler, acceptor, inbox, Arc::clone(&shared));
+        let mut shard = shard.introduce(Arc::clone(&shared));
         let ended = loop {
             match shard.turn() {
                 Ok(true) => {}
@@ -215,12 +234,26 @@ impl Drop for StopOnPanic {
     }
 }
 
-/// A shard that has been made.
-struct Arrived {
+/// A shard that has been made and does not know the others yet.
+pub(crate) struct NewShard<H> {
+    core: Core,
+    handler: H,
+    acceptor: Option<Acceptor>,
+    inbox: Mailbox<Mail>,
+}
+
+impl<H: Handler> NewShard<H> {
+    pub(crate) fn introduce(self, shared: Arc<Shared>) -> Shard<H> {
+        Shard::new(self.core, self.handler, self.acceptor, self.inbox, shared)
+    }
+}
+
+/// What the others and the server are told of a shard that has been made.
+pub(crate) struct Arrived {
     index: usize,
-    post: Option<Post>,
-    addresses: Vec<Address>,
-    report: Report,
+    pub(crate) post: Post,
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) report: Report,
 }
 
 fn gather(made: &mut mpsc::Receiver<Result<Arrived, ServerError>>, shards: usize) -> Result<Vec<Arrived>, ServerError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, Completion, Mailbox, Outcome, Stream, Time, Wait};
+use overlapped::{Address, Completion, Live, Mailbox, Outcome, Stream, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
@@ -67,21 +67,43 @@ impl<H: Handler> Shard<H> {
                 None => Wait::Forever,
             }
         };
+        self.turn_within(wait)?;
+        Ok(!self.has_ended())
+    }
+
+    /// As [`turn`](Shard::turn), with a limit of the caller's on the wait; says whether there was anything to do.
+    pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
         self.core.borrow_mut().driver.turn(wait)?;
         self.turns += 1;
-        self.look_at_phase();
-        self.read_mail();
+        let mut busy = self.look_at_phase();
+        busy |= self.read_mail();
         let to_pump = std::mem::take(&mut self.core.borrow_mut().to_pump);
+        busy |= !to_pump.is_empty();
         for slot in to_pump {
             self.pump(slot);
         }
         loop {
             let completion = self.core.borrow_mut().driver.next();
             let Some(completion) = completion else { break };
+            busy = true;
             self.completed(completion);
         }
         self.send_all();
-        Ok(self.phase == RUNNING || self.core.borrow().driver.live().sockets > 0)
+        Ok(busy)
+    }
+
+    /// It was told to end, and its last session is closed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.phase != RUNNING && self.core.borrow().driver.live().sockets == 0
+    }
+
+    /// The moment at which it has something to do without being told.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.deadline
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        self.core.borrow().driver.live()
     }
 
     fn send_all(&mut self) {
@@ -94,7 +116,8 @@ impl<H: Handler> Shard<H> {
         core.dirty = dirty;
     }
 
-    fn look_at_phase(&mut self) {
+    /// Says whether there is a new one.
+    fn look_at_phase(&mut self) -> bool {
         let told = self.shared.phase.load(Ordering::Acquire);
         let expired = {
             let core = self.core.borrow();
@@ -102,7 +125,7 @@ impl<H: Handler> Shard<H> {
         };
         let phase = if expired { STOPPING } else { told };
         if phase <= self.phase {
-            return;
+            return false;
         }
         let mut core = self.core.borrow_mut();
         if self.phase == RUNNING
@@ -126,10 +149,13 @@ impl<H: Handler> Shard<H> {
                 core.hasten_close(slot);
             }
         }
+        true
     }
 
-    fn read_mail(&mut self) {
+    /// Says whether there was any.
+    fn read_mail(&mut self) -> bool {
         let mail: Vec<Mail> = self.mailbox.take().collect();
+        let any = !mail.is_empty();
         for mail in mail {
             match mail {
                 Mail::Accepted(stream, peer) => self.add_session(stream, peer),
@@ -147,6 +173,7 @@ impl<H: Handler> Shard<H> {
                 }
             }
         }
+        any
     }
 
     fn add_session(&mut self, stream: Stream, peer: Address) {

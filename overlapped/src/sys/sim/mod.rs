@@ -128,8 +128,12 @@ impl Sim {
 
     /// When the driver's earliest timer runs out: that is a thing to come on the network.
     pub(crate) fn set_alarm(&mut self, at: Option<Time>) {
-        if let Some(host) = self.network.lock().hosts.get_mut(&self.host) {
-            host.alarm = at;
+        let state = &mut *self.network.lock();
+        if let Some(host) = state.hosts.get_mut(&self.host)
+            && std::mem::replace(&mut host.alarm, at) != at
+        {
+            let at = at.map_or(0, Time::as_nanos);
+            state.trace.words(&[21, state.now.as_nanos(), self.host.into(), at]);
         }
     }
 
