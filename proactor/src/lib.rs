@@ -46,19 +46,26 @@
 
 mod acceptor;
 mod close;
+#[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
+mod deadlines;
 mod error;
 mod handle;
 mod handler;
+#[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
+mod limits;
 mod outbox;
 mod server;
 mod session;
 mod shard;
 mod simulation;
+#[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
+mod wheel;
 
 pub use close::CloseReason;
 pub use error::{SendError, ServerError};
 pub use handle::Handle;
 pub use handler::{Flow, Handler};
+pub use limits::{Rate, Refusal};
 pub use server::{Builder, Server};
 pub use session::{Session, SessionId};
 pub use simulation::Simulation;

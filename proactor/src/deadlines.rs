@@ -1,0 +1,243 @@
+//! One session's deadlines: how long it may be idle, leave a packet unfinished, leave bytes untaken, and be there at all. Knows no socket and no wheel: it is fed what
+//! happens and when, and answers when it wants to be looked at next, and what has run out by then.
+//!
+//! It keeps moments, not timers: an activity overwrites a number. Only what brings the earliest deadline forward (the first bytes of a packet, bytes for a
+//! peer that had none) has to be entered anew, and is so at most once for each time that the entry runs out.
+//!
+//! Moments are ticks of the shard's wheel, counted in 32 bits that wrap: 417 days, of which a time-out may take [`MOST`].
+
+use std::time::Duration;
+
+use overlapped::Time;
+
+use crate::wheel::{TICK, tick_at, tick_time};
+
+/// The longest time-out there can be: 180 days. What is past and what is yet to come are told apart by half of the range, 208 days.
+pub(crate) const MOST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+/// Ticks of the clock, modulo 2^32.
+type Tick = u32;
+
+/// A length of time in ticks, rounded up: a deadline is never early, and less than two ticks late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks(u32);
+
+impl Ticks {
+    fn of(span: Duration) -> Ticks {
+        let ticks = span.min(MOST).as_nanos().div_ceil(TICK.as_nanos());
+        Ticks(u32::try_from(ticks).expect("the longest has less than 2^31").max(1))
+    }
+}
+
+/// The settings of every session of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    idle: Option<Ticks>,
+    read: Option<Ticks>,
+    write: Option<Ticks>,
+    handshake: Option<Ticks>,
+    lifetime: Option<Ticks>,
+    heartbeat: Option<Ticks>,
+}
+
+/// The same, as they are set.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spans {
+    /// No bytes either way.
+    pub(crate) idle: Option<Duration>,
+    /// From the first byte of a packet to its last.
+    pub(crate) read: Option<Duration>,
+    /// Bytes for the peer, and none taken.
+    pub(crate) write: Option<Duration>,
+    /// From the connection to the end of the first packet.
+    pub(crate) handshake: Option<Duration>,
+    pub(crate) lifetime: Option<Duration>,
+    /// Nothing sent.
+    pub(crate) heartbeat: Option<Duration>,
+}
+
+impl From<Spans> for Timeouts {
+    fn from(spans: Spans) -> Timeouts {
+        Timeouts {
+            idle: spans.idle.map(Ticks::of),
+            read: spans.read.map(Ticks::of),
+            write: spans.write.map(Ticks::of),
+            handshake: spans.handshake.map(Ticks::of),
+            lifetime: spans.lifetime.map(Ticks::of),
+            heartbeat: spans.heartbeat.map(Ticks::of),
+        }
+    }
+}
+
+/// What has run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    Idle,
+    Read,
+    Write,
+    Handshake,
+    Lifetime,
+    /// Nothing to close for: it is time to say something to the peer, for which nothing is waiting.
+    Heartbeat,
+    /// Nothing to close for: what the session was held for is over.
+    Hold,
+}
+
+/// One session's moments: 36 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    opened: Tick,
+    /// Bytes last came or were taken.
+    active: Tick,
+    /// The last bytes were taken, or the last heart-beat was due.
+    sent: Tick,
+    /// The packet that is unfinished began.
+    partial: Tick,
+    /// Bytes for the peer have been waiting, and none was taken.
+    waiting: Tick,
+    /// A hold by the server ends.
+    release: Tick,
+    /// What the wheel was last told.
+    entered: Tick,
+    is_shaking: bool,
+    is_partial: bool,
+    is_waiting: bool,
+    has_release: bool,
+    is_entered: bool,
+    /// The server itself does not read from the session, so the peer is not to be blamed.
+    is_held: bool,
+}
+
+/// The tick to which a moment belongs.
+fn tick(at: Time) -> Tick {
+    tick_at(at) as Tick
+}
+
+impl Deadlines {
+    /// A session has begun.
+    pub(crate) fn new(now: Time) -> Deadlines {
+        let now = tick(now);
+        Deadlines {
+            opened: now,
+            active: now,
+            sent: now,
+            partial: now,
+            waiting: now,
+            release: now,
+            entered: now,
+            is_shaking: true,
+            is_partial: false,
+            is_waiting: false,
+            has_release: false,
+            is_entered: false,
+            is_held: false,
+        }
+    }
+
+    /// Bytes came.
+    pub(crate) fn received(&mut self, now: Time) {
+        self.active = tick(now);
+    }
+
+    /// A packet is complete: the handshake is over.
+    pub(crate) fn packet(&mut self) {
+        self.is_shaking = false;
+        self.is_partial = false;
+    }
+
+    /// What has come ends within a packet. Called when that begins and as often as it is so still; only a whole packet ends it, so that a byte now and then does not
+    /// put off the deadline.
+    pub(crate) fn partial(&mut self, now: Time) {
+        if !std::mem::replace(&mut self.is_partial, true) {
+            self.partial = tick(now);
+        }
+    }
+
+    /// There are bytes for the peer.
+    pub(crate) fn queued(&mut self, now: Time) {
+        if !std::mem::replace(&mut self.is_waiting, true) {
+            self.waiting = tick(now);
+        }
+    }
+
+    /// The peer has taken bytes; `rest` says whether there are more for it.
+    pub(crate) fn taken(&mut self, now: Time, rest: bool) {
+        let now = tick(now);
+        (self.active, self.sent, self.waiting) = (now, now, now);
+        self.is_waiting = rest;
+    }
+
+    /// The server reads no more from the session, of its own accord. Its idle and read time-outs stand still.
+    pub(crate) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// It reads again: what stood still begins anew.
+    pub(crate) fn unhold(&mut self, now: Time) {
+        if std::mem::take(&mut self.is_held) {
+            (self.active, self.partial) = (tick(now), tick(now));
+        }
+    }
+
+    /// Asks for [`Expired::Hold`] at a moment.
+    pub(crate) fn release_at(&mut self, at: Time) {
+        self.release = tick(at);
+        self.has_release = true;
+    }
+
+    /// Each deadline there is: when, and what it is.
+    fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 7] {
+        let after = |on: bool, since: Tick, span: Option<Ticks>, what: Expired| {
+            span.filter(|_| on).map(|span| (since.wrapping_add(span.0), what))
+        };
+        [
+            // What closes comes before what does not, and the particular before the general.
+            after(true, self.opened, timeouts.lifetime, Expired::Lifetime),
+            after(self.is_shaking, self.opened, timeouts.handshake, Expired::Handshake),
+            after(self.is_waiting, self.waiting, timeouts.write, Expired::Write),
+            after(self.is_partial && !self.is_held, self.partial, timeouts.read, Expired::Read),
+            after(!self.is_held, self.active, timeouts.idle, Expired::Idle),
+            after(!self.is_waiting, self.sent, timeouts.heartbeat, Expired::Heartbeat),
+            self.has_release.then_some((self.release, Expired::Hold)),
+        ]
+    }
+
+    /// Something that has run out; asked until it answers `None`. A heart-beat or the end of a hold is told once, what closes a session again and again.
+    pub(crate) fn expired(&mut self, timeouts: &Timeouts, now: Time) -> Option<Expired> {
+        // The last tick that has begun: nothing is early.
+        let now = now.as_nanos() / TICK.as_nanos() as u64;
+        let (_, what) = self.all(timeouts).into_iter().flatten().find(|(at, _)| until(*at, now as Tick) <= 0)?;
+        match what {
+            Expired::Heartbeat => self.sent = now as Tick,
+            Expired::Hold => self.has_release = false,
+            _ => {}
+        }
+        Some(what)
+    }
+
+    /// When the session's entry in the wheel must be renewed, and to which moment: after its entry has run out ([`left`](Deadlines::left)), and when the earliest deadline has come
+    /// forward of it.
+    pub(crate) fn enter(&mut self, timeouts: &Timeouts, now: Time) -> Option<Time> {
+        let now = tick_at(now);
+        let ahead = self.all(timeouts).into_iter().flatten().map(|(at, _)| until(at, now as Tick)).min()?;
+        let at = now.saturating_add_signed(i64::from(ahead));
+        if self.is_entered && until(self.entered, now as Tick) <= ahead {
+            return None;
+        }
+        (self.is_entered, self.entered) = (true, at as Tick);
+        Some(tick_time(at))
+    }
+
+    /// The session's entry has run out.
+    pub(crate) fn left(&mut self) {
+        self.is_entered = false;
+    }
+}
+
+/// How many ticks there are from `now` to a moment: negative if it is past.
+fn until(at: Tick, now: Tick) -> i32 {
+    at.wrapping_sub(now).cast_signed()
+}
+
+#[cfg(test)]
+mod tests;

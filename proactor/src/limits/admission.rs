@@ -1,0 +1,350 @@
+//! Who is admitted: sessions in all, of one address, in their handshake, and how many may come in a second.
+//!
+//! The acceptor asks, and is given a [`Permit`] or a [`Refusal`]. The permit goes with the connection, to whichever thread, and gives
+//! back what it holds when it is dropped: there is no path on which a slot is lost, and no moment at which there is one session too many.
+//! Addresses are remembered as long as they have sessions, so the table is no larger than the number of sessions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use overlapped::Time;
+
+use super::bucket::{Bucket, Rate};
+
+/// Why a connection was refused when it came: it was reset, and never was a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There were as many sessions as there may be.
+    Sessions,
+    /// Its address had as many sessions as it may have.
+    SessionsPerIp,
+    /// As many sessions as may be were waiting for their first packet.
+    Handshakes,
+    /// More came in a short time than may come.
+    AcceptRate,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Sessions => "there are as many sessions as there may be",
+            Refusal::SessionsPerIp => "its address has as many sessions as it may have",
+            Refusal::Handshakes => "as many sessions as may be wait for their first packet",
+            Refusal::AcceptRate => "more come in a short time than may come",
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdmissionLimits {
+    pub(crate) sessions: usize,
+    pub(crate) per_ip: Option<usize>,
+    /// IPv6 addresses that have so many bits in common count as one.
+    pub(crate) v6_prefix: u8,
+    /// Sessions that may be waiting for their first packet.
+    pub(crate) handshakes: Option<usize>,
+    pub(crate) rate: Option<Rate>,
+}
+
+/// The acceptor's side.
+pub(crate) struct Admission {
+    limits: AdmissionLimits,
+    bucket: Option<Bucket>,
+    gate: Arc<Gate>,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: AdmissionLimits) -> Admission {
+        Admission { limits, bucket: None, gate: Arc::default() }
+    }
+
+    /// Admits a connection, or says which limit it met. Of a peer without an IP address (a Unix socket's) none is counted. One that is refused for
+    /// another reason does not count towards the rate, so that an address over its limit takes nothing from others.
+    pub(crate) fn admit(&mut self, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
+        let limits = &self.limits;
+        let mut counts = self.gate.counts();
+        if counts.sessions >= limits.sessions {
+            return Err(Refusal::Sessions);
+        }
+        let counted = limits.per_ip.zip(peer).map(|(most, ip)| (most, Prefix::of(ip, limits.v6_prefix)));
+        if let Some((most, prefix)) = counted
+            && counts.by_prefix.get(&prefix).is_some_and(|sessions| *sessions >= most)
+        {
+            return Err(Refusal::SessionsPerIp);
+        }
+        if limits.handshakes.is_some_and(|most| counts.handshakes >= most) {
+            return Err(Refusal::Handshakes);
+        }
+        if let Some(rate) = limits.rate
+            && !self.bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
+        {
+            return Err(Refusal::AcceptRate);
+        }
+        counts.sessions += 1;
+        counts.handshakes += 1;
+        let prefix = counted.map(|(_, prefix)| prefix);
+        if let Some(prefix) = prefix {
+            *counts.by_prefix.entry(prefix).or_default() += 1;
+        }
+        drop(counts);
+        Ok(Permit { gate: Arc::clone(&self.gate), prefix, shaking: true })
+    }
+}
+
+/// What is counted, under one lock: that is what makes the limits exact. It is held for a few steps, once for a session's coming, once for its first packet,
+/// once for its end.
+#[derive(Default)]
+struct Gate {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    sessions: usize,
+    handshakes: usize,
+    /// Only those that have sessions. Ordered rather than hashed: it needs no random seed, and nobody can choose addresses that collide.
+    by_prefix: BTreeMap<Prefix, usize>,
+}
+
+impl Gate {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Nothing that holds it can panic half-way.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One session's place. Dropping it gives the place back.
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
+    prefix: Option<Prefix>,
+    /// It has not had its first packet.
+    shaking: bool,
+}
+
+impl Permit {
+    /// The session has had its first packet.
+    pub(crate) fn established(&mut self) {
+        if std::mem::take(&mut self.shaking) {
+            self.gate.counts().handshakes -= 1;
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.gate.counts();
+        counts.sessions -= 1;
+        counts.handshakes -= usize::from(self.shaking);
+        if let Some(prefix) = self.prefix
+            && let Some(sessions) = counts.by_prefix.get_mut(&prefix)
+        {
+            *sessions -= 1;
+            if *sessions == 0 {
+                counts.by_prefix.remove(&prefix);
+            }
+        }
+    }
+}
+
+/// What counts as one address: an IPv4 address, or those IPv6 addresses that begin with the same bits, since a network hands each of its customers a whole block.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Prefix([u8; 16]);
+
+impl Prefix {
+    fn of(ip: IpAddr, v6_prefix: u8) -> Prefix {
+        // A listener for both families sees IPv4 peers as mapped addresses, whose first bits are all the same.
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Prefix(ip.to_ipv6_mapped().octets()),
+            IpAddr::V6(ip) => {
+                let dropped = 128 - u32::from(v6_prefix.min(128));
+                Prefix((ip.to_bits() & u128::MAX.checked_shl(dropped).unwrap_or(0)).to_be_bytes())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limits(sessions: usize) -> AdmissionLimits {
+        AdmissionLimits { sessions, per_ip: None, v6_prefix: 64, handshakes: None, rate: None }
+    }
+
+    fn v4(last: u8) -> Option<IpAddr> {
+        Some(Ipv4Addr::new(127, 0, 0, last).into())
+    }
+
+    fn left(admission: &Admission) -> (usize, usize, usize) {
+        let counts = admission.gate.counts();
+        (counts.sessions, counts.handshakes, counts.by_prefix.len())
+    }
+
+    /// Everything that can come to one of eight peers: an address of each family, a mapped one, two of a block, and none.
+    fn peer(index: u8) -> Option<IpAddr> {
+        let v6 = |block: u16, host: u16| Some(Ipv6Addr::new(0x2001, 0xdb8, 0, block, 0, 0, 0, host).into());
+        match index {
+            0 | 1 => v4(index),
+            2 => Some(Ipv4Addr::new(127, 0, 0, 1).to_ipv6_mapped().into()),
+            3 => v6(1, 1),
+            4 => v6(1, 2),
+            5 => v6(2, 1),
+            _ => None,
+        }
+    }
+
+    /// Which of these count as one.
+    fn kin(index: u8) -> Option<u8> {
+        match index {
+            2 => Some(1),
+            4 => Some(3),
+            6.. => None,
+            other => Some(other),
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Come(u8),
+        Establish(usize),
+        Go(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..8_u8).prop_map(Step::Come),
+            1 => any::<usize>().prop_map(Step::Establish),
+            2 => any::<usize>().prop_map(Step::Go),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_exact_in_every_order_and_nothing_is_left(
+            most in 1..12_usize,
+            per_ip in prop::option::of(1..5_usize),
+            handshakes in prop::option::of(1..6_usize),
+            steps in prop::collection::vec(step(), 1..200),
+        ) {
+            let mut admission = Admission::new(AdmissionLimits { per_ip, handshakes, ..limits(most) });
+            // Who is there: index, permit, and whether it has had its first packet.
+            let mut there: Vec<(u8, Permit, bool)> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Come(index) => {
+                        let kin_there = there.iter().filter(|(other, ..)| kin(*other) == kin(index)).count();
+                        let shaking = there.iter().filter(|(_, _, established)| !established).count();
+                        let expected = if there.len() >= most {
+                            Some(Refusal::Sessions)
+                        } else if kin(index).is_some() && per_ip.is_some_and(|most| kin_there >= most) {
+                            Some(Refusal::SessionsPerIp)
+                        } else if handshakes.is_some_and(|most| shaking >= most) {
+                            Some(Refusal::Handshakes)
+                        } else {
+                            None
+                        };
+                        match admission.admit(peer(index), Time::ZERO) {
+                            Ok(permit) => {
+                                prop_assert_eq!(expected, None);
+                                there.push((index, permit, false));
+                            }
+                            Err(refusal) => prop_assert_eq!(expected, Some(refusal)),
+                        }
+                    }
+                    Step::Establish(at) if !there.is_empty() => {
+                        let at = at % there.len();
+                        there[at].1.established();
+                        there[at].2 = true;
+                    }
+                    Step::Go(at) if !there.is_empty() => drop(there.swap_remove(at % there.len())),
+                    _ => {}
+                }
+                let shaking = there.iter().filter(|(_, _, established)| !established).count();
+                let mut blocks: Vec<u8> = there.iter().filter_map(|(index, ..)| kin(*index)).collect();
+                blocks.sort_unstable();
+                blocks.dedup();
+                let remembered = if per_ip.is_some() { blocks.len() } else { 0 };
+                prop_assert_eq!(left(&admission), (there.len(), shaking, remembered));
+            }
+            drop(there);
+            prop_assert_eq!(left(&admission), (0, 0, 0));
+        }
+
+        #[test]
+        fn a_prefix_is_what_addresses_have_in_common(a: u128, b: u128, bits in 0..=128_u8) {
+            let of = |ip: u128| Prefix::of(Ipv6Addr::from_bits(ip).into(), bits);
+            // Above the mapped addresses, which are IPv4.
+            let (a, b) = (a | 1 << 127, b | 1 << 127);
+            let same = (a ^ b).leading_zeros() >= u32::from(bits);
+            prop_assert_eq!(of(a) == of(b), same);
+        }
+    }
+
+    #[test]
+    fn a_storm_from_one_address_takes_nothing_from_the_rate_of_others() {
+        let rate = Some(Rate::per_second(10));
+        let mut admission = Admission::new(AdmissionLimits { per_ip: Some(1), rate, ..limits(100) });
+        let _first = admission.admit(v4(1), Time::ZERO).unwrap_or_else(|refusal| panic!("{refusal}"));
+        for _ in 0..1000 {
+            assert_eq!(admission.admit(v4(1), Time::ZERO).err(), Some(Refusal::SessionsPerIp));
+        }
+        let rest: Vec<Permit> = (2..11).filter_map(|last| admission.admit(v4(last), Time::ZERO).ok()).collect();
+        assert_eq!(rest.len(), 9);
+        assert_eq!(admission.admit(v4(20), Time::ZERO).err(), Some(Refusal::AcceptRate));
+        assert!(admission.admit(v4(20), Time::from_nanos(100_000_000)).is_ok(), "a tenth of a second is worth one");
+    }
+
+    #[test]
+    fn permits_given_back_by_other_threads_in_a_storm() {
+        const MOST: usize = 50;
+        const PER_IP: usize = 7;
+        let mut admission = Admission::new(AdmissionLimits { per_ip: Some(PER_IP), ..limits(MOST) });
+        let (there, of_ip) = (AtomicUsize::new(0), [const { AtomicUsize::new(0) }; 16]);
+        let mut refused = 0;
+        std::thread::scope(|scope| {
+            let shards: Vec<mpsc::Sender<(u8, Permit)>> = (0..3)
+                .map(|_| {
+                    let (sender, sessions) = mpsc::channel::<(u8, Permit)>();
+                    let (there, of_ip) = (&there, &of_ip);
+                    scope.spawn(move || {
+                        for (index, mut permit) in sessions {
+                            if index % 2 == 0 {
+                                permit.established();
+                            }
+                            // Counted out before the place is given back, so that what is counted never exceeds what is taken.
+                            there.fetch_sub(1, Ordering::SeqCst);
+                            of_ip[usize::from(index)].fetch_sub(1, Ordering::SeqCst);
+                            drop(permit);
+                        }
+                    });
+                    sender
+                })
+                .collect();
+            for round in 0..30_000_usize {
+                let index = (round % 16) as u8;
+                match admission.admit(v4(index), Time::ZERO) {
+                    Ok(permit) => {
+                        assert!(there.fetch_add(1, Ordering::SeqCst) < MOST);
+                        assert!(of_ip[usize::from(index)].fetch_add(1, Ordering::SeqCst) < PER_IP);
+                        shards[round % 3].send((index, permit)).expect("it reads until it is told to end");
+                    }
+                    Err(_) => {
+                        refused += 1;
+                        std::thread::yield_now();
+                    }
+                }
+            }
+        });
+        assert!(refused < 30_000, "nobody was admitted");
+        assert_eq!(left(&admission), (0, 0, 0));
+    }
+}
