@@ -30,7 +30,8 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         WSAEMSGSIZE => ErrorKind::Truncated,
         WSAENOTCONN => ErrorKind::NotConnected,
         WSAEMFILE => ErrorKind::TooManyFiles,
-        WSAENOBUFS => ErrorKind::OutOfMemory,
+        // The second is "too many outstanding overlapped requests"; what is tried without waiting looks for it itself.
+        WSAENOBUFS | WSAEWOULDBLOCK => ErrorKind::OutOfMemory,
         WSAEINVAL => ErrorKind::InvalidArgument,
         WSAEOPNOTSUPP | WSAEAFNOSUPPORT | WSAEPROTONOSUPPORT => ErrorKind::Unsupported,
         _ => kind_of_packet(code as u32),
@@ -62,15 +63,13 @@ fn kind_of_packet(code: u32) -> ErrorKind {
 /// Whether a failure to accept concerns one connection that died in the backlog: accepting goes on. `AcceptEx` has several names for
 /// a peer that had gone before it was accepted.
 pub(crate) fn accept_goes_on(code: i32) -> bool {
-    matches!(
-        code,
-        WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAENETDOWN | WSAETIMEDOUT | WSAEINTR | WSAEWOULDBLOCK
-    ) || matches!(code as u32, ERROR_NETNAME_DELETED | ERROR_SEM_TIMEOUT)
+    matches!(code, WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAENETDOWN | WSAETIMEDOUT | WSAEINTR)
+        || matches!(code as u32, ERROR_NETNAME_DELETED | ERROR_SEM_TIMEOUT)
 }
 
 /// Whether a request only has to be made again.
 pub(crate) fn is_interrupted(code: i32) -> bool {
-    matches!(code, WSAEINTR | WSAEWOULDBLOCK)
+    code == WSAEINTR
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Nobody else listens at this address, whatever options they set. (`SO_REUSEADDR` would let two listeners share a port here; and
-/// old connections do not keep an address from being bound.)
+/// Nobody else can bind this address, whatever options they set: `SO_REUSEADDR` lets a socket take another's port here, unless the other forbids
+/// it. (The price is that connections which the listener has left behind keep the address until they have ended.)
 pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     let yes: i32 = 1;
     set_socket_option(socket.as_raw_socket() as SOCKET, SO_EXCLUSIVEADDRUSE, &yes)

@@ -5,6 +5,7 @@
 
 use std::ptr::NonNull;
 
+use windows_sys::Win32::Foundation::{STATUS_PENDING, STATUS_SUCCESS};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 #[repr(C)]
@@ -53,14 +54,23 @@ impl Block {
         unsafe { &raw mut (*self.0.as_ptr()).overlapped }
     }
 
-    /// How the request ended, and how many bytes it moved; to be asked when it has ended, with a packet or within the call.
-    pub(super) fn status(&self) -> usize {
-        // SAFETY: within the block. (While the request goes on, it is a number like any other.)
+    fn status(&self) -> usize {
+        // SAFETY: within the block. The system may write it meanwhile; whichever value is seen is a number.
         unsafe { (&raw const (*self.overlapped()).Internal).read_volatile() }
     }
 
+    /// Whether the system still has the request.
+    pub(super) fn is_pending(&self) -> bool {
+        self.status() == STATUS_PENDING as usize
+    }
+
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.status() == STATUS_SUCCESS as usize
+    }
+
+    /// The bytes that a request has moved which has ended.
     pub(super) fn bytes(&self) -> u32 {
-        // SAFETY: as above. No request moves more than 32 bits hold.
+        // SAFETY: within the block. No request moves more than 32 bits hold.
         unsafe { (&raw const (*self.overlapped()).InternalHigh).read_volatile() as u32 }
     }
 

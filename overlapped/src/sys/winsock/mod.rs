@@ -287,8 +287,9 @@ impl Winsock {
         // SAFETY: every request on a socket of this port is started with a block of `slots`, which lives as long as packets may come.
         let index = unsafe { Block::slot_of(packet.lpOverlapped) };
         let slot = &mut self.slots[index as usize];
-        if slot.stage != Stage::Pending {
-            // For what had been refused at once: it has had its event.
+        if slot.stage != Stage::Pending || slot.block.is_pending() {
+            // For what had been refused at once, and has had its event: not a thing that Winsock should do. The request that the
+            // slot has now, if it has one, goes on.
             return None;
         }
         self.pending -= 1;
@@ -385,8 +386,7 @@ impl Drop for Winsock {
 
 /// How a request ended whose packet has come: its bytes, or Winsock's code.
 fn result(slot: &Slot, moved: u32) -> Result<u32, i32> {
-    const STATUS_SUCCESS: usize = 0;
-    if slot.block.status() == STATUS_SUCCESS {
+    if slot.block.has_succeeded() {
         return Ok(moved);
     }
     let (mut bytes, mut flags) = (0, 0);
