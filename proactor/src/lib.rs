@@ -7,6 +7,7 @@
 //! | [`Session`] | one connection, inside its shard: send, pause, close |
 //! | [`SessionId`] | its name, for any thread; never means a later session |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
+//! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
 //! | [`Simulation`] | the server on a simulated network, turned instead of run |
 //!
@@ -46,6 +47,7 @@
 
 mod acceptor;
 mod close;
+pub mod codec;
 #[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
 mod deadlines;
 mod error;

@@ -1,0 +1,280 @@
+//! From pieces of a stream to packets: what a session holds of a frame that has not all come.
+
+use std::ops::{Deref, Range};
+
+use bytes::Bytes;
+
+use super::{Codec, Decoded, FrameError, Framing};
+
+/// What has come of a stream and is not yet handed over: the beginning of a frame, or what waits because its reader was held up.
+///
+/// A packet that lies in one piece is a slice of that piece. Of one that lies across pieces, the beginning is kept, and of the next piece
+/// only what the frame still needs is copied behind it: while it waits for more it holds no more than [`Codec::max_bytes`], and nothing at
+/// all between frames.
+///
+/// The reader may stop after any packet: what is left of the piece is [kept](Assembly::keep) within a limit of the caller's, and goes on
+/// from there with the next call.
+///
+/// The module [`codec`](crate::codec) has an example.
+#[derive(Debug)]
+pub struct Assembly {
+    kept: Vec<u8>,
+    /// The first of them that is not consumed.
+    start: usize,
+    /// The codec is asked when there are so many unconsumed bytes in all.
+    need: usize,
+}
+
+/// A packet in the hands of its reader. Dereferences to its bytes.
+#[derive(Clone, Debug)]
+pub enum Payload<'a> {
+    /// It lies in a piece of the stream.
+    Slice(&'a [u8]),
+    /// The codec made it.
+    Made(Bytes),
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Payload::Slice(bytes) => bytes,
+            Payload::Made(bytes) => bytes,
+        }
+    }
+}
+
+/// More was to be kept of a stream than the limit of its caller; nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BacklogFull;
+
+/// Where a packet was found.
+enum Found<'p> {
+    InPiece(&'p [u8]),
+    InKept(Range<usize>),
+    Made(Bytes),
+}
+
+/// A codec that asks for one more byte does not know where the frame ends. It is given so many at first, then as many again as there are, so that
+/// it is asked seldom; what turns out to be behind the frame is taken back.
+const FIRST_STEP: usize = 64;
+
+impl Assembly {
+    /// Nothing has come.
+    pub const fn new() -> Assembly {
+        Assembly { kept: Vec::new(), start: 0, need: 1 }
+    }
+
+    /// The next packet of what was kept and, behind it, `piece`, which afterwards is what is left of it. `None`: more bytes must come; the piece is
+    /// used up.
+    ///
+    /// # Errors
+    /// As of the codec. The stream is at its end then.
+    pub fn next<'f, 'p: 'f>(
+        &'f mut self,
+        codec: &mut Framing,
+        piece: &mut &'p [u8],
+    ) -> Result<Option<Payload<'f>>, FrameError> {
+        let found = self.find(codec, piece)?;
+        Ok(found.map(|found| self.payload(found)))
+    }
+
+    /// The next packet that the end of the stream makes of what is left, once [`next`](Assembly::next) has said `None`. `None`: it ended well.
+    ///
+    /// # Errors
+    /// The stream may not end here.
+    pub fn end(&mut self, codec: &mut Framing) -> Result<Option<Payload<'_>>, FrameError> {
+        loop {
+            let rest = &self.kept[self.start..];
+            let Some(decoded) = codec.end(rest)? else { return Ok(None) };
+            let found = match within_contract(decoded, rest.len(), codec)? {
+                // What is needed will not come.
+                Decoded::Need(_) => return Err(FrameError::Unfinished),
+                Decoded::Skip(consumed) => {
+                    self.start += consumed;
+                    continue;
+                }
+                Decoded::Frame { packet, consumed } => self.consume(packet, consumed),
+                Decoded::Made { packet, consumed } => {
+                    self.start += consumed;
+                    Found::Made(packet)
+                }
+            };
+            return Ok(Some(self.payload(found)));
+        }
+    }
+
+    /// Keeps the rest of a piece whose packets cannot be taken now, if then no more than `limit` bytes are kept.
+    ///
+    /// # Errors
+    /// They would be more.
+    pub fn keep(&mut self, piece: &[u8], limit: usize) -> Result<(), BacklogFull> {
+        if piece.len() > limit.saturating_sub(self.len()) {
+            return Err(BacklogFull);
+        }
+        self.append(piece, limit);
+        Ok(())
+    }
+
+    /// Whether there is no packet before more bytes come. Otherwise there may be one, and [`next`](Assembly::next) knows.
+    pub fn is_waiting(&self) -> bool {
+        self.len() < self.need
+    }
+
+    /// Bytes kept.
+    pub fn len(&self) -> usize {
+        self.kept.len() - self.start
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        self.kept.capacity()
+    }
+
+    fn find<'p>(&mut self, codec: &mut Framing, piece: &mut &'p [u8]) -> Result<Option<Found<'p>>, FrameError> {
+        loop {
+            if self.is_empty() {
+                let whole = *piece;
+                match within_contract(codec.decode(whole)?, whole.len(), codec)? {
+                    Decoded::Frame { packet, consumed } => {
+                        self.consumed_all();
+                        *piece = &whole[consumed..];
+                        return Ok(Some(Found::InPiece(&whole[packet])));
+                    }
+                    Decoded::Made { packet, consumed } => {
+                        self.consumed_all();
+                        *piece = &whole[consumed..];
+                        return Ok(Some(Found::Made(packet)));
+                    }
+                    Decoded::Skip(consumed) => *piece = &whole[consumed..],
+                    Decoded::Need(total) => {
+                        self.consumed_all();
+                        self.need = total;
+                        self.append(whole, codec.max_bytes());
+                        *piece = &[];
+                        return Ok(None);
+                    }
+                }
+                continue;
+            }
+            let (before, whole) = (self.len(), *piece);
+            if before < self.need {
+                let taken = self.step(codec).min(whole.len());
+                self.append(&whole[..taken], codec.max_bytes());
+                *piece = &whole[taken..];
+                if self.len() < self.need {
+                    return Ok(None);
+                }
+            }
+            let bytes = &self.kept[self.start..];
+            let found = match within_contract(codec.decode(bytes)?, bytes.len(), codec)? {
+                Decoded::Need(total) => {
+                    self.need = total;
+                    continue;
+                }
+                Decoded::Skip(consumed) => {
+                    self.give_back(before, consumed, whole, piece);
+                    self.start += consumed;
+                    self.need = 0;
+                    continue;
+                }
+                Decoded::Frame { packet, consumed } => {
+                    self.give_back(before, consumed, whole, piece);
+                    self.consume(packet, consumed)
+                }
+                Decoded::Made { packet, consumed } => {
+                    self.give_back(before, consumed, whole, piece);
+                    self.start += consumed;
+                    Found::Made(packet)
+                }
+            };
+            self.need = 0;
+            return Ok(Some(found));
+        }
+    }
+
+    /// How many bytes to add to those of an unfinished frame before its codec is asked again.
+    fn step(&self, codec: &Framing) -> usize {
+        let len = self.len();
+        match self.need - len {
+            1 => len.max(FIRST_STEP).min(codec.max_bytes().saturating_sub(len)).max(1),
+            known => known,
+        }
+    }
+
+    /// What was copied from the piece and is behind the frame goes back to it.
+    fn give_back<'p>(&mut self, before: usize, consumed: usize, whole: &'p [u8], piece: &mut &'p [u8]) {
+        let taken = consumed.max(before) - before;
+        *piece = &whole[taken..];
+        self.kept.truncate(self.start + before + taken);
+    }
+
+    fn consume<'p>(&mut self, packet: Range<usize>, consumed: usize) -> Found<'p> {
+        let start = self.start;
+        self.start += consumed;
+        Found::InKept(start + packet.start..start + packet.end)
+    }
+
+    fn payload<'f, 'p: 'f>(&'f self, found: Found<'p>) -> Payload<'f> {
+        match found {
+            Found::InPiece(packet) => Payload::Slice(packet),
+            Found::InKept(range) => Payload::Slice(&self.kept[range]),
+            Found::Made(packet) => Payload::Made(packet),
+        }
+    }
+
+    /// Nothing is kept; its memory is freed. There may be a packet in what comes next.
+    fn consumed_all(&mut self) {
+        (self.kept, self.start, self.need) = (Vec::new(), 0, 0);
+    }
+
+    /// Puts bytes behind those that are kept. Memory grows with what has come, twofold at most, never with what a header promises, nor over `most` bytes.
+    fn append(&mut self, bytes: &[u8], most: usize) {
+        let len = self.len() + bytes.len();
+        if len == 0 {
+            (self.kept, self.start) = (Vec::new(), 0);
+            return;
+        }
+        let capacity = self.kept.capacity();
+        if capacity < self.kept.len() + bytes.len() || capacity > most {
+            // Moved in any case: what is consumed stays behind.
+            let roomy = if len <= capacity { len } else { len.max(2 * capacity).min(most.max(len)) };
+            let mut moved = Vec::with_capacity(roomy);
+            moved.extend_from_slice(&self.kept[self.start..]);
+            (self.kept, self.start) = (moved, 0);
+        }
+        self.kept.extend_from_slice(bytes);
+    }
+}
+
+impl Default for Assembly {
+    fn default() -> Assembly {
+        Assembly::new()
+    }
+}
+
+/// What a codec said, if it may say that of so many bytes.
+fn within_contract(decoded: Decoded, len: usize, codec: &Framing) -> Result<Decoded, FrameError> {
+    let fault = match &decoded {
+        Decoded::Frame { packet, consumed } if packet.start > packet.end || packet.end > *consumed => {
+            "a packet outside of its frame"
+        }
+        Decoded::Frame { consumed: 0, .. } | Decoded::Skip(0) => "a frame of no bytes",
+        Decoded::Frame { consumed, .. } | Decoded::Made { consumed, .. } | Decoded::Skip(consumed)
+            if *consumed > len =>
+        {
+            "a frame of more bytes than it was shown"
+        }
+        Decoded::Need(total) if *total <= len => "needs no more than it was shown",
+        Decoded::Need(total) if *total > codec.max_bytes() => {
+            return Err(FrameError::TooLarge { limit: codec.max_bytes() });
+        }
+        _ => return Ok(decoded),
+    };
+    Err(FrameError::Fault(fault))
+}

@@ -1,0 +1,57 @@
+//! Frames of a fixed length.
+
+use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
+
+/// Frames of a fixed number of bytes, with nothing around them.
+///
+/// ```
+/// use proactor::codec::{Codec, Decoded, Fixed};
+///
+/// let mut codec = Fixed::new(4);
+/// assert_eq!(codec.decode(b"abcdef"), Ok(Decoded::Frame { packet: 0..4, consumed: 4 }));
+/// assert_eq!(codec.decode(b"ef"), Ok(Decoded::Need(4)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    bytes: usize,
+}
+
+impl Fixed {
+    /// Frames of so many bytes: 1 to 1 GiB, which is checked when a server starts.
+    pub fn new(bytes: usize) -> Fixed {
+        Fixed { bytes }
+    }
+}
+
+impl Codec for Fixed {
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+        if bytes.len() < self.bytes {
+            return Ok(Decoded::Need(self.bytes));
+        }
+        Ok(Decoded::Frame { packet: 0..self.bytes, consumed: self.bytes })
+    }
+
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        match packet.len() {
+            len if len == self.bytes => out.extend_from_slice(packet),
+            len if len > self.bytes => return Err(FrameError::TooLarge { limit: self.bytes }),
+            _ => return Err(FrameError::Malformed("a packet shorter than the fixed length")),
+        }
+        Ok(())
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self.bytes {
+            1..=MOST_FRAME_BYTES => Ok(()),
+            bytes => Err(format!("frames of {bytes} bytes: must be 1 to {MOST_FRAME_BYTES}")),
+        }
+    }
+
+    fn into_framing(self) -> Framing {
+        Framing::Fixed(self)
+    }
+}

@@ -1,0 +1,202 @@
+//! Frames that begin with their length.
+
+use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
+
+/// Frames that begin with their length: 1, 2, 4 or 8 bytes, big-endian unless said otherwise, which count what follows or, after
+/// [`counting_header`](LengthPrefixed::counting_header), the whole frame.
+///
+/// A frame whose length is over the maximum is refused when its length is seen. An empty packet is a packet.
+///
+/// ```
+/// use proactor::codec::{Codec, Decoded, FrameError, LengthPrefixed};
+///
+/// let mut codec = LengthPrefixed::u16().max_packet(1000);
+/// assert_eq!(codec.decode(b"\x00\x03abc"), Ok(Decoded::Frame { packet: 2..5, consumed: 5 }));
+/// assert_eq!(codec.decode(b"\x00\x03a"), Ok(Decoded::Need(5)));
+/// assert_eq!(codec.decode(b"\xff\xff"), Err(FrameError::TooLarge { limit: 1000 }));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthPrefixed {
+    /// Unless it was set, the usual one or what the length can tell.
+    max: Option<u32>,
+    width: u8,
+    little: bool,
+    counts_header: bool,
+}
+
+const USUAL_MAX: u64 = 64 * 1024;
+const WIDEST: usize = 8;
+const MOST: usize = MOST_FRAME_BYTES - WIDEST;
+
+impl LengthPrefixed {
+    fn new(width: u8) -> LengthPrefixed {
+        LengthPrefixed { max: None, width, little: false, counts_header: false }
+    }
+
+    /// A length of 1 byte; packets of at most 255 bytes.
+    pub fn u8() -> LengthPrefixed {
+        LengthPrefixed::new(1)
+    }
+
+    /// A length of 2 bytes; packets of at most 65,535 bytes.
+    pub fn u16() -> LengthPrefixed {
+        LengthPrefixed::new(2)
+    }
+
+    /// A length of 4 bytes; packets of at most 64 KiB unless said otherwise.
+    pub fn u32() -> LengthPrefixed {
+        LengthPrefixed::new(4)
+    }
+
+    /// A length of 8 bytes; packets of at most 64 KiB unless said otherwise.
+    pub fn u64() -> LengthPrefixed {
+        LengthPrefixed::new(8)
+    }
+
+    /// The lowest byte of the length comes first.
+    pub fn little_endian(mut self) -> LengthPrefixed {
+        self.little = true;
+        self
+    }
+
+    /// The length counts its own bytes too, so that an empty packet has the length of the header. Less than that is malformed.
+    pub fn counting_header(mut self) -> LengthPrefixed {
+        self.counts_header = true;
+        self
+    }
+
+    /// The most bytes of a packet, without the length: what the length can tell, and at most 1 GiB less 8 bytes, which is checked when a
+    /// server starts.
+    pub fn max_packet(mut self, bytes: usize) -> LengthPrefixed {
+        // What does not fit is far out of range, and stays so.
+        self.max = Some(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self
+    }
+
+    fn max(&self) -> usize {
+        self.max.unwrap_or_else(|| self.tellable().min(USUAL_MAX) as u32) as usize
+    }
+
+    fn width(&self) -> usize {
+        usize::from(self.width)
+    }
+
+    /// What the length says beyond the bytes of the packet.
+    fn counted(&self) -> u64 {
+        if self.counts_header { u64::from(self.width) } else { 0 }
+    }
+
+    /// The longest packet that the length can tell of.
+    fn tellable(&self) -> u64 {
+        (u64::MAX >> (64 - 8 * u32::from(self.width))) - self.counted()
+    }
+}
+
+impl Codec for LengthPrefixed {
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+        let width = self.width();
+        let Some(header) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };
+        let mut wide = [0; WIDEST];
+        let length = if self.little {
+            wide[..width].copy_from_slice(header);
+            u64::from_le_bytes(wide)
+        } else {
+            wide[WIDEST - width..].copy_from_slice(header);
+            u64::from_be_bytes(wide)
+        };
+        let Some(length) = length.checked_sub(self.counted()) else {
+            return Err(FrameError::Malformed("a length that counts itself is less than its own bytes"));
+        };
+        if length > self.max() as u64 {
+            return Err(FrameError::TooLarge { limit: self.max() });
+        }
+        let end = width + length as usize;
+        Ok(if bytes.len() < end { Decoded::Need(end) } else { Decoded::Frame { packet: width..end, consumed: end } })
+    }
+
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        if packet.len() > self.max() {
+            return Err(FrameError::TooLarge { limit: self.max() });
+        }
+        let length = packet.len() as u64 + self.counted();
+        let width = self.width();
+        if self.little {
+            out.extend_from_slice(&length.to_le_bytes()[..width]);
+        } else {
+            out.extend_from_slice(&length.to_be_bytes()[WIDEST - width..]);
+        }
+        out.extend_from_slice(packet);
+        Ok(())
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.width() + self.max()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (max, width, most) = (self.max(), self.width, self.tellable().min(MOST as u64));
+        if !(1..=most).contains(&(max as u64)) {
+            let unit = if width == 1 { "byte" } else { "bytes" };
+            return Err(format!(
+                "packets of at most {max} bytes behind a length of {width} {unit}: must be 1 to {most}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn into_framing(self) -> Framing {
+        Framing::LengthPrefixed(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_as_told() {
+        let frame = |mut codec: LengthPrefixed| {
+            let mut out = Vec::new();
+            codec.encode(b"abc", &mut out).unwrap();
+            out
+        };
+        assert_eq!(frame(LengthPrefixed::u8()), b"\x03abc");
+        assert_eq!(frame(LengthPrefixed::u16()), b"\0\x03abc");
+        assert_eq!(frame(LengthPrefixed::u16().little_endian()), b"\x03\0abc");
+        assert_eq!(frame(LengthPrefixed::u32()), b"\0\0\0\x03abc");
+        assert_eq!(frame(LengthPrefixed::u32().counting_header()), b"\0\0\0\x07abc");
+        assert_eq!(frame(LengthPrefixed::u64()), b"\0\0\0\0\0\0\0\x03abc");
+        assert_eq!(frame(LengthPrefixed::u64().little_endian().counting_header()), b"\x0b\0\0\0\0\0\0\0abc");
+    }
+
+    #[test]
+    fn a_length_over_the_maximum_is_refused_with_the_header_alone() {
+        let mut codec = LengthPrefixed::u32().max_packet(10);
+        assert_eq!(codec.decode(&[0, 0, 0, 10]), Ok(Decoded::Need(14)));
+        assert_eq!(codec.decode(&[0, 0, 0, 11]), Err(FrameError::TooLarge { limit: 10 }));
+        assert_eq!(LengthPrefixed::u64().decode(&[255; 8]), Err(FrameError::TooLarge { limit: USUAL_MAX as usize }));
+        assert_eq!(codec.encode(&[0; 11], &mut Vec::new()), Err(FrameError::TooLarge { limit: 10 }));
+    }
+
+    #[test]
+    fn a_length_that_counts_itself_is_no_less_than_its_bytes() {
+        let mut codec = LengthPrefixed::u16().counting_header();
+        assert!(matches!(codec.decode(&[0, 1]), Err(FrameError::Malformed(_))));
+        assert_eq!(codec.decode(&[0, 2]), Ok(Decoded::Frame { packet: 2..2, consumed: 2 }));
+    }
+
+    #[test]
+    fn the_maximum_fits_into_the_length_or_the_error_says_what_does() {
+        for codec in [LengthPrefixed::u8(), LengthPrefixed::u16(), LengthPrefixed::u32(), LengthPrefixed::u64()] {
+            codec.check().unwrap();
+            codec.counting_header().check().unwrap();
+            codec.max_packet(0).check().unwrap_err();
+        }
+        assert!(LengthPrefixed::u16().max_packet(65_535).check().is_ok());
+        let error = LengthPrefixed::u16().max_packet(65_536).check().unwrap_err();
+        assert!(error.contains("65536") && error.contains("must be 1 to 65535"), "{error}");
+        let counted = LengthPrefixed::u8().counting_header().max_packet(255).check().unwrap_err();
+        assert!(counted.contains("must be 1 to 254"), "{counted}");
+        assert!(LengthPrefixed::u64().max_packet(usize::MAX).check().is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! No framing: a packet is whatever has arrived.
+
+use super::{Codec, Decoded, FrameError, Framing};
+
+/// No framing: a packet is whatever arrived at once, at least 1 byte and at most 16 KiB, and is sent as it is. Where one ends has no meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raw;
+
+/// The usual receive buffer.
+const MOST: usize = 16 * 1024;
+
+impl Codec for Raw {
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+        Ok(match bytes.len().min(MOST) {
+            0 => Decoded::Need(1),
+            len => Decoded::Frame { packet: 0..len, consumed: len },
+        })
+    }
+
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        out.extend_from_slice(packet);
+        Ok(())
+    }
+
+    fn max_bytes(&self) -> usize {
+        MOST
+    }
+
+    fn into_framing(self) -> Framing {
+        Framing::Raw(self)
+    }
+}
