@@ -37,6 +37,7 @@ windows_tests() {
 windows_tests --workspace --no-run
 windows_tests --workspace --lib --bins
 windows_tests --workspace --test conformance
+windows_tests -p overlapped --test winsock
 windows_tests --workspace --test server
 
 # Tests of this system start the programs of the other: what SIGINT does to a program under Wine is what Ctrl-C does on Windows.

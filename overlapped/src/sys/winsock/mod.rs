@@ -312,12 +312,7 @@ impl Winsock {
             Kind::Pooled | Kind::From { .. } | Kind::PooledFrom => {
                 slot.stage = Stage::Draining;
                 slot.fetched = 0;
-                // What is there at once may be there again and again: others have their turn first.
-                if at_once {
-                    self.next_turn.push(index)
-                } else {
-                    self.draining.push_back(index)
-                }
+                self.has_more(index, at_once);
                 None
             }
         }
