@@ -8,6 +8,7 @@
 //! | [`Driver`] | `submit` · `cancel` · `turn` · `next` · `wake_handle` · `now` · `random` |
 //! | [`Op`], [`Completion`] | what can be started, and what comes back |
 //! | [`SendBuf`], [`RecvBuf`] | the buffers an operation may own |
+//! | [`Log`], [`Gather`] | bytes written once and sent to many, and one send of many pieces |
 //! | [`Packet`] | bytes in one of the driver's pooled buffers |
 //! | [`Error`], [`ErrorKind`] | one error type, with one kind on every backend |
 //! | [`mailbox()`] | messages from other threads to the driver's thread |
@@ -64,6 +65,7 @@ mod driver;
 mod ending;
 mod error;
 mod event;
+mod log;
 mod mailbox;
 #[cfg(all(test, loom))]
 mod models;
@@ -89,6 +91,7 @@ pub use driver::{Driver, DriverConfig, Live, Wait};
 pub use ending::{Accepted, Ending, Received, ReceivedFrom, Sent};
 pub use error::{Action, Error, ErrorKind, Failed};
 pub use event::{Event, wait_all, wait_any};
+pub use log::{Gather, Log, LogConfig, LogReader, LogRecord, LogSlice};
 pub use mailbox::{MailError, Mailbox, Sender, mailbox};
 pub use op::{CloseMode, Completion, Flags, Op, OpId, Outcome, ShutdownHow, SocketId};
 pub use operation::Operation;

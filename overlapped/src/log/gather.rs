@@ -1,0 +1,125 @@
+//! One send of many pieces: bytes of one's own, and slices of logs.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::LogSlice;
+use crate::buf::SendBuf;
+
+enum Piece<M> {
+    /// So many bytes of `own`, from here on.
+    Own {
+        start: usize,
+        len: usize,
+    },
+    Slice(LogSlice<M>),
+}
+
+/// A buffer for one send, put together of own bytes and [slices of logs](LogSlice). Pieces that lie next to each other become one part.
+///
+/// It can be used again after [`clear`](Gather::clear).
+pub struct Gather<M> {
+    own: Vec<u8>,
+    pieces: Vec<Piece<M>>,
+    bytes: usize,
+}
+
+impl<M> Gather<M> {
+    /// Copies bytes behind what is there.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let start = self.own.len();
+        self.own.extend_from_slice(bytes);
+        self.push_own(start..start + bytes.len());
+    }
+
+    /// Gives it bytes without a copy, of which [`push_own`](Gather::push_own) then makes pieces.
+    ///
+    /// # Panics
+    /// If it is not empty.
+    pub fn set_own(&mut self, own: Vec<u8>) {
+        assert!(self.is_empty(), "pieces of other bytes would be lost");
+        self.own = own;
+    }
+
+    /// Puts a range of the own bytes behind what is there.
+    ///
+    /// # Panics
+    /// If they are not so many.
+    pub fn push_own(&mut self, range: Range<usize>) {
+        let bytes = self.own[range.clone()].len();
+        self.bytes += bytes;
+        match self.pieces.last_mut() {
+            _ if bytes == 0 => {}
+            Some(Piece::Own { start, len }) if *start + *len == range.start => *len += bytes,
+            _ => self.pieces.push(Piece::Own { start: range.start, len: bytes }),
+        }
+    }
+
+    /// Puts a slice behind what is there.
+    pub fn push_slice(&mut self, slice: LogSlice<M>) {
+        self.bytes += slice.len();
+        if let Some(Piece::Slice(last)) = self.pieces.last_mut()
+            && last.join(&slice)
+        {
+            return;
+        }
+        self.pieces.push(Piece::Slice(slice));
+    }
+
+    /// Bytes in all pieces together.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// The pieces' bytes, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map(|piece| match piece {
+            Piece::Own { start, len } => &self.own[*start..start + len],
+            Piece::Slice(slice) => slice.as_ref(),
+        })
+    }
+
+    /// How many parts its send has.
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Empties it: lets go of the slices, keeps its memory for the next send, and gives the own bytes' memory back, empty.
+    pub fn clear(&mut self) -> Vec<u8> {
+        self.pieces.clear();
+        self.bytes = 0;
+        let mut own = std::mem::take(&mut self.own);
+        own.clear();
+        own
+    }
+}
+
+impl<M> Default for Gather<M> {
+    fn default() -> Gather<M> {
+        Gather { own: Vec::new(), pieces: Vec::new(), bytes: 0 }
+    }
+}
+
+// SAFETY: own bytes are the vector's, on the heap, and are changed through `&mut self` only; slices keep the contract themselves.
+unsafe impl<M: 'static> SendBuf for Gather<M> {
+    fn parts(&self) -> usize {
+        self.pieces.len()
+    }
+    fn part(&self, i: usize) -> (*const u8, usize) {
+        match &self.pieces[i] {
+            Piece::Own { start, len } => (self.own[*start..*start + *len].as_ptr(), *len),
+            Piece::Slice(slice) => slice.part(0),
+        }
+    }
+}
+
+impl<M> fmt::Debug for Gather<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gather({} bytes in {} parts)", self.bytes, self.pieces.len())
+    }
+}
