@@ -6,6 +6,8 @@ use futures::future::{Either, join_all, select};
 use futures::{FutureExt, select_biased};
 use overlapped::{ErrorKind, Proactor, Socket, block_on};
 
+use crate::harness::proactor::*;
+use crate::harness::tracked::*;
 use crate::harness::*;
 
 async fn echo(socket: Socket) -> Result<usize, overlapped::Error> {
@@ -21,24 +23,21 @@ async fn echo(socket: Socket) -> Result<usize, overlapped::Error> {
     }
 }
 
-both! {
+proactor_rules! {
     an_operation_is_a_future,
     an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output,
     dropping_a_future_cancels,
     select_and_time_outs_lose_and_mix_up_no_byte,
-    many_sessions_in_one_executor_keep_their_bytes_apart,
+    many_sessions_in_one_executor_keep_their_bytes_apart: "their clients are a thread",
+    the_waker_of_the_last_poll_is_woken,
 }
 
 fn an_operation_is_a_future(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
-    let client = std::thread::spawn(move || {
-        write(&peer, b"hello");
-        let back = read(&peer, 5);
-        peer.shutdown(std::net::Shutdown::Write).unwrap();
-        back
-    });
+    write(&peer, b"hello");
+    peer.shut_down_sending();
     assert_eq!(block_on(echo(socket)).unwrap().unwrap(), 5);
-    assert_eq!(client.join().unwrap(), b"hello");
+    assert_eq!(read(&peer, 5), b"hello");
 }
 
 fn an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output(proactor: &Proactor) {
@@ -66,14 +65,7 @@ fn dropping_a_future_cancels(proactor: &Proactor) {
 fn select_and_time_outs_lose_and_mix_up_no_byte(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
     let bytes = pattern(20_000);
-    let sent = bytes.clone();
-    let writer = std::thread::spawn(move || {
-        for part in sent.chunks(77) {
-            write(&peer, part);
-            std::thread::yield_now();
-        }
-        peer
-    });
+    let writer = writer(&peer, bytes.clone());
     let (received, time_outs) = block_on(async {
         let (mut received, mut time_outs) = (Vec::new(), 0);
         let mut receive = socket.recv(vec![0; 64]).start().unwrap();
@@ -113,29 +105,9 @@ fn many_sessions_in_one_executor_keep_their_bytes_apart(proactor: &Proactor) {
     assert!(served.into_iter().all(|total| total.unwrap() == 10));
 }
 
-#[test]
-fn any_executor_will_do() {
-    let proactor = Proactor::new().unwrap();
-    let (socket, peer) = pair(&proactor);
-    let mut pool = futures::executor::LocalPool::new();
-    let client = std::thread::spawn(move || {
-        write(&peer, b"abc");
-        read(&peer, 3)
-    });
-    let served = pool.run_until(async {
-        let received = socket.recv(vec![0; 8]).await.unwrap();
-        socket.send(received.buf).await.unwrap().bytes
-    });
-    assert_eq!((served, client.join().unwrap()), (3, b"abc".to_vec()));
-    drop(socket);
-    finish(&proactor);
-}
-
 /// The task moves from thread to thread between polls; the newest waker is told.
-#[test]
-fn the_waker_of_the_last_poll_is_woken() {
-    let proactor = Proactor::new().unwrap();
-    let (socket, peer) = pair(&proactor);
+fn the_waker_of_the_last_poll_is_woken(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     let (first, second) = (Counter::default(), Counter::default());
     for count in [&first, &second] {
@@ -148,6 +120,4 @@ fn the_waker_of_the_last_poll_is_woken() {
     until("it is woken", || second.get() == 1);
     assert_eq!(first.get(), 0);
     assert_eq!(end(receive).unwrap().buf, b"x");
-    drop(socket);
-    finish(&proactor);
 }

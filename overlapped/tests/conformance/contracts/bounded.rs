@@ -1,19 +1,30 @@
 //! Bounded: every table and queue has a limit; an exhausted pool is back-pressure; out of descriptors, accepting pauses.
 
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use overlapped::{DriverConfig, ErrorKind, Op, Outcome, PoolConfig, Wait};
+use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome, PoolConfig, Wait};
 
-use crate::harness::{Bench, PATIENCE, pattern, write};
+use crate::harness::pattern;
+use crate::harness::place::On;
 
-#[test]
-fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back() {
-    let mut bench = Bench::with(DriverConfig { operations: 5, sockets: 2, queue: 3, ..Default::default() });
+rules! {
+    a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back,
+    more_starts_than_the_submission_queue_has_entries,
+    an_exhausted_pool_is_back_pressure_and_loses_nothing,
+    one_flooding_peer_brings_no_more_than_its_share_a_turn,
+    nothing_hidden_the_report_names_features_and_reasons,
+}
+
+fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back(on: &On) {
+    let mut bench = on.bench_with(DriverConfig { operations: 5, sockets: 5, queue: 3, ..on.config() });
     let (socket, _peer) = bench.pair();
     let (other, _peer2) = bench.pair();
-    let third = bench.driver.socket(std::net::SocketAddr::from(([127, 0, 0, 1], 1))).unwrap_err();
-    assert_eq!(third.kind(), ErrorKind::LimitReached);
+    let family: Address = "127.0.0.1:1".parse().unwrap();
+    let rest: Vec<_> = (bench.driver.live().sockets..5).map(|_| bench.driver.socket(&family).unwrap()).collect();
+    assert_eq!(bench.driver.socket(&family).unwrap_err().kind(), ErrorKind::LimitReached, "the table of sockets");
+    for socket in rest {
+        bench.close(socket);
+    }
     for _ in 0..3 {
         bench.submit(Op::recv(socket, vec![0u8; 1]));
     }
@@ -31,13 +42,12 @@ fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back() {
     bench.finish();
 }
 
-#[test]
-fn more_starts_than_the_submission_queue_has_entries() {
-    let mut bench = Bench::with(DriverConfig { submissions: 2, ..Default::default() });
+fn more_starts_than_the_submission_queue_has_entries(on: &On) {
+    let mut bench = on.bench_with(DriverConfig { submissions: 2, ..on.config() });
     let pairs: Vec<_> = (0..100).map(|_| bench.pair()).collect();
     let ids: Vec<_> = pairs.iter().map(|(socket, _)| bench.submit(Op::recv(*socket, vec![0u8; 10]))).collect();
     for (_, peer) in &pairs {
-        write(peer, b"x");
+        bench.write(peer, b"x");
     }
     for id in ids {
         assert!(matches!(bench.outcome_of(id), Ok(Outcome::Received(1))));
@@ -48,19 +58,17 @@ fn more_starts_than_the_submission_queue_has_entries() {
     bench.finish();
 }
 
-#[test]
-fn an_exhausted_pool_is_back_pressure_and_loses_nothing() {
+fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = Bench::with(DriverConfig { pool, ..Default::default() });
+    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
     let (first, peer) = bench.pair();
     let (second, quiet) = bench.pair();
     let (one, two) = (bench.submit(Op::recv_multi(first)), bench.submit(Op::recv_multi(second)));
     let bytes = pattern(200_000);
-    let sent = bytes.clone();
-    let writer = std::thread::spawn(move || write(&peer, &sent));
+    let writer = bench.writer(&peer, bytes.clone());
     // All four buffers are held: nothing fails, nothing more comes.
     bench.until("the pool is empty", |seen| (seen.len() == 4).then_some(()));
-    write(&quiet, b"hello");
+    bench.write(&quiet, b"hello");
     bench.settle();
     assert_eq!(bench.seen.len(), 4, "held up: {:?}", bench.seen);
     let (mut got, mut hello) = (Vec::new(), Vec::new());
@@ -75,27 +83,27 @@ fn an_exhausted_pool_is_back_pressure_and_loses_nothing() {
         }
     }
     assert!(got == bytes && hello == b"hello");
-    writer.join().unwrap();
+    bench.written(writer);
     bench.driver.cancel(two);
     bench.close(first);
     bench.close(second);
     bench.finish();
 }
 
-#[test]
-fn one_flooding_peer_brings_no_more_than_its_share_a_turn() {
-    let mut bench = Bench::new();
+fn one_flooding_peer_brings_no_more_than_its_share_a_turn(on: &On) {
+    let mut bench = on.bench();
     let limited = bench.driver.report().features.iter().any(|f| f.name == "limit of a multishot receive" && f.used);
     // Without the kernel's help it stops at 32 buffers.
     let share = if limited { 64 * 1024 + 16 * 1024 } else { 32 * 16 * 1024 };
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_multi(socket));
-    let writer = std::thread::spawn(move || write(&peer, &vec![1; 32 << 20]));
+    let much = on.many(32 << 20);
+    let writer = bench.writer(&peer, vec![1; much]);
     let mut total = 0;
-    while total < 32 << 20 {
-        bench.driver.turn(Wait::For(Duration::from_secs(1))).unwrap();
+    while total < much {
+        bench.turn(Wait::For(Duration::from_secs(1)));
         let mut turn = 0;
-        while let Some(completion) = bench.driver.next() {
+        for completion in bench.seen.drain(..) {
             if let Ok(Outcome::Packet(packet)) = completion.result {
                 turn += packet.len();
             }
@@ -103,70 +111,18 @@ fn one_flooding_peer_brings_no_more_than_its_share_a_turn() {
         assert!(turn <= share, "{turn} bytes in one turn");
         total += turn;
     }
-    writer.join().unwrap();
+    bench.written(writer);
     bench.driver.cancel(recv);
     bench.close(socket);
     bench.finish();
 }
 
-#[test]
-fn out_of_descriptors_accepting_pauses_and_resumes_and_nobody_is_dropped() {
-    // The limit is the process's, so it runs in one of its own.
-    if std::env::var_os("ALONE").is_none() {
-        let me = std::env::current_exe().unwrap();
-        let status = std::process::Command::new(me)
-            .args(["--exact", "bounded::out_of_descriptors_accepting_pauses_and_resumes_and_nobody_is_dropped"])
-            .env("ALONE", "1")
-            .stdout(std::process::Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    }
-    let mut bench = Bench::new();
-    let (listener, address) = bench.listen();
-    let accept = bench.submit(Op::accept_multi(listener));
-    let clients: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(address).unwrap()).collect();
-    let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64 - 1;
-    let limit = libc::rlimit { rlim_cur: open + 10, rlim_max: open + 10 };
-    // SAFETY: a plain system call.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
-    let (mut held, mut peers, mut pauses) = (Vec::new(), Vec::new(), 0);
-    let end = Instant::now() + PATIENCE;
-    while peers.len() < clients.len() {
-        assert!(Instant::now() < end, "{} of {}", peers.len(), clients.len());
-        let completion = bench.next_of(accept);
-        assert!(completion.more, "it goes on");
-        match completion.result {
-            Ok(Outcome::Accepted(stream, peer)) => {
-                held.push(stream);
-                peers.push(peer);
-            }
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::TooManyFiles);
-                pauses += 1;
-                held.clear();
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    assert!(pauses > 0, "descriptors did run out");
-    let mut expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
-    expected.sort();
-    peers.sort();
-    assert_eq!(peers, expected, "each client once");
-    drop(held);
-    bench.close(listener);
-    bench.finish();
-}
-
-#[test]
-fn nothing_hidden_the_report_names_features_and_reasons() {
-    let bench = Bench::new();
+fn nothing_hidden_the_report_names_features_and_reasons(on: &On) {
+    let bench = on.bench();
     let report = bench.driver.report();
     assert!(!report.why.is_empty() && !report.features.is_empty());
     assert!(report.features.iter().all(|feature| !feature.name.is_empty() && !feature.why.is_empty()));
-    let (mut one, mut two) = (Bench::new(), Bench::new());
+    let (mut one, mut two) = (on.bench(), on.bench());
     assert_ne!(one.driver.random(), two.driver.random());
     let config = DriverConfig { operations: 0, ..Default::default() };
     let error = overlapped::Driver::new(config).unwrap_err();

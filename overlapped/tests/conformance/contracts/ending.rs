@@ -1,15 +1,29 @@
 //! Exactly one last completion; one rule for errors; never inside the call; identity.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use overlapped::{CloseMode, ErrorKind, Flags, MailError, Op, Outcome, ShutdownHow, Wait, mailbox};
 
-use crate::harness::{Bench, PATIENCE, pattern, write};
+use crate::harness::place::On;
+use crate::harness::{PATIENCE, pattern};
 
-#[test]
-fn one_last_completion_for_every_kind_that_is_cancelled() {
-    let mut bench = Bench::new();
+rules! {
+    one_last_completion_for_every_kind_that_is_cancelled,
+    one_last_completion_after_all_results_of_a_multishot_receive,
+    multishot_accept_brings_each_connection_with_its_peers_address,
+    errors_of_the_start_are_only_what_it_can_find_out_alone,
+    errors_of_the_system_are_completions_with_kind_and_address,
+    never_inside_the_call,
+    identity_a_name_never_means_a_later_operation_or_socket,
+    cancel_racing_success_ends_once_and_loses_no_byte,
+    cancel_racing_packets_loses_no_byte,
+    timers_end_in_the_order_of_their_moments,
+    wake_ups_and_mail_end_a_wait_from_any_thread: "other threads send the mail",
+    a_shutdown_waits_for_the_sends_before_it,
+}
+
+fn one_last_completion_for_every_kind_that_is_cancelled(on: &On) {
+    let mut bench = on.bench();
     let (listener, _) = bench.listen();
     let (other, _) = bench.listen();
     let (socket, _peer) = bench.pair();
@@ -20,8 +34,8 @@ fn one_last_completion_for_every_kind_that_is_cancelled() {
         Op::accept_multi(other),
         Op::recv(socket, [vec![0u8; 5], vec![0u8; 5]]),
         Op::recv_multi(pooled),
-        Op::send(socket, vec![0u8; 64 << 20]),
-        Op::send(pooled, [vec![0u8; 32 << 20], vec![0u8; 32 << 20]]),
+        Op::send(socket, vec![0u8; on.flood()]),
+        Op::send(pooled, [vec![0u8; on.flood() / 2], vec![0u8; on.flood() / 2]]),
         timer,
     ];
     let ids = ops.map(|op| bench.submit(op));
@@ -41,14 +55,12 @@ fn one_last_completion_for_every_kind_that_is_cancelled() {
     bench.finish();
 }
 
-#[test]
-fn one_last_completion_after_all_results_of_a_multishot_receive() {
-    let mut bench = Bench::new();
+fn one_last_completion_after_all_results_of_a_multishot_receive(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_multi(socket));
     let bytes = pattern(1 << 20);
-    let sent = bytes.clone();
-    let writer = std::thread::spawn(move || write(&peer, &sent));
+    let writer = bench.writer_to_end(&peer, bytes.clone());
     let (mut got, mut last) = (Vec::new(), 0);
     while last == 0 {
         let completion = bench.next_of(recv);
@@ -61,26 +73,25 @@ fn one_last_completion_after_all_results_of_a_multishot_receive() {
             other => panic!("{other:?}"),
         }
     }
-    writer.join().unwrap();
+    bench.written(writer);
     assert!(got == bytes);
     bench.close(socket);
     assert!(bench.seen.is_empty());
     bench.finish();
 }
 
-#[test]
-fn multishot_accept_brings_each_connection_with_its_peers_address() {
+fn multishot_accept_brings_each_connection_with_its_peers_address(on: &On) {
     for family in ["127.0.0.1:0", "[::1]:0"] {
-        let mut bench = Bench::new();
+        let mut bench = on.bench();
         let listener = bench.driver.listen(family, &Default::default()).unwrap();
         let address = bench.driver.local_addr(listener).unwrap();
         let accept = bench.submit(Op::accept_multi(listener));
         for _ in 0..100 {
-            let client = std::net::TcpStream::connect(&address).unwrap();
+            let (_client, client) = bench.connect(&address);
             let completion = bench.next_of(accept);
             assert!(completion.more);
             let Outcome::Accepted(stream, peer) = completion.result.unwrap() else { panic!("an accept accepts") };
-            assert_eq!((&peer, &stream.peer_addr().unwrap()), (&client.local_addr().unwrap().into(), &peer));
+            assert_eq!((&peer, &stream.peer_addr().unwrap()), (&client, &peer));
         }
         bench.close(listener);
         assert_eq!(bench.kind_of(accept), ErrorKind::Cancelled);
@@ -88,9 +99,8 @@ fn multishot_accept_brings_each_connection_with_its_peers_address() {
     }
 }
 
-#[test]
-fn errors_of_the_start_are_only_what_it_can_find_out_alone() {
-    let mut bench = Bench::new();
+fn errors_of_the_start_are_only_what_it_can_find_out_alone(on: &On) {
+    let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let (listener, _) = bench.listen();
     let wrong = [
@@ -113,20 +123,19 @@ fn errors_of_the_start_are_only_what_it_can_find_out_alone() {
     bench.finish();
 }
 
-#[test]
-fn errors_of_the_system_are_completions_with_kind_and_address() {
-    let mut bench = Bench::new();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let socket = bench.driver.socket(nobody).unwrap();
-    let connect = bench.submit(Op::connect(socket, nobody));
+fn errors_of_the_system_are_completions_with_kind_and_address(on: &On) {
+    let mut bench = on.bench();
+    let nobody = bench.nobody();
+    let socket = bench.driver.socket(&nobody).unwrap();
+    let connect = bench.submit(Op::connect(socket, &nobody));
     let send = bench.submit(Op::send(socket, b"x".to_vec()));
     let error = bench.outcome_of(connect).unwrap_err();
-    assert_eq!((error.kind(), error.address()), (ErrorKind::Refused, Some(&nobody.into())));
+    assert_eq!((error.kind(), error.address()), (ErrorKind::Refused, Some(&nobody)));
     assert!(bench.outcome_of(send).is_err());
     bench.close(socket);
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv(socket, vec![0u8; 10]));
-    let other = bench.driver.adopt(peer.into()).unwrap();
+    let other = bench.adopt_peer(peer);
     let abort = bench.submit(Op::close(other, CloseMode::Abort));
     assert!(bench.outcome_of(abort).is_ok());
     assert_eq!(bench.kind_of(recv), ErrorKind::Reset);
@@ -134,11 +143,10 @@ fn errors_of_the_system_are_completions_with_kind_and_address() {
     bench.finish();
 }
 
-#[test]
-fn never_inside_the_call() {
-    let mut bench = Bench::new();
+fn never_inside_the_call(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
-    write(&peer, b"there already");
+    bench.write(&peer, b"there already");
     bench.settle();
     let recv = bench.submit(Op::recv(socket, vec![0u8; 20]));
     assert!(bench.driver.next().is_none(), "not before a turn");
@@ -147,12 +155,11 @@ fn never_inside_the_call() {
     bench.finish();
 }
 
-#[test]
-fn identity_a_name_never_means_a_later_operation_or_socket() {
-    let mut bench = Bench::new();
+fn identity_a_name_never_means_a_later_operation_or_socket(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let old = bench.submit(Op::recv(socket, vec![0u8; 1]));
-    write(&peer, b"a");
+    bench.write(&peer, b"a");
     assert!(bench.outcome_of(old).is_ok());
     let new = bench.submit(Op::recv(socket, vec![0u8; 1]));
     assert_ne!(old, new);
@@ -160,7 +167,7 @@ fn identity_a_name_never_means_a_later_operation_or_socket() {
     assert!(!bench.driver.cancel(old), "it has ended");
     bench.settle();
     assert!(bench.seen.is_empty(), "the later one is untouched");
-    write(&peer, b"b");
+    bench.write(&peer, b"b");
     assert!(matches!(bench.outcome_of(new), Ok(Outcome::Received(1))));
     bench.close(socket);
     let (later, _peer) = bench.pair();
@@ -171,16 +178,15 @@ fn identity_a_name_never_means_a_later_operation_or_socket() {
     bench.finish();
 }
 
-#[test]
-fn cancel_racing_success_ends_once_and_loses_no_byte() {
-    let mut bench = Bench::new();
+fn cancel_racing_success_ends_once_and_loses_no_byte(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let (mut got, mut cancelled, mut count) = (Vec::new(), 0, 0u32);
     let bytes = pattern(400);
     for byte in &bytes {
         let recv = bench.submit(Op::recv(socket, vec![0u8; 1]));
         bench.turn(Wait::Poll);
-        write(&peer, &[*byte]);
+        bench.write(&peer, &[*byte]);
         // Asked for before the data's completion is taken, sometimes before it has come.
         if count.is_multiple_of(2) {
             bench.turn(Wait::Poll);
@@ -204,13 +210,11 @@ fn cancel_racing_success_ends_once_and_loses_no_byte() {
     bench.finish();
 }
 
-#[test]
-fn cancel_racing_packets_loses_no_byte() {
-    let mut bench = Bench::new();
+fn cancel_racing_packets_loses_no_byte(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
-    let bytes = pattern(4 << 20);
-    let sent = bytes.clone();
-    let writer = std::thread::spawn(move || write(&peer, &sent));
+    let bytes = pattern(on.many(4 << 20));
+    let writer = bench.writer_to_end(&peer, bytes.clone());
     let mut got = Vec::new();
     let mut over = false;
     while !over {
@@ -230,15 +234,14 @@ fn cancel_racing_packets_loses_no_byte() {
             }
         }
     }
-    writer.join().unwrap();
+    bench.written(writer);
     assert!(got == bytes, "{} of {}", got.len(), bytes.len());
     bench.close(socket);
     bench.finish();
 }
 
-#[test]
-fn timers_end_in_the_order_of_their_moments() {
-    let mut bench = Bench::new();
+fn timers_end_in_the_order_of_their_moments(on: &On) {
+    let mut bench = on.bench();
     let now = bench.driver.now();
     let ids = [30, 10, 20].map(|millis| bench.submit(Op::timer(now + Duration::from_millis(millis))));
     let mut order = Vec::new();
@@ -251,9 +254,8 @@ fn timers_end_in_the_order_of_their_moments() {
     bench.finish();
 }
 
-#[test]
-fn wake_ups_and_mail_end_a_wait_from_any_thread() {
-    let mut bench = Bench::new();
+fn wake_ups_and_mail_end_a_wait_from_any_thread(on: &On) {
+    let mut bench = on.bench();
     let (sender, mut inbox) = mailbox::<u32>(2, bench.driver.wake_handle());
     for round in 0..200 {
         let sender = sender.clone();
@@ -274,15 +276,14 @@ fn wake_ups_and_mail_end_a_wait_from_any_thread() {
     bench.finish();
 }
 
-#[test]
-fn a_shutdown_waits_for_the_sends_before_it() {
-    let mut bench = Bench::new();
+fn a_shutdown_waits_for_the_sends_before_it(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
-    bench.submit(Op::send(socket, vec![1u8; 16 << 20]));
+    bench.submit(Op::send(socket, vec![1u8; on.many(16 << 20)]));
     let shutdown = bench.submit(Op::shutdown(socket, ShutdownHow::Send));
-    let reader = crate::harness::reader(peer);
+    let reader = bench.reader(&peer);
     assert!(bench.outcome_of(shutdown).is_ok());
-    assert_eq!(reader.join().unwrap().len(), 16 << 20);
+    assert_eq!(bench.read_all(reader).len(), on.many(16 << 20));
     bench.close(socket);
     bench.finish();
 }

@@ -8,6 +8,7 @@ use overlapped::{
     Accepted, Action, CompletionPort, ErrorKind, Flags, Proactor, Queued, Received, Sent, Status, Wait, blocking,
 };
 
+use crate::harness::proactor::*;
 use crate::harness::*;
 
 fn port() -> CompletionPort {
@@ -24,13 +25,13 @@ fn until_waiting(port: &CompletionPort, threads: usize) {
     }
 }
 
-both! {
+proactor_rules! {
     packets_have_the_key_of_the_socket_and_the_token_of_the_operation,
     packets_leave_in_the_order_in_which_they_came_own_ones_among_them,
     a_failed_operation_is_a_packet_and_gives_its_buffer_back,
     accepts_come_through_a_port,
     a_full_port_refuses_the_start_and_the_post,
-    closing_a_port_wakes_every_waiter_and_ends_nothing_else,
+    closing_a_port_wakes_every_waiter_and_ends_nothing_else: "the waiters are threads",
     skipping_packets_on_success_loses_and_mixes_up_nothing,
     with_skipping_what_would_wait_and_what_fails_still_brings_a_packet,
 }
@@ -91,15 +92,14 @@ fn accepts_come_through_a_port(proactor: &Proactor) {
     let (port, listener) = (port(), listen(proactor).0);
     listener.associate(&port, 1).unwrap();
     listener.accept().to_port(0).unwrap();
-    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let peer = connect(proactor, &listener.local_addr().unwrap());
     let accepted = port.get(WAIT).unwrap().unwrap().result::<Accepted>().unwrap();
-    assert_eq!(accepted.peer, peer.local_addr().unwrap());
+    assert_eq!(accepted.peer, peer.local_addr());
     // One that nobody takes is closed when its packet is dropped.
     listener.accept().to_port(0).unwrap();
-    let lost = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    lost.set_read_timeout(Some(PATIENCE)).unwrap();
+    let lost = connect(proactor, &listener.local_addr().unwrap());
     drop(port.get(WAIT).unwrap().unwrap());
-    assert_eq!(std::io::Read::read(&mut &lost, &mut [0]).unwrap(), 0);
+    assert_eq!(lost.read(1).unwrap(), b"");
 }
 
 fn a_full_port_refuses_the_start_and_the_post(proactor: &Proactor) {
@@ -142,17 +142,14 @@ fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(proactor: &Proactor) 
 
 /// Every start says either "here it is" or "a packet will come"; and the bytes are the same.
 fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
-    let bytes = pattern(1 << 20);
+    let bytes = pattern(many(proactor, 1 << 20));
     for skip in [false, true] {
         let (port, (socket, peer)) = (CompletionPort::new(1, 4096), pair(proactor));
         assert_eq!(socket.skip_packet_on_success(true).unwrap_err().kind(), ErrorKind::InvalidArgument);
         socket.associate(&port, 1).unwrap();
         socket.skip_packet_on_success(skip).unwrap();
         let (mut done, mut pending) = (0, 0);
-        let reader = {
-            let peer = peer.try_clone().unwrap();
-            std::thread::spawn(move || read(&peer, 1 << 20))
-        };
+        let reader = reader_of(&peer, bytes.len());
         for part in bytes.chunks(5_000) {
             match socket.send(part.to_vec()).to_port(1).unwrap() {
                 Queued::Done(mut packet) => {
@@ -165,13 +162,10 @@ fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
         for _ in 0..pending {
             done += port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap().bytes;
         }
-        assert_eq!(done, 1 << 20);
+        assert_eq!(done, bytes.len() as u64);
         assert!(reader.join().unwrap() == bytes);
 
-        let writer = {
-            let (peer, bytes) = (peer.try_clone().unwrap(), bytes.clone());
-            std::thread::spawn(move || write(&peer, &bytes))
-        };
+        let writer = writer(&peer, bytes.clone());
         let mut received = Vec::new();
         while received.len() < bytes.len() {
             let mut packet = match socket.recv(vec![0; 3_000]).to_port(2).unwrap() {

@@ -1,19 +1,28 @@
 //! Close: cancel, let it end, then close; and the graceful way.
 
-use std::io::{ErrorKind as IoKind, Read};
+use std::io::ErrorKind as IoKind;
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, Op, Outcome, Wait};
+use overlapped::{CloseMode, ErrorKind, Op, Outcome};
 
-use crate::harness::{Bench, PATIENCE, pattern, write};
+use crate::harness::place::On;
+use crate::harness::{PATIENCE, pattern};
 
-#[test]
-fn close_ends_what_is_in_flight_each_once_and_first() {
-    let mut bench = Bench::new();
+rules! {
+    close_ends_what_is_in_flight_each_once_and_first,
+    graceful_close_delivers_everything_although_input_is_left_unread,
+    graceful_close_gives_up_after_its_linger_also_while_flushing,
+    a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled,
+    abort_resets_the_connection,
+    graceful_close_after_the_end_of_stream_still_sends_what_is_queued,
+}
+
+fn close_ends_what_is_in_flight_each_once_and_first(on: &On) {
+    let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let mut ids = vec![bench.submit(Op::recv_multi(socket))];
     ids.extend((0..3).map(|_| bench.submit(Op::recv(socket, vec![0u8; 10]))));
-    ids.push(bench.submit(Op::send(socket, vec![0u8; 64 << 20])));
+    ids.push(bench.submit(Op::send(socket, vec![0u8; on.flood()])));
     ids.extend((0..3).map(|_| bench.submit(Op::send(socket, vec![0u8; 10]))));
     bench.settle();
     let close = bench.submit(Op::close(socket, CloseMode::Now));
@@ -29,52 +38,44 @@ fn close_ends_what_is_in_flight_each_once_and_first() {
     bench.finish();
 }
 
-#[test]
-fn graceful_close_delivers_everything_although_input_is_left_unread() {
-    let mut bench = Bench::new();
-    let (socket, mut peer) = bench.pair();
-    let bytes = pattern(2_800_000);
-    write(&peer, &[1; 100_000]);
+fn graceful_close_delivers_everything_although_input_is_left_unread(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    let bytes = pattern(on.many(2_800_000));
+    bench.write(&peer, &[1; 1000]);
     bench.submit(Op::send(socket, bytes.clone()));
     let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
-    let reader = std::thread::spawn(move || {
-        let mut got = vec![0; 1000];
-        peer.read_exact(&mut got).unwrap();
-        write(&peer, &[2; 100_000]);
-        peer.read_to_end(&mut got).unwrap();
-        got
-    });
+    let (reader, writer) = (bench.reader(&peer), bench.writer_to_end(&peer, vec![2; 100_000]));
     assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
-    assert!(reader.join().unwrap() == bytes);
+    assert!(bench.read_all(reader) == bytes);
+    bench.written(writer);
     bench.finish();
 }
 
-#[test]
-fn graceful_close_gives_up_after_its_linger_also_while_flushing() {
+fn graceful_close_gives_up_after_its_linger_also_while_flushing(on: &On) {
     for flushing in [false, true] {
-        let mut bench = Bench::new();
+        let mut bench = on.bench();
         let (socket, peer) = bench.pair();
-        let send = flushing.then(|| bench.submit(Op::send(socket, vec![0u8; 64 << 20])));
+        let send = flushing.then(|| bench.submit(Op::send(socket, vec![0u8; on.flood()])));
         let linger = Duration::from_millis(50);
         let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger }));
         assert_eq!(bench.kind_of(close), ErrorKind::TimedOut);
         if let Some(send) = send {
             assert_eq!(bench.kind_of(send), ErrorKind::Cancelled);
         }
-        drop(peer);
+        bench.drop_peer(peer);
         bench.finish();
     }
 }
 
-#[test]
-fn a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled() {
-    let mut bench = Bench::new();
+fn a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled(on: &On) {
+    let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
     bench.settle();
     assert!(bench.driver.cancel(close));
     assert_eq!(bench.kind_of(close), ErrorKind::Cancelled);
-    drop(peer);
+    bench.drop_peer(peer);
     let (socket, _peer) = bench.pair();
     let close = bench.submit(Op::close(socket, CloseMode::Now));
     assert!(!bench.driver.cancel(close));
@@ -82,29 +83,25 @@ fn a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancell
     bench.finish();
 }
 
-#[test]
-fn abort_resets_the_connection() {
-    let mut bench = Bench::new();
-    let (socket, mut peer) = bench.pair();
+fn abort_resets_the_connection(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
     let close = bench.submit(Op::close(socket, CloseMode::Abort));
     assert!(bench.outcome_of(close).is_ok());
-    assert_eq!(peer.read(&mut [0; 1]).unwrap_err().kind(), IoKind::ConnectionReset);
+    assert_eq!(bench.peer_reads(&peer, 1).unwrap_err().kind(), IoKind::ConnectionReset);
     bench.finish();
 }
 
-#[test]
-fn graceful_close_after_the_end_of_stream_still_sends_what_is_queued() {
-    let mut bench = Bench::new();
-    let (socket, mut peer) = bench.pair();
-    peer.shutdown(std::net::Shutdown::Write).unwrap();
+fn graceful_close_after_the_end_of_stream_still_sends_what_is_queued(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    bench.shut_down_sending(&peer);
     let recv = bench.submit(Op::recv_multi(socket));
     assert!(matches!(bench.outcome_of(recv), Ok(Outcome::Received(0))));
     bench.submit(Op::send(socket, vec![5u8; 100_000]));
     let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
-    let mut got = Vec::new();
-    bench.turn(Wait::Poll);
+    let reader = bench.reader(&peer);
     assert!(bench.outcome_of(close).is_ok());
-    peer.read_to_end(&mut got).unwrap();
-    assert_eq!(got, [5; 100_000]);
+    assert_eq!(bench.read_all(reader), [5; 100_000]);
     bench.finish();
 }

@@ -2,15 +2,15 @@
 
 use overlapped::{ErrorKind, Event, Proactor, Status, Wait};
 
-use crate::harness::*;
+use crate::harness::proactor::*;
 
-both! {
+proactor_rules! {
     a_result_asked_for_too_early_is_incomplete_and_can_be_asked_for_again,
     the_state_is_readable_at_any_time,
     a_failed_operation_gives_its_buffer_back,
     a_reset_by_the_peer_is_reset,
     an_address_in_use_is_in_use,
-    a_result_is_waited_for_by_any_thread,
+    a_result_is_waited_for_by_any_thread: "another thread waits",
     accept_and_connect,
 }
 

@@ -3,36 +3,29 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::thread::ThreadId;
 
 use overlapped::{
     CompletionPort, ErrorKind, Event, Proactor, RoutineQueue, Wait, WaitSet, Woken, sleep_alertable, wait_alertable,
     wait_any,
 };
 
+use crate::harness::proactor::*;
+use crate::harness::tracked::*;
 use crate::harness::*;
 
-/// Says on which thread it was dropped.
-struct Dropped(mpsc::Sender<ThreadId>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        let _ = self.0.send(std::thread::current().id());
-    }
-}
-
-both! {
-    routines_run_only_in_alertable_waits_of_the_thread_that_started_them,
+proactor_rules! {
+    routines_run_only_in_alertable_waits_of_the_thread_that_started_them: "another thread waits too",
     those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends,
-    an_alertable_wait_ends_for_an_event_or_for_time,
+    an_alertable_wait_ends_for_an_event_or_for_time: "another thread sets the event",
     routines_are_never_nested_and_a_wait_runs_a_snapshot,
     a_routine_may_drop_what_it_was_about,
     a_routine_that_panics_is_contained,
-    own_routines_are_queued_from_any_thread,
+    own_routines_are_queued_from_any_thread: "another thread queues them",
     an_alertable_sleep_that_nothing_can_end_is_an_error,
     an_operation_with_a_routine_ignores_its_event,
     a_refused_start_runs_no_routine_and_gives_the_buffer_back,
     cancelling_by_name_runs_the_routine_once_with_cancelled,
+    models_mix,
 }
 
 fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(proactor: &Proactor) {
@@ -204,42 +197,6 @@ fn cancelling_by_name_runs_the_routine_once_with_cancelled(proactor: &Proactor) 
     assert!(!proactor.cancel(id));
 }
 
-/// The thread that started the operations ends: its routines are dropped there, called by nobody, and the operations end and let go.
-#[test]
-fn routines_of_a_thread_that_ends_are_dropped_there() {
-    let proactor = Proactor::new().unwrap();
-    let (socket, peer) = pair(&proactor);
-    let (tell, told) = mpsc::channel();
-    let thread = {
-        let socket = socket.clone();
-        let peer = peer.try_clone().unwrap();
-        let proactor = proactor.clone();
-        std::thread::spawn(move || {
-            for _ in 0..2 {
-                let kept = Dropped(tell.clone());
-                socket
-                    .recv(vec![0; 1])
-                    .on_complete(move |_| {
-                        drop(kept);
-                        panic!("nobody waits alertably");
-                    })
-                    .unwrap();
-            }
-            // One of them has ended before the thread does, one has not.
-            write(&peer, b"a");
-            until("one has ended", || proactor.live().operations == 1);
-            std::thread::current().id()
-        })
-    };
-    let id = thread.join().unwrap();
-    assert_eq!([told.recv().unwrap(), told.recv().unwrap()], [id, id]);
-    assert_eq!(proactor.live().buffers, 1, "the other still owns its buffer");
-    write(&peer, b"b");
-    until("it ends", || proactor.live().buffers == 0);
-    drop(socket);
-    finish(&proactor);
-}
-
 #[test]
 fn a_routine_queue_of_a_thread_that_has_ended_is_closed() {
     let queue = std::thread::spawn(|| RoutineQueue::of_this_thread().unwrap()).join().unwrap();
@@ -247,10 +204,8 @@ fn a_routine_queue_of_a_thread_that_has_ended_is_closed() {
 }
 
 /// The four ways in one program, on one thread and one socket.
-#[test]
-fn models_mix() {
-    let proactor = Proactor::local().unwrap();
-    let (socket, peer) = pair(&proactor);
+fn models_mix(proactor: &Proactor) {
+    let (socket, peer) = pair(proactor);
     let port = CompletionPort::new(1, 8);
     socket.associate(&port, 3).unwrap();
     let event = Event::new();
@@ -262,12 +217,10 @@ fn models_mix() {
     let last = socket.recv(vec![0; 1]).start().unwrap();
     write(&peer, b"abcd");
     assert_eq!(overlapped::block_on(last).unwrap().unwrap().buf, b"d");
-    assert!(event.wait(Wait::Poll).unwrap());
+    assert!(event.wait(WAIT).unwrap());
     assert_eq!(end(first).unwrap().buf, b"a");
-    assert_eq!(sleep_alertable(Wait::Poll).unwrap(), 1);
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(routine.get(), b'b');
-    let mut packet = port.get(Wait::Poll).unwrap().unwrap();
+    let mut packet = port.get(WAIT).unwrap().unwrap();
     assert_eq!(packet.result::<overlapped::Received<Vec<u8>>>().unwrap().buf, b"c");
-    drop(socket);
-    finish(&proactor);
 }

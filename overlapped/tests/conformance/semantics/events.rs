@@ -1,23 +1,24 @@
 //! Waiting for events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::{ErrorKind, Event, Proactor, Wait, WaitSet, wait_all, wait_any};
 
+use crate::harness::proactor::*;
 use crate::harness::*;
 
-both! {
-    an_event_is_signalled_until_it_is_reset_by_any_thread,
+proactor_rules! {
+    an_event_is_signalled_until_it_is_reset_by_any_thread: "other threads set it",
     of_several_that_are_signalled_the_lowest_is_reported,
-    waiting_for_all_is_atomic,
-    a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once,
+    waiting_for_all_is_atomic: "another thread sets them",
+    a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once: "another thread sets it",
     a_wait_on_nothing_is_an_error,
     a_time_out_of_zero_polls,
     polling_an_event_lets_its_operation_end,
     a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled,
-    a_set_changes_under_a_wait,
+    a_set_changes_under_a_wait: "another thread changes it",
     many_operations_of_many_sockets_are_told_through_one_set,
 }
 
@@ -198,22 +199,4 @@ fn many_operations_of_many_sockets_are_told_through_one_set(proactor: &Proactor)
             }
         }
     }
-}
-
-/// A waker runs on the proactor's own thread, which must not wait for what only it can bring about.
-#[test]
-fn a_wait_on_the_proactors_own_thread_would_deadlock() {
-    let proactor = Proactor::new().unwrap();
-    let (socket, peer) = pair(&proactor);
-    let (tell, told) = mpsc::channel();
-    let never = Event::new();
-    let waker = waker(move || _ = tell.send(never.wait(Wait::Forever).unwrap_err().kind()));
-    let mut receive = socket.recv(vec![0; 8]).start().unwrap();
-    let mut context = std::task::Context::from_waker(&waker);
-    assert!(std::pin::Pin::new(&mut receive).poll(&mut context).is_pending());
-    write(&peer, b"x");
-    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ErrorKind::WouldDeadlock);
-    assert_eq!(end(receive).unwrap().buf, b"x", "and it goes on");
-    drop(socket);
-    finish(&proactor);
 }

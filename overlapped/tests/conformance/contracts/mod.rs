@@ -1,0 +1,9 @@
+//! The contracts of the I/O floor, each with rules named after it.
+
+mod bounded;
+mod closing;
+#[cfg(unix)]
+mod descriptors;
+mod ending;
+mod order;
+mod ownership;

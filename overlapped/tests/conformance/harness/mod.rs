@@ -1,0 +1,38 @@
+//! What the tests stand on: where a rule is run, peers to talk to, and an end that counts what is left.
+//!
+//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this system, [`proactor_rules!`] on a proactor of every kind on every
+//! backend. A rule that cannot be run on the simulated network says why, in one line, where it is listed.
+
+pub(crate) mod bench;
+pub(crate) mod peers;
+pub(crate) mod place;
+pub(crate) mod proactor;
+#[macro_use]
+mod rules;
+pub(crate) mod tracked;
+
+use std::time::Duration;
+
+/// How long anything is waited for. Nothing should take so long; no test hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Bytes of which each stretch is different.
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
+    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+/// Runs one test of this binary in a process of its own, for what is counted by the process. `true` in that process.
+pub(crate) fn alone(test: &str) -> bool {
+    if std::env::var_os("ALONE").is_some() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("ALONE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "there is no test {test}: {said}");
+    false
+}

@@ -1,0 +1,127 @@
+//! The other ends: sockets of the system, used without this crate.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use overlapped::{Address, Stream};
+use socket2::{SockRef, Socket};
+
+use super::PATIENCE;
+
+/// A kind of connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    #[cfg(unix)]
+    Unix,
+}
+
+impl Transport {
+    /// Two connected sockets of the system.
+    pub(crate) fn streams(self) -> (Stream, System) {
+        match self {
+            Transport::Tcp => {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                ours.set_nodelay(true).unwrap();
+                let (peer, _) = listener.accept().unwrap();
+                peer.set_nodelay(true).unwrap();
+                (ours.into(), System::new(peer.into(), self))
+            }
+            #[cfg(unix)]
+            Transport::Unix => {
+                let (ours, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+                (ours.into(), System::new(peer.into(), self))
+            }
+        }
+    }
+}
+
+/// A connection of the system. Its reads and writes block, though not for ever.
+#[derive(Debug)]
+pub(crate) struct System {
+    socket: Socket,
+    transport: Transport,
+}
+
+impl System {
+    fn new(socket: Socket, transport: Transport) -> System {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        System { socket, transport }
+    }
+
+    /// Connects to a listener.
+    pub(crate) fn connect(address: &Address) -> System {
+        match address {
+            Address::Ip(address) => System::new(TcpStream::connect(address).unwrap().into(), Transport::Tcp),
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                System::new(std::os::unix::net::UnixStream::connect(path).unwrap().into(), Transport::Unix)
+            }
+            other => panic!("nobody can connect to {other}"),
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> Address {
+        match self.socket.local_addr().unwrap().as_socket() {
+            Some(address) => address.into(),
+            None => Address::Unnamed,
+        }
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.socket).write_all(bytes)
+    }
+
+    /// What one read brings; nothing is the end of the stream.
+    pub(crate) fn read(&self, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let got = (&self.socket).read(&mut bytes)?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
+    pub(crate) fn read_exact(&self, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut read = vec![0; bytes];
+        (&self.socket).read_exact(&mut read)?;
+        Ok(read)
+    }
+
+    pub(crate) fn read_to_end(&self) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        (&self.socket).read_to_end(&mut read)?;
+        Ok(read)
+    }
+
+    pub(crate) fn shut_down_sending(&self) {
+        self.socket.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    pub(crate) fn again(&self) -> System {
+        System { socket: self.socket.try_clone().unwrap(), transport: self.transport }
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        self.socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    pub(crate) fn set_nonblocking(&self) {
+        self.socket.set_nonblocking(true).unwrap();
+    }
+
+    pub(crate) fn send_out_of_band(&self, bytes: &[u8]) {
+        assert_eq!(SockRef::from(&self.socket).send_out_of_band(bytes).unwrap(), bytes.len());
+    }
+
+    /// To be adopted.
+    pub(crate) fn into_stream(self) -> Stream {
+        match self.transport {
+            Transport::Tcp => TcpStream::from(self.socket).into(),
+            #[cfg(unix)]
+            Transport::Unix => std::os::unix::net::UnixStream::from(self.socket).into(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Where a rule is run: a backend, a kind of connection, and on the simulated network a seed.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use overlapped::{Backend, Driver, DriverConfig};
+
+use super::bench::Bench;
+use super::peers::Transport;
+
+/// Names backends that this machine is known to be without, with commas between: `PROACTOR_TEST_WITHOUT=uring`. Their tests then pass without having been run.
+const WITHOUT: &str = "PROACTOR_TEST_WITHOUT";
+
+/// Where a rule is run.
+pub(crate) struct On {
+    pub(crate) backend: Backend,
+    pub(crate) transport: Transport,
+}
+
+impl On {
+    pub(crate) fn new(backend: Backend) -> On {
+        On { backend, transport: Transport::Tcp }
+    }
+
+    /// The same with connections of another kind.
+    pub(crate) fn over(&self, transport: Transport) -> On {
+        On { transport, ..On::new(self.backend) }
+    }
+
+    /// The backend's name, as in the names of tests.
+    pub(crate) fn name(&self) -> &'static str {
+        name(self.backend)
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.backend == Backend::Sim || std::env::var_os("OWN").is_some()
+    }
+
+    /// More bytes than a connection takes while nobody reads at its other end.
+    pub(crate) fn flood(&self) -> usize {
+        if self.is_simulated() { 4 << 20 } else { 64 << 20 }
+    }
+
+    /// So many bytes where they are moved for real, fewer where it is done for many seeds.
+    pub(crate) fn many(&self, bytes: usize) -> usize {
+        if self.is_simulated() { bytes / 16 } else { bytes }
+    }
+
+    pub(crate) fn config(&self) -> DriverConfig {
+        DriverConfig { backend: Some(self.backend), ..DriverConfig::default() }
+    }
+
+    /// A driver, and what a test needs around it.
+    pub(crate) fn bench(&self) -> Bench {
+        self.bench_with(self.config())
+    }
+
+    /// The same with other limits: `config` is changed from [`config`](On::config).
+    pub(crate) fn bench_with(&self, config: DriverConfig) -> Bench {
+        Bench::new(Driver::new(config).unwrap(), self)
+    }
+}
+
+/// Runs a rule on a backend, or on the simulated network with many seeds.
+pub(crate) fn run(backend: Backend, rule: impl Fn(&On)) {
+    if is_there(backend) {
+        rule(&On::new(backend));
+    }
+}
+
+/// Whether tests can be run on a backend. One that cannot be had fails them, unless it is named in `PROACTOR_TEST_WITHOUT`; that is then said, once.
+pub(crate) fn is_there(backend: Backend) -> bool {
+    static TRIED: Mutex<BTreeMap<String, Result<bool, String>>> = Mutex::new(BTreeMap::new());
+    if backend == Backend::Sim {
+        return true;
+    }
+    let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = tried.entry(name(backend).to_owned()).or_insert_with(|| {
+        let Err(error) = Driver::new(On::new(backend).config()) else { return Ok(true) };
+        let without = std::env::var(WITHOUT).unwrap_or_default();
+        if !without.split(',').any(|without| without.trim() == name(backend)) {
+            return Err(error.to_string());
+        }
+        // Past the harness, which keeps what tests that pass have printed.
+        let _ = writeln!(std::io::stderr(), "\nNOT RUN on {}, as {WITHOUT} says: {error}", name(backend));
+        Ok(false)
+    });
+    match found {
+        Ok(there) => *there,
+        Err(error) => panic!("{} cannot be had here, and {WITHOUT} does not name it: {error}", name(backend)),
+    }
+}
+
+fn name(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Uring => "uring",
+        Backend::Poll => "poll",
+        Backend::Winsock => "winsock",
+        _ => "sim",
+    }
+}
+
+/// Whether this is Wine, which departs from Windows in a single expectation; the reason is for the reader. Never true on another system.
+#[cfg_attr(not(windows), expect(dead_code, reason = "expectations that only Wine misses are on Windows"))]
+pub(crate) fn wine_departs(_reason: &str) -> bool {
+    #[cfg(windows)]
+    {
+        #[link(name = "kernel32")]
+        unsafe extern "system" {
+            fn GetModuleHandleA(name: *const u8) -> *mut std::ffi::c_void;
+            fn GetProcAddress(module: *mut std::ffi::c_void, name: *const u8) -> *mut std::ffi::c_void;
+        }
+        // SAFETY: plain calls with texts that end in a zero; a module of every process, whose handle is not to be given back.
+        unsafe {
+            !GetProcAddress(GetModuleHandleA(c"ntdll.dll".as_ptr().cast()), c"wine_get_version".as_ptr().cast())
+                .is_null()
+        }
+    }
+    #[cfg(not(windows))]
+    false
+}

@@ -1,0 +1,103 @@
+//! The few lines that pick a backend.
+
+/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this system.
+///
+/// A name may be followed by the reason why it cannot be run on the simulated network.
+macro_rules! rules {
+    ($($name:ident $(: $real:literal)?),* $(,)?) => {
+        backends!(rule [$(($name $($real)?))*]);
+    };
+}
+
+/// Runs each rule, a function of a proactor, on a proactor with a thread of its own and on one that is turned by the test's waits, on every backend. (The simulated
+/// network has only the second kind.)
+macro_rules! proactor_rules {
+    ($($name:ident $(: $real:literal)?),* $(,)?) => {
+        backends!(proactor_rule [$(($name $($real)?))*]);
+    };
+}
+
+/// As [`proactor_rules!`], for what concerns the proactor's own thread.
+macro_rules! threaded_rules {
+    ($($name:ident),* $(,)?) => {
+        backends!(threaded_rule [$(($name))*]);
+    };
+}
+
+macro_rules! backends {
+    ($kind:ident $rules:tt) => {
+        #[cfg(target_os = "linux")]
+        mod uring {
+            $kind!(Uring $rules);
+        }
+        #[cfg(unix)]
+        mod poll {
+            $kind!(Poll $rules);
+        }
+        #[cfg(windows)]
+        mod winsock {
+            $kind!(Winsock $rules);
+        }
+    };
+}
+
+macro_rules! rule {
+    (Sim [$(($name:ident $($real:literal)?))*]) => {
+        $(unless_real! { $($real)? =>
+            #[test]
+            fn $name() {
+                crate::harness::place::run(overlapped::Backend::Sim, super::$name);
+            }
+        })*
+    };
+    ($backend:ident [$(($name:ident $($real:literal)?))*]) => {
+        $(#[test]
+        fn $name() {
+            crate::harness::place::run(overlapped::Backend::$backend, super::$name);
+        })*
+    };
+}
+
+macro_rules! proactor_rule {
+    (Sim [$(($name:ident $($real:literal)?))*]) => {
+        mod local {
+            $(unless_real! { $($real)? =>
+                #[test]
+                fn $name() {
+                    crate::harness::proactor::local(overlapped::Backend::Sim, super::super::$name);
+                }
+            })*
+        }
+    };
+    ($backend:ident [$(($name:ident $($real:literal)?))*]) => {
+        mod threaded {
+            $(#[test]
+            fn $name() {
+                crate::harness::proactor::threaded(overlapped::Backend::$backend, super::super::$name);
+            })*
+        }
+        mod local {
+            $(#[test]
+            fn $name() {
+                crate::harness::proactor::local(overlapped::Backend::$backend, super::super::$name);
+            })*
+        }
+    };
+}
+
+macro_rules! threaded_rule {
+    (Sim $rules:tt) => {};
+    ($backend:ident [$(($name:ident))*]) => {
+        mod threaded {
+            $(#[test]
+            fn $name() {
+                crate::harness::proactor::threaded(overlapped::Backend::$backend, super::super::$name);
+            })*
+        }
+    };
+}
+
+macro_rules! unless_real {
+    (=> $($test:tt)*) => { $($test)* };
+    ($real:literal => $($test:tt)*) => {};
+}

@@ -1,0 +1,78 @@
+//! Things that are counted when they are dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::ThreadId;
+
+use overlapped::{RecvBuf, SendBuf};
+
+/// A number that several threads count up.
+#[derive(Clone, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    pub(crate) fn up(&self) -> usize {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(crate) fn down(&self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A buffer that counts how many of its kind there are.
+pub(crate) struct Tracked {
+    pub(crate) bytes: Vec<u8>,
+    living: Counter,
+}
+
+impl Tracked {
+    pub(crate) fn new(bytes: Vec<u8>, living: &Counter) -> Tracked {
+        living.up();
+        Tracked { bytes, living: living.clone() }
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.living.down();
+    }
+}
+
+// SAFETY: as the vector's own.
+unsafe impl RecvBuf for Tracked {
+    fn parts(&self) -> usize {
+        RecvBuf::parts(&self.bytes)
+    }
+    fn part_mut(&mut self, i: usize) -> (*mut u8, usize) {
+        self.bytes.part_mut(i)
+    }
+    unsafe fn set_received(&mut self, bytes: usize) {
+        // SAFETY: what the caller says of this holds of the vector.
+        unsafe { self.bytes.set_received(bytes) }
+    }
+}
+
+// SAFETY: as the vector's own.
+unsafe impl SendBuf for Tracked {
+    fn parts(&self) -> usize {
+        SendBuf::parts(&self.bytes)
+    }
+    fn part(&self, i: usize) -> (*const u8, usize) {
+        self.bytes.part(i)
+    }
+}
+
+/// Says on which thread it was dropped.
+pub(crate) struct Dropped(pub(crate) mpsc::Sender<ThreadId>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send(std::thread::current().id());
+    }
+}

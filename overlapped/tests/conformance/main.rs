@@ -1,0 +1,7 @@
+//! One suite for every backend: see the table.
+
+#[macro_use]
+mod harness;
+
+mod contracts;
+mod semantics;
