@@ -154,6 +154,9 @@ pub(crate) enum Start {
     },
 }
 
+/// The most buffers that every system takes for one datagram (`IOV_MAX`).
+const MOST_PARTS_OF_A_DATAGRAM: usize = 1024;
+
 /// What a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -286,6 +289,10 @@ impl Start {
             (Start::Accept { .. }, _) => invalid("not a listener"),
             (_, Role::Listener) => invalid("a listener can only accept and be closed"),
             (_, Role::Stream) if of_datagrams => invalid("not a datagram socket"),
+            // A stream goes on behind what the system took; a datagram would be cut.
+            (_, Role::Datagram) if self.buf().is_some_and(|buf| buf.parts() > MOST_PARTS_OF_A_DATAGRAM) => {
+                invalid("a datagram of more than 1024 parts")
+            }
             (Start::RecvMulti { .. }, Role::Datagram) => invalid("datagrams are received with `recv_from_multi`"),
             (Start::Recv { flags, .. } | Start::Send { flags, .. }, Role::Datagram)
                 if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) =>

@@ -42,7 +42,7 @@ fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back(on: &On)
     bench.finish();
 }
 
-fn more_starts_than_the_submission_queue_has_entries(on: &On) {
+pub(super) fn more_starts_than_the_submission_queue_has_entries(on: &On) {
     let mut bench = on.bench_with(DriverConfig { submissions: 2, ..on.config() });
     let pairs: Vec<_> = (0..100).map(|_| bench.pair()).collect();
     let ids: Vec<_> = pairs.iter().map(|(socket, _)| bench.submit(Op::recv(*socket, vec![0u8; 10]))).collect();
@@ -58,7 +58,7 @@ fn more_starts_than_the_submission_queue_has_entries(on: &On) {
     bench.finish();
 }
 
-fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
+pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
     let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
     let (first, peer) = bench.pair();
@@ -90,7 +90,7 @@ fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     bench.finish();
 }
 
-fn one_flooding_peer_brings_no_more_than_its_share_a_turn(on: &On) {
+pub(super) fn one_flooding_peer_brings_no_more_than_its_share_a_turn(on: &On) {
     let mut bench = on.bench();
     let limited = bench.driver.report().features.iter().any(|f| f.name == "limit of a multishot receive" && f.used);
     // Without the kernel's help it stops at 32 buffers.

@@ -17,7 +17,7 @@ rules! {
     graceful_close_after_the_end_of_stream_still_sends_what_is_queued,
 }
 
-fn close_ends_what_is_in_flight_each_once_and_first(on: &On) {
+pub(super) fn close_ends_what_is_in_flight_each_once_and_first(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let mut ids = vec![bench.submit(Op::recv_multi(socket))];
@@ -38,7 +38,7 @@ fn close_ends_what_is_in_flight_each_once_and_first(on: &On) {
     bench.finish();
 }
 
-fn graceful_close_delivers_everything_although_input_is_left_unread(on: &On) {
+pub(super) fn graceful_close_delivers_everything_although_input_is_left_unread(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.many(2_800_000));
@@ -52,7 +52,7 @@ fn graceful_close_delivers_everything_although_input_is_left_unread(on: &On) {
     bench.finish();
 }
 
-fn graceful_close_gives_up_after_its_linger_also_while_flushing(on: &On) {
+pub(super) fn graceful_close_gives_up_after_its_linger_also_while_flushing(on: &On) {
     for flushing in [false, true] {
         let mut bench = on.bench();
         let (socket, peer) = bench.pair();
@@ -92,7 +92,7 @@ fn abort_resets_the_connection(on: &On) {
     bench.finish();
 }
 
-fn graceful_close_after_the_end_of_stream_still_sends_what_is_queued(on: &On) {
+pub(super) fn graceful_close_after_the_end_of_stream_still_sends_what_is_queued(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     bench.shut_down_sending(&peer);

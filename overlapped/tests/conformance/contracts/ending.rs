@@ -22,7 +22,7 @@ rules! {
     a_shutdown_waits_for_the_sends_before_it,
 }
 
-fn one_last_completion_for_every_kind_that_is_cancelled(on: &On) {
+pub(super) fn one_last_completion_for_every_kind_that_is_cancelled(on: &On) {
     let mut bench = on.bench();
     let (listener, _) = bench.listen();
     let (other, _) = bench.listen();
@@ -55,7 +55,7 @@ fn one_last_completion_for_every_kind_that_is_cancelled(on: &On) {
     bench.finish();
 }
 
-fn one_last_completion_after_all_results_of_a_multishot_receive(on: &On) {
+pub(super) fn one_last_completion_after_all_results_of_a_multishot_receive(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_multi(socket));
@@ -178,7 +178,7 @@ fn identity_a_name_never_means_a_later_operation_or_socket(on: &On) {
     bench.finish();
 }
 
-fn cancel_racing_success_ends_once_and_loses_no_byte(on: &On) {
+pub(super) fn cancel_racing_success_ends_once_and_loses_no_byte(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let (mut got, mut cancelled, mut count) = (Vec::new(), 0, 0u32);
@@ -210,7 +210,7 @@ fn cancel_racing_success_ends_once_and_loses_no_byte(on: &On) {
     bench.finish();
 }
 
-fn cancel_racing_packets_loses_no_byte(on: &On) {
+pub(super) fn cancel_racing_packets_loses_no_byte(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.many(4 << 20));
@@ -276,7 +276,7 @@ fn wake_ups_and_mail_end_a_wait_from_any_thread(on: &On) {
     bench.finish();
 }
 
-fn a_shutdown_waits_for_the_sends_before_it(on: &On) {
+pub(super) fn a_shutdown_waits_for_the_sends_before_it(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     bench.submit(Op::send(socket, vec![1u8; on.many(16 << 20)]));

@@ -2,8 +2,11 @@
 
 mod bounded;
 mod closing;
+mod datagrams;
 #[cfg(unix)]
 mod descriptors;
 mod ending;
 mod order;
 mod ownership;
+#[cfg(unix)]
+mod unix;

@@ -17,7 +17,7 @@ rules! {
     wait_all_cut_short_by_the_end_or_a_cancel_delivers_what_came,
 }
 
-fn order_receives_started_on_one_socket_are_filled_in_the_order_of_starting(on: &On) {
+pub(super) fn order_receives_started_on_one_socket_are_filled_in_the_order_of_starting(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let ids: Vec<_> = (0..6).map(|_| bench.submit(Op::recv_with(socket, vec![0u8; 100], Flags::WAIT_ALL))).collect();
@@ -33,7 +33,7 @@ fn order_receives_started_on_one_socket_are_filled_in_the_order_of_starting(on: 
     bench.finish();
 }
 
-fn order_sends_started_on_one_socket_leave_whole_and_in_order(on: &On) {
+pub(super) fn order_sends_started_on_one_socket_leave_whole_and_in_order(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.many(8 << 20));
@@ -54,7 +54,7 @@ fn order_sends_started_on_one_socket_leave_whole_and_in_order(on: &On) {
     bench.finish();
 }
 
-fn order_is_kept_by_the_others_when_one_in_the_middle_is_cancelled(on: &On) {
+pub(super) fn order_is_kept_by_the_others_when_one_in_the_middle_is_cancelled(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let ids: Vec<_> = (0..5).map(|_| bench.submit(Op::recv_with(socket, vec![0u8; 10], Flags::WAIT_ALL))).collect();
@@ -73,7 +73,7 @@ fn order_is_kept_by_the_others_when_one_in_the_middle_is_cancelled(on: &On) {
     bench.finish();
 }
 
-fn whole_sends_complete_once_with_every_byte_and_the_end_of_stream_is_zero(on: &On) {
+pub(super) fn whole_sends_complete_once_with_every_byte_and_the_end_of_stream_is_zero(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let bytes = Bytes::from(pattern(on.many(32 << 20)));
@@ -92,7 +92,7 @@ fn whole_sends_complete_once_with_every_byte_and_the_end_of_stream_is_zero(on: &
     bench.finish();
 }
 
-fn whole_sends_that_are_cut_short_say_how_far_they_came_and_break_the_stream(on: &On) {
+pub(super) fn whole_sends_that_are_cut_short_say_how_far_they_came_and_break_the_stream(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let first = bench.submit(Op::send(socket, vec![1u8; on.flood()]));
@@ -107,7 +107,7 @@ fn whole_sends_that_are_cut_short_say_how_far_they_came_and_break_the_stream(on:
     bench.finish();
 }
 
-fn scatter_and_gather_over_more_parts_than_the_system_takes_at_once(on: &On) {
+pub(super) fn scatter_and_gather_over_more_parts_than_the_system_takes_at_once(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let bytes = pattern(3000 * 7);
@@ -125,7 +125,7 @@ fn scatter_and_gather_over_more_parts_than_the_system_takes_at_once(on: &On) {
     bench.finish();
 }
 
-fn flags_peek_leaves_the_bytes_and_a_buffer_without_room_waits_for_readability(on: &On) {
+pub(super) fn flags_peek_leaves_the_bytes_and_a_buffer_without_room_waits_for_readability(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let ready = bench.submit(Op::recv(socket, Box::<[u8]>::default()));
@@ -141,7 +141,7 @@ fn flags_peek_leaves_the_bytes_and_a_buffer_without_room_waits_for_readability(o
     bench.finish();
 }
 
-fn wait_all_cut_short_by_the_end_or_a_cancel_delivers_what_came(on: &On) {
+pub(super) fn wait_all_cut_short_by_the_end_or_a_cancel_delivers_what_came(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_with(socket, vec![0u8; 100], Flags::WAIT_ALL));

@@ -55,7 +55,7 @@ unsafe impl RecvBuf for Counted {
     }
 }
 
-fn dropping_a_driver_with_every_kind_in_flight_ends_and_drops_each_buffer_once(on: &On) {
+pub(super) fn dropping_a_driver_with_every_kind_in_flight_ends_and_drops_each_buffer_once(on: &On) {
     for settled in [false, true] {
         let mut bench = on.bench();
         let ends = Rc::new(Cell::new(0));
@@ -106,7 +106,7 @@ fn an_accepted_connection_that_nobody_takes_is_closed(on: &On) {
     bench.finish();
 }
 
-fn a_packet_outlives_its_driver(on: &On) {
+pub(super) fn a_packet_outlives_its_driver(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_multi(socket));
@@ -116,7 +116,7 @@ fn a_packet_outlives_its_driver(on: &On) {
     assert_eq!(&packet[..], b"kept");
 }
 
-fn a_released_connection_lives_on_in_another_driver(on: &On) {
+pub(super) fn a_released_connection_lives_on_in_another_driver(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let stream = bench.driver.release(socket).unwrap();
@@ -154,7 +154,7 @@ fn assert_is_over(read: std::io::Result<usize>) {
     }
 }
 
-fn a_connection_that_was_non_blocking_is_waited_for_all_the_same(on: &On) {
+pub(super) fn a_connection_that_was_non_blocking_is_waited_for_all_the_same(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     if let Peer::System(peer) = &peer {

@@ -1,7 +1,7 @@
 //! Waiting for events.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use overlapped::{ErrorKind, Event, Proactor, Wait, WaitSet, wait_all, wait_any};
