@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, Flags, MailError, Op, Outcome, ShutdownHow, Wait, mailbox};
+use overlapped::{ErrorKind, Flags, MailError, Op, Outcome, ShutdownHow, Wait, mailbox};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};
@@ -135,9 +135,8 @@ fn errors_of_the_system_are_completions_with_kind_and_address(on: &On) {
     bench.close(socket);
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv(socket, vec![0u8; 10]));
-    let other = bench.adopt_peer(peer);
-    let abort = bench.submit(Op::close(other, CloseMode::Abort));
-    assert!(bench.outcome_of(abort).is_ok());
+    bench.settle();
+    bench.reset(peer);
     assert_eq!(bench.kind_of(recv), ErrorKind::Reset);
     bench.close(socket);
     bench.finish();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::{Backend, Driver, DriverConfig, Network};
 
 use super::bench::Bench;
 use super::peers::Transport;
@@ -12,20 +12,25 @@ use super::peers::Transport;
 /// Names backends that this machine is known to be without, with commas between: `PROACTOR_TEST_WITHOUT=uring`. Their tests then pass without having been run.
 const WITHOUT: &str = "PROACTOR_TEST_WITHOUT";
 
+/// On how many simulated networks each rule is run.
+const SEEDS: u64 = 20;
+
 /// Where a rule is run.
 pub(crate) struct On {
     pub(crate) backend: Backend,
     pub(crate) transport: Transport,
+    /// The simulated one.
+    pub(crate) network: Option<Network>,
 }
 
 impl On {
     pub(crate) fn new(backend: Backend) -> On {
-        On { backend, transport: Transport::Tcp }
+        On { backend, transport: Transport::Tcp, network: None }
     }
 
     /// The same with connections of another kind.
     pub(crate) fn over(&self, transport: Transport) -> On {
-        On { transport, ..On::new(self.backend) }
+        On { transport, network: self.network.clone(), ..On::new(self.backend) }
     }
 
     /// The backend's name, as in the names of tests.
@@ -34,7 +39,7 @@ impl On {
     }
 
     pub(crate) fn is_simulated(&self) -> bool {
-        self.backend == Backend::Sim || std::env::var_os("OWN").is_some()
+        self.backend == Backend::Sim
     }
 
     /// More bytes than a connection takes while nobody reads at its other end.
@@ -48,7 +53,7 @@ impl On {
     }
 
     pub(crate) fn config(&self) -> DriverConfig {
-        DriverConfig { backend: Some(self.backend), ..DriverConfig::default() }
+        DriverConfig { backend: Some(self.backend), network: self.network.clone(), ..DriverConfig::default() }
     }
 
     /// A driver, and what a test needs around it.
@@ -64,17 +69,32 @@ impl On {
 
 /// Runs a rule on a backend, or on the simulated network with many seeds.
 pub(crate) fn run(backend: Backend, rule: impl Fn(&On)) {
-    if is_there(backend) {
+    if backend == Backend::Sim {
+        each_seed(|network| rule(&On { network: Some(network), ..On::new(backend) }));
+    } else if is_there(backend) {
         rule(&On::new(backend));
+    }
+}
+
+/// Runs something on simulated networks that differ in all that is left to chance. A failure says on which.
+pub(crate) fn each_seed(run: impl Fn(Network)) {
+    struct Seed(u64);
+    impl Drop for Seed {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("on the simulated network with seed {}", self.0);
+            }
+        }
+    }
+    for seed in 0..SEEDS {
+        let seed = Seed(seed);
+        run(Network::new(seed.0));
     }
 }
 
 /// Whether tests can be run on a backend. One that cannot be had fails them, unless it is named in `PROACTOR_TEST_WITHOUT`; that is then said, once.
 pub(crate) fn is_there(backend: Backend) -> bool {
     static TRIED: Mutex<BTreeMap<String, Result<bool, String>>> = Mutex::new(BTreeMap::new());
-    if backend == Backend::Sim {
-        return true;
-    }
     let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
     let found = tried.entry(name(backend).to_owned()).or_insert_with(|| {
         let Err(error) = Driver::new(On::new(backend).config()) else { return Ok(true) };

@@ -64,7 +64,9 @@ pub(crate) fn threaded<How>(backend: Backend, rule: impl Rule<How>) {
 }
 
 pub(crate) fn local<How>(backend: Backend, rule: impl Rule<How>) {
-    if place::is_there(backend) {
+    if backend == Backend::Sim {
+        place::each_seed(|network| rule.hold(Own::Local(Proactor::builder().network(&network).local().unwrap())));
+    } else if place::is_there(backend) {
         rule.hold(Own::Local(Proactor::builder().backend(backend).local().unwrap()));
     }
 }
@@ -173,7 +175,7 @@ impl Busy<(), Sent<Vec<u8>>> {
 
 /// Whether the proactor's network is simulated.
 pub(crate) fn is_simulated(proactor: &Proactor) -> bool {
-    proactor.report().backend == Backend::Sim || std::env::var_os("OWN").is_some()
+    proactor.report().backend == Backend::Sim
 }
 
 /// More bytes than a connection takes while nobody reads at its other end; or fewer of what is moved for real, where it is done for many seeds.
