@@ -55,6 +55,13 @@ pub(super) enum Found {
     Failed(i32),
 }
 
+/// The first `bytes` bytes.
+fn first(queue: &VecDeque<u8>, bytes: usize) -> Vec<u8> {
+    let (front, back) = queue.as_slices();
+    let (front, rest) = front.split_at_checked(bytes).unwrap_or((front, &back[..bytes.saturating_sub(front.len())]));
+    if front.len() == bytes { front.to_vec() } else { [front, rest].concat() }
+}
+
 impl StreamEnd {
     pub(super) fn new(other: u64, listener: Option<u64>) -> StreamEnd {
         StreamEnd {
@@ -184,16 +191,17 @@ impl State {
         if short && !peek && bytes > 1 {
             bytes = 1 + (spread % (bytes as u64 - 1)) as usize;
         }
+        let found = first(&end.arrived, bytes);
         if peek {
-            return Found::Bytes(end.arrived.range(..bytes).copied().collect());
+            return Found::Bytes(found);
         }
-        let taken = end.arrived.drain(..bytes).collect();
+        end.arrived.drain(..bytes);
         let other = end.other;
         if bytes > 0 {
             let at = self.arrival();
             self.plan(at, Happening::Room { to: other, bytes });
         }
-        Found::Bytes(taken)
+        Found::Bytes(found)
     }
 
     /// How many of `wanted` bytes a send would take now: none, if there is no room.
