@@ -39,6 +39,8 @@ pub(super) struct StreamEnd {
     last_arrival: Time,
     /// Bytes sent of which this end does not know that the peer has received them.
     outstanding: usize,
+    /// Bytes received of which the peer has not been told.
+    unannounced: usize,
     /// This end has ended its stream.
     fin_sent: bool,
     /// This end has reset the connection.
@@ -74,6 +76,7 @@ impl StreamEnd {
             under_way: VecDeque::new(),
             last_arrival: Time::ZERO,
             outstanding: 0,
+            unannounced: 0,
             fin_sent: false,
             reset_sent: false,
         }
@@ -196,12 +199,26 @@ impl State {
             return Found::Bytes(found);
         }
         end.arrived.drain(..bytes);
-        let other = end.other;
-        if bytes > 0 {
-            let at = self.arrival();
-            self.plan(at, Happening::Room { to: other, bytes });
-        }
+        end.unannounced += bytes;
+        self.announce_room(id);
         Found::Bytes(found)
+    }
+
+    /// Tells the peer that there is room again: when it is worth a send, or when there is nothing to come that would make it more. News of every few bytes
+    /// would be answered with as few, for ever.
+    fn announce_room(&mut self, id: u64) {
+        let enough = self.sockets.get(&id).map_or(1, |socket| socket.receive_bytes.div_ceil(4));
+        let Some(end) = self.end(id) else { return };
+        let (to, bytes, waits) = (end.other, end.unannounced, !end.arrived.is_empty());
+        let more = waits || self.end(to).is_some_and(|peer| !peer.under_way.is_empty());
+        if bytes == 0 || bytes < enough && more {
+            return;
+        }
+        if let Some(end) = self.end(id) {
+            end.unannounced = 0;
+        }
+        let at = self.arrival();
+        self.plan(at, Happening::Room { to, bytes });
     }
 
     /// How many of `wanted` bytes a send would take now: none, if there is no room.
