@@ -62,6 +62,9 @@ pub struct StreamOptions {
     pub nodelay: bool,
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is still there. `None`: never.
     pub keep_alive: Option<Duration>,
+    /// `TCP_USER_TIMEOUT`: how long sent bytes may go unacknowledged, or be kept from a peer whose window is closed, until the system gives the connection
+    /// up; in milliseconds, of which it is at least one. `None` leaves it to the system. Linux only: elsewhere it is an error of kind `Unsupported`.
+    pub user_timeout: Option<Duration>,
     /// Bytes of the system's receive buffer; `None` leaves it to the system, which adapts it.
     pub receive_buffer: Option<usize>,
     /// Bytes of the system's send buffer; `None` leaves it to the system, which adapts it.
@@ -71,7 +74,7 @@ pub struct StreamOptions {
 impl Default for StreamOptions {
     /// `TCP_NODELAY`, the rest as the system has it.
     fn default() -> StreamOptions {
-        StreamOptions { nodelay: true, keep_alive: None, receive_buffer: None, send_buffer: None }
+        StreamOptions { nodelay: true, keep_alive: None, user_timeout: None, receive_buffer: None, send_buffer: None }
     }
 }
 
@@ -93,6 +96,7 @@ fn apply(socket: SockRef<'_>, options: &StreamOptions, tcp: bool) -> io::Result<
             Some(idle) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(idle))?,
             None => socket.set_keepalive(false)?,
         }
+        os::set_user_timeout(&socket, options.user_timeout)?;
     }
     set_buffers(socket, options.receive_buffer, options.send_buffer)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -45,6 +46,18 @@ pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
 /// port.)
 pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
+}
+
+/// How long sent bytes may go unacknowledged.
+#[cfg(target_os = "linux")]
+pub(super) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {
+    // Zero milliseconds would mean the system's default.
+    stream.set_tcp_user_timeout(timeout.map(|timeout| timeout.max(Duration::from_millis(1))))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
+    timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)))
 }
 
 impl SystemSocket {
