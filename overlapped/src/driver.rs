@@ -457,6 +457,14 @@ impl Driver {
         self.cancel_slot(slot)
     }
 
+    /// Bytes that an operation in flight has moved so far, as far as the system has told; `None` if it has ended. For finding out whether a peer takes
+    /// anything at all of a large send.
+    ///
+    /// A readiness backend learns of every byte. With io_uring a send of at most 64 KiB is the kernel's until all of it is written, and with Winsock every send.
+    pub fn progress(&self, id: OpId) -> Option<u64> {
+        self.slots.find(id).map(|slot| self.slots[slot].progress)
+    }
+
     fn cancel_slot(&mut self, slot: u32) -> bool {
         if let What::Close { step, .. } = self.slots[slot].what {
             return self.hasten(slot, step);

@@ -34,6 +34,8 @@ use probe::Features;
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
+/// A send of no more is left to the kernel as a whole.
+const MOST_UNTOLD_BYTES: u64 = 64 * 1024;
 
 /// Kinds of request, the low byte of `user_data`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -208,8 +210,10 @@ impl Uring {
                 self.receive_pooled(Fd(handle.raw_fd()))
             }
             Request::Send { handle, buf, skip, flags } => {
-                // With MSG_WAITALL the kernel itself goes on after a short write, where it can.
-                let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+                // With MSG_WAITALL the kernel itself goes on after a short write, where it can. It does not tell of it, so a large send, in which
+                // much may happen, goes on by the driver.
+                let wait_all = if buf.total() - skip <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
+                let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
                 let fd = Fd(handle.raw_fd());
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
