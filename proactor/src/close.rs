@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The peer ended its stream; what was queued for it was sent.
@@ -18,6 +18,16 @@ pub enum CloseReason {
     TooSlow,
     /// A limit of the shard was reached.
     Limit,
+    /// No byte went either way for the [idle time-out](crate::Builder::idle_timeout).
+    Idle,
+    /// A packet was not complete within the [read time-out](crate::Builder::read_timeout).
+    ReadTimeout,
+    /// The peer took none of what was queued for it within the [write time-out](crate::Builder::write_timeout).
+    WriteTimeout,
+    /// There was no packet within the [handshake time-out](crate::Builder::handshake_timeout).
+    HandshakeTimeout,
+    /// It had lasted as long as a session [may](crate::Builder::lifetime).
+    Lifetime,
     /// The server was drained.
     Drained,
     /// The server was stopped.
@@ -33,6 +43,11 @@ impl fmt::Display for CloseReason {
             CloseReason::Reset => "the connection was reset",
             CloseReason::TooSlow => "the peer was too slow",
             CloseReason::Limit => "a limit was reached",
+            CloseReason::Idle => "nothing was sent or received for too long",
+            CloseReason::ReadTimeout => "a packet took too long to arrive",
+            CloseReason::WriteTimeout => "the peer took nothing for too long",
+            CloseReason::HandshakeTimeout => "the first packet took too long",
+            CloseReason::Lifetime => "it had lasted as long as it may",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

@@ -146,18 +146,22 @@ impl Deadlines {
     }
 
     /// What has come ends within a packet. Called when that begins and as often as it is so still; only a whole packet ends it, so that a byte now and then does not
-    /// put off the deadline.
-    pub(crate) fn partial(&mut self, now: Time) {
-        if !std::mem::replace(&mut self.is_partial, true) {
+    /// put off the deadline. Says whether there may be a new earliest deadline.
+    pub(crate) fn partial(&mut self, now: Time) -> bool {
+        let begins = !std::mem::replace(&mut self.is_partial, true);
+        if begins {
             self.partial = tick(now);
         }
+        begins
     }
 
-    /// There are bytes for the peer.
-    pub(crate) fn queued(&mut self, now: Time) {
-        if !std::mem::replace(&mut self.is_waiting, true) {
+    /// There are bytes for the peer. Says whether there may be a new earliest deadline.
+    pub(crate) fn queued(&mut self, now: Time) -> bool {
+        let begins = !std::mem::replace(&mut self.is_waiting, true);
+        if begins {
             self.waiting = tick(now);
         }
+        begins
     }
 
     /// The peer has taken bytes; `rest` says whether there are more for it.

@@ -1,20 +1,29 @@
 //! The server, from any thread.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use overlapped::{Address, MailError, Sender, Stream, WakeHandle};
 
 use crate::error::SendError;
+use crate::limits::{Admission, AdmissionLimits, Permit};
 use crate::session::SessionId;
+use crate::stats::Stats;
+
+/// A connection that has been admitted.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Address,
+    pub(crate) permit: Permit,
+}
 
 /// What shards are told by other threads.
 pub(crate) enum Mail {
     /// A connection, counted in the shard's load already.
-    Accepted(Stream, Address),
+    Accepted(Accepted),
     Send(SessionId, Bytes),
     Close(SessionId),
 }
@@ -38,15 +47,30 @@ pub(crate) struct Shared {
     pub(crate) phase: AtomicU8,
     /// How long draining may take, in nanoseconds.
     pub(crate) patience: AtomicU64,
+    pub(crate) admission: Admission,
+    /// What has been counted; how many sessions there are, admission knows.
+    stats: Mutex<Stats>,
 }
 
 impl Shared {
-    pub(crate) fn new(posts: Vec<Post>) -> Shared {
-        Shared { posts, phase: AtomicU8::new(RUNNING), patience: AtomicU64::new(0) }
+    pub(crate) fn new(posts: Vec<Post>, limits: AdmissionLimits) -> Shared {
+        Shared {
+            posts,
+            phase: AtomicU8::new(RUNNING),
+            patience: AtomicU64::new(0),
+            admission: Admission::new(limits),
+            stats: Mutex::default(),
+        }
+    }
+
+    /// The counts, to be added to.
+    pub(crate) fn stats(&self) -> MutexGuard<'_, Stats> {
+        // Nothing that holds it can panic half-way.
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn sessions(&self) -> usize {
-        self.posts.iter().map(|post| post.load.load(Ordering::Relaxed)).sum()
+        self.admission.sessions().0
     }
 
     pub(crate) fn tell(&self, phase: u8) {
@@ -80,6 +104,14 @@ impl Handle {
     /// Sessions there are now, on all shards.
     pub fn sessions(&self) -> usize {
         self.shared.sessions()
+    }
+
+    /// What the server has counted: sessions accepted, refused and closed, by reason.
+    pub fn stats(&self) -> Stats {
+        let (sessions, handshakes) = self.shared.admission.sessions();
+        let mut stats = self.shared.stats().clone();
+        (stats.sessions, stats.handshakes) = (sessions, handshakes);
+        stats
     }
 
     /// Queues bytes for a session. If the session has ended by the time they reach its shard they are dropped; if they do not

@@ -28,6 +28,12 @@ pub trait Handler: Clone + Send + 'static {
     /// Bytes have come. With raw bytes, a packet is whatever arrived at once, at least one byte and at most one receive buffer.
     fn received(&mut self, session: &Session, state: &mut Self::State, packet: &[u8]) -> Flow;
 
+    /// Nothing has been sent to the peer for as long as [`Builder::heartbeat`](crate::Builder::heartbeat) says: the moment to send something that shows the peer, and
+    /// every box on the way, that the connection is alive. Unless it is written, nothing is done.
+    fn heartbeat(&mut self, session: &Session, state: &mut Self::State) {
+        let _ = (session, state);
+    }
+
     /// The session has ended; nothing can be sent to it any more.
     fn closed(&mut self, id: SessionId, state: Self::State, reason: &CloseReason) {
         let _ = (id, state, reason);

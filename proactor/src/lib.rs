@@ -48,19 +48,19 @@
 mod acceptor;
 mod close;
 pub mod codec;
-#[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
 mod deadlines;
 mod error;
 mod handle;
 mod handler;
-#[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
 mod limits;
 mod outbox;
 mod server;
 mod session;
+mod settings;
 mod shard;
 mod simulation;
-#[cfg_attr(not(test), expect(dead_code, reason = "the shard is yet to use it"))]
+mod stats;
+mod watch;
 mod wheel;
 
 pub use close::CloseReason;
@@ -71,3 +71,4 @@ pub use limits::{Rate, Refusal};
 pub use server::{Builder, Server};
 pub use session::{Session, SessionId};
 pub use simulation::Simulation;
+pub use stats::Stats;

@@ -4,4 +4,6 @@ mod admission;
 mod bucket;
 
 pub use admission::Refusal;
+pub(crate) use admission::{Admission, AdmissionLimits, Permit};
+pub(crate) use bucket::Bucket;
 pub use bucket::Rate;

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, Network, Report, Sender, mailbox};
 
-use crate::acceptor::Acceptor;
+use crate::acceptor::{Acceptor, MOST_REFUSING};
 use crate::error::ServerError;
 use crate::handle::{Handle, Mail, Post, Shared};
 use crate::handler::Handler;
 use crate::session::{Core, SessionLimits};
+use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::simulation::Simulation;
 
@@ -29,7 +30,7 @@ pub struct Builder {
     pub(crate) shards: usize,
     driver: DriverConfig,
     outbox_bytes: usize,
-    max_sessions: usize,
+    pub(crate) settings: Settings,
     linger: Duration,
 }
 
@@ -63,12 +64,6 @@ impl Builder {
         self
     }
 
-    /// Sessions there may be at once, on all shards: 100,000 unless said otherwise. Whoever comes then is reset.
-    pub fn max_sessions(mut self, sessions: usize) -> Builder {
-        self.max_sessions = sessions;
-        self
-    }
-
     /// How long a graceful close waits for the peer to take what was sent and to end its stream: 5 s unless said otherwise.
     pub fn linger(mut self, linger: Duration) -> Builder {
         self.linger = linger;
@@ -93,11 +88,9 @@ impl Builder {
         if self.outbox_bytes < least {
             return config(format!("an outbox of {} bytes: at least {least}", self.outbox_bytes));
         }
-        if self.max_sessions == 0 || self.max_sessions > self.driver.sockets - self.binds.len() {
-            let most = self.driver.sockets - self.binds.len();
-            return config(format!("{} sessions: must be 1 to {most}", self.max_sessions));
-        }
-        Ok(())
+        // Beside its sessions the first shard has the listeners, and those who are being told why they are turned away.
+        let most = self.driver.sockets.saturating_sub(self.binds.len() + MOST_REFUSING);
+        self.settings.check(most).or_else(config)
     }
 
     /// Binds, listens and starts the shards' threads.
@@ -133,7 +126,8 @@ impl Builder {
             }
         };
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
-        let shared = Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect()));
+        let shared =
+            Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect(), self.settings.admission));
         for introduction in introduce {
             // A thread that is gone by now is found out by `wait`.
             let _ = introduction.send(Arc::clone(&shared));
@@ -177,14 +171,14 @@ impl Builder {
         };
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {
-            0 => Some(Acceptor::listen(&mut driver, &self.binds, self.max_sessions)?),
+            0 => Some(Acceptor::listen(&mut driver, &self.binds, &self.settings)?),
             _ => None,
         };
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
         let post = Post { mail, wake: driver.wake_handle(), load: Arc::new(AtomicUsize::new(0)) };
         let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
         let arrived = Arrived { index, post, addresses, report: driver.report().clone() };
-        let core = Core::new(driver, index as u16, limits);
+        let core = Core::new(driver, index as u16, limits, &self.settings);
         Ok((NewShard { core, handler, acceptor, inbox }, arrived))
     }
 
@@ -286,7 +280,7 @@ impl Server {
             shards: 0,
             driver: DriverConfig::default(),
             outbox_bytes: 256 * 1024,
-            max_sessions: 100_000,
+            settings: Settings::default(),
             linger: Duration::from_secs(5),
         }
     }

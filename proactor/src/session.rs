@@ -9,7 +9,10 @@ use overlapped::{Address, CloseMode, Driver, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
 use crate::error::SendError;
+use crate::limits::Permit;
 use crate::outbox::Outbox;
+use crate::settings::Settings;
+use crate::watch::{Watch, Watched};
 
 /// Names a session of a server: shard, slot and generation, so that it never means a later session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +40,8 @@ pub(crate) mod token {
     pub(crate) const SEND: u64 = 1;
     pub(crate) const CLOSE: u64 = 2;
     pub(crate) const ACCEPT: u64 = 3;
+    /// The acceptor's too: someone is told why they are turned away.
+    pub(crate) const REFUSE: u64 = 4;
 
     pub(crate) fn of(kind: u64, slot: u32) -> u64 {
         kind << 56 | u64::from(slot)
@@ -96,11 +101,12 @@ pub(crate) struct Entry {
     pub(crate) packets: u32,
     /// What arrived while it was not being handed packets.
     pub(crate) leftover: Vec<u8>,
+    pub(crate) watched: Watched,
 }
 
 impl Entry {
     pub(crate) fn is_held(&self) -> bool {
-        self.paused || self.throttled
+        self.paused || self.throttled || self.watched.over_rate
     }
 }
 
@@ -109,6 +115,7 @@ pub(crate) struct Core {
     pub(crate) driver: Driver,
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
+    pub(crate) watch: Watch,
     entries: Vec<Option<Entry>>,
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -124,8 +131,9 @@ const SPARE_BUFFERS: usize = 256;
 const SPARE_BYTES: usize = 64 * 1024;
 
 impl Core {
-    pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits) -> Core {
+    pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits, settings: &Settings) -> Core {
         Core {
+            watch: Watch::new(settings, driver.now()),
             driver,
             shard,
             limits,
@@ -142,7 +150,7 @@ impl Core {
         (0..self.entries.len() as u32).filter(|slot| self.entries[*slot as usize].is_some()).collect()
     }
 
-    pub(crate) fn insert(&mut self, socket: SocketId, peer: Address) -> u32 {
+    pub(crate) fn insert(&mut self, socket: SocketId, peer: Address, permit: Permit) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.generations.push(0);
@@ -165,19 +173,27 @@ impl Core {
             turn: 0,
             packets: 0,
             leftover: Vec::new(),
+            watched: self.watch.admit(permit),
         });
+        self.watch(slot);
         slot
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.generations[slot as usize] = entry.generation.wrapping_add(1);
+        self.watch.forget(slot);
         self.free.push(slot);
         Some(entry)
     }
 
     pub(crate) fn entry(&mut self, slot: u32) -> Option<&mut Entry> {
         self.entries.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// The watch, and whom it is to look at.
+    pub(crate) fn watch_and_entry(&mut self, slot: u32) -> (&mut Watch, Option<&mut Entry>) {
+        (&mut self.watch, self.entries.get_mut(slot as usize).and_then(Option::as_mut))
     }
 
     pub(crate) fn id(&self, slot: u32) -> Option<SessionId> {
@@ -201,6 +217,9 @@ impl Core {
         let throttle = entry.outbox.len() >= high && !std::mem::replace(&mut entry.throttled, true);
         if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id.slot);
+        }
+        if !bytes.is_empty() {
+            self.bytes_queued(id.slot);
         }
         if throttle {
             self.stop_receiving(id.slot);
@@ -254,7 +273,10 @@ impl Core {
         }
         let buf = entry.outbox.take();
         match self.driver.submit(Op::send(entry.socket, buf), token::of(token::SEND, slot)) {
-            Ok(_) => entry.sending = true,
+            Ok(op) => {
+                entry.sending = true;
+                self.send_started(slot, op);
+            }
             Err(rejected) => {
                 tracing::warn!("session of {}: {}", entry.peer, rejected.error);
                 self.begin_close(slot, CloseReason::Limit);
@@ -264,15 +286,23 @@ impl Core {
 
     /// Starts closing a session: in order where there is a peer to be answered, at once otherwise. The first reason stays.
     pub(crate) fn begin_close(&mut self, slot: u32, reason: CloseReason) {
-        let graceful = matches!(reason, CloseReason::ByPeer | CloseReason::ByHandler | CloseReason::Drained);
+        let graceful = matches!(
+            reason,
+            CloseReason::ByPeer
+                | CloseReason::ByHandler
+                | CloseReason::Drained
+                | CloseReason::Idle
+                | CloseReason::Lifetime
+        );
         let mode = match reason {
             _ if graceful => CloseMode::Graceful { linger: self.limits.linger },
-            CloseReason::TooSlow | CloseReason::Limit => CloseMode::Abort,
+            CloseReason::TooSlow | CloseReason::WriteTimeout | CloseReason::Limit => CloseMode::Abort,
             _ => CloseMode::Now,
         };
         let Some(entry) = self.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
         entry.reason = Some(reason);
         entry.leftover = Vec::new();
+        self.watch.forget(slot);
         if graceful {
             self.send_queued(slot);
         }
@@ -354,6 +384,7 @@ impl Session {
         if let Some(entry) = core.open(self.id) {
             entry.paused = true;
             core.stop_receiving(self.id.slot);
+            core.hold_changed(self.id.slot);
         }
     }
 
@@ -363,6 +394,7 @@ impl Session {
         if let Some(entry) = core.open(self.id) {
             entry.paused = false;
             core.pump_later(self.id.slot);
+            core.hold_changed(self.id.slot);
         }
     }
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, Completion, Live, Mailbox, Outcome, Stream, Time, Wait};
+use overlapped::{Address, Completion, Live, Mailbox, Outcome, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
 use crate::error::ServerError;
-use crate::handle::{DRAINING, Mail, RUNNING, STOPPING, Shared};
+use crate::handle::{Accepted, DRAINING, Mail, RUNNING, STOPPING, Shared};
 use crate::handler::{Flow, Handler};
+use crate::limits::Refusal;
 use crate::session::{Core, Session, token};
 
 /// Bytes of a packet made of what was kept while a session was held.
@@ -61,7 +62,7 @@ impl<H: Handler> Shard<H> {
     pub(crate) fn turn(&mut self) -> Result<bool, ServerError> {
         let wait = {
             let core = self.core.borrow();
-            match self.deadline {
+            match self.deadline() {
                 _ if !core.to_pump.is_empty() => Wait::Poll,
                 Some(deadline) => Wait::Until(deadline),
                 None => Wait::Forever,
@@ -73,7 +74,11 @@ impl<H: Handler> Shard<H> {
 
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait; says whether there was anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        self.core.borrow_mut().driver.turn(wait)?;
+        {
+            let mut core = self.core.borrow_mut();
+            core.driver.turn(wait)?;
+            core.watch.now = core.driver.now();
+        }
         self.turns += 1;
         let mut busy = self.look_at_phase();
         busy |= self.read_mail();
@@ -88,6 +93,8 @@ impl<H: Handler> Shard<H> {
             busy = true;
             self.completed(completion);
         }
+        // After what has come, so that what came in time is not said to be missing.
+        busy |= self.look_at_due();
         self.send_all();
         Ok(busy)
     }
@@ -99,7 +106,8 @@ impl<H: Handler> Shard<H> {
 
     /// The moment at which it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.deadline
+        let sessions = self.core.borrow().watch.earliest();
+        self.deadline.into_iter().chain(sessions).min()
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -133,6 +141,11 @@ impl<H: Handler> Shard<H> {
         {
             acceptor.close(&mut core.driver);
         }
+        if phase == STOPPING
+            && let Some(acceptor) = &self.acceptor
+        {
+            acceptor.hasten_refusals(&mut core.driver);
+        }
         self.phase = phase;
         if phase == DRAINING {
             let patience = Duration::from_nanos(self.shared.patience.load(Ordering::Acquire));
@@ -158,7 +171,7 @@ impl<H: Handler> Shard<H> {
         let any = !mail.is_empty();
         for mail in mail {
             match mail {
-                Mail::Accepted(stream, peer) => self.add_session(stream, peer),
+                Mail::Accepted(accepted) => self.add_session(accepted),
                 Mail::Send(id, bytes) => {
                     let mut core = self.core.borrow_mut();
                     if core.queue(id, &bytes) == Err(crate::error::SendError::Full) {
@@ -176,9 +189,10 @@ impl<H: Handler> Shard<H> {
         any
     }
 
-    fn add_session(&mut self, stream: Stream, peer: Address) {
+    fn add_session(&mut self, Accepted { stream, peer, permit }: Accepted) {
         if self.phase != RUNNING {
             stream.reset_on_drop();
+            self.shared.stats().count_refused(Refusal::Ending);
             return self.count_out();
         }
         let adopted = self.core.borrow_mut().driver.adopt(stream);
@@ -187,10 +201,12 @@ impl<H: Handler> Shard<H> {
             Err(rejected) => {
                 tracing::warn!("{peer} is refused: {}", rejected.error);
                 rejected.given.reset_on_drop();
+                self.shared.stats().count_refused(Refusal::ShardFull);
                 return self.count_out();
             }
         };
-        let slot = self.core.borrow_mut().insert(socket, peer.clone());
+        self.shared.stats().accepted += 1;
+        let slot = self.core.borrow_mut().insert(socket, peer.clone(), permit);
         if self.states.len() <= slot as usize {
             self.states.resize_with(slot as usize + 1, || None);
         }
@@ -221,9 +237,13 @@ impl<H: Handler> Shard<H> {
             token::SEND => self.sent(slot, completion),
             token::CLOSE => self.closed(slot),
             _ => {
-                let own = self.acceptor.as_mut().and_then(|acceptor| acceptor.completed(completion, &self.shared));
-                if let Some((stream, peer)) = own {
-                    self.add_session(stream, peer);
+                let own = self.acceptor.as_mut().and_then(|acceptor| {
+                    let mut core = self.core.borrow_mut();
+                    let now = core.watch.now;
+                    acceptor.completed(completion, &mut core.driver, now, &self.shared)
+                });
+                if let Some(accepted) = own {
+                    self.add_session(accepted);
                 }
             }
         }
@@ -237,7 +257,10 @@ impl<H: Handler> Shard<H> {
                 let limit = core.limits.leftover;
                 let Some(entry) = core.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
                 let spent = entry.turn == turn && entry.packets >= cap;
-                if !entry.is_held() && !spent && entry.leftover.is_empty() {
+                let at_once = !entry.is_held() && !spent && entry.leftover.is_empty();
+                core.bytes_came(slot, packet.len());
+                let Some(entry) = core.entry(slot) else { return };
+                if at_once {
                     drop(core);
                     return self.hand_over(slot, &packet);
                 }
@@ -284,7 +307,9 @@ impl<H: Handler> Shard<H> {
             let entry = core.entry(slot).expect("it has a name");
             entry.packets = if entry.turn == turn { entry.packets + 1 } else { 1 };
             entry.turn = turn;
-            Session { id, peer: entry.peer.clone(), core: Rc::clone(&self.core) }
+            let peer = entry.peer.clone();
+            core.packet_came(slot);
+            Session { id, peer, core: Rc::clone(&self.core) }
         };
         let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
         match catch_unwind(AssertUnwindSafe(|| handler.received(&session, state, packet))) {
@@ -335,6 +360,32 @@ impl<H: Handler> Shard<H> {
         }
     }
 
+    /// Looks at the sessions of which something may have run out; says whether there were any.
+    fn look_at_due(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            let (slot, heartbeat) = {
+                let mut core = self.core.borrow_mut();
+                let Some(slot) = core.watch.pop_due() else { break };
+                (slot, core.look_at(slot))
+            };
+            any = true;
+            if heartbeat {
+                self.heartbeat(slot);
+            }
+        }
+        any
+    }
+
+    fn heartbeat(&mut self, slot: u32) {
+        let Some(peer) = self.core.borrow_mut().entry(slot).map(|entry| entry.peer.clone()) else { return };
+        let session = self.session(slot, peer);
+        let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
+        if catch_unwind(AssertUnwindSafe(|| handler.heartbeat(&session, state))).is_err() {
+            self.core.borrow_mut().begin_close(slot, CloseReason::Panic);
+        }
+    }
+
     fn sent(&mut self, slot: u32, completion: Completion) {
         let mut core = self.core.borrow_mut();
         let buf = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok()).unwrap_or_default();
@@ -345,6 +396,8 @@ impl<H: Handler> Shard<H> {
             if completion.result.is_err() {
                 core.begin_close(slot, CloseReason::Reset);
             } else if entry.reason.is_none() {
+                core.bytes_taken(slot);
+                let Some(entry) = core.entry(slot) else { return };
                 let resume = entry.throttled && entry.outbox.len() <= low;
                 if resume {
                     entry.throttled = false;
@@ -368,6 +421,9 @@ impl<H: Handler> Shard<H> {
         };
         self.count_out();
         let reason = entry.reason.expect("a session is closed for a reason");
+        self.shared.stats().count_closed(reason);
+        // Its place is free, for its socket is closed.
+        drop(entry);
         if let Some(state) = self.states[slot as usize].take() {
             let handler = &mut self.handler;
             if catch_unwind(AssertUnwindSafe(|| handler.closed(id, state, &reason))).is_err() {

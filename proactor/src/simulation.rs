@@ -76,7 +76,8 @@ impl<H: Handler> Simulation<H> {
             arrived.push(arrival);
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
-        let shared = Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect()));
+        let shared =
+            Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect(), builder.settings.admission));
         let shards = made.into_iter().map(|shard| shard.introduce(Arc::clone(&shared))).collect();
         Ok(Simulation { network: network.clone(), shards, handle: Handle { shared }, addresses, report })
     }

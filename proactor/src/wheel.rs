@@ -65,6 +65,7 @@ impl Wheel {
     }
 
     /// Entries there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

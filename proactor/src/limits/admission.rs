@@ -13,8 +13,8 @@ use overlapped::Time;
 
 use super::bucket::{Bucket, Rate};
 
-/// Why a connection was refused when it came: it was reset, and never was a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a connection was refused when it came: it never was a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
     /// There were as many sessions as there may be.
@@ -25,6 +25,10 @@ pub enum Refusal {
     Handshakes,
     /// More came in a short time than may come.
     AcceptRate,
+    /// The shard that was to serve it had no room for it: its mailbox or its driver's table of sockets was full.
+    ShardFull,
+    /// The server was being drained or stopped.
+    Ending,
 }
 
 impl fmt::Display for Refusal {
@@ -34,6 +38,8 @@ impl fmt::Display for Refusal {
             Refusal::SessionsPerIp => "its address has as many sessions as it may have",
             Refusal::Handshakes => "as many sessions as may be wait for their first packet",
             Refusal::AcceptRate => "more come in a short time than may come",
+            Refusal::ShardFull => "its shard has no room for it",
+            Refusal::Ending => "the server is ending",
         })
     }
 }
@@ -49,21 +55,20 @@ pub(crate) struct AdmissionLimits {
     pub(crate) rate: Option<Rate>,
 }
 
-/// The acceptor's side.
+/// Who decides. It is asked by the acceptor, and would be as exact if it were asked by several.
 pub(crate) struct Admission {
     limits: AdmissionLimits,
-    bucket: Option<Bucket>,
     gate: Arc<Gate>,
 }
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Admission {
-        Admission { limits, bucket: None, gate: Arc::default() }
+        Admission { limits, gate: Arc::default() }
     }
 
     /// Admits a connection, or says which limit it met. Of a peer without an IP address (a Unix socket's) none is counted. One that is refused for
     /// another reason does not count towards the rate, so that an address over its limit takes nothing from others.
-    pub(crate) fn admit(&mut self, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
+    pub(crate) fn admit(&self, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
         let limits = &self.limits;
         let mut counts = self.gate.counts();
         if counts.sessions >= limits.sessions {
@@ -79,7 +84,7 @@ impl Admission {
             return Err(Refusal::Handshakes);
         }
         if let Some(rate) = limits.rate
-            && !self.bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
+            && !counts.bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
         {
             return Err(Refusal::AcceptRate);
         }
@@ -91,6 +96,12 @@ impl Admission {
         }
         drop(counts);
         Ok(Permit { gate: Arc::clone(&self.gate), prefix, shaking: true })
+    }
+
+    /// Sessions there are, and how many of them are in their handshake.
+    pub(crate) fn sessions(&self) -> (usize, usize) {
+        let counts = self.gate.counts();
+        (counts.sessions, counts.handshakes)
     }
 }
 
@@ -107,6 +118,8 @@ struct Counts {
     handshakes: usize,
     /// Only those that have sessions. Ordered rather than hashed: it needs no random seed, and nobody can choose addresses that collide.
     by_prefix: BTreeMap<Prefix, usize>,
+    /// Of the accept rate; full when the first comes.
+    bucket: Option<Bucket>,
 }
 
 impl Gate {
@@ -235,7 +248,7 @@ mod tests {
             handshakes in prop::option::of(1..6_usize),
             steps in prop::collection::vec(step(), 1..200),
         ) {
-            let mut admission = Admission::new(AdmissionLimits { per_ip, handshakes, ..limits(most) });
+            let admission = Admission::new(AdmissionLimits { per_ip, handshakes, ..limits(most) });
             // Who is there: index, permit, and whether it has had its first packet.
             let mut there: Vec<(u8, Permit, bool)> = Vec::new();
             for step in steps {
@@ -292,7 +305,7 @@ mod tests {
     #[test]
     fn a_storm_from_one_address_takes_nothing_from_the_rate_of_others() {
         let rate = Some(Rate::per_second(10));
-        let mut admission = Admission::new(AdmissionLimits { per_ip: Some(1), rate, ..limits(100) });
+        let admission = Admission::new(AdmissionLimits { per_ip: Some(1), rate, ..limits(100) });
         let _first = admission.admit(v4(1), Time::ZERO).unwrap_or_else(|refusal| panic!("{refusal}"));
         for _ in 0..1000 {
             assert_eq!(admission.admit(v4(1), Time::ZERO).err(), Some(Refusal::SessionsPerIp));
@@ -307,7 +320,7 @@ mod tests {
     fn permits_given_back_by_other_threads_in_a_storm() {
         const MOST: usize = 50;
         const PER_IP: usize = 7;
-        let mut admission = Admission::new(AdmissionLimits { per_ip: Some(PER_IP), ..limits(MOST) });
+        let admission = Admission::new(AdmissionLimits { per_ip: Some(PER_IP), ..limits(MOST) });
         let (there, of_ip) = (AtomicUsize::new(0), [const { AtomicUsize::new(0) }; 16]);
         let mut refused = 0;
         std::thread::scope(|scope| {

@@ -44,7 +44,7 @@ impl From<u32> for Rate {
 const TOKEN: i64 = 1_000_000_000;
 
 /// The state of one use of a rate: 16 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bucket {
     /// Billionths of a token; below nothing when more was charged than there was.
     level: i64,
