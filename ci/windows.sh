@@ -46,4 +46,4 @@ printf '\n== clients of this system\n'
 timeout 600 cargo test --locked --workspace --test examples
 # Not those of Unix sockets, SIGTERM and limits of open files.
 timeout 600 cargo test --locked --workspace --test program -- \
-    --skip unix_sockets:: --skip limits:: --skip sigterm --skip features_of_io_uring
+    --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring::

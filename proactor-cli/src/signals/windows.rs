@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
@@ -38,19 +38,20 @@ impl StopRequests {
     /// Calls `asked` for every request, on a thread of its own, for as long as the process lives. It is told how long ending may take.
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
-            loop {
-                asked(overlapped::block_on(poll_fn(|context| {
-                    let key =
-                        self.ctrl_c.poll_recv(context).is_ready() || self.ctrl_break.poll_recv(context).is_ready();
-                    if key {
-                        return Poll::Ready(Duration::MAX);
-                    }
-                    let end = self.close.poll_recv(context).is_ready()
-                        || self.logoff.poll_recv(context).is_ready()
-                        || self.shutdown.poll_recv(context).is_ready();
-                    if end { Poll::Ready(WHEN_CLOSED) } else { Poll::Pending }
-                })));
+            // It fails on a proactor's own thread only, which this is not.
+            while let Ok(most) = overlapped::block_on(poll_fn(|context| self.poll(context))) {
+                asked(most);
             }
         });
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+        if self.ctrl_c.poll_recv(context).is_ready() || self.ctrl_break.poll_recv(context).is_ready() {
+            return Poll::Ready(Duration::MAX);
+        }
+        let end = self.close.poll_recv(context).is_ready()
+            || self.logoff.poll_recv(context).is_ready()
+            || self.shutdown.poll_recv(context).is_ready();
+        if end { Poll::Ready(WHEN_CLOSED) } else { Poll::Pending }
     }
 }

@@ -4,7 +4,7 @@
 //! that starts it, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of it. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused here.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
@@ -70,7 +70,7 @@ pub(crate) struct Echo {
     /// What the log said before.
     pub(crate) log: String,
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) stderr: BufReader<ChildStderr>,
+    stderr: BufReader<ChildStderr>,
 }
 
 impl Echo {
@@ -103,6 +103,13 @@ impl Echo {
     /// What Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         interrupt::send(&self.child);
+    }
+
+    /// What it has said since it was ready. It has ended.
+    pub(crate) fn rest_of_log(&mut self) -> String {
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        rest
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {

@@ -4,6 +4,8 @@ mod backends;
 mod ending;
 mod errors;
 mod harness;
+#[cfg(target_os = "linux")]
+mod io_uring;
 #[cfg(unix)]
 mod limits;
 mod serving;

@@ -53,4 +53,5 @@ fn serves_thousands_of_connections_at_once_and_ends_cleanly() {
         assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "connection {connection} is closed in order");
     }
     assert_eq!(echo.ended().code(), Some(0));
+    assert_eq!(echo.rest_of_log(), "");
 }
