@@ -13,7 +13,7 @@ need_packages mingw-w64 wine64 rustc-web cargo-web rust-web-src
 triple=x86_64-pc-windows-gnu
 host_target="${CARGO_TARGET_DIR:-$PWD/target}"
 target="$host_target/windows"
-mkdir -p "$target"
+mkdir -p "$target/wine"
 
 # Debian's wine64 puts the loader and its server where PATH does not lead.
 wine="$(dpkg -L wine64 | grep -m 1 '/wine64$')"
@@ -37,7 +37,7 @@ windows_tests() {
 windows_tests --workspace --no-run
 windows_tests --workspace --lib --bins
 windows_tests --workspace --test conformance
-windows_tests -p overlapped --test winsock
+windows_tests --workspace --test winsock
 windows_tests --workspace --test server
 
 # Tests of this system start the programs of the other: what SIGINT does to a program under Wine is what Ctrl-C does on Windows.
