@@ -2,6 +2,9 @@
 
 use crate::buf::AnyBuf;
 
+/// The most parts that one request moves, as of a system; the driver resumes behind them.
+const MOST_PARTS: usize = 1024;
+
 /// Where the bytes of a buffer are, part after part.
 pub(super) struct Parts(Vec<(*mut u8, usize)>);
 
@@ -18,6 +21,9 @@ impl Parts {
             // SAFETY: within the part.
             parts.push((unsafe { ptr.add(skip as usize) }, len - skip as usize));
             skip = 0;
+            if parts.len() == MOST_PARTS {
+                break;
+            }
         }
         Parts(parts)
     }
