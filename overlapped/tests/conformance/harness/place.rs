@@ -29,11 +29,13 @@ impl On {
     }
 
     /// The same with connections of another kind.
+    #[cfg_attr(windows, allow(dead_code, reason = "connections of another kind are those of Unix"))]
     pub(crate) fn over(&self, transport: Transport) -> On {
         On { transport, network: self.network.clone(), ..On::new(self.backend) }
     }
 
     /// The backend's name, as in the names of tests.
+    #[cfg_attr(windows, allow(dead_code, reason = "connections of another kind are those of Unix"))]
     pub(crate) fn name(&self) -> &'static str {
         name(self.backend)
     }
@@ -122,7 +124,6 @@ fn name(backend: Backend) -> &'static str {
 }
 
 /// Whether this is Wine, which departs from Windows in a single expectation; the reason is for the reader. Never true on another system.
-#[cfg_attr(not(windows), expect(dead_code, reason = "expectations that only Wine misses are on Windows"))]
 pub(crate) fn wine_departs(_reason: &str) -> bool {
     #[cfg(windows)]
     {
