@@ -33,6 +33,7 @@ impl Poll {
     /// Tries what waits on this side of a socket, if anything does.
     pub(super) fn attempt(&mut self, socket: u32, direction: Direction) -> Option<Event> {
         let id = self.sockets[socket as usize].side(direction).pending.as_ref()?.id;
+        self.since_wait += 1;
         let attempt = match direction {
             Direction::Receive => self.receive(socket),
             Direction::Send => self.send(socket),

@@ -10,6 +10,8 @@ mod attempt;
 mod connect;
 mod registry;
 mod sockets;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -32,6 +34,11 @@ use sockets::{Part, Pending, Socket, What};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
+/// Attempts in a turn, besides those that starts make. What is answered to some has left before the next are received: while the system's memory of
+/// those connections is still in the cache, and without waiting for all others.
+const ATTEMPTS_A_TURN: u32 = 32;
+/// Attempts after which the system is asked what has become ready, even if there is enough to do.
+const WAIT_EVERY: u32 = 64;
 /// How soon connects are tried again that found a backlog full.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
 
@@ -57,8 +64,9 @@ pub(crate) struct Poll {
     wake: WakeHandle,
     turn: u64,
     turn_bytes: u32,
-    /// The last turn did not look what has become ready, for there was enough to do.
-    skipped: bool,
+    /// Attempts since the system was last asked what has become ready, and since the turn began.
+    since_wait: u32,
+    this_turn: u32,
     report: Report,
 }
 
@@ -79,7 +87,8 @@ impl Poll {
             wake,
             turn: 0,
             turn_bytes: config.turn_bytes,
-            skipped: false,
+            since_wait: 0,
+            this_turn: 0,
             report: Report { backend: report::Backend::Poll, why: why.to_owned(), features: features() },
         })
     }
@@ -307,13 +316,13 @@ impl Poll {
             self.list(socket, direction);
         }
         let busy = !self.ended.is_empty() || !self.ready.is_empty();
-        if busy && !self.skipped {
-            // There is enough to do. What has become ready meanwhile is asked for in the next turn, together with what becomes so until then.
-            self.skipped = true;
+        self.this_turn = 0;
+        if busy && self.since_wait < WAIT_EVERY {
+            // There is enough to do. What has become ready meanwhile is asked for later, together with what becomes so until then.
             self.wake.runs();
             return Ok(());
         }
-        self.skipped = false;
+        self.since_wait = 0;
         let until = self.with_connects(until);
         let limit = match until {
             _ if busy => Some(Duration::ZERO),
@@ -367,7 +376,9 @@ impl Poll {
         if let Some(event) = self.ended.pop_front() {
             return Some(event);
         }
-        while let Some((socket, direction)) = self.ready.pop_front() {
+        while self.this_turn < ATTEMPTS_A_TURN {
+            let Some((socket, direction)) = self.ready.pop_front() else { break };
+            self.this_turn += 1;
             self.sockets[socket as usize].side(direction).listed = false;
             if let Some(event) = self.attempt(socket, direction) {
                 return Some(event);

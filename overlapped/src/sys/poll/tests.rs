@@ -1,0 +1,583 @@
+//! What can go wrong with readiness that is told once: each test puts an event where it would be lost or meet the wrong socket.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::*;
+use crate::address::Address;
+use crate::buf::AnyBuf;
+use crate::pool::PoolConfig;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A backend, driven by hand.
+struct Bench {
+    poll: Poll,
+    handles: Vec<Option<Handle>>,
+    /// Buffers of receives, by the operation's slot.
+    bufs: Vec<Option<AnyBuf>>,
+    seen: VecDeque<Event>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::with(DriverConfig::default())
+    }
+
+    fn with(config: DriverConfig) -> Bench {
+        let poll = Poll::new(&config, Pool::new(config.pool), "a test").unwrap();
+        Bench { poll, handles: Vec::new(), bufs: Vec::new(), seen: VecDeque::new() }
+    }
+
+    fn attach_at(&mut self, socket: u32, handle: Handle) {
+        self.poll.attach(socket, &handle).unwrap();
+        if self.handles.len() <= socket as usize {
+            self.handles.push(None);
+        }
+        self.handles[socket as usize] = Some(handle);
+    }
+
+    fn attach(&mut self, stream: impl Into<OwnedFd>) -> u32 {
+        let socket = self.handles.len() as u32;
+        self.attach_at(socket, Handle::accepted(stream.into()));
+        socket
+    }
+
+    fn id(&mut self, buf: Option<AnyBuf>) -> OpId {
+        self.bufs.push(buf);
+        OpId { slot: self.bufs.len() as u32 - 1, generation: 1 }
+    }
+
+    fn start(&mut self, socket: u32, request: impl FnOnce(&Handle) -> Request<'_>) -> OpId {
+        let id = self.id(None);
+        let handle = self.handles[socket as usize].as_ref().unwrap();
+        self.poll.start(id, socket, request(handle));
+        id
+    }
+
+    fn connect(&mut self, socket: u32, address: &Address) -> OpId {
+        let id = self.id(None);
+        let handle = self.handles[socket as usize].as_ref().unwrap();
+        self.poll.start(id, socket, Request::Connect { handle, address });
+        id
+    }
+
+    fn recv(&mut self, socket: u32, room: usize) -> OpId {
+        self.recv_with(socket, room, Flags::NONE)
+    }
+
+    fn recv_with(&mut self, socket: u32, room: usize, flags: Flags) -> OpId {
+        let id = self.id(Some(AnyBuf::to_recv(vec![0u8; room])));
+        let handle = self.handles[socket as usize].as_ref().unwrap();
+        let buf = self.bufs[id.slot as usize].as_mut().unwrap();
+        self.poll.start(id, socket, Request::Recv { handle, buf, skip: 0, flags });
+        id
+    }
+
+    fn send(&mut self, socket: u32, bytes: Vec<u8>) -> OpId {
+        let id = self.id(Some(AnyBuf::to_send(bytes)));
+        let handle = self.handles[socket as usize].as_ref().unwrap();
+        let buf = self.bufs[id.slot as usize].as_mut().unwrap();
+        self.poll.start(id, socket, Request::Send { handle, buf, skip: 0, flags: Flags::NONE });
+        id
+    }
+
+    /// One turn, without waiting; what it brought is kept in `seen`.
+    fn look(&mut self) {
+        self.poll.turn(Some(Time::ZERO)).unwrap();
+        while let Some(event) = self.poll.next() {
+            self.seen.push_back(event);
+        }
+    }
+
+    /// Turns until the system has been asked once more, and nothing is left to do.
+    fn settle(&mut self) {
+        for _ in 0..3 {
+            self.look();
+        }
+    }
+
+    /// The next event, of whichever operation.
+    fn event(&mut self) -> Event {
+        let end = self.poll.now() + PATIENCE;
+        loop {
+            if let Some(event) = self.seen.pop_front().or_else(|| self.poll.next()) {
+                return event;
+            }
+            assert!(self.poll.now() < end, "nothing happens");
+            self.poll.turn(Some(end)).unwrap();
+        }
+    }
+
+    /// The next event, which is the last of an operation.
+    fn ended(&mut self, id: OpId) -> Happened {
+        let event = self.event();
+        assert_eq!((event.id, event.more), (id, false), "{event:?}");
+        event.happened
+    }
+
+    /// A receive's bytes.
+    fn received(&mut self, id: OpId) -> Vec<u8> {
+        let Happened::Moved(bytes) = self.ended(id) else { panic!("it moves bytes") };
+        let mut buf = self.bufs[id.slot as usize].take().unwrap();
+        crate::sys::set_received(&mut buf, bytes as usize);
+        buf.take().unwrap()
+    }
+
+    fn code(&mut self, id: OpId) -> i32 {
+        match self.ended(id) {
+            Happened::Failed(code) => code,
+            other => panic!("it should fail: {other:?}"),
+        }
+    }
+
+    fn believes_readable(&self, socket: u32) -> bool {
+        self.poll.sockets[socket as usize].receives.ready
+    }
+}
+
+fn streams() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_nodelay(true).unwrap();
+    (ours, peer)
+}
+
+fn write(mut peer: impl Write, bytes: &[u8]) {
+    peer.write_all(bytes).unwrap();
+}
+
+#[test]
+fn what_came_before_a_socket_was_attached_is_found() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    write(&peer, b"early");
+    let socket = bench.attach(ours);
+    let recv = bench.recv(socket, 9);
+    assert_eq!(bench.received(recv), b"early");
+}
+
+#[test]
+fn what_comes_between_a_vain_attempt_and_the_wait_is_found() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    for _ in 0..100 {
+        bench.settle();
+        bench.poll.sockets[socket as usize].receives.ready = true;
+        let recv = bench.recv(socket, 9);
+        assert!(!bench.believes_readable(socket), "it was tried in vain");
+        write(&peer, b"late");
+        assert_eq!(bench.received(recv), b"late");
+    }
+}
+
+#[test]
+fn a_short_receive_is_known_to_have_drained_the_socket_and_a_full_one_is_not() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    write(&peer, b"abcdef");
+    for (room, bytes, left) in [(3, &b"abc"[..], true), (9, b"def", false)] {
+        let recv = bench.recv(socket, room);
+        assert_eq!(bench.received(recv), bytes);
+        assert_eq!(bench.believes_readable(socket), left);
+    }
+    let recv = bench.recv(socket, 9);
+    bench.settle();
+    assert!(bench.seen.is_empty());
+    write(&peer, b"g");
+    assert_eq!(bench.received(recv), b"g");
+}
+
+#[test]
+fn the_end_that_came_with_the_last_bytes_is_found_behind_them() {
+    for pooled in [false, true] {
+        let mut bench = Bench::new();
+        let (ours, peer) = streams();
+        let socket = bench.attach(ours);
+        write(&peer, b"last");
+        peer.shutdown(Shutdown::Write).unwrap();
+        // Both are there before the system is asked, which it then is once.
+        bench.settle();
+        if pooled {
+            let id = bench.start(socket, |handle| Request::RecvPooled { handle });
+            let packet = bench.event();
+            assert!(packet.more && matches!(&packet.happened, Happened::Packet(packet) if packet[..] == *b"last"));
+            assert!(matches!(bench.ended(id), Happened::Moved(0)));
+        } else {
+            let recv = bench.recv(socket, 9);
+            assert_eq!(bench.received(recv), b"last");
+            let end = bench.recv(socket, 9);
+            assert_eq!(bench.received(end), b"");
+        }
+        // The other half is open.
+        let send = bench.send(socket, b"answer".to_vec());
+        assert!(matches!(bench.ended(send), Happened::Moved(6)));
+        let mut answer = [0; 6];
+        (&peer).read_exact(&mut answer).unwrap();
+    }
+}
+
+#[test]
+fn looking_at_bytes_does_not_drain_the_socket() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    write(&peer, b"seen");
+    for flags in [Flags::PEEK, Flags::PEEK, Flags::NONE] {
+        let recv = bench.recv_with(socket, 9, flags);
+        assert_eq!(bench.received(recv), b"seen");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn bytes_behind_urgent_data_are_found_although_a_receive_stops_there() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    write(&peer, b"ab");
+    // SAFETY: one byte, there during the call.
+    assert_eq!(unsafe { libc::send(peer.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) }, 1);
+    write(&peer, b"cd");
+    bench.settle();
+    for (flags, bytes) in [(Flags::NONE, b"ab".as_slice()), (Flags::OUT_OF_BAND, b"!"), (Flags::NONE, b"cd")] {
+        let recv = bench.recv_with(socket, 9, flags);
+        assert_eq!(bench.received(recv), bytes);
+    }
+    let none = bench.recv_with(socket, 9, Flags::OUT_OF_BAND);
+    assert_eq!(bench.code(none), libc::EINVAL);
+}
+
+/// A message with descriptors ends a receive on a Unix socket, whatever stands behind it.
+#[test]
+fn bytes_behind_a_message_with_descriptors_are_found() {
+    let mut bench = Bench::new();
+    let (ours, peer) = UnixStream::pair().unwrap();
+    let socket = bench.attach(ours);
+    send_with_descriptor(&peer, b"ab");
+    write(&peer, b"cd");
+    bench.settle();
+    let mut got = Vec::new();
+    while got.len() < 4 {
+        let recv = bench.recv(socket, 9);
+        got.extend(bench.received(recv));
+    }
+    assert_eq!(got, b"abcd");
+}
+
+fn send_with_descriptor(peer: &UnixStream, bytes: &[u8]) {
+    #[repr(C)]
+    struct Control {
+        head: libc::cmsghdr,
+        fd: libc::c_int,
+        padding: libc::c_int,
+    }
+    // SAFETY: all zeroes is valid for both.
+    let (mut header, mut control): (libc::msghdr, Control) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    // SAFETY: it only computes.
+    let (len, space) = unsafe { (libc::CMSG_LEN(4), libc::CMSG_SPACE(4)) };
+    control.head.cmsg_len = len as _;
+    control.head.cmsg_level = libc::SOL_SOCKET;
+    control.head.cmsg_type = libc::SCM_RIGHTS;
+    control.fd = peer.as_raw_fd();
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = (&raw mut control).cast();
+    header.msg_controllen = space as _;
+    // SAFETY: what the header names is there during the call.
+    let sent = unsafe { libc::sendmsg(peer.as_raw_fd(), &raw const header, 0) };
+    assert_eq!(sent, bytes.len() as isize, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn readiness_of_an_old_socket_never_meets_the_new_one_in_its_place() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    // The program has another descriptor of the same socket, which therefore lives on.
+    let twin = ours.try_clone().unwrap();
+    let socket = bench.attach(ours);
+    bench.settle();
+    for _ in 0..2 {
+        write(&peer, b"for the old one");
+        let handle = bench.handles[socket as usize].take().unwrap();
+        bench.poll.detach(socket, &handle).unwrap();
+        drop(handle);
+        let (ours, new_peer) = streams();
+        bench.attach_at(socket, Handle::accepted(ours.into()));
+        let recv = bench.recv(socket, 9);
+        write(&peer, b"again");
+        bench.settle();
+        assert!(bench.seen.is_empty());
+        assert!(!bench.believes_readable(socket));
+        write(&new_peer, b"new");
+        assert_eq!(bench.received(recv), b"new");
+    }
+    drop(twin);
+}
+
+#[test]
+fn closing_ends_the_watching_even_of_a_socket_that_lives_on() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let twin = ours.try_clone().unwrap();
+    let socket = bench.attach(ours);
+    let handle = bench.handles[socket as usize].take().unwrap();
+    let id = bench.id(None);
+    bench.poll.start(id, socket, Request::Close { handle });
+    assert!(matches!(bench.ended(id), Happened::Moved(0)));
+    bench.settle();
+    write(&peer, b"nobody is there");
+    let until = bench.poll.now() + Duration::from_millis(20);
+    bench.poll.turn(Some(until)).unwrap();
+    assert!(bench.poll.now() >= until, "its bytes do not end a wait");
+    drop(twin);
+}
+
+#[test]
+fn a_reset_ends_what_is_parked_in_both_directions() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    bench.settle();
+    let recv = bench.recv(socket, 9);
+    let send = loop {
+        // As much as the system takes, until it takes no more.
+        let send = bench.send(socket, vec![0; 1 << 20]);
+        match bench.poll.next() {
+            Some(event) => assert_eq!(event.id, send),
+            None => break send,
+        }
+    };
+    bench.settle();
+    assert!(bench.seen.is_empty(), "both wait");
+    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    let mut codes = [bench.event(), bench.event()].map(|event| match event.happened {
+        Happened::Failed(code) if !event.more => (event.id.slot, code),
+        other => panic!("it should fail: {other:?}"),
+    });
+    codes.sort();
+    assert_eq!((codes[0].0, codes[1].0), (recv.slot, send.slot));
+    assert!(codes.iter().any(|(_, code)| *code == libc::ECONNRESET), "{codes:?}");
+    assert!(codes.iter().all(|(_, code)| [libc::ECONNRESET, libc::EPIPE].contains(code)), "{codes:?}");
+}
+
+#[test]
+fn a_parked_request_that_is_cancelled_ends_once_and_takes_nothing() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    bench.settle();
+    let recv = bench.recv(socket, 9);
+    bench.poll.cancel(recv);
+    bench.poll.cancel(recv);
+    assert_eq!(bench.code(recv), libc::ECANCELED);
+    bench.settle();
+    assert!(bench.seen.is_empty());
+    write(&peer, b"kept");
+    let next = bench.recv(socket, 9);
+    assert_eq!(bench.received(next), b"kept");
+}
+
+#[test]
+fn a_cancel_between_readiness_and_the_attempt_takes_nothing() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let socket = bench.attach(ours);
+    bench.settle();
+    let recv = bench.recv(socket, 9);
+    write(&peer, b"kept");
+    let end = bench.poll.now() + PATIENCE;
+    while bench.poll.ready.is_empty() {
+        bench.poll.turn(Some(end)).unwrap();
+    }
+    bench.poll.cancel(recv);
+    assert_eq!(bench.code(recv), libc::ECANCELED);
+    let next = bench.recv(socket, 9);
+    assert_eq!(bench.received(next), b"kept");
+}
+
+#[test]
+fn a_cancel_behind_the_end_changes_nothing() {
+    let mut bench = Bench::new();
+    let (ours, _peer) = streams();
+    let socket = bench.attach(ours);
+    let send = bench.send(socket, b"out".to_vec());
+    bench.poll.cancel(send);
+    assert!(matches!(bench.ended(send), Happened::Moved(3)));
+    bench.settle();
+    assert!(bench.seen.is_empty());
+}
+
+#[test]
+fn many_readable_sockets_share_few_pooled_buffers() {
+    let pool = PoolConfig { buffers: 2, buffer_bytes: 64 };
+    let mut bench = Bench::with(DriverConfig { pool, ..Default::default() });
+    let mut peers = Vec::new();
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        let (ours, peer) = streams();
+        let socket = bench.attach(ours);
+        ids.push(bench.start(socket, |handle| Request::RecvPooled { handle }));
+        write(&peer, b"packet");
+        peers.push(peer);
+    }
+    for _ in 0..20 {
+        let event = bench.event();
+        assert!(event.more && matches!(&event.happened, Happened::Packet(packet) if packet[..] == *b"packet"));
+    }
+    // Whoever keeps them meets back-pressure, which loses nothing.
+    peers.iter().for_each(|peer| write(peer, b"again"));
+    let kept = [bench.event(), bench.event()];
+    assert!(kept.iter().all(|event| event.more && matches!(event.happened, Happened::Packet(_))));
+    let starved = bench.event();
+    assert!(!starved.more && matches!(starved.happened, Happened::Starved), "{starved:?}");
+    drop(kept);
+    let socket = ids.iter().position(|id| *id == starved.id).unwrap() as u32;
+    bench.seen.clear();
+    bench.start(socket, |handle| Request::RecvPooled { handle });
+    let mut found = false;
+    while !found {
+        let event = bench.event();
+        found = matches!(&event.happened, Happened::Packet(packet) if packet[..] == *b"again");
+    }
+}
+
+#[test]
+fn a_flooding_peer_brings_its_share_and_others_are_served_between() {
+    let pool = PoolConfig { buffers: 8, buffer_bytes: 64 };
+    let mut bench = Bench::with(DriverConfig { pool, turn_bytes: 256, ..Default::default() });
+    let (flooded, flood) = streams();
+    let (quiet, other) = streams();
+    let (flooded, quiet) = (bench.attach(flooded), bench.attach(quiet));
+    let flooding = bench.start(flooded, |handle| Request::RecvPooled { handle });
+    bench.start(quiet, |handle| Request::RecvPooled { handle });
+    write(&flood, &[7; 64 * 100]);
+    write(&other, b"quiet");
+    let (mut bytes, mut turns) = (0, 0);
+    while bytes < 64 * 100 {
+        bench.look();
+        let turn: Vec<usize> = bench
+            .seen
+            .drain(..)
+            .filter(|event| event.id == flooding)
+            .map(|event| match event.happened {
+                Happened::Packet(packet) => packet.len(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(turn.iter().sum::<usize>() < 256 + 64, "{turn:?}");
+        bytes += turn.iter().sum::<usize>();
+        turns += 1;
+    }
+    assert!(turns >= 25);
+}
+
+#[test]
+fn a_wait_is_not_over_before_its_moment() {
+    let mut bench = Bench::new();
+    for micros in [1, 100, 999, 1001, 2500] {
+        let until = bench.poll.now() + Duration::from_micros(micros);
+        bench.poll.turn(Some(until)).unwrap();
+        assert!(bench.poll.now() >= until, "a loop would turn in vain");
+    }
+}
+
+#[test]
+fn wake_ups_end_the_wait_they_find_or_the_next() {
+    let mut bench = Bench::new();
+    let wake = bench.poll.wake_handle();
+    wake.wake();
+    bench.poll.turn(None).unwrap();
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(10));
+        wake.wake();
+    });
+    bench.poll.turn(None).unwrap();
+    thread.join().unwrap();
+}
+
+fn blocks(handle: &Handle) -> bool {
+    // SAFETY: it only asks.
+    unsafe { libc::fcntl(handle.raw_fd(), libc::F_GETFL) & libc::O_NONBLOCK == 0 }
+}
+
+#[test]
+fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
+    let mut bench = Bench::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    bench.attach_at(0, Handle::stream(&address).unwrap());
+    // What the system says of a socket without a connection is not to be taken for the connection's.
+    bench.settle();
+    let connect = bench.connect(0, &address);
+    assert!(matches!(bench.ended(connect), Happened::Moved(_)));
+    assert!(blocks(bench.handles[0].as_ref().unwrap()));
+    assert!(!bench.poll.sockets[0].inexact);
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.write_all(b"hello").unwrap();
+    let recv = bench.recv(0, 9);
+    assert_eq!(bench.received(recv), b"hello");
+
+    drop(listener);
+    bench.attach_at(1, Handle::stream(&address).unwrap());
+    let refused = bench.connect(1, &address);
+    assert_eq!(bench.code(refused), libc::ECONNREFUSED);
+}
+
+/// Nothing tells when a Unix listener's backlog has room again.
+#[test]
+#[cfg(target_os = "linux")]
+fn connects_that_find_a_backlog_full_are_tried_again() {
+    let mut bench = Bench::new();
+    let path = std::env::temp_dir().join(format!("overlapped-backlog-{}", std::process::id()));
+    let address = Address::Unix(path);
+    let options = super::super::ListenOptions { backlog: 0, ..Default::default() };
+    let listener = Handle::listen(&address, &options).unwrap();
+    let connects: Vec<OpId> = (0..3)
+        .map(|socket| {
+            bench.attach_at(socket, Handle::stream(&address).unwrap());
+            bench.connect(socket, &address)
+        })
+        .collect();
+    bench.settle();
+    assert!(bench.seen.len() < 3, "the backlog takes fewer");
+    bench.attach_at(3, listener);
+    bench.start(3, |handle| Request::Accept { handle, multi: true });
+    let (mut accepted, mut connected) = (0, 0);
+    while accepted < 3 || connected < 3 {
+        let event = bench.event();
+        match event.happened {
+            Happened::Accepted(..) => accepted += 1,
+            Happened::Moved(_) if connects.contains(&event.id) => connected += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn accepted_sockets_are_told_with_their_peers_and_close_on_exec() {
+    let mut bench = Bench::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = bench.attach(listener);
+    let accept = bench.start(socket, |handle| Request::Accept { handle, multi: true });
+    let peers: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for peer in &peers {
+        let event = bench.event();
+        let Happened::Accepted(handle, from) = event.happened else { panic!("{event:?}") };
+        assert_eq!((event.more, from.ip()), (true, Some(peer.local_addr().unwrap())));
+        // SAFETY: it only asks.
+        assert!(unsafe { libc::fcntl(handle.raw_fd(), libc::F_GETFD) } & libc::FD_CLOEXEC != 0);
+    }
+    bench.poll.cancel(accept);
+    assert_eq!(bench.code(accept), libc::ECANCELED);
+}
