@@ -268,6 +268,8 @@ impl Poll {
         entry.forget();
         let what = match connect::connect(entry.fd, &address) {
             Connecting::Done(happened) => {
+                // A datagram socket may have been receiving all the time.
+                entry.receives.ready = true;
                 entry.sends.ready = true;
                 entry.set_nonblocking(false);
                 return self.end(id, happened);

@@ -20,6 +20,8 @@ rules! {
     one_that_just_fits_is_not_truncated: "it has no datagrams",
     a_connected_socket_hears_its_peer_alone: "it has no datagrams",
     a_peek_leaves_the_datagram: "it has no datagrams",
+    naming_a_peer_loses_nothing_that_has_come: "it has no datagrams",
+    what_was_sent_before_is_no_limit_for_what_comes: "it has no datagrams",
     receives_are_filled_in_the_order_of_their_starts: "it has no datagrams",
     a_flood_that_exhausts_the_pool_is_back_pressure: "it has no datagrams",
     a_closed_port_at_the_other_end_does_not_kill_the_socket: "it has no datagrams",
@@ -483,6 +485,42 @@ fn an_address_in_use_is_in_use(on: &On) {
     let (socket, address) = datagram(&mut bench);
     let error = bench.driver.datagram(Address::from(address), &Default::default()).unwrap_err();
     assert_eq!((error.kind(), error.address()), (ErrorKind::InUse, Some(&address.into())));
+    bench.close(socket);
+    bench.finish();
+}
+
+fn naming_a_peer_loses_nothing_that_has_come(on: &On) {
+    let mut bench = on.bench();
+    let (socket, address) = datagram(&mut bench);
+    let (peer, to) = peer();
+    peer.send_to(b"before", address).unwrap();
+    bench.settle();
+    let connect = bench.submit(Op::connect(socket, &to));
+    assert!(matches!(bench.outcome_of(connect), Ok(Outcome::Connected)));
+    let recv = bench.submit(Op::recv_from(socket, vec![0u8; 40]));
+    assert_eq!(received(&mut bench, recv), (b"before".to_vec(), to));
+    bench.close(socket);
+    bench.finish();
+}
+
+/// What a backend keeps of a message that has gone must not meet the next.
+fn what_was_sent_before_is_no_limit_for_what_comes(on: &On) {
+    let mut bench = on.bench();
+    let (socket, address) = datagram(&mut bench);
+    let (peer, to) = peer();
+    for parts in [vec![b"tiny".to_vec()], vec![b"in ".to_vec(), b"parts".to_vec()]] {
+        let send = bench.submit(Op::send_to(socket, parts, &to));
+        assert!(bench.outcome_of(send).is_ok());
+        let multi = bench.submit(Op::recv_from_multi(socket));
+        bench.settle();
+        peer.send_to(&pattern(9000), address).unwrap();
+        let completion = bench.next_of(multi);
+        let Ok(Outcome::Datagram(packet, from)) = completion.result else { panic!("{completion:?}") };
+        assert!(packet[..] == pattern(9000) && from == to, "{} bytes", packet.len());
+        drop(packet);
+        assert!(bench.driver.cancel(multi));
+        assert_eq!(bench.kind_of(multi), ErrorKind::Cancelled);
+    }
     bench.close(socket);
     bench.finish();
 }
