@@ -11,6 +11,7 @@ use super::*;
 use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::pool::PoolConfig;
+use crate::sys::Maker;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -515,7 +516,7 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::from(listener.local_addr().unwrap());
-    bench.attach_at(0, Handle::stream(&address).unwrap());
+    bench.attach_at(0, Maker::System.stream(&address).unwrap());
     // What the system says of a socket without a connection is not to be taken for the connection's.
     bench.settle();
     let connect = bench.connect(0, &address);
@@ -528,7 +529,7 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     assert_eq!(bench.received(recv), b"hello");
 
     drop(listener);
-    bench.attach_at(1, Handle::stream(&address).unwrap());
+    bench.attach_at(1, Maker::System.stream(&address).unwrap());
     let refused = bench.connect(1, &address);
     assert_eq!(bench.code(refused), libc::ECONNREFUSED);
 }
@@ -541,10 +542,10 @@ fn connects_that_find_a_backlog_full_are_tried_again() {
     let path = std::env::temp_dir().join(format!("overlapped-backlog-{}", std::process::id()));
     let address = Address::Unix(path);
     let options = super::super::ListenOptions { backlog: 0, ..Default::default() };
-    let listener = Handle::listen(&address, &options).unwrap();
+    let listener = Maker::System.listen(&address, &options).unwrap();
     let connects: Vec<OpId> = (0..3)
         .map(|socket| {
-            bench.attach_at(socket, Handle::stream(&address).unwrap());
+            bench.attach_at(socket, Maker::System.stream(&address).unwrap());
             bench.connect(socket, &address)
         })
         .collect();
