@@ -16,6 +16,10 @@ pub enum CloseReason {
     Reset,
     /// More was queued for the peer than its outbox may hold.
     TooSlow,
+    /// The peer sent a frame over the codec's maximum. What was queued for it before was sent.
+    FrameTooLarge,
+    /// What the peer sent is no frame of the codec's, or its stream ended in the middle of one. What was queued for it before was sent.
+    Protocol,
     /// A limit of the shard was reached.
     Limit,
     /// No byte went either way for the [idle time-out](crate::Builder::idle_timeout).
@@ -42,6 +46,8 @@ impl fmt::Display for CloseReason {
             CloseReason::Panic => "the server's logic panicked",
             CloseReason::Reset => "the connection was reset",
             CloseReason::TooSlow => "the peer was too slow",
+            CloseReason::FrameTooLarge => "a frame was over the limit",
+            CloseReason::Protocol => "the peer broke the protocol",
             CloseReason::Limit => "a limit was reached",
             CloseReason::Idle => "nothing was sent or received for too long",
             CloseReason::ReadTimeout => "a packet took too long to arrive",

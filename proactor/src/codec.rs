@@ -183,6 +183,12 @@ pub trait Codec: Send + 'static {
         if rest.is_empty() { Ok(None) } else { Err(FrameError::Unfinished) }
     }
 
+    /// Bytes that the codec has itself taken, as [`Decoded::Skip`], of a packet that is not complete: none, for most. A session that stays within a
+    /// packet for too long is closed.
+    fn buffered(&self) -> usize {
+        0
+    }
+
     /// Whether its settings are usable; asked when a server starts.
     ///
     /// # Errors

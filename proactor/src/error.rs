@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::codec::FrameError;
+
 /// Why a server could not be started, or ended before it was told to.
 #[derive(Debug)]
 pub enum ServerError {
@@ -56,22 +58,25 @@ impl From<overlapped::Error> for ServerError {
     }
 }
 
-/// Why bytes were not taken for sending. Nothing of them was queued.
+/// Why a packet was not taken for sending. Nothing of it was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// The session has ended, or is being closed.
     Closed,
-    /// The session's outbox, or its shard's mailbox, has no room for them.
+    /// The session's outbox, or its shard's mailbox, has no room for it.
     Full,
+    /// The server's codec has no frame for it.
+    Frame(FrameError),
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SendError::Closed => "the session is closed",
-            SendError::Full => "too much is queued already",
-        })
+        match self {
+            SendError::Closed => f.write_str("the session is closed"),
+            SendError::Full => f.write_str("too much is queued already"),
+            SendError::Frame(error) => error.fmt(f),
+        }
     }
 }
 

@@ -114,13 +114,13 @@ impl Handle {
         stats
     }
 
-    /// Queues bytes for a session. If the session has ended by the time they reach its shard they are dropped; if they do not
-    /// fit into its outbox, the session is closed as too slow.
+    /// Queues a packet for a session. If the session has ended by the time it reaches its shard it is dropped; if its frame does not
+    /// fit into its outbox, the session is closed as too slow; if the server's codec has no frame for it, it is dropped and the log says so.
     ///
     /// # Errors
     /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended.
-    pub fn send(&self, id: SessionId, bytes: impl Into<Bytes>) -> Result<(), SendError> {
-        self.mail(id, Mail::Send(id, bytes.into()))
+    pub fn send(&self, id: SessionId, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        self.mail(id, Mail::Send(id, packet.into()))
     }
 
     /// Closes a session gracefully; does nothing if it has ended.

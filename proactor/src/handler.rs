@@ -8,7 +8,8 @@ use crate::session::{Session, SessionId};
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Hand over no more packets until [`Session::resume`]. What has arrived is kept; the peer is held up by its own window.
+    /// Hand over no more packets until [`Session::resume`]. What has arrived is kept; the peer is held up by its own window. That the peer has
+    /// ended its stream is seen only then.
     Pause,
     /// Send what is queued, then close.
     Close,
@@ -25,7 +26,8 @@ pub trait Handler: Clone + Send + 'static {
     /// A peer has connected.
     fn connected(&mut self, session: &Session) -> Self::State;
 
-    /// Bytes have come. With raw bytes, a packet is whatever arrived at once, at least one byte and at most one receive buffer.
+    /// A packet has come: the bytes that the server's [codec](crate::Builder::codec) found in a frame. With [`Raw`](crate::codec::Raw), which it is unless it was told otherwise, that is
+    /// whatever arrived at once, at least 1 byte and at most 16 KiB.
     fn received(&mut self, session: &Session, state: &mut Self::State, packet: &[u8]) -> Flow;
 
     /// Nothing has been sent to the peer for as long as [`Builder::heartbeat`](crate::Builder::heartbeat) says: the moment to send something that shows the peer, and

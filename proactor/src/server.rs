@@ -10,6 +10,7 @@ use std::time::Duration;
 use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, Network, Report, Sender, mailbox};
 
 use crate::acceptor::{Acceptor, MOST_REFUSING};
+use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 use crate::handle::{Handle, Mail, Post, Shared};
 use crate::handler::Handler;
@@ -32,6 +33,7 @@ pub struct Builder {
     outbox_bytes: usize,
     pub(crate) settings: Settings,
     linger: Duration,
+    codec: Framing,
 }
 
 impl Builder {
@@ -70,6 +72,21 @@ impl Builder {
         self
     }
 
+    /// How packets lie in the streams of sessions, both ways; each session has a clone. [`Raw`](crate::codec::Raw) unless said otherwise. A codec's limits are checked at
+    /// the start.
+    ///
+    /// ```
+    /// use proactor::Server;
+    /// use proactor::codec::Lines;
+    ///
+    /// let builder = Server::builder().bind("127.0.0.1:0").codec(Lines::new().max_line(512));
+    /// # let _ = builder;
+    /// ```
+    pub fn codec(mut self, codec: impl Codec + Clone) -> Builder {
+        self.codec = codec.into_framing();
+        self
+    }
+
     fn check(&mut self) -> Result<(), ServerError> {
         let config = |what: String| Err(ServerError::Config(what));
         if let Some(error) = &self.no_address {
@@ -84,6 +101,7 @@ impl Builder {
         if self.shards > MOST_SHARDS {
             return config(format!("{} shards: at most {MOST_SHARDS}", self.shards));
         }
+        self.codec.check().map_err(ServerError::Config)?;
         let least = 4 * self.driver.pool.buffer_bytes as usize;
         if self.outbox_bytes < least {
             return config(format!("an outbox of {} bytes: at least {least}", self.outbox_bytes));
@@ -166,7 +184,7 @@ impl Builder {
             outbox: self.outbox_bytes,
             // As much as the pool holds: what a paused session has coming before its receive is cancelled.
             leftover: usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
-            packets_per_turn: 32,
+            bytes_per_turn: 512 * 1024,
             linger: self.linger,
         };
         let mut driver = Driver::new(self.driver.clone())?;
@@ -178,7 +196,7 @@ impl Builder {
         let post = Post { mail, wake: driver.wake_handle(), load: Arc::new(AtomicUsize::new(0)) };
         let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
         let arrived = Arrived { index, post, addresses, report: driver.report().clone() };
-        let core = Core::new(driver, index as u16, limits, &self.settings);
+        let core = Core::new(driver, index as u16, limits, &self.settings, self.codec.clone());
         Ok((NewShard { core, handler, acceptor, inbox }, arrived))
     }
 
@@ -282,6 +300,7 @@ impl Server {
             outbox_bytes: 256 * 1024,
             settings: Settings::default(),
             linger: Duration::from_secs(5),
+            codec: Framing::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use overlapped::{Address, CloseMode, Driver, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
+use crate::codec::{Assembly, BacklogFull, Codec, Framing};
 use crate::error::SendError;
 use crate::limits::Permit;
 use crate::outbox::Outbox;
@@ -59,8 +60,8 @@ pub(crate) struct SessionLimits {
     pub(crate) outbox: usize,
     /// Bytes kept of what arrived while a session was not being handed packets.
     pub(crate) leftover: usize,
-    /// Packets handed over per session and turn.
-    pub(crate) packets_per_turn: u32,
+    /// Bytes handed over per session and turn, where no packet counts as fewer than [`LEAST_SHARE`].
+    pub(crate) bytes_per_turn: usize,
     /// How long a graceful close waits for the peer.
     pub(crate) linger: Duration,
 }
@@ -76,6 +77,9 @@ impl SessionLimits {
         self.outbox / 4
     }
 }
+
+/// What a small packet counts as: about so many bytes are copied in the time that calling the handler takes.
+const LEAST_SHARE: usize = 1024;
 
 /// One session, as its shard keeps it.
 pub(crate) struct Entry {
@@ -96,17 +100,33 @@ pub(crate) struct Entry {
     pub(crate) ended: bool,
     pub(crate) dirty: bool,
     pub(crate) pumping: bool,
-    /// The turn in which it was last handed a packet, and how many it was handed in that.
-    pub(crate) turn: u64,
-    pub(crate) packets: u32,
-    /// What arrived while it was not being handed packets.
-    pub(crate) leftover: Vec<u8>,
+    /// The turn in which it was last handed a packet, and how many bytes it was handed in that.
+    turn: u64,
+    handed: usize,
+    pub(crate) codec: Framing,
+    /// The beginning of a packet, or what arrived while it was not being handed packets.
+    pub(crate) assembly: Assembly,
     pub(crate) watched: Watched,
 }
 
 impl Entry {
     pub(crate) fn is_held(&self) -> bool {
         self.paused || self.throttled || self.watched.over_rate
+    }
+
+    pub(crate) fn has_had_its_share(&self, turn: u64, limits: &SessionLimits) -> bool {
+        self.turn == turn && self.handed >= limits.bytes_per_turn
+    }
+
+    /// It is handed a packet.
+    pub(crate) fn count(&mut self, turn: u64, bytes: usize) {
+        let before = if self.turn == turn { self.handed } else { 0 };
+        (self.turn, self.handed) = (turn, before + bytes.max(LEAST_SHARE));
+    }
+
+    /// Keeps bytes for later, within the budget: one packet's and what may have come before the receive was cancelled.
+    pub(crate) fn keep(&mut self, bytes: &[u8], limits: &SessionLimits) -> Result<(), BacklogFull> {
+        self.assembly.keep(bytes, self.codec.max_bytes() + limits.leftover)
     }
 }
 
@@ -116,6 +136,8 @@ pub(crate) struct Core {
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
     pub(crate) watch: Watch,
+    /// What each session gets a clone of.
+    codec: Framing,
     entries: Vec<Option<Entry>>,
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -124,25 +146,29 @@ pub(crate) struct Core {
     /// Sessions that may be handed what was kept for them.
     pub(crate) to_pump: Vec<u32>,
     spare: Vec<Vec<u8>>,
+    /// Where frames are made.
+    frame: Vec<u8>,
 }
 
-/// Buffers kept for the next outbox, and the most bytes of one that is kept.
+/// Buffers kept for the next outbox, and the most bytes of one, or of a made frame, that are kept.
 const SPARE_BUFFERS: usize = 256;
 const SPARE_BYTES: usize = 64 * 1024;
 
 impl Core {
-    pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits, settings: &Settings) -> Core {
+    pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits, settings: &Settings, codec: Framing) -> Core {
         Core {
             watch: Watch::new(settings, driver.now()),
             driver,
             shard,
             limits,
+            codec,
             entries: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
             dirty: Vec::new(),
             to_pump: Vec::new(),
             spare: Vec::new(),
+            frame: Vec::new(),
         }
     }
 
@@ -171,8 +197,9 @@ impl Core {
             dirty: false,
             pumping: false,
             turn: 0,
-            packets: 0,
-            leftover: Vec::new(),
+            handed: 0,
+            codec: self.codec.clone(),
+            assembly: Assembly::new(),
             watched: self.watch.admit(permit),
         });
         self.watch(slot);
@@ -206,19 +233,30 @@ impl Core {
         self.entry(id.slot).filter(|entry| entry.generation == id.generation && entry.reason.is_none())
     }
 
-    pub(crate) fn queue(&mut self, id: SessionId, bytes: &[u8]) -> Result<(), SendError> {
+    /// Queues the frame of a packet.
+    pub(crate) fn queue(&mut self, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
         let (limit, high) = (self.limits.outbox, self.limits.high());
         let spare = &mut self.spare;
         let entry = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut);
         let entry = entry
             .filter(|entry| entry.generation == id.generation && entry.reason.is_none())
             .ok_or(SendError::Closed)?;
-        entry.outbox.push(bytes, limit, || spare.pop().unwrap_or_default())?;
+        let frame = match &mut entry.codec {
+            Framing::Raw(_) => packet,
+            codec => {
+                self.frame.clear();
+                self.frame.shrink_to(SPARE_BYTES);
+                codec.encode(packet, &mut self.frame).map_err(SendError::Frame)?;
+                &self.frame
+            }
+        };
+        let any = !frame.is_empty();
+        entry.outbox.push(frame, limit, || spare.pop().unwrap_or_default())?;
         let throttle = entry.outbox.len() >= high && !std::mem::replace(&mut entry.throttled, true);
         if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id.slot);
         }
-        if !bytes.is_empty() {
+        if any {
             self.bytes_queued(id.slot);
         }
         if throttle {
@@ -286,10 +324,13 @@ impl Core {
 
     /// Starts closing a session: in order where there is a peer to be answered, at once otherwise. The first reason stays.
     pub(crate) fn begin_close(&mut self, slot: u32, reason: CloseReason) {
+        // What was answered to the good packets before a bad one reaches the peer.
         let graceful = matches!(
             reason,
             CloseReason::ByPeer
                 | CloseReason::ByHandler
+                | CloseReason::FrameTooLarge
+                | CloseReason::Protocol
                 | CloseReason::Drained
                 | CloseReason::Idle
                 | CloseReason::Lifetime
@@ -301,7 +342,7 @@ impl Core {
         };
         let Some(entry) = self.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
         entry.reason = Some(reason);
-        entry.leftover = Vec::new();
+        entry.assembly = Assembly::new();
         self.watch.forget(slot);
         if graceful {
             self.send_queued(slot);
@@ -343,15 +384,17 @@ impl Session {
         &self.peer
     }
 
-    /// Queues a copy of `bytes`. What is queued while a batch of completions is handled leaves in one operation.
+    /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or a copy of its bytes if they are raw. What is
+    /// queued while a batch of completions is handled leaves in one operation.
     ///
     /// While more than half of the outbox's limit is queued, the session is handed no more packets, so a handler that answers
-    /// each packet with no more than half the limit never sees `Full`.
+    /// each packet with a frame of no more than half the limit never sees `Full`.
     ///
     /// # Errors
-    /// `Full` if they would take the outbox over its limit, `Closed` if the session is closed; nothing is queued then.
-    pub fn send(&self, bytes: &[u8]) -> Result<(), SendError> {
-        self.core.borrow_mut().queue(self.id, bytes)
+    /// `Full` if it would take the outbox over its limit, `Closed` if the session is closed, `Frame` if the codec has no frame for it; nothing
+    /// is queued then.
+    pub fn send(&self, packet: &[u8]) -> Result<(), SendError> {
+        self.core.borrow_mut().queue(self.id, packet)
     }
 
     /// Bytes queued or in flight to the peer.

@@ -7,18 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, Completion, Live, Mailbox, Outcome, Time, Wait};
+use overlapped::{Address, Completion, Live, Mailbox, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
-use crate::error::ServerError;
+use crate::error::{SendError, ServerError};
 use crate::handle::{Accepted, DRAINING, Mail, RUNNING, STOPPING, Shared};
-use crate::handler::{Flow, Handler};
+use crate::handler::Handler;
 use crate::limits::Refusal;
 use crate::session::{Core, Session, token};
 
-/// Bytes of a packet made of what was kept while a session was held.
-const KEPT_PACKET: usize = 16 * 1024;
+mod receiving;
 
 pub(crate) struct Shard<H: Handler> {
     core: Rc<RefCell<Core>>,
@@ -174,8 +173,12 @@ impl<H: Handler> Shard<H> {
                 Mail::Accepted(accepted) => self.add_session(accepted),
                 Mail::Send(id, bytes) => {
                     let mut core = self.core.borrow_mut();
-                    if core.queue(id, &bytes) == Err(crate::error::SendError::Full) {
-                        core.begin_close(id.slot, CloseReason::TooSlow);
+                    // A codec of the user's may panic.
+                    match catch_unwind(AssertUnwindSafe(|| core.queue(id, &bytes))) {
+                        Ok(Ok(()) | Err(SendError::Closed)) => {}
+                        Ok(Err(SendError::Full)) => core.begin_close(id.slot, CloseReason::TooSlow),
+                        Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
+                        Err(_) => core.begin_close(id.slot, CloseReason::Panic),
                     }
                 }
                 Mail::Close(id) => {
@@ -246,117 +249,6 @@ impl<H: Handler> Shard<H> {
                     self.add_session(accepted);
                 }
             }
-        }
-    }
-
-    fn received(&mut self, slot: u32, completion: Completion) {
-        match completion.result {
-            Ok(Outcome::Packet(packet)) => {
-                let mut core = self.core.borrow_mut();
-                let (turn, cap) = (self.turns, core.limits.packets_per_turn);
-                let limit = core.limits.leftover;
-                let Some(entry) = core.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
-                let spent = entry.turn == turn && entry.packets >= cap;
-                let at_once = !entry.is_held() && !spent && entry.leftover.is_empty();
-                core.bytes_came(slot, packet.len());
-                let Some(entry) = core.entry(slot) else { return };
-                if at_once {
-                    drop(core);
-                    return self.hand_over(slot, &packet);
-                }
-                // The buffer goes back to the pool; the bytes wait for their session.
-                if packet.len() > limit.saturating_sub(entry.leftover.len()) {
-                    return core.begin_close(slot, CloseReason::Limit);
-                }
-                entry.leftover.extend_from_slice(&packet);
-                if !entry.is_held() {
-                    core.stop_receiving(slot);
-                    core.pump_later(slot);
-                }
-            }
-            Ok(_) => {
-                let mut core = self.core.borrow_mut();
-                let Some(entry) = core.entry(slot) else { return };
-                entry.receive = None;
-                entry.ended = true;
-                if entry.leftover.is_empty() {
-                    core.begin_close(slot, CloseReason::ByPeer);
-                }
-            }
-            Err(error) => {
-                let mut core = self.core.borrow_mut();
-                let Some(entry) = core.entry(slot) else { return };
-                entry.receive = None;
-                if error.kind() == overlapped::ErrorKind::Cancelled {
-                    if entry.leftover.is_empty() {
-                        core.start_receiving(slot);
-                    }
-                } else {
-                    core.begin_close(slot, CloseReason::Reset);
-                }
-            }
-        }
-    }
-
-    /// Hands a packet to the handler.
-    fn hand_over(&mut self, slot: u32, packet: &[u8]) {
-        let turn = self.turns;
-        let session = {
-            let mut core = self.core.borrow_mut();
-            let Some(id) = core.id(slot) else { return };
-            let entry = core.entry(slot).expect("it has a name");
-            entry.packets = if entry.turn == turn { entry.packets + 1 } else { 1 };
-            entry.turn = turn;
-            let peer = entry.peer.clone();
-            core.packet_came(slot);
-            Session { id, peer, core: Rc::clone(&self.core) }
-        };
-        let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
-        match catch_unwind(AssertUnwindSafe(|| handler.received(&session, state, packet))) {
-            Ok(Flow::Continue) => {}
-            Ok(Flow::Pause) => session.pause(),
-            Ok(Flow::Close) => session.close(),
-            Err(_) => self.core.borrow_mut().begin_close(slot, CloseReason::Panic),
-        }
-    }
-
-    /// Hands over what was kept for a session, and receives again when that is done.
-    fn pump(&mut self, slot: u32) {
-        let (mut kept, cap) = {
-            let mut core = self.core.borrow_mut();
-            let cap = core.limits.packets_per_turn;
-            let Some(entry) = core.entry(slot) else { return };
-            entry.pumping = false;
-            if let Some(reason) = entry.reason {
-                if entry.close.is_none() {
-                    entry.reason = None;
-                    core.begin_close(slot, reason);
-                }
-                return;
-            }
-            (std::mem::take(&mut entry.leftover), cap)
-        };
-        let (mut at, mut packets) = (0, 0);
-        while at < kept.len() && packets < cap {
-            let held = self.core.borrow_mut().entry(slot).is_none_or(|entry| entry.is_held() || entry.reason.is_some());
-            if held {
-                break;
-            }
-            let end = kept.len().min(at + KEPT_PACKET);
-            self.hand_over(slot, &kept[at..end]);
-            at = end;
-            packets += 1;
-        }
-        kept.drain(..at);
-        let mut core = self.core.borrow_mut();
-        let Some(entry) = core.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
-        // While it was handed over nothing was added: completions are taken after this.
-        entry.leftover = kept;
-        match (entry.leftover.is_empty(), entry.is_held(), entry.ended) {
-            (_, true, _) => {}
-            (false, false, _) => core.pump_later(slot),
-            (true, false, true) => core.begin_close(slot, CloseReason::ByPeer),
-            (true, false, false) => core.start_receiving(slot),
         }
     }
 

@@ -116,7 +116,6 @@ impl Core {
     }
 
     /// What has arrived from a session ends within a packet.
-    #[expect(dead_code, reason = "for codecs: with raw bytes there are no parts of packets")]
     pub(crate) fn packet_is_partial(&mut self, slot: u32) {
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
         if entry.watched.deadlines.partial(watch.now) {

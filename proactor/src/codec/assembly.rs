@@ -23,6 +23,8 @@ pub struct Assembly {
     start: usize,
     /// The codec is asked when there are so many unconsumed bytes in all.
     need: usize,
+    /// The codec has begun to say what the end of the stream means.
+    ending: bool,
 }
 
 /// A packet in the hands of its reader. Dereferences to its bytes.
@@ -62,7 +64,7 @@ const FIRST_STEP: usize = 64;
 impl Assembly {
     /// Nothing has come.
     pub const fn new() -> Assembly {
-        Assembly { kept: Vec::new(), start: 0, need: 1 }
+        Assembly { kept: Vec::new(), start: 0, need: 1, ending: false }
     }
 
     /// The next packet of what was kept and, behind it, `piece`, which afterwards is what is left of it. `None`: more bytes must come; the piece is
@@ -84,24 +86,23 @@ impl Assembly {
     /// # Errors
     /// The stream may not end here.
     pub fn end(&mut self, codec: &mut Framing) -> Result<Option<Payload<'_>>, FrameError> {
-        loop {
-            let rest = &self.kept[self.start..];
-            let Some(decoded) = codec.end(rest)? else { return Ok(None) };
-            let found = match within_contract(decoded, rest.len(), codec)? {
-                // What is needed will not come.
-                Decoded::Need(_) => return Err(FrameError::Unfinished),
-                Decoded::Skip(consumed) => {
-                    self.start += consumed;
-                    continue;
-                }
-                Decoded::Frame { packet, consumed } => self.consume(packet, consumed),
-                Decoded::Made { packet, consumed } => {
-                    self.start += consumed;
-                    Found::Made(packet)
-                }
-            };
-            return Ok(Some(self.payload(found)));
-        }
+        let found = self.find_at_end(codec)?;
+        Ok(found.map(|found| self.payload(found)))
+    }
+
+    /// The [`next`](Assembly::next) packet, and then, if the stream has ended, those of its [`end`](Assembly::end).
+    pub(crate) fn next_or_end<'f, 'p: 'f>(
+        &'f mut self,
+        codec: &mut Framing,
+        piece: &mut &'p [u8],
+        ended: bool,
+    ) -> Result<Option<Payload<'f>>, FrameError> {
+        let found = if self.ending { None } else { self.find(codec, piece)? };
+        let found = match found {
+            None if ended => self.find_at_end(codec)?,
+            found => found,
+        };
+        Ok(found.map(|found| self.payload(found)))
     }
 
     /// Keeps the rest of a piece whose packets cannot be taken now, if then no more than `limit` bytes are kept.
@@ -195,6 +196,27 @@ impl Assembly {
             };
             self.need = 0;
             return Ok(Some(found));
+        }
+    }
+
+    fn find_at_end<'p>(&mut self, codec: &mut Framing) -> Result<Option<Found<'p>>, FrameError> {
+        self.ending = true;
+        loop {
+            let rest = &self.kept[self.start..];
+            let Some(decoded) = codec.end(rest)? else { return Ok(None) };
+            return Ok(Some(match within_contract(decoded, rest.len(), codec)? {
+                // What is needed will not come.
+                Decoded::Need(_) => return Err(FrameError::Unfinished),
+                Decoded::Skip(consumed) => {
+                    self.start += consumed;
+                    continue;
+                }
+                Decoded::Frame { packet, consumed } => self.consume(packet, consumed),
+                Decoded::Made { packet, consumed } => {
+                    self.start += consumed;
+                    Found::Made(packet)
+                }
+            }));
         }
     }
 

@@ -82,6 +82,10 @@ impl Codec for Framing {
         each!(self, codec => codec.end(rest))
     }
 
+    fn buffered(&self) -> usize {
+        each!(self, codec => codec.buffered())
+    }
+
     fn check(&self) -> Result<(), String> {
         each!(self, codec => codec.check())?;
         match self.max_bytes() {

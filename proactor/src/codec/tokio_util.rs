@@ -143,6 +143,10 @@ where
         self.decoded(result, rest.len())
     }
 
+    fn buffered(&self) -> usize {
+        self.taken.len()
+    }
+
     fn check(&self) -> Result<(), String> {
         match self.max_bytes {
             1..=MOST_FRAME_BYTES => Ok(()),
