@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, CloseMode, Driver, DriverConfig, ErrorKind, Op, Outcome, Stream, StreamOptions, Wait};
+use overlapped::{Backend, CloseMode, Driver, DriverConfig, ErrorKind, Op, Outcome, StreamOptions, Wait};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -71,8 +71,9 @@ fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_els
         {
             let is = || socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
             assert_eq!(is(), Some(Duration::from_millis(1234)));
-            let again =
-                |options: &StreamOptions| Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap();
+            let again = |options: &StreamOptions| {
+                overlapped::Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap()
+            };
             again(&StreamOptions { user_timeout: Some(Duration::from_nanos(1)), ..StreamOptions::default() });
             assert_eq!(is(), Some(Duration::from_millis(1)), "not none at all");
             again(&StreamOptions::default());

@@ -313,14 +313,14 @@ impl<H: Handler> Shard<H> {
         };
         self.count_out();
         let reason = entry.reason.expect("a session is closed for a reason");
-        self.shared.stats().count_closed(reason);
-        // Its place is free, for its socket is closed.
-        drop(entry);
         if let Some(state) = self.states[slot as usize].take() {
             let handler = &mut self.handler;
             if catch_unwind(AssertUnwindSafe(|| handler.closed(id, state, &reason))).is_err() {
                 tracing::error!("the handler panicked when it was told that {id:?} had ended");
             }
         }
+        self.shared.stats().count_closed(reason);
+        // With this its place is free: neither its socket nor its state is there any more.
+        drop(entry);
     }
 }
