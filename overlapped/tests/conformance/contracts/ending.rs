@@ -149,7 +149,7 @@ fn never_inside_the_call(on: &On) {
     bench.settle();
     let recv = bench.submit(Op::recv(socket, vec![0u8; 20]));
     assert!(bench.driver.next().is_none(), "not before a turn");
-    assert!(matches!(bench.outcome_of(recv), Ok(Outcome::Received(13))), "an immediate success is told as any other");
+    assert!(matches!(bench.outcome_of(recv), Ok(Outcome::Received(1..))), "an immediate success is told as any other");
     bench.close(socket);
     bench.finish();
 }

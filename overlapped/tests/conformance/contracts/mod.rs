@@ -6,6 +6,8 @@ mod datagrams;
 #[cfg(unix)]
 mod descriptors;
 mod ending;
+mod handover;
+mod hard;
 mod order;
 mod ownership;
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use super::peers::Transport;
 const WITHOUT: &str = "PROACTOR_TEST_WITHOUT";
 
 /// On how many simulated networks each rule is run.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 3;
 
 /// Where a rule is run.
 pub(crate) struct On {
@@ -46,12 +46,12 @@ impl On {
 
     /// More bytes than a connection takes while nobody reads at its other end.
     pub(crate) fn flood(&self) -> usize {
-        if self.is_simulated() { 4 << 20 } else { 64 << 20 }
+        if self.is_simulated() { 1 << 20 } else { 64 << 20 }
     }
 
     /// So many bytes where they are moved for real, fewer where it is done for many seeds.
     pub(crate) fn many(&self, bytes: usize) -> usize {
-        if self.is_simulated() { bytes / 16 } else { bytes }
+        if self.is_simulated() { bytes / 64 } else { bytes }
     }
 
     pub(crate) fn config(&self) -> DriverConfig {

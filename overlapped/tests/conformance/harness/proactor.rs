@@ -180,7 +180,7 @@ pub(crate) fn is_simulated(proactor: &Proactor) -> bool {
 
 /// More bytes than a connection takes while nobody reads at its other end; or fewer of what is moved for real, where it is done for many seeds.
 pub(crate) fn many(proactor: &Proactor, bytes: usize) -> usize {
-    if is_simulated(proactor) { bytes / 16 } else { bytes }
+    if is_simulated(proactor) { bytes.div_ceil(64) } else { bytes }
 }
 
 /// A socket of the proactor, connected to a peer.

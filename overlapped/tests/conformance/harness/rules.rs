@@ -38,6 +38,9 @@ macro_rules! backends {
         mod winsock {
             $kind!(Winsock $rules);
         }
+        mod sim {
+            $kind!(Sim $rules);
+        }
     };
 }
 
@@ -97,7 +100,6 @@ macro_rules! threaded_rule {
     };
 }
 
-#[expect(unused_macros, reason = "the simulated network is to come")]
 macro_rules! unless_real {
     (=> $($test:tt)*) => { $($test)* };
     ($real:literal => $($test:tt)*) => {};

@@ -38,7 +38,7 @@ fn a_cancelled_operation_ends_once_and_cancelling_what_has_ended_says_so(proacto
     assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::Cancelled);
     assert!(!receive.cancel());
     write(&peer, b"not lost");
-    assert_eq!(end(socket.recv(vec![0; 8]).start().unwrap()).unwrap().buf, b"not lost");
+    assert_eq!(receive_all(&socket, 8), b"not lost");
 }
 
 fn an_operation_may_be_cancelled_before_it_has_reached_the_system(proactor: &Proactor) {
@@ -75,7 +75,7 @@ fn dropping_a_handle_cancels_and_parks_what_the_operation_owns(proactor: &Proact
     }
     until("the buffers are let go of", || proactor.live().buffers == 0);
     write(&peer, b"still here");
-    assert_eq!(end(socket.recv(vec![0; 10]).start().unwrap()).unwrap().buf, b"still here");
+    assert_eq!(receive_all(&socket, 10), b"still here");
 }
 
 fn an_accepted_connection_that_nobody_takes_is_closed(proactor: &Proactor) {

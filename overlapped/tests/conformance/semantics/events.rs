@@ -16,7 +16,7 @@ proactor_rules! {
     a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once: "another thread sets it",
     a_wait_on_nothing_is_an_error,
     a_time_out_of_zero_polls,
-    polling_an_event_lets_its_operation_end,
+    polling_an_event_lets_its_operation_end: "its clock stands still while a program polls",
     a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled,
     a_set_changes_under_a_wait: "another thread changes it",
     many_operations_of_many_sockets_are_told_through_one_set,

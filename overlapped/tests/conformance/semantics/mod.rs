@@ -2,6 +2,7 @@
 //! own, and on one that is turned by the waits of the test's thread.
 
 mod closing;
+mod echo;
 mod events;
 mod futures;
 mod own_thread;

@@ -236,12 +236,12 @@ fn the_descriptors_are_captured_and_the_buffers_come_back(proactor: &Proactor) {
     assert_eq!(read(&peer, 15), [pattern(3), pattern(5), pattern(7)].concat());
 
     let mut parts: Vec<Vec<u8>> = sent.buf.into();
-    parts.push(Vec::with_capacity(100));
-    let mut recv = socket.recv(parts).start().unwrap();
+    parts.push(Vec::with_capacity(3));
+    let mut recv = socket.recv_with(parts, Flags::WAIT_ALL).start().unwrap();
     settle(proactor);
     write(&peer, b"abcdefghijklmnopqr");
     let received = recv.result(WAIT).unwrap();
-    assert_eq!((received.bytes, received.flags), (18, Flags::NONE));
+    assert_eq!((received.bytes, received.flags), (18, Flags::WAIT_ALL));
     assert_eq!(received.buf.concat(), b"abcdefghijklmnopqr");
     assert_eq!(received.buf.iter().map(|part| part.as_ptr()).take(3).collect::<Vec<_>>(), addresses);
     close(&socket);
@@ -278,7 +278,10 @@ fn receives_are_filled_in_the_order_of_their_starts(proactor: &Proactor) {
         write(&peer, &bytes[..all]);
         assert!(wait_all(&events.iter().collect::<Vec<_>>(), WAIT).unwrap());
         let parts = recvs.into_iter().map(|mut recv| recv.result(Wait::Poll).unwrap().buf);
-        assert_eq!(parts.collect::<Vec<_>>().concat(), bytes[..all]);
+        let mut got = parts.collect::<Vec<_>>().concat();
+        // One of them may have been short.
+        got.extend(receive_all(&socket, all - got.len()));
+        assert_eq!(got, bytes[..all]);
     }
     close(&socket);
 }
@@ -310,9 +313,9 @@ fn receives_of_many_threads_are_filled_one_after_the_other(proactor: &Proactor) 
 fn sends_leave_whole_and_in_the_order_of_their_starts(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
     let peer = reader(&peer);
-    let bytes = pattern(24 << 20);
+    let bytes = pattern(many(proactor, 24 << 20));
     // Some of them far larger than what the system takes at once.
-    let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000];
+    let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000].map(|size| many(proactor, size));
     let (mut at, mut sends) = (0, Vec::new());
     for size in sizes.into_iter().cycle().take(10) {
         let size = size.min(bytes.len() - at);
@@ -345,7 +348,7 @@ fn sends_wait_for_the_connect_before_them(proactor: &Proactor) {
 
 fn a_shutdown_waits_for_the_sends_before_it(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
-    let bytes = pattern(8 << 20);
+    let bytes = pattern(many(proactor, 8 << 20));
     let mut send = socket.send(bytes.clone()).start().unwrap();
     let mut shutdown = socket.shutdown(ShutdownHow::Send).start().unwrap();
     let peer = reader(&peer);
@@ -420,7 +423,8 @@ fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
             write(&peer, b"abc");
         }
         let received = recv.result(WAIT).unwrap();
-        assert_eq!((received.bytes, &received.buf[..]), (3, &b"abc"[..]));
+        assert!(received.bytes > 0 && b"abc".starts_with(&received.buf), "{received:?}");
+        receive_all(&socket, 3 - received.bytes);
     }
     close(&socket);
 }
@@ -430,8 +434,8 @@ fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(proactor: &P
     let mut recv = socket.recv([vec![0; 2], vec![0; 2], vec![0; 2]]).start().unwrap();
     write(&peer, b"abc");
     let received = recv.result(WAIT).unwrap();
-    assert_eq!(received.bytes, 3);
-    assert_eq!(received.buf, [&b"ab"[..], b"c", b""]);
+    assert!((1..=3).contains(&received.bytes), "{received:?}");
+    assert_eq!(received.buf.concat(), b"abc"[..received.bytes], "one part after the other");
     close(&socket);
 }
 
@@ -468,14 +472,15 @@ fn wait_all_ends_early_with_the_stream(proactor: &Proactor) {
 
 fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
-    let bytes = pattern(32 << 20);
+    let bytes = pattern(many(proactor, 32 << 20));
+    let all = bytes.len() as u64;
     let told = Counter::default();
     let tell = told.clone();
     socket
         .send(bytes.clone())
         .on_complete(move |end| {
             tell.up();
-            assert_eq!(end.unwrap().bytes, 32 << 20);
+            assert_eq!(end.unwrap().bytes, all);
         })
         .unwrap();
     settle(proactor);
@@ -490,9 +495,9 @@ fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
 
 fn a_send_of_many_buffers_is_one_completion(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
-    let bytes = pattern(6 << 20);
+    let bytes = pattern(many(proactor, 6 << 20));
     // More parts than one call of the system takes.
-    let parts: Vec<Vec<u8>> = bytes.chunks(3001).map(<[u8]>::to_vec).collect();
+    let parts: Vec<Vec<u8>> = bytes.chunks(bytes.len() / 2005).map(<[u8]>::to_vec).collect();
     assert!(parts.len() > 2000);
     let port = CompletionPort::new(1, 10);
     socket.associate(&port, 0).unwrap();

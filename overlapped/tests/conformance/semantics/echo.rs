@@ -1,0 +1,134 @@
+//! A mebibyte there and back, told in each of the four ways.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use overlapped::{
+    CloseMode, CompletionPort, Event, Flags, Overlapped, Proactor, Queued, Received, Sent, Socket, block_on,
+    sleep_alertable,
+};
+
+use crate::harness::pattern;
+use crate::harness::proactor::*;
+
+proactor_rules! {
+    by_events,
+    by_routines,
+    by_a_completion_port,
+    by_futures,
+}
+
+const BYTES: usize = 1 << 20;
+const PIECE: usize = 10_000;
+
+/// Both ends are the proactor's: the client's two operations go on while the server is told piece by piece.
+struct Client {
+    socket: Socket,
+    send: Overlapped<Sent<Vec<u8>>>,
+    receive: Overlapped<Received<Vec<u8>>>,
+}
+
+impl Client {
+    fn start(proactor: &Proactor) -> (Client, Socket) {
+        let (listener, address) = listen(proactor);
+        let accept = listener.accept().start().unwrap();
+        let socket = proactor.socket(&address, &Default::default()).unwrap();
+        end(socket.connect(&address).start().unwrap()).unwrap();
+        let server = end(accept).unwrap().socket;
+        let send = socket.send(pattern(BYTES)).start().unwrap();
+        socket.shutdown(overlapped::ShutdownHow::Send).start().unwrap().detach();
+        let receive = socket.recv_with(Vec::with_capacity(BYTES + 1), Flags::WAIT_ALL).start().unwrap();
+        (Client { socket, send, receive }, server)
+    }
+
+    /// The server has closed: everything has come back, and nothing after it.
+    fn finish(self) {
+        assert_eq!(end(self.send).unwrap().bytes, BYTES as u64);
+        assert!(end(self.receive).unwrap().buf == pattern(BYTES));
+        close(&self.socket);
+    }
+}
+
+fn by_events(proactor: &Proactor) {
+    let (client, server) = Client::start(proactor);
+    let event = Event::new();
+    loop {
+        let mut receive = server.recv(vec![0; PIECE]).event(&event).start().unwrap();
+        assert!(event.wait(WAIT).unwrap());
+        let received = receive.result(overlapped::Wait::Poll).unwrap();
+        if received.bytes == 0 {
+            break;
+        }
+        let mut send = server.send(received.buf).event(&event).start().unwrap();
+        assert!(event.wait(WAIT).unwrap());
+        send.result(overlapped::Wait::Poll).unwrap();
+    }
+    close(&server);
+    client.finish();
+}
+
+fn by_routines(proactor: &Proactor) {
+    fn receive(server: Rc<RefCell<Option<Socket>>>) {
+        let socket = server.borrow().clone().unwrap();
+        socket.recv(vec![0; PIECE]).on_complete(move |received| send(server, received.unwrap())).unwrap();
+    }
+    fn send(server: Rc<RefCell<Option<Socket>>>, received: Received<Vec<u8>>) {
+        if received.bytes == 0 {
+            server.take();
+            return;
+        }
+        let socket = server.borrow().clone().unwrap();
+        let again = move |sent: Result<Sent<Vec<u8>>, _>| {
+            sent.unwrap();
+            receive(server);
+        };
+        socket.send(received.buf).on_complete(again).unwrap();
+    }
+    let (client, server) = Client::start(proactor);
+    let server = Rc::new(RefCell::new(Some(server)));
+    receive(Rc::clone(&server));
+    while server.borrow().is_some() {
+        assert!(sleep_alertable(WAIT).unwrap() > 0);
+    }
+    client.finish();
+}
+
+fn by_a_completion_port(proactor: &Proactor) {
+    for skip in [false, true] {
+        let (client, server) = Client::start(proactor);
+        let port = CompletionPort::new(1, 4);
+        server.associate(&port, 1).unwrap();
+        server.skip_packet_on_success(skip).unwrap();
+        let packet = |queued| match queued {
+            Queued::Done(packet) => packet,
+            Queued::Pending(_) => port.get(WAIT).unwrap().unwrap(),
+        };
+        loop {
+            let mut received = packet(server.recv(vec![0; PIECE]).to_port(0).unwrap());
+            let received = received.result::<Received<Vec<u8>>>().unwrap();
+            if received.bytes == 0 {
+                break;
+            }
+            packet(server.send(received.buf).to_port(0).unwrap()).result::<Sent<Vec<u8>>>().unwrap();
+        }
+        close(&server);
+        client.finish();
+    }
+}
+
+fn by_futures(proactor: &Proactor) {
+    let (client, server) = Client::start(proactor);
+    let served = block_on(async {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let received = server.recv(buffer).await.unwrap();
+            if received.bytes == 0 {
+                return server.close(CloseMode::Now).await;
+            }
+            buffer = server.send(received.buf).await.unwrap().buf;
+            buffer.resize(PIECE, 0);
+        }
+    });
+    served.unwrap().unwrap();
+    client.finish();
+}
