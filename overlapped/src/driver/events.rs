@@ -62,6 +62,10 @@ impl Driver {
                 _ => unreachable!("a send moves bytes or fails"),
             },
             What::Recv { flags } => match event.happened {
+                Happened::Moved(0) if self.slots[slot].total > 0 && self.was_reset(slot).is_some() => {
+                    let code = self.was_reset(slot).expect("seen just now");
+                    self.moving_failed(slot, Action::Receive, code)
+                }
                 Happened::Moved(bytes) => {
                     let entry = &mut self.slots[slot];
                     entry.progress += u64::from(bytes);
@@ -133,7 +137,14 @@ impl Driver {
         // A datagram socket outlives what peers and routers answer.
         if socket.role == Role::Stream && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
             socket.dead = true;
+            socket.reset = socket.reset.or(error.os_code().filter(|code| sys::is_reset(*code)));
         }
+    }
+
+    /// The code by which another operation was told of a reset. To this one the system then says "end of stream", which it is not.
+    fn was_reset(&self, slot: u32) -> Option<i32> {
+        let socket = &self.sockets[self.slots[slot].socket];
+        socket.reset.filter(|_| !socket.ended)
     }
 
     fn accepted(&mut self, slot: u32, multi: bool, event: Event) -> Option<Completion> {
@@ -200,6 +211,10 @@ impl Driver {
                 self.slots[slot].stage = Stage::Parked;
                 self.starved.push_back(self.slots.id(slot));
                 None
+            }
+            Happened::Moved(_) if self.was_reset(slot).is_some() => {
+                let code = self.was_reset(slot).expect("seen just now");
+                self.moving_failed(slot, Action::Receive, code)
             }
             Happened::Moved(_) => {
                 self.sockets[self.slots[slot].socket].ended = true;

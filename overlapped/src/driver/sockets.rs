@@ -84,6 +84,8 @@ pub(super) struct Socket {
     pub(super) ended: bool,
     /// The connection is dead, so there is nothing to flush or to wait for.
     pub(super) dead: bool,
+    /// The peer has reset the connection, said this code.
+    pub(super) reset: Option<i32>,
     /// A send was cut short: what would follow it would follow a hole.
     pub(super) broken: bool,
 }
@@ -150,6 +152,7 @@ impl Sockets {
             role,
             ended: false,
             dead: false,
+            reset: None,
             broken: false,
         };
         let slot = match self.free {

@@ -6,9 +6,9 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{accept_goes_on, is_interrupted, kind_of};
+pub(crate) use unix::{accept_goes_on, is_interrupted, is_reset, kind_of};
 #[cfg(windows)]
-pub(crate) use windows::{accept_goes_on, is_interrupted, kind_of};
+pub(crate) use windows::{accept_goes_on, is_interrupted, is_reset, kind_of};
 
 /// The system's words for a code.
 pub(crate) fn describe(code: i32) -> String {

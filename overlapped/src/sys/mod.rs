@@ -35,7 +35,7 @@ use crate::report::{self, Report};
 use crate::time::Time;
 
 pub(crate) use choice::LADDER;
-pub(crate) use errno::{accept_goes_on, describe, is_interrupted, kind_of};
+pub(crate) use errno::{accept_goes_on, describe, is_interrupted, is_reset, kind_of};
 pub(crate) use handle::{Handle, View};
 pub use sim::{Network, NetworkConfig};
 pub use socket::{DatagramOptions, ListenOptions, Stream, StreamOptions};

@@ -40,6 +40,11 @@ pub(crate) fn accept_goes_on(code: i32) -> bool {
     )
 }
 
+/// Whether it says that the peer has reset the connection. Linux says so once: to the first that asks, be it a send or a receive.
+pub(crate) fn is_reset(code: i32) -> bool {
+    code == libc::ECONNRESET
+}
+
 /// Whether a request only has to be made again.
 pub(crate) fn is_interrupted(code: i32) -> bool {
     matches!(code, libc::EINTR | libc::EAGAIN)

@@ -13,7 +13,7 @@ use super::peers::Transport;
 const WITHOUT: &str = "PROACTOR_TEST_WITHOUT";
 
 /// On how many simulated networks each rule is run.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 10;
 
 /// Where a rule is run.
 pub(crate) struct On {

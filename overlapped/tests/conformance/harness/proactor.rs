@@ -240,6 +240,9 @@ pub(crate) fn receive(socket: &Socket, most: usize) -> Vec<u8> {
 
 /// What comes until so many bytes have.
 pub(crate) fn receive_all(socket: &Socket, bytes: usize) -> Vec<u8> {
+    if bytes == 0 {
+        return Vec::new();
+    }
     let receive = socket.recv_with(Vec::with_capacity(bytes), Flags::WAIT_ALL);
     receive.start().unwrap().result(WAIT).unwrap().buf
 }

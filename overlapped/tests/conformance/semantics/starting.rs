@@ -50,12 +50,12 @@ proactor_rules! {
 fn immediate_success_sets_the_event(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
     let event = Event::new();
-    write(&peer, b"here");
-    await_input(&socket, 4);
+    write(&peer, b"h");
+    await_input(&socket, 1);
     let mut recv = socket.recv(vec![0; 9]).event(&event).start().unwrap();
     assert!(event.wait(WAIT).unwrap());
     assert_eq!(recv.status(), Status::Succeeded);
-    assert_eq!(recv.result(Wait::Poll).unwrap().buf, b"here");
+    assert_eq!(recv.result(Wait::Poll).unwrap().buf, b"h");
     let mut send = socket.send(b"there".to_vec()).event(&event).start().unwrap();
     assert!(event.wait(WAIT).unwrap());
     assert_eq!(send.result(Wait::Poll).unwrap().bytes, 5);
@@ -65,8 +65,8 @@ fn immediate_success_sets_the_event(proactor: &Proactor) {
 
 fn immediate_success_queues_the_routine(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
-    write(&peer, b"here");
-    await_input(&socket, 4);
+    write(&peer, b"h");
+    await_input(&socket, 1);
     let told = Rc::new(RefCell::new(Vec::new()));
     let tell = Rc::clone(&told);
     socket.recv(vec![0; 9]).on_complete(move |end| tell.borrow_mut().push(end.unwrap().buf)).unwrap();
@@ -74,7 +74,7 @@ fn immediate_success_queues_the_routine(proactor: &Proactor) {
     settle(proactor);
     assert!(told.borrow().is_empty(), "not in a wait that is not alertable");
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
-    assert_eq!(*told.borrow(), [b"here"]);
+    assert_eq!(*told.borrow(), [b"h"]);
     close(&socket);
 }
 
@@ -82,20 +82,20 @@ fn immediate_success_posts_the_packet(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
     let port = CompletionPort::new(1, 4);
     socket.associate(&port, 3).unwrap();
-    write(&peer, b"here");
-    await_input(&socket, 4);
+    write(&peer, b"h");
+    await_input(&socket, 1);
     let started = socket.recv(vec![0; 9]).to_port(4).unwrap();
     assert!(matches!(started, Queued::Pending(Some(_))), "never within the start");
     let mut packet = port.get(WAIT).unwrap().unwrap();
     assert_eq!((packet.key, packet.token, packet.status()), (3, 4, Status::Succeeded));
-    assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap().buf, b"here");
+    assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap().buf, b"h");
     close(&socket);
 }
 
 fn immediate_success_wakes_the_waker(proactor: &Proactor) {
     let (socket, peer) = pair(proactor);
-    write(&peer, b"here");
-    await_input(&socket, 4);
+    write(&peer, b"h");
+    await_input(&socket, 1);
     let woken = Event::new();
     let wake = woken.clone();
     let task = waker(move || wake.set());
@@ -110,7 +110,7 @@ fn immediate_success_wakes_the_waker(proactor: &Proactor) {
             ended
         }
     };
-    assert_eq!(ended.unwrap().buf, b"here");
+    assert_eq!(ended.unwrap().buf, b"h");
     close(&socket);
 }
 
@@ -213,9 +213,9 @@ fn an_operation_resets_its_event_when_it_starts(proactor: &Proactor) {
     assert!(!event.is_signalled());
     settle(proactor);
     assert!(!event.is_signalled());
-    write(&peer, b"now");
+    write(&peer, b"n");
     assert!(event.wait(WAIT).unwrap());
-    assert_eq!(recv.result(Wait::Poll).unwrap().buf, b"now");
+    assert_eq!(recv.result(Wait::Poll).unwrap().buf, b"n");
     assert!(event.is_signalled(), "asking for the result leaves it");
 
     // The same event again, for an operation without a handle.
