@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::{Backend, Driver, DriverConfig, Network, Op, Outcome, ShutdownHow, Wait};
 use proactor::codec::{Codec, Decoded, Fixed, FrameError, Framing, LengthPrefixed, Lines, Raw};
 use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId};
 
@@ -426,42 +426,59 @@ impl Handler for Pausing {
     }
 }
 
-#[test]
-fn a_pause_in_the_middle_of_a_burst_loses_nothing_and_hands_over_nothing_more() {
-    const PACKETS: usize = 3000;
-    for backend in backends() {
-        for (every, piece) in [(1000, usize::MAX), (500, 100), (7, usize::MAX)] {
-            let (events, told) = mpsc::channel();
-            let (server, address) = start(backend, Lines::new().into_framing(), Pausing { every, events });
-            let mut control = connect(address);
-            let mut answered = |order: &[u8]| {
-                let mut back = vec![0; order.len() + 1];
-                control.write_all(&[order, b"\n"].concat()).unwrap();
-                control.read_exact(&mut back).unwrap();
-            };
-            // The last line has no end, and comes all the same.
-            let packets: Vec<Vec<u8>> = (0..PACKETS).map(|number| number.to_string().into_bytes()).collect();
-            let mut stream = framed(&Lines::new().into_framing(), &packets);
-            stream.pop();
-            let mut client = connect(address);
+/// Sends `stream` in pieces to a session that is paused after `every` so many packets, and resumes it each time.
+fn pause(backend: Backend, codec: Framing, packets: &[Vec<u8>], stream: &[u8], piece: usize, every: usize) {
+    let (events, told) = mpsc::channel();
+    let (server, address) = start(backend, codec.clone(), Pausing { every, events });
+    let mut control = connect(address);
+    let mut answered = |order: &[u8]| {
+        let order = framed(&codec, &[order.to_vec()]);
+        let mut back = vec![0; order.len()];
+        control.write_all(&order).unwrap();
+        control.read_exact(&mut back).unwrap();
+    };
+    let mut client = connect(address);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
             for piece in stream.chunks(piece) {
                 client.write_all(piece).unwrap();
             }
             client.shutdown(Shutdown::Write).unwrap();
-            for (number, packet) in packets.iter().enumerate() {
-                assert_eq!(event(&told), Event::Packet(packet.clone()), "{backend}");
-                if (number + 1) % every == 0 {
-                    // The shard goes through turns in which it could hand over more.
-                    for _ in 0..4 {
-                        answered(b"#turn");
-                    }
-                    assert_eq!(told.try_recv().ok(), None, "{backend}, {every}: after {number} of a paused session");
-                    answered(b"#resume");
+        });
+        for (number, packet) in packets.iter().enumerate() {
+            assert!(
+                event(&told) == Event::Packet(packet.clone()),
+                "{codec:?} on {backend}: packet {number} is another"
+            );
+            if (number + 1) % every == 0 {
+                // The shard goes through turns in which it could hand over more.
+                for _ in 0..4 {
+                    answered(b"#turn");
                 }
+                assert_eq!(told.try_recv().ok(), None, "{backend}: paused after packet {number}");
+                answered(b"#resume");
             }
-            assert_eq!(event(&told), Event::Closed(CloseReason::ByPeer), "{backend}");
-            finish(server);
         }
+        assert_eq!(event(&told), Event::Closed(CloseReason::ByPeer), "{codec:?} on {backend}");
+    });
+    finish(server);
+}
+
+#[test]
+fn a_pause_in_the_middle_of_a_burst_loses_nothing_and_hands_over_nothing_more() {
+    let lines: Vec<Vec<u8>> = (0..3000).map(|number: u32| number.to_string().into_bytes()).collect();
+    // The last line has no end, and comes all the same.
+    let mut stream = framed(&Lines::new().into_framing(), &lines);
+    stream.pop();
+    // More than the sockets and the session keep together: its peer is held up meanwhile.
+    let length = LengthPrefixed::u32().into_framing();
+    let large: Vec<Vec<u8>> = (0..400).map(|number| vec![number as u8 | 0x80; 60_000]).collect();
+    let flood = framed(&length, &large);
+    for backend in backends() {
+        for (every, piece) in [(1000, usize::MAX), (500, 100), (7, usize::MAX)] {
+            pause(backend, Lines::new().into_framing(), &lines, &stream, piece, every);
+        }
+        pause(backend, length.clone(), &large, &flood, usize::MAX, 150);
     }
 }
 
@@ -492,6 +509,71 @@ fn a_flood_of_small_packets_does_not_starve_others() {
             flooder.shutdown(Shutdown::Both).unwrap();
         });
         finish(server);
+    }
+}
+
+/// Echoes, and pauses and resumes its session now and then.
+#[derive(Clone)]
+struct Stutter;
+
+impl Handler for Stutter {
+    type State = usize;
+    fn connected(&mut self, _: &Session) -> usize {
+        0
+    }
+    fn received(&mut self, session: &Session, count: &mut usize, packet: &[u8]) -> Flow {
+        *count += 1;
+        if count.is_multiple_of(5) {
+            session.pause();
+            session.resume();
+        }
+        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
+    }
+}
+
+/// What a client on a simulated network gets back, and the trace of the run.
+fn simulated(seed: u64, codec: &Framing, stream: &[u8]) -> (Vec<u8>, u64) {
+    const RECEIVED: u64 = 1;
+    let network = Network::new(seed);
+    let builder = Server::builder().bind("10.0.0.1:7").shards(2).codec(codec.clone());
+    let mut server = builder.simulate(&network, Stutter).unwrap();
+    let address = server.local_addrs()[0].clone();
+    let mut client = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let socket = client.socket(&address).unwrap();
+    client.submit(Op::connect(socket, &address), 0).unwrap();
+    client.submit(Op::send(socket, stream.to_vec()), 0).unwrap();
+    client.submit(Op::shutdown(socket, ShutdownHow::Send), 0).unwrap();
+    client.submit(Op::recv(socket, vec![0u8; 1000]), RECEIVED).unwrap();
+    let (mut back, mut ended) = (Vec::new(), false);
+    let came = server.run(|_| {
+        client.turn(Wait::Poll).unwrap();
+        while let Some(completion) = client.next() {
+            match completion.result.unwrap() {
+                Outcome::Received(0) => ended = true,
+                Outcome::Received(_) => {
+                    back.extend(completion.buf.unwrap().take::<Vec<u8>>().unwrap());
+                    client.submit(Op::recv(socket, vec![0u8; 1000]), RECEIVED).unwrap();
+                }
+                _ => {}
+            }
+        }
+        ended
+    });
+    assert!(came.unwrap(), "seed {seed}: it came to rest after {} of {} bytes", back.len(), stream.len());
+    (back, network.trace())
+}
+
+#[test]
+fn a_simulated_network_cuts_and_delays_as_it_likes_and_changes_nothing() {
+    for (codec, packets, longest) in every_codec() {
+        let stream = framed(&codec, &packets[..packets.len().min(200)]);
+        for seed in 0..5 {
+            let (back, trace) = simulated(seed, &codec, &stream);
+            assert!(back == stream, "{codec:?} to {longest}, seed {seed}: {} of {} bytes", back.len(), stream.len());
+            if seed == 0 {
+                assert_eq!(simulated(seed, &codec, &stream).1, trace, "another run of the same seed");
+            }
+        }
     }
 }
 
