@@ -27,6 +27,11 @@ impl Ticks {
         let ticks = span.min(MOST).as_nanos().div_ceil(TICK.as_nanos());
         Ticks(u32::try_from(ticks).expect("the longest has less than 2^31").max(1))
     }
+
+    /// So many quarters of it.
+    fn quarters(self, quarters: u8) -> Ticks {
+        Ticks((u64::from(self.0) * u64::from(quarters)).div_ceil(4) as u32)
+    }
 }
 
 /// The settings of every session of a server.
@@ -77,6 +82,9 @@ pub(crate) enum Expired {
     Write,
     Handshake,
     Lifetime,
+    /// Nothing to close for: a quarter of the write time-out is over. Whoever knows whether the peer has taken some of what is on its way is to look, and to say so
+    /// with [`Deadlines::taken`]; so a slow peer is told from one that takes nothing within a quarter of the time.
+    Progress,
     /// Nothing to close for: it is time to say something to the peer, for which nothing is waiting.
     Heartbeat,
     /// Nothing to close for: what the session was held for is over.
@@ -93,12 +101,14 @@ pub(crate) struct Deadlines {
     sent: Tick,
     /// The packet that is unfinished began.
     partial: Tick,
-    /// Bytes for the peer have been waiting, and none was taken.
+    /// Bytes for the peer have been waiting, and none was taken, since then.
     waiting: Tick,
     /// A hold by the server ends.
     release: Tick,
     /// What the wheel was last told.
     entered: Tick,
+    /// Quarters of the write time-out that are over.
+    quarters: u8,
     is_shaking: bool,
     is_partial: bool,
     is_waiting: bool,
@@ -125,6 +135,7 @@ impl Deadlines {
             waiting: now,
             release: now,
             entered: now,
+            quarters: 0,
             is_shaking: true,
             is_partial: false,
             is_waiting: false,
@@ -160,6 +171,7 @@ impl Deadlines {
         let begins = !std::mem::replace(&mut self.is_waiting, true);
         if begins {
             self.waiting = tick(now);
+            self.quarters = 0;
         }
         begins
     }
@@ -169,6 +181,7 @@ impl Deadlines {
         let now = tick(now);
         (self.active, self.sent, self.waiting) = (now, now, now);
         self.is_waiting = rest;
+        self.quarters = 0;
     }
 
     /// The server reads no more from the session, of its own accord. Its idle and read time-outs stand still.
@@ -190,23 +203,25 @@ impl Deadlines {
     }
 
     /// Each deadline there is: when, and what it is.
-    fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 7] {
+    fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 8] {
         let after = |on: bool, since: Tick, span: Option<Ticks>, what: Expired| {
             span.filter(|_| on).map(|span| (since.wrapping_add(span.0), what))
         };
+        let next_quarter = timeouts.write.map(|span| span.quarters(self.quarters + 1));
         [
             // What closes comes before what does not, and the particular before the general.
             after(true, self.opened, timeouts.lifetime, Expired::Lifetime),
             after(self.is_shaking, self.opened, timeouts.handshake, Expired::Handshake),
-            after(self.is_waiting, self.waiting, timeouts.write, Expired::Write),
+            after(self.is_waiting && self.quarters == 4, self.waiting, timeouts.write, Expired::Write),
             after(self.is_partial && !self.is_held, self.partial, timeouts.read, Expired::Read),
             after(!self.is_held, self.active, timeouts.idle, Expired::Idle),
             after(!self.is_waiting, self.sent, timeouts.heartbeat, Expired::Heartbeat),
+            after(self.is_waiting && self.quarters < 4, self.waiting, next_quarter, Expired::Progress),
             self.has_release.then_some((self.release, Expired::Hold)),
         ]
     }
 
-    /// Something that has run out; asked until it answers `None`. A heart-beat or the end of a hold is told once, what closes a session again and again.
+    /// Something that has run out; asked until it answers `None`. A heart-beat or the end of a hold is told once, a look at the progress four times, what closes a session again and again.
     pub(crate) fn expired(&mut self, timeouts: &Timeouts, now: Time) -> Option<Expired> {
         // The last tick that has begun: nothing is early.
         let now = now.as_nanos() / TICK.as_nanos() as u64;
@@ -214,6 +229,7 @@ impl Deadlines {
         match what {
             Expired::Heartbeat => self.sent = now as Tick,
             Expired::Hold => self.has_release = false,
+            Expired::Progress => self.quarters += 1,
             _ => {}
         }
         Some(what)

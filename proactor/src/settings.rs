@@ -182,8 +182,8 @@ impl Builder {
         self
     }
 
-    /// How long bytes may wait for a peer that takes none of them; then the session is reset, with [`WriteTimeout`](crate::CloseReason::WriteTimeout). What counts as taken is
-    /// said at [`Driver::progress`](overlapped::Driver::progress): the least step may be 64 KiB (on Windows, all that was sent at once).
+    /// How long bytes may wait for a peer that takes none of them; then the session is reset, with [`WriteTimeout`](crate::CloseReason::WriteTimeout). Whether any was taken is looked at in quarters of the time, so that it
+    /// may be a quarter more. What counts as taken is said at [`Driver::progress`](overlapped::Driver::progress): the least step may be 64 KiB (on Windows, all that was sent at once).
     pub fn write_timeout(mut self, time: Duration) -> Builder {
         self.settings.spans.write = Some(time);
         self

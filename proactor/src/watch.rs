@@ -193,12 +193,11 @@ impl Core {
                     self.pump_later(slot);
                     continue;
                 }
-                Some(Expired::Write) => {
-                    if self.send_has_moved(slot) {
-                        continue;
-                    }
-                    CloseReason::WriteTimeout
+                Some(Expired::Progress) => {
+                    self.send_has_moved(slot);
+                    continue;
                 }
+                Some(Expired::Write) => CloseReason::WriteTimeout,
                 Some(Expired::Idle) => {
                     // Bytes of a send that has not ended are bytes too.
                     if self.send_has_moved(slot) {

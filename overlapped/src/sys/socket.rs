@@ -63,7 +63,8 @@ pub struct StreamOptions {
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is still there. `None`: never.
     pub keep_alive: Option<Duration>,
     /// `TCP_USER_TIMEOUT`: how long sent bytes may go unacknowledged, or be kept from a peer whose window is closed, until the system gives the connection
-    /// up; in milliseconds, of which it is at least one. `None` leaves it to the system. Linux only: elsewhere it is an error of kind `Unsupported`.
+    /// up; in milliseconds, of which it is at least one. `None` leaves it to the system. Linux only: elsewhere it is an error of kind `Unsupported`. A
+    /// simulated network, which loses nothing, makes no difference of it.
     pub user_timeout: Option<Duration>,
     /// Bytes of the system's receive buffer; `None` leaves it to the system, which adapts it.
     pub receive_buffer: Option<usize>,
