@@ -182,8 +182,9 @@ impl Builder {
     ) -> Result<(NewShard<H>, Arrived), ServerError> {
         let limits = SessionLimits {
             outbox: self.outbox_bytes,
-            // As much as the pool holds: what a paused session has coming before its receive is cancelled.
-            leftover: usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
+            // A packet, and as much as the pool holds: what a paused session has coming before its receive is cancelled.
+            leftover: self.codec.max_bytes()
+                + usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
             bytes_per_turn: 512 * 1024,
             linger: self.linger,
         };

@@ -58,7 +58,7 @@ pub(crate) mod token {
 pub(crate) struct SessionLimits {
     /// Bytes an outbox may hold.
     pub(crate) outbox: usize,
-    /// Bytes kept of what arrived while a session was not being handed packets.
+    /// Bytes kept of an unfinished packet and of what arrived while a session was not being handed packets.
     pub(crate) leftover: usize,
     /// Bytes handed over per session and turn, where no packet counts as fewer than [`LEAST_SHARE`].
     pub(crate) bytes_per_turn: usize,
@@ -124,9 +124,9 @@ impl Entry {
         (self.turn, self.handed) = (turn, before + bytes.max(LEAST_SHARE));
     }
 
-    /// Keeps bytes for later, within the budget: one packet's and what may have come before the receive was cancelled.
+    /// Keeps bytes for later, within the budget.
     pub(crate) fn keep(&mut self, bytes: &[u8], limits: &SessionLimits) -> Result<(), BacklogFull> {
-        self.assembly.keep(bytes, self.codec.max_bytes() + limits.leftover)
+        self.assembly.keep(bytes, limits.leftover)
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) struct Core {
     pub(crate) limits: SessionLimits,
     pub(crate) watch: Watch,
     /// What each session gets a clone of.
-    codec: Framing,
+    pub(crate) codec: Framing,
     entries: Vec<Option<Entry>>,
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -176,7 +176,7 @@ impl Core {
         (0..self.entries.len() as u32).filter(|slot| self.entries[*slot as usize].is_some()).collect()
     }
 
-    pub(crate) fn insert(&mut self, socket: SocketId, peer: Address, permit: Permit) -> u32 {
+    pub(crate) fn insert(&mut self, socket: SocketId, peer: Address, permit: Permit, codec: Framing) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.generations.push(0);
@@ -198,7 +198,7 @@ impl Core {
             pumping: false,
             turn: 0,
             handed: 0,
-            codec: self.codec.clone(),
+            codec,
             assembly: Assembly::new(),
             watched: self.watch.admit(permit),
         });

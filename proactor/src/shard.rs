@@ -11,6 +11,7 @@ use overlapped::{Address, Completion, Live, Mailbox, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
+use crate::codec::Framing;
 use crate::error::{SendError, ServerError};
 use crate::handle::{Accepted, DRAINING, Mail, RUNNING, STOPPING, Shared};
 use crate::handler::Handler;
@@ -18,6 +19,11 @@ use crate::limits::Refusal;
 use crate::session::{Core, Session, token};
 
 mod receiving;
+
+/// Calls what the user wrote, handler or codec: a panic is the end of the session for which it is called, and of no other.
+fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(call))
+}
 
 pub(crate) struct Shard<H: Handler> {
     core: Rc<RefCell<Core>>,
@@ -173,8 +179,7 @@ impl<H: Handler> Shard<H> {
                 Mail::Accepted(accepted) => self.add_session(accepted),
                 Mail::Send(id, bytes) => {
                     let mut core = self.core.borrow_mut();
-                    // A codec of the user's may panic.
-                    match catch_unwind(AssertUnwindSafe(|| core.queue(id, &bytes))) {
+                    match contained(|| core.queue(id, &bytes)) {
                         Ok(Ok(()) | Err(SendError::Closed)) => {}
                         Ok(Err(SendError::Full)) => core.begin_close(id.slot, CloseReason::TooSlow),
                         Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
@@ -209,13 +214,17 @@ impl<H: Handler> Shard<H> {
             }
         };
         self.shared.stats().accepted += 1;
-        let slot = self.core.borrow_mut().insert(socket, peer.clone(), permit);
+        let (codec, made) = match contained(|| self.core.borrow().codec.clone()) {
+            Ok(codec) => (codec, Ok(())),
+            Err(panic) => (Framing::default(), Err(panic)),
+        };
+        let slot = self.core.borrow_mut().insert(socket, peer.clone(), permit, codec);
         if self.states.len() <= slot as usize {
             self.states.resize_with(slot as usize + 1, || None);
         }
         let session = self.session(slot, peer);
         let handler = &mut self.handler;
-        match catch_unwind(AssertUnwindSafe(|| handler.connected(&session))) {
+        match made.and_then(|()| contained(|| handler.connected(&session))) {
             Ok(state) => {
                 self.states[slot as usize] = Some(state);
                 self.core.borrow_mut().start_receiving(slot);
@@ -273,7 +282,7 @@ impl<H: Handler> Shard<H> {
         let Some(peer) = self.core.borrow_mut().entry(slot).map(|entry| entry.peer.clone()) else { return };
         let session = self.session(slot, peer);
         let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
-        if catch_unwind(AssertUnwindSafe(|| handler.heartbeat(&session, state))).is_err() {
+        if contained(|| handler.heartbeat(&session, state)).is_err() {
             self.core.borrow_mut().begin_close(slot, CloseReason::Panic);
         }
     }
@@ -315,7 +324,7 @@ impl<H: Handler> Shard<H> {
         let reason = entry.reason.expect("a session is closed for a reason");
         if let Some(state) = self.states[slot as usize].take() {
             let handler = &mut self.handler;
-            if catch_unwind(AssertUnwindSafe(|| handler.closed(id, state, &reason))).is_err() {
+            if contained(|| handler.closed(id, state, &reason)).is_err() {
                 tracing::error!("the handler panicked when it was told that {id:?} had ended");
             }
         }

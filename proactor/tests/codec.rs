@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
@@ -326,6 +328,45 @@ fn a_codec_that_panics_costs_its_session_alone() {
         finish(server_of_names);
         finish(server);
     }
+}
+
+#[test]
+fn a_codec_that_cannot_be_cloned_costs_its_session_alone() {
+    struct Fragile(Arc<AtomicBool>);
+    impl Clone for Fragile {
+        fn clone(&self) -> Fragile {
+            assert!(!self.0.load(Ordering::Relaxed), "asked to panic");
+            Fragile(Arc::clone(&self.0))
+        }
+    }
+    impl Codec for Fragile {
+        fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+            Raw.decode(bytes)
+        }
+        fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+            Raw.encode(packet, out)
+        }
+        fn max_bytes(&self) -> usize {
+            Raw.max_bytes()
+        }
+    }
+    let (echo, events) = Echo::new();
+    let breaks = Arc::default();
+    let codec = Fragile(Arc::clone(&breaks)).into_framing();
+    let (server, address) = start(backends()[0], codec, echo);
+    let mut other = connect(address);
+    let mut answered = || {
+        other.write_all(b"#").unwrap();
+        other.read_exact(&mut [0]).unwrap();
+    };
+    answered();
+    breaks.store(true, Ordering::Relaxed);
+    let _ = connect(address).read_to_end(&mut Vec::new());
+    breaks.store(false, Ordering::Relaxed);
+    answered();
+    assert_eq!(exchange(&connect(address), b"later", usize::MAX), b"later");
+    assert_eq!(event(&events), Event::Packet(b"later".to_vec()));
+    finish(server);
 }
 
 /// Says who has connected.

@@ -1,21 +1,15 @@
 //! The way of what comes: from a pooled buffer through the session's codec to the handler, packet by packet, or aside until the session may be
 //! handed packets again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use overlapped::{Completion, ErrorKind, Outcome};
 
-use super::Shard;
+use super::{Shard, contained};
 use crate::close::CloseReason;
 use crate::codec::{Codec, FrameError};
 use crate::handler::{Flow, Handler};
 use crate::session::Session;
-
-/// Calls what the user wrote, handler or codec: a panic is that session's end and no other's.
-fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-}
 
 impl<H: Handler> Shard<H> {
     /// A completion of a session's receive.
@@ -126,8 +120,10 @@ impl<H: Handler> Shard<H> {
         match (all, entry.is_held()) {
             (true, _) if entry.ended => core.begin_close(slot, CloseReason::ByPeer),
             (true, _) => {
-                if !entry.assembly.is_empty() || entry.codec.buffered() > 0 {
-                    core.packet_is_partial(slot);
+                match contained(|| entry.codec.buffered()) {
+                    Ok(0) if entry.assembly.is_empty() => {}
+                    Ok(_) => core.packet_is_partial(slot),
+                    Err(_) => return core.begin_close(slot, CloseReason::Panic),
                 }
                 core.start_receiving(slot);
             }
