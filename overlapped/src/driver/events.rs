@@ -134,8 +134,16 @@ impl Driver {
 
     fn note_death(&mut self, slot: u32, error: &Error) {
         let socket = &mut self.sockets[self.slots[slot].socket];
-        // A datagram socket outlives what peers and routers answer.
-        if socket.role == Role::Stream && !matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) {
+        // A datagram socket outlives what peers and routers answer; a stream, what only this operation is refused.
+        let lives = matches!(
+            error.kind(),
+            ErrorKind::Cancelled
+                | ErrorKind::OutOfMemory
+                | ErrorKind::InvalidArgument
+                | ErrorKind::Unsupported
+                | ErrorKind::NotPermitted
+        );
+        if socket.role == Role::Stream && !lives {
             socket.dead = true;
             socket.reset = socket.reset.or(error.os_code().filter(|code| sys::is_reset(*code)));
         }

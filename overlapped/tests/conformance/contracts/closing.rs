@@ -3,7 +3,7 @@
 use std::io::ErrorKind as IoKind;
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, Op, Outcome};
+use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome};
 
 use crate::harness::place::{On, wine_departs};
 use crate::harness::{PATIENCE, pattern};
@@ -11,6 +11,7 @@ use crate::harness::{PATIENCE, pattern};
 rules! {
     close_ends_what_is_in_flight_each_once_and_first,
     graceful_close_delivers_everything_although_input_is_left_unread,
+    graceful_close_delivers_everything_after_a_receive_that_was_refused,
     graceful_close_gives_up_after_its_linger_also_while_flushing,
     a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled,
     abort_resets_the_connection,
@@ -46,6 +47,25 @@ pub(super) fn graceful_close_delivers_everything_although_input_is_left_unread(o
     bench.submit(Op::send(socket, bytes.clone()));
     let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
     let (reader, writer) = (bench.reader(&peer), bench.writer_to_end(&peer, vec![2; 100_000]));
+    assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
+    assert!(bench.read_all(reader) == bytes);
+    bench.written(writer);
+    bench.finish();
+}
+
+/// A receive of urgent data where there is none is refused by the system; the stream is none the worse for it.
+pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refused(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    let bytes = pattern(on.many(2_800_000));
+    let urgent = bench.submit(Op::recv_with(socket, vec![0u8; 1], Flags::OUT_OF_BAND));
+    let send = bench.submit(Op::send(socket, bytes.clone()));
+    bench.settle();
+    bench.driver.cancel(urgent);
+    assert!(bench.outcome_of(urgent).is_err());
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    let (reader, writer) = (bench.reader(&peer), bench.writer_to_end(&peer, vec![2; 100_000]));
+    assert!(matches!(bench.outcome_of(send), Ok(Outcome::Sent(_))));
     assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
     assert!(bench.read_all(reader) == bytes);
     bench.written(writer);
