@@ -249,6 +249,26 @@ fn a_peer_that_takes_nothing_is_closed_at_its_time_and_one_that_takes_little_is_
 }
 
 #[test]
+fn a_peer_that_takes_nothing_is_idle_too_and_one_that_takes_little_is_not() {
+    let mut world = World::new(10, |builder| builder.outbox_bytes(1 << 20).idle_timeout(SECOND * 5));
+    let stuck = world.connect();
+    let slow = world.connect();
+    let ids: Vec<(Time, SessionId)> = world.connected();
+    for socket in [stuck, slow] {
+        world.send(socket, b"b");
+    }
+    for _ in 0..12 {
+        world.pass(SECOND * 4);
+        let mut bytes = 0;
+        while bytes < 40_000 {
+            bytes += world.read(slow, 40_000 - bytes);
+        }
+    }
+    assert_eq!(world.closed(ids[0].1).map(|(_, reason)| reason), Some(CloseReason::Idle));
+    assert_eq!(world.closed(ids[1].1), None);
+}
+
+#[test]
 fn a_session_that_the_server_itself_holds_is_not_idle() {
     let mut world = World::new(11, |builder| builder.idle_timeout(SECOND).lifetime(SECOND * 100));
     let socket = world.connect();
