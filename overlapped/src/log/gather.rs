@@ -17,11 +17,19 @@ enum Piece<M> {
 
 /// A buffer for one send, put together of own bytes and [slices of logs](LogSlice). Pieces that lie next to each other become one part.
 ///
-/// It can be used again after [`clear`](Gather::clear).
+/// It is as small as two vectors, so that an operation holds it without an allocation. It can be used again after [`clear`](Gather::clear).
 pub struct Gather<M> {
     own: Vec<u8>,
     pieces: Vec<Piece<M>>,
-    bytes: usize,
+}
+
+impl<M> Piece<M> {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Own { len, .. } => *len,
+            Piece::Slice(slice) => slice.len(),
+        }
+    }
 }
 
 impl<M> Gather<M> {
@@ -47,7 +55,6 @@ impl<M> Gather<M> {
     /// If they are not so many.
     pub fn push_own(&mut self, range: Range<usize>) {
         let bytes = self.own[range.clone()].len();
-        self.bytes += bytes;
         match self.pieces.last_mut() {
             _ if bytes == 0 => {}
             Some(Piece::Own { start, len }) if *start + *len == range.start => *len += bytes,
@@ -55,9 +62,13 @@ impl<M> Gather<M> {
         }
     }
 
+    /// The own bytes, whether they are in pieces or not.
+    pub fn own(&self) -> &[u8] {
+        &self.own
+    }
+
     /// Puts a slice behind what is there.
     pub fn push_slice(&mut self, slice: LogSlice<M>) {
-        self.bytes += slice.len();
         if let Some(Piece::Slice(last)) = self.pieces.last_mut()
             && last.join(&slice)
         {
@@ -66,14 +77,14 @@ impl<M> Gather<M> {
         self.pieces.push(Piece::Slice(slice));
     }
 
-    /// Bytes in all pieces together.
+    /// Bytes in all pieces together; they are added up.
     pub fn len(&self) -> usize {
-        self.bytes
+        self.pieces.iter().map(Piece::len).sum()
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.pieces.is_empty()
     }
 
     /// The pieces' bytes, one after the other.
@@ -92,7 +103,6 @@ impl<M> Gather<M> {
     /// Empties it: lets go of the slices, keeps its memory for the next send, and gives the own bytes' memory back, empty.
     pub fn clear(&mut self) -> Vec<u8> {
         self.pieces.clear();
-        self.bytes = 0;
         let mut own = std::mem::take(&mut self.own);
         own.clear();
         own
@@ -101,7 +111,7 @@ impl<M> Gather<M> {
 
 impl<M> Default for Gather<M> {
     fn default() -> Gather<M> {
-        Gather { own: Vec::new(), pieces: Vec::new(), bytes: 0 }
+        Gather { own: Vec::new(), pieces: Vec::new() }
     }
 }
 
@@ -120,6 +130,6 @@ unsafe impl<M: 'static> SendBuf for Gather<M> {
 
 impl<M> fmt::Debug for Gather<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gather({} bytes in {} parts)", self.bytes, self.pieces.len())
+        write!(f, "Gather({} bytes in {} parts)", self.len(), self.pieces.len())
     }
 }

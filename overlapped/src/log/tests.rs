@@ -41,6 +41,7 @@ fn what_lies_together_is_one_part_and_own_bytes_keep_their_place() {
     assert_eq!(gather.iter().collect::<Vec<_>>(), [&b"xyz"[..], b"abcde", b"!"]);
     assert_eq!((gather.len(), SendBuf::parts(&gather)), (9, 3));
     assert!(gather.clear().capacity() >= 6 && gather.is_empty());
+    assert!(size_of::<Gather<u64>>() <= 6 * size_of::<usize>(), "an operation holds it without a box");
 }
 
 #[test]
