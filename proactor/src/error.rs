@@ -81,3 +81,30 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
+
+/// Why a session did not become a member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The session has ended, or is being closed.
+    Closed,
+    /// It is a member of 64 groups already.
+    TooMany,
+    /// The group's members are sessions of another server.
+    OtherServer,
+    /// The mailbox of the session's shard has no room.
+    Full,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            JoinError::Closed => "the session is closed",
+            JoinError::TooMany => "the session is in too many groups",
+            JoinError::OtherServer => "the group belongs to another server",
+            JoinError::Full => "too much is queued already",
+        })
+    }
+}
+
+impl std::error::Error for JoinError {}

@@ -8,8 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use overlapped::{Address, MailError, Sender, Stream, WakeHandle};
 
-use crate::error::SendError;
+use crate::codec::Framing;
+use crate::error::{JoinError, SendError};
+use crate::group::{Bell, Group};
 use crate::limits::{Admission, AdmissionLimits, Permit};
+use crate::room::{Clock, Room};
 use crate::session::SessionId;
 use crate::stats::Stats;
 
@@ -24,7 +27,12 @@ pub(crate) struct Accepted {
 pub(crate) enum Mail {
     /// A connection, counted in the shard's load already.
     Accepted(Accepted),
-    Send(SessionId, Bytes),
+    /// With the latest stamp of the moment.
+    Send(SessionId, Bytes, u64),
+    /// With the latest stamp of the moment, and a room that has seen nothing later.
+    Join(SessionId, Group, u64, Box<Room>),
+    /// With the latest stamp of the moment.
+    Leave(SessionId, Group, u64),
     Close(SessionId),
 }
 
@@ -38,6 +46,8 @@ pub(crate) struct Post {
     pub(crate) wake: WakeHandle,
     /// Sessions it has, or is about to be handed.
     pub(crate) load: Arc<AtomicUsize>,
+    /// Where it is told of groups' news.
+    pub(crate) bell: Bell,
 }
 
 /// What all of the server shares.
@@ -50,16 +60,28 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     /// What has been counted; how many sessions there are, admission knows.
     stats: Mutex<Stats>,
+    /// What stamps are taken from.
+    pub(crate) clock: Clock,
+    /// Packets that were dropped because a peer was too slow.
+    pub(crate) dropped: AtomicU64,
+    /// Bytes that may be queued for one session.
+    pub(crate) outbox_bytes: usize,
+    /// The codec that groups frame their packets with.
+    pub(crate) codec: Mutex<Framing>,
 }
 
 impl Shared {
-    pub(crate) fn new(posts: Vec<Post>, limits: AdmissionLimits) -> Shared {
+    pub(crate) fn new(posts: Vec<Post>, limits: AdmissionLimits, outbox_bytes: usize, codec: Framing) -> Shared {
         Shared {
             posts,
             phase: AtomicU8::new(RUNNING),
             patience: AtomicU64::new(0),
             admission: Admission::new(limits),
             stats: Mutex::default(),
+            clock: Clock::default(),
+            dropped: AtomicU64::new(0),
+            outbox_bytes,
+            codec: Mutex::new(codec),
         }
     }
 
@@ -120,7 +142,37 @@ impl Handle {
     /// # Errors
     /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended.
     pub fn send(&self, id: SessionId, packet: impl Into<Bytes>) -> Result<(), SendError> {
-        self.mail(id, Mail::Send(id, packet.into()))
+        self.mail(id, Mail::Send(id, packet.into(), self.shared.clock.now()))
+    }
+
+    /// Makes a session a member of a group: it gets what is broadcast to it from now on. Does nothing if the session has ended, or is a member of 64 groups, by the
+    /// time its shard learns of this.
+    ///
+    /// # Errors
+    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended, `OtherServer` if the group has had members of another server.
+    pub fn join(&self, id: SessionId, group: &Group) -> Result<(), JoinError> {
+        let home = group.home(&self.shared).ok_or(JoinError::OtherServer)?;
+        // The latest stamp first: what the room has not seen is later.
+        let stamp = self.shared.clock.now();
+        let room = Box::new(Room::new(home.log.reader()));
+        self.mail(id, Mail::Join(id, group.clone(), stamp, room)).map_err(|error| match error {
+            SendError::Full => JoinError::Full,
+            _ => JoinError::Closed,
+        })
+    }
+
+    /// Ends a session's membership in a group, if there is one. What was broadcast before is still sent.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    pub fn leave(&self, id: SessionId, group: &Group) -> Result<(), SendError> {
+        self.mail(id, Mail::Leave(id, group.clone(), self.shared.clock.now()))
+    }
+
+    /// Packets that were dropped because their sessions' peers were too slow, all together
+    /// ([`SlowConsumer::DropOldest`](crate::SlowConsumer)).
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     /// Closes a session gracefully; does nothing if it has ended.

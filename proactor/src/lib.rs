@@ -6,6 +6,7 @@
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
 //! | [`Session`] | one connection, inside its shard: send, pause, close |
 //! | [`SessionId`] | its name, for any thread; never means a later session |
+//! | [`Group`] | sessions to which packets are broadcast, from any thread; [`SlowConsumer`] says what becomes of members that do not keep up |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
@@ -49,26 +50,32 @@ mod acceptor;
 mod close;
 pub mod codec;
 mod deadlines;
+mod delivery;
 mod error;
+mod group;
 mod handle;
 mod handler;
 mod limits;
 mod outbox;
+mod room;
 mod server;
 mod session;
 mod settings;
 mod shard;
 mod simulation;
+mod slow;
 mod stats;
 mod watch;
 mod wheel;
 
 pub use close::CloseReason;
-pub use error::{SendError, ServerError};
+pub use error::{JoinError, SendError, ServerError};
+pub use group::Group;
 pub use handle::Handle;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal};
 pub use server::{Builder, Server};
 pub use session::{Session, SessionId};
 pub use simulation::Simulation;
+pub use slow::SlowConsumer;
 pub use stats::Stats;

@@ -12,12 +12,14 @@ use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, 
 use crate::acceptor::{Acceptor, MOST_REFUSING};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
+use crate::group::Bell;
 use crate::handle::{Handle, Mail, Post, Shared};
 use crate::handler::Handler;
 use crate::session::{Core, SessionLimits};
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::simulation::Simulation;
+use crate::slow::SlowConsumer;
 
 /// Messages a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
@@ -34,6 +36,7 @@ pub struct Builder {
     pub(crate) settings: Settings,
     linger: Duration,
     codec: Framing,
+    slow: SlowConsumer,
 }
 
 impl Builder {
@@ -63,6 +66,12 @@ impl Builder {
     /// (64 KiB). At half of it the session is handed no more packets, at a quarter again.
     pub fn outbox_bytes(mut self, bytes: usize) -> Builder {
         self.outbox_bytes = bytes;
+        self
+    }
+
+    /// How a session is met whose peer does not take what is sent to it: its reads pause, unless said otherwise.
+    pub fn slow_consumer(mut self, policy: SlowConsumer) -> Builder {
+        self.slow = policy;
         self
     }
 
@@ -144,8 +153,7 @@ impl Builder {
             }
         };
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
-        let shared =
-            Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect(), self.settings.admission));
+        let shared = Arc::new(self.share(arrived));
         for introduction in introduce {
             // A thread that is gone by now is found out by `wait`.
             let _ = introduction.send(Arc::clone(&shared));
@@ -174,6 +182,12 @@ impl Builder {
         self.start(handler)?.wait()
     }
 
+    /// What all shards share.
+    pub(crate) fn share(&self, arrived: Vec<Arrived>) -> Shared {
+        let posts = arrived.into_iter().map(|shard| shard.post).collect();
+        Shared::new(posts, self.settings.admission, self.outbox_bytes, self.codec.clone())
+    }
+
     /// Makes a shard, on the thread that is to turn it.
     pub(crate) fn make_shard<H: Handler>(
         &self,
@@ -187,6 +201,7 @@ impl Builder {
                 + usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
             bytes_per_turn: 512 * 1024,
             linger: self.linger,
+            slow: self.slow,
         };
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {
@@ -194,7 +209,7 @@ impl Builder {
             _ => None,
         };
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
-        let post = Post { mail, wake: driver.wake_handle(), load: Arc::new(AtomicUsize::new(0)) };
+        let post = Post { mail, wake: driver.wake_handle(), load: Arc::new(AtomicUsize::new(0)), bell: Bell::new() };
         let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
         let arrived = Arrived { index, post, addresses, report: driver.report().clone() };
         let core = Core::new(driver, index as u16, limits, &self.settings, self.codec.clone());
@@ -302,6 +317,7 @@ impl Server {
             settings: Settings::default(),
             linger: Duration::from_secs(5),
             codec: Framing::default(),
+            slow: SlowConsumer::default(),
         }
     }
 

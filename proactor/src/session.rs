@@ -5,14 +5,18 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use overlapped::{Address, CloseMode, Driver, Op, OpId, SocketId};
+use overlapped::{Address, AnyBuf, CloseMode, Driver, Gather, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
 use crate::codec::{Assembly, BacklogFull, Codec, Framing};
-use crate::error::SendError;
+use crate::delivery::Delivery;
+use crate::error::{JoinError, SendError};
+use crate::group::Group;
 use crate::limits::Permit;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Taken};
+use crate::room::Mark;
 use crate::settings::Settings;
+use crate::slow::SlowConsumer;
 use crate::watch::{Watch, Watched};
 
 /// Names a session of a server: shard, slot and generation, so that it never means a later session.
@@ -64,6 +68,8 @@ pub(crate) struct SessionLimits {
     pub(crate) bytes_per_turn: usize,
     /// How long a graceful close waits for the peer.
     pub(crate) linger: Duration,
+    /// How a peer is met that does not take what is sent.
+    pub(crate) slow: SlowConsumer,
 }
 
 impl SessionLimits {
@@ -138,7 +144,7 @@ pub(crate) struct Core {
     pub(crate) watch: Watch,
     /// What each session gets a clone of.
     pub(crate) codec: Framing,
-    entries: Vec<Option<Entry>>,
+    pub(crate) entries: Vec<Option<Entry>>,
     generations: Vec<u32>,
     free: Vec<u32>,
     /// Sessions with something queued and nothing in flight.
@@ -148,6 +154,7 @@ pub(crate) struct Core {
     spare: Vec<Vec<u8>>,
     /// Where frames are made.
     frame: Vec<u8>,
+    pub(crate) delivery: Delivery,
 }
 
 /// Buffers kept for the next outbox, and the most bytes of one, or of a made frame, that are kept.
@@ -169,6 +176,7 @@ impl Core {
             to_pump: Vec::new(),
             spare: Vec::new(),
             frame: Vec::new(),
+            delivery: Delivery::default(),
         }
     }
 
@@ -233,9 +241,9 @@ impl Core {
         self.entry(id.slot).filter(|entry| entry.generation == id.generation && entry.reason.is_none())
     }
 
-    /// Queues the frame of a packet.
-    pub(crate) fn queue(&mut self, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
-        let (limit, high) = (self.limits.outbox, self.limits.high());
+    /// Queues the frame of a packet, of which others were issued before up to `stamp`.
+    pub(crate) fn queue(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
+        let (limit, high, slow) = (self.limits.outbox, self.limits.high(), self.limits.slow);
         let spare = &mut self.spare;
         let entry = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut);
         let entry = entry
@@ -251,8 +259,20 @@ impl Core {
             }
         };
         let any = !frame.is_empty();
-        entry.outbox.push(frame, limit, || spare.pop().unwrap_or_default())?;
-        let throttle = entry.outbox.len() >= high && !std::mem::replace(&mut entry.throttled, true);
+        if slow == SlowConsumer::DropOldest {
+            self.delivery.make_room(&mut entry.outbox, id, frame.len(), limit);
+        }
+        let by_packet = slow == SlowConsumer::DropOldest;
+        let pushed = entry.outbox.push(frame, stamp, limit, by_packet, || spare.pop().unwrap_or_default());
+        if let Err(error) = pushed {
+            if slow == SlowConsumer::Close {
+                self.begin_close(id.slot, CloseReason::TooSlow);
+            }
+            return Err(error);
+        }
+        let throttle = slow == SlowConsumer::PauseReading
+            && entry.outbox.len() >= high
+            && !std::mem::replace(&mut entry.throttled, true);
         if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id.slot);
         }
@@ -265,9 +285,28 @@ impl Core {
         Ok(())
     }
 
+    /// Takes back what a send has done with, and says how many bytes it was.
+    pub(crate) fn recycle(&mut self, buf: Option<AnyBuf>) -> usize {
+        let Some(buf) = buf else { return 0 };
+        let (len, own) = match buf.take::<Vec<u8>>() {
+            Ok(own) => (own.len(), own),
+            Err(buf) => {
+                let Ok(mut gather) = buf.take::<Gather<Mark>>() else { return 0 };
+                let len = gather.len();
+                let own = gather.clear();
+                if self.delivery.gathers.len() < SPARE_BUFFERS {
+                    self.delivery.gathers.push(gather);
+                }
+                (len, own)
+            }
+        };
+        self.recycle_bytes(own);
+        len
+    }
+
     /// Keeps a buffer that an outbox has done with.
-    pub(crate) fn recycle(&mut self, mut buf: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS && buf.capacity() <= SPARE_BYTES {
+    fn recycle_bytes(&mut self, mut buf: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&buf.capacity()) {
             buf.clear();
             self.spare.push(buf);
         }
@@ -302,18 +341,45 @@ impl Core {
         }
     }
 
-    /// Sends what is queued, in one operation.
+    /// Sends what is queued and may leave, in one operation.
     pub(crate) fn send_queued(&mut self, slot: u32) {
+        self.send_upto(slot, self.delivery.seen);
+        self.caught_up(slot);
+    }
+
+    /// Sends all that is queued, whatever is in flight.
+    fn flush(&mut self, slot: u32) {
+        while self.entry(slot).is_some_and(|entry| entry.outbox.has_queued()) {
+            self.send_upto(slot, u64::MAX);
+        }
+    }
+
+    pub(crate) fn send_upto(&mut self, slot: u32, stamp: u64) {
         let Some(entry) = self.entries[slot as usize].as_mut() else { return };
         entry.dirty = false;
         if entry.sending && entry.reason.is_none() || !entry.outbox.has_queued() {
             return;
         }
-        let buf = entry.outbox.take();
-        match self.driver.submit(Op::send(entry.socket, buf), token::of(token::SEND, slot)) {
+        let id = SessionId { shard: self.shard, slot, generation: entry.generation };
+        let Delivery { rooms, gathers, .. } = &mut self.delivery;
+        let (limit, spare) = (self.limits.outbox, &mut self.spare);
+        let gather = || gathers.pop().unwrap_or_default();
+        let taken = entry.outbox.take(id, stamp, limit, rooms, gather, || spare.pop().unwrap_or_default());
+        let op = match taken {
+            Some(Taken::Bytes(bytes)) => Op::send(entry.socket, bytes),
+            Some(Taken::Gather(gather)) => Op::send(entry.socket, gather),
+            None => {
+                // What is queued was issued after the last look: it waits for the next.
+                entry.dirty = true;
+                return self.dirty.push(slot);
+            }
+        };
+        match self.driver.submit(op, token::of(token::SEND, slot)) {
             Ok(op) => {
                 entry.sending = true;
                 self.send_started(slot, op);
+                // What was broadcast was queued without a word.
+                self.bytes_queued(slot);
             }
             Err(rejected) => {
                 tracing::warn!("session of {}: {}", entry.peer, rejected.error);
@@ -345,7 +411,11 @@ impl Core {
         entry.assembly = Assembly::new();
         self.watch.forget(slot);
         if graceful {
-            self.send_queued(slot);
+            self.flush(slot);
+        }
+        self.leave_all(slot, graceful.then_some(u64::MAX));
+        if graceful {
+            self.flush(slot);
         }
         let entry = self.entries[slot as usize].as_mut().expect("it was there just now");
         match self.driver.submit(Op::close(entry.socket, mode), token::of(token::CLOSE, slot)) {
@@ -394,10 +464,35 @@ impl Session {
     /// `Full` if it would take the outbox over its limit, `Closed` if the session is closed, `Frame` if the codec has no frame for it; nothing
     /// is queued then.
     pub fn send(&self, packet: &[u8]) -> Result<(), SendError> {
-        self.core.borrow_mut().queue(self.id, packet)
+        let mut core = self.core.borrow_mut();
+        let stamp = core.delivery.now();
+        core.queue(self.id, packet, stamp)
     }
 
-    /// Bytes queued or in flight to the peer.
+    /// Becomes a member of a group: gets what is broadcast to it from now on. Does nothing if it is one.
+    ///
+    /// # Errors
+    /// `Closed` if the session is closed, `TooMany` if it is a member of 64 groups, `OtherServer` if the group has had members of another server.
+    pub fn join(&self, group: &Group) -> Result<(), JoinError> {
+        let mut core = self.core.borrow_mut();
+        let stamp = core.delivery.now();
+        core.join(self.id, group, stamp, None)
+    }
+
+    /// Is no member of a group any more; does nothing if it is none. What was broadcast before is still sent.
+    pub fn leave(&self, group: &Group) {
+        let mut core = self.core.borrow_mut();
+        let stamp = core.delivery.now();
+        core.leave(self.id, group, stamp);
+    }
+
+    /// Packets for it that were dropped, because it did not take what was sent ([`SlowConsumer::DropOldest`](crate::SlowConsumer)). If broadcasts came faster than
+    /// its shard could look at them, some of those that it was excepted from may be among them.
+    pub fn dropped(&self) -> u64 {
+        self.core.borrow_mut().open(self.id).map_or(0, |entry| entry.outbox.dropped())
+    }
+
+    /// Bytes queued or in flight to the peer, private and broadcast ones.
     pub fn queued(&self) -> usize {
         self.core.borrow_mut().open(self.id).map_or(0, |entry| entry.outbox.len())
     }
@@ -415,7 +510,8 @@ impl Session {
         let mut core = self.core.borrow_mut();
         if let Some(entry) = core.open(self.id) {
             // Without the reason's grace.
-            let _ = entry.outbox.take();
+            entry.outbox.clear();
+            core.leave_all(self.id.slot, None);
             core.begin_close(self.id.slot, CloseReason::ByHandler);
             core.hasten_close(self.id.slot);
         }

@@ -20,6 +20,9 @@ use crate::session::{Core, Session, token};
 
 mod receiving;
 
+/// How long a shard waits that may not go on because another is late.
+const HELD_BACK: Duration = Duration::from_millis(1);
+
 /// Calls what the user wrote, handler or codec: a panic is the end of the session for which it is called, and of no other.
 fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
     catch_unwind(AssertUnwindSafe(call))
@@ -48,6 +51,8 @@ impl<H: Handler> Shard<H> {
         shared: Arc<Shared>,
     ) -> Shard<H> {
         let index = usize::from(core.shard);
+        let mut core = core;
+        core.delivery.server = Some(Arc::clone(&shared));
         Shard {
             core: Rc::new(RefCell::new(core)),
             handler,
@@ -68,6 +73,8 @@ impl<H: Handler> Shard<H> {
         let wait = {
             let core = self.core.borrow();
             match self.deadline() {
+                _ if !core.may_wait() => Wait::Poll,
+                _ if !core.to_pump.is_empty() && core.is_held_back() => Wait::For(HELD_BACK),
                 _ if !core.to_pump.is_empty() => Wait::Poll,
                 Some(deadline) => Wait::Until(deadline),
                 None => Wait::Forever,
@@ -100,7 +107,7 @@ impl<H: Handler> Shard<H> {
         }
         // After what has come, so that what came in time is not said to be missing.
         busy |= self.look_at_due();
-        self.send_all();
+        busy |= self.deliver();
         Ok(busy)
     }
 
@@ -119,14 +126,29 @@ impl<H: Handler> Shard<H> {
         self.core.borrow().driver.live()
     }
 
-    fn send_all(&mut self) {
+    /// Sends what is queued, and what has been broadcast. Says whether anything was.
+    fn deliver(&mut self) -> bool {
+        let mut busy = false;
+        let has_rooms = {
+            let mut core = self.core.borrow_mut();
+            core.begin_look();
+            !core.delivery.rooms.is_empty()
+        };
+        if has_rooms {
+            // What was mailed before a broadcast leaves before it.
+            busy |= self.read_mail();
+        }
         let mut core = self.core.borrow_mut();
+        busy |= core.look();
         let mut dirty = std::mem::take(&mut core.dirty);
         for slot in dirty.drain(..) {
             core.send_queued(slot);
         }
-        // Its memory serves the next turn; a refused send may have closed a session, but never queues.
+        // Its memory serves the next turn.
+        dirty.append(&mut core.dirty);
         core.dirty = dirty;
+        core.trim_rooms();
+        busy || core.has_unseen()
     }
 
     /// Says whether there is a new one.
@@ -177,9 +199,15 @@ impl<H: Handler> Shard<H> {
         for mail in mail {
             match mail {
                 Mail::Accepted(accepted) => self.add_session(accepted),
-                Mail::Send(id, bytes) => {
+                Mail::Join(id, group, stamp, room) => {
+                    if let Err(error) = self.core.borrow_mut().join(id, &group, stamp, Some(room)) {
+                        tracing::debug!("{id:?} does not join a group: {error}");
+                    }
+                }
+                Mail::Leave(id, group, stamp) => self.core.borrow_mut().leave(id, &group, stamp),
+                Mail::Send(id, bytes, stamp) => {
                     let mut core = self.core.borrow_mut();
-                    match contained(|| core.queue(id, &bytes)) {
+                    match contained(|| core.queue(id, &bytes, stamp)) {
                         Ok(Ok(()) | Err(SendError::Closed)) => {}
                         Ok(Err(SendError::Full)) => core.begin_close(id.slot, CloseReason::TooSlow),
                         Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
@@ -289,11 +317,11 @@ impl<H: Handler> Shard<H> {
 
     fn sent(&mut self, slot: u32, completion: Completion) {
         let mut core = self.core.borrow_mut();
-        let buf = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok()).unwrap_or_default();
+        let bytes = core.recycle(completion.buf);
         let low = core.limits.low();
         if let Some(entry) = core.entry(slot) {
             entry.sending = false;
-            entry.outbox.done(buf.len());
+            entry.outbox.done(bytes);
             if completion.result.is_err() {
                 core.begin_close(slot, CloseReason::Reset);
             } else if entry.reason.is_none() {
@@ -311,7 +339,6 @@ impl<H: Handler> Shard<H> {
                 }
             }
         }
-        core.recycle(buf);
     }
 
     fn closed(&mut self, slot: u32) {

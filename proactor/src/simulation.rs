@@ -6,7 +6,7 @@ use std::sync::Arc;
 use overlapped::{Address, Live, Network, Report, Time, Wait};
 
 use crate::error::ServerError;
-use crate::handle::{Handle, STOPPING, Shared};
+use crate::handle::{Handle, STOPPING};
 use crate::handler::Handler;
 use crate::server::Builder;
 use crate::shard::Shard;
@@ -76,8 +76,7 @@ impl<H: Handler> Simulation<H> {
             arrived.push(arrival);
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
-        let shared =
-            Arc::new(Shared::new(arrived.into_iter().map(|shard| shard.post).collect(), builder.settings.admission));
+        let shared = Arc::new(builder.share(arrived));
         let shards = made.into_iter().map(|shard| shard.introduce(Arc::clone(&shared))).collect();
         Ok(Simulation { network: network.clone(), shards, handle: Handle { shared }, addresses, report })
     }

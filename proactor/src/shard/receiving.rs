@@ -15,14 +15,15 @@ impl<H: Handler> Shard<H> {
     /// A completion of a session's receive.
     pub(super) fn received(&mut self, slot: u32, completion: Completion) {
         let mut core = self.core.borrow_mut();
-        let limits = core.limits;
+        let (limits, grown) = (core.limits, core.has_grown());
         let Some(entry) = core.entry(slot) else { return };
         match completion.result {
             Ok(Outcome::Packet(packet)) => {
                 if entry.reason.is_some() {
                     return;
                 }
-                if entry.assembly.is_waiting() && !entry.is_held() && !entry.has_had_its_share(self.turns, &limits) {
+                let spent = grown || entry.has_had_its_share(self.turns, &limits);
+                if entry.assembly.is_waiting() && !entry.is_held() && !spent {
                     drop(core);
                     self.hand_over(slot, &packet);
                     // Only now, since it may hold the session.
@@ -89,9 +90,9 @@ impl<H: Handler> Shard<H> {
         let all = loop {
             let asked = {
                 let mut core = self.core.borrow_mut();
-                let limits = core.limits;
+                let (limits, grown) = (core.limits, core.has_grown());
                 let Some(entry) = core.open(session.id) else { return };
-                if entry.is_held() || entry.has_had_its_share(self.turns, &limits) {
+                if entry.is_held() || grown || entry.has_had_its_share(self.turns, &limits) {
                     break false;
                 }
                 let (codec, ended) = (&mut entry.codec, entry.ended);
@@ -140,7 +141,10 @@ impl<H: Handler> Shard<H> {
     fn call(&mut self, session: &Session, packet: &[u8]) {
         let slot = session.id.slot;
         let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
-        match contained(|| handler.received(session, state, packet)) {
+        let stamp = self.core.borrow().delivery.now();
+        let flow = contained(|| handler.received(session, state, packet));
+        self.core.borrow_mut().count_growth(stamp);
+        match flow {
             Ok(Flow::Continue) => {}
             Ok(Flow::Pause) => session.pause(),
             Ok(Flow::Close) => session.close(),

@@ -1,0 +1,337 @@
+//! From the groups' news to the members' sends: a shard's rooms, and which of its sessions are in them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use overlapped::Gather;
+
+use crate::close::CloseReason;
+use crate::error::JoinError;
+use crate::group::{Group, NONE};
+use crate::handle::Shared;
+use crate::outbox::Outbox;
+use crate::room::{Mark, Room, Rooms};
+use crate::session::{Core, SessionId};
+use crate::slow::SlowConsumer;
+
+/// Groups that one session may be a member of.
+const MOST_GROUPS: usize = 64;
+
+/// What a shard has for its sessions' groups.
+pub(crate) struct Delivery {
+    /// The server, once the shard knows the others.
+    pub(crate) server: Option<Arc<Shared>>,
+    /// The groups that sessions of this shard are members of.
+    pub(crate) rooms: Rooms,
+    /// The stamp up to which their news have been looked at.
+    pub(crate) seen: u64,
+    /// Rooms that have news.
+    news: Vec<u32>,
+    /// Rooms that had some which were issued after `seen`.
+    unseen: Vec<u32>,
+    /// Sessions that have much queued.
+    to_meet: Vec<u32>,
+    /// Rooms that may be able to let go of old segments.
+    to_trim: Vec<u32>,
+    /// Bytes that the shard's handlers have broadcast since the last look.
+    grown: u64,
+    /// How many that may be.
+    allowed: u64,
+    /// Memory for sends of many pieces.
+    pub(crate) gathers: Vec<Gather<Mark>>,
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery {
+            server: None,
+            rooms: Rooms::default(),
+            seen: 0,
+            news: Vec::new(),
+            unseen: Vec::new(),
+            to_meet: Vec::new(),
+            to_trim: Vec::new(),
+            grown: 0,
+            allowed: u64::MAX,
+            gathers: Vec::new(),
+        }
+    }
+}
+
+impl Delivery {
+    /// The latest stamp.
+    pub(crate) fn now(&self) -> u64 {
+        self.server.as_ref().map_or(0, |server| server.clock.now())
+    }
+
+    /// Bytes that the shard's handlers may broadcast until the next look: few enough that all shards together do not bring a member near the end of its outbox before it has been
+    /// sent something, and none while a shard is late to look at what there is.
+    fn allowance(&self, outbox: usize) -> u64 {
+        let Some(server) = &self.server else { return u64::MAX };
+        let late = server.posts.iter().map(|post| post.bell.since()).min().unwrap_or(u64::MAX);
+        match self.seen.saturating_sub(late) > outbox as u64 {
+            true => 0,
+            false => (outbox / (2 * (server.posts.len() + 1))) as u64,
+        }
+    }
+
+    /// Makes room in an outbox for so many bytes, if that can be done by dropping what is queued.
+    pub(crate) fn make_room(&self, outbox: &mut Outbox, id: SessionId, bytes: usize, limit: usize) {
+        if outbox.could_hold(bytes, limit) {
+            let before = outbox.dropped();
+            outbox.drop_oldest(id, limit - bytes, &self.rooms);
+            self.count_dropped(outbox.dropped() - before);
+        }
+    }
+
+    fn count_dropped(&self, packets: u64) {
+        if let Some(server) = self.server.as_ref().filter(|_| packets > 0) {
+            server.dropped.fetch_add(packets, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Core {
+    /// Makes a session a member from what was issued after `stamp` on. A room made when that was issued is used if the group has none on the shard.
+    pub(crate) fn join(
+        &mut self,
+        id: SessionId,
+        group: &Group,
+        stamp: u64,
+        room: Option<Box<Room>>,
+    ) -> Result<(), JoinError> {
+        let server = self.delivery.server.as_ref().map(Arc::clone).ok_or(JoinError::Closed)?;
+        let outbox = &self.open(id).ok_or(JoinError::Closed)?.outbox;
+        let home = group.home(&server).ok_or(JoinError::OtherServer)?;
+        let hall = &home.halls[usize::from(id.shard)];
+        if hall.room() != NONE && outbox.is_member(hall.room()) {
+            return Ok(());
+        }
+        if outbox.ranges().len() >= MOST_GROUPS {
+            return Err(JoinError::TooMany);
+        }
+        let Delivery { rooms, news, .. } = &mut self.delivery;
+        if hall.room() == NONE {
+            let room = room.map_or_else(|| Room::new(home.log.reader()), |room| *room);
+            hall.set_room(rooms.insert(room, group.clone()));
+        }
+        group.count_in(id.shard);
+        let index = hall.room();
+        let room = rooms.get_mut(index).expect("a hall's room is there");
+        let (position, seat) = (room.position_after(stamp), room.members.len());
+        if position < room.reader.end() {
+            // Nobody may have told the shard of these, which had no members until now.
+            news.push(index);
+        }
+        room.members.push(id.slot);
+        let entry = self.open(id).expect("it was there just now");
+        entry.outbox.join(index, position, seat);
+        Ok(())
+    }
+
+    /// Makes a session no member from what was issued after `stamp` on, which is no earlier than the last look.
+    pub(crate) fn leave(&mut self, id: SessionId, group: &Group, stamp: u64) {
+        let Some(room) = group.hall(self.shard).map(|hall| hall.room()) else { return };
+        if self.open(id).is_some() && self.delivery.rooms.group(room) == Some(group) {
+            let limit = self.limits.outbox;
+            if self.open(id).is_some_and(|entry| entry.outbox.len() > limit) {
+                // Of what it is behind, as much as can be sent need not be copied.
+                self.send_upto(id.slot, stamp.min(self.delivery.seen));
+            }
+            self.leave_room(id.slot, room, Some(stamp));
+            self.meet(id.slot);
+        }
+    }
+
+    /// A session is no member of any group any more. What was issued up to a stamp is queued for it; without one everything is thrown away.
+    pub(crate) fn leave_all(&mut self, slot: u32, upto: Option<u64>) {
+        while let Some(room) = self.entry(slot).and_then(|entry| Some(entry.outbox.ranges().first()?.room)) {
+            self.leave_room(slot, room, upto);
+        }
+    }
+
+    fn leave_room(&mut self, slot: u32, index: u32, upto: Option<u64>) {
+        let (limit, shard) = (self.limits.outbox, self.shard);
+        let Some(id) = self.id(slot) else { return };
+        let rooms = &mut self.delivery.rooms;
+        let Some(room) = rooms.get_mut(index) else { return };
+        room.reader.refresh();
+        let Some(entry) = self.entries[slot as usize].as_mut() else { return };
+        let before = entry.outbox.dropped();
+        let seat = match upto {
+            Some(stamp) => entry.outbox.leave(id, index, stamp, limit, rooms),
+            None => entry.outbox.forget(index),
+        };
+        let Some(seat) = seat else { return };
+        let dropped = entry.outbox.dropped() - before;
+        if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
+            self.dirty.push(slot);
+        }
+        let room = rooms.get_mut(index).expect("seen just now");
+        room.members.swap_remove(seat);
+        let moved = room.members.get(seat).copied();
+        let last = room.members.is_empty();
+        if let Some(group) = rooms.group(index) {
+            group.count_out(shard);
+            if last {
+                if let Some(hall) = group.hall(shard) {
+                    hall.set_room(NONE);
+                }
+                rooms.remove(index);
+            }
+        }
+        if let Some(entry) = moved.and_then(|slot| self.entry(slot)) {
+            entry.outbox.set_seat(index, seat);
+        }
+        self.delivery.count_dropped(dropped);
+        if dropped > 0 && self.limits.slow != SlowConsumer::DropOldest {
+            self.begin_close(slot, CloseReason::TooSlow);
+        }
+    }
+
+    /// Takes down what has been issued up to now. What was mailed before any of it is in the mail from here on.
+    pub(crate) fn begin_look(&mut self) {
+        let now = self.delivery.now();
+        self.delivery.seen = now;
+        self.delivery.grown = 0;
+        self.delivery.allowed = self.delivery.allowance(self.limits.outbox);
+    }
+
+    /// The handler was called, and the latest stamp was `before` by then.
+    pub(crate) fn count_growth(&mut self, before: u64) {
+        self.delivery.grown += self.delivery.now() - before;
+    }
+
+    /// Whether so much has been broadcast by the shard's handlers that the members have to be sent some before it goes on. Without that a turn's worth of packets from many
+    /// sessions, each for all the others, could fill the outbox of a member that has had no chance to be sent anything.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.delivery.grown >= self.delivery.allowed
+    }
+
+    /// Whether nothing may be broadcast now because another shard is late: there is no use in asking again at once.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.delivery.allowed == 0
+    }
+
+    /// Looks at the news of the groups that have some. Says whether there was any.
+    pub(crate) fn look(&mut self) -> bool {
+        let Some(server) = self.delivery.server.as_ref() else { return false };
+        let mut news = std::mem::take(&mut self.delivery.news);
+        server.posts[usize::from(self.shard)].bell.take(&mut news);
+        let any = !news.is_empty();
+        for index in news.drain(..) {
+            self.look_at_room(index);
+        }
+        // What was issued meanwhile is for the next turn.
+        news.append(&mut self.delivery.unseen);
+        self.delivery.news = news;
+        any
+    }
+
+    /// Whether something is left to be looked at, or to be sent after the next look.
+    pub(crate) fn has_unseen(&self) -> bool {
+        !self.dirty.is_empty() || !self.delivery.news.is_empty()
+    }
+
+    /// Whether there is nothing to be looked at or sent now; then the shard is woken when there is.
+    pub(crate) fn may_wait(&self) -> bool {
+        let bell = self.delivery.server.as_ref().map(|server| &server.posts[usize::from(self.shard)].bell);
+        !self.has_unseen() && (self.delivery.rooms.is_empty() || bell.is_none_or(|bell| bell.wait()))
+    }
+
+    fn look_at_room(&mut self, index: u32) {
+        let (shard, high) = (self.shard, self.limits.high());
+        let Delivery { rooms, seen, unseen, to_meet, .. } = &mut self.delivery;
+        if let Some(hall) = rooms.group(index).and_then(|group| group.hall(shard)) {
+            hall.lower_flag();
+        }
+        let Some(room) = rooms.get_mut(index) else { return };
+        let news = room.look(*seen);
+        if room.reader.end() > room.counted {
+            unseen.push(index);
+        }
+        let members = std::mem::take(&mut room.members);
+        let room = rooms.get(index).expect("seen just now");
+        for record in room.excepted().iter().filter(|record| record.id.shard == shard) {
+            let entry = self.entries.get_mut(record.id.slot as usize).and_then(Option::as_mut);
+            if let Some(entry) = entry.filter(|entry| entry.generation == record.id.generation) {
+                entry.outbox.except(index, &news, record);
+            }
+        }
+        let mut keep = room.counted;
+        for slot in &members {
+            let Some(entry) = self.entries[*slot as usize].as_mut() else { continue };
+            let id = SessionId { shard, slot: *slot, generation: entry.generation };
+            entry.outbox.news(id, index, &news, rooms);
+            if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
+                self.dirty.push(*slot);
+            }
+            if entry.outbox.len() >= high || entry.outbox.has_lost(rooms) {
+                to_meet.push(*slot);
+            }
+            keep = keep.min(entry.outbox.position(index).unwrap_or(keep));
+        }
+        let room = rooms.get_mut(index).expect("seen just now");
+        room.members = members;
+        room.reader.trim(keep);
+        let mut to_meet = std::mem::take(&mut self.delivery.to_meet);
+        for slot in to_meet.drain(..) {
+            self.meet(slot);
+        }
+        self.delivery.to_meet = to_meet;
+    }
+
+    /// Meets a session of which much is queued, by the policy.
+    pub(crate) fn meet(&mut self, slot: u32) {
+        let (limit, high, slow) = (self.limits.outbox, self.limits.high(), self.limits.slow);
+        let Some(id) = self.id(slot) else { return };
+        let rooms = &self.delivery.rooms;
+        let Some(entry) = self.entries[slot as usize].as_mut().filter(|entry| entry.reason.is_none()) else { return };
+        // Who is sent nothing at this moment has had no chance to be quicker.
+        let sending = entry.outbox.is_sending();
+        let over = sending && entry.outbox.len() > limit || entry.outbox.has_lost(rooms);
+        if over && slow != SlowConsumer::DropOldest {
+            return self.begin_close(slot, CloseReason::TooSlow);
+        }
+        if over {
+            let before = entry.outbox.dropped();
+            entry.outbox.skip_lost(id, rooms);
+            if sending {
+                entry.outbox.drop_oldest(id, limit, rooms);
+            }
+            let dropped = entry.outbox.dropped() - before;
+            self.delivery.count_dropped(dropped);
+        } else if slow == SlowConsumer::PauseReading
+            && sending
+            && entry.outbox.len() >= high
+            && !std::mem::replace(&mut entry.throttled, true)
+        {
+            self.stop_receiving(slot);
+        }
+    }
+
+    /// A session has taken what there was of its groups: they may be able to let go of it.
+    pub(crate) fn caught_up(&mut self, slot: u32) {
+        let Delivery { rooms, to_trim, .. } = &mut self.delivery;
+        let Some(entry) = self.entries[slot as usize].as_ref().filter(|entry| entry.outbox.has_caught_up()) else {
+            return;
+        };
+        let long = |room: &u32| rooms.get(*room).is_some_and(|room| room.reader.segments() > 1);
+        to_trim.extend(entry.outbox.ranges().iter().map(|range| range.room).filter(long));
+    }
+
+    /// Lets go of what all members have taken.
+    pub(crate) fn trim_rooms(&mut self) {
+        let mut to_trim = std::mem::take(&mut self.delivery.to_trim);
+        to_trim.sort_unstable();
+        to_trim.dedup();
+        for index in to_trim.drain(..) {
+            let Some(room) = self.delivery.rooms.get_mut(index) else { continue };
+            let positions = room.members.iter();
+            let positions = positions.filter_map(|slot| self.entries[*slot as usize].as_ref()?.outbox.position(index));
+            let keep = positions.min().unwrap_or(room.counted).min(room.counted);
+            room.reader.trim(keep);
+        }
+        self.delivery.to_trim = to_trim;
+    }
+}

@@ -1,0 +1,367 @@
+use std::collections::VecDeque;
+
+use overlapped::{Log, LogConfig};
+use proptest::prelude::*;
+
+use super::*;
+use crate::group::Group;
+use crate::room::Room;
+
+const LIMIT: usize = 4096;
+const SESSIONS: usize = 3;
+const GROUPS: usize = 2;
+
+/// What a packet was issued by, which decides what it keeps its order with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Broadcast,
+    /// Sent on the shard.
+    Local,
+    /// Sent from another thread: it comes in the mail.
+    Mailed,
+}
+
+#[derive(Default)]
+struct Member {
+    outbox: Outbox,
+    /// The packets that were issued for it.
+    issued: Vec<usize>,
+    sent: Vec<u8>,
+    in_flight: Option<Taken>,
+    closed: bool,
+}
+
+/// A server without sockets: a shard with some sessions and groups, driven by hand.
+struct World {
+    clock: u64,
+    /// Up to what stamp the groups' news have been looked at.
+    seen: u64,
+    logs: Vec<Log<Mark>>,
+    rooms: Rooms,
+    members: Vec<Member>,
+    mail: VecDeque<(usize, usize, u64)>,
+    packets: Vec<(Kind, Vec<u8>)>,
+    drops: bool,
+}
+
+fn id(session: usize) -> SessionId {
+    SessionId { shard: 0, slot: session as u32, generation: 1 }
+}
+
+impl World {
+    fn new(drops: bool) -> World {
+        let config = LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 };
+        let logs: Vec<Log<Mark>> = (0..GROUPS).map(|_| Log::new(config).unwrap()).collect();
+        let mut rooms = Rooms::default();
+        for log in &logs {
+            rooms.insert(Room::new(log.reader()), Group::new());
+        }
+        let members = (0..SESSIONS).map(|_| Member::default()).collect();
+        World { clock: 0, seen: 0, logs, rooms, members, mail: VecDeque::new(), packets: Vec::new(), drops }
+    }
+
+    /// A packet that says which it is.
+    fn packet(&mut self, kind: Kind, len: usize) -> usize {
+        let number = self.packets.len();
+        let mut bytes = vec![number as u8; len.max(4)];
+        bytes[..2].copy_from_slice(&(number as u16).to_be_bytes());
+        bytes[2..4].copy_from_slice(&(len.max(4) as u16).to_be_bytes());
+        self.packets.push((kind, bytes));
+        number
+    }
+
+    fn send(&mut self, session: usize, number: usize, stamp: u64) -> Result<(), SendError> {
+        let member = &mut self.members[session];
+        if member.closed {
+            return Err(SendError::Closed);
+        }
+        let bytes = &self.packets[number].1;
+        let before = (member.outbox.len(), member.outbox.in_flight);
+        if self.drops && before.1 + bytes.len() <= LIMIT {
+            member.outbox.drop_oldest(id(session), LIMIT - bytes.len(), &self.rooms);
+        }
+        let result = member.outbox.push(bytes, stamp, LIMIT, self.drops, Vec::new);
+        assert_eq!(result.is_err(), before.0.min(if self.drops { before.1 } else { before.0 }) + bytes.len() > LIMIT);
+        if result.is_err() {
+            assert_eq!(member.outbox.len(), before.0, "nothing was queued");
+        }
+        result
+    }
+
+    fn broadcast(&mut self, group: usize, except: Option<usize>, len: usize) {
+        let number = self.packet(Kind::Broadcast, len);
+        let (clock, bytes) = (&mut self.clock, &self.packets[number].1);
+        let mark = || {
+            *clock += bytes.len() as u64;
+            Mark { stamp: *clock, except: except.map(id) }
+        };
+        self.logs[group].append(&[bytes], mark).unwrap();
+        for (session, member) in self.members.iter_mut().enumerate() {
+            if member.outbox.is_member(group as u32) && except != Some(session) && !member.closed {
+                member.issued.push(number);
+            }
+        }
+    }
+
+    fn meet(&mut self, session: usize) {
+        let member = &mut self.members[session];
+        assert!(!member.outbox.has_lost(&self.rooms), "the logs are large enough");
+        if member.outbox.len() <= LIMIT || !member.outbox.is_sending() {
+            return;
+        }
+        if self.drops {
+            member.outbox.drop_oldest(id(session), LIMIT, &self.rooms);
+            assert!(member.outbox.len() <= LIMIT);
+        } else {
+            self.close(session);
+        }
+    }
+
+    fn close(&mut self, session: usize) {
+        self.members[session].closed = true;
+        for group in 0..GROUPS {
+            self.rooms.get_mut(group as u32).unwrap().members.retain(|slot| *slot != session as u32);
+        }
+    }
+
+    /// As a shard does before it sends.
+    fn look(&mut self) {
+        self.seen = self.clock;
+        while let Some((session, number, stamp)) = self.mail.pop_front() {
+            if self.send(session, number, stamp).is_err() {
+                self.members[session].issued.retain(|issued| *issued != number);
+            }
+        }
+        for group in 0..GROUPS as u32 {
+            let news = self.rooms.get_mut(group).unwrap().look(self.seen);
+            let room = self.rooms.get(group).unwrap();
+            for record in room.excepted() {
+                self.members[record.id.slot as usize].outbox.except(group, &news, record);
+            }
+            for slot in room.members.clone() {
+                let session = slot as usize;
+                self.members[session].outbox.news(id(session), group, &news, &self.rooms);
+                self.meet(session);
+            }
+        }
+    }
+
+    fn take(&mut self, session: usize) {
+        let member = &mut self.members[session];
+        if member.in_flight.is_some() || member.closed {
+            return;
+        }
+        let before = member.outbox.len();
+        member.in_flight = member.outbox.take(id(session), self.seen, LIMIT, &self.rooms, Gather::default, Vec::new);
+        match &member.in_flight {
+            Some(Taken::Bytes(bytes)) => member.sent.extend_from_slice(bytes),
+            Some(Taken::Gather(gather)) => {
+                assert!(
+                    gather.pieces() <= MOST_PIECES + 1,
+                    "one more where a range begins in one segment and ends in the next"
+                );
+                gather.iter().for_each(|piece| member.sent.extend_from_slice(piece));
+            }
+            None => {}
+        }
+        assert_eq!(member.outbox.len(), before, "what is taken is in flight");
+    }
+
+    fn complete(&mut self, session: usize) {
+        let member = &mut self.members[session];
+        if let Some(taken) = member.in_flight.take() {
+            let before = member.outbox.len();
+            member.outbox.done(taken.len());
+            assert_eq!(member.outbox.len(), before - taken.len());
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Local(session, len) => {
+                let number = self.packet(Kind::Local, len);
+                if self.send(session, number, self.clock).is_ok() {
+                    self.members[session].issued.push(number);
+                }
+            }
+            Step::Mail(session, len) => {
+                let number = self.packet(Kind::Mailed, len);
+                self.mail.push_back((session, number, self.clock));
+                self.members[session].issued.push(number);
+            }
+            Step::Broadcast(group, except, len) => self.broadcast(group, except, len),
+            Step::Join(session, group) => {
+                let room = self.rooms.get_mut(group as u32).unwrap();
+                let member = &mut self.members[session];
+                if !member.closed && !member.outbox.is_member(group as u32) {
+                    room.reader.refresh();
+                    member.outbox.join(group as u32, room.reader.end(), 0);
+                    room.members.push(session as u32);
+                }
+            }
+            Step::Leave(session, group) => {
+                let room = self.rooms.get_mut(group as u32).unwrap();
+                room.reader.refresh();
+                room.members.retain(|slot| *slot != session as u32);
+                if !self.members[session].closed {
+                    self.members[session].outbox.leave(id(session), group as u32, self.clock, LIMIT, &self.rooms);
+                    if self.members[session].outbox.dropped() > 0 && !self.drops {
+                        self.close(session);
+                    }
+                    self.meet(session);
+                }
+            }
+            Step::Look => self.look(),
+            Step::Take(session) => self.take(session),
+            Step::Complete(session) => self.complete(session),
+        }
+    }
+
+    /// Everything that is queued leaves; then what arrived is compared with what was issued.
+    fn finish(mut self) {
+        for _ in 0..3 {
+            self.look();
+            for session in 0..SESSIONS {
+                self.complete(session);
+                while self.members[session].outbox.has_queued() && !self.members[session].closed {
+                    self.take(session);
+                    self.complete(session);
+                }
+            }
+        }
+        for (session, member) in self.members.iter().enumerate() {
+            let mut arrived = Vec::new();
+            let mut rest = &member.sent[..];
+            while !rest.is_empty() {
+                let number = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
+                let bytes = &self.packets[number].1;
+                assert!(rest.starts_with(bytes), "session {session}: packet {number} is whole");
+                arrived.push(number);
+                rest = &rest[bytes.len()..];
+            }
+            for other in [Kind::Local, Kind::Mailed] {
+                let ordered = arrived.iter().filter(|number| self.packets[**number].0 != other);
+                assert!(ordered.is_sorted(), "session {session}: {arrived:?}");
+            }
+            let mut all = arrived.clone();
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!(all.len(), arrived.len(), "session {session}: nothing twice");
+            assert!(all.iter().all(|number| member.issued.contains(number)), "session {session}: nothing for others");
+            if !member.closed {
+                let dropped = member.outbox.dropped() as usize;
+                assert_eq!(
+                    arrived.len() + dropped,
+                    member.issued.len(),
+                    "session {session}: nothing is lost uncounted"
+                );
+                assert!(self.drops || dropped == 0);
+                assert_eq!(member.outbox.len(), 0);
+                assert!(!member.outbox.has_queued());
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Local(usize, usize),
+    Mail(usize, usize),
+    Broadcast(usize, Option<usize>, usize),
+    Join(usize, usize),
+    Leave(usize, usize),
+    Look,
+    Take(usize),
+    Complete(usize),
+}
+
+fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
+    let (session, group) = (0..SESSIONS, 0..GROUPS);
+    let step = prop_oneof![
+        3 => (session.clone(), 4..longest).prop_map(|(session, len)| Step::Local(session, len)),
+        2 => (session.clone(), 4..longest).prop_map(|(session, len)| Step::Mail(session, len)),
+        8 => (group.clone(), proptest::option::of(session.clone()), 4..longest)
+            .prop_map(|(group, except, len)| Step::Broadcast(group, except, len)),
+        2 => (session.clone(), group.clone()).prop_map(|(session, group)| Step::Join(session, group)),
+        1 => (session.clone(), group).prop_map(|(session, group)| Step::Leave(session, group)),
+        4 => Just(Step::Look),
+        4 => session.clone().prop_map(Step::Take),
+        4 => session.prop_map(Step::Complete),
+    ];
+    proptest::collection::vec(step, 1..300)
+}
+
+fn run(steps: &[Step], drops: bool) {
+    let mut world = World::new(drops);
+    for session in 0..SESSIONS {
+        world.step(&Step::Join(session, 0));
+    }
+    for step in steps {
+        world.step(step);
+        for member in world.members.iter().filter(|member| !member.closed) {
+            assert!(member.outbox.in_flight <= LIMIT && member.outbox.own_bytes() <= LIMIT, "over after {step:?}");
+            let over = member.outbox.len() > LIMIT && member.outbox.is_sending() && matches!(step, Step::Look);
+            assert!(!over, "it is behind by more than the limit, and has been looked at");
+        }
+    }
+    world.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn order_budget_and_counts_hold_when_the_slow_are_closed(steps in steps(60)) {
+        run(&steps, false);
+    }
+
+    #[test]
+    fn order_budget_and_counts_hold_when_the_oldest_are_dropped(steps in steps(60)) {
+        run(&steps, true);
+    }
+
+    #[test]
+    fn the_same_with_packets_that_nearly_fill_an_outbox(steps in steps(2000), drops: bool) {
+        run(&steps, drops);
+    }
+}
+
+#[test]
+fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
+    let rooms = Rooms::default();
+    let mut outbox = Outbox::default();
+    let take = |outbox: &mut Outbox| match outbox.take(id(0), 0, LIMIT, &rooms, Gather::default, Vec::new) {
+        Some(Taken::Bytes(bytes)) => bytes,
+        other => panic!("{other:?}"),
+    };
+    outbox.push(b"abc", 0, 8, false, Vec::new).unwrap();
+    assert_eq!(take(&mut outbox), b"abc");
+    outbox.push(b"defgh", 0, 8, false, Vec::new).unwrap();
+    assert_eq!(outbox.push(b"i", 0, 8, false, Vec::new), Err(SendError::Full));
+    outbox.done(3);
+    outbox.push(b"i", 0, 8, false, Vec::new).unwrap();
+    assert_eq!((outbox.len(), take(&mut outbox)), (6, b"defghi".to_vec()));
+    assert!(!outbox.has_queued());
+}
+
+#[test]
+fn what_a_log_has_let_go_of_is_counted_as_dropped() {
+    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 8192 }).unwrap();
+    let mut rooms = Rooms::default();
+    rooms.insert(Room::new(log.reader()), Group::new());
+    let mut outbox = Outbox::default();
+    outbox.join(0, 0, 0);
+    for stamp in 1..=10 {
+        log.append(&[&[stamp as u8; 4000]], || Mark { stamp, except: None }).unwrap();
+    }
+    let news = rooms.get_mut(0).unwrap().look(10);
+    outbox.news(id(0), 0, &news, &rooms);
+    assert!(outbox.has_lost(&rooms));
+    outbox.skip_lost(id(0), &rooms);
+    assert!(!outbox.has_lost(&rooms));
+    assert_eq!((outbox.dropped(), outbox.len()), (8, 8000));
+    let Some(Taken::Gather(gather)) = outbox.take(id(0), 10, 1 << 20, &rooms, Gather::default, Vec::new) else {
+        panic!("two records")
+    };
+    assert!(gather.iter().flatten().copied().eq([9; 4000].into_iter().chain([10; 4000])));
+}

@@ -1,0 +1,109 @@
+//! A broadcast, and what its delivery costs a shard, allocate nothing once a group has warmed up: what there is is used again.
+
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::{self, Sender};
+
+use overlapped::{Backend, Driver, DriverConfig};
+use proactor::codec::LengthPrefixed;
+use proactor::{Flow, Group, Handler, Server, Session};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(memory, layout, bytes) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const MEMBERS: usize = 20;
+const WARM: usize = 3_000;
+const PACKETS: usize = 9_000;
+const BURST: usize = 30;
+const LEN: usize = 500;
+
+#[derive(Clone)]
+struct Chat {
+    room: Group,
+    counts: Sender<u64>,
+}
+
+impl Handler for Chat {
+    type State = (usize, u64);
+    fn connected(&mut self, session: &Session) -> (usize, u64) {
+        session.join(&self.room).unwrap();
+        (0, 0)
+    }
+    fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
+        *packets += 1;
+        match *packets {
+            WARM => *before = ALLOCATIONS.get(),
+            PACKETS => self.counts.send(ALLOCATIONS.get() - *before).unwrap(),
+            _ => {}
+        }
+        self.room.broadcast(packet).unwrap();
+        // Its own come between, so that its sends are of many pieces.
+        session.send(&packet[..10]).unwrap();
+        Flow::Continue
+    }
+}
+
+#[test]
+fn the_steady_state_allocates_nothing_for_a_broadcast_or_a_delivery() {
+    let mut tried = 0;
+    for backend in Backend::of_this_system() {
+        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+            continue;
+        }
+        tried += 1;
+        let (counts, counted) = mpsc::channel();
+        let chat = Chat { room: Group::new(), counts };
+        let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+        let server = builder.codec(LengthPrefixed::u16()).start(chat).unwrap();
+        let connect = |_| TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+        let streams: Vec<TcpStream> = (0..MEMBERS).map(connect).collect();
+        std::thread::scope(|scope| {
+            for mut stream in &streams[1..] {
+                scope.spawn(move || while matches!(stream.read(&mut [0; 65_536]), Ok(1..)) {});
+            }
+            let mut frame = vec![7; 2 + LEN];
+            frame[..2].copy_from_slice(&(LEN as u16).to_be_bytes());
+            // No more at once than one receive buffer holds: a frame that lies across two is put together, in memory of its own.
+            let mut speaker = &streams[0];
+            for _ in 0..PACKETS / BURST {
+                speaker.write_all(&frame.repeat(BURST)).unwrap();
+                speaker.read_exact(&mut vec![0; BURST * (frame.len() + 12)]).unwrap();
+            }
+            let count = counted.recv().unwrap();
+            server.handle().stop();
+            // A segment now and then, when a slow send has kept an old one for long, and tables that grow once more.
+            let most = (PACKETS - WARM) as u64 / 100;
+            assert!(count <= most, "{backend}: {count} allocations for {} broadcasts", PACKETS - WARM);
+        });
+        server.wait().unwrap();
+    }
+    assert!(tried > 0);
+}
