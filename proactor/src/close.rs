@@ -32,6 +32,8 @@ pub enum CloseReason {
     HandshakeTimeout,
     /// It had lasted as long as a session [may](crate::Builder::lifetime).
     Lifetime,
+    /// The session that it was [paired](crate::Session::pair) with was closed.
+    ByPartner,
     /// The server was drained.
     Drained,
     /// The server was stopped.
@@ -54,6 +56,7 @@ impl fmt::Display for CloseReason {
             CloseReason::WriteTimeout => "the peer took nothing for too long",
             CloseReason::HandshakeTimeout => "the first packet took too long",
             CloseReason::Lifetime => "it had lasted as long as it may",
+            CloseReason::ByPartner => "the session it was paired with was closed",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

@@ -101,7 +101,8 @@ impl Core {
         room: Option<Box<Room>>,
     ) -> Result<(), JoinError> {
         let server = self.delivery.server.as_ref().map(Arc::clone).ok_or(JoinError::Closed)?;
-        let outbox = &self.open(id).ok_or(JoinError::Closed)?.outbox;
+        let entry = self.open(id).filter(|entry| entry.ends.takes_more() && entry.partner.is_none());
+        let outbox = &entry.ok_or(JoinError::Closed)?.outbox;
         let home = group.home(&server).ok_or(JoinError::OtherServer)?;
         let hall = &home.halls[usize::from(id.shard)];
         if hall.room() != NONE && outbox.is_member(hall.room()) {

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use overlapped::{Address, MailError, Sender, Stream, WakeHandle};
 
 use crate::codec::Framing;
+use crate::connector::{AttemptId, Found, Resolver, Wanted};
 use crate::error::{JoinError, SendError};
 use crate::group::{Bell, Group};
-use crate::limits::{Admission, AdmissionLimits, Permit};
+use crate::limits::{Admission, Permit};
 use crate::room::{Clock, Room};
 use crate::session::SessionId;
+use crate::settings::Settings;
 use crate::stats::Stats;
 
 /// A connection that has been admitted.
@@ -34,6 +36,10 @@ pub(crate) enum Mail {
     /// With the latest stamp of the moment.
     Leave(SessionId, Group, u64),
     Close(SessionId),
+    /// A connection is to be made; it is counted in the shard's load already.
+    Connect(Box<Wanted>),
+    /// What a name's look-up brought.
+    Found(AttemptId, Found),
 }
 
 pub(crate) const RUNNING: u8 = 0;
@@ -58,6 +64,10 @@ pub(crate) struct Shared {
     /// How long draining may take, in nanoseconds.
     pub(crate) patience: AtomicU64,
     pub(crate) admission: Admission,
+    /// Places of outbound sessions, and of those that are being connected.
+    pub(crate) outbound: Admission,
+    /// Where names are looked up; there is none on a simulated network.
+    pub(crate) resolver: Option<Resolver>,
     /// What has been counted; how many sessions there are, admission knows.
     stats: Mutex<Stats>,
     /// What stamps are taken from.
@@ -71,12 +81,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(posts: Vec<Post>, limits: AdmissionLimits, outbox_bytes: usize, codec: Framing) -> Shared {
+    pub(crate) fn new(
+        posts: Vec<Post>,
+        settings: &Settings,
+        outbox_bytes: usize,
+        codec: Framing,
+        resolver: Option<Resolver>,
+    ) -> Shared {
         Shared {
             posts,
             phase: AtomicU8::new(RUNNING),
             patience: AtomicU64::new(0),
-            admission: Admission::new(limits),
+            admission: Admission::new(settings.admission),
+            outbound: Admission::new(settings.outbound_limits()),
+            resolver,
             stats: Mutex::default(),
             clock: Clock::default(),
             dropped: AtomicU64::new(0),
@@ -123,7 +141,7 @@ impl Handle {
         self.shared.tell(DRAINING);
     }
 
-    /// Sessions there are now, on all shards.
+    /// Accepted sessions there are now, on all shards.
     pub fn sessions(&self) -> usize {
         self.shared.sessions()
     }
@@ -133,6 +151,7 @@ impl Handle {
         let (sessions, handshakes) = self.shared.admission.sessions();
         let mut stats = self.shared.stats().clone();
         (stats.sessions, stats.handshakes) = (sessions, handshakes);
+        stats.outbound = self.shared.outbound.sessions().0;
         stats
     }
 

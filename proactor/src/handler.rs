@@ -1,6 +1,7 @@
 //! The server's logic, as its user writes it.
 
 use crate::close::CloseReason;
+use crate::connector::ConnectError;
 use crate::session::{Session, SessionId};
 
 /// What becomes of a session after a packet.
@@ -23,17 +24,30 @@ pub trait Handler: Clone + Send + 'static {
     /// What is kept for each session.
     type State: 'static;
 
-    /// A peer has connected.
+    /// A peer has connected; or the server has connected to a peer, as [`Session::origin`] says.
     fn connected(&mut self, session: &Session) -> Self::State;
 
     /// A packet has come: the bytes that the server's [codec](crate::Builder::codec) found in a frame. With [`Raw`](crate::codec::Raw), which it is unless it was told otherwise, that is
     /// whatever arrived at once, at least 1 byte and at most 16 KiB.
     fn received(&mut self, session: &Session, state: &mut Self::State, packet: &[u8]) -> Flow;
 
+    /// The peer has ended its stream: no packet comes any more. It can still be sent to. Unless it is written, the session is closed when what is queued is sent
+    /// ([`Flow::Close`]), as [`ByPeer`](CloseReason::ByPeer); any other answer keeps it until [`Session::shutdown`] has ended our stream too, or it is closed.
+    fn ended(&mut self, session: &Session, state: &mut Self::State) -> Flow {
+        let _ = (session, state);
+        Flow::Close
+    }
+
     /// Nothing has been sent to the peer for as long as [`Builder::heartbeat`](crate::Builder::heartbeat) says: the moment to send something that shows the peer, and
     /// every box on the way, that the connection is alive. Unless it is written, nothing is done.
     fn heartbeat(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);
+    }
+
+    /// A connection that was asked for with [`Session::connect`] or [`Handle::connect`](crate::Handle::connect) could not be made, and why; `token` is what was given there, `opener` the session
+    /// that had asked for it, unless that is closed too. Unless it is written, nothing is done.
+    fn connect_failed(&mut self, opener: Option<&Session>, token: u64, error: &ConnectError) {
+        let _ = (opener, token, error);
     }
 
     /// The session has ended; nothing can be sent to it any more.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
-//! | [`Session`] | one connection, inside its shard: send, pause, close |
+//! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
+//! | [`Target`] | what to connect to: an address, or a name and a port |
 //! | [`SessionId`] | its name, for any thread; never means a later session |
 //! | [`Group`] | sessions to which packets are broadcast, from any thread; [`SlowConsumer`] says what becomes of members that do not keep up |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
@@ -49,14 +50,17 @@
 mod acceptor;
 mod close;
 pub mod codec;
+mod connector;
 mod deadlines;
 mod delivery;
 mod error;
 mod group;
+mod half_close;
 mod handle;
 mod handler;
 mod limits;
 mod outbox;
+mod pair;
 mod room;
 mod server;
 mod session;
@@ -69,11 +73,13 @@ mod watch;
 mod wheel;
 
 pub use close::CloseReason;
+pub use connector::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
 pub use error::{JoinError, SendError, ServerError};
 pub use group::Group;
 pub use handle::Handle;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal};
+pub use pair::PairError;
 pub use server::{Builder, Server};
 pub use session::{Session, SessionId};
 pub use simulation::Simulation;

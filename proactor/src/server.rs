@@ -11,6 +11,7 @@ use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, 
 
 use crate::acceptor::{Acceptor, MOST_REFUSING};
 use crate::codec::{Codec, Framing};
+use crate::connector::Resolver;
 use crate::error::ServerError;
 use crate::group::Bell;
 use crate::handle::{Handle, Mail, Post, Shared};
@@ -184,8 +185,10 @@ impl Builder {
 
     /// What all shards share.
     pub(crate) fn share(&self, arrived: Vec<Arrived>) -> Shared {
+        // A simulated network has no names.
+        let resolver = self.driver.network.is_none().then(Resolver::new);
         let posts = arrived.into_iter().map(|shard| shard.post).collect();
-        Shared::new(posts, self.settings.admission, self.outbox_bytes, self.codec.clone())
+        Shared::new(posts, &self.settings, self.outbox_bytes, self.codec.clone(), resolver)
     }
 
     /// Makes a shard, on the thread that is to turn it.

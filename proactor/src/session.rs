@@ -9,9 +9,11 @@ use overlapped::{Address, AnyBuf, CloseMode, Driver, Gather, Op, OpId, SocketId}
 
 use crate::close::CloseReason;
 use crate::codec::{Assembly, BacklogFull, Codec, Framing};
+use crate::connector::{Connector, Origin};
 use crate::delivery::Delivery;
 use crate::error::{JoinError, SendError};
 use crate::group::Group;
+use crate::half_close::Ends;
 use crate::limits::Permit;
 use crate::outbox::{Outbox, Taken};
 use crate::room::Mark;
@@ -47,6 +49,9 @@ pub(crate) mod token {
     pub(crate) const ACCEPT: u64 = 3;
     /// The acceptor's too: someone is told why they are turned away.
     pub(crate) const REFUSE: u64 = 4;
+    pub(crate) const SHUTDOWN: u64 = 5;
+    /// An outbound connection that is being made.
+    pub(crate) const CONNECT: u64 = 6;
 
     pub(crate) fn of(kind: u64, slot: u32) -> u64 {
         kind << 56 | u64::from(slot)
@@ -104,6 +109,15 @@ pub(crate) struct Entry {
     pub(crate) throttled: bool,
     /// The peer's stream has ended.
     pub(crate) ended: bool,
+    pub(crate) ends: Ends,
+    /// How it came to be.
+    pub(crate) origin: Origin,
+    /// The session it is paired with.
+    pub(crate) partner: Option<u32>,
+    /// The outbox of that is over the high mark.
+    pub(crate) blocked: bool,
+    /// Connections that it has asked for and that are being made.
+    pub(crate) attempts: u32,
     pub(crate) dirty: bool,
     pub(crate) pumping: bool,
     /// The turn in which it was last handed a packet, and how many bytes it was handed in that.
@@ -117,7 +131,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn is_held(&self) -> bool {
-        self.paused || self.throttled || self.watched.over_rate
+        self.paused || self.throttled || self.blocked || self.watched.over_rate
     }
 
     pub(crate) fn has_had_its_share(&self, turn: u64, limits: &SessionLimits) -> bool {
@@ -155,6 +169,7 @@ pub(crate) struct Core {
     /// Where frames are made.
     frame: Vec<u8>,
     pub(crate) delivery: Delivery,
+    pub(crate) connector: Connector,
 }
 
 /// Buffers kept for the next outbox, and the most bytes of one, or of a made frame, that are kept.
@@ -177,6 +192,7 @@ impl Core {
             spare: Vec::new(),
             frame: Vec::new(),
             delivery: Delivery::default(),
+            connector: Connector::new(settings),
         }
     }
 
@@ -184,7 +200,14 @@ impl Core {
         (0..self.entries.len() as u32).filter(|slot| self.entries[*slot as usize].is_some()).collect()
     }
 
-    pub(crate) fn insert(&mut self, socket: SocketId, peer: Address, permit: Permit, codec: Framing) -> u32 {
+    pub(crate) fn insert(
+        &mut self,
+        socket: SocketId,
+        peer: Address,
+        permit: Permit,
+        codec: Framing,
+        origin: Origin,
+    ) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.generations.push(0);
@@ -202,13 +225,18 @@ impl Core {
             paused: false,
             throttled: false,
             ended: false,
+            ends: Ends::default(),
+            origin,
+            partner: None,
+            blocked: false,
+            attempts: 0,
             dirty: false,
             pumping: false,
             turn: 0,
             handed: 0,
             codec,
             assembly: Assembly::new(),
-            watched: self.watch.admit(permit),
+            watched: self.watch.admit(permit, origin == Origin::Accepted),
         });
         self.watch(slot);
         slot
@@ -247,8 +275,11 @@ impl Core {
         let spare = &mut self.spare;
         let entry = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut);
         let entry = entry
-            .filter(|entry| entry.generation == id.generation && entry.reason.is_none())
+            .filter(|entry| entry.generation == id.generation && entry.reason.is_none() && entry.ends.takes_more())
             .ok_or(SendError::Closed)?;
+        let partner = entry.partner;
+        // Of a pair nothing may be missing: its partner is held up instead.
+        let slow = if partner.is_some() { SlowConsumer::PauseReading } else { slow };
         let frame = match &mut entry.codec {
             Framing::Raw(_) => packet,
             codec => {
@@ -270,8 +301,10 @@ impl Core {
             }
             return Err(error);
         }
+        let is_high = entry.outbox.len() >= high;
         let throttle = slow == SlowConsumer::PauseReading
-            && entry.outbox.len() >= high
+            && is_high
+            && partner.is_none()
             && !std::mem::replace(&mut entry.throttled, true);
         if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id.slot);
@@ -281,6 +314,9 @@ impl Core {
         }
         if throttle {
             self.stop_receiving(id.slot);
+        }
+        if let Some(partner) = partner.filter(|_| is_high) {
+            self.block(partner);
         }
         Ok(())
     }
@@ -406,9 +442,18 @@ impl Core {
             CloseReason::TooSlow | CloseReason::WriteTimeout | CloseReason::Limit => CloseMode::Abort,
             _ => CloseMode::Now,
         };
+        self.begin_close_as(slot, reason, mode);
+    }
+
+    /// As [`begin_close`](Core::begin_close), where the reason does not say how.
+    pub(crate) fn begin_close_as(&mut self, slot: u32, reason: CloseReason, mode: CloseMode) {
+        let graceful = matches!(mode, CloseMode::Graceful { .. });
         let Some(entry) = self.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
         entry.reason = Some(reason);
         entry.assembly = Assembly::new();
+        if !graceful {
+            entry.outbox.clear();
+        }
         self.watch.forget(slot);
         if graceful {
             self.flush(slot);
@@ -423,6 +468,16 @@ impl Core {
             // Only a full table of operations can refuse it: tried again in the next turn.
             Err(_) => self.pump_later(slot),
         }
+        self.close_partner(slot, reason, graceful);
+        self.cancel_attempts_of(slot);
+    }
+
+    /// For the log.
+    pub(crate) fn peer_of(&self, slot: u32) -> String {
+        self.entries
+            .get(slot as usize)
+            .and_then(Option::as_ref)
+            .map_or_else(String::new, |entry| entry.peer.to_string())
     }
 
     /// A session that is being closed in order is to be closed at once.
@@ -441,6 +496,7 @@ pub struct Session {
     pub(crate) core: Rc<RefCell<Core>>,
     pub(crate) id: SessionId,
     pub(crate) peer: Address,
+    pub(crate) origin: Origin,
 }
 
 impl Session {
@@ -454,6 +510,11 @@ impl Session {
         &self.peer
     }
 
+    /// How it came to be: accepted, or connected by the server itself.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or a copy of its bytes if they are raw. What is
     /// queued while a batch of completions is handled leaves in one operation.
     ///
@@ -461,7 +522,7 @@ impl Session {
     /// each packet with a frame of no more than half the limit never sees `Full`.
     ///
     /// # Errors
-    /// `Full` if it would take the outbox over its limit, `Closed` if the session is closed, `Frame` if the codec has no frame for it; nothing
+    /// `Full` if it would take the outbox over its limit, `Closed` if the session is closed or our stream is [shut down](Session::shutdown), `Frame` if the codec has no frame for it; nothing
     /// is queued then.
     pub fn send(&self, packet: &[u8]) -> Result<(), SendError> {
         let mut core = self.core.borrow_mut();
@@ -472,7 +533,7 @@ impl Session {
     /// Becomes a member of a group: gets what is broadcast to it from now on. Does nothing if it is one.
     ///
     /// # Errors
-    /// `Closed` if the session is closed, `TooMany` if it is a member of 64 groups, `OtherServer` if the group has had members of another server.
+    /// `Closed` if the session is closed, or takes no packets: its stream is [shut down](Session::shutdown), or it is [paired](Session::pair); `TooMany` if it is a member of 64 groups, `OtherServer` if the group has had members of another server.
     pub fn join(&self, group: &Group) -> Result<(), JoinError> {
         let mut core = self.core.borrow_mut();
         let stamp = core.delivery.now();
@@ -505,15 +566,12 @@ impl Session {
         }
     }
 
-    /// Closes at once; what is queued is thrown away.
+    /// Closes at once, by a reset: what the peer has not taken yet is thrown away, and it cannot take this for an end in order.
     pub fn abort(&self) {
         let mut core = self.core.borrow_mut();
-        if let Some(entry) = core.open(self.id) {
+        if core.open(self.id).is_some() {
             // Without the reason's grace.
-            entry.outbox.clear();
-            core.leave_all(self.id.slot, None);
-            core.begin_close(self.id.slot, CloseReason::ByHandler);
-            core.hasten_close(self.id.slot);
+            core.begin_close_as(self.id.slot, CloseReason::ByHandler, CloseMode::Abort);
         }
     }
 

@@ -12,6 +12,9 @@ use crate::server::Builder;
 /// Bytes that a refusal may have: they are to fit into any connection's first window.
 const MOST_REFUSAL_BYTES: usize = 1024;
 
+/// Outbound sessions there may be unless said otherwise.
+const MOST_OUTBOUND: usize = 100_000;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) admission: AdmissionLimits,
@@ -20,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) byte_rate: Option<Rate>,
     pub(crate) spans: Spans,
     pub(crate) stream: StreamOptions,
+    pub(crate) outbound: Option<usize>,
+    pub(crate) connect_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -33,16 +38,27 @@ impl Default for Settings {
             byte_rate: None,
             spans: Spans::default(),
             stream: StreamOptions::default(),
+            outbound: None,
+            connect_timeout: Duration::from_secs(10),
         }
     }
 }
 
 impl Settings {
+    /// How many outbound sessions there may be, with those that are being connected.
+    pub(crate) fn outbound_limits(&self) -> AdmissionLimits {
+        let sessions = self.outbound.unwrap_or(MOST_OUTBOUND);
+        AdmissionLimits { sessions, per_ip: None, v6_prefix: 64, handshakes: None, rate: None }
+    }
+
     /// What is wrong with them; `most` is how many sessions there can be.
     pub(crate) fn check(&self, most: usize) -> Result<(), String> {
         let Settings { admission, spans, .. } = self;
         if !(1..=most).contains(&admission.sessions) {
             return Err(format!("{} sessions: must be 1 to {most}", admission.sessions));
+        }
+        if let Some(outbound) = self.outbound.filter(|outbound| *outbound > most) {
+            return Err(format!("{outbound} outbound sessions: must be at most {most}"));
         }
         if admission.per_ip == Some(0) || admission.handshakes == Some(0) {
             return Err("a limit of 0 sessions: must be at least 1".into());
@@ -63,6 +79,7 @@ impl Settings {
             ("handshake time-out", spans.handshake),
             ("lifetime", spans.lifetime),
             ("heart-beat", spans.heartbeat),
+            ("connect time-out", Some(self.connect_timeout)),
         ];
         for (name, time) in times {
             if time.is_some_and(|time| time.is_zero() || time > MOST) {

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, Completion, Live, Mailbox, Time, Wait};
+use overlapped::{Address, Completion, Live, Mailbox, SocketId, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
 use crate::codec::Framing;
+use crate::connector::Origin;
 use crate::error::{SendError, ServerError};
 use crate::handle::{Accepted, DRAINING, Mail, RUNNING, STOPPING, Shared};
 use crate::handler::Handler;
-use crate::limits::Refusal;
+use crate::limits::{Permit, Refusal};
 use crate::session::{Core, Session, token};
 
+mod connecting;
 mod receiving;
 
 /// How long a shard waits that may not go on because another is late.
@@ -73,7 +75,7 @@ impl<H: Handler> Shard<H> {
         let wait = {
             let core = self.core.borrow();
             match self.deadline() {
-                _ if !core.may_wait() => Wait::Poll,
+                _ if core.connector.has_ended() || !core.may_wait() => Wait::Poll,
                 _ if !core.to_pump.is_empty() && core.is_held_back() => Wait::For(HELD_BACK),
                 _ if !core.to_pump.is_empty() => Wait::Poll,
                 Some(deadline) => Wait::Until(deadline),
@@ -107,19 +109,21 @@ impl<H: Handler> Shard<H> {
         }
         // After what has come, so that what came in time is not said to be missing.
         busy |= self.look_at_due();
+        busy |= self.look_at_attempts();
         busy |= self.deliver();
         Ok(busy)
     }
 
     /// It was told to end, and its last session is closed.
     pub(crate) fn has_ended(&self) -> bool {
-        self.phase != RUNNING && self.core.borrow().driver.live().sockets == 0
+        let core = self.core.borrow();
+        self.phase != RUNNING && core.driver.live().sockets == 0 && !core.connector.has_ended()
     }
 
     /// The moment at which it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let sessions = self.core.borrow().watch.earliest();
-        self.deadline.into_iter().chain(sessions).min()
+        let core = self.core.borrow();
+        self.deadline.into_iter().chain(core.watch.earliest()).chain(core.connector.earliest()).min()
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -143,6 +147,7 @@ impl<H: Handler> Shard<H> {
         let mut dirty = std::mem::take(&mut core.dirty);
         for slot in dirty.drain(..) {
             core.send_queued(slot);
+            core.end_own_stream(slot);
         }
         // Its memory serves the next turn.
         dirty.append(&mut core.dirty);
@@ -168,6 +173,7 @@ impl<H: Handler> Shard<H> {
         {
             acceptor.close(&mut core.driver);
         }
+        core.close_connector();
         if phase == STOPPING
             && let Some(acceptor) = &self.acceptor
         {
@@ -220,6 +226,8 @@ impl<H: Handler> Shard<H> {
                         core.begin_close(id.slot, CloseReason::ByHandler);
                     }
                 }
+                Mail::Connect(wanted) => self.core.borrow_mut().begin_attempt(None, *wanted),
+                Mail::Found(attempt, found) => self.core.borrow_mut().found(attempt, found),
             }
         }
         any
@@ -242,11 +250,15 @@ impl<H: Handler> Shard<H> {
             }
         };
         self.shared.stats().accepted += 1;
+        self.begin_session(socket, peer, permit, Origin::Accepted);
+    }
+
+    fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) {
         let (codec, made) = match contained(|| self.core.borrow().codec.clone()) {
             Ok(codec) => (codec, Ok(())),
             Err(panic) => (Framing::default(), Err(panic)),
         };
-        let slot = self.core.borrow_mut().insert(socket, peer.clone(), permit, codec);
+        let slot = self.core.borrow_mut().insert(socket, peer.clone(), permit, codec, origin);
         if self.states.len() <= slot as usize {
             self.states.resize_with(slot as usize + 1, || None);
         }
@@ -266,8 +278,10 @@ impl<H: Handler> Shard<H> {
     }
 
     fn session(&self, slot: u32, peer: Address) -> Session {
-        let id = self.core.borrow().id(slot).expect("the session is there");
-        Session { core: Rc::clone(&self.core), id, peer }
+        let mut core = self.core.borrow_mut();
+        let id = core.id(slot).expect("the session is there");
+        let origin = core.entry(slot).map_or(Origin::Accepted, |entry| entry.origin);
+        Session { core: Rc::clone(&self.core), id, peer, origin }
     }
 
     fn completed(&mut self, completion: Completion) {
@@ -276,6 +290,8 @@ impl<H: Handler> Shard<H> {
             token::RECEIVE => self.received(slot, completion),
             token::SEND => self.sent(slot, completion),
             token::CLOSE => self.closed(slot),
+            token::SHUTDOWN => self.core.borrow_mut().own_stream_ended(slot, &completion),
+            token::CONNECT => self.core.borrow_mut().flight_completed(slot, completion),
             _ => {
                 let own = self.acceptor.as_mut().and_then(|acceptor| {
                     let mut core = self.core.borrow_mut();
@@ -327,6 +343,7 @@ impl<H: Handler> Shard<H> {
             } else if entry.reason.is_none() {
                 core.bytes_taken(slot);
                 let Some(entry) = core.entry(slot) else { return };
+                let drained = entry.partner.filter(|_| entry.outbox.len() <= low);
                 let resume = entry.throttled && entry.outbox.len() <= low;
                 if resume {
                     entry.throttled = false;
@@ -336,6 +353,9 @@ impl<H: Handler> Shard<H> {
                 }
                 if resume {
                     core.pump_later(slot);
+                }
+                if let Some(partner) = drained {
+                    core.unblock(partner);
                 }
             }
         }

@@ -31,6 +31,12 @@ pub struct Stats {
     pub handshakes: usize,
     /// Connections that became sessions.
     pub accepted: u64,
+    /// Outbound sessions there are now, with those that are being connected.
+    pub outbound: usize,
+    /// Outbound connections that became sessions.
+    pub connected: u64,
+    /// Outbound connections that could not be made.
+    pub connects_failed: u64,
     /// How often accepting had to pause because there were no file descriptors left.
     pub out_of_files: u64,
     refused: BTreeMap<Refusal, u64>,

@@ -32,13 +32,18 @@ impl Watch {
         }
     }
 
-    /// A session begins.
-    pub(crate) fn admit(&self, permit: Permit) -> Watched {
+    /// A session begins. Of one that the server has connected itself no first packet is waited for.
+    pub(crate) fn admit(&self, mut permit: Permit, is_shaking: bool) -> Watched {
+        let mut deadlines = Deadlines::new(self.now);
+        if !is_shaking {
+            permit.established();
+            deadlines.packet();
+        }
         let full = |rate: Option<Rate>| rate.map(|rate| Bucket::full(rate, self.now));
         let buckets = (full(self.packets), full(self.bytes));
         Watched {
             permit,
-            deadlines: Deadlines::new(self.now),
+            deadlines,
             buckets: (buckets != (None, None)).then(|| Box::new(buckets)),
             over_rate: false,
             send: None,
@@ -151,7 +156,7 @@ impl Core {
     pub(crate) fn hold_changed(&mut self, slot: u32) {
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
         // A peer that does not take what it is sent is not read from either, but that is its own doing.
-        if entry.paused || entry.watched.over_rate {
+        if entry.paused || entry.blocked || entry.watched.over_rate {
             entry.watched.deadlines.hold();
         } else {
             entry.watched.deadlines.unhold(watch.now);

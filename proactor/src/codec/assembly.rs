@@ -117,6 +117,11 @@ impl Assembly {
         Ok(())
     }
 
+    /// Another codec takes over: what is kept is its.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.need, self.ending) = (1, false);
+    }
+
     /// Whether there is no packet before more bytes come. Otherwise there may be one, and [`next`](Assembly::next) knows.
     pub fn is_waiting(&self) -> bool {
         self.len() < self.need

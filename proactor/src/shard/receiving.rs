@@ -85,7 +85,8 @@ impl<H: Handler> Shard<H> {
             let Some(id) = core.id(slot) else { return };
             let Some(entry) = core.open(id) else { return };
             let assembly = std::mem::take(&mut entry.assembly);
-            (Session { id, peer: entry.peer.clone(), core: Rc::clone(&self.core) }, assembly)
+            let (peer, origin) = (entry.peer.clone(), entry.origin);
+            (Session { id, peer, origin, core: Rc::clone(&self.core) }, assembly)
         };
         let all = loop {
             let asked = {
@@ -119,7 +120,10 @@ impl<H: Handler> Shard<H> {
             return core.begin_close(slot, CloseReason::Limit);
         }
         match (all, entry.is_held()) {
-            (true, _) if entry.ended => core.begin_close(slot, CloseReason::ByPeer),
+            (true, _) if entry.ended => {
+                drop(core);
+                self.end(&session);
+            }
             (true, _) => {
                 match contained(|| entry.codec.buffered()) {
                     Ok(0) if entry.assembly.is_empty() => {}
@@ -137,9 +141,35 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Calls the handler with a packet.
+    /// All packets of the peer's stream have been handed over, and it has ended: tells whom it concerns, once.
+    fn end(&mut self, session: &Session) {
+        let slot = session.id.slot;
+        {
+            let mut core = self.core.borrow_mut();
+            let Some(entry) = core.open(session.id) else { return };
+            if std::mem::replace(&mut entry.ends.told, true) || core.pass_on_end(slot) {
+                return;
+            }
+        }
+        let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
+        let flow = contained(|| handler.ended(session, state));
+        let mut core = self.core.borrow_mut();
+        if core.open(session.id).is_none() {
+            return;
+        }
+        match flow {
+            Ok(Flow::Close) => core.begin_close(slot, CloseReason::ByPeer),
+            Ok(Flow::Continue | Flow::Pause) => core.close_if_both_ended(slot),
+            Err(_) => core.begin_close(slot, CloseReason::Panic),
+        }
+    }
+
+    /// Calls the handler with a packet, or passes it on to the session's partner.
     fn call(&mut self, session: &Session, packet: &[u8]) {
         let slot = session.id.slot;
+        if self.core.borrow_mut().pass_on(slot, packet) {
+            return;
+        }
         let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
         let stamp = self.core.borrow().delivery.now();
         let flow = contained(|| handler.received(session, state, packet));

@@ -1,0 +1,103 @@
+//! Why a connection was not made.
+
+use std::fmt;
+
+use overlapped::{Address, ErrorKind};
+
+use super::target::Target;
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// The name could not be looked up, or there is no address under it.
+    NotFound,
+    /// None of its addresses could be connected to: each one's error says why.
+    Failed,
+    /// It took longer than the [connect time-out](crate::Builder::connect_timeout).
+    TimedOut,
+    /// The session that had asked for it has been closed.
+    Cancelled,
+    /// There are as many outbound sessions as there [may be](crate::Builder::max_outbound), or too much waits to be looked up.
+    Limit,
+    /// The server, or the session that asks, is ending.
+    Ending,
+}
+
+/// Why a connection was not made: what was to be connected to, and each address that was tried, with what came of it.
+#[derive(Debug)]
+pub struct ConnectError {
+    pub(super) target: Target,
+    pub(super) failure: ConnectFailure,
+    /// What the look-up said, or which limit it was.
+    pub(super) detail: Option<String>,
+    pub(super) tried: Vec<Tried>,
+}
+
+/// An address that was tried.
+#[derive(Debug)]
+pub struct Tried {
+    /// The address.
+    pub address: Address,
+    /// Why it failed. `None`: it had not answered when the attempt ended.
+    pub error: Option<overlapped::Error>,
+}
+
+impl ConnectError {
+    pub(crate) fn new(target: Target, failure: ConnectFailure) -> ConnectError {
+        ConnectError { target, failure, detail: None, tried: Vec::new() }
+    }
+
+    pub(crate) fn because(mut self, detail: impl Into<String>) -> ConnectError {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// What was to be connected to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What kind of failure it was.
+    pub fn failure(&self) -> ConnectFailure {
+        self.failure
+    }
+
+    /// The addresses that were tried, in the order in which they failed; those that had not answered come last.
+    pub fn tried(&self) -> &[Tried] {
+        &self.tried
+    }
+
+    /// Whether every address that was tried refused the connection.
+    pub fn is_refused(&self) -> bool {
+        let refused = |tried: &Tried| tried.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Refused);
+        !self.tried.is_empty() && self.tried.iter().all(refused)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not connect to {}: ", self.target)?;
+        f.write_str(match self.failure {
+            ConnectFailure::NotFound => "no address was found",
+            ConnectFailure::Failed => "no address could be reached",
+            ConnectFailure::TimedOut => "it took too long",
+            ConnectFailure::Cancelled => "nobody waits for it any more",
+            ConnectFailure::Limit => "a limit was reached",
+            ConnectFailure::Ending => "the server or the session is ending",
+        })?;
+        if let Some(detail) = &self.detail {
+            write!(f, " ({detail})")?;
+        }
+        for tried in &self.tried {
+            match &tried.error {
+                Some(error) if error.address() == Some(&tried.address) => write!(f, "; {error}")?,
+                Some(error) => write!(f, "; {}: {error}", tried.address)?,
+                None => write!(f, "; {}: no answer", tried.address)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConnectError {}
