@@ -1,0 +1,289 @@
+//! A proxy on a simulated network: what goes through it is right, ends in order and is the same for the same seed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use overlapped::{
+    Address, CloseMode, Completion, Driver, DriverConfig, ErrorKind, Live, Network, Op, Outcome, ShutdownHow, SocketId,
+    Time, Wait,
+};
+use proactor::{
+    CloseReason, ConnectError, ConnectFailure, Flow, Handler, Origin, Server, Session, SessionId, Simulation, Target,
+};
+
+#[derive(Clone)]
+struct Proxy {
+    upstream: Target,
+    ended: Arc<Mutex<Vec<(SessionId, CloseReason)>>>,
+    failed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Handler for Proxy {
+    type State = ();
+
+    fn connected(&mut self, session: &Session) {
+        match session.origin() {
+            Origin::Connected { opener: Some(client), .. } => {
+                let client = session.sibling(client).expect("clients wait");
+                client.pair(session).unwrap();
+                client.resume();
+            }
+            _ => {
+                session.pause();
+                session.connect(self.upstream.clone(), 0).unwrap();
+            }
+        }
+    }
+
+    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+        Flow::Close
+    }
+
+    fn connect_failed(&mut self, client: Option<&Session>, _: u64, error: &ConnectError) {
+        self.failed.lock().unwrap().push(format!("{:?}: {error}", error.failure()));
+        if let Some(client) = client {
+            client.abort();
+        }
+    }
+
+    fn closed(&mut self, id: SessionId, (): (), reason: &CloseReason) {
+        self.ended.lock().unwrap().push((id, *reason));
+    }
+}
+
+/// One end of a conversation: it sends bytes in random pieces and ends its stream, receives to the end of the other's, and closes.
+struct End {
+    socket: SocketId,
+    bytes: Vec<u8>,
+    sent: usize,
+    received: Vec<u8>,
+    is_done: bool,
+    is_closed: bool,
+}
+
+/// One host, with the ends of all conversations that are on it.
+struct Host {
+    driver: Driver,
+    ends: Vec<End>,
+    bytes_each: usize,
+}
+
+const CONNECTED: u64 = 0;
+const SENT: u64 = 1;
+const RECEIVED: u64 = 2;
+const RESTED: u64 = 3;
+const CLOSED: u64 = 4;
+const ACCEPTED: u64 = 5;
+/// A slow reader goes on.
+const DIGESTED: u64 = 6;
+
+impl Host {
+    fn new(network: &Network, bytes_each: usize) -> Host {
+        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        Host { driver: Driver::new(config).unwrap(), ends: Vec::new(), bytes_each }
+    }
+
+    fn submit(&mut self, index: usize, kind: u64, op: Op) {
+        self.driver.submit(op, (index as u64) << 8 | kind).unwrap();
+    }
+
+    fn add(&mut self, socket: SocketId) -> usize {
+        let len = 1 + self.driver.random() as usize % self.bytes_each;
+        let bytes = (0..len).map(|_| self.driver.random() as u8).collect();
+        self.ends.push(End { socket, bytes, sent: 0, received: Vec::new(), is_done: false, is_closed: false });
+        self.ends.len() - 1
+    }
+
+    fn listen(&mut self, address: &Address) {
+        let listener = self.driver.listen(address, &overlapped::ListenOptions::default()).unwrap();
+        self.submit(0, ACCEPTED, Op::accept_multi(listener));
+    }
+
+    fn connect(&mut self, address: &Address) {
+        let socket = self.driver.socket(address).unwrap();
+        let index = self.add(socket);
+        self.submit(index, CONNECTED, Op::connect(socket, address));
+    }
+
+    fn begin(&mut self, index: usize) {
+        self.send(index);
+        self.receive(index);
+    }
+
+    fn send(&mut self, index: usize) {
+        let most = 1 + self.driver.random() as usize % 50_000;
+        let end = &self.ends[index];
+        let (from, to) = (end.sent, end.bytes.len().min(end.sent + most));
+        let socket = end.socket;
+        if from == to {
+            return self.submit(index, SENT, Op::shutdown(socket, ShutdownHow::Send));
+        }
+        let piece = end.bytes[from..to].to_vec();
+        self.submit(index, SENT, Op::send(socket, piece));
+    }
+
+    fn receive(&mut self, index: usize) {
+        let room = 1 + self.driver.random() as usize % 30_000;
+        self.submit(index, RECEIVED, Op::recv(self.ends[index].socket, vec![0u8; room]));
+    }
+
+    fn turn(&mut self) {
+        self.driver.turn(Wait::Poll).unwrap();
+        while let Some(completion) = self.driver.next() {
+            self.completed(completion);
+        }
+    }
+
+    fn completed(&mut self, Completion { token, result, buf, .. }: Completion) {
+        let (index, kind) = ((token >> 8) as usize, token & 0xff);
+        match (kind, result.unwrap()) {
+            (ACCEPTED, Outcome::Accepted(stream, _)) => {
+                let socket = self.driver.adopt(stream).unwrap();
+                let index = self.add(socket);
+                self.begin(index);
+            }
+            (CONNECTED, _) => self.begin(index),
+            (SENT, Outcome::Sent(bytes)) => {
+                self.ends[index].sent += bytes as usize;
+                if self.driver.random().is_multiple_of(4) {
+                    let rest = Duration::from_micros(self.driver.random() % 20_000);
+                    let at = self.driver.now() + rest;
+                    self.submit(index, RESTED, Op::timer(at));
+                } else {
+                    self.send(index);
+                }
+            }
+            (SENT, Outcome::ShutDown) => {
+                let end = &mut self.ends[index];
+                if std::mem::replace(&mut end.is_done, true) {
+                    let socket = end.socket;
+                    self.submit(index, CLOSED, Op::close(socket, CloseMode::Now));
+                }
+            }
+            (RESTED, _) => self.send(index),
+            (DIGESTED, _) => self.receive(index),
+            (RECEIVED, Outcome::Received(0)) => {
+                let end = &mut self.ends[index];
+                if std::mem::replace(&mut end.is_done, true) {
+                    let socket = end.socket;
+                    self.submit(index, CLOSED, Op::close(socket, CloseMode::Now));
+                }
+            }
+            (RECEIVED, Outcome::Received(bytes)) => {
+                let piece = buf.unwrap().take::<Vec<u8>>().unwrap();
+                self.ends[index].received.extend_from_slice(&piece[..bytes]);
+                if self.driver.random().is_multiple_of(4) {
+                    let rest = Duration::from_micros(self.driver.random() % 20_000);
+                    let at = self.driver.now() + rest;
+                    self.submit(index, DIGESTED, Op::timer(at));
+                } else {
+                    self.receive(index);
+                }
+            }
+            (CLOSED, _) => self.ends[index].is_closed = true,
+            (kind, outcome) => panic!("end {index}, {kind}: {outcome:?}"),
+        }
+    }
+
+    fn are_closed(&self, count: usize) -> bool {
+        self.ends.len() == count && self.ends.iter().all(|end| end.is_closed)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Run {
+    trace: u64,
+    took: Time,
+    ended: Vec<(SessionId, CloseReason)>,
+}
+
+fn proxy(network: &Network, upstream: &str, shards: usize) -> (Simulation<Proxy>, Proxy) {
+    let proxy = Proxy { upstream: upstream.parse().unwrap(), ended: Arc::default(), failed: Arc::default() };
+    let builder = Server::builder().bind("10.0.0.1:80").shards(shards).outbox_bytes(64 * 1024);
+    (builder.simulate(network, proxy.clone()).unwrap(), proxy)
+}
+
+/// Clients talk to an upstream through a proxy, all at once.
+fn run(seed: u64, clients: usize) -> Run {
+    let network = Network::new(seed);
+    let (mut server, handler) = proxy(&network, "10.0.0.2:81", 3);
+    let (mut upstream, mut client) = (Host::new(&network, 150_000), Host::new(&network, 150_000));
+    upstream.listen(&"10.0.0.2:81".parse().unwrap());
+    for _ in 0..clients {
+        client.connect(&server.local_addrs()[0]);
+    }
+    let done = server.run(|server| {
+        upstream.turn();
+        client.turn();
+        let handle = server.handle();
+        client.are_closed(clients) && upstream.are_closed(clients) && handle.sessions() + handle.stats().outbound == 0
+    });
+    assert!(done.unwrap(), "seed {seed}: it came to rest before all was closed");
+    // Who has sent something is found by what the other has received.
+    let received = |host: &Host| {
+        let mut all: Vec<Vec<u8>> = host.ends.iter().map(|end| end.received.clone()).collect();
+        all.sort();
+        all
+    };
+    let sent = |host: &Host| {
+        let mut all: Vec<Vec<u8>> = host.ends.iter().map(|end| end.bytes.clone()).collect();
+        all.sort();
+        all
+    };
+    assert!(received(&client) == sent(&upstream) && received(&upstream) == sent(&client), "seed {seed}: other bytes");
+    for at_client in &client.ends {
+        let other = upstream.ends.iter().find(|other| other.received == at_client.bytes).unwrap();
+        assert!(at_client.received == other.bytes, "seed {seed}: conversations were mixed up");
+    }
+    let ended = handler.ended.lock().unwrap().clone();
+    assert_eq!(ended.len(), 2 * clients);
+    assert!(ended.iter().all(|(_, reason)| *reason == CloseReason::ByPeer), "seed {seed}: {ended:?}");
+    server.handle().stop();
+    assert!(server.run(|server| server.has_ended()).unwrap());
+    assert_eq!(server.live(), Live::default());
+    Run { trace: network.trace(), took: network.now(), ended }
+}
+
+#[test]
+fn what_goes_through_is_right_and_the_same_for_the_same_seed() {
+    let first = run(1, 20);
+    assert_eq!(first, run(1, 20));
+    assert_ne!(first.trace, run(2, 20).trace);
+    for seed in 10..16 {
+        run(seed, 10);
+    }
+}
+
+#[test]
+fn names_are_not_looked_up_and_who_does_not_listen_refuses() {
+    let cases = [
+        ("example.org:80", ConnectFailure::NotFound, "a simulated network has no names"),
+        ("10.0.0.9:80", ConnectFailure::Failed, ErrorKind::Refused.describe()),
+    ];
+    for (upstream, failure, why) in cases {
+        let network = Network::new(3);
+        let (mut server, handler) = proxy(&network, upstream, 1);
+        let mut driver =
+            Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+        let socket = driver.socket(&server.local_addrs()[0]).unwrap();
+        driver.submit(Op::connect(socket, &server.local_addrs()[0]), 0).unwrap();
+        driver.submit(Op::recv(socket, vec![0u8; 1]), 1).unwrap();
+        let mut end = None;
+        let done = server.run(|_| {
+            driver.turn(Wait::Poll).unwrap();
+            while let Some(completion) = driver.next() {
+                if completion.token == 1 {
+                    end = Some(completion.result.unwrap_err().kind());
+                }
+            }
+            end.is_some() && !handler.ended.lock().unwrap().is_empty()
+        });
+        assert!(done.unwrap());
+        assert_eq!(end, Some(ErrorKind::Reset));
+        let told = handler.failed.lock().unwrap().clone();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with(&format!("{failure:?}: could not connect to {upstream}: ")), "{told:?}");
+        assert!(told[0].contains(why), "{told:?}");
+        assert_eq!(handler.ended.lock().unwrap()[0].1, CloseReason::ByHandler);
+    }
+}
