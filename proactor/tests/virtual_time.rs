@@ -140,6 +140,15 @@ impl World {
         read.expect("it reads or ends")
     }
 
+    fn read_all(&mut self, socket: SocketId, bytes: usize) {
+        let mut read = 0;
+        while read < bytes {
+            let came = self.read(socket, bytes - read);
+            assert!(came > 0, "it has ended");
+            read += came;
+        }
+    }
+
     fn log(&self) -> Vec<(Time, SessionId, What)> {
         self.recorder.log.lock().unwrap().clone()
     }
@@ -234,10 +243,7 @@ fn a_peer_that_takes_nothing_is_closed_at_its_time_and_one_that_takes_little_is_
     // A little of it in every time; a window opens when it is worth a send.
     for _ in 0..12 {
         world.pass(SECOND * 4);
-        let mut bytes = 0;
-        while bytes < 40_000 {
-            bytes += world.read(slow, 40_000 - bytes);
-        }
+        world.read_all(slow, 40_000);
     }
     assert!(world.network.now() > began + SECOND * 40);
     let (at, reason) = world.closed(ids[0].1).expect("it is closed");
@@ -259,10 +265,7 @@ fn a_peer_that_takes_nothing_is_idle_too_and_one_that_takes_little_is_not() {
     }
     for _ in 0..12 {
         world.pass(SECOND * 4);
-        let mut bytes = 0;
-        while bytes < 40_000 {
-            bytes += world.read(slow, 40_000 - bytes);
-        }
+        world.read_all(slow, 40_000);
     }
     assert_eq!(world.closed(ids[0].1).map(|(_, reason)| reason), Some(CloseReason::Idle));
     assert_eq!(world.closed(ids[1].1), None);
