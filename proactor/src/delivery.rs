@@ -1,7 +1,6 @@
 //! From the groups' news to the members' sends: a shard's rooms, and which of its sessions are in them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use overlapped::Gather;
 
@@ -77,16 +76,14 @@ impl Delivery {
 
     /// Makes room in an outbox for so many bytes, if that can be done by dropping what is queued.
     pub(crate) fn make_room(&self, outbox: &mut Outbox, id: SessionId, bytes: usize, limit: usize) {
-        if outbox.could_hold(bytes, limit) {
-            let before = outbox.dropped();
-            outbox.drop_oldest(id, limit - bytes, &self.rooms);
-            self.count_dropped(outbox.dropped() - before);
-        }
+        let before = outbox.dropped();
+        outbox.make_room(id, bytes, limit, &self.rooms);
+        self.count_dropped(outbox.dropped() - before);
     }
 
     fn count_dropped(&self, packets: u64) {
         if let Some(server) = self.server.as_ref().filter(|_| packets > 0) {
-            server.dropped.fetch_add(packets, Ordering::Relaxed);
+            server.stats().dropped += packets;
         }
     }
 }

@@ -72,8 +72,6 @@ pub(crate) struct Shared {
     stats: Mutex<Stats>,
     /// What stamps are taken from.
     pub(crate) clock: Clock,
-    /// Packets that were dropped because a peer was too slow.
-    pub(crate) dropped: AtomicU64,
     /// Bytes that may be queued for one session.
     pub(crate) outbox_bytes: usize,
     /// The codec that groups frame their packets with.
@@ -97,7 +95,6 @@ impl Shared {
             resolver,
             stats: Mutex::default(),
             clock: Clock::default(),
-            dropped: AtomicU64::new(0),
             outbox_bytes,
             codec: Mutex::new(codec),
         }
@@ -146,7 +143,7 @@ impl Handle {
         self.shared.sessions()
     }
 
-    /// What the server has counted: sessions accepted, refused and closed, by reason.
+    /// What the server has counted: sessions accepted, refused and closed, by reason; packets dropped.
     pub fn stats(&self) -> Stats {
         let (sessions, handshakes) = self.shared.admission.sessions();
         let mut stats = self.shared.stats().clone();
@@ -186,12 +183,6 @@ impl Handle {
     /// As for [`send`](Handle::send).
     pub fn leave(&self, id: SessionId, group: &Group) -> Result<(), SendError> {
         self.mail(id, Mail::Leave(id, group.clone(), self.shared.clock.now()))
-    }
-
-    /// Packets that were dropped because their sessions' peers were too slow, all together
-    /// ([`SlowConsumer::DropOldest`](crate::SlowConsumer)).
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     /// Closes a session gracefully; does nothing if it has ended.

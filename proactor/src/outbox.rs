@@ -123,9 +123,9 @@ impl Outbox {
         self.in_flight > 0
     }
 
-    /// Whether so many bytes fit behind what is in flight.
-    pub(crate) fn could_hold(&self, bytes: usize, limit: usize) -> bool {
-        bytes <= limit.saturating_sub(self.in_flight)
+    /// Whether there are so many runs that they take as much memory as the bytes may: of very short packets.
+    fn is_crowded(&self, limit: usize) -> bool {
+        self.runs.len() * size_of::<Run>() >= limit
     }
 
     pub(crate) fn has_queued(&self) -> bool {
@@ -151,16 +151,17 @@ impl Outbox {
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), SendError> {
-        if bytes.len() > limit.saturating_sub(self.len()) {
-            return Err(SendError::Full);
-        }
         if bytes.is_empty() {
             return Ok(());
+        }
+        let at = self.runs.partition_point(|run| run.stamp <= stamp);
+        let joins = !by_packet && at.checked_sub(1).is_some_and(|before| self.runs[before].stamp == stamp);
+        if bytes.len() > limit.saturating_sub(self.len()) || !joins && self.is_crowded(limit) {
+            return Err(SendError::Full);
         }
         if self.own.capacity() == 0 {
             self.own = spare();
         }
-        let at = self.runs.partition_point(|run| run.stamp <= stamp);
         self.insert(at, bytes, stamp, by_packet);
         Ok(())
     }
@@ -313,6 +314,17 @@ impl Outbox {
         if self.head * 2 > self.own.len() {
             self.own.drain(..self.head);
             self.head = 0;
+        }
+    }
+
+    /// Makes room for so many bytes, if that can be done by dropping packets.
+    pub(crate) fn make_room(&mut self, id: SessionId, bytes: usize, limit: usize, rooms: &Rooms) {
+        if bytes > limit.saturating_sub(self.in_flight) {
+            return;
+        }
+        self.drop_oldest(id, limit - bytes, rooms);
+        while self.is_crowded(limit) {
+            self.drop_oldest(id, self.len() - 1, rooms);
         }
     }
 

@@ -18,7 +18,8 @@ pub(crate) struct Mark {
     pub(crate) except: Option<SessionId>,
 }
 
-/// What stamps are taken from: one for the whole server. It goes on by the bytes that are broadcast.
+/// What stamps are taken from: one for the whole server. It goes on by the room in a log that each broadcast takes, so that two stamps also say how much was broadcast
+/// between them.
 ///
 /// Whoever reads a stamp sees all that was done before the stamp was given, on whatever thread: what was published with a lower one, and what was mailed.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ pub(crate) struct Clock(AtomicU64);
 impl Clock {
     /// The next stamp, for something of so many bytes.
     pub(crate) fn tick(&self, bytes: usize) -> u64 {
-        let bytes = bytes.max(1) as u64;
+        let bytes = bytes.max(LEAST_ROOM) as u64;
         self.0.fetch_add(bytes, Ordering::AcqRel) + bytes
     }
 
@@ -36,6 +37,9 @@ impl Clock {
         self.0.load(Ordering::Acquire)
     }
 }
+
+/// What a short record takes of a segment: its index has room for one in so many bytes.
+const LEAST_ROOM: usize = 64;
 
 /// A shard's view of a group.
 pub(crate) struct Room {

@@ -63,7 +63,7 @@ impl Builder {
         self
     }
 
-    /// Bytes that may be queued for one session, in flight included: 256 KiB unless said otherwise, and at least four receive buffers
+    /// Bytes that may be queued for one session, in flight and what it is behind in its groups included: 256 KiB unless said otherwise, and at least four receive buffers
     /// (64 KiB). At half of it the session is handed no more packets, at a quarter again.
     pub fn outbox_bytes(mut self, bytes: usize) -> Builder {
         self.outbox_bytes = bytes;

@@ -37,6 +37,8 @@ pub struct Stats {
     pub connected: u64,
     /// Outbound connections that could not be made.
     pub connects_failed: u64,
+    /// Packets that were dropped because the peers that they were for did not take what was sent ([`SlowConsumer::DropOldest`](crate::SlowConsumer)).
+    pub dropped: u64,
     /// How often accepting had to pause because there were no file descriptors left.
     pub out_of_files: u64,
     refused: BTreeMap<Refusal, u64>,
