@@ -1,7 +1,7 @@
 //! Outbound connections with real sockets, on every backend that works here: what is reached and what is not, which address wins, limits, and what ends an attempt.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use proactor::{
     Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Server, ServerError, Session,
     SessionId, Target,
 };
+use socket2::{Domain, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -136,27 +137,40 @@ impl Bench {
     }
 }
 
-fn listener(ip: impl Into<std::net::IpAddr>, port: u16) -> Option<TcpListener> {
+fn listener(ip: impl Into<IpAddr>, port: u16) -> Option<TcpListener> {
     TcpListener::bind((ip.into(), port)).ok()
 }
 
-/// An address where nobody listens.
-fn refusing() -> SocketAddr {
-    listener(Ipv4Addr::LOCALHOST, 0).unwrap().local_addr().unwrap()
+/// An address where nobody listens, nor will while this is kept.
+struct Refusing {
+    address: SocketAddr,
+    _bound: Socket,
+}
+
+impl Refusing {
+    fn at(ip: impl Into<IpAddr>) -> Refusing {
+        let any_port = SocketAddr::new(ip.into(), 0);
+        let bound = Socket::new(Domain::for_address(any_port), Type::STREAM, None).unwrap();
+        bound.bind(&any_port.into()).unwrap();
+        Refusing { address: bound.local_addr().unwrap().as_socket().unwrap(), _bound: bound }
+    }
+
+    fn v4() -> Refusing {
+        Refusing::at(Ipv4Addr::LOCALHOST)
+    }
 }
 
 /// A listener that answers no more connections, because nobody accepts those that fill its backlog.
 #[cfg(target_os = "linux")]
 struct Silent {
     address: SocketAddr,
-    _listener: socket2::Socket,
+    _listener: Socket,
     _backlog: Vec<TcpStream>,
 }
 
 #[cfg(target_os = "linux")]
 impl Silent {
     fn new() -> Silent {
-        use socket2::{Domain, Socket, Type};
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         listener.listen(0).unwrap();
@@ -215,7 +229,8 @@ fn a_name_is_looked_up_and_one_that_is_none_is_said_to_be() {
 fn the_error_names_every_address_that_was_tried() {
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
-        let (one, other) = (refusing(), refusing());
+        let nobody = [Refusing::v4(), Refusing::v4()];
+        let [one, other] = [nobody[0].address, nobody[1].address];
         bench.handle.connect(vec![one, other, one], 3).unwrap();
         let failure = bench.failed(3);
         assert_eq!(failure.kind, ConnectFailure::Failed);
@@ -236,18 +251,16 @@ fn whichever_family_answers_is_taken() {
     let v6 = (v6.local_addr().unwrap(), v6);
     let v4 = listener(Ipv4Addr::LOCALHOST, 0).unwrap();
     let v4 = (v4.local_addr().unwrap(), v4);
-    let nobody_v6 = {
-        let free = listener(Ipv6Addr::LOCALHOST, 0).unwrap();
-        free.local_addr().unwrap()
-    };
+    let nobody = [Refusing::at(Ipv6Addr::LOCALHOST), Refusing::v4(), Refusing::v4()];
+    let [nobody_v6, nobody_v4, nobody_else] = [nobody[0].address, nobody[1].address, nobody[2].address];
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
         let cases = [
             (vec![nobody_v6, v4.0], v4.0),
-            (vec![refusing(), v6.0], v6.0),
+            (vec![nobody_v4, v6.0], v6.0),
             (vec![v6.0, v4.0], v6.0),
             (vec![v4.0, v6.0], v4.0),
-            (vec![nobody_v6, refusing(), refusing(), v6.0], v6.0),
+            (vec![nobody_v6, nobody_v4, nobody_else, v6.0], v6.0),
         ];
         for (addresses, expected) in cases {
             bench.handle.connect(addresses.clone(), 9).unwrap();
@@ -285,7 +298,8 @@ fn what_takes_too_long_in_all_times_out() {
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder.connect_timeout(Duration::from_millis(400)));
         let began = Instant::now();
-        bench.handle.connect(vec![silent.address, refusing()], 1).unwrap();
+        let nobody = Refusing::v4();
+        bench.handle.connect(vec![silent.address, nobody.address], 1).unwrap();
         let failure = bench.failed(1);
         assert!(began.elapsed() >= Duration::from_millis(400));
         assert_eq!(failure.kind, ConnectFailure::TimedOut);
@@ -313,10 +327,10 @@ fn there_are_never_more_than_there_may_be() {
         // A place is free again when its session has ended, or its attempt.
         drop(upstream.accept().unwrap());
         assert!(matches!(bench.event(), Event::Closed(_)));
-        let nobody = refusing();
+        let nobody = Refusing::v4();
         for token in 10..20 {
             let end = Instant::now() + PATIENCE;
-            while let Err(error) = bench.handle.connect(nobody, token) {
+            while let Err(error) = bench.handle.connect(nobody.address, token) {
                 assert_eq!(error.failure(), ConnectFailure::Limit);
                 assert!(Instant::now() < end, "the place is not given back");
             }

@@ -14,6 +14,7 @@ use proactor::codec::Lines;
 use proactor::{
     Builder, CloseReason, ConnectError, Flow, Handle, Handler, Origin, PairError, Server, Session, SessionId, Target,
 };
+use socket2::{Domain, SockRef, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const OUTBOX: usize = 64 * 1024;
@@ -117,15 +118,25 @@ struct Bench {
 
 impl Bench {
     fn new(backend: Backend, watched: bool, settings: impl Fn(Builder) -> Builder) -> Bench {
-        let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+        let bench = Bench::refusing(backend, watched, settings);
+        SockRef::from(&bench.upstream).listen(1024).unwrap();
+        bench
+    }
+
+    /// Its upstream does not listen.
+    fn refusing(backend: Backend, watched: bool, settings: impl Fn(Builder) -> Builder) -> Bench {
+        // Not listening yet: until then it refuses.
+        let upstream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        upstream.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = upstream.local_addr().unwrap().as_socket().unwrap();
         let (events, told) = mpsc::channel();
-        let target = Target::from(upstream.local_addr().unwrap());
+        let target = Target::from(address);
         let most_queued = Arc::default();
         let proxy = Proxy { upstream: target, watched, most_queued: Arc::clone(&most_queued), events };
         let builder = Server::builder().bind("127.0.0.1:0").shards(if watched { 1 } else { 2 }).backend(Some(backend));
         let server = settings(builder.outbox_bytes(OUTBOX)).start(proxy).unwrap();
         let (address, handle) = (server.local_addrs()[0].ip().unwrap(), server.handle());
-        Bench { address, upstream, events: told, most_queued, handle, server }
+        Bench { address, upstream: upstream.into(), events: told, most_queued, handle, server }
     }
 
     fn connect(&self) -> TcpStream {
@@ -212,7 +223,7 @@ fn is_reset(mut stream: &TcpStream) {
 
 /// Resets a connection.
 fn reset(stream: TcpStream) {
-    let stream = socket2::Socket::from(stream);
+    let stream = Socket::from(stream);
     stream.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
@@ -337,23 +348,16 @@ fn a_reset_of_one_side_is_one_for_the_other() {
 #[test]
 fn an_upstream_that_is_not_there_ends_its_client() {
     for backend in backends() {
-        let bench = Bench::new(backend, false, |builder| builder);
+        let bench = Bench::refusing(backend, false, |builder| builder);
+        is_reset(&bench.connect());
+        let Event::Failed(error) = bench.event() else { panic!("it did not fail") };
         let address = bench.upstream.local_addr().unwrap();
-        let Bench { upstream, .. } = bench;
-        drop(upstream);
-        let client = patient(TcpStream::connect(bench.address).unwrap());
-        is_reset(&client);
-        let Event::Failed(error) = bench.events.recv_timeout(PATIENCE).unwrap() else { panic!("it did not fail") };
-        assert!(
-            error.starts_with(&format!("could not connect to {address}: no address could be reached; ")),
-            "{error}"
-        );
-        assert!(error.contains("refused"), "{error}");
-        assert_eq!(bench.events.recv_timeout(PATIENCE).unwrap(), Event::Closed(true, CloseReason::ByHandler));
+        let begins = format!("could not connect to {address}: no address could be reached; ");
+        assert!(error.starts_with(&begins) && error.contains("refused"), "{error}");
+        assert_eq!(bench.event(), Event::Closed(true, CloseReason::ByHandler));
         let stats = bench.handle.stats();
         assert_eq!((stats.outbound, stats.connected, stats.connects_failed), (0, 0, 1));
-        bench.handle.stop();
-        bench.server.wait().unwrap();
+        bench.finish();
     }
 }
 
