@@ -5,6 +5,8 @@
 mod backend;
 mod doctor;
 mod echo;
+mod proxy;
+mod serving;
 mod signals;
 mod system;
 
@@ -30,6 +32,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Echo(echo::Echo),
+    Proxy(proxy::Proxy),
     Doctor(doctor::Doctor),
 }
 
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         .init();
     let done = match arguments.command {
         Command::Echo(echo) => echo.run(),
+        Command::Proxy(proxy) => proxy.run(),
         Command::Doctor(doctor) => doctor.run(),
     };
     match done {

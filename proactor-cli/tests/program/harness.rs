@@ -62,7 +62,7 @@ pub(crate) fn backend() -> &'static str {
     }
 }
 
-/// A running echo server, ended with its test.
+/// A running echo server, or another that serves, ended with its test.
 pub(crate) struct Echo {
     pub(crate) child: Child,
     /// What it says when it is ready.
@@ -83,7 +83,7 @@ impl Echo {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut log, mut line) = (String::new(), String::new());
-        while !line.starts_with("proactor: echo on ") {
+        while !(line.starts_with("proactor: ") && line.contains("; backend ")) {
             log.push_str(&line);
             line.clear();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before it was ready: {log}");

@@ -8,6 +8,7 @@ mod harness;
 mod io_uring;
 #[cfg(unix)]
 mod limits;
+mod proxy;
 mod serving;
 #[cfg(unix)]
 mod unix_sockets;

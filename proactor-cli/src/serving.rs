@@ -1,0 +1,110 @@
+//! What every command that serves has in common: its options, the line that says it is ready, and its end.
+
+use std::error::Error;
+use std::time::Duration;
+
+use clap::Args;
+use overlapped::Address;
+use proactor::{Builder, Handler, Server};
+
+use crate::backend::BackendChoice;
+use crate::signals::StopRequests;
+use crate::system;
+
+/// For `--help` of a command that serves: what it does when it is ready and when it is to end.
+macro_rules! life {
+    ($name:literal) => {
+        concat!(
+            "When it is ready it prints a line on standard error that begins with \"proactor: ",
+            $name,
+            " on\": addresses, backend and why, shards. SIGINT or SIGTERM (on Windows Ctrl-C, Ctrl-Break or closing the console) make it accept \
+             no more, deliver what is queued, close gracefully and exit with 0; what takes longer than --drain-timeout is cut off. A second one \
+             stops it at once."
+        )
+    };
+}
+pub(crate) use life;
+
+#[derive(Args)]
+pub(crate) struct Serving {
+    /// Address to listen on, as `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/echo.sock`; port 0 takes a free one. May be given more than once.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777")]
+    listen: Vec<Address>,
+    /// Shards, each with a thread of its own; 0 is one for every core.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    shards: usize,
+    /// How to reach the operating system.
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    backend: BackendChoice,
+    /// How long a drain may take, as 500ms or 10s.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    drain_timeout: Duration,
+    /// Sessions there may be at once; whoever comes then is turned away [default: as many as open files allow].
+    #[arg(long, value_name = "N")]
+    max_sessions: Option<usize>,
+    /// Bytes that may be queued for one session; at half of it the session is not read from.
+    #[arg(long, value_name = "BYTES", default_value_t = 256 * 1024)]
+    outbox_bytes: usize,
+}
+
+/// Descriptors that are not sessions: standard streams, listeners, and a few for every shard.
+const OTHER_FILES: u64 = 64;
+
+impl Serving {
+    /// How many sessions there may be, if each takes so many descriptors.
+    pub(crate) fn sessions(&self, files_each: u64) -> Result<usize, String> {
+        let files = system::raise_open_files().unwrap_or(u64::MAX);
+        let most = files.saturating_sub(OTHER_FILES) / files_each;
+        match self.max_sessions {
+            Some(wanted) if wanted as u64 > most => Err(format!(
+                "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most \
+                 {most} sessions",
+                (wanted as u64).saturating_mul(files_each).saturating_add(OTHER_FILES)
+            )),
+            Some(wanted) => Ok(wanted),
+            None => Ok(most.clamp(1, 100_000) as usize),
+        }
+    }
+
+    /// A server of these options, and of so many sessions.
+    pub(crate) fn builder(&self, sessions: usize) -> Builder {
+        let builder = Server::builder()
+            .shards(self.shards)
+            .backend(self.backend.backend())
+            .max_sessions(sessions)
+            .outbox_bytes(self.outbox_bytes);
+        self.listen.iter().fold(builder, |builder, address| builder.bind(address))
+    }
+
+    /// Starts it, says that it is ready, and waits until it has been asked to end and has. The line has its name, and `more` behind its addresses.
+    pub(crate) fn run<H: Handler>(
+        self,
+        name: &str,
+        more: &str,
+        builder: Builder,
+        handler: H,
+    ) -> Result<(), Box<dyn Error>> {
+        let requests = StopRequests::new()?;
+        let server = builder.start(handler).map_err(|error| {
+            let remedy = error.io().map_or("", |error| self.backend.remedy(error));
+            format!("{error}{remedy}")
+        })?;
+        let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
+        let report = server.report();
+        eprintln!(
+            "proactor: {name} on {}{more}; backend {} ({}); {} {}",
+            addresses.join(", "),
+            report.backend,
+            report.why,
+            server.shards(),
+            if server.shards() == 1 { "shard" } else { "shards" }
+        );
+        let (handle, patience, mut first) = (server.handle(), self.drain_timeout, true);
+        requests.each(
+            move |most| {
+                if std::mem::take(&mut first) { handle.drain(patience.min(most)) } else { handle.stop() }
+            },
+        );
+        Ok(server.wait()?)
+    }
+}

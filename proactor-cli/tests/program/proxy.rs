@@ -1,0 +1,102 @@
+//! `proactor proxy`, between clients and an upstream.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::{Echo, PATIENCE, proactor, run};
+
+fn start(upstream: &str, arguments: &[&str]) -> Echo {
+    let always = ["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream];
+    Echo::of(proactor(&[&always, arguments].concat()))
+}
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn accept(listener: &TcpListener) -> TcpStream {
+    let stream = listener.accept().unwrap().0;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    all
+}
+
+#[test]
+fn passes_on_both_ways_and_each_end_by_itself() {
+    let (listener, address) = listen();
+    let mut proxy = start(&address.to_string(), &["--shards", "2", "--connect-timeout", "30s"]);
+    let begins = format!("proactor: proxy on {} to {address}; backend ", proxy.addresses[0]);
+    assert!(proxy.line.starts_with(&begins), "{}", proxy.line);
+    for from_client in [true, false] {
+        let (client, upstream) = (proxy.connect(), accept(&listener));
+        let (mut first, mut second) = if from_client { (&client, &upstream) } else { (&upstream, &client) };
+        first.write_all(&[1; 50_000]).unwrap();
+        first.shutdown(Shutdown::Write).unwrap();
+        assert!(read_to_end(second) == [1; 50_000]);
+        second.write_all(&[2; 60_000]).unwrap();
+        second.shutdown(Shutdown::Write).unwrap();
+        assert!(read_to_end(first) == [2; 60_000]);
+    }
+    proxy.interrupt();
+    assert_eq!(proxy.ended().code(), Some(0));
+    assert_eq!(proxy.rest_of_log(), "");
+}
+
+#[test]
+fn is_asked_to_end_and_ends_both_sides_in_order() {
+    let (listener, address) = listen();
+    let mut proxy = start(&address.to_string(), &[]);
+    let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
+    client.write_all(b"x").unwrap();
+    upstream.read_exact(&mut [0]).unwrap();
+    proxy.interrupt();
+    assert_eq!((read_to_end(&client), read_to_end(&upstream)), (vec![], vec![]));
+    drop((client, upstream));
+    assert_eq!(proxy.ended().code(), Some(0));
+}
+
+#[test]
+fn clients_of_an_upstream_that_is_down_are_reset_which_is_said_once() {
+    // Bound, so that nobody else takes its place, and not listening yet.
+    let upstream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    upstream.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = upstream.local_addr().unwrap().as_socket().unwrap();
+    let mut proxy = start(&address.to_string(), &[]);
+    let is_reset = || {
+        let error = proxy.connect().read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    };
+    is_reset();
+    is_reset();
+    upstream.listen(128).unwrap();
+    let listener = TcpListener::from(upstream);
+    let client = proxy.connect();
+    let mut upstream = accept(&listener);
+    upstream.write_all(b"here again").unwrap();
+    drop(upstream);
+    assert_eq!(read_to_end(&client), b"here again");
+    drop(client);
+    proxy.interrupt();
+    assert_eq!(proxy.ended().code(), Some(0));
+    let log = proxy.rest_of_log();
+    assert_eq!(log.matches(&format!("could not connect to {address}")).count(), 1, "{log}");
+    assert_eq!(log.matches(&format!("{address} is reached again")).count(), 1, "{log}");
+}
+
+#[test]
+fn what_is_no_upstream_is_said_with_what_is_one() {
+    let output = run(&["proxy", "--upstream", "backend"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("'backend' is nothing to connect to: write it as example.org:80"), "{text}");
+}
