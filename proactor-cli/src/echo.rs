@@ -3,16 +3,19 @@
 use std::error::Error;
 
 use clap::Args;
-use proactor::{Flow, Handler, Session};
+use proactor::{CloseReason, Flow, Handler, Session, SessionId};
 
 use crate::backend;
-use crate::serving::{Serving, life};
+use crate::codec::{self, CodecChoice};
+use crate::serving::life;
+use crate::settings::{PACKETS, Settings};
 
-const LONG_ABOUT: &str = concat!("Sends back to every client what it sends.\n\n", life!("echo"));
+const LONG_ABOUT: &str = concat!("Sends back to every client what it sends, packet by packet.\n\n", life!("echo"));
 
 const EXAMPLES: &str = "Examples:\n  proactor echo\n  proactor echo --listen 0.0.0.0:7 --listen '[::]:7' --shards 2\n  proactor echo --listen \
                         127.0.0.1:0      # a free port; the line on standard error says which\n  proactor echo --listen \
-                        unix:/run/echo.sock --backend poll";
+                        unix:/run/echo.sock --backend poll\n  proactor echo --codec length --max-frame 4KiB --idle-timeout 5m \
+                        --max-sessions-per-ip 100";
 
 /// Sends back to every client what it sends.
 #[derive(Args)]
@@ -21,8 +24,11 @@ const EXAMPLES: &str = "Examples:\n  proactor echo\n  proactor echo --listen 0.0
     after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT)
 )]
 pub(crate) struct Echo {
+    /// Where one packet ends and the next begins: raw, lines, length, length2 or fixed:N
+    #[arg(long, default_value = "raw", help_heading = PACKETS, long_help = codec::HELP)]
+    codec: CodecChoice,
     #[command(flatten)]
-    serving: Serving,
+    settings: Settings,
 }
 
 #[derive(Clone)]
@@ -36,15 +42,23 @@ impl Handler for Echoing {
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         match session.send(packet) {
             Ok(()) => Flow::Continue,
-            // A packet comes only while half the outbox is free, and fits into that.
+            // Where reading pauses a packet comes only while half the outbox is free, and fits into that; else it is the policy's end.
             Err(_) => Flow::Close,
         }
+    }
+
+    fn heartbeat(&mut self, session: &Session, (): &mut ()) {
+        // Nothing waits for the peer, so there is room.
+        let _ = session.send(b"");
+    }
+
+    fn closed(&mut self, id: SessionId, (): (), reason: &CloseReason) {
+        tracing::debug!("{id:?}: {reason}");
     }
 }
 
 impl Echo {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        let builder = self.serving.builder(self.serving.sessions(1)?);
-        self.serving.run("echo", "", builder, Echoing)
+        self.settings.serve("echo", self.codec, Echoing)
     }
 }

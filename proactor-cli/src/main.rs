@@ -3,12 +3,16 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod chat;
+mod codec;
 mod doctor;
 mod echo;
 mod proxy;
 mod serving;
+mod settings;
 mod signals;
 mod system;
+mod values;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -21,8 +25,8 @@ use clap::{Parser, Subcommand};
     name = "proactor",
     version,
     about,
-    long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo`, then talk to it: `nc 127.0.0.1 7777`. If it \
-                  does not start, or you want to know what it runs on, ask `proactor doctor`."
+    long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo`, then talk to it: `nc 127.0.0.1 7777`; or with `proactor chat`, from \
+                  several terminals. If it does not start, or you want to know what it runs on, ask `proactor doctor`."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -32,6 +36,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Echo(echo::Echo),
+    Chat(chat::Chat),
     Proxy(proxy::Proxy),
     Doctor(doctor::Doctor),
 }
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
         .init();
     let done = match arguments.command {
         Command::Echo(echo) => echo.run(),
+        Command::Chat(chat) => chat.run(),
         Command::Proxy(proxy) => proxy.run(),
         Command::Doctor(doctor) => doctor.run(),
     };

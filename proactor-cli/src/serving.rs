@@ -4,12 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
-use overlapped::Address;
-use proactor::{Builder, Handler, Server};
+use overlapped::{Address, DriverConfig};
+use proactor::{Builder, Handle, Handler, Server};
 
 use crate::backend::BackendChoice;
 use crate::signals::StopRequests;
 use crate::system;
+use crate::values;
 
 /// For `--help` of a command that serves: what it does when it is ready and when it is to end.
 macro_rules! life {
@@ -19,48 +20,59 @@ macro_rules! life {
             $name,
             " on\": addresses, backend and why, shards. SIGINT or SIGTERM (on Windows Ctrl-C, Ctrl-Break or closing the console) make it accept \
              no more, deliver what is queued, close gracefully and exit with 0; what takes longer than --drain-timeout is cut off. A second one \
-             stops it at once."
+             stops it at once. At the end it says how many sessions there were, and why they ended."
         )
     };
 }
 pub(crate) use life;
 
+/// The groups of options in `--help`.
+pub(crate) const LISTENING: &str = "Listening";
+pub(crate) const LIMITS: &str = "Limits (whoever connects over one is turned away; who sends too fast is slowed down)";
+pub(crate) const SLOW: &str = "Slow consumers";
+
 #[derive(Args)]
 pub(crate) struct Serving {
-    /// Address to listen on, as `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/echo.sock`; port 0 takes a free one. May be given more than once.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777")]
+    /// Address to listen on, as `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/proactor.sock`; port 0 takes a free one. May be given more than once.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", help_heading = LISTENING)]
     listen: Vec<Address>,
     /// Shards, each with a thread of its own; 0 is one for every core.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::shards, help_heading = LISTENING)]
     shards: usize,
     /// How to reach the operating system.
-    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, help_heading = LISTENING)]
     backend: BackendChoice,
     /// How long a drain may take, as 500ms or 10s.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
     drain_timeout: Duration,
-    /// Sessions there may be at once; whoever comes then is turned away [default: as many as open files allow].
-    #[arg(long, value_name = "N")]
+    /// Sessions there may be at once [default: as many as open files allow, at most 100000].
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
     max_sessions: Option<usize>,
-    /// Bytes that may be queued for one session; at half of it the session is not read from.
-    #[arg(long, value_name = "BYTES", default_value_t = 256 * 1024)]
+    /// Bytes that may be queued for one session, 64KiB to 1GiB.
+    #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
 }
 
 /// Descriptors that are not sessions: standard streams, listeners, and a few for every shard.
 const OTHER_FILES: u64 = 64;
+/// Sockets of a shard that are no sessions, beside its listeners: of those who are told why they are turned away.
+const OTHER_SOCKETS: usize = 64;
 
 impl Serving {
     /// How many sessions there may be, if each takes so many descriptors.
     pub(crate) fn sessions(&self, files_each: u64) -> Result<usize, String> {
         let files = system::raise_open_files().unwrap_or(u64::MAX);
         let most = files.saturating_sub(OTHER_FILES) / files_each;
+        let sockets = DriverConfig::default().sockets.saturating_sub(self.listen.len() + OTHER_SOCKETS);
         match self.max_sessions {
             Some(wanted) if wanted as u64 > most => Err(format!(
                 "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most \
                  {most} sessions",
                 (wanted as u64).saturating_mul(files_each).saturating_add(OTHER_FILES)
             )),
+            Some(wanted) if wanted > sockets => {
+                Err(format!("--max-sessions {wanted}: ask for at most {sockets} sessions"))
+            }
             Some(wanted) => Ok(wanted),
             None => Ok(most.clamp(1, 100_000) as usize),
         }
@@ -76,7 +88,11 @@ impl Serving {
         self.listen.iter().fold(builder, |builder, address| builder.bind(address))
     }
 
-    /// Starts it, says that it is ready, and waits until it has been asked to end and has. The line has its name, and `more` behind its addresses.
+    pub(crate) fn outbox_bytes(&self) -> usize {
+        self.outbox_bytes
+    }
+
+    /// Starts it, says that it is ready, waits until it has been asked to end and has, and says what it has done. The first line has its name, and `more` behind its addresses.
     pub(crate) fn run<H: Handler>(
         self,
         name: &str,
@@ -99,12 +115,35 @@ impl Serving {
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         );
-        let (handle, patience, mut first) = (server.handle(), self.drain_timeout, true);
+        let handle = server.handle();
+        let (asked, patience, mut first) = (handle.clone(), self.drain_timeout, true);
         requests.each(
             move |most| {
-                if std::mem::take(&mut first) { handle.drain(patience.min(most)) } else { handle.stop() }
+                if std::mem::take(&mut first) { asked.drain(patience.min(most)) } else { asked.stop() }
             },
         );
-        Ok(server.wait()?)
+        server.wait()?;
+        eprintln!("proactor: {name} has ended: {}", summary(&handle));
+        Ok(())
     }
+}
+
+/// How many sessions there were and why they ended, how many were refused and why, and what was dropped.
+fn summary(handle: &Handle) -> String {
+    let stats = handle.stats();
+    let reasons = |reasons: Vec<String>| match reasons.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", reasons.join("; ")),
+    };
+    let closed = stats.closings().map(|(reason, count)| format!("{count}: {reason}")).collect();
+    let refused = stats.refusals().map(|(reason, count)| format!("{count}: {reason}")).collect();
+    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    format!(
+        "{}{}, {} refused{}, {} dropped",
+        counted(stats.accepted + stats.connected, "session"),
+        reasons(closed),
+        stats.refused_in_all(),
+        reasons(refused),
+        counted(stats.dropped, "packet")
+    )
 }

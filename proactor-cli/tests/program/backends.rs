@@ -1,16 +1,16 @@
 //! The choice of a backend, and what `doctor` says of it.
 
-use crate::harness::{Echo, backend, proactor, run, uring, windows};
+use crate::harness::{Running, backend, proactor, run, uring, windows};
 
 #[test]
 fn a_backend_that_is_named_is_taken_or_is_an_error_that_says_why() {
     let (here, other) = if windows() { ("winsock", "uring") } else { ("poll", "winsock") };
-    let echo = Echo::start(&["--listen", "127.0.0.1:0", "--backend", here]);
+    let echo = Running::echo(&["--listen", "127.0.0.1:0", "--backend", here]);
     assert!(echo.line.contains(&format!("backend {here} (asked for)")), "{}", echo.line);
     assert_eq!(echo.log, "");
     let mut named = proactor(&["echo", "--listen", "127.0.0.1:0"]);
     named.env("PROACTOR_BACKEND", here);
-    let echo = Echo::of(named);
+    let echo = Running::of(named);
     assert!(echo.line.contains(&format!("backend {here} (asked for by PROACTOR_BACKEND)")), "{}", echo.line);
     for (name, texts) in [
         (other, &[other, "PROACTOR_BACKEND asks for this backend", "proactor doctor"][..]),

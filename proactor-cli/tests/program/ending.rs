@@ -3,10 +3,10 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::Echo;
+use crate::harness::Running;
 
-fn delivers_what_is_queued_and_exits_with_0(ask_to_end: impl Fn(&Echo)) {
-    let mut echo = Echo::start(&["--listen", "127.0.0.1:0"]);
+fn delivers_what_is_queued_and_exits_with_0(ask_to_end: impl Fn(&Running)) {
+    let mut echo = Running::echo(&["--listen", "127.0.0.1:0"]);
     let mut stream = echo.connect();
     stream.write_all(&[7; 10_000]).unwrap();
     let mut back = vec![0; 10_000];
@@ -22,7 +22,7 @@ fn delivers_what_is_queued_and_exits_with_0(ask_to_end: impl Fn(&Echo)) {
 
 #[test]
 fn ctrl_c_delivers_what_is_queued_and_exits_with_0() {
-    delivers_what_is_queued_and_exits_with_0(Echo::interrupt);
+    delivers_what_is_queued_and_exits_with_0(Running::interrupt);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn sigterm_delivers_what_is_queued_and_exits_with_0() {
 
 #[test]
 fn a_second_ctrl_c_stops_at_once() {
-    let mut echo = Echo::start(&["--listen", "127.0.0.1:0", "--drain-timeout", "1h"]);
+    let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--drain-timeout", "1h"]);
     let mut stream = echo.connect();
     stream.write_all(b"x").unwrap();
     stream.read_exact(&mut [0; 1]).unwrap();
@@ -49,7 +49,7 @@ fn a_second_ctrl_c_stops_at_once() {
 
 #[test]
 fn draining_takes_no_longer_than_it_may() {
-    let mut echo = Echo::start(&["--listen", "127.0.0.1:0", "--drain-timeout", "100ms"]);
+    let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--drain-timeout", "100ms"]);
     let mut stream = echo.connect();
     stream.write_all(b"x").unwrap();
     stream.read_exact(&mut [0; 1]).unwrap();

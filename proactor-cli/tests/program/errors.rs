@@ -15,9 +15,9 @@ fn errors_name_the_thing_and_the_remedy() {
         (
             &["--max-sessions", "99999999"],
             1,
-            if windows() { &["99999999 sessions"] } else { &["--max-sessions 99999999", "ulimit -n"] },
+            if windows() { &["--max-sessions 99999999", "at most"] } else { &["--max-sessions 99999999", "ulimit -n"] },
         ),
-        (&["--listen", "127.0.0.1:0", "--outbox-bytes", "5"], 1, &["5 bytes", "at least"]),
+        (&["--listen", "127.0.0.1:0", "--outbox-bytes", "5"], 2, &["--outbox-bytes", "5 bytes", "at least 64KiB"]),
         (&["--drain-timeout", "soon"], 2, &["soon", "--drain-timeout"]),
     ];
     for (arguments, code, texts) in cases {
@@ -32,7 +32,7 @@ fn errors_name_the_thing_and_the_remedy() {
 
 #[test]
 fn help_is_there() {
-    for arguments in [&["--help"][..], &["echo", "--help"], &["doctor", "--help"]] {
+    for arguments in [&["--help"][..], &["echo", "--help"], &["chat", "--help"], &["doctor", "--help"]] {
         let output = run(arguments);
         assert!(output.status.success() && output.stdout.len() > 200, "{arguments:?}");
     }

@@ -42,6 +42,14 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Whether the program is one of Windows.
 pub(crate) fn windows() -> bool {
     cfg!(windows) || variable("PROACTOR_TEST_PROGRAMS").is_some()
@@ -62,8 +70,8 @@ pub(crate) fn backend() -> &'static str {
     }
 }
 
-/// A running echo server, or another that serves, ended with its test.
-pub(crate) struct Echo {
+/// A running server, ended with its test.
+pub(crate) struct Running {
     pub(crate) child: Child,
     /// What it says when it is ready.
     pub(crate) line: String,
@@ -73,12 +81,16 @@ pub(crate) struct Echo {
     stderr: BufReader<ChildStderr>,
 }
 
-impl Echo {
-    pub(crate) fn start(arguments: &[&str]) -> Echo {
-        Echo::of(proactor(&[&["echo"], arguments].concat()))
+impl Running {
+    pub(crate) fn echo(arguments: &[&str]) -> Running {
+        Running::of(proactor(&[&["echo"], arguments].concat()))
     }
 
-    pub(crate) fn of(mut command: Command) -> Echo {
+    pub(crate) fn chat(arguments: &[&str]) -> Running {
+        Running::of(proactor(&[&["chat", "--listen", "127.0.0.1:0"], arguments].concat()))
+    }
+
+    pub(crate) fn of(mut command: Command) -> Running {
         interrupt::in_a_group_of_its_own(&mut command);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -90,7 +102,7 @@ impl Echo {
         }
         let words = line.split([' ', ',', ';']);
         let addresses = words.filter_map(|word| word.parse().ok()).collect();
-        Echo { child, line, log, addresses, stderr }
+        Running { child, line, log, addresses, stderr }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -105,11 +117,20 @@ impl Echo {
         interrupt::send(&self.child);
     }
 
-    /// What it has said since it was ready. It has ended.
-    pub(crate) fn rest_of_log(&mut self) -> String {
+    /// Ends it in order, and gives back what it says of what it has done.
+    pub(crate) fn summary(mut self) -> String {
+        self.interrupt();
+        assert_eq!(self.ended().code(), Some(0));
+        self.rest_of_log().1
+    }
+
+    /// What it has said since it was ready, and at its end. It has ended.
+    pub(crate) fn rest_of_log(&mut self) -> (String, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
-        rest
+        let end = rest.find("proactor: ").filter(|at| rest[*at..].contains(" has ended: "));
+        let summary = rest.split_off(end.expect("it says what it has done"));
+        (rest, summary)
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {
@@ -124,7 +145,7 @@ impl Echo {
     }
 }
 
-impl Drop for Echo {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

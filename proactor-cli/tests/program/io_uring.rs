@@ -1,6 +1,6 @@
 //! io_uring, had or refused.
 
-use crate::harness::{Echo, run, uring};
+use crate::harness::{Running, run, uring};
 
 #[test]
 fn doctor_lists_the_features_of_io_uring_or_says_how_to_have_it() {
@@ -19,7 +19,7 @@ fn doctor_lists_the_features_of_io_uring_or_says_how_to_have_it() {
 #[test]
 #[ignore = "needs a system that refuses io_uring: ci/no-uring.sh"]
 fn where_io_uring_is_refused_echo_falls_back_and_says_why_once() {
-    let mut echo = Echo::start(&["--listen", "127.0.0.1:0", "--shards", "2"]);
+    let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--shards", "2"]);
     assert!(
         echo.line.contains("backend poll (io_uring is not to be had: ") && echo.line.contains("seccomp"),
         "{}",
@@ -28,7 +28,7 @@ fn where_io_uring_is_refused_echo_falls_back_and_says_why_once() {
     assert_eq!(echo.log.matches("falling back to the backend poll").count(), 1, "{}", echo.log);
     echo.interrupt();
     assert_eq!(echo.ended().code(), Some(0));
-    assert_eq!(echo.rest_of_log(), "");
+    assert_eq!(echo.rest_of_log().0, "");
     let output = run(&["echo", "--listen", "127.0.0.1:0", "--backend", "uring"]);
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");

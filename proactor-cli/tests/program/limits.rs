@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::harness::Echo;
+use crate::harness::{Running, wait_until};
 
 #[test]
 fn whoever_is_over_the_session_limit_is_turned_away_under_a_low_limit_of_files() {
@@ -12,7 +12,7 @@ fn whoever_is_over_the_session_limit_is_turned_away_under_a_low_limit_of_files()
     let script = format!("ulimit -n 100; exec {program} echo --listen 127.0.0.1:0 --shards 1 --max-sessions 36");
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(script);
-    let echo = Echo::of(shell);
+    let echo = Running::of(shell);
     // The program takes fewer sessions than files: the limit it was given is what turns the rest away.
     let streams: Vec<TcpStream> = (0..36).map(|_| echo.connect()).collect();
     for mut stream in &streams {
@@ -22,4 +22,41 @@ fn whoever_is_over_the_session_limit_is_turned_away_under_a_low_limit_of_files()
     let mut late = echo.connect();
     let turned_away = late.write_all(b"x").is_err() || !matches!(late.read(&mut [0; 1]), Ok(1));
     assert!(turned_away);
+}
+
+/// Whether the server has turned it away; else it is a session, which it shows by echoing.
+fn is_turned_away(stream: &mut TcpStream) -> bool {
+    stream.write_all(b"x").is_err() || !matches!(stream.read(&mut [0; 1]), Ok(1))
+}
+
+#[test]
+fn no_address_has_more_sessions_than_it_may_and_places_are_given_back() {
+    let echo = Running::echo(&["--listen", "127.0.0.1:0", "--max-sessions-per-ip", "3", "--shards", "2"]);
+    let mut streams: Vec<TcpStream> = (0..3).map(|_| echo.connect()).collect();
+    assert!(!streams.iter_mut().any(is_turned_away));
+    for _ in 0..5 {
+        assert!(is_turned_away(&mut echo.connect()));
+    }
+    streams.pop();
+    wait_until("there is a place again", || !is_turned_away(&mut echo.connect()));
+    assert!(!streams.iter_mut().any(is_turned_away));
+    drop(streams);
+    let summary = echo.summary();
+    assert!(
+        summary.contains(" refused (") && summary.contains(": its address has as many sessions as it may have)"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn more_than_may_come_at_once_are_turned_away() {
+    let echo = Running::echo(&["--listen", "127.0.0.1:0", "--accept-rate", "1:2"]);
+    // Two at once, and one more a second.
+    let turned_away = (0..40).filter(|_| is_turned_away(&mut echo.connect())).count();
+    assert!(turned_away > 0);
+    let summary = echo.summary();
+    assert!(
+        summary.contains(&format!(" {turned_away} refused ({turned_away}: more come in a short time than may come)")),
+        "{summary}"
+    );
 }

@@ -1,6 +1,7 @@
 //! The real program, as a user starts it.
 
 mod backends;
+mod chat;
 mod ending;
 mod errors;
 mod harness;
@@ -8,7 +9,11 @@ mod harness;
 mod io_uring;
 #[cfg(unix)]
 mod limits;
+mod members;
 mod proxy;
 mod serving;
+mod settings;
+mod slow_consumers;
+mod time_outs;
 #[cfg(unix)]
 mod unix_sockets;

@@ -5,11 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{Echo, PATIENCE, proactor, run};
+use crate::harness::{PATIENCE, Running, proactor, run};
 
-fn start(upstream: &str, arguments: &[&str]) -> Echo {
+fn start(upstream: &str, arguments: &[&str]) -> Running {
     let always = ["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream];
-    Echo::of(proactor(&[&always, arguments].concat()))
+    Running::of(proactor(&[&always, arguments].concat()))
 }
 
 fn listen() -> (TcpListener, SocketAddr) {
@@ -49,7 +49,7 @@ fn passes_on_both_ways_and_each_end_by_itself() {
     }
     proxy.interrupt();
     assert_eq!(proxy.ended().code(), Some(0));
-    assert_eq!(proxy.rest_of_log(), "");
+    assert_eq!(proxy.rest_of_log().0, "");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn clients_of_an_upstream_that_is_down_are_reset_which_is_said_once() {
     drop(client);
     proxy.interrupt();
     assert_eq!(proxy.ended().code(), Some(0));
-    let log = proxy.rest_of_log();
+    let (log, _) = proxy.rest_of_log();
     assert_eq!(log.matches(&format!("could not connect to {address}")).count(), 1, "{log}");
     assert_eq!(log.matches(&format!("{address} is reached again")).count(), 1, "{log}");
 }

@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::{Echo, backend, variable, windows};
+use crate::harness::{Running, backend, variable, windows};
 
 #[test]
 fn port_0_prints_the_real_ports_backend_and_shards_and_echoes() {
-    let echo = Echo::start(&["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "1"]);
+    let echo = Running::echo(&["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--shards", "1"]);
     assert_eq!(echo.addresses.len(), 2, "{}", echo.line);
     let backend = format!("backend {} (", backend());
     assert!(echo.line.contains(&backend) && echo.line.contains("1 shard"), "{}", echo.line);
@@ -36,7 +36,7 @@ fn serves_thousands_of_connections_at_once_and_ends_cleanly() {
         let maximum = getrlimit(Resource::Nofile).maximum;
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     }
-    let mut echo = Echo::start(&["--listen", "127.0.0.1:0", "--shards", "2"]);
+    let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--shards", "2"]);
     let mut streams: Vec<TcpStream> = (0..count).map(|_| echo.connect()).collect();
     for round in 0..3 {
         for (connection, stream) in streams.iter_mut().enumerate() {
@@ -53,5 +53,7 @@ fn serves_thousands_of_connections_at_once_and_ends_cleanly() {
         assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "connection {connection} is closed in order");
     }
     assert_eq!(echo.ended().code(), Some(0));
-    assert_eq!(echo.rest_of_log(), "");
+    let (log, summary) = echo.rest_of_log();
+    assert_eq!(log, "");
+    assert!(summary.contains(&format!("echo has ended: {count} sessions (")), "{summary}");
 }

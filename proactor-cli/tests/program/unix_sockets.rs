@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Echo, PATIENCE, run};
+use crate::harness::{PATIENCE, Running, run};
 
 #[test]
 fn a_unix_socket_is_served_removed_at_the_end_and_taken_over_when_its_server_has_died() {
@@ -21,7 +21,7 @@ fn a_unix_socket_is_served_removed_at_the_end_and_taken_over_when_its_server_has
         stream.read_to_string(&mut back).unwrap();
         assert_eq!(back, "hello");
     };
-    let mut echo = Echo::start(&["--listen", &address, "--shards", "2"]);
+    let mut echo = Running::echo(&["--listen", &address, "--shards", "2"]);
     assert!(echo.line.contains(&address), "{}", echo.line);
     exchange();
     let second = run(&["echo", "--listen", &address]);
@@ -40,7 +40,7 @@ fn a_unix_socket_is_served_removed_at_the_end_and_taken_over_when_its_server_has
         assert!(Instant::now() < end, "the listener of a process that has ended is still there");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let mut echo = Echo::start(&["--listen", &address]);
+    let mut echo = Running::echo(&["--listen", &address]);
     exchange();
     echo.interrupt();
     assert_eq!(echo.ended().code(), Some(0));

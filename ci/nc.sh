@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# `proactor chat` and `proactor echo` with clients that know nothing of them: two `nc` talk to each other, line by line.
+#
+# Needs what the ordinary build needs, and nc as OpenBSD and Debian have it (package netcat-openbsd, installed if it is not there).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+. ci/debian-rust.sh
+nc -h 2>&1 | grep -q OpenBSD || need_packages netcat-openbsd
+
+cargo build --locked -p proactor-cli
+program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+scratch="$(mktemp -d)"
+started=()
+end() {
+    for id in "${started[@]}"; do
+        kill "$id" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap end EXIT
+
+fail() {
+    echo "nc.sh: $*" >&2
+    tail -n +1 "$scratch"/*.log >&2
+    exit 1
+}
+
+# Waits until a command succeeds.
+until_it_is() {
+    local what="$1"
+    shift
+    for _ in $(seq 600); do
+        if "$@"; then return; fi
+        sleep 0.1
+    done
+    fail "never: $what"
+}
+
+# Waits until a process has ended: its parent need not be asked.
+until_ended() {
+    until_it_is "the end of $1" gone "$2"
+}
+gone() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# Starts a server on a free port, which is put into `port`; its process into `server`.
+serve() {
+    "$program" "$@" --listen 127.0.0.1:0 2>"$scratch/server.log" &
+    server=$!
+    started+=("$server")
+    until_it_is "proactor $1 is ready" grep -q "^proactor: $1 on " "$scratch/server.log"
+    port="$(sed -n 's/^proactor: [a-z]* on 127\.0\.0\.1:\([0-9]*\);.*/\1/p' "$scratch/server.log")"
+}
+
+# Ends the server in order.
+drain() {
+    kill -TERM "$server"
+}
+drained() {
+    local code=0
+    until_ended "the server" "$server"
+    wait "$server" || code=$?
+    [ "$code" -eq 0 ] || fail "the server exits with $code"
+    grep -q "has ended: $1" "$scratch/server.log" || fail "it does not say: $1"
+}
+
+heard() {
+    grep -qx -- "$2" "$scratch/$1.log"
+}
+
+echo '== chat --codec lines: two nc'
+serve chat --codec lines
+mkfifo "$scratch/one.in" "$scratch/two.in"
+nc 127.0.0.1 "$port" <"$scratch/one.in" >"$scratch/one.log" &
+one=$!
+nc 127.0.0.1 "$port" <"$scratch/two.in" >"$scratch/two.log" &
+two=$!
+started+=("$one" "$two")
+exec 3>"$scratch/one.in" 4>"$scratch/two.in"
+
+# Each says that it is here until the other has heard it.
+here() {
+    echo "$1 is here" >&"$3"
+    sleep 0.1
+    heard "$2" "$1 is here"
+}
+until_it_is 'two hears one' here one two 3
+until_it_is 'one hears two' here two one 4
+
+echo 'hello, two' >&3
+until_it_is 'two hears what one says' heard two 'hello, two'
+echo 'hello, one' >&4
+until_it_is 'one hears what two says' heard one 'hello, one'
+printf 'with CR LF\r\n\nafter an empty line\n' >&4
+until_it_is 'one hears the rest' heard one 'after an empty line'
+heard one 'with CR LF' && heard one '' || fail 'a line is missing'
+! heard one 'hello, two' && ! heard two 'hello, one' || fail 'one of them hears itself'
+drain
+exec 3>&- 4>&-
+until_ended 'the first nc' "$one"
+until_ended 'the second nc' "$two"
+drained '2 sessions'
+
+echo '== echo --codec lines: one nc'
+serve echo --codec lines
+printf 'one\r\n\ntwo\nthree' | timeout 60 nc -N 127.0.0.1 "$port" >"$scratch/echo.log" || fail 'nc fails'
+printf 'one\n\ntwo\nthree\n' | cmp - "$scratch/echo.log" || fail 'echo answers something else'
+drain
+drained '1 session (1: closed by the peer)'
+echo '== both do'

@@ -1,0 +1,162 @@
+//! Which codec the program is asked for, and how long its packets may be.
+
+use std::str::FromStr;
+
+use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
+
+/// For `--help`, behind what the command's own codec is.
+pub(crate) const HELP: &str = "Where in the stream one packet ends and the next begins, both ways:\n  raw      a packet is whatever has arrived at once: where one ends has \
+                               no meaning\n  lines    lines of anything; they may end in LF or CR LF, and are sent with LF\n  length   a big-endian length of 4 bytes, \
+                               then so many bytes\n  length2  a big-endian length of 2 bytes, then so many bytes\n  fixed:N  N bytes, with nothing around them\nWho sends what is \
+                               no frame, or too long a one, is closed, and nobody else.";
+
+/// What may be queued for a session in one packet, however much may be queued in all.
+const MOST_FRAME: usize = 16 << 20;
+
+/// The longest packets, unless it is said how long they may be.
+const USUAL_LINE: usize = 8 * 1024;
+const USUAL_PACKET: usize = 64 * 1024;
+
+/// The most that is added to a line: CR LF.
+const LINE_END: usize = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodecChoice {
+    Raw,
+    Lines,
+    Length,
+    Length2,
+    Fixed(usize),
+}
+
+impl FromStr for CodecChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<CodecChoice, String> {
+        Ok(match text {
+            "raw" => CodecChoice::Raw,
+            "lines" => CodecChoice::Lines,
+            "length" => CodecChoice::Length,
+            "length2" => CodecChoice::Length2,
+            "fixed" => return Err("say how many bytes, as fixed:64".into()),
+            _ => match text.strip_prefix("fixed:").map(str::parse) {
+                Some(Ok(0) | Err(_)) => return Err("fixed:N takes a number of bytes, at least 1, as fixed:64".into()),
+                Some(Ok(bytes)) => CodecChoice::Fixed(bytes),
+                None => return Err("there are raw, lines, length, length2 and fixed:N (as fixed:64)".into()),
+            },
+        })
+    }
+}
+
+impl CodecChoice {
+    /// Whether a packet of no bytes is a packet, and can show that a connection is alive.
+    pub(crate) fn has_empty_packets(self) -> bool {
+        matches!(self, CodecChoice::Lines | CodecChoice::Length | CodecChoice::Length2)
+    }
+
+    /// The codec, whose longest frames fit into half of what may be queued for a session, so that each packet can be answered with one like it.
+    pub(crate) fn framing(self, max_frame: Option<usize>, outbox_bytes: usize) -> Result<Framing, String> {
+        let room = (outbox_bytes / 2).min(MOST_FRAME);
+        let too_long = |what: String, frame: usize| {
+            let remedy = match frame > MOST_FRAME {
+                true => format!("at most {MOST_FRAME} bytes with what the codec adds"),
+                false => format!(
+                    "with what the codec adds it has to fit into half of --outbox-bytes {outbox_bytes}: raise that to {} or make the packets shorter",
+                    2 * frame
+                ),
+            };
+            Err(format!("{what}: {remedy}"))
+        };
+        let (header, usual) = match self {
+            CodecChoice::Raw | CodecChoice::Fixed(_) if max_frame.is_some() => {
+                return Err(
+                    "--max-frame is for the codecs lines, length and length2: leave it out, or choose another --codec"
+                        .into(),
+                );
+            }
+            CodecChoice::Raw => return Ok(Raw.into_framing()),
+            CodecChoice::Fixed(bytes) if bytes > room => return too_long(format!("--codec fixed:{bytes}"), bytes),
+            CodecChoice::Fixed(bytes) => return Ok(Fixed::new(bytes).into_framing()),
+            CodecChoice::Lines => (LINE_END, USUAL_LINE),
+            CodecChoice::Length => (size_of::<u32>(), USUAL_PACKET),
+            CodecChoice::Length2 => (size_of::<u16>(), usize::from(u16::MAX)),
+        };
+        let most = match max_frame {
+            Some(bytes) if self == CodecChoice::Length2 && bytes > usize::from(u16::MAX) => {
+                return Err(format!(
+                    "--max-frame {bytes}: a length of 2 bytes tells of at most {}; for longer packets there is --codec length",
+                    u16::MAX
+                ));
+            }
+            Some(bytes) if bytes > room - header => {
+                return too_long(format!("--max-frame {bytes}"), bytes.saturating_add(header));
+            }
+            Some(bytes) => bytes,
+            None => usual.min(room - header),
+        };
+        Ok(match self {
+            CodecChoice::Lines => Lines::new().max_line(most).into_framing(),
+            CodecChoice::Length2 => LengthPrefixed::u16().max_packet(most).into_framing(),
+            _ => LengthPrefixed::u32().max_packet(most).into_framing(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTBOX: usize = 256 * 1024;
+
+    fn choice(text: &str) -> CodecChoice {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_are_those_of_the_help() {
+        for name in ["raw", "lines", "length", "length2"] {
+            assert!(choice(name).framing(None, OUTBOX).is_ok() && HELP.contains(&format!("  {name} ")), "{name}");
+        }
+        assert_eq!(choice("fixed:64"), CodecChoice::Fixed(64));
+        for (text, expected) in
+            [("line", "lines"), ("fixed", "fixed:64"), ("fixed:0", "fixed:64"), ("fixed:x", "fixed:64")]
+        {
+            let error = text.parse::<CodecChoice>().unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_frame_always_fits_into_half_of_an_outbox() {
+        for outbox in [64 * 1024, 100_001, OUTBOX, 1 << 30] {
+            for name in ["raw", "lines", "length", "length2", "fixed:32768"] {
+                let framing = choice(name).framing(None, outbox).unwrap();
+                assert!(framing.check().is_ok() && framing.max_bytes() <= outbox / 2, "{name} {framing:?} {outbox}");
+            }
+        }
+        for (name, header) in [("lines", 2), ("length", 4)] {
+            let longest = OUTBOX / 2 - header;
+            assert!(choice(name).framing(Some(longest), OUTBOX).is_ok());
+            let error = choice(name).framing(Some(longest + 1), OUTBOX).unwrap_err();
+            assert!(
+                error.contains(&format!("--max-frame {}:", longest + 1)) && error.contains("--outbox-bytes 262144"),
+                "{error}"
+            );
+            assert!(error.contains(&format!("raise that to {}", OUTBOX + 2)), "{error}");
+            assert!(choice(name).framing(Some(longest + 1), OUTBOX + 2).is_ok());
+        }
+        let error = choice("fixed:200000").framing(None, OUTBOX).unwrap_err();
+        assert!(error.contains("--codec fixed:200000") && error.contains("raise that to 400000"), "{error}");
+        let error = choice("length").framing(Some(usize::MAX), 1 << 30).unwrap_err();
+        assert!(error.contains("at most 16777216 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_longest_packet_is_for_codecs_that_have_one() {
+        for name in ["raw", "fixed:10"] {
+            assert!(choice(name).framing(Some(10), OUTBOX).unwrap_err().contains("--max-frame"));
+        }
+        let error = choice("length2").framing(Some(65_536), OUTBOX).unwrap_err();
+        assert!(error.contains("65535") && error.contains("--codec length"), "{error}");
+    }
+}
