@@ -4,7 +4,7 @@
 use overlapped::{Completion, Op, ShutdownHow};
 
 use crate::close::CloseReason;
-use crate::session::{Core, Session, SessionId, token};
+use crate::session::{Core, Session, token};
 
 /// How far the ends of a session's streams have come.
 #[derive(Debug, Default)]
@@ -114,16 +114,5 @@ impl Session {
         if core.open(self.id).is_some() {
             core.shut_down(self.id.slot);
         }
-    }
-
-    /// Another session of the same shard, if it has not ended and is not being closed.
-    pub fn sibling(&self, id: SessionId) -> Option<Session> {
-        let mut core = self.core.borrow_mut();
-        if id.shard != core.shard {
-            return None;
-        }
-        let entry = core.open(id)?;
-        let (peer, origin) = (entry.peer.clone(), entry.origin);
-        Some(Session { core: std::rc::Rc::clone(&self.core), id, peer, origin })
     }
 }

@@ -515,6 +515,17 @@ impl Session {
         self.origin
     }
 
+    /// Another session of the same shard, if it has not ended and is not being closed.
+    pub fn sibling(&self, id: SessionId) -> Option<Session> {
+        let mut core = self.core.borrow_mut();
+        if id.shard != core.shard {
+            return None;
+        }
+        let entry = core.open(id)?;
+        let (peer, origin) = (entry.peer.clone(), entry.origin);
+        Some(Session { core: Rc::clone(&self.core), id, peer, origin })
+    }
+
     /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or a copy of its bytes if they are raw. What is
     /// queued while a batch of completions is handled leaves in one operation.
     ///

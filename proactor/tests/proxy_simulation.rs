@@ -57,8 +57,11 @@ struct End {
     bytes: Vec<u8>,
     sent: usize,
     received: Vec<u8>,
+    /// It resets its connection when it has received so many bytes.
+    resets_at: Option<usize>,
     is_done: bool,
     is_closed: bool,
+    is_closing: bool,
 }
 
 /// One host, with the ends of all conversations that are on it.
@@ -66,6 +69,10 @@ struct Host {
     driver: Driver,
     ends: Vec<End>,
     bytes_each: usize,
+    /// One in so many of its ends resets its connection at some time. 0 is none.
+    resets: u64,
+    /// Any end's connection may be reset by the other.
+    expects_resets: bool,
 }
 
 const CONNECTED: u64 = 0;
@@ -80,7 +87,7 @@ const DIGESTED: u64 = 6;
 impl Host {
     fn new(network: &Network, bytes_each: usize) -> Host {
         let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
-        Host { driver: Driver::new(config).unwrap(), ends: Vec::new(), bytes_each }
+        Host { driver: Driver::new(config).unwrap(), ends: Vec::new(), bytes_each, resets: 0, expects_resets: false }
     }
 
     fn submit(&mut self, index: usize, kind: u64, op: Op) {
@@ -90,7 +97,18 @@ impl Host {
     fn add(&mut self, socket: SocketId) -> usize {
         let len = 1 + self.driver.random() as usize % self.bytes_each;
         let bytes = (0..len).map(|_| self.driver.random() as u8).collect();
-        self.ends.push(End { socket, bytes, sent: 0, received: Vec::new(), is_done: false, is_closed: false });
+        let resets = self.resets != 0 && self.driver.random().is_multiple_of(self.resets);
+        let resets_at = if resets { Some(self.driver.random() as usize % self.bytes_each) } else { None };
+        self.ends.push(End {
+            socket,
+            bytes,
+            sent: 0,
+            received: Vec::new(),
+            resets_at,
+            is_done: false,
+            is_closed: false,
+            is_closing: false,
+        });
         self.ends.len() - 1
     }
 
@@ -122,9 +140,28 @@ impl Host {
         self.submit(index, SENT, Op::send(socket, piece));
     }
 
+    fn rest(&mut self, index: usize, then: u64) {
+        let rest = Duration::from_micros(self.driver.random() % 20_000);
+        let at = self.driver.now() + rest;
+        self.submit(index, then, Op::timer(at));
+    }
+
     fn receive(&mut self, index: usize) {
         let room = 1 + self.driver.random() as usize % 30_000;
         self.submit(index, RECEIVED, Op::recv(self.ends[index].socket, vec![0u8; room]));
+    }
+
+    /// One of its two streams has ended; with the second it is closed.
+    fn half_done(&mut self, index: usize) {
+        if std::mem::replace(&mut self.ends[index].is_done, true) {
+            self.close(index, CloseMode::Now);
+        }
+    }
+
+    fn close(&mut self, index: usize, mode: CloseMode) {
+        if !std::mem::replace(&mut self.ends[index].is_closing, true) {
+            self.submit(index, CLOSED, Op::close(self.ends[index].socket, mode));
+        }
     }
 
     fn turn(&mut self) {
@@ -136,7 +173,21 @@ impl Host {
 
     fn completed(&mut self, Completion { token, result, buf, .. }: Completion) {
         let (index, kind) = ((token >> 8) as usize, token & 0xff);
-        match (kind, result.unwrap()) {
+        if kind == CLOSED {
+            self.ends[index].is_closed = true;
+            return;
+        }
+        if kind != ACCEPTED && self.ends[index].is_closing {
+            return;
+        }
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                assert!(self.expects_resets, "end {index}, {kind}: {error}");
+                return self.close(index, CloseMode::Now);
+            }
+        };
+        match (kind, outcome) {
             (ACCEPTED, Outcome::Accepted(stream, _)) => {
                 let socket = self.driver.adopt(stream).unwrap();
                 let index = self.add(socket);
@@ -146,41 +197,26 @@ impl Host {
             (SENT, Outcome::Sent(bytes)) => {
                 self.ends[index].sent += bytes as usize;
                 if self.driver.random().is_multiple_of(4) {
-                    let rest = Duration::from_micros(self.driver.random() % 20_000);
-                    let at = self.driver.now() + rest;
-                    self.submit(index, RESTED, Op::timer(at));
+                    self.rest(index, RESTED);
                 } else {
                     self.send(index);
                 }
             }
-            (SENT, Outcome::ShutDown) => {
-                let end = &mut self.ends[index];
-                if std::mem::replace(&mut end.is_done, true) {
-                    let socket = end.socket;
-                    self.submit(index, CLOSED, Op::close(socket, CloseMode::Now));
-                }
-            }
+            (SENT, Outcome::ShutDown) | (RECEIVED, Outcome::Received(0)) => self.half_done(index),
             (RESTED, _) => self.send(index),
             (DIGESTED, _) => self.receive(index),
-            (RECEIVED, Outcome::Received(0)) => {
-                let end = &mut self.ends[index];
-                if std::mem::replace(&mut end.is_done, true) {
-                    let socket = end.socket;
-                    self.submit(index, CLOSED, Op::close(socket, CloseMode::Now));
-                }
-            }
             (RECEIVED, Outcome::Received(bytes)) => {
                 let piece = buf.unwrap().take::<Vec<u8>>().unwrap();
-                self.ends[index].received.extend_from_slice(&piece[..bytes]);
-                if self.driver.random().is_multiple_of(4) {
-                    let rest = Duration::from_micros(self.driver.random() % 20_000);
-                    let at = self.driver.now() + rest;
-                    self.submit(index, DIGESTED, Op::timer(at));
+                let end = &mut self.ends[index];
+                end.received.extend_from_slice(&piece[..bytes]);
+                if end.resets_at.is_some_and(|at| end.received.len() >= at) {
+                    self.close(index, CloseMode::Abort);
+                } else if self.driver.random().is_multiple_of(4) {
+                    self.rest(index, DIGESTED);
                 } else {
                     self.receive(index);
                 }
             }
-            (CLOSED, _) => self.ends[index].is_closed = true,
             (kind, outcome) => panic!("end {index}, {kind}: {outcome:?}"),
         }
     }
@@ -285,5 +321,130 @@ fn names_are_not_looked_up_and_who_does_not_listen_refuses() {
         assert!(told[0].starts_with(&format!("{failure:?}: could not connect to {upstream}: ")), "{told:?}");
         assert!(told[0].contains(why), "{told:?}");
         assert_eq!(handler.ended.lock().unwrap()[0].1, CloseReason::ByHandler);
+    }
+}
+
+/// As [`run`], and some ends reset their connections in the middle: whatever comes, each conversation ends, and nothing is left.
+fn run_with_resets(seed: u64, clients: usize) -> Run {
+    let network = Network::new(seed);
+    let (mut server, handler) = proxy(&network, "10.0.0.2:81", 2);
+    let (mut upstream, mut client) = (Host::new(&network, 100_000), Host::new(&network, 100_000));
+    for host in [&mut upstream, &mut client] {
+        (host.resets, host.expects_resets) = (4, true);
+    }
+    upstream.listen(&"10.0.0.2:81".parse().unwrap());
+    for _ in 0..clients {
+        client.connect(&server.local_addrs()[0]);
+    }
+    let done = server.run(|server| {
+        upstream.turn();
+        client.turn();
+        let handle = server.handle();
+        client.are_closed(clients)
+            && upstream.ends.iter().all(|end| end.is_closed)
+            && handle.sessions() + handle.stats().outbound == 0
+    });
+    assert!(done.unwrap(), "seed {seed}: it came to rest before all was closed");
+    for at_client in &client.ends {
+        // What has come is the beginning of what was sent by one of the other side.
+        let begins = |other: &&End| other.bytes.starts_with(&at_client.received);
+        assert!(
+            upstream.ends.iter().any(|other| begins(&other)) || at_client.received.is_empty(),
+            "seed {seed}: other bytes"
+        );
+    }
+    let ended = handler.ended.lock().unwrap().clone();
+    assert_eq!(ended.len(), clients + upstream.ends.len(), "seed {seed}");
+    let expected = [CloseReason::Reset, CloseReason::ByPartner, CloseReason::ByPeer];
+    assert!(ended.iter().all(|(_, reason)| expected.contains(reason)), "seed {seed}: {ended:?}");
+    server.handle().stop();
+    assert!(server.run(|server| server.has_ended()).unwrap());
+    assert_eq!(server.live(), Live::default(), "seed {seed}");
+    Run { trace: network.trace(), took: network.now(), ended }
+}
+
+#[test]
+fn resets_in_the_middle_leave_nothing_behind() {
+    let runs: Vec<Run> = (0..10).map(|seed| run_with_resets(seed, 15)).collect();
+    for reason in [CloseReason::Reset, CloseReason::ByPartner, CloseReason::ByPeer] {
+        assert!(runs.iter().any(|run| run.ended.iter().any(|(_, why)| *why == reason)), "none is {reason:?}");
+    }
+    assert_eq!(runs[7], run_with_resets(7, 15));
+}
+
+/// When it ended, and how.
+type Dialled = (Time, Result<Address, ConnectFailure>);
+
+/// Says when what it was asked for has ended, and how.
+#[derive(Clone)]
+struct Dialler {
+    network: Network,
+    ended: Arc<Mutex<Vec<Dialled>>>,
+}
+
+impl Handler for Dialler {
+    type State = ();
+
+    fn connected(&mut self, session: &Session) {
+        self.ended.lock().unwrap().push((self.network.now(), Ok(session.peer_addr().clone())));
+        session.close();
+    }
+
+    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+        Flow::Continue
+    }
+
+    fn connect_failed(&mut self, _: Option<&Session>, _: u64, error: &ConnectError) {
+        self.ended.lock().unwrap().push((self.network.now(), Err(error.failure())));
+    }
+}
+
+#[test]
+fn the_next_address_is_tried_after_a_quarter_of_a_second_and_all_of_it_times_out() {
+    // Nobody answers there.
+    let silent = |last: u8| std::net::SocketAddr::from(([203, 0, 113, last], 80));
+    let silent_v6: std::net::SocketAddr = "[2001:db8::1]:80".parse().unwrap();
+    let network = Network::new(4);
+    let dialler = Dialler { network: network.clone(), ended: Arc::default() };
+    let builder = Server::builder().bind("10.0.0.1:80").connect_timeout(Duration::from_secs(3));
+    let mut server = builder.simulate(&network, dialler.clone()).unwrap();
+    let mut upstream = Host::new(&network, 1);
+    upstream.listen(&"10.0.0.2:81".parse().unwrap());
+    let address: std::net::SocketAddr = "10.0.0.2:81".parse().unwrap();
+    let refusing: std::net::SocketAddr = "10.0.0.2:82".parse().unwrap();
+    let milliseconds = Duration::from_millis;
+    let cases = [
+        (vec![address], Some(0)),
+        (vec![silent(1), address], Some(250)),
+        (vec![silent(1), silent_v6, silent(2), address], Some(750)),
+        // A refusal is not waited for.
+        (vec![silent(1), refusing, address], Some(250)),
+        (vec![silent(1)], None),
+        ((1..=16).map(silent).chain([address]).collect(), None),
+    ];
+    for (addresses, expected) in cases {
+        let began = network.now();
+        server.handle().connect(addresses.clone(), 0).unwrap();
+        let done = server.run(|server| {
+            upstream.turn();
+            !dialler.ended.lock().unwrap().is_empty() && server.handle().stats().outbound == 0
+        });
+        assert!(done.unwrap(), "{addresses:?}");
+        let (at, ended) = dialler.ended.lock().unwrap().pop().unwrap();
+        let took = at.since(began);
+        match expected {
+            Some(after) => {
+                assert_eq!(ended, Ok(address.into()), "{addresses:?}");
+                // A round trip of the network's, or two.
+                let range = milliseconds(after)..milliseconds(after + 10);
+                assert!(range.contains(&took), "{addresses:?}: {took:?}");
+            }
+            None => {
+                assert_eq!(ended, Err(ConnectFailure::TimedOut), "{addresses:?}");
+                assert_eq!(took, Duration::from_secs(3), "{addresses:?}");
+            }
+        }
+        // Those that lost are closed by now, or soon.
+        assert!(server.run(|server| server.live().sockets == 1).unwrap(), "{addresses:?}");
     }
 }
