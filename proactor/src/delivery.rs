@@ -1,8 +1,9 @@
 //! From the groups' news to the members' sends: a shard's rooms, and which of its sessions are in them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use overlapped::Gather;
+use overlapped::{Gather, Time};
 
 use crate::close::CloseReason;
 use crate::error::JoinError;
@@ -15,6 +16,9 @@ use crate::slow::SlowConsumer;
 
 /// Groups that one session may be a member of.
 const MOST_GROUPS: usize = 64;
+
+/// How long a shard's handlers are held back at most because another shard is late.
+const LONGEST_HELD: Duration = Duration::from_millis(100);
 
 /// What a shard has for its sessions' groups.
 pub(crate) struct Delivery {
@@ -36,6 +40,8 @@ pub(crate) struct Delivery {
     grown: u64,
     /// How many that may be.
     allowed: u64,
+    /// Since when they may be none, because another shard is late.
+    held: Option<Time>,
     /// Memory for sends of many pieces.
     pub(crate) gathers: Vec<Gather<Mark>>,
 }
@@ -52,6 +58,7 @@ impl Default for Delivery {
             to_trim: Vec::new(),
             grown: 0,
             allowed: u64::MAX,
+            held: None,
             gathers: Vec::new(),
         }
     }
@@ -64,14 +71,16 @@ impl Delivery {
     }
 
     /// Bytes that the shard's handlers may broadcast until the next look: few enough that all shards together do not bring a member near the end of its outbox before it has been
-    /// sent something, and none while a shard is late to look at what there is.
-    fn allowance(&self, outbox: usize) -> u64 {
+    /// sent something. While a shard is late to look at what there is they are none; but not for long, lest a handler that blocks its shard stops all.
+    fn allowance(&mut self, outbox: usize, now: Time) -> u64 {
         let Some(server) = &self.server else { return u64::MAX };
         let late = server.posts.iter().map(|post| post.bell.since()).min().unwrap_or(u64::MAX);
-        match self.seen.saturating_sub(late) > outbox as u64 {
-            true => 0,
-            false => (outbox / (2 * (server.posts.len() + 1))) as u64,
+        if self.seen.saturating_sub(late) <= outbox as u64 {
+            self.held = None;
+        } else if now.since(*self.held.get_or_insert(now)) < LONGEST_HELD {
+            return 0;
         }
+        (outbox / (2 * (server.posts.len() + 1))) as u64
     }
 
     /// Makes room in an outbox for so many bytes, if that can be done by dropping what is queued.
@@ -189,10 +198,7 @@ impl Core {
 
     /// Takes down what has been issued up to now. What was mailed before any of it is in the mail from here on.
     pub(crate) fn begin_look(&mut self) {
-        let now = self.delivery.now();
-        self.delivery.seen = now;
-        self.delivery.grown = 0;
-        self.delivery.allowed = self.delivery.allowance(self.limits.outbox);
+        self.delivery.seen = self.delivery.now();
     }
 
     /// The handler was called, and the latest stamp was `before` by then.
@@ -223,6 +229,8 @@ impl Core {
         // What was issued meanwhile is for the next turn.
         news.append(&mut self.delivery.unseen);
         self.delivery.news = news;
+        self.delivery.grown = 0;
+        self.delivery.allowed = self.delivery.allowance(self.limits.outbox, self.watch.now);
         any
     }
 

@@ -31,6 +31,9 @@ const KEPT_FRAME: usize = 64 * 1024;
 /// member; a member that does not take what is sent to it is met by the server's [`SlowConsumer`](crate::SlowConsumer), and for what it is behind its
 /// [`outbox_bytes`](crate::Builder::outbox_bytes) are the limit, private sends included.
 ///
+/// Sessions whose packets are broadcast are handed them no faster than the members' shards can look at what there is, for a moment; what threads of the program's own
+/// broadcast is not held back. A member has lost what its group's log no longer holds, which is at least four times `outbox_bytes`, whoever was late.
+///
 /// The sessions of a group are those of one server, the first that one of its sessions has joined.
 ///
 /// ```

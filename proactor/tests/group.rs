@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use overlapped::{Backend, Driver, DriverConfig};
+use proactor::codec::Fixed;
 use proactor::{Builder, CloseReason, Flow, Group, Handler, JoinError, Server, Session, SessionId, SlowConsumer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -364,6 +365,82 @@ fn a_member_that_never_reads_is_met_by_the_policy_and_costs_nobody_else() {
 #[test]
 fn one_of_five_hundred_members_never_reads() {
     one_who_never_reads(backends()[0], SlowConsumer::default(), 500);
+}
+
+/// What one says all hear, but for the one who says "block": it keeps its shard until it is let go.
+#[derive(Clone)]
+struct Blocking {
+    room: Group,
+    names: mpsc::Sender<SessionId>,
+    blocked: mpsc::Sender<()>,
+    let_go: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Handler for Blocking {
+    type State = ();
+    fn connected(&mut self, session: &Session) {
+        session.join(&self.room).unwrap();
+        self.names.send(session.id()).unwrap();
+    }
+    fn received(&mut self, _: &Session, (): &mut (), packet: &[u8]) -> Flow {
+        if packet.starts_with(b"block") {
+            self.blocked.send(()).unwrap();
+            self.let_go.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        } else {
+            self.room.broadcast(packet).unwrap();
+        }
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_shard_whose_handler_blocks_costs_its_own_members_and_not_those_of_others() {
+    // More than the log of the group holds.
+    const PACKETS: u32 = 20_000;
+    for backend in backends() {
+        let (names, ids) = mpsc::channel();
+        let ((block, blocked), (let_go, gone)) = (mpsc::channel(), mpsc::channel());
+        let chat = Blocking { room: Group::new(), names, blocked: block, let_go: Arc::new(Mutex::new(gone)) };
+        let builder = Server::builder().bind("127.0.0.1:0").shards(2).backend(Some(backend));
+        let builder = builder.outbox_bytes(64 * 1024).slow_consumer(SlowConsumer::DropOldest);
+        let server = builder.codec(Fixed::new(PACKET)).start(chat).unwrap();
+        let mut members = BTreeMap::new();
+        for _ in 0..2 {
+            let stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            // The shard is what its name begins with.
+            let id = ids.recv_timeout(PATIENCE).unwrap();
+            members.insert(id.to_string(), (stream, id));
+        }
+        let [(stuck, stuck_id), (free, _)]: [(TcpStream, SessionId); 2] =
+            members.into_values().collect::<Vec<_>>().try_into().unwrap();
+        let mut block = [0; PACKET];
+        block[..5].copy_from_slice(b"block");
+        (&stuck).write_all(&block).unwrap();
+        blocked.recv_timeout(PATIENCE).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..PACKETS {
+                    (&free).write_all(&packet(1, number)).unwrap();
+                }
+            });
+            let heard = read_packets(&free, PACKETS as usize);
+            assert!(heard.into_iter().eq((0..PACKETS).map(|number| (1, number))));
+        });
+        let_go.send(()).unwrap();
+        let handle = server.handle();
+        // The newest have been kept for who was stuck.
+        let mut heard = Vec::new();
+        while heard.last() != Some(&(1, PACKETS - 1)) {
+            heard.extend(read_packets(&stuck, 1));
+        }
+        assert!(heard.windows(2).all(|pair| pair[0].1 < pair[1].1));
+        assert!(handle.stats().dropped > 0);
+        assert_eq!(heard.len() as u64 + handle.stats().dropped, u64::from(PACKETS));
+        handle.close(stuck_id).unwrap();
+        handle.stop();
+        server.wait().unwrap();
+    }
 }
 
 #[test]
