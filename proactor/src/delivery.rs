@@ -1,4 +1,4 @@
-//! From the groups' news to the members' sends: a shard's rooms, and which of its sessions are in them.
+//! From the groups' news to the members' sends: a shard's rooms, which of its sessions are in them, and how those join and leave.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::group::{Group, NONE};
 use crate::handle::Shared;
 use crate::outbox::Outbox;
 use crate::room::{Mark, Room, Rooms};
-use crate::session::{Core, SessionId};
+use crate::session::{Core, Session, SessionId};
 use crate::slow::SlowConsumer;
 
 /// Groups that one session may be a member of.
@@ -339,5 +339,30 @@ impl Core {
             room.reader.trim(keep);
         }
         self.delivery.to_trim = to_trim;
+    }
+}
+
+impl Session {
+    /// Becomes a member of a group: gets what is broadcast to it from now on. Does nothing if it is one.
+    ///
+    /// # Errors
+    /// `Closed` if the session is closed, or takes no packets: its stream is [shut down](Session::shutdown), or it is [paired](Session::pair); `TooMany` if it is a member of 64 groups, `OtherServer` if the group has had members of another server.
+    pub fn join(&self, group: &Group) -> Result<(), JoinError> {
+        let mut core = self.core.borrow_mut();
+        let stamp = core.delivery.now();
+        core.join(self.id, group, stamp, None)
+    }
+
+    /// Is no member of a group any more; does nothing if it is none. What was broadcast before is still sent.
+    pub fn leave(&self, group: &Group) {
+        let mut core = self.core.borrow_mut();
+        let stamp = core.delivery.now();
+        core.leave(self.id, group, stamp);
+    }
+
+    /// Packets for it that were dropped, because it did not take what was sent ([`SlowConsumer::DropOldest`](crate::SlowConsumer)). If broadcasts came faster than
+    /// its shard could look at them, some of those that it was excepted from may be among them.
+    pub fn dropped(&self) -> u64 {
+        self.core.borrow_mut().open(self.id).map_or(0, |entry| entry.outbox.dropped())
     }
 }

@@ -11,8 +11,7 @@ use crate::close::CloseReason;
 use crate::codec::{Assembly, BacklogFull, Codec, Framing};
 use crate::connector::{Connector, Origin};
 use crate::delivery::Delivery;
-use crate::error::{JoinError, SendError};
-use crate::group::Group;
+use crate::error::SendError;
 use crate::half_close::Ends;
 use crate::limits::Permit;
 use crate::outbox::{Outbox, Taken};
@@ -539,29 +538,6 @@ impl Session {
         let mut core = self.core.borrow_mut();
         let stamp = core.delivery.now();
         core.queue(self.id, packet, stamp)
-    }
-
-    /// Becomes a member of a group: gets what is broadcast to it from now on. Does nothing if it is one.
-    ///
-    /// # Errors
-    /// `Closed` if the session is closed, or takes no packets: its stream is [shut down](Session::shutdown), or it is [paired](Session::pair); `TooMany` if it is a member of 64 groups, `OtherServer` if the group has had members of another server.
-    pub fn join(&self, group: &Group) -> Result<(), JoinError> {
-        let mut core = self.core.borrow_mut();
-        let stamp = core.delivery.now();
-        core.join(self.id, group, stamp, None)
-    }
-
-    /// Is no member of a group any more; does nothing if it is none. What was broadcast before is still sent.
-    pub fn leave(&self, group: &Group) {
-        let mut core = self.core.borrow_mut();
-        let stamp = core.delivery.now();
-        core.leave(self.id, group, stamp);
-    }
-
-    /// Packets for it that were dropped, because it did not take what was sent ([`SlowConsumer::DropOldest`](crate::SlowConsumer)). If broadcasts came faster than
-    /// its shard could look at them, some of those that it was excepted from may be among them.
-    pub fn dropped(&self) -> u64 {
-        self.core.borrow_mut().open(self.id).map_or(0, |entry| entry.outbox.dropped())
     }
 
     /// Bytes queued or in flight to the peer, private and broadcast ones.
