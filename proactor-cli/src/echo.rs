@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use clap::Args;
-use proactor::{CloseReason, Flow, Handler, Session, SessionId};
+use proactor::{CloseReason, Flow, Handler, SendError, Session, SessionId};
 
 use crate::backend;
 use crate::codec::{self, CodecChoice};
@@ -32,7 +32,10 @@ pub(crate) struct Echo {
 }
 
 #[derive(Clone)]
-struct Echoing;
+struct Echoing {
+    /// What a client does not take is dropped.
+    drops: bool,
+}
 
 impl Handler for Echoing {
     type State = ();
@@ -42,7 +45,9 @@ impl Handler for Echoing {
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         match session.send(packet) {
             Ok(()) => Flow::Continue,
-            // Where reading pauses a packet comes only while half the outbox is free, and fits into that; else it is the policy's end.
+            // All of its outbox is on its way, of which nothing can be dropped any more: it is this packet's turn.
+            Err(SendError::Full) if self.drops => Flow::Continue,
+            // Where reading pauses a packet comes only while half the outbox is free, and fits into that.
             Err(_) => Flow::Close,
         }
     }
@@ -59,6 +64,7 @@ impl Handler for Echoing {
 
 impl Echo {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        self.settings.serve("echo", self.codec, Echoing)
+        let drops = self.settings.drops_oldest();
+        self.settings.serve("echo", self.codec, Echoing { drops })
     }
 }

@@ -75,6 +75,11 @@ impl Settings {
         self.serving.run(name, "", builder, handler)
     }
 
+    /// Whether packets are dropped that a session does not take.
+    pub(crate) fn drops_oldest(&self) -> bool {
+        self.slow_consumer == SlowChoice::DropOldest
+    }
+
     /// The server that they describe. What cannot be is an error that names the flag, and what to do.
     fn builder(&self, codec: CodecChoice) -> Result<Builder, String> {
         if self.heartbeat.is_some() && !codec.has_empty_packets() {

@@ -33,7 +33,7 @@ pub(crate) fn limits() -> Vec<Limit> {
         most: files.maximum,
         meaning: match files.maximum {
             Some(files) => format!(
-                "about {} sessions at once; echo raises the limit as far as it may, beyond that ask for more (ulimit -Hn)",
+                "about {} sessions at once; servers raise the limit as far as they may, beyond that ask for more (ulimit -Hn)",
                 files.saturating_sub(64)
             ),
             None => "no limit".into(),

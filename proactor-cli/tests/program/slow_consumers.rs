@@ -1,5 +1,9 @@
 //! A member that never reads, under each policy: the others miss nothing.
 
+use std::io::Write;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
 use socket2::SockRef;
 
 use crate::harness::{Running, wait_until};
@@ -111,4 +115,39 @@ fn the_write_time_out_is_for_one_who_takes_nothing() {
     drop(idle);
     let summary = finish(chat, &mut [speaker, listener]);
     assert!(summary.contains("1: the peer took nothing for too long"), "{summary}");
+}
+
+#[test]
+fn echo_goes_on_with_a_client_whose_answers_were_dropped() {
+    let policy = ["--slow-consumer", "drop-oldest", "--outbox-bytes", "64KiB", "--max-frame", "16000"];
+    let echo = Running::echo(&[&["--listen", "127.0.0.1:0", "--codec", "lines"], &policy[..]].concat());
+    let mut client = Member::connect(&echo, Frames::Lines);
+    SockRef::from(client.stream.get_ref()).set_recv_buffer_size(16 * 1024).unwrap();
+    // Its reads go on, however much waits for it.
+    let count = MOST_BYTES / 2 / PACKET;
+    for number in 0..count {
+        client.say(&packet(number));
+    }
+    SockRef::from(client.stream.get_ref()).set_recv_buffer_size(1 << 20).unwrap();
+    let mut speaker = client.stream.get_ref().try_clone().unwrap();
+    let heard = std::thread::scope(|scope| {
+        let (told, is_told) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            // Until one of them is not dropped.
+            while is_told.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
+                speaker.write_all(b"end\n").unwrap();
+            }
+        });
+        let mut heard = Vec::new();
+        loop {
+            match client.hear() {
+                end if end == b"end" => break,
+                packet => heard.push(number_of(&packet)),
+            }
+        }
+        drop(told);
+        heard
+    });
+    assert!(heard.is_sorted_by(|one, next| one < next), "in order");
+    assert!(heard.len() < count, "some were dropped");
 }
