@@ -584,7 +584,8 @@ impl Driver {
     }
 
     fn feed_starved(&mut self) {
-        if self.starved.is_empty() || !self.pool.has_returned() {
+        // Not only when buffers have been returned since: they may be with the system again, which tells nobody.
+        if self.starved.is_empty() || !self.pool.has_free() {
             return;
         }
         while let Some(id) = self.starved.pop_front() {

@@ -71,6 +71,12 @@ impl Pool {
         self.lent.get()
     }
 
+    /// Whether there are buffers that no packet holds.
+    pub(crate) fn has_free(&self) -> bool {
+        self.lent.get() < usize::from(self.config.buffers)
+    }
+
+    #[cfg(target_os = "linux")]
     pub(crate) fn has_returned(&self) -> bool {
         !self.returned.borrow().is_empty()
     }

@@ -39,7 +39,11 @@ impl Driver {
                     let error = Error::os(Action::Connect, code).at(address);
                     self.finish(slot, Err(error))
                 }
-                _ => self.finish(slot, Ok(Outcome::Connected)),
+                _ => {
+                    let socket = self.slots[slot].socket;
+                    self.sockets[socket].connected();
+                    self.finish(slot, Ok(Outcome::Connected))
+                }
             }),
             What::Shutdown { .. } => Some(match event.happened {
                 Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Shutdown, code))),
@@ -168,7 +172,8 @@ impl Driver {
                 }
                 Some(self.result(slot, result))
             }
-            Happened::Failed(code) if sys::accept_goes_on(code) && !cancelled => {
+            // A request that goes on although it was cancelled has yet to say that it has ended.
+            Happened::Failed(code) if sys::accept_goes_on(code) && (event.more || !cancelled) => {
                 // A connection that died in the backlog: nobody is there to be told.
                 if !event.more {
                     self.begin(slot);

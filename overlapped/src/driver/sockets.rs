@@ -98,6 +98,13 @@ impl Socket {
         }
     }
 
+    /// It has a connection now. What operations found that came before says nothing of it.
+    pub(super) fn connected(&mut self) {
+        self.ended = false;
+        self.dead = false;
+        self.reset = None;
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.closing != NONE
     }

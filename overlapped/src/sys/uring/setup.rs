@@ -42,12 +42,14 @@ const LADDER: [Rung; 4] = [
 
 pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report), Error> {
     let mut refused = None;
+    // One is kept for the wake-up.
+    let submissions = config.submissions.max(2);
     for rung in &LADDER {
         let mut builder = IoUring::builder();
         // Multishot requests bring many completions for one submission.
-        builder.setup_clamp().setup_cqsize(config.submissions.saturating_mul(4).max(64));
+        builder.setup_clamp().setup_cqsize(submissions.saturating_mul(4).max(64));
         (rung.flags)(&mut builder);
-        match builder.build(config.submissions) {
+        match builder.build(submissions) {
             Ok(ring) => {
                 let report = Report { backend: Backend::Uring, why: why.to_owned(), features: features(rung) };
                 return Ok((ring, report));

@@ -1,16 +1,17 @@
 //! Bounded: every table and queue has a limit; an exhausted pool is back-pressure; out of descriptors, accepting pauses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome, PoolConfig, Wait};
 
-use crate::harness::pattern;
 use crate::harness::place::On;
+use crate::harness::{PATIENCE, pattern};
 
 rules! {
     a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back,
     more_starts_than_the_submission_queue_has_entries,
     an_exhausted_pool_is_back_pressure_and_loses_nothing,
+    a_receive_goes_on_though_its_buffers_came_back_before_it_was_known_to_have_run_out,
     one_flooding_peer_brings_no_more_than_its_share_a_turn,
     nothing_hidden_the_report_names_features_and_reasons,
 }
@@ -43,7 +44,13 @@ fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back(on: &On)
 }
 
 pub(super) fn more_starts_than_the_submission_queue_has_entries(on: &On) {
-    let mut bench = on.bench_with(DriverConfig { submissions: 2, ..on.config() });
+    for submissions in [1, 2] {
+        more_starts_than_entries(on, submissions);
+    }
+}
+
+fn more_starts_than_entries(on: &On, submissions: u32) {
+    let mut bench = on.bench_with(DriverConfig { submissions, ..on.config() });
     let pairs: Vec<_> = (0..100).map(|_| bench.pair()).collect();
     let ids: Vec<_> = pairs.iter().map(|(socket, _)| bench.submit(Op::recv(*socket, vec![0u8; 10]))).collect();
     for (_, peer) in &pairs {
@@ -87,6 +94,28 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     bench.driver.cancel(two);
     bench.close(first);
     bench.close(second);
+    bench.finish();
+}
+
+/// The program takes one completion a turn: the packets' buffers are with the system again before it comes to what ended the receive for want of them.
+pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known_to_have_run_out(on: &On) {
+    let pool = PoolConfig { buffers: 2, buffer_bytes: 1024 };
+    let mut bench = on.bench_with(DriverConfig { pool, turn_bytes: 0, ..on.config() });
+    let (socket, peer) = bench.pair();
+    bench.write(&peer, &[1; 8192]);
+    let recv = bench.submit(Op::recv_multi(socket));
+    let (mut got, end) = (0, Instant::now() + PATIENCE);
+    while got < 8192 {
+        assert!(Instant::now() < end, "nothing more after {got} bytes");
+        bench.driver.turn(Wait::For(Duration::from_millis(50))).unwrap();
+        match bench.driver.next().map(|completion| completion.result) {
+            Some(Ok(Outcome::Packet(packet))) => got += packet.len(),
+            None => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    bench.driver.cancel(recv);
+    bench.close(socket);
     bench.finish();
 }
 

@@ -12,6 +12,7 @@ rules! {
     close_ends_what_is_in_flight_each_once_and_first,
     graceful_close_delivers_everything_although_input_is_left_unread,
     graceful_close_delivers_everything_after_a_receive_that_was_refused,
+    graceful_close_delivers_everything_after_a_receive_that_came_before_the_connection,
     graceful_close_gives_up_after_its_linger_also_while_flushing,
     a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled,
     abort_resets_the_connection,
@@ -69,6 +70,30 @@ pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refuse
     assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
     assert!(bench.read_all(reader) == bytes);
     bench.written(writer);
+    bench.finish();
+}
+
+/// A receive does not wait for a connect that was started before it, and fails; the connection is none the worse for it.
+fn graceful_close_delivers_everything_after_a_receive_that_came_before_the_connection(on: &On) {
+    let mut bench = on.bench();
+    let (listener, address) = bench.listen();
+    let socket = bench.driver.socket(&address).unwrap();
+    let early = bench.submit(Op::recv(socket, vec![0u8; 1]));
+    bench.settle();
+    bench.driver.cancel(early);
+    assert!(bench.outcome_of(early).is_err());
+    let (accept, connect) = (bench.submit(Op::accept(listener)), bench.submit(Op::connect(socket, &address)));
+    assert!(matches!(bench.outcome_of(connect), Ok(Outcome::Connected)));
+    let Ok(Outcome::Accepted(stream, _)) = bench.outcome_of(accept) else { panic!("a connection") };
+    let peer = bench.driver.adopt(stream).unwrap();
+    let bytes = pattern(on.many(2_800_000));
+    bench.submit(Op::send(socket, bytes.clone()));
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    let whole = bench.submit(Op::recv_with(peer, vec![0u8; bytes.len()], Flags::WAIT_ALL));
+    assert!(bench.bytes_of(whole) == bytes);
+    bench.close(peer);
+    assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
+    bench.close(listener);
     bench.finish();
 }
 
