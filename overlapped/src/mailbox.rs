@@ -112,12 +112,16 @@ pub struct Mailbox<M> {
 }
 
 impl<M> Mailbox<M> {
-    /// Takes out everything that has come, in the order of arrival per sender.
+    /// Takes out everything that has come, in the order of arrival per sender. What the iterator is not asked for stays for the next time, and does not wake
+    /// the driver again.
     pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {
-        if self.taken.is_empty() {
-            std::mem::swap(&mut self.taken, &mut self.shared.lock().mail);
+        let mut queue = self.shared.lock();
+        match self.taken.is_empty() {
+            true => std::mem::swap(&mut self.taken, &mut queue.mail),
+            false => self.taken.append(&mut queue.mail),
         }
-        self.taken.drain(..)
+        drop(queue);
+        std::iter::from_fn(|| self.taken.pop_front())
     }
 }
 
@@ -136,5 +140,22 @@ impl<M> Drop for Mailbox<M> {
 impl<M> fmt::Debug for Mailbox<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mailbox")
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::driver::{Driver, DriverConfig};
+
+    #[test]
+    fn what_is_not_taken_out_stays_for_the_next_time() {
+        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let (sender, mut mail) = mailbox(16, driver.wake_handle());
+        (0..3).for_each(|i| sender.send(i).unwrap());
+        assert_eq!(mail.take().next(), Some(0));
+        sender.send(3).unwrap();
+        assert_eq!(mail.take().collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(mail.take().next(), None);
     }
 }
