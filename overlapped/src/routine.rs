@@ -249,8 +249,8 @@ impl WaitSet {
 /// Waits until routines have run (`SleepEx` with `bAlertable`): says how many, and 0 means that the wait was over before.
 ///
 /// # Errors
-/// `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor), and if nothing could ever end the wait: it is to last for ever, no operation with a
-/// routine of this thread is under way, and nobody has a [`RoutineQueue`] of this thread.
+/// `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor), and if nothing could ever end the wait: it is to last for ever, and no operation with a
+/// routine of this thread is under way and nobody has a [`RoutineQueue`] of this thread, or it is called within a routine.
 ///
 /// ```
 /// use overlapped::{RoutineQueue, Wait, sleep_alertable};
@@ -274,7 +274,7 @@ pub fn sleep_alertable(wait: Wait) -> Result<usize, Error> {
                 break;
             }
             if until.is_none() && alone {
-                let why = "an alertable sleep for ever, and no routine can come";
+                let why = "an alertable sleep for ever, and no routine can come, or run within another";
                 return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock).because(why));
             }
             park::park(until)?;
@@ -287,9 +287,10 @@ pub fn sleep_alertable(wait: Wait) -> Result<usize, Error> {
     })
 }
 
-/// Whether nobody could queue a routine to this thread: one handle is the table's, one the present wait's.
+/// Whether no routine could run in the present wait: nobody could queue one (one handle is the table's, one the wait's), or one is running.
 fn is_alone() -> bool {
-    ROUTINES.try_with(|routines| Arc::strong_count(&routines.queue) == 2).unwrap_or(true)
+    let alone = |routines: &Routines| routines.running.get() || Arc::strong_count(&routines.queue) == 2;
+    ROUTINES.try_with(alone).unwrap_or(true)
 }
 
 /// The routines of one thread: any thread can queue its own there (`QueueUserAPC`). They run when that thread waits alertably.

@@ -158,6 +158,15 @@ fn an_alertable_sleep_that_nothing_can_end_is_an_error(proactor: &Proactor) {
     })
     .join()
     .unwrap();
+    // Others may be to come, but within a routine none runs.
+    let queue = RoutineQueue::of_this_thread().unwrap();
+    let within = Rc::new(Cell::new(None));
+    let tell = Rc::clone(&within);
+    let timer = proactor.sleep(std::time::Duration::ZERO);
+    timer.on_complete(move |_| tell.set(sleep_alertable(Wait::Forever).err())).unwrap();
+    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
+    assert_eq!(within.take().unwrap().kind(), ErrorKind::WouldDeadlock);
+    drop(queue);
 }
 
 fn an_operation_with_a_routine_ignores_its_event(proactor: &Proactor) {
