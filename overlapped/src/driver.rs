@@ -392,10 +392,9 @@ impl Driver {
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();
         queue.push(&mut self.slots, slot);
+        self.slots[slot].stage = Stage::Queued;
         if first {
             self.begin(slot);
-        } else {
-            self.slots[slot].stage = Stage::Queued;
         }
         self.slots.id(slot)
     }

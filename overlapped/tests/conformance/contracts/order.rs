@@ -103,6 +103,8 @@ pub(super) fn whole_sends_that_are_cut_short_say_how_far_they_came_and_break_the
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(error.transferred() > 0 && error.transferred() < on.flood() as u64, "{}", error.transferred());
     assert_eq!(bench.kind_of(second), ErrorKind::BrokenStream);
+    let third = bench.submit(Op::send(socket, vec![3u8; 10]));
+    assert_eq!(bench.kind_of(third), ErrorKind::BrokenStream, "also when nothing stands before it");
     bench.close(socket);
     bench.finish();
 }
