@@ -102,8 +102,8 @@ impl ProactorBuilder {
         Driver::new(DriverConfig {
             backend: self.backend,
             network: self.network.clone(),
-            // Every socket brings the operation that closes it.
-            operations: self.limits.operations.saturating_add(self.limits.sockets),
+            // Every socket brings the operation that closes it, and the rest of a send that was begun on the spot.
+            operations: self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2)),
             sockets: self.limits.sockets,
             queue: self.limits.queue,
             pool: PoolConfig { buffers: 2, buffer_bytes: 64 },

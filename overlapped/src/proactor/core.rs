@@ -147,7 +147,7 @@ impl Core {
             drop(tables);
             return refused(new(ErrorKind::Closed).because("the proactor has ended"), parcel, notify);
         }
-        if tables.is_full(action, self.limits.operations) {
+        if tables.is_full(start, self.limits.operations) {
             drop(tables);
             let why = format!("{} operations are in flight", self.limits.operations);
             return refused(new(ErrorKind::LimitReached).because(why), parcel, notify);
@@ -208,11 +208,11 @@ impl Core {
         Ok(())
     }
 
-    /// Whether nothing is in flight on a socket in that direction.
+    /// Whether a transfer in that direction may be tried without the driver: nothing is in flight there, and nothing has gone wrong.
     pub(crate) fn is_idle(&self, socket: SocketId, direction: Option<Direction>) -> bool {
         let mut tables = lock(&self.tables);
         match (tables.find_entry(socket), direction) {
-            (Some(entry), Some(direction)) => *entry.count(direction) == 0 && !entry.closing,
+            (Some(entry), Some(direction)) => *entry.count(direction) == 0 && !entry.closing && !entry.failed,
             _ => false,
         }
     }
@@ -289,18 +289,28 @@ impl Core {
 
     /// Takes an operation's ending. `None` means that it has not ended; `waker` is then kept to be told.
     pub(crate) fn take(&self, id: OpId, waker: Option<&Waker>) -> Option<Raw> {
+        // Cloned outside the lock: what that does is the program's affair.
+        let mut fresh = None;
         let mut tables = lock(&self.tables);
-        let slot = tables.find(id).expect("a handle's operation is there until its ending is taken");
-        if !matches!(slot.stage, Stage::Ended(_)) {
-            let mut replaced = None;
-            if let Some(waker) = waker
-                && !slot.waker.as_ref().is_some_and(|kept| kept.will_wake(waker))
-            {
-                replaced = slot.waker.replace(waker.clone());
+        loop {
+            let slot = tables.find(id).expect("a handle's operation is there until its ending is taken");
+            if matches!(slot.stage, Stage::Ended(_)) {
+                break;
+            }
+            let kept = |waker| slot.waker.as_ref().is_some_and(|kept| kept.will_wake(waker));
+            let Some(waker) = waker.filter(|waker| !kept(waker)) else {
+                drop(tables);
+                return None;
+            };
+            if fresh.is_some() {
+                let replaced = std::mem::replace(&mut slot.waker, fresh);
+                drop(tables);
+                drop(replaced);
+                return None;
             }
             drop(tables);
-            drop(replaced);
-            return None;
+            fresh = Some(waker.clone());
+            tables = lock(&self.tables);
         }
         let (stage, notify, waker) = tables.remove(id.slot);
         drop(tables);
@@ -357,8 +367,15 @@ impl Core {
         }
     }
 
-    /// An operation has ended: does the one thing that tells of it.
+    /// An operation has ended. Who is told of it may panic, and what nobody takes may when it is dropped.
     fn ended(&self, token: u64, result: Result<Outcome, Error>, buf: Option<AnyBuf>) {
+        if catch_unwind(AssertUnwindSafe(|| self.tell(token, result, buf))).is_err() {
+            tracing::error!("a waker, or a buffer that was dropped, panicked; other operations go on");
+        }
+    }
+
+    /// Does the one thing that tells of an operation's end.
+    fn tell(&self, token: u64, result: Result<Outcome, Error>, buf: Option<AnyBuf>) {
         let id = op_id(token);
         let mut tables = lock(&self.tables);
         let slot = &tables.slots[id.slot as usize];
@@ -368,7 +385,11 @@ impl Core {
         let mut closed = None;
         if socket != NONE {
             match direction {
-                Some(direction) => *tables.entries[socket as usize].count(direction) -= 1,
+                Some(direction) => {
+                    let entry = &mut tables.entries[socket as usize];
+                    *entry.count(direction) -= 1;
+                    entry.failed |= entry.role == Role::Stream && raw.result.as_ref().is_err_and(leaves_a_mark);
+                }
                 None => {
                     // If the driver never had it, this closes it.
                     closed = Some(tables.remove_entry(socket));
@@ -398,10 +419,8 @@ impl Core {
         if let Some(event) = event {
             event.set();
         }
-        if let Some(waker) = waker
-            && catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err()
-        {
-            tracing::error!("a waker panicked; other operations go on");
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
@@ -512,6 +531,11 @@ fn hand_over(tables: &mut Tables, driver: &mut Driver, index: u32) -> Option<(u6
             ends(failed.error, failed.given.0)
         }
     }
+}
+
+/// Whether it says more of a stream than that one operation on it, of which nothing had been done, was cancelled.
+fn leaves_a_mark(error: &Error) -> bool {
+    error.kind() != ErrorKind::Cancelled || error.transferred() > 0
 }
 
 fn token(id: OpId) -> u64 {

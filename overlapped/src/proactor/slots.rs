@@ -6,7 +6,7 @@ use std::task::Waker;
 use crate::ending::{Parcel, Raw};
 use crate::error::Action;
 use crate::notify::Notify;
-use crate::op::{Direction, Flags, OpId, Role, SocketId};
+use crate::op::{Direction, Flags, OpId, Role, SocketId, Start};
 use crate::socket::SocketInner;
 use crate::sys::Stream;
 
@@ -56,6 +56,8 @@ pub(super) struct Entry {
     pub(super) place: Place,
     pub(super) role: Role,
     pub(super) closing: bool,
+    /// An operation on a stream has failed. What that means for those after it the driver knows, so none is done without it.
+    pub(super) failed: bool,
     /// Operations in flight, each way.
     pub(super) receives: u32,
     pub(super) sends: u32,
@@ -204,6 +206,7 @@ impl Tables {
                 place,
                 role,
                 closing: false,
+                failed: false,
                 receives: 0,
                 sends: 0,
                 inner: Weak::new(),
@@ -217,6 +220,7 @@ impl Tables {
         entry.place = place;
         entry.role = role;
         entry.closing = false;
+        entry.failed = false;
         SocketId { slot, generation: entry.generation }
     }
 
@@ -243,8 +247,8 @@ impl Tables {
         (entry.generation == id.generation && !matches!(entry.place, Place::Free { .. })).then_some(entry)
     }
 
-    /// A close is an operation for which there is always room: every socket brings its own.
-    pub(super) fn is_full(&self, action: Action, limit: usize) -> bool {
-        action != Action::Close && self.operations >= limit
+    /// There is always room for a close, and for the rest of a send that has begun: every socket brings its own.
+    pub(super) fn is_full(&self, start: &Start, limit: usize) -> bool {
+        !matches!(start, Start::Close { .. } | Start::Send { done: 1.., .. }) && self.operations >= limit
     }
 }

@@ -68,6 +68,30 @@ unsafe impl SendBuf for Tracked {
     }
 }
 
+/// A buffer that is counted, and panics, when it is dropped.
+pub(crate) struct Panics(pub(crate) Vec<u8>, pub(crate) Counter);
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        self.1.up();
+        panic!("as the test wants");
+    }
+}
+
+// SAFETY: as the vector's own.
+unsafe impl RecvBuf for Panics {
+    fn parts(&self) -> usize {
+        RecvBuf::parts(&self.0)
+    }
+    fn part_mut(&mut self, i: usize) -> (*mut u8, usize) {
+        self.0.part_mut(i)
+    }
+    unsafe fn set_received(&mut self, bytes: usize) {
+        // SAFETY: what the caller says of this holds of the vector.
+        unsafe { self.0.set_received(bytes) }
+    }
+}
+
 /// Says on which thread it was dropped.
 pub(crate) struct Dropped(pub(crate) mpsc::Sender<ThreadId>);
 

@@ -7,6 +7,7 @@ use overlapped::{
 };
 
 use crate::harness::proactor::*;
+use crate::harness::tracked::{Counter, Panics};
 use crate::harness::*;
 
 proactor_rules! {
@@ -25,6 +26,7 @@ proactor_rules! {
     a_new_socket_never_meets_an_old_operation,
     a_timer_ends_in_time_or_is_cancelled,
     a_waker_that_panics_is_contained,
+    a_buffer_that_panics_when_it_is_dropped_is_contained,
     dropping_a_proactor_ends_everything_each_told_once,
 }
 
@@ -214,6 +216,14 @@ fn a_waker_that_panics_is_contained(proactor: &Proactor) {
     write(&peer, b"x");
     until("it has ended", || receive.has_ended());
     assert_eq!(end(receive).unwrap().buf, b"x");
+    assert!(block_on(proactor.sleep(Duration::from_millis(1))).unwrap().is_ok(), "and the proactor goes on");
+}
+
+fn a_buffer_that_panics_when_it_is_dropped_is_contained(proactor: &Proactor) {
+    let (socket, _peer) = pair(proactor);
+    let dropped = Counter::default();
+    drop(socket.recv(Panics(vec![0; 1], dropped.clone())).start().unwrap());
+    until("it is dropped", || dropped.get() == 1);
     assert!(block_on(proactor.sleep(Duration::from_millis(1))).unwrap().is_ok(), "and the proactor goes on");
 }
 

@@ -35,6 +35,7 @@ proactor_rules! {
     closing_a_port_wakes_every_waiter_and_ends_nothing_else: "the waiters are threads",
     skipping_packets_on_success_loses_and_mixes_up_nothing,
     with_skipping_what_would_wait_and_what_fails_still_brings_a_packet,
+    with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short,
 }
 
 fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(proactor: &Proactor) {
@@ -203,6 +204,42 @@ fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(proactor: 
         Status::Succeeded => assert!(wine_departs("what is received after a reset has come is the end of the stream")),
         status => assert_eq!(status, Status::Failed(ErrorKind::Reset)),
     }
+}
+
+fn with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short(proactor: &Proactor) {
+    let (port, (socket, peer)) = (port(), pair(proactor));
+    socket.associate(&port, 1).unwrap();
+    socket.skip_packet_on_success(true).unwrap();
+    let send = socket.send(vec![0; many(proactor, 64 << 20)]).to_port(1).unwrap();
+    let Queued::Pending(Some(id)) = send else { panic!("it does not fit: {send:?}") };
+    breathe();
+    settle(proactor);
+    proactor.cancel(id);
+    let error = port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    if error.transferred() > 0 {
+        reader_of(&peer, error.transferred() as usize).join().unwrap();
+        let next = socket.send(b"behind a hole".to_vec()).to_port(2).unwrap();
+        assert!(matches!(next, Queued::Pending(_)), "{next:?}");
+        let error = port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenStream);
+    }
+}
+
+/// Of a send that is tried on the spot some bytes may have left when it is found that the rest has to wait. That rest is not refused.
+#[test]
+fn with_skipping_the_rest_of_a_send_finds_room_in_a_full_table() {
+    let proactor = Proactor::builder().operations(1).build().unwrap();
+    let (port, (socket, peer)) = (port(), pair(&proactor));
+    socket.associate(&port, 1).unwrap();
+    socket.skip_packet_on_success(true).unwrap();
+    let receive = socket.recv(vec![0; 1]).start().unwrap();
+    let bytes = pattern(32 << 20);
+    assert!(matches!(socket.send(bytes.clone()).to_port(1).unwrap(), Queued::Pending(Some(_))));
+    assert!(reader_of(&peer, bytes.len()).join().unwrap() == bytes);
+    assert_eq!(port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap().bytes, bytes.len() as u64);
+    drop((receive, socket));
+    finish(&proactor);
 }
 
 #[test]
