@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::buf::AnyBuf;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Completion, Flags, Outcome, Role};
+use crate::op::{Completion, Flags, Outcome, Role, ShutdownHow};
 use crate::sys::{self, Event, Happened, Stream};
 
 use super::Driver;
@@ -45,9 +45,12 @@ impl Driver {
                     self.finish(slot, Ok(Outcome::Connected))
                 }
             }),
-            What::Shutdown { .. } => Some(match event.happened {
+            What::Shutdown { how } => Some(match event.happened {
                 Happened::Failed(code) => self.finish(slot, Err(Error::os(Action::Shutdown, code))),
-                _ => self.finish(slot, Ok(Outcome::ShutDown)),
+                _ => {
+                    self.sockets[self.slots[slot].socket].shut |= how != ShutdownHow::Receive;
+                    self.finish(slot, Ok(Outcome::ShutDown))
+                }
             }),
             What::RecvFrom { .. } => self.received_datagram(slot, event.happened, true),
             What::Recv { .. } if self.sockets[self.slots[slot].socket].role == Role::Datagram => {
@@ -138,6 +141,8 @@ impl Driver {
 
     fn note_death(&mut self, slot: u32, error: &Error) {
         let socket = &mut self.sockets[self.slots[slot].socket];
+        // A send that comes too late fails as it would on a dead connection.
+        let late = socket.shut && matches!(self.slots[slot].what, What::Send { .. });
         // A datagram socket outlives what peers and routers answer; a stream, what only this operation is refused.
         let lives = matches!(
             error.kind(),
@@ -147,7 +152,7 @@ impl Driver {
                 | ErrorKind::Unsupported
                 | ErrorKind::NotPermitted
         );
-        if socket.role == Role::Stream && !lives {
+        if socket.role == Role::Stream && !lives && !late {
             socket.dead = true;
             socket.reset = socket.reset.or(error.os_code().filter(|code| sys::is_reset(*code)));
         }

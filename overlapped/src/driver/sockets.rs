@@ -82,6 +82,8 @@ pub(super) struct Socket {
     pub(super) role: Role,
     /// The peer's stream has been read to its end, so there is nothing to discard.
     pub(super) ended: bool,
+    /// It has been shut down for sending, here.
+    pub(super) shut: bool,
     /// The connection is dead, so there is nothing to flush or to wait for.
     pub(super) dead: bool,
     /// The peer has reset the connection, said this code.
@@ -158,6 +160,7 @@ impl Sockets {
             closing: NONE,
             role,
             ended: false,
+            shut: false,
             dead: false,
             reset: None,
             broken: false,

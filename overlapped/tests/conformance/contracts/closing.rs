@@ -3,7 +3,7 @@
 use std::io::ErrorKind as IoKind;
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome};
+use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome, ShutdownHow};
 
 use crate::harness::place::{On, wine_departs};
 use crate::harness::{PATIENCE, pattern};
@@ -13,6 +13,7 @@ rules! {
     graceful_close_delivers_everything_although_input_is_left_unread,
     graceful_close_delivers_everything_after_a_receive_that_was_refused,
     graceful_close_delivers_everything_after_a_receive_that_came_before_the_connection,
+    graceful_close_delivers_everything_after_a_send_that_came_too_late,
     graceful_close_gives_up_after_its_linger_also_while_flushing,
     a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled,
     abort_resets_the_connection,
@@ -67,6 +68,27 @@ pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refuse
     let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
     let (reader, writer) = (bench.reader(&peer), bench.writer_to_end(&peer, vec![2; 100_000]));
     assert!(matches!(bench.outcome_of(send), Ok(Outcome::Sent(_))));
+    assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
+    assert!(bench.read_all(reader) == bytes);
+    bench.written(writer);
+    bench.finish();
+}
+
+/// A send after the stream was shut down for sending is refused; what was sent before is none the worse for it.
+pub(super) fn graceful_close_delivers_everything_after_a_send_that_came_too_late(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    let bytes = pattern(on.many(100_000));
+    bench.write(&peer, &[1; 1000]);
+    let send = bench.submit(Op::send(socket, bytes.clone()));
+    let shutdown = bench.submit(Op::shutdown(socket, ShutdownHow::Send));
+    let late = bench.submit(Op::send(socket, b"late".to_vec()));
+    assert!(matches!(bench.outcome_of(send), Ok(Outcome::Sent(_))));
+    assert!(matches!(bench.outcome_of(shutdown), Ok(Outcome::ShutDown)));
+    assert!(bench.outcome_of(late).is_err());
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    bench.settle();
+    let (reader, writer) = (bench.reader(&peer), bench.writer_to_end(&peer, vec![2; 1000]));
     assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
     assert!(bench.read_all(reader) == bytes);
     bench.written(writer);
