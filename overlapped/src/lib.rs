@@ -1,22 +1,33 @@
 //! Overlapped (completion-based) I/O for Rust.
 //!
 //! In overlapped I/O a program *starts* an operation, hands its buffers over, gets on with other work, and is
-//! *told* when the operation has ended. This crate's floor is the [`Driver`]: one thread, one completion queue.
+//! *told* when the operation has ended. A [`Proactor`] serves programs of many threads, and as a [`LocalProactor`] those of one; it tells in four ways:
 //!
-//! | module | what it holds |
+//! | model | started with | told by |
+//! |---|---|---|
+//! | I | [`.event(&event)`](Operation::event)[`.start()`](Operation::start) | an [`Event`]: [`wait_any`], [`wait_all`], [`WaitSet`]; then [`Overlapped::result`] |
+//! | II | [`.on_complete(f)`](Operation::on_complete) | `f`, in [`wait_alertable`] or [`sleep_alertable`] of the thread that started it |
+//! | III | [`.to_port(token)`](Operation::to_port) | a packet on a [`CompletionPort`] |
+//! | IV | `.await` | the future, under any executor or [`block_on`] |
+//!
+//! [`Socket`] has the operations. The floor below is the [`Driver`]: one thread, one completion queue, nothing else. A server with a thread for each core stands on that directly.
+//!
+//! | item | what it is |
 //! |---|---|
-//! | [`Driver`] | `submit` · `cancel` · `turn` · `next` · `wake_handle` · `now` · `random` |
-//! | [`Op`], [`Completion`] | what can be started, and what comes back |
+//! | [`Proactor`], [`Socket`], [`Operation`], [`Overlapped`] | for programs: what starts operations, and an operation in flight |
+//! | [`Driver`] | for servers: `submit` · `cancel` · `turn` · `next` · `wake_handle` · `now` · `random` |
+//! | [`Op`], [`Completion`] | what a driver can start, and what comes back |
 //! | [`SendBuf`], [`RecvBuf`] | the buffers an operation may own |
 //! | [`Log`], [`Gather`] | bytes written once and sent to many, and one send of many pieces |
 //! | [`Packet`] | bytes in one of the driver's pooled buffers |
 //! | [`Error`], [`ErrorKind`] | one error type, with one kind on every backend |
 //! | [`mailbox()`] | messages from other threads to the driver's thread |
+//! | [`Network`] | a simulated network, deterministic to the byte |
 //! | [`Report`] | which backend and which features of the kernel are in use, and why others are not |
 //!
 //! # Example
 //!
-//! A connection to a listener in the same program, and one message across it:
+//! With a driver: a connection to a listener in the same program, and one message across it:
 //!
 //! ```
 //! use overlapped::{Driver, DriverConfig, ListenOptions, Op, Outcome, Wait};
@@ -54,8 +65,7 @@
 //!
 //! # Platforms
 //!
-//! Linux with io_uring (kernel 5.19 or newer), or with epoll where io_uring is not to be had; macOS and the BSDs with kqueue. Others are on their way; see the
-//! project's changelog.
+//! Linux with io_uring (kernel 5.19 or newer), or with epoll where io_uring is not to be had; macOS and the BSDs with kqueue; Windows with completion ports.
 
 #![deny(unsafe_code)]
 
