@@ -31,7 +31,7 @@ printf '%s\n' '#include <windows.h>' 'BOOLEAN NTAPI SystemFunction036(PVOID, ULO
 
 windows_tests() {
     printf '\n== under Wine: cargo test %s\n' "$*"
-    CARGO_TARGET_DIR="$target" CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$wine" timeout 900 bash -c \
+    CARGO_TARGET_DIR="$target" CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$wine" timeout 1500 bash -c \
         '. ci/debian-rust.sh; debian_cargo test --locked -Zbuild-std --target '"$triple"' "$@"' - "$@"
 }
 windows_tests --workspace --no-run
