@@ -66,9 +66,9 @@ fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_els
             continue;
         }
         set.unwrap();
-        let stream = TcpStream::try_from(driver.release(socket).unwrap()).unwrap();
         #[cfg(target_os = "linux")]
         {
+            let stream = TcpStream::try_from(driver.release(socket).unwrap()).unwrap();
             let is = || socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
             assert_eq!(is(), Some(Duration::from_millis(1234)));
             let again = |options: &StreamOptions| {
