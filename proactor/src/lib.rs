@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
+//! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
 //! | [`SessionId`] | its name, for any thread; never means a later session |
@@ -69,6 +70,7 @@ mod shard;
 mod simulation;
 mod slow;
 mod stats;
+pub mod task;
 mod watch;
 mod wheel;
 
@@ -85,3 +87,4 @@ pub use session::{Session, SessionId};
 pub use simulation::Simulation;
 pub use slow::SlowConsumer;
 pub use stats::Stats;
+pub use task::{AsyncSession, Tasks};

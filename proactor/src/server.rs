@@ -21,10 +21,13 @@ use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::simulation::Simulation;
 use crate::slow::SlowConsumer;
+use crate::task::offload::Offload;
+use crate::task::{AsyncSession, TaskOutput, Tasks};
 
 /// Messages a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
 const MOST_SHARDS: usize = 256;
+const MOST_OFFLOAD_THREADS: usize = 512;
 
 /// What a server is made of.
 #[derive(Clone, Debug)]
@@ -38,6 +41,8 @@ pub struct Builder {
     linger: Duration,
     codec: Framing,
     slow: SlowConsumer,
+    offload_threads: usize,
+    offload: Option<Offload>,
 }
 
 impl Builder {
@@ -97,6 +102,13 @@ impl Builder {
         self
     }
 
+    /// How many threads there may be for [work that blocks](AsyncSession::offload), of all shards together: 4 unless said otherwise, 1 to 512. They are started when
+    /// there is work for them.
+    pub fn offload_threads(mut self, threads: usize) -> Builder {
+        self.offload_threads = threads;
+        self
+    }
+
     fn check(&mut self) -> Result<(), ServerError> {
         let config = |what: String| Err(ServerError::Config(what));
         if let Some(error) = &self.no_address {
@@ -110,6 +122,9 @@ impl Builder {
         }
         if self.shards > MOST_SHARDS {
             return config(format!("{} shards: at most {MOST_SHARDS}", self.shards));
+        }
+        if !(1..=MOST_OFFLOAD_THREADS).contains(&self.offload_threads) {
+            return config(format!("{} threads for offloaded work: 1 to {MOST_OFFLOAD_THREADS}", self.offload_threads));
         }
         self.codec.check().map_err(ServerError::Config)?;
         let least = 4 * self.driver.pool.buffer_bytes as usize;
@@ -127,6 +142,7 @@ impl Builder {
     /// A setting that is out of range; an address that cannot be listened on; a backend that cannot be set up. Nothing is left running.
     pub fn start<H: Handler>(mut self, handler: H) -> Result<Server, ServerError> {
         self.check()?;
+        self.offload = Some(Offload::new(self.offload_threads));
         // Each driver is made on the thread it stays on; when all are there, all learn of each other.
         let (up, mut made) = mpsc::channel();
         let mut threads = Vec::new();
@@ -160,6 +176,19 @@ impl Builder {
             let _ = introduction.send(Arc::clone(&shared));
         }
         Ok(Server { threads, handle: Handle { shared }, addresses, report })
+    }
+
+    /// Starts a server whose logic is an async function, run for each session: [`start`](Builder::start) with [`Tasks`]. The module [`task`](crate::task) has an
+    /// example.
+    ///
+    /// # Errors
+    /// As for [`start`](Builder::start).
+    pub fn serve<F, Fut>(self, function: F) -> Result<Server, ServerError>
+    where
+        F: FnMut(AsyncSession) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output: TaskOutput> + 'static,
+    {
+        self.start(Tasks::new(function))
     }
 
     /// Makes the server on a simulated network, with all shards on this thread: a value that is turned, instead of threads that run. Without a number of
@@ -216,6 +245,9 @@ impl Builder {
         let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
         let arrived = Arrived { index, post, addresses, report: driver.report().clone() };
         let core = Core::new(driver, index as u16, limits, &self.settings, self.codec.clone());
+        if let Some(offload) = &self.offload {
+            let _ = core.tasks.offload.set(offload.clone());
+        }
         Ok((NewShard { core, handler, acceptor, inbox }, arrived))
     }
 
@@ -321,6 +353,8 @@ impl Server {
             linger: Duration::from_secs(5),
             codec: Framing::default(),
             slow: SlowConsumer::default(),
+            offload_threads: 4,
+            offload: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use overlapped::{Address, AnyBuf, CloseMode, Driver, Gather, Op, OpId, SocketId};
@@ -18,6 +19,8 @@ use crate::outbox::{Outbox, Taken};
 use crate::room::Mark;
 use crate::settings::Settings;
 use crate::slow::SlowConsumer;
+use crate::task::executor::Executor;
+use crate::task::link::Link;
 use crate::watch::{Watch, Watched};
 
 /// Names a session of a server: shard, slot and generation, so that it never means a later session.
@@ -126,6 +129,8 @@ pub(crate) struct Entry {
     /// The beginning of a packet, or what arrived while it was not being handed packets.
     pub(crate) assembly: Assembly,
     pub(crate) watched: Watched,
+    /// To its task, if its logic is one.
+    pub(crate) link: Option<Rc<Link>>,
 }
 
 impl Entry {
@@ -155,6 +160,9 @@ pub(crate) struct Core {
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
     pub(crate) watch: Watch,
+    pub(crate) tasks: Rc<Executor>,
+    /// To be woken when nothing is borrowed.
+    pub(crate) to_wake: Vec<Waker>,
     /// What each session gets a clone of.
     pub(crate) codec: Framing,
     pub(crate) entries: Vec<Option<Entry>>,
@@ -179,6 +187,8 @@ impl Core {
     pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits, settings: &Settings, codec: Framing) -> Core {
         Core {
             watch: Watch::new(settings, driver.now()),
+            tasks: Executor::new(&driver),
+            to_wake: Vec::new(),
             driver,
             shard,
             limits,
@@ -236,6 +246,7 @@ impl Core {
             codec,
             assembly: Assembly::new(),
             watched: self.watch.admit(permit, origin == Origin::Accepted),
+            link: None,
         });
         self.watch(slot);
         slot
@@ -447,7 +458,12 @@ impl Core {
     /// As [`begin_close`](Core::begin_close), where the reason does not say how.
     pub(crate) fn begin_close_as(&mut self, slot: u32, reason: CloseReason, mode: CloseMode) {
         let graceful = matches!(mode, CloseMode::Graceful { .. });
-        let Some(entry) = self.entry(slot).filter(|entry| entry.reason.is_none()) else { return };
+        let to_wake = &mut self.to_wake;
+        let entry = self.entries.get_mut(slot as usize).and_then(Option::as_mut);
+        let Some(entry) = entry.filter(|entry| entry.reason.is_none()) else { return };
+        if let Some(link) = &entry.link {
+            link.closing(reason, to_wake);
+        }
         entry.reason = Some(reason);
         entry.assembly = Assembly::new();
         if !graceful {

@@ -14,13 +14,15 @@ use crate::close::CloseReason;
 use crate::codec::Framing;
 use crate::connector::Origin;
 use crate::error::{SendError, ServerError};
-use crate::handle::{Accepted, DRAINING, Mail, RUNNING, STOPPING, Shared};
+use crate::handle::{Accepted, DRAINING, Handle, Mail, RUNNING, STOPPING, Shared};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::session::{Core, Session, token};
+use crate::task::executor::Executor;
 
 mod connecting;
 mod receiving;
+mod tasks;
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -32,6 +34,7 @@ fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
 
 pub(crate) struct Shard<H: Handler> {
     core: Rc<RefCell<Core>>,
+    tasks: Rc<Executor>,
     handler: H,
     states: Vec<Option<H::State>>,
     acceptor: Option<Acceptor>,
@@ -55,7 +58,10 @@ impl<H: Handler> Shard<H> {
         let index = usize::from(core.shard);
         let mut core = core;
         core.delivery.server = Some(Arc::clone(&shared));
+        let tasks = Rc::clone(&core.tasks);
+        let _ = tasks.server.set(Handle { shared: Arc::clone(&shared) });
         Shard {
+            tasks,
             core: Rc::new(RefCell::new(core)),
             handler,
             states: Vec::new(),
@@ -75,7 +81,7 @@ impl<H: Handler> Shard<H> {
         let wait = {
             let core = self.core.borrow();
             match self.deadline() {
-                _ if core.connector.has_ended() || !core.may_wait() => Wait::Poll,
+                _ if core.connector.has_ended() || !core.may_wait() || core.has_tasks_to_run() => Wait::Poll,
                 _ if !core.to_pump.is_empty() && core.is_held_back() => Wait::For(HELD_BACK),
                 _ if !core.to_pump.is_empty() => Wait::Poll,
                 Some(deadline) => Wait::Until(deadline),
@@ -94,8 +100,10 @@ impl<H: Handler> Shard<H> {
             core.watch.now = core.driver.now();
         }
         self.turns += 1;
+        let _turning = self.tasks.enter();
         let mut busy = self.look_at_phase();
         busy |= self.read_mail();
+        self.tasks.take_mail();
         let to_pump = std::mem::take(&mut self.core.borrow_mut().to_pump);
         busy |= !to_pump.is_empty();
         for slot in to_pump {
@@ -110,6 +118,7 @@ impl<H: Handler> Shard<H> {
         // After what has come, so that what came in time is not said to be missing.
         busy |= self.look_at_due();
         busy |= self.look_at_attempts();
+        busy |= self.run_tasks();
         busy |= self.deliver();
         Ok(busy)
     }
@@ -123,7 +132,8 @@ impl<H: Handler> Shard<H> {
     /// The moment at which it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let core = self.core.borrow();
-        self.deadline.into_iter().chain(core.watch.earliest()).chain(core.connector.earliest()).min()
+        let (sessions, attempts) = (core.watch.earliest(), core.connector.earliest());
+        self.deadline.into_iter().chain(sessions).chain(attempts).chain(core.task_deadline()).min()
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -357,6 +367,7 @@ impl<H: Handler> Shard<H> {
                 if let Some(partner) = drained {
                     core.unblock(partner);
                 }
+                core.room_came(slot);
             }
         }
     }
@@ -374,6 +385,9 @@ impl<H: Handler> Shard<H> {
             if contained(|| handler.closed(id, state, &reason)).is_err() {
                 tracing::error!("the handler panicked when it was told that {id:?} had ended");
             }
+        }
+        if let Some(link) = &entry.link {
+            self.tasks.session_ended(link);
         }
         self.shared.stats().count_closed(reason);
         // With this its place is free: neither its socket nor its state is there any more.

@@ -25,9 +25,10 @@ impl<H: Handler> Shard<H> {
                 let spent = grown || entry.has_had_its_share(self.turns, &limits);
                 if entry.assembly.is_waiting() && !entry.is_held() && !spent {
                     drop(core);
-                    self.hand_over(slot, &packet);
+                    let (tasks, bytes) = (Rc::clone(&self.tasks), packet.len());
+                    tasks.lend(packet, |piece| self.hand_over(slot, piece));
                     // Only now, since it may hold the session.
-                    return self.core.borrow_mut().bytes_came(slot, packet.len());
+                    return self.core.borrow_mut().bytes_came(slot, bytes);
                 }
                 core.bytes_came(slot, packet.len());
                 let Some(entry) = core.entry(slot) else { return };

@@ -1,0 +1,63 @@
+//! What can go wrong with tasks.
+
+use std::fmt;
+
+/// Why a task was not spawned; it has been dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The shard has 1,048,576 tasks.
+    Full,
+    /// The session, or its shard, has ended.
+    Closed,
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SpawnError::Full => "the shard has too many tasks",
+            SpawnError::Closed => "the session is closed",
+        })
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+/// Why there is no answer of [offloaded](super::AsyncSession::offload) work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OffloadError {
+    /// As much work is waiting as may: it has not been begun.
+    Full,
+    /// It panicked.
+    Panicked,
+    /// A thread for it could not be started.
+    NoThread,
+    /// The server has ended: it has not been begun.
+    Closed,
+}
+
+impl fmt::Display for OffloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OffloadError::Full => "too much work is waiting already",
+            OffloadError::Panicked => "the work panicked",
+            OffloadError::NoThread => "no thread could be started for the work",
+            OffloadError::Closed => "the server has ended",
+        })
+    }
+}
+
+impl std::error::Error for OffloadError {}
+
+/// The time given was over before the future was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it took too long")
+    }
+}
+
+impl std::error::Error for Elapsed {}

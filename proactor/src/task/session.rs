@@ -1,0 +1,444 @@
+//! A session, as its task has it.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use overlapped::{Address, Time};
+
+use super::error::{Elapsed, OffloadError, SpawnError};
+use super::executor::{Executor, Owner, Polled};
+use super::link::{Link, Place};
+use super::remote::Remote;
+use super::timers::Sleep;
+use super::{TaskOutput, offload};
+use crate::close::CloseReason;
+use crate::error::SendError;
+use crate::handle::Handle;
+use crate::handler::Flow;
+use crate::session::{Session, SessionId};
+
+/// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's thread; [`remote`](AsyncSession::remote) is for others.
+///
+/// Clones are the same session. It can be kept: when the session has ended, its methods say so.
+///
+/// Every future that its methods return can be dropped at any time, as `select!` does: a packet that was not taken is the next one's.
+#[derive(Clone)]
+pub struct AsyncSession {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    session: Session,
+    link: Rc<Link>,
+    executor: Rc<Executor>,
+}
+
+impl AsyncSession {
+    /// A session has begun.
+    pub(super) fn begin(session: &Session) -> AsyncSession {
+        let link = Rc::<Link>::default();
+        let mut core = session.core.borrow_mut();
+        let executor = Rc::clone(&core.tasks);
+        if let Some(entry) = core.open(session.id) {
+            entry.link = Some(Rc::clone(&link));
+        }
+        AsyncSession { inner: Rc::new(Inner { session: session.clone(), link, executor }) }
+    }
+
+    /// Makes the session's future a task.
+    pub(super) fn run(&self, future: impl Future<Output: TaskOutput> + 'static) {
+        let session = self.clone();
+        let body = async move {
+            if let Some(error) = future.await.into_error() {
+                tracing::debug!("{:?}: {error}", session.inner.session);
+            }
+            session.finish();
+        };
+        if let Err(error) = self.spawn_owned(false, body) {
+            tracing::warn!("{:?} is refused: {error}", self.inner.session);
+            let mut core = self.inner.session.core.borrow_mut();
+            core.begin_close(self.id().slot, CloseReason::Limit);
+        }
+    }
+
+    /// The task has returned.
+    fn finish(&self) {
+        match self.link().has_peer_ended() {
+            true => self.end(CloseReason::ByPeer),
+            false => self.close(),
+        }
+    }
+
+    fn end(&self, reason: CloseReason) {
+        let mut core = self.inner.session.core.borrow_mut();
+        if core.open(self.id()).is_some() {
+            core.begin_close(self.id().slot, reason);
+        }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.inner.link
+    }
+
+    /// A packet has come: it goes to the task that waits for one, or is kept.
+    pub(super) fn hand_over(&self, packet: &[u8]) -> Flow {
+        let (link, executor) = (self.link(), &*self.inner.executor);
+        let readers = link.readers.len();
+        match executor.place_in_lent(packet) {
+            Some(range) if readers > 0 => *link.offered.borrow_mut() = Some(range),
+            _ => self.keep(packet),
+        }
+        for _ in 0..readers {
+            let Some(reader) = link.readers.pop() else { break };
+            reader.waker.wake();
+            if let Some(task) = reader.task
+                && let Polled::Panicked(Some(owner)) = executor.poll_now(task)
+            {
+                self.inner.session.core.borrow_mut().close_if_open(owner, CloseReason::Panic);
+            }
+            let untouched = link.offered.borrow().is_some()
+                || link.kept.borrow().as_ref().is_some_and(|kept| kept.len() == packet.len());
+            if !untouched {
+                break;
+            }
+        }
+        if link.offered.borrow_mut().take().is_some() {
+            self.keep(packet);
+        }
+        if link.kept.borrow().is_some() { Flow::Pause } else { Flow::Continue }
+    }
+
+    fn keep(&self, packet: &[u8]) {
+        let before = self.link().kept.borrow_mut().replace(Bytes::copy_from_slice(packet));
+        debug_assert!(before.is_none(), "a session that keeps a packet is paused");
+    }
+
+    /// Takes the packet that there is, if there is one.
+    fn take<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
+        let link = self.link();
+        let offered = link.offered.borrow_mut().take();
+        if let Some(range) = offered {
+            return Some(self.inner.executor.read_lent(range, |bytes| read(Given::Slice(bytes))));
+        }
+        let kept = link.kept.borrow_mut().take()?;
+        self.inner.session.resume();
+        Some(read(Given::Owned(kept)))
+    }
+
+    /// Takes a packet, or has the caller woken when there is one; `None` at the end.
+    fn poll_take<R>(
+        &self,
+        cx: &Context<'_>,
+        place: &mut Place<'_>,
+        read: &mut Option<impl FnOnce(Given<'_>) -> R>,
+    ) -> Poll<Option<R>> {
+        let link = self.link();
+        let here = link.offered.borrow().is_some() || link.kept.borrow().is_some();
+        if here && let Some(read) = read.take() {
+            return Poll::Ready(self.take(read));
+        }
+        if link.is_over() {
+            return Poll::Ready(None);
+        }
+        place.register(cx.waker(), self.inner.executor.current());
+        Poll::Pending
+    }
+
+    /// Reads up to so many bytes of the packet that there is, and keeps the rest of it; `false` if there is none.
+    #[cfg(feature = "tokio")]
+    pub(super) fn read_some(&self, most: usize, read: impl FnOnce(&[u8])) -> bool {
+        let link = self.link();
+        let offered = link.offered.borrow_mut().take();
+        if let Some(range) = offered {
+            let rest = self.inner.executor.read_lent(range, |bytes| {
+                let (now, rest) = bytes.split_at(most.min(bytes.len()));
+                read(now);
+                (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
+            });
+            // It is seen when the task has been polled, and the session paused.
+            *link.kept.borrow_mut() = rest;
+            return true;
+        }
+        let mut kept = link.kept.borrow_mut();
+        let Some(bytes) = kept.as_mut() else { return false };
+        read(&bytes.split_to(most.min(bytes.len())));
+        if bytes.is_empty() {
+            *kept = None;
+            drop(kept);
+            self.inner.session.resume();
+        }
+        true
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn wait_to_read(&self, cx: &Context<'_>) {
+        self.link().readers.register_stream(cx.waker(), self.inner.executor.current());
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn wait_to_write(&self, cx: &Context<'_>) {
+        self.link().senders.register_stream(cx.waker(), None);
+    }
+
+    /// Bytes that always fit while the outbox is below its high mark.
+    #[cfg(feature = "tokio")]
+    pub(super) fn most_at_once(&self) -> usize {
+        self.inner.session.core.borrow().limits.high()
+    }
+
+    /// Its name, for any thread.
+    pub fn id(&self) -> SessionId {
+        self.inner.session.id()
+    }
+
+    /// The address of its peer.
+    pub fn peer_addr(&self) -> &Address {
+        self.inner.session.peer_addr()
+    }
+
+    /// The session as a [`Handler`](crate::Handler) has it.
+    pub fn session(&self) -> &Session {
+        &self.inner.session
+    }
+
+    /// Waits for the next packet: what the server's [codec](crate::Builder::codec) found in a frame, in memory of its own. `None` at the end: the peer has ended its stream,
+    /// or the session is being closed. If several wait, the first of them gets it.
+    pub async fn next(&self) -> Option<Bytes> {
+        self.take_next(|given| given.into_bytes()).await
+    }
+
+    /// Waits for the next packet, and reads it where it lies: in the buffer into which the kernel put it, without a copy, if it came whole and at a
+    /// moment at which this was waiting. `None` at the end, as for [`next`](AsyncSession::next).
+    ///
+    /// ```
+    /// # use proactor::AsyncSession;
+    /// async fn sum(session: AsyncSession) {
+    ///     let mut sum = 0u64;
+    ///     while session.next_with(|packet| sum += packet.iter().map(|byte| u64::from(*byte)).sum::<u64>()).await.is_some() {}
+    /// }
+    /// ```
+    pub async fn next_with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.take_next(|given| read(given.as_slice())).await
+    }
+
+    async fn take_next<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
+        let mut place = self.link().readers.place();
+        let mut read = Some(read);
+        poll_fn(|cx| self.poll_take(cx, &mut place, &mut read)).await
+    }
+
+    /// Queues a packet, as [`Session::send`] does, once there is room: while more than half of the outbox's limit is queued it waits, until a quarter is. What is queued while a
+    /// batch of completions is handled leaves in one operation.
+    ///
+    /// # Errors
+    /// `Closed` if the session is closed, `Frame` if the codec has no frame for it, `Full` if it is more than the whole outbox may hold; nothing is queued then.
+    pub async fn send(&self, packet: impl AsRef<[u8]>) -> Result<(), SendError> {
+        let mut place = self.link().senders.place();
+        poll_fn(|cx| {
+            let sent = self.send_if_room(packet.as_ref());
+            if sent.is_none() {
+                place.register(cx.waker(), None);
+            }
+            sent.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// Queues a packet if what is queued is below the mark; `None`: not yet.
+    pub(super) fn send_if_room(&self, packet: &[u8]) -> Option<Result<(), SendError>> {
+        let (link, id) = (self.link(), self.id());
+        let mut core = self.inner.session.core.borrow_mut();
+        let high = core.limits.high();
+        let Some(entry) = core.open(id) else { return Some(Err(SendError::Closed)) };
+        let queued = entry.outbox.len();
+        if queued >= high {
+            link.full.set(true);
+        }
+        if link.full.get() {
+            return None;
+        }
+        let stamp = core.delivery.now();
+        match core.queue(id, packet, stamp) {
+            // It fits when more has been taken, if it ever does.
+            Err(SendError::Full) if queued > 0 => {
+                link.full.set(true);
+                None
+            }
+            result => Some(result),
+        }
+    }
+
+    /// Queues a packet now, whatever is queued already.
+    ///
+    /// # Errors
+    /// As for [`Session::send`].
+    pub fn try_send(&self, packet: impl AsRef<[u8]>) -> Result<(), SendError> {
+        self.inner.session.send(packet.as_ref())
+    }
+
+    /// Bytes queued or in flight to the peer.
+    pub fn queued(&self) -> usize {
+        self.inner.session.queued()
+    }
+
+    /// Waits until the session is being closed, and says why; or until the peer has ended its stream and all that came before is handed over
+    /// (`ByPeer`), when there may still be something to send to it.
+    pub async fn closed(&self) -> CloseReason {
+        let link = self.link();
+        let mut place = link.mourners.place();
+        poll_fn(|cx| {
+            if let Some(reason) = link.reason() {
+                return Poll::Ready(reason);
+            }
+            if link.has_peer_ended() {
+                return Poll::Ready(CloseReason::ByPeer);
+            }
+            place.register(cx.waker(), None);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends our stream behind what is queued, as [`Session::shutdown`] does: packets still come. When the peer has ended its stream too the session is closed.
+    pub fn shutdown(&self) {
+        self.inner.session.shutdown();
+    }
+
+    /// Sends what is queued, then closes. The task goes on until it returns.
+    pub fn close(&self) {
+        self.end(CloseReason::ByHandler);
+    }
+
+    /// Closes at once, by a reset, as [`Session::abort`] does.
+    pub fn abort(&self) {
+        self.inner.session.abort();
+    }
+
+    /// This moment on the shard's clock, which is virtual on a simulated network.
+    pub fn now(&self) -> Time {
+        self.inner.session.core.borrow().driver.now()
+    }
+
+    /// Waits for so long, on the shard's clock.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(self.now() + duration)
+    }
+
+    /// Waits for a moment of the shard's clock.
+    pub fn sleep_until(&self, at: Time) -> Sleep {
+        Sleep::new(Rc::clone(&self.inner.executor), at)
+    }
+
+    /// Waits for a future, but no longer than this; then it is dropped.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use proactor::AsyncSession;
+    /// async fn greet(session: AsyncSession) {
+    ///     if let Ok(Some(name)) = session.timeout(Duration::from_secs(5), session.next()).await {
+    ///         let _ = session.send(&name).await;
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The time is over.
+    pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+        let mut future = std::pin::pin!(future);
+        let mut sleep = std::pin::pin!(self.sleep(duration));
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            sleep.as_mut().poll(cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
+    /// Runs a future on this shard, beside the session's own task: until it is ready, or the session has ended, when it is dropped. If it panics the session is
+    /// closed.
+    ///
+    /// # Errors
+    /// `Closed` if the session has ended, `Full` if the shard has too many tasks.
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
+        self.spawn_owned(true, future)
+    }
+
+    /// Runs a future on this shard, however long the session lasts: until it is ready, or the shard ends. If it panics nothing else ends; the log says so.
+    ///
+    /// # Errors
+    /// `Closed` if the shard has ended, `Full` if it has too many tasks.
+    pub fn spawn_on_shard(&self, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
+        self.inner.executor.spawn(None, future)
+    }
+
+    fn spawn_owned(&self, tied: bool, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
+        let owner = Owner { id: self.id(), link: Rc::clone(&self.inner.link), tied };
+        self.inner.executor.spawn(Some(owner), future)
+    }
+
+    /// Tasks there are on this shard.
+    pub fn tasks_on_shard(&self) -> usize {
+        self.inner.executor.tasks()
+    }
+
+    /// Does work that blocks, on a thread beside the shards, and waits for the result. The server has
+    /// [so many](crate::Builder::offload_threads) threads for that, and at most 1,024 pieces of work wait for one. If the future is dropped the work is
+    /// done all the same, unless it has not been begun when the server ends; its result is dropped on that thread.
+    ///
+    /// On a simulated network the work is done at once, on this thread, so that a run stays the same.
+    ///
+    /// # Errors
+    /// `Full` if too much is waiting, `Panicked` if it did.
+    pub async fn offload<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, OffloadError> {
+        match self.inner.executor.offload.get() {
+            Some(threads) => threads.start(work)?.await,
+            None => offload::run(work),
+        }
+    }
+
+    /// The server, for any thread.
+    pub fn handle(&self) -> Handle {
+        self.inner.executor.server.get().expect("a shard that has sessions knows its server").clone()
+    }
+
+    /// This session, for any thread or runtime.
+    pub fn remote(&self) -> Remote {
+        Remote { handle: self.handle(), id: self.id() }
+    }
+}
+
+impl fmt::Debug for AsyncSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.session.fmt(f)
+    }
+}
+
+/// A packet, as it is given to the one that takes it.
+enum Given<'a> {
+    Slice(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl Given<'_> {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Given::Slice(bytes) => bytes,
+            Given::Owned(bytes) => bytes,
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Given::Slice(bytes) => Bytes::copy_from_slice(bytes),
+            Given::Owned(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The session as a stream of bytes: tokio's traits, by which protocols written for them run on it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::AsyncSession;
+use crate::close::CloseReason;
+use crate::error::SendError;
+
+/// What the session's packets and frames hold, without the bounds between them: for the codec [`Raw`](crate::codec::Raw), with which those are the bytes of the
+/// stream. A read takes what there is; what it has no room for is kept for the next.
+impl AsyncRead for AsyncSession {
+    fn poll_read(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if self.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
+            return Poll::Ready(Ok(()));
+        }
+        match self.link().reason() {
+            None if !self.link().has_peer_ended() => {
+                self.wait_to_read(cx);
+                Poll::Pending
+            }
+            Some(CloseReason::Reset) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// Writing waits while half of the outbox is queued, as [`send`](AsyncSession::send) does. There is nothing to flush: what is written leaves at the end of the shard's
+/// turn. To shut down is to end [our stream](AsyncSession::shutdown) behind what was written.
+impl AsyncWrite for AsyncSession {
+    fn poll_write(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let piece = &buf[..buf.len().min(self.most_at_once())];
+        match self.send_if_room(piece) {
+            Some(Ok(())) => Poll::Ready(Ok(piece.len())),
+            Some(Err(error)) => Poll::Ready(Err(self.io_error(error))),
+            None => {
+                self.wait_to_write(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut AsyncSession>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut AsyncSession>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdown();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncSession {
+    fn io_error(&self, error: SendError) -> io::Error {
+        let kind = match error {
+            SendError::Closed if self.link().reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,
+            SendError::Closed => io::ErrorKind::BrokenPipe,
+            SendError::Full => io::ErrorKind::StorageFull,
+            SendError::Frame(_) => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}

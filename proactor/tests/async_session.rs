@@ -1,0 +1,343 @@
+//! Sessions as async functions, with real sockets, on every backend of this system.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use overlapped::Backend;
+use proactor::codec::Lines;
+use proactor::task::TaskOutput;
+use proactor::{AsyncSession, Builder, CloseReason, SendError, Server, ServerError};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn on_each_backend(test: impl Fn(Builder)) {
+    let mut ran = 0;
+    for backend in Backend::of_this_system() {
+        let builder = || Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+        match builder().serve(|_| async {}) {
+            Ok(_) => test(builder()),
+            Err(error @ ServerError::Io(_)) => {
+                eprintln!("not on {backend}: {error}");
+                continue;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        ran += 1;
+    }
+    assert!(ran > 0);
+}
+
+fn serve<F, Fut>(builder: Builder, function: F) -> (Server, SocketAddr)
+where
+    F: FnMut(AsyncSession) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output: TaskOutput> + 'static,
+{
+    let server = builder.serve(function).unwrap();
+    let address = server.local_addrs()[0].ip().unwrap();
+    (server, address)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+async fn echo(session: AsyncSession) -> Result<(), SendError> {
+    while let Some(packet) = session.next().await {
+        session.send(&packet).await?;
+    }
+    Ok(())
+}
+
+fn expect(mut stream: &TcpStream, bytes: &[u8]) {
+    let mut back = vec![0; bytes.len()];
+    stream.read_exact(&mut back).unwrap();
+    assert!(back == bytes, "{:?} instead of {:?}", String::from_utf8_lossy(&back), String::from_utf8_lossy(bytes));
+}
+
+fn exchange(mut stream: &TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).unwrap();
+    expect(stream, bytes);
+}
+
+/// Sees the end of a connection that says nothing more.
+fn read_end(mut stream: &TcpStream) {
+    match stream.read(&mut [0; 64]) {
+        Ok(0) => {}
+        Ok(more) => panic!("{more} more bytes"),
+        Err(error) => assert!(
+            matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted),
+            "no end: {error}"
+        ),
+    }
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Bytes that repeat late.
+fn pattern(len: usize) -> Vec<u8> {
+    let mut state = 7_u32;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(len)
+    .collect()
+}
+
+#[test]
+fn every_packet_comes_back_and_the_end_of_the_stream_is_the_end() {
+    on_each_backend(|builder| {
+        let (server, address) = serve(builder.shards(2), echo);
+        let clients: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+        for round in 0..20 {
+            for (index, client) in clients.iter().enumerate() {
+                exchange(client, format!("{round} of {index}").as_bytes());
+            }
+        }
+        for client in &clients {
+            client.shutdown(Shutdown::Write).unwrap();
+            read_end(client);
+        }
+        wait_until("sessions are left", || server.handle().sessions() == 0);
+        assert_eq!(server.handle().stats().closed(CloseReason::ByPeer), 20);
+    });
+}
+
+#[test]
+fn packets_are_read_where_they_lie_or_owned_and_none_is_lost_between_the_two() {
+    on_each_backend(|builder| {
+        let (_server, address) = serve(builder.codec(Lines::new()), |session| async move {
+            let mut count = 0;
+            loop {
+                let line = match count % 3 {
+                    0 => session.next().await.map(|line| line.to_vec()),
+                    1 => session.next_with(|line| line.to_vec()).await,
+                    // One that is given up does not take the packet with it.
+                    _ => {
+                        let mut waits = 1;
+                        let mut line = std::pin::pin!(session.next());
+                        let first = std::future::poll_fn(|cx| match line.as_mut().poll(cx) {
+                            Poll::Ready(line) => Poll::Ready(Some(line)),
+                            Poll::Pending if waits == 0 => Poll::Ready(None),
+                            Poll::Pending => {
+                                waits -= 1;
+                                cx.waker().wake_by_ref();
+                                Poll::Pending
+                            }
+                        });
+                        match first.await {
+                            Some(line) => line.map(|line| line.to_vec()),
+                            None => session.next().await.map(|line| line.to_vec()),
+                        }
+                    }
+                };
+                let Some(line) = line else { return };
+                count += 1;
+                session.try_send(line).unwrap();
+            }
+        });
+        let mut client = connect(address);
+        let lines: Vec<String> = (0..2000).map(|index| format!("{}{index}\n", "x".repeat(index % 300))).collect();
+        let all = lines.concat();
+        // Cut where no line ends.
+        for piece in all.as_bytes().chunks(777) {
+            client.write_all(piece).unwrap();
+        }
+        expect(&client, all.as_bytes());
+    });
+}
+
+#[test]
+fn a_sender_waits_for_its_peer_and_never_has_more_queued_than_the_outbox_holds() {
+    on_each_backend(|builder| {
+        const OUTBOX: usize = 64 * 1024;
+        let most = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&most);
+        let bytes = pattern(16 << 20);
+        let sent = bytes.clone();
+        let (_server, address) = serve(builder.outbox_bytes(OUTBOX), move |session| {
+            let (seen, sent) = (Arc::clone(&seen), sent.clone());
+            async move {
+                for piece in sent.chunks(10_000) {
+                    session.send(piece).await?;
+                    seen.fetch_max(session.queued(), Ordering::Relaxed);
+                }
+                // More than the outbox can ever hold.
+                assert_eq!(session.send(vec![0; OUTBOX + 1]).await, Err(SendError::Full));
+                session.send(b"end").await
+            }
+        });
+        let client = connect(address);
+        wait_until("nothing is sent", || most.load(Ordering::Relaxed) >= OUTBOX / 2);
+        expect(&client, &bytes);
+        expect(&client, b"end");
+        read_end(&client);
+        let most = most.load(Ordering::Relaxed);
+        assert!(most < OUTBOX / 2 + 10_000, "{most}");
+    });
+}
+
+#[test]
+fn a_task_that_takes_no_packets_holds_up_its_peer_and_nobody_else() {
+    on_each_backend(|builder| {
+        let (go, gone) = tokio::sync::watch::channel(false);
+        let (_server, address) = serve(builder, move |session| {
+            let mut gone = gone.clone();
+            async move {
+                let first = session.next().await.unwrap_or_default();
+                if first.starts_with(b"wait") {
+                    gone.wait_for(|gone| *gone).await.unwrap();
+                }
+                session.send(&first).await?;
+                echo(session).await
+            }
+        });
+        let mut held = connect(address);
+        held.write_all(b"wait").unwrap();
+        let bytes = pattern(64 << 20);
+        held.set_nonblocking(true).unwrap();
+        // Until the windows of both are full: what the server keeps of it is one packet and what came before it stopped.
+        let mut accepted = 0;
+        let mut refused = Instant::now();
+        while accepted < bytes.len() && refused.elapsed() < Duration::from_millis(300) {
+            match held.write(&bytes[accepted..]) {
+                Ok(some) => {
+                    accepted += some;
+                    refused = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(5)),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(accepted < bytes.len(), "the server has taken everything");
+        exchange(&connect(address), b"someone else");
+        held.set_nonblocking(false).unwrap();
+        go.send(true).unwrap();
+        expect(&held, b"wait");
+        let reader = held.try_clone().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| held.write_all(&bytes[accepted..accepted + 100_000]).unwrap());
+            expect(&reader, &bytes[..accepted + 100_000]);
+        });
+    });
+}
+
+#[test]
+fn a_session_ends_from_either_side_and_its_task_learns_of_it() {
+    on_each_backend(|builder| {
+        let (ends, ended) = mpsc::channel();
+        let (server, address) = serve(builder, move |session| {
+            let ends = ends.clone();
+            async move {
+                match session.next().await.as_deref() {
+                    Some(b"close") => {
+                        session.try_send(b"last").unwrap();
+                        session.close();
+                        assert_eq!(session.try_send(b"more"), Err(SendError::Closed));
+                        assert_eq!(session.send(b"more").await, Err(SendError::Closed));
+                    }
+                    Some(b"return") => session.try_send(b"last").unwrap(),
+                    Some(b"wait") => {
+                        session.try_send(b"go").unwrap();
+                        // The peer may say no more and listen still.
+                        assert_eq!(session.next().await, None);
+                        assert_eq!(session.closed().await, CloseReason::ByPeer);
+                        session.send(b"afterwards").await.unwrap();
+                    }
+                    Some(b"stay") => {
+                        session.try_send(b"so I do").unwrap();
+                        assert_eq!(session.closed().await, CloseReason::Reset);
+                        assert_eq!(session.next().await, None);
+                    }
+                    other => panic!("{other:?}"),
+                }
+                ends.send(session.id()).unwrap();
+            }
+        });
+        let mut client = connect(address);
+        client.write_all(b"close").unwrap();
+        expect(&client, b"last");
+        read_end(&client);
+        drop(client);
+        ended.recv_timeout(PATIENCE).unwrap();
+        let mut client = connect(address);
+        client.write_all(b"wait").unwrap();
+        expect(&client, b"go");
+        client.shutdown(Shutdown::Write).unwrap();
+        expect(&client, b"afterwards");
+        read_end(&client);
+        ended.recv_timeout(PATIENCE).unwrap();
+        wait_until("sessions are left", || server.handle().sessions() == 0);
+        let stats = server.handle().stats();
+        assert_eq!((stats.closed(CloseReason::ByHandler), stats.closed(CloseReason::ByPeer)), (1, 1));
+        let mut client = connect(address);
+        client.write_all(b"return").unwrap();
+        expect(&client, b"last");
+        read_end(&client);
+        ended.recv_timeout(PATIENCE).unwrap();
+        let mut client = connect(address);
+        client.write_all(b"stay").unwrap();
+        expect(&client, b"so I do");
+        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        ended.recv_timeout(PATIENCE).unwrap();
+    });
+}
+
+#[test]
+fn a_panic_ends_its_own_session_and_no_other() {
+    on_each_backend(|builder| {
+        let (server, address) = serve(builder, |session| async move {
+            let own = session.clone();
+            while let Some(packet) = session.next().await {
+                match &packet[..] {
+                    b"panic" => panic!("asked to"),
+                    b"child" => own.spawn(async { panic!("asked to, in a child") }).unwrap(),
+                    b"stray" => own.spawn_on_shard(async { panic!("asked to, of no session") }).unwrap(),
+                    _ => session.send(&packet).await.unwrap(),
+                }
+            }
+        });
+        let other = connect(address);
+        exchange(&other, b"before");
+        for word in [&b"panic"[..], b"child"] {
+            let mut client = connect(address);
+            exchange(&client, b"fine");
+            client.write_all(word).unwrap();
+            read_end(&client);
+            exchange(&other, b"still here");
+        }
+        (&other).write_all(b"stray").unwrap();
+        wait_until("a panic is not counted", || server.handle().stats().closed(CloseReason::Panic) == 2);
+        thread::sleep(Duration::from_millis(20));
+        exchange(&other, b"and after that");
+    });
+}
+
+#[test]
+fn a_function_that_panics_before_there_is_a_future_ends_that_session() {
+    on_each_backend(|builder| {
+        let count = Arc::new(AtomicUsize::new(0));
+        let (_server, address) = serve(builder, move |session| {
+            assert!(count.fetch_add(1, Ordering::Relaxed) != 0, "the first");
+            echo(session)
+        });
+        read_end(&connect(address));
+        exchange(&connect(address), b"the second");
+    });
+}
