@@ -1,109 +1,25 @@
-//! Sessions as async functions, with real sockets, on every backend of this system.
+//! Sessions as async functions, with real sockets, on every backend of this system: packets, back-pressure, ends, panics.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{ErrorKind, Write};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use overlapped::Backend;
 use proactor::codec::Lines;
-use proactor::task::TaskOutput;
-use proactor::{AsyncSession, Builder, CloseReason, SendError, Server, ServerError};
+use proactor::{CloseReason, SendError};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+mod async_kit;
 
-fn on_each_backend(test: impl Fn(Builder)) {
-    let mut ran = 0;
-    for backend in Backend::of_this_system() {
-        let builder = || Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
-        match builder().serve(|_| async {}) {
-            Ok(_) => test(builder()),
-            Err(error @ ServerError::Io(_)) => {
-                eprintln!("not on {backend}: {error}");
-                continue;
-            }
-            Err(error) => panic!("{error}"),
-        }
-        ran += 1;
-    }
-    assert!(ran > 0);
-}
-
-fn serve<F, Fut>(builder: Builder, function: F) -> (Server, SocketAddr)
-where
-    F: FnMut(AsyncSession) -> Fut + Clone + Send + 'static,
-    Fut: Future<Output: TaskOutput> + 'static,
-{
-    let server = builder.serve(function).unwrap();
-    let address = server.local_addrs()[0].ip().unwrap();
-    (server, address)
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
-async fn echo(session: AsyncSession) -> Result<(), SendError> {
-    while let Some(packet) = session.next().await {
-        session.send(&packet).await?;
-    }
-    Ok(())
-}
-
-fn expect(mut stream: &TcpStream, bytes: &[u8]) {
-    let mut back = vec![0; bytes.len()];
-    stream.read_exact(&mut back).unwrap();
-    assert!(back == bytes, "{:?} instead of {:?}", String::from_utf8_lossy(&back), String::from_utf8_lossy(bytes));
-}
-
-fn exchange(mut stream: &TcpStream, bytes: &[u8]) {
-    stream.write_all(bytes).unwrap();
-    expect(stream, bytes);
-}
-
-/// Sees the end of a connection that says nothing more.
-fn read_end(mut stream: &TcpStream) {
-    match stream.read(&mut [0; 64]) {
-        Ok(0) => {}
-        Ok(more) => panic!("{more} more bytes"),
-        Err(error) => assert!(
-            matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted),
-            "no end: {error}"
-        ),
-    }
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < end, "{what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Bytes that repeat late.
-fn pattern(len: usize) -> Vec<u8> {
-    let mut state = 7_u32;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    })
-    .take(len)
-    .collect()
-}
+use async_kit::{PATIENCE, connect, echo, exchange, expect, on_each_backend, pattern, read_end, serve, wait_until};
 
 #[test]
 fn every_packet_comes_back_and_the_end_of_the_stream_is_the_end() {
     on_each_backend(|builder| {
         let (server, address) = serve(builder.shards(2), echo);
-        let clients: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+        let clients: Vec<_> = (0..20).map(|_| connect(address)).collect();
         for round in 0..20 {
             for (index, client) in clients.iter().enumerate() {
                 exchange(client, format!("{round} of {index}").as_bytes());

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# The example that serves HTTP with hyper, asked by programs that are not ours: curl, wrk and h2load, over HTTP/1.1 and HTTP/2, on the backend that is chosen
+# by itself and on poll. What is checked is that every request has the right answer; no times.
+#
+# Needs what the ordinary build needs, and curl, wrk and h2load (packages curl, wrk, nghttp2-client), installed if they are not there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+. ci/debian-rust.sh
+command -v curl > /dev/null || need_packages curl
+command -v wrk > /dev/null || need_packages wrk
+command -v h2load > /dev/null || need_packages nghttp2-client
+
+cargo build --locked -p proactor --example http
+server="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/http"
+
+work=$(mktemp -d)
+pid=
+cleanup() {
+    [[ -z $pid ]] || kill "$pid" 2> /dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+fail() {
+    printf '%s\n' "$*" >&2
+    cat "$work"/*.txt >&2
+    exit 1
+}
+
+# expect WHAT EXPECTED CURL-ARGUMENTS...
+expect() {
+    local what=$1 expected=$2 got
+    shift 2
+    got=$(curl -sS --max-time 30 "$@" -w '%{http_version} %{response_code}' 2> "$work/curl.txt") || fail "$what: curl failed"
+    [[ $got == "$expected" ]] || fail "$what: '$got' instead of '$expected'"
+    printf '  curl: %s\n' "$what"
+}
+
+# load NAME ARGUMENTS...: h2load, all of whose requests have to succeed.
+load() {
+    local name=$1 requests=20000
+    shift
+    timeout 120 h2load -n "$requests" "$@" "$url" > "$work/h2load.txt" || fail "h2load $name failed"
+    grep -q "requests: $requests total, $requests started, $requests done, $requests succeeded, 0 failed, 0 errored, 0 timeout" "$work/h2load.txt" \
+        || fail "h2load $name: not every request succeeded"
+    grep -q "status codes: $requests 2xx, 0 3xx, 0 4xx, 0 5xx" "$work/h2load.txt" || fail "h2load $name: not every answer was 200"
+    printf '  h2load: %s, %s requests\n' "$name" "$requests"
+}
+
+for backend in auto poll; do
+    printf '== %s\n' "$backend"
+    PROACTOR_BACKEND=$backend "$server" 127.0.0.1:0 > "$work/server.txt" 2>&1 &
+    pid=$!
+    for _ in $(seq 100); do
+        grep -q '^listening on ' "$work/server.txt" && break
+        kill -0 "$pid" 2> /dev/null || fail 'the server has not started'
+        sleep 0.1
+    done
+    url="http://$(sed -n 's/^listening on //p' "$work/server.txt")/"
+
+    expect 'HTTP/1.1' $'hello\n1.1 200' --http1.1 "$url"
+    expect 'HTTP/1.0' $'hello\n1 200' --http1.0 "$url"
+    expect 'HTTP/2' $'hello\n2 200' --http2-prior-knowledge "$url"
+    expect 'twice over one connection' $'hello\n1.1 200hello\n1.1 200' --http1.1 "$url" "$url"
+    expect 'not found' $'there is only /\n2 404' --http2-prior-knowledge "${url}none"
+    expect 'not allowed, with a body of a megabyte' $'GET is all there is\n1.1 405' --http1.1 -H 'Expect:' --data-binary @<(head -c 1000000 /dev/zero) "$url"
+
+    load 'HTTP/1.1' --h1 -c 20
+    load 'HTTP/2' -c 20 -m 20
+
+    timeout 60 wrk -t 1 -c 50 -d 2s "$url" > "$work/wrk.txt" || fail 'wrk failed'
+    if grep -E 'Non-2xx|Socket errors' "$work/wrk.txt" || ! grep -qE '^ +[1-9][0-9]* requests in' "$work/wrk.txt"; then
+        fail 'wrk: not every request succeeded'
+    fi
+    printf '  wrk:%s\n' "$(grep 'requests in' "$work/wrk.txt" | sed 's/ in.*//; s/^ */ /')"
+
+    kill -0 "$pid" 2> /dev/null || fail 'the server has ended'
+    kill "$pid"
+    wait "$pid" 2> /dev/null || true
+    pid=
+done
