@@ -23,12 +23,19 @@ use bytes::{Bytes, BytesMut};
 /// Between calls of `&mut self` methods of the value, for every `i < parts()`, the memory that `part(i)` names
 /// - is initialised, stays allocated and is not written to,
 /// - stays where it is when the value is moved (it must not lie inside the value itself),
-/// - and `parts` and `part` answer the same each time.
+/// - and `parts`, `part` and `each_part` answer the same each time.
 pub unsafe trait SendBuf: 'static {
     /// How many parts there are.
     fn parts(&self) -> usize;
     /// Where part `i` begins and how many bytes it has. Panics if `i` is not less than `parts()`.
     fn part(&self, i: usize) -> (*const u8, usize);
+    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a buffer that finds its next part faster than any by number.
+    fn each_part(&self, see: &mut dyn FnMut(*const u8, usize) -> bool) -> bool {
+        (0..self.parts()).all(|i| {
+            let (ptr, len) = self.part(i);
+            see(ptr, len)
+        })
+    }
 }
 
 /// Memory that can be received into: one part, or several that are filled one after the other (scatter).
@@ -44,12 +51,19 @@ pub unsafe trait SendBuf: 'static {
 /// Between other calls of `&mut self` methods of the value, for every `i < parts()`, the memory that `part_mut(i)` names
 /// - stays allocated and is neither read nor written by anyone else,
 /// - stays where it is when the value is moved (it must not lie inside the value itself),
-/// - and `parts` and `part_mut` answer the same each time.
+/// - and `parts`, `part_mut` and `each_part_mut` answer the same each time.
 pub unsafe trait RecvBuf: 'static {
     /// How many parts there are.
     fn parts(&self) -> usize;
     /// Where part `i` begins and how many bytes fit. Panics if `i` is not less than `parts()`.
     fn part_mut(&mut self, i: usize) -> (*mut u8, usize);
+    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a buffer that finds its next part faster than any by number.
+    fn each_part_mut(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) -> bool {
+        (0..self.parts()).all(|i| {
+            let (ptr, len) = self.part_mut(i);
+            see(ptr, len)
+        })
+    }
     /// Told how many bytes arrived in all, filled in the order of the parts.
     ///
     /// # Safety
@@ -162,6 +176,9 @@ macro_rules! sequences {
                 }
                 panic!("no such part");
             }
+            fn each_part(&self, see: &mut dyn FnMut(*const u8, usize) -> bool) -> bool {
+                self.iter().all(|buf| buf.each_part(see))
+            }
         }
         // SAFETY: as above.
         unsafe impl<$($generics)*> RecvBuf for $type where B: RecvBuf {
@@ -177,9 +194,16 @@ macro_rules! sequences {
                 }
                 panic!("no such part");
             }
+            fn each_part_mut(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) -> bool {
+                self.iter_mut().all(|buf| buf.each_part_mut(see))
+            }
             unsafe fn set_received(&mut self, mut bytes: usize) {
                 for buf in self.iter_mut() {
-                    let room: usize = (0..buf.parts()).map(|i| buf.part_mut(i).1).sum();
+                    let mut room = 0;
+                    buf.each_part_mut(&mut |_, len| {
+                        room += len;
+                        true
+                    });
                     let here = bytes.min(room);
                     // SAFETY: parts are filled in order, so these bytes of this element are initialised.
                     unsafe { buf.set_received(here) };
@@ -198,12 +222,16 @@ sequences! {
 /// Words of a buffer handle that fit without a box: two `Vec`s, or one `Bytes` and some.
 const INLINE_WORDS: usize = 6;
 
+/// Is shown a part; says whether it wants to see the next.
+type See<'a> = dyn FnMut(*mut u8, usize) -> bool + 'a;
+
 struct VTable {
     type_id: fn() -> TypeId,
     type_name: fn() -> &'static str,
     drop: unsafe fn(*mut u8),
     parts: unsafe fn(*const u8) -> usize,
     part: unsafe fn(*mut u8, usize) -> (*mut u8, usize),
+    each: unsafe fn(*mut u8, &mut See<'_>),
     set_received: unsafe fn(*mut u8, usize),
     boxed: bool,
 }
@@ -248,6 +276,10 @@ impl<B: SendBuf> SendTable<B> {
             let (ptr, len) = unsafe { value::<B>(p).part(i) };
             (ptr.cast_mut(), len)
         },
+        each: |p, see| {
+            // SAFETY: as above.
+            unsafe { value::<B>(p).each_part(&mut |ptr, len| see(ptr.cast_mut(), len)) };
+        },
         set_received: |_, _| {},
         boxed: boxed::<B>(),
     };
@@ -262,6 +294,10 @@ impl<B: RecvBuf> RecvTable<B> {
         parts: |p| unsafe { value_ref::<B>(p).parts() },
         // SAFETY: as above.
         part: |p, i| unsafe { value::<B>(p).part_mut(i) },
+        each: |p, see| {
+            // SAFETY: as above.
+            unsafe { value::<B>(p).each_part_mut(see) };
+        },
         // SAFETY: as above, and `AnyBuf::set_received` has the trait's condition.
         set_received: |p, n| unsafe { value::<B>(p).set_received(n) },
         boxed: boxed::<B>(),
@@ -334,9 +370,21 @@ impl AnyBuf {
         unsafe { (self.table.part)(place, i) }
     }
 
+    /// Shows `see` where each part begins and how many bytes it has, in order, until it says `false`.
+    pub(crate) fn each(&mut self, see: &mut See<'_>) {
+        let place = self.data.as_mut_ptr().cast();
+        // SAFETY: the table matches the value.
+        unsafe { (self.table.each)(place, see) }
+    }
+
     /// Bytes in all parts together.
     pub(crate) fn total(&mut self) -> u64 {
-        (0..self.parts()).map(|i| self.part(i).1 as u64).sum()
+        let mut total = 0;
+        self.each(&mut |_, len| {
+            total += len as u64;
+            true
+        });
+        total
     }
 
     /// # Safety
@@ -427,6 +475,25 @@ mod tests {
         }
         check::<2>(false);
         check::<3>(true);
+    }
+
+    #[test]
+    fn a_sequence_of_many_buffers_is_gone_through_once() {
+        struct Counted(Rc<std::cell::Cell<usize>>);
+        // SAFETY: the bytes are static.
+        unsafe impl SendBuf for Counted {
+            fn parts(&self) -> usize {
+                self.0.set(self.0.get() + 1);
+                1
+            }
+            fn part(&self, _: usize) -> (*const u8, usize) {
+                (b"ab".as_ptr(), 2)
+            }
+        }
+        let asked = Rc::new(std::cell::Cell::new(0));
+        let many: Vec<Counted> = (0..1000).map(|_| Counted(Rc::clone(&asked))).collect();
+        assert_eq!(AnyBuf::to_send(many).total(), 2000);
+        assert!(asked.get() <= 2000, "{asked:?}");
     }
 
     #[test]

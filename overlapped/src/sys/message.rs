@@ -62,11 +62,10 @@ impl Message {
     pub(super) fn gather(&mut self, buf: &mut AnyBuf, mut skip: u64) -> usize {
         self.parts.clear();
         let mut bytes = 0;
-        for i in 0..buf.parts() {
-            let (ptr, len) = buf.part(i);
+        buf.each(&mut |ptr, len| {
             if skip >= len as u64 {
                 skip -= len as u64;
-                continue;
+                return true;
             }
             let here = (len - skip as usize).min(MOST_BYTES - bytes);
             // SAFETY: within the part.
@@ -74,10 +73,8 @@ impl Message {
             self.parts.push(libc::iovec { iov_base, iov_len: here });
             skip = 0;
             bytes += here;
-            if self.parts.len() == MOST_PARTS || bytes == MOST_BYTES {
-                break;
-            }
-        }
+            self.parts.len() < MOST_PARTS && bytes < MOST_BYTES
+        });
         self.point();
         bytes
     }

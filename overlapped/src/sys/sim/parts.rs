@@ -12,19 +12,16 @@ impl Parts {
     /// The parts of `buf` from byte `skip` on. The buffer outlives the request that has them, and nobody else uses it meanwhile.
     pub(super) fn of(buf: &mut AnyBuf, mut skip: u64) -> Parts {
         let mut parts = Vec::new();
-        for i in 0..buf.parts() {
-            let (ptr, len) = buf.part(i);
+        buf.each(&mut |ptr, len| {
             if skip >= len as u64 {
                 skip -= len as u64;
-                continue;
+                return true;
             }
             // SAFETY: within the part.
             parts.push((unsafe { ptr.add(skip as usize) }, len - skip as usize));
             skip = 0;
-            if parts.len() == MOST_PARTS {
-                break;
-            }
-        }
+            parts.len() < MOST_PARTS
+        });
         Parts(parts)
     }
 

@@ -414,11 +414,10 @@ fn done(result: io::Result<()>) -> Happened {
 /// Names the parts of `buf` from byte `skip` on. At least one, which may be empty.
 fn gather(parts: &mut Vec<WSABUF>, buf: &mut AnyBuf, mut skip: u64) {
     let mut bytes = 0;
-    for i in 0..buf.parts() {
-        let (ptr, len) = buf.part(i);
+    buf.each(&mut |ptr, len| {
         if skip >= len as u64 {
             skip -= len as u64;
-            continue;
+            return true;
         }
         let here = (len - skip as usize).min(MOST_BYTES - bytes);
         // SAFETY: within the part.
@@ -426,10 +425,8 @@ fn gather(parts: &mut Vec<WSABUF>, buf: &mut AnyBuf, mut skip: u64) {
         parts.push(WSABUF { len: here as u32, buf: from });
         skip = 0;
         bytes += here;
-        if parts.len() == MOST_PARTS || bytes == MOST_BYTES {
-            break;
-        }
-    }
+        parts.len() < MOST_PARTS && bytes < MOST_BYTES
+    });
     if parts.is_empty() {
         parts.push(WSABUF { len: 0, buf: std::ptr::NonNull::dangling().as_ptr() });
     }
