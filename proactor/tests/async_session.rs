@@ -257,3 +257,34 @@ fn a_function_that_panics_before_there_is_a_future_ends_that_session() {
         exchange(&connect(address), b"the second");
     });
 }
+
+#[test]
+fn a_session_that_is_resumed_by_hand_loses_nothing() {
+    on_each_backend(|builder| {
+        let (_server, address) = serve(builder, |session| async move {
+            let own = session.clone();
+            session
+                .spawn(async move {
+                    for _ in 0..20 {
+                        own.session().resume();
+                        own.sleep(Duration::from_millis(1)).await;
+                    }
+                })
+                .unwrap();
+            // Packets gather meanwhile.
+            session.sleep(Duration::from_millis(100)).await;
+            echo(session).await
+        });
+        let client = connect(address);
+        let bytes = pattern(200_000);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for piece in bytes.chunks(5000) {
+                    (&client).write_all(piece).unwrap();
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            expect(&client, &bytes);
+        });
+    });
+}

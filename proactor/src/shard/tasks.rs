@@ -6,7 +6,7 @@ use super::Shard;
 use crate::close::CloseReason;
 use crate::handler::Handler;
 use crate::session::{Core, SessionId};
-use crate::task::executor::Polled;
+use crate::task::executor::{Polled, wake};
 
 /// Tasks polled in a turn; others wait for the next, so that those that always have something to do leave time for I/O.
 const MOST_POLLS: usize = 1024;
@@ -65,12 +65,12 @@ impl<H: Handler> Shard<H> {
         loop {
             let due = self.tasks.timers.borrow_mut().pop_due(now);
             let Some(waker) = due else { break };
-            waker.wake();
+            wake(waker);
         }
         // A waker may be one of the user's, which may do as it likes; so nothing is borrowed.
         let to_wake = std::mem::take(&mut self.core.borrow_mut().to_wake);
         for waker in to_wake {
-            waker.wake();
+            wake(waker);
         }
     }
 }

@@ -362,6 +362,13 @@ impl Executor {
     }
 }
 
+/// Wakes whom a waker of the user's may wake, and contains its panic.
+pub(crate) fn wake(waker: Waker) {
+    if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+        tracing::error!("a waker panicked");
+    }
+}
+
 /// Drops what a user wrote; says whether it did so without a panic.
 fn dropped(future: BoxedFuture) -> bool {
     let whole = catch_unwind(AssertUnwindSafe(|| drop(future))).is_ok();

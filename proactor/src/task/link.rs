@@ -1,7 +1,7 @@
 //! What a session's task and its shard have between them: who waits for what, and the packet that was not waited for.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::task::Waker;
 
@@ -120,8 +120,10 @@ pub(crate) struct Link {
     pub(crate) mourners: Waiters,
     /// A packet in the shard's lent buffer, while it is being handed over.
     pub(crate) offered: RefCell<Option<Range<usize>>>,
-    /// The packet that came when nobody waited for one. While there is one the session is paused, so there is never a second.
-    pub(crate) kept: RefCell<Option<Bytes>>,
+    /// What came when nobody waited for it. The session is paused then, so it is one packet, unless somebody resumes the session by hand.
+    pub(crate) kept: RefCell<VecDeque<Bytes>>,
+    /// How often something was taken.
+    pub(crate) taken: Cell<u64>,
     /// The outbox was over its high mark and has not been below the low one since.
     pub(crate) full: Cell<bool>,
     peer_ended: Cell<bool>,

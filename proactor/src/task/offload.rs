@@ -50,7 +50,10 @@ impl Shared {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                job();
+                // The work's own panic is its result; this is for a waker's.
+                if run(job).is_err() {
+                    tracing::error!("a waker panicked");
+                }
                 state = self.lock();
             } else if state.closed {
                 return;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use overlapped::{Address, Time};
 
 use super::error::{Elapsed, OffloadError, SpawnError};
-use super::executor::{Executor, Owner, Polled};
+use super::executor::{Executor, Owner, Polled, wake};
 use super::link::{Link, Place};
 use super::remote::Remote;
 use super::timers::Sleep;
@@ -87,34 +87,44 @@ impl AsyncSession {
     /// A packet has come: it goes to the task that waits for one, or is kept.
     pub(super) fn hand_over(&self, packet: &[u8]) -> Flow {
         let (link, executor) = (self.link(), &*self.inner.executor);
-        let readers = link.readers.len();
+        let (readers, taken) = (link.readers.len(), link.taken.get());
+        let offer = Offer(link);
         match executor.place_in_lent(packet) {
-            Some(range) if readers > 0 => *link.offered.borrow_mut() = Some(range),
+            Some(range) if readers > 0 && link.kept.borrow().is_empty() => *link.offered.borrow_mut() = Some(range),
             _ => self.keep(packet),
         }
         for _ in 0..readers {
             let Some(reader) = link.readers.pop() else { break };
-            reader.waker.wake();
+            wake(reader.waker);
             if let Some(task) = reader.task
                 && let Polled::Panicked(Some(owner)) = executor.poll_now(task)
             {
                 self.inner.session.core.borrow_mut().close_if_open(owner, CloseReason::Panic);
             }
-            let untouched = link.offered.borrow().is_some()
-                || link.kept.borrow().as_ref().is_some_and(|kept| kept.len() == packet.len());
-            if !untouched {
+            if link.taken.get() != taken {
                 break;
             }
         }
-        if link.offered.borrow_mut().take().is_some() {
+        if offer.withdraw() {
             self.keep(packet);
         }
-        if link.kept.borrow().is_some() { Flow::Pause } else { Flow::Continue }
+        if link.kept.borrow().is_empty() { Flow::Continue } else { Flow::Pause }
     }
 
     fn keep(&self, packet: &[u8]) {
-        let before = self.link().kept.borrow_mut().replace(Bytes::copy_from_slice(packet));
-        debug_assert!(before.is_none(), "a session that keeps a packet is paused");
+        self.link().kept.borrow_mut().push_back(Bytes::copy_from_slice(packet));
+    }
+
+    /// Something was taken; if nothing is left, and the session was paused for it, it goes on.
+    fn count_taken(&self) {
+        let link = self.link();
+        link.taken.set(link.taken.get() + 1);
+        if link.kept.borrow().is_empty() {
+            let paused = self.inner.session.core.borrow_mut().open(self.id()).is_some_and(|entry| entry.paused);
+            if paused {
+                self.inner.session.resume();
+            }
+        }
     }
 
     /// Takes the packet that there is, if there is one.
@@ -122,10 +132,11 @@ impl AsyncSession {
         let link = self.link();
         let offered = link.offered.borrow_mut().take();
         if let Some(range) = offered {
+            link.taken.set(link.taken.get() + 1);
             return Some(self.inner.executor.read_lent(range, |bytes| read(Given::Slice(bytes))));
         }
-        let kept = link.kept.borrow_mut().take()?;
-        self.inner.session.resume();
+        let kept = link.kept.borrow_mut().pop_front()?;
+        self.count_taken();
         Some(read(Given::Owned(kept)))
     }
 
@@ -137,7 +148,7 @@ impl AsyncSession {
         read: &mut Option<impl FnOnce(Given<'_>) -> R>,
     ) -> Poll<Option<R>> {
         let link = self.link();
-        let here = link.offered.borrow().is_some() || link.kept.borrow().is_some();
+        let here = link.offered.borrow().is_some() || !link.kept.borrow().is_empty();
         if here && let Some(read) = read.take() {
             return Poll::Ready(self.take(read));
         }
@@ -160,17 +171,18 @@ impl AsyncSession {
                 (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
             });
             // It is seen when the task has been polled, and the session paused.
-            *link.kept.borrow_mut() = rest;
+            link.kept.borrow_mut().extend(rest);
+            link.taken.set(link.taken.get() + 1);
             return true;
         }
         let mut kept = link.kept.borrow_mut();
-        let Some(bytes) = kept.as_mut() else { return false };
+        let Some(bytes) = kept.front_mut() else { return false };
         read(&bytes.split_to(most.min(bytes.len())));
         if bytes.is_empty() {
-            *kept = None;
-            drop(kept);
-            self.inner.session.resume();
+            kept.pop_front();
         }
+        drop(kept);
+        self.count_taken();
         true
     }
 
@@ -200,7 +212,7 @@ impl AsyncSession {
         self.inner.session.peer_addr()
     }
 
-    /// The session as a [`Handler`](crate::Handler) has it.
+    /// The session as a [`Handler`](crate::Handler) has it: for groups, pairs, outbound connections. Whether it is paused is for the task to bring about, by taking packets or not.
     pub fn session(&self) -> &Session {
         &self.inner.session
     }
@@ -418,6 +430,22 @@ impl AsyncSession {
 impl fmt::Debug for AsyncSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.session.fmt(f)
+    }
+}
+
+/// A packet in the lent buffer is offered for no longer than this is there, for the buffer is lent to others after that.
+struct Offer<'l>(&'l Link);
+
+impl Offer<'_> {
+    /// Says whether nobody took it.
+    fn withdraw(&self) -> bool {
+        self.0.offered.borrow_mut().take().is_some()
+    }
+}
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
     }
 }
 
