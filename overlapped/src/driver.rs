@@ -76,6 +76,9 @@ impl Default for DriverConfig {
     }
 }
 
+/// Datagrams are received into pooled buffers of so many bytes or more: the kernel may put an address before them.
+const LEAST_DATAGRAM_BUFFER: u32 = 256;
+
 /// How long a turn may wait for something to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -342,6 +345,11 @@ impl Driver {
         let entry = &mut self.sockets[index];
         if let Some(direction) = op.0.direction() {
             op.0.check_role(entry.role)?;
+            let bytes = self.pool.config().buffer_bytes;
+            if matches!(op.0, Start::RecvFromMulti { .. }) && bytes < LEAST_DATAGRAM_BUFFER {
+                let why = format!("pooled buffers of {bytes} bytes: datagrams need {LEAST_DATAGRAM_BUFFER}");
+                return Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
+            }
             if entry.queue(direction).len() >= self.queue_limit {
                 let why = format!("{} operations are waiting on this socket", self.queue_limit);
                 return Err(Error::new(action, ErrorKind::LimitReached).because(why));

@@ -364,7 +364,7 @@ impl Op {
 
     /// Receives datagrams into the driver's pooled buffers until it fails or is cancelled. Each comes as an [`Outcome::Datagram`] with
     /// [`Completion::more`] set; in place of one that is larger than a pooled buffer (on io_uring less 144 bytes) comes an error of kind `Truncated`,
-    /// also with `more` set. An empty pool is back-pressure: datagrams then wait in the socket's own buffer, as far as that goes.
+    /// also with `more` set. Pooled buffers of less than 256 bytes are an invalid argument. An empty pool is back-pressure: datagrams then wait in the socket's own buffer, as far as that goes.
     pub fn recv_from_multi(socket: SocketId) -> Op {
         Op(Start::RecvFromMulti { socket })
     }

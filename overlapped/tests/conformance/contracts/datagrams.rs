@@ -27,6 +27,7 @@ rules! {
     a_closed_port_at_the_other_end_does_not_kill_the_socket: "it has no datagrams",
     cancelling_and_closing_end_each_once: "it has no datagrams",
     what_is_not_for_this_kind_of_socket_is_refused: "it has no datagrams",
+    pooled_buffers_that_are_too_small_for_datagrams_are_refused: "it has no datagrams",
     dropping_a_driver_with_datagrams_in_flight_ends: "it has no datagrams",
     an_address_in_use_is_in_use: "it has no datagrams",
 }
@@ -431,6 +432,17 @@ fn cancelling_and_closing_end_each_once(on: &On) {
         assert_eq!(bench.kind_of(recv), ErrorKind::Cancelled);
     }
     assert!(bench.seen.is_empty(), "{:?}", bench.seen);
+    bench.finish();
+}
+
+fn pooled_buffers_that_are_too_small_for_datagrams_are_refused(on: &On) {
+    let pool = PoolConfig { buffers: 2, buffer_bytes: 128 };
+    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let (socket, _) = datagram(&mut bench);
+    let refused = bench.driver.submit(Op::recv_from_multi(socket), 0).unwrap_err();
+    assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);
+    assert!(refused.error.to_string().contains("128 bytes"), "{}", refused.error);
+    bench.close(socket);
     bench.finish();
 }
 
