@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -286,5 +286,44 @@ fn a_session_that_is_resumed_by_hand_loses_nothing() {
             });
             expect(&client, &bytes);
         });
+    });
+}
+
+/// As no waker should be.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Panics>) {
+        panic!("asked to, when woken");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody_and_costs_no_packet() {
+    on_each_backend(|builder| {
+        let (_server, address) = serve(builder, |session| async move {
+            {
+                let waker = Waker::from(Arc::new(Panics));
+                let mut cx = Context::from_waker(&waker);
+                let mut next = std::pin::pin!(session.next());
+                let mut closed = std::pin::pin!(session.closed());
+                assert!(next.as_mut().poll(&mut cx).is_pending());
+                assert!(closed.as_mut().poll(&mut cx).is_pending());
+                session.send(b"ready").await?;
+                session.sleep(Duration::from_millis(50)).await;
+            }
+            echo(session).await
+        });
+        let clients: Vec<_> = (0..3).map(|_| connect(address)).collect();
+        for client in &clients {
+            expect(client, b"ready");
+        }
+        // The first is woken by its end, the others by a packet, and by a packet after that.
+        clients[0].shutdown(Shutdown::Write).unwrap();
+        read_end(&clients[0]);
+        for client in &clients[1..] {
+            exchange(client, b"the packet");
+            exchange(client, b"another");
+        }
     });
 }
