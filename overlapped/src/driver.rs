@@ -16,6 +16,7 @@
 mod closing;
 mod dropping;
 mod events;
+mod handing_over;
 mod slots;
 mod sockets;
 mod timers;
@@ -27,13 +28,13 @@ use std::time::Duration;
 
 use crate::address::{self, Address, AddressError};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
+use crate::op::{Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
 use crate::report::{Backend, Report};
-use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Request, Stream, StreamOptions, WakeHandle};
+use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
-use slots::{CloseStep, MOST_SLOTS, NONE, Slots, Stage, What};
+use slots::{MOST_SLOTS, NONE, Slots, Stage, What};
 use sockets::Sockets;
 use timers::Timers;
 
@@ -599,96 +600,6 @@ impl Driver {
             if let Some(slot) = self.slots.find(id).filter(|slot| self.slots[*slot].stage == Stage::Parked) {
                 self.begin(slot);
             }
-        }
-    }
-
-    /// Hands starts and cancels to the backend, as far as it has room.
-    fn flush(&mut self) -> Result<(), Error> {
-        while let Some(&slot) = self.listed.front() {
-            if !self.backend.has_room()? {
-                break;
-            }
-            self.listed.pop_front();
-            self.slots[slot].listed = false;
-            match self.slots[slot].stage {
-                Stage::Submitting => self.hand_over(slot),
-                Stage::Kernel if self.slots[slot].cancelled => self.backend.cancel(self.slots.id(slot)),
-                // It was cancelled, or has ended, since.
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn hand_over(&mut self, slot: u32) {
-        let id = self.slots.id(slot);
-        let entry = &mut self.slots[slot];
-        let index = entry.socket;
-        let socket = &mut self.sockets[index];
-        entry.stage = Stage::Kernel;
-        if let What::Close { step: CloseStep::Closing, mode } = entry.what {
-            let handle = socket.handle.take().expect("a socket is closed once");
-            if mode == CloseMode::Abort {
-                handle.reset_on_close();
-            }
-            return self.backend.start(id, index, Request::Close { handle });
-        }
-        let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
-        let buf = entry.buf.as_mut();
-        let request = match &entry.what {
-            What::Accept { multi } => Request::Accept { handle, multi: *multi },
-            What::Connect { address } => Request::Connect { handle, address },
-            What::Recv { flags } if socket.role == Role::Datagram => {
-                Request::RecvFrom { handle, buf: buf.expect("a receive owns a buffer"), flags: *flags }
-            }
-            What::Recv { flags } => {
-                let buf = buf.expect("a receive owns a buffer");
-                Request::Recv { handle, buf, skip: entry.progress, flags: *flags }
-            }
-            What::RecvMulti => Request::RecvPooled { handle },
-            What::RecvFrom { flags } => {
-                Request::RecvFrom { handle, buf: buf.expect("a receive owns a buffer"), flags: *flags }
-            }
-            What::RecvFromMulti => Request::RecvFromPooled { handle },
-            What::Send { flags } => {
-                let buf = buf.expect("a send owns a buffer");
-                Request::Send { handle, buf, skip: entry.progress, flags: *flags }
-            }
-            What::SendTo { address } => Request::SendTo { handle, buf: buf.expect("a send owns a buffer"), address },
-            What::Shutdown { how } => Request::Shutdown { handle, how: *how },
-            What::Close { step: CloseStep::ShuttingDown, .. } => {
-                Request::Shutdown { handle, how: crate::op::ShutdownHow::Send }
-            }
-            What::Close { .. } => Request::Discard { handle },
-            What::Timer => unreachable!("timers are not the backend's"),
-        };
-        self.backend.start(id, index, request);
-    }
-}
-
-impl What {
-    fn action(&self) -> Action {
-        match self {
-            What::Accept { .. } => Action::Accept,
-            What::Connect { .. } => Action::Connect,
-            What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => Action::Receive,
-            What::Send { .. } | What::SendTo { .. } => Action::Send,
-            What::Shutdown { .. } => Action::Shutdown,
-            What::Close { .. } => Action::Close,
-            What::Timer => Action::Timer,
-        }
-    }
-
-    /// The queue it stands in.
-    fn direction(&self) -> Option<Direction> {
-        match self {
-            What::Accept { .. } | What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => {
-                Some(Direction::Receive)
-            }
-            What::Connect { .. } | What::Send { .. } | What::SendTo { .. } | What::Shutdown { .. } => {
-                Some(Direction::Send)
-            }
-            What::Close { .. } | What::Timer => None,
         }
     }
 }

@@ -1,9 +1,7 @@
 //! A packet that its task reads in place costs no allocation once a session has warmed up, and one in memory of its own costs that memory.
 
-#![allow(unsafe_code, reason = "an allocator that counts")]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc;
@@ -13,32 +11,7 @@ use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::{Codec, LengthPrefixed};
 use proactor::{AsyncSession, Server};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(memory, layout, bytes) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 const WARM: usize = 1_000;
 const PACKETS: usize = 4_000;
@@ -53,8 +26,8 @@ async fn count(session: AsyncSession, owned: bool, counts: mpsc::Sender<u64>) {
         };
         sent.unwrap().unwrap();
         match packet {
-            WARM => before = ALLOCATIONS.get(),
-            PACKETS => counts.send(ALLOCATIONS.get() - before).unwrap(),
+            WARM => before = allocations(),
+            PACKETS => counts.send(allocations() - before).unwrap(),
             _ => {}
         }
     }

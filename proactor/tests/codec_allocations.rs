@@ -1,9 +1,7 @@
 //! Packets whose frames lie within one receive buffer cost no allocation, once a session has warmed up.
 
-#![allow(unsafe_code, reason = "an allocator that counts")]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
@@ -13,32 +11,7 @@ use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
 use proactor::{Flow, Handler, Server, Session};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(memory, layout, bytes) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 const WARM: usize = 1_000;
 const PACKETS: usize = 4_000;
@@ -55,8 +28,8 @@ impl Handler for Echo {
     fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
         *packets += 1;
         match *packets {
-            WARM => *before = ALLOCATIONS.get(),
-            PACKETS => self.0.send(ALLOCATIONS.get() - *before).unwrap(),
+            WARM => *before = allocations(),
+            PACKETS => self.0.send(allocations() - *before).unwrap(),
             _ => {}
         }
         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)

@@ -1,9 +1,7 @@
 //! A broadcast, and what its delivery costs a shard, allocate nothing once a group has warmed up: what there is is used again.
 
-#![allow(unsafe_code, reason = "an allocator that counts")]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
@@ -12,32 +10,7 @@ use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::LengthPrefixed;
 use proactor::{Flow, Group, Handler, Server, Session};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(memory, layout, bytes) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 const MEMBERS: usize = 20;
 const WARM: usize = 3_000;
@@ -60,8 +33,8 @@ impl Handler for Chat {
     fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
         *packets += 1;
         match *packets {
-            WARM => *before = ALLOCATIONS.get(),
-            PACKETS => self.counts.send(ALLOCATIONS.get() - *before).unwrap(),
+            WARM => *before = allocations(),
+            PACKETS => self.counts.send(allocations() - *before).unwrap(),
             _ => {}
         }
         self.room.broadcast(packet).unwrap();

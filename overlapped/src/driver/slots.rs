@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::buf::AnyBuf;
-use crate::op::{CloseMode, Flags, OpId, ShutdownHow};
+use crate::error::Action;
+use crate::op::{CloseMode, Direction, Flags, OpId, ShutdownHow};
 use crate::time::Time;
 
 /// No slot.
@@ -40,6 +41,33 @@ pub(super) enum What {
     Shutdown { how: ShutdownHow },
     Close { mode: CloseMode, step: CloseStep },
     Timer,
+}
+
+impl What {
+    pub(super) fn action(&self) -> Action {
+        match self {
+            What::Accept { .. } => Action::Accept,
+            What::Connect { .. } => Action::Connect,
+            What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => Action::Receive,
+            What::Send { .. } | What::SendTo { .. } => Action::Send,
+            What::Shutdown { .. } => Action::Shutdown,
+            What::Close { .. } => Action::Close,
+            What::Timer => Action::Timer,
+        }
+    }
+
+    /// The queue it stands in.
+    pub(super) fn direction(&self) -> Option<Direction> {
+        match self {
+            What::Accept { .. } | What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => {
+                Some(Direction::Receive)
+            }
+            What::Connect { .. } | What::Send { .. } | What::SendTo { .. } | What::Shutdown { .. } => {
+                Some(Direction::Send)
+            }
+            What::Close { .. } | What::Timer => None,
+        }
+    }
 }
 
 /// How far a close has come.

@@ -1,7 +1,6 @@
 //! What the tests of async sessions share: a server on each backend, and a client of the standard library.
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
