@@ -316,6 +316,16 @@ impl Core {
         }
     }
 
+    /// Of what is queued for a session, what its groups' logs have let go of is dropped.
+    pub(crate) fn skip_lost(&mut self, slot: u32) {
+        let Some(id) = self.id(slot) else { return };
+        let Some(entry) = self.entries[slot as usize].as_mut() else { return };
+        let before = entry.outbox.dropped();
+        entry.outbox.skip_lost(id, &self.delivery.rooms);
+        let dropped = entry.outbox.dropped() - before;
+        self.delivery.count_dropped(dropped);
+    }
+
     /// A session has taken what there was of its groups: they may be able to let go of it.
     pub(crate) fn caught_up(&mut self, slot: u32) {
         let Delivery { rooms, to_trim, .. } = &mut self.delivery;

@@ -395,6 +395,8 @@ impl Core {
 
     /// Sends all that is queued, whatever is in flight.
     fn flush(&mut self, slot: u32) {
+        // It is counted as queued until then, and would be waited for in vain.
+        self.skip_lost(slot);
         while self.entry(slot).is_some_and(|entry| entry.outbox.has_queued()) {
             self.send_upto(slot, u64::MAX);
         }

@@ -155,3 +155,59 @@ fn the_same_seed_gives_the_same_run() {
     assert!(first == again);
     assert_ne!(first.1, other.1);
 }
+
+/// Takes nothing of what is said.
+#[derive(Clone)]
+struct Listen(Group);
+
+impl Handler for Listen {
+    type State = ();
+    fn connected(&mut self, session: &Session) {
+        session.join(&self.0).unwrap();
+    }
+    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_member_of_which_the_log_has_let_go_can_be_closed_in_order() {
+    let network = Network::new(1);
+    let group = Group::new();
+    let builder = Server::builder().bind("10.0.0.1:7777").shards(1).outbox_bytes(64 * 1024);
+    let builder = builder.slow_consumer(SlowConsumer::DropOldest);
+    let mut server = builder.simulate(&network, Listen(group.clone())).unwrap();
+    let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+    let mut driver = Driver::new(config).unwrap();
+    let address = server.local_addrs()[0].clone();
+    for _ in 0..3 {
+        let socket = driver.socket(&address).unwrap();
+        driver.submit(Op::connect(socket, &address), 0).unwrap();
+    }
+    let all_in = server.run(|_| {
+        driver.turn(Wait::Poll).unwrap();
+        group.len() == 3
+    });
+    assert!(all_in.unwrap());
+    // Nobody reads, so that a send is under way to each, and they are behind in what came after it.
+    let mut rounds = 0;
+    while server.handle().stats().dropped == 0 {
+        rounds += 1;
+        assert!(rounds < 10_000, "somebody takes it");
+        group.broadcast(&[1; 4 * 1024]).unwrap();
+        for _ in 0..5 {
+            server.turn().unwrap();
+        }
+    }
+    // More than a log holds comes before the shard looks again, and the first of them to go makes it see that.
+    for _ in 0..100 {
+        group.broadcast(&[2; 16 * 1024]).unwrap();
+    }
+    server.handle().drain(std::time::Duration::from_secs(1));
+    let ended = server.run(|server| {
+        driver.turn(Wait::Poll).unwrap();
+        server.has_ended()
+    });
+    assert!(ended.unwrap());
+    assert!(group.is_empty());
+}
