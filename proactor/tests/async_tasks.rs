@@ -419,6 +419,24 @@ fn as_a_stream_of_tokio_it_carries_everything_both_ways_at_once() {
 }
 
 #[test]
+fn an_empty_packet_is_not_the_end_of_the_stream() {
+    on_each_backend(|builder| {
+        let (_server, address) = serve(builder.codec(Lines::new()), |mut session: AsyncSession| async move {
+            let mut all = String::new();
+            session.read_to_string(&mut all).await.unwrap();
+            session.send(&all).await
+        });
+        let mut client = connect(address);
+        client.write_all(b"one\n\n").unwrap();
+        // Those that come while it waits, and those that come while it does not.
+        thread::sleep(Duration::from_millis(20));
+        client.write_all(b"\ntwo\n\nthree\n").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        expect(&client, b"onetwothree\n");
+    });
+}
+
+#[test]
 fn a_task_that_is_always_ready_leaves_time_for_others() {
     on_each_backend(|builder| {
         let (_server, address) = serve(builder, |session| async move {

@@ -17,8 +17,12 @@ impl AsyncRead for AsyncSession {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        if self.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
-            return Poll::Ready(Ok(()));
+        let before = buf.filled().len();
+        while self.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
+            // Of an empty packet there is nothing to read, and to say so would be to say that the stream has ended.
+            if buf.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
         }
         match self.link().reason() {
             None if !self.link().has_peer_ended() => {
