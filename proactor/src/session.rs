@@ -279,8 +279,20 @@ impl Core {
         self.entry(id.slot).filter(|entry| entry.generation == id.generation && entry.reason.is_none())
     }
 
-    /// Queues the frame of a packet, of which others were issued before up to `stamp`.
+    /// Queues the frame of a packet, of which others were issued before up to `stamp`. If there is no room for it, the session is met by the policy.
     pub(crate) fn queue(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
+        let queued = self.queue_if_room(id, packet, stamp);
+        if matches!(queued, Err(SendError::Full))
+            && self.limits.slow == SlowConsumer::Close
+            && self.open(id).is_some_and(|entry| entry.partner.is_none())
+        {
+            self.begin_close(id.slot, CloseReason::TooSlow);
+        }
+        queued
+    }
+
+    /// As [`queue`](Core::queue), for one who waits until there is room.
+    pub(crate) fn queue_if_room(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
         let (limit, high, slow) = (self.limits.outbox, self.limits.high(), self.limits.slow);
         let spare = &mut self.spare;
         let entry = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut);
@@ -304,13 +316,7 @@ impl Core {
             self.delivery.make_room(&mut entry.outbox, id, frame.len(), limit);
         }
         let by_packet = slow == SlowConsumer::DropOldest;
-        let pushed = entry.outbox.push(frame, stamp, limit, by_packet, || spare.pop().unwrap_or_default());
-        if let Err(error) = pushed {
-            if slow == SlowConsumer::Close {
-                self.begin_close(id.slot, CloseReason::TooSlow);
-            }
-            return Err(error);
-        }
+        entry.outbox.push(frame, stamp, limit, by_packet, || spare.pop().unwrap_or_default())?;
         let is_high = entry.outbox.len() >= high;
         let throttle = slow == SlowConsumer::PauseReading
             && is_high

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use proactor::codec::Lines;
 use proactor::task::{Elapsed, OffloadError, Remote, SpawnError};
-use proactor::{AsyncSession, CloseReason};
+use proactor::{AsyncSession, CloseReason, SlowConsumer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 mod async_kit;
@@ -434,6 +434,26 @@ fn an_empty_packet_is_not_the_end_of_the_stream() {
         client.shutdown(Shutdown::Write).unwrap();
         expect(&client, b"onetwothree\n");
     });
+}
+
+#[test]
+fn a_packet_that_has_no_room_yet_waits_whatever_the_policy_for_slow_consumers() {
+    for policy in [SlowConsumer::PauseReading, SlowConsumer::Close] {
+        on_each_backend(|builder| {
+            let builder = builder.outbox_bytes(64 * 1024).slow_consumer(policy);
+            let (server, address) = serve(builder, |session| async move {
+                session.send(&pattern(31 * 1024)).await?;
+                session.send(&pattern(40 * 1024)).await
+            });
+            let client = connect(address);
+            expect(&client, &pattern(31 * 1024));
+            expect(&client, &pattern(40 * 1024));
+            read_end(&client);
+            drop(client);
+            wait_until("sessions are left", || server.handle().sessions() == 0);
+            assert_eq!(server.handle().stats().closed(CloseReason::TooSlow), 0);
+        });
+    }
 }
 
 #[test]

@@ -274,7 +274,7 @@ impl AsyncSession {
             return None;
         }
         let stamp = core.delivery.now();
-        match core.queue(id, packet, stamp) {
+        match core.queue_if_room(id, packet, stamp) {
             // It fits when more has been taken, if it ever does.
             Err(SendError::Full) if queued > 0 => {
                 link.full.set(true);
