@@ -436,6 +436,24 @@ fn an_empty_packet_is_not_the_end_of_the_stream() {
     });
 }
 
+/// Whoever reads to the end must not take a stream that was cut for a whole one.
+#[test]
+fn a_stream_that_was_cut_is_no_end_of_the_stream() {
+    on_each_backend(|builder| {
+        let (told, tells) = mpsc::channel();
+        let (_server, address) = serve(builder.codec(Lines::new().max_line(10)), move |mut session: AsyncSession| {
+            let told = told.clone();
+            async move {
+                let mut all = String::new();
+                told.send(session.read_to_string(&mut all).await.map_err(|error| error.kind())).unwrap();
+            }
+        });
+        let mut client = connect(address);
+        client.write_all(b"one\nand one that is too long\n").unwrap();
+        assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), Err(std::io::ErrorKind::ConnectionAborted));
+    });
+}
+
 #[test]
 fn a_packet_that_has_no_room_yet_waits_whatever_the_policy_for_slow_consumers() {
     for policy in [SlowConsumer::PauseReading, SlowConsumer::Close] {

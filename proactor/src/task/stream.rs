@@ -11,7 +11,8 @@ use crate::close::CloseReason;
 use crate::error::SendError;
 
 /// What the session's packets and frames hold, without the bounds between them: for the codec [`Raw`](crate::codec::Raw), with which those are the bytes of the
-/// stream. A read takes what there is; what it has no room for is kept for the next.
+/// stream. A read takes what there is; what it has no room for is kept for the next. The end of the peer's stream is 0 bytes; a session that is closed before that for another
+/// reason than its own logic's is an error, `ConnectionReset` or `ConnectionAborted`.
 impl AsyncRead for AsyncSession {
     fn poll_read(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if buf.remaining() == 0 {
@@ -24,14 +25,18 @@ impl AsyncRead for AsyncSession {
                 return Poll::Ready(Ok(()));
             }
         }
-        match self.link().reason() {
-            None if !self.link().has_peer_ended() => {
+        let (reason, ended) = (self.link().reason(), self.link().has_peer_ended());
+        Poll::Ready(match reason {
+            Some(CloseReason::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
+            _ if ended => Ok(()),
+            None => {
                 self.wait_to_read(cx);
-                Poll::Pending
+                return Poll::Pending;
             }
-            Some(CloseReason::Reset) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            _ => Poll::Ready(Ok(())),
-        }
+            Some(CloseReason::ByPeer | CloseReason::ByHandler) => Ok(()),
+            // What was cut short is not to be taken for the whole.
+            Some(reason) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string())),
+        })
     }
 }
 
