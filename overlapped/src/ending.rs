@@ -14,7 +14,7 @@ use crate::socket::Socket;
 /// A start whose buffer is `Send`: what goes to the thread of the driver.
 pub(crate) struct Parcel(Start);
 
-// SAFETY: the only part of a `Start` that may not be `Send` is its buffer; `Parcel::new` is told that it is.
+// SAFETY: the only part of a `Start` that may not be `Send` is its buffer, and the ways in that take one ask for `Send`.
 unsafe impl Send for Parcel {}
 
 impl Parcel {
@@ -64,7 +64,7 @@ pub struct Raw {
     pub(crate) buf: Option<AnyBuf>,
 }
 
-// SAFETY: its buffer is that of a `Parcel`, and its outcome never a `Packet`: the core starts nothing that receives into pooled buffers.
+// SAFETY: its buffer is that of a `Parcel`, and its outcome never has a `Packet`: the core starts nothing that receives into pooled buffers.
 unsafe impl Send for Raw {}
 
 mod sealed {
