@@ -1,0 +1,118 @@
+//! Echo in overlapped model I, events, by a program of one thread: a `Proactor::local()`, which is turned by this thread's waits. Every
+//! session has an event; a kept `WaitSet` says which are signalled; `Overlapped::result` says what has ended.
+//!
+//! The crate's example `echo_event` is the same with an accepting thread and a proactor with a thread of its own, as programs that
+//! were written for Winsock have it.
+
+use anyhow::Context;
+use overlapped::{Accepted, Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet};
+use peer_cli::Service;
+
+const MOST_SESSIONS: usize = 19_000;
+const BUFFER_BYTES: usize = 16 * 1024;
+
+struct Session {
+    socket: Socket,
+    event: Event,
+    pending: Pending,
+}
+
+enum Pending {
+    Nothing(Vec<u8>),
+    Receive(Overlapped<Received<Vec<u8>>>),
+    Send(Overlapped<Sent<Vec<u8>>>),
+}
+
+impl Session {
+    fn new(socket: Socket) -> Result<Session, Error> {
+        let pending = Pending::Nothing(vec![0; BUFFER_BYTES]);
+        let mut session = Session { socket, event: Event::new(), pending };
+        session.step()?;
+        Ok(session)
+    }
+
+    /// What has ended leads to what is next. `false` is the end of the stream.
+    fn step(&mut self) -> Result<bool, Error> {
+        self.pending = match std::mem::replace(&mut self.pending, Pending::Nothing(Vec::new())) {
+            Pending::Nothing(buffer) => Pending::Receive(self.socket.recv(buffer).event(&self.event).start()?),
+            Pending::Receive(mut receive) => {
+                let received = receive.result(Wait::Poll)?;
+                if received.bytes == 0 {
+                    return Ok(false);
+                }
+                Pending::Send(self.socket.send(received.buf).event(&self.event).start()?)
+            }
+            Pending::Send(mut send) => {
+                let buffer = send.result(Wait::Poll)?.buf;
+                Pending::Receive(self.socket.recv(buffer).event(&self.event).start()?)
+            }
+        };
+        Ok(true)
+    }
+}
+
+struct Server {
+    listener: Socket,
+    accepted: Event,
+    accept: Overlapped<Accepted>,
+    events: WaitSet,
+    /// By the number of their event in the set. The listener has number 0.
+    sessions: Vec<Option<Session>>,
+}
+
+impl Server {
+    fn new(listener: Socket) -> Result<Server, Error> {
+        let (events, accepted) = (WaitSet::new(MOST_SESSIONS + 1), Event::new());
+        events.add(&accepted)?;
+        let accept = listener.accept().event(&accepted).start()?;
+        Ok(Server { listener, accepted, accept, events, sessions: vec![None] })
+    }
+
+    fn run(&mut self) -> Result<(), Error> {
+        let mut signalled = Vec::new();
+        loop {
+            self.events.wait(Wait::Forever, &mut signalled)?;
+            for &number in &signalled {
+                if number == 0 {
+                    self.take_connection()?;
+                } else if let Some(session) = &mut self.sessions[number] {
+                    // The end of its stream, or a reset, is the affair of this session alone.
+                    if !session.step().unwrap_or(false) {
+                        self.events.remove(number);
+                        self.sessions[number] = None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_connection(&mut self) -> Result<(), Error> {
+        match self.accept.result(Wait::Poll) {
+            // It may be reset already.
+            Ok(connection) => drop(Session::new(connection.socket).and_then(|session| self.add(session))),
+            Err(error) if error.kind() == ErrorKind::TooManyFiles => return Err(error),
+            Err(_) => {}
+        }
+        self.accept = self.listener.accept().event(&self.accepted).start()?;
+        Ok(())
+    }
+
+    fn add(&mut self, session: Session) -> Result<(), Error> {
+        let number = self.events.add(&session.event)?;
+        if self.sessions.len() <= number {
+            self.sessions.resize_with(number + 1, || None);
+        }
+        self.sessions[number] = Some(session);
+        Ok(())
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = peer_cli::parse();
+    anyhow::ensure!(cli.service == Service::Echo, "serves echo only");
+    let proactor = Proactor::local()?;
+    let listener = proactor.listen(cli.listen, &Default::default())?;
+    peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
+    Server::new(listener)?.run()?;
+    Ok(())
+}
