@@ -14,13 +14,14 @@ use crate::serving::{Serving, life};
 const LONG_ABOUT: &str = concat!(
     "Connects each client to an upstream, and passes on what either sends.\n\nA client is read from once its upstream is there; while one of the \
      two does not take what is sent to it, the other is not read from. The end of one's stream ends the other's, and the opposite way goes \
-     on. If one resets its connection the other's is reset, and so is a client's whose upstream cannot be reached.\n\n",
+     on. If one resets its connection the other's is reset, and so is a client's whose upstream cannot be reached. Rates and time-outs hold for \
+     both: --byte-rate is of each way, and a pair is closed when one of the two is idle or takes nothing for too long.\n\n",
     life!("proxy")
 );
 
 const EXAMPLES: &str = "Examples:\n  proactor proxy --upstream 127.0.0.1:8080\n  proactor proxy --listen 0.0.0.0:80 --upstream \
                         backend.internal:8080 --connect-timeout 2s\n  proactor proxy --listen '[::]:5432' --upstream \
-                        unix:/run/postgresql/.s.PGSQL.5432";
+                        unix:/run/postgresql/.s.PGSQL.5432\n  proactor proxy --upstream 127.0.0.1:8080 --max-sessions-per-ip 100 --idle-timeout 5m";
 
 /// Connects each client to an upstream, and passes on what either sends.
 #[derive(Args)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
-use proactor::{Builder, Handle, Handler, Server};
+use proactor::{Builder, Handle, Handler, Rate, Server};
 
 use crate::backend::BackendChoice;
 use crate::signals::StopRequests;
@@ -29,6 +29,7 @@ pub(crate) use life;
 /// The groups of options in `--help`.
 pub(crate) const LISTENING: &str = "Listening";
 pub(crate) const LIMITS: &str = "Limits (whoever connects over one is turned away; who sends too fast is slowed down)";
+pub(crate) const TIMES: &str = "Time-outs (write a time as 500ms, 10s or 5m)";
 pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
@@ -48,6 +49,22 @@ pub(crate) struct Serving {
     /// Sessions there may be at once [default: as many as open files allow, at most 100000].
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
     max_sessions: Option<usize>,
+    /// Sessions at once of one IP address; of IPv6 a /64 counts as one [default: no limit]
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
+    max_sessions_per_ip: Option<usize>,
+    /// Connections taken a second, as N, or as N:BURST with how many at once after a quiet while (N unless given) [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
+    accept_rate: Option<Rate>,
+    /// Bytes a session may send a second, as 64KiB or 64KiB:1MiB. Who is over it is not read from until it may send again [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
+    byte_rate: Option<Rate>,
+
+    /// Closes a session after so long without a byte either way [default: never]
+    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
+    idle_timeout: Option<Duration>,
+    /// Resets a session that has taken nothing for so long of what waits for it [default: never]
+    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
+    write_timeout: Option<Duration>,
     /// Bytes that may be queued for one session, 64KiB to 1GiB.
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
@@ -80,11 +97,16 @@ impl Serving {
 
     /// A server of these options, and of so many sessions.
     pub(crate) fn builder(&self, sessions: usize) -> Builder {
-        let builder = Server::builder()
+        let mut builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
             .max_sessions(sessions)
             .outbox_bytes(self.outbox_bytes);
+        builder = set(builder, self.max_sessions_per_ip, Builder::max_sessions_per_ip);
+        builder = set(builder, self.accept_rate, Builder::accept_rate);
+        builder = set(builder, self.byte_rate, Builder::byte_rate);
+        builder = set(builder, self.idle_timeout, Builder::idle_timeout);
+        builder = set(builder, self.write_timeout, Builder::write_timeout);
         self.listen.iter().fold(builder, |builder, address| builder.bind(address))
     }
 
@@ -125,6 +147,14 @@ impl Serving {
         server.wait()?;
         eprintln!("proactor: {name} has ended: {}", summary(&handle));
         Ok(())
+    }
+}
+
+/// Sets what is given.
+pub(crate) fn set<T>(builder: Builder, value: Option<T>, setter: impl FnOnce(Builder, T) -> Builder) -> Builder {
+    match value {
+        Some(value) => setter(builder, value),
+        None => builder,
     }
 }
 

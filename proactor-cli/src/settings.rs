@@ -7,11 +7,10 @@ use clap::{Args, ValueEnum};
 use proactor::{Builder, Handler, Rate, SlowConsumer};
 
 use crate::codec::CodecChoice;
-use crate::serving::{LIMITS, SLOW, Serving};
+use crate::serving::{LIMITS, SLOW, Serving, TIMES, set};
 use crate::values;
 
 pub(crate) const PACKETS: &str = "Packets";
-const TIMES: &str = "Time-outs (write a time as 500ms, 10s or 5m)";
 
 #[derive(Args)]
 pub(crate) struct Settings {
@@ -23,28 +22,13 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "BYTES", value_parser = values::at_least_one_byte, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
-    /// Sessions at once of one IP address; of IPv6 a /64 counts as one [default: no limit]
-    #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
-    max_sessions_per_ip: Option<usize>,
-    /// Connections taken a second, as N, or as N:BURST with how many at once after a quiet while (N unless given) [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
-    accept_rate: Option<Rate>,
     /// Packets a session may send a second, as N or N:BURST. Who is over it is not read from until it may send again [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     packet_rate: Option<Rate>,
-    /// Bytes a session may send a second, as 64KiB or 64KiB:1MiB. Who is over it is not read from until it may send again [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
-    byte_rate: Option<Rate>,
 
-    /// Closes a session after so long without a byte either way [default: never]
-    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
-    idle_timeout: Option<Duration>,
     /// Closes a session of which a packet takes longer than that from its first byte to its last; never with raw [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     read_timeout: Option<Duration>,
-    /// Resets a session that has taken nothing for so long of what waits for it [default: never]
-    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
-    write_timeout: Option<Duration>,
     /// Closes a session of which the first packet has not come so long after it connected [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     handshake_timeout: Option<Duration>,
@@ -94,22 +78,9 @@ impl Settings {
                 SlowChoice::DropOldest => SlowConsumer::DropOldest,
                 SlowChoice::Close => SlowConsumer::Close,
             });
-        builder = set(builder, self.max_sessions_per_ip, Builder::max_sessions_per_ip);
-        builder = set(builder, self.accept_rate, Builder::accept_rate);
         builder = set(builder, self.packet_rate, Builder::packet_rate);
-        builder = set(builder, self.byte_rate, Builder::byte_rate);
-        builder = set(builder, self.idle_timeout, Builder::idle_timeout);
         builder = set(builder, self.read_timeout, Builder::read_timeout);
-        builder = set(builder, self.write_timeout, Builder::write_timeout);
         builder = set(builder, self.handshake_timeout, Builder::handshake_timeout);
         Ok(set(builder, self.heartbeat, Builder::heartbeat))
-    }
-}
-
-/// Sets what is given.
-fn set<T>(builder: Builder, value: Option<T>, setter: impl FnOnce(Builder, T) -> Builder) -> Builder {
-    match value {
-        Some(value) => setter(builder, value),
-        None => builder,
     }
 }

@@ -100,3 +100,38 @@ fn what_is_no_upstream_is_said_with_what_is_one() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("'backend' is nothing to connect to: write it as example.org:80"), "{text}");
 }
+
+#[test]
+fn a_pair_that_is_idle_is_closed_on_both_sides() {
+    let (listener, address) = listen();
+    let proxy = start(&address.to_string(), &["--idle-timeout", "200ms"]);
+    let (client, upstream) = (proxy.connect(), accept(&listener));
+    assert_eq!((read_to_end(&client), read_to_end(&upstream)), (vec![], vec![]));
+    drop((client, upstream));
+    let summary = proxy.summary();
+    assert!(summary.contains("nothing was sent or received for too long"), "{summary}");
+}
+
+#[test]
+fn a_pair_one_of_which_takes_nothing_is_reset() {
+    let (listener, address) = listen();
+    let proxy = start(&address.to_string(), &["--write-timeout", "500ms"]);
+    let (mut client, _upstream) = (proxy.connect(), accept(&listener));
+    // More than the buffers on the way can hold.
+    let written = client.write_all(&vec![0; 64 << 20]);
+    assert_eq!(written.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    drop(client);
+    let summary = proxy.summary();
+    assert!(summary.contains("the peer took nothing for too long"), "{summary}");
+}
+
+#[test]
+fn no_address_has_more_clients_than_it_may() {
+    let (listener, address) = listen();
+    let proxy = start(&address.to_string(), &["--max-sessions-per-ip", "1"]);
+    let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
+    let mut another = proxy.connect();
+    assert!(!matches!(another.read(&mut [0]), Ok(1..)));
+    client.write_all(b"x").unwrap();
+    upstream.read_exact(&mut [0]).unwrap();
+}
