@@ -1,41 +1,40 @@
 //! The controller: which contestant runs when, and what becomes of one that fails.
 
+mod plan;
+
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::affinity;
-use crate::contestant::{self, Contestant};
+use crate::contestant::{self, Contestant, Places, Workshop};
 use crate::generate;
 use crate::machine::Machine;
 use crate::measurement::Measurement;
 use crate::report::{CaseResult, Outcome, Report, Runs};
+use crate::statistics;
 use crate::workload::{Case, Workload};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// What is asked of the servers
-    #[arg(long, value_enum, default_value_t = Workload::Pingpong)]
-    workload: Workload,
-    /// Rounds; in each, every contestant runs once for every number of connections and every size
+    #[command(flatten)]
+    cases: plan::Options,
+    /// Rounds; in each, every contestant runs once for every case
     #[arg(long, default_value_t = 20)]
     rounds: usize,
-    /// Numbers of connections
-    #[arg(long, value_delimiter = ',', default_value = "64,512")]
-    connections: Vec<usize>,
-    /// Message sizes in bytes
-    #[arg(long, value_delimiter = ',', default_value = "64")]
-    size: Vec<usize>,
-    /// Names of those that take part; all, if none is given
+    /// Names of those that take part; all that serve the workload, if none is given
     #[arg(long, value_delimiter = ',')]
     contestants: Vec<String>,
-    /// A contestant of your own: prints `127.0.0.1:PORT` once it listens. May be repeated
+    /// A contestant of your own: prints `127.0.0.1:PORT` once it listens, and serves whatever is asked. May be repeated
     #[arg(long, value_name = "NAME=PROGRAM ARGUMENTS..")]
     command: Vec<String>,
+    /// A contestant started like a known one, but another program, such as an older build. May be repeated
+    #[arg(long, value_name = "NAME=CONTESTANT:PROGRAM")]
+    variant: Vec<String>,
     /// Whom the others are measured against
     #[arg(long, default_value = "tokio")]
     baseline: String,
@@ -45,6 +44,10 @@ pub(crate) struct Options {
     /// Seconds of load before a window begins
     #[arg(long, default_value_t = 0.3)]
     warmup: f64,
+    /// For openloop: the closed-loop throughput that its load is a part of, in messages a second; measured with the baseline unless
+    /// it is given
+    #[arg(long, value_name = "PER SECOND")]
+    rate: Option<f64>,
     /// Core for the server
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -54,7 +57,12 @@ pub(crate) struct Options {
     /// Take the peers as they are built already
     #[arg(long)]
     no_build: bool,
-    /// Write everything, every round included, to this file
+    #[command(flatten)]
+    places: Places,
+    /// Measure nothing: put earlier results together, more rounds of the same cases included, and show them
+    #[arg(long, value_name = "JSON FILE", value_delimiter = ',')]
+    from: Vec<PathBuf>,
+    /// Write everything, every round included, to this file, after every round
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the tables to this file
@@ -66,145 +74,240 @@ pub(crate) struct Options {
 /// an error.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     check(options)?;
-    affinity::raise_descriptor_limit()?;
-    let extra = options.command.iter();
-    let extra = extra.map(|text| contestant::from_command(text)).collect::<Result<_>>()?;
-    let contestants = contestant::select(&options.contestants, extra)?;
-    let absent = absent(&contestants, options);
-    let present: Vec<usize> = (0..contestants.len()).filter(|&index| absent[index].is_none()).collect();
-    ensure!(!present.is_empty(), "none of the contestants is built");
-
-    let mut cases = cases(options, &contestants, &absent);
-    for round in 0..options.rounds {
-        for result in &mut cases {
-            eprint!("round {}/{}: {}:", round + 1, options.rounds, result.case);
-            for &index in &order(&present, round) {
-                let contestant = &contestants[index];
-                let runs = &mut result.runs[index];
-                if runs.outcome != Outcome::Measured {
-                    continue;
-                }
-                match measure(contestant, result.case, options) {
-                    Ok(measurement) => {
-                        let cpu = measurement.cpu_us_per_message();
-                        eprint!(" {} {cpu:.2}", contestant.name);
-                        runs.rounds.push(Some(measurement));
-                    }
-                    Err(error) => {
-                        eprint!(" {} FAILED ({error:#})", contestant.name);
-                        runs.rounds.push(None);
-                        runs.outcome = Outcome::Failed { round: round + 1, reason: format!("{error:#}") };
-                    }
-                }
-            }
-            eprintln!();
-        }
-    }
-
-    let failed = cases.iter().any(|result| {
-        let mut runs = result.runs.iter();
-        runs.any(|runs| matches!(runs.outcome, Outcome::Failed { .. }))
-    });
-    let report = Report {
-        made_at_unix_seconds: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs()),
-        machine: Machine::this(),
-        command: shown_command(),
-        baseline: options.baseline.clone(),
-        rounds: options.rounds,
-        seconds: options.seconds,
-        warmup: options.warmup,
-        contestants: contestants.into_iter().map(|contestant| (contestant.name, contestant.how)).collect(),
-        cases,
-    };
+    let mut report = if options.from.is_empty() { measure_all(options)? } else { read_all(options)? };
+    report.summarise();
     print!("{}", report.text());
     if let Some(path) = &options.markdown {
         fs::write(path, report.markdown()).with_context(|| path.display().to_string())?;
     }
-    if let Some(path) = &options.json {
-        fs::write(path, report.json()?).with_context(|| path.display().to_string())?;
-    }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    write_json(&report, options)?;
+    Ok(if report.any_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// What can be known to go wrong before the first round, so that it does not go wrong after the last.
 fn check(options: &Options) -> Result<()> {
-    ensure!(options.rounds > 0, "no rounds");
-    ensure!(options.seconds > 0.0, "the measured window has to last some time");
-    ensure!(options.server_core != options.generator_core, "server and generator each need a core of their own");
-    affinity::only(options.server_core)?;
-    affinity::only(options.generator_core)?;
     for path in options.json.iter().chain(&options.markdown) {
         let opened = File::options().create(true).append(true).open(path);
         opened.with_context(|| format!("cannot write {}", path.display()))?;
     }
+    if options.from.is_empty() {
+        ensure!(options.rounds > 0, "no rounds");
+        ensure!(options.seconds > 0.0, "the measured window has to last some time");
+        ensure!(options.server_core != options.generator_core, "server and generator each need a core of their own");
+        affinity::only(options.server_core)?;
+        affinity::only(options.generator_core)?;
+    }
     Ok(())
 }
 
-/// For each contestant, why it cannot take part, if so.
-fn absent(contestants: &[Contestant], options: &Options) -> Vec<Option<String>> {
-    contestants
-        .iter()
-        .map(|contestant| {
-            let built = if options.no_build { Ok(()) } else { contestant.build() };
-            let error = built.and_then(|()| contestant.program()).err()?;
-            eprintln!("{}: {error:#}", contestant.name);
-            Some(format!("{error:#}"))
-        })
-        .collect()
-}
-
-fn cases(options: &Options, contestants: &[Contestant], absent: &[Option<String>]) -> Vec<CaseResult> {
-    let runs: Vec<Runs> = contestants
-        .iter()
-        .zip(absent)
-        .map(|(contestant, absent)| Runs {
-            contestant: contestant.name.clone(),
-            outcome: absent.clone().map_or(Outcome::Measured, |reason| Outcome::Absent { reason }),
-            rounds: Vec::new(),
-        })
-        .collect();
-    let mut cases = Vec::new();
-    for &size in &options.size {
-        for &connections in &options.connections {
-            cases.push(CaseResult { case: Case { workload: options.workload, connections, size }, runs: runs.clone() });
+fn read_all(options: &Options) -> Result<Report> {
+    let mut report: Option<Report> = None;
+    for path in &options.from {
+        let next = Report::read(path)?;
+        match &mut report {
+            Some(report) => report.append(next).with_context(|| path.display().to_string())?,
+            None => report = Some(next),
         }
     }
-    cases
+    report.context("--from names no file")
+}
+
+fn measure_all(options: &Options) -> Result<Report> {
+    affinity::raise_descriptor_limit()?;
+    let mut extra = Vec::new();
+    for text in &options.command {
+        extra.push(Contestant::from_command(text)?);
+    }
+    for text in &options.variant {
+        extra.push(Contestant::from_variant(text)?);
+    }
+    let contestants = contestant::select(&options.contestants, extra)?;
+    let cases = results(&options.cases.cases()?, &contestants, options);
+    let ready = cases.iter().flat_map(|result| &result.results);
+    ensure!(ready.clone().any(|runs| runs.outcome == Outcome::Measured), "none of the contestants is built");
+
+    let mut report = Report {
+        made_at_unix_seconds: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs()),
+        machine: Machine::this(),
+        commands: vec![shown_command()],
+        baseline: options.baseline.clone(),
+        seconds: options.seconds,
+        warmup: options.warmup,
+        cases,
+    };
+    let bench = Bench { contestants: &contestants, options };
+    let loads = bench.loads(&report.cases)?;
+    let begun = Instant::now();
+    let steps = options.rounds * report.cases.len();
+    for round in 0..options.rounds {
+        for (place, (result, load)) in report.cases.iter_mut().zip(&loads).enumerate() {
+            let left = remaining(begun.elapsed(), round * loads.len() + place, steps);
+            eprint!("round {}/{}{left}: {}:", round + 1, options.rounds, result.case);
+            bench.round(result, load, round);
+            eprintln!();
+        }
+        write_json(&report, options)?;
+    }
+    Ok(report)
+}
+
+fn write_json(report: &Report, options: &Options) -> Result<()> {
+    let Some(path) = &options.json else { return Ok(()) };
+    fs::write(path, report.json()?).with_context(|| path.display().to_string())
+}
+
+/// The time left, once there is something to go by.
+fn remaining(elapsed: Duration, done: usize, all: usize) -> String {
+    if done == 0 {
+        return String::new();
+    }
+    let left = elapsed.as_secs_f64() / done as f64 * (all - done) as f64;
+    match left {
+        ..90.0 => format!(", {left:.0} s left"),
+        _ => format!(", {:.0} min left", left / 60.0),
+    }
+}
+
+/// Every case with those who can take part in it, or not and why.
+fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec<CaseResult> {
+    let mut workshop = Workshop::new(&options.places, !options.no_build);
+    let mut said: Vec<String> = Vec::new();
+    let mut runs = |contestant: &Contestant, workload: Workload| {
+        let offer = contestant.offer(workload)?;
+        let missing = offer.missing(&mut workshop);
+        if let Some(reason) = &missing {
+            let line = format!("{}: {reason}", contestant.name);
+            if !said.contains(&line) {
+                eprintln!("{line}");
+                said.push(line);
+            }
+        }
+        Some(Runs {
+            contestant: contestant.name.clone(),
+            how: offer.how.clone(),
+            remark: contestant.remark(workload).map(String::from),
+            outcome: missing.map_or(Outcome::Measured, |reason| Outcome::Absent { reason }),
+            summary: None,
+            rounds: Vec::new(),
+        })
+    };
+    let results = cases.iter().map(|case| CaseResult {
+        case: case.clone(),
+        unit: case.workload.unit().into(),
+        results: contestants.iter().filter_map(|contestant| runs(contestant, case.workload)).collect(),
+    });
+    results.collect()
+}
+
+struct Bench<'a> {
+    contestants: &'a [Contestant],
+    options: &'a Options,
+}
+
+impl Bench<'_> {
+    fn named(&self, name: &str) -> Option<&Contestant> {
+        self.contestants.iter().find(|contestant| contestant.name == name)
+    }
+
+    /// What the generator is asked for in each case. A load that is a part of the baseline's throughput becomes a rate.
+    fn loads(&self, cases: &[CaseResult]) -> Result<Vec<Case>> {
+        let mut loads = Vec::new();
+        for CaseResult { case, .. } in cases {
+            let mut load = case.clone();
+            if case.workload == Workload::Openloop && case.get("rate") == 0 {
+                let full = match self.options.rate {
+                    Some(rate) => rate,
+                    None => self.throughput(case)?,
+                };
+                let rate = full * case.get("load") as f64 / 100.0;
+                eprintln!("{case}: {rate:.0} messages a second");
+                load.set("rate", rate.max(1.0) as u64)?;
+            }
+            loads.push(load);
+        }
+        Ok(loads)
+    }
+
+    /// Messages a second that the baseline echoes when every connection waits for its answer: the median of three windows.
+    fn throughput(&self, openloop: &Case) -> Result<f64> {
+        let baseline = &self.options.baseline;
+        let contestant = self.named(baseline).with_context(|| {
+            format!("openloop asks for a part of what {baseline} can do: let it take part, or give --rate")
+        })?;
+        let mut pingpong = Case::new(Workload::Pingpong);
+        for name in ["connections", "size"] {
+            pingpong.set(name, openloop.get(name) as u64)?;
+        }
+        let measured = (0..3).map(|_| self.measure(contestant, &pingpong).map(|run| run.units_per_second()));
+        let measured = measured.collect::<Result<Vec<_>>>().with_context(|| baseline.clone())?;
+        statistics::median(&measured).context("three windows have a median")
+    }
+
+    /// Everyone once.
+    fn round(&self, result: &mut CaseResult, load: &Case, round: usize) {
+        let present: Vec<usize> =
+            (0..result.results.len()).filter(|&place| result.results[place].outcome == Outcome::Measured).collect();
+        for place in order(&present, round) {
+            let runs = &mut result.results[place];
+            let contestant = self.named(&runs.contestant).expect("results are made for contestants");
+            match self.measure(contestant, load) {
+                Ok(measurement) => {
+                    let shown = match &measurement.idle {
+                        Some(idle) => format!("{:.0} B", idle.resident_bytes_per_session),
+                        None => format!("{:.2}", measurement.cpu_us_per_unit()),
+                    };
+                    eprint!(" {} {shown}", contestant.name);
+                    runs.rounds.push(Some(measurement));
+                }
+                Err(error) => {
+                    eprint!(" {} FAILED ({error:#})", contestant.name);
+                    runs.rounds.push(None);
+                    runs.outcome = Outcome::Failed { round: round + 1, reason: format!("{error:#}") };
+                }
+            }
+        }
+    }
+
+    /// One contestant, one window.
+    fn measure(&self, contestant: &Contestant, case: &Case) -> Result<Measurement> {
+        let options = self.options;
+        let offer = contestant.offer(case.workload).with_context(|| format!("does not serve {}", case.workload))?;
+        let mut server = offer.start(&options.places, options.server_core)?;
+        let load = generate::Options {
+            connect: server.address,
+            server_pid: server.pid(),
+            case: case.clone(),
+            warmup: options.warmup,
+            seconds: options.seconds,
+            core: Some(options.generator_core),
+        };
+        let this = std::env::current_exe().context("finding this program")?;
+        let output = Command::new(this)
+            .args(load.arguments())
+            .stdin(Stdio::null())
+            .output()
+            .context("starting the generator")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.trim().trim_start_matches("bench: ");
+            bail!("{said}{}", server.post_mortem());
+        }
+        serde_json::from_slice(&output.stdout).context("reading what the generator measured")
+    }
 }
 
 /// Who runs after whom: rotated from round to round, and the other way about after each full turn, so that
 /// everyone has every place and not always the same neighbour.
 fn order(present: &[usize], round: usize) -> Vec<usize> {
     let mut order = present.to_vec();
+    if order.is_empty() {
+        return order;
+    }
     order.rotate_left(round % present.len());
     if (round / present.len()) % 2 == 1 {
         order.reverse();
     }
     order
-}
-
-/// One contestant, one window.
-fn measure(contestant: &Contestant, case: Case, options: &Options) -> Result<Measurement> {
-    let mut server = contestant.start(case.workload, options.server_core)?;
-    let load = generate::Options {
-        connect: server.address,
-        server_pid: server.pid(),
-        workload: case.workload,
-        connections: case.connections,
-        size: case.size,
-        warmup: options.warmup,
-        seconds: options.seconds,
-        core: Some(options.generator_core),
-    };
-    let this = std::env::current_exe().context("finding this program")?;
-    let output =
-        Command::new(this).args(load.arguments()).stdin(Stdio::null()).output().context("starting the generator")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim().trim_start_matches("bench: ");
-        bail!("{said}{}", server.post_mortem());
-    }
-    serde_json::from_slice(&output.stdout).context("reading what the generator measured")
 }
 
 /// The command line, without the path of this program.
@@ -242,5 +345,12 @@ mod tests {
             })
             .collect();
         assert_eq!(followers, HashSet::from([1, 2]));
+    }
+
+    #[test]
+    fn the_time_left_is_what_the_rest_takes_at_the_same_pace() {
+        assert_eq!(remaining(Duration::from_secs(9), 0, 10), "");
+        assert_eq!(remaining(Duration::from_secs(9), 3, 10), ", 21 s left");
+        assert_eq!(remaining(Duration::from_secs(60), 1, 11), ", 10 min left");
     }
 }

@@ -1,108 +1,135 @@
-//! Who takes part: what is started, how each is written, and the process while it runs.
+//! Who takes part: what each serves, how it is written, and what is started for it.
 
-use std::collections::VecDeque;
-use std::env;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+mod program;
+mod server;
+mod table;
 
-use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::thread::sched_setaffinity;
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::ValueEnum;
 
-use crate::affinity;
 use crate::workload::Workload;
+use program::Program;
+pub(crate) use program::{Places, Workshop};
+pub(crate) use server::Server;
 
-/// Time in which a server has to say where it listens.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+/// What a program can do for those that connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// Bytes go back as they come
+    Echo,
+    /// Every packet, 4 bytes of big-endian length and so many bytes, goes through a function that answers with the same packet
+    Framed,
+    /// What one says, in packets like those, every other one hears
+    Chat,
+    /// HTTP/1.1 with keep-alive: every GET is answered with `Hello, World!`
+    Http,
+}
 
-/// Lines of a server's output kept to explain its failure.
-const LINES_KEPT: usize = 5;
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Service::Echo => "echo",
+            Service::Framed => "framed",
+            Service::Chat => "chat",
+            Service::Http => "http",
+        }
+    }
+}
 
 /// A server that can be compared.
 #[derive(Clone, Debug)]
 pub(crate) struct Contestant {
     pub(crate) name: String,
+    offers: Vec<Offer>,
+}
+
+/// One service of a contestant.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    /// Of a program given on the command line it is not known what it serves: whatever is asked.
+    service: Option<Service>,
     /// How it is written, for the report.
     pub(crate) how: String,
     program: Program,
-    /// Arguments for each workload it can serve.
-    arguments: Vec<(Workload, Vec<String>)>,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug)]
-enum Program {
-    /// A package of this workspace, built before the comparison.
-    Peer(&'static str),
-    /// A program that is built elsewhere, relative to this workspace if not absolute.
-    Path { path: PathBuf, build: &'static str },
+impl Offer {
+    fn new(service: Service, how: &str, program: Program, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().copied().map(String::from).collect();
+        Self { service: Some(service), how: how.into(), program, arguments, environment: Vec::new() }
+    }
+
+    fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sees to it that the program is built, and says why it cannot take part if so.
+    pub(crate) fn missing(&self, workshop: &mut Workshop<'_>) -> Option<String> {
+        workshop.missing(&self.program)
+    }
+
+    /// Starts it on one core, and waits until it says where it listens.
+    pub(crate) fn start(&self, places: &Places, core: usize) -> Result<Server> {
+        Server::start(&self.program.path(places)?, &self.arguments, &self.environment, core)
+    }
 }
 
-const ECHO: &[&str] = &["echo", "--listen", "127.0.0.1:0"];
-const OURS: &str = "../target/release/proactor";
-const BUILD_OURS: &str = "`cargo build --release` in the repository's root builds it";
+impl Contestant {
+    fn new(name: &str, offers: Vec<Offer>) -> Self {
+        Self { name: name.into(), offers }
+    }
 
-/// The table of contestants that are known by name.
-fn table() -> Vec<Contestant> {
-    let peer = |name, package, how| known(name, how, Program::Peer(package), &[]);
-    let ours = |name, how, extra| {
-        let program = Program::Path { path: OURS.into(), build: BUILD_OURS };
-        known(name, how, program, extra)
-    };
-    vec![
-        peer(
-            "tokio",
-            "peer-tokio",
-            "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY",
-        ),
-        peer(
-            "monoio",
-            "peer-monoio",
-            "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY",
-        ),
-        peer(
-            "compio",
-            "peer-compio",
-            "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY",
-        ),
-        peer("epoll", "peer-epoll", "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY; a floor"),
-        peer(
-            "io_uring",
-            "peer-io-uring",
-            "bare io_uring loop, multishot accept and receive, ring of 16 KiB buffers, sent from where received, \
-             one submit_and_wait a turn, TCP_NODELAY; a floor",
-        ),
-        ours("ours", "proactor echo, one shard", &["--shards", "1"]),
-    ]
-}
+    /// A contestant given on the command line as `NAME=PROGRAM ARGUMENTS..`.
+    pub(crate) fn from_command(text: &str) -> Result<Self> {
+        let (name, command) = text.split_once('=').context("a command is given as NAME=PROGRAM ARGUMENTS..")?;
+        let mut words = command.split_whitespace().map(String::from);
+        let path = words.next().context("a command names a program")?;
+        let offer = Offer {
+            service: None,
+            how: command.into(),
+            program: Program::Given(path.into()),
+            arguments: words.collect(),
+            environment: Vec::new(),
+        };
+        Ok(Self::new(name, vec![offer]))
+    }
 
-fn known(name: &str, how: &str, program: Program, extra: &[&str]) -> Contestant {
-    let arguments = ECHO.iter().chain(extra).copied().map(String::from).collect();
-    Contestant { name: name.into(), how: how.into(), program, arguments: vec![(Workload::Pingpong, arguments)] }
-}
+    /// A contestant like another, of another program, given as `NAME=CONTESTANT:PROGRAM`: an older build beside the present one.
+    pub(crate) fn from_variant(text: &str) -> Result<Self> {
+        const FORM: &str = "a variant is given as NAME=CONTESTANT:PROGRAM";
+        let (name, (like, path)) =
+            text.split_once('=').and_then(|(name, of)| Some((name, of.split_once(':')?))).context(FORM)?;
+        let [mut contestant] = <[_; 1]>::try_from(select(&[like.into()], vec![])?).expect("one name, one contestant");
+        contestant.name = name.into();
+        let original = contestant.offers.first().map(|offer| offer.program.clone());
+        contestant.offers.retain(|offer| Some(&offer.program) == original.as_ref());
+        for offer in &mut contestant.offers {
+            offer.program = Program::Given(path.into());
+            offer.how = format!("{}; as {path}", offer.how);
+        }
+        Ok(contestant)
+    }
 
-/// A contestant given on the command line as `NAME=PROGRAM ARGUMENTS..`.
-pub(crate) fn from_command(text: &str) -> Result<Contestant> {
-    let (name, command) = text.split_once('=').context("a command is given as NAME=PROGRAM ARGUMENTS..")?;
-    let mut words = command.split_whitespace().map(String::from);
-    let path = words.next().context("a command names a program")?;
-    Ok(Contestant {
-        name: name.into(),
-        how: command.into(),
-        program: Program::Path { path: path.into(), build: "it is not built by this program" },
-        arguments: vec![(Workload::Pingpong, words.collect())],
-    })
+    /// What of it takes part in a workload; none if it does not serve it.
+    pub(crate) fn offer(&self, workload: Workload) -> Option<&Offer> {
+        let mut wanted = workload.services().iter();
+        wanted
+            .find_map(|&service| self.offers.iter().find(|offer| offer.service.is_none_or(|offers| offers == service)))
+    }
+
+    /// What has to be said of it beside its numbers in this workload.
+    pub(crate) fn remark(&self, workload: Workload) -> Option<&'static str> {
+        let echoes = self.offer(workload)?.service == Some(Service::Echo);
+        (workload == Workload::Pipelined && echoes).then_some("does not frame: bytes go back as they come")
+    }
 }
 
 /// Those with these names, in this order; without names, all. A contestant in `extra` replaces its namesake.
 pub(crate) fn select(names: &[String], extra: Vec<Contestant>) -> Result<Vec<Contestant>> {
-    let mut all = table();
+    let mut all = table::table();
     for contestant in extra {
         match all.iter_mut().find(|known| known.name == contestant.name) {
             Some(known) => *known = contestant,
@@ -112,191 +139,30 @@ pub(crate) fn select(names: &[String], extra: Vec<Contestant>) -> Result<Vec<Con
     if names.is_empty() {
         return Ok(all);
     }
-    names
-        .iter()
-        .map(|name| {
-            let found = all.iter().find(|contestant| contestant.name == *name);
-            found.cloned().ok_or_else(|| {
-                let known: Vec<&str> = all.iter().map(|known| known.name.as_str()).collect();
-                anyhow!("no contestant is called {name}; there are: {}", known.join(", "))
-            })
-        })
-        .collect()
+    let mut chosen: Vec<Contestant> = Vec::new();
+    for name in names {
+        ensure!(chosen.iter().all(|contestant| contestant.name != *name), "{name} is named twice");
+        let found = all.iter().find(|contestant| contestant.name == *name);
+        chosen.push(found.cloned().ok_or_else(|| {
+            let known: Vec<&str> = all.iter().map(|known| known.name.as_str()).collect();
+            anyhow!("no contestant is called {name}; there are: {}", known.join(", "))
+        })?);
+    }
+    Ok(chosen)
 }
 
 /// Prints the table.
-pub(crate) fn list() {
-    for contestant in table() {
-        let built = match contestant.program() {
-            Ok(_) => "",
-            Err(_) => " (not built)",
-        };
-        println!("{:<10}{}{built}", contestant.name, contestant.how);
-    }
-}
-
-impl Contestant {
-    /// Builds it, if it is a peer of this workspace. One package at a time, so that what features its dependencies
-    /// are built with does not hang on who else takes part.
-    pub(crate) fn build(&self) -> Result<()> {
-        let Program::Peer(package) = self.program else {
-            return Ok(());
-        };
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--release", "--quiet", "--package", package])
-            .current_dir(workspace())
-            .status()
-            .context("starting cargo")?;
-        if !status.success() {
-            bail!("not built: {package} does not build");
-        }
-        Ok(())
-    }
-
-    /// The program, if it is built.
-    pub(crate) fn program(&self) -> Result<PathBuf> {
-        let (path, build) = match &self.program {
-            Program::Peer(package) => {
-                let this = env::current_exe().context("finding this program")?;
-                let path = this.with_file_name(package);
-                (path, "run without --no-build")
-            }
-            Program::Path { path, build } => (workspace().join(path), *build),
-        };
-        if !path.is_file() {
-            bail!("not built: there is no {}; {build}", self.shown(&path));
-        }
-        Ok(path)
-    }
-
-    fn shown(&self, path: &Path) -> String {
-        match &self.program {
-            Program::Peer(package) => (*package).into(),
-            Program::Path { .. } => path.strip_prefix(workspace()).unwrap_or(path).display().to_string(),
+pub(crate) fn list(places: &Places) {
+    for contestant in table::table() {
+        println!("{}", contestant.name);
+        for offer in &contestant.offers {
+            let missing = match offer.program.path(places) {
+                Ok(_) => String::new(),
+                Err(error) => format!(" ({error:#})"),
+            };
+            println!("    {:<8}{}{missing}", offer.service.map_or("", Service::name), offer.how);
         }
     }
-
-    /// Starts it for a workload, on one core, and waits until it says where it listens.
-    pub(crate) fn start(&self, workload: Workload, core: usize) -> Result<Server> {
-        let (_, arguments) = self
-            .arguments
-            .iter()
-            .find(|(served, _)| *served == workload)
-            .with_context(|| format!("does not serve {workload}"))?;
-        let mut command = Command::new(self.program()?);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let cores = affinity::only(core)?;
-        // SAFETY: the closure runs between fork and exec and makes two system calls: no allocation, no lock.
-        unsafe {
-            command.pre_exec(move || {
-                set_parent_process_death_signal(Some(Signal::KILL))?;
-                sched_setaffinity(None, &cores)?;
-                Ok(())
-            });
-        }
-        Server::start(command)
-    }
-}
-
-/// Where this workspace lies: programs outside it are found from there.
-fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A server process. Dropping it kills it and waits for its end.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    lines: Arc<Mutex<VecDeque<String>>>,
-}
-
-impl Server {
-    fn start(mut command: Command) -> Result<Self> {
-        let mut child = command.spawn().context("starting it")?;
-        let (found, addresses) = mpsc::channel();
-        let lines = Arc::default();
-        if let Some(output) = child.stdout.take() {
-            watch(output, found.clone(), Arc::clone(&lines));
-        }
-        if let Some(output) = child.stderr.take() {
-            watch(output, found, Arc::clone(&lines));
-        }
-        // From here on it is killed on every way out.
-        let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), lines };
-        match addresses.recv_timeout(READY_WITHIN) {
-            Ok(address) => server.address = address,
-            Err(RecvTimeoutError::Timeout) => {
-                bail!("did not say where it listens within {READY_WITHIN:?}{}", server.said());
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = server.child.wait()?;
-                bail!("ended before it listened: {status}{}", server.said());
-            }
-        }
-        Ok(server)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What there is to say about the server when something failed: how it ended, its last lines.
-    pub(crate) fn post_mortem(&mut self) -> String {
-        match self.child.try_wait() {
-            Ok(Some(status)) => format!("; server ended: {status}{}", self.said()),
-            _ => self.said(),
-        }
-    }
-
-    fn said(&self) -> String {
-        let lines = self.lines.lock().unwrap_or_else(|error| error.into_inner());
-        if lines.is_empty() {
-            return String::new();
-        }
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        format!("; it said: {}", lines.join(" / "))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself: then there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Reads a server's output to its end, so that it never blocks on a full pipe, and reports the addresses in it.
-fn watch(output: impl Read + Send + 'static, found: Sender<SocketAddr>, lines: Arc<Mutex<VecDeque<String>>>) {
-    thread::spawn(move || {
-        let mut output = BufReader::new(output);
-        let mut line = Vec::new();
-        while matches!(output.read_until(b'\n', &mut line), Ok(1..)) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if let Some(address) = address_in(&text) {
-                // Only the first is waited for.
-                let _ = found.send(address);
-            }
-            let mut lines = lines.lock().unwrap_or_else(|error| error.into_inner());
-            if lines.len() == LINES_KEPT {
-                lines.pop_front();
-            }
-            lines.push_back(text);
-            line.clear();
-        }
-    });
-}
-
-/// The first `127.0.0.1:PORT` in a line, whatever surrounds it. Port 0 is what was asked for, not where it listens.
-fn address_in(line: &str) -> Option<SocketAddr> {
-    const HOST: &str = "127.0.0.1:";
-    line.match_indices(HOST).find_map(|(at, _)| {
-        let after = &line[at + HOST.len()..];
-        let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
-        let port: u16 = digits.parse().ok().filter(|&port| port != 0)?;
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
-    })
 }
 
 #[cfg(test)]
@@ -304,29 +170,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_found_in_any_line_that_has_one() {
-        let address = Some(SocketAddr::from(([127, 0, 0, 1], 4711)));
-        assert_eq!(address_in("listening 127.0.0.1:4711"), address);
-        assert_eq!(address_in("asked for 127.0.0.1:0, addr=\u{1b}[1m127.0.0.1:4711\u{1b}[0m, 1 shard"), address);
-        assert_eq!(address_in("listening on 127.0.0.1:0"), None);
-        assert_eq!(address_in("127.0.0.1:99999"), None);
-        assert_eq!(address_in("starting"), None);
-    }
-
-    #[test]
-    fn a_command_replaces_its_namesake() {
-        let mine = from_command("tokio=/bin/mine --listen 127.0.0.1:0").unwrap();
+    fn a_command_replaces_its_namesake_and_serves_what_is_asked() {
+        let mine = Contestant::from_command("tokio=/bin/mine --listen 127.0.0.1:0").unwrap();
         let chosen = select(&["tokio".into()], vec![mine]).unwrap();
-        assert_eq!(chosen[0].how, "/bin/mine --listen 127.0.0.1:0");
+        assert_eq!(chosen[0].offer(Workload::Fanout).unwrap().how, "/bin/mine --listen 127.0.0.1:0");
         assert!(select(&["nobody".into()], vec![]).is_err());
-        assert!(from_command("no equals sign").is_err());
+        assert!(select(&["ours".into(), "ours".into()], vec![]).is_err());
+        assert!(Contestant::from_command("no equals sign").is_err());
     }
 
     #[test]
-    fn a_server_that_ends_at_once_is_an_error_with_its_last_words() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo no luck >&2; exit 3"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let error = Server::start(command).err().unwrap().to_string();
-        assert!(error.contains("no luck") && error.contains('3'), "{error}");
+    fn a_variant_is_started_like_its_model() {
+        let old = Contestant::from_variant("old=ours:/tmp/old").unwrap();
+        let ours = &select(&["ours".into()], vec![]).unwrap()[0];
+        for workload in [Workload::Pingpong, Workload::Pipelined, Workload::Fanout] {
+            let (old, ours) = (old.offer(workload).unwrap(), ours.offer(workload).unwrap());
+            assert_eq!(old.arguments, ours.arguments);
+            assert_eq!(old.program, Program::Given("/tmp/old".into()));
+        }
+        assert!(Contestant::from_variant("old=nobody:/tmp/old").is_err());
+        assert!(Contestant::from_variant("old=ours").is_err());
+    }
+
+    #[test]
+    fn names_are_given_once_and_what_only_echoes_is_marked_where_packets_are_asked_for() {
+        let all = select(&[], vec![]).unwrap();
+        for (place, contestant) in all.iter().enumerate() {
+            assert!(all[place + 1..].iter().all(|other| other.name != contestant.name), "{}", contestant.name);
+        }
+        let named = |name: &str| all.iter().find(|contestant| contestant.name == name).unwrap();
+        assert!(named("epoll").remark(Workload::Pipelined).is_some());
+        assert!(named("epoll").remark(Workload::Pingpong).is_none());
+        assert!(named("ours").remark(Workload::Pipelined).is_none());
+        assert!(named("epoll").offer(Workload::Fanout).is_none());
     }
 }

@@ -1,27 +1,31 @@
-//! The load: one thread, one connection a session, closed loop. Measures the server while it loads it.
+//! The load. Measures the server while it loads it: one thread, each workload in a file of its own name.
 //!
 //! The generator, not the controller, reads the server's CPU clock, at the very moments at which it begins and
-//! ends counting messages: both sides of "CPU per message" are of the same window.
+//! ends counting: both sides of "CPU per message" are of the same window.
 
+mod closed_loop;
 mod conversation;
 mod epoll;
+mod fanout;
+mod pingpong;
+mod pipelined;
 mod window;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::affinity;
 use crate::cpu_clock::CpuClock;
 use crate::measurement::Measurement;
-use crate::workload::Workload;
-use conversation::Conversation;
+use crate::workload::{Case, Workload};
 use window::Window;
 
-/// Without an echo for this long, a server has stalled.
+/// Without an answer for this long, a server has stalled.
 const STALLED: Duration = Duration::from_secs(5);
 
 #[derive(Args, Clone, Debug)]
@@ -32,15 +36,9 @@ pub(crate) struct Options {
     /// Process whose CPU time is measured
     #[arg(long)]
     pub(crate) server_pid: u32,
-    /// What to ask of the server
-    #[arg(long, value_enum, default_value_t = Workload::Pingpong)]
-    pub(crate) workload: Workload,
-    /// Connections held open
-    #[arg(long, default_value_t = 64)]
-    pub(crate) connections: usize,
-    /// Bytes in a message
-    #[arg(long, default_value_t = 64)]
-    pub(crate) size: usize,
+    /// What to ask of the server, as WORKLOAD:NAME=NUMBER,..
+    #[arg(long, default_value = "pingpong")]
+    pub(crate) case: Case,
     /// Seconds before the window begins
     #[arg(long, default_value_t = 0.5)]
     pub(crate) warmup: f64,
@@ -59,54 +57,70 @@ impl Options {
             "generate".into(),
             format!("--connect={}", self.connect),
             format!("--server-pid={}", self.server_pid),
-            format!("--workload={}", self.workload),
-            format!("--connections={}", self.connections),
-            format!("--size={}", self.size),
+            format!("--case={}", self.case.argument()),
             format!("--warmup={}", self.warmup),
             format!("--seconds={}", self.seconds),
         ];
         arguments.extend(self.core.map(|core| format!("--core={core}")));
         arguments
     }
+
+    fn window(&self) -> Result<Window> {
+        Window::new(
+            CpuClock::of(self.server_pid)?,
+            Duration::try_from_secs_f64(self.warmup).context("--warmup")?,
+            Duration::try_from_secs_f64(self.seconds).context("--seconds")?,
+        )
+    }
+
+    /// Waits until the server has dealt with what was asked of it so far: until it hardly runs, and for two seconds at most, since
+    /// there may be one that never rests.
+    fn let_server_rest(&self) -> Result<()> {
+        let clock = CpuClock::of(self.server_pid)?;
+        let mut used = clock.total()?;
+        for _ in 0..100 {
+            thread::sleep(Duration::from_millis(20));
+            let now = clock.total()?;
+            if now - used < Duration::from_micros(200) {
+                break;
+            }
+            used = now;
+        }
+        Ok(())
+    }
+
+    fn connect(&self, connections: usize) -> Result<Vec<TcpStream>> {
+        (0..connections)
+            .map(|number| {
+                let socket = TcpStream::connect_timeout(&self.connect, STALLED)
+                    .with_context(|| format!("connection {number} to {}", self.connect))?;
+                socket.set_nodelay(true)?;
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            })
+            .collect()
+    }
 }
 
 /// Prints one [`Measurement`] as a line of JSON on standard output, or fails: a wrong or missing byte, a closed
 /// connection, a stall are errors, never a number.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    ensure!(options.size > 0, "a message has at least one byte");
-    ensure!(options.connections > 0, "no connections");
     if let Some(core) = options.core {
         affinity::pin(core)?;
     }
     affinity::raise_descriptor_limit()?;
-    let measurement = match options.workload {
-        Workload::Pingpong => pingpong(options)?,
+    let measurement = match options.case.workload {
+        Workload::Pingpong => pingpong::run(options)?,
+        Workload::Pipelined => pipelined::run(options)?,
+        Workload::Fanout => fanout::run(options)?,
+        other => anyhow::bail!("{other} is not written yet"),
     };
-    let mut line = serde_json::to_string(&measurement)?;
+    print(&measurement)
+}
+
+fn print(measurement: &Measurement) -> Result<()> {
+    let mut line = serde_json::to_string(measurement)?;
     line.push('\n');
     std::io::stdout().write_all(line.as_bytes())?;
     Ok(())
-}
-
-fn pingpong(options: &Options) -> Result<Measurement> {
-    let sockets = connect(options)?;
-    let conversations = (0..options.connections).map(|id| Conversation::new(id as u64, options.size)).collect();
-    let window = Window::new(
-        CpuClock::of(options.server_pid)?,
-        Duration::try_from_secs_f64(options.warmup).context("--warmup")?,
-        Duration::try_from_secs_f64(options.seconds).context("--seconds")?,
-    )?;
-    epoll::run(sockets, conversations, window)
-}
-
-fn connect(options: &Options) -> Result<Vec<TcpStream>> {
-    (0..options.connections)
-        .map(|number| {
-            let socket = TcpStream::connect_timeout(&options.connect, STALLED)
-                .with_context(|| format!("connection {number} to {}", options.connect))?;
-            socket.set_nodelay(true)?;
-            socket.set_nonblocking(true)?;
-            Ok(socket)
-        })
-        .collect()
 }

@@ -1,16 +1,24 @@
 //! What the numbers were made on.
 
+use std::fmt;
 use std::fs;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cores: usize,
     pub(crate) kernel: String,
-    pub(crate) architecture: &'static str,
+    pub(crate) architecture: String,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { processor, cores, kernel, architecture } = self;
+        write!(f, "{processor}, {cores} cores, {architecture}, {kernel}")
+    }
 }
 
 impl Machine {
@@ -20,7 +28,7 @@ impl Machine {
             processor: processor().unwrap_or_else(|| "unknown processor".into()),
             cores: thread::available_parallelism().map_or(0, usize::from),
             kernel: format!("{} {}", uname.sysname().to_string_lossy(), release(&uname.release().to_string_lossy())),
-            architecture: std::env::consts::ARCH,
+            architecture: std::env::consts::ARCH.into(),
         }
     }
 }

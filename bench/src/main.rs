@@ -28,19 +28,19 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Compare contestants in interleaved rounds
-    Compare(compare::Options),
+    Compare(Box<compare::Options>),
     /// Load one server that runs already and print one measurement as JSON
     Generate(generate::Options),
     /// List the contestants, how each is written, and whether it is built
-    Contestants,
+    Contestants(contestant::Places),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Compare(options) => compare::run(&options),
         Command::Generate(options) => generate::run(&options).map(|()| ExitCode::SUCCESS),
-        Command::Contestants => {
-            contestant::list();
+        Command::Contestants(places) => {
+            contestant::list(&places);
             Ok(ExitCode::SUCCESS)
         }
     };

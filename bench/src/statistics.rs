@@ -1,15 +1,15 @@
 //! Medians, and how far to trust them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Resamples drawn for one interval.
-const RESAMPLES: usize = 10_000;
+const RESAMPLES: usize = 5_000;
 
 /// Distance from the median, relative to it, up to which an interval decides.
 const DECIDED_WITHIN: f64 = 0.05;
 
 /// A median and the 95 % interval around it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Estimate {
     pub(crate) median: f64,
     pub(crate) low: f64,
@@ -74,6 +74,12 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+        }
     }
 
     fn below(&mut self, bound: usize) -> usize {

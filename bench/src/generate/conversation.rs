@@ -1,58 +1,68 @@
-//! One connection's side of ping-pong: a message at a time, each different, each echo checked. Knows no socket.
+//! One connection of which everything comes back as it was sent: a message at a time, each different, each byte checked.
+//! Knows no socket.
 
-use std::time::Instant;
-
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::statistics::Random;
 
 /// A message under way and how much of it has been sent and has come back.
-pub(crate) struct Conversation {
+pub(super) struct Conversation {
     connection: u64,
     sequence: u64,
     message: Box<[u8]>,
     sent: usize,
     echoed: usize,
-    pub(crate) begun: Instant,
 }
 
 impl Conversation {
-    /// Begins with the first message, none of it sent.
-    pub(crate) fn new(connection: u64, size: usize) -> Self {
-        let mut conversation =
-            Self { connection, sequence: 0, message: vec![0; size].into(), sent: 0, echoed: 0, begun: Instant::now() };
+    /// Begins with this message, none of it sent.
+    pub(super) fn new(connection: u64, message: Vec<u8>) -> Self {
+        Self { connection, sequence: 0, message: message.into(), sent: 0, echoed: 0 }
+    }
+
+    /// Begins with a message of which no byte can be guessed.
+    pub(super) fn random(connection: u64, size: usize) -> Self {
+        let mut conversation = Self::new(connection, vec![0; size]);
         conversation.fill();
         conversation
     }
 
-    /// The next message, no byte of it predictable from another connection's or an earlier one.
-    pub(crate) fn next(&mut self, now: Instant) {
+    /// The next message is what `change` makes of the last and of the new one's number.
+    pub(super) fn next(&mut self, change: impl FnOnce(&mut [u8], u64)) {
         debug_assert!(self.is_complete());
         self.sequence += 1;
         self.sent = 0;
         self.echoed = 0;
-        self.begun = now;
+        change(&mut self.message, self.sequence);
+    }
+
+    /// The next message, no byte of it predictable from another connection's or an earlier one.
+    pub(super) fn next_random(&mut self) {
+        self.next(|_, _| {});
         self.fill();
     }
 
     fn fill(&mut self) {
         let mut random = Random::new((self.connection << 40) ^ self.sequence);
-        for chunk in self.message.chunks_mut(8) {
-            chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]);
-        }
+        random.fill(&mut self.message);
     }
 
-    pub(crate) fn unsent(&self) -> &[u8] {
+    pub(super) fn unsent(&self) -> &[u8] {
         &self.message[self.sent..]
     }
 
-    pub(crate) fn sent(&mut self, count: usize) {
+    pub(super) fn sent(&mut self, count: usize) {
         self.sent += count;
         debug_assert!(self.sent <= self.message.len());
     }
 
+    /// Bytes that have come back.
+    pub(super) fn echoed(&self) -> usize {
+        self.echoed
+    }
+
     /// Checks what came back. Anything but the next bytes of what was sent is an error.
-    pub(crate) fn received(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn received(&mut self, bytes: &[u8]) -> Result<()> {
         let outstanding = self.sent - self.echoed;
         ensure!(
             bytes.len() <= outstanding,
@@ -63,12 +73,11 @@ impl Conversation {
         );
         let expected = &self.message[self.echoed..self.echoed + bytes.len()];
         if bytes != expected {
-            let offset = bytes.iter().zip(expected).take_while(|(a, b)| a == b);
-            anyhow::bail!(
+            bail!(
                 "connection {}, message {}: byte {} of {} is not what was sent",
                 self.connection,
                 self.sequence,
-                self.echoed + offset.count(),
+                self.echoed + first_difference(bytes, expected),
                 self.message.len(),
             );
         }
@@ -76,11 +85,11 @@ impl Conversation {
         Ok(())
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.echoed == self.message.len()
     }
 
-    pub(crate) fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!(
             "connection {}, message {}: {} of {} bytes sent, {} echoed",
             self.connection,
@@ -92,12 +101,17 @@ impl Conversation {
     }
 }
 
+/// The place of the first byte that differs; the length of the shorter if none does.
+pub(super) fn first_difference(bytes: &[u8], expected: &[u8]) -> usize {
+    bytes.iter().zip(expected).take_while(|(a, b)| a == b).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sent(connection: u64, size: usize) -> (Conversation, Vec<u8>) {
-        let mut conversation = Conversation::new(connection, size);
+        let mut conversation = Conversation::random(connection, size);
         let bytes = conversation.unsent().to_vec();
         conversation.sent(bytes.len());
         (conversation, bytes)
@@ -122,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_byte_is_an_error_where_it_is_missing() {
+        let (mut conversation, mut bytes) = sent(3, 64);
+        bytes.remove(20);
+        let error = conversation.received(&bytes).unwrap_err().to_string();
+        assert!(error.contains("byte 20 of 64"), "{error}");
+    }
+
+    #[test]
     fn more_than_was_sent_is_an_error() {
         let (mut conversation, mut bytes) = sent(3, 8);
         bytes.push(0);
@@ -134,7 +156,7 @@ mod tests {
         let (_, others) = sent(4, 64);
         assert!(conversation.received(&others).is_err());
         conversation.received(&first).unwrap();
-        conversation.next(Instant::now());
+        conversation.next_random();
         conversation.sent(64);
         assert!(conversation.received(&first).is_err());
     }

@@ -35,7 +35,7 @@ pub(crate) struct Window {
     ends: Instant,
     begun: Option<Reading>,
     measurement: Option<Measurement>,
-    messages: u64,
+    units: u64,
     latency: Histogram<u64>,
 }
 
@@ -50,9 +50,18 @@ impl Window {
             ends: Instant::now() + warmup,
             begun: None,
             measurement: None,
-            messages: 0,
+            units: 0,
             latency: Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 3)?,
         })
+    }
+
+    /// One that has begun to measure this very process and does not end.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        let this = CpuClock::of(std::process::id()).expect("this process has a CPU clock");
+        let mut window = Self::new(this, Duration::ZERO, LONGEST).expect("the bounds of the histogram are right");
+        window.advance().expect("this process can be read");
+        window
     }
 
     /// The load begins: so does the warm-up.
@@ -60,11 +69,11 @@ impl Window {
         self.ends = Instant::now() + self.warmup;
     }
 
-    /// One message's echo is complete.
-    pub(crate) fn completed(&mut self, took: Duration) {
+    /// So many units are complete, each after that time.
+    pub(crate) fn completed(&mut self, units: u64, took: Duration) {
         if self.phase == Phase::Measuring {
-            self.messages += 1;
-            self.latency.saturating_record(took.as_nanos() as u64);
+            self.units += units;
+            self.latency.saturating_record_n(took.as_nanos() as u64, units);
         }
     }
 
@@ -107,24 +116,27 @@ impl Window {
     }
 
     fn measure(&self, begun: &Reading, ended: &Reading) -> Result<Measurement> {
-        ensure!(self.messages > 0, "no message was echoed in the window");
+        ensure!(self.units > 0, "nothing was completed in the window");
         let user = ended.server_ticks.user - begun.server_ticks.user;
         let system = ended.server_ticks.system - begun.server_ticks.system;
         let ticks = user + system;
         let percentile = |q| self.latency.value_at_quantile(q) as f64 / 1e3;
         Ok(Measurement {
             seconds: (ended.at - begun.at).as_secs_f64(),
-            messages: self.messages,
+            units: self.units,
             server_cpu_seconds: (ended.server - begun.server).as_secs_f64(),
             server_user_share: (ticks > 0).then(|| user as f64 / ticks as f64),
             generator_cpu_seconds: (ended.generator - begun.generator).as_secs_f64(),
             server_resident_bytes: self.server.resident_bytes()?,
-            latency: Latency {
+            latency: Some(Latency {
                 p50_us: percentile(0.5),
+                p90_us: percentile(0.9),
                 p99_us: percentile(0.99),
                 p999_us: percentile(0.999),
                 max_us: self.latency.max() as f64 / 1e3,
-            },
+            }),
+            idle: None,
+            offered: None,
         })
     }
 }

@@ -5,8 +5,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(header: &[&str]) -> Self {
-        Self { rows: vec![header.iter().copied().map(String::from).collect()] }
+    pub(super) fn new(header: Vec<String>) -> Self {
+        Self { rows: vec![header] }
     }
 
     pub(super) fn row(&mut self, cells: Vec<String>) {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&["who", "µs"]);
+        let mut table = Table::new(vec!["who".into(), "µs".into()]);
         table.row(vec!["a".into(), "10.5".into()]);
         table
     }

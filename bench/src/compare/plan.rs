@@ -1,0 +1,143 @@
+//! Which cases are measured: what the options come to.
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::workload::{Case, Workload};
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct Options {
+    /// What is asked of the servers: one workload, several, or all, each with its usual cases
+    #[arg(long, value_delimiter = ',', default_value = "pingpong", value_parser = workloads)]
+    workload: Vec<Chosen>,
+    /// A case of its own, as fanout:members=500,outstanding=1; what is not said is as usual. May be repeated. Instead of --workload
+    #[arg(long, value_name = "WORKLOAD:NAME=NUMBER,..")]
+    case: Vec<Case>,
+    /// These numbers of connections (or members, or sessions) instead of the usual ones
+    #[arg(long, value_delimiter = ',')]
+    connections: Vec<u64>,
+    /// These sizes in bytes, of a message or a packet, instead of the usual ones
+    #[arg(long, value_delimiter = ',')]
+    size: Vec<u64>,
+    /// For fanout: these numbers of messages under way instead of the usual ones
+    #[arg(long, value_delimiter = ',')]
+    outstanding: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Chosen {
+    One(Workload),
+    All,
+}
+
+fn workloads(text: &str) -> Result<Chosen, String> {
+    match text {
+        "all" => Ok(Chosen::All),
+        _ => clap::ValueEnum::from_str(text, false).map(Chosen::One).map_err(|_| {
+            let names: Vec<_> = <Workload as clap::ValueEnum>::value_variants().iter().map(|one| one.name()).collect();
+            format!("there are {}, and all", names.join(", "))
+        }),
+    }
+}
+
+impl Options {
+    /// In the order asked for, each once.
+    pub(super) fn cases(&self) -> Result<Vec<Case>> {
+        let mut cases = self.case.clone();
+        if cases.is_empty() {
+            for &chosen in &self.workload {
+                match chosen {
+                    Chosen::One(workload) => cases.extend(workload.usual_cases()),
+                    Chosen::All => {
+                        let all = <Workload as clap::ValueEnum>::value_variants().iter();
+                        cases.extend(all.flat_map(|workload| workload.usual_cases()));
+                    }
+                }
+            }
+        }
+        for (names, values) in [
+            (&["connections", "members", "sessions"][..], &self.connections),
+            (&["size"], &self.size),
+            (&["outstanding"], &self.outstanding),
+        ] {
+            cases = replaced(cases, names, values)?;
+        }
+        let mut once: Vec<Case> = Vec::new();
+        for case in cases {
+            if !once.contains(&case) {
+                once.push(case);
+            }
+        }
+        ensure!(!once.is_empty(), "no cases");
+        Ok(once)
+    }
+}
+
+/// Every case with each of the values for the first of these parameters that it has.
+fn replaced(cases: Vec<Case>, names: &[&str], values: &[u64]) -> Result<Vec<Case>> {
+    if values.is_empty() {
+        return Ok(cases);
+    }
+    let mut all = Vec::new();
+    for case in cases {
+        let Some(name) = names.iter().find(|name| case.has(name)) else {
+            all.push(case);
+            continue;
+        };
+        for &value in values {
+            let mut case = case.clone();
+            case.set(name, value)?;
+            all.push(case);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn cases(line: &str) -> Vec<String> {
+        let line = Line::try_parse_from(format!("bench {line}").split_whitespace()).unwrap();
+        line.options.cases().unwrap().iter().map(Case::argument).collect()
+    }
+
+    #[test]
+    fn numbers_replace_the_usual_ones_and_no_case_comes_twice() {
+        assert_eq!(
+            cases("--workload pingpong --connections 64,512 --size 64"),
+            ["pingpong:connections=64,size=64", "pingpong:connections=512,size=64"]
+        );
+        assert_eq!(
+            cases("--workload fanout,churn --connections 20 --outstanding 1"),
+            [
+                "fanout:members=20,size=100,outstanding=1,stuck=0",
+                "fanout:members=20,size=100,outstanding=1,stuck=1",
+                "churn:connections=20,size=64"
+            ]
+        );
+    }
+
+    #[test]
+    fn cases_stand_for_themselves() {
+        assert_eq!(
+            cases("--case stream --case pipelined:burst=7"),
+            ["stream:connections=1", "pipelined:connections=16,burst=7,size=64"]
+        );
+    }
+
+    #[test]
+    fn all_is_every_workload() {
+        let all = cases("--workload all");
+        for workload in <Workload as clap::ValueEnum>::value_variants() {
+            assert!(all.iter().any(|case| case.starts_with(workload.name())), "{workload}");
+        }
+    }
+}

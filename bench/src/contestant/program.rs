@@ -1,0 +1,170 @@
+//! Where the programs of contestants are, and how those are built that belong to this workspace.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// A package of this workspace, built before the comparison.
+    Peer(&'static str),
+    /// C or C++, built before the comparison.
+    #[allow(dead_code, reason = "until the first row of the table asks for it")]
+    Native(Native),
+    /// A program of the repository's root, built there.
+    Root { path: &'static str, build: &'static str },
+    /// Named on the command line.
+    Given(PathBuf),
+}
+
+/// A contestant that is not written in Rust: one source, one call of the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Native {
+    /// What the program is called.
+    pub(super) name: &'static str,
+    /// Relative to this workspace.
+    pub(super) source: &'static str,
+    pub(super) compiler: &'static str,
+    pub(super) flags: &'static [&'static str],
+    /// What pkg-config knows the libraries as.
+    pub(super) libraries: &'static [&'static str],
+    /// Debian's packages for those.
+    pub(super) packages: &'static str,
+}
+
+/// Where programs are found.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Places {
+    /// The release build of the repository's root, where ours are; relative to the workspace of the bench
+    #[arg(long, value_name = "DIRECTORY", default_value = "../target/release")]
+    root_build: PathBuf,
+}
+
+/// Builds programs, each once.
+pub(crate) struct Workshop<'a> {
+    places: &'a Places,
+    /// Whether to build at all, or to take what is there.
+    builds: bool,
+    /// What was looked at, and what is wrong with it.
+    seen: Vec<(Program, Option<String>)>,
+}
+
+impl<'a> Workshop<'a> {
+    pub(crate) fn new(places: &'a Places, builds: bool) -> Self {
+        Self { places, builds, seen: Vec::new() }
+    }
+
+    /// Why a program cannot be started, if so.
+    pub(super) fn missing(&mut self, program: &Program) -> Option<String> {
+        if let Some((_, missing)) = self.seen.iter().find(|(seen, _)| seen == program) {
+            return missing.clone();
+        }
+        let built = if self.builds { program.build() } else { Ok(()) };
+        let missing = built.and_then(|()| program.path(self.places)).err().map(|error| format!("{error:#}"));
+        self.seen.push((program.clone(), missing.clone()));
+        missing
+    }
+}
+
+impl Program {
+    /// The program, if it is there.
+    pub(super) fn path(&self, places: &Places) -> Result<PathBuf> {
+        let path = match self {
+            Program::Peer(package) => beside_this(package)?,
+            Program::Native(native) => beside_this(native.name)?,
+            Program::Root { path, .. } => workspace().join(&places.root_build).join(path),
+            Program::Given(path) => path.clone(),
+        };
+        if path.is_file() {
+            return Ok(path);
+        }
+        match self {
+            Program::Peer(package) => bail!("not built: {package}; run without --no-build"),
+            Program::Native(Native { name, packages, .. }) => {
+                bail!("not built: {name}; run without --no-build (its libraries are in Debian's {packages})")
+            }
+            Program::Root { path, build } => {
+                bail!(
+                    "not built: there is no {path} in {}; `{build}` in the repository's root builds it",
+                    places.root_build.display()
+                )
+            }
+            Program::Given(path) => bail!("there is no {}", path.display()),
+        }
+    }
+
+    /// Builds it, if it is of this workspace.
+    pub(super) fn build(&self) -> Result<()> {
+        match self {
+            Program::Peer(package) => build_package(package),
+            Program::Native(native) => native.build(),
+            Program::Root { .. } | Program::Given(_) => Ok(()),
+        }
+    }
+}
+
+/// One package at a time, so that what features its dependencies are built with does not hang on who else takes part.
+fn build_package(package: &str) -> Result<()> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--quiet", "--package", package])
+        .current_dir(workspace())
+        .status()
+        .context("starting cargo")?;
+    if !status.success() {
+        bail!("not built: {package} does not build");
+    }
+    Ok(())
+}
+
+impl Native {
+    /// Compiles it, unless that was done since its sources changed.
+    fn build(&self) -> Result<()> {
+        let source = workspace().join(self.source);
+        let output = beside_this(self.name)?;
+        if changed(&output).is_some_and(|built| latest(&source).is_some_and(|source| source < built)) {
+            return Ok(());
+        }
+        let mut command = Command::new(self.compiler);
+        command.args(self.flags).arg(&source).arg("-o").arg(&output);
+        for library in self.libraries {
+            let found = Command::new("pkg-config").args(["--cflags", "--libs", library]).stderr(Stdio::null()).output();
+            let Some(found) = found.ok().filter(|found| found.status.success()) else {
+                bail!("not built: {} needs {library} (Debian: {})", self.name, self.packages);
+            };
+            command.args(String::from_utf8_lossy(&found.stdout).split_whitespace());
+        }
+        let compiled = command.output().with_context(|| format!("not built: starting {}", self.compiler))?;
+        if !compiled.status.success() {
+            let said = String::from_utf8_lossy(&compiled.stderr);
+            let first = said.lines().find(|line| line.contains("error")).unwrap_or("no reason given");
+            bail!("not built: {} does not compile (Debian: {}): {first}", self.name, self.packages);
+        }
+        Ok(())
+    }
+}
+
+/// When the newest file beside a source was changed: headers lie there too.
+fn latest(source: &Path) -> Option<SystemTime> {
+    let files = fs::read_dir(source.parent()?).ok()?;
+    files.flatten().filter_map(|file| changed(&file.path())).max()
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
+
+/// Where this workspace's programs are built to.
+fn beside_this(name: &str) -> Result<PathBuf> {
+    Ok(env::current_exe().context("finding this program")?.with_file_name(name))
+}
+
+/// Where this workspace lies: programs outside it are found from there.
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

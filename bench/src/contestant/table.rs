@@ -1,0 +1,70 @@
+//! The contestants that are known by name, and how each is written. A new one is a row here: for every service, how it is
+//! written, what program that is, and how it is started.
+
+use super::{Contestant, Offer, Program, Service};
+
+use Service::{Chat, Echo, Framed, Http};
+
+const OWNED: &str = "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY";
+
+/// Without `--contestants` all of them take part that serve the workload and are built, in this order.
+pub(super) fn table() -> Vec<Contestant> {
+    vec![
+        ours("ours", "", "auto"),
+        ours("ours-poll", ", backend poll", "poll"),
+        peer(
+            "tokio",
+            "peer-tokio",
+            &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
+        ),
+        peer("monoio", "peer-monoio", &[(Echo, OWNED)]),
+        peer("compio", "peer-compio", &[(Echo, OWNED)]),
+        peer(
+            "epoll",
+            "peer-epoll",
+            &[(Echo, "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY; a floor")],
+        ),
+        peer(
+            "io_uring",
+            "peer-io-uring",
+            &[(
+                Echo,
+                "bare io_uring loop, multishot accept and receive, ring of 16 KiB buffers, sent from where received, one \
+                 submit_and_wait a turn, TCP_NODELAY; a floor",
+            )],
+        ),
+    ]
+}
+
+/// Ours, on one of its backends.
+fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
+    let proactor = Program::Root { path: "proactor", build: "cargo build --release" };
+    let offer = |service, how: &str, command: &[&str]| {
+        let arguments = [command, &["--shards", "1", "--listen", "127.0.0.1:0", "--backend", backend]].concat();
+        Offer::new(service, &format!("{how}{remark}"), proactor.clone(), &arguments)
+    };
+    let http = Program::Root { path: "examples/http", build: "cargo build --release -p proactor --example http" };
+    let how = format!("hyper on async sessions, proactor's example http, one shard{remark}");
+    Contestant::new(
+        name,
+        vec![
+            offer(Echo, "proactor echo, one shard", &["echo"]),
+            offer(Framed, "proactor echo --codec length, one shard", &["echo", "--codec", "length"]),
+            offer(Chat, "proactor chat --codec length, one shard", &["chat", "--codec", "length"]),
+            Offer::new(Http, &how, http, &["127.0.0.1:0"]).environment("PROACTOR_BACKEND", backend),
+        ],
+    )
+}
+
+/// A package of this workspace, started for each service as `SERVICE --listen 127.0.0.1:0`.
+fn peer(name: &str, package: &'static str, services: &[(Service, &str)]) -> Contestant {
+    listening(name, &Program::Peer(package), services)
+}
+
+/// A program that takes the same command line as the peers.
+fn listening(name: &str, program: &Program, services: &[(Service, &str)]) -> Contestant {
+    let offers = services
+        .iter()
+        .map(|&(service, how)| Offer::new(service, how, program.clone(), &[service.name(), "--listen", "127.0.0.1:0"]));
+    Contestant::new(name, offers.collect())
+}
