@@ -25,7 +25,7 @@ pub enum PairError {
     Paired,
     /// They are on different shards, or are the same.
     Apart,
-    /// A codec holds bytes that cannot be had back as they came.
+    /// A codec holds bytes, or a task has not taken a packet, that cannot be had back as they came.
     Codec,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for PairError {
             PairError::Closed => "one of the sessions is closed",
             PairError::Paired => "one of the sessions has a partner",
             PairError::Apart => "only two sessions of one shard can be paired",
-            PairError::Codec => "the codec of one of the sessions holds bytes of its own",
+            PairError::Codec => "the codec of one of the sessions has bytes that cannot be had back as they came",
         })
     }
 }
@@ -64,12 +64,16 @@ impl Session {
             if entry.partner.is_some() {
                 return Err(PairError::Paired);
             }
-            if entry.codec.buffered() > 0 {
+            let is_kept = entry.link.as_ref().is_some_and(|link| !link.kept.borrow().is_empty());
+            if entry.codec.buffered() > 0 || is_kept && !matches!(entry.codec, Framing::Raw(_)) {
                 return Err(PairError::Codec);
             }
         }
         core.join_pair(self.id.slot, other.id.slot);
         core.join_pair(other.id.slot, self.id.slot);
+        for id in [self.id, other.id] {
+            core.pass_on_kept(id.slot);
+        }
         Ok(())
     }
 
@@ -117,6 +121,20 @@ impl Core {
             }
         }
         true
+    }
+
+    /// What a session's task had not taken when it was paired goes to its partner, before what comes. The session was paused for it.
+    fn pass_on_kept(&mut self, slot: u32) {
+        let Some(entry) = self.entry(slot) else { return };
+        let Some(link) = entry.link.clone() else { return };
+        let kept = link.kept.take();
+        if !kept.is_empty() {
+            entry.paused = false;
+            self.hold_changed(slot);
+        }
+        for packet in kept {
+            self.pass_on(slot, &packet);
+        }
     }
 
     /// The peer of a paired session has ended its stream; says whether it is paired.
