@@ -44,7 +44,7 @@ impl std::error::Error for PairError {}
 
 impl Session {
     /// Pairs this session with another of its shard: from now on the bytes that come from the peer of one are sent to the peer of the other, both ways, and
-    /// [`received`](crate::Handler::received) and [`ended`](crate::Handler::ended) are called for neither. Bytes are passed on as they come, without the server's codec, and
+    /// [`received`](crate::Handler::received), [`ended`](crate::Handler::ended) and [`heartbeat`](crate::Handler::heartbeat) are called for neither. Bytes are passed on as they come, without the server's codec, and
     /// so are those that had come and were not handed over. They leave their groups.
     ///
     /// While more than half of one's outbox is queued the other is not read from, and neither way holds up the other way. The end of one peer's stream ends

@@ -189,7 +189,8 @@ impl Core {
             let reason = match entry.watched.deadlines.expired(&watch.timeouts, now) {
                 None => break,
                 Some(Expired::Heartbeat) => {
-                    heartbeat = true;
+                    // What it would say has no place among a partner's bytes.
+                    heartbeat = entry.partner.is_none();
                     continue;
                 }
                 Some(Expired::Hold) => {

@@ -79,7 +79,8 @@ impl Handler for Proxy {
         Flow::Close
     }
 
-    fn heartbeat(&mut self, _: &Session, _: &mut bool) {
+    fn heartbeat(&mut self, session: &Session, _: &mut bool) {
+        assert!(!session.is_paired());
         let queued = SESSIONS.with_borrow(|sessions| sessions.iter().map(Session::queued).max().unwrap_or_default());
         self.most_queued.fetch_max(queued, Ordering::Relaxed);
     }
@@ -394,6 +395,22 @@ fn hundreds_of_conversations_at_once() {
         }
         let stats = bench.handle.stats();
         assert_eq!((stats.accepted, stats.connected, stats.connects_failed), (COUNT as u64, COUNT as u64, 0));
+        bench.finish();
+    }
+}
+
+#[test]
+fn a_pair_has_no_heart_beats() {
+    for backend in backends() {
+        let bench = Bench::new(backend, false, |builder| builder.heartbeat(Duration::from_millis(10)));
+        let (client, upstream) = bench.pair();
+        send_all(&client, b"there");
+        assert_eq!(read_to_end(&upstream), b"there");
+        // A handler that is asked for one panics, which would end the pair.
+        std::thread::sleep(Duration::from_millis(150));
+        send_all(&upstream, b"and back");
+        assert_eq!(read_to_end(&client), b"and back");
+        assert_eq!(bench.reasons(), (CloseReason::ByPeer, CloseReason::ByPeer));
         bench.finish();
     }
 }
