@@ -1,4 +1,5 @@
-//! What every peer server shares: the command line `SERVICE --listen ADDRESS`, and the line that says it is ready.
+//! What every peer server shares: the command line `SERVICE --listen ADDRESS [--flush WHEN]`, and the line that says
+//! it is ready.
 
 use std::env;
 use std::io::{self, Write};
@@ -10,42 +11,86 @@ use std::process;
 pub struct Cli {
     pub service: Service,
     pub listen: SocketAddr,
+    pub flush: Flush,
 }
 
-/// What a peer can serve. One that does not serve it says so and ends.
+/// What can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Whatever comes in goes back.
     Echo,
+    /// Packets, each a length of four bytes, big-endian, and as many bytes; each is answered with the same packet.
+    Framed,
+    /// Packets as in `Framed`; what one session says, every other one hears.
+    Chat,
+    /// HTTP/1.1: every GET is answered with `Hello, World!`.
+    Http,
 }
 
-/// Reads the command line; explains itself and ends the process if it is not understood.
-pub fn parse() -> Cli {
-    parse_from(env::args().skip(1)).unwrap_or_else(|problem| {
-        eprintln!("{problem}\nusage: echo --listen ADDRESS:PORT");
+/// When a server of packets hands to the kernel what it has written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flush {
+    /// When there is nothing more to write for now.
+    #[default]
+    Drained,
+    /// After each packet.
+    Packet,
+}
+
+impl Service {
+    const ALL: [Self; 4] = [Self::Echo, Self::Framed, Self::Chat, Self::Http];
+
+    /// The service of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Framed => "framed",
+            Self::Chat => "chat",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Reads the command line; explains itself and ends the process if it is not understood, or asks for a service that
+/// is not one of these.
+pub fn parse(served: &[Service]) -> Cli {
+    parse_from(served, env::args().skip(1)).unwrap_or_else(|problem| {
+        let served: Vec<_> = served.iter().map(|service| service.name()).collect();
+        eprintln!("{problem}\nusage: {} --listen ADDRESS:PORT [--flush drained|packet]", served.join("|"));
         process::exit(2);
     })
 }
 
-fn parse_from(arguments: impl IntoIterator<Item = String>) -> Result<Cli, String> {
+fn parse_from(served: &[Service], arguments: impl IntoIterator<Item = String>) -> Result<Cli, String> {
     let mut arguments = arguments.into_iter();
-    let service = match arguments.next().as_deref() {
-        Some("echo") => Service::Echo,
-        Some(other) => return Err(format!("unknown service {other}")),
-        None => return Err("no service given".into()),
-    };
-    let mut listen = None;
-    while let Some(argument) = arguments.next() {
-        let value = match argument.strip_prefix("--listen") {
-            Some("") => arguments.next(),
-            Some(rest) => rest.strip_prefix('=').map(String::from),
-            None => return Err(format!("unknown option {argument}")),
-        };
-        let value = value.ok_or("--listen has no address")?;
-        let address = value.parse();
-        listen = Some(address.map_err(|error| format!("--listen {value}: {error}"))?);
+    let name = arguments.next().ok_or("no service given")?;
+    let service = Service::named(&name).ok_or_else(|| format!("unknown service {name}"))?;
+    if !served.contains(&service) {
+        return Err(format!("this peer does not serve {name}"));
     }
-    Ok(Cli { service, listen: listen.ok_or("no --listen given")? })
+    let (mut listen, mut flush) = (None, Flush::default());
+    while let Some(argument) = arguments.next() {
+        let (option, value) = match argument.split_once('=') {
+            Some((option, value)) => (option, Some(value.into())),
+            None => (argument.as_str(), arguments.next()),
+        };
+        let value = value.ok_or_else(|| format!("{option} has no value"))?;
+        match (option, value.as_str()) {
+            ("--listen", address) => {
+                let address = address.parse();
+                listen = Some(address.map_err(|error| format!("--listen {value}: {error}"))?);
+            }
+            ("--flush", "drained") => flush = Flush::Drained,
+            ("--flush", "packet") => flush = Flush::Packet,
+            ("--flush", _) => return Err(format!("--flush {value}: there are drained and packet")),
+            _ => return Err(format!("unknown option {option}")),
+        }
+    }
+    Ok(Cli { service, listen: listen.ok_or("no --listen given")?, flush })
 }
 
 /// Says where the server listens, once it does.
@@ -60,19 +105,34 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, String> {
-        parse_from(line.split_whitespace().map(String::from))
+        parse_from(&[Service::Echo, Service::Framed], line.split_whitespace().map(String::from))
     }
 
     #[test]
-    fn the_address_may_follow_or_be_joined() {
-        let expected = Ok(Cli { service: Service::Echo, listen: "127.0.0.1:0".parse().unwrap() });
-        assert_eq!(parse("echo --listen 127.0.0.1:0"), expected);
-        assert_eq!(parse("echo --listen=127.0.0.1:0"), expected);
+    fn a_value_may_follow_or_be_joined() {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let echo = Cli { service: Service::Echo, listen, flush: Flush::Drained };
+        assert_eq!(parse("echo --listen 127.0.0.1:0"), Ok(echo));
+        assert_eq!(parse("echo --listen=127.0.0.1:0"), Ok(echo));
+        let framed = Cli { service: Service::Framed, listen, flush: Flush::Packet };
+        assert_eq!(parse("framed --listen 127.0.0.1:0 --flush packet"), Ok(framed));
+        assert_eq!(parse("framed --flush=packet --listen=127.0.0.1:0"), Ok(framed));
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
-        for line in ["", "echo", "sing --listen 127.0.0.1:0", "echo --listen", "echo --listen here", "echo --loud"] {
+    fn what_is_not_understood_or_not_served_is_refused() {
+        let lines = [
+            "",
+            "echo",
+            "sing --listen 127.0.0.1:0",
+            "chat --listen 127.0.0.1:0",
+            "echo --listen",
+            "echo --listen here",
+            "echo --loud",
+            "echo --listen 127.0.0.1:0 --flush",
+            "echo --listen 127.0.0.1:0 --flush never",
+        ];
+        for line in lines {
             assert!(parse(line).is_err(), "{line}");
         }
     }

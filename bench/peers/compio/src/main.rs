@@ -7,16 +7,14 @@ use peer_cli::Service;
 
 #[compio::main]
 async fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse();
+    let cli = peer_cli::parse(&[Service::Echo]);
     let listener = TcpListener::bind(cli.listen).await?;
     peer_cli::announce(listener.local_addr()?)?;
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        match cli.service {
-            // A connection that fails is its peer's affair.
-            Service::Echo => compio::runtime::spawn(async move { _ = echo(socket).await }).detach(),
-        }
+        // A connection that fails is its peer's affair.
+        compio::runtime::spawn(async move { _ = echo(socket).await }).detach();
     }
 }
 

@@ -17,8 +17,7 @@ struct Connection {
 }
 
 fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse();
-    let Service::Echo = cli.service;
+    let cli = peer_cli::parse(&[Service::Echo]);
     let listener = TcpListener::bind(cli.listen)?;
     listener.set_nonblocking(true)?;
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;

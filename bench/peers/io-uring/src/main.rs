@@ -24,8 +24,7 @@ const RECEIVE: u64 = 1;
 const SEND: u64 = 2;
 
 fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse();
-    let Service::Echo = cli.service;
+    let cli = peer_cli::parse(&[Service::Echo]);
     let listener = TcpListener::bind(cli.listen)?;
     // Accepted sockets inherit it.
     set_tcp_nodelay(&listener, true)?;

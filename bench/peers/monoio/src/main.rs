@@ -6,16 +6,14 @@ use peer_cli::Service;
 
 #[monoio::main(driver = "io_uring")]
 async fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse();
+    let cli = peer_cli::parse(&[Service::Echo]);
     let listener = TcpListener::bind(cli.listen)?;
     peer_cli::announce(listener.local_addr()?)?;
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        match cli.service {
-            // A connection that fails is its peer's affair.
-            Service::Echo => drop(monoio::spawn(async move { _ = echo(socket).await })),
-        }
+        // A connection that fails is its peer's affair.
+        drop(monoio::spawn(async move { _ = echo(socket).await }));
     }
 }
 
