@@ -17,6 +17,8 @@ pub(super) fn table() -> Vec<Contestant> {
             "peer-tokio",
             &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
         ),
+        tokio_util("tokio-util", "drained", "flushed when drained"),
+        tokio_util("tokio-util-packet", "packet", "flushed after each packet"),
         peer("monoio", "peer-monoio", &[(Echo, OWNED)]),
         peer("compio", "peer-compio", &[(Echo, OWNED)]),
         peer(
@@ -54,6 +56,18 @@ fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
             Offer::new(Http, &how, http, &["127.0.0.1:0"]).environment("PROACTOR_BACKEND", backend),
         ],
     )
+}
+
+/// The codecs of tokio-util, with one of the two habits of flushing what was written.
+fn tokio_util(name: &str, flush: &str, remark: &str) -> Contestant {
+    let offer = |service: Service, how: &str| {
+        let arguments = [service.name(), "--listen", "127.0.0.1:0", "--flush", flush];
+        Offer::new(service, &format!("{how}, {remark}, TCP_NODELAY"), Program::Peer("peer-tokio-util"), &arguments)
+    };
+    let framed = "current_thread runtime, a task a connection, LengthDelimitedCodec with 16 KiB buffers";
+    let chat =
+        "current_thread runtime, broadcast channel, two tasks a member, LengthDelimitedCodec with 16 KiB buffers";
+    Contestant::new(name, vec![offer(Framed, framed), offer(Chat, chat)])
 }
 
 /// A package of this workspace, started for each service as `SERVICE --listen 127.0.0.1:0`.

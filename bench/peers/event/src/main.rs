@@ -108,8 +108,7 @@ impl Server {
 }
 
 fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse();
-    anyhow::ensure!(cli.service == Service::Echo, "serves echo only");
+    let cli = peer_cli::parse(&[Service::Echo]);
     let proactor = Proactor::local()?;
     let listener = proactor.listen(cli.listen, &Default::default())?;
     peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
