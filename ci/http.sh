@@ -59,10 +59,10 @@ for backend in auto poll; do
     done
     url="http://$(sed -n 's/^listening on //p' "$work/server.txt")/"
 
-    expect 'HTTP/1.1' $'hello\n1.1 200' --http1.1 "$url"
-    expect 'HTTP/1.0' $'hello\n1 200' --http1.0 "$url"
-    expect 'HTTP/2' $'hello\n2 200' --http2-prior-knowledge "$url"
-    expect 'twice over one connection' $'hello\n1.1 200hello\n1.1 200' --http1.1 "$url" "$url"
+    expect 'HTTP/1.1' 'Hello, World!1.1 200' --http1.1 "$url"
+    expect 'HTTP/1.0' 'Hello, World!1 200' --http1.0 "$url"
+    expect 'HTTP/2' 'Hello, World!2 200' --http2-prior-knowledge "$url"
+    expect 'twice over one connection' 'Hello, World!1.1 200Hello, World!1.1 200' --http1.1 "$url" "$url"
     expect 'not found' $'there is only /\n2 404' --http2-prior-knowledge "${url}none"
     expect 'not allowed, with a body of a megabyte' $'GET is all there is\n1.1 405' --http1.1 -H 'Expect:' --data-binary @<(head -c 1000000 /dev/zero) "$url"
 

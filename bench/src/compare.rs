@@ -212,13 +212,19 @@ impl Bench<'_> {
     /// What the generator is asked for in each case. A load that is a part of the baseline's throughput becomes a rate.
     fn loads(&self, cases: &[CaseResult]) -> Result<Vec<Case>> {
         let mut loads = Vec::new();
+        let mut known: Vec<(Case, f64)> = Vec::new();
         for CaseResult { case, .. } in cases {
             let mut load = case.clone();
             if case.workload == Workload::Openloop && case.get("rate") == 0 {
-                let full = match self.options.rate {
-                    Some(rate) => rate,
-                    None => self.throughput(case)?,
+                let mut pingpong = Case::new(Workload::Pingpong);
+                for name in ["connections", "size"] {
+                    pingpong.set(name, case.get(name) as u64)?;
+                }
+                let full = match (self.options.rate, known.iter().find(|(known, _)| *known == pingpong)) {
+                    (Some(full), _) | (None, Some(&(_, full))) => full,
+                    (None, None) => self.throughput(&pingpong)?,
                 };
+                known.push((pingpong, full));
                 let rate = full * case.get("load") as f64 / 100.0;
                 eprintln!("{case}: {rate:.0} messages a second");
                 load.set("rate", rate.max(1.0) as u64)?;
@@ -229,16 +235,12 @@ impl Bench<'_> {
     }
 
     /// Messages a second that the baseline echoes when every connection waits for its answer: the median of three windows.
-    fn throughput(&self, openloop: &Case) -> Result<f64> {
+    fn throughput(&self, pingpong: &Case) -> Result<f64> {
         let baseline = &self.options.baseline;
         let contestant = self.named(baseline).with_context(|| {
             format!("openloop asks for a part of what {baseline} can do: let it take part, or give --rate")
         })?;
-        let mut pingpong = Case::new(Workload::Pingpong);
-        for name in ["connections", "size"] {
-            pingpong.set(name, openloop.get(name) as u64)?;
-        }
-        let measured = (0..3).map(|_| self.measure(contestant, &pingpong).map(|run| run.units_per_second()));
+        let measured = (0..3).map(|_| self.measure(contestant, pingpong).map(|run| run.units_per_second()));
         let measured = measured.collect::<Result<Vec<_>>>().with_context(|| baseline.clone())?;
         statistics::median(&measured).context("three windows have a median")
     }

@@ -52,11 +52,19 @@ impl CpuClock {
         parse_ticks(&stat).with_context(|| format!("{path} has no utime and stime"))
     }
 
+    /// What the process has in memory, exactly: it takes the kernel a walk through all of it.
+    pub(crate) fn memory(self) -> Result<Memory> {
+        let path = format!("/proc/{}/smaps_rollup", self.pid);
+        let rollup = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let resident = bytes_of(&rollup, "Rss:").with_context(|| format!("{path} has no Rss"))?;
+        Ok(Memory { resident, proportional: bytes_of(&rollup, "Pss:") })
+    }
+
     /// Resident memory in bytes.
     pub(crate) fn resident_bytes(self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.pid);
         let status = fs::read_to_string(&path).with_context(|| path.clone())?;
-        parse_resident(&status).with_context(|| format!("{path} has no VmRSS"))
+        bytes_of(&status, "VmRSS:").with_context(|| format!("{path} has no VmRSS"))
     }
 }
 
@@ -66,6 +74,13 @@ pub(crate) struct Ticks {
     pub(crate) system: u64,
 }
 
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) resident: u64,
+    /// With what it shares with other processes divided among them; not every kernel says.
+    pub(crate) proportional: Option<u64>,
+}
+
 fn parse_ticks(stat: &str) -> Option<Ticks> {
     // The second field is the program's name in brackets, and may itself hold spaces and brackets.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -73,8 +88,9 @@ fn parse_ticks(stat: &str) -> Option<Ticks> {
     Some(Ticks { user: fields.next()?.parse().ok()?, system: fields.next()?.parse().ok()? })
 }
 
-fn parse_resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// A line as `Rss:  12 kB`.
+fn bytes_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -93,7 +109,9 @@ mod tests {
 
     #[test]
     fn resident_memory_is_in_bytes() {
-        assert_eq!(parse_resident("VmHWM:\t  99 kB\nVmRSS:\t  12 kB\n"), Some(12 * 1024));
+        let status = "VmHWM:\t  99 kB\nVmRSS:\t  12 kB\n";
+        assert_eq!(bytes_of(status, "VmRSS:"), Some(12 * 1024));
+        assert_eq!(bytes_of(status, "Pss:"), None);
     }
 
     #[test]

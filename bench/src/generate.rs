@@ -3,12 +3,17 @@
 //! The generator, not the controller, reads the server's CPU clock, at the very moments at which it begins and
 //! ends counting: both sides of "CPU per message" are of the same window.
 
+mod churn;
 mod closed_loop;
 mod conversation;
 mod epoll;
 mod fanout;
+mod http;
+mod idle;
+mod openloop;
 mod pingpong;
 mod pipelined;
+mod stream;
 mod window;
 
 use std::io::Write;
@@ -18,11 +23,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use rustix::net::sockopt;
 
 use crate::affinity;
 use crate::cpu_clock::CpuClock;
 use crate::measurement::Measurement;
 use crate::workload::{Case, Workload};
+pub(crate) use idle::{HoldOptions, hold};
 use window::Window;
 
 /// Without an answer for this long, a server has stalled.
@@ -89,12 +96,14 @@ impl Options {
         Ok(())
     }
 
+    /// They are reset when they are closed, so that no port is held by one that is long gone.
     fn connect(&self, connections: usize) -> Result<Vec<TcpStream>> {
         (0..connections)
             .map(|number| {
                 let socket = TcpStream::connect_timeout(&self.connect, STALLED)
                     .with_context(|| format!("connection {number} to {}", self.connect))?;
                 socket.set_nodelay(true)?;
+                sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
                 socket.set_nonblocking(true)?;
                 Ok(socket)
             })
@@ -113,7 +122,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Workload::Pingpong => pingpong::run(options)?,
         Workload::Pipelined => pipelined::run(options)?,
         Workload::Fanout => fanout::run(options)?,
-        other => anyhow::bail!("{other} is not written yet"),
+        Workload::Churn => churn::run(options)?,
+        Workload::Stream => stream::run(options)?,
+        Workload::Idle => idle::run(options)?,
+        Workload::Openloop => openloop::run(options)?,
+        Workload::Http => http::run(options)?,
     };
     print(&measurement)
 }

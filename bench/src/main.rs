@@ -31,6 +31,9 @@ enum Command {
     Compare(Box<compare::Options>),
     /// Load one server that runs already and print one measurement as JSON
     Generate(generate::Options),
+    /// Hold sessions for a generator of the workload idle, which starts it
+    #[command(hide = true)]
+    Hold(generate::HoldOptions),
     /// List the contestants, how each is written, and whether it is built
     Contestants(contestant::Places),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Compare(options) => compare::run(&options),
         Command::Generate(options) => generate::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Hold(options) => generate::hold(&options).map(|()| ExitCode::SUCCESS),
         Command::Contestants(places) => {
             contestant::list(&places);
             Ok(ExitCode::SUCCESS)

@@ -52,6 +52,8 @@ pub(crate) struct Offered {
     pub(crate) per_second: f64,
     /// Messages that were due and not answered at the end of the window, less those at its beginning.
     pub(crate) fallen_behind: i64,
+    /// How late messages left, which is the generator's doing and part of their latency.
+    pub(crate) left_late_p99_us: f64,
 }
 
 impl Offered {

@@ -102,7 +102,7 @@ impl Workload {
                         parameter("members", 500, "{} members"),
                         parameter("size", 100, "{} bytes"),
                         parameter("outstanding", 16, "{} outstanding"),
-                        optional("stuck", 0, "{} more that never reads"),
+                        optional("stuck", 0, "with {} that never reads"),
                     ]
                 }
             }

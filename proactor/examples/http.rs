@@ -16,7 +16,7 @@ use proactor::{AsyncSession, Server, ServerError};
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (status, body) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => (StatusCode::OK, "hello\n"),
+        (&Method::GET, "/") => (StatusCode::OK, "Hello, World!"),
         (_, "/") => (StatusCode::METHOD_NOT_ALLOWED, "GET is all there is\n"),
         _ => (StatusCode::NOT_FOUND, "there is only /\n"),
     };

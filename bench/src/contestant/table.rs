@@ -13,6 +13,18 @@ pub(super) fn table() -> Vec<Contestant> {
         ours("ours", "", "auto"),
         ours("ours-poll", ", backend poll", "poll"),
         peer(
+            "event",
+            "peer-event",
+            &[(Echo, "overlapped model I: a local proactor, an event a session, a kept WaitSet, one thread")],
+        ),
+        model(
+            "routine",
+            "examples/echo_routine",
+            "overlapped model II: a local proactor, a completion routine for every operation",
+        ),
+        peer("port", "peer-port", &[(Echo, "overlapped model III: a local proactor, a completion port, one thread")]),
+        model("future", "examples/echo_future", "overlapped model IV: a local proactor, a future a session"),
+        peer(
             "tokio",
             "peer-tokio",
             &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
@@ -68,6 +80,12 @@ fn tokio_util(name: &str, flush: &str, remark: &str) -> Contestant {
     let chat =
         "current_thread runtime, broadcast channel, two tasks a member, LengthDelimitedCodec with 16 KiB buffers";
     Contestant::new(name, vec![offer(Framed, framed), offer(Chat, chat)])
+}
+
+/// An example of the crate overlapped, which takes an address and echoes.
+fn model(name: &str, path: &'static str, how: &str) -> Contestant {
+    let program = Program::Root { path, build: "cargo build --release -p overlapped --examples" };
+    Contestant::new(name, vec![Offer::new(Echo, how, program, &["127.0.0.1:0"])])
 }
 
 /// A package of this workspace, started for each service as `SERVICE --listen 127.0.0.1:0`.

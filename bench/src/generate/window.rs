@@ -12,7 +12,7 @@ use crate::measurement::{Latency, Measurement};
 const LONGEST: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     WarmUp,
     Measuring,
     /// Over: nothing new is sent, what is outstanding is awaited and still checked.
@@ -95,6 +95,16 @@ impl Window {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The longest time that was counted.
+    #[cfg(test)]
+    pub(crate) fn longest(&self) -> Duration {
+        Duration::from_nanos(self.latency.max())
     }
 
     pub(crate) fn is_over(&self) -> bool {

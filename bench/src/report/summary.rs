@@ -53,6 +53,7 @@ pub(crate) struct IdleSummary {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct OfferedSummary {
     pub(crate) per_second: f64,
+    pub(crate) left_late_p99_us: f64,
     /// Rounds in which the server did not keep up.
     pub(crate) rounds_behind: usize,
 }
@@ -94,6 +95,7 @@ impl Summary {
             });
             Some(OfferedSummary {
                 per_second: over.median(|run| run.offered.as_ref().map(|offered| offered.per_second))?,
+                left_late_p99_us: over.median(|run| run.offered.as_ref().map(|offered| offered.left_late_p99_us))?,
                 rounds_behind: behind.count(),
             })
         };

@@ -147,6 +147,9 @@ fn columns(result: &CaseResult, baseline: &str) -> Vec<(String, Cell)> {
         column("server %", value(|summary| summary.server_busy * 100.0, 0));
         column("generator %", value(|summary| summary.generator_busy * 100.0, 0));
     }
+    if result.case.workload == Workload::Openloop {
+        column("left late p99 µs", optional(|summary| Some(summary.offered.as_ref()?.left_late_p99_us), 0));
+    }
     column("RSS MiB", value(|summary| summary.server_resident_bytes / f64::from(1 << 20), 1));
     columns
 }
