@@ -54,9 +54,14 @@ impl Poll {
                 let spent = entry.counts(turn, bytes, share);
                 let side = entry.side(direction);
                 if side.ready {
-                    match spent {
-                        true => self.next_turn.push((socket, direction)),
-                        false => self.list(socket, direction),
+                    match happened {
+                        _ if spent => self.next_turn.push((socket, direction)),
+                        // Whoever has connected waits behind all others who wait in the backlog. One of those between any two messages of a busy server would take long.
+                        Happened::Accepted(..) => {
+                            side.listed = true;
+                            self.ready.push_front((socket, direction));
+                        }
+                        _ => self.list(socket, direction),
                     }
                 }
                 Some(Event { id, more: true, happened })

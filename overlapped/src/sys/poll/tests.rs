@@ -582,3 +582,41 @@ fn accepted_sockets_are_told_with_their_peers_and_close_on_exec() {
     bench.poll.cancel(accept);
     assert_eq!(bench.code(accept), libc::ECANCELED);
 }
+
+#[test]
+fn those_who_have_connected_do_not_wait_for_a_round_of_all_others_each() {
+    let mut bench = Bench::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let _peers: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let (ours, peer) = streams();
+            let socket = bench.attach(ours);
+            bench.start(socket, |handle| Request::RecvPooled { handle });
+            write(&peer, b"a message");
+            peer
+        })
+        .collect();
+    let socket = bench.attach(listener);
+    bench.start(socket, |handle| Request::Accept { handle, multi: true });
+    let _connected: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let events: Vec<bool> = (0..13).map(|_| matches!(bench.event().happened, Happened::Accepted(..))).collect();
+    let first = events.iter().position(|accepted| *accepted).unwrap();
+    assert!(events[first..first + 5].iter().all(|accepted| *accepted), "{events:?}");
+}
+
+#[test]
+fn a_flood_of_connections_leaves_others_their_turn() {
+    let mut bench = Bench::with(DriverConfig { turn_bytes: 4 * 1024, ..DriverConfig::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = bench.attach(listener);
+    bench.start(socket, |handle| Request::Accept { handle, multi: true });
+    let _connected: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let (ours, peer) = streams();
+    let talks = bench.attach(ours);
+    bench.start(talks, |handle| Request::RecvPooled { handle });
+    write(&peer, b"a message");
+    let before = (0..21).position(|_| matches!(bench.event().happened, Happened::Packet(_))).unwrap();
+    assert!(before <= 8, "after {before} of them");
+}
