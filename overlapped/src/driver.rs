@@ -27,6 +27,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::address::{self, Address, AddressError};
+use crate::buf::AnyBuf;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
@@ -34,7 +35,7 @@ use crate::report::{Backend, Report};
 use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
-use slots::{MOST_SLOTS, NONE, Slots, Stage, What};
+use slots::{Cargo, MOST_SLOTS, NONE, Slots, Stage, What};
 use sockets::Sockets;
 use timers::Timers;
 
@@ -368,36 +369,26 @@ impl Driver {
     }
 
     fn start(&mut self, op: Start, socket: u32, token: u64) -> OpId {
-        let mut progress = 0;
-        let (direction, what, buf, total) = match op {
-            Start::Accept { multi, .. } => (Direction::Receive, What::Accept { multi }, None, 0),
-            Start::Connect { address, .. } => (Direction::Send, What::Connect { address }, None, 0),
-            Start::Recv { mut buf, flags, .. } => {
-                let total = buf.total();
-                (Direction::Receive, What::Recv { flags }, Some(buf), total)
+        let moves = |mut buf: AnyBuf, address, progress| {
+            let total = buf.total();
+            Some(Cargo { buf: Some(buf), address, progress, total })
+        };
+        let (direction, what, cargo) = match op {
+            Start::Accept { multi, .. } => (Direction::Receive, What::Accept { multi }, None),
+            Start::Connect { address, .. } => {
+                (Direction::Send, What::Connect, Some(Cargo { address: Some(address), ..Cargo::default() }))
             }
-            Start::RecvMulti { .. } => (Direction::Receive, What::RecvMulti, None, 0),
-            Start::RecvFrom { mut buf, flags, .. } => {
-                let total = buf.total();
-                (Direction::Receive, What::RecvFrom { flags }, Some(buf), total)
-            }
-            Start::RecvFromMulti { .. } => (Direction::Receive, What::RecvFromMulti, None, 0),
-            Start::SendTo { mut buf, address, .. } => {
-                let total = buf.total();
-                (Direction::Send, What::SendTo { address }, Some(buf), total)
-            }
-            Start::Send { mut buf, flags, done, .. } => {
-                let total = buf.total();
-                progress = done;
-                (Direction::Send, What::Send { flags }, Some(buf), total)
-            }
-            Start::Shutdown { how, .. } => (Direction::Send, What::Shutdown { how }, None, 0),
+            Start::Recv { buf, flags, .. } => (Direction::Receive, What::Recv { flags }, moves(buf, None, 0)),
+            Start::RecvMulti { .. } => (Direction::Receive, What::RecvMulti, None),
+            Start::RecvFrom { buf, flags, .. } => (Direction::Receive, What::RecvFrom { flags }, moves(buf, None, 0)),
+            Start::RecvFromMulti { .. } => (Direction::Receive, What::RecvFromMulti, None),
+            Start::SendTo { buf, address, .. } => (Direction::Send, What::SendTo, moves(buf, Some(address), 0)),
+            Start::Send { buf, flags, done, .. } => (Direction::Send, What::Send { flags }, moves(buf, None, done)),
+            Start::Shutdown { how, .. } => (Direction::Send, What::Shutdown { how }, None),
             Start::Close { mode, .. } => return self.start_close(socket, mode, token),
             Start::Timer { at } => return self.start_timer(at, token),
         };
-        let slot = self.slots.insert(socket, token, what, buf);
-        self.slots[slot].total = total;
-        self.slots[slot].progress = progress;
+        let slot = self.slots.insert(socket, token, what, cargo);
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();
         queue.push(&mut self.slots, slot);
@@ -470,7 +461,7 @@ impl Driver {
     ///
     /// A readiness backend learns of every byte. With io_uring a send of at most 64 KiB is the kernel's until all of it is written, and with Winsock every send.
     pub fn progress(&self, id: OpId) -> Option<u64> {
-        self.slots.find(id).map(|slot| self.slots[slot].progress)
+        self.slots.find(id).map(|slot| self.slots.progress(slot))
     }
 
     fn cancel_slot(&mut self, slot: u32) -> bool {
@@ -509,22 +500,22 @@ impl Driver {
 
     /// How an operation ends that fails after it has, perhaps, moved some bytes.
     fn cut_short(&mut self, slot: u32, error: Error) -> Result<Outcome, Error> {
-        let entry = &mut self.slots[slot];
+        let (entry, progress) = (&self.slots[slot], self.slots.progress(slot));
         match entry.what {
             // What was taken out of the stream is delivered; the error will come again.
-            What::Recv { .. } if entry.progress > 0 => Ok(self.received(slot)),
-            What::Send { .. } if entry.progress > 0 => {
+            What::Recv { .. } if progress > 0 => Ok(self.received(slot)),
+            What::Send { .. } if progress > 0 => {
                 self.sockets[entry.socket].broken = true;
-                Err(error.after(entry.progress))
+                Err(error.after(progress))
             }
             _ => Err(error),
         }
     }
 
     fn received(&mut self, slot: u32) -> Outcome {
-        let entry = &mut self.slots[slot];
-        let bytes = entry.progress as usize;
-        if let Some(buf) = &mut entry.buf {
+        let cargo = self.slots.cargo(slot).expect("a receive owns a buffer");
+        let bytes = cargo.progress as usize;
+        if let Some(buf) = &mut cargo.buf {
             sys::set_received(buf, bytes);
         }
         Outcome::Received(bytes)

@@ -21,7 +21,7 @@ impl Driver {
             _ => None,
         };
         let step = if graceful.is_some() { CloseStep::Flushing } else { CloseStep::Ending };
-        let slot = self.slots.insert(socket, token, What::Close { mode, step }, None);
+        let slot = self.slots.insert(socket, token, What::Close { abort: mode == CloseMode::Abort, step }, None);
         self.slots[slot].stage = Stage::Parked;
         self.sockets[socket].closing = slot;
         self.cancel_queue(socket, Direction::Receive);

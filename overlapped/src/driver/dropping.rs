@@ -50,7 +50,7 @@ impl Drop for Driver {
         );
         for slot in self.slots.indices() {
             if self.slots[slot].stage == Stage::Kernel {
-                std::mem::forget(self.slots[slot].buf.take());
+                std::mem::forget(self.slots.cargo(slot).and_then(|cargo| cargo.buf.take()));
             }
         }
         self.backend.leak();

@@ -1,6 +1,7 @@
 //! What the backend reports, turned into completions: multishot operations go on, short sends are resumed, and a last completion
 //! lets go on what waited for it.
 
+use std::num::NonZeroI32;
 use std::time::Duration;
 
 use crate::buf::AnyBuf;
@@ -34,9 +35,9 @@ impl Driver {
                 self.close_event(slot, step, event.happened);
                 None
             }
-            What::Connect { ref address } => Some(match event.happened {
+            What::Connect => Some(match event.happened {
                 Happened::Failed(code) => {
-                    let error = Error::os(Action::Connect, code).at(address);
+                    let error = self.failed_at_address(slot, Action::Connect, code);
                     self.finish(slot, Err(error))
                 }
                 _ => {
@@ -56,29 +57,28 @@ impl Driver {
             What::Recv { .. } if self.sockets[self.slots[slot].socket].role == Role::Datagram => {
                 self.received_datagram(slot, event.happened, false)
             }
-            What::SendTo { ref address } => match event.happened {
+            What::SendTo => match event.happened {
                 Happened::Moved(bytes) => Some(self.finish(slot, Ok(Outcome::Sent(bytes.into())))),
                 Happened::Failed(code) if sys::is_interrupted(code) && !cancelled => {
                     self.begin(slot);
                     None
                 }
                 Happened::Failed(code) => {
-                    let error = Error::os(Action::Send, code).at(address);
+                    let error = self.failed_at_address(slot, Action::Send, code);
                     Some(self.finish(slot, Err(error)))
                 }
                 _ => unreachable!("a send moves bytes or fails"),
             },
             What::Recv { flags } => match event.happened {
-                Happened::Moved(0) if self.slots[slot].total > 0 && self.was_reset(slot).is_some() => {
+                Happened::Moved(0) if self.wants_bytes(slot) && self.was_reset(slot).is_some() => {
                     let code = self.was_reset(slot).expect("seen just now");
                     self.moving_failed(slot, Action::Receive, code)
                 }
                 Happened::Moved(bytes) => {
-                    let entry = &mut self.slots[slot];
-                    entry.progress += u64::from(bytes);
-                    if bytes == 0 && entry.total > 0 {
-                        self.sockets[entry.socket].ended = true;
-                    } else if flags.contains(Flags::WAIT_ALL) && entry.progress < entry.total && !cancelled {
+                    let (progress, total) = self.progressed(slot, bytes);
+                    if bytes == 0 && total > 0 {
+                        self.sockets[self.slots[slot].socket].ended = true;
+                    } else if flags.contains(Flags::WAIT_ALL) && progress < total && !cancelled {
                         self.begin(slot);
                         return None;
                     }
@@ -90,10 +90,8 @@ impl Driver {
             },
             What::Send { .. } => match event.happened {
                 Happened::Moved(bytes) => {
-                    let entry = &mut self.slots[slot];
-                    entry.progress += u64::from(bytes);
-                    if entry.progress >= entry.total {
-                        let total = entry.total;
+                    let (progress, total) = self.progressed(slot, bytes);
+                    if progress >= total {
                         return Some(self.finish(slot, Ok(Outcome::Sent(total))));
                     }
                     if cancelled {
@@ -107,6 +105,26 @@ impl Driver {
                 _ => unreachable!("a send moves bytes or fails"),
             },
             What::Timer => unreachable!("timers are not the backend's"),
+        }
+    }
+
+    /// So many bytes more were moved. How many in all, and of how many.
+    fn progressed(&mut self, slot: u32, bytes: u32) -> (u64, u64) {
+        let cargo = self.slots.cargo(slot).expect("what moves bytes owns a buffer");
+        cargo.progress += u64::from(bytes);
+        (cargo.progress, cargo.total)
+    }
+
+    /// Whether a receive has room.
+    fn wants_bytes(&mut self, slot: u32) -> bool {
+        self.slots.cargo(slot).is_some_and(|cargo| cargo.total > 0)
+    }
+
+    fn failed_at_address(&mut self, slot: u32, action: Action, code: i32) -> Error {
+        let error = Error::os(action, code);
+        match self.slots.cargo(slot).and_then(|cargo| cargo.address.as_ref()) {
+            Some(address) => error.at(address),
+            None => error,
         }
     }
 
@@ -126,7 +144,7 @@ impl Driver {
     fn received_datagram(&mut self, slot: u32, happened: Happened, with_address: bool) -> Option<Completion> {
         match happened {
             Happened::MovedFrom { bytes, from, truncated } => {
-                self.slots[slot].progress = bytes.into();
+                self.progressed(slot, bytes);
                 self.received(slot);
                 Some(match (truncated, with_address) {
                     (true, _) => self.finish(slot, Err(Error::truncated(from, bytes.into()))),
@@ -154,14 +172,15 @@ impl Driver {
         );
         if socket.role == Role::Stream && !lives && !late {
             socket.dead = true;
-            socket.reset = socket.reset.or(error.os_code().filter(|code| sys::is_reset(*code)));
+            let code = error.os_code().filter(|code| sys::is_reset(*code));
+            socket.reset = socket.reset.or(code.and_then(NonZeroI32::new));
         }
     }
 
     /// The code by which another operation was told of a reset. To this one the system then says "end of stream", which it is not.
     fn was_reset(&self, slot: u32) -> Option<i32> {
         let socket = &self.sockets[self.slots[slot].socket];
-        socket.reset.filter(|_| !socket.ended)
+        socket.reset.filter(|_| !socket.ended).map(NonZeroI32::get)
     }
 
     fn accepted(&mut self, slot: u32, multi: bool, event: Event) -> Option<Completion> {

@@ -1,7 +1,7 @@
 //! What was started, and what is to be cancelled, on its way to the backend.
 
 use crate::error::Error;
-use crate::op::{CloseMode, Role, ShutdownHow};
+use crate::op::{Role, ShutdownHow};
 use crate::sys::Request;
 
 use super::Driver;
@@ -28,28 +28,31 @@ impl Driver {
 
     fn hand_over(&mut self, slot: u32) {
         let id = self.slots.id(slot);
-        let entry = &mut self.slots[slot];
+        let (entry, cargo) = self.slots.with_cargo(slot);
         let index = entry.socket;
         let socket = &mut self.sockets[index];
         entry.stage = Stage::Kernel;
-        if let What::Close { step: CloseStep::Closing, mode } = entry.what {
+        if let What::Close { step: CloseStep::Closing, abort } = entry.what {
             let handle = socket.handle.take().expect("a socket is closed once");
-            if mode == CloseMode::Abort {
+            if abort {
                 handle.reset_on_close();
             }
             return self.backend.start(id, index, Request::Close { handle });
         }
         let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
-        let buf = entry.buf.as_mut();
+        let (buf, address, progress) = match cargo {
+            Some(cargo) => (cargo.buf.as_mut(), cargo.address.as_ref(), cargo.progress),
+            None => (None, None, 0),
+        };
         let request = match &entry.what {
             What::Accept { multi } => Request::Accept { handle, multi: *multi },
-            What::Connect { address } => Request::Connect { handle, address },
+            What::Connect => Request::Connect { handle, address: address.expect("a connect has an address") },
             What::Recv { flags } if socket.role == Role::Datagram => {
                 Request::RecvFrom { handle, buf: buf.expect("a receive owns a buffer"), flags: *flags }
             }
             What::Recv { flags } => {
                 let buf = buf.expect("a receive owns a buffer");
-                Request::Recv { handle, buf, skip: entry.progress, flags: *flags }
+                Request::Recv { handle, buf, skip: progress, flags: *flags }
             }
             What::RecvMulti => Request::RecvPooled { handle },
             What::RecvFrom { flags } => {
@@ -58,9 +61,12 @@ impl Driver {
             What::RecvFromMulti => Request::RecvFromPooled { handle },
             What::Send { flags } => {
                 let buf = buf.expect("a send owns a buffer");
-                Request::Send { handle, buf, skip: entry.progress, flags: *flags }
+                Request::Send { handle, buf, skip: progress, flags: *flags }
             }
-            What::SendTo { address } => Request::SendTo { handle, buf: buf.expect("a send owns a buffer"), address },
+            What::SendTo => {
+                let address = address.expect("it has one");
+                Request::SendTo { handle, buf: buf.expect("a send owns a buffer"), address }
+            }
             What::Shutdown { how } => Request::Shutdown { handle, how: *how },
             What::Close { step: CloseStep::ShuttingDown, .. } => Request::Shutdown { handle, how: ShutdownHow::Send },
             What::Close { .. } => Request::Discard { handle },

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::error::Action;
-use crate::op::{CloseMode, Direction, Flags, OpId, ShutdownHow};
+use crate::op::{Direction, Flags, OpId, ShutdownHow};
 use crate::time::Time;
 
 /// No slot.
@@ -30,16 +30,32 @@ pub(super) enum Stage {
 /// What an operation does, and the part of its state that belongs to that.
 #[derive(Debug)]
 pub(super) enum What {
-    Accept { multi: bool },
-    Connect { address: Address },
-    Recv { flags: Flags },
+    Accept {
+        multi: bool,
+    },
+    /// To the address in its [`Cargo`].
+    Connect,
+    Recv {
+        flags: Flags,
+    },
     RecvMulti,
-    Send { flags: Flags },
-    RecvFrom { flags: Flags },
+    Send {
+        flags: Flags,
+    },
+    RecvFrom {
+        flags: Flags,
+    },
     RecvFromMulti,
-    SendTo { address: Address },
-    Shutdown { how: ShutdownHow },
-    Close { mode: CloseMode, step: CloseStep },
+    /// To the address in its [`Cargo`].
+    SendTo,
+    Shutdown {
+        how: ShutdownHow,
+    },
+    /// By a reset, if it is to `abort`.
+    Close {
+        abort: bool,
+        step: CloseStep,
+    },
     Timer,
 }
 
@@ -47,9 +63,9 @@ impl What {
     pub(super) fn action(&self) -> Action {
         match self {
             What::Accept { .. } => Action::Accept,
-            What::Connect { .. } => Action::Connect,
+            What::Connect => Action::Connect,
             What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => Action::Receive,
-            What::Send { .. } | What::SendTo { .. } => Action::Send,
+            What::Send { .. } | What::SendTo => Action::Send,
             What::Shutdown { .. } => Action::Shutdown,
             What::Close { .. } => Action::Close,
             What::Timer => Action::Timer,
@@ -62,9 +78,7 @@ impl What {
             What::Accept { .. } | What::Recv { .. } | What::RecvMulti | What::RecvFrom { .. } | What::RecvFromMulti => {
                 Some(Direction::Receive)
             }
-            What::Connect { .. } | What::Send { .. } | What::SendTo { .. } | What::Shutdown { .. } => {
-                Some(Direction::Send)
-            }
+            What::Connect | What::Send { .. } | What::SendTo | What::Shutdown { .. } => Some(Direction::Send),
             What::Close { .. } | What::Timer => None,
         }
     }
@@ -85,6 +99,7 @@ pub(super) enum CloseStep {
     Closing,
 }
 
+/// An operation. Most of a server's are the receives of sessions that are idle, so it is small: 48 bytes.
 pub(super) struct Slot {
     pub(super) generation: u32,
     pub(super) stage: Stage,
@@ -98,14 +113,24 @@ pub(super) struct Slot {
     pub(super) socket: u32,
     /// The operation behind it in its socket's queue, or the next free slot.
     pub(super) next: u32,
+    /// Where its cargo is.
+    cargo: u32,
+    pub(super) what: What,
     pub(super) token: u64,
+    /// The entry in the timers that belongs to it; `MAX` if there is none.
+    pub(super) deadline: Time,
+}
+
+const _: () = assert!(size_of::<Slot>() <= 48);
+
+/// What an operation owns, if it is one that owns anything, and how far it has come.
+#[derive(Default)]
+pub(super) struct Cargo {
+    pub(super) buf: Option<AnyBuf>,
+    pub(super) address: Option<Address>,
     /// Bytes moved so far, and bytes there are to move.
     pub(super) progress: u64,
     pub(super) total: u64,
-    /// The entry in the timers that belongs to it; `MAX` if there is none.
-    pub(super) deadline: Time,
-    pub(super) what: What,
-    pub(super) buf: Option<AnyBuf>,
 }
 
 /// How a close will be reported.
@@ -122,6 +147,9 @@ pub(super) enum Verdict {
 pub(super) struct Slots {
     slots: Vec<Slot>,
     free: u32,
+    /// In a table of their own, because few operations have any. What was used last is used again first.
+    cargos: Vec<Cargo>,
+    free_cargos: Vec<u32>,
     live: usize,
     /// Of the live ones, how many own a buffer.
     buffers: usize,
@@ -132,7 +160,15 @@ pub(super) const MOST_SLOTS: usize = 1 << 24;
 
 impl Slots {
     pub(super) fn new(limit: usize) -> Slots {
-        Slots { slots: Vec::new(), free: NONE, live: 0, buffers: 0, limit: limit.min(MOST_SLOTS) }
+        Slots {
+            slots: Vec::new(),
+            free: NONE,
+            cargos: Vec::new(),
+            free_cargos: Vec::new(),
+            live: 0,
+            buffers: 0,
+            limit: limit.min(MOST_SLOTS),
+        }
     }
 
     pub(super) fn live(&self) -> usize {
@@ -148,10 +184,10 @@ impl Slots {
     }
 
     /// Takes a free slot for an operation. The caller has seen that the table is not full.
-    pub(super) fn insert(&mut self, socket: u32, token: u64, what: What, buf: Option<AnyBuf>) -> u32 {
+    pub(super) fn insert(&mut self, socket: u32, token: u64, what: What, cargo: Option<Cargo>) -> u32 {
         debug_assert!(!self.is_full());
         self.live += 1;
-        self.buffers += usize::from(buf.is_some());
+        let cargo = cargo.map_or(NONE, |cargo| self.stow(cargo));
         if self.free != NONE {
             let index = self.free;
             let slot = &mut self.slots[index as usize];
@@ -161,11 +197,9 @@ impl Slots {
             slot.verdict = Verdict::Clean;
             slot.socket = socket;
             slot.next = NONE;
+            slot.cargo = cargo;
             slot.token = token;
-            slot.progress = 0;
-            slot.total = 0;
             slot.what = what;
-            slot.buf = buf;
             return index;
         }
         let index = self.slots.len() as u32;
@@ -177,14 +211,43 @@ impl Slots {
             listed: false,
             socket,
             next: NONE,
-            token,
-            progress: 0,
-            total: 0,
-            deadline: Time::MAX,
+            cargo,
             what,
-            buf,
+            token,
+            deadline: Time::MAX,
         });
         index
+    }
+
+    fn stow(&mut self, cargo: Cargo) -> u32 {
+        self.buffers += usize::from(cargo.buf.is_some());
+        match self.free_cargos.pop() {
+            Some(index) => {
+                self.cargos[index as usize] = cargo;
+                index
+            }
+            None => {
+                self.cargos.push(cargo);
+                self.cargos.len() as u32 - 1
+            }
+        }
+    }
+
+    /// What an operation owns, if it is one that owns anything.
+    pub(super) fn cargo(&mut self, index: u32) -> Option<&mut Cargo> {
+        self.with_cargo(index).1
+    }
+
+    /// An operation, and what it owns.
+    pub(super) fn with_cargo(&mut self, index: u32) -> (&mut Slot, Option<&mut Cargo>) {
+        let slot = &mut self.slots[index as usize];
+        let cargo = self.cargos.get_mut(slot.cargo as usize);
+        (slot, cargo)
+    }
+
+    /// Bytes that an operation has moved so far.
+    pub(super) fn progress(&self, index: u32) -> u64 {
+        self.cargos.get(self[index].cargo as usize).map_or(0, |cargo| cargo.progress)
     }
 
     /// Frees a slot whose operation has ended: from here on its old name means nothing.
@@ -198,9 +261,11 @@ impl Slots {
         slot.next = free;
         self.free = index;
         self.live -= 1;
-        let buf = self.slots[index as usize].buf.take();
-        self.buffers -= usize::from(buf.is_some());
-        buf
+        let at = std::mem::replace(&mut self.slots[index as usize].cargo, NONE);
+        let cargo = std::mem::take(self.cargos.get_mut(at as usize)?);
+        self.free_cargos.push(at);
+        self.buffers -= usize::from(cargo.buf.is_some());
+        cargo.buf
     }
 
     pub(super) fn id(&self, index: u32) -> OpId {

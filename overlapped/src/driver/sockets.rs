@@ -3,6 +3,8 @@
 //! Only the head of a queue is with the backend: several requests pending in io_uring on one socket are served in no promised
 //! order. A listener's accepts are its receives; connects and shutdowns keep their place among the sends.
 
+use std::num::NonZeroI32;
+
 use crate::op::{Direction, Role, SocketId};
 use crate::sys::Handle;
 
@@ -71,13 +73,11 @@ impl Queue {
 
 pub(super) struct Socket {
     generation: u32,
-    /// The next free entry, while this one is free.
-    next_free: u32,
     /// Absent while the entry is free, and while the backend closes it.
     pub(super) handle: Option<Handle>,
     pub(super) receives: Queue,
     pub(super) sends: Queue,
-    /// The slot of the close that was started on it.
+    /// The slot of the close that was started on it; while the entry is free, the next free one.
     pub(super) closing: u32,
     pub(super) role: Role,
     /// The peer's stream has been read to its end, so there is nothing to discard.
@@ -87,7 +87,7 @@ pub(super) struct Socket {
     /// The connection is dead, so there is nothing to flush or to wait for.
     pub(super) dead: bool,
     /// The peer has reset the connection, said this code.
-    pub(super) reset: Option<i32>,
+    pub(super) reset: Option<NonZeroI32>,
     /// A send was cut short: what would follow it would follow a hole.
     pub(super) broken: bool,
 }
@@ -115,6 +115,8 @@ impl Socket {
         self.receives.is_empty() && self.sends.is_empty()
     }
 }
+
+const _: () = assert!(size_of::<Socket>() <= 72);
 
 pub(super) struct Sockets {
     entries: Vec<Socket>,
@@ -153,7 +155,6 @@ impl Sockets {
         };
         let entry = Socket {
             generation,
-            next_free: NONE,
             handle: Some(handle),
             receives: Queue::EMPTY,
             sends: Queue::EMPTY,
@@ -171,7 +172,7 @@ impl Sockets {
                 self.entries.len() as u32 - 1
             }
             free => {
-                self.free = self.entries[free as usize].next_free;
+                self.free = self.entries[free as usize].closing;
                 self.entries[free as usize] = entry;
                 free
             }
@@ -184,8 +185,7 @@ impl Sockets {
         let entry = &mut self.entries[slot as usize];
         debug_assert!(entry.is_idle());
         entry.generation = entry.generation.wrapping_add(1);
-        entry.next_free = std::mem::replace(&mut self.free, slot);
-        entry.closing = NONE;
+        entry.closing = std::mem::replace(&mut self.free, slot);
         self.live -= 1;
         entry.handle.take()
     }

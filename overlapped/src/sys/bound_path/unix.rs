@@ -51,7 +51,11 @@ fn connect(path: &std::path::Path) -> io::Result<()> {
 
 /// The file of a listener. Dropping it removes the file, unless another has taken its place.
 #[derive(Debug)]
-pub(in super::super) struct BoundPath {
+pub(in super::super) struct BoundPath(Box<Bound>);
+
+/// In a box, because every socket has room for one, and hardly any has one.
+#[derive(Debug)]
+struct Bound {
     path: PathBuf,
     identity: Option<Identity>,
 }
@@ -60,7 +64,7 @@ impl BoundPath {
     /// The listener has been bound.
     pub(in super::super) fn made(free: Free) -> BoundPath {
         let identity = identity(&free.0);
-        BoundPath { path: free.0, identity }
+        BoundPath(Box::new(Bound { path: free.0, identity }))
     }
 }
 
@@ -75,8 +79,9 @@ fn identity(path: &std::path::Path) -> Option<Identity> {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            let _ = fs::remove_file(&self.path);
+        let Bound { path, identity: its } = &*self.0;
+        if its.is_some() && identity(path) == *its {
+            let _ = fs::remove_file(path);
         }
     }
 }

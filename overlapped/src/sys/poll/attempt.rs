@@ -1,12 +1,13 @@
 //! Trying the request that waits on a socket: one system call, and what it says about the socket.
 
-use crate::op::{Direction, OpId};
+use crate::op::{Direction, Flags, OpId};
 use crate::pool::Packet;
 
+use super::super::message::flag_bits;
 use super::super::{Event, Happened};
 use super::Poll;
 use super::connect::{self, Connecting};
-use super::sockets::{Part, Pending, What};
+use super::sockets::{NONE, Part, What};
 use super::transfer::{self, would_wait};
 
 /// What a connection that was accepted, or a datagram, counts in its socket's share of a turn, at the least: so that empty ones count.
@@ -32,7 +33,7 @@ impl Attempt {
 impl Poll {
     /// Tries what waits on this side of a socket, if anything does.
     pub(super) fn attempt(&mut self, socket: u32, direction: Direction) -> Option<Event> {
-        let id = self.sockets[socket as usize].side(direction).pending.as_ref()?.id;
+        let (id, _) = self.waiting(socket, direction)?;
         self.since_wait += 1;
         let attempt = match direction {
             Direction::Receive => self.receive(socket),
@@ -67,8 +68,9 @@ impl Poll {
                 Some(Event { id, more: true, happened })
             }
             Attempt::Ends(happened) => {
-                if let Some(Pending { what, .. }) = entry.side(direction).pending.take() {
-                    self.release(what);
+                entry.side(direction).pending = NONE;
+                if let Some(pending) = self.requests[id.slot as usize].take() {
+                    self.release(pending.what);
                 }
                 Some(Event { id, more: false, happened })
             }
@@ -76,9 +78,8 @@ impl Poll {
     }
 
     fn receive(&mut self, socket: u32) -> Attempt {
-        let entry = &mut self.sockets[socket as usize];
-        let fd = entry.fd;
-        let Some(Pending { what, .. }) = &mut entry.receives.pending else { return Attempt::Holds };
+        let fd = self.sockets[socket as usize].fd;
+        let Some((_, what)) = self.waiting(socket, Direction::Receive) else { return Attempt::Holds };
         match what {
             What::RecvPooled => self.receive_pooled(socket),
             What::RecvFromPooled => self.receive_datagram(socket),
@@ -87,16 +88,16 @@ impl Poll {
                 (Ok(happened), false) => Attempt::Ends(happened),
                 (Err(code), _) => Attempt::failed(code),
             },
-            What::Recv { part, flags } => {
-                let (part, flags) = (*part, *flags);
+            What::Recv { ptr, len, flags } => {
+                let (part, flags) = (Part { ptr: *ptr, len: *len as usize }, *flags);
                 // SAFETY: the operation's own memory, which nobody else uses until the request has ended.
-                let received = unsafe { transfer::recv(fd, part, flags) };
+                let received = unsafe { transfer::recv(fd, part, trying(flags)) };
                 self.received(socket, received, part.len, flags)
             }
             What::RecvParts { message, bytes, flags } => {
-                let (room, flags) = (*bytes, *flags);
+                let (room, flags) = (*bytes as usize, *flags);
                 // SAFETY: as above.
-                let received = unsafe { transfer::recv_message(fd, message, flags) };
+                let received = unsafe { transfer::recv_message(fd, message, trying(flags)) };
                 self.received(socket, received, room, flags)
             }
             What::Readable => match transfer::look(fd) {
@@ -105,12 +106,12 @@ impl Poll {
             },
             What::Discard => {
                 let received = transfer::discard(fd, &mut self.discard);
-                self.received(socket, received, self.discard.len(), 0)
+                self.received(socket, received, self.discard.len(), Flags::NONE)
             }
             What::RecvFrom { message, flags } => {
                 message.take_name();
                 // SAFETY: as above.
-                match unsafe { transfer::recv_message(fd, message, *flags) } {
+                match unsafe { transfer::recv_message(fd, message, flag_bits(*flags)) } {
                     Ok(bytes) => Attempt::Ends(Happened::MovedFrom {
                         bytes: bytes as u32,
                         from: message.name(),
@@ -130,16 +131,17 @@ impl Poll {
     }
 
     /// A stream's receive has been tried.
-    fn received(&mut self, socket: u32, received: transfer::Moved, room: usize, flags: i32) -> Attempt {
+    fn received(&mut self, socket: u32, received: transfer::Moved, room: usize, flags: Flags) -> Attempt {
         match received {
             Ok(bytes) => {
                 // What is urgent stands beside the stream, and what is looked at stays in it.
-                if flags & (libc::MSG_OOB | libc::MSG_PEEK) == 0 && bytes > 0 {
+                let in_stream = !flags.contains(Flags::OUT_OF_BAND) && !flags.contains(Flags::PEEK);
+                if in_stream && bytes > 0 {
                     self.sockets[socket as usize].received(bytes, room);
                 }
                 Attempt::Ends(Happened::Moved(bytes as u32))
             }
-            Err(code) if would_wait(code) && flags & libc::MSG_OOB != 0 => Attempt::Holds,
+            Err(code) if would_wait(code) && flags.contains(Flags::OUT_OF_BAND) => Attempt::Holds,
             Err(code) => Attempt::failed(code),
         }
     }
@@ -193,18 +195,18 @@ impl Poll {
     }
 
     fn send(&mut self, socket: u32) -> Attempt {
-        let entry = &mut self.sockets[socket as usize];
-        let fd = entry.fd;
-        let Some(Pending { what, .. }) = &mut entry.sends.pending else { return Attempt::Holds };
+        let fd = self.sockets[socket as usize].fd;
+        let Some((_, what)) = self.waiting(socket, Direction::Send) else { return Attempt::Holds };
         let (sent, offered) = match what {
-            What::Send { part, flags } => {
+            What::Send { ptr, len, flags } => {
+                let part = Part { ptr: *ptr, len: *len as usize };
                 // SAFETY: the operation's own memory, to which nobody writes until the request has ended.
-                (unsafe { transfer::send(fd, *part, *flags) }, part.len)
+                (unsafe { transfer::send(fd, part, flag_bits(*flags)) }, part.len)
             }
             What::SendParts { message, bytes, flags } => {
                 // SAFETY: as above.
-                let sent = unsafe { transfer::send_message(fd, message, *flags) };
-                (sent, *bytes)
+                let sent = unsafe { transfer::send_message(fd, message, flag_bits(*flags)) };
+                (sent, *bytes as usize)
             }
             What::SendTo { message } => {
                 // SAFETY: as above. A datagram leaves whole.
@@ -222,7 +224,7 @@ impl Poll {
         };
         match sent {
             Ok(bytes) => {
-                entry.sent(bytes, offered);
+                self.sockets[socket as usize].sent(bytes, offered);
                 Attempt::Ends(Happened::Moved(bytes as u32))
             }
             Err(code) => Attempt::failed(code),
@@ -244,4 +246,9 @@ impl Poll {
             }
         }
     }
+}
+
+/// The driver sees to it that all is waited for; the system cannot, when it is not to wait.
+fn trying(flags: Flags) -> i32 {
+    flag_bits(flags) & !libc::MSG_WAITALL
 }

@@ -25,12 +25,12 @@ use crate::pool::Pool;
 use crate::report::{self, Feature, Report};
 use crate::time::Time;
 
-use super::message::{MOST_BYTES, Message, flag_bits};
+use super::message::{MOST_BYTES, Message};
 use super::socket::sock_addr;
 use super::{Event, Handle, Happened, Request, WakeHandle};
 use connect::Connecting;
 use registry::Registry;
-use sockets::{Part, Pending, Socket, What};
+use sockets::{NONE, Pending, Socket, What};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
@@ -46,8 +46,8 @@ pub(crate) struct Poll {
     registry: Registry,
     /// By the driver's numbers.
     sockets: Vec<Socket>,
-    /// The socket of each operation, by its slot.
-    places: Vec<u32>,
+    /// What has not ended, by the operation's slot.
+    requests: Vec<Option<Pending>>,
     pool: Rc<Pool>,
     /// What has ended, or was refused.
     ended: VecDeque<Event>,
@@ -62,7 +62,8 @@ pub(crate) struct Poll {
     spare: Vec<Box<Message>>,
     discard: Box<[u8]>,
     wake: WakeHandle,
-    turn: u64,
+    /// Counted round and round: who takes an old one for this one has had no share of it, and goes on in the next.
+    turn: u32,
     turn_bytes: u32,
     /// Attempts since the system was last asked what has become ready, and since the turn began.
     since_wait: u32,
@@ -76,7 +77,7 @@ impl Poll {
         Ok(Poll {
             registry,
             sockets: Vec::new(),
-            places: Vec::new(),
+            requests: Vec::new(),
             pool,
             ended: VecDeque::new(),
             ready: VecDeque::new(),
@@ -135,11 +136,9 @@ impl Poll {
             self.sockets[socket as usize].fd,
             "it is the socket that was attached"
         );
-        let place = id.slot as usize;
-        if self.places.len() <= place {
-            self.places.resize(place + 1, u32::MAX);
+        if self.requests.len() <= id.slot as usize {
+            self.requests.resize_with(id.slot as usize + 1, || None);
         }
-        self.places[place] = socket;
         match request {
             Request::Accept { multi, .. } => {
                 self.sockets[socket as usize].set_nonblocking(true);
@@ -150,13 +149,9 @@ impl Poll {
                 Err(_) => self.end(id, Happened::Failed(libc::EINVAL)),
             },
             Request::Recv { buf, skip, flags, .. } => {
-                // The driver sees to it that all is waited for; the system cannot, when it is not to wait.
-                let bits = flag_bits(flags) & !libc::MSG_WAITALL;
                 let what = match buf.single(skip) {
                     Some((_, 0)) => What::Readable,
-                    Some((ptr, len)) => {
-                        What::Recv { part: Part { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) }, flags: bits }
-                    }
+                    Some((ptr, len)) => What::Recv { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
                     None => {
                         let mut message = self.message();
                         match message.gather(buf, skip) {
@@ -164,7 +159,7 @@ impl Poll {
                                 self.spare.push(message);
                                 What::Readable
                             }
-                            bytes => What::RecvParts { message, bytes, flags: bits },
+                            bytes => What::RecvParts { message, bytes: bytes as u32, flags },
                         }
                     }
                 };
@@ -178,18 +173,14 @@ impl Poll {
             Request::RecvFrom { buf, flags, .. } => {
                 let mut message = self.message();
                 message.gather(buf, 0);
-                let flags = flag_bits(flags);
                 self.begin(socket, Direction::Receive, id, What::RecvFrom { message, flags });
             }
             Request::Send { buf, skip, flags, .. } => {
-                let flags = flag_bits(flags);
                 let what = match buf.single(skip) {
-                    Some((ptr, len)) => {
-                        What::Send { part: Part { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) }, flags }
-                    }
+                    Some((ptr, len)) => What::Send { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
                     None => {
                         let mut message = self.message();
-                        let bytes = message.gather(buf, skip);
+                        let bytes = message.gather(buf, skip) as u32;
                         What::SendParts { message, bytes, flags }
                     }
                 };
@@ -240,9 +231,8 @@ impl Poll {
     /// A request that is tried at once, if its direction is believed ready or `anyway`, or later.
     fn begin_if(&mut self, socket: u32, direction: Direction, id: OpId, what: What, anyway: bool) {
         let goes_on = matches!(what, What::RecvPooled | What::RecvFromPooled | What::Accept { .. });
+        self.wait_for(socket, direction, id, what);
         let side = self.sockets[socket as usize].side(direction);
-        debug_assert!(side.pending.is_none(), "the driver has one request in a direction at a time");
-        side.pending = Some(Pending { id, what });
         if !side.ready && !anyway {
             return;
         }
@@ -251,6 +241,21 @@ impl Poll {
         } else if let Some(event) = self.attempt(socket, direction) {
             self.ended.push_back(event);
         }
+    }
+
+    /// The request of one direction of a socket.
+    fn wait_for(&mut self, socket: u32, direction: Direction, id: OpId, what: What) {
+        let side = self.sockets[socket as usize].side(direction);
+        debug_assert_eq!(side.pending, NONE, "the driver has one request in a direction at a time");
+        side.pending = id.slot;
+        self.requests[id.slot as usize] = Some(Pending { generation: id.generation, socket, what });
+    }
+
+    /// What waits on this side of a socket.
+    fn waiting(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut What)> {
+        let slot = self.sockets[socket as usize].side(direction).pending;
+        let pending = self.requests.get_mut(slot as usize)?.as_mut()?;
+        Some((OpId { slot, generation: pending.generation }, &mut pending.what))
     }
 
     /// To be tried when an event is asked for.
@@ -280,24 +285,25 @@ impl Poll {
                 What::ConnectLater(address)
             }
         };
-        self.sockets[socket as usize].sends.pending = Some(Pending { id, what });
+        self.wait_for(socket, Direction::Send, id, what);
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        let Some(entry) = self.places.get(id.slot as usize).and_then(|socket| self.sockets.get_mut(*socket as usize))
-        else {
-            return;
-        };
+        // If it is not there it has ended, and its event is on the way.
+        let Some(pending) = self.requests.get_mut(id.slot as usize) else { return };
+        let Some(pending) = pending.take_if(|pending| pending.generation == id.generation) else { return };
+        let entry = &mut self.sockets[pending.socket as usize];
         for direction in [Direction::Receive, Direction::Send] {
-            // If it is not there it has ended, and its event is on the way.
-            if let Some(pending) = entry.side(direction).pending.take_if(|pending| pending.id == id) {
-                if matches!(pending.what, What::Connect | What::ConnectLater(_)) {
-                    entry.set_nonblocking(false);
-                }
-                self.release(pending.what);
-                return self.end(id, Happened::Failed(libc::ECANCELED));
+            let side = entry.side(direction);
+            if side.pending == id.slot {
+                side.pending = NONE;
             }
         }
+        if matches!(pending.what, What::Connect | What::ConnectLater(_)) {
+            entry.set_nonblocking(false);
+        }
+        self.release(pending.what);
+        self.end(id, Happened::Failed(libc::ECANCELED));
     }
 
     /// A request has ended: what it had of ours serves again.
@@ -313,7 +319,7 @@ impl Poll {
     }
 
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
-        self.turn += 1;
+        self.turn = self.turn.wrapping_add(1);
         for (socket, direction) in std::mem::take(&mut self.next_turn) {
             self.list(socket, direction);
         }
@@ -349,7 +355,7 @@ impl Poll {
             for (ready, direction) in [(found.readable, Direction::Receive), (found.writable, Direction::Send)] {
                 let side = entry.side(direction);
                 side.ready |= ready;
-                if ready && side.pending.is_some() && !std::mem::replace(&mut side.listed, true) {
+                if ready && side.pending != NONE && !std::mem::replace(&mut side.listed, true) {
                     self.ready.push_back((found.socket, direction));
                 }
             }
@@ -367,8 +373,7 @@ impl Poll {
 
     fn try_connects(&mut self) {
         for socket in std::mem::take(&mut self.connect_again) {
-            let side = &self.sockets[socket as usize].sends;
-            if let Some(Pending { what: What::ConnectLater(_), .. }) = side.pending {
+            if let Some((_, What::ConnectLater(_))) = self.waiting(socket, Direction::Send) {
                 self.list(socket, Direction::Send);
             }
         }

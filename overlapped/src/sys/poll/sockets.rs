@@ -6,16 +6,19 @@
 
 use std::os::fd::RawFd;
 
-use crate::op::{Direction, OpId};
+use crate::op::{Direction, Flags};
 
 use super::super::message::Message;
 use super::connect;
 
-/// A request that has not ended.
+/// A request that has not ended, in a table by its operation's slot. Most of a server's are the pooled receives of idle sockets.
 pub(super) struct Pending {
-    pub(super) id: OpId,
+    pub(super) generation: u32,
+    pub(super) socket: u32,
     pub(super) what: What,
 }
+
+const _: () = assert!(size_of::<Option<Pending>>() <= 24 && size_of::<Socket>() <= 32);
 
 /// What it is to do, with what it needs for that: the driver's buffers stay where they are until it has ended.
 pub(super) enum What {
@@ -27,13 +30,14 @@ pub(super) enum What {
     /// The listener of a Unix socket has a full backlog; nobody will tell when it has not.
     ConnectLater(Box<socket2::SockAddr>),
     Recv {
-        part: Part,
-        flags: i32,
+        ptr: *mut u8,
+        len: u32,
+        flags: Flags,
     },
     RecvParts {
         message: Box<Message>,
-        bytes: usize,
-        flags: i32,
+        bytes: u32,
+        flags: Flags,
     },
     /// A receive without room: it waits until something could be received.
     Readable,
@@ -41,17 +45,18 @@ pub(super) enum What {
     Discard,
     RecvFrom {
         message: Box<Message>,
-        flags: i32,
+        flags: Flags,
     },
     RecvFromPooled,
     Send {
-        part: Part,
-        flags: i32,
+        ptr: *mut u8,
+        len: u32,
+        flags: Flags,
     },
     SendParts {
         message: Box<Message>,
-        bytes: usize,
-        flags: i32,
+        bytes: u32,
+        flags: Flags,
     },
     SendTo {
         message: Box<Message>,
@@ -65,13 +70,16 @@ pub(super) struct Part {
     pub(super) len: usize,
 }
 
+/// No request.
+pub(super) const NONE: u32 = u32::MAX;
+
 /// One direction of a socket.
-#[derive(Default)]
 pub(super) struct Side {
     pub(super) ready: bool,
     /// It is in the list of those to be tried.
     pub(super) listed: bool,
-    pub(super) pending: Option<Pending>,
+    /// The operation's slot of the request that waits.
+    pub(super) pending: u32,
 }
 
 pub(super) struct Socket {
@@ -85,7 +93,7 @@ pub(super) struct Socket {
     /// Its calls do not wait, which accepting and connecting cannot be told each time.
     nonblocking: bool,
     /// What it has brought, and the turn in which.
-    pub(super) turn: u64,
+    pub(super) turn: u32,
     pub(super) brought: u32,
 }
 
@@ -94,8 +102,8 @@ impl Socket {
     pub(super) fn new(fd: RawFd, is_ip: bool) -> Socket {
         // Linux tells of what is ready when a socket is added; that saves looking at a connection which has brought nothing yet. A send
         // will hardly have to wait. Elsewhere a socket that is not connected is silent, and its receives must fail.
-        let receives = Side { ready: !cfg!(target_os = "linux"), ..Side::default() };
-        let sends = Side { ready: true, ..Side::default() };
+        let receives = Side { ready: !cfg!(target_os = "linux"), listed: false, pending: NONE };
+        let sends = Side { ready: true, listed: false, pending: NONE };
         Socket { fd, receives, sends, inexact: !is_ip, is_ip, nonblocking: false, turn: 0, brought: 0 }
     }
 
@@ -107,7 +115,7 @@ impl Socket {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.receives.pending.is_none() && self.sends.pending.is_none()
+        self.receives.pending == NONE && self.sends.pending == NONE
     }
 
     /// It is about to be connected: what was said of it before means nothing then.
@@ -138,7 +146,7 @@ impl Socket {
     }
 
     /// Counts what it has brought in a turn; says whether that is more than its share.
-    pub(super) fn counts(&mut self, turn: u64, bytes: u32, share: u32) -> bool {
+    pub(super) fn counts(&mut self, turn: u32, bytes: u32, share: u32) -> bool {
         if self.turn != turn {
             (self.turn, self.brought) = (turn, 0);
         }
