@@ -131,8 +131,8 @@ impl Core {
             news.push(index);
         }
         room.members.push(id.slot);
-        let entry = self.open(id).expect("it was there just now");
-        entry.outbox.join(index, position, seat);
+        let entry = self.entries[id.slot as usize].as_mut().expect("it was there just now");
+        entry.outbox.provide(&mut self.outboxes).join(index, position, seat);
         Ok(())
     }
 
@@ -319,10 +319,11 @@ impl Core {
     /// Of what is queued for a session, what its groups' logs have let go of is dropped.
     pub(crate) fn skip_lost(&mut self, slot: u32) {
         let Some(id) = self.id(slot) else { return };
-        let Some(entry) = self.entries[slot as usize].as_mut() else { return };
-        let before = entry.outbox.dropped();
-        entry.outbox.skip_lost(id, &self.delivery.rooms);
-        let dropped = entry.outbox.dropped() - before;
+        let entry = self.entries[slot as usize].as_mut();
+        let Some(outbox) = entry.and_then(|entry| entry.outbox.get()) else { return };
+        let before = outbox.dropped();
+        outbox.skip_lost(id, &self.delivery.rooms);
+        let dropped = outbox.dropped() - before;
         self.delivery.count_dropped(dropped);
     }
 

@@ -7,6 +7,8 @@
 //!
 //! What is taken is whole packets, so that what is still queued can be dropped packet by packet and never cuts one of which a part is sent.
 
+pub(crate) mod held;
+
 use std::collections::VecDeque;
 
 use overlapped::Gather;
@@ -58,7 +60,7 @@ pub(crate) struct Range {
 
 /// Bytes queued for a peer. What is in flight, and its own bytes, are never more than the limit. With what it is behind in groups it may have more only as long as nothing
 /// is in flight: that its shard has not come round to sending is not the peer's fault, and the bytes are in the log whether it is behind or not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     /// Own bytes from `head` on.
     own: Vec<u8>,
@@ -105,6 +107,10 @@ impl Range {
 }
 
 impl Outbox {
+    const fn new() -> Outbox {
+        Outbox { own: Vec::new(), head: 0, runs: VecDeque::new(), ranges: Vec::new(), in_flight: 0, dropped: 0 }
+    }
+
     fn own_bytes(&self) -> usize {
         self.own.len() - self.head
     }
@@ -197,6 +203,8 @@ impl Outbox {
 
     /// Becomes a member from record `next` of the room's log on.
     pub(crate) fn join(&mut self, room: u32, next: u64, seat: usize) {
+        // Most are in one group.
+        self.ranges.reserve_exact(1);
         self.ranges.push(Range { room, seat, next, behind: 0, excepted: 0 });
     }
 
@@ -414,6 +422,12 @@ impl Outbox {
             }
         }
         at
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox::new()
     }
 }
 

@@ -15,7 +15,8 @@ use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::half_close::Ends;
 use crate::limits::Permit;
-use crate::outbox::{Outbox, Taken};
+use crate::outbox::Taken;
+use crate::outbox::held::{Held, Store};
 use crate::room::Mark;
 use crate::settings::Settings;
 use crate::slow::SlowConsumer;
@@ -99,7 +100,7 @@ pub(crate) struct Entry {
     pub(crate) generation: u32,
     pub(crate) socket: SocketId,
     pub(crate) peer: Address,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Held,
     pub(crate) receive: Option<OpId>,
     pub(crate) sending: bool,
     pub(crate) close: Option<OpId>,
@@ -112,8 +113,8 @@ pub(crate) struct Entry {
     /// The peer's stream has ended.
     pub(crate) ended: bool,
     pub(crate) ends: Ends,
-    /// How it came to be.
-    pub(crate) origin: Origin,
+    /// How it came to be, if it was not accepted.
+    origin: Option<Box<Origin>>,
     /// The session it is paired with.
     pub(crate) partner: Option<u32>,
     /// The outbox of that is over the high mark.
@@ -123,8 +124,8 @@ pub(crate) struct Entry {
     pub(crate) dirty: bool,
     pub(crate) pumping: bool,
     /// The turn in which it was last handed a packet, and how many bytes it was handed in that.
-    turn: u64,
-    handed: usize,
+    turn: u32,
+    handed: u32,
     pub(crate) codec: Framing,
     /// The beginning of a packet, or what arrived while it was not being handed packets.
     pub(crate) assembly: Assembly,
@@ -134,18 +135,24 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// How it came to be.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin.as_deref().copied().unwrap_or(Origin::Accepted)
+    }
+
     pub(crate) fn is_held(&self) -> bool {
         self.paused || self.throttled || self.blocked || self.watched.over_rate
     }
 
     pub(crate) fn has_had_its_share(&self, turn: u64, limits: &SessionLimits) -> bool {
-        self.turn == turn && self.handed >= limits.bytes_per_turn
+        self.turn == turn as u32 && self.handed as usize >= limits.bytes_per_turn
     }
 
     /// It is handed a packet.
     pub(crate) fn count(&mut self, turn: u64, bytes: usize) {
-        let before = if self.turn == turn { self.handed } else { 0 };
-        (self.turn, self.handed) = (turn, before + bytes.max(LEAST_SHARE));
+        let before = if self.turn == turn as u32 { self.handed } else { 0 };
+        let bytes = u32::try_from(bytes.max(LEAST_SHARE)).unwrap_or(u32::MAX);
+        (self.turn, self.handed) = (turn as u32, before.saturating_add(bytes));
     }
 
     /// Keeps bytes for later, within the budget.
@@ -173,6 +180,7 @@ pub(crate) struct Core {
     /// Sessions that may be handed what was kept for them.
     pub(crate) to_pump: Vec<u32>,
     spare: Vec<Vec<u8>>,
+    pub(crate) outboxes: Store,
     /// Where frames are made.
     frame: Vec<u8>,
     pub(crate) delivery: Delivery,
@@ -199,6 +207,7 @@ impl Core {
             dirty: Vec::new(),
             to_pump: Vec::new(),
             spare: Vec::new(),
+            outboxes: Store::default(),
             frame: Vec::new(),
             delivery: Delivery::default(),
             connector: Connector::new(settings),
@@ -226,7 +235,7 @@ impl Core {
             generation: self.generations[slot as usize],
             socket,
             peer,
-            outbox: Outbox::default(),
+            outbox: Held::default(),
             receive: None,
             sending: false,
             close: None,
@@ -235,7 +244,7 @@ impl Core {
             throttled: false,
             ended: false,
             ends: Ends::default(),
-            origin,
+            origin: (origin != Origin::Accepted).then(|| Box::new(origin)),
             partner: None,
             blocked: false,
             attempts: 0,
@@ -253,9 +262,10 @@ impl Core {
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry> {
-        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        let mut entry = self.entries.get_mut(slot as usize)?.take()?;
         self.generations[slot as usize] = entry.generation.wrapping_add(1);
         self.watch.forget(slot);
+        entry.outbox.put_away(&mut self.outboxes);
         self.free.push(slot);
         Some(entry)
     }
@@ -313,10 +323,11 @@ impl Core {
         };
         let any = !frame.is_empty();
         if slow == SlowConsumer::DropOldest {
-            self.delivery.make_room(&mut entry.outbox, id, frame.len(), limit);
+            self.delivery.make_room(entry.outbox.provide(&mut self.outboxes), id, frame.len(), limit);
         }
         let by_packet = slow == SlowConsumer::DropOldest;
-        entry.outbox.push(frame, stamp, limit, by_packet, || spare.pop().unwrap_or_default())?;
+        let outbox = entry.outbox.provide(&mut self.outboxes);
+        outbox.push(frame, stamp, limit, by_packet, || spare.pop().unwrap_or_default())?;
         let is_high = entry.outbox.len() >= high;
         let throttle = slow == SlowConsumer::PauseReading
             && is_high
@@ -475,7 +486,9 @@ impl Core {
         entry.reason = Some(reason);
         entry.assembly = Assembly::new();
         if !graceful {
-            entry.outbox.clear();
+            if let Some(outbox) = entry.outbox.get() {
+                outbox.clear();
+            }
         }
         self.watch.forget(slot);
         if graceful {
@@ -545,7 +558,7 @@ impl Session {
             return None;
         }
         let entry = core.open(id)?;
-        let (peer, origin) = (entry.peer.clone(), entry.origin);
+        let (peer, origin) = (entry.peer.clone(), entry.origin());
         Some(Session { core: Rc::clone(&self.core), id, peer, origin })
     }
 

@@ -290,7 +290,7 @@ impl<H: Handler> Shard<H> {
     fn session(&self, slot: u32, peer: Address) -> Session {
         let mut core = self.core.borrow_mut();
         let id = core.id(slot).expect("the session is there");
-        let origin = core.entry(slot).map_or(Origin::Accepted, |entry| entry.origin);
+        let origin = core.entry(slot).map_or(Origin::Accepted, |entry| entry.origin());
         Session { core: Rc::clone(&self.core), id, peer, origin }
     }
 
@@ -342,7 +342,7 @@ impl<H: Handler> Shard<H> {
     }
 
     fn sent(&mut self, slot: u32, completion: Completion) {
-        let mut core = self.core.borrow_mut();
+        let core = &mut *self.core.borrow_mut();
         let bytes = core.recycle(completion.buf);
         let low = core.limits.low();
         if let Some(entry) = core.entry(slot) {
@@ -368,6 +368,9 @@ impl<H: Handler> Shard<H> {
                     core.unblock(partner);
                 }
                 core.room_came(slot);
+                if let Some(entry) = core.entries[slot as usize].as_mut() {
+                    entry.outbox.put_away(&mut core.outboxes);
+                }
             }
         }
     }

@@ -86,7 +86,7 @@ impl<H: Handler> Shard<H> {
             let Some(id) = core.id(slot) else { return };
             let Some(entry) = core.open(id) else { return };
             let assembly = std::mem::take(&mut entry.assembly);
-            let (peer, origin) = (entry.peer.clone(), entry.origin);
+            let (peer, origin) = (entry.peer.clone(), entry.origin());
             (Session { id, peer, origin, core: Rc::clone(&self.core) }, assembly)
         };
         let all = loop {
