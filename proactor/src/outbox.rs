@@ -11,7 +11,7 @@ pub(crate) mod held;
 
 use std::collections::VecDeque;
 
-use overlapped::Gather;
+use overlapped::{Gather, OpId};
 
 use crate::error::SendError;
 use crate::room::{Excepted, Mark, News, Rooms};
@@ -69,6 +69,8 @@ pub(crate) struct Outbox {
     runs: VecDeque<Run>,
     ranges: Vec<Range>,
     in_flight: usize,
+    /// The send that is under way, and how far it had come when its owner last looked.
+    pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
 }
 
@@ -108,7 +110,15 @@ impl Range {
 
 impl Outbox {
     const fn new() -> Outbox {
-        Outbox { own: Vec::new(), head: 0, runs: VecDeque::new(), ranges: Vec::new(), in_flight: 0, dropped: 0 }
+        Outbox {
+            own: Vec::new(),
+            head: 0,
+            runs: VecDeque::new(),
+            ranges: Vec::new(),
+            in_flight: 0,
+            send: None,
+            dropped: 0,
+        }
     }
 
     fn own_bytes(&self) -> usize {

@@ -485,10 +485,8 @@ impl Core {
         }
         entry.reason = Some(reason);
         entry.assembly = Assembly::new();
-        if !graceful {
-            if let Some(outbox) = entry.outbox.get() {
-                outbox.clear();
-            }
+        if let Some(outbox) = entry.outbox.get().filter(|_| !graceful) {
+            outbox.clear();
         }
         self.watch.forget(slot);
         if graceful {

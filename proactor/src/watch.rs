@@ -41,13 +41,7 @@ impl Watch {
         }
         let full = |rate: Option<Rate>| rate.map(|rate| Bucket::full(rate, self.now));
         let buckets = (full(self.packets), full(self.bytes));
-        Watched {
-            permit,
-            deadlines,
-            buckets: (buckets != (None, None)).then(|| Box::new(buckets)),
-            over_rate: false,
-            send: None,
-        }
+        Watched { permit, deadlines, buckets: (buckets != (None, None)).then(|| Box::new(buckets)), over_rate: false }
     }
 
     /// The moment at which a session has to be looked at.
@@ -74,8 +68,6 @@ pub(crate) struct Watched {
     buckets: Option<Box<(Option<Bucket>, Option<Bucket>)>>,
     /// It has sent more than it may, and is not read from until it may again.
     pub(crate) over_rate: bool,
-    /// The send in flight, and how far it had come when it was last looked at.
-    send: Option<(OpId, u64)>,
 }
 
 impl Core {
@@ -139,7 +131,7 @@ impl Core {
     /// Bytes are on their way to a session's peer.
     pub(crate) fn send_started(&mut self, slot: u32, send: OpId) {
         if let Some(entry) = self.entry(slot) {
-            entry.watched.send = Some((send, 0));
+            entry.outbox.send = Some((send, 0));
         }
     }
 
@@ -147,7 +139,7 @@ impl Core {
     pub(crate) fn bytes_taken(&mut self, slot: u32) {
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
         let rest = entry.outbox.len() > 0;
-        entry.watched.send = None;
+        entry.outbox.send = None;
         entry.watched.deadlines.taken(watch.now, rest);
         self.watch(slot);
     }
@@ -224,10 +216,10 @@ impl Core {
 
     /// Whether the peer has taken some of what is on its way since this was last asked; if so, that is noted.
     fn send_has_moved(&mut self, slot: u32) -> bool {
-        let Some((send, seen)) = self.entry(slot).and_then(|entry| entry.watched.send) else { return false };
+        let Some((send, seen)) = self.entry(slot).and_then(|entry| entry.outbox.send) else { return false };
         let Some(progress) = self.driver.progress(send).filter(|progress| *progress > seen) else { return false };
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return false };
-        entry.watched.send = Some((send, progress));
+        entry.outbox.send = Some((send, progress));
         entry.watched.deadlines.taken(watch.now, true);
         true
     }
