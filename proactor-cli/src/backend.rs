@@ -10,7 +10,7 @@ const VARIABLE: &str = "PROACTOR_BACKEND";
 pub(crate) const ENVIRONMENT: &str =
     "Environment:\n  PROACTOR_BACKEND  The backend where --backend is auto, under the same names";
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
     /// The one that PROACTOR_BACKEND names; else the best that works here
     Auto,

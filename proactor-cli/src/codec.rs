@@ -1,5 +1,6 @@
 //! Which codec the program is asked for, and how long its packets may be.
 
+use std::fmt;
 use std::str::FromStr;
 
 use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
@@ -9,6 +10,11 @@ pub(crate) const HELP: &str = "Where in the stream one packet ends and the next 
                                no meaning\n  lines    lines of anything; they may end in LF or CR LF, and are sent with LF\n  length   a big-endian length of 4 bytes, \
                                then so many bytes\n  length2  a big-endian length of 2 bytes, then so many bytes\n  fixed:N  N bytes, with nothing around them\nWho sends what is \
                                no frame, or too long a one, is closed, and nobody else.";
+
+/// The same, for one who sends messages and counts the answers.
+pub(crate) const BENCH_HELP: &str = "Where in the stream one packet ends and the next begins, both ways:\n  raw      there are no packets: an answer is as many bytes as \
+                                     its message had\n  lines    lines that end in LF; answers may end in CR LF\n  length   a big-endian length of 4 bytes, then so many \
+                                     bytes\n  length2  a big-endian length of 2 bytes, then so many bytes\n  fixed:N  N bytes, with nothing around them";
 
 /// What may be queued for a session in one packet, however much may be queued in all.
 const MOST_FRAME: usize = 16 << 20;
@@ -102,6 +108,56 @@ impl CodecChoice {
     }
 }
 
+impl CodecChoice {
+    /// The codec for packets of `size` bytes that may be answered by some of `most`, for one who sends them.
+    pub(crate) fn for_packets(self, size: usize, most: usize) -> Result<Framing, String> {
+        let limit = match self {
+            CodecChoice::Raw | CodecChoice::Fixed(_) => MOST_FRAME,
+            CodecChoice::Lines => MOST_FRAME - LINE_END,
+            CodecChoice::Length => MOST_FRAME - size_of::<u32>(),
+            CodecChoice::Length2 => usize::from(u16::MAX),
+        };
+        if size > limit {
+            return Err(match self {
+                CodecChoice::Length2 => {
+                    format!("a length of 2 bytes tells of at most {limit}; for longer packets there is --codec length")
+                }
+                _ => format!("a packet has at most {limit} bytes"),
+            });
+        }
+        let most = most.min(limit);
+        Ok(match self {
+            CodecChoice::Raw => Raw.into_framing(),
+            CodecChoice::Lines => Lines::new().max_line(most).into_framing(),
+            CodecChoice::Length => LengthPrefixed::u32().max_packet(most).into_framing(),
+            CodecChoice::Length2 => LengthPrefixed::u16().max_packet(most).into_framing(),
+            CodecChoice::Fixed(bytes) => Fixed::new(bytes).into_framing(),
+        })
+    }
+
+    /// Bytes that it adds to a packet.
+    pub(crate) fn overhead(self) -> usize {
+        match self {
+            CodecChoice::Raw | CodecChoice::Fixed(_) => 0,
+            CodecChoice::Lines => 1,
+            CodecChoice::Length => size_of::<u32>(),
+            CodecChoice::Length2 => size_of::<u16>(),
+        }
+    }
+}
+
+impl fmt::Display for CodecChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CodecChoice::Raw => f.write_str("raw"),
+            CodecChoice::Lines => f.write_str("lines"),
+            CodecChoice::Length => f.write_str("length"),
+            CodecChoice::Length2 => f.write_str("length2"),
+            CodecChoice::Fixed(bytes) => write!(f, "fixed:{bytes}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +180,20 @@ mod tests {
             let error = text.parse::<CodecChoice>().unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn whoever_sends_has_the_longest_packets_that_there_are() {
+        for (name, longest) in
+            [("raw", MOST_FRAME), ("lines", MOST_FRAME - 2), ("length", MOST_FRAME - 4), ("length2", 65_535)]
+        {
+            let framing = choice(name).for_packets(longest, longest).unwrap();
+            assert!(framing.check().is_ok(), "{name}");
+            let error = choice(name).for_packets(longest + 1, longest + 1).unwrap_err();
+            assert!(error.contains(&longest.to_string()), "{error}");
+            assert!(BENCH_HELP.contains(&format!("  {name} ")) && choice(name).to_string() == name);
+        }
+        assert_eq!(choice("fixed:9").to_string(), "fixed:9");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod bench;
 mod chat;
 mod codec;
 mod doctor;
@@ -37,6 +38,7 @@ enum Command {
     Echo(echo::Echo),
     Chat(chat::Chat),
     Proxy(proxy::Proxy),
+    Bench(bench::Bench),
     Doctor(doctor::Doctor),
 }
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Echo(echo) => echo.run(),
         Command::Chat(chat) => chat.run(),
         Command::Proxy(proxy) => proxy.run(),
+        Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
     };
     match done {

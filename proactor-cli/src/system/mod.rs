@@ -8,9 +8,9 @@ mod windows;
 use serde::Serialize;
 
 #[cfg(unix)]
-pub(crate) use unix::{limits, name, raise_open_files};
+pub(crate) use unix::{cpu_time, limits, name, raise_open_files};
 #[cfg(windows)]
-pub(crate) use windows::{limits, name, raise_open_files};
+pub(crate) use windows::{cpu_time, limits, name, raise_open_files};
 
 /// A limit of the system, and what it means here.
 #[derive(Serialize)]

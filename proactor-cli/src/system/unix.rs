@@ -1,8 +1,10 @@
 //! Limits of a process (`getrlimit`), and on Linux those of the kernel that concern sockets and io_uring.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{BACKLOG, Limit, OPEN_FILES};
 
@@ -22,6 +24,11 @@ pub(crate) fn raise_open_files() -> Option<u64> {
         let _ = raise(Some(MODEST));
     }
     getrlimit(Resource::Nofile).current
+}
+
+/// What this process has used of its cores.
+pub(crate) fn cpu_time() -> Option<Duration> {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
 }
 
 pub(crate) fn limits() -> Vec<Limit> {

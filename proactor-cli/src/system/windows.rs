@@ -1,6 +1,7 @@
 //! Windows has no limit of open sockets that a server would meet before memory.
 
 use std::process::Command;
+use std::time::Duration;
 
 use super::Limit;
 
@@ -11,6 +12,11 @@ pub(crate) fn name() -> String {
 }
 
 pub(crate) fn raise_open_files() -> Option<u64> {
+    None
+}
+
+/// The standard library does not tell.
+pub(crate) fn cpu_time() -> Option<Duration> {
     None
 }
 

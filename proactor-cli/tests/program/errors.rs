@@ -32,7 +32,9 @@ fn errors_name_the_thing_and_the_remedy() {
 
 #[test]
 fn help_is_there() {
-    for arguments in [&["--help"][..], &["echo", "--help"], &["chat", "--help"], &["doctor", "--help"]] {
+    for arguments in
+        [&["--help"][..], &["echo", "--help"], &["chat", "--help"], &["bench", "--help"], &["doctor", "--help"]]
+    {
         let output = run(arguments);
         assert!(output.status.success() && output.stdout.len() > 200, "{arguments:?}");
     }

@@ -70,6 +70,17 @@ pub(crate) fn backend() -> &'static str {
     }
 }
 
+/// Starts a program that can be interrupted.
+pub(crate) fn spawn(mut command: Command) -> Child {
+    interrupt::in_a_group_of_its_own(&mut command);
+    command.spawn().unwrap()
+}
+
+/// What Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    interrupt::send(child);
+}
+
 /// A running server, ended with its test.
 pub(crate) struct Running {
     pub(crate) child: Child,
@@ -91,8 +102,8 @@ impl Running {
     }
 
     pub(crate) fn of(mut command: Command) -> Running {
-        interrupt::in_a_group_of_its_own(&mut command);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        command.stderr(Stdio::piped());
+        let mut child = spawn(command);
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut log, mut line) = (String::new(), String::new());
         while !(line.starts_with("proactor: ") && line.contains("; backend ")) {
@@ -114,7 +125,7 @@ impl Running {
 
     /// What Ctrl-C does.
     pub(crate) fn interrupt(&self) {
-        interrupt::send(&self.child);
+        interrupt(&self.child);
     }
 
     /// Ends it in order, and gives back what it says of what it has done.

@@ -60,3 +60,16 @@ fn more_than_may_come_at_once_are_turned_away() {
         "{summary}"
     );
 }
+
+#[test]
+fn a_load_of_more_connections_than_files_is_refused_beforehand() {
+    let program = env!("CARGO_BIN_EXE_proactor");
+    let script = format!("ulimit -n 100; exec {program} bench --connect 127.0.0.1:9 --connections 37");
+    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for expected in ["--connections 37 needs 101 open files", "the limit is 100", "ulimit -n", "at most 36 connections"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+}

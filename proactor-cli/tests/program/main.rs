@@ -1,6 +1,7 @@
 //! The real program, as a user starts it.
 
 mod backends;
+mod bench;
 mod chat;
 mod ending;
 mod errors;

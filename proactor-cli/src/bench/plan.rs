@@ -1,0 +1,206 @@
+//! What is to be done, checked: whatever cannot be is an error that names the flag and says what to do, before anything is sent.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use overlapped::{Address, DriverConfig};
+use proactor::Target;
+use proactor::codec::Codec;
+
+use super::script::{Content, Expected, Script};
+use super::{Answer, Bench};
+use crate::backend::BackendChoice;
+use crate::codec::CodecChoice;
+use crate::system;
+
+/// Descriptors that are not connections: standard streams, output files, and a few for every thread.
+const OTHER_FILES: u64 = 64;
+
+/// Bytes that may be under way at once, on all connections.
+const MOST_UNDER_WAY: usize = 1 << 30;
+
+/// The longest run and the longest wait.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) const MOST_RATE: u64 = 100_000_000;
+const USUAL_SIZE: usize = 64;
+
+/// The longest answer of which only the end is of interest.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// As it was asked for.
+    pub(crate) target: String,
+    pub(crate) address: Address,
+    pub(crate) backend: BackendChoice,
+    pub(crate) connections: usize,
+    pub(crate) threads: usize,
+    /// Messages that may be under way on one connection.
+    pub(crate) pipeline: usize,
+    /// Messages a second on all connections. `None`: the next message is sent when one is answered.
+    pub(crate) rate: Option<u64>,
+    pub(crate) warmup: Duration,
+    pub(crate) duration: Duration,
+    /// For connecting, and for an answer.
+    pub(crate) timeout: Duration,
+    /// Connections that are being made at once.
+    pub(crate) connecting: usize,
+    /// Connections begun a second.
+    pub(crate) connect_rate: Option<u64>,
+    pub(crate) codec: CodecChoice,
+    pub(crate) script: Script,
+}
+
+impl Plan {
+    pub(super) fn new(bench: &Bench) -> Result<Plan, String> {
+        let script = script(bench)?;
+        let connections = bench.connections;
+        let files = system::raise_open_files().unwrap_or(u64::MAX);
+        let most = files.saturating_sub(OTHER_FILES);
+        if connections as u64 > most {
+            return Err(format!(
+                "--connections {connections} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most {most} connections",
+                (connections as u64).saturating_add(OTHER_FILES)
+            ));
+        }
+        let threads = match bench.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(connections),
+            threads if threads > connections => {
+                return Err(format!(
+                    "--threads {threads} are more than --connections {connections}: a thread needs a connection"
+                ));
+            }
+            threads => threads,
+        };
+        let sockets = DriverConfig::default().sockets.saturating_mul(threads);
+        if connections > sockets {
+            return Err(format!(
+                "--connections {connections}: {threads} threads can have {sockets}; ask for more --threads"
+            ));
+        }
+        let frame = script.size + bench.codec.overhead();
+        let under_way = connections.saturating_mul(bench.pipeline).saturating_mul(frame);
+        if under_way > MOST_UNDER_WAY {
+            return Err(format!(
+                "--connections {connections} with --pipeline {} messages of --size {} would be {} MiB under way at once, and may be {}: make one of them smaller",
+                bench.pipeline,
+                script.size,
+                under_way >> 20,
+                MOST_UNDER_WAY >> 20
+            ));
+        }
+        Ok(Plan {
+            target: bench.connect.to_string(),
+            address: address(&bench.connect, bench.timeout)?,
+            backend: bench.backend,
+            connections,
+            threads,
+            pipeline: bench.pipeline,
+            rate: bench.rate,
+            warmup: bench.warmup,
+            duration: bench.duration,
+            timeout: bench.timeout,
+            connecting: bench.connecting,
+            connect_rate: bench.connect_rate,
+            codec: bench.codec,
+            script,
+        })
+    }
+}
+
+/// What is said, in this codec.
+fn script(bench: &Bench) -> Result<Script, String> {
+    let same = match &bench.message {
+        None => None,
+        Some(_) if bench.size.is_some() => {
+            return Err("--size is that of the --message: leave one of the two out".into());
+        }
+        Some(text) => Some(message(text)?),
+    };
+    let fixed = match bench.codec {
+        CodecChoice::Fixed(bytes) => Some(bytes),
+        _ => None,
+    };
+    let size = same.as_ref().map(|message| message.len()).or(bench.size).or(fixed).unwrap_or(USUAL_SIZE);
+    let named = match &same {
+        Some(_) => format!("--message of {size} bytes"),
+        None => format!("--size {size}"),
+    };
+    if let Some(bytes) = fixed.filter(|bytes| *bytes != size) {
+        return Err(format!("{named}: the packets of --codec fixed:{bytes} have {bytes}; leave it out"));
+    }
+    let expected = match bench.answer {
+        Answer::Echo => Expected::Echo,
+        Answer::Any => Expected::Any,
+    };
+    let most = match expected {
+        Expected::Echo => size,
+        Expected::Any => size.max(LONGEST_ANSWER),
+    };
+    let codec = bench.codec.for_packets(size, most).map_err(|why| format!("{named}: {why}"))?;
+    let content = match (same, bench.codec) {
+        (Some(same), _) => Content::Same(same),
+        (None, CodecChoice::Lines) => Content::Printable,
+        (None, _) => Content::Random,
+    };
+    if let Content::Same(same) = &content {
+        codec.clone().encode(same, &mut Vec::new()).map_err(|error| {
+            format!("--message is no packet of the codec: {error}; change it, or choose another --codec")
+        })?;
+    }
+    Ok(Script { content, size, codec, expected, seed: bench.seed })
+}
+
+/// A message as it is given: its text, or the file that has it.
+fn message(text: &str) -> Result<Arc<[u8]>, String> {
+    let bytes = match text.strip_prefix('@') {
+        None => text.as_bytes().to_vec(),
+        Some(path) => std::fs::read(path).map_err(|error| format!("--message @{path}: {error}"))?,
+    };
+    if bytes.is_empty() {
+        return Err("--message is empty: it must be at least 1 byte".into());
+    }
+    Ok(bytes.into())
+}
+
+/// The address that is connected to: of several under one name, the first that answers.
+fn address(target: &Target, timeout: Duration) -> Result<Address, String> {
+    let text = target.to_string();
+    if let Ok(address) = text.parse::<Address>() {
+        return Ok(address);
+    }
+    let looked_up = text.to_socket_addrs().map_err(|error| format!("--connect {text}: {error}"))?;
+    let addresses: Vec<SocketAddr> = looked_up.collect();
+    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, timeout).is_ok();
+    let chosen = match addresses.len() {
+        1 => addresses.first(),
+        // If none answers, connecting says why.
+        _ => addresses.iter().find(answers).or(addresses.first()),
+    };
+    chosen.map(|address| (*address).into()).ok_or_else(|| format!("--connect {text}: there is no address under it"))
+}
+
+/// How long a run lasts.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match warmup(text)? {
+        Duration::ZERO => Err("must be more than nothing".into()),
+        time => Ok(time),
+    }
+}
+
+pub(super) fn warmup(text: &str) -> Result<Duration, String> {
+    match crate::values::any_time(text)? {
+        time if time > LONGEST => Err("must be at most 24h".into()),
+        time => Ok(time),
+    }
+}
+
+/// So many a second.
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(rate @ 1..=MOST_RATE) => Ok(rate),
+        _ => Err(format!("write how many a second, as 50000: 1 to {MOST_RATE}")),
+    }
+}

@@ -1,0 +1,82 @@
+//! What is said on standard error while it runs: one line, in place on a terminal, and one below the other elsewhere.
+
+use std::io::{IsTerminal, Write, stderr};
+
+use super::figures::{grouped, rate, time};
+use super::record::Record;
+use super::timeline::Phase;
+
+pub(crate) struct Progress {
+    is_quiet: bool,
+    in_place: bool,
+    /// Characters on the line that is written over next.
+    shown: usize,
+    /// Intervals that the last line knew of.
+    told: usize,
+}
+
+impl Progress {
+    pub(crate) fn new(is_quiet: bool) -> Progress {
+        let in_place = stderr().is_terminal();
+        Progress { is_quiet, in_place, shown: 0, told: 0 }
+    }
+
+    pub(crate) fn connecting(&mut self, made: usize, wanted: usize, faults: u64) {
+        self.say(&format!("connecting: {made} of {wanted}, {}", errors(faults)));
+    }
+
+    /// So many seconds have passed since the load began.
+    pub(crate) fn running(&mut self, seconds: f64, connections: usize, record: &Record) {
+        let new = &record.points[self.told..];
+        self.told = record.points.len();
+        let (messages, took) =
+            new.iter().fold((0, 0.0), |(messages, took), point| (messages + point.answered, took + point.seconds));
+        let per_second = messages as f64 / f64::max(took, 1e-9);
+        let quantile = |q| match record.so_far.is_empty() {
+            true => "-".to_owned(),
+            false => time(record.so_far.value_at_quantile(q) as f64 / 1e3),
+        };
+        let phase = match record.phase() {
+            Phase::WarmUp => " (warm-up)",
+            Phase::Measured => "",
+            Phase::After => " (what is under way)",
+        };
+        self.say(&format!(
+            "{seconds:4.0} s{phase}  {} connections  {} msg/s  so far p50 {}, p99 {}  {}",
+            grouped(connections as u64),
+            rate(per_second),
+            quantile(0.5),
+            quantile(0.99),
+            errors(record.faults_in_all())
+        ));
+    }
+
+    fn say(&mut self, line: &str) {
+        if self.is_quiet {
+            return;
+        }
+        let length = line.chars().count();
+        let mut stderr = stderr().lock();
+        // Whoever does not take it does not want it.
+        let _ = match self.in_place {
+            true => write!(stderr, "\r{line}{}", " ".repeat(self.shown.saturating_sub(length))),
+            false => writeln!(stderr, "{line}"),
+        };
+        let _ = stderr.flush();
+        self.shown = length;
+    }
+
+    /// Makes room for what is said next.
+    pub(crate) fn clear(&mut self) {
+        if self.in_place && self.shown > 0 {
+            let mut stderr = stderr().lock();
+            let _ = write!(stderr, "\r{}\r", " ".repeat(self.shown));
+            let _ = stderr.flush();
+            self.shown = 0;
+        }
+    }
+}
+
+fn errors(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "error" } else { "errors" })
+}
