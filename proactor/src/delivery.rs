@@ -38,6 +38,8 @@ pub(crate) struct Delivery {
     to_trim: Vec<u32>,
     /// Bytes that the shard's handlers have broadcast since the last look.
     grown: u64,
+    /// The stamp up to which they are counted.
+    counted: u64,
     /// How many that may be.
     allowed: u64,
     /// Since when they may be none, because another shard is late.
@@ -57,6 +59,7 @@ impl Default for Delivery {
             to_meet: Vec::new(),
             to_trim: Vec::new(),
             grown: 0,
+            counted: 0,
             allowed: u64::MAX,
             held: None,
             gathers: Vec::new(),
@@ -201,9 +204,15 @@ impl Core {
         self.delivery.seen = self.delivery.now();
     }
 
-    /// The handler was called, and the latest stamp was `before` by then.
-    pub(crate) fn count_growth(&mut self, before: u64) {
-        self.delivery.grown += self.delivery.now() - before;
+    /// The handler, or a task, is about to be called.
+    pub(crate) fn begin_call(&mut self) {
+        self.delivery.counted = self.delivery.now();
+    }
+
+    /// It was, and counts what it has broadcast.
+    pub(crate) fn end_call(&mut self) {
+        let now = self.delivery.now();
+        self.delivery.grown += now - std::mem::replace(&mut self.delivery.counted, now);
     }
 
     /// Whether so much has been broadcast by the shard's handlers that the members have to be sent some before it goes on. Without that a turn's worth of packets from many

@@ -43,6 +43,15 @@ struct Run {
     bytes: usize,
 }
 
+/// What [`Outbox::push`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    /// So many bytes are queued in addition.
+    pub(crate) bytes: usize,
+    /// The outbox has now so many.
+    pub(crate) len: usize,
+}
+
 /// Where a session stands in the log of a group.
 #[derive(Debug)]
 pub(crate) struct Range {
@@ -166,34 +175,72 @@ impl Outbox {
         limit: usize,
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
-    ) -> Result<(), SendError> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let at = self.runs.partition_point(|run| run.stamp <= stamp);
-        let joins = !by_packet && at.checked_sub(1).is_some_and(|before| self.runs[before].stamp == stamp);
-        if bytes.len() > limit.saturating_sub(self.len()) || !joins && self.is_crowded(limit) {
+    ) -> Result<Pushed, SendError> {
+        if bytes.len() > limit.saturating_sub(self.len()) {
             return Err(SendError::Full);
         }
+        let write = |own: &mut Vec<u8>| {
+            own.extend_from_slice(bytes);
+            Ok(())
+        };
+        self.push_with(stamp, limit, by_packet, spare, write)
+    }
+
+    /// As [`push`](Outbox::push), for what `write` appends to the own bytes. If it fails nothing is queued.
+    #[inline]
+    pub(crate) fn push_with(
+        &mut self,
+        stamp: u64,
+        limit: usize,
+        by_packet: bool,
+        spare: impl FnOnce() -> Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Result<Pushed, SendError> {
+        let before = self.len();
         if self.own.capacity() == 0 {
             self.own = spare();
         }
-        self.insert(at, bytes, stamp, by_packet);
-        Ok(())
+        let start = self.own.len();
+        let written = write(&mut self.own);
+        let bytes = self.own.len() - start;
+        if written.is_ok() && bytes <= limit.saturating_sub(before) {
+            if let Some(last) = self.runs.back_mut().filter(|last| last.stamp == stamp && !by_packet) {
+                last.bytes += bytes;
+                return Ok(Pushed { bytes, len: before + bytes });
+            }
+            if self.arrange(bytes, stamp, limit, by_packet) {
+                return Ok(Pushed { bytes, len: before + bytes });
+            }
+        }
+        self.own.truncate(start);
+        if self.own.is_empty() {
+            self.own = Vec::new();
+        }
+        Err(written.err().unwrap_or(SendError::Full))
     }
 
-    /// Puts own bytes before run `at`.
-    fn insert(&mut self, at: usize, bytes: &[u8], stamp: u64, by_packet: bool) {
-        if at == self.runs.len() {
-            self.own.extend_from_slice(bytes);
-        } else {
+    /// Finds the place of the last so many own bytes among the runs; says whether there may be one more of those, if it takes one.
+    fn arrange(&mut self, bytes: usize, stamp: u64, limit: usize, by_packet: bool) -> bool {
+        let at = self.runs.partition_point(|run| run.stamp <= stamp);
+        let joins = !by_packet && at.checked_sub(1).is_some_and(|before| self.runs[before].stamp == stamp);
+        if bytes > 0 && !joins && self.is_crowded(limit) {
+            return false;
+        }
+        self.place(at, bytes, stamp, by_packet);
+        true
+    }
+
+    /// The last so many own bytes belong before run `at`.
+    fn place(&mut self, at: usize, bytes: usize, stamp: u64, by_packet: bool) {
+        if at < self.runs.len() {
             // It was issued on another thread, before something that was faster.
-            let place = self.head + self.runs.iter().take(at).map(|run| run.bytes).sum::<usize>();
-            self.own.splice(place..place, bytes.iter().copied());
+            let start = self.head + self.runs.iter().take(at).map(|run| run.bytes).sum::<usize>();
+            self.own[start..].rotate_right(bytes);
         }
         match at.checked_sub(1).map(|before| &mut self.runs[before]) {
-            Some(run) if run.stamp == stamp && !by_packet => run.bytes += bytes.len(),
-            _ => self.runs.insert(at, Run { stamp, bytes: bytes.len() }),
+            Some(run) if run.stamp == stamp && !by_packet => run.bytes += bytes,
+            _ if bytes > 0 => self.runs.insert(at, Run { stamp, bytes }),
+            _ => {}
         }
     }
 
@@ -255,7 +302,8 @@ impl Outbox {
             }
             let at = self.runs.partition_point(|run| run.stamp < record.mark.stamp);
             for slice in reader.slices(record.number..record.number + 1) {
-                self.insert(at, slice.as_ref(), record.mark.stamp, true);
+                self.own.extend_from_slice(slice.as_ref());
+                self.place(at, slice.len(), record.mark.stamp, true);
             }
         }
         Some(range.seat)

@@ -93,7 +93,7 @@ impl SessionLimits {
 }
 
 /// What a small packet counts as: about so many bytes are copied in the time that calling the handler takes.
-const LEAST_SHARE: usize = 1024;
+pub(crate) const LEAST_SHARE: usize = 1024;
 
 /// One session, as its shard keeps it.
 pub(crate) struct Entry {
@@ -144,15 +144,17 @@ impl Entry {
         self.paused || self.throttled || self.blocked || self.watched.over_rate
     }
 
-    pub(crate) fn has_had_its_share(&self, turn: u64, limits: &SessionLimits) -> bool {
-        self.turn == turn as u32 && self.handed as usize >= limits.bytes_per_turn
+    pub(crate) fn has_had_its_share(&self, turn: u64, most: usize) -> bool {
+        self.handed_in(turn) >= most
     }
 
-    /// It is handed a packet.
-    pub(crate) fn count(&mut self, turn: u64, bytes: usize) {
-        let before = if self.turn == turn as u32 { self.handed } else { 0 };
-        let bytes = u32::try_from(bytes.max(LEAST_SHARE)).unwrap_or(u32::MAX);
-        (self.turn, self.handed) = (turn as u32, before.saturating_add(bytes));
+    /// What it was handed in this turn.
+    pub(crate) fn handed_in(&self, turn: u64) -> usize {
+        if self.turn == turn as u32 { self.handed as usize } else { 0 }
+    }
+
+    pub(crate) fn set_handed(&mut self, turn: u64, bytes: usize) {
+        (self.turn, self.handed) = (turn as u32, u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     /// Keeps bytes for later, within the budget.
@@ -285,11 +287,13 @@ impl Core {
     }
 
     /// A session that is there and not being closed.
+    #[inline]
     pub(crate) fn open(&mut self, id: SessionId) -> Option<&mut Entry> {
         self.entry(id.slot).filter(|entry| entry.generation == id.generation && entry.reason.is_none())
     }
 
     /// Queues the frame of a packet, of which others were issued before up to `stamp`. If there is no room for it, the session is met by the policy.
+    #[inline]
     pub(crate) fn queue(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
         let queued = self.queue_if_room(id, packet, stamp);
         if matches!(queued, Err(SendError::Full))
@@ -303,49 +307,55 @@ impl Core {
 
     /// As [`queue`](Core::queue), for one who waits until there is room.
     pub(crate) fn queue_if_room(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
-        let (limit, high, slow) = (self.limits.outbox, self.limits.high(), self.limits.slow);
-        let spare = &mut self.spare;
+        let (limit, high) = (self.limits.outbox, self.limits.high());
         let entry = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut);
         let entry = entry
             .filter(|entry| entry.generation == id.generation && entry.reason.is_none() && entry.ends.takes_more())
             .ok_or(SendError::Closed)?;
-        let partner = entry.partner;
+        let spare = || self.spare.pop().unwrap_or_default();
         // Of a pair nothing may be missing: its partner is held up instead.
-        let slow = if partner.is_some() { SlowConsumer::PauseReading } else { slow };
-        let frame = match &mut entry.codec {
-            Framing::Raw(_) => packet,
+        let drops = self.limits.slow == SlowConsumer::DropOldest && entry.partner.is_none();
+        let outbox = entry.outbox.provide(&mut self.outboxes);
+        let pushed = match &mut entry.codec {
+            Framing::Raw(_) if !drops => outbox.push(packet, stamp, limit, false, spare)?,
+            // One's own may do with what it is given as it likes.
+            codec if !drops && !matches!(codec, Framing::Own(_)) => {
+                let write = |own: &mut Vec<u8>| codec.encode(packet, own).map_err(SendError::Frame);
+                outbox.push_with(stamp, limit, false, spare, write)?
+            }
             codec => {
                 self.frame.clear();
                 self.frame.shrink_to(SPARE_BYTES);
                 codec.encode(packet, &mut self.frame).map_err(SendError::Frame)?;
-                &self.frame
+                if drops {
+                    self.delivery.make_room(outbox, id, self.frame.len(), limit);
+                }
+                outbox.push(&self.frame, stamp, limit, drops, spare)?
             }
         };
-        let any = !frame.is_empty();
-        if slow == SlowConsumer::DropOldest {
-            self.delivery.make_room(entry.outbox.provide(&mut self.outboxes), id, frame.len(), limit);
-        }
-        let by_packet = slow == SlowConsumer::DropOldest;
-        let outbox = entry.outbox.provide(&mut self.outboxes);
-        outbox.push(frame, stamp, limit, by_packet, || spare.pop().unwrap_or_default())?;
-        let is_high = entry.outbox.len() >= high;
-        let throttle = slow == SlowConsumer::PauseReading
-            && is_high
-            && partner.is_none()
-            && !std::mem::replace(&mut entry.throttled, true);
-        if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
+        if !entry.sending && !entry.dirty && outbox.has_queued() {
+            entry.dirty = true;
             self.dirty.push(id.slot);
         }
-        if any {
-            self.bytes_queued(id.slot);
+        if pushed.bytes > 0 && entry.watched.queued(self.watch.now) {
+            self.watch(id.slot);
         }
-        if throttle {
-            self.stop_receiving(id.slot);
-        }
-        if let Some(partner) = partner.filter(|_| is_high) {
-            self.block(partner);
+        if pushed.len >= high {
+            self.hold_up(id.slot);
         }
         Ok(())
+    }
+
+    /// Much is queued for a session: whoever brings it is not read from for a while, if that is the policy.
+    #[cold]
+    fn hold_up(&mut self, slot: u32) {
+        let pauses = self.limits.slow == SlowConsumer::PauseReading;
+        let Some(entry) = self.entry(slot) else { return };
+        if let Some(partner) = entry.partner {
+            self.block(partner);
+        } else if pauses && !std::mem::replace(&mut entry.throttled, true) {
+            self.stop_receiving(slot);
+        }
     }
 
     /// Takes back what a send has done with, and says how many bytes it was.
@@ -569,6 +579,7 @@ impl Session {
     /// # Errors
     /// `Full` if it would take the outbox over its limit, `Closed` if the session is closed or our stream is [shut down](Session::shutdown), `Frame` if the codec has no frame for it; nothing
     /// is queued then.
+    #[inline]
     pub fn send(&self, packet: &[u8]) -> Result<(), SendError> {
         let mut core = self.core.borrow_mut();
         let stamp = core.delivery.now();

@@ -70,6 +70,25 @@ pub(crate) struct Watched {
     pub(crate) over_rate: bool,
 }
 
+impl Watched {
+    /// A packet is complete. If that is more than its rate lets pass, says until when the session is to be [held](Core::hold_until).
+    #[inline]
+    pub(crate) fn packet_came(&mut self, watch: &Watch) -> Option<Time> {
+        self.deadlines.packet();
+        self.permit.established();
+        let rate = watch.packets?;
+        let bucket = self.buckets.as_mut()?.0.as_mut()?;
+        bucket.charge(rate, watch.now, 1);
+        bucket.refilled_at(rate, watch.now)
+    }
+
+    /// Bytes have been queued for the peer. Says whether the session is to be [watched](Core::watch) anew.
+    #[inline]
+    pub(crate) fn queued(&mut self, now: Time) -> bool {
+        self.deadlines.queued(now)
+    }
+}
+
 impl Core {
     /// Enters a session into the wheel if its earliest deadline is before its entry, or it has none.
     pub(crate) fn watch(&mut self, slot: u32) {
@@ -96,22 +115,6 @@ impl Core {
         }
     }
 
-    /// A packet of a session is complete.
-    pub(crate) fn packet_came(&mut self, slot: u32) {
-        let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
-        let watched = &mut entry.watched;
-        watched.deadlines.packet();
-        watched.permit.established();
-        if let Some(rate) = watch.packets
-            && let Some(bucket) = watched.buckets.as_mut().and_then(|buckets| buckets.0.as_mut())
-        {
-            bucket.charge(rate, watch.now, 1);
-            if let Some(at) = bucket.refilled_at(rate, watch.now) {
-                self.hold_until(slot, at);
-            }
-        }
-    }
-
     /// What has arrived from a session ends within a packet.
     pub(crate) fn packet_is_partial(&mut self, slot: u32) {
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
@@ -123,7 +126,7 @@ impl Core {
     /// Bytes have been queued for a session's peer.
     pub(crate) fn bytes_queued(&mut self, slot: u32) {
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
-        if entry.watched.deadlines.queued(watch.now) {
+        if entry.watched.queued(watch.now) {
             self.watch(slot);
         }
     }
@@ -156,7 +159,9 @@ impl Core {
         }
     }
 
-    fn hold_until(&mut self, slot: u32, at: Time) {
+    /// Its rate lets nothing more pass before this moment.
+    #[cold]
+    pub(crate) fn hold_until(&mut self, slot: u32, at: Time) {
         let Some(entry) = self.entry(slot) else { return };
         // What arrives while it is held adds to the debt, and puts the end off.
         entry.watched.deadlines.release_at(at);

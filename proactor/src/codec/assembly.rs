@@ -91,6 +91,7 @@ impl Assembly {
     }
 
     /// The [`next`](Assembly::next) packet, and then, if the stream has ended, those of its [`end`](Assembly::end).
+    #[inline]
     pub(crate) fn next_or_end<'f, 'p: 'f>(
         &'f mut self,
         codec: &mut Framing,
@@ -142,11 +143,12 @@ impl Assembly {
         self.kept.capacity()
     }
 
+    #[inline]
     fn find<'p>(&mut self, codec: &mut Framing, piece: &mut &'p [u8]) -> Result<Option<Found<'p>>, FrameError> {
         loop {
             if self.is_empty() {
                 let whole = *piece;
-                match within_contract(codec.decode(whole)?, whole.len(), codec)? {
+                match ask(codec, whole)? {
                     Decoded::Frame { packet, consumed } => {
                         self.consumed_all();
                         *piece = &whole[consumed..];
@@ -178,7 +180,7 @@ impl Assembly {
                 }
             }
             let bytes = &self.kept[self.start..];
-            let found = match within_contract(codec.decode(bytes)?, bytes.len(), codec)? {
+            let found = match ask(codec, bytes)? {
                 Decoded::Need(total) => {
                     self.need = total;
                     continue;
@@ -209,7 +211,7 @@ impl Assembly {
         loop {
             let rest = &self.kept[self.start..];
             let Some(decoded) = codec.end(rest)? else { return Ok(None) };
-            return Ok(Some(match within_contract(decoded, rest.len(), codec)? {
+            return Ok(Some(match within_contract(decoded, rest.len(), codec.max_bytes())? {
                 // What is needed will not come.
                 Decoded::Need(_) => return Err(FrameError::Unfinished),
                 Decoded::Skip(consumed) => {
@@ -247,6 +249,7 @@ impl Assembly {
         Found::InKept(start + packet.start..start + packet.end)
     }
 
+    #[inline]
     fn payload<'f, 'p: 'f>(&'f self, found: Found<'p>) -> Payload<'f> {
         match found {
             Found::InPiece(packet) => Payload::Slice(packet),
@@ -257,7 +260,10 @@ impl Assembly {
 
     /// Nothing is kept; its memory is freed. There may be a packet in what comes next.
     fn consumed_all(&mut self) {
-        (self.kept, self.start, self.need) = (Vec::new(), 0, 0);
+        if self.kept.capacity() > 0 {
+            self.kept = Vec::new();
+        }
+        (self.start, self.need) = (0, 0);
     }
 
     /// Puts bytes behind those that are kept. Memory grows with what has come, twofold at most, never with what a header promises, nor over `most` bytes.
@@ -285,8 +291,18 @@ impl Default for Assembly {
     }
 }
 
+/// What a codec says of some bytes. One's own is held to its contract, which the built-in ones keep.
+#[inline(always)]
+fn ask(codec: &mut Framing, bytes: &[u8]) -> Result<Decoded, FrameError> {
+    let decoded = codec.decode(bytes)?;
+    match codec {
+        Framing::Own(codec) => within_contract(decoded, bytes.len(), codec.max_bytes()),
+        _ => Ok(decoded),
+    }
+}
+
 /// What a codec said, if it may say that of so many bytes.
-fn within_contract(decoded: Decoded, len: usize, codec: &Framing) -> Result<Decoded, FrameError> {
+fn within_contract(decoded: Decoded, len: usize, most: usize) -> Result<Decoded, FrameError> {
     let fault = match &decoded {
         Decoded::Frame { packet, consumed } if packet.start > packet.end || packet.end > *consumed => {
             "a packet outside of its frame"
@@ -298,8 +314,8 @@ fn within_contract(decoded: Decoded, len: usize, codec: &Framing) -> Result<Deco
             "a frame of more bytes than it was shown"
         }
         Decoded::Need(total) if *total <= len => "needs no more than it was shown",
-        Decoded::Need(total) if *total > codec.max_bytes() => {
-            return Err(FrameError::TooLarge { limit: codec.max_bytes() });
+        Decoded::Need(total) if *total > most => {
+            return Err(FrameError::TooLarge { limit: most });
         }
         _ => return Ok(decoded),
     };

@@ -17,11 +17,13 @@ use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthPrefixed {
-    /// Unless it was set, the usual one or what the length can tell.
-    max: Option<u32>,
+    max: u32,
+    /// Not the usual one, or what the length can tell if that is less.
+    max_is_set: bool,
     width: u8,
     little: bool,
-    counts_header: bool,
+    /// What the length says beyond the bytes of the packet: nothing, or its own.
+    counted: u8,
 }
 
 const USUAL_MAX: u64 = 64 * 1024;
@@ -30,7 +32,14 @@ const MOST: usize = MOST_FRAME_BYTES - WIDEST;
 
 impl LengthPrefixed {
     fn new(width: u8) -> LengthPrefixed {
-        LengthPrefixed { max: None, width, little: false, counts_header: false }
+        LengthPrefixed { max: 0, max_is_set: false, width, little: false, counted: 0 }.with_usual_max()
+    }
+
+    fn with_usual_max(mut self) -> LengthPrefixed {
+        if !self.max_is_set {
+            self.max = self.tellable().min(USUAL_MAX) as u32;
+        }
+        self
     }
 
     /// A length of 1 byte; packets of at most 255 bytes.
@@ -61,29 +70,29 @@ impl LengthPrefixed {
 
     /// The length counts its own bytes too, so that an empty packet has the length of the header. Less than that is malformed.
     pub fn counting_header(mut self) -> LengthPrefixed {
-        self.counts_header = true;
-        self
+        self.counted = self.width;
+        self.with_usual_max()
     }
 
     /// The most bytes of a packet, without the length: what the length can tell, and at most 1 GiB less 8 bytes, which is checked when a
     /// server starts.
     pub fn max_packet(mut self, bytes: usize) -> LengthPrefixed {
         // What does not fit is far out of range, and stays so.
-        self.max = Some(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.max = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.max_is_set = true;
         self
     }
 
     fn max(&self) -> usize {
-        self.max.unwrap_or_else(|| self.tellable().min(USUAL_MAX) as u32) as usize
+        self.max as usize
     }
 
     fn width(&self) -> usize {
         usize::from(self.width)
     }
 
-    /// What the length says beyond the bytes of the packet.
     fn counted(&self) -> u64 {
-        if self.counts_header { u64::from(self.width) } else { 0 }
+        self.counted.into()
     }
 
     /// The longest packet that the length can tell of.
@@ -93,16 +102,23 @@ impl LengthPrefixed {
 }
 
 impl Codec for LengthPrefixed {
+    #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         let width = self.width();
-        let Some(header) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };
-        let mut wide = [0; WIDEST];
-        let length = if self.little {
-            wide[..width].copy_from_slice(header);
-            u64::from_le_bytes(wide)
-        } else {
-            wide[WIDEST - width..].copy_from_slice(header);
-            u64::from_be_bytes(wide)
+        // As wide as the widest length where there are so many bytes: a copy of a number that the compiler does not know is a call.
+        let wide = match bytes.first_chunk::<WIDEST>() {
+            Some(wide) => *wide,
+            None => {
+                let Some(header) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };
+                let mut wide = [0; WIDEST];
+                wide[..width].copy_from_slice(header);
+                wide
+            }
+        };
+        let unused = 8 * (WIDEST - width) as u32;
+        let length = match self.little {
+            true => u64::from_le_bytes(wide) << unused >> unused,
+            false => u64::from_be_bytes(wide) >> unused,
         };
         let Some(length) = length.checked_sub(self.counted()) else {
             return Err(FrameError::Malformed("a length that counts itself is less than its own bytes"));
@@ -114,17 +130,20 @@ impl Codec for LengthPrefixed {
         Ok(if bytes.len() < end { Decoded::Need(end) } else { Decoded::Frame { packet: width..end, consumed: end } })
     }
 
+    #[inline]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         if packet.len() > self.max() {
             return Err(FrameError::TooLarge { limit: self.max() });
         }
         let length = packet.len() as u64 + self.counted();
-        let width = self.width();
-        if self.little {
-            out.extend_from_slice(&length.to_le_bytes()[..width]);
-        } else {
-            out.extend_from_slice(&length.to_be_bytes()[WIDEST - width..]);
-        }
+        let (width, start) = (self.width(), out.len());
+        let wide = match self.little {
+            true => length.to_le_bytes(),
+            false => (length << (8 * (WIDEST - width))).to_be_bytes(),
+        };
+        // All of it and then cut, as in `decode`.
+        out.extend_from_slice(&wide);
+        out.truncate(start + width);
         out.extend_from_slice(packet);
         Ok(())
     }

@@ -81,6 +81,7 @@ impl Default for Lines {
 }
 
 impl Codec for Lines {
+    #[inline(never)]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if let Some(end) = self.search(bytes) {
             self.searched = 0;
@@ -95,6 +96,7 @@ impl Codec for Lines {
         Ok(Decoded::Need(bytes.len() + 1))
     }
 
+    #[inline(never)]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         if packet.len() > self.max() {
             return Err(FrameError::TooLarge { limit: self.max() });

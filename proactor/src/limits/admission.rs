@@ -139,6 +139,7 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// The session has had its first packet.
+    #[inline]
     pub(crate) fn established(&mut self) {
         if std::mem::take(&mut self.shaking) {
             self.gate.counts().handshakes -= 1;

@@ -4,6 +4,7 @@ use overlapped::{Log, LogConfig};
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::FrameError;
 use crate::group::Group;
 use crate::room::Room;
 
@@ -82,14 +83,24 @@ impl World {
         }
         let last = member.outbox.runs.back().is_some_and(|run| run.stamp == stamp);
         let crowded = member.outbox.is_crowded(LIMIT) && (self.drops || !last);
-        let result = member.outbox.push(bytes, stamp, LIMIT, self.drops, Vec::new);
+        // A frame that is made in place is queued as one that is copied.
+        let result = match number % 2 {
+            0 => member.outbox.push(bytes, stamp, LIMIT, self.drops, Vec::new),
+            _ => member.outbox.push_with(stamp, LIMIT, self.drops, Vec::new, |own| {
+                own.extend_from_slice(&bytes[..1]);
+                own.extend_from_slice(&bytes[1..]);
+                Ok(())
+            }),
+        };
         let stays = if self.drops { before.1 } else { before.0 };
         assert_eq!(result.is_err(), stays + bytes.len() > LIMIT || crowded);
         assert!(!crowded || stays + bytes.len() > LIMIT || !self.drops, "there is always something to be dropped");
         if result.is_err() {
             assert_eq!(member.outbox.len(), before.0, "nothing was queued");
         }
-        result
+        let pushed = result?;
+        assert_eq!((pushed.bytes, pushed.len), (bytes.len(), member.outbox.len()));
+        Ok(())
     }
 
     fn broadcast(&mut self, group: usize, except: Option<usize>, len: usize) {
@@ -346,6 +357,29 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
     outbox.push(b"i", 0, 8, false, Vec::new).unwrap();
     assert_eq!((outbox.len(), take(&mut outbox)), (6, b"defghi".to_vec()));
     assert!(!outbox.has_queued());
+}
+
+#[test]
+fn a_frame_that_cannot_be_made_or_does_not_fit_leaves_nothing_behind() {
+    let rooms = Rooms::default();
+    let mut outbox = Outbox::default();
+    outbox.push(b"abc", 1, 64, false, Vec::new).unwrap();
+    for (stamp, bytes, error) in [(1, 99, None), (1, 62, None), (0, 62, None), (1, 4, Some(FrameError::Unfinished))] {
+        let write = |own: &mut Vec<u8>| {
+            own.extend_from_slice(&[b'x'; 99][..bytes]);
+            error.map_or(Ok(()), |error| Err(SendError::Frame(error)))
+        };
+        let expected = error.map_or(SendError::Full, SendError::Frame);
+        assert_eq!(outbox.push_with(stamp, 64, false, Vec::new, write), Err(expected));
+    }
+    assert_eq!(outbox.push_with(1, 64, false, Vec::new, |_| Ok(())).map(|pushed| pushed.bytes), Ok(0));
+    outbox.push(b"de", 1, 64, false, Vec::new).unwrap();
+    // What was issued before it goes before it.
+    outbox.push(b"fg", 0, 64, false, Vec::new).unwrap();
+    match outbox.take(id(0), 1, 64, &rooms, Gather::default, Vec::new) {
+        Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"fgabcde"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

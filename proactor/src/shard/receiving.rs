@@ -7,9 +7,21 @@ use overlapped::{Completion, ErrorKind, Outcome};
 
 use super::{Shard, contained};
 use crate::close::CloseReason;
-use crate::codec::{Codec, FrameError};
+use crate::codec::{Assembly, Codec, FrameError};
 use crate::handler::{Flow, Handler};
-use crate::session::Session;
+use crate::session::{Entry, LEAST_SHARE, Session};
+
+/// Why no more packets of a session are handed over.
+enum Stop {
+    /// More bytes must come.
+    NeedsMore,
+    /// It is held, or has had its share.
+    Held,
+    /// It is being closed.
+    Closed,
+    /// What came is no frame.
+    Refused(FrameError),
+}
 
 impl<H: Handler> Shard<H> {
     /// A completion of a session's receive.
@@ -22,7 +34,7 @@ impl<H: Handler> Shard<H> {
                 if entry.reason.is_some() {
                     return;
                 }
-                let spent = grown || entry.has_had_its_share(self.turns, &limits);
+                let spent = grown || entry.has_had_its_share(self.turns, limits.bytes_per_turn);
                 if entry.assembly.is_waiting() && !entry.is_held() && !spent {
                     drop(core);
                     let (tasks, bytes) = (Rc::clone(&self.tasks), packet.len());
@@ -81,42 +93,30 @@ impl<H: Handler> Shard<H> {
     /// share of this turn. Then what is left is kept.
     fn hand_over(&mut self, slot: u32, mut piece: &[u8]) {
         // The handler reads a slice of it while it uses the session, so it is not in the table meanwhile.
-        let (session, mut assembly) = {
+        let (session, mut assembly, mut handed) = {
             let mut core = self.core.borrow_mut();
             let Some(id) = core.id(slot) else { return };
             let Some(entry) = core.open(id) else { return };
-            let assembly = std::mem::take(&mut entry.assembly);
+            let (assembly, handed) = (std::mem::take(&mut entry.assembly), entry.handed_in(self.turns));
             let (peer, origin) = (entry.peer.clone(), entry.origin());
-            (Session { id, peer, origin, core: Rc::clone(&self.core) }, assembly)
+            (Session { id, peer, origin, core: Rc::clone(&self.core) }, assembly, handed)
         };
-        let all = loop {
-            let asked = {
+        let all = match contained(|| self.packets(&session, &mut assembly, &mut piece, &mut handed)) {
+            Ok(Stop::NeedsMore) => true,
+            Ok(Stop::Held) => false,
+            Ok(Stop::Closed) => return,
+            Ok(Stop::Refused(error)) => return self.refuse(&session, error),
+            Err(_) => {
                 let mut core = self.core.borrow_mut();
-                let (limits, grown) = (core.limits, core.has_grown());
-                let Some(entry) = core.open(session.id) else { return };
-                if entry.is_held() || grown || entry.has_had_its_share(self.turns, &limits) {
-                    break false;
-                }
-                let (codec, ended) = (&mut entry.codec, entry.ended);
-                let (assembly, piece) = (&mut assembly, &mut piece);
-                let asked = contained(move || assembly.next_or_end(codec, piece, ended));
-                if let Ok(Ok(Some(packet))) = &asked {
-                    entry.count(self.turns, packet.len());
-                    core.packet_came(slot);
-                }
-                asked
-            };
-            match asked {
-                Ok(Ok(Some(packet))) => self.call(&session, &packet),
-                Ok(Ok(None)) => break true,
-                Ok(Err(error)) => return self.refuse(&session, error),
-                Err(_) => return self.core.borrow_mut().begin_close(slot, CloseReason::Panic),
+                core.end_call();
+                return core.begin_close(slot, CloseReason::Panic);
             }
         };
         let mut core = self.core.borrow_mut();
         let limits = core.limits;
         let Some(entry) = core.open(session.id) else { return };
         entry.assembly = assembly;
+        entry.set_handed(self.turns, handed);
         if entry.keep(piece, &limits).is_err() {
             return core.begin_close(slot, CloseReason::Limit);
         }
@@ -142,6 +142,45 @@ impl<H: Handler> Shard<H> {
         }
     }
 
+    /// Hands over one packet after the other, until there is a reason to stop. `handed` is what the session was handed in this turn.
+    fn packets(&mut self, session: &Session, assembly: &mut Assembly, piece: &mut &[u8], handed: &mut usize) -> Stop {
+        let slot = session.id.slot;
+        loop {
+            let mut core = self.core.borrow_mut();
+            let (most, grown) = (core.limits.bytes_per_turn, core.has_grown());
+            let (watch, entry) = core.watch_and_entry(slot);
+            let open = |entry: &&mut Entry| entry.generation == session.id.generation && entry.reason.is_none();
+            let Some(entry) = entry.filter(open) else { return Stop::Closed };
+            if entry.is_held() || grown || *handed >= most {
+                return Stop::Held;
+            }
+            let packet = match assembly.next_or_end(&mut entry.codec, piece, entry.ended) {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return Stop::NeedsMore,
+                Err(error) => return Stop::Refused(error),
+            };
+            *handed += packet.len().max(LEAST_SHARE);
+            let (held, paired) = (entry.watched.packet_came(watch), entry.partner.is_some());
+            if let Some(until) = held {
+                core.hold_until(slot, until);
+            }
+            if paired {
+                core.pass_on(slot, &packet);
+                continue;
+            }
+            core.begin_call();
+            drop(core);
+            let Some(state) = self.states[slot as usize].as_mut() else { return Stop::Closed };
+            let flow = self.handler.received(session, state, &packet);
+            self.core.borrow_mut().end_call();
+            match flow {
+                Flow::Continue => {}
+                Flow::Pause => session.pause(),
+                Flow::Close => session.close(),
+            }
+        }
+    }
+
     /// All packets of the peer's stream have been handed over, and it has ended: tells whom it concerns, once.
     fn end(&mut self, session: &Session) {
         let slot = session.id.slot;
@@ -162,24 +201,6 @@ impl<H: Handler> Shard<H> {
             Ok(Flow::Close) => core.begin_close(slot, CloseReason::ByPeer),
             Ok(Flow::Continue | Flow::Pause) => core.close_if_both_ended(slot),
             Err(_) => core.begin_close(slot, CloseReason::Panic),
-        }
-    }
-
-    /// Calls the handler with a packet, or passes it on to the session's partner.
-    fn call(&mut self, session: &Session, packet: &[u8]) {
-        let slot = session.id.slot;
-        if self.core.borrow_mut().pass_on(slot, packet) {
-            return;
-        }
-        let (handler, Some(state)) = (&mut self.handler, self.states[slot as usize].as_mut()) else { return };
-        let stamp = self.core.borrow().delivery.now();
-        let flow = contained(|| handler.received(session, state, packet));
-        self.core.borrow_mut().count_growth(stamp);
-        match flow {
-            Ok(Flow::Continue) => {}
-            Ok(Flow::Pause) => session.pause(),
-            Ok(Flow::Close) => session.close(),
-            Err(_) => self.core.borrow_mut().begin_close(slot, CloseReason::Panic),
         }
     }
 

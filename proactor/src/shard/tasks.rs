@@ -36,16 +36,16 @@ impl<H: Handler> Shard<H> {
         let mut any = false;
         for _ in 0..MOST_POLLS {
             // What tasks have broadcast is to reach the members before there is more of it.
-            let stamp = {
-                let core = self.core.borrow();
+            {
+                let mut core = self.core.borrow_mut();
                 if core.has_grown() {
                     break;
                 }
-                core.delivery.now()
-            };
+                core.begin_call();
+            }
             let Some(task) = self.tasks.pop_woken() else { break };
             let polled = self.tasks.poll(task);
-            self.core.borrow_mut().count_growth(stamp);
+            self.core.borrow_mut().end_call();
             match polled {
                 Polled::Idle => continue,
                 Polled::Ran | Polled::Panicked(None) => {}
