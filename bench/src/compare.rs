@@ -35,9 +35,9 @@ pub(crate) struct Options {
     /// A contestant started like a known one, but another program, such as an older build. May be repeated
     #[arg(long, value_name = "NAME=CONTESTANT:PROGRAM")]
     variant: Vec<String>,
-    /// Whom the others are measured against
-    #[arg(long, default_value = "tokio")]
-    baseline: String,
+    /// Whom the others are measured against: in each case the first of these that takes part
+    #[arg(long, value_delimiter = ',', default_value = "tokio,tokio-util,tokio-http")]
+    baseline: Vec<String>,
     /// Length of a measured window in seconds
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
@@ -68,6 +68,9 @@ pub(crate) struct Options {
     /// Write the tables to this file
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write tables and plots to this file: a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Runs all rounds and reports. The exit code tells whether every contestant that is built went through without
@@ -80,17 +83,21 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if let Some(path) = &options.markdown {
         fs::write(path, report.markdown()).with_context(|| path.display().to_string())?;
     }
+    if let Some(path) = &options.html {
+        fs::write(path, report.html()).with_context(|| path.display().to_string())?;
+    }
     write_json(&report, options)?;
     Ok(if report.any_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// What can be known to go wrong before the first round, so that it does not go wrong after the last.
 fn check(options: &Options) -> Result<()> {
-    for path in options.json.iter().chain(&options.markdown) {
+    for path in options.json.iter().chain(&options.markdown).chain(&options.html) {
         let opened = File::options().create(true).append(true).open(path);
         opened.with_context(|| format!("cannot write {}", path.display()))?;
     }
     if options.from.is_empty() {
+        ensure!(!options.baseline.is_empty(), "--baseline names nobody");
         ensure!(options.rounds > 0, "no rounds");
         ensure!(options.seconds > 0.0, "the measured window has to last some time");
         ensure!(options.server_core != options.generator_core, "server and generator each need a core of their own");
@@ -106,7 +113,7 @@ fn read_all(options: &Options) -> Result<Report> {
         let next = Report::read(path)?;
         match &mut report {
             Some(report) => report.append(next).with_context(|| path.display().to_string())?,
-            None => report = Some(next),
+            None => report = Some(Report { baselines: options.baseline.clone(), ..next }),
         }
     }
     report.context("--from names no file")
@@ -130,7 +137,7 @@ fn measure_all(options: &Options) -> Result<Report> {
         made_at_unix_seconds: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs()),
         machine: Machine::this(),
         commands: vec![shown_command()],
-        baseline: options.baseline.clone(),
+        baselines: options.baseline.clone(),
         seconds: options.seconds,
         warmup: options.warmup,
         cases,
@@ -236,12 +243,12 @@ impl Bench<'_> {
 
     /// Messages a second that the baseline echoes when every connection waits for its answer: the median of three windows.
     fn throughput(&self, pingpong: &Case) -> Result<f64> {
-        let baseline = &self.options.baseline;
-        let contestant = self.named(baseline).with_context(|| {
-            format!("openloop asks for a part of what {baseline} can do: let it take part, or give --rate")
-        })?;
+        let mut baselines = self.options.baseline.iter().filter_map(|name| self.named(name));
+        let contestant = baselines
+            .find(|contestant| contestant.offer(Workload::Pingpong).is_some())
+            .context("openloop asks for a part of what the baseline can do: let it take part, or give --rate")?;
         let measured = (0..3).map(|_| self.measure(contestant, pingpong).map(|run| run.units_per_second()));
-        let measured = measured.collect::<Result<Vec<_>>>().with_context(|| baseline.clone())?;
+        let measured = measured.collect::<Result<Vec<_>>>().with_context(|| contestant.name.clone())?;
         statistics::median(&measured).context("three windows have a median")
     }
 

@@ -1,5 +1,8 @@
-//! What all rounds come to, and the forms in which it is shown: tables as text and Markdown, and JSON, which can be read back.
+//! What all rounds come to, and the forms in which it is shown: tables as text and Markdown, a page with
+//! plots, and JSON, which can be read back.
 
+mod html;
+mod plot;
 mod summary;
 mod table;
 mod tables;
@@ -20,7 +23,8 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     /// What was run to make it: one command, or several whose results were put together.
     pub(crate) commands: Vec<String>,
-    pub(crate) baseline: String,
+    /// Whom the others are measured against: in each case the first of these that takes part.
+    pub(crate) baselines: Vec<String>,
     /// Length of a measured window, and of the load before it.
     pub(crate) seconds: f64,
     pub(crate) warmup: f64,
@@ -71,6 +75,14 @@ impl CaseResult {
     /// Rounds of the contestant with the most.
     pub(crate) fn rounds(&self) -> usize {
         self.results.iter().map(|runs| runs.rounds.len()).max().unwrap_or(0)
+    }
+
+    fn baseline(&self, names: &[String]) -> Option<&Runs> {
+        let measured = |name: &String| {
+            let mut runs = self.results.iter();
+            runs.find(|runs| runs.contestant == *name && runs.outcome == Outcome::Measured)
+        };
+        names.iter().find_map(measured)
     }
 
     /// More rounds of the same case: they follow those that are here, side by side as they were made.
@@ -139,7 +151,7 @@ impl Report {
     /// Makes the summaries, to be called before it is shown.
     pub(crate) fn summarise(&mut self) {
         for result in &mut self.cases {
-            let baseline = result.results.iter().find(|runs| runs.contestant == self.baseline).cloned();
+            let baseline = result.baseline(&self.baselines).cloned();
             for runs in &mut result.results {
                 runs.summary = Summary::of(runs, baseline.as_ref());
             }
@@ -193,7 +205,7 @@ mod tests {
             made_at_unix_seconds: 0,
             machine: Machine::this(),
             commands: vec![],
-            baseline: "base".into(),
+            baselines: vec!["nobody".into(), "base".into()],
             seconds: 1.0,
             warmup: 0.0,
             cases: vec![CaseResult { case: Case::new(Workload::Pingpong), unit: "message".into(), results }],

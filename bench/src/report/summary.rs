@@ -64,7 +64,6 @@ impl Summary {
         if runs.outcome != Outcome::Measured {
             return None;
         }
-        let baseline = baseline.filter(|baseline| baseline.outcome == Outcome::Measured);
         let over = Over { runs: &runs.rounds, baseline: baseline.map(|runs| &runs.rounds[..]) };
         // The tick counts of a window are few: their share is taken of all rounds together.
         let user = over.median(|run| run.server_user_share);

@@ -1,4 +1,4 @@
-//! One table, as text or as Markdown. The first column is left-aligned, the others are numbers.
+//! One table, as text, as Markdown or as HTML. The first column is left-aligned, the others are numbers.
 
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -37,6 +37,22 @@ impl Table {
         text
     }
 
+    /// With the first cell of every row as `name` makes it.
+    pub(super) fn html(&self, name: impl Fn(&str) -> String) -> String {
+        let mut html = String::from("<table>\n");
+        for (number, row) in self.rows.iter().enumerate() {
+            let tag = if number == 0 { "th" } else { "td" };
+            html.push_str("<tr>");
+            for (column, cell) in row.iter().enumerate() {
+                let cell = if number > 0 && column == 0 { name(cell) } else { escaped(cell) };
+                html.push_str(&format!("<{tag}>{cell}</{tag}>"));
+            }
+            html.push_str("</tr>\n");
+        }
+        html.push_str("</table>\n");
+        html
+    }
+
     fn cells(&self, row: &[String], widths: &[usize]) -> Vec<String> {
         row.iter()
             .zip(widths)
@@ -58,6 +74,11 @@ impl Table {
     }
 }
 
+/// Text as HTML shows it.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +92,14 @@ mod tests {
     #[test]
     fn columns_line_up() {
         assert_eq!(table().text(), "who    µs\na    10.5\n");
+    }
+
+    #[test]
+    fn html_is_escaped_but_for_the_names_that_are_made() {
+        let mut table = table();
+        table.row(vec!["b".into(), "<1".into()]);
+        let html = table.html(|name| format!("<b>{name}</b>"));
+        assert!(html.contains("<th>who</th>") && html.contains("<td><b>b</b></td><td>&lt;1</td>"), "{html}");
     }
 
     #[test]

@@ -68,13 +68,14 @@ impl Report {
 
     /// The rows of those that were measured.
     pub(super) fn table(&self, result: &CaseResult) -> Table {
-        let columns = columns(result, &self.baseline);
+        let baseline = result.baseline(&self.baselines).map_or("baseline", |runs| &runs.contestant);
+        let columns = columns(result, baseline);
         let headings =
             std::iter::once("contestant".to_owned()).chain(columns.iter().map(|(heading, _)| heading.clone()));
         let mut table = Table::new(headings.collect());
         for runs in &result.results {
             let Some(summary) = &runs.summary else { continue };
-            let is_baseline = runs.contestant == self.baseline;
+            let is_baseline = runs.contestant == baseline;
             let cells = columns.iter().map(|(_, cell)| cell(summary, is_baseline));
             table.row(std::iter::once(runs.contestant.clone()).chain(cells).collect());
         }

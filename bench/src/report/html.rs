@@ -1,0 +1,149 @@
+//! The report as a page that needs nothing else: no script, no font, no network. Plots are drawings within it.
+
+use std::fmt::Write;
+
+use super::plot::{self, Bar, Range};
+use super::summary::{Quantity, Summary};
+use super::table::{Table, escaped};
+use super::{CaseResult, Report};
+use crate::workload::Workload;
+
+const STYLE: &str = include_str!("page.css");
+
+impl Report {
+    pub(crate) fn html(&self) -> String {
+        let mut page = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+             <title>Servers side by side</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Servers side by side</h1>\n\
+             <p>{}. Server on one core, generator on another, loopback.</p>\n",
+            escaped(&self.machine.to_string())
+        );
+        for command in &self.commands {
+            _ = writeln!(page, "<pre>{}</pre>", escaped(command));
+        }
+        _ = writeln!(page, "<p class=\"legend\">{}</p>", escaped(&self.legend()));
+        if self.cases.len() > 1 {
+            _ = write!(page, "<h2>At a glance</h2>\n{}", self.overview());
+        }
+        for (number, result) in self.cases.iter().enumerate() {
+            self.section(&mut page, number, result);
+        }
+        page.push_str("<h2>Contestants</h2>\n<dl>\n");
+        for (name, hows) in self.contestants() {
+            _ = writeln!(page, "<dt>{}</dt>", self.name(name));
+            hows.iter().for_each(|how| _ = writeln!(page, "<dd>{}</dd>", escaped(how)));
+        }
+        page.push_str("</dl>\n</body>\n</html>\n");
+        page
+    }
+
+    /// Ratios to the baseline in what matters most, all cases in one table.
+    fn overview(&self) -> String {
+        let names: Vec<&str> = self.contestants().into_iter().map(|(name, _)| name).collect();
+        let mut html = String::from(
+            "<p class=\"legend\">The server's CPU time for one unit (for idle: its memory for one session) as a multiple of the baseline's, \
+             which has the 1. Bold is the least.</p>\n<div class=\"wide\"><table>\n<tr><th>case</th>",
+        );
+        names.iter().for_each(|name| _ = write!(html, "<th>{}</th>", escaped(name)));
+        html.push_str("</tr>\n");
+        for (number, result) in self.cases.iter().enumerate() {
+            let ratio = |name: &str| {
+                let runs = result.results.iter().find(|runs| runs.contestant == name)?;
+                Some(main(runs.summary.as_ref()?).ratio?.median)
+            };
+            let least = names.iter().filter_map(|name| ratio(name)).fold(f64::INFINITY, f64::min);
+            _ = write!(html, "<tr><td><a href=\"#case-{number}\">{}</a></td>", escaped(&result.case.to_string()));
+            for name in &names {
+                let class = if ratio(name) == Some(least) { " class=\"least\"" } else { "" };
+                let shown = ratio(name).map_or(String::new(), |ratio| format!("{ratio:.2}"));
+                _ = write!(html, "<td{class}>{shown}</td>");
+            }
+            html.push_str("</tr>\n");
+        }
+        html.push_str("</table></div>\n");
+        html
+    }
+
+    fn section(&self, page: &mut String, number: usize, result: &CaseResult) {
+        let unit = &result.unit;
+        let workload = result.case.workload;
+        _ = write!(
+            page,
+            "<section id=\"case-{number}\">\n<h2>{workload} <small>{}; {} rounds</small></h2>\n<div class=\"plots\">\n",
+            escaped(&result.case.parameters_shown()),
+            result.rounds()
+        );
+        if workload == Workload::Idle {
+            figure(page, "Memory, bytes per session that was added", "", &plot::bars(&self.bars(result, true)));
+        }
+        figure(
+            page,
+            &format!("Server CPU, µs per {unit}"),
+            "dark: in user mode; light: in the kernel; whisker: 95 % interval",
+            &plot::bars(&self.bars(result, false)),
+        );
+        let ranges = self.ranges(result);
+        if !ranges.is_empty() {
+            figure(page, "Latency", "● p50 &nbsp; ┃ p99 &nbsp; ○ p99.9, logarithmic", &plot::ranges(&ranges));
+        }
+        let table: Table = self.table(result);
+        _ = write!(page, "</div>\n<div class=\"wide\">{}</div>\n", table.html(|name| self.name(name)));
+        let remarks = result.remarks();
+        if !remarks.is_empty() {
+            page.push_str("<ul>\n");
+            remarks.iter().for_each(|remark| _ = writeln!(page, "<li>{}</li>", escaped(remark)));
+            page.push_str("</ul>\n");
+        }
+        page.push_str("</section>\n");
+    }
+
+    /// A contestant's name beside its colour.
+    fn name(&self, name: &str) -> String {
+        format!("<i style=\"background:{}\"></i>{}", plot::css(self.colour(name)), escaped(name))
+    }
+
+    /// The same on the whole page.
+    fn colour(&self, name: &str) -> plotters::style::RGBColor {
+        let place = self.contestants().iter().position(|(known, _)| *known == name);
+        plot::colour(place.unwrap_or(0))
+    }
+
+    fn bars(&self, result: &CaseResult, memory: bool) -> Vec<Bar> {
+        let bar = |runs: &super::Runs| {
+            let summary = runs.summary.as_ref()?;
+            let quantity = if memory { main(summary) } else { &summary.server_cpu_us_per_unit };
+            Some(Bar {
+                name: runs.contestant.clone(),
+                colour: self.colour(&runs.contestant),
+                value: quantity.value.median,
+                low: quantity.value.low,
+                high: quantity.value.high,
+                dark: if memory { None } else { summary.server_user_us_per_unit },
+            })
+        };
+        result.results.iter().filter_map(bar).collect()
+    }
+
+    fn ranges(&self, result: &CaseResult) -> Vec<Range> {
+        let range = |runs: &super::Runs| {
+            let latency = runs.summary.as_ref()?.latency.as_ref()?;
+            Some(Range {
+                name: runs.contestant.clone(),
+                colour: self.colour(&runs.contestant),
+                p50: latency.p50_us,
+                p99: latency.p99_us,
+                p999: latency.p999_us,
+            })
+        };
+        result.results.iter().filter_map(range).collect()
+    }
+}
+
+/// What a case is about.
+fn main(summary: &Summary) -> &Quantity {
+    summary.idle.as_ref().map_or(&summary.server_cpu_us_per_unit, |idle| &idle.resident_bytes_per_session)
+}
+
+fn figure(page: &mut String, title: &str, how: &str, svg: &str) {
+    _ = writeln!(page, "<figure><figcaption><b>{title}</b> {how}</figcaption>\n{svg}</figure>");
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The benchmark at its smallest: does everything in it still run, and is every byte right? What it measures here says nothing: it is not
+# optimised, its windows are short, and others may use the machine.
+#
+# Lints and tests the workspace of the bench, then asks ours and the peers that need nothing but cargo for every workload. Needs what the
+# ordinary build needs, crates.io, and two cores. Builds in target/bench.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+cargo build --locked -p proactor-cli
+cargo build --locked -p proactor --example http
+cargo build --locked -p overlapped --examples
+
+cd bench
+export CARGO_TARGET_DIR="$target/bench"
+cargo fmt --all --check
+cargo clippy --locked --workspace --all-targets -- -D warnings
+cargo test --locked --workspace
+cargo build --locked --workspace
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+compare() {
+    timeout 170 "$CARGO_TARGET_DIR/debug/bench" compare --no-build --root-build "$target/debug" "$@"
+}
+
+# Two rounds in two pieces, as a long run is cut.
+for piece in 1 2; do
+    compare --rounds 1 --seconds 0.2 --warmup 0.05 --json "$work/$piece.json" \
+        --contestants ours,ours-poll,routine,future,tokio,epoll,io_uring \
+        --case pingpong:connections=8 --case pingpong:connections=2,size=1024 \
+        --case pipelined:connections=4,burst=20 \
+        --case fanout:members=20,outstanding=4 --case fanout:members=20,outstanding=4,stuck=1 \
+        --case churn:connections=4 \
+        --case stream:connections=2 \
+        --case idle:sessions=600,first=100 \
+        --case openloop:connections=8,load=0,rate=2000 \
+        --case http:connections=8 > "$work/$piece.txt" || { cat "$work/$piece.txt"; exit 1; }
+done
+compare --from "$work/1.json,$work/2.json" --markdown "$work/both.md" --html "$work/both.html" --json "$work/both.json"
+
+grep -q '^## http: 8 connections (2 rounds)$' "$work/both.md"
+grep -q '<svg' "$work/both.html"
+if grep -q '"outcome": "absent"' "$work/both.json"; then
+    echo 'somebody did not take part' >&2
+    exit 1
+fi
