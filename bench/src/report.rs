@@ -77,12 +77,15 @@ impl CaseResult {
         self.results.iter().map(|runs| runs.rounds.len()).max().unwrap_or(0)
     }
 
+    /// The first of these that was measured, and that did what the workload asks rather than less: one with a remark stands back.
     fn baseline(&self, names: &[String]) -> Option<&Runs> {
         let measured = |name: &String| {
             let mut runs = self.results.iter();
             runs.find(|runs| runs.contestant == *name && runs.outcome == Outcome::Measured)
         };
-        names.iter().find_map(measured)
+        let mut all = names.iter().filter_map(measured);
+        let first = all.clone().next();
+        all.find(|runs| runs.remark.is_none()).or(first)
     }
 
     /// More rounds of the same case: they follow those that are here, side by side as they were made.
@@ -247,6 +250,20 @@ mod tests {
         let report = report(vec![runs("mine", vec![run(10.0); 3])]);
         assert!(report.text().contains("10.000"));
         assert!(report.text().contains('–'));
+    }
+
+    #[test]
+    fn the_baseline_is_the_first_that_does_all_that_is_asked() {
+        let mut less = runs("less", vec![run(10.0); 3]);
+        less.remark = Some("does less".into());
+        let result = report(vec![less, runs("whole", vec![run(10.0); 3])]).cases.remove(0);
+        let named = |names: &[&str]| {
+            let names: Vec<String> = names.iter().copied().map(String::from).collect();
+            result.baseline(&names).map(|runs| runs.contestant.clone())
+        };
+        assert_eq!(named(&["nobody", "less", "whole"]).as_deref(), Some("whole"));
+        assert_eq!(named(&["less"]).as_deref(), Some("less"));
+        assert_eq!(named(&["nobody"]), None);
     }
 
     #[test]

@@ -112,14 +112,7 @@ impl Workload {
                 &const { [parameter("sessions", 15_000, "{} sessions"), parameter("first", 2_000, "counted from {}"), SIZE] }
             }
             Workload::Openloop => {
-                &const {
-                    [
-                        CONNECTIONS,
-                        SIZE,
-                        optional("load", 50, "{} % of the baseline's closed-loop throughput"),
-                        optional("rate", 0, "{} messages/s"),
-                    ]
-                }
+                &const { [CONNECTIONS, SIZE, optional("load", 50, "{} % load"), optional("rate", 0, "{} messages/s")] }
             }
             Workload::Http => &const { [CONNECTIONS] },
         }

@@ -18,9 +18,12 @@ impl Report {
              <p>{}. Server on one core, generator on another, loopback.</p>\n",
             escaped(&self.machine.to_string())
         );
+        let (open, what) = if self.commands.len() > 1 { ("", "Commands") } else { (" open", "Command") };
+        _ = writeln!(page, "<details{open}><summary>{what}</summary>");
         for command in &self.commands {
             _ = writeln!(page, "<pre>{}</pre>", escaped(command));
         }
+        page.push_str("</details>\n");
         _ = writeln!(page, "<p class=\"legend\">{}</p>", escaped(&self.legend()));
         if self.cases.len() > 1 {
             _ = write!(page, "<h2>At a glance</h2>\n{}", self.overview());
@@ -79,7 +82,7 @@ impl Report {
         figure(
             page,
             &format!("Server CPU, µs per {unit}"),
-            "dark: in user mode; light: in the kernel; whisker: 95 % interval",
+            "dark: user, light: kernel, whisker: 95 %",
             &plot::bars(&self.bars(result, false)),
         );
         let ranges = self.ranges(result);

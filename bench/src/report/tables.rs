@@ -41,17 +41,21 @@ impl Report {
         text
     }
 
-    /// Everyone who took part, and how it is written: for each service a line of its own.
+    /// Everyone who took part, and how it is written: for each service a line of its own. One that is not in every case stands behind
+    /// the one that it follows there.
     pub(super) fn contestants(&self) -> Vec<(&str, Vec<&str>)> {
         let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
-        for runs in self.cases.iter().flat_map(|result| &result.results) {
-            if matches!(runs.outcome, Outcome::Absent { .. }) {
-                continue;
-            }
-            match all.iter_mut().find(|(name, _)| *name == runs.contestant) {
-                Some((_, hows)) if hows.contains(&&*runs.how) => {}
-                Some((_, hows)) => hows.push(&runs.how),
-                None => all.push((&runs.contestant, vec![&runs.how])),
+        for result in &self.cases {
+            let mut next = 0;
+            for runs in result.results.iter().filter(|runs| !matches!(runs.outcome, Outcome::Absent { .. })) {
+                let place = all.iter().position(|(name, _)| *name == runs.contestant).unwrap_or_else(|| {
+                    all.insert(next, (&runs.contestant, Vec::new()));
+                    next
+                });
+                if !all[place].1.contains(&&*runs.how) {
+                    all[place].1.push(&runs.how);
+                }
+                next = place + 1;
             }
         }
         all
@@ -61,7 +65,7 @@ impl Report {
         format!(
             "Medians of interleaved rounds of {} s each, after {} s of warm-up. Ratios are medians of the ratios within each round, \
              with their 95 % bootstrap interval; ~ marks one wider than ±5 % or of fewer than three rounds: undecided. CPU is the \
-             server's, user and system. server and generator: part of the window that each was on its core.",
+             server's, user and system. server and generator: per cent of the window that each was on its core.",
             self.seconds, self.warmup
         )
     }
