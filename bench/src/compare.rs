@@ -22,7 +22,7 @@ use crate::workload::{Case, Workload};
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     #[command(flatten)]
-    cases: plan::Options,
+    cases: plan::Chosen,
     /// Rounds; in each, every contestant runs once for every case
     #[arg(long, default_value_t = 20)]
     rounds: usize,

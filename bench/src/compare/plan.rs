@@ -6,10 +6,10 @@ use clap::Args;
 use crate::workload::{Case, Workload};
 
 #[derive(Args, Clone, Debug)]
-pub(super) struct Options {
+pub(super) struct Chosen {
     /// What is asked of the servers: one workload, several, or all, each with its usual cases
     #[arg(long, value_delimiter = ',', default_value = "pingpong", value_parser = workloads)]
-    workload: Vec<Chosen>,
+    workload: Vec<Which>,
     /// A case of its own, as fanout:members=500,outstanding=1; what is not said is as usual. May be repeated. Instead of --workload
     #[arg(long, value_name = "WORKLOAD:NAME=NUMBER,..")]
     case: Vec<Case>,
@@ -25,30 +25,30 @@ pub(super) struct Options {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Chosen {
+enum Which {
     One(Workload),
     All,
 }
 
-fn workloads(text: &str) -> Result<Chosen, String> {
+fn workloads(text: &str) -> Result<Which, String> {
     match text {
-        "all" => Ok(Chosen::All),
-        _ => clap::ValueEnum::from_str(text, false).map(Chosen::One).map_err(|_| {
+        "all" => Ok(Which::All),
+        _ => clap::ValueEnum::from_str(text, false).map(Which::One).map_err(|_| {
             let names: Vec<_> = <Workload as clap::ValueEnum>::value_variants().iter().map(|one| one.name()).collect();
             format!("there are {}, and all", names.join(", "))
         }),
     }
 }
 
-impl Options {
+impl Chosen {
     /// In the order asked for, each once.
     pub(super) fn cases(&self) -> Result<Vec<Case>> {
         let mut cases = self.case.clone();
         if cases.is_empty() {
             for &chosen in &self.workload {
                 match chosen {
-                    Chosen::One(workload) => cases.extend(workload.usual_cases()),
-                    Chosen::All => {
+                    Which::One(workload) => cases.extend(workload.usual_cases()),
+                    Which::All => {
                         let all = <Workload as clap::ValueEnum>::value_variants().iter();
                         cases.extend(all.flat_map(|workload| workload.usual_cases()));
                     }
@@ -101,7 +101,7 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        options: Options,
+        options: Chosen,
     }
 
     fn cases(line: &str) -> Vec<String> {
