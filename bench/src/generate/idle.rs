@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> Result<Measurement> {
     let memory = server.memory()?;
     let ticks = server.ticks()?;
     let used = server.total()?;
-    let generated = CpuClock::of(std::process::id())?.total()?;
+    let generated = holders.cpu()?;
     let begun = Instant::now();
     holders.grow_to(sessions)?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options) -> Result<Measurement> {
         units: added as u64,
         server_cpu_seconds: used.as_secs_f64(),
         server_user_share: (user + system > 0).then(|| user as f64 / (user + system) as f64),
-        generator_cpu_seconds: (CpuClock::of(std::process::id())?.total()? - generated).as_secs_f64(),
+        generator_cpu_seconds: (holders.cpu()? - generated).as_secs_f64(),
         server_resident_bytes: grown.resident,
         latency: None,
         idle: Some(Idle {
@@ -125,6 +125,11 @@ impl Holders<'_> {
         let answers = BufReader::new(child.stdout.take().context("it has no standard output")?);
         self.all.push(Holder { child, commands, answers, sessions: 0 });
         Ok(())
+    }
+
+    /// What they have used so far.
+    fn cpu(&self) -> Result<Duration> {
+        self.all.iter().map(|holder| CpuClock::of(holder.child.id())?.total()).sum()
     }
 
     fn ask_all(&mut self, command: &str) -> Result<()> {
