@@ -134,7 +134,7 @@ fn columns(result: &CaseResult, baseline: &str) -> Vec<(String, Cell)> {
             optional(|summary| Some(summary.idle.as_ref()?.resident_bytes_per_session.value.median), 0),
         );
         column(&against, ratio(|summary| Some(&summary.idle.as_ref()?.resident_bytes_per_session)));
-        column("of it own", optional(|summary| summary.idle.as_ref()?.proportional_bytes_per_session, 0));
+        column("PSS B/session", optional(|summary| summary.idle.as_ref()?.proportional_bytes_per_session, 0));
         column("CPU ms/s when quiet", optional(|summary| Some(summary.idle.as_ref()?.quiet_cpu_seconds * 1e3), 2));
     }
     column(&format!("CPU µs/{unit}"), value(|summary| summary.server_cpu_us_per_unit.value.median, 3));
