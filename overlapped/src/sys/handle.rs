@@ -17,9 +17,15 @@ pub(crate) enum Handle {
 
 impl Handle {
     /// A connection that the system has just made for us.
-    #[cfg(unix)]
+    #[cfg(any(target_os = "linux", all(unix, test)))]
     pub(super) fn accepted(fd: std::os::fd::OwnedFd) -> Handle {
         Handle::System(SystemSocket::accepted(fd))
+    }
+
+    /// The same, from a peer whose address is known.
+    #[cfg(unix)]
+    pub(super) fn accepted_from(fd: std::os::fd::OwnedFd, peer: &Address) -> Handle {
+        Handle::System(SystemSocket::accepted_from(fd, peer))
     }
 
     /// A connection that `listener` has accepted, with the options that connections of it begin with.

@@ -27,6 +27,9 @@ pub(crate) struct SystemSocket {
     socket: Socket,
     /// The file that a Unix listener is bound to, which goes with it.
     _bound: Option<BoundPath>,
+    /// It is known to be of IP. If not, it may be all the same.
+    #[cfg(unix)]
+    ip: bool,
     /// What a listener's connections begin with, where the system does not hand it down.
     #[cfg(windows)]
     inherits: StreamOptions,
@@ -152,6 +155,8 @@ impl SystemSocket {
         SystemSocket {
             socket,
             _bound: None,
+            #[cfg(unix)]
+            ip: false,
             #[cfg(windows)]
             inherits: StreamOptions::default(),
         }

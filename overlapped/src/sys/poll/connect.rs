@@ -37,8 +37,8 @@ pub(super) fn accept(fd: RawFd) -> Result<Happened, i32> {
     let fd = borrowed(&fd);
     // On Linux one call, which sets close-on-exec and tells the peer's address.
     let (socket, peer) = SockRef::from(&fd).accept().map_err(|error| code_of(&error))?;
-    let handle = Handle::accepted(std::os::fd::OwnedFd::from(socket));
-    Ok(Happened::Accepted(handle, address_from(&peer)))
+    let peer = address_from(&peer);
+    Ok(Happened::Accepted(Handle::accepted_from(socket.into(), &peer), peer))
 }
 
 /// Begins to connect.

@@ -114,7 +114,7 @@ impl Poll {
         let index = socket as usize;
         let fd = handle.raw_fd();
         self.registry.add(fd, socket).map_err(|error| Error::io(Action::Socket, &error))?;
-        let is_ip = handle.socket().local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6());
+        let is_ip = handle.system().is_ip();
         if index >= self.sockets.len() {
             debug_assert_eq!(index, self.sockets.len(), "the driver numbers its sockets without gaps");
             self.sockets.push(Socket::new(fd, is_ip));

@@ -620,3 +620,25 @@ fn a_flood_of_connections_leaves_others_their_turn() {
     let before = (0..21).position(|_| matches!(bench.event().happened, Happened::Packet(_))).unwrap();
     assert!(before <= 8, "after {before} of them");
 }
+
+#[test]
+fn of_what_family_an_accepted_socket_is_is_told_by_its_peer() {
+    let path = std::env::temp_dir().join(format!("overlapped-family-{}", std::process::id()));
+    let tcp: Address = "127.0.0.1:0".parse().unwrap();
+    for (address, is_ip) in [(tcp, true), (Address::Unix(path), false)] {
+        let mut bench = Bench::new();
+        let listener = Maker::System.listen(&address, &Default::default()).unwrap();
+        let address = listener.local_addr().unwrap();
+        bench.attach_at(0, listener);
+        bench.start(0, |handle| Request::Accept { handle, multi: true });
+        bench.attach_at(1, Maker::System.stream(&address).unwrap());
+        bench.connect(1, &address);
+        let accepted = loop {
+            if let Happened::Accepted(handle, _) = bench.event().happened {
+                break handle;
+            }
+        };
+        bench.attach_at(2, accepted);
+        assert_eq!(bench.poll.sockets[2].inexact, !is_ip, "{address}");
+    }
+}

@@ -66,6 +66,16 @@ impl SystemSocket {
         SystemSocket::with_mode_set(fd.into())
     }
 
+    /// Its peer's address, which has just been told, says of what family it is.
+    pub(in super::super) fn accepted_from(fd: OwnedFd, peer: &Address) -> SystemSocket {
+        SystemSocket { ip: peer.ip().is_some(), ..SystemSocket::accepted(fd) }
+    }
+
+    /// Whether it is a socket of IP; the system is asked only if that is not known.
+    pub(in super::super) fn is_ip(&self) -> bool {
+        self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
+    }
+
     pub(in super::super) fn raw_fd(&self) -> RawFd {
         self.socket().as_raw_fd()
     }
