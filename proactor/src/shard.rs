@@ -39,6 +39,8 @@ pub(crate) struct Shard<H: Handler> {
     states: Vec<Option<H::State>>,
     acceptor: Option<Acceptor>,
     mailbox: Mailbox<Mail>,
+    /// Memory for those that may be handed packets again.
+    to_pump: Vec<u32>,
     shared: Arc<Shared>,
     index: usize,
     phase: u8,
@@ -67,6 +69,7 @@ impl<H: Handler> Shard<H> {
             states: Vec::new(),
             acceptor,
             mailbox,
+            to_pump: Vec::new(),
             shared,
             index,
             phase: RUNNING,
@@ -104,11 +107,13 @@ impl<H: Handler> Shard<H> {
         let mut busy = self.look_at_phase();
         busy |= self.read_mail();
         self.tasks.take_mail();
-        let to_pump = std::mem::take(&mut self.core.borrow_mut().to_pump);
+        let mut to_pump = std::mem::take(&mut self.to_pump);
+        std::mem::swap(&mut to_pump, &mut self.core.borrow_mut().to_pump);
         busy |= !to_pump.is_empty();
-        for slot in to_pump {
+        for slot in to_pump.drain(..) {
             self.pump(slot);
         }
+        self.to_pump = to_pump;
         loop {
             let completion = self.core.borrow_mut().driver.next();
             let Some(completion) = completion else { break };

@@ -1,4 +1,4 @@
-//! Packets whose frames lie within one receive buffer cost no allocation, once a session has warmed up.
+//! Packets whose frames lie within one receive buffer cost no allocation, once the sessions have warmed up: one at a time on one connection, or many at once on many.
 
 mod counting;
 
@@ -13,26 +13,42 @@ use proactor::{Flow, Handler, Server, Session};
 
 use counting::allocations;
 
-const WARM: usize = 1_000;
-const PACKETS: usize = 4_000;
+const LEN: usize = 64;
 
-/// Echoes; tells how many allocations there were on the shard's thread between two packets.
+/// What the clients do: each writes so many packets at once, reads them back, and does that so many times.
+struct Load {
+    connections: usize,
+    packets: usize,
+    rounds: usize,
+}
+
+const LOADS: [Load; 2] =
+    [Load { connections: 1, packets: 1, rounds: 4000 }, Load { connections: 16, packets: 100, rounds: 100 }];
+
+/// Echoes; tells how many allocations there were on the shard's thread in the last three quarters of all bytes. (Of raw bytes nobody knows how many packets they will be.)
 #[derive(Clone)]
-struct Echo(Sender<u64>);
+struct Echo {
+    counts: Sender<u64>,
+    warm: usize,
+    all: usize,
+    bytes: usize,
+    before: u64,
+}
 
 impl Handler for Echo {
-    type State = (usize, u64);
-    fn connected(&mut self, _: &Session) -> (usize, u64) {
-        (0, 0)
-    }
-    fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
-        *packets += 1;
-        match *packets {
-            WARM => *before = allocations(),
-            PACKETS => self.0.send(allocations() - *before).unwrap(),
-            _ => {}
+    type State = ();
+    fn connected(&mut self, _: &Session) {}
+    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
+        let before = self.bytes;
+        self.bytes += packet.len();
+        if before < self.warm && self.bytes >= self.warm {
+            self.before = allocations();
         }
-        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
+        let flow = session.send(packet).map_or(Flow::Close, |()| Flow::Continue);
+        if self.bytes == self.all {
+            self.counts.send(allocations() - self.before).unwrap();
+        }
+        flow
     }
 }
 
@@ -42,31 +58,43 @@ fn the_steady_state_allocates_nothing() {
         Raw.into_framing(),
         Lines::new().into_framing(),
         LengthPrefixed::u32().into_framing(),
-        Fixed::new(64).into_framing(),
+        Fixed::new(LEN).into_framing(),
     ];
     let mut tried = 0;
     for backend in Backend::of_this_system() {
         if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
             continue;
         }
-        for codec in &codecs {
+        for (codec, load) in codecs.iter().flat_map(|codec| LOADS.iter().map(move |load| (codec, load))) {
+            let Load { connections, packets, rounds } = *load;
             let (counts, counted) = mpsc::channel();
+            let all = connections * packets * rounds * LEN;
+            let echo = Echo { counts, warm: all / 4, all, bytes: 0, before: 0 };
             let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
-            let server = builder.codec(codec.clone()).start(Echo(counts)).unwrap();
-            let mut client = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
-            client.set_nodelay(true).unwrap();
+            let server = builder.codec(codec.clone()).start(echo).unwrap();
+            let connect = |_| {
+                let stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                stream
+            };
+            let mut clients: Vec<TcpStream> = (0..connections).map(connect).collect();
             let mut frames = Vec::new();
-            for _ in 0..8 {
-                codec.clone().encode(&[b'x'; 64], &mut frames).unwrap();
+            for _ in 0..packets {
+                codec.clone().encode(&[b'x'; LEN], &mut frames).unwrap();
             }
             let mut back = vec![0; frames.len()];
-            // Raw bytes have one packet a round, and the others eight.
-            for _ in 0..PACKETS {
-                client.write_all(&frames).unwrap();
-                client.read_exact(&mut back).unwrap();
+            for _ in 0..rounds {
+                for client in &mut clients {
+                    client.write_all(&frames).unwrap();
+                }
+                for client in &mut clients {
+                    client.read_exact(&mut back).unwrap();
+                    assert!(back == frames, "{codec:?} on {backend}");
+                }
             }
             let allocations = counted.recv_timeout(Duration::from_secs(30)).unwrap();
-            assert_eq!(allocations, 0, "{codec:?} on {backend}, in {} packets", PACKETS - WARM);
+            assert_eq!(allocations, 0, "{codec:?} on {backend}: {connections} connections, {packets} packets at once");
             server.handle().stop();
             server.wait().unwrap();
             tried += 1;

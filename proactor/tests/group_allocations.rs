@@ -1,4 +1,5 @@
-//! A broadcast, and what its delivery costs a shard, allocate nothing once a group has warmed up: what there is is used again.
+//! A broadcast, and what its delivery costs a shard, allocate nothing once a group has warmed up: what there is is used again. Members that are slow to take it
+//! hold on to old segments of the log, for which there may have to be a new one now and then.
 
 mod counting;
 
@@ -77,6 +78,71 @@ fn the_steady_state_allocates_nothing_for_a_broadcast_or_a_delivery() {
             assert!(count <= most, "{backend}: {count} allocations for {} broadcasts", PACKETS - WARM);
         });
         server.wait().unwrap();
+    }
+    assert!(tried > 0);
+}
+
+/// What one says, the others hear.
+#[derive(Clone)]
+struct Others {
+    room: Group,
+    counts: Sender<u64>,
+}
+
+impl Handler for Others {
+    type State = (usize, u64);
+    fn connected(&mut self, session: &Session) -> (usize, u64) {
+        session.join(&self.room).unwrap();
+        (0, 0)
+    }
+    fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
+        *packets += 1;
+        match *packets {
+            WARM => *before = allocations(),
+            PACKETS => self.counts.send(allocations() - *before).unwrap(),
+            _ => {}
+        }
+        self.room.broadcast_except(session.id(), packet).unwrap();
+        Flow::Continue
+    }
+}
+
+#[test]
+fn members_that_take_what_they_are_sent_cost_no_allocation_at_all() {
+    const HEARERS: usize = 50;
+    let mut tried = 0;
+    for backend in Backend::of_this_system() {
+        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+            continue;
+        }
+        for at_once in [1, 15] {
+            tried += 1;
+            let (counts, counted) = mpsc::channel();
+            let others = Others { room: Group::new(), counts };
+            let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+            let server = builder.codec(LengthPrefixed::u32()).start(others.clone()).unwrap();
+            let connect = |_| TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+            let mut hearers: Vec<TcpStream> = (0..HEARERS).map(connect).collect();
+            let mut speaker = connect(0);
+            while others.room.len() < HEARERS + 1 {
+                std::thread::yield_now();
+            }
+            let mut frames = [7; 4 + 100];
+            frames[..4].copy_from_slice(&100_u32.to_be_bytes());
+            let frames = frames.repeat(at_once);
+            let mut heard = vec![0; frames.len()];
+            for _ in 0..PACKETS / at_once {
+                speaker.write_all(&frames).unwrap();
+                for hearer in &mut hearers {
+                    hearer.read_exact(&mut heard).unwrap();
+                    assert!(heard == frames, "{backend}");
+                }
+            }
+            let count = counted.recv().unwrap();
+            assert_eq!(count, 0, "{backend}, {at_once} at once: allocations for {} broadcasts", PACKETS - WARM);
+            server.handle().stop();
+            server.wait().unwrap();
+        }
     }
     assert!(tried > 0);
 }
