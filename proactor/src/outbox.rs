@@ -11,7 +11,7 @@ pub(crate) mod held;
 
 use std::collections::VecDeque;
 
-use overlapped::{Gather, OpId};
+use overlapped::{Gather, LogSlice, OpId};
 
 use crate::error::SendError;
 use crate::room::{Excepted, Mark, News, Rooms};
@@ -24,6 +24,7 @@ const MOST_PIECES: usize = 64;
 #[derive(Debug)]
 pub(crate) enum Taken {
     Bytes(Vec<u8>),
+    Slice(LogSlice<Mark>),
     Gather(Gather<Mark>),
 }
 
@@ -31,6 +32,7 @@ impl Taken {
     pub(crate) fn len(&self) -> usize {
         match self {
             Taken::Bytes(bytes) => bytes.len(),
+            Taken::Slice(slice) => slice.len(),
             Taken::Gather(gather) => gather.len(),
         }
     }
@@ -414,7 +416,9 @@ impl Outbox {
         spare: impl FnOnce() -> Gather<Mark>,
         spare_bytes: impl FnOnce() -> Vec<u8>,
     ) -> Option<Taken> {
-        let taken = if self.ranges.iter().any(|range| range.behind > 0) || self.head > 0 || !self.is_due(stamp) {
+        let taken = if let Some(slice) = self.take_slice(stamp, most, rooms) {
+            Taken::Slice(slice)
+        } else if self.ranges.iter().any(|range| range.behind > 0) || self.head > 0 || !self.is_due(stamp) {
             let mut gather = spare();
             let at = self.gather(id, stamp, most, rooms, &mut gather);
             if at < gather.own().len() {
@@ -429,6 +433,26 @@ impl Outbox {
         };
         self.in_flight += taken.len();
         (taken.len() > 0).then_some(taken)
+    }
+
+    /// Takes all that is queued, if that is one piece of the log of one group: what a member mostly is sent that says little itself.
+    fn take_slice(&mut self, stamp: u64, most: usize, rooms: &Rooms) -> Option<LogSlice<Mark>> {
+        let mut ranges = self.ranges.iter_mut().filter(|range| range.behind > 0);
+        let range = ranges.next()?;
+        if ranges.next().is_some() || range.behind > most || self.own.len() > self.head {
+            return None;
+        }
+        let room = rooms.get(range.room)?;
+        let last = room.reader.records(room.counted.checked_sub(1)?..room.counted).next()?;
+        let mut slices = room.reader.slices(range.next..room.counted);
+        let slice = slices.next()?;
+        let is_whole = range.next >= room.reader.front() && slices.next().is_none();
+        // If it has more bytes, some of them are not for this member.
+        if !is_whole || slice.len() != range.behind || last.mark.stamp > stamp {
+            return None;
+        }
+        (range.next, range.behind) = (room.counted, 0);
+        Some(slice)
     }
 
     /// Whether all own bytes were issued by then.

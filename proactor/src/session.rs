@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Address, AnyBuf, CloseMode, Driver, Gather, Op, OpId, SocketId};
+use overlapped::{Address, AnyBuf, CloseMode, Driver, Gather, LogSlice, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
 use crate::codec::{Assembly, BacklogFull, Codec, Framing};
@@ -318,8 +318,8 @@ impl Core {
         let outbox = entry.outbox.provide(&mut self.outboxes);
         let pushed = match &mut entry.codec {
             Framing::Raw(_) if !drops => outbox.push(packet, stamp, limit, false, spare)?,
-            // One's own may do with what it is given as it likes.
-            codec if !drops && !matches!(codec, Framing::Own(_)) => {
+            // Where it is sent from; one's own codec could do with what is there as it likes.
+            Framing::LengthPrefixed(codec) if !drops => {
                 let write = |own: &mut Vec<u8>| codec.encode(packet, own).map_err(SendError::Frame);
                 outbox.push_with(stamp, limit, false, spare, write)?
             }
@@ -361,6 +361,10 @@ impl Core {
     /// Takes back what a send has done with, and says how many bytes it was.
     pub(crate) fn recycle(&mut self, buf: Option<AnyBuf>) -> usize {
         let Some(buf) = buf else { return 0 };
+        let buf = match buf.take::<LogSlice<Mark>>() {
+            Ok(slice) => return slice.len(),
+            Err(buf) => buf,
+        };
         let (len, own) = match buf.take::<Vec<u8>>() {
             Ok(own) => (own.len(), own),
             Err(buf) => {
@@ -442,6 +446,7 @@ impl Core {
         let taken = entry.outbox.take(id, stamp, limit, rooms, gather, || spare.pop().unwrap_or_default());
         let op = match taken {
             Some(Taken::Bytes(bytes)) => Op::send(entry.socket, bytes),
+            Some(Taken::Slice(slice)) => Op::send(entry.socket, slice),
             Some(Taken::Gather(gather)) => Op::send(entry.socket, gather),
             None => {
                 // What is queued was issued after the last look: it waits for the next.

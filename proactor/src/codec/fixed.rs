@@ -24,7 +24,6 @@ impl Fixed {
 }
 
 impl Codec for Fixed {
-    #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if bytes.len() < self.bytes {
             return Ok(Decoded::Need(self.bytes));
@@ -32,7 +31,6 @@ impl Codec for Fixed {
         Ok(Decoded::Frame { packet: 0..self.bytes, consumed: self.bytes })
     }
 
-    #[inline]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         match packet.len() {
             len if len == self.bytes => out.extend_from_slice(packet),

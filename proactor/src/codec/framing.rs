@@ -64,14 +64,11 @@ macro_rules! each {
     };
 }
 
-// For a small packet a call, and a result that goes through memory, cost as much as what is done: hence inlined.
 impl Codec for Framing {
-    #[inline(always)]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         each!(self, codec => codec.decode(bytes))
     }
 
-    #[inline(always)]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         each!(self, codec => codec.encode(packet, out))
     }

@@ -81,7 +81,6 @@ impl Default for Lines {
 }
 
 impl Codec for Lines {
-    #[inline(never)]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if let Some(end) = self.search(bytes) {
             self.searched = 0;
@@ -96,7 +95,6 @@ impl Codec for Lines {
         Ok(Decoded::Need(bytes.len() + 1))
     }
 
-    #[inline(never)]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         if packet.len() > self.max() {
             return Err(FrameError::TooLarge { limit: self.max() });

@@ -10,7 +10,6 @@ pub struct Raw;
 const MOST: usize = 16 * 1024;
 
 impl Codec for Raw {
-    #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         Ok(match bytes.len().min(MOST) {
             0 => Decoded::Need(1),
@@ -18,7 +17,6 @@ impl Codec for Raw {
         })
     }
 
-    #[inline]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         out.extend_from_slice(packet);
         Ok(())

@@ -170,6 +170,7 @@ impl World {
         member.in_flight = member.outbox.take(id(session), self.seen, LIMIT, &self.rooms, Gather::default, Vec::new);
         match &member.in_flight {
             Some(Taken::Bytes(bytes)) => member.sent.extend_from_slice(bytes),
+            Some(Taken::Slice(slice)) => member.sent.extend_from_slice(slice.as_ref()),
             Some(Taken::Gather(gather)) => {
                 assert!(
                     gather.pieces() <= MOST_PIECES + 1,
@@ -357,6 +358,65 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
     outbox.push(b"i", 0, 8, false, Vec::new).unwrap();
     assert_eq!((outbox.len(), take(&mut outbox)), (6, b"defghi".to_vec()));
     assert!(!outbox.has_queued());
+}
+
+#[test]
+fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
+    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 }).unwrap();
+    let mut rooms = Rooms::default();
+    rooms.insert(Room::new(log.reader()), Group::new());
+    let mut outbox = Outbox::default();
+    outbox.join(0, 0, 0);
+    let mut stamp = 0;
+    // Records, the own bytes queued behind them, the stamp up to which they are due, and whether one piece is taken.
+    for (records, own, late, one) in [
+        (&[(10, false), (20, false)][..], 0, 0, true),
+        (&[(10, false)], 0, 0, true),
+        (&[(10, false), (5, true), (20, false)], 0, 0, false),
+        (&[(10, true)], 0, 0, false),
+        (&[(10, false)], 3, 0, false),
+        (&[(10, false), (10, false)], 0, 1, false),
+        (&[(3000, false), (2000, false)], 0, 0, false),
+        // As many bytes in the first piece as are for it in both.
+        (&[(2000, true), (1900, false), (1000, false), (2000, true)], 0, 0, false),
+        (&[(3000, true)], 0, 0, false),
+        (&[(3000, false)], 0, 0, true),
+        (&[(10, false)], 0, 0, true),
+    ] {
+        let mut expected = Vec::new();
+        for (bytes, except) in records {
+            stamp += 1;
+            let mark = Mark { stamp, except: except.then_some(id(0)) };
+            log.append(&[&vec![stamp as u8; *bytes]], || mark).unwrap();
+            if !except {
+                expected.extend(vec![stamp as u8; *bytes]);
+            }
+        }
+        let news = rooms.get_mut(0).unwrap().look(stamp);
+        for record in rooms.get(0).unwrap().excepted().to_vec() {
+            outbox.except(0, &news, &record);
+        }
+        outbox.news(id(0), 0, &news, &rooms);
+        outbox.push(&vec![b'o'; own], stamp, LIMIT, false, Vec::new).unwrap();
+        expected.extend(vec![b'o'; own]);
+        let mut taken = Vec::new();
+        let mut first = true;
+        for due in [stamp - late, stamp, stamp] {
+            let some = outbox.take(id(0), due, LIMIT, &rooms, Gather::default, Vec::new);
+            if std::mem::take(&mut first) {
+                assert_eq!(matches!(some, Some(Taken::Slice(_))), one, "{records:?}");
+            }
+            let Some(some) = some else { continue };
+            outbox.done(some.len());
+            match some {
+                Taken::Bytes(bytes) => taken.extend(bytes),
+                Taken::Slice(slice) => taken.extend_from_slice(slice.as_ref()),
+                Taken::Gather(gather) => gather.iter().for_each(|piece| taken.extend_from_slice(piece)),
+            }
+        }
+        assert!(taken == expected, "{records:?}");
+        assert_eq!(outbox.len(), 0);
+    }
 }
 
 #[test]
