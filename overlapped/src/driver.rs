@@ -59,6 +59,11 @@ pub struct DriverConfig {
     /// Bytes that one multishot receive may bring in one turn, where the kernel can be told so; more are fetched in the next
     /// turn. It keeps one flooding peer from taking every pooled buffer. 0 is no limit.
     pub turn_bytes: u32,
+    /// Keeps streams as direct descriptors: in a table of the ring's, which the limit of open files (`RLIMIT_NOFILE`) does not count. Each driver has a table of
+    /// as many as that limit, or as [`sockets`](DriverConfig::sockets) if that is less; what does not fit is an ordinary descriptor. They are for having more sockets than that limit, and cost
+    /// a little for each connection, and nothing for what it sends and receives. io_uring only, and Linux 6.8 or newer: where they cannot be had, asking for them is
+    /// an error of kind `Unsupported`.
+    pub direct_descriptors: bool,
 }
 
 impl Default for DriverConfig {
@@ -74,6 +79,7 @@ impl Default for DriverConfig {
             pool: PoolConfig::default(),
             submissions: 1024,
             turn_bytes: 64 * 1024,
+            direct_descriptors: false,
         }
     }
 }
@@ -103,6 +109,8 @@ pub struct Live {
     pub buffers: usize,
     /// Sockets, listeners among them.
     pub sockets: usize,
+    /// Of the sockets, those that are [direct descriptors](DriverConfig::direct_descriptors).
+    pub direct: usize,
     /// Pooled buffers held by packets.
     pub packets: usize,
 }
@@ -201,6 +209,7 @@ impl Driver {
             operations: self.slots.live(),
             buffers: self.slots.buffers(),
             sockets: self.sockets.live(),
+            direct: self.backend.direct(),
             packets: self.pool.lent(),
         }
     }
@@ -218,7 +227,13 @@ impl Driver {
             return Err(Failed { error, given: handle });
         }
         match self.backend.attach(self.sockets.next_slot(), &handle) {
-            Ok(()) => Ok(self.sockets.insert(handle, role)),
+            Ok(()) => {
+                let handle = match role {
+                    Role::Stream => self.backend.take_in(self.sockets.next_slot(), handle),
+                    Role::Listener | Role::Datagram => handle,
+                };
+                Ok(self.sockets.insert(handle, role))
+            }
             Err(error) => Err(Failed { error, given: handle }),
         }
     }
@@ -291,32 +306,39 @@ impl Driver {
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
         let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
+        let descriptor = self.backend.descriptor_of(handle)?;
         self.backend.detach(index, handle)?;
-        Ok(Stream(self.sockets.remove(index).expect("seen just now")))
+        let handle = self.sockets.remove(index).expect("seen just now");
+        Ok(Stream(descriptor.unwrap_or(handle)))
     }
 
     fn find(&self, socket: SocketId, action: Action) -> Result<u32, Error> {
         self.sockets.find(socket).ok_or_else(|| Error::new(action, ErrorKind::Closed))
     }
 
-    fn handle(&self, socket: SocketId) -> Result<&Handle, Error> {
+    /// Asks the system something about a socket.
+    fn ask<T>(&mut self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
         let index = self.find(socket, Action::Option)?;
-        Ok(self.sockets[index].handle.as_ref().expect("a socket that is not being closed has its handle"))
+        let handle = self.sockets[index].handle.as_ref().expect("a socket that is not being closed has its handle");
+        match self.backend.descriptor_of(handle)? {
+            Some(descriptor) => ask(&descriptor),
+            None => ask(handle),
+        }
     }
 
     /// The address a socket is bound to: for a listener on port 0, the real port.
-    pub fn local_addr(&self, socket: SocketId) -> Result<Address, Error> {
-        self.handle(socket)?.local_addr()
+    pub fn local_addr(&mut self, socket: SocketId) -> Result<Address, Error> {
+        self.ask(socket, Handle::local_addr)
     }
 
     /// The address of a socket's peer.
-    pub fn peer_addr(&self, socket: SocketId) -> Result<Address, Error> {
-        self.handle(socket)?.peer_addr()
+    pub fn peer_addr(&mut self, socket: SocketId) -> Result<Address, Error> {
+        self.ask(socket, Handle::peer_addr)
     }
 
     /// Sets options of a stream.
-    pub fn set_options(&self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
-        self.handle(socket)?.set_options(options)
+    pub fn set_options(&mut self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
+        self.ask(socket, |handle| handle.set_options(options))
     }
 
     // ---- operations ----

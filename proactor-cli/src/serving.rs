@@ -43,6 +43,10 @@ pub(crate) struct Serving {
     /// How to reach the operating system.
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, help_heading = LISTENING)]
     backend: BackendChoice,
+    /// Keeps sessions as direct descriptors of io_uring's, which the limit of open files does not count: each shard then has room for as many as that limit says
+    /// (Linux 6.8 and newer).
+    #[arg(long, help_heading = LISTENING)]
+    direct_descriptors: bool,
     /// How long a drain may take, as 500ms or 10s.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
     drain_timeout: Duration,
@@ -79,9 +83,18 @@ impl Serving {
     /// How many sessions there may be, if each takes so many descriptors.
     pub(crate) fn sessions(&self, files_each: u64) -> Result<usize, String> {
         let files = system::raise_open_files().unwrap_or(u64::MAX);
-        let most = files.saturating_sub(OTHER_FILES) / files_each;
+        let tables = match (self.direct_descriptors, self.shards) {
+            (false, _) => 1,
+            (true, 0) => std::thread::available_parallelism().map_or(1, usize::from) as u64,
+            (true, shards) => shards as u64,
+        };
+        let most = files.saturating_sub(OTHER_FILES).saturating_mul(tables) / files_each;
         let sockets = DriverConfig::default().sockets.saturating_sub(self.listen.len() + OTHER_SOCKETS);
         match self.max_sessions {
+            Some(wanted) if wanted as u64 > most && self.direct_descriptors => Err(format!(
+                "--max-sessions {wanted}: with direct descriptors a shard has room for {} sessions, as many as the limit of open files says, so ask for at most {most} or for more --shards",
+                files.saturating_sub(OTHER_FILES) / files_each
+            )),
             Some(wanted) if wanted as u64 > most => Err(format!(
                 "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most \
                  {most} sessions",
@@ -100,6 +113,7 @@ impl Serving {
         let mut builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
+            .direct_descriptors(self.direct_descriptors)
             .max_sessions(sessions)
             .outbox_bytes(self.outbox_bytes);
         builder = set(builder, self.max_sessions_per_ip, Builder::max_sessions_per_ip);

@@ -68,6 +68,15 @@ impl Builder {
         self
     }
 
+    /// Keeps sessions as [direct descriptors](DriverConfig::direct_descriptors), which the limit of open files does not count: each shard can have as many of them as that limit
+    /// says, and ordinary ones beside. Off unless said otherwise. A connection is an ordinary descriptor from its acceptance until its shard takes it over, so a server with it needs few.
+    ///
+    /// io_uring only, and Linux 6.8 or newer: where they cannot be had the server does not start.
+    pub fn direct_descriptors(mut self, direct: bool) -> Builder {
+        self.driver.direct_descriptors = direct;
+        self
+    }
+
     /// Bytes that may be queued for one session, in flight and what it is behind in its groups included: 256 KiB unless said otherwise, and at least four receive buffers
     /// (64 KiB). At half of it the session is handed no more packets, at a quarter again.
     pub fn outbox_bytes(mut self, bytes: usize) -> Builder {

@@ -107,6 +107,7 @@ impl<H: Handler> Simulation<H> {
             operations: all.operations + live.operations,
             buffers: all.buffers + live.buffers,
             sockets: all.sockets + live.sockets,
+            direct: all.direct + live.direct,
             packets: all.packets + live.packets,
         })
     }

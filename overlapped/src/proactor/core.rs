@@ -77,7 +77,8 @@ impl Core {
 
     pub(super) fn live(&self) -> Live {
         let tables = lock(&self.tables);
-        Live { operations: tables.operations, buffers: tables.buffers, sockets: tables.sockets, packets: 0 }
+        let (operations, buffers, sockets) = (tables.operations, tables.buffers, tables.sockets);
+        Live { operations, buffers, sockets, ..Live::default() }
     }
 
     /// The driver's thread is to look at its queue. It does so before it waits, so it need not tell itself.

@@ -60,6 +60,8 @@ pub(super) fn best(config: &DriverConfig, pool: &Rc<Pool>) -> Result<Backend, Er
                 }
                 return Ok(made);
             }
+            // No other has them either.
+            Err(error) if config.direct_descriptors => return Err(error),
             Err(error) => {
                 why = format!("{backend} is not to be had: {error}");
                 refused = Some(error);

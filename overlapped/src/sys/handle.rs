@@ -7,12 +7,17 @@ use crate::op::Start;
 use super::StreamOptions;
 use super::sim;
 use super::socket::{SystemSocket, SystemView, Tried};
+#[cfg(target_os = "linux")]
+use super::uring::Direct;
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) enum Handle {
     System(SystemSocket),
     Simulated(sim::End),
+    /// In the table of a ring.
+    #[cfg(target_os = "linux")]
+    Direct(Direct),
 }
 
 impl Handle {
@@ -39,6 +44,8 @@ impl Handle {
         match self {
             Handle::System(system) => system,
             Handle::Simulated(_) => unreachable!("a simulated socket does not come to a backend of the system"),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => unreachable!("a socket in a ring's table is asked for with `Backend::descriptor_of`"),
         }
     }
 
@@ -68,6 +75,7 @@ impl Handle {
         match self {
             Handle::System(system) => system.into_socket(),
             Handle::Simulated(_) => unreachable!("a simulated socket does not come to a backend of the system"),
+            Handle::Direct(_) => unreachable!("it is closed as what it is"),
         }
     }
 
@@ -75,6 +83,8 @@ impl Handle {
         match self {
             Handle::System(system) => system.local_addr(),
             Handle::Simulated(end) => end.view().local_addr(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
         }
     }
 
@@ -82,6 +92,8 @@ impl Handle {
         match self {
             Handle::System(system) => system.peer_addr(),
             Handle::Simulated(end) => end.view().peer_addr(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
         }
     }
 
@@ -89,6 +101,8 @@ impl Handle {
         match self {
             Handle::System(system) => system.set_options(options),
             Handle::Simulated(end) => end.view().set_options(options),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
         }
     }
 
@@ -97,6 +111,8 @@ impl Handle {
         match self {
             Handle::System(system) => system.reset_on_close(),
             Handle::Simulated(end) => end.reset_on_close(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => direct.reset_on_close(),
         }
     }
 
@@ -104,6 +120,8 @@ impl Handle {
         match self {
             Handle::System(system) => View::System(system.view()),
             Handle::Simulated(end) => View::Simulated(end.view().clone()),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => unreachable!("a proactor's driver has no direct descriptors"),
         }
     }
 }

@@ -192,6 +192,10 @@ impl Backend {
     }
 
     fn forced(backend: report::Backend, config: &DriverConfig, pool: &Rc<Pool>, why: &str) -> Result<Backend, Error> {
+        if config.direct_descriptors && backend != report::Backend::Uring {
+            let why = format!("direct descriptors are asked for, which the backend {backend} has not: io_uring has");
+            return Err(Error::new(Action::Setup, ErrorKind::Unsupported).because(why));
+        }
         match backend {
             #[cfg(target_os = "linux")]
             report::Backend::Uring => uring::Uring::new(config, Rc::clone(pool), why).map(Backend::Uring),
@@ -241,6 +245,39 @@ impl Backend {
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
         dispatch!(self, b => b.attach(socket, handle))
+    }
+
+    /// A stream has come to it, and is kept in the form that it is given back in.
+    pub(crate) fn take_in(&mut self, socket: u32, handle: Handle) -> Handle {
+        match self {
+            #[cfg(target_os = "linux")]
+            Backend::Uring(b) => b.take_in(socket, handle),
+            _ => {
+                let _ = socket;
+                handle
+            }
+        }
+    }
+
+    /// A descriptor of a socket that has none of its own; `None` if it has.
+    pub(crate) fn descriptor_of(&mut self, handle: &Handle) -> Result<Option<Handle>, Error> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Backend::Uring(b) => b.descriptor_of(handle),
+            _ => {
+                let _ = handle;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sockets that are direct descriptors.
+    pub(crate) fn direct(&self) -> usize {
+        match self {
+            #[cfg(target_os = "linux")]
+            Backend::Uring(b) => b.direct(),
+            _ => 0,
+        }
     }
 
     /// A socket on which nothing is in flight leaves it.

@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::harness::{Running, wait_until};
+use crate::harness::{Running, run, uring, wait_until};
 
 #[test]
 fn whoever_is_over_the_session_limit_is_turned_away_under_a_low_limit_of_files() {
@@ -71,5 +71,43 @@ fn a_load_of_more_connections_than_files_is_refused_beforehand() {
     for expected in ["--connections 37 needs 101 open files", "the limit is 100", "ulimit -n", "at most 36 connections"]
     {
         assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+}
+
+/// Under a limit of 100 files, of which 64 are left for what are no sessions.
+fn echo_with_direct_descriptors(sessions: &str) -> Command {
+    let program = env!("CARGO_BIN_EXE_proactor");
+    let options =
+        format!("--listen 127.0.0.1:0 --backend uring --direct-descriptors --shards 3 --max-sessions {sessions}");
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit -n 100; exec {program} echo {options}"));
+    shell
+}
+
+#[test]
+fn with_direct_descriptors_there_are_more_sessions_than_open_files() {
+    if !uring() {
+        return;
+    }
+    let echo = Running::of(echo_with_direct_descriptors("108"));
+    let mut streams: Vec<TcpStream> = (0..108).map(|_| echo.connect()).collect();
+    for _ in 0..2 {
+        assert!(!streams.iter_mut().any(is_turned_away));
+    }
+    let mut late = echo.connect();
+    assert!(is_turned_away(&mut late), "the limit of sessions is what it was");
+    drop(streams);
+    assert!(echo.summary().contains("108 sessions ("));
+}
+
+#[test]
+fn direct_descriptors_that_cannot_be_had_are_refused_with_the_reason() {
+    let output = run(&["echo", "--listen", "127.0.0.1:0", "--backend", "poll", "--direct-descriptors"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && text.contains("io_uring has"), "{text}");
+    if uring() {
+        let output = echo_with_direct_descriptors("109").stderr(Stdio::piped()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("at most 108") && text.contains("--shards"), "{text}");
     }
 }

@@ -140,7 +140,7 @@ impl Sim {
     pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         let of_this = match handle {
             Handle::Simulated(end) => Some(end.view()).filter(|end| end.network.is(&self.network)),
-            Handle::System(_) => None,
+            _ => None,
         };
         let Some(end) = of_this else {
             let why = "it is not of the simulated network that this driver is on";
@@ -428,6 +428,6 @@ impl Drop for Sim {
 fn end_of(handle: &Handle) -> u64 {
     match handle {
         Handle::Simulated(end) => end.view().id,
-        Handle::System(_) => unreachable!("only sockets of the network are attached"),
+        _ => unreachable!("only sockets of the network are attached"),
     }
 }

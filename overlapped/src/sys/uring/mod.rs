@@ -4,6 +4,7 @@
 //! what it is without a look-up. One system call a turn submits, waits and collects.
 
 mod buf_ring;
+mod direct;
 mod enter;
 mod event_fd;
 mod probe;
@@ -28,12 +29,15 @@ use super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
 use super::socket::sock_addr;
 use super::{Event, Handle, Happened, Request, WakeHandle};
 use buf_ring::BufRing;
+pub(crate) use direct::Direct;
 use enter::Entrance;
 use event_fd::EventFd;
 use probe::Features;
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
+/// How often the kernel is asked to take on what it takes on at once, unless memory is short.
+const INSTALL_TRIES: u32 = 100;
 /// A send of no more is left to the kernel as a whole.
 const MOST_UNTOLD_BYTES: u64 = 64 * 1024;
 
@@ -50,6 +54,10 @@ enum Kind {
     /// A datagram into its own buffers; it has a [`Message`], in which its sender is.
     From = 6,
     PooledFrom = 7,
+    /// The close of a direct descriptor.
+    CloseDirect = 8,
+    /// An ordinary descriptor is made of a direct one.
+    Install = 9,
 }
 
 impl Kind {
@@ -62,6 +70,8 @@ impl Kind {
             4 => Kind::Cancel,
             5 => Kind::Wake,
             6 => Kind::From,
+            8 => Kind::CloseDirect,
+            9 => Kind::Install,
             _ => Kind::PooledFrom,
         }
     }
@@ -98,6 +108,7 @@ pub(crate) struct Uring {
     wake_armed: bool,
     discard: Box<[u8]>,
     features: Features,
+    direct: direct::Table,
     turn_bytes: u32,
     report: Report,
 }
@@ -112,6 +123,7 @@ impl Uring {
         let wake = WakeHandle::new(move || rings.ring());
         let (entrance, feature) = Entrance::new(&ring);
         report.features.push(feature);
+        let direct = direct::Table::new(&ring, config, &mut report)?;
         Ok(Uring {
             ring,
             entrance,
@@ -125,6 +137,7 @@ impl Uring {
             wake_armed: false,
             discard: vec![0; DISCARD_BYTES].into(),
             features,
+            direct,
             turn_bytes: config.turn_bytes,
             report,
         })
@@ -143,12 +156,13 @@ impl Uring {
     }
 
     pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        // One entry is kept for the wake-up.
-        if self.free_entries() > 1 {
+        // One entry is kept for the wake-up; and the close of a direct descriptor may take two.
+        let kept = if self.direct.is_there() { 2 } else { 1 };
+        if self.free_entries() > kept {
             return Ok(true);
         }
         self.enter(Some(Duration::ZERO))?;
-        Ok(self.free_entries() > 1)
+        Ok(self.free_entries() > kept)
     }
 
     fn free_entries(&mut self) -> usize {
@@ -167,20 +181,55 @@ impl Uring {
         Ok(())
     }
 
-    pub(crate) fn detach(&mut self, _: u32, _: &Handle) -> Result<(), Error> {
-        Ok(())
+    /// A stream goes into the ring's table, if there is one and it fits.
+    pub(crate) fn take_in(&mut self, socket: u32, handle: Handle) -> Handle {
+        self.direct.take_in(&self.ring, socket, handle)
+    }
+
+    pub(crate) fn detach(&mut self, _: u32, handle: &Handle) -> Result<(), Error> {
+        match handle {
+            Handle::Direct(direct) => self.direct.take_out(&self.ring, direct),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn direct(&self) -> usize {
+        self.direct.used()
+    }
+
+    /// An ordinary descriptor of a socket that has none. The kernel makes it while it takes the request on, so nothing is waited for.
+    pub(crate) fn descriptor_of(&mut self, handle: &Handle) -> Result<Option<Handle>, Error> {
+        let Handle::Direct(direct) = handle else { return Ok(None) };
+        let entry = direct::install(direct).user_data(Kind::Install as u64);
+        let short = || Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on");
+        if !self.has_room()? {
+            return Err(short());
+        }
+        self.push(entry);
+        for _ in 0..INSTALL_TRIES {
+            self.enter(Some(Duration::ZERO))?;
+            while let Some(entry) = { self.ring.completion().next() } {
+                if Kind::of(entry.user_data()) == Kind::Install {
+                    return direct::installed(entry.result()).map(Some);
+                }
+                // What else has happened is told in its turn.
+                let event = self.translate(&entry);
+                self.refused.extend(event);
+            }
+        }
+        Err(short())
     }
 
     pub(crate) fn start(&mut self, id: OpId, _socket: u32, request: Request<'_>) {
         if self.slots.len() <= id.slot as usize {
             self.slots.resize_with(id.slot as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
         }
+        let (fd, is_direct) = direct::target(request.handle());
         let mut kind = Kind::Plain;
         let mut scratch: Option<Box<Message>> = None;
         let entry = match request {
-            Request::Accept { handle, multi } => {
+            Request::Accept { multi, .. } => {
                 kind = Kind::Accept;
-                let fd = Fd(handle.raw_fd());
                 if multi && self.features.multishot_accept {
                     opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
                 } else {
@@ -188,15 +237,15 @@ impl Uring {
                     opcode::Accept::new(fd, nowhere, nowhere.cast()).flags(libc::SOCK_CLOEXEC).build()
                 }
             }
-            Request::Connect { handle, address } => {
+            Request::Connect { address, .. } => {
                 let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
                 let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.address = address;
                 let (ptr, len) = (scratch.address.as_ptr(), scratch.address.len());
-                opcode::Connect::new(Fd(handle.raw_fd()), ptr.cast(), len).build()
+                opcode::Connect::new(fd, ptr.cast(), len).build()
             }
-            Request::Recv { handle, buf, skip, flags } => {
-                let (fd, flags) = (Fd(handle.raw_fd()), flag_bits(flags));
+            Request::Recv { buf, skip, flags, .. } => {
+                let flags = flag_bits(flags);
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
                 } else {
@@ -205,16 +254,15 @@ impl Uring {
                     opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags as u32).build()
                 }
             }
-            Request::RecvPooled { handle } => {
+            Request::RecvPooled { .. } => {
                 kind = Kind::Pooled;
-                self.receive_pooled(Fd(handle.raw_fd()))
+                self.receive_pooled(fd)
             }
-            Request::Send { handle, buf, skip, flags } => {
+            Request::Send { buf, skip, flags, .. } => {
                 // With MSG_WAITALL the kernel itself goes on after a short write, where it can. It does not tell of it, so a large send, in which
                 // much may happen, goes on by the driver.
                 let wait_all = if buf.total() - skip <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
                 let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
-                let fd = Fd(handle.raw_fd());
                 if let Some((ptr, len)) = buf.single(skip) {
                     opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
                 } else {
@@ -223,15 +271,15 @@ impl Uring {
                     opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags as u32).build()
                 }
             }
-            Request::RecvFrom { handle, buf, flags } => {
+            Request::RecvFrom { buf, flags, .. } => {
                 kind = Kind::From;
                 let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.gather(buf, 0);
                 scratch.take_name();
-                let (fd, flags) = (Fd(handle.raw_fd()), flag_bits(flags) as u32);
+                let flags = flag_bits(flags) as u32;
                 opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags).build()
             }
-            Request::RecvFromPooled { handle } => {
+            Request::RecvFromPooled { .. } => {
                 if !self.features.multishot_receive {
                     return self.refuse(id, libc::EOPNOTSUPP);
                 }
@@ -239,29 +287,37 @@ impl Uring {
                 // The kernel writes a head, the sender's address and the datagram into the buffer.
                 let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.header.msg_namelen = NAME_BYTES;
-                let (fd, group) = (Fd(handle.raw_fd()), self.buffers.group());
+                let group = self.buffers.group();
                 opcode::RecvMsgMulti::new(fd, &raw const scratch.header, group).flags(libc::MSG_TRUNC as u32).build()
             }
-            Request::SendTo { handle, buf, address } => {
+            Request::SendTo { buf, address, .. } => {
                 let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
                 let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
                 scratch.gather(buf, 0);
                 scratch.give_name(address);
                 let flags = libc::MSG_NOSIGNAL as u32;
-                opcode::SendMsg::new(Fd(handle.raw_fd()), &raw const scratch.header).flags(flags).build()
+                opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags).build()
             }
-            Request::Shutdown { handle, how } => {
+            Request::Shutdown { how, .. } => {
                 let how = match how {
                     ShutdownHow::Receive => libc::SHUT_RD,
                     ShutdownHow::Send => libc::SHUT_WR,
                     ShutdownHow::Both => libc::SHUT_RDWR,
                 };
-                opcode::Shutdown::new(Fd(handle.raw_fd()), how).build()
+                opcode::Shutdown::new(fd, how).build()
             }
-            Request::Discard { handle } => {
+            Request::Discard { .. } => {
                 // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the buffer: nobody reads it.
                 let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
-                opcode::Recv::new(Fd(handle.raw_fd()), ptr, len).flags(libc::MSG_TRUNC).build()
+                opcode::Recv::new(fd, ptr, len).flags(libc::MSG_TRUNC).build()
+            }
+            Request::Close { handle: Handle::Direct(direct) } => {
+                let (reset, close) = direct::close(&direct);
+                if let Some(reset) = reset {
+                    self.push(reset.user_data(user_data(id, Kind::Cancel)));
+                }
+                self.slots[id.slot as usize] = Slot { kind: Kind::CloseDirect, scratch: None };
+                return self.push(close.user_data(user_data(id, Kind::CloseDirect)));
             }
             Request::Close { handle } => {
                 opcode::Close::new(Fd(OwnedFd::from(handle.into_socket()).into_raw_fd())).build()
@@ -271,6 +327,7 @@ impl Uring {
             kind = Kind::Vectored;
         }
         self.slots[id.slot as usize] = Slot { kind, scratch };
+        let entry = if is_direct { entry.flags(direct::FIXED) } else { entry };
         self.push(entry.user_data(user_data(id, kind)));
     }
 
@@ -412,6 +469,17 @@ impl Uring {
                 }
                 happened
             }
+            Kind::CloseDirect => {
+                if result >= 0 {
+                    self.direct.closed();
+                }
+                moved(result)
+            }
+            Kind::Install => {
+                // Nobody waits for it any more.
+                drop(direct::installed(result));
+                return None;
+            }
             Kind::Plain | Kind::Accept => moved(result),
         };
         Some(Event { id, more, happened })
@@ -458,6 +526,7 @@ impl Drop for Uring {
         if self.wake_armed {
             std::mem::forget(std::mem::take(&mut self.wake_count));
         }
+        self.direct.clear(&self.ring);
         self.entrance.leave();
     }
 }

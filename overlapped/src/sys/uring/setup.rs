@@ -42,8 +42,8 @@ const LADDER: [Rung; 4] = [
 
 pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report), Error> {
     let mut refused = None;
-    // One is kept for the wake-up.
-    let submissions = config.submissions.max(2);
+    // One is kept for the wake-up, and a close may take two.
+    let submissions = config.submissions.max(4);
     for rung in &LADDER {
         let mut builder = IoUring::builder();
         // Multishot requests bring many completions for one submission.

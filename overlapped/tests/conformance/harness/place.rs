@@ -21,23 +21,25 @@ pub(crate) struct On {
     pub(crate) transport: Transport,
     /// The simulated one.
     pub(crate) network: Option<Network>,
+    /// Streams are direct descriptors.
+    pub(crate) direct: bool,
 }
 
 impl On {
     pub(crate) fn new(backend: Backend) -> On {
-        On { backend, transport: Transport::Tcp, network: None }
+        On { backend, transport: Transport::Tcp, network: None, direct: false }
     }
 
     /// The same with connections of another kind.
     #[cfg_attr(windows, allow(dead_code, reason = "connections of another kind are those of Unix"))]
     pub(crate) fn over(&self, transport: Transport) -> On {
-        On { transport, network: self.network.clone(), ..On::new(self.backend) }
+        On { transport, network: self.network.clone(), direct: self.direct, ..On::new(self.backend) }
     }
 
     /// The backend's name, as in the names of tests.
     #[cfg_attr(windows, allow(dead_code, reason = "connections of another kind are those of Unix"))]
     pub(crate) fn name(&self) -> &'static str {
-        name(self.backend)
+        if self.direct { DIRECT } else { name(self.backend) }
     }
 
     pub(crate) fn is_simulated(&self) -> bool {
@@ -55,7 +57,12 @@ impl On {
     }
 
     pub(crate) fn config(&self) -> DriverConfig {
-        DriverConfig { backend: Some(self.backend), network: self.network.clone(), ..DriverConfig::default() }
+        DriverConfig {
+            backend: Some(self.backend),
+            network: self.network.clone(),
+            direct_descriptors: self.direct,
+            ..DriverConfig::default()
+        }
     }
 
     /// A driver, and what a test needs around it.
@@ -78,6 +85,19 @@ pub(crate) fn run(backend: Backend, rule: impl Fn(&On)) {
     }
 }
 
+/// io_uring with direct descriptors, in the names of tests and in `PROACTOR_TEST_WITHOUT`.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "io_uring is Linux's"))]
+const DIRECT: &str = "uring_direct";
+
+/// Runs a rule on io_uring with direct descriptors.
+#[cfg(target_os = "linux")]
+pub(crate) fn run_direct(rule: impl Fn(&On)) {
+    let on = On { direct: true, ..On::new(Backend::Uring) };
+    if is_there(Backend::Uring) && can_be_had(DIRECT, &on) {
+        rule(&on);
+    }
+}
+
 /// Runs something on simulated networks that differ in all that is left to chance. A failure says on which.
 pub(crate) fn each_seed(run: impl Fn(Network)) {
     struct Seed(u64);
@@ -96,21 +116,25 @@ pub(crate) fn each_seed(run: impl Fn(Network)) {
 
 /// Whether tests can be run on a backend. One that cannot be had fails them, unless it is named in `PROACTOR_TEST_WITHOUT`; that is then said, once.
 pub(crate) fn is_there(backend: Backend) -> bool {
+    can_be_had(name(backend), &On::new(backend))
+}
+
+fn can_be_had(name: &str, on: &On) -> bool {
     static TRIED: Mutex<BTreeMap<String, Result<bool, String>>> = Mutex::new(BTreeMap::new());
     let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = tried.entry(name(backend).to_owned()).or_insert_with(|| {
-        let Err(error) = Driver::new(On::new(backend).config()) else { return Ok(true) };
+    let found = tried.entry(name.to_owned()).or_insert_with(|| {
+        let Err(error) = Driver::new(on.config()) else { return Ok(true) };
         let without = std::env::var(WITHOUT).unwrap_or_default();
-        if !without.split(',').any(|without| without.trim() == name(backend)) {
+        if !without.split(',').any(|without| without.trim() == name) {
             return Err(error.to_string());
         }
         // Past the harness, which keeps what tests that pass have printed.
-        let _ = writeln!(std::io::stderr(), "\nNOT RUN on {}, as {WITHOUT} says: {error}", name(backend));
+        let _ = writeln!(std::io::stderr(), "\nNOT RUN on {name}, as {WITHOUT} says: {error}");
         Ok(false)
     });
     match found {
         Ok(there) => *there,
-        Err(error) => panic!("{} cannot be had here, and {WITHOUT} does not name it: {error}", name(backend)),
+        Err(error) => panic!("{name} cannot be had here, and {WITHOUT} does not name it: {error}"),
     }
 }
 

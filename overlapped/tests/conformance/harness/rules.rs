@@ -1,6 +1,6 @@
 //! The few lines that pick a backend.
 
-/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this system.
+/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this system, and on io_uring once more with direct descriptors.
 ///
 /// A name may be followed by the reason why it cannot be run on the simulated network.
 macro_rules! rules {
@@ -30,6 +30,10 @@ macro_rules! backends {
         mod uring {
             $kind!(Uring $rules);
         }
+        #[cfg(target_os = "linux")]
+        mod uring_direct {
+            $kind!(UringDirect $rules);
+        }
         #[cfg(unix)]
         mod poll {
             $kind!(Poll $rules);
@@ -53,6 +57,12 @@ macro_rules! rule {
             }
         })*
     };
+    (UringDirect [$(($name:ident $($real:literal)?))*]) => {
+        $(#[test]
+        fn $name() {
+            crate::harness::place::run_direct(super::$name);
+        })*
+    };
     ($backend:ident [$(($name:ident $($real:literal)?))*]) => {
         $(#[test]
         fn $name() {
@@ -62,6 +72,8 @@ macro_rules! rule {
 }
 
 macro_rules! proactor_rule {
+    // A proactor's driver has none.
+    (UringDirect $rules:tt) => {};
     (Sim [$(($name:ident $($real:literal)?))*]) => {
         mod local {
             $(unless_real! { $($real)? =>
@@ -90,6 +102,7 @@ macro_rules! proactor_rule {
 
 macro_rules! threaded_rule {
     (Sim $rules:tt) => {};
+    (UringDirect $rules:tt) => {};
     ($backend:ident [$(($name:ident))*]) => {
         mod threaded {
             $(#[test]
