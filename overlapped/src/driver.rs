@@ -317,7 +317,7 @@ impl Driver {
     }
 
     /// Asks the system something about a socket.
-    fn ask<T>(&mut self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
+    fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
         let index = self.find(socket, Action::Option)?;
         let handle = self.sockets[index].handle.as_ref().expect("a socket that is not being closed has its handle");
         match self.backend.descriptor_of(handle)? {
@@ -327,17 +327,17 @@ impl Driver {
     }
 
     /// The address a socket is bound to: for a listener on port 0, the real port.
-    pub fn local_addr(&mut self, socket: SocketId) -> Result<Address, Error> {
+    pub fn local_addr(&self, socket: SocketId) -> Result<Address, Error> {
         self.ask(socket, Handle::local_addr)
     }
 
     /// The address of a socket's peer.
-    pub fn peer_addr(&mut self, socket: SocketId) -> Result<Address, Error> {
+    pub fn peer_addr(&self, socket: SocketId) -> Result<Address, Error> {
         self.ask(socket, Handle::peer_addr)
     }
 
     /// Sets options of a stream.
-    pub fn set_options(&mut self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
+    pub fn set_options(&self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
         self.ask(socket, |handle| handle.set_options(options))
     }
 

@@ -74,7 +74,7 @@ fn sockets_beyond_the_limit_of_open_files() {
     assert_eq!(limit, FILES);
     let Some(first) = driver() else { return };
     // Several tables, each as large as the limit.
-    let mut drivers = vec![first, driver().unwrap(), driver().unwrap()];
+    let mut drivers = [first, driver().unwrap(), driver().unwrap()];
     let mut connections = Vec::new();
     for (at, driver) in drivers.iter_mut().enumerate() {
         let listener = driver.listen("127.0.0.1:0", &Default::default()).unwrap();

@@ -260,7 +260,7 @@ impl Backend {
     }
 
     /// A descriptor of a socket that has none of its own; `None` if it has.
-    pub(crate) fn descriptor_of(&mut self, handle: &Handle) -> Result<Option<Handle>, Error> {
+    pub(crate) fn descriptor_of(&self, handle: &Handle) -> Result<Option<Handle>, Error> {
         match self {
             #[cfg(target_os = "linux")]
             Backend::Uring(b) => b.descriptor_of(handle),

@@ -10,6 +10,7 @@ mod event_fd;
 mod probe;
 mod setup;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
@@ -36,6 +37,8 @@ use probe::Features;
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
+/// One entry is kept for the wake-up, and one because the close of a direct descriptor may take two.
+const KEPT_ENTRIES: usize = 2;
 /// How often the kernel is asked to take on what it takes on at once, unless memory is short.
 const INSTALL_TRIES: u32 = 100;
 /// A send of no more is left to the kernel as a whole.
@@ -101,6 +104,8 @@ pub(crate) struct Uring {
     spare: Vec<Box<Message>>,
     /// What ended without the kernel.
     refused: VecDeque<Event>,
+    /// What the kernel has told while something else was asked for.
+    early: RefCell<VecDeque<cqueue::Entry>>,
     wake: WakeHandle,
     alarm: EventFd,
     /// What the kernel reads from the wake-up's descriptor; boxed, for it must not move.
@@ -131,6 +136,7 @@ impl Uring {
             slots: Vec::new(),
             spare: Vec::new(),
             refused: VecDeque::new(),
+            early: RefCell::default(),
             wake,
             alarm,
             wake_count: Box::new(0),
@@ -156,8 +162,7 @@ impl Uring {
     }
 
     pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        // One entry is kept for the wake-up; and the close of a direct descriptor may take two.
-        let kept = if self.direct.is_there() { 2 } else { 1 };
+        let kept = if self.direct.is_there() { KEPT_ENTRIES } else { 1 };
         if self.free_entries() > kept {
             return Ok(true);
         }
@@ -197,27 +202,31 @@ impl Uring {
         self.direct.used()
     }
 
-    /// An ordinary descriptor of a socket that has none. The kernel makes it while it takes the request on, so nothing is waited for.
-    pub(crate) fn descriptor_of(&mut self, handle: &Handle) -> Result<Option<Handle>, Error> {
+    /// An ordinary descriptor of a socket that has none. The kernel makes it while it takes the request on, so nothing is waited for; what else has happened by
+    /// then is told in its turn.
+    pub(crate) fn descriptor_of(&self, handle: &Handle) -> Result<Option<Handle>, Error> {
         let Handle::Direct(direct) = handle else { return Ok(None) };
         let entry = direct::install(direct).user_data(Kind::Install as u64);
-        let short = || Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on");
-        if !self.has_room()? {
-            return Err(short());
-        }
-        self.push(entry);
+        let mut is_pushed = false;
         for _ in 0..INSTALL_TRIES {
-            self.enter(Some(Duration::ZERO))?;
-            while let Some(entry) = { self.ring.completion().next() } {
+            let pending = {
+                // SAFETY: on this thread, to which the ring belongs, no other view of the queue is open.
+                let mut queue = unsafe { self.ring.submission_shared() };
+                let has_room = queue.capacity() - queue.len() > KEPT_ENTRIES;
+                // SAFETY: it names no memory.
+                is_pushed = is_pushed || has_room && unsafe { queue.push(&entry) }.is_ok();
+                queue.len() as u32
+            };
+            self.submit(pending, Some(Duration::ZERO))?;
+            // SAFETY: as for the other queue.
+            for entry in unsafe { self.ring.completion_shared() } {
                 if Kind::of(entry.user_data()) == Kind::Install {
                     return direct::installed(entry.result()).map(Some);
                 }
-                // What else has happened is told in its turn.
-                let event = self.translate(&entry);
-                self.refused.extend(event);
+                self.early.borrow_mut().push_back(entry);
             }
         }
-        Err(short())
+        Err(Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on"))
     }
 
     pub(crate) fn start(&mut self, id: OpId, _socket: u32, request: Request<'_>) {
@@ -377,7 +386,7 @@ impl Uring {
             Some(Time::ZERO) => Some(Duration::ZERO),
             Some(until) => Some(until - self.now()),
         };
-        let idle = self.refused.is_empty() && self.ring.completion().is_empty();
+        let idle = self.refused.is_empty() && self.early.get_mut().is_empty() && self.ring.completion().is_empty();
         if limit == Some(Duration::ZERO) || !idle || !self.wake.may_wait() {
             let entered = self.enter(Some(Duration::ZERO));
             self.wake.runs();
@@ -391,6 +400,10 @@ impl Uring {
     /// Submits, runs what the kernel has put off, and waits for one completion if `limit` is not zero.
     fn enter(&mut self, limit: Option<Duration>) -> Result<(), Error> {
         let pending = self.ring.submission().len() as u32;
+        self.submit(pending, limit)
+    }
+
+    fn submit(&self, pending: u32, limit: Option<Duration>) -> Result<(), Error> {
         match self.entrance.enter(pending, limit) {
             Ok(()) => Ok(()),
             Err(error) => match error.raw_os_error() {
@@ -407,7 +420,10 @@ impl Uring {
             return Some(event);
         }
         loop {
-            let entry = self.ring.completion().next()?;
+            let entry = match self.early.get_mut().pop_front() {
+                Some(entry) => entry,
+                None => self.ring.completion().next()?,
+            };
             if let Some(event) = self.translate(&entry) {
                 return Some(event);
             }
