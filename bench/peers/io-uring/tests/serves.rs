@@ -8,3 +8,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_peer-io-uring");
 fn echo() {
     peer_trial::peer_serves(Service::Echo, PROGRAM, &[]);
 }
+
+#[test]
+fn chat() {
+    peer_trial::peer_serves(Service::Chat, PROGRAM, &[]);
+}
