@@ -41,11 +41,18 @@ pub(super) fn table() -> Vec<Contestant> {
         peer(
             "io_uring",
             "peer-io-uring",
-            &[(
-                Echo,
-                "bare io_uring loop, multishot accept and receive, ring of 16 KiB buffers, sent from where received, one \
-                 submit_and_wait a turn, TCP_NODELAY; a floor",
-            )],
+            &[
+                (
+                    Echo,
+                    "bare io_uring loop, multishot accept and receive, direct descriptors, ring of 16 KiB buffers, sent \
+                     from where received, one submit_and_wait a turn, TCP_NODELAY; a floor",
+                ),
+                (
+                    Chat,
+                    "bare io_uring loop, every packet appended once to a shared log, a member is a position in it, one \
+                     send in flight a member takes all there is, TCP_NODELAY; a floor",
+                ),
+            ],
         ),
     ]
 }

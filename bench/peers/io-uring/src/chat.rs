@@ -17,7 +17,7 @@ use crate::log::{LOG_BYTES, Log};
 use crate::ring::{self, Completed, Ring};
 
 /// Few enough that what one turn brings is a small part of the log: whoever keeps up is never left behind.
-pub(crate) const BUFFERS: u16 = 32;
+pub(crate) const BUFFERS: u16 = 64;
 const _: () = assert!(4 * BUFFERS as u64 * BUFFER_BYTES as u64 <= LOG_BYTES);
 
 const PREFIX_BYTES: usize = 4;
@@ -113,13 +113,13 @@ impl<'a> Server<'a> {
         member.receiving = completed.more();
         let result = completed.result();
         let length = *result.as_ref().unwrap_or(&0);
-        let run = completed.buffer().map(|buffer| self.buffers.received(buffer, length, completed.buffer_more()));
+        let run = completed.buffer().map(|buffer| self.buffers.received(buffer, length));
         match (result, run) {
             (Ok(1..), Some(run)) if !member.ended => {
-                // SAFETY: the kernel has filled these bytes, and does not write there before they are released.
+                // SAFETY: the kernel has filled these bytes, and does not write there before they are given back.
                 let bytes = unsafe { slice::from_raw_parts(self.buffers.address(run), run.length as usize) };
                 self.room.said(place, bytes, &mut self.ring)?;
-                self.buffers.release(run.buffer);
+                self.buffers.give_back(run.buffer);
                 if !completed.more() {
                     self.receive_more(place)?;
                 }
@@ -129,7 +129,7 @@ impl<'a> Server<'a> {
             }
             (_, run) => {
                 if let Some(run) = run {
-                    self.buffers.release(run.buffer);
+                    self.buffers.give_back(run.buffer);
                 }
                 member.end(place, &mut self.ring)?;
             }
@@ -192,6 +192,9 @@ impl Room {
         if !partial.is_empty() {
             let mut begun = std::mem::take(partial);
             while let Some(missing) = missing(&begun) {
+                if begun.len() >= PREFIX_BYTES && packet_bytes(&begun) > PACKET_MAX_BYTES {
+                    return self.member(place).end(place, ring);
+                }
                 let (first, rest) = bytes.split_at(missing.min(bytes.len()));
                 begun.extend_from_slice(first);
                 bytes = rest;

@@ -89,7 +89,7 @@ impl<'a> Server<'a> {
         connection.receiving = completed.more();
         let result = completed.result();
         let length = *result.as_ref().unwrap_or(&0);
-        let run = completed.buffer().map(|buffer| self.buffers.received(buffer, length, completed.buffer_more()));
+        let run = completed.buffer().map(|buffer| self.buffers.received(buffer, length));
         match (result, run) {
             (Ok(1..), Some(run)) if !connection.ended => {
                 connection.unsent.push_back(run);
@@ -105,7 +105,7 @@ impl<'a> Server<'a> {
             (_, run) => {
                 connection.ended = true;
                 if let Some(run) = run {
-                    self.buffers.release(run.buffer);
+                    self.buffers.give_back(run.buffer);
                 }
             }
         }
@@ -136,13 +136,13 @@ impl<'a> Server<'a> {
             }
             (Ok(_), _) => {
                 if let Some(run) = connection.unsent.pop_front() {
-                    self.buffers.release(run.buffer);
+                    self.buffers.give_back(run.buffer);
                 }
             }
             (Err(_), _) => {
                 connection.ended = true;
                 for run in connection.unsent.drain(..) {
-                    self.buffers.release(run.buffer);
+                    self.buffers.give_back(run.buffer);
                 }
                 if connection.receiving {
                     self.ring.cancel(ring::RECEIVE, place)?;

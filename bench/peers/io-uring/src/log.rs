@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use crate::buffers::pages;
 
 /// A power of two. What is further back than this is overwritten.
-pub(crate) const LOG_BYTES: u64 = 2 * 1024 * 1024;
+pub(crate) const LOG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Never freed: the kernel may read from it for as long as the process runs.
 pub(crate) struct Log {

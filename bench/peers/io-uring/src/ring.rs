@@ -132,9 +132,4 @@ impl Completed {
     pub(crate) fn buffer(&self) -> Option<u16> {
         io_uring::cqueue::buffer_select(self.flags)
     }
-
-    /// The buffer has room left, which the kernel goes on to fill.
-    pub(crate) fn buffer_more(&self) -> bool {
-        io_uring::cqueue::buffer_more(self.flags)
-    }
 }

@@ -58,6 +58,7 @@ fn join(server: &Server, members: &mut Vec<Client>) {
     say(members, newest, &[&packet(10, 7)]);
 }
 
+#[track_caller]
 fn say(members: &mut [Client], speaker: usize, pieces: &[&[u8]]) {
     members[speaker].write_apart(pieces);
     let said = pieces.concat();

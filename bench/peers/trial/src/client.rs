@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Long enough that what was written before is nearly always read by itself. Nothing depends on it.
 const APART: Duration = Duration::from_millis(5);
 
+/// Of what came back wrong.
+const SHOWN_BYTES: usize = 16;
+
 pub(crate) struct Client {
     pub(crate) socket: TcpStream,
 }
@@ -29,10 +32,19 @@ impl Client {
         }
     }
 
+    #[track_caller]
     pub(crate) fn expect(&mut self, bytes: &[u8]) {
         let mut got = vec![0; bytes.len()];
         self.socket.read_exact(&mut got).expect("the server answers");
-        assert!(got == bytes, "{} bytes came back wrong", bytes.len());
+        if let Some(place) = (0..bytes.len()).find(|&place| got[place] != bytes[place]) {
+            let end = bytes.len().min(place + SHOWN_BYTES);
+            panic!(
+                "byte {place} of {}: {:02x?} where {:02x?} was expected",
+                bytes.len(),
+                &got[place..end],
+                &bytes[place..end]
+            );
+        }
     }
 
     /// Writes it all while what comes is read, both at their own pace.
