@@ -38,7 +38,7 @@ struct Room {
     log: Log,
     /// By place. One is closed only when nothing of it is in flight, so that no completion is ever stale.
     members: Vec<Option<Member>>,
-    /// No member that has not ended is at an earlier position.
+    /// Nobody still to be sent to, and no send in flight, is at an earlier position.
     lowest: u64,
 }
 
@@ -242,7 +242,8 @@ impl Room {
         let mut cut = false;
         self.lowest = self.log.end();
         for (place, member) in self.members.iter_mut().enumerate() {
-            let Some(member) = member.as_mut().filter(|member| !member.ended) else {
+            // Of one that has ended a send may still be in flight.
+            let Some(member) = member.as_mut().filter(|member| member.sending || !member.ended) else {
                 continue;
             };
             if end - member.position > LOG_BYTES {
