@@ -31,6 +31,11 @@ pub(super) fn table() -> Vec<Contestant> {
         ),
         tokio_util("tokio-util", "drained", "flushed when drained"),
         tokio_util("tokio-util-packet", "packet", "flushed after each packet"),
+        peer(
+            "tokio-http",
+            "peer-hyper",
+            &[(Http, "hyper's http1 server on a current_thread runtime of tokio, a task a connection, TCP_NODELAY")],
+        ),
         peer("monoio", "peer-monoio", &[(Echo, OWNED)]),
         peer("compio", "peer-compio", &[(Echo, OWNED)]),
         peer(
