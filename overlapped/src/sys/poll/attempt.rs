@@ -5,10 +5,10 @@ use crate::pool::Packet;
 
 use super::super::message::flag_bits;
 use super::super::{Event, Happened};
-use super::Poll;
 use super::connect::{self, Connecting};
 use super::sockets::{NONE, Part, What};
 use super::transfer::{self, would_wait};
+use super::{ACCEPTS_FIRST, Poll};
 
 /// What a connection that was accepted, or a datagram, counts in its socket's share of a turn, at the least: so that empty ones count.
 const LEAST_SHARE: u32 = 1024;
@@ -58,7 +58,8 @@ impl Poll {
                     match happened {
                         _ if spent => self.next_turn.push((socket, direction)),
                         // Whoever has connected waits behind all others who wait in the backlog. One of those between any two messages of a busy server would take long.
-                        Happened::Accepted(..) => {
+                        Happened::Accepted(..) if self.accepted < ACCEPTS_FIRST => {
+                            self.accepted += 1;
                             side.listed = true;
                             self.ready.push_front((socket, direction));
                         }

@@ -37,6 +37,8 @@ const DISCARD_BYTES: usize = 64 * 1024;
 /// Attempts in a turn, besides those that starts make. What is answered to some has left before the next are received: while the system's memory of
 /// those connections is still in the cache, and without waiting for all others.
 const ATTEMPTS_A_TURN: u32 = 32;
+/// Connections that are accepted in a turn before those others who are ready: half of it, so that however many connect leave room for who is connected.
+const ACCEPTS_FIRST: u32 = ATTEMPTS_A_TURN / 2;
 /// Attempts after which the system is asked what has become ready, even if there is enough to do.
 const WAIT_EVERY: u32 = 64;
 /// How soon connects are tried again that found a backlog full.
@@ -68,6 +70,8 @@ pub(crate) struct Poll {
     /// Attempts since the system was last asked what has become ready, and since the turn began.
     since_wait: u32,
     this_turn: u32,
+    /// Connections accepted in this turn.
+    accepted: u32,
     report: Report,
 }
 
@@ -90,6 +94,7 @@ impl Poll {
             turn_bytes: config.turn_bytes,
             since_wait: 0,
             this_turn: 0,
+            accepted: 0,
             report: Report { backend: report::Backend::Poll, why: why.to_owned(), features: features() },
         })
     }
@@ -324,7 +329,7 @@ impl Poll {
             self.list(socket, direction);
         }
         let busy = !self.ended.is_empty() || !self.ready.is_empty();
-        self.this_turn = 0;
+        (self.this_turn, self.accepted) = (0, 0);
         if busy && self.since_wait < WAIT_EVERY {
             // There is enough to do. What has become ready meanwhile is asked for later, together with what becomes so until then.
             self.wake.runs();

@@ -621,6 +621,25 @@ fn a_flood_of_connections_leaves_others_their_turn() {
     assert!(before <= 8, "after {before} of them");
 }
 
+/// However much a socket may bring in a turn.
+#[test]
+fn a_flood_of_connections_does_not_take_every_turn() {
+    for turn_bytes in [0, DriverConfig::default().turn_bytes] {
+        let mut bench = Bench::with(DriverConfig { turn_bytes, ..DriverConfig::default() });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = bench.attach(listener);
+        bench.start(socket, |handle| Request::Accept { handle, multi: true });
+        let _connected: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let (ours, peer) = streams();
+        let talks = bench.attach(ours);
+        bench.start(talks, |handle| Request::RecvPooled { handle });
+        write(&peer, b"a message");
+        let before = (0..101).position(|_| matches!(bench.event().happened, Happened::Packet(_))).unwrap();
+        assert!(before <= ATTEMPTS_A_TURN as usize, "after {before} of them");
+    }
+}
+
 #[test]
 fn of_what_family_an_accepted_socket_is_is_told_by_its_peer() {
     let path = std::env::temp_dir().join(format!("overlapped-family-{}", std::process::id()));
