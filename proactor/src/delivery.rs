@@ -177,6 +177,7 @@ impl Core {
         if !entry.sending && entry.outbox.has_queued() && !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(slot);
         }
+        entry.outbox.put_away(&mut self.outboxes);
         let room = rooms.get_mut(index).expect("seen just now");
         room.members.swap_remove(seat);
         let moved = room.members.get(seat).copied();
@@ -269,8 +270,9 @@ impl Core {
         let room = rooms.get(index).expect("seen just now");
         for record in room.excepted().iter().filter(|record| record.id.shard == shard) {
             let entry = self.entries.get_mut(record.id.slot as usize).and_then(Option::as_mut);
-            if let Some(entry) = entry.filter(|entry| entry.generation == record.id.generation) {
-                entry.outbox.except(index, &news, record);
+            let entry = entry.filter(|entry| entry.generation == record.id.generation);
+            if let Some(outbox) = entry.and_then(|entry| entry.outbox.get()) {
+                outbox.except(index, &news, record);
             }
         }
         let mut keep = room.counted;

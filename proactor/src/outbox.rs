@@ -178,7 +178,11 @@ impl Outbox {
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<Pushed, SendError> {
-        if bytes.len() > limit.saturating_sub(self.len()) {
+        let len = self.len();
+        if bytes.is_empty() {
+            return Ok(Pushed { bytes: 0, len });
+        }
+        if bytes.len() > limit.saturating_sub(len) {
             return Err(SendError::Full);
         }
         let write = |own: &mut Vec<u8>| {

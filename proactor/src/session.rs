@@ -317,27 +317,43 @@ impl Core {
         let drops = self.limits.slow == SlowConsumer::DropOldest && entry.partner.is_none();
         let outbox = entry.outbox.provide(&mut self.outboxes);
         let pushed = match &mut entry.codec {
-            Framing::Raw(_) if !drops => outbox.push(packet, stamp, limit, false, spare)?,
+            Framing::Raw(_) if !drops => outbox.push(packet, stamp, limit, false, spare),
             // Where it is sent from; one's own codec could do with what is there as it likes.
-            Framing::LengthPrefixed(codec) if !drops => {
-                let write = |own: &mut Vec<u8>| codec.encode(packet, own).map_err(SendError::Frame);
-                outbox.push_with(stamp, limit, false, spare, write)?
-            }
+            Framing::LengthPrefixed(codec) if !drops => match codec.frame_bytes(packet.len()) {
+                Err(error) => Err(SendError::Frame(error)),
+                // Before it is written: the outbox is to take no memory for what it has no room for.
+                Ok(bytes) if bytes > limit.saturating_sub(outbox.len()) => Err(SendError::Full),
+                Ok(_) => {
+                    let write = |own: &mut Vec<u8>| codec.encode(packet, own).map_err(SendError::Frame);
+                    outbox.push_with(stamp, limit, false, spare, write)
+                }
+            },
             codec => {
                 self.frame.clear();
                 self.frame.shrink_to(SPARE_BYTES);
-                codec.encode(packet, &mut self.frame).map_err(SendError::Frame)?;
-                if drops {
-                    self.delivery.make_room(outbox, id, self.frame.len(), limit);
+                match codec.encode(packet, &mut self.frame) {
+                    Err(error) => Err(SendError::Frame(error)),
+                    Ok(()) => {
+                        if drops {
+                            self.delivery.make_room(outbox, id, self.frame.len(), limit);
+                        }
+                        outbox.push(&self.frame, stamp, limit, drops, spare)
+                    }
                 }
-                outbox.push(&self.frame, stamp, limit, drops, spare)?
+            }
+        };
+        let pushed = match pushed {
+            Ok(pushed) if pushed.bytes > 0 => pushed,
+            nothing => {
+                entry.outbox.put_away(&mut self.outboxes);
+                return nothing.map(drop);
             }
         };
         if !entry.sending && !entry.dirty && outbox.has_queued() {
             entry.dirty = true;
             self.dirty.push(id.slot);
         }
-        if pushed.bytes > 0 && entry.watched.queued(self.watch.now) {
+        if entry.watched.queued(self.watch.now) {
             self.watch(id.slot);
         }
         if pushed.len >= high {

@@ -5,13 +5,16 @@
 
 mod counting;
 
+use std::cell::OnceCell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::{Codec, Framing, LengthPrefixed, Raw};
-use proactor::{Builder, Flow, Group, Handler, Server, Session};
+use proactor::{Builder, Flow, Group, Handler, SendError, Server, Session, SessionId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use counting::bytes_held;
@@ -20,13 +23,18 @@ use counting::bytes_held;
 const FEW: usize = 1_000;
 const MANY: usize = 4_000;
 
-/// Echoes; to a question it answers what its shard holds.
+type Deed = fn(&Session);
+
+/// Echoes; to a question it answers what its shard holds, and when it is told to do something it does that and answers nothing.
 #[derive(Clone)]
 struct Echo {
     group: Option<Group>,
+    deed: Deed,
+    done: Arc<AtomicUsize>,
 }
 
 const QUESTION: &[u8] = b"how many bytes?";
+const DO: &[u8] = b"do it";
 
 impl Handler for Echo {
     type State = ();
@@ -37,6 +45,11 @@ impl Handler for Echo {
     }
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         let sent = match packet {
+            DO => {
+                (self.deed)(session);
+                self.done.fetch_add(1, Ordering::Release);
+                Ok(())
+            }
             QUESTION => session.send(&bytes_held().to_be_bytes()),
             packet => session.send(packet),
         };
@@ -57,11 +70,16 @@ impl Peer {
         Peer { stream, codec: codec.into_framing() }
     }
 
-    /// Sends a packet, and receives one of so many bytes.
-    fn ask(&mut self, packet: &[u8], bytes: usize) -> Vec<u8> {
-        let (mut frame, mut back) = (Vec::new(), Vec::new());
+    fn tell(&mut self, packet: &[u8]) {
+        let mut frame = Vec::new();
         self.codec.encode(packet, &mut frame).unwrap();
         self.stream.write_all(&frame).unwrap();
+    }
+
+    /// Sends a packet, and receives one of so many bytes.
+    fn ask(&mut self, packet: &[u8], bytes: usize) -> Vec<u8> {
+        let mut back = Vec::new();
+        self.tell(packet);
         self.codec.encode(&vec![0; bytes], &mut back).unwrap();
         self.stream.read_exact(&mut back).unwrap();
         back.split_off(back.len() - bytes)
@@ -79,17 +97,33 @@ fn bytes_a_session(
     group: Option<Group>,
     with: impl FnOnce(Builder) -> Builder,
 ) -> i64 {
+    bytes_a_session_that(|_| {}, backend, codec, group, with)
+}
+
+/// The same, of sessions that have done something.
+fn bytes_a_session_that(
+    deed: Deed,
+    backend: Backend,
+    codec: impl Codec + Clone,
+    group: Option<Group>,
+    with: impl FnOnce(Builder) -> Builder,
+) -> i64 {
     let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend)).codec(codec.clone());
-    let server = with(builder).start(Echo { group }).unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    let server = with(builder).start(Echo { group, deed, done: Arc::clone(&done) }).unwrap();
     let address = server.local_addrs()[0].ip().unwrap();
     let mut peers: Vec<Peer> = Vec::new();
     let mut grow = |sessions: usize| {
         while peers.len() < sessions {
             let mut peer = Peer::new(address, codec.clone());
             assert_eq!(peer.ask(&[b'x'; 64], 64), [b'x'; 64]);
+            peer.tell(DO);
             peers.push(peer);
         }
-        peers[0].held_by_the_shard()
+        while done.load(Ordering::Acquire) < sessions {
+            std::thread::yield_now();
+        }
+        peers.last_mut().unwrap().held_by_the_shard()
     };
     let before = grow(FEW);
     let after = grow(MANY);
@@ -101,6 +135,40 @@ fn raise_file_limit(files: u64) -> bool {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     maximum.is_none_or(|maximum| maximum >= files)
+}
+
+thread_local! {
+    /// Of a shard: a group, and its one member.
+    static ROOM: OnceCell<(Group, SessionId)> = const { OnceCell::new() };
+}
+
+/// Nobody is to hold memory for a packet that was refused: the outbox of a peer that is slow takes no more than its limit allows.
+#[test]
+fn a_packet_for_which_there_is_no_room_takes_no_memory() {
+    const LARGE: usize = 8 << 20;
+    static LARGE_PACKET: [u8; LARGE] = [0; LARGE];
+    for backend in Backend::of_this_system() {
+        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+            continue;
+        }
+        let deed = |session: &Session| {
+            session.send(b"something").unwrap();
+            let before = bytes_held();
+            for _ in 0..2 {
+                assert_eq!(session.send(&LARGE_PACKET), Err(SendError::Full));
+            }
+            session.send(&(bytes_held() - before).to_be_bytes()).unwrap();
+        };
+        let codec = LengthPrefixed::u32().max_packet(LARGE);
+        let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend)).codec(codec);
+        let server = builder.start(Echo { group: None, deed, done: Arc::default() }).unwrap();
+        let mut peer = Peer::new(server.local_addrs()[0].ip().unwrap(), codec);
+        assert_eq!(peer.ask(DO, 9), b"something");
+        let mut answer = [0; 12];
+        peer.stream.read_exact(&mut answer).unwrap();
+        let held = i64::from_be_bytes(*answer.last_chunk().unwrap());
+        assert!(held < 1 << 20, "{backend}: {held} bytes");
+    }
 }
 
 #[test]
@@ -129,6 +197,41 @@ fn an_idle_session_takes_at_most_512_bytes() {
         // A member keeps its place in the group's log.
         let member = bytes_a_session(*backend, Raw, Some(Group::new()), |builder| builder);
         assert!((200..=768).contains(&member), "{backend}: {member} bytes a member of a group");
+        let prefixed = LengthPrefixed::u32();
+        let without_a_word = bytes_a_session(*backend, prefixed, None, |builder| builder);
+        let deeds: [(&str, Deed); 3] = [
+            ("a packet too long", |session| {
+                let sent = session.send(&[0; 100_000]);
+                assert!(matches!(sent, Err(SendError::Frame(_))), "{sent:?}");
+            }),
+            ("a membership that has ended", |session| {
+                let group = Group::new();
+                session.join(&group).unwrap();
+                session.leave(&group);
+            }),
+            ("being the one who is not told", |session| {
+                // The first is told.
+                let group = ROOM.with(|room| {
+                    let made = || (Group::new(), session.id());
+                    let (group, first) = room.get_or_init(made);
+                    if *first == session.id() {
+                        session.join(group).unwrap();
+                    }
+                    group.clone()
+                });
+                group.broadcast_except(session.id(), b"!").unwrap();
+            }),
+        ];
+        for (what, deed) in deeds {
+            let bytes = bytes_a_session_that(deed, *backend, prefixed, None, |builder| builder);
+            assert!(
+                bytes < without_a_word + 64,
+                "{backend}: {bytes} bytes a session after {what}, {without_a_word} before"
+            );
+        }
+        let nothing = |session: &Session| session.send(b"").unwrap();
+        let bytes = bytes_a_session_that(nothing, *backend, Raw, None, |builder| builder);
+        assert!((200..=512).contains(&bytes), "{backend}: {bytes} bytes a session that has sent nothing");
         tried += 1;
     }
     assert!(tried > 0, "no backend works here");

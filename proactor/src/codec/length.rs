@@ -95,6 +95,12 @@ impl LengthPrefixed {
         self.counted.into()
     }
 
+    /// The bytes of the frame of a packet of so many, if it has one.
+    #[inline]
+    pub(crate) fn frame_bytes(&self, packet: usize) -> Result<usize, FrameError> {
+        if packet > self.max() { Err(FrameError::TooLarge { limit: self.max() }) } else { Ok(self.width() + packet) }
+    }
+
     /// The longest packet that the length can tell of.
     fn tellable(&self) -> u64 {
         (u64::MAX >> (64 - 8 * u32::from(self.width))) - self.counted()
@@ -132,9 +138,7 @@ impl Codec for LengthPrefixed {
 
     #[inline]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        if packet.len() > self.max() {
-            return Err(FrameError::TooLarge { limit: self.max() });
-        }
+        self.frame_bytes(packet.len())?;
         let length = packet.len() as u64 + self.counted();
         let (width, start) = (self.width(), out.len());
         let wide = match self.little {
