@@ -14,7 +14,6 @@ pub(super) enum Program {
     /// A package of this workspace, built before the comparison.
     Peer(&'static str),
     /// C or C++, built before the comparison.
-    #[allow(dead_code, reason = "until the first row of the table asks for it")]
     Native(Native),
     /// A program of the repository's root, built there.
     Root { path: &'static str, build: &'static str },
@@ -33,7 +32,7 @@ pub(super) struct Native {
     pub(super) flags: &'static [&'static str],
     /// What pkg-config knows the libraries as.
     pub(super) libraries: &'static [&'static str],
-    /// Debian's packages for those.
+    /// Debian's packages that compiling it needs.
     pub(super) packages: &'static str,
 }
 
@@ -86,7 +85,7 @@ impl Program {
         match self {
             Program::Peer(package) => bail!("not built: {package}; run without --no-build"),
             Program::Native(Native { name, packages, .. }) => {
-                bail!("not built: {name}; run without --no-build (its libraries are in Debian's {packages})")
+                bail!("not built: {name}; run without --no-build (it needs Debian's {packages})")
             }
             Program::Root { path, build } => {
                 bail!(
@@ -139,7 +138,9 @@ impl Native {
             };
             command.args(String::from_utf8_lossy(&found.stdout).split_whitespace());
         }
-        let compiled = command.output().with_context(|| format!("not built: starting {}", self.compiler))?;
+        let compiled = command
+            .output()
+            .with_context(|| format!("not built: {} needs {} (Debian: {})", self.name, self.compiler, self.packages))?;
         if !compiled.status.success() {
             let said = String::from_utf8_lossy(&compiled.stderr);
             let first = said.lines().find(|line| line.contains("error")).unwrap_or("no reason given");

@@ -1,11 +1,31 @@
 //! The contestants that are known by name, and how each is written. A new one is a row here: for every service, how it is
 //! written, what program that is, and how it is started.
 
+use super::program::Native;
 use super::{Contestant, Offer, Program, Service};
 
 use Service::{Chat, Echo, Framed, Http};
 
 const OWNED: &str = "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY";
+
+const ASIO: Native = Native {
+    name: "peer-asio",
+    source: "peers/asio/main.cpp",
+    compiler: "g++",
+    flags: &["-std=c++20", "-O2", "-pthread"],
+    // Nothing but headers, which Debian puts where the compiler looks.
+    libraries: &[],
+    packages: "g++ libasio-dev",
+};
+
+const LIBUV: Native = Native {
+    name: "peer-libuv",
+    source: "peers/libuv/main.c",
+    compiler: "gcc",
+    flags: &["-O2"],
+    libraries: &["libuv"],
+    packages: "gcc pkg-config libuv1-dev",
+};
 
 /// Without `--contestants` all of them take part that serve the workload and are built, in this order.
 pub(super) fn table() -> Vec<Contestant> {
@@ -38,6 +58,23 @@ pub(super) fn table() -> Vec<Contestant> {
         ),
         peer("monoio", "peer-monoio", &[(Echo, OWNED)]),
         peer("compio", "peer-compio", &[(Echo, OWNED)]),
+        listening(
+            "asio",
+            &Program::Native(ASIO),
+            &[(
+                Echo,
+                "C++20, standalone Asio, io_context with concurrency hint 1, callbacks, a shared session with its 16 KiB \
+                 buffer, async_read_some and async_write, TCP_NODELAY",
+            )],
+        ),
+        listening(
+            "libuv",
+            &Program::Native(LIBUV),
+            &[(
+                Echo,
+                "C, a read callback, uv_try_write and uv_write for the rest, one 16 KiB buffer for all, TCP_NODELAY",
+            )],
+        ),
         peer(
             "epoll",
             "peer-epoll",
