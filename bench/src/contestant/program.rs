@@ -130,7 +130,8 @@ impl Native {
             return Ok(());
         }
         let mut command = Command::new(self.compiler);
-        command.args(self.flags).arg(&source).arg("-o").arg(&output);
+        // In English, since its complaint is looked through.
+        command.env("LC_ALL", "C").args(self.flags).arg(&source).arg("-o").arg(&output);
         for library in self.libraries {
             let found = Command::new("pkg-config").args(["--cflags", "--libs", library]).stderr(Stdio::null()).output();
             let Some(found) = found.ok().filter(|found| found.status.success()) else {
@@ -168,4 +169,54 @@ fn beside_this(name: &str) -> Result<PathBuf> {
 /// Where this workspace lies: programs outside it are found from there.
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn natives() -> Vec<Native> {
+        let all = crate::contestant::table::table();
+        let offers = all.into_iter().flat_map(|contestant| contestant.offers);
+        let natives: Vec<Native> = offers
+            .filter_map(|offer| match offer.program {
+                Program::Native(native) => Some(native),
+                _ => None,
+            })
+            .collect();
+        assert!(!natives.is_empty());
+        natives
+    }
+
+    /// Where a compiler or a library is missing there is nothing to try: then what it says has to name the packages.
+    #[test]
+    fn what_is_not_written_in_rust_serves_or_says_which_packages_it_needs() {
+        for native in natives() {
+            assert!(workspace().join(native.source).is_file(), "{}", native.source);
+            if let Err(error) = native.build() {
+                let error = format!("{error:#}");
+                assert!(error.contains(native.packages), "{error}");
+                let missing = [" needs ", "No such file or directory"].iter().any(|said| error.contains(said));
+                assert!(missing, "{error}");
+                continue;
+            }
+            let program = beside_this(native.name).unwrap();
+            peer_trial::peer_serves(peer_cli::Service::Echo, program.to_str().unwrap(), &[]);
+        }
+    }
+
+    #[test]
+    fn a_missing_compiler_library_or_header_is_named_with_its_packages() {
+        let native = natives()[0];
+        let broken = [
+            Native { name: "peer-no-compiler", compiler: "no-such-compiler", ..native },
+            Native { name: "peer-no-library", libraries: &["no-such-library"], ..native },
+            Native { name: "peer-no-header", flags: &["-include", "no-such-header.hpp"], ..native },
+        ];
+        for native in broken {
+            let error = format!("{:#}", native.build().unwrap_err());
+            assert!(error.starts_with("not built: ") && error.contains(native.packages), "{error}");
+            assert!(native.name == "peer-no-header" || error.contains("no-such"), "{error}");
+        }
+    }
 }
