@@ -76,6 +76,15 @@ pub(super) fn table() -> Vec<Contestant> {
             )],
         ),
         peer(
+            "glommio",
+            "peer-glommio",
+            &[(
+                Echo,
+                "local executor on io_uring, a task a connection, read and write_all, each tried as a system call first, \
+                 16 KiB buffer, TCP_NODELAY",
+            )],
+        ),
+        peer(
             "epoll",
             "peer-epoll",
             &[(Echo, "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY; a floor")],

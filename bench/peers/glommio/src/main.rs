@@ -1,0 +1,35 @@
+//! Echo as users of glommio write it: one local executor, a task a connection.
+
+use std::io;
+
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use glommio::LocalExecutorBuilder;
+use glommio::net::{TcpListener, TcpStream};
+use peer_cli::{Cli, Service};
+
+fn main() -> io::Result<()> {
+    let cli = peer_cli::parse(&[Service::Echo]);
+    LocalExecutorBuilder::default().make()?.run(serve(cli))
+}
+
+async fn serve(cli: Cli) -> io::Result<()> {
+    let listener = TcpListener::bind(cli.listen)?;
+    peer_cli::announce(listener.local_addr()?)?;
+    loop {
+        let socket = listener.accept().await?;
+        socket.set_nodelay(true)?;
+        // A connection that fails is its peer's affair.
+        glommio::spawn_local(async move { _ = echo(socket).await }).detach();
+    }
+}
+
+async fn echo(mut socket: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let count = socket.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        socket.write_all(&buffer[..count]).await?;
+    }
+}

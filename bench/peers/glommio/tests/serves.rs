@@ -1,0 +1,10 @@
+//! The peer does what it is compared for.
+
+use peer_cli::Service;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_peer-glommio");
+
+#[test]
+fn echo() {
+    peer_trial::peer_serves(Service::Echo, PROGRAM, &[]);
+}
