@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
 use crate::sys::WakeHandle;
 
 /// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
@@ -21,12 +21,16 @@ use crate::sys::WakeHandle;
 /// assert_eq!(mail.take().next(), Some(7));
 /// ```
 pub fn mailbox<M>(limit: usize, wake: WakeHandle) -> (Sender<M>, Mailbox<M>) {
-    let shared = Arc::new(Shared { queue: Mutex::new(Queue { mail: VecDeque::new(), open: true }), limit, wake });
+    let queue = Mutex::new(Queue { mail: VecDeque::new(), open: true });
+    let shared = Arc::new(Shared { queue, has_mail: AtomicBool::new(false), limit, wake });
     (Sender { shared: Arc::clone(&shared) }, Mailbox { shared, taken: VecDeque::new() })
 }
 
 struct Shared<M> {
     queue: Mutex<Queue<M>>,
+    /// Whether there is any, written under the lock. Whoever has been woken, or has otherwise learnt of something that was done after a message was put into the box, sees it here;
+    /// so a box that is empty, as nearly always after a turn, is looked into without the lock.
+    has_mail: AtomicBool,
     limit: usize,
     wake: WakeHandle,
 }
@@ -85,6 +89,9 @@ impl<M> Sender<M> {
         }
         let first = queue.mail.is_empty();
         queue.mail.push_back(message);
+        if first {
+            self.shared.has_mail.store(true, Ordering::Release);
+        }
         drop(queue);
         if first {
             self.shared.wake.wake();
@@ -115,12 +122,14 @@ impl<M> Mailbox<M> {
     /// Takes out everything that has come, in the order of arrival per sender. What the iterator is not asked for stays for the next time, and does not wake
     /// the driver again.
     pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {
-        let mut queue = self.shared.lock();
-        match self.taken.is_empty() {
-            true => std::mem::swap(&mut self.taken, &mut queue.mail),
-            false => self.taken.append(&mut queue.mail),
+        if self.shared.has_mail.load(Ordering::Acquire) {
+            let mut queue = self.shared.lock();
+            match self.taken.is_empty() {
+                true => std::mem::swap(&mut self.taken, &mut queue.mail),
+                false => self.taken.append(&mut queue.mail),
+            }
+            self.shared.has_mail.store(false, Ordering::Relaxed);
         }
-        drop(queue);
         std::iter::from_fn(|| self.taken.pop_front())
     }
 }

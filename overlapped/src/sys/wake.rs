@@ -47,7 +47,11 @@ impl WakeHandle {
 
     /// The driver runs again. It reads what it overwrites: what was written before a wake-up that this puts an end to is seen from here on.
     pub(super) fn runs(&self) {
-        self.shared.state.swap(RUNNING, Ordering::AcqRel);
+        let state = &self.shared.state;
+        // After a turn in which it did not wait there is nothing to overwrite, unless it was woken meanwhile.
+        if state.load(Ordering::Acquire) != RUNNING {
+            state.swap(RUNNING, Ordering::AcqRel);
+        }
     }
 }
 

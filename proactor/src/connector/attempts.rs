@@ -393,6 +393,10 @@ impl Core {
 
     /// Looks at the attempts whose moment has come; says whether there were any.
     pub(crate) fn look_at_attempts(&mut self) -> bool {
+        // The clock is read only for those that there are.
+        if self.connector.due.is_empty() {
+            return false;
+        }
         let now = self.driver.now();
         let mut any = false;
         while let Some((_, slot)) = self.connector.due.first().copied().filter(|(at, _)| *at <= now) {

@@ -3,6 +3,7 @@
 //! A request's `user_data` is its operation's slot and generation and the kind of request, so that what the kernel hands back says
 //! what it is without a look-up. One system call a turn submits, waits and collects.
 
+mod accept;
 mod buf_ring;
 mod direct;
 mod enter;
@@ -120,8 +121,8 @@ pub(crate) struct Uring {
 
 impl Uring {
     pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Uring, Error> {
-        let (mut ring, mut report) = setup::ring(config, why)?;
-        let features = probe::probe(&mut ring, config, &mut report)?;
+        let (mut ring, mut report, deferred) = setup::ring(config, why)?;
+        let features = Features { deferred, ..probe::probe(&mut ring, config, &mut report)? };
         let buffers = BufRing::register(&ring, pool)?;
         let alarm = EventFd::new()?;
         let rings = alarm.clone();
@@ -237,9 +238,13 @@ impl Uring {
         let mut kind = Kind::Plain;
         let mut scratch: Option<Box<Message>> = None;
         let entry = match request {
-            Request::Accept { multi, .. } => {
+            Request::Accept { handle, multi } => {
                 kind = Kind::Accept;
-                if multi && self.features.multishot_accept {
+                let multi = multi && self.features.multishot_accept;
+                if multi && self.features.deferred && handle.system().is_ip() {
+                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
+                    accept::multi(fd, scratch)
+                } else if multi {
                     opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
                 } else {
                     let nowhere = std::ptr::null_mut();
@@ -455,14 +460,12 @@ impl Uring {
                     }
                 }
             }
-            Kind::Accept if result >= 0 => {
-                // SAFETY: the kernel has just made this descriptor for us.
-                let handle = Handle::accepted(unsafe { OwnedFd::from_raw_fd(result) });
-                match handle.peer_addr() {
-                    Ok(peer) => Happened::Accepted(handle, peer),
-                    // It was reset while it stood in the backlog.
-                    Err(_) => Happened::Failed(libc::ECONNABORTED),
+            Kind::Accept => {
+                let happened = self.accepted(id, entry);
+                if !more {
+                    self.release(id);
                 }
+                happened
             }
             Kind::Vectored => {
                 self.release(id);
@@ -496,9 +499,30 @@ impl Uring {
                 drop(direct::installed(result));
                 return None;
             }
-            Kind::Plain | Kind::Accept => moved(result),
+            Kind::Plain => moved(result),
         };
         Some(Event { id, more, happened })
+    }
+
+    fn accepted(&mut self, id: OpId, entry: &cqueue::Entry) -> Happened {
+        if entry.result() < 0 {
+            return moved(entry.result());
+        }
+        // SAFETY: the kernel has just made this descriptor for us.
+        let fd = unsafe { OwnedFd::from_raw_fd(entry.result()) };
+        if let Some(name) = &self.slots[id.slot as usize].scratch
+            && self.early.borrow().is_empty()
+            && accept::is_last(&mut self.ring, entry.user_data())
+        {
+            let peer = name.name();
+            return Happened::Accepted(Handle::accepted_from(fd, &peer), peer);
+        }
+        let handle = Handle::accepted(fd);
+        match handle.peer_addr() {
+            Ok(peer) => Happened::Accepted(handle, peer),
+            // It was reset while it stood in the backlog.
+            Err(_) => Happened::Failed(libc::ECONNABORTED),
+        }
     }
 
     /// A datagram in a pooled buffer, behind a head and its sender's address.

@@ -8,6 +8,8 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::report::{Feature, Report};
 
 pub(super) struct Features {
+    /// Nothing is completed but while the thread is in the kernel.
+    pub(super) deferred: bool,
     pub(super) multishot_accept: bool,
     pub(super) multishot_receive: bool,
     /// A multishot receive can be told to stop after so many bytes.
@@ -82,7 +84,7 @@ pub(super) fn probe(ring: &mut IoUring, config: &DriverConfig, report: &mut Repo
         (false, _) => "the kernel does not know it (6.17); one peer brings at most 32 buffers a turn".to_owned(),
     };
     let multishot_limit = feature("limit of a multishot receive", limit_known && config.turn_bytes > 0, &why);
-    Ok(Features { multishot_accept, multishot_receive, multishot_limit })
+    Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit })
 }
 
 /// Whether the kernel knows a request that names no file: it looks at the flags first (`EINVAL`), then at the file (`EBADF`).

@@ -40,7 +40,8 @@ const LADDER: [Rung; 4] = [
     Rung { flags: |_| {}, names: [false; 4] },
 ];
 
-pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report), Error> {
+/// Makes the ring; says whether its completions are deferred until the thread enters the kernel.
+pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report, bool), Error> {
     let mut refused = None;
     // One is kept for the wake-up, and a close may take two.
     let submissions = config.submissions.max(4);
@@ -52,7 +53,7 @@ pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report)
         match builder.build(submissions) {
             Ok(ring) => {
                 let report = Report { backend: Backend::Uring, why: why.to_owned(), features: features(rung) };
-                return Ok((ring, report));
+                return Ok((ring, report, rung.names[0]));
             }
             // This kernel does not know a flag: the next rung.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => refused = Some(error),

@@ -1,0 +1,38 @@
+//! Whoever is accepted is known by their own address, however many come in one turn and however late they are looked at.
+
+use std::net::TcpStream;
+
+use overlapped::{Address, Driver, DriverConfig, ListenOptions, Op, Outcome, Wait};
+
+/// The peer of the next connection, if there is one in this turn.
+fn next_peer(driver: &mut Driver) -> Option<Address> {
+    driver.next().map(|completion| match completion.result.unwrap() {
+        Outcome::Accepted(_, peer) => peer,
+        other => panic!("an accept brings connections: {other:?}"),
+    })
+}
+
+#[test]
+fn everyone_who_is_accepted_is_known_by_their_own_address() {
+    let mut driver = Driver::new(DriverConfig::default()).unwrap();
+    let listener = driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+    let address = driver.local_addr(listener).unwrap().ip().unwrap();
+    driver.submit(Op::accept_multi(listener), 0).unwrap();
+    for group in [1, 2, 5, 16, 1, 3] {
+        let connect = || -> Vec<TcpStream> { (0..group).map(|_| TcpStream::connect(address).unwrap()).collect() };
+        let mut clients = connect();
+        let mut peers = Vec::new();
+        while peers.is_empty() {
+            driver.turn(Wait::Forever).unwrap();
+            peers.extend(next_peer(&mut driver));
+        }
+        // More come while some of the first may not have been looked at.
+        clients.append(&mut connect());
+        while peers.len() < clients.len() {
+            driver.turn(Wait::Forever).unwrap();
+            peers.extend(std::iter::from_fn(|| next_peer(&mut driver)));
+        }
+        let own: Vec<Address> = clients.iter().map(|client| client.local_addr().unwrap().into()).collect();
+        assert_eq!(peers, own);
+    }
+}
