@@ -80,8 +80,8 @@ pub(super) fn table() -> Vec<Contestant> {
             "peer-glommio",
             &[(
                 Echo,
-                "local executor on io_uring, a task a connection, read and write_all, each tried as a system call first, \
-                 16 KiB buffer, TCP_NODELAY",
+                "local executor on io_uring, a task a connection, read and write_all: io_uring says when, recv \
+                 and send are system calls, 16 KiB buffer, TCP_NODELAY",
             )],
         ),
         peer(
