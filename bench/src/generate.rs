@@ -57,6 +57,9 @@ pub(crate) struct Options {
     pub(crate) core: Option<usize>,
 }
 
+/// Looks at a server, 20 ms apart, between which it must have done nothing to be taken for one that has nothing to do.
+const QUIET_LOOKS: u32 = 5;
+
 impl Options {
     /// What the options come to as a command line, for the controller to start.
     pub(crate) fn arguments(&self) -> Vec<String> {
@@ -80,15 +83,17 @@ impl Options {
         )
     }
 
-    /// Waits until the server has dealt with what was asked of it so far: until it hardly runs, and for two seconds at most, since
+    /// Waits until the server has dealt with what was asked of it so far: until it hardly runs, and for four seconds at most, since
     /// there may be one that never rests.
     fn let_server_rest(&self) -> Result<()> {
         let clock = CpuClock::of(self.server_pid)?;
-        let mut used = clock.total()?;
-        for _ in 0..100 {
+        // One look is not enough: a process that the machine has no time for looks as if it had nothing to do.
+        let (mut used, mut quiet) = (clock.total()?, 0);
+        for _ in 0..200 {
             thread::sleep(Duration::from_millis(20));
             let now = clock.total()?;
-            if now - used < Duration::from_micros(200) {
+            quiet = if now - used < Duration::from_micros(200) { quiet + 1 } else { 0 };
+            if quiet == QUIET_LOOKS {
                 break;
             }
             used = now;
