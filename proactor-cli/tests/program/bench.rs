@@ -124,7 +124,10 @@ fn the_report_says_what_there_is_to_know() {
         "{progress}"
     );
     let quiet = run(&[&always[..], &["--quiet"]].concat());
-    assert_eq!(said(&quiet), "");
+    // That io_uring cannot be had here is said all the same.
+    let said = said(&quiet);
+    let said: Vec<&str> = said.lines().filter(|line| !line.contains("falling back to the backend")).collect();
+    assert_eq!(said, Vec::<&str>::new());
 }
 
 #[test]
