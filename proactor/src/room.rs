@@ -100,9 +100,11 @@ impl Room {
     /// The first record issued after `stamp`, which is no earlier than the last look.
     pub(crate) fn position_after(&mut self, stamp: u64) -> u64 {
         self.reader.refresh();
+        // The end before the search: a record that is appended meanwhile is later.
+        let end = self.reader.end();
         let from = self.counted.max(self.reader.front());
-        let later = self.reader.records(from..u64::MAX).find(|record| record.mark.stamp > stamp);
-        later.map_or_else(|| self.reader.end(), |record| record.number)
+        let later = self.reader.records(from..end).find(|record| record.mark.stamp > stamp);
+        later.map_or(end, |record| record.number)
     }
 
     /// Those of the latest news that one member is not to get.

@@ -550,6 +550,27 @@ fn draining_delivers_what_was_broadcast() {
     }
 }
 
+/// What is issued while the member's shard still looks for where it begins is after it has become one.
+#[test]
+fn a_member_hears_what_is_broadcast_in_the_moment_in_which_it_is_counted() {
+    for backend in backends() {
+        let running = start(backend, 1, |builder| builder);
+        let address = running.server.local_addrs()[0].ip().unwrap();
+        for round in 0..500 {
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            while running.room.is_empty() {
+                std::hint::spin_loop();
+            }
+            running.room.broadcast(&packet(0, round)).unwrap();
+            assert_eq!(read_packets(&stream, 1), [(0, round)]);
+            drop(stream);
+            wait_until("it is gone", || running.room.is_empty());
+        }
+        running.finish();
+    }
+}
+
 #[test]
 fn what_no_member_could_take_is_refused() {
     let running = start(backends()[0], 1, |builder| builder.outbox_bytes(64 * 1024));
