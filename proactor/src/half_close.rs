@@ -56,10 +56,7 @@ impl Core {
         }
         let op = Op::shutdown(entry.socket, ShutdownHow::Send);
         entry.ends.own = Own::Started;
-        if let Err(rejected) = self.driver.submit(op, token::of(token::SHUTDOWN, slot)) {
-            tracing::warn!("{} is not told that its stream has ended: {}", self.peer_of(slot), rejected.error);
-            self.begin_close(slot, CloseReason::Limit);
-        }
+        self.start(op, token::of(token::SHUTDOWN, slot));
     }
 
     /// Our stream has ended, or could not be.

@@ -420,11 +420,36 @@ impl Outbox {
         spare: impl FnOnce() -> Gather<Mark>,
         spare_bytes: impl FnOnce() -> Vec<u8>,
     ) -> Option<Taken> {
+        self.take_some(id, stamp, (most, MOST_PIECES), rooms, spare, spare_bytes)
+    }
+
+    /// Takes all of what is queued that was issued up to a stamp, to be sent in one operation, however many pieces that has: of one who is to be closed.
+    pub(crate) fn take_all(
+        &mut self,
+        id: SessionId,
+        stamp: u64,
+        rooms: &Rooms,
+        spare: impl FnOnce() -> Gather<Mark>,
+        spare_bytes: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Taken> {
+        self.take_some(id, stamp, (usize::MAX, usize::MAX), rooms, spare, spare_bytes)
+    }
+
+    /// Takes no more than so many bytes, in so many pieces.
+    fn take_some(
+        &mut self,
+        id: SessionId,
+        stamp: u64,
+        (most, pieces): (usize, usize),
+        rooms: &Rooms,
+        spare: impl FnOnce() -> Gather<Mark>,
+        spare_bytes: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Taken> {
         let taken = if let Some(slice) = self.take_slice(stamp, most, rooms) {
             Taken::Slice(slice)
         } else if self.ranges.iter().any(|range| range.behind > 0) || self.head > 0 || !self.is_due(stamp) {
             let mut gather = spare();
-            let at = self.gather(id, stamp, most, rooms, &mut gather);
+            let at = self.gather(id, stamp, (most, pieces), rooms, &mut gather);
             if at < gather.own().len() {
                 // Seldom anything: what is a piece too many, or was issued later.
                 self.own = spare_bytes();
@@ -465,11 +490,18 @@ impl Outbox {
     }
 
     /// Says how far the own bytes are taken.
-    fn gather(&mut self, id: SessionId, limit: u64, most: usize, rooms: &Rooms, gather: &mut Gather<Mark>) -> usize {
+    fn gather(
+        &mut self,
+        id: SessionId,
+        limit: u64,
+        (most, pieces): (usize, usize),
+        rooms: &Rooms,
+        gather: &mut Gather<Mark>,
+    ) -> usize {
         gather.set_own(std::mem::take(&mut self.own));
         let mut at = std::mem::take(&mut self.head);
         let mut taken = 0;
-        while gather.pieces() < MOST_PIECES {
+        while gather.pieces() < pieces {
             let own = self.runs.front().map_or(u64::MAX, |run| run.stamp);
             let oldest = self.oldest(id, rooms).filter(|(_, _, stamp)| *stamp <= own.min(limit));
             if let Some((index, number, stamp)) = oldest {

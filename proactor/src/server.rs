@@ -16,7 +16,7 @@ use crate::error::ServerError;
 use crate::group::Bell;
 use crate::handle::{Handle, Mail, Post, Shared};
 use crate::handler::Handler;
-use crate::session::{Core, SessionLimits};
+use crate::session::{Core, OPERATIONS_PER_SOCKET, SessionLimits};
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::simulation::Simulation;
@@ -352,11 +352,13 @@ pub struct Server {
 impl Server {
     /// Begins the description of a server.
     pub fn builder() -> Builder {
+        let driver = DriverConfig::default();
+        let operations = OPERATIONS_PER_SOCKET * driver.sockets;
         Builder {
             binds: Vec::new(),
             no_address: None,
             shards: 0,
-            driver: DriverConfig::default(),
+            driver: DriverConfig { operations, ..driver },
             outbox_bytes: 256 * 1024,
             settings: Settings::default(),
             linger: Duration::from_secs(5),

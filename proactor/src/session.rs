@@ -65,6 +65,11 @@ pub(crate) mod token {
     }
 }
 
+/// What a session can have in flight at once: a receive; a send, and of what is queued when it is closed one with what its groups have and one with the rest, or
+/// else a shutdown; its close. A driver with so many operations for each of its sockets refuses none, and nothing is lost for want of room: where room ends is
+/// the table of sockets, and whoever comes then is turned away.
+pub(crate) const OPERATIONS_PER_SOCKET: usize = 5;
+
 /// Limits that hold for every session of a shard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionLimits {
@@ -192,6 +197,8 @@ pub(crate) struct Core {
 /// Buffers kept for the next outbox, and the most bytes of one, or of a made frame, that are kept.
 const SPARE_BUFFERS: usize = 256;
 const SPARE_BYTES: usize = 64 * 1024;
+/// The most pieces of a send whose memory is kept.
+const SPARE_PIECES: usize = 128;
 
 impl Core {
     pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits, settings: &Settings, codec: Framing) -> Core {
@@ -385,9 +392,9 @@ impl Core {
             Ok(own) => (own.len(), own),
             Err(buf) => {
                 let Ok(mut gather) = buf.take::<Gather<Mark>>() else { return 0 };
-                let len = gather.len();
+                let (len, pieces) = (gather.len(), gather.pieces());
                 let own = gather.clear();
-                if self.delivery.gathers.len() < SPARE_BUFFERS {
+                if self.delivery.gathers.len() < SPARE_BUFFERS && pieces <= SPARE_PIECES {
                     self.delivery.gathers.push(gather);
                 }
                 (len, own)
@@ -410,13 +417,9 @@ impl Core {
         if entry.receive.is_some() || entry.ended || entry.reason.is_some() || entry.is_held() {
             return;
         }
-        match self.driver.submit(Op::recv_multi(entry.socket), token::of(token::RECEIVE, slot)) {
-            Ok(op) => entry.receive = Some(op),
-            Err(rejected) => {
-                tracing::warn!("session of {}: {}", entry.peer, rejected.error);
-                self.begin_close(slot, CloseReason::Limit);
-            }
-        }
+        let op = Op::recv_multi(entry.socket);
+        let op = self.start(op, token::of(token::RECEIVE, slot));
+        self.entries[slot as usize].as_mut().expect("seen just now").receive = Some(op);
     }
 
     pub(crate) fn stop_receiving(&mut self, slot: u32) {
@@ -440,19 +443,23 @@ impl Core {
         self.caught_up(slot);
     }
 
-    /// Sends all that is queued, whatever is in flight.
-    fn flush(&mut self, slot: u32) {
+    /// Sends all that is queued and was issued up to a stamp, whatever is in flight, in one operation.
+    fn flush(&mut self, slot: u32, stamp: u64) {
         // It is counted as queued until then, and would be waited for in vain.
         self.skip_lost(slot);
-        while self.entry(slot).is_some_and(|entry| entry.outbox.has_queued()) {
-            self.send_upto(slot, u64::MAX);
+        let Some(id) = self.id(slot) else { return };
+        let Some(outbox) = self.entries[slot as usize].as_mut().and_then(|entry| entry.outbox.get()) else { return };
+        let Delivery { rooms, gathers, .. } = &mut self.delivery;
+        let (gather, spare) = (|| gathers.pop().unwrap_or_default(), || self.spare.pop().unwrap_or_default());
+        if let Some(taken) = outbox.take_all(id, stamp, rooms, gather, spare) {
+            self.start_send(slot, taken);
         }
     }
 
     pub(crate) fn send_upto(&mut self, slot: u32, stamp: u64) {
         let Some(entry) = self.entries[slot as usize].as_mut() else { return };
         entry.dirty = false;
-        if entry.sending && entry.reason.is_none() || !entry.outbox.has_queued() {
+        if entry.sending || entry.reason.is_some() || !entry.outbox.has_queued() {
             return;
         }
         let id = SessionId { shard: self.shard, slot, generation: entry.generation };
@@ -460,28 +467,35 @@ impl Core {
         let (limit, spare) = (self.limits.outbox, &mut self.spare);
         let gather = || gathers.pop().unwrap_or_default();
         let taken = entry.outbox.take(id, stamp, limit, rooms, gather, || spare.pop().unwrap_or_default());
-        let op = match taken {
-            Some(Taken::Bytes(bytes)) => Op::send(entry.socket, bytes),
-            Some(Taken::Slice(slice)) => Op::send(entry.socket, slice),
-            Some(Taken::Gather(gather)) => Op::send(entry.socket, gather),
-            None => {
-                // What is queued was issued after the last look: it waits for the next.
-                entry.dirty = true;
-                return self.dirty.push(slot);
-            }
-        };
-        match self.driver.submit(op, token::of(token::SEND, slot)) {
-            Ok(op) => {
-                entry.sending = true;
+        match taken {
+            Some(taken) => {
+                let op = self.start_send(slot, taken);
                 self.send_started(slot, op);
                 // What was broadcast was queued without a word.
                 self.bytes_queued(slot);
             }
-            Err(rejected) => {
-                tracing::warn!("session of {}: {}", entry.peer, rejected.error);
-                self.begin_close(slot, CloseReason::Limit);
+            None => {
+                // What is queued was issued after the last look: it waits for the next.
+                entry.dirty = true;
+                self.dirty.push(slot);
             }
         }
+    }
+
+    fn start_send(&mut self, slot: u32, taken: Taken) -> OpId {
+        let entry = self.entries[slot as usize].as_mut().expect("it was taken from its outbox just now");
+        entry.sending = true;
+        let op = match taken {
+            Taken::Bytes(bytes) => Op::send(entry.socket, bytes),
+            Taken::Slice(slice) => Op::send(entry.socket, slice),
+            Taken::Gather(gather) => Op::send(entry.socket, gather),
+        };
+        self.start(op, token::of(token::SEND, slot))
+    }
+
+    /// Starts an operation of a session whose socket is not being closed. There is [room](OPERATIONS_PER_SOCKET) for it.
+    pub(crate) fn start(&mut self, op: Op, token: u64) -> OpId {
+        self.driver.submit(op, token).expect("the table of operations has room for all that a session has in flight")
     }
 
     /// Starts closing a session: in order where there is a peer to be answered, at once otherwise. The first reason stays.
@@ -521,28 +535,18 @@ impl Core {
         }
         self.watch.forget(slot);
         if graceful {
-            self.flush(slot);
+            // What was issued since the last look is not counted yet, and may belong before own bytes: leaving brings it there.
+            self.flush(slot, self.delivery.seen);
         }
         self.leave_all(slot, graceful.then_some(u64::MAX));
         if graceful {
-            self.flush(slot);
+            self.flush(slot, u64::MAX);
         }
-        let entry = self.entries[slot as usize].as_mut().expect("it was there just now");
-        match self.driver.submit(Op::close(entry.socket, mode), token::of(token::CLOSE, slot)) {
-            Ok(op) => entry.close = Some(op),
-            // Only a full table of operations can refuse it: tried again in the next turn.
-            Err(_) => self.pump_later(slot),
-        }
+        let entry = self.entries[slot as usize].as_ref().expect("it was there just now");
+        let op = self.start(Op::close(entry.socket, mode), token::of(token::CLOSE, slot));
+        self.entries[slot as usize].as_mut().expect("it was there just now").close = Some(op);
         self.close_partner(slot, reason, graceful);
         self.cancel_attempts_of(slot);
-    }
-
-    /// For the log.
-    pub(crate) fn peer_of(&self, slot: u32) -> String {
-        self.entries
-            .get(slot as usize)
-            .and_then(Option::as_ref)
-            .map_or_else(String::new, |entry| entry.peer.to_string())
     }
 
     /// A session that is being closed in order is to be closed at once.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use overlapped::{CloseMode, Driver, DriverConfig, Network, Op, Outcome, SocketId, Wait};
+use overlapped::{CloseMode, Driver, DriverConfig, Flags, Network, Op, Outcome, SocketId, Wait};
 use proactor::codec::LengthPrefixed;
 use proactor::{Flow, Group, Handler, Server, Session, SlowConsumer};
 
@@ -210,4 +210,45 @@ fn a_member_of_which_the_log_has_let_go_can_be_closed_in_order() {
     });
     assert!(ended.unwrap());
     assert!(group.is_empty());
+}
+
+/// Says farewell to all, then to the one who spoke, and closes that.
+#[derive(Clone)]
+struct Farewell(Group);
+
+impl Handler for Farewell {
+    type State = ();
+    fn connected(&mut self, session: &Session) {
+        session.join(&self.0).unwrap();
+    }
+    fn received(&mut self, session: &Session, (): &mut (), _: &[u8]) -> Flow {
+        self.0.broadcast(b"all").unwrap();
+        session.send(b"one").unwrap();
+        Flow::Close
+    }
+}
+
+#[test]
+fn what_is_said_right_before_a_close_leaves_in_the_order_in_which_it_was_issued() {
+    let network = Network::new(1);
+    let builder = Server::builder().bind("10.0.0.1:7777");
+    let mut server = builder.simulate(&network, Farewell(Group::new())).unwrap();
+    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let address = server.local_addrs()[0].clone();
+    let socket = driver.socket(&address).unwrap();
+    driver.submit(Op::connect(socket, &address), 0).unwrap();
+    driver.submit(Op::send(socket, b"x"), 1).unwrap();
+    driver.submit(Op::recv_with(socket, vec![0u8; 6], Flags::WAIT_ALL), 2).unwrap();
+    let mut heard = None;
+    let done = server.run(|_| {
+        driver.turn(Wait::Poll).unwrap();
+        while let Some(completion) = driver.next() {
+            if completion.token == 2 {
+                heard = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok());
+            }
+        }
+        heard.is_some()
+    });
+    assert!(done.unwrap());
+    assert_eq!(heard.unwrap(), b"allone");
 }

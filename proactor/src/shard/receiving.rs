@@ -73,18 +73,11 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// A session may be handed packets again, or its close is to be tried again.
+    /// A session may be handed packets again.
     pub(super) fn pump(&mut self, slot: u32) {
         let mut core = self.core.borrow_mut();
         let Some(entry) = core.entry(slot) else { return };
         entry.pumping = false;
-        if let Some(reason) = entry.reason {
-            if entry.close.is_none() {
-                entry.reason = None;
-                core.begin_close(slot, reason);
-            }
-            return;
-        }
         drop(core);
         self.hand_over(slot, &[]);
     }
