@@ -16,6 +16,7 @@
 mod closing;
 mod dropping;
 mod events;
+mod failing;
 mod handing_over;
 mod slots;
 mod sockets;
@@ -35,6 +36,7 @@ use crate::report::{Backend, Report};
 use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
+use failing::Failure;
 use slots::{Cargo, MOST_SLOTS, NONE, Slots, Stage, What};
 use sockets::Sockets;
 use timers::Timers;
@@ -134,6 +136,10 @@ pub struct Driver {
     stale: u64,
     random: u64,
     queue_limit: usize,
+    failure: Option<Box<Failure>>,
+    /// Lets turns fail, so many.
+    #[cfg(test)]
+    pub(crate) failures: u32,
 }
 
 impl Driver {
@@ -171,6 +177,9 @@ impl Driver {
             stale: 0,
             random,
             queue_limit: config.queue,
+            failure: None,
+            #[cfg(test)]
+            failures: 0,
         })
     }
 
@@ -206,7 +215,7 @@ impl Driver {
     /// What is in use at this moment.
     pub fn live(&self) -> Live {
         Live {
-            operations: self.slots.live(),
+            operations: self.slots.live() - self.failure.as_ref().map_or(0, |failure| failure.orphans()),
             buffers: self.slots.buffers(),
             sockets: self.sockets.live(),
             direct: self.backend.direct(),
@@ -384,8 +393,10 @@ impl Driver {
 
     fn check_room(&self, action: Action) -> Result<(), Error> {
         match self.slots.is_full() {
-            true => Err(Error::new(action, ErrorKind::LimitReached)
-                .because(format!("{} operations are in flight", self.slots.live()))),
+            true => Err(self.failure(action).unwrap_or_else(|| {
+                let why = format!("{} operations are in flight", self.slots.live());
+                Error::new(action, ErrorKind::LimitReached).because(why)
+            })),
             false => Ok(()),
         }
     }
@@ -462,7 +473,7 @@ impl Driver {
 
     /// An operation has ended without the backend: its completion is taken in its turn, never from within a call.
     fn end(&mut self, slot: u32, result: Result<Outcome, Error>) {
-        debug_assert!(!matches!(self.slots[slot].stage, Stage::Kernel | Stage::Ready | Stage::Free));
+        debug_assert!(!matches!(self.slots[slot].stage, Stage::Kernel | Stage::Ready | Stage::Orphaned | Stage::Free));
         self.clear_deadline(slot);
         self.slots[slot].stage = Stage::Ready;
         self.ready.push_back((slot, result));
@@ -483,7 +494,8 @@ impl Driver {
     ///
     /// A readiness backend learns of every byte. With io_uring a send of at most 64 KiB is the kernel's until all of it is written, and with Winsock every send.
     pub fn progress(&self, id: OpId) -> Option<u64> {
-        self.slots.find(id).map(|slot| self.slots.progress(slot))
+        let slot = self.slots.find(id).filter(|slot| self.slots[*slot].stage != Stage::Orphaned)?;
+        Some(self.slots.progress(slot))
     }
 
     fn cancel_slot(&mut self, slot: u32) -> bool {
@@ -491,16 +503,14 @@ impl Driver {
             return self.hasten(slot, step);
         }
         match self.slots[slot].stage {
-            Stage::Free | Stage::Ready => false,
+            Stage::Free | Stage::Ready | Stage::Orphaned => false,
             Stage::Kernel => {
                 self.slots[slot].cancelled = true;
                 self.list(slot);
                 true
             }
             Stage::Queued => {
-                // It ends at once, out of the order of its queue; those before it keep theirs.
-                let socket = &mut self.sockets[self.slots[slot].socket];
-                let _ = socket.sends.remove(&mut self.slots, slot) || socket.receives.remove(&mut self.slots, slot);
+                self.leave_queue(slot);
                 self.end_cancelled(slot);
                 true
             }
@@ -509,6 +519,12 @@ impl Driver {
                 true
             }
         }
+    }
+
+    /// It ends at once, out of the order of its queue; those before it keep theirs.
+    fn leave_queue(&mut self, slot: u32) {
+        let socket = &mut self.sockets[self.slots[slot].socket];
+        let _ = socket.sends.remove(&mut self.slots, slot) || socket.receives.remove(&mut self.slots, slot);
     }
 
     fn end_cancelled(&mut self, slot: u32) {
@@ -549,8 +565,26 @@ impl Driver {
     /// [`next`](Driver::next). Does not wait while completions are there to be taken.
     ///
     /// # Errors
-    /// Only if the backend itself fails, which no peer can bring about.
+    /// Only if the backend itself fails, which no peer can bring about. Then nothing more can be started, and every operation ends with that error, if it had not ended before: their
+    /// completions are there to be [taken](Driver::next). What the system may still have in its hands is not given back, and is kept until the driver is dropped.
+    ///
+    /// On a simulated network also `WouldDeadlock`, for a wait that nothing is going to end; the driver goes on after that.
     pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
+        if let Some(error) = self.failure(Action::Turn) {
+            return Err(error);
+        }
+        let turned = self.turn_backend(wait);
+        if let Err(error) = &turned
+            && error.kind() != ErrorKind::WouldDeadlock
+        {
+            self.fail(error);
+        }
+        turned
+    }
+
+    fn turn_backend(&mut self, wait: Wait) -> Result<(), Error> {
+        #[cfg(test)]
+        failing::on_demand(&mut self.failures)?;
         self.expire();
         self.feed_starved();
         self.flush()?;
@@ -581,7 +615,9 @@ impl Driver {
             if let Some((slot, result)) = self.ready.pop_front() {
                 return Some(self.finish(slot, result));
             }
-            let event = self.backend.next()?;
+            let Some(event) = self.backend.next() else {
+                return self.failure.as_mut()?.next();
+            };
             if let Some(completion) = self.handle_event(event) {
                 return Some(completion);
             }

@@ -2,6 +2,8 @@
 
 mod core;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Address, AnyBuf, CloseMode, Driver, Gather, LogSlice, Op, OpId, SocketId};
+use overlapped::{Address, AnyBuf, CloseMode, Driver, ErrorKind, Gather, LogSlice, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
 use crate::codec::{Assembly, BacklogFull, Codec, Framing};
@@ -419,7 +419,7 @@ impl Core {
         }
         let op = Op::recv_multi(entry.socket);
         let op = self.start(op, token::of(token::RECEIVE, slot));
-        self.entries[slot as usize].as_mut().expect("seen just now").receive = Some(op);
+        self.entries[slot as usize].as_mut().expect("seen just now").receive = op;
     }
 
     pub(crate) fn stop_receiving(&mut self, slot: u32) {
@@ -469,8 +469,9 @@ impl Core {
         let taken = entry.outbox.take(id, stamp, limit, rooms, gather, || spare.pop().unwrap_or_default());
         match taken {
             Some(taken) => {
-                let op = self.start_send(slot, taken);
-                self.send_started(slot, op);
+                if let Some(op) = self.start_send(slot, taken) {
+                    self.send_started(slot, op);
+                }
                 // What was broadcast was queued without a word.
                 self.bytes_queued(slot);
             }
@@ -482,7 +483,7 @@ impl Core {
         }
     }
 
-    fn start_send(&mut self, slot: u32, taken: Taken) -> OpId {
+    fn start_send(&mut self, slot: u32, taken: Taken) -> Option<OpId> {
         let entry = self.entries[slot as usize].as_mut().expect("it was taken from its outbox just now");
         entry.sending = true;
         let op = match taken {
@@ -493,9 +494,16 @@ impl Core {
         self.start(op, token::of(token::SEND, slot))
     }
 
-    /// Starts an operation of a session whose socket is not being closed. There is [room](OPERATIONS_PER_SOCKET) for it.
-    pub(crate) fn start(&mut self, op: Op, token: u64) -> OpId {
-        self.driver.submit(op, token).expect("the table of operations has room for all that a session has in flight")
+    /// Starts an operation of a session whose socket is not being closed. There is [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, with
+    /// which the shard ends.
+    pub(crate) fn start(&mut self, op: Op, token: u64) -> Option<OpId> {
+        let started = self.driver.submit(op, token);
+        started
+            .inspect_err(|refused| {
+                debug_assert_ne!(refused.error.kind(), ErrorKind::LimitReached, "there is room");
+                tracing::error!("{}", refused.error);
+            })
+            .ok()
     }
 
     /// Starts closing a session: in order where there is a peer to be answered, at once otherwise. The first reason stays.
@@ -544,7 +552,7 @@ impl Core {
         }
         let entry = self.entries[slot as usize].as_ref().expect("it was there just now");
         let op = self.start(Op::close(entry.socket, mode), token::of(token::CLOSE, slot));
-        self.entries[slot as usize].as_mut().expect("it was there just now").close = Some(op);
+        self.entries[slot as usize].as_mut().expect("it was there just now").close = op;
         self.close_partner(slot, reason, graceful);
         self.cancel_attempts_of(slot);
     }

@@ -25,6 +25,8 @@ pub(super) enum Stage {
     Parked,
     /// Ended; its completion waits to be taken.
     Ready,
+    /// Ended because the backend has failed, which may still have it.
+    Orphaned,
 }
 
 /// What an operation does, and the part of its state that belongs to that.
@@ -181,6 +183,11 @@ impl Slots {
 
     pub(super) fn is_full(&self) -> bool {
         self.live >= self.limit
+    }
+
+    /// There are to be no more.
+    pub(super) fn close(&mut self) {
+        self.limit = 0;
     }
 
     /// Takes a free slot for an operation. The caller has seen that the table is not full.

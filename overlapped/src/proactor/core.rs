@@ -382,6 +382,10 @@ impl Core {
         let slot = &tables.slots[id.slot as usize];
         debug_assert!(matches!(slot.stage, Stage::Started(_)) && slot.generation == id.generation);
         let (socket, direction) = (slot.socket, slot.direction);
+        if slot.has_buf && buf.is_none() {
+            // The one end that cannot be told of: whoever is told is given the buffer.
+            return tracing::error!("the system keeps the buffer of an operation, which therefore does not end");
+        }
         let raw = Raw { action: slot.action, flags: slot.flags, result, buf };
         let mut closed = None;
         if socket != NONE {
@@ -439,6 +443,7 @@ impl Core {
     pub(super) fn shut_down(&self, driver: &RefCell<Driver>) {
         self.close();
         let limit = driver.borrow().now() + SHUT_DOWN_PATIENCE;
+        let mut failures = 0;
         loop {
             let in_flight = {
                 let mut tables = lock(&self.tables);
@@ -457,8 +462,9 @@ impl Core {
                 break;
             }
             let soon = driver.borrow().now() + Duration::from_millis(50);
-            let turned = self.turn(driver, Wait::Until(soon));
-            if turned.is_err() || driver.borrow().now() >= limit {
+            // If the backend has failed everything ends in that turn, which is seen in the next.
+            failures += usize::from(self.turn(driver, Wait::Until(soon)).is_err());
+            if failures > 1 || driver.borrow().now() >= limit {
                 tracing::error!("a proactor ended, and {in_flight} of its operations did not");
                 break;
             }
