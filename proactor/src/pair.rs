@@ -123,14 +123,12 @@ impl Core {
         true
     }
 
-    /// What a session's task had not taken when it was paired goes to its partner, before what comes. The session was paused for it.
+    /// What a session's task had not taken when it was paired goes to its partner, before what comes.
     fn pass_on_kept(&mut self, slot: u32) {
-        let Some(entry) = self.entry(slot) else { return };
-        let Some(link) = entry.link.clone() else { return };
+        let Some(link) = self.entry(slot).and_then(|entry| entry.link.clone()) else { return };
         let kept = link.kept.take();
         if !kept.is_empty() {
-            entry.paused = false;
-            self.hold_changed(slot);
+            self.taken(slot);
         }
         for packet in kept {
             self.pass_on(slot, &packet);

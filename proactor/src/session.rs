@@ -113,6 +113,8 @@ pub(crate) struct Entry {
     pub(crate) reason: Option<CloseReason>,
     /// The handler asked for a pause.
     pub(crate) paused: bool,
+    /// Its task has not taken what came.
+    pub(crate) untaken: bool,
     /// Its outbox is over the high mark.
     pub(crate) throttled: bool,
     /// The peer's stream has ended.
@@ -146,7 +148,7 @@ impl Entry {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.paused || self.throttled || self.blocked || self.watched.over_rate
+        self.paused || self.untaken || self.throttled || self.blocked || self.watched.over_rate
     }
 
     pub(crate) fn has_had_its_share(&self, turn: u64, most: usize) -> bool {
@@ -250,6 +252,7 @@ impl Core {
             close: None,
             reason: None,
             paused: false,
+            untaken: false,
             throttled: false,
             ended: false,
             ends: Ends::default(),

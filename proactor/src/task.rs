@@ -30,7 +30,7 @@
 //!   `Rc` and `RefCell` do. It may be woken by any thread and any runtime.
 //! - **It must not block**, for it blocks its shard. [`offload`](AsyncSession::offload) is for what does.
 //! - **Back-pressure.** A packet is handed to the task that waits for one, in the turn in which it came. One that comes while none waits is kept, and
-//!   the session is paused until it is taken: then the peer is held up by its own window. [`send`](AsyncSession::send) waits while half of the outbox is queued.
+//!   the session is held until it is taken: then the peer is held up by its own window. [`send`](AsyncSession::send) waits while half of the outbox is queued.
 //! - **The end.** When the task returns, the session is closed in order; an error that it returns goes to the log (at the level `debug`: that a peer
 //!   has gone is nothing unusual). If it panics the session is closed with [`CloseReason::Panic`], and no other. When the peer ends its stream, `next` says `None`, and
 //!   the task may go on sending until it returns. When the session is closed for another reason the task learns of it (`next` says `None`, `send` fails,
@@ -131,7 +131,8 @@ where
     }
 
     fn received(&mut self, _: &Session, state: &mut AsyncSession, packet: &[u8]) -> Flow {
-        state.hand_over(packet)
+        state.hand_over(packet);
+        Flow::Continue
     }
 
     fn ended(&mut self, session: &Session, state: &mut AsyncSession) -> Flow {

@@ -151,7 +151,7 @@ impl Core {
     pub(crate) fn hold_changed(&mut self, slot: u32) {
         let (watch, Some(entry)) = self.watch_and_entry(slot) else { return };
         // A peer that does not take what it is sent is not read from either, but that is its own doing.
-        if entry.paused || entry.blocked || entry.watched.over_rate {
+        if entry.paused || entry.untaken || entry.blocked || entry.watched.over_rate {
             entry.watched.deadlines.hold();
         } else {
             entry.watched.deadlines.unhold(watch.now);

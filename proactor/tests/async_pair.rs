@@ -7,8 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use overlapped::{Driver, DriverConfig, Network, Op, Outcome, Wait};
 use proactor::codec::Lines;
-use proactor::{AsyncSession, Builder, Origin, PairError, Server};
+use proactor::{AsyncSession, Builder, Origin, PairError, Server, SessionId, Tasks};
 
 mod async_kit;
 
@@ -105,4 +106,66 @@ fn a_packet_that_a_codec_has_unpacked_cannot_be_passed_on_and_is_still_the_tasks
         assert_eq!(said.recv_timeout(PATIENCE).unwrap(), Err(PairError::Codec));
         expect(&client, b"kept\n");
     });
+}
+
+#[test]
+fn a_pause_of_ones_own_outlasts_the_pairing() {
+    let network = Network::new(1);
+    let paused: Arc<AtomicBool> = Arc::default();
+    let pauses = Arc::clone(&paused);
+    // The second that connects is paired with the first, which has paused itself, and whose task has not taken what came.
+    let mut first: Option<SessionId> = None;
+    let logic = Tasks::new(move |session: AsyncSession| {
+        let (client, pauses) = (first, Arc::clone(&pauses));
+        first.get_or_insert(session.id());
+        async move {
+            match client {
+                None => {
+                    session.sleep(Duration::from_secs(1)).await;
+                    session.session().pause();
+                    pauses.store(true, Ordering::Relaxed);
+                    session.sleep(Duration::from_secs(10)).await;
+                    pauses.store(false, Ordering::Relaxed);
+                    session.session().resume();
+                }
+                Some(client) => {
+                    session.sleep(Duration::from_secs(2)).await;
+                    let client = session.session().sibling(client).unwrap();
+                    client.pair(session.session()).unwrap();
+                }
+            }
+            session.closed().await;
+        }
+    });
+    let mut server = Server::builder().bind("10.0.0.1:80").simulate(&network, logic).unwrap();
+    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let address = server.local_addrs()[0].clone();
+    let ends = [(); 2].map(|()| driver.socket(&address).unwrap());
+    driver.submit(Op::connect(ends[0], &address), 0).unwrap();
+    driver.submit(Op::send(ends[0], b"before"), 1).unwrap();
+    let later = network.now() + Duration::from_secs(4);
+    driver.submit(Op::timer(later), 2).unwrap();
+    let mut heard = Vec::new();
+    let done = server.run(|_| {
+        driver.turn(Wait::Poll).unwrap();
+        while let Some(completion) = driver.next() {
+            match completion.result.unwrap() {
+                Outcome::Connected if completion.token == 0 => {
+                    driver.submit(Op::connect(ends[1], &address), 3).unwrap();
+                    driver.submit(Op::recv_multi(ends[1]), 4).unwrap();
+                }
+                Outcome::Elapsed => drop(driver.submit(Op::send(ends[0], b", after"), 0).unwrap()),
+                Outcome::Packet(packet) => {
+                    heard.extend_from_slice(&packet);
+                    if heard.len() > 6 {
+                        assert!(!paused.load(Ordering::Relaxed), "it is not read from while it is paused");
+                    }
+                }
+                _ => {}
+            }
+        }
+        heard.len() == 13
+    });
+    assert!(done.unwrap());
+    assert_eq!(heard, b"before, after");
 }

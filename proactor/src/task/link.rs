@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::executor::TaskId;
 use crate::close::CloseReason;
-use crate::session::Core;
+use crate::session::{Core, SessionId};
 
 /// Those who wait for one thing, first come first.
 #[derive(Default)]
@@ -120,7 +120,7 @@ pub(crate) struct Link {
     pub(crate) mourners: Waiters,
     /// A packet in the shard's lent buffer, while it is being handed over.
     pub(crate) offered: RefCell<Option<Range<usize>>>,
-    /// What came when nobody waited for it. The session is paused then, so it is one packet, unless somebody resumes the session by hand.
+    /// What came when nobody waited for it. The session is held then, so it is one packet.
     pub(crate) kept: RefCell<VecDeque<Bytes>>,
     /// How often something was taken.
     pub(crate) taken: Cell<u64>,
@@ -180,6 +180,26 @@ impl Link {
 }
 
 impl Core {
+    /// A packet came that its session's task has not taken: until it has, the session is held.
+    pub(crate) fn not_taken(&mut self, id: SessionId) {
+        if let Some(entry) = self.open(id)
+            && !std::mem::replace(&mut entry.untaken, true)
+        {
+            self.stop_receiving(id.slot);
+            self.hold_changed(id.slot);
+        }
+    }
+
+    /// It has: the session goes on, if nothing else holds it.
+    pub(crate) fn taken(&mut self, slot: u32) {
+        if let Some(entry) = self.entry(slot)
+            && std::mem::replace(&mut entry.untaken, false)
+        {
+            self.pump_later(slot);
+            self.hold_changed(slot);
+        }
+    }
+
     /// The peer's stream has ended and everything that came is handed over: those who wait for more are woken.
     pub(crate) fn peer_ended(&mut self, link: &Link) {
         link.peer_ended.set(true);

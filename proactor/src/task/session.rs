@@ -18,7 +18,6 @@ use super::{TaskOutput, offload};
 use crate::close::CloseReason;
 use crate::error::SendError;
 use crate::handle::Handle;
-use crate::handler::Flow;
 use crate::session::{Session, SessionId};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's thread; [`remote`](AsyncSession::remote) is for others.
@@ -85,7 +84,7 @@ impl AsyncSession {
     }
 
     /// A packet has come: it goes to the task that waits for one, or is kept.
-    pub(super) fn hand_over(&self, packet: &[u8]) -> Flow {
+    pub(super) fn hand_over(&self, packet: &[u8]) {
         let (link, executor) = (self.link(), &*self.inner.executor);
         let (readers, taken) = (link.readers.len(), link.taken.get());
         let offer = Offer(link);
@@ -108,21 +107,23 @@ impl AsyncSession {
         if offer.withdraw() {
             self.keep(packet);
         }
-        if link.kept.borrow().is_empty() { Flow::Continue } else { Flow::Pause }
+        if !link.kept.borrow().is_empty() {
+            self.inner.session.core.borrow_mut().not_taken(self.id());
+        }
     }
 
     fn keep(&self, packet: &[u8]) {
         self.link().kept.borrow_mut().push_back(Bytes::copy_from_slice(packet));
     }
 
-    /// Something was taken; if nothing is left, and the session was paused for it, it goes on.
+    /// Something was taken; if nothing is left, and the session was held for it, it goes on.
     fn count_taken(&self) {
         let link = self.link();
         link.taken.set(link.taken.get() + 1);
         if link.kept.borrow().is_empty() {
-            let paused = self.inner.session.core.borrow_mut().open(self.id()).is_some_and(|entry| entry.paused);
-            if paused {
-                self.inner.session.resume();
+            let mut core = self.inner.session.core.borrow_mut();
+            if core.open(self.id()).is_some() {
+                core.taken(self.id().slot);
             }
         }
     }
@@ -170,7 +171,7 @@ impl AsyncSession {
                 read(now);
                 (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
             });
-            // It is seen when the task has been polled, and the session paused.
+            // It is seen when the task has been polled, and the session held.
             link.kept.borrow_mut().extend(rest);
             link.taken.set(link.taken.get() + 1);
             return true;
@@ -212,7 +213,7 @@ impl AsyncSession {
         self.inner.session.peer_addr()
     }
 
-    /// The session as a [`Handler`](crate::Handler) has it: for groups, pairs, outbound connections. Whether it is paused is for the task to bring about, by taking packets or not.
+    /// The session as a [`Handler`](crate::Handler) has it: for groups, pairs, outbound connections. While its task takes no packets it is held without a [pause](Session::pause), which is beside that.
     pub fn session(&self) -> &Session {
         &self.inner.session
     }
