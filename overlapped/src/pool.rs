@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 /// How many receive buffers a driver has, and how large they are.
 ///
-/// Memory is `buffers` × `buffer_bytes`, taken when the driver is made and touched by the system as it is used.
+/// Memory is `buffers` × `buffer_bytes`, and a cache line for each, taken when the driver is made and touched by the system as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     /// Number of buffers: a power of two from 2 to 32,768.
@@ -42,6 +42,14 @@ impl PoolConfig {
     }
 }
 
+/// From one buffer's first byte to the next one's. Not a power of two: most packets are short, and the beginnings of buffers that lie a power of two apart
+/// share a few sets of the processor's caches, where they drive each other out.
+fn stride(config: PoolConfig) -> usize {
+    config.buffer_bytes as usize + CACHE_LINE
+}
+
+const CACHE_LINE: usize = 64;
+
 pub(crate) struct Pool {
     memory: NonNull<u8>,
     layout: Layout,
@@ -54,7 +62,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(config: PoolConfig) -> Rc<Pool> {
-        let bytes = usize::from(config.buffers) * config.buffer_bytes as usize;
+        let bytes = usize::from(config.buffers) * stride(config);
         let layout = Layout::from_size_align(bytes, 4096).expect("at most 32 GiB, as checked");
         // SAFETY: the size is not zero.
         let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
@@ -94,7 +102,7 @@ impl Pool {
     pub(crate) fn buffer(&self, index: u16) -> NonNull<u8> {
         assert!(index < self.config.buffers, "a buffer of this pool");
         // SAFETY: within the allocation.
-        unsafe { self.memory.add(usize::from(index) * self.config.buffer_bytes as usize) }
+        unsafe { self.memory.add(usize::from(index) * stride(self.config)) }
     }
 
     /// # Safety
