@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroI32;
 
 use crate::address::Address;
 
@@ -145,7 +146,7 @@ impl ErrorKind {
 
 /// An error of this crate.
 ///
-/// One pointer in size, so that results of successful operations stay small.
+/// Two words in size, so that results of successful operations stay small; memory is taken only for what there is to say beyond the kind and the code.
 ///
 /// ```
 /// # use overlapped::*;
@@ -156,27 +157,33 @@ impl ErrorKind {
 /// assert_eq!(error.address(), Some(&address));
 /// assert!(error.to_string().starts_with("could not bind 203.0.113.1:80: "));
 /// ```
-pub struct Error(Box<Inner>);
-
-struct Inner {
+pub struct Error {
     kind: ErrorKind,
     action: Action,
+    code: Option<NonZeroI32>,
+    /// Peers that reset their connections are many, and of those there is nothing more to say.
+    more: Option<Box<Details>>,
+}
+
+#[derive(Default)]
+struct Details {
     address: Option<Address>,
-    code: Option<i32>,
     transferred: u64,
-    detail: Option<String>,
+    text: Option<String>,
 }
 
 impl Error {
     pub(crate) fn new(action: Action, kind: ErrorKind) -> Error {
-        Error(Box::new(Inner { kind, action, address: None, code: None, transferred: 0, detail: None }))
+        Error { kind, action, code: None, more: None }
     }
 
     /// From what the operating system said.
     pub(crate) fn os(action: Action, code: i32) -> Error {
-        let mut error = Error::new(action, crate::sys::kind_of(code));
-        error.0.code = Some(code);
-        error
+        Error { code: NonZeroI32::new(code), ..Error::new(action, crate::sys::kind_of(code)) }
+    }
+
+    fn details(&mut self) -> &mut Details {
+        self.more.get_or_insert_default()
     }
 
     pub(crate) fn io(action: Action, error: &io::Error) -> Error {
@@ -194,17 +201,17 @@ impl Error {
     }
 
     pub(crate) fn at(mut self, address: impl Into<Address>) -> Error {
-        self.0.address = Some(address.into());
+        self.details().address = Some(address.into());
         self
     }
 
-    pub(crate) fn because(mut self, detail: impl Into<String>) -> Error {
-        self.0.detail = Some(detail.into());
+    pub(crate) fn because(mut self, text: impl Into<String>) -> Error {
+        self.details().text = Some(text.into());
         self
     }
 
     pub(crate) fn after(mut self, transferred: u64) -> Error {
-        self.0.transferred = transferred;
+        self.details().transferred = transferred;
         self
     }
 
@@ -215,45 +222,44 @@ impl Error {
 
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
-        self.0.kind
+        self.kind
     }
 
     /// What was being done.
     pub fn action(&self) -> Action {
-        self.0.action
+        self.action
     }
 
     /// The peer or the local address it was being done to, where it is known.
     pub fn address(&self) -> Option<&Address> {
-        self.0.address.as_ref()
+        self.more.as_ref()?.address.as_ref()
     }
 
     /// The operating system's code, where the error came from it.
     pub fn os_code(&self) -> Option<i32> {
-        self.0.code
+        self.code.map(NonZeroI32::get)
     }
 
     /// For a send (or a wait-all receive) that ended early: bytes moved before it did. For a datagram that was truncated: bytes of it that fit.
     pub fn transferred(&self) -> u64 {
-        self.0.transferred
+        self.more.as_ref().map_or(0, |more| more.transferred)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        write!(f, "could not {}", inner.action)?;
-        if let Some(address) = &inner.address {
+        write!(f, "could not {}", self.action)?;
+        if let Some(address) = self.address() {
             write!(f, " {address}")?;
         }
-        write!(f, ": {}", inner.kind.describe())?;
-        if let Some(detail) = &inner.detail {
-            write!(f, ": {detail}")?;
+        write!(f, ": {}", self.kind.describe())?;
+        if let Some(text) = self.more.as_ref().and_then(|more| more.text.as_ref()) {
+            write!(f, ": {text}")?;
         }
-        if inner.transferred > 0 {
-            write!(f, " after {} bytes", inner.transferred)?;
+        if self.transferred() > 0 {
+            write!(f, " after {} bytes", self.transferred())?;
         }
-        if let Some(code) = inner.code {
+        if let Some(code) = self.os_code() {
             write!(f, " (os error {code}: {})", crate::sys::describe(code))?;
         }
         Ok(())
@@ -262,7 +268,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({:?}: {self})", self.0.kind)
+        write!(f, "Error({:?}: {self})", self.kind)
     }
 }
 
@@ -327,6 +333,6 @@ mod tests {
         let error =
             Error::new(Action::Send, ErrorKind::Cancelled).at(std::net::SocketAddr::from(([127, 0, 0, 1], 9))).after(3);
         assert_eq!(error.to_string(), "could not send 127.0.0.1:9: cancelled after 3 bytes");
-        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Error>(), 2 * size_of::<usize>());
     }
 }
