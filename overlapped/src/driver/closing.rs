@@ -8,7 +8,7 @@
 //! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight to `Ending`.
 
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{CloseMode, Direction, OpId, Outcome, Role};
+use crate::op::{CloseMode, Completion, Direction, OpId, Outcome, Role};
 use crate::sys::Happened;
 
 use super::Driver;
@@ -38,6 +38,9 @@ impl Driver {
 
     fn cancel_queue(&mut self, socket: u32, direction: Direction) {
         let queue = *self.sockets[socket].queue(direction);
+        if queue.is_empty() {
+            return;
+        }
         for slot in queue.indices(&self.slots) {
             self.cancel_slot(slot);
         }
@@ -118,7 +121,8 @@ impl Driver {
         asked
     }
 
-    pub(super) fn close_event(&mut self, slot: u32, step: CloseStep, happened: Happened) {
+    /// A step of a close has ended; the last is its completion.
+    pub(super) fn close_event(&mut self, slot: u32, step: CloseStep, happened: Happened) -> Option<Completion> {
         self.slots[slot].stage = Stage::Parked;
         let cancelled = self.slots[slot].cancelled;
         match (step, happened) {
@@ -138,7 +142,7 @@ impl Driver {
                     Verdict::Hastened => Err(error(ErrorKind::Cancelled)),
                     Verdict::Failed(code) => Err(Error::os(Action::Close, code)),
                 };
-                self.end(slot, result);
+                return Some(self.finish(slot, result));
             }
             (_, Happened::Failed(code)) if !cancelled => {
                 self.slots[slot].verdict = Verdict::Failed(code);
@@ -146,5 +150,6 @@ impl Driver {
             }
             _ => self.close_ends(slot),
         }
+        None
     }
 }

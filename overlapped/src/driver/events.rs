@@ -31,10 +31,7 @@ impl Driver {
         match self.slots[slot].what {
             What::Accept { multi } => self.accepted(slot, multi, event),
             What::RecvMulti | What::RecvFromMulti => self.packet(slot, event),
-            What::Close { step, .. } => {
-                self.close_event(slot, step, event.happened);
-                None
-            }
+            What::Close { step, .. } => self.close_event(slot, step, event.happened),
             What::Connect => Some(match event.happened {
                 Happened::Failed(code) => {
                     let error = self.failed_at_address(slot, Action::Connect, code);
