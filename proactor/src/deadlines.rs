@@ -61,6 +61,13 @@ pub(crate) struct Spans {
     pub(crate) heartbeat: Option<Duration>,
 }
 
+impl Timeouts {
+    /// Whether there are none at all, as there are for most servers of which nobody has asked for any.
+    fn are_off(&self) -> bool {
+        *self == Timeouts::default()
+    }
+}
+
 impl From<Spans> for Timeouts {
     fn from(spans: Spans) -> Timeouts {
         Timeouts {
@@ -238,6 +245,9 @@ impl Deadlines {
     /// When the session's entry in the wheel must be renewed, and to which moment: after its entry has run out ([`left`](Deadlines::left)), and when the earliest deadline has come
     /// forward of it.
     pub(crate) fn enter(&mut self, timeouts: &Timeouts, now: Time) -> Option<Time> {
+        if timeouts.are_off() && !self.has_release {
+            return None;
+        }
         let now = tick_at(now);
         let ahead = self.all(timeouts).into_iter().flatten().map(|(at, _)| until(at, now as Tick)).min()?;
         let at = now.saturating_add_signed(i64::from(ahead));
