@@ -292,10 +292,11 @@ impl Default for Assembly {
 }
 
 /// What a codec says of some bytes. For a short packet a call, a result that goes through memory and a jump through a table take as long as the work:
-/// the codec whose packets are the shortest has none of them.
+/// the codecs whose packets are the shortest, or that have no work, have none of them.
 #[inline(always)]
 fn ask(codec: &mut Framing, bytes: &[u8]) -> Result<Decoded, FrameError> {
     match codec {
+        Framing::Raw(codec) => codec.decode(bytes),
         Framing::LengthPrefixed(codec) => codec.decode(bytes),
         other => ask_other(other, bytes),
     }

@@ -10,6 +10,7 @@ pub struct Raw;
 const MOST: usize = 16 * 1024;
 
 impl Codec for Raw {
+    #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         Ok(match bytes.len().min(MOST) {
             0 => Decoded::Need(1),
