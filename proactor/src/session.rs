@@ -274,12 +274,13 @@ impl Core {
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry> {
-        let mut entry = self.entries.get_mut(slot as usize)?.take()?;
+        let place = self.entries.get_mut(slot as usize)?;
+        let entry = place.as_mut()?;
         self.generations[slot as usize] = entry.generation.wrapping_add(1);
-        self.watch.forget(slot);
         entry.outbox.put_away(&mut self.outboxes);
+        self.watch.forget(slot);
         self.free.push(slot);
-        Some(entry)
+        place.take()
     }
 
     pub(crate) fn entry(&mut self, slot: u32) -> Option<&mut Entry> {

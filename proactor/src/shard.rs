@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, Completion, Live, Mailbox, SocketId, Time, Wait};
+use overlapped::{Address, AnyBuf, Completion, Live, Mailbox, SocketId, Time, Wait};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;
@@ -302,17 +302,17 @@ impl<H: Handler> Shard<H> {
     fn completed(&mut self, completion: Completion) {
         let (kind, slot) = token::parts(completion.token);
         match kind {
-            token::RECEIVE => self.received(slot, completion),
-            token::SEND => self.sent(slot, completion),
+            token::RECEIVE => self.received(slot, completion.result),
+            token::SEND => self.sent(slot, completion.result.is_ok(), completion.buf),
             token::CLOSE => self.closed(slot),
             token::SHUTDOWN => self.core.borrow_mut().own_stream_ended(slot, &completion),
             token::CONNECT => self.core.borrow_mut().flight_completed(slot, completion),
             _ => {
-                let own = self.acceptor.as_mut().and_then(|acceptor| {
-                    let mut core = self.core.borrow_mut();
-                    let now = core.watch.now;
-                    acceptor.completed(completion, &mut core.driver, now, &self.shared)
-                });
+                let Some(acceptor) = &mut self.acceptor else { return };
+                let own = {
+                    let core = &mut *self.core.borrow_mut();
+                    acceptor.completed(completion, &mut core.driver, core.watch.now, &self.shared)
+                };
                 if let Some(accepted) = own {
                     self.add_session(accepted);
                 }
@@ -346,14 +346,15 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    fn sent(&mut self, slot: u32, completion: Completion) {
+    /// A session's send has ended, and gives back what it was given.
+    fn sent(&mut self, slot: u32, is_ok: bool, buf: Option<AnyBuf>) {
         let core = &mut *self.core.borrow_mut();
-        let bytes = core.recycle(completion.buf);
+        let bytes = core.recycle(buf);
         let low = core.limits.low();
         if let Some(entry) = core.entry(slot) {
             entry.sending = false;
             entry.outbox.done(bytes);
-            if completion.result.is_err() {
+            if !is_ok {
                 core.begin_close(slot, CloseReason::Reset);
             } else if entry.reason.is_none() {
                 core.bytes_taken(slot);
@@ -381,11 +382,12 @@ impl<H: Handler> Shard<H> {
     }
 
     fn closed(&mut self, slot: u32) {
-        let (id, entry) = {
-            let mut core = self.core.borrow_mut();
-            let Some(id) = core.id(slot) else { return };
-            (id, core.remove(slot).expect("it has a name"))
-        };
+        let mut core = self.core.borrow_mut();
+        let Some(id) = core.id(slot) else { return };
+        // Its place is free when this is dropped: neither its socket nor its state is there any more then.
+        let removed = core.remove(slot);
+        drop(core);
+        let entry = removed.as_ref().expect("it has a name");
         self.count_out();
         let reason = entry.reason.expect("a session is closed for a reason");
         if let Some(state) = self.states[slot as usize].take() {
@@ -398,7 +400,5 @@ impl<H: Handler> Shard<H> {
             self.tasks.session_ended(link);
         }
         self.shared.stats().count_closed(reason);
-        // With this its place is free: neither its socket nor its state is there any more.
-        drop(entry);
     }
 }

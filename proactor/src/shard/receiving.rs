@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use overlapped::{Completion, ErrorKind, Outcome};
+use overlapped::{Error, ErrorKind, Outcome};
 
 use super::{Shard, contained};
 use crate::close::CloseReason;
@@ -24,12 +24,12 @@ enum Stop {
 }
 
 impl<H: Handler> Shard<H> {
-    /// A completion of a session's receive.
-    pub(super) fn received(&mut self, slot: u32, completion: Completion) {
+    /// What a session's receive brought.
+    pub(super) fn received(&mut self, slot: u32, result: Result<Outcome, Error>) {
         let mut core = self.core.borrow_mut();
         let (limits, grown) = (core.limits, core.has_grown());
         let Some(entry) = core.entry(slot) else { return };
-        match completion.result {
+        match result {
             Ok(Outcome::Packet(packet)) => {
                 if entry.reason.is_some() {
                     return;
