@@ -625,7 +625,7 @@ impl Driver {
     }
 
     fn expire(&mut self) {
-        if self.timers.earliest().is_none() {
+        if self.timers.is_empty() {
             return;
         }
         let now = self.now();

@@ -195,9 +195,7 @@ impl Error {
 
     /// As this, of what else was, or is, to be done.
     pub(crate) fn of(&self, action: Action) -> Error {
-        let mut error = Error::new(action, self.0.kind);
-        error.0.code = self.0.code;
-        error
+        Error { code: self.code, ..Error::new(action, self.kind) }
     }
 
     pub(crate) fn at(mut self, address: impl Into<Address>) -> Error {

@@ -119,6 +119,11 @@ pub struct Mailbox<M> {
 }
 
 impl<M> Mailbox<M> {
+    /// Whether there is nothing to be taken out now.
+    pub fn is_empty(&self) -> bool {
+        self.taken.is_empty() && !self.shared.has_mail.load(Ordering::Acquire)
+    }
+
     /// Takes out everything that has come, in the order of arrival per sender. What the iterator is not asked for stays for the next time, and does not wake
     /// the driver again.
     pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {

@@ -64,7 +64,8 @@ pub(crate) struct Spans {
 impl Timeouts {
     /// Whether there are none at all, as there are for most servers of which nobody has asked for any.
     fn are_off(&self) -> bool {
-        *self == Timeouts::default()
+        let Timeouts { idle, read, write, handshake, lifetime, heartbeat } = self;
+        [idle, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
     }
 }
 

@@ -230,15 +230,20 @@ impl Core {
     /// Looks at the news of the groups that have some. Says whether there was any.
     pub(crate) fn look(&mut self) -> bool {
         let Some(server) = self.delivery.server.as_ref() else { return false };
-        let mut news = std::mem::take(&mut self.delivery.news);
-        server.posts[usize::from(self.shard)].bell.take(&mut news);
-        let any = !news.is_empty();
-        for index in news.drain(..) {
-            self.look_at_room(index);
+        let bell = &server.posts[usize::from(self.shard)].bell;
+        let mut any = false;
+        // Without members there is nothing to be in time for, and a bell that has just been rung is heard in the next turn.
+        if !self.delivery.rooms.is_empty() || bell.is_rung() || !self.delivery.news.is_empty() {
+            let mut news = std::mem::take(&mut self.delivery.news);
+            bell.take(&mut news);
+            any = !news.is_empty();
+            for index in news.drain(..) {
+                self.look_at_room(index);
+            }
+            // What was issued meanwhile is for the next turn.
+            news.append(&mut self.delivery.unseen);
+            self.delivery.news = news;
         }
-        // What was issued meanwhile is for the next turn.
-        news.append(&mut self.delivery.unseen);
-        self.delivery.news = news;
         self.delivery.grown = 0;
         self.delivery.allowed = self.delivery.allowance(self.limits.outbox, self.watch.now);
         any
@@ -350,6 +355,9 @@ impl Core {
 
     /// Lets go of what all members have taken.
     pub(crate) fn trim_rooms(&mut self) {
+        if self.delivery.to_trim.is_empty() {
+            return;
+        }
         let mut to_trim = std::mem::take(&mut self.delivery.to_trim);
         to_trim.sort_unstable();
         to_trim.dedup();

@@ -312,6 +312,11 @@ impl Bell {
         self.since.load(Ordering::Relaxed)
     }
 
+    /// Whether there are news that have not been taken, as far as this thread has heard.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.since() != u64::MAX
+    }
+
     /// Takes the rooms that have news, and needs no waking for more: the shard does not wait.
     pub(crate) fn take(&self, rooms: &mut Vec<u32>) {
         let mut rung = self.lock();

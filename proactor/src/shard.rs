@@ -107,13 +107,7 @@ impl<H: Handler> Shard<H> {
         let mut busy = self.look_at_phase();
         busy |= self.read_mail();
         self.tasks.take_mail();
-        let mut to_pump = std::mem::take(&mut self.to_pump);
-        std::mem::swap(&mut to_pump, &mut self.core.borrow_mut().to_pump);
-        busy |= !to_pump.is_empty();
-        for slot in to_pump.drain(..) {
-            self.pump(slot);
-        }
-        self.to_pump = to_pump;
+        busy |= self.pump_all();
         loop {
             let completion = self.core.borrow_mut().driver.next();
             let Some(completion) = completion else { break };
@@ -145,6 +139,20 @@ impl<H: Handler> Shard<H> {
         self.core.borrow().driver.live()
     }
 
+    /// Hands over what was kept for sessions that may be handed packets again. Says whether there were any.
+    fn pump_all(&mut self) -> bool {
+        if self.core.borrow().to_pump.is_empty() {
+            return false;
+        }
+        let mut to_pump = std::mem::take(&mut self.to_pump);
+        std::mem::swap(&mut to_pump, &mut self.core.borrow_mut().to_pump);
+        for slot in to_pump.drain(..) {
+            self.pump(slot);
+        }
+        self.to_pump = to_pump;
+        true
+    }
+
     /// Sends what is queued, and what has been broadcast. Says whether anything was.
     fn deliver(&mut self) -> bool {
         let mut busy = false;
@@ -159,14 +167,16 @@ impl<H: Handler> Shard<H> {
         }
         let mut core = self.core.borrow_mut();
         busy |= core.look();
-        let mut dirty = std::mem::take(&mut core.dirty);
-        for slot in dirty.drain(..) {
-            core.send_queued(slot);
-            core.end_own_stream(slot);
+        if !core.dirty.is_empty() {
+            let mut dirty = std::mem::take(&mut core.dirty);
+            for slot in dirty.drain(..) {
+                core.send_queued(slot);
+                core.end_own_stream(slot);
+            }
+            // Its memory serves the next turn.
+            dirty.append(&mut core.dirty);
+            core.dirty = dirty;
         }
-        // Its memory serves the next turn.
-        dirty.append(&mut core.dirty);
-        core.dirty = dirty;
         core.trim_rooms();
         busy || core.has_unseen()
     }
@@ -215,6 +225,9 @@ impl<H: Handler> Shard<H> {
 
     /// Says whether there was any.
     fn read_mail(&mut self) -> bool {
+        if self.mailbox.is_empty() {
+            return false;
+        }
         let mail: Vec<Mail> = self.mailbox.take().collect();
         let any = !mail.is_empty();
         for mail in mail {

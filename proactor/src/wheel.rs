@@ -99,6 +99,10 @@ impl Wheel {
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<u32> {
         // The last tick that has begun, so that nothing is early.
         let now = now.as_nanos() >> TICK_BITS;
+        if self.len == 0 {
+            self.elapsed = self.elapsed.max(now);
+            return None;
+        }
         loop {
             let Some((level, slot, begins)) = self.first().filter(|(_, _, begins)| *begins <= now) else {
                 // No occupied slot begins between the two, so every entry stands where it should.
@@ -124,6 +128,9 @@ impl Wheel {
 
     /// The first occupied slot, and the tick at which it begins. A finer level comes before a coarser one as a whole.
     fn first(&self) -> Option<(usize, usize, u64)> {
+        if self.len == 0 {
+            return None;
+        }
         let level = self.occupied.iter().position(|occupied| *occupied != 0)?;
         let slot = self.occupied[level].trailing_zeros() as usize;
         let shift = level as u32 * LEVEL_BITS;

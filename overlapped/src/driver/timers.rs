@@ -18,6 +18,10 @@ impl Timers {
         self.set.remove(&(at, slot));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
     pub(super) fn earliest(&self) -> Option<Time> {
         self.set.first().map(|(at, _)| *at)
     }

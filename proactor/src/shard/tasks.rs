@@ -35,6 +35,9 @@ impl<H: Handler> Shard<H> {
         self.wake_tasks();
         let mut any = false;
         for _ in 0..MOST_POLLS {
+            if !self.tasks.has_woken() {
+                break;
+            }
             // What tasks have broadcast is to reach the members before there is more of it.
             {
                 let mut core = self.core.borrow_mut();
@@ -68,7 +71,13 @@ impl<H: Handler> Shard<H> {
             wake(waker);
         }
         // A waker may be one of the user's, which may do as it likes; so nothing is borrowed.
-        let to_wake = std::mem::take(&mut self.core.borrow_mut().to_wake);
+        let to_wake = {
+            let to_wake = &mut self.core.borrow_mut().to_wake;
+            if to_wake.is_empty() {
+                return;
+            }
+            std::mem::take(to_wake)
+        };
         for waker in to_wake {
             wake(waker);
         }

@@ -237,7 +237,10 @@ impl Executor {
 
     /// Takes in what other threads have woken.
     pub(crate) fn take_mail(&self) {
-        self.local.queue.borrow_mut().extend(self.mail.borrow_mut().take());
+        let mut mail = self.mail.borrow_mut();
+        if !mail.is_empty() {
+            self.local.queue.borrow_mut().extend(mail.take());
+        }
     }
 
     /// Whether there is a task to be polled.
