@@ -83,10 +83,12 @@ impl<H: Handler> Shard<H> {
     pub(crate) fn turn(&mut self) -> Result<bool, ServerError> {
         let wait = {
             let core = self.core.borrow();
+            let has_to_call = !core.to_pump.is_empty() || core.tasks.has_woken();
             match self.deadline() {
-                _ if core.connector.has_ended() || !core.may_wait() || core.has_tasks_to_run() => Wait::Poll,
-                _ if !core.to_pump.is_empty() && core.is_held_back() => Wait::For(HELD_BACK),
-                _ if !core.to_pump.is_empty() => Wait::Poll,
+                _ if core.connector.has_ended() || !core.may_wait() || !core.to_wake.is_empty() => Wait::Poll,
+                // Neither a handler nor a task is called until the other has caught up.
+                _ if has_to_call && core.is_held_back() => Wait::For(HELD_BACK),
+                _ if has_to_call => Wait::Poll,
                 Some(deadline) => Wait::Until(deadline),
                 None => Wait::Forever,
             }

@@ -190,3 +190,6 @@ impl<H: Handler> fmt::Debug for Simulation<H> {
         f.debug_struct("Simulation").field("addresses", &self.addresses).field("shards", &self.shards()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,6 @@ use crate::task::executor::{Polled, wake};
 const MOST_POLLS: usize = 1024;
 
 impl Core {
-    /// Whether there is something for tasks to do.
-    pub(crate) fn has_tasks_to_run(&self) -> bool {
-        !self.to_wake.is_empty() || self.tasks.has_woken()
-    }
-
     /// When the first timer of a task is over.
     pub(crate) fn task_deadline(&self) -> Option<Time> {
         self.tasks.timers.borrow().earliest()
