@@ -106,13 +106,17 @@ impl Acceptor {
         if index == 0 {
             return Some(accepted);
         }
-        if let Err(MailError::Full(mail) | MailError::Closed(mail)) = post.mail.send(Mail::Accepted(accepted)) {
-            post.load.fetch_sub(1, Ordering::Relaxed);
-            if let Mail::Accepted(Accepted { stream, peer, .. }) = mail {
-                stream.reset_on_drop();
-                shared.stats().count_refused(Refusal::ShardFull);
-                tracing::warn!("{peer} is refused: its shard's mailbox is full");
-            }
+        let (mail, refusal) = match post.mail.send(Mail::Accepted(accepted)) {
+            Ok(()) => return None,
+            Err(MailError::Full(mail)) => (mail, Refusal::ShardFull),
+            // It has ended, for the server is ending.
+            Err(MailError::Closed(mail)) => (mail, Refusal::Ending),
+        };
+        post.load.fetch_sub(1, Ordering::Relaxed);
+        if let Mail::Accepted(Accepted { stream, peer, .. }) = mail {
+            stream.reset_on_drop();
+            shared.stats().count_refused(refusal);
+            tracing::warn!("{peer} is refused: {refusal}");
         }
         None
     }

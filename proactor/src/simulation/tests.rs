@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use overlapped::{Driver, DriverConfig, Network, Op, Wait};
 
 use crate::group::Group;
+use crate::limits::Refusal;
 use crate::server::Server;
 use crate::task::{AsyncSession, Tasks};
 
@@ -75,4 +77,40 @@ fn a_shard_that_is_held_back_because_another_is_late_sleeps() {
         }
     }
     assert!(held >= 50, "it was held back: {held} of {turns} turns");
+}
+
+#[test]
+fn who_comes_when_a_shard_has_been_drained_is_refused_because_the_server_ends() {
+    let network = Network::new(1);
+    let logic = Tasks::new(|session: AsyncSession| async move {
+        session.closed().await;
+    });
+    let mut server = Server::builder().bind("10.0.0.1:80").shards(2).simulate(&network, logic).unwrap();
+    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let address = server.local_addrs()[0].clone();
+    let clients = [(); 2].map(|()| driver.socket(&address).unwrap());
+    driver.submit(Op::connect(clients[0], &address), 0).unwrap();
+    let handle = server.handle();
+    let done = server.run(|_| {
+        driver.turn(Wait::Poll).unwrap();
+        while driver.next().is_some() {}
+        handle.sessions() == 1
+    });
+    assert!(done.unwrap());
+    // The first shard has a session, so the next is for the second shard; which has ended before the first has heard of either.
+    driver.submit(Op::connect(clients[1], &address), 1).unwrap();
+    driver.turn(Wait::For(Duration::from_secs(1))).unwrap();
+    assert_eq!(driver.next().map(|completion| completion.token), Some(1));
+    network.advance_to(network.now() + Duration::from_secs(1));
+    handle.drain(Duration::from_secs(60));
+    let mut second = server.shards.pop().unwrap();
+    while !second.has_ended() {
+        second.turn_within(Wait::Poll).unwrap();
+    }
+    drop(second);
+    for _ in 0..3 {
+        server.turn().unwrap();
+    }
+    let stats = handle.stats();
+    assert_eq!((stats.refused(Refusal::Ending), stats.refused_in_all()), (1, 1), "{stats:?}");
 }
