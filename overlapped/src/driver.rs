@@ -20,6 +20,8 @@ mod failing;
 mod handing_over;
 mod slots;
 mod sockets;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::collections::VecDeque;
@@ -130,7 +132,7 @@ pub struct Driver {
     listed: VecDeque<u32>,
     /// What ended without the backend.
     ready: VecDeque<(u32, Result<Outcome, Error>)>,
-    /// Multishot receives that wait for a pooled buffer, first come first served.
+    /// Multishot receives that wait for a pooled buffer, first come first served; some of them may have been cancelled.
     starved: VecDeque<OpId>,
     /// Completions of what was no longer there.
     stale: u64,
@@ -528,10 +530,6 @@ impl Driver {
     }
 
     fn end_cancelled(&mut self, slot: u32) {
-        if matches!(self.slots[slot].what, What::RecvMulti | What::RecvFromMulti) {
-            let id = self.slots.id(slot);
-            self.starved.retain(|starved| *starved != id);
-        }
         let result = self.cut_short(slot, Error::new(self.slots[slot].what.action(), ErrorKind::Cancelled));
         self.end(slot, result);
     }
@@ -638,6 +636,17 @@ impl Driver {
                 _ => self.begin(slot),
             }
         }
+    }
+
+    /// A multishot receive waits for a pooled buffer.
+    fn starve(&mut self, slot: u32) {
+        self.slots[slot].stage = Stage::Parked;
+        // As many as wait, and no more than as many again that were cancelled: looking for these costs no more than they themselves did.
+        if self.starved.len() >= 2 * self.slots.live() {
+            let slots = &self.slots;
+            self.starved.retain(|id| slots.find(*id).is_some_and(|slot| slots[slot].stage == Stage::Parked));
+        }
+        self.starved.push_back(self.slots.id(slot));
     }
 
     fn feed_starved(&mut self) {

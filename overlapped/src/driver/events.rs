@@ -242,8 +242,7 @@ impl Driver {
                     let error = Error::new(Action::Receive, ErrorKind::Cancelled);
                     return Some(self.finish(slot, Err(error)));
                 }
-                self.slots[slot].stage = Stage::Parked;
-                self.starved.push_back(self.slots.id(slot));
+                self.starve(slot);
                 None
             }
             Happened::Moved(_) if self.was_reset(slot).is_some() => {

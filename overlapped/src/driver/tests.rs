@@ -1,0 +1,71 @@
+//! What a driver keeps of what has ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::*;
+
+/// Turns for a second; what came.
+fn run(driver: &mut Driver) -> Vec<Completion> {
+    let mut all = Vec::new();
+    let end = driver.now() + Duration::from_secs(1);
+    while driver.now() < end {
+        driver.turn(Wait::Until(end)).unwrap();
+        all.extend(std::iter::from_fn(|| driver.next()));
+    }
+    all
+}
+
+#[test]
+fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
+    const STREAMS: usize = 20;
+    const HELD: usize = 2;
+    let network = Network::new(1);
+    let pool = PoolConfig { buffers: HELD as u16, buffer_bytes: 64 };
+    let mut driver = Driver::new(DriverConfig { network: Some(network), pool, ..DriverConfig::default() }).unwrap();
+    let listener = driver.listen("10.0.0.1:80", &ListenOptions::default()).unwrap();
+    let address = driver.local_addr(listener).unwrap();
+    driver.submit(Op::accept_multi(listener), 0).unwrap();
+    for _ in 0..STREAMS {
+        let client = driver.socket(&address).unwrap();
+        driver.submit(Op::connect(client, &address), 0).unwrap();
+        driver.submit(Op::send(client, b"hello"), 0).unwrap();
+    }
+    let mut streams = Vec::new();
+    for completion in run(&mut driver) {
+        if let Outcome::Accepted(stream, _) = completion.result.unwrap() {
+            streams.push(driver.adopt(stream).unwrap());
+        }
+    }
+    assert_eq!(streams.len(), STREAMS);
+
+    // All buffers are taken; the others wait, are cancelled, and begin anew.
+    let waiting = streams.split_off(HELD);
+    for stream in streams {
+        driver.submit(Op::recv_multi(stream), 0).unwrap();
+    }
+    let held = run(&mut driver);
+    assert!(held.len() == HELD && held.iter().all(|held| matches!(held.result, Ok(Outcome::Packet(_)))), "{held:?}");
+    for _ in 0..50 {
+        let ids: Vec<OpId> = waiting.iter().map(|stream| driver.submit(Op::recv_multi(*stream), 1).unwrap()).collect();
+        assert!(run(&mut driver).is_empty());
+        assert!(ids.into_iter().all(|id| driver.cancel(id)));
+        let ends = run(&mut driver);
+        assert_eq!(ends.len(), STREAMS - HELD);
+        assert!(ends.iter().all(|end| matches!(&end.result, Err(error) if error.kind() == ErrorKind::Cancelled)));
+        assert!(driver.starved.len() <= 4 * STREAMS, "{}", driver.starved.len());
+    }
+    // Those that wait now are served, one after the other.
+    for (index, stream) in waiting.iter().enumerate() {
+        driver.submit(Op::recv_multi(*stream), index as u64).unwrap();
+    }
+    assert!(run(&mut driver).is_empty());
+    drop(held);
+    let mut served = BTreeSet::new();
+    for _ in 0..STREAMS {
+        let came = run(&mut driver);
+        let packets = came.iter().filter(|completion| matches!(completion.result, Ok(Outcome::Packet(_))));
+        served.extend(packets.map(|completion| completion.token));
+    }
+    assert_eq!(served.len(), STREAMS - HELD);
+}
