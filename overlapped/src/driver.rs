@@ -32,7 +32,7 @@ use std::time::Duration;
 use crate::address::{self, Address, AddressError};
 use crate::buf::AnyBuf;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
+use crate::op::{Completion, Direction, Op, OpId, Outcome, Role, ShutdownHow, SocketId, Start};
 use crate::pool::{Pool, PoolConfig};
 use crate::report::{Backend, Report};
 use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
@@ -463,6 +463,21 @@ impl Driver {
             let action = entry.what.action();
             return self.end(slot, Err(Error::new(action, ErrorKind::BrokenStream)));
         }
+        let (index, socket) = (entry.socket, &mut self.sockets[entry.socket]);
+        match entry.what {
+            What::Recv { .. } | What::RecvMulti if socket.deaf => {
+                return self.end_cancelled(slot);
+            }
+            What::Shutdown { how } if how != ShutdownHow::Send && socket.role == Role::Stream => {
+                socket.deaf = true;
+                self.cancel_queue(index, Direction::Receive);
+                if how == ShutdownHow::Receive {
+                    return self.end(slot, Ok(Outcome::ShutDown));
+                }
+            }
+            _ => {}
+        }
+        let entry = &mut self.slots[slot];
         entry.stage = Stage::Submitting;
         self.list(slot);
     }
@@ -540,6 +555,12 @@ impl Driver {
         match entry.what {
             // What was taken out of the stream is delivered; the error will come again.
             What::Recv { .. } if progress > 0 => Ok(self.received(slot)),
+            // It was not the program that cancelled it, but that nothing more is to be received.
+            What::Recv { .. } | What::RecvMulti
+                if error.kind() == ErrorKind::Cancelled && self.sockets[entry.socket].deaf =>
+            {
+                Ok(Outcome::Received(0))
+            }
             What::Send { .. } if progress > 0 => {
                 self.sockets[entry.socket].broken = true;
                 Err(error.after(progress))

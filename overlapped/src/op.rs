@@ -75,7 +75,8 @@ impl fmt::Debug for Flags {
 /// Which directions of a stream to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownHow {
-    /// No more receives.
+    /// No more receives: those that wait, and those that are started later, end as at the end of the stream. What comes is left unread, and thrown away by a graceful close. The peer is not
+    /// told.
     Receive,
     /// No more sends: the peer sees the end of the stream after everything sent before.
     Send,

@@ -36,7 +36,7 @@ impl Driver {
         self.slots.id(slot)
     }
 
-    fn cancel_queue(&mut self, socket: u32, direction: Direction) {
+    pub(super) fn cancel_queue(&mut self, socket: u32, direction: Direction) {
         let queue = *self.sockets[socket].queue(direction);
         if queue.is_empty() {
             return;

@@ -239,8 +239,8 @@ impl Driver {
             }
             Happened::Starved => {
                 if cancelled {
-                    let error = Error::new(Action::Receive, ErrorKind::Cancelled);
-                    return Some(self.finish(slot, Err(error)));
+                    let result = self.cut_short(slot, Error::new(Action::Receive, ErrorKind::Cancelled));
+                    return Some(self.finish(slot, result));
                 }
                 self.starve(slot);
                 None

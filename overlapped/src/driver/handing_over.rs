@@ -67,6 +67,10 @@ impl Driver {
                 let address = address.expect("it has one");
                 Request::SendTo { handle, buf: buf.expect("a send owns a buffer"), address }
             }
+            // The other direction is the driver's.
+            What::Shutdown { .. } if socket.role == Role::Stream => {
+                Request::Shutdown { handle, how: ShutdownHow::Send }
+            }
             What::Shutdown { how } => Request::Shutdown { handle, how: *how },
             What::Close { step: CloseStep::ShuttingDown, .. } => Request::Shutdown { handle, how: ShutdownHow::Send },
             What::Close { .. } => Request::Discard { handle },

@@ -84,6 +84,9 @@ pub(super) struct Socket {
     pub(super) ended: bool,
     /// It has been shut down for sending, here.
     pub(super) shut: bool,
+    /// It has been shut down for receiving. That is the driver's business alone: were the system told, it would say of a stream that goes on that it has ended, and a graceful
+    /// close could not wait for its end.
+    pub(super) deaf: bool,
     /// The connection is dead, so there is nothing to flush or to wait for.
     pub(super) dead: bool,
     /// The peer has reset the connection, said this code.
@@ -103,6 +106,7 @@ impl Socket {
     /// It has a connection now. What operations found that came before says nothing of it.
     pub(super) fn connected(&mut self) {
         self.ended = false;
+        self.deaf = false;
         self.dead = false;
         self.reset = None;
     }
@@ -164,6 +168,7 @@ impl Sockets {
             role,
             ended: false,
             shut: false,
+            deaf: false,
             dead: false,
             reset: None,
             broken: false,

@@ -393,7 +393,8 @@ impl Core {
                 Some(direction) => {
                     let entry = &mut tables.entries[socket as usize];
                     *entry.count(direction) -= 1;
-                    entry.failed |= entry.role == Role::Stream && raw.result.as_ref().is_err_and(leaves_a_mark);
+                    let marked = raw.result.as_ref().map_or_else(leaves_a_mark, |end| matches!(end, Outcome::ShutDown));
+                    entry.failed |= entry.role == Role::Stream && marked;
                 }
                 None => {
                     // If the driver never had it, this closes it.

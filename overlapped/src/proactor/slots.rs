@@ -56,7 +56,7 @@ pub(super) struct Entry {
     pub(super) place: Place,
     pub(super) role: Role,
     pub(super) closing: bool,
-    /// An operation on a stream has failed. What that means for those after it the driver knows, so none is done without it.
+    /// An operation on a stream has failed, or it was shut down. What that means for those after it the driver knows, so none is done without it.
     pub(super) failed: bool,
     /// Operations in flight, each way.
     pub(super) receives: u32,

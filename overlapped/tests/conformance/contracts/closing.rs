@@ -14,6 +14,7 @@ rules! {
     graceful_close_delivers_everything_after_a_receive_that_was_refused,
     graceful_close_delivers_everything_after_a_receive_that_came_before_the_connection,
     graceful_close_delivers_everything_after_a_send_that_came_too_late,
+    graceful_close_delivers_everything_after_receiving_was_shut_down,
     graceful_close_gives_up_after_its_linger_also_while_flushing,
     a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled,
     abort_resets_the_connection,
@@ -93,6 +94,36 @@ pub(super) fn graceful_close_delivers_everything_after_a_send_that_came_too_late
     assert!(bench.read_all(reader) == bytes);
     bench.written(writer);
     bench.finish();
+}
+
+/// That nothing more is to be received is no end of the peer's stream, which goes on.
+fn graceful_close_delivers_everything_after_receiving_was_shut_down(on: &On) {
+    for receives in [false, true] {
+        let mut bench = on.bench();
+        let (socket, peer) = bench.pair();
+        let bytes = pattern(on.many(2_800_000));
+        let pending = bench.submit(Op::recv(socket, vec![0u8; 10]));
+        bench.settle();
+        let shutdown = bench.submit(Op::shutdown(socket, ShutdownHow::Receive));
+        assert!(matches!(bench.outcome_of(shutdown), Ok(Outcome::ShutDown)));
+        if receives {
+            assert!(matches!(bench.outcome_of(pending), Ok(Outcome::Received(0))));
+            let receive = bench.submit(Op::recv_multi(socket));
+            assert!(matches!(bench.outcome_of(receive), Ok(Outcome::Received(0))));
+        }
+        let send = bench.submit(Op::send(socket, bytes.clone()));
+        let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+        bench.settle();
+        // The peer says a lot before it listens.
+        let writer = bench.writer_to_end(&peer, vec![2; 100_000]);
+        bench.settle();
+        let reader = bench.reader(&peer);
+        assert!(matches!(bench.outcome_of(send), Ok(Outcome::Sent(_))));
+        assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
+        assert!(bench.read_all(reader) == bytes);
+        bench.written(writer);
+        bench.finish();
+    }
 }
 
 /// A receive does not wait for a connect that was started before it, and fails; the connection is none the worse for it.
