@@ -97,7 +97,7 @@ impl Session {
     /// What can be said at once: `Limit`, if there are as many outbound sessions as there [may be](Builder::max_outbound); `Ending`, if this session or the
     /// server is ending. The handler is not told of these.
     pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
-        self.core.borrow_mut().connect_for(self.id, target.into(), token)
+        self.core.borrow_mut().connect_for(self.id, target.into(), token, None)
     }
 }
 

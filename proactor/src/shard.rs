@@ -17,7 +17,7 @@ use crate::error::{SendError, ServerError};
 use crate::handle::{Accepted, DRAINING, Handle, Mail, RUNNING, STOPPING, Shared};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
-use crate::session::{Core, Session, token};
+use crate::session::{Core, Session, SessionId, token};
 use crate::task::executor::Executor;
 
 mod connecting;
@@ -256,7 +256,7 @@ impl<H: Handler> Shard<H> {
                         core.begin_close(id.slot, CloseReason::ByHandler);
                     }
                 }
-                Mail::Connect(wanted) => self.core.borrow_mut().begin_attempt(None, *wanted),
+                Mail::Connect(wanted) => self.core.borrow_mut().begin_attempt(None, *wanted, None),
                 Mail::Found(attempt, found) => self.core.borrow_mut().found(attempt, found),
             }
         }
@@ -283,7 +283,7 @@ impl<H: Handler> Shard<H> {
         self.begin_session(socket, peer, permit, Origin::Accepted);
     }
 
-    fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) {
+    fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) -> SessionId {
         let (codec, made) = match contained(|| self.core.borrow().codec.clone()) {
             Ok(codec) => (codec, Ok(())),
             Err(panic) => (Framing::default(), Err(panic)),
@@ -293,6 +293,7 @@ impl<H: Handler> Shard<H> {
             self.states.resize_with(slot as usize + 1, || None);
         }
         let session = self.session(slot, peer);
+        let id = session.id;
         let handler = &mut self.handler;
         match made.and_then(|()| contained(|| handler.connected(&session))) {
             Ok(state) => {
@@ -301,6 +302,7 @@ impl<H: Handler> Shard<H> {
             }
             Err(_) => self.core.borrow_mut().begin_close(slot, CloseReason::Panic),
         }
+        id
     }
 
     fn count_out(&self) {

@@ -42,6 +42,7 @@ use crate::close::CloseReason;
 use crate::handler::{Flow, Handler};
 use crate::session::{Session, SessionId};
 
+pub(crate) mod connect;
 mod error;
 pub(crate) mod executor;
 pub(crate) mod link;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::mem::take;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::handle::{Mail, Shared};
 use crate::limits::Permit;
 use crate::session::{Core, SessionId, token};
 use crate::settings::Settings;
+use crate::task::connect::Connecting;
 
 /// Where an attempt is to be found: the generation tells it from a later one in the same place.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,14 +32,16 @@ pub(crate) struct AttemptId {
 
 /// What became of an attempt, for the shard to tell the handler.
 pub(crate) enum Ended {
-    Connected { socket: SocketId, peer: Address, permit: Permit, origin: Origin },
-    Failed { opener: Option<SessionId>, token: u64, error: ConnectError },
+    Connected { socket: SocketId, peer: Address, permit: Permit, origin: Origin, task: Option<Rc<Connecting>> },
+    Failed { opener: Option<SessionId>, token: u64, error: ConnectError, task: Option<Rc<Connecting>> },
 }
 
 struct Attempt {
     target: Target,
     token: u64,
     opener: Option<SessionId>,
+    /// A task that waits for it.
+    task: Option<Rc<Connecting>>,
     permit: Permit,
     deadline: Time,
     /// Under which moment it stands among the due ones.
@@ -155,7 +159,13 @@ impl Connector {
 
 impl Core {
     /// Begins an attempt, for a session of this shard.
-    pub(super) fn connect_for(&mut self, opener: SessionId, target: Target, token: u64) -> Result<(), ConnectError> {
+    pub(crate) fn connect_for(
+        &mut self,
+        opener: SessionId,
+        target: Target,
+        token: u64,
+        task: Option<Rc<Connecting>>,
+    ) -> Result<(), ConnectError> {
         if self.open(opener).is_none() || self.connector.closed {
             return Err(ConnectError::new(target, ConnectFailure::Ending));
         }
@@ -167,12 +177,12 @@ impl Core {
         if let Some(entry) = self.entry(opener.slot) {
             entry.attempts += 1;
         }
-        self.begin_attempt(Some(opener), Wanted { target, token, permit });
+        self.begin_attempt(Some(opener), Wanted { target, token, permit }, task);
         Ok(())
     }
 
     /// Begins an attempt that has its place, and is counted in the shard's load.
-    pub(crate) fn begin_attempt(&mut self, opener: Option<SessionId>, wanted: Wanted) {
+    pub(crate) fn begin_attempt(&mut self, opener: Option<SessionId>, wanted: Wanted, task: Option<Rc<Connecting>>) {
         let Wanted { target, token, permit } = wanted;
         let now = self.driver.now();
         let deadline = now + self.connector.timeout;
@@ -185,6 +195,7 @@ impl Core {
             target,
             token,
             opener,
+            task,
             permit,
             deadline,
             due: deadline,
@@ -353,20 +364,21 @@ impl Core {
         let Some(attempt) = self.end_attempt(slot) else { return };
         let origin = Origin::Connected { token: attempt.token, opener: attempt.opener };
         let peer = self.driver.peer_addr(socket).unwrap_or(address);
-        self.connector.ended.push_back(Ended::Connected { socket, peer, permit: attempt.permit, origin });
+        let Attempt { permit, task, .. } = attempt;
+        self.connector.ended.push_back(Ended::Connected { socket, peer, permit, origin, task });
     }
 
     fn fail(&mut self, slot: u32, failure: ConnectFailure, detail: Option<String>) {
         let Some(mut attempt) = self.end_attempt(slot) else { return };
         let error = ConnectError { target: attempt.target, failure, detail, tried: take(&mut attempt.tried) };
         tracing::debug!("{error}");
-        let (opener, token) = (attempt.opener, attempt.token);
+        let (opener, token, task) = (attempt.opener, attempt.token, attempt.task);
         // Its place is free before the handler is told.
         drop(attempt.permit);
         if let Some(server) = &self.delivery.server {
             server.posts[usize::from(self.shard)].load.fetch_sub(1, Ordering::Relaxed);
         }
-        self.connector.ended.push_back(Ended::Failed { opener, token, error });
+        self.connector.ended.push_back(Ended::Failed { opener, token, error, task });
     }
 
     /// Takes an attempt out of the table. The flights that it still has are nobody's.

@@ -48,6 +48,11 @@ impl ConnectError {
         ConnectError { target, failure, detail: None, tried: Vec::new() }
     }
 
+    /// It was made, and closed before anybody had it.
+    pub(crate) fn closed(target: Target) -> ConnectError {
+        ConnectError::new(target, ConnectFailure::Cancelled).because("it was closed at once")
+    }
+
     pub(crate) fn because(mut self, detail: impl Into<String>) -> ConnectError {
         self.detail = Some(detail.into());
         self
