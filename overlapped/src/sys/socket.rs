@@ -30,6 +30,9 @@ pub(crate) struct SystemSocket {
     /// It is known to be of IP. If not, it may be all the same.
     #[cfg(unix)]
     ip: bool,
+    /// The system has made it for us, and nobody has had a chance to make a second descriptor of it.
+    #[cfg(unix)]
+    sole: bool,
     /// What a listener's connections begin with, where the system does not hand it down.
     #[cfg(windows)]
     inherits: StreamOptions,
@@ -157,6 +160,8 @@ impl SystemSocket {
             _bound: None,
             #[cfg(unix)]
             ip: false,
+            #[cfg(unix)]
+            sole: false,
             #[cfg(windows)]
             inherits: StreamOptions::default(),
         }

@@ -212,8 +212,12 @@ impl Poll {
             }
             Request::Close { handle } => {
                 debug_assert!(self.sockets[socket as usize].is_idle());
-                // It is watched, so this does not fail; and if it did, closing would be all that is left to do.
-                let _ = self.registry.remove(handle.raw_fd());
+                // A socket leaves the system's list with its last descriptor, which spares a call for each connection. (A process that is just being forked
+                // has another until it runs its own program. What is told of the socket until then makes whoever has its number by now try once in vain.)
+                if !handle.system().is_sole() {
+                    // It is watched, so this does not fail; and if it did, closing would be all that is left to do.
+                    let _ = self.registry.remove(handle.raw_fd());
+                }
                 drop(handle);
                 self.end(id, Happened::Moved(0));
             }

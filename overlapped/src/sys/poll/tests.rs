@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::pool::PoolConfig;
 use crate::sys::Maker;
+use crate::sys::socket::SystemSocket;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,9 +43,10 @@ impl Bench {
         self.handles[socket as usize] = Some(handle);
     }
 
-    fn attach(&mut self, stream: impl Into<OwnedFd>) -> u32 {
+    /// A socket that the program has made, and may have another descriptor of.
+    fn attach(&mut self, made: impl Into<OwnedFd>) -> u32 {
         let socket = self.handles.len() as u32;
-        self.attach_at(socket, Handle::accepted(stream.into()));
+        self.attach_at(socket, Handle::System(SystemSocket::of(made.into().into()).unwrap()));
         socket
     }
 
@@ -339,6 +341,28 @@ fn closing_ends_the_watching_even_of_a_socket_that_lives_on() {
     let until = bench.poll.now() + Duration::from_millis(20);
     bench.poll.turn(Some(until)).unwrap();
     assert!(bench.poll.now() >= until, "its bytes do not end a wait");
+    drop(twin);
+}
+
+#[test]
+fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_its_place() {
+    let mut bench = Bench::new();
+    let (ours, peer) = streams();
+    let twin = ours.try_clone().unwrap();
+    bench.attach_at(0, Handle::accepted(ours.into()));
+    bench.settle();
+    let handle = bench.handles[0].take().unwrap();
+    let id = bench.id(None);
+    bench.poll.start(id, 0, Request::Close { handle });
+    assert!(matches!(bench.ended(id), Happened::Moved(0)));
+    let (ours, new_peer) = streams();
+    bench.attach_at(0, Handle::accepted(ours.into()));
+    let recv = bench.recv(0, 9);
+    write(&peer, b"for the old one");
+    bench.settle();
+    assert!(bench.seen.is_empty());
+    write(&new_peer, b"new");
+    assert_eq!(bench.received(recv), b"new");
     drop(twin);
 }
 

@@ -63,7 +63,7 @@ pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Res
 impl SystemSocket {
     /// A connection that the system has just made for us, and that blocks.
     pub(in super::super) fn accepted(fd: OwnedFd) -> SystemSocket {
-        SystemSocket::with_mode_set(fd.into())
+        SystemSocket { sole: true, ..SystemSocket::with_mode_set(fd.into()) }
     }
 
     /// Its peer's address, which has just been told, says of what family it is.
@@ -74,6 +74,11 @@ impl SystemSocket {
     /// Whether it is a socket of IP; the system is asked only if that is not known.
     pub(in super::super) fn is_ip(&self) -> bool {
         self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
+    }
+
+    /// Whether closing its descriptor is all that has to be done to be told of it no more.
+    pub(in super::super) fn is_sole(&self) -> bool {
+        self.sole
     }
 
     pub(in super::super) fn raw_fd(&self) -> RawFd {
