@@ -146,11 +146,21 @@ impl Core {
             let limit = self.limits.outbox;
             if self.open(id).is_some_and(|entry| entry.outbox.len() > limit) {
                 // Of what it is behind, as much as can be sent need not be copied.
-                self.send_upto(id.slot, stamp.min(self.delivery.seen));
+                let complete = self.complete_upto(id.slot);
+                self.send_upto(id.slot, stamp.min(complete));
             }
             self.leave_room(id.slot, room, Some(stamp));
             self.meet(id.slot);
         }
+    }
+
+    /// The stamp up to which nothing is missing among what is queued for a session. The last look does not say that: a record that was being appended then may have a lower one,
+    /// and what was queued since may have been issued after it.
+    pub(crate) fn complete_upto(&mut self, slot: u32) -> u64 {
+        let Some(entry) = self.entries[slot as usize].as_ref() else { return u64::MAX };
+        let rooms = &mut self.delivery.rooms;
+        let counted = entry.outbox.ranges().iter().filter_map(|range| Some(rooms.get_mut(range.room)?.counted_upto()));
+        counted.min().unwrap_or(u64::MAX)
     }
 
     /// A session is no member of any group any more. What was issued up to a stamp is queued for it; without one everything is thrown away.

@@ -107,6 +107,13 @@ impl Room {
         later.map_or(end, |record| record.number)
     }
 
+    /// The stamp up to which what can be seen of the log is counted.
+    pub(crate) fn counted_upto(&mut self) -> u64 {
+        self.reader.refresh();
+        let from = self.counted.max(self.reader.front());
+        self.reader.records(from..u64::MAX).next().map_or(u64::MAX, |record| record.mark.stamp - 1)
+    }
+
     /// Those of the latest news that one member is not to get.
     pub(crate) fn excepted(&self) -> &[Excepted] {
         &self.excepted

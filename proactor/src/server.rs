@@ -156,18 +156,23 @@ impl Builder {
         let (up, mut made) = mpsc::channel();
         let mut threads = Vec::new();
         let mut introduce = Vec::new();
+        let mut failed = None;
         for index in 0..self.shards {
             let (introduction, introduced) = mpsc::channel();
             introduce.push(introduction);
             let (builder, handler, up) = (self.clone(), handler.clone(), up.clone());
-            let body = move || builder.shard_thread(index, handler, &up, &introduced);
-            let thread = std::thread::Builder::new().name(format!("shard-{index}")).spawn(body);
-            threads.push(thread.map_err(|error| {
-                ServerError::Thread(format!("could not start the thread of shard {index}: {error}"))
-            })?);
+            let body = move || builder.shard_thread(index, handler, up, &introduced);
+            match std::thread::Builder::new().name(format!("shard-{index}")).spawn(body) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    let why = format!("could not start the thread of shard {index}: {error}");
+                    failed = Some(ServerError::Thread(why));
+                    break;
+                }
+            }
         }
         drop(up);
-        let arrived = match gather(&mut made, self.shards) {
+        let arrived = match failed.map_or_else(|| gather(&mut made, self.shards), Err) {
             Ok(arrived) => arrived,
             Err(error) => {
                 // Without an introduction the others end; their listeners are closed when this returns.
@@ -265,7 +270,7 @@ impl Builder {
         self,
         index: usize,
         handler: H,
-        up: &mpsc::Sender<Result<Arrived, ServerError>>,
+        up: mpsc::Sender<Result<Arrived, ServerError>>,
         introduced: &mpsc::Receiver<Arc<Shared>>,
     ) -> Result<(), ServerError> {
         let (shard, arrived) = match self.make_shard(index, handler) {
@@ -276,6 +281,8 @@ impl Builder {
             }
         };
         let _ = up.send(Ok(arrived));
+        // That nobody has it any more is how it is known that a shard has been lost before it could say so.
+        drop(up);
         // Without an introduction, another shard could not be made and the server does not come to be.
         let Ok(shared) = introduced.recv() else { return Ok(()) };
         let _guard = StopOnPanic(Arc::clone(&shared));

@@ -547,8 +547,9 @@ impl Core {
         }
         self.watch.forget(slot);
         if graceful {
-            // What was issued since the last look is not counted yet, and may belong before own bytes: leaving brings it there.
-            self.flush(slot, self.delivery.seen);
+            // What is not counted yet may belong before own bytes: leaving brings it there.
+            let complete = self.complete_upto(slot);
+            self.flush(slot, complete);
         }
         self.leave_all(slot, graceful.then_some(u64::MAX));
         if graceful {

@@ -106,8 +106,10 @@ impl<H: Handler> Shard<H> {
         }
         self.turns += 1;
         let _turning = self.tasks.enter();
-        let mut busy = self.look_at_phase();
-        busy |= self.read_mail();
+        // In this order: what was mailed before the server was told to end is in the mail by now, and is done before the end begins.
+        let told = self.shared.phase.load(Ordering::Acquire);
+        let mut busy = self.read_mail();
+        busy |= self.look_at_phase(told);
         self.tasks.take_mail();
         busy |= self.pump_all();
         loop {
@@ -183,9 +185,8 @@ impl<H: Handler> Shard<H> {
         busy || core.has_unseen()
     }
 
-    /// Says whether there is a new one.
-    fn look_at_phase(&mut self) -> bool {
-        let told = self.shared.phase.load(Ordering::Acquire);
+    /// Enters the phase that the server was told of, or the last if its time is over; says whether that is a new one.
+    fn look_at_phase(&mut self, told: u8) -> bool {
         let expired = {
             let core = self.core.borrow();
             self.deadline.is_some_and(|deadline| core.driver.now() >= deadline)
