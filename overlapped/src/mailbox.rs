@@ -137,6 +137,11 @@ impl<M> Mailbox<M> {
         }
         std::iter::from_fn(|| self.taken.pop_front())
     }
+
+    /// Takes in no more: who sends is told [`MailError::Closed`]. Whatever has come can still be taken out, so that none of it is lost without a word.
+    pub fn close(&mut self) {
+        self.shared.lock().open = false;
+    }
 }
 
 impl<M> Drop for Mailbox<M> {
@@ -171,5 +176,15 @@ mod tests {
         sender.send(3).unwrap();
         assert_eq!(mail.take().collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(mail.take().next(), None);
+    }
+
+    #[test]
+    fn a_closed_box_takes_in_no_more_and_keeps_what_it_has() {
+        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let (sender, mut mail) = mailbox(16, driver.wake_handle());
+        sender.send(1).unwrap();
+        mail.close();
+        assert_eq!(sender.send(2), Err(MailError::Closed(2)));
+        assert_eq!(mail.take().collect::<Vec<_>>(), [1]);
     }
 }
