@@ -199,9 +199,14 @@ impl Event {
 
     /// Signals it: wakes every thread whose wait this fulfils.
     pub fn set(&self) {
+        self.signal().unpark();
+    }
+
+    /// Signals it, and leaves it to the caller to wake whom this concerns.
+    pub(crate) fn signal(&self) -> Unparks {
         let mut unparks = Unparks::default();
         self.0.domain.lock().set(self.0.index, &mut unparks);
-        unparks.unpark();
+        unparks
     }
 
     /// Makes it not signalled. Waits that were fulfilled before stay so.

@@ -71,6 +71,15 @@ impl Unpark {
         }
     }
 
+    /// Whether the thread that calls, whose it is, still waits in the way of which this knows: it may have got a local proactor since, or lost one.
+    fn is_valid(&self) -> bool {
+        match (self, local()) {
+            (Unpark::Thread(_), None) => true,
+            (Unpark::Turn { wake, .. }, Some(local)) => wake.is(&local.wake_handle()),
+            _ => false,
+        }
+    }
+
     pub(crate) fn unpark(&self) {
         match self {
             Unpark::Thread(thread) => thread.unpark(),
@@ -83,6 +92,7 @@ impl Unpark {
 
 /// Those to be unparked after a lock has been released.
 #[derive(Default)]
+#[must_use = "they would sleep on"]
 pub(crate) struct Unparks(Option<Unpark>, Vec<Unpark>);
 
 impl Unparks {
@@ -217,17 +227,20 @@ pub(crate) fn waker() -> Waker {
 /// ```
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
     let mut future = pin!(future);
-    let waker = waker_flag();
-    let task = Waker::from(Arc::clone(&waker));
-    let mut context = Context::from_waker(&task);
     loop {
-        // What was written before a wake-up that this wipes out is seen by the poll.
-        waker.woken.swap(false, Ordering::AcqRel);
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return Ok(output);
-        }
-        while !waker.woken.load(Ordering::Acquire) {
-            park(None)?;
+        let waker = waker_flag();
+        let task = Waker::from(Arc::clone(&waker));
+        let mut context = Context::from_waker(&task);
+        // Until the future has made a local proactor, or dropped it: then it is asked again with a waker that knows of that.
+        while waker.unpark.is_valid() {
+            // What was written before a wake-up that this wipes out is seen by the poll.
+            waker.woken.swap(false, Ordering::AcqRel);
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return Ok(output);
+            }
+            while waker.unpark.is_valid() && !waker.woken.load(Ordering::Acquire) {
+                park(None)?;
+            }
         }
     }
 }

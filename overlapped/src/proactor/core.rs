@@ -20,7 +20,7 @@ use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::notify::Notify;
 use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
 use crate::overlapped::Status;
-use crate::park;
+use crate::park::{self, Unparks};
 use crate::report::Report;
 use crate::socket::{Socket, SocketInner};
 use crate::sync::{Mutex, lock};
@@ -416,15 +416,14 @@ impl Core {
         }
         slot.stage = Stage::Ended(raw);
         let waker = slot.waker.take();
-        let event = match &slot.notify {
-            Notify::Event(event) => Some(event.clone()),
-            _ => None,
+        // Under the lock: whoever sees that it has ended may start another with the same event, which is not signalled then.
+        let waiting = match &slot.notify {
+            Notify::Event(event) => event.signal(),
+            _ => Unparks::default(),
         };
         drop(tables);
         drop(closed);
-        if let Some(event) = event {
-            event.set();
-        }
+        waiting.unpark();
         if let Some(waker) = waker {
             waker.wake();
         }

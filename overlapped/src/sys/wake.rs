@@ -39,6 +39,11 @@ impl WakeHandle {
         }
     }
 
+    /// Whether both are of the same driver.
+    pub(crate) fn is(&self, other: &WakeHandle) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// The driver is about to wait: says whether it may, or has been woken already.
     pub(super) fn may_wait(&self) -> bool {
         let state = &self.shared.state;

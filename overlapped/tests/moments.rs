@@ -1,0 +1,241 @@
+//! What other threads do at the very moment at which a wait begins or ends, or an operation starts or ends: each round acts as soon as it can be seen that something has
+//! happened. A wake-up that is lost is a test that fails in its own time.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use overlapped::{Backend, Driver, DriverConfig, ErrorKind, Event, Proactor, Wait, block_on, mailbox};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT: Wait = Wait::For(PATIENCE);
+/// How long a test goes on.
+const LONG: Duration = Duration::from_millis(700);
+
+fn config(backend: Backend) -> DriverConfig {
+    DriverConfig { backend: Some(backend), ..DriverConfig::default() }
+}
+
+fn backends() -> Vec<Backend> {
+    let backends = Backend::of_this_system().iter().copied();
+    backends.filter(|backend| Driver::new(config(*backend)).is_ok()).collect()
+}
+
+fn proactors() -> impl Iterator<Item = Proactor> {
+    backends().into_iter().map(|backend| Proactor::builder().backend(backend).build().unwrap())
+}
+
+fn rounds() -> impl Iterator<Item = u64> {
+    let end = Instant::now() + LONG;
+    (1..).take_while(move |_| Instant::now() < end)
+}
+
+fn spin_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::hint::spin_loop();
+    }
+}
+
+/// Does what may not take for ever, and says so if it does.
+fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(work()));
+    told.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+#[test]
+fn mail_that_comes_as_soon_as_the_last_was_taken_ends_the_next_wait() {
+    for backend in backends() {
+        let (tell, told) = mpsc::channel();
+        let taken = Arc::new(AtomicU64::new(0));
+        let takes = Arc::clone(&taken);
+        let reader = std::thread::spawn(move || {
+            let mut driver = Driver::new(config(backend)).unwrap();
+            let (sender, mut mail) = mailbox::<u64>(1, driver.wake_handle());
+            tell.send(sender).unwrap();
+            loop {
+                driver.turn(WAIT).unwrap();
+                for number in mail.take() {
+                    if number == 0 {
+                        return;
+                    }
+                    takes.store(number, Ordering::Release);
+                }
+            }
+        });
+        let sender = told.recv_timeout(PATIENCE).unwrap();
+        for round in rounds() {
+            sender.send(round).unwrap();
+            spin_until("it is taken", || taken.load(Ordering::Acquire) == round);
+        }
+        sender.send(0).unwrap();
+        reader.join().unwrap();
+    }
+}
+
+#[test]
+fn operations_of_another_thread_begin_and_end_whenever_they_are_started() {
+    for proactor in proactors() {
+        for _ in rounds() {
+            proactor.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
+            let mut started = proactor.sleep(Duration::ZERO).start().unwrap();
+            spin_until("it ends", || started.has_ended());
+            started.result(Wait::Poll).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_operation_that_is_cancelled_as_soon_as_it_is_named_ends() {
+    for proactor in proactors() {
+        let (name, names) = mpsc::channel();
+        let canceller = {
+            let proactor = proactor.clone();
+            std::thread::spawn(move || names.into_iter().for_each(|id| _ = proactor.cancel(id)))
+        };
+        for round in rounds() {
+            let mut sleep = proactor.sleep(PATIENCE * 2).start().unwrap();
+            name.send(sleep.id()).unwrap();
+            if round % 2 == 0 {
+                assert_eq!(sleep.result(WAIT).unwrap_err().kind(), ErrorKind::Cancelled);
+            } else {
+                let ended = in_time("the future is ready", move || block_on(sleep).unwrap());
+                assert_eq!(ended.unwrap_err().error.kind(), ErrorKind::Cancelled);
+            }
+        }
+        drop(name);
+        canceller.join().unwrap();
+    }
+}
+
+#[test]
+fn a_proactor_that_is_dropped_while_others_start_on_it_ends_what_they_have_started() {
+    for backend in backends() {
+        for _ in rounds() {
+            let proactor = Proactor::builder().backend(backend).build().unwrap();
+            let listener = proactor.listen("127.0.0.1:0", &Default::default()).unwrap();
+            let starts = Arc::new(AtomicU64::new(0));
+            let starter = {
+                let starts = Arc::clone(&starts);
+                std::thread::spawn(move || {
+                    loop {
+                        let mut accept = match listener.accept().start() {
+                            Ok(accept) => accept,
+                            Err(refused) => return refused.error.kind(),
+                        };
+                        starts.fetch_add(1, Ordering::SeqCst);
+                        if accept
+                            .result(Wait::For(Duration::from_micros(100)))
+                            .is_err_and(|error| error.kind() != ErrorKind::Incomplete)
+                        {
+                            continue;
+                        }
+                        accept.cancel();
+                        assert_eq!(accept.result(WAIT).unwrap_err().kind(), ErrorKind::Cancelled);
+                    }
+                })
+            };
+            spin_until("it has begun", || starts.load(Ordering::SeqCst) > 0);
+            in_time("the drop ends", move || drop(proactor));
+            assert_eq!(starter.join().unwrap(), ErrorKind::Closed);
+        }
+    }
+}
+
+/// Whoever sees that an operation has ended may use its event for the next.
+#[test]
+fn an_event_is_not_signalled_by_the_operation_that_had_it_before() {
+    for proactor in proactors() {
+        let over = Arc::new(AtomicU64::new(0));
+        // Events of others, all of which are under one lock: whoever is about to set one may have to wait.
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let over = Arc::clone(&over);
+                std::thread::spawn(move || {
+                    let event = Event::new();
+                    while over.load(Ordering::Relaxed) == 0 {
+                        event.set();
+                        event.reset();
+                    }
+                })
+            })
+            .collect();
+        for round in rounds() {
+            let event = Event::new();
+            let mut first = proactor.sleep(Duration::ZERO).event(&event).start().unwrap();
+            spin_until("it ends", || first.has_ended());
+            first.result(Wait::Poll).unwrap();
+            let second = proactor.sleep(PATIENCE).event(&event).start().unwrap();
+            for _ in 0..100 {
+                assert!(!event.is_signalled() || second.has_ended(), "in round {round}");
+            }
+        }
+        over.store(1, Ordering::Relaxed);
+        others.into_iter().for_each(|other| other.join().unwrap());
+    }
+}
+
+/// A future that is woken by another thread, as soon as that sees that it waits.
+fn woken_by_another_thread(rounds: u64) -> impl Future<Output = ()> {
+    let place: Arc<(Mutex<Option<Waker>>, AtomicU64)> = Arc::default();
+    let waking = Arc::clone(&place);
+    std::thread::spawn(move || {
+        for round in 1..=rounds {
+            let mut waker = None;
+            spin_until("it waits", || {
+                waker = waking.0.lock().unwrap().take();
+                waker.is_some()
+            });
+            waking.1.store(round, Ordering::SeqCst);
+            waker.unwrap().wake();
+        }
+    });
+    async move {
+        for round in 1..=rounds {
+            poll_fn(|context| {
+                if place.1.load(Ordering::SeqCst) >= round {
+                    return Poll::Ready(());
+                }
+                *place.0.lock().unwrap() = Some(context.waker().clone());
+                // It may have been woken for the round before, between the look and this.
+                if place.1.load(Ordering::SeqCst) >= round { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }
+}
+
+#[test]
+fn what_waits_in_block_on_is_woken_by_other_threads() {
+    in_time("it is woken", || block_on(woken_by_another_thread(20_000)).unwrap());
+    for backend in backends() {
+        in_time("it is woken with a local proactor", move || {
+            let _local = Proactor::builder().backend(backend).local().unwrap();
+            block_on(woken_by_another_thread(20_000)).unwrap();
+        });
+    }
+}
+
+/// How its thread waits changes under the future.
+#[test]
+fn a_local_proactor_may_come_and_go_in_block_on() {
+    for backend in backends() {
+        in_time("it is woken", move || {
+            block_on(async {
+                for _ in 0..3 {
+                    woken_by_another_thread(10).await;
+                    let local = Proactor::builder().backend(backend).local().unwrap();
+                    woken_by_another_thread(10).await;
+                    local.sleep(Duration::from_millis(1)).await.unwrap();
+                    woken_by_another_thread(10).await;
+                    drop(local);
+                }
+            })
+            .unwrap();
+        });
+    }
+}
