@@ -116,7 +116,8 @@ impl Group {
 
     /// How many members it has.
     pub fn len(&self) -> usize {
-        self.inner.members.load(Ordering::Relaxed)
+        // Whoever sees a member can broadcast to it: with it comes the home that it was counted in after.
+        self.inner.members.load(Ordering::Acquire)
     }
 
     /// Whether it has no members.
@@ -159,7 +160,7 @@ impl Group {
     /// A session of the shard becomes a member. Before it is given its position, so that a broadcast either is before that or sees that the
     /// shard has a member.
     pub(crate) fn count_in(&self, shard: u16) {
-        self.inner.members.fetch_add(1, Ordering::Relaxed);
+        self.inner.members.fetch_add(1, Ordering::Release);
         if let Some(home) = self.inner.home.get() {
             home.halls[usize::from(shard)].members.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,10 +1,12 @@
 //! What other threads do at the very moment at which a server starts, takes a session, closes one, or ends: each round acts as soon as it can be seen that something
 //! has begun, so that it falls into the middle of it.
 
+use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,9 +42,16 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 fn spin_until(what: &str, mut reached: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < end, "never: {what}");
+    for spins in 1_u32.. {
+        if reached() {
+            return;
+        }
         std::hint::spin_loop();
+        // Where there are fewer cores than threads, whom it waits for has to have one too.
+        if spins.is_multiple_of(1000) {
+            std::thread::yield_now();
+            assert!(Instant::now() < end, "never: {what}");
+        }
     }
 }
 
@@ -364,6 +373,80 @@ fn a_member_by_mail_hears_exactly_what_is_broadcast_while_it_is_one() {
             let expected: Vec<u8> = sent.iter().flat_map(|number| number.to_be_bytes()).collect();
             assert!(heard.contains(&expected), "{backend}: {} bytes, not {heard:?}", expected.len());
         });
+        in_time("the drop ends", move || drop(server));
+    }
+}
+
+/// Where a task leaves its waker, and what it waits for.
+#[derive(Default)]
+struct Place {
+    waker: Mutex<Option<Waker>>,
+    reached: AtomicUsize,
+}
+
+/// Wakers that act as soon as the task waits, or a moment before it does; on two shards, beside packets that come meanwhile and work on other threads.
+#[test]
+fn a_task_that_other_threads_wake_in_the_moment_in_which_it_begins_to_wait_goes_on() {
+    const ROUNDS: usize = 1000;
+    for backend in backends() {
+        let server = builder(backend, 2).offload_threads(2);
+        let server = server.serve(|session| async move {
+            let place = Arc::<Place>::default();
+            let waking = Arc::clone(&place);
+            let thread = std::thread::spawn(move || {
+                for round in 1..=ROUNDS {
+                    let mut waker = None;
+                    spin_until("the task waits", || {
+                        waker = waking.waker.lock().unwrap().take();
+                        waker.is_some()
+                    });
+                    waking.reached.store(round, Ordering::SeqCst);
+                    waker.unwrap().wake();
+                }
+            });
+            let other = session.clone();
+            let echo = async move {
+                while let Some(packet) = other.next().await {
+                    other.send(packet).await.unwrap();
+                }
+            };
+            session.spawn(echo).unwrap();
+            for round in 1..=ROUNDS {
+                poll_fn(|context| {
+                    if place.reached.load(Ordering::SeqCst) >= round {
+                        return Poll::Ready(());
+                    }
+                    *place.waker.lock().unwrap() = Some(context.waker().clone());
+                    Poll::Pending
+                })
+                .await;
+                if round % 8 == 0 {
+                    assert_eq!(session.offload(move || round).await, Ok(round));
+                }
+            }
+            thread.join().unwrap();
+            session.send(b"done").await.unwrap();
+        });
+        let server = server.unwrap();
+        let clients: Vec<TcpStream> = (0..2).map(|_| connect(server.local_addrs()[0].ip().unwrap())).collect();
+        for mut client in &clients {
+            let (mut sent, mut heard) = (0, Vec::new());
+            while !heard.ends_with(b"done") {
+                if sent < 200 {
+                    client.write_all(b"x").unwrap();
+                    sent += 1;
+                }
+                let mut bytes = [0; 64];
+                let count = match client.read(&mut bytes) {
+                    // A ring that this thread has had is being taken down.
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    read => read.unwrap(),
+                };
+                assert!(count > 0, "{backend}: the end before the last word");
+                heard.extend_from_slice(&bytes[..count]);
+            }
+        }
+        drop(clients);
         in_time("the drop ends", move || drop(server));
     }
 }

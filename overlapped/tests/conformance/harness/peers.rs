@@ -78,9 +78,13 @@ impl System {
     /// What one read brings; nothing is the end of the stream.
     pub(crate) fn read(&self, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; most];
-        let got = (&self.socket).read(&mut bytes)?;
-        bytes.truncate(got);
-        Ok(bytes)
+        loop {
+            match (&self.socket).read(&mut bytes) {
+                // A ring that this thread has had is being taken down.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map(|got| bytes[..got].to_vec()),
+            }
+        }
     }
 
     pub(crate) fn read_exact(&self, bytes: usize) -> io::Result<Vec<u8>> {
