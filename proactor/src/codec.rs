@@ -33,6 +33,7 @@ use bytes::Bytes;
 
 mod assembly;
 mod fixed;
+mod frame;
 mod framing;
 mod length;
 mod lines;
@@ -42,6 +43,7 @@ mod tokio_util;
 
 pub use assembly::{Assembly, BacklogFull, Payload};
 pub use fixed::Fixed;
+pub(crate) use frame::Frame;
 pub use framing::{Framing, OwnCodec};
 pub use length::LengthPrefixed;
 pub use lines::Lines;

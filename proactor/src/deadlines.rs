@@ -174,6 +174,12 @@ impl Deadlines {
         begins
     }
 
+    /// Whether it has been told that bytes are queued which the peer has not taken.
+    #[inline]
+    pub(crate) fn has_queued(&self) -> bool {
+        self.is_waiting
+    }
+
     /// There are bytes for the peer. Says whether there may be a new earliest deadline.
     pub(crate) fn queued(&mut self, now: Time) -> bool {
         let begins = !std::mem::replace(&mut self.is_waiting, true);

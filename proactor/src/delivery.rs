@@ -87,6 +87,7 @@ impl Delivery {
     }
 
     /// Makes room in an outbox for so many bytes, if that can be done by dropping what is queued.
+    #[inline(never)]
     pub(crate) fn make_room(&self, outbox: &mut Outbox, id: SessionId, bytes: usize, limit: usize) {
         let before = outbox.dropped();
         outbox.make_room(id, bytes, limit, &self.rooms);

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use overlapped::{Gather, LogSlice, OpId};
 
+use crate::codec::Frame;
 use crate::error::SendError;
 use crate::room::{Excepted, Mark, News, Rooms};
 use crate::session::SessionId;
@@ -136,11 +137,18 @@ impl Outbox {
         self.own.len() - self.head
     }
 
+    #[inline]
     fn behind(&self) -> usize {
+        if self.ranges.is_empty() { 0 } else { self.behind_in_all() }
+    }
+
+    #[inline(never)]
+    fn behind_in_all(&self) -> usize {
         self.ranges.iter().map(|range| range.behind).sum()
     }
 
     /// Queued and in flight together: own bytes, and those of groups that have been counted.
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.own_bytes() + self.behind() + self.in_flight
     }
@@ -168,72 +176,67 @@ impl Outbox {
         &self.ranges
     }
 
-    /// Queues a copy of all of `bytes` or, if they do not fit, nothing. They are behind everything of a stamp up to theirs.
+    /// Queues a copy of all of a frame or, if it does not fit, nothing. It is behind everything of a stamp up to its own.
     /// `spare` gives memory to an outbox that has none.
+    #[inline]
     pub(crate) fn push(
         &mut self,
-        bytes: &[u8],
+        frame: Frame<'_>,
         stamp: u64,
         limit: usize,
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<Pushed, SendError> {
-        let len = self.len();
-        if bytes.is_empty() {
-            return Ok(Pushed { bytes: 0, len });
-        }
-        if bytes.len() > limit.saturating_sub(len) {
+        let (len, bytes) = (self.len(), frame.len());
+        let pushed = Pushed { bytes, len: len + bytes };
+        // Before anything is written: it is to take no memory for what it has no room for.
+        if pushed.len > limit && bytes > 0 {
             return Err(SendError::Full);
         }
-        let write = |own: &mut Vec<u8>| {
-            own.extend_from_slice(bytes);
-            Ok(())
-        };
-        self.push_with(stamp, limit, by_packet, spare, write)
-    }
-
-    /// As [`push`](Outbox::push), for what `write` appends to the own bytes. If it fails nothing is queued.
-    #[inline]
-    pub(crate) fn push_with(
-        &mut self,
-        stamp: u64,
-        limit: usize,
-        by_packet: bool,
-        spare: impl FnOnce() -> Vec<u8>,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), SendError>,
-    ) -> Result<Pushed, SendError> {
-        let before = self.len();
+        if bytes == 0 {
+            return Ok(pushed);
+        }
         if self.own.capacity() == 0 {
             self.own = spare();
         }
-        let start = self.own.len();
-        let written = write(&mut self.own);
-        let bytes = self.own.len() - start;
-        if written.is_ok() && bytes <= limit.saturating_sub(before) {
-            if let Some(last) = self.runs.back_mut().filter(|last| last.stamp == stamp && !by_packet) {
-                last.bytes += bytes;
-                return Ok(Pushed { bytes, len: before + bytes });
-            }
-            if self.arrange(bytes, stamp, limit, by_packet) {
-                return Ok(Pushed { bytes, len: before + bytes });
-            }
+        frame.append_to(&mut self.own);
+        match self.runs.back_mut() {
+            Some(last) if last.stamp == stamp && !by_packet => last.bytes += bytes,
+            _ => self.arrange(bytes, stamp, limit, by_packet)?,
         }
-        self.own.truncate(start);
-        if self.own.is_empty() {
-            self.own = Vec::new();
-        }
-        Err(written.err().unwrap_or(SendError::Full))
+        Ok(pushed)
     }
 
-    /// Finds the place of the last so many own bytes among the runs; says whether there may be one more of those, if it takes one.
-    fn arrange(&mut self, bytes: usize, stamp: u64, limit: usize, by_packet: bool) -> bool {
-        let at = self.runs.partition_point(|run| run.stamp <= stamp);
-        let joins = !by_packet && at.checked_sub(1).is_some_and(|before| self.runs[before].stamp == stamp);
-        if bytes > 0 && !joins && self.is_crowded(limit) {
+    /// Queues a copy of a frame behind those that were queued last, if they are of the same stamp and there is memory for it, and if with it there are fewer than `high` bytes.
+    /// Says whether it did.
+    #[inline(always)]
+    pub(crate) fn append(&mut self, frame: Frame<'_>, stamp: u64, high: usize) -> bool {
+        let bytes = frame.len();
+        if self.len() + bytes >= high || self.own.capacity() - self.own.len() < frame.written() {
             return false;
         }
-        self.place(at, bytes, stamp, by_packet);
+        match self.runs.back_mut() {
+            Some(last) if last.stamp == stamp => last.bytes += bytes,
+            _ => return false,
+        }
+        frame.append_to(&mut self.own);
         true
+    }
+
+    /// Finds the place of the last so many own bytes among the runs, or takes them off if that would take one more of those than there may be.
+    #[inline(never)]
+    fn arrange(&mut self, bytes: usize, stamp: u64, limit: usize, by_packet: bool) -> Result<(), SendError> {
+        let at = self.runs.partition_point(|run| run.stamp <= stamp);
+        let joins = !by_packet && at.checked_sub(1).is_some_and(|before| self.runs[before].stamp == stamp);
+        if !joins && self.is_crowded(limit) {
+            self.own.truncate(self.own.len() - bytes);
+            if self.own.is_empty() {
+                self.own = Vec::new();
+            }
+            return Err(SendError::Full);
+        }
+        self.place(at, bytes, stamp, by_packet);
+        Ok(())
     }
 
     /// The last so many own bytes belong before run `at`.

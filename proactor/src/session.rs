@@ -9,7 +9,7 @@ use std::time::Duration;
 use overlapped::{Address, AnyBuf, CloseMode, Driver, ErrorKind, Gather, LogSlice, Op, OpId, SocketId};
 
 use crate::close::CloseReason;
-use crate::codec::{Assembly, BacklogFull, Codec, Framing};
+use crate::codec::{Assembly, BacklogFull, Codec, Frame, FrameError, Framing};
 use crate::connector::{Connector, Origin};
 use crate::delivery::Delivery;
 use crate::error::SendError;
@@ -148,7 +148,7 @@ impl Entry {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.paused || self.untaken || self.throttled || self.blocked || self.watched.over_rate
+        self.paused | self.untaken | self.throttled | self.blocked | self.watched.over_rate
     }
 
     pub(crate) fn has_had_its_share(&self, turn: u64, most: usize) -> bool {
@@ -201,6 +201,20 @@ const SPARE_BUFFERS: usize = 256;
 const SPARE_BYTES: usize = 64 * 1024;
 /// The most pieces of a send whose memory is kept.
 const SPARE_PIECES: usize = 128;
+
+/// Has a codec make a frame of a packet, in memory that serves for that.
+#[inline(never)]
+fn frame_of<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec<u8>) -> Result<Frame<'f>, FrameError> {
+    memory.clear();
+    memory.shrink_to(SPARE_BYTES);
+    codec.encode(packet, memory)?;
+    Ok(Frame::of(memory))
+}
+
+#[cold]
+fn take_spare(spare: &mut Vec<Vec<u8>>) -> Vec<u8> {
+    spare.pop().unwrap_or_default()
+}
 
 impl Core {
     pub(crate) fn new(driver: Driver, shard: u16, limits: SessionLimits, settings: &Settings, codec: Framing) -> Core {
@@ -304,7 +318,6 @@ impl Core {
     }
 
     /// Queues the frame of a packet, of which others were issued before up to `stamp`. If there is no room for it, the session is met by the policy.
-    #[inline]
     pub(crate) fn queue(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
         let queued = self.queue_if_room(id, packet, stamp);
         if matches!(queued, Err(SendError::Full))
@@ -316,6 +329,34 @@ impl Core {
         queued
     }
 
+    /// Queues the frame of a packet that is issued now.
+    #[inline]
+    fn send(&mut self, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
+        if self.queue_behind(id, packet) { Ok(()) } else { self.queue_now(id, packet) }
+    }
+
+    #[inline(never)]
+    fn queue_now(&mut self, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
+        let stamp = self.delivery.now();
+        self.queue(id, packet, stamp)
+    }
+
+    /// Queues the frame of a packet that is issued now if the one before it was too, and says whether it did. Then nothing is left to be seen to: it is known that there is
+    /// something to be sent, and since when it waits. Most packets of a burst are queued here.
+    #[inline(never)]
+    fn queue_behind(&mut self, id: SessionId, packet: &[u8]) -> bool {
+        let (high, stamp) = (self.limits.high(), self.delivery.now());
+        let drops = self.limits.slow == SlowConsumer::DropOldest;
+        let Some(entry) = self.open(id) else { return false };
+        if drops || !entry.ends.takes_more() || !(entry.dirty | entry.sending) || !entry.watched.has_queued() {
+            return false;
+        }
+        match (entry.outbox.get(), entry.codec.frame(packet)) {
+            (Some(outbox), Some(Ok(frame))) => outbox.append(frame, stamp, high),
+            _ => false,
+        }
+    }
+
     /// As [`queue`](Core::queue), for one who waits until there is room.
     pub(crate) fn queue_if_room(&mut self, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
         let (limit, high) = (self.limits.outbox, self.limits.high());
@@ -323,37 +364,19 @@ impl Core {
         let entry = entry
             .filter(|entry| entry.generation == id.generation && entry.reason.is_none() && entry.ends.takes_more())
             .ok_or(SendError::Closed)?;
-        let spare = || self.spare.pop().unwrap_or_default();
         // Of a pair nothing may be missing: its partner is held up instead.
         let drops = self.limits.slow == SlowConsumer::DropOldest && entry.partner.is_none();
-        let outbox = entry.outbox.provide(&mut self.outboxes);
-        let pushed = match &mut entry.codec {
-            Framing::Raw(_) if !drops => outbox.push(packet, stamp, limit, false, spare),
-            // Where it is sent from; one's own codec could do with what is there as it likes.
-            Framing::LengthPrefixed(codec) if !drops => match codec.frame_bytes(packet.len()) {
-                Err(error) => Err(SendError::Frame(error)),
-                // Before it is written: the outbox is to take no memory for what it has no room for.
-                Ok(bytes) if bytes > limit.saturating_sub(outbox.len()) => Err(SendError::Full),
-                Ok(_) => {
-                    let write = |own: &mut Vec<u8>| codec.encode(packet, own).map_err(SendError::Frame);
-                    outbox.push_with(stamp, limit, false, spare, write)
-                }
-            },
-            codec => {
-                self.frame.clear();
-                self.frame.shrink_to(SPARE_BYTES);
-                match codec.encode(packet, &mut self.frame) {
-                    Err(error) => Err(SendError::Frame(error)),
-                    Ok(()) => {
-                        if drops {
-                            self.delivery.make_room(outbox, id, self.frame.len(), limit);
-                        }
-                        outbox.push(&self.frame, stamp, limit, drops, spare)
-                    }
-                }
-            }
+        let frame = match entry.codec.frame(packet) {
+            Some(frame) => frame,
+            // Not where it is sent from: one's own codec could do with what is there as it likes.
+            None => frame_of(packet, &mut entry.codec, &mut self.frame),
         };
-        let pushed = match pushed {
+        let frame = frame.map_err(SendError::Frame)?;
+        let outbox = entry.outbox.provide(&mut self.outboxes);
+        if drops {
+            self.delivery.make_room(outbox, id, frame.len(), limit);
+        }
+        let pushed = match outbox.push(frame, stamp, limit, drops, || take_spare(&mut self.spare)) {
             Ok(pushed) if pushed.bytes > 0 => pushed,
             nothing => {
                 entry.outbox.put_away(&mut self.outboxes);
@@ -429,6 +452,15 @@ impl Core {
     pub(crate) fn stop_receiving(&mut self, slot: u32) {
         if let Some(op) = self.entries[slot as usize].as_ref().and_then(|entry| entry.receive) {
             self.driver.cancel(op);
+        }
+    }
+
+    /// As [`Session::pause`].
+    pub(crate) fn pause(&mut self, id: SessionId) {
+        if let Some(entry) = self.open(id) {
+            entry.paused = true;
+            self.stop_receiving(id.slot);
+            self.hold_changed(id.slot);
         }
     }
 
@@ -508,6 +540,13 @@ impl Core {
                 tracing::error!("{}", refused.error);
             })
             .ok()
+    }
+
+    /// As [`Session::close`].
+    pub(crate) fn close(&mut self, id: SessionId) {
+        if self.open(id).is_some() {
+            self.begin_close(id.slot, CloseReason::ByHandler);
+        }
     }
 
     /// Starts closing a session: in order where there is a peer to be answered, at once otherwise. The first reason stays.
@@ -619,9 +658,7 @@ impl Session {
     /// is queued then.
     #[inline]
     pub fn send(&self, packet: &[u8]) -> Result<(), SendError> {
-        let mut core = self.core.borrow_mut();
-        let stamp = core.delivery.now();
-        core.queue(self.id, packet, stamp)
+        self.core.borrow_mut().send(self.id, packet)
     }
 
     /// Bytes queued or in flight to the peer, private and broadcast ones.
@@ -631,10 +668,7 @@ impl Session {
 
     /// Sends what is queued, then closes.
     pub fn close(&self) {
-        let mut core = self.core.borrow_mut();
-        if core.open(self.id).is_some() {
-            core.begin_close(self.id.slot, CloseReason::ByHandler);
-        }
+        self.core.borrow_mut().close(self.id);
     }
 
     /// Closes at once, by a reset: what the peer has not taken yet is thrown away, and it cannot take this for an end in order.
@@ -648,12 +682,7 @@ impl Session {
 
     /// Hands over no more packets until [`resume`](Session::resume).
     pub fn pause(&self) {
-        let mut core = self.core.borrow_mut();
-        if let Some(entry) = core.open(self.id) {
-            entry.paused = true;
-            core.stop_receiving(self.id.slot);
-            core.hold_changed(self.id.slot);
-        }
+        self.core.borrow_mut().pause(self.id);
     }
 
     /// Hands over packets again, from the next turn on.

@@ -82,6 +82,12 @@ impl Watched {
         bucket.refilled_at(rate, watch.now)
     }
 
+    /// Whether it is known that bytes are queued for the peer.
+    #[inline]
+    pub(crate) fn has_queued(&self) -> bool {
+        self.deadlines.has_queued()
+    }
+
     /// Bytes have been queued for the peer. Says whether the session is to be [watched](Core::watch) anew.
     #[inline]
     pub(crate) fn queued(&mut self, now: Time) -> bool {

@@ -1,6 +1,6 @@
 //! Frames of a fixed length.
 
-use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
+use super::{Codec, Decoded, Frame, FrameError, Framing, MOST_FRAME_BYTES};
 
 /// Frames of a fixed number of bytes, with nothing around them.
 ///
@@ -21,6 +21,22 @@ impl Fixed {
     pub fn new(bytes: usize) -> Fixed {
         Fixed { bytes }
     }
+
+    /// The frame of a packet, if it has one.
+    #[inline]
+    pub(super) fn frame<'p>(&self, packet: &'p [u8]) -> Result<Frame<'p>, FrameError> {
+        match packet.len() {
+            len if len == self.bytes => Ok(Frame::of(packet)),
+            len if len > self.bytes => Err(FrameError::TooLarge { limit: self.bytes }),
+            _ => Err(FrameError::Malformed("a packet shorter than the fixed length")),
+        }
+    }
+
+    /// The first packet and what is behind it, if it lies in the bytes as a whole.
+    #[inline]
+    pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        bytes.split_at_checked(self.bytes)
+    }
 }
 
 impl Codec for Fixed {
@@ -32,11 +48,7 @@ impl Codec for Fixed {
     }
 
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        match packet.len() {
-            len if len == self.bytes => out.extend_from_slice(packet),
-            len if len > self.bytes => return Err(FrameError::TooLarge { limit: self.bytes }),
-            _ => return Err(FrameError::Malformed("a packet shorter than the fixed length")),
-        }
+        self.frame(packet)?.append_to(out);
         Ok(())
     }
 

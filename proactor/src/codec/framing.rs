@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Codec, Decoded, Fixed, FrameError, LengthPrefixed, Lines, MOST_FRAME_BYTES, Raw};
+use super::{Codec, Decoded, Fixed, Frame, FrameError, LengthPrefixed, Lines, MOST_FRAME_BYTES, Raw};
 
 /// A codec as a session holds it: for the built-in ones no allocation and no virtual call. Any [`Codec`] becomes one by
 /// [`into_framing`](Codec::into_framing), so that one can be chosen at run time.
@@ -62,6 +62,35 @@ macro_rules! each {
             Framing::Own($codec) => $what,
         }
     };
+}
+
+impl Framing {
+    /// The frame of a packet if that is a header and the packet as it is. Otherwise [`encode`](Codec::encode) makes it.
+    #[inline]
+    pub(crate) fn frame<'p>(&self, packet: &'p [u8]) -> Option<Result<Frame<'p>, FrameError>> {
+        // The one with the shortest packets is found by a comparison, not by a jump through a table.
+        if let Framing::LengthPrefixed(codec) = self {
+            return Some(codec.frame(packet));
+        }
+        match self {
+            Framing::Raw(_) => Some(Ok(Frame::of(packet))),
+            Framing::Fixed(codec) => Some(codec.frame(packet)),
+            _ => None,
+        }
+    }
+
+    /// The first packet and what is behind its frame, if that can be seen at once. Otherwise [`decode`](Codec::decode) knows.
+    #[inline]
+    pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        if let Framing::LengthPrefixed(codec) = self {
+            return codec.first_packet(bytes);
+        }
+        match self {
+            Framing::Raw(codec) => codec.first_packet(bytes),
+            Framing::Fixed(codec) => codec.first_packet(bytes),
+            _ => None,
+        }
+    }
 }
 
 impl Codec for Framing {

@@ -1,5 +1,6 @@
 //! Frames that begin with their length.
 
+use super::frame::{Frame, LONGEST_HEADER};
 use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
 
 /// Frames that begin with their length: 1, 2, 4 or 8 bytes, big-endian unless said otherwise, which count what follows or, after
@@ -27,7 +28,7 @@ pub struct LengthPrefixed {
 }
 
 const USUAL_MAX: u64 = 64 * 1024;
-const WIDEST: usize = 8;
+const WIDEST: usize = LONGEST_HEADER;
 const MOST: usize = MOST_FRAME_BYTES - WIDEST;
 
 impl LengthPrefixed {
@@ -95,10 +96,48 @@ impl LengthPrefixed {
         self.counted.into()
     }
 
-    /// The bytes of the frame of a packet of so many, if it has one.
+    /// The frame of a packet, if it has one.
     #[inline]
-    pub(crate) fn frame_bytes(&self, packet: usize) -> Result<usize, FrameError> {
-        if packet > self.max() { Err(FrameError::TooLarge { limit: self.max() }) } else { Ok(self.width() + packet) }
+    pub(super) fn frame<'p>(&self, packet: &'p [u8]) -> Result<Frame<'p>, FrameError> {
+        if packet.len() > self.max() {
+            return Err(FrameError::TooLarge { limit: self.max() });
+        }
+        let length = packet.len() as u64 + self.counted();
+        let header = match self.little {
+            true => length.to_le_bytes(),
+            false => (length << self.unused_bits()).to_be_bytes(),
+        };
+        Ok(Frame::new(header, self.width, packet))
+    }
+
+    /// The first packet and what is behind its frame, if [`decode`](Codec::decode) would find it and the bytes are not the last few.
+    #[inline]
+    pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        // As wide as the widest length: a copy of a number of bytes that the compiler does not know is a call.
+        let length = self.packet_bytes(*bytes.first_chunk()?).ok()?;
+        bytes[self.width()..].split_at_checked(length)
+    }
+
+    /// The bytes of a packet of which so much is the beginning of its frame; what is behind the length does not count.
+    #[inline]
+    fn packet_bytes(&self, header: [u8; WIDEST]) -> Result<usize, FrameError> {
+        let unused = self.unused_bits();
+        let length = match self.little {
+            true => u64::from_le_bytes(header) << unused >> unused,
+            false => u64::from_be_bytes(header) >> unused,
+        };
+        let Some(length) = length.checked_sub(self.counted()) else {
+            return Err(FrameError::Malformed("a length that counts itself is less than its own bytes"));
+        };
+        if length > self.max() as u64 {
+            return Err(FrameError::TooLarge { limit: self.max() });
+        }
+        Ok(length as usize)
+    }
+
+    #[inline]
+    fn unused_bits(&self) -> u32 {
+        8 * (WIDEST - self.width()) as u32
     }
 
     /// The longest packet that the length can tell of.
@@ -108,47 +147,17 @@ impl LengthPrefixed {
 }
 
 impl Codec for LengthPrefixed {
-    #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         let width = self.width();
-        // As wide as the widest length where there are so many bytes: a copy of a number that the compiler does not know is a call.
-        let wide = match bytes.first_chunk::<WIDEST>() {
-            Some(wide) => *wide,
-            None => {
-                let Some(header) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };
-                let mut wide = [0; WIDEST];
-                wide[..width].copy_from_slice(header);
-                wide
-            }
-        };
-        let unused = 8 * (WIDEST - width) as u32;
-        let length = match self.little {
-            true => u64::from_le_bytes(wide) << unused >> unused,
-            false => u64::from_be_bytes(wide) >> unused,
-        };
-        let Some(length) = length.checked_sub(self.counted()) else {
-            return Err(FrameError::Malformed("a length that counts itself is less than its own bytes"));
-        };
-        if length > self.max() as u64 {
-            return Err(FrameError::TooLarge { limit: self.max() });
-        }
-        let end = width + length as usize;
+        let Some(told) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };
+        let mut header = [0; WIDEST];
+        header[..width].copy_from_slice(told);
+        let end = width + self.packet_bytes(header)?;
         Ok(if bytes.len() < end { Decoded::Need(end) } else { Decoded::Frame { packet: width..end, consumed: end } })
     }
 
-    #[inline]
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        self.frame_bytes(packet.len())?;
-        let length = packet.len() as u64 + self.counted();
-        let (width, start) = (self.width(), out.len());
-        let wide = match self.little {
-            true => length.to_le_bytes(),
-            false => (length << (8 * (WIDEST - width))).to_be_bytes(),
-        };
-        // All of it and then cut, as in `decode`.
-        out.extend_from_slice(&wide);
-        out.truncate(start + width);
-        out.extend_from_slice(packet);
+        self.frame(packet)?.append_to(out);
         Ok(())
     }
 

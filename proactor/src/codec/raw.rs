@@ -9,6 +9,14 @@ pub struct Raw;
 /// The usual receive buffer.
 const MOST: usize = 16 * 1024;
 
+impl Raw {
+    /// The first packet and what is behind it, if there is one.
+    #[inline]
+    pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        if bytes.is_empty() { None } else { Some(bytes.split_at(bytes.len().min(MOST))) }
+    }
+}
+
 impl Codec for Raw {
     #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {

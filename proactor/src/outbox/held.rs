@@ -18,14 +18,22 @@ pub(crate) struct Store {
     spare: Vec<Box<Outbox>>,
 }
 
+impl Store {
+    #[cold]
+    fn take(&mut self) -> Box<Outbox> {
+        self.spare.pop().unwrap_or_default()
+    }
+}
+
 /// Outboxes that are kept, and the most runs that one of them has room for.
 const MOST_SPARE: usize = 1024;
 const MOST_RUNS: usize = 16;
 
 impl Held {
     /// There will be something in it.
+    #[inline]
     pub(crate) fn provide(&mut self, store: &mut Store) -> &mut Outbox {
-        self.0.get_or_insert_with(|| store.spare.pop().unwrap_or_default())
+        self.0.get_or_insert_with(|| store.take())
     }
 
     /// The one that is there, if one is.
@@ -34,6 +42,7 @@ impl Held {
     }
 
     /// If there is nothing in it, and nothing to be remembered, it goes back.
+    #[inline(never)]
     pub(crate) fn put_away(&mut self, store: &mut Store) {
         if let Some(outbox) = self.0.take_if(|outbox| outbox.is_vacant())
             && store.spare.len() < MOST_SPARE
@@ -68,13 +77,14 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Frame;
 
     #[test]
     fn takes_memory_only_while_there_is_something_in_it() {
         let mut store = Store::default();
         let mut held = Held::default();
         assert_eq!((held.len(), held.get().is_some()), (0, false));
-        held.provide(&mut store).push(b"abc", 0, 10, false, Vec::new).unwrap();
+        held.provide(&mut store).push(Frame::of(b"abc"), 0, 10, false, Vec::new).unwrap();
         held.put_away(&mut store);
         assert_eq!(held.len(), 3, "what is queued stays");
         held.clear();

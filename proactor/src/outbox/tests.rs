@@ -4,7 +4,7 @@ use overlapped::{Log, LogConfig};
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::FrameError;
+use crate::codec::{Codec, LengthPrefixed};
 use crate::group::Group;
 use crate::room::Room;
 
@@ -83,14 +83,11 @@ impl World {
         }
         let last = member.outbox.runs.back().is_some_and(|run| run.stamp == stamp);
         let crowded = member.outbox.is_crowded(LIMIT) && (self.drops || !last);
-        // A frame that is made in place is queued as one that is copied.
-        let result = match number % 2 {
-            0 => member.outbox.push(bytes, stamp, LIMIT, self.drops, Vec::new),
-            _ => member.outbox.push_with(stamp, LIMIT, self.drops, Vec::new, |own| {
-                own.extend_from_slice(&bytes[..1]);
-                own.extend_from_slice(&bytes[1..]);
-                Ok(())
-            }),
+        // What is queued behind others at once is queued as any other.
+        let frame = Frame::of(bytes);
+        let result = match number % 2 == 1 && !self.drops && member.outbox.append(frame, stamp, LIMIT) {
+            true => Ok(Pushed { bytes: bytes.len(), len: before.0 + bytes.len() }),
+            false => member.outbox.push(frame, stamp, LIMIT, self.drops, Vec::new),
         };
         let stays = if self.drops { before.1 } else { before.0 };
         assert_eq!(result.is_err(), stays + bytes.len() > LIMIT || crowded);
@@ -350,12 +347,12 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
         Some(Taken::Bytes(bytes)) => bytes,
         other => panic!("{other:?}"),
     };
-    outbox.push(b"abc", 0, 8, false, Vec::new).unwrap();
+    outbox.push(Frame::of(b"abc"), 0, 8, false, Vec::new).unwrap();
     assert_eq!(take(&mut outbox), b"abc");
-    outbox.push(b"defgh", 0, 8, false, Vec::new).unwrap();
-    assert_eq!(outbox.push(b"i", 0, 8, false, Vec::new), Err(SendError::Full));
+    outbox.push(Frame::of(b"defgh"), 0, 8, false, Vec::new).unwrap();
+    assert_eq!(outbox.push(Frame::of(b"i"), 0, 8, false, Vec::new), Err(SendError::Full));
     outbox.done(3);
-    outbox.push(b"i", 0, 8, false, Vec::new).unwrap();
+    outbox.push(Frame::of(b"i"), 0, 8, false, Vec::new).unwrap();
     assert_eq!((outbox.len(), take(&mut outbox)), (6, b"defghi".to_vec()));
     assert!(!outbox.has_queued());
 }
@@ -397,7 +394,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
             outbox.except(0, &news, &record);
         }
         outbox.news(id(0), 0, &news, &rooms);
-        outbox.push(&vec![b'o'; own], stamp, LIMIT, false, Vec::new).unwrap();
+        outbox.push(Frame::of(&vec![b'o'; own]), stamp, LIMIT, false, Vec::new).unwrap();
         expected.extend(vec![b'o'; own]);
         let mut taken = Vec::new();
         let mut first = true;
@@ -420,26 +417,41 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
 }
 
 #[test]
-fn a_frame_that_cannot_be_made_or_does_not_fit_leaves_nothing_behind() {
+fn what_does_not_fit_leaves_nothing_behind() {
     let rooms = Rooms::default();
     let mut outbox = Outbox::default();
-    outbox.push(b"abc", 1, 64, false, Vec::new).unwrap();
-    for (stamp, bytes, error) in [(1, 99, None), (1, 62, None), (0, 62, None), (1, 4, Some(FrameError::Unfinished))] {
-        let write = |own: &mut Vec<u8>| {
-            own.extend_from_slice(&[b'x'; 99][..bytes]);
-            error.map_or(Ok(()), |error| Err(SendError::Frame(error)))
-        };
-        let expected = error.map_or(SendError::Full, SendError::Frame);
-        assert_eq!(outbox.push_with(stamp, 64, false, Vec::new, write), Err(expected));
+    outbox.push(Frame::of(b"abc"), 1, 64, false, Vec::new).unwrap();
+    for (stamp, bytes) in [(1, 99), (1, 62), (0, 62)] {
+        let frame = Frame::of(&[b'x'; 99][..bytes]);
+        assert_eq!(outbox.push(frame, stamp, 64, false, Vec::new), Err(SendError::Full));
     }
-    assert_eq!(outbox.push_with(1, 64, false, Vec::new, |_| Ok(())).map(|pushed| pushed.bytes), Ok(0));
-    outbox.push(b"de", 1, 64, false, Vec::new).unwrap();
+    assert_eq!(outbox.push(Frame::of(b""), 1, 64, false, Vec::new), Ok(Pushed { bytes: 0, len: 3 }));
+    outbox.push(Frame::of(b"de"), 1, 64, false, Vec::new).unwrap();
     // What was issued before it goes before it.
-    outbox.push(b"fg", 0, 64, false, Vec::new).unwrap();
+    outbox.push(Frame::of(b"fg"), 0, 64, false, Vec::new).unwrap();
     match outbox.take(id(0), 1, 64, &rooms, Gather::default, Vec::new) {
         Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"fgabcde"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn is_queued_behind_others_only_if_they_are_of_the_same_stamp_and_it_fits_below_the_mark_and_into_their_memory() {
+    let rooms = Rooms::default();
+    let mut outbox = Outbox::default();
+    let prefixed = LengthPrefixed::u16().into_framing();
+    let frame = || prefixed.frame(b"de").unwrap().unwrap();
+    assert!(!outbox.append(frame(), 1, 64), "there is nothing that it could be behind");
+    outbox.push(Frame::of(b"abc"), 1, 64, false, || Vec::with_capacity(16)).unwrap();
+    assert!(!outbox.append(frame(), 2, 64));
+    assert!(!outbox.append(frame(), 1, 7));
+    assert!(outbox.append(frame(), 1, 8));
+    assert!(!outbox.append(frame(), 1, 64), "more than was given would be taken");
+    match outbox.take(id(0), 1, 64, &rooms, Gather::default, Vec::new) {
+        Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"abc\0\x02de"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!outbox.append(frame(), 1, 64), "they have left");
 }
 
 #[test]
@@ -448,7 +460,7 @@ fn packets_of_a_byte_take_no_more_memory_for_their_ends_than_for_their_bytes() {
     let mut outbox = Outbox::default();
     for number in 0..10_000 {
         outbox.make_room(id(0), 1, LIMIT, &rooms);
-        outbox.push(&[number as u8], 0, LIMIT, true, Vec::new).unwrap();
+        outbox.push(Frame::of(&[number as u8]), 0, LIMIT, true, Vec::new).unwrap();
     }
     assert_eq!(
         (outbox.len(), outbox.dropped()),

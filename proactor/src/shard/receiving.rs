@@ -7,7 +7,7 @@ use overlapped::{Error, ErrorKind, Outcome};
 
 use super::{Shard, contained};
 use crate::close::CloseReason;
-use crate::codec::{Assembly, Codec, FrameError};
+use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::session::{Entry, LEAST_SHARE, Session};
 
@@ -138,8 +138,9 @@ impl<H: Handler> Shard<H> {
     /// Hands over one packet after the other, until there is a reason to stop. `handed` is what the session was handed in this turn.
     fn packets(&mut self, session: &Session, assembly: &mut Assembly, piece: &mut &[u8], handed: &mut usize) -> Stop {
         let slot = session.id.slot;
+        let state = &mut self.states[slot as usize];
+        let mut core = self.core.borrow_mut();
         loop {
-            let mut core = self.core.borrow_mut();
             let (most, grown) = (core.limits.bytes_per_turn, core.has_grown());
             let (watch, entry) = core.watch_and_entry(slot);
             let open = |entry: &&mut Entry| entry.generation == session.id.generation && entry.reason.is_none();
@@ -147,10 +148,16 @@ impl<H: Handler> Shard<H> {
             if entry.is_held() || grown || *handed >= most {
                 return Stop::Held;
             }
-            let packet = match assembly.next_or_end(&mut entry.codec, piece, entry.ended) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Stop::NeedsMore,
-                Err(error) => return Stop::Refused(error),
+            let packet = match assembly.first_of(&entry.codec, piece) {
+                Some((packet, rest)) => {
+                    *piece = rest;
+                    Payload::Slice(packet)
+                }
+                None => match assembly.next_or_end(&mut entry.codec, piece, entry.ended) {
+                    Ok(Some(packet)) => packet,
+                    Ok(None) => return Stop::NeedsMore,
+                    Err(error) => return Stop::Refused(error),
+                },
             };
             *handed += packet.len().max(LEAST_SHARE);
             let (held, paired) = (entry.watched.packet_came(watch), entry.partner.is_some());
@@ -161,15 +168,16 @@ impl<H: Handler> Shard<H> {
                 core.pass_on(slot, &packet);
                 continue;
             }
+            let Some(state) = state else { return Stop::Closed };
             core.begin_call();
             drop(core);
-            let Some(state) = self.states[slot as usize].as_mut() else { return Stop::Closed };
             let flow = self.handler.received(session, state, &packet);
-            self.core.borrow_mut().end_call();
+            core = self.core.borrow_mut();
+            core.end_call();
             match flow {
                 Flow::Continue => {}
-                Flow::Pause => session.pause(),
-                Flow::Close => session.close(),
+                Flow::Pause => core.pause(session.id),
+                Flow::Close => core.close(session.id),
             }
         }
     }

@@ -1,0 +1,49 @@
+//! A frame on its way into an outbox.
+
+/// Bytes of the longest header.
+pub(super) const LONGEST_HEADER: usize = 8;
+
+/// A frame that is a header and, behind it, the packet as it is: written where it is sent from.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame<'p> {
+    /// And then anything.
+    header: [u8; LONGEST_HEADER],
+    header_len: u8,
+    packet: &'p [u8],
+}
+
+impl<'p> Frame<'p> {
+    /// The first `header_len` bytes, then the packet.
+    #[inline]
+    pub(super) fn new(header: [u8; LONGEST_HEADER], header_len: u8, packet: &'p [u8]) -> Frame<'p> {
+        Frame { header, header_len, packet }
+    }
+
+    /// Bytes that are a frame as they are.
+    #[inline]
+    pub(crate) fn of(bytes: &'p [u8]) -> Frame<'p> {
+        Frame::new([0; LONGEST_HEADER], 0, bytes)
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.header_len) + self.packet.len()
+    }
+
+    /// Bytes for which there has to be memory while it is written.
+    #[inline]
+    pub(crate) fn written(&self) -> usize {
+        LONGEST_HEADER + self.packet.len()
+    }
+
+    #[inline]
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        if self.header_len > 0 {
+            // All of it and then cut: a copy of a number of bytes that the compiler does not know is a call.
+            let end = out.len() + usize::from(self.header_len);
+            out.extend_from_slice(&self.header);
+            out.truncate(end);
+        }
+        out.extend_from_slice(self.packet);
+    }
+}
