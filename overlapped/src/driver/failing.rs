@@ -51,11 +51,11 @@ impl Driver {
         }
         let (before, ready, limit) = (ends.len(), self.ready.len(), self.now() + PATIENCE);
         let has_let_go = self.let_go(limit, |driver, event| ends.extend(driver.handle_event(event)));
-        // What was cancelled because of the failure ends with that.
+        // What was cancelled because of the failure, or stood behind a send that was cut short by that, ends with the failure.
         let ends_now = ends.range_mut(before..).map(|end| &mut end.result);
         for result in ends_now.chain(self.ready.range_mut(ready..).map(|(_, result)| result)) {
             if let Err(cancelled) = result
-                && cancelled.kind() == ErrorKind::Cancelled
+                && matches!(cancelled.kind(), ErrorKind::Cancelled | ErrorKind::BrokenStream)
             {
                 *result = Err(failed(error, cancelled.action()).after(cancelled.transferred()));
             }
