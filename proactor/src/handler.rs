@@ -1,8 +1,9 @@
 //! The server's logic, as its user writes it.
 
-use crate::close::CloseReason;
-use crate::connector::ConnectError;
-use crate::session::{Session, SessionId};
+use crate::connect::error::ConnectError;
+use crate::session::Session;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 
 /// What becomes of a session after a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,43 +48,34 @@
 
 #![forbid(unsafe_code)]
 
-mod acceptor;
-mod close;
 pub mod codec;
-mod connector;
-mod deadlines;
-mod delivery;
+mod connect;
 mod error;
 mod group;
-mod half_close;
-mod handle;
 mod handler;
 mod limits;
 mod outbox;
-mod pair;
-mod room;
 mod server;
 mod session;
 mod settings;
 mod shard;
-mod simulation;
-mod slow;
-mod stats;
 pub mod task;
-mod watch;
 mod wheel;
 
-pub use close::CloseReason;
-pub use connector::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
+pub use connect::error::{ConnectError, ConnectFailure, Tried};
+pub use connect::origin::Origin;
+pub use connect::target::{Target, TargetError};
 pub use error::{JoinError, SendError, ServerError};
 pub use group::Group;
-pub use handle::Handle;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal};
-pub use pair::PairError;
+pub use outbox::slow::SlowConsumer;
+pub use server::handle::Handle;
+pub use server::simulation::Simulation;
+pub use server::stats::Stats;
 pub use server::{Builder, Server};
-pub use session::{Session, SessionId};
-pub use simulation::Simulation;
-pub use slow::SlowConsumer;
-pub use stats::Stats;
+pub use session::Session;
+pub use session::id::SessionId;
+pub use session::pair::PairError;
+pub use session::reason::CloseReason;
 pub use task::{AsyncSession, Tasks};

@@ -1,26 +1,35 @@
 //! Making a server, and running it: one thread a shard.
 
+pub(crate) mod handle;
+pub(crate) mod simulation;
+pub(crate) mod stats;
+
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, Network, Report, Sender, mailbox};
 
-use crate::acceptor::{Acceptor, MOST_REFUSING};
+use self::handle::Handle;
+use self::simulation::Simulation;
 use crate::codec::{Codec, Framing};
-use crate::connector::Resolver;
+use crate::connect::resolver::Resolver;
 use crate::error::ServerError;
-use crate::group::Bell;
-use crate::handle::{Handle, Mail, Post, Shared};
+use crate::group::domain::Domain;
+use crate::group::notifier::Notifier;
 use crate::handler::Handler;
-use crate::session::{Core, OPERATIONS_PER_SOCKET, SessionLimits};
+use crate::limits::SessionLimits;
+use crate::outbox::slow::SlowConsumer;
+use crate::session::timers::Rates;
 use crate::settings::Settings;
 use crate::shard::Shard;
-use crate::simulation::Simulation;
-use crate::slow::SlowConsumer;
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
+use crate::shard::directory::{Directory, ShardEntry};
+use crate::shard::inbox::Mail;
+use crate::shard::phase::Phase;
+use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
 use crate::task::offload::Offload;
 use crate::task::{AsyncSession, TaskOutput, Tasks};
 
@@ -184,12 +193,12 @@ impl Builder {
             }
         };
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
-        let shared = Arc::new(self.share(arrived));
+        let directory = Arc::new(self.directory(arrived));
         for introduction in introduce {
-            // A thread that is gone by now is found out by `wait`.
-            let _ = introduction.send(Arc::clone(&shared));
+            // If a thread has ended meanwhile, `wait` finds out.
+            let _ = introduction.send(Arc::clone(&directory));
         }
-        Ok(Server { threads, handle: Handle { shared }, addresses, report })
+        Ok(Server { threads, handle: Handle::new(directory), addresses, report })
     }
 
     /// Starts a server whose logic is an async function, run for each session: [`start`](Builder::start) with [`Tasks`]. The module [`task`](crate::task) has an
@@ -227,11 +236,12 @@ impl Builder {
     }
 
     /// What all shards share.
-    pub(crate) fn share(&self, arrived: Vec<Arrived>) -> Shared {
+    pub(crate) fn directory(&self, arrived: Vec<Arrived>) -> Directory {
         // A simulated network has no names.
         let resolver = self.driver.network.is_none().then(Resolver::new);
-        let posts = arrived.into_iter().map(|shard| shard.post).collect();
-        Shared::new(posts, &self.settings, self.outbox_bytes, self.codec.clone(), resolver)
+        let (shards, notifiers) = arrived.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
+        let domain = Domain::new(notifiers, self.codec.clone(), self.outbox_bytes);
+        Directory::new(shards, self.settings.admission, self.settings.outbound_limits(), resolver, domain)
     }
 
     /// Makes a shard, on the thread that is to turn it.
@@ -242,27 +252,40 @@ impl Builder {
     ) -> Result<(NewShard<H>, Arrived), ServerError> {
         let limits = SessionLimits {
             outbox: self.outbox_bytes,
-            // A packet, and as much as the pool holds: what a paused session has coming before its receive is cancelled.
+            // A packet, and as much as the pool holds: what may arrive after a receive is cancelled.
             leftover: self.codec.max_bytes()
                 + usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
             bytes_per_turn: 512 * 1024,
             linger: self.linger,
             slow: self.slow,
         };
+        let settings = &self.settings;
+        let config = ShardConfig {
+            shard: index as u16,
+            limits,
+            spans: settings.spans,
+            rates: Rates { packets: settings.packet_rate, bytes: settings.byte_rate },
+            codec: self.codec.clone(),
+            connect_timeout: settings.connect_timeout,
+            stream: settings.stream.clone(),
+        };
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {
-            0 => Some(Acceptor::listen(&mut driver, &self.binds, &self.settings)?),
+            0 => {
+                let (stream, refusal) = (settings.stream.clone(), settings.refusal.clone());
+                Some(Acceptor::listen(&mut driver, &self.binds, stream, refusal)?)
+            }
             _ => None,
         };
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
-        let post = Post { mail, wake: driver.wake_handle(), load: Arc::new(AtomicUsize::new(0)), bell: Bell::new() };
-        let addresses = acceptor.as_ref().map(|acceptor| acceptor.addresses.clone()).unwrap_or_default();
-        let arrived = Arrived { index, post, addresses, report: driver.report().clone() };
-        let core = Core::new(driver, index as u16, limits, &self.settings, self.codec.clone());
-        if let Some(offload) = &self.offload {
-            let _ = core.tasks.offload.set(offload.clone());
-        }
-        Ok((NewShard { core, handler, acceptor, inbox }, arrived))
+        let arrived = Arrived {
+            index,
+            entry: ShardEntry::new(mail, driver.wake_handle()),
+            notifier: Notifier::new(driver.wake_handle()),
+            addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
+            report: driver.report().clone(),
+        };
+        Ok((NewShard { driver, config, handler, acceptor, inbox, offload: self.offload.clone() }, arrived))
     }
 
     /// A shard's thread: the only place that knows that a shard is turned by one.
@@ -271,7 +294,7 @@ impl Builder {
         index: usize,
         handler: H,
         up: mpsc::Sender<Result<Arrived, ServerError>>,
-        introduced: &mpsc::Receiver<Arc<Shared>>,
+        introduced: &mpsc::Receiver<Arc<Directory>>,
     ) -> Result<(), ServerError> {
         let (shard, arrived) = match self.make_shard(index, handler) {
             Ok(made) => made,
@@ -284,9 +307,9 @@ impl Builder {
         // That nobody has it any more is how it is known that a shard has been lost before it could say so.
         drop(up);
         // Without an introduction, another shard could not be made and the server does not come to be.
-        let Ok(shared) = introduced.recv() else { return Ok(()) };
-        let _guard = StopOnPanic(Arc::clone(&shared));
-        let mut shard = shard.introduce(Arc::clone(&shared));
+        let Ok(directory) = introduced.recv() else { return Ok(()) };
+        let _guard = StopOnPanic(Arc::clone(&directory));
+        let mut shard = shard.introduce(Arc::clone(&directory));
         let ended = loop {
             match shard.turn() {
                 Ok(true) => {}
@@ -296,41 +319,45 @@ impl Builder {
         };
         if ended.is_err() {
             // A server that has lost a shard ends as a whole, rather than go on by halves.
-            shared.tell(crate::handle::STOPPING);
+            directory.enter(Phase::Stopping);
         }
         ended
     }
 }
 
 /// A server that has lost a shard to a panic ends as a whole, as after an error.
-struct StopOnPanic(Arc<Shared>);
+struct StopOnPanic(Arc<Directory>);
 
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.tell(crate::handle::STOPPING);
+            self.0.enter(Phase::Stopping);
         }
     }
 }
 
 /// A shard that has been made and does not know the others yet.
 pub(crate) struct NewShard<H> {
-    core: Core,
+    driver: Driver,
+    config: ShardConfig,
     handler: H,
     acceptor: Option<Acceptor>,
     inbox: Mailbox<Mail>,
+    offload: Option<Offload>,
 }
 
 impl<H: Handler> NewShard<H> {
-    pub(crate) fn introduce(self, shared: Arc<Shared>) -> Shard<H> {
-        Shard::new(self.core, self.handler, self.acceptor, self.inbox, shared)
+    pub(crate) fn introduce(self, directory: Arc<Directory>) -> Shard<H> {
+        let NewShard { driver, config, handler, acceptor, inbox, offload } = self;
+        Shard::new(driver, config, handler, acceptor, inbox, offload, directory)
     }
 }
 
-/// What the others and the server are told of a shard that has been made.
+/// What the server is told of a shard that has been made.
 pub(crate) struct Arrived {
     index: usize,
-    pub(crate) post: Post,
+    entry: ShardEntry,
+    notifier: Notifier,
     pub(crate) addresses: Vec<Address>,
     pub(crate) report: Report,
 }

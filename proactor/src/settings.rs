@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use overlapped::StreamOptions;
 
-use crate::deadlines::{MOST, Spans};
 use crate::limits::{AdmissionLimits, Rate};
 use crate::server::Builder;
+use crate::session::deadlines::{MOST, Spans};
 
 /// Bytes that a refusal may have: they are to fit into any connection's first window.
 const MOST_REFUSAL_BYTES: usize = 1024;
@@ -236,6 +236,32 @@ impl Builder {
     /// [`Reset`](crate::CloseReason::Reset). It is the system's business unless said otherwise. Linux only: elsewhere it is an error of the start.
     pub fn user_timeout(mut self, time: Duration) -> Builder {
         self.settings.stream.user_timeout = Some(time);
+        self
+    }
+}
+
+/// # Outbound connections
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use proactor::Server;
+///
+/// let builder = Server::builder().bind("0.0.0.0:7777").max_outbound(500).connect_timeout(Duration::from_secs(3));
+/// ```
+impl Builder {
+    /// Outbound sessions there may be at once, with those that are being connected: 100,000 by
+    /// default, or as many as the drivers have sockets for. They do not count as
+    /// [sessions](Builder::max_sessions), which are the accepted ones. 0 allows none.
+    pub fn max_outbound(mut self, sessions: usize) -> Builder {
+        self.settings.outbound = Some(sessions);
+        self
+    }
+
+    /// How long an outbound connection may take in all, from the look-up of its name to the address
+    /// that answers: 10 s by default.
+    pub fn connect_timeout(mut self, time: Duration) -> Builder {
+        self.settings.connect_timeout = time;
         self
     }
 }

@@ -1,12 +1,14 @@
 use std::collections::VecDeque;
 
+use overlapped::table::Key;
 use overlapped::{Log, LogConfig};
 use proptest::prelude::*;
 
+use super::own::Run;
 use super::*;
 use crate::codec::{Codec, LengthPrefixed};
 use crate::group::Group;
-use crate::room::Room;
+use crate::group::local::LocalGroup;
 
 const LIMIT: usize = 4096;
 const SESSIONS: usize = 3;
@@ -35,10 +37,10 @@ struct Member {
 /// A server without sockets: a shard with some sessions and groups, driven by hand.
 struct World {
     clock: u64,
-    /// Up to what stamp the groups' news have been looked at.
-    seen: u64,
-    logs: Vec<Log<Mark>>,
-    rooms: Rooms,
+    /// The stamp up to which news are counted.
+    upto: u64,
+    logs: Vec<Log<BroadcastHeader>>,
+    groups: LocalGroups,
     members: Vec<Member>,
     mail: VecDeque<(usize, usize, u64)>,
     packets: Vec<(Kind, Vec<u8>)>,
@@ -46,19 +48,25 @@ struct World {
 }
 
 fn id(session: usize) -> SessionId {
-    SessionId { shard: 0, slot: session as u32, generation: 1 }
+    SessionId::new(0, Key::new(session as u32, 1))
+}
+
+fn remove_member(local: &mut LocalGroup, session: usize) {
+    if let Some(index) = local.members().iter().position(|slot| *slot == session as u32) {
+        local.remove_member(index);
+    }
 }
 
 impl World {
     fn new(drops: bool) -> World {
         let config = LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 };
-        let logs: Vec<Log<Mark>> = (0..GROUPS).map(|_| Log::new(config).unwrap()).collect();
-        let mut rooms = Rooms::default();
+        let logs: Vec<Log<BroadcastHeader>> = (0..GROUPS).map(|_| Log::new(config).unwrap()).collect();
+        let mut groups = LocalGroups::default();
         for log in &logs {
-            rooms.insert(Room::new(log.reader()), Group::new());
+            groups.insert(LocalGroup::new(Group::new(), log.reader()));
         }
         let members = (0..SESSIONS).map(|_| Member::default()).collect();
-        World { clock: 0, seen: 0, logs, rooms, members, mail: VecDeque::new(), packets: Vec::new(), drops }
+        World { clock: 0, upto: 0, logs, groups, members, mail: VecDeque::new(), packets: Vec::new(), drops }
     }
 
     /// A packet that says which it is.
@@ -79,10 +87,10 @@ impl World {
         let bytes = &self.packets[number].1;
         let before = (member.outbox.len(), member.outbox.in_flight);
         if self.drops {
-            member.outbox.make_room(id(session), bytes.len(), LIMIT, &self.rooms);
+            member.outbox.make_room(id(session), bytes.len(), LIMIT, &self.groups);
         }
-        let last = member.outbox.runs.back().is_some_and(|run| run.stamp == stamp);
-        let crowded = member.outbox.is_crowded(LIMIT) && (self.drops || !last);
+        let last = member.outbox.own.last_stamp() == Some(stamp);
+        let crowded = member.outbox.own.is_crowded(LIMIT) && (self.drops || !last);
         // What is queued behind others at once is queued as any other.
         let frame = Frame::of(bytes);
         let result = match number % 2 == 1 && !self.drops && member.outbox.append(frame, stamp, LIMIT) {
@@ -105,24 +113,24 @@ impl World {
         let (clock, bytes) = (&mut self.clock, &self.packets[number].1);
         let mark = || {
             *clock += bytes.len() as u64;
-            Mark { stamp: *clock, except: except.map(id) }
+            BroadcastHeader { stamp: *clock, except: except.map(id) }
         };
         self.logs[group].append(&[bytes], mark).unwrap();
         for (session, member) in self.members.iter_mut().enumerate() {
-            if member.outbox.is_member(group as u32) && except != Some(session) && !member.closed {
+            if member.outbox.position(group as u32).is_some() && except != Some(session) && !member.closed {
                 member.issued.push(number);
             }
         }
     }
 
-    fn meet(&mut self, session: usize) {
+    fn apply_policy(&mut self, session: usize) {
         let member = &mut self.members[session];
-        assert!(!member.outbox.has_lost(&self.rooms), "the logs are large enough");
+        assert!(!member.outbox.has_lost(&self.groups), "the logs are large enough");
         if member.outbox.len() <= LIMIT || !member.outbox.is_sending() {
             return;
         }
         if self.drops {
-            member.outbox.drop_oldest(id(session), LIMIT, &self.rooms);
+            member.outbox.drop_oldest(id(session), LIMIT, &self.groups);
             assert!(member.outbox.len() <= LIMIT);
         } else {
             self.close(session);
@@ -132,28 +140,28 @@ impl World {
     fn close(&mut self, session: usize) {
         self.members[session].closed = true;
         for group in 0..GROUPS {
-            self.rooms.get_mut(group as u32).unwrap().members.retain(|slot| *slot != session as u32);
+            remove_member(self.groups.at_mut(group as u32).unwrap(), session);
         }
     }
 
     /// As a shard does before it sends.
-    fn look(&mut self) {
-        self.seen = self.clock;
+    fn deliver(&mut self) {
+        self.upto = self.clock;
         while let Some((session, number, stamp)) = self.mail.pop_front() {
             if self.send(session, number, stamp).is_err() {
                 self.members[session].issued.retain(|issued| *issued != number);
             }
         }
         for group in 0..GROUPS as u32 {
-            let news = self.rooms.get_mut(group).unwrap().look(self.seen);
-            let room = self.rooms.get(group).unwrap();
-            for record in room.excepted() {
-                self.members[record.id.slot as usize].outbox.except(group, &news, record);
+            let news = self.groups.at_mut(group).unwrap().count_news(self.upto);
+            let local = self.groups.at(group).unwrap();
+            for record in local.excepted() {
+                self.members[record.id.slot() as usize].outbox.except(group, &news, record);
             }
-            for slot in room.members.clone() {
+            for slot in local.members().to_vec() {
                 let session = slot as usize;
-                self.members[session].outbox.news(id(session), group, &news, &self.rooms);
-                self.meet(session);
+                self.members[session].outbox.count_news(id(session), group, &news, &self.groups);
+                self.apply_policy(session);
             }
         }
     }
@@ -164,7 +172,7 @@ impl World {
             return;
         }
         let before = member.outbox.len();
-        member.in_flight = member.outbox.take(id(session), self.seen, LIMIT, &self.rooms, Gather::default, Vec::new);
+        member.in_flight = member.outbox.take(id(session), self.upto, LIMIT, &self.groups, &mut SendMemory::default());
         match &member.in_flight {
             Some(Taken::Bytes(bytes)) => member.sent.extend_from_slice(bytes),
             Some(Taken::Slice(slice)) => member.sent.extend_from_slice(slice.as_ref()),
@@ -184,7 +192,7 @@ impl World {
         let member = &mut self.members[session];
         if let Some(taken) = member.in_flight.take() {
             let before = member.outbox.len();
-            member.outbox.done(taken.len());
+            member.outbox.sent(taken.len());
             assert_eq!(member.outbox.len(), before - taken.len());
         }
     }
@@ -193,7 +201,8 @@ impl World {
         match *step {
             Step::Local(session, len) => {
                 let number = self.packet(Kind::Local, len);
-                if self.send(session, number, self.clock).is_ok() {
+                let stamp = self.members[session].outbox.stamp(|| self.clock);
+                if self.send(session, number, stamp).is_ok() {
                     self.members[session].issued.push(number);
                 }
             }
@@ -204,27 +213,33 @@ impl World {
             }
             Step::Broadcast(group, except, len) => self.broadcast(group, except, len),
             Step::Join(session, group) => {
-                let room = self.rooms.get_mut(group as u32).unwrap();
+                let local = self.groups.at_mut(group as u32).unwrap();
                 let member = &mut self.members[session];
-                if !member.closed && !member.outbox.is_member(group as u32) {
-                    room.reader.refresh();
-                    member.outbox.join(group as u32, room.reader.end(), 0);
-                    room.members.push(session as u32);
+                if !member.closed && member.outbox.position(group as u32).is_none() {
+                    let end = local.position_after(u64::MAX);
+                    member.outbox.join(group as u32, end, 0);
+                    local.add_member(session as u32);
                 }
             }
             Step::Leave(session, group) => {
-                let room = self.rooms.get_mut(group as u32).unwrap();
-                room.reader.refresh();
-                room.members.retain(|slot| *slot != session as u32);
+                let local = self.groups.at_mut(group as u32).unwrap();
+                local.refresh();
+                remove_member(local, session);
                 if !self.members[session].closed {
-                    self.members[session].outbox.leave(id(session), group as u32, self.clock, LIMIT, &self.rooms);
+                    self.members[session].outbox.leave(
+                        id(session),
+                        group as u32,
+                        Some(self.clock),
+                        LIMIT,
+                        &self.groups,
+                    );
                     if self.members[session].outbox.dropped() > 0 && !self.drops {
                         self.close(session);
                     }
-                    self.meet(session);
+                    self.apply_policy(session);
                 }
             }
-            Step::Look => self.look(),
+            Step::Deliver => self.deliver(),
             Step::Take(session) => self.take(session),
             Step::Complete(session) => self.complete(session),
         }
@@ -233,7 +248,7 @@ impl World {
     /// Everything that is queued leaves; then what arrived is compared with what was issued.
     fn finish(mut self) {
         for _ in 0..3 {
-            self.look();
+            self.deliver();
             for session in 0..SESSIONS {
                 self.complete(session);
                 while self.members[session].outbox.has_queued() && !self.members[session].closed {
@@ -283,7 +298,7 @@ enum Step {
     Broadcast(usize, Option<usize>, usize),
     Join(usize, usize),
     Leave(usize, usize),
-    Look,
+    Deliver,
     Take(usize),
     Complete(usize),
 }
@@ -297,7 +312,7 @@ fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(group, except, len)| Step::Broadcast(group, except, len)),
         2 => (session.clone(), group.clone()).prop_map(|(session, group)| Step::Join(session, group)),
         1 => (session.clone(), group).prop_map(|(session, group)| Step::Leave(session, group)),
-        4 => Just(Step::Look),
+        4 => Just(Step::Deliver),
         4 => session.clone().prop_map(Step::Take),
         4 => session.prop_map(Step::Complete),
     ];
@@ -312,9 +327,9 @@ fn run(steps: &[Step], drops: bool) {
     for step in steps {
         world.step(step);
         for member in world.members.iter().filter(|member| !member.closed) {
-            assert!(member.outbox.in_flight <= LIMIT && member.outbox.own_bytes() <= LIMIT, "over after {step:?}");
-            let over = member.outbox.len() > LIMIT && member.outbox.is_sending() && matches!(step, Step::Look);
-            assert!(!over, "it is behind by more than the limit, and has been looked at");
+            assert!(member.outbox.in_flight <= LIMIT && member.outbox.own.len() <= LIMIT, "over after {step:?}");
+            let over = member.outbox.len() > LIMIT && member.outbox.is_sending() && matches!(step, Step::Deliver);
+            assert!(!over, "it is behind by more than the limit, and news were counted");
         }
     }
     world.finish();
@@ -341,9 +356,9 @@ proptest! {
 
 #[test]
 fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
-    let rooms = Rooms::default();
+    let groups = LocalGroups::default();
     let mut outbox = Outbox::default();
-    let take = |outbox: &mut Outbox| match outbox.take(id(0), 0, LIMIT, &rooms, Gather::default, Vec::new) {
+    let take = |outbox: &mut Outbox| match outbox.take(id(0), 0, LIMIT, &groups, &mut SendMemory::default()) {
         Some(Taken::Bytes(bytes)) => bytes,
         other => panic!("{other:?}"),
     };
@@ -351,7 +366,7 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
     assert_eq!(take(&mut outbox), b"abc");
     outbox.push(Frame::of(b"defgh"), 0, 8, false, Vec::new).unwrap();
     assert_eq!(outbox.push(Frame::of(b"i"), 0, 8, false, Vec::new), Err(SendError::Full));
-    outbox.done(3);
+    outbox.sent(3);
     outbox.push(Frame::of(b"i"), 0, 8, false, Vec::new).unwrap();
     assert_eq!((outbox.len(), take(&mut outbox)), (6, b"defghi".to_vec()));
     assert!(!outbox.has_queued());
@@ -360,8 +375,8 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
 #[test]
 fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
     let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 }).unwrap();
-    let mut rooms = Rooms::default();
-    rooms.insert(Room::new(log.reader()), Group::new());
+    let mut groups = LocalGroups::default();
+    groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
     outbox.join(0, 0, 0);
     let mut stamp = 0;
@@ -383,28 +398,28 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
         let mut expected = Vec::new();
         for (bytes, except) in records {
             stamp += 1;
-            let mark = Mark { stamp, except: except.then_some(id(0)) };
+            let mark = BroadcastHeader { stamp, except: except.then_some(id(0)) };
             log.append(&[&vec![stamp as u8; *bytes]], || mark).unwrap();
             if !except {
                 expected.extend(vec![stamp as u8; *bytes]);
             }
         }
-        let news = rooms.get_mut(0).unwrap().look(stamp);
-        for record in rooms.get(0).unwrap().excepted().to_vec() {
+        let news = groups.at_mut(0).unwrap().count_news(stamp);
+        for record in groups.at(0).unwrap().excepted().to_vec() {
             outbox.except(0, &news, &record);
         }
-        outbox.news(id(0), 0, &news, &rooms);
+        outbox.count_news(id(0), 0, &news, &groups);
         outbox.push(Frame::of(&vec![b'o'; own]), stamp, LIMIT, false, Vec::new).unwrap();
         expected.extend(vec![b'o'; own]);
         let mut taken = Vec::new();
         let mut first = true;
         for due in [stamp - late, stamp, stamp] {
-            let some = outbox.take(id(0), due, LIMIT, &rooms, Gather::default, Vec::new);
+            let some = outbox.take(id(0), due, LIMIT, &groups, &mut SendMemory::default());
             if std::mem::take(&mut first) {
                 assert_eq!(matches!(some, Some(Taken::Slice(_))), one, "{records:?}");
             }
             let Some(some) = some else { continue };
-            outbox.done(some.len());
+            outbox.sent(some.len());
             match some {
                 Taken::Bytes(bytes) => taken.extend(bytes),
                 Taken::Slice(slice) => taken.extend_from_slice(slice.as_ref()),
@@ -418,7 +433,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
 
 #[test]
 fn what_does_not_fit_leaves_nothing_behind() {
-    let rooms = Rooms::default();
+    let groups = LocalGroups::default();
     let mut outbox = Outbox::default();
     outbox.push(Frame::of(b"abc"), 1, 64, false, Vec::new).unwrap();
     for (stamp, bytes) in [(1, 99), (1, 62), (0, 62)] {
@@ -429,7 +444,7 @@ fn what_does_not_fit_leaves_nothing_behind() {
     outbox.push(Frame::of(b"de"), 1, 64, false, Vec::new).unwrap();
     // What was issued before it goes before it.
     outbox.push(Frame::of(b"fg"), 0, 64, false, Vec::new).unwrap();
-    match outbox.take(id(0), 1, 64, &rooms, Gather::default, Vec::new) {
+    match outbox.take(id(0), 1, 64, &groups, &mut SendMemory::default()) {
         Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"fgabcde"),
         other => panic!("{other:?}"),
     }
@@ -437,7 +452,7 @@ fn what_does_not_fit_leaves_nothing_behind() {
 
 #[test]
 fn is_queued_behind_others_only_if_they_are_of_the_same_stamp_and_it_fits_below_the_mark_and_into_their_memory() {
-    let rooms = Rooms::default();
+    let groups = LocalGroups::default();
     let mut outbox = Outbox::default();
     let prefixed = LengthPrefixed::u16().into_framing();
     let frame = || prefixed.frame(b"de").unwrap().unwrap();
@@ -447,7 +462,7 @@ fn is_queued_behind_others_only_if_they_are_of_the_same_stamp_and_it_fits_below_
     assert!(!outbox.append(frame(), 1, 7));
     assert!(outbox.append(frame(), 1, 8));
     assert!(!outbox.append(frame(), 1, 64), "more than was given would be taken");
-    match outbox.take(id(0), 1, 64, &rooms, Gather::default, Vec::new) {
+    match outbox.take(id(0), 1, 64, &groups, &mut SendMemory::default()) {
         Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"abc\0\x02de"),
         other => panic!("{other:?}"),
     }
@@ -456,10 +471,10 @@ fn is_queued_behind_others_only_if_they_are_of_the_same_stamp_and_it_fits_below_
 
 #[test]
 fn packets_of_a_byte_take_no_more_memory_for_their_ends_than_for_their_bytes() {
-    let rooms = Rooms::default();
+    let groups = LocalGroups::default();
     let mut outbox = Outbox::default();
     for number in 0..10_000 {
-        outbox.make_room(id(0), 1, LIMIT, &rooms);
+        outbox.make_room(id(0), 1, LIMIT, &groups);
         outbox.push(Frame::of(&[number as u8]), 0, LIMIT, true, Vec::new).unwrap();
     }
     assert_eq!(
@@ -469,22 +484,22 @@ fn packets_of_a_byte_take_no_more_memory_for_their_ends_than_for_their_bytes() {
 }
 
 #[test]
-fn what_a_log_has_let_go_of_is_counted_as_dropped() {
+fn records_that_a_log_has_forgotten_count_as_dropped() {
     let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 8192 }).unwrap();
-    let mut rooms = Rooms::default();
-    rooms.insert(Room::new(log.reader()), Group::new());
+    let mut groups = LocalGroups::default();
+    groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
     outbox.join(0, 0, 0);
     for stamp in 1..=10 {
-        log.append(&[&[stamp as u8; 4000]], || Mark { stamp, except: None }).unwrap();
+        log.append(&[&[stamp as u8; 4000]], || BroadcastHeader { stamp, except: None }).unwrap();
     }
-    let news = rooms.get_mut(0).unwrap().look(10);
-    outbox.news(id(0), 0, &news, &rooms);
-    assert!(outbox.has_lost(&rooms));
-    outbox.skip_lost(id(0), &rooms);
-    assert!(!outbox.has_lost(&rooms));
+    let news = groups.at_mut(0).unwrap().count_news(10);
+    outbox.count_news(id(0), 0, &news, &groups);
+    assert!(outbox.has_lost(&groups));
+    outbox.skip_lost(id(0), &groups);
+    assert!(!outbox.has_lost(&groups));
     assert_eq!((outbox.dropped(), outbox.len()), (8, 8000));
-    let Some(Taken::Gather(gather)) = outbox.take(id(0), 10, 1 << 20, &rooms, Gather::default, Vec::new) else {
+    let Some(Taken::Gather(gather)) = outbox.take(id(0), 10, 1 << 20, &groups, &mut SendMemory::default()) else {
         panic!("two records")
     };
     assert!(gather.iter().flatten().copied().eq([9; 4000].into_iter().chain([10; 4000])));

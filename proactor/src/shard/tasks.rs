@@ -1,87 +1,51 @@
-//! The shard's tasks in its turn: what woke them is taken in before the completions, and they are polled after them.
+//! The tasks of a shard, in its turn: they are polled after the completions.
 
-use overlapped::Time;
+use std::cell::RefCell;
 
-use super::Shard;
-use crate::close::CloseReason;
-use crate::handler::Handler;
-use crate::session::{Core, SessionId};
-use crate::task::executor::{Polled, wake};
+use super::state::ShardState;
+use crate::session::close;
+use crate::session::reason::CloseReason;
+use crate::task::executor::{Executor, Polled};
+use crate::task::waker::wake;
 
-/// Tasks polled in a turn; others wait for the next, so that those that always have something to do leave time for I/O.
+/// Tasks polled in a turn. The others wait for the next, so that tasks that always have something to
+/// do leave time for I/O.
 const MOST_POLLS: usize = 1024;
 
-impl Core {
-    /// When the first timer of a task is over.
-    pub(crate) fn task_deadline(&self) -> Option<Time> {
-        self.tasks.timers.borrow().earliest()
-    }
-
-    pub(crate) fn close_if_open(&mut self, id: SessionId, reason: CloseReason) {
-        if self.open(id).is_some() {
-            self.begin_close(id.slot, reason);
+/// Polls the tasks that were woken. Says whether there were any.
+pub(super) fn run(state: &RefCell<ShardState>, tasks: &Executor) -> bool {
+    wake_all(state, tasks);
+    let mut any = false;
+    for _ in 0..MOST_POLLS {
+        // What tasks have broadcast must reach the members before there is more of it.
+        if !tasks.has_woken() || state.borrow().groups.is_budget_spent() {
+            break;
+        }
+        let Some(task) = tasks.pop_woken() else { break };
+        match tasks.poll(task) {
+            Polled::Idle => continue,
+            Polled::Ran | Polled::Panicked(None) => {}
+            Polled::Panicked(Some(owner)) => {
+                close::begin_if_open(&mut state.borrow_mut(), owner, CloseReason::Panic);
+            }
+        }
+        any = true;
+        if !state.borrow().to_wake.is_empty() {
+            wake_all(state, tasks);
         }
     }
+    any
 }
 
-impl<H: Handler> Shard<H> {
-    /// Polls the tasks that were woken. Says whether there were any.
-    pub(super) fn run_tasks(&mut self) -> bool {
-        self.wake_tasks();
-        let mut any = false;
-        for _ in 0..MOST_POLLS {
-            if !self.tasks.has_woken() {
-                break;
-            }
-            // What tasks have broadcast is to reach the members before there is more of it.
-            {
-                let mut core = self.core.borrow_mut();
-                if core.has_grown() {
-                    break;
-                }
-                core.begin_call();
-            }
-            let Some(task) = self.tasks.pop_woken() else { break };
-            let polled = self.tasks.poll(task);
-            self.core.borrow_mut().end_call();
-            match polled {
-                Polled::Idle => continue,
-                Polled::Ran | Polled::Panicked(None) => {}
-                Polled::Panicked(Some(owner)) => self.core.borrow_mut().close_if_open(owner, CloseReason::Panic),
-            }
-            any = true;
-            // A close, of which others are to learn.
-            if !self.core.borrow().to_wake.is_empty() {
-                self.wake_tasks();
-            }
-        }
-        any
+/// Calls the wakers of timers that are due, and those that parts of the state have left.
+fn wake_all(state: &RefCell<ShardState>, tasks: &Executor) {
+    let now = state.borrow().timers.now();
+    while let Some(waker) = tasks.pop_due_timer(now) {
+        wake(waker);
     }
-
-    fn wake_tasks(&self) {
-        let now = self.core.borrow().watch.now;
-        loop {
-            let due = self.tasks.timers.borrow_mut().pop_due(now);
-            let Some(waker) = due else { break };
-            wake(waker);
-        }
-        // A waker may be one of the user's, which may do as it likes; so nothing is borrowed.
-        let to_wake = {
-            let to_wake = &mut self.core.borrow_mut().to_wake;
-            if to_wake.is_empty() {
-                return;
-            }
-            std::mem::take(to_wake)
-        };
-        for waker in to_wake {
-            wake(waker);
-        }
-    }
-}
-
-impl<H: Handler> Drop for Shard<H> {
-    fn drop(&mut self) {
-        // They hold the sessions, which hold the table and the driver.
-        self.tasks.end();
+    // Nothing is borrowed: a waker may run user code.
+    let to_wake = std::mem::take(&mut state.borrow_mut().to_wake);
+    for waker in to_wake {
+        wake(waker);
     }
 }

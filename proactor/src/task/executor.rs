@@ -1,18 +1,21 @@
 //! A shard's executor: futures in a table, polled by the shard's thread and by no other.
 //!
-//! A waker is the number of a task, in an `Arc` with a flag. On the shard's own thread, waking puts the number into the run queue; from
-//! any other it goes through a mailbox, which ends the driver's wait. No thread but the shard's ever holds the future itself, so none but the shard's can run or drop
-//! it, and a future need not be `Send`. (`async-task` leaves that to its caller: to spawn what is not `Send` with a schedule function of one's own is `unsafe`, and
-//! its `spawn_local` panics where a waker is dropped on another thread. This crate forbids the first and must not do the second.)
+//! A waker is the key of a task, in an `Arc` with a flag. On the shard's own thread, a wake-up puts
+//! the key into the run queue. On another thread it goes through a mailbox, which ends the driver's
+//! wait. Only the shard's thread holds the future itself, runs it and drops it, so a future need
+//! not be `Send`. (`async-task` leaves that to its caller: to spawn a future that is not `Send` with
+//! a schedule function of one's own is `unsafe`, and its `spawn_local` panics if a waker is dropped
+//! on another thread. This crate forbids the first and must not do the second.)
 //!
 //! What it promises:
 //!
-//! - **Bounded.** At most [`MOST_TASKS`] tasks. A task is in the queue, or in the mailbox, once, however often it is woken.
+//! - **Bounded.** At most [`MOST_TASKS`] tasks. A task is in the queue, or in the mailbox, once,
+//!   however often it is woken.
 //! - **Contained.** A panic while a task is polled or dropped ends that task.
 //! - **Nothing is left.** [`Executor::end`] drops every task; afterwards none can be spawned.
 //! - **The same calls give the same order**, as long as no other thread wakes anything.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,44 +25,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use overlapped::{Driver, Mailbox, Packet, Sender, mailbox};
+use overlapped::table::{Key, Table};
+use overlapped::{Driver, Mailbox, Packet, Sender, Time, mailbox};
 
 use super::error::SpawnError;
 use super::link::Link;
 use super::offload::Offload;
-use super::timers::Timers;
-use crate::handle::Handle;
-use crate::session::SessionId;
+use super::timers::SleepTimers;
+use crate::session::id::SessionId;
 
 /// Tasks of one shard.
 const MOST_TASKS: usize = 1 << 20;
 
-/// Names a task of a shard; never means a later one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TaskId {
-    slot: u32,
-    generation: u32,
-}
-
 thread_local! {
     /// The run queue of the shard that this thread is turning.
-    static TURNING: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
+    static TURNING: RefCell<Option<Rc<RunQueue>>> = const { RefCell::new(None) };
 }
 
-/// Where tasks are reported that were woken on another thread. It has no limit of its own: a task is in it at most once.
-struct Home {
-    mail: Sender<TaskId>,
+/// Where other threads report the tasks that they have woken. It needs no limit: a task is in it at
+/// most once.
+struct TaskInbox {
+    mail: Sender<Key>,
 }
 
 /// The run queue.
-struct Local {
-    home: Arc<Home>,
-    queue: RefCell<VecDeque<TaskId>>,
+struct RunQueue {
+    inbox: Arc<TaskInbox>,
+    queue: RefCell<VecDeque<Key>>,
 }
 
 struct TaskWaker {
-    id: TaskId,
-    home: Arc<Home>,
+    id: Key,
+    inbox: Arc<TaskInbox>,
     /// It is in a queue, or has ended.
     queued: AtomicBool,
 }
@@ -70,12 +67,12 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<TaskWaker>) {
-        // What was done before a wake-up is seen by the poll that follows it, also if an earlier wake-up brings that about.
+        // The poll sees all that was done before this wake-up, even if an earlier one causes it.
         if self.queued.swap(true, Ordering::AcqRel) {
             return;
         }
         let here = TURNING.try_with(|turning| match &*turning.borrow() {
-            Some(local) if Arc::ptr_eq(&local.home, &self.home) => {
+            Some(local) if Arc::ptr_eq(&local.inbox, &self.inbox) => {
                 local.queue.borrow_mut().push_back(self.id);
                 true
             }
@@ -83,73 +80,30 @@ impl Wake for TaskWaker {
         });
         if !here.unwrap_or(false) {
             // If the shard has ended, so has the task.
-            let _ = self.home.mail.send(self.id);
+            let _ = self.inbox.mail.send(self.id);
         }
     }
 }
 
-/// On whose behalf a task runs.
+/// The session that a task belongs to.
 #[derive(Clone)]
 pub(crate) struct Owner {
     pub(crate) id: SessionId,
     pub(crate) link: Rc<Link>,
-    /// It ends when the session has.
+    /// The task is dropped when the session has ended.
     pub(crate) tied: bool,
 }
 
 type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Task {
-    /// Not there while it is being polled.
+    /// `None` while it is being polled.
     body: Option<(BoxedFuture, Waker)>,
     flag: Arc<TaskWaker>,
     owner: Option<Owner>,
 }
 
-#[derive(Default)]
-struct Table {
-    tasks: Vec<(u32, Option<Task>)>,
-    free: Vec<u32>,
-}
-
-impl Table {
-    fn len(&self) -> usize {
-        self.tasks.len() - self.free.len()
-    }
-
-    fn get_mut(&mut self, id: TaskId) -> Option<&mut Task> {
-        let (generation, task) = self.tasks.get_mut(id.slot as usize)?;
-        task.as_mut().filter(|_| *generation == id.generation)
-    }
-
-    fn next_id(&self) -> TaskId {
-        match self.free.last() {
-            Some(slot) => TaskId { slot: *slot, generation: self.tasks[*slot as usize].0 },
-            None => TaskId { slot: self.tasks.len() as u32, generation: 0 },
-        }
-    }
-
-    /// Puts a task where [`next_id`](Table::next_id) said.
-    fn insert(&mut self, task: Task) {
-        match self.free.pop() {
-            Some(slot) => self.tasks[slot as usize].1 = Some(task),
-            None => self.tasks.push((0, Some(task))),
-        }
-    }
-
-    fn remove(&mut self, id: TaskId) -> Option<Task> {
-        let (generation, place) = self.tasks.get_mut(id.slot as usize)?;
-        if *generation != id.generation {
-            return None;
-        }
-        let task = place.take()?;
-        *generation = generation.wrapping_add(1);
-        self.free.push(id.slot);
-        Some(task)
-    }
-}
-
-/// What came of polling a task.
+/// The result of polling a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
     /// It had ended, or was not woken.
@@ -161,43 +115,41 @@ pub(crate) enum Polled {
 }
 
 pub(crate) struct Executor {
-    table: RefCell<Table>,
-    local: Rc<Local>,
-    mail: RefCell<Mailbox<TaskId>>,
-    pub(crate) timers: RefCell<Timers>,
+    table: RefCell<Table<Task>>,
+    local: Rc<RunQueue>,
+    mail: RefCell<Mailbox<Key>>,
+    pub(super) timers: RefCell<SleepTimers>,
     /// The task that is being polled.
-    current: Cell<Option<TaskId>>,
-    /// The pooled buffer in which the packets lie that are being handed over.
+    current: Cell<Option<Key>>,
+    /// The pooled buffer whose packets are being handed over.
     lent: RefCell<Option<Packet>>,
     ended: Cell<bool>,
-    /// Where blocking work is done; none on a simulated network.
-    pub(crate) offload: OnceCell<Offload>,
-    /// The server, once the shard knows it.
-    pub(crate) server: OnceCell<Handle>,
+    /// Threads for blocking work. There are none on a simulated network.
+    offload: Option<Offload>,
 }
 
 impl Executor {
-    pub(crate) fn new(driver: &Driver) -> Rc<Executor> {
+    pub(crate) fn new(driver: &Driver, offload: Option<Offload>) -> Rc<Executor> {
         let (mail, inbox) = mailbox(usize::MAX, driver.wake_handle());
         Rc::new(Executor {
-            table: RefCell::default(),
-            local: Rc::new(Local { home: Arc::new(Home { mail }), queue: RefCell::default() }),
+            table: RefCell::new(Table::with_limit(MOST_TASKS)),
+            local: Rc::new(RunQueue { inbox: Arc::new(TaskInbox { mail }), queue: RefCell::default() }),
             mail: RefCell::new(inbox),
-            timers: RefCell::new(Timers::new(driver.now())),
+            timers: RefCell::new(SleepTimers::new(driver.now())),
             current: Cell::new(None),
             lent: RefCell::default(),
             ended: Cell::new(false),
-            offload: OnceCell::new(),
-            server: OnceCell::new(),
+            offload,
         })
     }
 
-    /// This thread turns the shard until what is returned is dropped.
+    /// This thread turns the shard until the result is dropped.
     pub(crate) fn enter(&self) -> Turning {
         Turning { before: TURNING.replace(Some(Rc::clone(&self.local))) }
     }
 
-    /// Takes a task, to be polled for the first time in the shard's turn. Only for the shard's own thread.
+    /// Adds a task, to be polled for the first time in the shard's turn. Only for the shard's own
+    /// thread.
     pub(crate) fn spawn(
         &self,
         owner: Option<Owner>,
@@ -208,25 +160,38 @@ impl Executor {
         }
         let future: BoxedFuture = Box::pin(future);
         let mut table = self.table.borrow_mut();
-        if table.len() >= MOST_TASKS {
-            // What it holds is dropped without the table.
+        if table.is_full() {
+            // Dropping the future may use the table.
             drop(table);
             return Err(SpawnError::Full);
         }
-        let id = table.next_id();
+        let id = table.next_key();
         if let Some(owner) = owner.as_ref().filter(|owner| owner.tied) {
             owner.link.tie(id);
         }
-        let home = Arc::clone(&self.local.home);
-        let flag = Arc::new(TaskWaker { id, home, queued: AtomicBool::new(true) });
+        let inbox = Arc::clone(&self.local.inbox);
+        let flag = Arc::new(TaskWaker { id, inbox, queued: AtomicBool::new(true) });
         let waker = Waker::from(Arc::clone(&flag));
         table.insert(Task { body: Some((future, waker)), flag, owner });
         self.local.queue.borrow_mut().push_back(id);
         Ok(())
     }
 
-    /// The task that is being polled.
-    pub(crate) fn current(&self) -> Option<TaskId> {
+    pub(super) fn offload(&self) -> Option<&Offload> {
+        self.offload.as_ref()
+    }
+
+    /// When the first timer of a task is due.
+    pub(crate) fn earliest_timer(&self) -> Option<Time> {
+        self.timers.borrow().earliest()
+    }
+
+    /// The waker of a timer that is due.
+    pub(crate) fn pop_due_timer(&self, now: Time) -> Option<Waker> {
+        self.timers.borrow_mut().pop_due(now)
+    }
+
+    pub(crate) fn current(&self) -> Option<Key> {
         self.current.get()
     }
 
@@ -249,14 +214,14 @@ impl Executor {
     }
 
     /// The next in the run queue.
-    pub(crate) fn pop_woken(&self) -> Option<TaskId> {
+    pub(crate) fn pop_woken(&self) -> Option<Key> {
         self.local.queue.borrow_mut().pop_front()
     }
 
-    /// Polls a task, if it was woken, before those that have been in the queue for longer.
-    pub(crate) fn poll_now(&self, id: TaskId) -> Polled {
+    /// Polls a task, if it was woken, before those that came earlier.
+    pub(crate) fn poll_now(&self, id: Key) -> Polled {
         {
-            // Where its waker has just put it, or it would gather there.
+            // Its waker has just put it there. Left alone, such entries would pile up.
             let mut queue = self.local.queue.borrow_mut();
             if queue.back() == Some(&id) {
                 queue.pop_back();
@@ -266,7 +231,7 @@ impl Executor {
     }
 
     /// Polls a task that has come out of the queue.
-    pub(crate) fn poll(&self, id: TaskId) -> Polled {
+    pub(crate) fn poll(&self, id: Key) -> Polled {
         let body = self.table.borrow_mut().get_mut(id).and_then(|task| {
             let woken = task.body.is_some() && task.flag.queued.swap(false, Ordering::AcqRel);
             if woken { task.body.take() } else { None }
@@ -294,8 +259,8 @@ impl Executor {
         }
     }
 
-    /// A task has left the table: from now on its wakers do nothing. Gives its owner.
-    fn forget(&self, id: TaskId, task: Task) -> Option<SessionId> {
+    /// A task has left the table: from now on its wakers do nothing. Returns its owner.
+    fn forget(&self, id: Key, task: Task) -> Option<SessionId> {
         task.flag.queued.store(true, Ordering::Release);
         let owner = task.owner?;
         if owner.tied {
@@ -305,7 +270,7 @@ impl Executor {
     }
 
     /// Drops a task.
-    pub(crate) fn cancel(&self, id: TaskId) {
+    pub(crate) fn cancel(&self, id: Key) {
         let task = self.table.borrow_mut().remove(id);
         if let Some(mut task) = task {
             let body = task.body.take();
@@ -325,20 +290,21 @@ impl Executor {
         }
     }
 
-    /// Drops every task. What is dropped may wake others, or try to spawn more.
+    /// Drops every task. Their destructors may wake others, or try to spawn more.
     pub(crate) fn end(&self) {
         self.ended.set(true);
-        let last = self.table.borrow().tasks.len();
-        for slot in 0..last {
-            let generation = self.table.borrow().tasks[slot].0;
-            self.cancel(TaskId { slot: slot as u32, generation });
+        let slots = self.table.borrow().slots();
+        for slot in slots {
+            let key = self.table.borrow().key_of(slot);
+            if let Some(key) = key {
+                self.cancel(key);
+            }
         }
         self.local.queue.borrow_mut().clear();
     }
 
-    // ---- the packets that are being handed over ----
-
-    /// Calls with the bytes of a pooled buffer, of which slices can meanwhile be [`read`](Executor::read_lent) by tasks; then the buffer goes back to its pool.
+    /// Calls with the bytes of a pooled buffer. Until the call returns, tasks can
+    /// [read](Executor::read_lent) slices of it; then the buffer goes back to its pool.
     pub(crate) fn lend<R>(&self, packet: Packet, call: impl FnOnce(&[u8]) -> R) -> R {
         *self.lent.borrow_mut() = Some(packet);
         let result = call(self.lent.borrow().as_deref().unwrap_or_default());
@@ -346,7 +312,7 @@ impl Executor {
         result
     }
 
-    /// Where in the lent buffer a slice lies, if it does.
+    /// The place of a slice in the lent buffer, if it lies there.
     pub(crate) fn place_in_lent(&self, bytes: &[u8]) -> Option<Range<usize>> {
         let lent = self.lent.borrow();
         let whole = lent.as_ref()?.as_ptr_range();
@@ -365,14 +331,7 @@ impl Executor {
     }
 }
 
-/// Wakes whom a waker of the user's may wake, and contains its panic.
-pub(crate) fn wake(waker: Waker) {
-    if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
-        tracing::error!("a waker panicked");
-    }
-}
-
-/// Drops what a user wrote; says whether it did so without a panic.
+/// Drops a user's future. Says whether it did not panic.
 fn dropped(future: BoxedFuture) -> bool {
     let whole = catch_unwind(AssertUnwindSafe(|| drop(future))).is_ok();
     if !whole {
@@ -381,9 +340,9 @@ fn dropped(future: BoxedFuture) -> bool {
     whole
 }
 
-/// While it is there, wake-ups on this thread go into the shard's run queue.
+/// While it exists, wake-ups on this thread go into the shard's run queue.
 pub(crate) struct Turning {
-    before: Option<Rc<Local>>,
+    before: Option<Rc<RunQueue>>,
 }
 
 impl Drop for Turning {

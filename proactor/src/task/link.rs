@@ -1,4 +1,5 @@
-//! What a session's task and its shard have between them: who waits for what, and the packet that was not waited for.
+//! What a session's task and its shard share: who waits for what, and the packets that nobody has
+//! taken yet.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
@@ -6,12 +7,11 @@ use std::ops::Range;
 use std::task::Waker;
 
 use bytes::Bytes;
+use overlapped::table::Key;
 
-use super::executor::TaskId;
-use crate::close::CloseReason;
-use crate::session::{Core, SessionId};
+use crate::session::reason::CloseReason;
 
-/// Those who wait for one thing, first come first.
+/// Wakers that wait for one thing, in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Waiters {
     list: RefCell<Vec<Waiter>>,
@@ -26,17 +26,17 @@ pub(crate) struct Waiter {
     ticket: u64,
     pub(crate) waker: Waker,
     /// The task that waits, if it is one of the shard's.
-    pub(crate) task: Option<TaskId>,
+    pub(crate) task: Option<Key>,
 }
 
 impl Waiters {
-    /// A place among them, for as long as it is there.
+    /// A place among them, given up when it is dropped.
     pub(crate) fn place(&self) -> Place<'_> {
         Place { waiters: self, ticket: None }
     }
 
-    /// Puts someone in, last, or renews their waker.
-    pub(crate) fn register(&self, ticket: &mut Option<u64>, waker: &Waker, task: Option<TaskId>) {
+    /// Adds a waker, last, or renews it.
+    pub(crate) fn register(&self, ticket: &mut Option<u64>, waker: &Waker, task: Option<Key>) {
         let mut list = self.list.borrow_mut();
         let known = ticket.and_then(|ticket| list.iter_mut().find(|waiter| waiter.ticket == ticket));
         match known {
@@ -53,9 +53,10 @@ impl Waiters {
         }
     }
 
-    /// As [`register`](Waiters::register), for the stream interface, whose waiting nothing ends: it has one place.
+    /// As [`register`](Waiters::register), for the stream interface: it has one place, which is
+    /// never given up.
     #[cfg(feature = "tokio")]
-    pub(crate) fn register_stream(&self, waker: &Waker, task: Option<TaskId>) {
+    pub(crate) fn register_stream(&self, waker: &Waker, task: Option<Key>) {
         let mut list = self.list.borrow_mut();
         match list.iter_mut().find(|waiter| waiter.ticket == STREAM) {
             Some(waiter) => {
@@ -70,7 +71,7 @@ impl Waiters {
         let mut list = self.list.borrow_mut();
         let at = list.iter().position(|waiter| waiter.ticket == ticket);
         let gone = at.map(|at| list.remove(at));
-        // A waker that is dropped may run code of others.
+        // Dropping a waker may run user code.
         drop(list);
         drop(gone);
     }
@@ -90,14 +91,14 @@ impl Waiters {
     }
 }
 
-/// Someone's place among those who wait; given up when it is dropped.
+/// A place among those that wait, given up when it is dropped.
 pub(crate) struct Place<'w> {
     waiters: &'w Waiters,
     ticket: Option<u64>,
 }
 
 impl Place<'_> {
-    pub(crate) fn register(&mut self, waker: &Waker, task: Option<TaskId>) {
+    pub(crate) fn register(&mut self, waker: &Waker, task: Option<Key>) {
         self.waiters.register(&mut self.ticket, waker, task);
     }
 }
@@ -112,25 +113,25 @@ impl Drop for Place<'_> {
 
 #[derive(Default)]
 pub(crate) struct Link {
-    /// For a packet.
+    /// Wait for a packet.
     pub(crate) readers: Waiters,
-    /// For the outbox to fall below its low mark.
+    /// Wait for the outbox to fall below its low watermark.
     pub(crate) senders: Waiters,
-    /// For the end.
-    pub(crate) mourners: Waiters,
+    /// Wait for the end.
+    pub(crate) closers: Waiters,
     /// A packet in the shard's lent buffer, while it is being handed over.
     pub(crate) offered: RefCell<Option<Range<usize>>>,
-    /// What came when nobody waited for it. The session is held then, so it is one packet.
-    pub(crate) kept: RefCell<VecDeque<Bytes>>,
+    /// What came while nobody waited for it. The session is held then, so it is one packet.
+    pub(crate) untaken: RefCell<VecDeque<Bytes>>,
     /// How often something was taken.
     pub(crate) taken: Cell<u64>,
-    /// The outbox was over its high mark and has not been below the low one since.
+    /// The outbox was over its high watermark, and has not been below the low one since.
     pub(crate) full: Cell<bool>,
     peer_ended: Cell<bool>,
     reason: Cell<Option<CloseReason>>,
     gone: Cell<bool>,
     /// The tasks that end when the session has.
-    tied: RefCell<BTreeSet<TaskId>>,
+    tied: RefCell<BTreeSet<Key>>,
 }
 
 impl Link {
@@ -144,7 +145,7 @@ impl Link {
         self.peer_ended.get()
     }
 
-    /// No packet will come any more, other than one that is kept.
+    /// No packet will come any more, apart from one that is untaken.
     pub(crate) fn is_over(&self) -> bool {
         self.peer_ended.get() || self.reason.get().is_some()
     }
@@ -158,60 +159,46 @@ impl Link {
         self.gone.set(true);
     }
 
-    pub(crate) fn tie(&self, task: TaskId) {
+    pub(crate) fn tie(&self, task: Key) {
         self.tied.borrow_mut().insert(task);
     }
 
-    pub(crate) fn untie(&self, task: TaskId) {
+    pub(crate) fn untie(&self, task: Key) {
         self.tied.borrow_mut().remove(&task);
     }
 
-    pub(crate) fn first_tied(&self) -> Option<TaskId> {
+    pub(crate) fn first_tied(&self) -> Option<Key> {
         self.tied.borrow().first().copied()
     }
 
-    /// The session is being closed; those who are to be woken go into the list.
+    /// The session is closing. The wakers to call go into the list.
     pub(crate) fn closing(&self, reason: CloseReason, to_wake: &mut Vec<Waker>) {
         self.reason.set(Some(reason));
-        for waiters in [&self.readers, &self.senders, &self.mourners] {
+        for waiters in [&self.readers, &self.senders, &self.closers] {
             waiters.drain(to_wake);
         }
     }
-}
 
-impl Core {
-    /// A packet came that its session's task has not taken: until it has, the session is held.
-    pub(crate) fn not_taken(&mut self, id: SessionId) {
-        if let Some(entry) = self.open(id)
-            && !std::mem::replace(&mut entry.untaken, true)
-        {
-            self.stop_receiving(id.slot);
-            self.hold_changed(id.slot);
+    /// The peer's stream has ended and all packets are handed over. The wakers to call go into the
+    /// list.
+    pub(crate) fn peer_ended(&self, to_wake: &mut Vec<Waker>) {
+        self.peer_ended.set(true);
+        self.readers.drain(to_wake);
+        self.closers.drain(to_wake);
+    }
+
+    /// The outbox is below its low watermark. The wakers to call go into the list.
+    pub(crate) fn has_room(&self, to_wake: &mut Vec<Waker>) {
+        if self.full.replace(false) {
+            self.senders.drain(to_wake);
         }
     }
 
-    /// It has: the session goes on, if nothing else holds it.
-    pub(crate) fn taken(&mut self, slot: u32) {
-        if let Some(entry) = self.entry(slot)
-            && std::mem::replace(&mut entry.untaken, false)
-        {
-            self.pump_later(slot);
-            self.hold_changed(slot);
-        }
+    pub(crate) fn has_untaken(&self) -> bool {
+        !self.untaken.borrow().is_empty()
     }
 
-    /// The peer's stream has ended and everything that came is handed over: those who wait for more are woken.
-    pub(crate) fn peer_ended(&mut self, link: &Link) {
-        link.peer_ended.set(true);
-        link.readers.drain(&mut self.to_wake);
-        link.mourners.drain(&mut self.to_wake);
-    }
-
-    /// The outbox of a session has become emptier: those who wait to send may go on, if it is below the low mark.
-    pub(crate) fn room_came(&mut self, slot: u32) {
-        let low = self.limits.low();
-        let Some(entry) = self.entry(slot).filter(|entry| entry.outbox.len() <= low) else { return };
-        let Some(link) = entry.link.clone().filter(|link| link.full.replace(false)) else { return };
-        link.senders.drain(&mut self.to_wake);
+    pub(crate) fn take_untaken(&self) -> VecDeque<Bytes> {
+        self.untaken.take()
     }
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::error::SendError;
-use crate::handle::Handle;
-use crate::session::SessionId;
+use crate::server::handle::Handle;
+use crate::session::id::SessionId;
 
 /// One session, from any thread or runtime: what [`AsyncSession::remote`](super::AsyncSession::remote) gives. Cheap to clone; may outlive the session.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,15 +11,22 @@ use bytes::Bytes;
 use overlapped::{Address, Time};
 
 use super::error::{Elapsed, OffloadError, SpawnError};
-use super::executor::{Executor, Owner, Polled, wake};
+use super::executor::{Executor, Owner, Polled};
 use super::link::{Link, Place};
+use super::offload;
+use super::output::TaskOutput;
 use super::remote::Remote;
-use super::timers::Sleep;
-use super::{TaskOutput, offload};
-use crate::close::CloseReason;
+use super::sleep::Sleep;
+use super::waker::wake;
+use crate::connect::error::ConnectError;
+use crate::connect::target::Target;
+use crate::connect::waiter::ConnectWaiter;
 use crate::error::SendError;
-use crate::handle::Handle;
-use crate::session::{Session, SessionId};
+use crate::server::handle::Handle;
+use crate::session::holds::Hold;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
+use crate::session::{Session, close, reading, send};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's thread; [`remote`](AsyncSession::remote) is for others.
 ///
@@ -40,11 +48,12 @@ impl AsyncSession {
     /// A session has begun.
     pub(super) fn begin(session: &Session) -> AsyncSession {
         let link = Rc::<Link>::default();
-        let mut core = session.core.borrow_mut();
-        let executor = Rc::clone(&core.tasks);
-        if let Some(entry) = core.open(session.id) {
-            entry.link = Some(Rc::clone(&link));
+        let mut state = session.state().borrow_mut();
+        let executor = Rc::clone(&state.tasks);
+        if let Some(record) = state.sessions.open(session.id()) {
+            record.link = Some(Rc::clone(&link));
         }
+        drop(state);
         AsyncSession { inner: Rc::new(Inner { session: session.clone(), link, executor }) }
     }
 
@@ -59,8 +68,7 @@ impl AsyncSession {
         };
         if let Err(error) = self.spawn_owned(false, body) {
             tracing::warn!("{:?} is refused: {error}", self.inner.session);
-            let mut core = self.inner.session.core.borrow_mut();
-            core.begin_close(self.id().slot, CloseReason::Limit);
+            self.end(CloseReason::Limit);
         }
     }
 
@@ -73,10 +81,12 @@ impl AsyncSession {
     }
 
     fn end(&self, reason: CloseReason) {
-        let mut core = self.inner.session.core.borrow_mut();
-        if core.open(self.id()).is_some() {
-            core.begin_close(self.id().slot, reason);
-        }
+        close::begin_if_open(&mut self.inner.session.state().borrow_mut(), self.id(), reason);
+    }
+
+    /// The peer's stream has ended, and all packets are handed over.
+    pub(super) fn peer_ended(&self, session: &Session) {
+        self.link().peer_ended(&mut session.state().borrow_mut().to_wake);
     }
 
     pub(super) fn link(&self) -> &Link {
@@ -89,7 +99,7 @@ impl AsyncSession {
         let (readers, taken) = (link.readers.len(), link.taken.get());
         let offer = Offer(link);
         match executor.place_in_lent(packet) {
-            Some(range) if readers > 0 && link.kept.borrow().is_empty() => *link.offered.borrow_mut() = Some(range),
+            Some(range) if readers > 0 && link.untaken.borrow().is_empty() => *link.offered.borrow_mut() = Some(range),
             _ => self.keep(packet),
         }
         for _ in 0..readers {
@@ -98,7 +108,7 @@ impl AsyncSession {
             if let Some(task) = reader.task
                 && let Polled::Panicked(Some(owner)) = executor.poll_now(task)
             {
-                self.inner.session.core.borrow_mut().close_if_open(owner, CloseReason::Panic);
+                close::begin_if_open(&mut self.inner.session.state().borrow_mut(), owner, CloseReason::Panic);
             }
             if link.taken.get() != taken {
                 break;
@@ -107,23 +117,26 @@ impl AsyncSession {
         if offer.withdraw() {
             self.keep(packet);
         }
-        if !link.kept.borrow().is_empty() {
-            self.inner.session.core.borrow_mut().not_taken(self.id());
+        if !link.untaken.borrow().is_empty() {
+            let mut state = self.inner.session.state().borrow_mut();
+            if state.sessions.open(self.id()).is_some() {
+                reading::hold(&mut state, self.id().slot(), Hold::Untaken);
+            }
         }
     }
 
     fn keep(&self, packet: &[u8]) {
-        self.link().kept.borrow_mut().push_back(Bytes::copy_from_slice(packet));
+        self.link().untaken.borrow_mut().push_back(Bytes::copy_from_slice(packet));
     }
 
     /// Something was taken; if nothing is left, and the session was held for it, it goes on.
     fn count_taken(&self) {
         let link = self.link();
         link.taken.set(link.taken.get() + 1);
-        if link.kept.borrow().is_empty() {
-            let mut core = self.inner.session.core.borrow_mut();
-            if core.open(self.id()).is_some() {
-                core.taken(self.id().slot);
+        if link.untaken.borrow().is_empty() {
+            let mut state = self.inner.session.state().borrow_mut();
+            if state.sessions.open(self.id()).is_some() {
+                reading::release(&mut state, self.id().slot(), Hold::Untaken);
             }
         }
     }
@@ -136,7 +149,7 @@ impl AsyncSession {
             link.taken.set(link.taken.get() + 1);
             return Some(self.inner.executor.read_lent(range, |bytes| read(Given::Slice(bytes))));
         }
-        let kept = link.kept.borrow_mut().pop_front()?;
+        let kept = link.untaken.borrow_mut().pop_front()?;
         self.count_taken();
         Some(read(Given::Owned(kept)))
     }
@@ -149,7 +162,7 @@ impl AsyncSession {
         read: &mut Option<impl FnOnce(Given<'_>) -> R>,
     ) -> Poll<Option<R>> {
         let link = self.link();
-        let here = link.offered.borrow().is_some() || !link.kept.borrow().is_empty();
+        let here = link.offered.borrow().is_some() || !link.untaken.borrow().is_empty();
         if here && let Some(read) = read.take() {
             return Poll::Ready(self.take(read));
         }
@@ -172,17 +185,17 @@ impl AsyncSession {
                 (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
             });
             // It is seen when the task has been polled, and the session held.
-            link.kept.borrow_mut().extend(rest);
+            link.untaken.borrow_mut().extend(rest);
             link.taken.set(link.taken.get() + 1);
             return true;
         }
-        let mut kept = link.kept.borrow_mut();
-        let Some(bytes) = kept.front_mut() else { return false };
+        let mut untaken = link.untaken.borrow_mut();
+        let Some(bytes) = untaken.front_mut() else { return false };
         read(&bytes.split_to(most.min(bytes.len())));
         if bytes.is_empty() {
-            kept.pop_front();
+            untaken.pop_front();
         }
-        drop(kept);
+        drop(untaken);
         self.count_taken();
         true
     }
@@ -200,7 +213,7 @@ impl AsyncSession {
     /// Bytes that always fit while the outbox is below its high mark.
     #[cfg(feature = "tokio")]
     pub(super) fn most_at_once(&self) -> usize {
-        self.inner.session.core.borrow().limits.high()
+        self.inner.session.state().borrow().limits.high()
     }
 
     /// Its name, for any thread.
@@ -264,18 +277,18 @@ impl AsyncSession {
     /// Queues a packet if what is queued is below the mark; `None`: not yet.
     pub(super) fn send_if_room(&self, packet: &[u8]) -> Option<Result<(), SendError>> {
         let (link, id) = (self.link(), self.id());
-        let mut core = self.inner.session.core.borrow_mut();
-        let high = core.limits.high();
-        let Some(entry) = core.open(id) else { return Some(Err(SendError::Closed)) };
-        let queued = entry.outbox.len();
+        let mut state = self.inner.session.state().borrow_mut();
+        let high = state.limits.high();
+        let Some(record) = state.sessions.open(id) else { return Some(Err(SendError::Closed)) };
+        let queued = record.outbox.len();
         if queued >= high {
             link.full.set(true);
         }
         if link.full.get() {
             return None;
         }
-        let stamp = core.delivery.now();
-        match core.queue_if_room(id, packet, stamp) {
+        let stamp = send::stamp(&state, id.slot());
+        match send::queue(&mut state, id, packet, stamp) {
             // It fits when more has been taken, if it ever does.
             Err(SendError::Full) if queued > 0 => {
                 link.full.set(true);
@@ -302,7 +315,7 @@ impl AsyncSession {
     /// (`ByPeer`), when there may still be something to send to it.
     pub async fn closed(&self) -> CloseReason {
         let link = self.link();
-        let mut place = link.mourners.place();
+        let mut place = link.closers.place();
         poll_fn(|cx| {
             if let Some(reason) = link.reason() {
                 return Poll::Ready(reason);
@@ -314,6 +327,35 @@ impl AsyncSession {
             Poll::Pending
         })
         .await
+    }
+
+    /// Connects to a target, as [`Session::connect`] does, and waits for the session that becomes of it, which has a task of its own: the server's function is called for it
+    /// too, and its [origin](Session::origin) has `token`. It can be [paired](Session::pair) with this one.
+    ///
+    /// If the future is dropped, no session becomes of the connection.
+    ///
+    /// ```
+    /// use proactor::{AsyncSession, ConnectError, Origin};
+    ///
+    /// /// Passes on what comes, both ways.
+    /// async fn proxy(session: AsyncSession) -> Result<(), ConnectError> {
+    ///     if session.session().origin() == Origin::Accepted {
+    ///         let upstream = session.connect("127.0.0.1:80".parse::<std::net::SocketAddr>().unwrap(), 0).await?;
+    ///         let _ = session.session().pair(&upstream);
+    ///     }
+    ///     session.closed().await;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Why it could not be made: what [`Session::connect`] says at once, and what [`connect_failed`](crate::Handler::connect_failed) is told otherwise; `Cancelled` if one of the two
+    /// sessions is closed meanwhile.
+    pub async fn connect(&self, target: impl Into<Target>, token: u64) -> Result<Session, ConnectError> {
+        let (target, waiter) = (target.into(), Rc::<ConnectWaiter>::default());
+        self.session().connect_for_task(target.clone(), token, Rc::clone(&waiter))?;
+        let id = poll_fn(|context| waiter.poll(context)).await?;
+        self.session().sibling(id).ok_or_else(|| ConnectError::closed(target))
     }
 
     /// Ends our stream behind what is queued, as [`Session::shutdown`] does: packets still come. When the peer has ended its stream too the session is closed.
@@ -333,7 +375,7 @@ impl AsyncSession {
 
     /// This moment on the shard's clock, which is virtual on a simulated network.
     pub fn now(&self) -> Time {
-        self.inner.session.core.borrow().driver.now()
+        self.inner.session.state().borrow().driver.now()
     }
 
     /// Waits for so long, on the shard's clock.
@@ -411,7 +453,7 @@ impl AsyncSession {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, OffloadError> {
-        match self.inner.executor.offload.get() {
+        match self.inner.executor.offload() {
             Some(threads) => threads.start(work)?.await,
             None => offload::run(work),
         }
@@ -419,7 +461,7 @@ impl AsyncSession {
 
     /// The server, for any thread.
     pub fn handle(&self) -> Handle {
-        self.inner.executor.server.get().expect("a shard that has sessions knows its server").clone()
+        Handle::new(Arc::clone(&self.inner.session.state().borrow().directory))
     }
 
     /// This session, for any thread or runtime.

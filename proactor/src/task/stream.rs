@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::AsyncSession;
-use crate::close::CloseReason;
 use crate::error::SendError;
+use crate::session::reason::CloseReason;
 
 /// What the session's packets and frames hold, without the bounds between them: for the codec [`Raw`](crate::codec::Raw), with which those are the bytes of the
 /// stream. A read takes what there is; what it has no room for is kept for the next. The end of the peer's stream is 0 bytes; a session that is closed before that for another

@@ -1,0 +1,91 @@
+//! Stamps: the order of what a server's groups broadcast, and of private sends among it.
+//!
+//! # Why one counter for a server, and not positions in the logs
+//!
+//! The documentation promises that private sends and broadcasts reach a member in the order in
+//! which they were issued, those of several groups too. Two designs were compared.
+//!
+//! - **Positions.** A record is named by its position in its group's log, and a private send notes
+//!   the end of each log that its session reads. That orders a private send among the records of
+//!   each log. It does not order two logs: if a thread broadcasts to group A and then to group B,
+//!   nothing in B says that the record in A came first. Every record would have to carry the
+//!   positions of all other logs. And a [`Handle::send`](crate::Handle::send) from another thread
+//!   would have to note positions in logs without knowing the session's groups.
+//! - **A counter.** Each broadcast takes the next stamp, and a private send notes the last one.
+//!   One number compares everything. It costs a cache line that all broadcasts of a server write.
+//!
+//! The counter was chosen, for positions cannot keep the promise simply. It is confined to where
+//! groups are: it belongs to [`Domain`](super::domain::Domain), only broadcasts write it, and a
+//! private send reads it only if its session is a member of a group. What handlers broadcast in a
+//! turn is counted per thread ([`broadcast_by_thread`]), not by reading the counter around each
+//! call.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::session::id::SessionId;
+
+/// What a record of a group's log carries besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BroadcastHeader {
+    pub(crate) stamp: u64,
+    /// The member that does not get it.
+    pub(crate) except: Option<SessionId>,
+}
+
+/// Gives stamps, which only go up: what was issued later has the higher one. A stamp goes up by the
+/// room that its broadcast takes in a log, so two stamps also tell how much was broadcast between
+/// them.
+///
+/// Reading a stamp makes visible all that was done on any thread before that stamp was given:
+/// records with lower stamps, and mail.
+#[derive(Debug, Default)]
+pub(crate) struct Clock(AtomicU64);
+
+/// What a short record takes in a segment of a log: the segment's index has room for one in so many
+/// bytes.
+const LEAST_RECORD_BYTES: usize = 64;
+
+thread_local! {
+    static BROADCAST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Bytes that this thread has broadcast since [`reset_broadcast_by_thread`].
+#[inline]
+pub(crate) fn broadcast_by_thread() -> u64 {
+    BROADCAST.get()
+}
+
+/// Starts a new count for this thread, and returns the old one.
+pub(crate) fn reset_broadcast_by_thread() -> u64 {
+    BROADCAST.replace(0)
+}
+
+impl Clock {
+    /// The next stamp, for a broadcast of so many bytes.
+    pub(crate) fn tick(&self, bytes: usize) -> u64 {
+        let bytes = bytes.max(LEAST_RECORD_BYTES) as u64;
+        BROADCAST.set(BROADCAST.get() + bytes);
+        self.0.fetch_add(bytes, Ordering::AcqRel) + bytes
+    }
+
+    /// The latest stamp.
+    pub(crate) fn now(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_counts_its_own_broadcasts_only() {
+        reset_broadcast_by_thread();
+        let clock = Clock::default();
+        assert_eq!(clock.tick(1), 64, "a short record counts as the room that it takes");
+        std::thread::scope(|scope| scope.spawn(|| clock.tick(1000)).join().unwrap());
+        assert_eq!((clock.now(), broadcast_by_thread()), (1064, 64));
+        assert_eq!((reset_broadcast_by_thread(), broadcast_by_thread()), (64, 0));
+    }
+}

@@ -1,0 +1,97 @@
+//! How sessions join and leave groups.
+
+use std::sync::Arc;
+
+use super::Group;
+use super::local::LocalGroup;
+use crate::error::JoinError;
+use crate::outbox::slow::SlowConsumer;
+use crate::session::id::SessionId;
+use crate::shard::state::ShardState;
+
+/// Groups that one session may be a member of.
+const MOST_GROUPS: usize = 64;
+
+/// Makes a session a member, from what was issued after `stamp` on. If the group has no members on
+/// the shard yet, `local` is used, or one that begins now.
+pub(crate) fn join(
+    state: &mut ShardState,
+    id: SessionId,
+    group: &Group,
+    stamp: u64,
+    local: Option<Box<LocalGroup>>,
+) -> Result<(), JoinError> {
+    let ShardState { sessions, groups, outboxes, .. } = state;
+    let record = sessions.open(id).filter(|record| record.ends.takes_more() && record.partner.is_none());
+    let record = record.ok_or(JoinError::Closed)?;
+    let domain = Arc::clone(groups.domain());
+    if !group.belongs_to(&domain) {
+        return Err(JoinError::OtherServer);
+    }
+    let slot = groups.slot_of(group);
+    if slot.is_some_and(|slot| record.outbox.position(slot).is_some()) {
+        return Ok(());
+    }
+    if record.outbox.group_count() >= MOST_GROUPS {
+        return Err(JoinError::TooMany);
+    }
+    let slot = match (slot, local) {
+        (Some(slot), _) => slot,
+        (None, Some(local)) => groups.insert(*local),
+        (None, None) => {
+            let reader = group.reader(&domain).ok_or(JoinError::OtherServer)?;
+            groups.insert(LocalGroup::new(group.clone(), reader))
+        }
+    };
+    let (position, member) = groups.add_member(slot, id.slot(), stamp);
+    record.outbox.get_or_take(outboxes).join(slot, position, member);
+    Ok(())
+}
+
+/// Takes a session out of all its groups. What was issued up to a stamp is still queued for it;
+/// without a stamp nothing is. Says whether the session is too slow and has to be closed.
+#[must_use]
+pub(crate) fn leave_all(state: &mut ShardState, slot: u32, upto: Option<u64>) -> bool {
+    while let Some(group) = state.sessions.at(slot).and_then(|record| record.outbox.groups().next()) {
+        if leave_one(state, slot, group, upto) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes a session out of the local group in a slot, as [`leave_all`] does out of all.
+#[must_use]
+pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Option<u64>) -> bool {
+    let limits = state.limits;
+    let ShardState { sessions, groups, outboxes, .. } = state;
+    let Some(id) = sessions.id(slot) else { return false };
+    let (Some(local), Some(record)) = (groups.at_mut(group), sessions.at_mut(slot)) else { return false };
+    local.refresh();
+    let before = record.outbox.dropped();
+    let Some(member) = record.outbox.leave(id, group, upto, limits.outbox, groups.local()) else { return false };
+    let dropped = record.outbox.dropped() - before;
+    let is_open = record.reason.is_none();
+    let has_to_send = !record.sending && record.outbox.has_queued();
+    record.outbox.give_back(outboxes);
+    if has_to_send {
+        sessions.send_later(slot);
+    }
+    let moved = groups.remove_member(group, member);
+    if let Some(record) = moved.and_then(|moved| sessions.at_mut(moved)) {
+        record.outbox.set_member(group, member);
+    }
+    state.directory.count_dropped(dropped);
+    is_open && dropped > 0 && limits.slow != SlowConsumer::DropOldest
+}
+
+/// The stamp up to which nothing is missing among what is queued for a session.
+///
+/// The last count does not tell that: a record that was being appended then may have a lower stamp
+/// than it, and a packet that was queued since may have been issued after that record.
+pub(crate) fn complete_upto(state: &mut ShardState, slot: u32) -> u64 {
+    let ShardState { sessions, groups, .. } = state;
+    let Some(record) = sessions.at(slot) else { return u64::MAX };
+    let counted = record.outbox.groups().filter_map(|group| Some(groups.at_mut(group)?.counted_upto()));
+    counted.min().unwrap_or(u64::MAX)
+}

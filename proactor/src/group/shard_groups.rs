@@ -1,0 +1,285 @@
+//! The groups of a shard: which have members here, which have news, and what may be broadcast.
+//! Knows no socket and no session.
+
+use std::sync::Arc;
+
+use overlapped::Time;
+
+use super::Group;
+use super::budget::Budget;
+use super::clock::{broadcast_by_thread, reset_broadcast_by_thread};
+use super::domain::Domain;
+use super::local::{LocalGroup, LocalGroups};
+use super::notifier::Notifier;
+use crate::outbox::Outbox;
+
+pub(crate) struct ShardGroups {
+    shard: u16,
+    domain: Arc<Domain>,
+    local: LocalGroups,
+    /// The stamp up to which news are counted in this turn.
+    upto: u64,
+    /// Local groups with news.
+    news: Vec<u32>,
+    /// Local groups with news over that stamp: for the next turn.
+    later: Vec<u32>,
+    /// Memory for a list of slow members.
+    slow: Vec<u32>,
+    /// Local groups whose logs may have segments to free.
+    to_trim: Vec<u32>,
+    budget: Budget,
+}
+
+impl ShardGroups {
+    pub(crate) fn new(shard: u16, domain: Arc<Domain>) -> ShardGroups {
+        let budget = Budget::new(domain.outbox_bytes(), domain.notifiers().len());
+        ShardGroups {
+            shard,
+            domain,
+            local: LocalGroups::default(),
+            upto: 0,
+            news: Vec::new(),
+            later: Vec::new(),
+            slow: Vec::new(),
+            to_trim: Vec::new(),
+            budget,
+        }
+    }
+
+    pub(crate) fn domain(&self) -> &Arc<Domain> {
+        &self.domain
+    }
+
+    fn notifier(&self) -> &Notifier {
+        self.domain.notifier(self.shard)
+    }
+
+    /// Whether no session of the shard is in a group.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.local.is_empty()
+    }
+
+    pub(crate) fn local(&self) -> &LocalGroups {
+        &self.local
+    }
+
+    pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut LocalGroup> {
+        self.local.at_mut(slot)
+    }
+
+    /// The slot of a group that has members here.
+    pub(crate) fn slot_of(&self, group: &Group) -> Option<u32> {
+        group.local(self.shard).filter(|slot| self.local.at(*slot).is_some_and(|local| local.group() == group))
+    }
+
+    /// Adds a group that had no members here.
+    pub(crate) fn insert(&mut self, local: LocalGroup) -> u32 {
+        let group = local.group().clone();
+        let slot = self.local.insert(local).slot();
+        group.set_local(self.shard, Some(slot));
+        slot
+    }
+
+    /// Adds a member, from what was issued after `stamp` on. Returns its position and its index
+    /// among the members.
+    pub(crate) fn add_member(&mut self, slot: u32, session: u32, stamp: u64) -> (u64, usize) {
+        let local = &mut self.local[slot];
+        local.group().count_in(self.shard);
+        let position = local.position_after(stamp);
+        if local.has_records_from(position) {
+            // The shard may not have been notified of these: it had no members until now.
+            self.news.push(slot);
+        }
+        (position, local.add_member(session))
+    }
+
+    /// Removes a member. Returns the session that took its index, if one did. The group goes with
+    /// its last member.
+    pub(crate) fn remove_member(&mut self, slot: u32, member: usize) -> Option<u32> {
+        let local = self.local.at_mut(slot)?;
+        let moved = local.remove_member(member);
+        local.group().count_out(self.shard);
+        if local.members().is_empty()
+            && let Some(local) = self.local.remove_at(slot)
+        {
+            local.group().set_local(self.shard, None);
+        }
+        moved
+    }
+
+    /// The latest stamp.
+    pub(crate) fn now(&self) -> u64 {
+        self.domain.clock().now()
+    }
+
+    /// Takes down what has been issued up to now. Mail that was sent before any of it is in the
+    /// shard's inbox from here on.
+    pub(crate) fn begin_delivery(&mut self) {
+        if !self.is_empty() {
+            self.upto = self.now();
+        }
+    }
+
+    /// The stamp up to which what is queued may be sent. Outside of groups, all of it may.
+    #[inline]
+    pub(crate) fn sendable_upto(&self, outbox: &Outbox) -> u64 {
+        if outbox.group_count() == 0 { u64::MAX } else { self.upto }
+    }
+
+    /// Takes the list of local groups with news, if the shard has members or was notified.
+    pub(crate) fn take_news(&mut self) -> Option<Vec<u32>> {
+        if self.is_empty() && self.news.is_empty() && !self.notifier().has_news() {
+            return None;
+        }
+        let mut news = std::mem::take(&mut self.news);
+        self.notifier().take(&mut news);
+        Some(news)
+    }
+
+    /// Gives the memory of the list back. Groups with later news are in the next list.
+    pub(crate) fn reuse_news(&mut self, mut memory: Vec<u32>) {
+        memory.clear();
+        memory.append(&mut self.later);
+        self.news = memory;
+    }
+
+    /// Counts the news of a group up to the stamp of this turn.
+    pub(crate) fn count_news(&mut self, slot: u32) -> Option<super::local::News> {
+        let local = self.local.at_mut(slot)?;
+        local.group().lower_flag(self.shard);
+        let news = local.count_news(self.upto);
+        if local.has_uncounted() {
+            self.later.push(slot);
+        }
+        Some(news)
+    }
+
+    /// Memory for a list of slow members.
+    pub(crate) fn take_slow(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.slow)
+    }
+
+    pub(crate) fn reuse_slow(&mut self, memory: Vec<u32>) {
+        self.slow = memory;
+    }
+
+    /// Whether there are news for the next turn.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// Whether the shard may wait. If so, it is woken when there are news.
+    pub(crate) fn may_wait(&self) -> bool {
+        !self.has_news() && (self.is_empty() || self.notifier().may_wait())
+    }
+
+    /// Begins to count what this thread broadcasts.
+    pub(crate) fn begin_turn(&self) {
+        reset_broadcast_by_thread();
+    }
+
+    /// Whether the shard's handlers have broadcast so much that the members must be sent some
+    /// before they go on.
+    #[inline]
+    pub(crate) fn is_budget_spent(&self) -> bool {
+        self.budget.is_spent(broadcast_by_thread())
+    }
+
+    /// Whether nothing may be broadcast now because another shard is late.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.budget.is_held()
+    }
+
+    /// The members have been sent for: renews what may be broadcast. If nothing was, no other
+    /// shard is looked at.
+    pub(crate) fn renew_budget(&mut self, now: Time) {
+        if reset_broadcast_by_thread() > 0 || self.budget.is_held() {
+            let oldest = self.domain.notifiers().iter().map(Notifier::oldest).min().unwrap_or(u64::MAX);
+            self.budget.renew(self.now().saturating_sub(oldest), now);
+        }
+    }
+
+    /// Notes the groups of a session that has taken all of them: they may have segments to free.
+    pub(crate) fn caught_up(&mut self, outbox: &Outbox) {
+        let can_trim = |slot: &u32| self.local.at(*slot).is_some_and(LocalGroup::can_trim);
+        self.to_trim.extend(outbox.groups().filter(can_trim));
+    }
+
+    /// Takes the groups that may have segments to free, each once.
+    pub(crate) fn take_to_trim(&mut self) -> Vec<u32> {
+        let mut to_trim = std::mem::take(&mut self.to_trim);
+        to_trim.sort_unstable();
+        to_trim.dedup();
+        to_trim
+    }
+
+    /// Gives the memory of that list back.
+    pub(crate) fn reuse_to_trim(&mut self, mut memory: Vec<u32>) {
+        memory.clear();
+        self.to_trim = memory;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overlapped::{Driver, DriverConfig};
+
+    use super::*;
+    use crate::codec::Framing;
+
+    fn groups(shards: usize) -> (Driver, ShardGroups) {
+        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let notifiers = (0..shards).map(|_| Notifier::new(driver.wake_handle())).collect();
+        (driver, ShardGroups::new(0, Arc::new(Domain::new(notifiers, Framing::default(), 64 * 1024))))
+    }
+
+    fn join(groups: &mut ShardGroups, group: &Group, session: u32) -> u32 {
+        let reader = group.reader(groups.domain()).unwrap();
+        let slot = groups.slot_of(group);
+        let slot = slot.unwrap_or_else(|| groups.insert(LocalGroup::new(group.clone(), reader)));
+        groups.add_member(slot, session, groups.now());
+        slot
+    }
+
+    #[test]
+    fn a_shard_without_groups_takes_no_news_and_may_wait() {
+        let (_driver, mut groups) = groups(1);
+        groups.begin_turn();
+        groups.begin_delivery();
+        assert!(groups.take_news().is_none());
+        assert!(groups.may_wait() && !groups.is_budget_spent());
+    }
+
+    #[test]
+    fn a_broadcast_is_news_once_and_the_group_goes_with_its_last_member() {
+        let (_driver, mut groups) = groups(1);
+        let group = Group::new();
+        let slot = join(&mut groups, &group, 5);
+        assert_eq!((join(&mut groups, &group, 7), group.len()), (slot, 2));
+        group.broadcast(b"one").unwrap();
+        group.broadcast(b"two").unwrap();
+        assert!(!groups.may_wait());
+        groups.begin_delivery();
+        let news = groups.take_news().unwrap();
+        assert_eq!(news, [slot], "two broadcasts, one notification");
+        assert_eq!(groups.count_news(slot).map(|news| news.bytes), Some(6));
+        groups.reuse_news(news);
+        assert!(groups.may_wait());
+        assert_eq!(groups.remove_member(slot, 0), Some(7), "the last member took the index");
+        assert_eq!(groups.remove_member(slot, 0), None);
+        assert!(groups.is_empty() && group.is_empty() && groups.slot_of(&group).is_none());
+    }
+
+    #[test]
+    fn what_handlers_may_broadcast_is_renewed_when_it_is_delivered() {
+        let (_driver, mut groups) = groups(1);
+        let group = Group::new();
+        join(&mut groups, &group, 5);
+        groups.begin_turn();
+        while !groups.is_budget_spent() {
+            group.broadcast(&[0; 1024]).unwrap();
+        }
+        groups.renew_budget(Time::ZERO);
+        assert!(!groups.is_budget_spent() && !groups.is_held_back());
+    }
+}

@@ -1,0 +1,12 @@
+//! Limits: token buckets, admission of connections, and the limits of one session. They know no
+//! socket; time is handed in.
+
+mod admission;
+mod bucket;
+mod session;
+
+pub use admission::Refusal;
+pub(crate) use admission::{Admission, AdmissionLimits, Permit};
+pub(crate) use bucket::Bucket;
+pub use bucket::Rate;
+pub(crate) use session::{LEAST_SHARE, SessionLimits};

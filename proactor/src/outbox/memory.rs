@@ -1,0 +1,74 @@
+//! Memory of sends that is used again.
+
+use overlapped::{AnyBuf, Gather, LogSlice};
+
+use crate::group::clock::BroadcastHeader;
+
+/// Buffers, and gathers, that are kept.
+const SPARE_BUFFERS: usize = 256;
+/// The largest buffer that is kept.
+const SPARE_BYTES: usize = 64 * 1024;
+/// The most pieces of a gather that is kept.
+const SPARE_PIECES: usize = 128;
+
+/// What a shard's outboxes and sends take their memory from, and give it back to.
+#[derive(Default)]
+pub(crate) struct SendMemory {
+    buffers: Vec<Vec<u8>>,
+    gathers: Vec<Gather<BroadcastHeader>>,
+}
+
+impl SendMemory {
+    #[cold]
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn gather(&mut self) -> Gather<BroadcastHeader> {
+        self.gathers.pop().unwrap_or_default()
+    }
+
+    /// Takes back the memory of a send that has ended. Returns how many bytes were sent.
+    pub(crate) fn recycle(&mut self, buf: Option<AnyBuf>) -> usize {
+        let Some(buf) = buf else { return 0 };
+        let buf = match buf.take::<LogSlice<BroadcastHeader>>() {
+            Ok(slice) => return slice.len(),
+            Err(buf) => buf,
+        };
+        let (len, buffer) = match buf.take::<Vec<u8>>() {
+            Ok(buffer) => (buffer.len(), buffer),
+            Err(buf) => {
+                let Ok(mut gather) = buf.take::<Gather<BroadcastHeader>>() else { return 0 };
+                let (len, pieces) = (gather.len(), gather.pieces());
+                let buffer = gather.clear();
+                if self.gathers.len() < SPARE_BUFFERS && pieces <= SPARE_PIECES {
+                    self.gathers.push(gather);
+                }
+                (len, buffer)
+            }
+        };
+        self.keep(buffer);
+        len
+    }
+
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        if self.buffers.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_buffers_of_a_usual_size_and_counts_what_was_sent() {
+        let mut memory = SendMemory::default();
+        assert_eq!(memory.recycle(Some(AnyBuf::to_send(vec![7; 100]))), 100);
+        assert!(memory.buffer().capacity() >= 100, "its memory serves again");
+        assert_eq!(memory.recycle(Some(AnyBuf::to_send(vec![7; SPARE_BYTES + 1]))), SPARE_BYTES + 1);
+        assert_eq!(memory.buffer().capacity(), 0, "one long packet does not cost memory for ever");
+    }
+}

@@ -1,0 +1,193 @@
+//! Where a session stands in the logs of its groups.
+
+use crate::group::local::{Excepted, LocalGroups, News};
+use crate::session::id::SessionId;
+
+/// A session's position in the log of one group.
+#[derive(Debug)]
+pub(super) struct Position {
+    /// The slot of the local group.
+    group: u32,
+    /// The session's index among the group's members.
+    member: usize,
+    /// The first record that is not taken.
+    next: u64,
+    /// Bytes of the records that are counted, not taken, and not withheld from it.
+    behind: usize,
+    /// Bytes of the latest news that are withheld from it.
+    excepted: usize,
+}
+
+/// The first record that is queued for a session in one of its groups.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct First {
+    /// Which of the session's positions it is at.
+    pub(super) at: usize,
+    pub(super) number: u64,
+    pub(super) stamp: u64,
+}
+
+impl Position {
+    pub(super) fn group(&self) -> u32 {
+        self.group
+    }
+
+    pub(super) fn member(&self) -> usize {
+        self.member
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn behind(&self) -> usize {
+        self.behind
+    }
+
+    /// Behind the last record that is counted.
+    pub(super) fn end(&self, groups: &LocalGroups) -> u64 {
+        groups.at(self.group).map_or(0, |group| group.counted())
+    }
+
+    /// Records before `next`, so many bytes, are taken or dropped.
+    pub(super) fn advance(&mut self, next: u64, bytes: usize, groups: &LocalGroups) {
+        self.next = next;
+        self.behind -= bytes;
+        if self.behind == 0 {
+            // The rest is withheld from it.
+            self.next = next.max(self.end(groups));
+        }
+    }
+
+    fn first(&self, id: SessionId, groups: &LocalGroups) -> Option<(u64, u64)> {
+        if self.behind == 0 {
+            return None;
+        }
+        let mut records = groups.at(self.group)?.records(self.next..self.end(groups));
+        let record = records.find(|record| record.mark.except != Some(id))?;
+        Some((record.number, record.mark.stamp))
+    }
+}
+
+/// A session's positions in all its groups.
+#[derive(Debug)]
+pub(super) struct Positions(Vec<Position>);
+
+impl Positions {
+    pub(super) const fn new() -> Positions {
+        Positions(Vec::new())
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Bytes that are queued in all groups.
+    #[inline]
+    pub(super) fn behind(&self) -> usize {
+        if self.is_empty() { 0 } else { self.behind_in_all() }
+    }
+
+    #[inline(never)]
+    fn behind_in_all(&self) -> usize {
+        self.0.iter().map(|position| position.behind).sum()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
+        self.0.iter()
+    }
+
+    /// The positions with something queued.
+    pub(super) fn behind_mut(&mut self) -> impl Iterator<Item = &mut Position> {
+        self.0.iter_mut().filter(|position| position.behind > 0)
+    }
+
+    pub(super) fn in_group(&self, group: u32) -> Option<&Position> {
+        self.0.iter().find(|position| position.group == group)
+    }
+
+    fn in_group_mut(&mut self, group: u32) -> Option<&mut Position> {
+        self.0.iter_mut().find(|position| position.group == group)
+    }
+
+    pub(super) fn at_mut(&mut self, at: usize) -> &mut Position {
+        &mut self.0[at]
+    }
+
+    pub(super) fn add(&mut self, group: u32, next: u64, member: usize) {
+        // Most sessions are in one group.
+        self.0.reserve_exact(1);
+        self.0.push(Position { group, member, next, behind: 0, excepted: 0 });
+    }
+
+    pub(super) fn remove(&mut self, group: u32) -> Option<Position> {
+        let at = self.0.iter().position(|position| position.group == group)?;
+        Some(self.0.swap_remove(at))
+    }
+
+    pub(super) fn set_member(&mut self, group: u32, member: usize) {
+        if let Some(position) = self.in_group_mut(group) {
+            position.member = member;
+        }
+    }
+
+    /// Before [`count`](Positions::count): one of the news is withheld from this session.
+    pub(super) fn except(&mut self, group: u32, news: &News, record: &Excepted) {
+        if let Some(position) = self.in_group_mut(group).filter(|position| position.next <= news.from) {
+            position.excepted += record.bytes;
+        }
+    }
+
+    /// Counts the news of a group.
+    pub(super) fn count(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
+        let Some(position) = self.in_group_mut(group) else { return };
+        let excepted = std::mem::take(&mut position.excepted);
+        position.behind += match position.next <= news.from {
+            true => news.bytes - excepted,
+            // It joined in the middle of them.
+            false => groups.at(group).map_or(0, |group| group.bytes_for(id, position.next..news.to)),
+        };
+        position.advance(position.next, 0, groups);
+    }
+
+    /// Whether a log has forgotten records that were not taken.
+    pub(super) fn has_lost(&self, groups: &LocalGroups) -> bool {
+        self.0.iter().any(|position| groups.at(position.group).is_some_and(|group| position.next < group.front()))
+    }
+
+    /// Goes on behind the records that the logs have forgotten, and returns how many there were.
+    /// Records that were withheld from the session count too: nobody knows any more.
+    pub(super) fn skip_lost(&mut self, id: SessionId, groups: &LocalGroups) -> u64 {
+        let mut lost = 0;
+        for position in &mut self.0 {
+            let Some(group) = groups.at(position.group) else { continue };
+            let (front, end) = (group.front(), group.counted());
+            if position.next < front {
+                lost += front - position.next;
+                position.behind = group.bytes_for(id, front..end);
+                position.advance(front, 0, groups);
+            }
+        }
+        lost
+    }
+
+    /// The record that was issued first among those that are queued.
+    pub(super) fn oldest(&self, id: SessionId, groups: &LocalGroups) -> Option<First> {
+        let firsts = self.0.iter().enumerate().filter_map(|(at, position)| {
+            let (number, stamp) = position.first(id, groups)?;
+            Some(First { at, number, stamp })
+        });
+        firsts.min_by_key(|first| first.stamp)
+    }
+
+    /// The earliest stamp that is queued at other positions than this one.
+    pub(super) fn oldest_elsewhere(&self, at: usize, id: SessionId, groups: &LocalGroups) -> Option<u64> {
+        let others = self.0.iter().enumerate().filter(|(other, _)| *other != at);
+        others.filter_map(|(_, position)| position.first(id, groups)).map(|(_, stamp)| stamp).min()
+    }
+}

@@ -1,0 +1,134 @@
+//! The server, from any thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use overlapped::MailError;
+
+use super::stats::Stats;
+use crate::connect::error::{ConnectError, ConnectFailure};
+use crate::connect::target::Target;
+use crate::error::{JoinError, SendError};
+use crate::group::Group;
+use crate::group::local::LocalGroup;
+use crate::session::id::SessionId;
+use crate::shard::directory::Directory;
+use crate::shard::inbox::{Mail, Wanted};
+use crate::shard::phase::Phase;
+
+/// A running server, from any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    directory: Arc<Directory>,
+}
+
+impl Handle {
+    pub(crate) fn new(directory: Arc<Directory>) -> Handle {
+        Handle { directory }
+    }
+
+    /// Ends the server at once: what is queued is discarded. [`Server::wait`](crate::Server::wait)
+    /// returns when it has ended.
+    pub fn stop(&self) {
+        self.directory.enter(Phase::Stopping);
+    }
+
+    /// Ends the server in order: it accepts no more, sends what is queued, and closes gracefully.
+    /// Sessions that take longer than `patience` are closed at once. Packets that arrive from now
+    /// on are not handed over.
+    pub fn drain(&self, patience: Duration) {
+        self.directory.drain(patience);
+    }
+
+    /// Accepted sessions there are now, on all shards.
+    pub fn sessions(&self) -> usize {
+        self.directory.admission.sessions().0
+    }
+
+    /// What the server has counted: sessions accepted, refused and closed, by reason; packets
+    /// dropped.
+    pub fn stats(&self) -> Stats {
+        self.directory.snapshot()
+    }
+
+    /// Queues a packet for a session. When it reaches the session's shard, it is dropped if the
+    /// session has ended, or (with a line in the log) if the server's codec has no frame for it. If
+    /// the frame does not fit into the outbox, the session is closed as too slow.
+    ///
+    /// # Errors
+    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended.
+    pub fn send(&self, id: SessionId, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        let stamp = self.directory.domain.clock().now();
+        self.directory.mail_to_session(id, Mail::Send { id, packet: packet.into(), stamp })
+    }
+
+    /// Makes a session a member of a group: it gets what is broadcast to it from now on. When this
+    /// reaches the session's shard, it does nothing if the session has ended or is a member of 64
+    /// groups.
+    ///
+    /// # Errors
+    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended, `OtherServer` if the
+    /// group has had members of another server.
+    pub fn join(&self, id: SessionId, group: &Group) -> Result<(), JoinError> {
+        // The stamp before the reader: records that the reader has not seen are later.
+        let stamp = self.directory.domain.clock().now();
+        let reader = group.reader(&self.directory.domain).ok_or(JoinError::OtherServer)?;
+        let local = Box::new(LocalGroup::new(group.clone(), reader));
+        self.directory.mail_to_session(id, Mail::Join { id, stamp, local }).map_err(|error| match error {
+            SendError::Full => JoinError::Full,
+            _ => JoinError::Closed,
+        })
+    }
+
+    /// Ends a session's membership in a group, if there is one. What was broadcast before is still
+    /// sent.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    pub fn leave(&self, id: SessionId, group: &Group) -> Result<(), SendError> {
+        let stamp = self.directory.domain.clock().now();
+        self.directory.mail_to_session(id, Mail::Leave { id, group: group.clone(), stamp })
+    }
+
+    /// Closes a session gracefully; does nothing if it has ended.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    pub fn close(&self, id: SessionId) -> Result<(), SendError> {
+        self.directory.mail_to_session(id, Mail::Close(id))
+    }
+
+    /// Connects to a target, on the shard that has the least to do: as
+    /// [`Session::connect`](crate::Session::connect), for no session. If the server ends before
+    /// that shard has heard of it, the handler is not told.
+    ///
+    /// # Errors
+    /// `Limit` if there are as many outbound sessions as there
+    /// [may be](crate::Builder::max_outbound), or the shard's mailbox is full; `Ending` if the
+    /// server is ending. The handler is not told of these.
+    pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
+        let (directory, target) = (&self.directory, target.into());
+        if directory.phase() != Phase::Running {
+            return Err(ConnectError::new(target, ConnectFailure::Ending));
+        }
+        let (target, permit) = directory.admit_outbound(target)?;
+        let shard = directory.least_loaded();
+        directory.count_in(shard);
+        let (mail, failure) = match directory.mail(shard, Mail::Connect(Box::new(Wanted { target, token, permit }))) {
+            Ok(()) => return Ok(()),
+            Err(MailError::Full(mail)) => (mail, ConnectFailure::Limit),
+            Err(MailError::Closed(mail)) => (mail, ConnectFailure::Ending),
+        };
+        directory.count_out(shard);
+        let Mail::Connect(wanted) = mail else { unreachable!("it is given back") };
+        Err(ConnectError::new(wanted.target, failure).because("the shard's mailbox takes no more"))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("sessions", &self.sessions()).finish()
+    }
+}

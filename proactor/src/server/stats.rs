@@ -1,0 +1,86 @@
+//! What a server counts.
+
+use std::collections::BTreeMap;
+
+use crate::limits::Refusal;
+use crate::session::reason::CloseReason;
+
+/// What a server has counted since it began: [`Handle::stats`](crate::Handle::stats).
+///
+/// ```
+/// use proactor::{CloseReason, Refusal, Stats};
+///
+/// fn report(stats: &Stats) -> String {
+///     format!(
+///         "{} sessions of {}; {} refused, {} for want of a place; {} idle",
+///         stats.sessions,
+///         stats.accepted,
+///         stats.refused_in_all(),
+///         stats.refused(Refusal::Sessions),
+///         stats.closed(CloseReason::Idle)
+///     )
+/// }
+/// assert_eq!(report(&Stats::default()), "0 sessions of 0; 0 refused, 0 for want of a place; 0 idle");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions there are now.
+    pub sessions: usize,
+    /// Of these, those that wait for their first packet.
+    pub handshakes: usize,
+    /// Connections that became sessions.
+    pub accepted: u64,
+    /// Outbound sessions there are now, with those that are being connected.
+    pub outbound: usize,
+    /// Outbound connections that became sessions.
+    pub connected: u64,
+    /// Outbound connections that could not be made.
+    pub connects_failed: u64,
+    /// Packets that were dropped because the peers that they were for did not take what was sent ([`SlowConsumer::DropOldest`](crate::SlowConsumer)).
+    pub dropped: u64,
+    /// How often accepting had to pause because there were no file descriptors left.
+    pub out_of_files: u64,
+    refused: BTreeMap<Refusal, u64>,
+    closed: BTreeMap<CloseReason, u64>,
+}
+
+impl Stats {
+    /// Connections that were refused for this reason.
+    pub fn refused(&self, refusal: Refusal) -> u64 {
+        self.refused.get(&refusal).copied().unwrap_or_default()
+    }
+
+    /// Connections that were refused.
+    pub fn refused_in_all(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// Sessions that ended for this reason.
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed.get(&reason).copied().unwrap_or_default()
+    }
+
+    /// Sessions that ended.
+    pub fn closed_in_all(&self) -> u64 {
+        self.closed.values().sum()
+    }
+
+    /// Why connections were refused, and how many, as far as there were any.
+    pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
+        self.refused.iter().map(|(refusal, count)| (*refusal, *count))
+    }
+
+    /// Why sessions ended, and how many, as far as there were any.
+    pub fn closings(&self) -> impl Iterator<Item = (CloseReason, u64)> {
+        self.closed.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    pub(crate) fn count_refused(&mut self, refusal: Refusal) {
+        *self.refused.entry(refusal).or_default() += 1;
+    }
+
+    pub(crate) fn count_closed(&mut self, reason: CloseReason) {
+        *self.closed.entry(reason).or_default() += 1;
+    }
+}

@@ -1,0 +1,104 @@
+//! Closing sessions: in order where a peer waits for what is queued, at once otherwise.
+
+use overlapped::{CloseMode, Op};
+
+use super::id::SessionId;
+use super::reason::CloseReason;
+use super::send;
+use crate::codec::Assembly;
+use crate::group::membership;
+use crate::shard::state::{ShardState, token};
+
+/// Begins to close a session, in the way that fits the reason. The first reason stays.
+pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
+    let mode = match reason {
+        CloseReason::ByPeer
+        | CloseReason::ByHandler
+        | CloseReason::FrameTooLarge
+        | CloseReason::Protocol
+        | CloseReason::Drained
+        | CloseReason::Idle
+        | CloseReason::Lifetime => CloseMode::Graceful { linger: state.limits.linger },
+        CloseReason::TooSlow | CloseReason::WriteTimeout | CloseReason::Limit => CloseMode::Abort,
+        _ => CloseMode::Now,
+    };
+    begin_as(state, slot, reason, mode);
+}
+
+/// Begins to close a session, if it is not closing.
+pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: CloseReason) {
+    if state.sessions.open(id).is_some() {
+        begin(state, id.slot(), reason);
+    }
+}
+
+/// Begins to close a session in a way that the reason does not tell.
+pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
+    let ShardState { sessions, timers, to_wake, .. } = state;
+    let graceful = matches!(mode, CloseMode::Graceful { .. });
+    let Some(record) = sessions.open_at(slot) else { return };
+    if let Some(link) = &record.link {
+        link.closing(reason, to_wake);
+    }
+    record.reason = Some(reason);
+    record.assembly = Assembly::new();
+    if !graceful && let Some(outbox) = record.outbox.get() {
+        outbox.clear();
+    }
+    let (socket, has_groups) = (record.socket, record.outbox.group_count() > 0);
+    timers.forget(slot);
+    if has_groups {
+        if graceful {
+            // News that are not counted yet may belong before private sends. Leaving puts them there.
+            let complete = membership::complete_upto(state, slot);
+            send::send_all(state, slot, complete);
+        }
+        // The session is closing already: that it is too slow changes nothing.
+        let _ = membership::leave_all(state, slot, graceful.then_some(u64::MAX));
+    }
+    if graceful {
+        // What was answered to good packets before a bad one reaches the peer.
+        send::send_all(state, slot, u64::MAX);
+    }
+    let close = state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
+    if let Some(record) = state.sessions.at_mut(slot) {
+        record.close = close;
+    }
+    close_partner(state, slot, reason, graceful);
+    cancel_attempts(state, slot);
+}
+
+/// Closes at once a session that is being closed in order.
+pub(crate) fn hasten(state: &mut ShardState, slot: u32) {
+    if let Some(close) = state.sessions.at(slot).and_then(|record| record.close) {
+        state.driver.cancel(close);
+    }
+}
+
+/// Closes the partner of a session too, unless it will be told another reason, or both its streams
+/// have ended and it has only to send what is left.
+fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, graceful: bool) {
+    let Some(partner) = state.sessions.at_mut(slot).and_then(|record| record.partner.take()) else { return };
+    let Some(record) = state.sessions.at_mut(partner) else { return };
+    record.partner = None;
+    let is_ending = record.ends.is_told() && !record.ends.takes_more();
+    match reason {
+        CloseReason::Drained | CloseReason::ServerStopping => {}
+        CloseReason::ByPeer if is_ending => {}
+        _ => {
+            let linger = state.limits.linger;
+            let mode = if graceful { CloseMode::Graceful { linger } } else { CloseMode::Abort };
+            begin_as(state, partner, CloseReason::ByPartner, mode);
+        }
+    }
+}
+
+/// Cancels the connections that a session has asked for.
+fn cancel_attempts(state: &mut ShardState, slot: u32) {
+    let ShardState { sessions, outbound, driver, .. } = state;
+    if let Some(id) = sessions.id(slot)
+        && sessions.at(slot).is_some_and(|record| record.attempts > 0)
+    {
+        outbound.cancel_of(id, driver);
+    }
+}

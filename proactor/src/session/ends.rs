@@ -1,0 +1,95 @@
+//! The ends of a session's two streams: the peer's and ours.
+
+/// How far the ends of a session's streams have come.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    peer: PeerEnd,
+    own: OwnEnd,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PeerEnd {
+    #[default]
+    Open,
+    Ended,
+    /// The handler, or the session's partner, has been told.
+    Told,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum OwnEnd {
+    #[default]
+    Open,
+    /// It ends behind what is queued.
+    Asked,
+    /// The driver has been given the shutdown, behind the last send.
+    Started,
+    Ended,
+}
+
+impl Ends {
+    pub(crate) fn peer_ended(&mut self) {
+        if self.peer == PeerEnd::Open {
+            self.peer = PeerEnd::Ended;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_peer_ended(&self) -> bool {
+        self.peer != PeerEnd::Open
+    }
+
+    /// Notes that the end of the peer's stream is told. Says whether this is the first time.
+    pub(crate) fn tell(&mut self) -> bool {
+        std::mem::replace(&mut self.peer, PeerEnd::Told) != PeerEnd::Told
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.peer == PeerEnd::Told
+    }
+
+    /// Whether more may be queued for the peer.
+    #[inline]
+    pub(crate) fn takes_more(&self) -> bool {
+        self.own == OwnEnd::Open
+    }
+
+    pub(crate) fn ask_own(&mut self) {
+        self.own = OwnEnd::Asked;
+    }
+
+    pub(crate) fn is_own_asked(&self) -> bool {
+        self.own == OwnEnd::Asked
+    }
+
+    pub(crate) fn own_started(&mut self) {
+        self.own = OwnEnd::Started;
+    }
+
+    pub(crate) fn own_ended(&mut self) {
+        self.own = OwnEnd::Ended;
+    }
+
+    pub(crate) fn have_both_ended(&self) -> bool {
+        self.is_told() && self.own == OwnEnd::Ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_ended_when_the_peers_end_is_told_and_ours_is_done() {
+        let mut ends = Ends::default();
+        ends.ask_own();
+        assert!(!ends.takes_more() && ends.is_own_asked());
+        ends.own_started();
+        ends.own_ended();
+        ends.peer_ended();
+        assert!(ends.has_peer_ended() && !ends.have_both_ended(), "nobody has been told");
+        assert!(ends.tell() && !ends.tell(), "it is told once");
+        ends.peer_ended();
+        assert!(ends.have_both_ended());
+    }
+}

@@ -1,0 +1,82 @@
+//! The reasons for not reading from a session.
+
+/// One reason for not reading from a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Hold {
+    /// The handler asked for a pause.
+    Paused = 1,
+    /// Its task has not taken the packets that have come.
+    Untaken = 1 << 1,
+    /// Its outbox is over the high watermark.
+    Throttled = 1 << 2,
+    /// The outbox of its partner is over the high watermark.
+    Blocked = 1 << 3,
+    /// It has sent more than its rate allows.
+    OverRate = 1 << 4,
+}
+
+/// All reasons for not reading from one session. It is read from while there are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holds(u8);
+
+impl Holds {
+    #[inline]
+    pub(crate) fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    pub(crate) fn contains(self, hold: Hold) -> bool {
+        self.0 & hold as u8 != 0
+    }
+
+    /// Adds a reason. Says whether it is new.
+    pub(crate) fn insert(&mut self, hold: Hold) -> bool {
+        let is_new = !self.contains(hold);
+        self.0 |= hold as u8;
+        is_new
+    }
+
+    /// Removes a reason. Says whether it was there.
+    pub(crate) fn remove(&mut self, hold: Hold) -> bool {
+        let was_there = self.contains(hold);
+        self.0 &= !(hold as u8);
+        was_there
+    }
+
+    /// Whether the idle and read time-outs stand still: the server does not read, and the peer is
+    /// not to blame. A peer that does not take what it is sent is to blame.
+    pub(crate) fn stop_timeouts(self) -> bool {
+        self.0 & !(Hold::Throttled as u8) != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_read_from_when_the_last_reason_is_gone() {
+        let mut holds = Holds::default();
+        assert!(!holds.any());
+        assert!(holds.insert(Hold::Paused) && !holds.insert(Hold::Paused));
+        assert!(holds.insert(Hold::OverRate));
+        assert!(holds.remove(Hold::Paused) && !holds.remove(Hold::Paused));
+        assert!(holds.any() && holds.contains(Hold::OverRate));
+        assert!(holds.remove(Hold::OverRate));
+        assert!(!holds.any());
+    }
+
+    #[test]
+    fn a_peer_that_does_not_take_what_it_is_sent_is_timed_out_all_the_same() {
+        let mut holds = Holds::default();
+        holds.insert(Hold::Throttled);
+        assert!(holds.any() && !holds.stop_timeouts());
+        for hold in [Hold::Paused, Hold::Untaken, Hold::Blocked, Hold::OverRate] {
+            holds.insert(hold);
+            assert!(holds.stop_timeouts(), "{hold:?}");
+            holds.remove(hold);
+        }
+        assert_eq!(size_of::<Holds>(), 1);
+    }
+}

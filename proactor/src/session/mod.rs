@@ -1,0 +1,330 @@
+//! A session in the hands of its shard's handler. The parts of a session are files of this folder.
+
+pub(crate) mod close;
+pub(crate) mod deadlines;
+mod ends;
+pub(crate) mod half_close;
+pub(crate) mod holds;
+pub(crate) mod id;
+pub(crate) mod pair;
+pub(crate) mod reading;
+pub(crate) mod reason;
+pub(crate) mod receive;
+pub(crate) mod send;
+pub(crate) mod table;
+pub(crate) mod timeouts;
+pub(crate) mod timers;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use overlapped::{Address, CloseMode};
+
+use self::holds::Hold;
+use self::id::SessionId;
+use self::pair::PairError;
+use self::reason::CloseReason;
+use crate::connect::attempts::Request;
+use crate::connect::error::{ConnectError, ConnectFailure};
+use crate::connect::origin::Origin;
+use crate::connect::target::Target;
+use crate::connect::waiter::ConnectWaiter;
+use crate::error::{JoinError, SendError};
+use crate::group::{Group, fanout, membership};
+use crate::outbox::slow::SlowConsumer;
+use crate::shard::state::ShardState;
+
+/// A session in the hands of its shard's handler. It stays on that thread; other threads use its
+/// [`id`](Session::id).
+///
+/// It can be kept. When the session has ended, its methods return an error or do nothing.
+#[derive(Clone)]
+pub struct Session {
+    state: Rc<RefCell<ShardState>>,
+    id: SessionId,
+    peer: Address,
+    origin: Origin,
+}
+
+impl Session {
+    #[inline]
+    pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, peer: Address, origin: Origin) -> Session {
+        Session { state: Rc::clone(state), id, peer, origin }
+    }
+
+    pub(crate) fn state(&self) -> &RefCell<ShardState> {
+        &self.state
+    }
+
+    /// Its name, for any thread.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The address of its peer.
+    pub fn peer_addr(&self) -> &Address {
+        &self.peer
+    }
+
+    /// How it came to be: accepted, or connected by the server itself.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Another session of the same shard, if it has not ended and is not being closed.
+    pub fn sibling(&self, id: SessionId) -> Option<Session> {
+        let mut state = self.state.borrow_mut();
+        if id.shard() != state.shard {
+            return None;
+        }
+        let record = state.sessions.open(id)?;
+        Some(Session { state: Rc::clone(&self.state), id, peer: record.peer.clone(), origin: record.origin() })
+    }
+
+    /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or a
+    /// copy of its bytes if they are raw. What is queued while a batch of completions is handled
+    /// leaves in one operation.
+    ///
+    /// While more than half of the outbox's limit is queued, the session is handed no more packets.
+    /// So a handler that answers each packet with a frame of at most half the limit never sees
+    /// `Full`.
+    ///
+    /// # Errors
+    /// `Full` if it would take the outbox over its limit; `Closed` if the session is closed or our
+    /// stream is [shut down](Session::shutdown); `Frame` if the codec has no frame for it. Nothing
+    /// is queued then.
+    #[inline]
+    pub fn send(&self, packet: &[u8]) -> Result<(), SendError> {
+        let mut state = self.state.borrow_mut();
+        match send::send(&mut state, self.id, packet) {
+            Err(SendError::Full) => Err(close_if_too_slow(&mut state, self.id)),
+            result => result,
+        }
+    }
+
+    /// Bytes queued or in flight to the peer, private and broadcast ones.
+    pub fn queued(&self) -> usize {
+        self.state.borrow_mut().sessions.open(self.id).map_or(0, |record| record.outbox.len())
+    }
+
+    /// Packets for it that were dropped because it did not take what was sent
+    /// ([`SlowConsumer::DropOldest`](crate::SlowConsumer)). If its shard could not keep up with the
+    /// broadcasts, packets that it was excepted from may be among them.
+    pub fn dropped(&self) -> u64 {
+        self.state.borrow_mut().sessions.open(self.id).map_or(0, |record| record.outbox.dropped())
+    }
+
+    /// Hands over no more packets until [`resume`](Session::resume).
+    pub fn pause(&self) {
+        pause(&mut self.state.borrow_mut(), self.id);
+    }
+
+    /// Hands over packets again, from the next turn on.
+    pub fn resume(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.sessions.open(self.id).is_some() {
+            reading::release(&mut state, self.id.slot(), Hold::Paused);
+            state.sessions.resume_later(self.id.slot());
+        }
+    }
+
+    /// Sends what is queued, then closes.
+    pub fn close(&self) {
+        close::begin_if_open(&mut self.state.borrow_mut(), self.id, CloseReason::ByHandler);
+    }
+
+    /// Closes at once, by a reset. What the peer has not taken is discarded, and it cannot mistake
+    /// this for an end in order.
+    pub fn abort(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.sessions.open(self.id).is_some() {
+            close::begin_as(&mut state, self.id.slot(), CloseReason::ByHandler, CloseMode::Abort);
+        }
+    }
+
+    /// Ends our stream behind what is queued: the peer sees its end, and can still send. Nothing
+    /// more can be queued; packets still come. When the peer has ended its stream too, and
+    /// [`Handler::ended`](crate::Handler::ended) has been called, the session is closed as
+    /// [`ByPeer`](CloseReason::ByPeer).
+    ///
+    /// ```
+    /// use proactor::{Flow, Handler, Session};
+    ///
+    /// /// Answers a peer that ends its stream first, as `nc -N` does.
+    /// #[derive(Clone)]
+    /// struct Count;
+    ///
+    /// impl Handler for Count {
+    ///     type State = u64;
+    ///     fn connected(&mut self, _: &Session) -> u64 {
+    ///         0
+    ///     }
+    ///     fn received(&mut self, _: &Session, bytes: &mut u64, packet: &[u8]) -> Flow {
+    ///         *bytes += packet.len() as u64;
+    ///         Flow::Continue
+    ///     }
+    ///     fn ended(&mut self, session: &Session, bytes: &mut u64) -> Flow {
+    ///         let _ = session.send(format!("{bytes}\n").as_bytes());
+    ///         session.shutdown();
+    ///         Flow::Continue
+    ///     }
+    /// }
+    /// ```
+    pub fn shutdown(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.sessions.open(self.id).is_some() {
+            half_close::shut_down(&mut state, self.id.slot());
+        }
+    }
+
+    /// Pairs this session with another of its shard. From now on, bytes that come from the peer of
+    /// one are sent to the peer of the other, both ways, and neither is handed to
+    /// [`received`](crate::Handler::received), [`ended`](crate::Handler::ended) or
+    /// [`heartbeat`](crate::Handler::heartbeat). Bytes are passed on as they come, without the
+    /// server's codec, and so are bytes that came before and were not handed over. Both sessions
+    /// leave their groups.
+    ///
+    /// While more than half of one's outbox is queued, the other is not read from. Neither way
+    /// holds up the other. The end of one peer's stream ends the other's behind what is queued, and
+    /// the opposite way goes on. When one session is closed, so is the other, as
+    /// [`ByPartner`](CloseReason::ByPartner): in order if the first was, else at once, by a reset.
+    ///
+    /// # Errors
+    /// Neither may be closed or have a partner, and both must be of one shard. A session and one
+    /// that it asked to [`connect`](Session::connect) are.
+    pub fn pair(&self, other: &Session) -> Result<(), PairError> {
+        if !Rc::ptr_eq(&self.state, &other.state) || self.id == other.id {
+            return Err(PairError::Apart);
+        }
+        pair::pair(&mut self.state.borrow_mut(), self.id, other.id)
+    }
+
+    /// Whether it has a partner.
+    pub fn is_paired(&self) -> bool {
+        self.state.borrow_mut().sessions.open(self.id).is_some_and(|record| record.partner.is_some())
+    }
+
+    /// Becomes a member of a group: gets what is broadcast to it from now on. Does nothing if it is
+    /// one.
+    ///
+    /// # Errors
+    /// `Closed` if the session is closed, its stream is [shut down](Session::shutdown), or it is
+    /// [paired](Session::pair); `TooMany` if it is a member of 64 groups; `OtherServer` if the
+    /// group has had members of another server.
+    pub fn join(&self, group: &Group) -> Result<(), JoinError> {
+        let mut state = self.state.borrow_mut();
+        let stamp = state.groups.now();
+        membership::join(&mut state, self.id, group, stamp, None)
+    }
+
+    /// Stops being a member of a group; does nothing if it is none. What was broadcast before is
+    /// still sent.
+    pub fn leave(&self, group: &Group) {
+        let mut state = self.state.borrow_mut();
+        let stamp = state.groups.now();
+        fanout::leave(&mut state, self.id, group, stamp);
+    }
+
+    /// Connects to a target, for this session. The connection becomes a session of the same shard;
+    /// its [`origin`](Session::origin) has `token` and this session's id. The handler is told by
+    /// [`connected`](crate::Handler::connected), as of an accepted session, or by
+    /// [`connect_failed`](crate::Handler::connect_failed): one of them, once, and not before this
+    /// returns. If this session is closed, so is the attempt.
+    ///
+    /// ```
+    /// use proactor::{ConnectError, Flow, Handler, Origin, Session, Target};
+    ///
+    /// /// Passes on what comes, both ways.
+    /// #[derive(Clone)]
+    /// struct Proxy(Target);
+    ///
+    /// impl Handler for Proxy {
+    ///     type State = ();
+    ///     fn connected(&mut self, session: &Session) {
+    ///         match session.origin() {
+    ///             Origin::Connected { opener: Some(client), .. } => {
+    ///                 let Some(client) = session.sibling(client) else { return session.abort() };
+    ///                 if client.pair(session).is_ok() {
+    ///                     client.resume();
+    ///                 }
+    ///             }
+    ///             _ => {
+    ///                 session.pause();
+    ///                 if session.connect(self.0.clone(), 0).is_err() {
+    ///                     session.abort();
+    ///                 }
+    ///             }
+    ///         }
+    ///     }
+    ///     fn received(&mut self, _: &Session, _: &mut (), _: &[u8]) -> Flow {
+    ///         Flow::Close
+    ///     }
+    ///     fn connect_failed(&mut self, client: Option<&Session>, _: u64, error: &ConnectError) {
+    ///         eprintln!("{error}");
+    ///         if let Some(client) = client {
+    ///             client.abort();
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What is known at once: `Limit` if there are as many outbound sessions as there
+    /// [may be](crate::Builder::max_outbound); `Ending` if this session or the server is ending.
+    /// The handler is not told of these.
+    pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
+        connect(&mut self.state.borrow_mut(), self.id, target.into(), token, None)
+    }
+
+    /// As [`connect`](Session::connect), for a task that waits.
+    pub(crate) fn connect_for_task(
+        &self,
+        target: Target,
+        token: u64,
+        waiter: Rc<ConnectWaiter>,
+    ) -> Result<(), ConnectError> {
+        connect(&mut self.state.borrow_mut(), self.id, target, token, Some(waiter))
+    }
+}
+
+pub(crate) fn pause(state: &mut ShardState, id: SessionId) {
+    if state.sessions.open(id).is_some() {
+        reading::hold(state, id.slot(), Hold::Paused);
+    }
+}
+
+/// A packet did not fit: by policy the session is closed.
+#[cold]
+fn close_if_too_slow(state: &mut ShardState, id: SessionId) -> SendError {
+    let is_alone = state.sessions.open(id).is_some_and(|record| record.partner.is_none());
+    if is_alone && state.limits.slow == SlowConsumer::Close {
+        close::begin(state, id.slot(), CloseReason::TooSlow);
+    }
+    SendError::Full
+}
+
+fn connect(
+    state: &mut ShardState,
+    opener: SessionId,
+    target: Target,
+    token: u64,
+    waiter: Option<Rc<ConnectWaiter>>,
+) -> Result<(), ConnectError> {
+    let ShardState { sessions, outbound, directory, driver, shard, .. } = state;
+    let record = match sessions.open(opener) {
+        Some(record) if !outbound.is_closed() => record,
+        _ => return Err(ConnectError::new(target, ConnectFailure::Ending)),
+    };
+    let (target, permit) = directory.admit_outbound(target)?;
+    directory.count_in(*shard);
+    record.attempts += 1;
+    outbound.begin(Request { target, token, permit, opener: Some(opener), waiter }, driver);
+    Ok(())
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} with {}", self.id, self.peer)
+    }
+}

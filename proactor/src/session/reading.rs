@@ -1,0 +1,55 @@
+//! When a session is read from: while nothing [holds](super::holds::Holds) it.
+
+use overlapped::{Op, Time};
+
+use super::holds::Hold;
+use crate::shard::state::{ShardState, token};
+
+/// Starts receiving, if nothing is received yet and the session may be read from.
+pub(crate) fn start(state: &mut ShardState, slot: u32) {
+    let Some(record) = state.sessions.open_at(slot) else { return };
+    if record.receive.is_some() || record.ends.has_peer_ended() || record.holds.any() {
+        return;
+    }
+    let op = Op::recv_multi(record.socket);
+    let receive = state.submit(op, token::of(token::RECEIVE, slot));
+    if let Some(record) = state.sessions.at_mut(slot) {
+        record.receive = receive;
+    }
+}
+
+/// Stops receiving. What the kernel has received meanwhile still comes.
+pub(crate) fn stop(state: &mut ShardState, slot: u32) {
+    if let Some(receive) = state.sessions.at(slot).and_then(|record| record.receive) {
+        state.driver.cancel(receive);
+    }
+}
+
+/// Adds a reason for not reading from a session.
+pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
+    let ShardState { sessions, timers, .. } = state;
+    let Some(record) = sessions.open_at(slot) else { return };
+    if record.holds.insert(hold) {
+        timers.holds_changed(slot, &mut record.activity, record.holds.stop_timeouts());
+        stop(state, slot);
+    }
+}
+
+/// Removes a reason. If it was the last, the session goes on in the next turn.
+pub(crate) fn release(state: &mut ShardState, slot: u32, hold: Hold) {
+    let ShardState { sessions, timers, .. } = state;
+    let Some(record) = sessions.open_at(slot) else { return };
+    if record.holds.remove(hold) {
+        timers.holds_changed(slot, &mut record.activity, record.holds.stop_timeouts());
+        sessions.resume_later(slot);
+    }
+}
+
+/// The session is over its rate until this moment.
+#[cold]
+pub(crate) fn hold_until(state: &mut ShardState, slot: u32, at: Time) {
+    hold(state, slot, Hold::OverRate);
+    if let Some(record) = state.sessions.open_at(slot) {
+        state.timers.release_at(slot, &mut record.activity, at);
+    }
+}

@@ -1,0 +1,214 @@
+//! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
+//! completed send gives back.
+
+use overlapped::{AnyBuf, Op, OpId};
+
+use super::holds::Hold;
+use super::id::SessionId;
+use super::reading;
+use crate::codec::{Codec, Frame, FrameError, Framing};
+use crate::error::SendError;
+use crate::outbox::Taken;
+use crate::outbox::slow::SlowConsumer;
+use crate::shard::state::{ShardState, token};
+
+/// The most memory for making frames that is kept.
+const KEPT_FRAME_BYTES: usize = 64 * 1024;
+
+/// Has a codec make a frame in memory that serves for that.
+#[inline(never)]
+fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec<u8>) -> Result<Frame<'f>, FrameError> {
+    memory.clear();
+    memory.shrink_to(KEPT_FRAME_BYTES);
+    codec.encode(packet, memory)?;
+    Ok(Frame::of(memory))
+}
+
+/// Queues the frame of a packet that is issued now.
+#[inline]
+pub(crate) fn send(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
+    if append(state, id, packet) { Ok(()) } else { queue_now(state, id, packet) }
+}
+
+/// Queues a packet behind the one before it, if that has the same stamp, and says whether it did.
+/// Then nothing else is to be done: it is known that something is queued, and since when. Most
+/// packets of a burst are queued here.
+#[inline(never)]
+fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
+    let ShardState { sessions, groups, limits, .. } = state;
+    let high = limits.high();
+    let drops = limits.slow == SlowConsumer::DropOldest;
+    let Some(record) = sessions.open(id) else { return false };
+    if drops || !record.ends.takes_more() || !record.will_send() || !record.activity.has_queued() {
+        return false;
+    }
+    match (record.outbox.get(), record.codec.frame(packet)) {
+        (Some(outbox), Some(Ok(frame))) => {
+            let stamp = outbox.stamp(|| groups.now());
+            outbox.append(frame, stamp, high)
+        }
+        _ => false,
+    }
+}
+
+#[inline(never)]
+fn queue_now(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
+    let stamp = stamp(state, id.slot());
+    queue(state, id, packet, stamp)
+}
+
+/// The stamp of a private send to a session that is issued now.
+pub(crate) fn stamp(state: &ShardState, slot: u32) -> u64 {
+    state.sessions.at(slot).map_or(0, |record| record.outbox.stamp(|| state.groups.now()))
+}
+
+/// Queues the frame of a packet that was issued after everything up to `stamp`.
+pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
+    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, .. } = state;
+    let limit = limits.outbox;
+    let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
+    // Of a pair nothing may be missing: its partner is held up instead.
+    let drops = limits.slow == SlowConsumer::DropOldest && record.partner.is_none();
+    let frame = match record.codec.frame(packet) {
+        Some(frame) => frame,
+        // Not into the outbox itself: a user's codec could change what is queued.
+        None => encode(packet, &mut record.codec, memory),
+    };
+    let frame = frame.map_err(SendError::Frame)?;
+    let will_send = record.will_send();
+    let outbox = record.outbox.get_or_take(outboxes);
+    if drops {
+        let before = outbox.dropped();
+        outbox.make_room(id, frame.len(), limit, groups.local());
+        directory.count_dropped(outbox.dropped() - before);
+    }
+    let pushed = match outbox.push(frame, stamp, limit, drops, || send_memory.buffer()) {
+        Ok(pushed) if pushed.bytes > 0 => pushed,
+        nothing => {
+            record.outbox.give_back(outboxes);
+            return nothing.map(drop);
+        }
+    };
+    let has_to_send = !will_send && outbox.has_queued();
+    timers.bytes_queued(id.slot(), &mut record.activity);
+    if has_to_send {
+        sessions.send_later(id.slot());
+    }
+    if pushed.len >= limits.high() {
+        hold_back(state, id.slot());
+    }
+    Ok(())
+}
+
+/// The outbox of a session is over the high watermark: its partner, or by policy the session
+/// itself, is not read from until the peer has taken some.
+#[cold]
+fn hold_back(state: &mut ShardState, slot: u32) {
+    let pauses = state.limits.slow == SlowConsumer::PauseReading;
+    match state.sessions.at(slot).and_then(|record| record.partner) {
+        Some(partner) => reading::hold(state, partner, Hold::Blocked),
+        None if pauses => reading::hold(state, slot, Hold::Throttled),
+        None => {}
+    }
+}
+
+/// Sends what is queued and may leave, in one operation.
+pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
+    let ShardState { sessions, groups, .. } = state;
+    let Some(record) = sessions.at(slot) else { return };
+    let upto = groups.sendable_upto(&record.outbox);
+    send_upto(state, slot, upto);
+    let ShardState { sessions, groups, .. } = state;
+    if let Some(record) = sessions.at(slot)
+        && record.outbox.group_count() > 0
+        && record.outbox.has_caught_up()
+    {
+        groups.caught_up(&record.outbox);
+    }
+}
+
+/// Sends what is queued and was issued up to a stamp, unless a send is in flight.
+pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
+    let ShardState { sessions, groups, limits, send_memory, .. } = state;
+    let Some(id) = sessions.id(slot) else { return };
+    let Some(record) = sessions.clean(slot) else { return };
+    if record.sending || record.reason.is_some() || !record.outbox.has_queued() {
+        return;
+    }
+    let taken = record.outbox.take(id, stamp, limits.outbox, groups.local(), send_memory);
+    let Some(taken) = taken else {
+        // What is queued was issued after the last count: it waits for the next.
+        sessions.send_later(slot);
+        return;
+    };
+    let send = start(state, slot, taken);
+    let ShardState { sessions, timers, .. } = state;
+    if let Some(record) = sessions.at_mut(slot) {
+        record.outbox.set_send(send.map(|send| (send, 0)));
+        // Broadcasts are queued without it.
+        timers.bytes_queued(slot, &mut record.activity);
+    }
+}
+
+/// Sends all that is queued and was issued up to a stamp, whatever is in flight: the session
+/// closes.
+pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
+    let ShardState { sessions, groups, send_memory, directory, .. } = state;
+    let Some(id) = sessions.id(slot) else { return };
+    let Some(outbox) = sessions.at_mut(slot).and_then(|record| record.outbox.get()) else { return };
+    // What the logs have forgotten still counts as queued, and would be waited for in vain.
+    let before = outbox.dropped();
+    outbox.skip_lost(id, groups.local());
+    directory.count_dropped(outbox.dropped() - before);
+    if let Some(taken) = outbox.take_all(id, stamp, groups.local(), send_memory) {
+        start(state, slot, taken);
+    }
+}
+
+fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
+    let record = state.sessions.at_mut(slot)?;
+    record.sending = true;
+    let op = match taken {
+        Taken::Bytes(bytes) => Op::send(record.socket, bytes),
+        Taken::Slice(slice) => Op::send(record.socket, slice),
+        Taken::Gather(gather) => Op::send(record.socket, gather),
+    };
+    state.submit(op, token::of(token::SEND, slot))
+}
+
+/// A send has ended, and gives its memory back. Says whether the session has to be closed because
+/// it failed.
+#[must_use]
+pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
+    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, .. } = state;
+    let bytes = send_memory.recycle(buf);
+    let Some(record) = sessions.at_mut(slot) else { return false };
+    record.sending = false;
+    record.outbox.sent(bytes);
+    if !is_ok || record.reason.is_some() {
+        return !is_ok;
+    }
+    let left = record.outbox.len();
+    record.outbox.set_send(None);
+    timers.bytes_taken(slot, &mut record.activity, left > 0);
+    let (has_to_send, partner) = (record.outbox.has_queued(), record.partner);
+    let is_throttled = record.holds.contains(Hold::Throttled);
+    record.outbox.give_back(outboxes);
+    if left <= limits.low()
+        && let Some(link) = &record.link
+    {
+        link.has_room(to_wake);
+    }
+    if has_to_send {
+        sessions.send_later(slot);
+    }
+    if left <= limits.low() {
+        if is_throttled {
+            reading::release(state, slot, Hold::Throttled);
+        }
+        if let Some(partner) = partner {
+            reading::release(state, partner, Hold::Blocked);
+        }
+    }
+    false
+}

@@ -1,0 +1,221 @@
+//! A shard's sessions: what is kept of each, and which ones have something to do.
+
+use std::rc::Rc;
+
+use overlapped::table::Table;
+use overlapped::{Address, OpId, SocketId};
+
+use super::ends::Ends;
+use super::holds::Holds;
+use super::id::SessionId;
+use super::reason::CloseReason;
+use super::timers::Activity;
+use crate::codec::{Assembly, BacklogFull, Framing};
+use crate::connect::origin::Origin;
+use crate::limits::SessionLimits;
+use crate::outbox::lazy::LazyOutbox;
+use crate::task::link::Link;
+
+/// One session.
+pub(crate) struct Record {
+    pub(crate) socket: SocketId,
+    pub(crate) peer: Address,
+    pub(crate) outbox: LazyOutbox,
+    /// The receive in flight.
+    pub(crate) receive: Option<OpId>,
+    /// The close in flight.
+    pub(crate) close: Option<OpId>,
+    /// Set when it begins to close.
+    pub(crate) reason: Option<CloseReason>,
+    /// Why it is not read from.
+    pub(crate) holds: Holds,
+    pub(crate) ends: Ends,
+    /// A send is in flight.
+    pub(crate) sending: bool,
+    /// It is in the list of sessions to send for.
+    dirty: bool,
+    /// It is in the list of sessions to resume.
+    resuming: bool,
+    /// How it came to be, if it was not accepted.
+    origin: Option<Box<Origin>>,
+    /// The slot of the session that it is paired with.
+    pub(crate) partner: Option<u32>,
+    /// Connections that it has asked for and that are being made.
+    pub(crate) attempts: u32,
+    /// The turn in which it was last handed a packet, and how many bytes it was handed in that.
+    turn: u32,
+    handed: u32,
+    pub(crate) codec: Framing,
+    /// The beginning of a packet, or what arrived while it was held.
+    pub(crate) assembly: Assembly,
+    pub(crate) activity: Activity,
+    /// Shared with its task, if it has one.
+    pub(crate) link: Option<Rc<Link>>,
+}
+
+impl Record {
+    pub(crate) fn new(socket: SocketId, peer: Address, codec: Framing, origin: Origin, activity: Activity) -> Record {
+        Record {
+            socket,
+            peer,
+            outbox: LazyOutbox::default(),
+            receive: None,
+            close: None,
+            reason: None,
+            holds: Holds::default(),
+            ends: Ends::default(),
+            sending: false,
+            dirty: false,
+            resuming: false,
+            origin: (origin != Origin::Accepted).then(|| Box::new(origin)),
+            partner: None,
+            attempts: 0,
+            turn: 0,
+            handed: 0,
+            codec,
+            assembly: Assembly::new(),
+            activity,
+            link: None,
+        }
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin.as_deref().copied().unwrap_or(Origin::Accepted)
+    }
+
+    /// What it was handed in this turn.
+    #[inline]
+    pub(crate) fn handed_in(&self, turn: u32) -> usize {
+        if self.turn == turn { self.handed as usize } else { 0 }
+    }
+
+    pub(crate) fn set_handed(&mut self, turn: u32, bytes: usize) {
+        (self.turn, self.handed) = (turn, u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// Keeps bytes for later, within the limit.
+    pub(crate) fn keep(&mut self, bytes: &[u8], limits: &SessionLimits) -> Result<(), BacklogFull> {
+        self.assembly.keep(bytes, limits.leftover)
+    }
+
+    /// Whether a send for it is in flight, or will be started in this turn.
+    #[inline]
+    pub(crate) fn will_send(&self) -> bool {
+        self.dirty | self.sending
+    }
+}
+
+/// The sessions of a shard.
+pub(crate) struct Sessions {
+    shard: u16,
+    records: Table<Record>,
+    /// Sessions with something queued and no send in flight.
+    dirty: Vec<u32>,
+    /// Sessions that may be handed what was kept for them.
+    to_resume: Vec<u32>,
+}
+
+impl Sessions {
+    pub(crate) fn new(shard: u16) -> Sessions {
+        Sessions { shard, records: Table::new(), dirty: Vec::new(), to_resume: Vec::new() }
+    }
+
+    pub(crate) fn insert(&mut self, record: Record) -> SessionId {
+        SessionId::new(self.shard, self.records.insert(record))
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Record> {
+        self.records.remove_at(slot)
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, slot: u32) -> Option<&Record> {
+        self.records.at(slot)
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut Record> {
+        self.records.at_mut(slot)
+    }
+
+    /// A session that may be closing.
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Record> {
+        self.records.get_mut(id.key())
+    }
+
+    /// A session that is not closing.
+    #[inline]
+    pub(crate) fn open(&mut self, id: SessionId) -> Option<&mut Record> {
+        self.records.get_mut(id.key()).filter(|record| record.reason.is_none())
+    }
+
+    /// The session in a slot, if it is not closing.
+    pub(crate) fn open_at(&mut self, slot: u32) -> Option<&mut Record> {
+        self.records.at_mut(slot).filter(|record| record.reason.is_none())
+    }
+
+    pub(crate) fn id(&self, slot: u32) -> Option<SessionId> {
+        Some(SessionId::new(self.shard, self.records.key_of(slot)?))
+    }
+
+    /// All slots, for going through the sessions while they change.
+    pub(crate) fn slots(&self) -> std::ops::Range<u32> {
+        self.records.slots()
+    }
+
+    /// Has what is queued for the session sent at the end of the turn.
+    #[inline]
+    pub(crate) fn send_later(&mut self, slot: u32) {
+        if let Some(record) = self.records.at_mut(slot)
+            && !std::mem::replace(&mut record.dirty, true)
+        {
+            self.dirty.push(slot);
+        }
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Takes the list of sessions to send for.
+    pub(crate) fn take_dirty(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// The session is being sent for: it is no longer in the list.
+    pub(crate) fn clean(&mut self, slot: u32) -> Option<&mut Record> {
+        let record = self.records.at_mut(slot)?;
+        record.dirty = false;
+        Some(record)
+    }
+
+    /// Gives back the memory of a list of sessions to send for.
+    pub(crate) fn reuse_dirty(&mut self, mut memory: Vec<u32>) {
+        memory.clear();
+        memory.append(&mut self.dirty);
+        self.dirty = memory;
+    }
+
+    /// Has the session handed what was kept for it in the next turn, if nothing holds it then.
+    pub(crate) fn resume_later(&mut self, slot: u32) {
+        if let Some(record) = self.records.at_mut(slot)
+            && !std::mem::replace(&mut record.resuming, true)
+        {
+            self.to_resume.push(slot);
+        }
+    }
+
+    pub(crate) fn has_to_resume(&self) -> bool {
+        !self.to_resume.is_empty()
+    }
+
+    /// Exchanges the list of sessions to resume for an empty one.
+    pub(crate) fn swap_to_resume(&mut self, list: &mut Vec<u32>) {
+        std::mem::swap(&mut self.to_resume, list);
+    }
+
+    /// The session is being resumed: it is no longer in the list.
+    pub(crate) fn resumed(&mut self, slot: u32) -> bool {
+        self.records.at_mut(slot).is_some_and(|record| std::mem::take(&mut record.resuming))
+    }
+}

@@ -1,0 +1,156 @@
+//! What all shards of a server share: how to reach each other, and what is counted for all.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use overlapped::{MailError, Sender, Time, WakeHandle};
+
+use super::inbox::Mail;
+use super::phase::{Phase, SharedPhase};
+use crate::connect::error::{ConnectError, ConnectFailure};
+use crate::connect::resolver::Resolver;
+use crate::connect::target::Target;
+use crate::error::SendError;
+use crate::group::domain::Domain;
+use crate::limits::{Admission, AdmissionLimits, Permit};
+use crate::server::stats::Stats;
+use crate::session::id::SessionId;
+
+/// How to reach one shard.
+pub(crate) struct ShardEntry {
+    inbox: Sender<Mail>,
+    wake: WakeHandle,
+    /// Sessions it has, or is about to be handed.
+    load: AtomicUsize,
+}
+
+impl ShardEntry {
+    pub(crate) fn new(inbox: Sender<Mail>, wake: WakeHandle) -> ShardEntry {
+        ShardEntry { inbox, wake, load: AtomicUsize::new(0) }
+    }
+}
+
+pub(crate) struct Directory {
+    shards: Vec<ShardEntry>,
+    phase: SharedPhase,
+    /// How long draining may take, in nanoseconds.
+    patience: AtomicU64,
+    pub(crate) admission: Admission,
+    /// Admits outbound sessions, and those that are being connected.
+    outbound: Admission,
+    /// Looks up names. A simulated network has none.
+    pub(crate) resolver: Option<Arc<Resolver>>,
+    stats: Mutex<Stats>,
+    pub(crate) domain: Arc<Domain>,
+}
+
+impl Directory {
+    pub(crate) fn new(
+        shards: Vec<ShardEntry>,
+        admission: AdmissionLimits,
+        outbound: AdmissionLimits,
+        resolver: Option<Resolver>,
+        domain: Domain,
+    ) -> Directory {
+        Directory {
+            shards,
+            phase: SharedPhase::new(),
+            patience: AtomicU64::new(0),
+            admission: Admission::new(admission),
+            outbound: Admission::new(outbound),
+            resolver: resolver.map(Arc::new),
+            stats: Mutex::default(),
+            domain: Arc::new(domain),
+        }
+    }
+
+    /// The counts, to be added to. [`Directory::snapshot`] has all of them.
+    pub(crate) fn stats(&self) -> MutexGuard<'_, Stats> {
+        // Nothing that holds it can panic half-way.
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The counts, with those that admission keeps.
+    pub(crate) fn snapshot(&self) -> Stats {
+        let (sessions, handshakes) = self.admission.sessions();
+        let mut stats = self.stats().clone();
+        (stats.sessions, stats.handshakes) = (sessions, handshakes);
+        stats.outbound = self.outbound.sessions().0;
+        stats
+    }
+
+    pub(crate) fn count_dropped(&self, packets: u64) {
+        if packets > 0 {
+            self.stats().dropped += packets;
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Has all shards enter a phase.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.advance(phase);
+        for shard in &self.shards {
+            shard.wake.wake();
+        }
+    }
+
+    pub(crate) fn drain(&self, patience: Duration) {
+        let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        self.patience.store(nanos, Ordering::Release);
+        self.enter(Phase::Draining);
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_nanos(self.patience.load(Ordering::Acquire))
+    }
+
+    /// The shard with the least load.
+    pub(crate) fn least_loaded(&self) -> u16 {
+        let loads = self.shards.iter().map(|shard| shard.load.load(Ordering::Relaxed)).enumerate();
+        let (index, _) = loads.min_by_key(|(_, load)| *load).expect("a server has a shard");
+        index as u16
+    }
+
+    /// A session, or an attempt to connect, begins on a shard or is about to.
+    pub(crate) fn count_in(&self, shard: u16) {
+        self.shards[usize::from(shard)].load.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_out(&self, shard: u16) {
+        self.shards[usize::from(shard)].load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mail(&self, shard: u16, mail: Mail) -> Result<(), MailError<Mail>> {
+        match self.shards.get(usize::from(shard)) {
+            Some(shard) => shard.inbox.send(mail),
+            None => Err(MailError::Closed(mail)),
+        }
+    }
+
+    pub(crate) fn mail_to_session(&self, id: SessionId, mail: Mail) -> Result<(), SendError> {
+        self.mail(id.shard(), mail).map_err(|error| match error {
+            MailError::Full(_) => SendError::Full,
+            MailError::Closed(_) => SendError::Closed,
+        })
+    }
+
+    /// The inbox of a shard.
+    pub(crate) fn inbox(&self, shard: u16) -> Sender<Mail> {
+        self.shards[usize::from(shard)].inbox.clone()
+    }
+
+    /// Admits an outbound session.
+    pub(crate) fn admit_outbound(&self, target: Target) -> Result<(Target, Permit), ConnectError> {
+        match self.outbound.admit(None, Time::ZERO) {
+            Ok(permit) => Ok((target, permit)),
+            Err(_) => {
+                let why = format!("{} outbound sessions", self.outbound.sessions().0);
+                Err(ConnectError::new(target, ConnectFailure::Limit).because(why))
+            }
+        }
+    }
+}

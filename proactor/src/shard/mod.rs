@@ -1,0 +1,466 @@
+//! A shard: one driver, its sessions, and a handler. A value with `turn()`; who calls it is not its
+//! business.
+
+pub(crate) mod acceptor;
+pub(crate) mod directory;
+pub(crate) mod inbox;
+pub(crate) mod logic;
+pub(crate) mod phase;
+pub(crate) mod state;
+mod tasks;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use overlapped::{Address, Completion, Driver, Live, Mailbox, SocketId, Time, Wait};
+
+use self::acceptor::Acceptor;
+use self::directory::Directory;
+use self::inbox::{Accepted, Mail, Wanted};
+use self::logic::{Logic, contained};
+use self::phase::Phase;
+use self::state::{ShardConfig, ShardState, token};
+use crate::connect::attempts::{Ended, Request};
+use crate::connect::error::{ConnectError, ConnectFailure};
+use crate::connect::origin::Origin;
+use crate::connect::target::Target;
+use crate::connect::waiter::ConnectWaiter;
+use crate::error::{SendError, ServerError};
+use crate::group::{fanout, membership};
+use crate::handler::Handler;
+use crate::limits::{Permit, Refusal};
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
+use crate::session::table::Record;
+use crate::session::{close, half_close, reading, receive, send, timeouts};
+use crate::task::executor::Executor;
+use crate::task::offload::Offload;
+
+/// How long a shard waits that may not go on because another is late.
+const HELD_BACK: Duration = Duration::from_millis(1);
+
+pub(crate) struct Shard<H: Handler> {
+    logic: Logic<H>,
+    tasks: Rc<Executor>,
+    acceptor: Option<Acceptor>,
+    mailbox: Mailbox<Mail>,
+    /// Memory for the list of sessions to resume.
+    to_resume: Vec<u32>,
+    directory: Arc<Directory>,
+    shard: u16,
+    phase: Phase,
+    /// When draining turns into stopping.
+    drain_deadline: Option<Time>,
+}
+
+impl<H: Handler> Shard<H> {
+    pub(crate) fn new(
+        driver: Driver,
+        config: ShardConfig,
+        handler: H,
+        acceptor: Option<Acceptor>,
+        mailbox: Mailbox<Mail>,
+        offload: Option<Offload>,
+        directory: Arc<Directory>,
+    ) -> Shard<H> {
+        let shard = config.shard;
+        let tasks = Executor::new(&driver, offload);
+        let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks));
+        Shard {
+            logic: Logic::new(state, handler),
+            tasks,
+            acceptor,
+            mailbox,
+            to_resume: Vec::new(),
+            directory,
+            shard,
+            phase: Phase::Running,
+            drain_deadline: None,
+        }
+    }
+
+    /// Waits until something happens, and does what there is to do. Returns `false` when the shard
+    /// has ended: it was told to, and its last session is closed.
+    pub(crate) fn turn(&mut self) -> Result<bool, ServerError> {
+        let wait = {
+            let deadline = self.deadline();
+            let state = self.logic.state();
+            let has_to_call = state.sessions.has_to_resume() || self.tasks.has_woken();
+            let has_to_go_on = state.outbound.ended_count() > 0
+                || state.sessions.is_dirty()
+                || !state.to_wake.is_empty()
+                || !state.groups.may_wait();
+            match deadline {
+                _ if has_to_go_on => Wait::Poll,
+                // Neither a handler nor a task is called until the late shard has caught up.
+                _ if has_to_call && state.groups.is_held_back() => Wait::For(HELD_BACK),
+                _ if has_to_call => Wait::Poll,
+                Some(deadline) => Wait::Until(deadline),
+                None => Wait::Forever,
+            }
+        };
+        self.turn_within(wait)?;
+        if !self.has_ended() {
+            return Ok(true);
+        }
+        // A thread that saw the server run may have sent mail since it was last read. From here on
+        // none can, and each sender that waits for an answer gets one.
+        self.mailbox.close();
+        self.read_mail();
+        Ok(!self.has_ended())
+    }
+
+    /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
+    /// anything to do.
+    pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
+        {
+            let state = &mut *self.logic.state();
+            state.driver.turn(wait)?;
+            state.timers.begin_turn(state.driver.now());
+            state.groups.begin_turn();
+            state.turn = state.turn.wrapping_add(1);
+        }
+        let _turning = self.tasks.enter();
+        // In this order: mail that was sent before the server was told to end is read before the
+        // end begins.
+        let told = self.directory.phase();
+        let mut busy = self.read_mail();
+        busy |= self.enter_phase(told);
+        self.tasks.take_mail();
+        busy |= self.resume_sessions();
+        loop {
+            let completion = self.logic.state().driver.next();
+            let Some(completion) = completion else { break };
+            busy = true;
+            self.completed(completion);
+        }
+        // After the completions: what came in time is not late.
+        busy |= self.expire_sessions();
+        busy |= self.end_attempts();
+        busy |= tasks::run(self.logic.cell(), &self.tasks);
+        busy |= self.flush();
+        Ok(busy)
+    }
+
+    /// It was told to end, and its last session is closed.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.logic.state();
+        self.phase != Phase::Running && state.driver.live().sockets == 0 && state.outbound.ended_count() == 0
+    }
+
+    /// When it has something to do without being told.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let state = self.logic.state();
+        let deadlines =
+            [self.drain_deadline, state.timers.earliest(), state.outbound.earliest(), self.tasks.earliest_timer()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        self.logic.state().driver.live()
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        let (kind, slot) = token::parts(completion.token);
+        match kind {
+            token::RECEIVE => receive::completed(&mut self.logic, &self.tasks, slot, completion.result),
+            token::SEND => {
+                let state = &mut *self.logic.state();
+                if send::completed(state, slot, completion.result.is_ok(), completion.buf) {
+                    close::begin(state, slot, CloseReason::Reset);
+                }
+            }
+            token::CLOSE => self.closed(slot),
+            token::SHUTDOWN => half_close::own_stream_ended(&mut self.logic.state(), slot, &completion),
+            token::CONNECT => {
+                let state = &mut *self.logic.state();
+                state.outbound.completed(slot, completion, &mut state.driver);
+            }
+            _ => {
+                let Some(acceptor) = &mut self.acceptor else { return };
+                let own = {
+                    let state = &mut *self.logic.state();
+                    acceptor.completed(completion, &mut state.driver, state.timers.now(), &self.directory)
+                };
+                if let Some(accepted) = own {
+                    self.add_session(accepted);
+                }
+            }
+        }
+    }
+
+    /// Enters the phase that the server was told of, or the last if draining has taken too long.
+    /// Says whether that is a new one.
+    fn enter_phase(&mut self, told: Phase) -> bool {
+        let state = &mut *self.logic.state();
+        let is_late = self.drain_deadline.is_some_and(|deadline| state.driver.now() >= deadline);
+        let phase = if is_late { Phase::Stopping } else { told };
+        if phase <= self.phase {
+            return false;
+        }
+        if let Some(acceptor) = &mut self.acceptor {
+            if self.phase == Phase::Running {
+                acceptor.close(&mut state.driver);
+            }
+            if phase == Phase::Stopping {
+                acceptor.hasten_refusals(&mut state.driver);
+            }
+        }
+        state.outbound.close(&mut state.driver);
+        self.phase = phase;
+        self.drain_deadline = None;
+        if phase == Phase::Draining {
+            let patience = self.directory.patience();
+            self.drain_deadline = Some(state.driver.now() + patience);
+            state.limits.linger = patience;
+        }
+        for slot in state.sessions.slots() {
+            if phase == Phase::Draining {
+                close::begin(state, slot, CloseReason::Drained);
+            } else {
+                close::begin(state, slot, CloseReason::ServerStopping);
+                close::hasten(state, slot);
+            }
+        }
+        true
+    }
+
+    /// Says whether there was any.
+    fn read_mail(&mut self) -> bool {
+        if self.mailbox.is_empty() {
+            return false;
+        }
+        let mail: Vec<Mail> = self.mailbox.take().collect();
+        let any = !mail.is_empty();
+        for mail in mail {
+            if let Mail::Accepted(accepted) = mail {
+                self.add_session(accepted);
+                continue;
+            }
+            let state = &mut *self.logic.state();
+            match mail {
+                Mail::Accepted(_) => unreachable!("handled above"),
+                Mail::Join { id, stamp, local } => {
+                    let group = local.group().clone();
+                    if let Err(error) = membership::join(state, id, &group, stamp, Some(local)) {
+                        tracing::debug!("{id:?} does not join a group: {error}");
+                    }
+                }
+                Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
+                Mail::Send { id, packet, stamp } => match contained(|| send::queue(state, id, &packet, stamp)) {
+                    Ok(Ok(()) | Err(SendError::Closed)) => {}
+                    Ok(Err(SendError::Full)) => close::begin(state, id.slot(), CloseReason::TooSlow),
+                    Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
+                    Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
+                },
+                Mail::Close(id) => close::begin_if_open(state, id, CloseReason::ByHandler),
+                Mail::Connect(wanted) => {
+                    let Wanted { target, token, permit } = *wanted;
+                    let request = Request { target, token, permit, opener: None, waiter: None };
+                    state.outbound.begin(request, &mut state.driver);
+                }
+                Mail::Found(attempt, found) => state.outbound.found(attempt, found, &mut state.driver),
+            }
+        }
+        any
+    }
+
+    fn add_session(&mut self, Accepted { stream, peer, permit }: Accepted) {
+        if self.phase != Phase::Running {
+            stream.reset_on_drop();
+            self.directory.stats().count_refused(Refusal::Ending);
+            return self.directory.count_out(self.shard);
+        }
+        let adopted = self.logic.state().driver.adopt(stream);
+        let socket = match adopted {
+            Ok(socket) => socket,
+            Err(rejected) => {
+                tracing::warn!("{peer} is refused: {}", rejected.error);
+                rejected.given.reset_on_drop();
+                self.directory.stats().count_refused(Refusal::ShardFull);
+                return self.directory.count_out(self.shard);
+            }
+        };
+        self.directory.stats().accepted += 1;
+        self.begin_session(socket, peer, permit, Origin::Accepted);
+    }
+
+    fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) -> SessionId {
+        let codec = contained(|| self.logic.state().codec.clone());
+        let has_panicked = codec.is_err();
+        let id = {
+            let state = &mut *self.logic.state();
+            let activity = state.timers.admit(permit, origin == Origin::Accepted);
+            let record = Record::new(socket, peer, codec.unwrap_or_default(), origin, activity);
+            let id = state.sessions.insert(record);
+            if let Some(record) = state.sessions.open(id) {
+                state.timers.enter(id.slot(), &mut record.activity);
+            }
+            if has_panicked {
+                close::begin(state, id.slot(), CloseReason::Panic);
+            }
+            id
+        };
+        if let Some(session) = self.logic.session(id.slot())
+            && self.logic.connected(&session)
+        {
+            reading::start(&mut self.logic.state(), id.slot());
+        }
+        id
+    }
+
+    /// A session's close has completed.
+    fn closed(&mut self, slot: u32) {
+        let (id, record) = {
+            let state = &mut *self.logic.state();
+            let Some(id) = state.sessions.id(slot) else { return };
+            let Some(mut record) = state.sessions.remove(slot) else { return };
+            record.outbox.give_back(&mut state.outboxes);
+            state.timers.forget(slot);
+            (id, record)
+        };
+        self.directory.count_out(self.shard);
+        let reason = record.reason.expect("a session is closed for a reason");
+        self.logic.closed(id, reason);
+        if let Some(link) = &record.link {
+            self.tasks.session_ended(link);
+        }
+        self.directory.stats().count_closed(reason);
+        // Last, for it gives the session's place back: nothing else of the session is left.
+        drop(record);
+    }
+
+    /// Hands over what was kept for sessions that may be handed packets again. Says whether there
+    /// were any.
+    fn resume_sessions(&mut self) -> bool {
+        if !self.logic.state().sessions.has_to_resume() {
+            return false;
+        }
+        let mut list = std::mem::take(&mut self.to_resume);
+        self.logic.state().sessions.swap_to_resume(&mut list);
+        for slot in list.drain(..) {
+            receive::resume(&mut self.logic, slot);
+        }
+        self.to_resume = list;
+        true
+    }
+
+    /// Does what the expired deadlines of sessions ask for. Says whether there were any.
+    fn expire_sessions(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            let (slot, heartbeat) = {
+                let state = &mut *self.logic.state();
+                let Some(slot) = state.timers.pop_due() else { break };
+                (slot, timeouts::expire(state, slot))
+            };
+            any = true;
+            if heartbeat {
+                self.logic.heartbeat(slot);
+            }
+        }
+        any
+    }
+
+    /// Goes on with attempts that are due, and tells the handler of those that have ended. Says
+    /// whether there were any.
+    fn end_attempts(&mut self) -> bool {
+        let (mut any, ended) = {
+            let state = &mut *self.logic.state();
+            (state.outbound.go_on(&mut state.driver), state.outbound.ended_count())
+        };
+        // Attempts that end during these calls wait for the next turn, so that a handler that tries
+        // again at once does not keep the shard.
+        for _ in 0..ended {
+            let ended = {
+                let state = &mut *self.logic.state();
+                let Some(ended) = state.outbound.pop_ended() else { break };
+                if let Some(record) = ended.opener().and_then(|opener| state.sessions.get_mut(opener)) {
+                    record.attempts -= 1;
+                }
+                ended
+            };
+            any = true;
+            self.attempt_ended(ended);
+        }
+        any
+    }
+
+    fn attempt_ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Connected { socket, peer, permit, origin, waiter }
+                if self.phase == Phase::Running && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
+            {
+                self.directory.stats().connected += 1;
+                let id = self.begin_session(socket, peer, permit, origin);
+                if let Some(waiter) = waiter {
+                    waiter.ended(Ok(id));
+                }
+            }
+            Ended::Connected { socket, peer, permit, origin, waiter } => {
+                {
+                    let state = &mut *self.logic.state();
+                    state.outbound.close_late(socket, peer.clone(), &mut state.driver);
+                }
+                drop(permit);
+                if let Origin::Connected { token, opener } = origin {
+                    let failure = match self.phase {
+                        Phase::Running => ConnectFailure::Cancelled,
+                        _ => ConnectFailure::Ending,
+                    };
+                    self.connect_failed(opener, token, ConnectError::new(Target::from(peer), failure), waiter);
+                }
+            }
+            Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
+        }
+    }
+
+    fn connect_failed(
+        &mut self,
+        opener: Option<SessionId>,
+        token: u64,
+        error: ConnectError,
+        waiter: Option<Rc<ConnectWaiter>>,
+    ) {
+        self.directory.count_out(self.shard);
+        self.directory.stats().connects_failed += 1;
+        match waiter {
+            Some(waiter) => waiter.ended(Err(error)),
+            None => self.logic.connect_failed(opener, token, &error),
+        }
+    }
+
+    /// The end of a turn: counts the news of groups, and sends what is queued. Says whether there
+    /// was anything.
+    fn flush(&mut self) -> bool {
+        let has_groups = {
+            let state = &mut *self.logic.state();
+            state.groups.begin_delivery();
+            !state.groups.is_empty()
+        };
+        // A packet that was mailed before a broadcast leaves before it.
+        let mut busy = has_groups && self.read_mail();
+        let state = &mut *self.logic.state();
+        busy |= fanout::count_news(state);
+        let now = state.timers.now();
+        state.groups.renew_budget(now);
+        if state.sessions.is_dirty() {
+            let dirty = state.sessions.take_dirty();
+            for slot in &dirty {
+                send::send_queued(state, *slot);
+                half_close::end_own_stream(state, *slot);
+            }
+            state.sessions.reuse_dirty(dirty);
+        }
+        fanout::trim_logs(state);
+        busy || state.sessions.is_dirty() || state.groups.has_news()
+    }
+}
+
+impl<H: Handler> Drop for Shard<H> {
+    fn drop(&mut self) {
+        // The tasks hold sessions, which hold the state and the driver.
+        self.tasks.end();
+    }
+}

@@ -1,0 +1,135 @@
+//! A shard's state: a struct of parts. The shard's loop and the files of `session`, `group` and
+//! `task` compose the parts; no part knows another's fields.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use overlapped::{Driver, ErrorKind, Op, OpId, StreamOptions};
+
+use super::directory::Directory;
+use super::inbox::Mail;
+use crate::codec::Framing;
+use crate::connect::attempts::Outbound;
+use crate::group::shard_groups::ShardGroups;
+use crate::limits::SessionLimits;
+use crate::outbox::lazy::OutboxStore;
+use crate::outbox::memory::SendMemory;
+use crate::session::deadlines::Spans;
+use crate::session::table::Sessions;
+use crate::session::timers::{Rates, Timers};
+use crate::task::executor::Executor;
+
+/// What a completion belongs to: a kind in the high byte of its token, and a slot.
+pub(crate) mod token {
+    pub(crate) const RECEIVE: u64 = 0;
+    pub(crate) const SEND: u64 = 1;
+    pub(crate) const CLOSE: u64 = 2;
+    /// The acceptor's: a listener.
+    pub(crate) const ACCEPT: u64 = 3;
+    /// The acceptor's: a refused peer is told why.
+    pub(crate) const REFUSE: u64 = 4;
+    pub(crate) const SHUTDOWN: u64 = 5;
+    /// An outbound connection that is being made.
+    pub(crate) const CONNECT: u64 = 6;
+
+    pub(crate) fn of(kind: u64, slot: u32) -> u64 {
+        kind << 56 | u64::from(slot)
+    }
+
+    pub(crate) fn parts(token: u64) -> (u64, u32) {
+        (token >> 56, token as u32)
+    }
+}
+
+/// Operations that a session can have in flight at once: a receive; a send; when it closes, a send
+/// of what its groups have and one of the rest, or else a shutdown; its close. A driver with so many
+/// operations per socket refuses none. The table of sockets is what fills up, and connections over
+/// it are refused.
+pub(crate) const OPERATIONS_PER_SOCKET: usize = 5;
+
+/// What a shard is made of, apart from its driver.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardConfig {
+    pub(crate) shard: u16,
+    pub(crate) limits: SessionLimits,
+    pub(crate) spans: Spans,
+    pub(crate) rates: Rates,
+    /// Cloned for each session.
+    pub(crate) codec: Framing,
+    pub(crate) connect_timeout: Duration,
+    /// Options of outbound connections.
+    pub(crate) stream: StreamOptions,
+}
+
+/// What a shard shares with the sessions in the hands of its handler and tasks.
+pub(crate) struct ShardState {
+    pub(crate) driver: Driver,
+    pub(crate) shard: u16,
+    pub(crate) limits: SessionLimits,
+    pub(crate) codec: Framing,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) sessions: Sessions,
+    pub(crate) groups: ShardGroups,
+    pub(crate) timers: Timers,
+    pub(crate) outboxes: OutboxStore,
+    pub(crate) send_memory: SendMemory,
+    /// Where codecs make frames that are not a header and the packet.
+    pub(crate) frame: Vec<u8>,
+    pub(crate) outbound: Outbound,
+    pub(crate) tasks: Rc<Executor>,
+    /// Wakers to call after the borrow of the state ends: a waker may run user code.
+    pub(crate) to_wake: Vec<Waker>,
+    /// Counts turns.
+    pub(crate) turn: u32,
+}
+
+impl ShardState {
+    pub(crate) fn new(
+        driver: Driver,
+        config: ShardConfig,
+        directory: Arc<Directory>,
+        tasks: Rc<Executor>,
+    ) -> ShardState {
+        let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
+        let inbox = directory.inbox(shard);
+        let answer = move |attempt, found| {
+            // If the inbox is full or closed, the attempt's time-out ends it, or has ended it.
+            let _ = inbox.send(Mail::Found(attempt, found));
+        };
+        let outbound = Outbound::new(connect_timeout, stream, directory.resolver.clone(), Arc::new(answer), |slot| {
+            token::of(token::CONNECT, slot)
+        });
+        ShardState {
+            timers: Timers::new(spans, rates, driver.now()),
+            groups: ShardGroups::new(shard, Arc::clone(&directory.domain)),
+            driver,
+            shard,
+            limits,
+            codec,
+            directory,
+            sessions: Sessions::new(shard),
+            outboxes: OutboxStore::default(),
+            send_memory: SendMemory::default(),
+            frame: Vec::new(),
+            outbound,
+            tasks,
+            to_wake: Vec::new(),
+            turn: 0,
+        }
+    }
+
+    /// Starts an operation of a session whose socket is not being closed. There is
+    /// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
+    /// then the shard ends.
+    pub(crate) fn submit(&mut self, op: Op, token: u64) -> Option<OpId> {
+        let submitted = self.driver.submit(op, token);
+        submitted
+            .inspect_err(|refused| {
+                debug_assert_ne!(refused.error.kind(), ErrorKind::LimitReached, "there is room");
+                tracing::error!("{}", refused.error);
+            })
+            .ok()
+    }
+}

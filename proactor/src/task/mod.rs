@@ -1,0 +1,66 @@
+//! Logic written as one `async` function per session, on the shard's own executor. It is built on
+//! [`Handler`](crate::Handler), so it runs wherever a handler does: on every backend and on a
+//! simulated network.
+//!
+//! ```
+//! use proactor::{AsyncSession, SendError, Server};
+//!
+//! async fn echo(session: AsyncSession) -> Result<(), SendError> {
+//!     while let Some(packet) = session.next().await {
+//!         session.send(&packet).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # fn main() -> Result<(), proactor::ServerError> {
+//! let server = Server::builder().bind("127.0.0.1:0").shards(1).serve(echo)?;
+//! # use std::io::{Read, Write};
+//! # let mut client = std::net::TcpStream::connect(&server.local_addrs()[0]).unwrap();
+//! # client.write_all(b"hello").unwrap();
+//! # let mut answer = [0; 5];
+//! # client.read_exact(&mut answer).unwrap();
+//! # assert_eq!(&answer, b"hello");
+//! server.handle().stop();
+//! server.wait()
+//! # }
+//! ```
+//!
+//! What holds for tasks:
+//!
+//! - **One thread.** A session's task, and the tasks that it [spawns](AsyncSession::spawn), are
+//!   polled and dropped by their shard's thread and no other, so they need not be `Send`: `Rc` and
+//!   `RefCell` do. Any thread and any runtime may wake them.
+//! - **No blocking.** A task that blocks, blocks its shard. Use [`offload`](AsyncSession::offload)
+//!   for work that blocks.
+//! - **Back-pressure.** A packet is handed to the task that waits for one, in the turn in which it
+//!   came. If none waits, the packet is kept and the session is held until it is taken; the peer is
+//!   then held up by its own window. [`send`](AsyncSession::send) waits while half of the outbox is
+//!   queued.
+//! - **The end.** When the task returns, the session is closed in order. If it returns an error,
+//!   the error is logged at the level `debug`. If it panics, the session is closed with
+//!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other is. When the peer ends its
+//!   stream, `next` returns `None`, and the task may go on sending until it returns. When the
+//!   session is closed for another reason, `next` returns `None`, `send` fails and
+//!   [`closed`](AsyncSession::closed) is ready. The task may take its time; tasks that are left
+//!   when the shard ends are dropped.
+
+mod error;
+pub(crate) mod executor;
+mod handler;
+pub(crate) mod link;
+pub(crate) mod offload;
+mod output;
+mod remote;
+mod session;
+mod sleep;
+#[cfg(feature = "tokio")]
+mod stream;
+mod timers;
+pub(crate) mod waker;
+
+pub use error::{Elapsed, OffloadError, SpawnError};
+pub use handler::Tasks;
+pub use output::TaskOutput;
+pub use remote::Remote;
+pub use session::AsyncSession;
+pub use sleep::Sleep;
