@@ -4,7 +4,8 @@ use std::ops::{Deref, Range};
 
 use bytes::Bytes;
 
-use super::{Codec, Decoded, FrameError, Framing};
+use super::decoded::{Decoded, FrameError};
+use super::framing::{Codec, Framing};
 
 /// What has come of a stream and is not yet handed over: the beginning of a frame, or what waits because its reader was held up.
 ///

@@ -1,6 +1,7 @@
 //! Frames of a fixed length.
 
-use super::{Codec, Decoded, Frame, FrameError, Framing, MOST_FRAME_BYTES};
+use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
+use super::frame::Frame;
 
 /// Frames of a fixed number of bytes, with nothing around them.
 ///
@@ -39,31 +40,27 @@ impl Fixed {
     }
 }
 
-impl Codec for Fixed {
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+impl Fixed {
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if bytes.len() < self.bytes {
             return Ok(Decoded::Need(self.bytes));
         }
         Ok(Decoded::Frame { packet: 0..self.bytes, consumed: self.bytes })
     }
 
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    pub(super) fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         self.frame(packet)?.append_to(out);
         Ok(())
     }
 
-    fn max_bytes(&self) -> usize {
+    pub(super) fn max_bytes(&self) -> usize {
         self.bytes
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         match self.bytes {
             1..=MOST_FRAME_BYTES => Ok(()),
             bytes => Err(format!("frames of {bytes} bytes: must be 1 to {MOST_FRAME_BYTES}")),
         }
-    }
-
-    fn into_framing(self) -> Framing {
-        Framing::Fixed(self)
     }
 }

@@ -1,8 +1,113 @@
-//! The codec that one session holds: a built-in one in place, or one's own in a box.
+//! The trait that all codecs have, and the codec that one session holds: a built-in one in place, or
+//! your own in a box.
 
 use std::fmt;
 
-use super::{Codec, Decoded, Fixed, Frame, FrameError, LengthPrefixed, Lines, MOST_FRAME_BYTES, Raw};
+use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
+use super::fixed::Fixed;
+use super::frame::Frame;
+use super::length::LengthPrefixed;
+use super::lines::Lines;
+use super::raw::Raw;
+
+/// Finds packets in a stream of bytes and makes frames of packets. Each session has a value of its own, a clone of the server's.
+///
+/// Keep it small: an idle session costs its size. An error of [`decode`](Codec::decode) or [`end`](Codec::end) ends the stream; the codec
+/// is not asked again.
+///
+/// # Example
+///
+/// Packets that end in a NUL byte:
+///
+/// ```
+/// use proactor::codec::{Assembly, Codec, Decoded, FrameError};
+///
+/// #[derive(Clone)]
+/// struct NulEnded;
+///
+/// const LIMIT: usize = 1024;
+///
+/// impl Codec for NulEnded {
+///     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+///         match bytes.iter().position(|byte| *byte == 0) {
+///             Some(end) => Ok(Decoded::Frame { packet: 0..end, consumed: end + 1 }),
+///             None => Ok(Decoded::Need(bytes.len() + 1)),
+///         }
+///     }
+///     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+///         if packet.contains(&0) {
+///             return Err(FrameError::Malformed("a NUL within the packet"));
+///         }
+///         out.extend_from_slice(packet);
+///         out.push(0);
+///         Ok(())
+///     }
+///     fn max_bytes(&self) -> usize {
+///         LIMIT
+///     }
+/// }
+///
+/// let mut codec = NulEnded.into_framing();
+/// let mut frames = Vec::new();
+/// codec.encode(b"hello", &mut frames).unwrap();
+/// let mut piece = &frames[..];
+/// let mut assembly = Assembly::new();
+/// assert_eq!(&*assembly.next(&mut codec, &mut piece).unwrap().unwrap(), b"hello");
+/// ```
+pub trait Codec: Send + 'static {
+    /// Looks at the bytes of the stream from the first that has not been consumed on, and says what they begin with.
+    ///
+    /// It is asked again with what is left after each frame, be that nothing, until it says [`Decoded::Need`]; after that with the same
+    /// bytes and more behind them, so that it may remember how far it has looked. Bytes behind a frame that it found may come
+    /// again in another cut.
+    ///
+    /// # Errors
+    /// The bytes are no frame, or one over the maximum.
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError>;
+
+    /// Appends the frame of a packet to `out`, and leaves alone what is there.
+    ///
+    /// # Errors
+    /// No frame can be made of the packet. What was appended is taken off again.
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError>;
+
+    /// The most bytes a frame may have in the stream, with all that belongs to it: 1 to [`MOST_FRAME_BYTES`]. This is what is gathered
+    /// of one frame, at most, and so what a session can make the server keep.
+    fn max_bytes(&self) -> usize;
+
+    /// The stream has ended and [`decode`](Codec::decode) needs more than the `rest`: what does that mean? It is asked again after what it finds, until it
+    /// says `None`.
+    ///
+    /// Unless it is overridden, a rest is a frame cut short.
+    ///
+    /// # Errors
+    /// The stream may not end here.
+    fn end(&mut self, rest: &[u8]) -> Result<Option<Decoded>, FrameError> {
+        if rest.is_empty() { Ok(None) } else { Err(FrameError::Unfinished) }
+    }
+
+    /// Bytes that the codec has itself taken, as [`Decoded::Skip`], of a packet that is not complete: none, for most. A session that stays within a
+    /// packet for too long is closed.
+    fn buffered(&self) -> usize {
+        0
+    }
+
+    /// Whether its settings are usable; asked when a server starts.
+    ///
+    /// # Errors
+    /// A text that names the setting and its range.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The codec as sessions hold it. The built-in ones are held in place, others in a box.
+    fn into_framing(self) -> Framing
+    where
+        Self: Sized + Clone,
+    {
+        Framing::Own(Box::new(self))
+    }
+}
 
 /// A codec as a session holds it: for the built-in ones no allocation and no virtual call. Any [`Codec`] becomes one by
 /// [`into_framing`](Codec::into_framing), so that one can be chosen at run time.
@@ -126,6 +231,45 @@ impl Codec for Framing {
         self
     }
 }
+
+macro_rules! built_in {
+    ($codec:ident, $($more:item)*) => {
+        impl Codec for $codec {
+            #[inline]
+            fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+                $codec::decode(self, bytes)
+            }
+
+            fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+                $codec::encode(self, packet, out)
+            }
+
+            fn max_bytes(&self) -> usize {
+                $codec::max_bytes(self)
+            }
+
+            fn check(&self) -> Result<(), String> {
+                $codec::check(self)
+            }
+
+            fn into_framing(self) -> Framing {
+                Framing::$codec(self)
+            }
+
+            $($more)*
+        }
+    };
+}
+
+built_in!(Raw,);
+built_in!(Fixed,);
+built_in!(LengthPrefixed,);
+built_in!(
+    Lines,
+    fn end(&mut self, rest: &[u8]) -> Result<Option<Decoded>, FrameError> {
+        Lines::end(self, rest)
+    }
+);
 
 impl Default for Framing {
     fn default() -> Framing {

@@ -1,7 +1,7 @@
 //! Frames that begin with their length.
 
+use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 use super::frame::{Frame, LONGEST_HEADER};
-use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
 
 /// Frames that begin with their length: 1, 2, 4 or 8 bytes, big-endian unless said otherwise, which count what follows or, after
 /// [`counting_header`](LengthPrefixed::counting_header), the whole frame.
@@ -110,7 +110,7 @@ impl LengthPrefixed {
         Ok(Frame::new(header, self.width, packet))
     }
 
-    /// The first packet and what is behind its frame, if [`decode`](Codec::decode) would find it and the bytes are not the last few.
+    /// The first packet and what is behind its frame, if [`decode`](super::Codec::decode) would find it and the bytes are not the last few.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
         // As wide as the widest length: a copy of a number of bytes that the compiler does not know is a call.
@@ -146,8 +146,8 @@ impl LengthPrefixed {
     }
 }
 
-impl Codec for LengthPrefixed {
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+impl LengthPrefixed {
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         let width = self.width();
         let Some(told) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };
         let mut header = [0; WIDEST];
@@ -156,16 +156,16 @@ impl Codec for LengthPrefixed {
         Ok(if bytes.len() < end { Decoded::Need(end) } else { Decoded::Frame { packet: width..end, consumed: end } })
     }
 
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    pub(super) fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         self.frame(packet)?.append_to(out);
         Ok(())
     }
 
-    fn max_bytes(&self) -> usize {
+    pub(super) fn max_bytes(&self) -> usize {
         self.width() + self.max()
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         let (max, width, most) = (self.max(), self.width, self.tellable().min(MOST as u64));
         if !(1..=most).contains(&(max as u64)) {
             let unit = if width == 1 { "byte" } else { "bytes" };
@@ -174,10 +174,6 @@ impl Codec for LengthPrefixed {
             ));
         }
         Ok(())
-    }
-
-    fn into_framing(self) -> Framing {
-        Framing::LengthPrefixed(self)
     }
 }
 

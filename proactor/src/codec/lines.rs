@@ -1,6 +1,6 @@
 //! Lines of text, or of anything without a line feed in it.
 
-use super::{Codec, Decoded, FrameError, Framing, MOST_FRAME_BYTES};
+use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 
 /// Lines that end in LF or CR LF, both of which are understood; the packet is the line without its end. Lines are sent with LF, or with CR LF
 /// after [`crlf`](Lines::crlf).
@@ -80,8 +80,8 @@ impl Default for Lines {
     }
 }
 
-impl Codec for Lines {
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+impl Lines {
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if let Some(end) = self.search(bytes) {
             self.searched = 0;
             return self.line(end, bytes, end + 1);
@@ -95,7 +95,7 @@ impl Codec for Lines {
         Ok(Decoded::Need(bytes.len() + 1))
     }
 
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    pub(super) fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         if packet.len() > self.max() {
             return Err(FrameError::TooLarge { limit: self.max() });
         }
@@ -107,11 +107,11 @@ impl Codec for Lines {
         Ok(())
     }
 
-    fn max_bytes(&self) -> usize {
+    pub(super) fn max_bytes(&self) -> usize {
         self.max() + LONGEST_END
     }
 
-    fn end(&mut self, rest: &[u8]) -> Result<Option<Decoded>, FrameError> {
+    pub(super) fn end(&mut self, rest: &[u8]) -> Result<Option<Decoded>, FrameError> {
         // A CR alone is the beginning of an end of line that ends no line.
         if rest.is_empty() || rest == b"\r" {
             return Ok(None);
@@ -119,15 +119,11 @@ impl Codec for Lines {
         self.line(rest.len(), rest, rest.len()).map(Some)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         match self.max() {
             1..=MOST => Ok(()),
             max => Err(format!("lines of at most {max} bytes: must be 1 to {MOST}")),
         }
-    }
-
-    fn into_framing(self) -> Framing {
-        Framing::Lines(self)
     }
 }
 
@@ -136,7 +132,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::codec::Assembly;
+    use crate::codec::{Assembly, Codec};
 
     thread_local! {
         /// Bytes that this thread's searches have looked at.

@@ -1,6 +1,6 @@
 //! No framing: a packet is whatever has arrived.
 
-use super::{Codec, Decoded, FrameError, Framing};
+use super::decoded::{Decoded, FrameError};
 
 /// No framing: a packet is whatever arrived at once, at least 1 byte and at most 16 KiB, and is sent as it is. Where one ends has no meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,25 +17,25 @@ impl Raw {
     }
 }
 
-impl Codec for Raw {
+impl Raw {
     #[inline]
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         Ok(match bytes.len().min(MOST) {
             0 => Decoded::Need(1),
             len => Decoded::Frame { packet: 0..len, consumed: len },
         })
     }
 
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    pub(super) fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         out.extend_from_slice(packet);
         Ok(())
     }
 
-    fn max_bytes(&self) -> usize {
+    pub(super) fn max_bytes(&self) -> usize {
         MOST
     }
 
-    fn into_framing(self) -> Framing {
-        Framing::Raw(self)
+    pub(super) fn check(&self) -> Result<(), String> {
+        Ok(())
     }
 }

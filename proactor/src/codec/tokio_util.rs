@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{Codec, Decoded, FrameError, MOST_FRAME_BYTES};
+use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
+use super::framing::Codec;
 
 /// A decoder and encoder written for [`tokio_util::codec`], as a [`Codec`]. `I` is the type of item that its encoder is given, made
 /// of the bytes of a packet by [`FromPacket`].
