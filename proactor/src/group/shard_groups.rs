@@ -205,6 +205,11 @@ impl ShardGroups {
         self.to_trim.extend(outbox.groups().filter(can_trim));
     }
 
+    #[inline]
+    pub(crate) fn has_to_trim(&self) -> bool {
+        !self.to_trim.is_empty()
+    }
+
     /// Takes the groups that may have segments to free, each once.
     pub(crate) fn take_to_trim(&mut self) -> Vec<u32> {
         let mut to_trim = std::mem::take(&mut self.to_trim);

@@ -453,7 +453,9 @@ impl<H: Handler> Shard<H> {
             }
             state.sessions.reuse_dirty(dirty);
         }
-        fanout::trim_logs(state);
+        if state.groups.has_to_trim() {
+            fanout::trim_logs(state);
+        }
         busy || state.sessions.is_dirty() || state.groups.has_news()
     }
 }

@@ -43,8 +43,14 @@ fn wake_all(state: &RefCell<ShardState>, tasks: &Executor) {
     while let Some(waker) = tasks.pop_due_timer(now) {
         wake(waker);
     }
+    let to_wake = {
+        let mut state = state.borrow_mut();
+        if state.to_wake.is_empty() {
+            return;
+        }
+        std::mem::take(&mut state.to_wake)
+    };
     // Nothing is borrowed: a waker may run user code.
-    let to_wake = std::mem::take(&mut state.borrow_mut().to_wake);
     for waker in to_wake {
         wake(waker);
     }
