@@ -48,7 +48,7 @@ pub(crate) struct Chat {
 impl Chat {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         if self.rooms && self.codec == CodecChoice::Raw {
-            return Err("--rooms needs a codec that knows where the first packet ends, and raw does not: choose another --codec".into());
+            return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
         }
         let rooms = if self.rooms { Rooms::Named(Arc::default()) } else { Rooms::One(Group::new()) };
         self.settings.serve("chat", self.codec, Chatting { rooms })
