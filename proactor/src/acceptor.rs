@@ -41,11 +41,10 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn listen(driver: &mut Driver, binds: &[Address], settings: &Settings) -> Result<Acceptor, ServerError> {
+    pub(crate) fn listen(driver: &mut Driver, binds: &[(Address, ListenOptions)], settings: &Settings) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        let options = ListenOptions { stream: settings.stream.clone(), ..ListenOptions::default() };
-        for (index, bind) in binds.iter().enumerate() {
-            let listener = driver.listen(bind, &options)?;
+        for (index, (address, options)) in binds.iter().enumerate() {
+            let listener = driver.listen(address, options)?;
             addresses.push(driver.local_addr(listener)?);
             let submitted = driver.submit(Op::accept_multi(listener), token::of(token::ACCEPT, index as u32));
             submitted.map_err(|rejected| rejected.error)?;

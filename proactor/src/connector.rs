@@ -14,13 +14,11 @@ mod resolver;
 mod target;
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use overlapped::MailError;
 
 use crate::handle::{Handle, Mail, RUNNING};
 use crate::limits::Permit;
-use crate::server::Builder;
 use crate::session::{Session, SessionId};
 
 pub(crate) use attempts::{AttemptId, Connector, Ended};
@@ -125,29 +123,5 @@ impl Handle {
         post.load.fetch_sub(1, Ordering::Relaxed);
         let Mail::Connect(wanted) = mail else { unreachable!("it is given back") };
         Err(ConnectError::new(wanted.target, failure).because("the shard's mailbox takes no more"))
-    }
-}
-
-/// # Outbound connections
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use proactor::Server;
-///
-/// let builder = Server::builder().bind("0.0.0.0:7777").max_outbound(500).connect_timeout(Duration::from_secs(3));
-/// ```
-impl Builder {
-    /// Outbound sessions there may be at once, with those that are being connected: 100,000 unless said otherwise, or as many as the drivers have sockets for. They
-    /// do not count as [sessions](Builder::max_sessions), which are the accepted ones. 0 is none.
-    pub fn max_outbound(mut self, sessions: usize) -> Builder {
-        self.settings.outbound = Some(sessions);
-        self
-    }
-
-    /// How long an outbound connection may take in all, from the look-up of its name to the address that answers: 10 s unless said otherwise.
-    pub fn connect_timeout(mut self, time: Duration) -> Builder {
-        self.settings.connect_timeout = time;
-        self
     }
 }

@@ -91,7 +91,7 @@ impl Shared {
             phase: AtomicU8::new(RUNNING),
             patience: AtomicU64::new(0),
             admission: Admission::new(settings.admission),
-            outbound: Admission::new(settings.outbound_limits()),
+            outbound: Admission::new(settings.outbound),
             resolver,
             stats: Mutex::default(),
             clock: Clock::default(),

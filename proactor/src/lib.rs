@@ -82,7 +82,7 @@ pub use handle::Handle;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal};
 pub use pair::PairError;
-pub use server::{Builder, Server};
+pub use server::{Builder, Limits, Listener, Outbound, Server, Timeouts};
 pub use session::{Session, SessionId};
 pub use simulation::Simulation;
 pub use slow::SlowConsumer;

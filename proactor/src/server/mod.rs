@@ -1,0 +1,16 @@
+//! Describing a server, starting it, and running it.
+
+mod builder;
+pub(crate) mod config;
+mod limits;
+mod listener;
+mod outbound;
+mod run;
+mod timeouts;
+
+pub use builder::Builder;
+pub use limits::Limits;
+pub use listener::Listener;
+pub use outbound::Outbound;
+pub use run::Server;
+pub use timeouts::Timeouts;
