@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{ConnectError, Flow, Handler, Origin, Session, Target};
+use proactor::{ConnectError, Flow, Handler, Origin, Outbound, Session, Target};
 
 use crate::backend;
 use crate::serving::{Serving, life};
@@ -92,7 +92,13 @@ impl Proxy {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         // A client takes two descriptors: its own and its upstream's.
         let sessions = self.serving.sessions(2)?;
-        let builder = self.serving.builder(sessions).max_outbound(sessions).connect_timeout(self.connect_timeout);
+        let outbound = Outbound::new().sessions(sessions).connect_timeout(self.connect_timeout);
+        let builder = self
+            .serving
+            .builder()
+            .limits(self.serving.limits(sessions))
+            .timeouts(self.serving.timeouts())
+            .outbound(outbound);
         let more = format!(" to {}", self.upstream);
         let passing = Passing { upstream: self.upstream, is_down: Arc::default() };
         self.serving.run("proxy", &more, builder, passing)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
-use proactor::{Builder, Handle, Handler, Rate, Server};
+use proactor::{Builder, Handle, Handler, Limits, Rate, Server, Timeouts};
 
 use crate::backend::BackendChoice;
 use crate::signals::StopRequests;
@@ -113,20 +113,25 @@ impl Serving {
         }
     }
 
-    /// A server with these options.
-    pub(crate) fn builder(&self, sessions: usize) -> Builder {
-        let mut builder = Server::builder()
+    /// A server on these addresses; its limits and time-outs are still to be set.
+    pub(crate) fn builder(&self) -> Builder {
+        let builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
-            .direct_descriptors(self.direct_descriptors)
-            .max_sessions(sessions)
-            .outbox_bytes(self.outbox_bytes);
-        builder = set(builder, self.max_sessions_per_ip, Builder::max_sessions_per_ip);
-        builder = set(builder, self.accept_rate, Builder::accept_rate);
-        builder = set(builder, self.byte_rate, Builder::byte_rate);
-        builder = set(builder, self.idle_timeout, Builder::idle_timeout);
-        builder = set(builder, self.write_timeout, Builder::write_timeout);
-        self.listen.iter().fold(builder, |builder, address| builder.bind(address))
+            .direct_descriptors(self.direct_descriptors);
+        self.listen.iter().fold(builder, |builder, address| builder.listen(address))
+    }
+
+    pub(crate) fn limits(&self, sessions: usize) -> Limits {
+        let limits = Limits::new().sessions(sessions).outbox_bytes(self.outbox_bytes);
+        let limits = set(limits, self.max_sessions_per_ip, Limits::sessions_per_ip);
+        let limits = set(limits, self.accept_rate, Limits::accept_rate);
+        set(limits, self.byte_rate, Limits::byte_rate)
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        let timeouts = set(Timeouts::new(), self.idle_timeout, Timeouts::idle);
+        set(timeouts, self.write_timeout, Timeouts::write)
     }
 
     pub(crate) fn outbox_bytes(&self) -> usize {
@@ -171,10 +176,10 @@ impl Serving {
 }
 
 /// Applies a setting if the option was given.
-pub(crate) fn set<T>(builder: Builder, value: Option<T>, setter: impl FnOnce(Builder, T) -> Builder) -> Builder {
+pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T) -> S) -> S {
     match value {
-        Some(value) => setter(builder, value),
-        None => builder,
+        Some(value) => setter(settings, value),
+        None => settings,
     }
 }
 

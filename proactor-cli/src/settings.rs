@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use proactor::{Builder, Handler, Rate, SlowConsumer};
+use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 
 use crate::codec::CodecChoice;
 use crate::serving::{LIMITS, SLOW, Serving, TIMES, set};
@@ -72,17 +72,19 @@ impl Settings {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
         let serving = &self.serving;
-        let mut builder = serving
-            .builder(serving.sessions(1)?)
+        let limits = set(serving.limits(serving.sessions(1)?), self.packet_rate, Limits::packet_rate);
+        let timeouts = set(serving.timeouts(), self.read_timeout, Timeouts::read);
+        let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
+        let timeouts = set(timeouts, self.heartbeat, Timeouts::heartbeat);
+        Ok(serving
+            .builder()
+            .limits(limits)
+            .timeouts(timeouts)
             .codec(codec.framing(self.max_frame, serving.outbox_bytes())?)
             .slow_consumer(match self.slow_consumer {
                 SlowChoice::Pause => SlowConsumer::PauseReading,
                 SlowChoice::DropOldest => SlowConsumer::DropOldest,
                 SlowChoice::Close => SlowConsumer::Close,
-            });
-        builder = set(builder, self.packet_rate, Builder::packet_rate);
-        builder = set(builder, self.read_timeout, Builder::read_timeout);
-        builder = set(builder, self.handshake_timeout, Builder::handshake_timeout);
-        Ok(set(builder, self.heartbeat, Builder::heartbeat))
+            }))
     }
 }

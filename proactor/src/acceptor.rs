@@ -41,7 +41,11 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn listen(driver: &mut Driver, binds: &[(Address, ListenOptions)], settings: &Settings) -> Result<Acceptor, ServerError> {
+    pub(crate) fn listen(
+        driver: &mut Driver,
+        binds: &[(Address, ListenOptions)],
+        settings: &Settings,
+    ) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
         for (index, (address, options)) in binds.iter().enumerate() {
             let listener = driver.listen(address, options)?;

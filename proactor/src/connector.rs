@@ -2,7 +2,7 @@
 //!
 //! - Each attempt that was begun ends exactly once: in [`Handler::connected`](crate::Handler::connected), or in
 //!   [`Handler::connect_failed`](crate::Handler::connect_failed), and never within the call that asks for it.
-//! - It has a place of [`Builder::max_outbound`] from its beginning, which goes with the session, and is given back whichever way that ends.
+//! - It has a place of [`Outbound::sessions`](crate::Outbound::sessions) from its beginning, which goes with the session, and is given back whichever way that ends.
 //! - An attempt whose session is closed ends with it, and so do all when the server ends.
 //!
 //! What is asked for is in here; [`attempts`] is how it is done, [`race`] in which order, [`resolver`] where names are looked up.
@@ -92,7 +92,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// What can be said at once: `Limit`, if there are as many outbound sessions as there [may be](Builder::max_outbound); `Ending`, if this session or the
+    /// What can be said at once: `Limit`, if there are as many outbound sessions as there [may be](crate::Outbound::sessions); `Ending`, if this session or the
     /// server is ending. The handler is not told of these.
     pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
         self.core.borrow_mut().connect_for(self.id, target.into(), token, None)
@@ -104,7 +104,7 @@ impl Handle {
     /// has heard of it, the handler is not told.
     ///
     /// # Errors
-    /// `Limit` if there are as many outbound sessions as there [may be](Builder::max_outbound), or the shard's mailbox is full; `Ending` if the server is ending. The
+    /// `Limit` if there are as many outbound sessions as there [may be](crate::Outbound::sessions), or the shard's mailbox is full; `Ending` if the server is ending. The
     /// handler is not told of these.
     pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
         let (shared, target) = (&self.shared, target.into());

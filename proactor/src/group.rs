@@ -29,7 +29,7 @@ const KEPT_FRAME: usize = 64 * 1024;
 ///
 /// A broadcast is framed once, by the server's codec as it was built (not by what a session has made of its own clone), and stored once. It waits for no
 /// member; a member that does not take what is sent to it is met by the server's [`SlowConsumer`](crate::SlowConsumer), and for what it is behind its
-/// [`outbox_bytes`](crate::Builder::outbox_bytes) are the limit, private sends included.
+/// [`outbox_bytes`](crate::Limits::outbox_bytes) are the limit, private sends included.
 ///
 /// Sessions whose packets are broadcast are handed them no faster than the members' shards can look at what there is, for a moment; what threads of the program's own
 /// broadcast is not held back. A member has lost what its group's log no longer holds, which is at least four times `outbox_bytes`, whoever was late.
@@ -58,7 +58,7 @@ const KEPT_FRAME: usize = 64 * 1024;
 ///
 /// # fn main() -> Result<(), proactor::ServerError> {
 /// let room = Group::new();
-/// let server = Server::builder().bind("127.0.0.1:0").shards(1).start(Chat { room: room.clone() })?;
+/// let server = Server::builder().listen("127.0.0.1:0").shards(1).start(Chat { room: room.clone() })?;
 /// # use std::io::Read;
 /// let mut client = std::net::TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
 /// while room.is_empty() {
@@ -128,7 +128,7 @@ impl Group {
     /// Sends a packet to all members. Costs the same for one and for thousands, and never waits for any.
     ///
     /// # Errors
-    /// `Frame` if the server's codec has no frame for it, or one of more than half of [`outbox_bytes`](crate::Builder::outbox_bytes) (or 16 MiB).
+    /// `Frame` if the server's codec has no frame for it, or one of more than half of [`outbox_bytes`](crate::Limits::outbox_bytes) (or 16 MiB).
     pub fn broadcast(&self, packet: &[u8]) -> Result<(), SendError> {
         self.send(packet, None)
     }

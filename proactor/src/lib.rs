@@ -3,6 +3,7 @@
 //! | concept | what it is |
 //! |---|---|
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
+//! | [`Listener`], [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
@@ -34,7 +35,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), proactor::ServerError> {
-//! let server = Server::builder().bind("127.0.0.1:0").shards(1).start(Echo)?;
+//! let server = Server::builder().listen("127.0.0.1:0").shards(1).start(Echo)?;
 //! # use std::io::{Read, Write};
 //! let mut client = std::net::TcpStream::connect(&server.local_addrs()[0]).unwrap();
 //! client.write_all(b"hello").unwrap();
@@ -73,6 +74,8 @@ mod stats;
 pub mod task;
 mod watch;
 mod wheel;
+
+pub use overlapped::{Address, AddressError, Backend, Live, Network, Report, Time, Wait};
 
 pub use close::CloseReason;
 pub use connector::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};

@@ -1,7 +1,7 @@
 //! What becomes of a peer that does not take what is sent to it.
 
 /// How a session is met whose peer reads more slowly than it is sent to. None of them lets it have more than
-/// [`outbox_bytes`](crate::Builder::outbox_bytes) queued and in flight.
+/// [`outbox_bytes`](crate::Limits::outbox_bytes) queued and in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SlowConsumer {
     /// At half of its outbox it is handed no more packets, at a quarter again; a private send that does not fit is refused with

@@ -12,7 +12,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), proactor::ServerError> {
-//! let server = Server::builder().bind("127.0.0.1:0").shards(1).serve(echo)?;
+//! let server = Server::builder().listen("127.0.0.1:0").shards(1).serve(echo)?;
 //! # use std::io::{Read, Write};
 //! # let mut client = std::net::TcpStream::connect(&server.local_addrs()[0]).unwrap();
 //! # client.write_all(b"hello").unwrap();
@@ -92,7 +92,7 @@ impl<T, E: fmt::Display> TaskOutput for Result<T, E> {
 ///     Ok::<_, proactor::SendError>(())
 /// });
 /// let network = Network::new(1);
-/// let server = Server::builder().bind("10.0.0.1:7777").simulate(&network, logic).unwrap();
+/// let server = Server::builder().listen("10.0.0.1:7777").simulate(&network, logic).unwrap();
 /// # assert_eq!(server.shards(), 1);
 /// ```
 #[derive(Clone)]

@@ -112,11 +112,7 @@ impl Config {
     }
 
     /// Makes a shard, on the thread that will turn it.
-    pub(crate) fn make_shard<H: Handler>(
-        &self,
-        index: usize,
-        handler: H,
-    ) -> Result<(NewShard<H>, Made), ServerError> {
+    pub(crate) fn make_shard<H: Handler>(&self, index: usize, handler: H) -> Result<(NewShard<H>, Made), ServerError> {
         let limits = SessionLimits {
             outbox: self.limits.outbox_bytes,
             // One packet, and a full pool: what may be on its way when a receive is cancelled.

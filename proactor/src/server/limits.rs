@@ -38,13 +38,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            admission: AdmissionLimits {
-                sessions: 100_000,
-                per_ip: None,
-                v6_prefix: 64,
-                handshakes: None,
-                rate: None,
-            },
+            admission: AdmissionLimits { sessions: 100_000, per_ip: None, v6_prefix: 64, handshakes: None, rate: None },
             refusal: Bytes::new(),
             packet_rate: None,
             byte_rate: None,

@@ -30,11 +30,7 @@ pub struct Outbound {
 
 impl Default for Outbound {
     fn default() -> Outbound {
-        Outbound {
-            sessions: None,
-            connect_timeout: Duration::from_secs(10),
-            stream: StreamOptions::default(),
-        }
+        Outbound { sessions: None, connect_timeout: Duration::from_secs(10), stream: StreamOptions::default() }
     }
 }
 
