@@ -1,5 +1,6 @@
-# To be sourced. Debian's Rust, which has the standard library's source as a package (rust-web-src): with it the library is built for systems
-# for which nothing was installed. RUSTC_BOOTSTRAP opens Cargo's -Zbuild-std, which is for nightly toolchains otherwise.
+# Source this file. Debian packages the source of Rust's standard library (rust-web-src), so its Rust
+# can build the library for any target. RUSTC_BOOTSTRAP enables -Zbuild-std, which otherwise needs a
+# nightly toolchain.
 
 # Installs the Debian packages that are missing.
 need_packages() {
@@ -15,7 +16,7 @@ need_packages() {
     fi
 }
 
-# Cargo as Debian has it, whatever comes first in PATH.
+# Debian's Cargo, whatever comes first in PATH.
 debian_cargo() {
     env -u RUSTUP_TOOLCHAIN RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 /usr/bin/cargo "$@"
 }

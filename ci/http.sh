@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The example that serves HTTP with hyper, asked by programs that are not ours: curl, wrk and h2load, over HTTP/1.1 and HTTP/2, on the backend that is chosen
-# by itself and on poll. What is checked is that every request has the right answer; no times.
+# Tests the HTTP example (hyper) with curl, wrk and h2load over HTTP/1.1 and HTTP/2, on the default
+# backend and on poll. Checks that every request gets the right answer; measures nothing.
 #
-# Needs what the ordinary build needs, and curl, wrk and h2load (packages curl, wrk, nghttp2-client), installed if they are not there.
+# Installs curl, wrk and h2load (Debian's curl, wrk, nghttp2-client) if they are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,7 +37,7 @@ expect() {
     printf '  curl: %s\n' "$what"
 }
 
-# load NAME ARGUMENTS...: h2load, all of whose requests have to succeed.
+# load NAME ARGUMENTS...: runs h2load; every request must succeed.
 load() {
     local name=$1 requests=20000
     shift

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `proactor chat` and `proactor echo` with clients that know nothing of them: two `nc` talk to each other, line by line.
+# Tests `proactor chat` and `proactor echo` with `nc` as the client.
 #
-# Needs what the ordinary build needs, and nc as OpenBSD and Debian have it (package netcat-openbsd, installed if it is not there).
+# Installs OpenBSD's nc (Debian's netcat-openbsd) if it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,7 +37,7 @@ until_it_is() {
     fail "never: $what"
 }
 
-# Waits until a process has ended: its parent need not be asked.
+# Waits until a process has ended.
 until_ended() {
     until_it_is "the end of $1" gone "$2"
 }
@@ -45,7 +45,7 @@ gone() {
     ! kill -0 "$1" 2>/dev/null
 }
 
-# Starts a server on a free port, which is put into `port`; its process into `server`.
+# Starts a server on a free port. Sets `port` and `server` (its process).
 serve() {
     "$program" "$@" --listen 127.0.0.1:0 2>"$scratch/server.log" &
     server=$!
@@ -54,7 +54,7 @@ serve() {
     port="$(sed -n 's/^proactor: [a-z]* on 127\.0\.0\.1:\([0-9]*\);.*/\1/p' "$scratch/server.log")"
 }
 
-# Ends the server in order.
+# Drains the server.
 drain() {
     kill -TERM "$server"
 }
@@ -80,7 +80,7 @@ two=$!
 started+=("$one" "$two")
 exec 3>"$scratch/one.in" 4>"$scratch/two.in"
 
-# Each says that it is here until the other has heard it.
+# Each client repeats a greeting until the other has received it.
 here() {
     echo "$1 is here" >&"$3"
     sleep 0.1

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What Linux is like in most containers: io_uring is refused (a seccomp filter answers EPERM, as Docker's default profile does). All tests of the
-# workspace pass, `proactor echo` says why it falls back and serves, and what insists on io_uring is told why it cannot be had.
+# Tests Linux as in most containers: a seccomp filter refuses io_uring with EPERM, as Docker's default
+# profile does. All tests must pass, `proactor echo` must fall back and say why, and `--backend uring`
+# must fail with the reason.
 #
-# Needs what the ordinary build needs, no rights. Builds the launcher that sets the filter in target/without-io-uring, the rest as `cargo test`.
+# Needs no special rights. Builds the launcher that sets the filter in target/without-io-uring.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,15 +13,15 @@ without() {
     timeout 1200 "$target/without-io-uring/debug/without-io-uring" "$@"
 }
 
-# Tells the tests that io_uring's own cases cannot be run here.
+# Tells the tests that io_uring is not available.
 export PROACTOR_TEST_WITHOUT=uring
 unset PROACTOR_BACKEND
 without cargo test --locked --workspace
 without cargo test --locked --workspace --test program -- --ignored
 
-printf '\n== what the program says\n'
+printf '\n== proactor without io_uring\n'
 without "$target/debug/proactor" doctor
 if without "$target/debug/proactor" echo --listen 127.0.0.1:0 --backend uring; then
-    echo 'it should have failed' >&2
+    echo '--backend uring should have failed' >&2
     exit 1
 fi

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The Windows backend, built with MinGW and run under Wine: unit tests, conformance suite and server tests as .exe; then `proactor.exe` and the
-# four examples serving clients of this system, which Ctrl-C ends in order.
+# Tests the Windows backend, built with MinGW and run under Wine: unit tests, the conformance suite and
+# server tests as .exe; then `proactor.exe` and the four examples with clients of this system, until
+# Ctrl-C drains them.
 #
-# Needs Debian 12 or a system with its packages mingw-w64, wine64, rustc-web, cargo-web and rust-web-src, which are installed if they are
-# missing (by sudo, where that is needed), crates.io, and what the ordinary build needs. Builds in target/windows, where Wine's
-# C: lies too; the clients are tests of this system, built as `cargo test` does.
+# Needs crates.io and Debian 12's packages mingw-w64, wine64, rustc-web, cargo-web and rust-web-src,
+# which are installed if they are missing (with sudo unless you are root). Builds in target/windows,
+# which also holds Wine's drive C:.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/debian-rust.sh
@@ -15,16 +16,16 @@ host_target="${CARGO_TARGET_DIR:-$PWD/target}"
 target="$host_target/windows"
 mkdir -p "$target/wine"
 
-# Debian's wine64 puts the loader and its server where PATH does not lead.
+# Debian's wine64 installs the loader and its server outside PATH.
 wine="$(dpkg -L wine64 | grep -m 1 '/wine64$')"
 wineserver="$(dpkg -L wine64 | grep -m 1 '/wineserver64$')"
 export WINEPREFIX="$target/wine" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
 "$wineserver" -p
-# Ends what runs in this prefix, and nothing else.
+# Ends the programs of this prefix and no others.
 trap '"$wineserver" -k || true' EXIT
 timeout 120 "$wine" wineboot --init
 
-# The standard library asks for random bytes from a DLL that Wine 8 does not have.
+# Rust's standard library gets random bytes from a DLL that Wine 8 lacks.
 printf '%s\n' '#include <windows.h>' 'BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);' \
     '__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }' |
     x86_64-w64-mingw32-gcc -O1 -shared -x c - -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" -ladvapi32
@@ -36,8 +37,8 @@ windows_tests() {
 }
 windows_tests --workspace --no-run
 
-# The services that Wine starts with its first program hold that one's output open for as long as they live, and would keep a test that reads it
-# to the end waiting. So the first is this one, which lives on.
+# The services that Wine starts with its first program keep that program's output open. A test that
+# reads it to the end would hang, so start this program first and leave it running.
 timeout 3600 "$wine" "$target/$triple/debug/proactor.exe" echo --listen 127.0.0.1:0 </dev/null >"$target/keeper.log" 2>&1 &
 for _ in $(seq 300); do
     grep -q 'echo on' "$target/keeper.log" && break
@@ -50,10 +51,10 @@ windows_tests --workspace --test conformance
 windows_tests --workspace --test winsock
 windows_tests --workspace --test server
 
-# Tests of this system start the programs of the other: what SIGINT does to a program under Wine is what Ctrl-C does on Windows.
+# Linux tests start the Windows programs. Under Wine, SIGINT acts as Ctrl-C does on Windows.
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
 printf '\n== clients of this system\n'
 timeout 600 cargo test --locked --workspace --test examples
-# Not those of Unix sockets, SIGTERM and limits of open files.
+# Windows has no Unix socket files, SIGTERM or limits of open files.
 timeout 600 cargo test --locked --workspace --test program -- \
     --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring::

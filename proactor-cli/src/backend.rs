@@ -1,26 +1,26 @@
-//! Which backend the program is asked to use, and what to do when that one cannot be had.
+//! The `--backend` option, and advice when a backend cannot be set up.
 
 use clap::ValueEnum;
 use overlapped::{Action, Backend, Error};
 
-/// What the library looks at when no backend is asked for.
+/// The library reads it when no backend is given.
 const VARIABLE: &str = "PROACTOR_BACKEND";
 
 /// For `--help`.
 pub(crate) const ENVIRONMENT: &str =
-    "Environment:\n  PROACTOR_BACKEND  The backend where --backend is auto, under the same names";
+    "Environment:\n  PROACTOR_BACKEND  The backend to use when --backend is auto; same names";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
-    /// The one that PROACTOR_BACKEND names; else the best that works here
+    /// The one named by PROACTOR_BACKEND, or else the best that works on this machine
     Auto,
-    /// Linux's io_uring
+    /// io_uring on Linux
     #[cfg(target_os = "linux")]
     Uring,
     /// Readiness: epoll on Linux, kqueue on macOS and the BSDs
     #[cfg(unix)]
     Poll,
-    /// Windows' overlapped sockets on a completion port
+    /// Overlapped sockets on a completion port, on Windows
     #[cfg(windows)]
     Winsock,
 }
@@ -38,7 +38,7 @@ impl BackendChoice {
         }
     }
 
-    /// What can be done about a backend that cannot be set up. Empty for other errors.
+    /// Advice for a backend that cannot be set up; empty for other errors.
     pub(crate) fn remedy(self, error: &Error) -> &'static str {
         if error.action() != Action::Setup {
             return "";
@@ -47,10 +47,10 @@ impl BackendChoice {
             BackendChoice::Auto
                 if std::env::var_os(VARIABLE).is_some_and(|name| !name.is_empty() && name != "auto") =>
             {
-                "; PROACTOR_BACKEND asks for this backend: without it the best that works here is taken (`proactor doctor` says which)"
+                "; PROACTOR_BACKEND asks for this backend: unset it to use the best that works here (`proactor doctor` shows which)"
             }
-            BackendChoice::Auto => "; `proactor doctor` says more",
-            _ => "; --backend auto takes the best that works here (`proactor doctor` says which)",
+            BackendChoice::Auto => "; run `proactor doctor` for details",
+            _ => "; use --backend auto for the best that works here (`proactor doctor` shows which)",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `proactor chat`: what one says, the others of its room hear.
+//! `proactor chat`: sends every packet to the other sessions of its room.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,22 +13,21 @@ use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
 
 const LONG_ABOUT: &str = concat!(
-    "Sends every packet of a session to every other session of its room.\n\nThere is one room, and a session is in it from when it connects; \
-     with --rooms, a session's first packet names its room. Nothing is added: no names, no notices, and nobody hears themselves. All hear the \
-     packets of a room in the same order. One who does not read holds up no other: --slow-consumer says what becomes of them. Nor does \
-     anything hold up one who says more than others can take, unless --packet-rate or --byte-rate do; --outbox-bytes is how far behind one \
-     may be.\n\n",
+    "Sends every packet of a session to all other sessions of its room.\n\nA session joins the one room when it connects. With --rooms, the \
+     first packet of a session names its room. The server adds nothing: no names, no notices, no copy to the sender. All members receive the \
+     packets of a room in the same order. A member that does not read does not delay the others: --slow-consumer decides what happens to it, \
+     and --outbox-bytes limits how far it may fall behind. To limit how fast a session may send, use --packet-rate or --byte-rate.\n\n",
     life!("chat")
 );
 
-const EXAMPLES: &str = "Examples:\n  proactor chat                               # then in two or more terminals: nc 127.0.0.1 7777\n  proactor chat --rooms \
-                        --heartbeat 30s       # the first line of each names its room\n  proactor chat --codec length2 --slow-consumer drop-oldest \
+const EXAMPLES: &str = "Examples:\n  proactor chat                               # then, in several terminals: nc 127.0.0.1 7777\n  proactor chat --rooms \
+                        --heartbeat 30s       # the first line of a session names its room\n  proactor chat --codec length2 --slow-consumer drop-oldest \
                         --listen 0.0.0.0:7777\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m";
 
-/// Bytes that a room's name may have.
+/// In bytes.
 const LONGEST_NAME: usize = 256;
 
-/// Sends every packet of a session to every other session of its room.
+/// Sends every packet of a session to all other sessions of its room.
 #[derive(Args)]
 #[command(
     long_about = LONG_ABOUT,
@@ -38,8 +37,8 @@ pub(crate) struct Chat {
     /// Where one packet ends and the next begins: raw, lines, length, length2 or fixed:N
     #[arg(long, default_value = "lines", help_heading = PACKETS, long_help = codec::HELP)]
     codec: CodecChoice,
-    /// The first packet of a session, of at most 256 bytes, names its room and is sent to nobody. There may be as many rooms as sessions. Not with raw, of which
-    /// nobody knows where the first packet ends
+    /// Take the first packet of a session (at most 256 bytes) as the name of its room; it is sent to
+    /// nobody. There may be as many rooms as sessions. Needs a codec other than raw
     #[arg(long, help_heading = PACKETS)]
     rooms: bool,
     #[command(flatten)]
@@ -49,7 +48,7 @@ pub(crate) struct Chat {
 impl Chat {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         if self.rooms && self.codec == CodecChoice::Raw {
-            return Err("--rooms needs to know where the first packet ends, and --codec raw does not say: choose another --codec".into());
+            return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
         }
         let rooms = if self.rooms { Rooms::Named(Arc::default()) } else { Rooms::One(Group::new()) };
         self.settings.serve("chat", self.codec, Chatting { rooms })
@@ -67,15 +66,15 @@ enum Rooms {
     Named(Arc<Directory>),
 }
 
-/// Rooms by their names, for as long as they have members.
+/// Rooms by name. A room exists while it has members.
 #[derive(Default)]
 struct Directory {
     rooms: Mutex<BTreeMap<Box<[u8]>, Group>>,
 }
 
-/// Where a session is.
+/// The room of a session.
 enum Place {
-    /// It has not said which room is its.
+    /// It has not named its room yet.
     Outside,
     Room(Group),
     Named(Box<[u8]>, Group),
@@ -83,11 +82,11 @@ enum Place {
 
 impl Directory {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Box<[u8]>, Group>> {
-        // A name and its room come and go in one step.
+        // Every change is a single step, so a poisoned map is still consistent.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters under the lock, so that a room is not given up between being found and being entered.
+    /// Joins under the lock, so that the room cannot be removed between look-up and join.
     fn enter(&self, session: &Session, name: &[u8]) -> Result<Group, JoinError> {
         let mut rooms = self.lock();
         let group = rooms.get(name).cloned().unwrap_or_default();
@@ -96,7 +95,7 @@ impl Directory {
         Ok(group)
     }
 
-    /// A member is there no more. Gives its room up if it was the last; under that name there may be another by now.
+    /// Removes a room whose last member has left, unless another room has taken the name.
     fn left(&self, name: &[u8], group: &Group) {
         let mut rooms = self.lock();
         if group.is_empty() && rooms.get(name) == Some(group) {
@@ -113,7 +112,7 @@ impl Handler for Chatting {
             Rooms::One(group) => match session.join(group) {
                 Ok(()) => Place::Room(group.clone()),
                 Err(error) => {
-                    tracing::debug!("{session:?} does not enter: {error}");
+                    tracing::debug!("{session:?} cannot join the room: {error}");
                     session.close();
                     Place::Outside
                 }
@@ -126,14 +125,14 @@ impl Handler for Chatting {
         match (&*place, &self.rooms) {
             (Place::Room(group) | Place::Named(_, group), _) => match group.broadcast_except(session.id(), packet) {
                 Ok(()) => Flow::Continue,
-                // What the codec lets in it lets out; the flags are checked to that end.
+                // The flags are checked so that every received packet can be framed again.
                 Err(error) => {
                     tracing::warn!("{session:?}: {error}");
                     Flow::Close
                 }
             },
             (Place::Outside, Rooms::Named(_)) if packet.len() > LONGEST_NAME => {
-                tracing::debug!("{session:?} names a room in {} bytes", packet.len());
+                tracing::debug!("{session:?}: a room name of {} bytes is too long", packet.len());
                 Flow::Close
             }
             (Place::Outside, Rooms::Named(directory)) => match directory.enter(session, packet) {
@@ -142,7 +141,7 @@ impl Handler for Chatting {
                     Flow::Continue
                 }
                 Err(error) => {
-                    tracing::debug!("{session:?} does not enter: {error}");
+                    tracing::debug!("{session:?} cannot join the room: {error}");
                     Flow::Close
                 }
             },
@@ -151,7 +150,7 @@ impl Handler for Chatting {
     }
 
     fn heartbeat(&mut self, session: &Session, _: &mut Place) {
-        // Nothing waits for the peer, so there is room.
+        // A heart-beat is due only while nothing is queued, so there is room.
         let _ = session.send(b"");
     }
 

@@ -1,29 +1,29 @@
-//! Which codec the program is asked for, and how long its packets may be.
+//! The `--codec` option and the limits of packet sizes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
 
-/// For `--help`, behind what the command's own codec is.
-pub(crate) const HELP: &str = "Where in the stream one packet ends and the next begins, both ways:\n  raw      a packet is whatever has arrived at once: where one ends has \
-                               no meaning\n  lines    lines of anything; they may end in LF or CR LF, and are sent with LF\n  length   a big-endian length of 4 bytes, \
-                               then so many bytes\n  length2  a big-endian length of 2 bytes, then so many bytes\n  fixed:N  N bytes, with nothing around them\nWho sends what is \
-                               no frame, or too long a one, is closed, and nobody else.";
+/// `--help` of a server's `--codec`.
+pub(crate) const HELP: &str = "How packets are framed, in both directions:\n  raw      no framing: a packet is the bytes that arrived together\n  lines    \
+                               lines; LF or CR LF is accepted, LF is sent\n  length   a 4-byte big-endian length, then the packet\n  length2  a 2-byte \
+                               big-endian length, then the packet\n  fixed:N  packets of N bytes\nA client that sends an invalid or oversized frame is \
+                               disconnected; others are not affected.";
 
-/// The same, for one who sends messages and counts the answers.
-pub(crate) const BENCH_HELP: &str = "Where in the stream one packet ends and the next begins, both ways:\n  raw      there are no packets: an answer is as many bytes as \
-                                     its message had\n  lines    lines that end in LF; answers may end in CR LF\n  length   a big-endian length of 4 bytes, then so many \
-                                     bytes\n  length2  a big-endian length of 2 bytes, then so many bytes\n  fixed:N  N bytes, with nothing around them";
+/// `--help` of the load generator's `--codec`.
+pub(crate) const BENCH_HELP: &str = "How packets are framed, in both directions:\n  raw      no framing: an answer has as many bytes as its message\n  lines    \
+                                     lines that end in LF; answers may end in CR LF\n  length   a 4-byte big-endian length, then the packet\n  length2  a \
+                                     2-byte big-endian length, then the packet\n  fixed:N  packets of N bytes";
 
-/// What may be queued for a session in one packet, however much may be queued in all.
+/// Longest frame, whatever the size of the outbox.
 const MOST_FRAME: usize = 16 << 20;
 
-/// The longest packets, unless it is said how long they may be.
+/// Default limits of a packet.
 const USUAL_LINE: usize = 8 * 1024;
 const USUAL_PACKET: usize = 64 * 1024;
 
-/// The most that is added to a line: CR LF.
+/// CR LF.
 const LINE_END: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,30 +44,31 @@ impl FromStr for CodecChoice {
             "lines" => CodecChoice::Lines,
             "length" => CodecChoice::Length,
             "length2" => CodecChoice::Length2,
-            "fixed" => return Err("say how many bytes, as fixed:64".into()),
+            "fixed" => return Err("add the number of bytes: fixed:64".into()),
             _ => match text.strip_prefix("fixed:").map(str::parse) {
-                Some(Ok(0) | Err(_)) => return Err("fixed:N takes a number of bytes, at least 1, as fixed:64".into()),
+                Some(Ok(0) | Err(_)) => return Err("fixed:N takes a number of bytes, at least 1: fixed:64".into()),
                 Some(Ok(bytes)) => CodecChoice::Fixed(bytes),
-                None => return Err("there are raw, lines, length, length2 and fixed:N (as fixed:64)".into()),
+                None => return Err("use raw, lines, length, length2 or fixed:N (fixed:64)".into()),
             },
         })
     }
 }
 
 impl CodecChoice {
-    /// Whether a packet of no bytes is a packet, and can show that a connection is alive.
+    /// Whether the codec can frame an empty packet, which a heart-beat needs.
     pub(crate) fn has_empty_packets(self) -> bool {
         matches!(self, CodecChoice::Lines | CodecChoice::Length | CodecChoice::Length2)
     }
 
-    /// The codec, whose longest frames fit into half of what may be queued for a session, so that each packet can be answered with one like it.
+    /// The codec for a server. Its longest frame fits into half of the outbox, so that every packet can
+    /// be answered with one of the same size.
     pub(crate) fn framing(self, max_frame: Option<usize>, outbox_bytes: usize) -> Result<Framing, String> {
         let room = (outbox_bytes / 2).min(MOST_FRAME);
         let too_long = |what: String, frame: usize| {
             let remedy = match frame > MOST_FRAME {
-                true => format!("at most {MOST_FRAME} bytes with what the codec adds"),
+                true => format!("a frame has at most {MOST_FRAME} bytes"),
                 false => format!(
-                    "with what the codec adds it has to fit into half of --outbox-bytes {outbox_bytes}: raise that to {} or make the packets shorter",
+                    "the frame must fit into half of --outbox-bytes {outbox_bytes}: raise that to {} or use shorter packets",
                     2 * frame
                 ),
             };
@@ -76,7 +77,7 @@ impl CodecChoice {
         let (header, usual) = match self {
             CodecChoice::Raw | CodecChoice::Fixed(_) if max_frame.is_some() => {
                 return Err(
-                    "--max-frame is for the codecs lines, length and length2: leave it out, or choose another --codec"
+                    "--max-frame is for the codecs lines, length and length2: leave it out or choose another --codec"
                         .into(),
                 );
             }
@@ -90,7 +91,7 @@ impl CodecChoice {
         let most = match max_frame {
             Some(bytes) if self == CodecChoice::Length2 && bytes > usize::from(u16::MAX) => {
                 return Err(format!(
-                    "--max-frame {bytes}: a length of 2 bytes tells of at most {}; for longer packets there is --codec length",
+                    "--max-frame {bytes}: a 2-byte length holds at most {}; use --codec length for longer packets",
                     u16::MAX
                 ));
             }
@@ -109,7 +110,7 @@ impl CodecChoice {
 }
 
 impl CodecChoice {
-    /// The codec for packets of `size` bytes that may be answered by some of `most`, for one who sends them.
+    /// The codec for a client that sends packets of `size` bytes and accepts answers of up to `most`.
     pub(crate) fn for_packets(self, size: usize, most: usize) -> Result<Framing, String> {
         let limit = match self {
             CodecChoice::Raw | CodecChoice::Fixed(_) => MOST_FRAME,
@@ -120,7 +121,7 @@ impl CodecChoice {
         if size > limit {
             return Err(match self {
                 CodecChoice::Length2 => {
-                    format!("a length of 2 bytes tells of at most {limit}; for longer packets there is --codec length")
+                    format!("a 2-byte length holds at most {limit}; use --codec length for longer packets")
                 }
                 _ => format!("a packet has at most {limit} bytes"),
             });
@@ -135,7 +136,7 @@ impl CodecChoice {
         })
     }
 
-    /// Bytes that it adds to a packet.
+    /// Bytes that the codec adds to a packet.
     pub(crate) fn overhead(self) -> usize {
         match self {
             CodecChoice::Raw | CodecChoice::Fixed(_) => 0,
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_help() {
+    fn help_lists_every_codec() {
         for name in ["raw", "lines", "length", "length2"] {
             assert!(choice(name).framing(None, OUTBOX).is_ok() && HELP.contains(&format!("  {name} ")), "{name}");
         }
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sends_has_the_longest_packets_that_there_are() {
+    fn a_client_may_send_the_longest_packets() {
         for (name, longest) in
             [("raw", MOST_FRAME), ("lines", MOST_FRAME - 2), ("length", MOST_FRAME - 4), ("length2", 65_535)]
         {
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_always_fits_into_half_of_an_outbox() {
+    fn every_frame_fits_into_half_of_the_outbox() {
         for outbox in [64 * 1024, 100_001, OUTBOX, 1 << 30] {
             for name in ["raw", "lines", "length", "length2", "fixed:32768"] {
                 let framing = choice(name).framing(None, outbox).unwrap();
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longest_packet_is_for_codecs_that_have_one() {
+    fn max_frame_is_refused_for_codecs_without_one() {
         for name in ["raw", "fixed:10"] {
             assert!(choice(name).framing(Some(10), OUTBOX).unwrap_err().contains("--max-frame"));
         }

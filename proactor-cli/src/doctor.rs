@@ -1,4 +1,4 @@
-//! `proactor doctor`: what this machine lets a server do, and what will bite.
+//! `proactor doctor`: what a server can use on this machine, and which limits it will meet.
 
 use std::error::Error;
 
@@ -9,11 +9,12 @@ use serde::Serialize;
 use crate::backend::{self, BackendChoice};
 use crate::system::{self, BACKLOG, Limit, OPEN_FILES};
 
-/// Says what a server runs on here: kernel, backends and features, limits that will bite, advice.
+/// Shows what a server can use on this machine: kernel, backends, features, limits, advice.
 #[derive(Args)]
 #[command(
-    long_about = "Says what a server runs on here: kernel, the backend that is chosen and why, each of its features used or not and why, \
-                  whether the other backends can be had, limits that will bite, and advice. Exits with 1 if the backend cannot be set up.",
+    long_about = "Shows what a server can use on this machine: the kernel, the chosen backend and why, which of its features are used and why, \
+                  whether the other backends work, the limits that a server will meet, and advice. Exits with 1 if the backend cannot be set \
+                  up.",
     after_help = backend::ENVIRONMENT
 )]
 pub(crate) struct Doctor {
@@ -28,12 +29,12 @@ pub(crate) struct Doctor {
 #[derive(Serialize)]
 struct Findings {
     kernel: String,
-    /// The backend that is chosen; absent if it cannot be set up.
+    /// The chosen backend; absent if it cannot be set up.
     backend: Option<String>,
-    /// Why this one, or why not.
+    /// Why it was chosen, or why it cannot be set up.
     why: String,
     features: Vec<Feature>,
-    /// All of this system, the best first.
+    /// All backends of this system, the best first.
     backends: Vec<Candidate>,
     limits: Vec<Limit>,
     advice: Vec<String>,
@@ -46,7 +47,6 @@ struct Feature {
     why: String,
 }
 
-/// A backend of this system.
 #[derive(Serialize)]
 struct Candidate {
     name: String,
@@ -105,17 +105,17 @@ fn candidate(backend: Backend) -> Candidate {
 fn remedy(backend: Backend, kind: ErrorKind) -> &'static str {
     match (backend, kind) {
         (Backend::Uring, ErrorKind::NotPermitted) => {
-            "to have io_uring, which costs less CPU: in a container, allow it in the seccomp profile (Docker: --security-opt \
-             seccomp=FILE); else set sysctl kernel.io_uring_disabled=0"
+            "io_uring costs less CPU. To use it in a container, allow it in the seccomp profile (Docker: --security-opt \
+             seccomp=FILE); elsewhere set sysctl kernel.io_uring_disabled=0"
         }
-        (Backend::Uring, ErrorKind::Unsupported) => "to have io_uring, which costs less CPU: run Linux 5.19 or newer",
+        (Backend::Uring, ErrorKind::Unsupported) => "io_uring costs less CPU. To use it, run Linux 5.19 or newer",
         (Backend::Uring, ErrorKind::OutOfMemory) => {
-            "to have io_uring, which costs less CPU: raise the limit of locked memory (ulimit -l, LimitMEMLOCK= in a unit)"
+            "io_uring costs less CPU. To use it, raise the limit of locked memory (ulimit -l, LimitMEMLOCK= in a unit)"
         }
         (_, ErrorKind::TooManyFiles) => {
-            "no descriptor was left to try a backend with: raise the limit of open files (ulimit -n)"
+            "no descriptor was left to try the backend: raise the limit of open files (ulimit -n)"
         }
-        _ => "a backend cannot be set up for a reason that is not usual: its own words are above",
+        _ => "a backend cannot be set up for an unusual reason: see its error above",
     }
 }
 
@@ -128,11 +128,12 @@ fn advice(limits: &[Limit], backends: &[Candidate]) -> Vec<String> {
     }
     if limit(BACKLOG).and_then(|limit| limit.value).is_some_and(|backlog| backlog < 1024) {
         advice.push(
-            "the listen backlog is short: bursts of connections wait and retry (sysctl net.core.somaxconn)".into(),
+            "the listen backlog is short, so bursts of connections have to retry: raise it (sysctl net.core.somaxconn)"
+                .into(),
         );
     }
     if advice.is_empty() {
-        advice.push("nothing to mend".into());
+        advice.push("nothing to change".into());
     }
     advice
 }
@@ -145,11 +146,11 @@ fn print(findings: &Findings) {
     }
     println!("backends");
     for backend in &findings.backends {
-        println!("  {}: {}", backend.name, backend.why_not.as_deref().unwrap_or("can be set up"));
+        println!("  {}: {}", backend.name, backend.why_not.as_deref().unwrap_or("works"));
     }
     println!("limits");
     if findings.limits.is_empty() {
-        println!("  none that a server would meet");
+        println!("  none that matter to a server");
     }
     for limit in &findings.limits {
         let value = limit.value.map_or("unlimited".into(), |value| value.to_string());

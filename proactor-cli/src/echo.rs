@@ -1,4 +1,4 @@
-//! `proactor echo`: sends back what it receives.
+//! `proactor echo`: sends every packet back to its sender.
 
 use std::error::Error;
 
@@ -10,14 +10,14 @@ use crate::codec::{self, CodecChoice};
 use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
 
-const LONG_ABOUT: &str = concat!("Sends back to every client what it sends, packet by packet.\n\n", life!("echo"));
+const LONG_ABOUT: &str = concat!("Sends every packet back to the client that sent it.\n\n", life!("echo"));
 
 const EXAMPLES: &str = "Examples:\n  proactor echo\n  proactor echo --listen 0.0.0.0:7 --listen '[::]:7' --shards 2\n  proactor echo --listen \
-                        127.0.0.1:0      # a free port; the line on standard error says which\n  proactor echo --listen \
+                        127.0.0.1:0      # any free port; standard error says which\n  proactor echo --listen \
                         unix:/run/echo.sock --backend poll\n  proactor echo --codec length --max-frame 4KiB --idle-timeout 5m \
                         --max-sessions-per-ip 100";
 
-/// Sends back to every client what it sends.
+/// Sends every packet back to the client that sent it.
 #[derive(Args)]
 #[command(
     long_about = LONG_ABOUT,
@@ -33,7 +33,6 @@ pub(crate) struct Echo {
 
 #[derive(Clone)]
 struct Echoing {
-    /// What a client does not take is dropped.
     drops: bool,
 }
 
@@ -45,15 +44,15 @@ impl Handler for Echoing {
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         match session.send(packet) {
             Ok(()) => Flow::Continue,
-            // All of its outbox is on its way, of which nothing can be dropped any more: it is this packet's turn.
+            // The whole outbox is being sent, so no older packet can be dropped: drop this one.
             Err(SendError::Full) if self.drops => Flow::Continue,
-            // Where reading pauses a packet comes only while half the outbox is free, and fits into that.
+            // Under `pause`, a packet is handed over only while half of the outbox is free.
             Err(_) => Flow::Close,
         }
     }
 
     fn heartbeat(&mut self, session: &Session, (): &mut ()) {
-        // Nothing waits for the peer, so there is room.
+        // A heart-beat is due only while nothing is queued, so there is room.
         let _ = session.send(b"");
     }
 

@@ -25,8 +25,9 @@ use clap::{Parser, Subcommand};
     name = "proactor",
     version,
     about,
-    long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo`, then talk to it: `nc 127.0.0.1 7777`; or with `proactor chat`, from \
-                  several terminals. If it does not start, or you want to know what it runs on, ask `proactor doctor`."
+    long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo` and talk to it with `nc 127.0.0.1 7777`, or start \
+                  `proactor chat` and connect from several terminals. `proactor doctor` shows what this machine supports and why a server \
+                  does not start."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! `proactor proxy`: passes on what it receives, both ways, between each client and a connection of its own to the upstream.
+//! `proactor proxy`: forwards bytes both ways between each client and its own upstream connection.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{ConnectError, Flow, Handler, Origin, Session, Target};
+use proactor::{ConnectError, Flow, Handler, Origin, Outbound, Session, Target};
 
 use crate::backend;
 use crate::serving::{Serving, life};
 
 const LONG_ABOUT: &str = concat!(
-    "Connects each client to an upstream, and passes on what either sends.\n\nA client is read from once its upstream is there; while one of the \
-     two does not take what is sent to it, the other is not read from. The end of one's stream ends the other's, and the opposite way goes \
-     on. If one resets its connection the other's is reset, and so is a client's whose upstream cannot be reached. Rates and time-outs hold for \
-     both: --byte-rate is of each way, and a pair is closed when one of the two is idle or takes nothing for too long.\n\n",
+    "Connects each client to an upstream and forwards bytes both ways.\n\nThe proxy reads from a client once its upstream is connected. While \
+     one side does not take what is sent to it, the proxy does not read from the other side. When one side ends its stream, the proxy ends \
+     the stream to the other side and keeps forwarding the opposite direction. When one side resets its connection, the other is reset. A \
+     client whose upstream cannot be reached is reset. Rates and time-outs apply to both sides: --byte-rate limits each direction, and both \
+     connections are closed when either side is idle or takes nothing for too long.\n\n",
     life!("proxy")
 );
 
@@ -23,18 +24,19 @@ const EXAMPLES: &str = "Examples:\n  proactor proxy --upstream 127.0.0.1:8080\n 
                         backend.internal:8080 --connect-timeout 2s\n  proactor proxy --listen '[::]:5432' --upstream \
                         unix:/run/postgresql/.s.PGSQL.5432\n  proactor proxy --upstream 127.0.0.1:8080 --max-sessions-per-ip 100 --idle-timeout 5m";
 
-/// Connects each client to an upstream, and passes on what either sends.
+/// Connects each client to an upstream and forwards bytes both ways.
 #[derive(Args)]
 #[command(
     long_about = LONG_ABOUT,
     after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT)
 )]
 pub(crate) struct Proxy {
-    /// What to connect to, as `backend.internal:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/backend.sock`. A name is looked up for every client; of its
-    /// addresses the first to answer is taken.
+    /// Upstream to connect to: `backend.internal:8080`, `127.0.0.1:8080`, `[::1]:8080` or
+    /// `unix:/run/backend.sock`. A name is looked up for every client, and the first of its addresses
+    /// that answers is used.
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Target,
-    /// How long connecting to the upstream may take, its name's look-up included, as 500ms or 10s.
+    /// How long connecting to the upstream may take, including the look-up of its name.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     connect_timeout: Duration,
     #[command(flatten)]
@@ -44,7 +46,7 @@ pub(crate) struct Proxy {
 #[derive(Clone)]
 struct Passing {
     upstream: Target,
-    /// It could not be reached the last time: said once, not for every client.
+    /// The last attempt failed. Logged once, not for every client.
     is_down: Arc<AtomicBool>,
 }
 
@@ -55,7 +57,7 @@ impl Handler for Passing {
         match session.origin() {
             Origin::Connected { opener: Some(client), .. } => {
                 if self.is_down.swap(false, Ordering::Relaxed) {
-                    tracing::warn!("{} is reached again", self.upstream);
+                    tracing::warn!("{} can be reached again", self.upstream);
                 }
                 match session.sibling(client) {
                     Some(client) if client.pair(session).is_ok() => client.resume(),
@@ -72,15 +74,15 @@ impl Handler for Passing {
     }
 
     fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
-        // A client waits for its upstream, and what comes from a pair is passed on without this.
+        // Never called: a client is paused until it is paired, and a pair forwards without the handler.
         Flow::Close
     }
 
     fn connect_failed(&mut self, client: Option<&Session>, _: u64, error: &ConnectError) {
-        // A client that has gone says nothing of the upstream.
+        // Without a client, the attempt was given up because the client left.
         let Some(client) = client else { return };
         if !self.is_down.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{error}; until it is reached again every client is reset");
+            tracing::warn!("{error}; clients are reset until it can be reached again");
         }
         client.abort();
     }
@@ -88,9 +90,15 @@ impl Handler for Passing {
 
 impl Proxy {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        // Its own descriptor and its upstream's.
+        // A client takes two descriptors: its own and its upstream's.
         let sessions = self.serving.sessions(2)?;
-        let builder = self.serving.builder(sessions).max_outbound(sessions).connect_timeout(self.connect_timeout);
+        let outbound = Outbound::new().sessions(sessions).connect_timeout(self.connect_timeout);
+        let builder = self
+            .serving
+            .builder()
+            .limits(self.serving.limits(sessions))
+            .timeouts(self.serving.timeouts())
+            .outbound(outbound);
         let more = format!(" to {}", self.upstream);
         let passing = Passing { upstream: self.upstream, is_down: Arc::default() };
         self.serving.run("proxy", &more, builder, passing)

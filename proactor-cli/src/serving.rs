@@ -1,86 +1,92 @@
-//! What every command that serves has in common: its options, the line that says it is ready, and its end.
+//! Options, start-up line and shutdown of the commands that serve.
 
 use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
-use proactor::{Builder, Handle, Handler, Rate, Server};
+use proactor::{Builder, Handle, Handler, Limits, Rate, Server, Timeouts};
 
 use crate::backend::BackendChoice;
 use crate::signals::StopRequests;
 use crate::system;
 use crate::values;
 
-/// For `--help` of a command that serves: what it does when it is ready and when it is to end.
+/// Life cycle of a command that serves, for its `--help`.
 macro_rules! life {
     ($name:literal) => {
         concat!(
-            "When it is ready it prints a line on standard error that begins with \"proactor: ",
+            "When the server is ready, it prints one line on standard error that begins with \"proactor: ",
             $name,
-            " on\": addresses, backend and why, shards. SIGINT or SIGTERM (on Windows Ctrl-C, Ctrl-Break or closing the console) make it accept \
-             no more, deliver what is queued, close gracefully and exit with 0; what takes longer than --drain-timeout is cut off. A second one \
-             stops it at once. At the end it says how many sessions there were, and why they ended."
+            " on\": its addresses, its backend and why, and the number of shards. On SIGINT or SIGTERM (on Windows: Ctrl-C, Ctrl-Break or \
+             closing the console) it stops accepting, delivers what is queued, closes its sessions gracefully and exits with 0. Sessions that \
+             take longer than --drain-timeout are cut off. A second signal stops the server at once. At the end it prints how many sessions \
+             it served and why they ended."
         )
     };
 }
 pub(crate) use life;
 
-/// The groups of options in `--help`.
+/// Headings of the options in `--help`.
 pub(crate) const LISTENING: &str = "Listening";
-pub(crate) const LIMITS: &str = "Limits (whoever connects over one is turned away; who sends too fast is slowed down)";
-pub(crate) const TIMES: &str = "Time-outs (write a time as 500ms, 10s or 5m)";
+pub(crate) const LIMITS: &str =
+    "Limits (a connection over a limit is refused; a session over a rate is not read until it is under it again)";
+pub(crate) const TIMES: &str = "Time-outs (for example 500ms, 10s or 5m)";
 pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
 pub(crate) struct Serving {
-    /// Address to listen on, as `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/proactor.sock`; port 0 takes a free one. May be given more than once.
+    /// Address to listen on: `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/proactor.sock`. Port 0 takes
+    /// a free port. Repeat the option to listen on several addresses.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", help_heading = LISTENING)]
     listen: Vec<Address>,
-    /// Shards, each with a thread of its own; 0 is one for every core.
+    /// Number of shards. Each shard is one thread; 0 means one per core.
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::shards, help_heading = LISTENING)]
     shards: usize,
-    /// How to reach the operating system.
+    /// I/O backend to use.
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, help_heading = LISTENING)]
     backend: BackendChoice,
-    /// Keeps sessions as direct descriptors of io_uring's, which the limit of open files does not count: each shard then has room for as many as that limit says
-    /// (Linux 6.8 and newer).
+    /// Keep sessions as direct descriptors of io_uring, which do not count against the limit of open
+    /// files. Each shard then has room for as many sessions as that limit (Linux 6.8 or newer).
     #[arg(long, help_heading = LISTENING)]
     direct_descriptors: bool,
-    /// How long a drain may take, as 500ms or 10s.
+    /// How long a drain may take, for example 500ms or 10s.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
     drain_timeout: Duration,
-    /// Sessions there may be at once [default: as many as open files allow, at most 100000].
+    /// Maximum number of sessions [default: as many as the limit of open files allows, at most 100000]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
     max_sessions: Option<usize>,
-    /// Sessions at once of one IP address; of IPv6 a /64 counts as one [default: no limit]
+    /// Maximum number of sessions of one IP address. An IPv6 /64 counts as one [default: no limit]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
     max_sessions_per_ip: Option<usize>,
-    /// Connections taken a second, as N, or as N:BURST with how many at once after a quiet while (N unless given) [default: no limit]
+    /// Connections accepted per second: N, or N:BURST, where BURST (default N) is how many may come at
+    /// once after a pause [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     accept_rate: Option<Rate>,
-    /// Bytes a session may send a second, as 64KiB or 64KiB:1MiB. Who is over it is not read from until it may send again [default: no limit]
+    /// Bytes a session may send per second: 64KiB, or 64KiB:1MiB with a burst. A session over its rate
+    /// is not read until it is under it again [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
     byte_rate: Option<Rate>,
 
-    /// Closes a session after so long without a byte either way [default: never]
+    /// Close a session after this time without a byte in either direction [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     idle_timeout: Option<Duration>,
-    /// Resets a session that has taken nothing for so long of what waits for it [default: never]
+    /// Reset a session whose peer takes none of the queued bytes for this time [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     write_timeout: Option<Duration>,
-    /// Bytes that may be queued for one session, 64KiB to 1GiB.
+    /// Bytes that may be queued for one session: 64KiB to 1GiB.
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
 }
 
-/// Descriptors that are not sessions: standard streams, listeners, and a few for every shard.
+/// Descriptors that are not sessions: standard streams, listeners, and a few per shard.
 const OTHER_FILES: u64 = 64;
-/// Sockets of a shard that are no sessions, beside its listeners: of those who are told why they are turned away.
+/// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
+/// told why.
 const OTHER_SOCKETS: usize = 64;
 
 impl Serving {
-    /// How many sessions there may be, if each takes so many descriptors.
+    /// The limit of sessions, if each session takes `files_each` descriptors.
     pub(crate) fn sessions(&self, files_each: u64) -> Result<usize, String> {
         let files = system::raise_open_files().unwrap_or(u64::MAX);
         let tables = match (self.direct_descriptors, self.shards) {
@@ -92,43 +98,48 @@ impl Serving {
         let sockets = DriverConfig::default().sockets.saturating_sub(self.listen.len() + OTHER_SOCKETS);
         match self.max_sessions {
             Some(wanted) if wanted as u64 > most && self.direct_descriptors => Err(format!(
-                "--max-sessions {wanted}: with direct descriptors a shard has room for {} sessions, as many as the limit of open files says, so ask for at most {most} or for more --shards",
+                "--max-sessions {wanted}: with --direct-descriptors a shard has room for {} sessions (the limit of open \
+                 files): use at most {most}, or more --shards",
                 files.saturating_sub(OTHER_FILES) / files_each
             )),
             Some(wanted) if wanted as u64 > most => Err(format!(
-                "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most \
+                "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or use at most \
                  {most} sessions",
                 (wanted as u64).saturating_mul(files_each).saturating_add(OTHER_FILES)
             )),
-            Some(wanted) if wanted > sockets => {
-                Err(format!("--max-sessions {wanted}: ask for at most {sockets} sessions"))
-            }
+            Some(wanted) if wanted > sockets => Err(format!("--max-sessions {wanted}: use at most {sockets} sessions")),
             Some(wanted) => Ok(wanted),
             None => Ok(most.clamp(1, 100_000) as usize),
         }
     }
 
-    /// A server of these options, and of so many sessions.
-    pub(crate) fn builder(&self, sessions: usize) -> Builder {
-        let mut builder = Server::builder()
+    /// A server on these addresses; its limits and time-outs are still to be set.
+    pub(crate) fn builder(&self) -> Builder {
+        let builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
-            .direct_descriptors(self.direct_descriptors)
-            .max_sessions(sessions)
-            .outbox_bytes(self.outbox_bytes);
-        builder = set(builder, self.max_sessions_per_ip, Builder::max_sessions_per_ip);
-        builder = set(builder, self.accept_rate, Builder::accept_rate);
-        builder = set(builder, self.byte_rate, Builder::byte_rate);
-        builder = set(builder, self.idle_timeout, Builder::idle_timeout);
-        builder = set(builder, self.write_timeout, Builder::write_timeout);
-        self.listen.iter().fold(builder, |builder, address| builder.bind(address))
+            .direct_descriptors(self.direct_descriptors);
+        self.listen.iter().fold(builder, |builder, address| builder.listen(address))
+    }
+
+    pub(crate) fn limits(&self, sessions: usize) -> Limits {
+        let limits = Limits::new().sessions(sessions).outbox_bytes(self.outbox_bytes);
+        let limits = set(limits, self.max_sessions_per_ip, Limits::sessions_per_ip);
+        let limits = set(limits, self.accept_rate, Limits::accept_rate);
+        set(limits, self.byte_rate, Limits::byte_rate)
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        let timeouts = set(Timeouts::new(), self.idle_timeout, Timeouts::idle);
+        set(timeouts, self.write_timeout, Timeouts::write)
     }
 
     pub(crate) fn outbox_bytes(&self) -> usize {
         self.outbox_bytes
     }
 
-    /// Starts it, says that it is ready, waits until it has been asked to end and has, and says what it has done. The first line has its name, and `more` behind its addresses.
+    /// Runs the server until a signal ends it. Prints the start-up line, with `more` after the
+    /// addresses, and the closing summary.
     pub(crate) fn run<H: Handler>(
         self,
         name: &str,
@@ -164,15 +175,15 @@ impl Serving {
     }
 }
 
-/// Sets what is given.
-pub(crate) fn set<T>(builder: Builder, value: Option<T>, setter: impl FnOnce(Builder, T) -> Builder) -> Builder {
+/// Applies a setting if the option was given.
+pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T) -> S) -> S {
     match value {
-        Some(value) => setter(builder, value),
-        None => builder,
+        Some(value) => setter(settings, value),
+        None => settings,
     }
 }
 
-/// How many sessions there were and why they ended, how many were refused and why, and what was dropped.
+/// Counts of sessions by reason of closing, of refused connections by reason, and of dropped packets.
 fn summary(handle: &Handle) -> String {
     let stats = handle.stats();
     let reasons = |reasons: Vec<String>| match reasons.is_empty() {

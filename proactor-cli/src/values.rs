@@ -1,19 +1,19 @@
-//! Sizes, counts, times and rates, as flags take them. What is said of a bad one is put behind the flag's name by clap.
+//! Parsers for sizes, counts, times and rates. clap puts the flag's name before their errors.
 
 use std::time::Duration;
 
 use proactor::Rate;
 
-/// The longest time-out that a server has: 180 days.
+/// The longest time-out of a server: 180 days.
 const LONGEST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// The least and the most that may be queued for a session.
+/// Limits of `--outbox-bytes`.
 const LEAST_OUTBOX: usize = 64 * 1024;
 const MOST_OUTBOX: usize = 1 << 30;
 
 const MOST_SHARDS: usize = 256;
 
-/// Bytes: a number, or one of KiB, MiB or GiB.
+/// A number of bytes, or of KiB, MiB or GiB.
 fn bytes(text: &str) -> Result<usize, String> {
     let end = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -26,7 +26,7 @@ fn bytes(text: &str) -> Result<usize, String> {
     };
     let number: Option<usize> = number.parse().ok();
     let bytes = number.zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
-    bytes.ok_or_else(|| "write a number of bytes, as 65536, 64KiB or 1MiB".into())
+    bytes.ok_or_else(|| "write a number of bytes: 65536, 64KiB or 1MiB".into())
 }
 
 pub(crate) fn at_least_one_byte(text: &str) -> Result<usize, String> {
@@ -46,7 +46,7 @@ pub(crate) fn outbox(text: &str) -> Result<usize, String> {
 pub(crate) fn shards(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(shards @ 0..=MOST_SHARDS) => Ok(shards),
-        _ => Err(format!("write a number from 1 to {MOST_SHARDS}, or 0 for one for every core")),
+        _ => Err(format!("write a number from 1 to {MOST_SHARDS}, or 0 for one per core")),
     }
 }
 
@@ -55,27 +55,27 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".into()),
         Ok(count) => Ok(count),
-        Err(_) => Err("write a number, as 1000".into()),
+        Err(_) => Err("write a number: 1000".into()),
     }
 }
 
-/// A time that may not be over before it began.
+/// A time-out: more than zero, at most 180 days.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let time = any_time(text)?;
     match time.is_zero() || time > LONGEST {
-        true => Err("must be more than nothing and at most 180 days; without the flag there is none".into()),
+        true => Err("must be more than 0 and at most 180 days; leave the option out for no time-out".into()),
         false => Ok(time),
     }
 }
 
 pub(crate) fn any_time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write a time as 500ms, 10s or 5m"))
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write a time: 500ms, 10s or 5m"))
 }
 
-/// So many a second, and so many at once: `N` or `N:BURST`.
+/// A rate per second with an optional burst: `N` or `N:BURST`.
 fn rate_of(text: &str, number: impl Fn(&str) -> Result<usize, String>) -> Result<Rate, String> {
     let number = |text| match number(text).map(u32::try_from)? {
-        Ok(0) => Err("a rate and its burst must be at least 1; without the flag there is no limit".to_owned()),
+        Ok(0) => Err("a rate and its burst must be at least 1; leave the option out for no limit".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err(format!("must be at most {}", u32::MAX)),
     };
@@ -86,15 +86,11 @@ fn rate_of(text: &str, number: impl Fn(&str) -> Result<usize, String>) -> Result
 }
 
 pub(crate) fn rate(text: &str) -> Result<Rate, String> {
-    rate_of(text, |text| {
-        text.parse().map_err(|_| "write how many a second, as 100, or with how many at once, as 100:500".into())
-    })
+    rate_of(text, |text| text.parse().map_err(|_| "write a number per second: 100, or 100:500 with a burst".into()))
 }
 
 pub(crate) fn byte_rate(text: &str) -> Result<Rate, String> {
-    rate_of(text, |text| {
-        bytes(text).map_err(|_| "write bytes a second, as 64KiB, or with how many at once, as 64KiB:1MiB".into())
-    })
+    rate_of(text, |text| bytes(text).map_err(|_| "write bytes per second: 64KiB, or 64KiB:1MiB with a burst".into()))
 }
 
 #[cfg(test)]
@@ -117,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_have_a_burst_of_a_second_unless_another_is_said() {
+    fn the_default_burst_is_one_second() {
         assert_eq!(rate("100"), Ok(Rate::per_second(100)));
         assert_eq!(rate("100:5"), Ok(Rate::per_second(100).burst(5)));
         assert_eq!(byte_rate("64KiB:1MiB"), Ok(Rate::per_second(65_536).burst(1 << 20)));
@@ -127,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_a_unit_and_a_longest() {
+    fn times_need_a_unit_and_have_a_maximum() {
         assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(time("180days"), Ok(LONGEST));
         for text in ["0s", "181days", "10", "soon"] {

@@ -13,7 +13,7 @@ async fn echo(session: AsyncSession) -> Result<(), SendError> {
 
 fn main() -> Result<(), ServerError> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7777".into());
-    let server = Server::builder().bind(address.as_str()).serve(echo)?;
+    let server = Server::builder().listen(address.as_str()).serve(echo)?;
     println!("listening on {}", server.local_addrs()[0]);
     server.wait()
 }

@@ -43,7 +43,7 @@ async fn serve(session: AsyncSession) -> Result<(), Box<dyn std::error::Error + 
 
 fn main() -> Result<(), ServerError> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    let server = Server::builder().bind(address.as_str()).serve(serve)?;
+    let server = Server::builder().listen(address.as_str()).serve(serve)?;
     println!("listening on {}", server.local_addrs()[0]);
     server.wait()
 }

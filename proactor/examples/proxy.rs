@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [listen, upstream] = arguments.as_slice() else {
         return Err("usage: proxy LISTEN UPSTREAM, as 127.0.0.1:7777 localhost:8080".into());
     };
-    let server = Server::builder().bind(listen.as_str()).start(Proxy { upstream: upstream.parse()? })?;
+    let server = Server::builder().listen(listen.as_str()).start(Proxy { upstream: upstream.parse()? })?;
     println!("{} to {upstream}, on {}", server.local_addrs()[0], server.report().backend);
     Ok(server.wait()?)
 }

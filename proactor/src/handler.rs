@@ -39,7 +39,7 @@ pub trait Handler: Clone + Send + 'static {
         Flow::Close
     }
 
-    /// Nothing has been sent to the peer for as long as [`Builder::heartbeat`](crate::Builder::heartbeat) says: the moment to send something that shows the peer, and
+    /// Nothing has been sent to the peer for as long as [`Timeouts::heartbeat`](crate::Timeouts::heartbeat) says: the moment to send something that shows the peer, and
     /// every box on the way, that the connection is alive. Unless it is written, nothing is done.
     fn heartbeat(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);

@@ -3,6 +3,7 @@
 //! | concept | what it is |
 //! |---|---|
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
+//! | [`Listener`], [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
@@ -34,7 +35,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), proactor::ServerError> {
-//! let server = Server::builder().bind("127.0.0.1:0").shards(1).start(Echo)?;
+//! let server = Server::builder().listen("127.0.0.1:0").shards(1).start(Echo)?;
 //! # use std::io::{Read, Write};
 //! let mut client = std::net::TcpStream::connect(&server.local_addrs()[0]).unwrap();
 //! client.write_all(b"hello").unwrap();
@@ -57,10 +58,11 @@ mod limits;
 mod outbox;
 mod server;
 mod session;
-mod settings;
 mod shard;
 pub mod task;
 mod wheel;
+
+pub use overlapped::{Address, AddressError, Backend, Live, Network, Report, Time, Wait};
 
 pub use connect::error::{ConnectError, ConnectFailure, Tried};
 pub use connect::origin::Origin;
@@ -73,7 +75,7 @@ pub use outbox::slow::SlowConsumer;
 pub use server::handle::Handle;
 pub use server::simulation::Simulation;
 pub use server::stats::Stats;
-pub use server::{Builder, Server};
+pub use server::{Builder, Limits, Listener, Outbound, Server, Timeouts};
 pub use session::Session;
 pub use session::id::SessionId;
 pub use session::pair::PairError;

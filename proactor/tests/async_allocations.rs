@@ -43,7 +43,7 @@ fn the_steady_state_allocates_nothing_or_what_it_gives_away() {
         for owned in [false, true] {
             let codec = LengthPrefixed::u32();
             let (counts, counted) = mpsc::channel();
-            let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend)).codec(codec);
+            let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend)).codec(codec);
             let server = builder.serve(move |session| count(session, owned, counts.clone())).unwrap();
             let mut client = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
             client.set_nodelay(true).unwrap();

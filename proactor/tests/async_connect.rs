@@ -48,7 +48,7 @@ fn are_told_what_became_of_it_and_can_pair_with_the_session_that_did() {
                 session.closed().await;
             }
         });
-        let mut server = Server::builder().bind("10.0.0.1:80").simulate(&network, logic).unwrap();
+        let mut server = Server::builder().listen("10.0.0.1:80").simulate(&network, logic).unwrap();
         let address = server.local_addrs()[0].clone();
         let client = driver.socket(&address).unwrap();
         driver.submit(Op::connect(client, &address), 2).unwrap();
@@ -106,7 +106,7 @@ fn a_connection_that_nobody_waits_for_any_more_becomes_no_session_and_one_whose_
             session.abort();
         }
     });
-    let mut server = Server::builder().bind("10.0.0.1:80").simulate(&network, logic).unwrap();
+    let mut server = Server::builder().listen("10.0.0.1:80").simulate(&network, logic).unwrap();
     let address = server.local_addrs()[0].clone();
     let client = driver.socket(&address).unwrap();
     driver.submit(Op::connect(client, &address), 0).unwrap();

@@ -137,7 +137,7 @@ fn a_pause_of_ones_own_outlasts_the_pairing() {
             session.closed().await;
         }
     });
-    let mut server = Server::builder().bind("10.0.0.1:80").simulate(&network, logic).unwrap();
+    let mut server = Server::builder().listen("10.0.0.1:80").simulate(&network, logic).unwrap();
     let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
     let address = server.local_addrs()[0].clone();
     let ends = [(); 2].map(|()| driver.socket(&address).unwrap());

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proactor::codec::Lines;
-use proactor::{CloseReason, SendError};
+use proactor::{CloseReason, Limits, SendError};
 
 mod async_kit;
 
@@ -86,7 +86,7 @@ fn a_sender_waits_for_its_peer_and_never_has_more_queued_than_the_outbox_holds()
         let seen = Arc::clone(&most);
         let bytes = pattern(16 << 20);
         let sent = bytes.clone();
-        let (_server, address) = serve(builder.outbox_bytes(OUTBOX), move |session| {
+        let (_server, address) = serve(builder.limits(Limits::new().outbox_bytes(OUTBOX)), move |session| {
             let (seen, sent) = (Arc::clone(&seen), sent.clone());
             async move {
                 for piece in sent.chunks(10_000) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use proactor::codec::Lines;
 use proactor::task::{Elapsed, OffloadError, Remote, SpawnError};
-use proactor::{AsyncSession, CloseReason, SlowConsumer};
+use proactor::{AsyncSession, CloseReason, Limits, SlowConsumer, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 mod async_kit;
@@ -259,35 +259,36 @@ fn tasks_that_wait_learn_of_a_drain_and_all_are_dropped_by_their_shard() {
             let drops: Arc<Mutex<Vec<ThreadId>>> = Arc::default();
             let (ends, ended) = mpsc::channel();
             let dropped = Arc::clone(&drops);
-            let (server, address) = serve(builder.shards(2).linger(Duration::from_millis(100)), move |session| {
-                let (dropped, ends) = (Arc::clone(&dropped), ends.clone());
-                async move {
-                    let _dropped = Dropped(Arc::clone(&dropped));
-                    match session.next().await.as_deref() {
-                        Some(b"next") => {
-                            session.send(b"x").await.unwrap();
-                            assert_eq!(session.next().await, None);
+            let (server, address) =
+                serve(builder.shards(2).timeouts(Timeouts::new().linger(Duration::from_millis(100))), move |session| {
+                    let (dropped, ends) = (Arc::clone(&dropped), ends.clone());
+                    async move {
+                        let _dropped = Dropped(Arc::clone(&dropped));
+                        match session.next().await.as_deref() {
+                            Some(b"next") => {
+                                session.send(b"x").await.unwrap();
+                                assert_eq!(session.next().await, None);
+                            }
+                            Some(b"fill") => while session.send([b'x'; 4096]).await.is_ok() {},
+                            Some(b"closed") => {
+                                session.send(b"x").await.unwrap();
+                                session.closed().await;
+                            }
+                            Some(b"deaf") => {
+                                session.send(b"x").await.unwrap();
+                                let _tasks = Dropped(dropped);
+                                std::future::pending::<()>().await;
+                            }
+                            Some(b"away") => {
+                                session.send(b"x").await.unwrap();
+                                session.offload(|| thread::sleep(Duration::from_millis(50))).await.unwrap();
+                                session.closed().await;
+                            }
+                            other => panic!("{other:?}"),
                         }
-                        Some(b"fill") => while session.send([b'x'; 4096]).await.is_ok() {},
-                        Some(b"closed") => {
-                            session.send(b"x").await.unwrap();
-                            session.closed().await;
-                        }
-                        Some(b"deaf") => {
-                            session.send(b"x").await.unwrap();
-                            let _tasks = Dropped(dropped);
-                            std::future::pending::<()>().await;
-                        }
-                        Some(b"away") => {
-                            session.send(b"x").await.unwrap();
-                            session.offload(|| thread::sleep(Duration::from_millis(50))).await.unwrap();
-                            session.closed().await;
-                        }
-                        other => panic!("{other:?}"),
+                        ends.send(session.closed().await).unwrap();
                     }
-                    ends.send(session.closed().await).unwrap();
-                }
-            });
+                });
             let clients: Vec<_> = [&b"next"[..], b"fill", b"closed", b"deaf", b"away", b"next"]
                 .into_iter()
                 .map(|word| {
@@ -389,19 +390,20 @@ fn a_tokio_runtime_in_the_same_process_is_a_client_and_answers_for_sessions() {
 #[test]
 fn as_a_stream_of_tokio_it_carries_everything_both_ways_at_once() {
     on_each_backend(|builder| {
-        let (server, address) = serve(builder.outbox_bytes(64 * 1024), |mut session: AsyncSession| async move {
-            let mut writer = session.clone();
-            // Pieces that fit no packet.
-            let mut buffer = vec![0; 5000];
-            loop {
-                let read = session.read(&mut buffer).await?;
-                if read == 0 {
-                    AsyncWriteExt::shutdown(&mut writer).await?;
-                    return Ok::<_, std::io::Error>(());
+        let (server, address) =
+            serve(builder.limits(Limits::new().outbox_bytes(64 * 1024)), |mut session: AsyncSession| async move {
+                let mut writer = session.clone();
+                // Pieces that fit no packet.
+                let mut buffer = vec![0; 5000];
+                loop {
+                    let read = session.read(&mut buffer).await?;
+                    if read == 0 {
+                        AsyncWriteExt::shutdown(&mut writer).await?;
+                        return Ok::<_, std::io::Error>(());
+                    }
+                    writer.write_all(&buffer[..read]).await?;
                 }
-                writer.write_all(&buffer[..read]).await?;
-            }
-        });
+            });
         let client = connect(address);
         let bytes = pattern(8 << 20);
         thread::scope(|scope| {
@@ -458,7 +460,7 @@ fn a_stream_that_was_cut_is_no_end_of_the_stream() {
 fn a_packet_that_has_no_room_yet_waits_whatever_the_policy_for_slow_consumers() {
     for policy in [SlowConsumer::PauseReading, SlowConsumer::Close] {
         on_each_backend(|builder| {
-            let builder = builder.outbox_bytes(64 * 1024).slow_consumer(policy);
+            let builder = builder.limits(Limits::new().outbox_bytes(64 * 1024)).slow_consumer(policy);
             let (server, address) = serve(builder, |session| async move {
                 session.send(&pattern(31 * 1024)).await?;
                 session.send(&pattern(40 * 1024)).await

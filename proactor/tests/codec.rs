@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use overlapped::{Backend, Driver, DriverConfig, Network, Op, Outcome, ShutdownHow, Wait};
 use proactor::codec::{Codec, Decoded, Fixed, FrameError, Framing, LengthPrefixed, Lines, Raw};
-use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId};
+use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId, Timeouts};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,8 +26,8 @@ fn backends() -> Vec<Backend> {
 
 /// A server of one shard, so that sessions meet.
 fn start<H: Handler>(backend: Backend, codec: Framing, handler: H) -> (Server, SocketAddr) {
-    let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend));
-    let server = builder.linger(Duration::from_secs(1)).codec(codec).start(handler).unwrap();
+    let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend));
+    let server = builder.timeouts(Timeouts::new().linger(Duration::from_secs(1))).codec(codec).start(handler).unwrap();
     let address = server.local_addrs()[0].ip().unwrap();
     (server, address)
 }
@@ -263,8 +263,8 @@ fn an_unfinished_packet_is_too_slow_and_a_session_between_packets_is_not() {
     for backend in backends() {
         for codec in [Lines::new().into_framing(), LengthPrefixed::u8().into_framing()] {
             let (echo, events) = Echo::new();
-            let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend)).codec(codec.clone());
-            let server = builder.read_timeout(Duration::from_millis(100)).start(echo).unwrap();
+            let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend)).codec(codec.clone());
+            let server = builder.timeouts(Timeouts::new().read(Duration::from_millis(100))).start(echo).unwrap();
             let address = server.local_addrs()[0].ip().unwrap();
             let whole = framed(&codec, &[b"#whole".to_vec()]);
             let mut between = connect(address);
@@ -576,7 +576,7 @@ impl Handler for Stutter {
 fn simulated(seed: u64, codec: &Framing, stream: &[u8]) -> (Vec<u8>, u64) {
     const RECEIVED: u64 = 1;
     let network = Network::new(seed);
-    let builder = Server::builder().bind("10.0.0.1:7").shards(2).codec(codec.clone());
+    let builder = Server::builder().listen("10.0.0.1:7").shards(2).codec(codec.clone());
     let mut server = builder.simulate(&network, Stutter).unwrap();
     let address = server.local_addrs()[0].clone();
     let mut client = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
@@ -627,10 +627,10 @@ fn a_codec_out_of_range_is_an_error_of_the_start_by_name() {
     ];
     for (codec, name) in cases {
         let (echo, _events) = Echo::new();
-        let error = Server::builder().bind("127.0.0.1:0").shards(1).codec(codec).start(echo).unwrap_err();
+        let error = Server::builder().listen("127.0.0.1:0").shards(1).codec(codec).start(echo).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
     }
     let (echo, _events) = Echo::new();
-    let server = Server::builder().bind("127.0.0.1:0").shards(1).codec(Raw).start(echo).unwrap();
+    let server = Server::builder().listen("127.0.0.1:0").shards(1).codec(Raw).start(echo).unwrap();
     finish(server);
 }

@@ -73,7 +73,7 @@ fn the_steady_state_allocates_nothing() {
             let (counts, counted) = mpsc::channel::<u64>();
             let all = connections * packets * rounds * LEN;
             let echo = Echo { counts, part: all / PARTS, bytes: 0, before: 0 };
-            let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+            let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
             let server = builder.codec(codec.clone()).start(echo).unwrap();
             let connect = |_| {
                 let stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();

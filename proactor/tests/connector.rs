@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use overlapped::{Backend, Driver, DriverConfig, ErrorKind};
 use proactor::{
-    Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Server, ServerError, Session,
-    SessionId, Target,
+    Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Outbound, Server, ServerError,
+    Session, SessionId, Target,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -103,7 +103,7 @@ struct Bench {
 impl Bench {
     fn new(backend: Backend, settings: impl Fn(Builder) -> Builder) -> Bench {
         let (sender, events) = mpsc::channel();
-        let builder = Server::builder().bind("127.0.0.1:0").shards(2).backend(Some(backend));
+        let builder = Server::builder().listen("127.0.0.1:0").shards(2).backend(Some(backend));
         let server = settings(builder).start(Dialler(sender)).unwrap();
         Bench { handle: server.handle(), server, events }
     }
@@ -298,7 +298,9 @@ fn an_address_that_does_not_answer_costs_its_stagger_and_is_let_go() {
 fn what_takes_too_long_in_all_times_out() {
     let silent = Silent::new();
     for backend in backends() {
-        let bench = Bench::new(backend, |builder| builder.connect_timeout(Duration::from_millis(400)));
+        let bench = Bench::new(backend, |builder| {
+            builder.outbound(Outbound::new().connect_timeout(Duration::from_millis(400)))
+        });
         let began = Instant::now();
         let nobody = Refusing::v4();
         bench.handle.connect(vec![silent.address, nobody.address], 1).unwrap();
@@ -315,7 +317,7 @@ fn what_takes_too_long_in_all_times_out() {
 #[test]
 fn there_are_never_more_than_there_may_be() {
     for backend in backends() {
-        let bench = Bench::new(backend, |builder| builder.max_outbound(2));
+        let bench = Bench::new(backend, |builder| builder.outbound(Outbound::new().sessions(2)));
         let upstream = listener(Ipv4Addr::LOCALHOST, 0).unwrap();
         let address = upstream.local_addr().unwrap();
         bench.handle.connect(address, 1).unwrap();
@@ -396,7 +398,13 @@ fn settings_out_of_range_are_named() {
         Err(ServerError::Config(text)) => text,
         _ => panic!("it starts"),
     };
-    let builder = Server::builder().bind("127.0.0.1:0").shards(1);
-    assert!(start(builder.clone().max_outbound(1 << 30)).starts_with("1073741824 outbound sessions: must be at most "));
-    assert!(start(builder.connect_timeout(Duration::ZERO)).starts_with("connect time-out: must be more than nothing"));
+    let builder = Server::builder().listen("127.0.0.1:0").shards(1);
+    assert!(
+        start(builder.clone().outbound(Outbound::new().sessions(1 << 30)))
+            .starts_with("1073741824 outbound sessions: must be at most ")
+    );
+    assert!(
+        start(builder.outbound(Outbound::new().connect_timeout(Duration::ZERO)))
+            .starts_with("connect time-out: must be more than 0")
+    );
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::Fixed;
-use proactor::{Builder, CloseReason, Flow, Group, Handler, JoinError, Server, Session, SessionId, SlowConsumer};
+use proactor::{
+    Builder, CloseReason, Flow, Group, Handler, JoinError, Limits, Server, Session, SessionId, SlowConsumer,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -74,7 +76,7 @@ fn start(backend: Backend, shards: usize, build: impl FnOnce(Builder) -> Builder
     raise_open_files();
     let (closed, reasons) = mpsc::channel();
     let (room, names) = (Group::new(), Arc::default());
-    let builder = Server::builder().bind("127.0.0.1:0").shards(shards).backend(Some(backend));
+    let builder = Server::builder().listen("127.0.0.1:0").shards(shards).backend(Some(backend));
     let chat = Chat { room: room.clone(), closed, names: Arc::clone(&names) };
     let server = build(builder).start(chat).unwrap();
     Running { server, room, reasons, names }
@@ -211,7 +213,7 @@ fn broadcasts_and_private_sends_of_other_threads_keep_their_order() {
     const PACKETS: u32 = 300;
     const THREADS: u32 = 3;
     for backend in &backends() {
-        let running = start(*backend, 3, |builder| builder.outbox_bytes(1 << 20));
+        let running = start(*backend, 3, |builder| builder.limits(Limits::new().outbox_bytes(1 << 20)));
         let streams = running.connect(MEMBERS);
         let ids: Vec<SessionId> = streams.iter().map(|stream| running.id_of(stream)).collect();
         std::thread::scope(|scope| {
@@ -266,7 +268,7 @@ fn who_joins_from_another_thread_hears_what_is_said_after_that_and_not_what_was_
     }
     for backend in &backends() {
         let (names, ids) = mpsc::channel();
-        let builder = Server::builder().bind("127.0.0.1:0").shards(2).backend(Some(*backend));
+        let builder = Server::builder().listen("127.0.0.1:0").shards(2).backend(Some(*backend));
         let server = builder.start(Silent(names)).unwrap();
         let (handle, room) = (server.handle(), Group::new());
         let streams: Vec<TcpStream> =
@@ -288,7 +290,7 @@ fn who_joins_from_another_thread_hears_what_is_said_after_that_and_not_what_was_
             assert!(heard.iter().copied().eq((0..50).map(|round| (round, 0))), "{heard:?}");
         }
         // A group is of one server.
-        let other = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+        let other = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
         let other = other.start(Silent(mpsc::channel().0)).unwrap();
         assert_eq!(other.handle().join(ids[0], &room), Err(JoinError::OtherServer));
         drop(streams);
@@ -303,7 +305,7 @@ fn one_who_never_reads(backend: Backend, policy: SlowConsumer, members: usize) {
     /// More than the buffers of the system take.
     const PACKETS: usize = 600;
     const LEN: usize = 16 * 1024;
-    let running = start(backend, 2, |builder| builder.outbox_bytes(OUTBOX).slow_consumer(policy));
+    let running = start(backend, 2, |builder| builder.limits(Limits::new().outbox_bytes(OUTBOX)).slow_consumer(policy));
     let slow = running.connect(1);
     let slow_id = running.id_of(&slow[0]);
     let streams = running.connect(members - 1);
@@ -401,8 +403,8 @@ fn a_shard_whose_handler_blocks_costs_its_own_members_and_not_those_of_others() 
         let (names, ids) = mpsc::channel();
         let ((block, blocked), (let_go, gone)) = (mpsc::channel(), mpsc::channel());
         let chat = Blocking { room: Group::new(), names, blocked: block, let_go: Arc::new(Mutex::new(gone)) };
-        let builder = Server::builder().bind("127.0.0.1:0").shards(2).backend(Some(backend));
-        let builder = builder.outbox_bytes(64 * 1024).slow_consumer(SlowConsumer::DropOldest);
+        let builder = Server::builder().listen("127.0.0.1:0").shards(2).backend(Some(backend));
+        let builder = builder.limits(Limits::new().outbox_bytes(64 * 1024)).slow_consumer(SlowConsumer::DropOldest);
         let server = builder.codec(Fixed::new(PACKET)).start(chat).unwrap();
         let mut members = BTreeMap::new();
         for _ in 0..2 {
@@ -447,7 +449,7 @@ fn a_shard_whose_handler_blocks_costs_its_own_members_and_not_those_of_others() 
 fn members_come_and_go_while_others_talk() {
     const STAY: usize = 20;
     for backend in &backends() {
-        let running = start(*backend, 3, |builder| builder.outbox_bytes(1 << 20));
+        let running = start(*backend, 3, |builder| builder.limits(Limits::new().outbox_bytes(1 << 20)));
         let streams = running.connect(STAY);
         let address = running.server.local_addrs()[0].ip().unwrap();
         let (over, visits) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -526,7 +528,7 @@ fn members_come_and_go_while_others_talk() {
 fn draining_delivers_what_was_broadcast() {
     const LEN: usize = 100 * 1024;
     for backend in &backends() {
-        let running = start(*backend, 2, |builder| builder.outbox_bytes(8 << 20));
+        let running = start(*backend, 2, |builder| builder.limits(Limits::new().outbox_bytes(8 << 20)));
         let streams = running.connect(10);
         for number in 0..60 {
             running.room.broadcast(&[number; LEN]).unwrap();
@@ -599,7 +601,7 @@ impl Handler for LastWords {
 fn what_was_broadcast_and_sent_before_an_end_comes_in_the_order_in_which_it_was_issued() {
     for backend in backends() {
         let logic = LastWords(Group::new());
-        let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend));
+        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend));
         let server = builder.start(logic.clone()).unwrap();
         for how in [0, 1, 2] {
             let mut stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
@@ -615,7 +617,7 @@ fn what_was_broadcast_and_sent_before_an_end_comes_in_the_order_in_which_it_was_
 
 #[test]
 fn what_no_member_could_take_is_refused() {
-    let running = start(backends()[0], 1, |builder| builder.outbox_bytes(64 * 1024));
+    let running = start(backends()[0], 1, |builder| builder.limits(Limits::new().outbox_bytes(64 * 1024)));
     assert_eq!(Group::new().broadcast(&[0; 100]), Ok(()), "nobody is there");
     let streams = running.connect(1);
     running.room.broadcast(&[1; 32 * 1024]).unwrap();

@@ -55,7 +55,7 @@ fn the_steady_state_allocates_nothing_for_a_broadcast_or_a_delivery() {
         tried += 1;
         let (counts, counted) = mpsc::channel();
         let chat = Chat { room: Group::new(), counts };
-        let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
         let server = builder.codec(LengthPrefixed::u16()).start(chat).unwrap();
         let connect = |_| TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
         let streams: Vec<TcpStream> = (0..MEMBERS).map(connect).collect();
@@ -124,7 +124,7 @@ fn members_that_take_what_they_are_sent_cost_no_allocation_at_all() {
             tried += 1;
             let (counts, counted) = mpsc::channel();
             let others = Others { room: Group::new(), counts };
-            let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+            let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
             let server = builder.codec(LengthPrefixed::u32()).start(others.clone()).unwrap();
             let connect = |_| TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
             let mut hearers: Vec<TcpStream> = (0..HEARERS).map(connect).collect();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use overlapped::{CloseMode, Driver, DriverConfig, Flags, Network, Op, Outcome, SocketId, Wait};
 use proactor::codec::LengthPrefixed;
-use proactor::{Flow, Group, Handler, Server, Session, SlowConsumer};
+use proactor::{Flow, Group, Handler, Limits, Server, Session, SlowConsumer};
 
 const MEMBERS: usize = 12;
 const PACKETS: u32 = 40;
@@ -51,7 +51,7 @@ fn frame(packet: &[u8]) -> Vec<u8> {
 fn run(seed: u64, shards: usize) -> (Vec<Vec<Vec<u8>>>, u64) {
     let network = Network::new(seed);
     let chat = Chat { all: Group::new(), halves: [Group::new(), Group::new()], left: Arc::default() };
-    let builder = Server::builder().bind("10.0.0.1:7777").shards(shards).slow_consumer(SlowConsumer::Close);
+    let builder = Server::builder().listen("10.0.0.1:7777").shards(shards).slow_consumer(SlowConsumer::Close);
     let mut server = builder.codec(LengthPrefixed::u16()).simulate(&network, chat.clone()).unwrap();
     let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
     let mut driver = Driver::new(config).unwrap();
@@ -174,7 +174,7 @@ impl Handler for Listen {
 fn a_member_of_which_the_log_has_let_go_can_be_closed_in_order() {
     let network = Network::new(1);
     let group = Group::new();
-    let builder = Server::builder().bind("10.0.0.1:7777").shards(1).outbox_bytes(64 * 1024);
+    let builder = Server::builder().listen("10.0.0.1:7777").shards(1).limits(Limits::new().outbox_bytes(64 * 1024));
     let builder = builder.slow_consumer(SlowConsumer::DropOldest);
     let mut server = builder.simulate(&network, Listen(group.clone())).unwrap();
     let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
@@ -231,7 +231,7 @@ impl Handler for Farewell {
 #[test]
 fn what_is_said_right_before_a_close_leaves_in_the_order_in_which_it_was_issued() {
     let network = Network::new(1);
-    let builder = Server::builder().bind("10.0.0.1:7777");
+    let builder = Server::builder().listen("10.0.0.1:7777");
     let mut server = builder.simulate(&network, Farewell(Group::new())).unwrap();
     let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
     let address = server.local_addrs()[0].clone();

@@ -77,7 +77,7 @@ fn on_each_backend(test: impl Fn(&dyn Fn() -> TcpStream, &Receiver<Event>)) {
             continue;
         }
         let (sender, events) = mpsc::channel();
-        let server = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend)).start(Orders(sender));
+        let server = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend)).start(Orders(sender));
         let server = server.unwrap();
         let address: SocketAddr = server.local_addrs()[0].ip().unwrap();
         let connect = || {

@@ -66,7 +66,7 @@ fn run(seed: u64, shards: usize, count: usize) {
     // Small buffers, so that a send is still in flight when the next packets come.
     let network = Network::with_config(seed, NetworkConfig { buffer_bytes: 1024, ..NetworkConfig::default() });
     let chat = Chat(Group::new());
-    let builder = Server::builder().bind("10.0.0.1:7777").shards(shards);
+    let builder = Server::builder().listen("10.0.0.1:7777").shards(shards);
     let mut server = builder.codec(LengthPrefixed::u16()).simulate(&network, chat.clone()).unwrap();
     let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
     let address = server.local_addrs()[0].clone();

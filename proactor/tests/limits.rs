@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use overlapped::Backend;
-use proactor::{Builder, CloseReason, Flow, Handle, Handler, Rate, Refusal, Server, ServerError, Session, SessionId};
+use proactor::{
+    Builder, CloseReason, Flow, Handle, Handler, Limits, Rate, Refusal, Server, ServerError, Session, SessionId,
+    Timeouts,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -67,7 +70,7 @@ fn on_each_backend(settings: impl Fn(Builder) -> Builder, test: impl Fn(SocketAd
     let mut ran = 0;
     for backend in Backend::of_this_system() {
         let doorman = Doorman::default();
-        let builder = settings(Server::builder().bind("127.0.0.1:0").shards(2).backend(Some(*backend)));
+        let builder = settings(Server::builder().listen("127.0.0.1:0").shards(2).backend(Some(*backend)));
         let server = match builder.start(doorman.clone()) {
             Ok(server) => server,
             // One that this system does not let us have is another test's business.
@@ -140,7 +143,7 @@ fn a_storm_of_20_000_is_never_one_session_too_many_and_leaves_every_place_free()
     const PER_IP: usize = 100;
     const THREADS: usize = 8;
     const ATTEMPTS: usize = 20_000 / THREADS;
-    let settings = |builder: Builder| builder.max_sessions(SESSIONS).max_sessions_per_ip(PER_IP);
+    let settings = |builder: Builder| builder.limits(Limits::new().sessions(SESSIONS).sessions_per_ip(PER_IP));
     on_each_backend(settings, |server, handle, doorman| {
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
@@ -190,7 +193,7 @@ fn a_storm_of_20_000_is_never_one_session_too_many_and_leaves_every_place_free()
 #[test]
 fn an_accept_rate_admits_its_burst_and_what_the_time_is_worth() {
     on_each_backend(
-        |builder| builder.accept_rate(Rate::per_second(2).burst(5)),
+        |builder| builder.limits(Limits::new().accept_rate(Rate::per_second(2).burst(5))),
         |server, handle, _| {
             let began = Instant::now();
             let held: Vec<TcpStream> = (0..40).filter_map(|_| admitted(1, server)).collect();
@@ -205,7 +208,7 @@ fn an_accept_rate_admits_its_burst_and_what_the_time_is_worth() {
 #[test]
 fn those_who_say_nothing_take_only_the_places_of_handshakes() {
     on_each_backend(
-        |builder| builder.max_handshakes(3),
+        |builder| builder.limits(Limits::new().handshakes(3)),
         |server, handle, _| {
             let silent: Vec<TcpStream> = (0..3).map(|_| admitted(1, server).unwrap()).collect();
             assert_eq!(handle.stats().handshakes, 3);
@@ -224,7 +227,7 @@ fn those_who_say_nothing_take_only_the_places_of_handshakes() {
 #[test]
 fn the_refused_are_told_why_as_far_as_there_is_room() {
     on_each_backend(
-        |builder| builder.max_sessions(1).refusal("!full\n"),
+        |builder| builder.limits(Limits::new().sessions(1).refusal("!full\n")),
         |server, handle, _| {
             let first = admitted(1, server).unwrap();
             let told = |mut stream: TcpStream| {
@@ -250,7 +253,7 @@ fn the_refused_are_told_why_as_far_as_there_is_room() {
 #[test]
 fn a_session_over_its_packet_rate_is_slowed_down_and_others_are_not() {
     on_each_backend(
-        |builder| builder.packet_rate(Rate::per_second(100).burst(10)),
+        |builder| builder.limits(Limits::new().packet_rate(Rate::per_second(100).burst(10))),
         |server, handle, _| {
             let fast = admitted(1, server).unwrap();
             let other = admitted(1, server).unwrap();
@@ -272,7 +275,7 @@ fn a_session_over_its_packet_rate_is_slowed_down_and_others_are_not() {
 fn a_session_over_its_byte_rate_is_slowed_down_and_keeps_every_byte() {
     const BYTES: usize = 600_000;
     on_each_backend(
-        |builder| builder.byte_rate(Rate::per_second(400_000).burst(50_000)),
+        |builder| builder.limits(Limits::new().byte_rate(Rate::per_second(400_000).burst(50_000))),
         |server, handle, _| {
             let stream = admitted(1, server).unwrap();
             let bytes: Vec<u8> = (0..BYTES).map(|index| (index % 251) as u8).collect();
@@ -298,8 +301,11 @@ fn peers_without_an_address_are_not_counted_by_address() {
     use std::os::unix::net::UnixStream;
     let path = std::env::temp_dir().join(format!("proactor-limits-{}.sock", std::process::id()));
     for backend in Backend::of_this_system() {
-        let builder = Server::builder().bind(format!("unix:{}", path.display()).as_str()).shards(1);
-        let server = builder.max_sessions_per_ip(1).max_sessions(3).backend(Some(*backend)).start(Doorman::default());
+        let builder = Server::builder().listen(format!("unix:{}", path.display()).as_str()).shards(1);
+        let server = builder
+            .limits(Limits::new().sessions_per_ip(1).sessions(3))
+            .backend(Some(*backend))
+            .start(Doorman::default());
         let Ok(_server) = server else { continue };
         let connect = || {
             let mut stream = UnixStream::connect(&path).unwrap();
@@ -317,26 +323,30 @@ fn settings_out_of_range_are_errors_of_the_start() {
     let day = Duration::from_secs(24 * 60 * 60);
     type Setting = fn(Builder) -> Builder;
     let wrong: [(&str, Setting); 13] = [
-        ("0 sessions", |b| b.max_sessions(0)),
-        ("sessions: must be", |b| b.max_sessions(usize::MAX)),
-        ("a limit of 0", |b| b.max_sessions_per_ip(0)),
-        ("a limit of 0", |b| b.max_handshakes(0)),
-        ("prefix of 0", |b| b.ipv6_prefix(0)),
-        ("prefix of 129", |b| b.ipv6_prefix(129)),
-        ("accept rate", |b| b.accept_rate(0)),
-        ("packet rate", |b| b.packet_rate(Rate::per_second(1).burst(0))),
-        ("byte rate", |b| b.byte_rate(0)),
-        ("refusal of 1025", |b| b.refusal(vec![0; 1025])),
-        ("idle time-out", |b| b.idle_timeout(Duration::ZERO)),
-        ("heart-beat", |b| b.heartbeat(Duration::ZERO)),
-        ("lifetime", |b| b.lifetime(Duration::from_secs(181 * 24 * 60 * 60))),
+        ("0 sessions", |b| b.limits(Limits::new().sessions(0))),
+        ("sessions: must be", |b| b.limits(Limits::new().sessions(usize::MAX))),
+        ("a limit of 0", |b| b.limits(Limits::new().sessions_per_ip(0))),
+        ("a limit of 0", |b| b.limits(Limits::new().handshakes(0))),
+        ("prefix of 0", |b| b.limits(Limits::new().ipv6_prefix(0))),
+        ("prefix of 129", |b| b.limits(Limits::new().ipv6_prefix(129))),
+        ("accept rate", |b| b.limits(Limits::new().accept_rate(0))),
+        ("packet rate", |b| b.limits(Limits::new().packet_rate(Rate::per_second(1).burst(0)))),
+        ("byte rate", |b| b.limits(Limits::new().byte_rate(0))),
+        ("refusal of 1025", |b| b.limits(Limits::new().refusal(vec![0; 1025]))),
+        ("idle time-out", |b| b.timeouts(Timeouts::new().idle(Duration::ZERO))),
+        ("heart-beat", |b| b.timeouts(Timeouts::new().heartbeat(Duration::ZERO))),
+        ("lifetime", |b| b.timeouts(Timeouts::new().lifetime(Duration::from_secs(181 * 24 * 60 * 60)))),
     ];
     for (what, setting) in wrong {
-        match setting(Server::builder().bind("127.0.0.1:0").shards(1)).start(Doorman::default()) {
+        match setting(Server::builder().listen("127.0.0.1:0").shards(1)).start(Doorman::default()) {
             Err(ServerError::Config(text)) => assert!(text.contains(what), "{text} does not say {what}"),
             other => panic!("{what}: {other:?}"),
         }
     }
-    let most = Server::builder().bind("127.0.0.1:0").shards(1).lifetime(day * 180).ipv6_prefix(128);
+    let most = Server::builder()
+        .listen("127.0.0.1:0")
+        .shards(1)
+        .timeouts(Timeouts::new().lifetime(day * 180))
+        .limits(Limits::new().ipv6_prefix(128));
     most.start(Doorman::default()).unwrap();
 }

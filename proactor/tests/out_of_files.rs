@@ -52,7 +52,7 @@ fn accepting_pauses_and_goes_on() {
     // Before anything begins, for io_uring heeds the limit that held when an accept was started.
     limit_files(200);
     for backend in Backend::of_this_system() {
-        let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
         let Ok(server) = builder.start(Echo) else { continue };
         let address: SocketAddr = server.local_addrs()[0].ip().unwrap();
         let handle = server.handle();

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::Lines;
 use proactor::{
-    Builder, CloseReason, ConnectError, Flow, Handle, Handler, Origin, PairError, Server, Session, SessionId, Target,
+    Builder, CloseReason, ConnectError, Flow, Handle, Handler, Limits, Origin, PairError, Server, Session, SessionId,
+    Target, Timeouts,
 };
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -134,8 +135,9 @@ impl Bench {
         let target = Target::from(address);
         let most_queued = Arc::default();
         let proxy = Proxy { upstream: target, watched, most_queued: Arc::clone(&most_queued), events };
-        let builder = Server::builder().bind("127.0.0.1:0").shards(if watched { 1 } else { 2 }).backend(Some(backend));
-        let server = settings(builder.outbox_bytes(OUTBOX)).start(proxy).unwrap();
+        let builder =
+            Server::builder().listen("127.0.0.1:0").shards(if watched { 1 } else { 2 }).backend(Some(backend));
+        let server = settings(builder.limits(Limits::new().outbox_bytes(OUTBOX))).start(proxy).unwrap();
         let (address, handle) = (server.local_addrs()[0].ip().unwrap(), server.handle());
         Bench { address, upstream: upstream.into(), events: told, most_queued, handle, server }
     }
@@ -274,7 +276,8 @@ fn what_the_client_sent_before_the_upstream_was_there_is_not_lost() {
 fn much_both_ways_at_once_past_slow_readers_with_little_queued() {
     const LEN: usize = 16 << 20;
     for backend in backends() {
-        let bench = Bench::new(backend, true, |builder| builder.heartbeat(Duration::from_millis(9)));
+        let bench =
+            Bench::new(backend, true, |builder| builder.timeouts(Timeouts::new().heartbeat(Duration::from_millis(9))));
         let _watcher = bench.connect();
         let (client, upstream) = bench.pair();
         let (there, back) = (pattern(1, LEN), pattern(2, LEN));
@@ -302,7 +305,8 @@ fn much_both_ways_at_once_past_slow_readers_with_little_queued() {
 #[test]
 fn a_way_that_is_held_up_does_not_hold_up_the_other() {
     for backend in backends() {
-        let bench = Bench::new(backend, true, |builder| builder.heartbeat(Duration::from_millis(9)));
+        let bench =
+            Bench::new(backend, true, |builder| builder.timeouts(Timeouts::new().heartbeat(Duration::from_millis(9))));
         let watcher = bench.connect();
         let (mut client, mut upstream) = bench.pair();
         std::thread::scope(|scope| {
@@ -404,7 +408,9 @@ fn hundreds_of_conversations_at_once() {
 #[test]
 fn a_pair_has_no_heart_beats() {
     for backend in backends() {
-        let bench = Bench::new(backend, false, |builder| builder.heartbeat(Duration::from_millis(10)));
+        let bench = Bench::new(backend, false, |builder| {
+            builder.timeouts(Timeouts::new().heartbeat(Duration::from_millis(10)))
+        });
         let (client, upstream) = bench.pair();
         send_all(&client, b"there");
         assert_eq!(read_to_end(&upstream), b"there");
@@ -458,7 +464,7 @@ impl Handler for Gateway {
 #[test]
 fn what_follows_the_last_packet_goes_on_to_the_partner_as_it_came() {
     for backend in backends() {
-        let server = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend)).codec(Lines::new());
+        let server = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend)).codec(Lines::new());
         let server = server.start(Gateway).unwrap();
         let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = patient(TcpStream::connect(&server.local_addrs()[0]).unwrap());

@@ -8,7 +8,8 @@ use overlapped::{
     Time, Wait,
 };
 use proactor::{
-    CloseReason, ConnectError, ConnectFailure, Flow, Handler, Origin, Server, Session, SessionId, Simulation, Target,
+    CloseReason, ConnectError, ConnectFailure, Flow, Handler, Limits, Origin, Outbound, Server, Session, SessionId,
+    Simulation, Target,
 };
 
 #[derive(Clone)]
@@ -235,7 +236,7 @@ struct Run {
 
 fn proxy(network: &Network, upstream: &str, shards: usize) -> (Simulation<Proxy>, Proxy) {
     let proxy = Proxy { upstream: upstream.parse().unwrap(), ended: Arc::default(), failed: Arc::default() };
-    let builder = Server::builder().bind("10.0.0.1:80").shards(shards).outbox_bytes(64 * 1024);
+    let builder = Server::builder().listen("10.0.0.1:80").shards(shards).limits(Limits::new().outbox_bytes(64 * 1024));
     (builder.simulate(network, proxy.clone()).unwrap(), proxy)
 }
 
@@ -406,7 +407,8 @@ fn the_next_address_is_tried_after_a_quarter_of_a_second_and_all_of_it_times_out
     let silent_v6: std::net::SocketAddr = "[2001:db8::1]:80".parse().unwrap();
     let network = Network::new(4);
     let dialler = Dialler { network: network.clone(), ended: Arc::default() };
-    let builder = Server::builder().bind("10.0.0.1:80").connect_timeout(Duration::from_secs(3));
+    let builder =
+        Server::builder().listen("10.0.0.1:80").outbound(Outbound::new().connect_timeout(Duration::from_secs(3)));
     let mut server = builder.simulate(&network, dialler.clone()).unwrap();
     let mut upstream = Host::new(&network, 1);
     upstream.listen(&"10.0.0.2:81".parse().unwrap());

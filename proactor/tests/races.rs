@@ -30,7 +30,7 @@ fn rounds() -> impl Iterator<Item = usize> {
 }
 
 fn builder(backend: Backend, shards: usize) -> Builder {
-    Server::builder().bind("127.0.0.1:0").backend(Some(backend)).shards(shards)
+    Server::builder().listen("127.0.0.1:0").backend(Some(backend)).shards(shards)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -221,7 +221,7 @@ impl Codec for Fragile {
 fn a_shard_that_is_lost_before_it_has_come_fails_the_start() {
     for name in ["shard-0", "shard-1", "shard-2"] {
         let started = in_time("the start ends", move || {
-            Server::builder().bind("127.0.0.1:0").shards(3).codec(Fragile(name)).start(Watch::default()).map(drop)
+            Server::builder().listen("127.0.0.1:0").shards(3).codec(Fragile(name)).start(Watch::default()).map(drop)
         });
         assert!(matches!(started, Err(ServerError::Thread(_))), "{name}: {started:?}");
     }

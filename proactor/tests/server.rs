@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId};
+use proactor::{CloseReason, Flow, Handler, Limits, SendError, Server, Session, SessionId};
 
 /// Echoes, and says how sessions end.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ fn raise_open_files() -> usize {
 fn start(shards: usize) -> (Server, SocketAddr, mpsc::Receiver<CloseReason>) {
     raise_open_files();
     let (echo, reasons) = Echo::new();
-    let server = Server::builder().bind("127.0.0.1:0").shards(shards).start(echo).unwrap();
+    let server = Server::builder().listen("127.0.0.1:0").shards(shards).start(echo).unwrap();
     let address = ip(&server, 0);
     (server, address, reasons)
 }
@@ -324,7 +324,7 @@ impl Handler for Burst {
 #[test]
 fn draining_delivers_what_an_outbox_has_accepted_also_when_input_is_left_unread() {
     const LEN: usize = 8 << 20;
-    let builder = Server::builder().bind("127.0.0.1:0").shards(1).outbox_bytes(2 * LEN);
+    let builder = Server::builder().listen("127.0.0.1:0").shards(1).limits(Limits::new().outbox_bytes(2 * LEN));
     let server = builder.start(Burst(LEN)).unwrap();
     let handle = server.handle();
     let streams: Vec<TcpStream> = (0..4).map(|_| connect(ip(&server, 0))).collect();
@@ -346,7 +346,12 @@ fn draining_delivers_what_an_outbox_has_accepted_also_when_input_is_left_unread(
 
 #[test]
 fn draining_ends_when_its_time_is_over() {
-    let server = Server::builder().bind("127.0.0.1:0").shards(2).outbox_bytes(64 << 20).start(Burst(32 << 20)).unwrap();
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .shards(2)
+        .limits(Limits::new().outbox_bytes(64 << 20))
+        .start(Burst(32 << 20))
+        .unwrap();
     let handle = server.handle();
     let streams: Vec<TcpStream> = (0..4).map(|_| connect(ip(&server, 0))).collect();
     wait_until("all are sessions", || handle.sessions() == 4);
@@ -370,7 +375,7 @@ fn a_handle_sends_to_and_closes_a_session_from_any_thread() {
         }
     }
     let (names, ids) = mpsc::channel();
-    let server = Server::builder().bind("127.0.0.1:0").shards(2).start(Names(names)).unwrap();
+    let server = Server::builder().listen("127.0.0.1:0").shards(2).start(Names(names)).unwrap();
     let handle = server.handle();
     let streams: Vec<TcpStream> = (0..10).map(|_| connect(ip(&server, 0))).collect();
     let ids: Vec<SessionId> = (0..10).map(|_| ids.recv_timeout(PATIENCE).unwrap()).collect();
@@ -401,7 +406,7 @@ fn no_session_more_than_the_limit_and_every_slot_is_given_back() {
     raise_open_files();
     let (echo, _reasons) = Echo::new();
     let open = Arc::clone(&echo.open);
-    let builder = Server::builder().bind("127.0.0.1:0").shards(2).max_sessions(50);
+    let builder = Server::builder().listen("127.0.0.1:0").shards(2).limits(Limits::new().sessions(50));
     let server = builder.start(echo).unwrap();
     let handle = server.handle();
     for _ in 0..3 {
@@ -425,18 +430,18 @@ fn no_session_more_than_the_limit_and_every_slot_is_given_back() {
 fn errors_name_the_address_and_the_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = Server::builder().bind(address).shards(1).start(Echo::new().0).unwrap_err().to_string();
+    let error = Server::builder().listen(address).shards(1).start(Echo::new().0).unwrap_err().to_string();
     assert!(error.contains(&address.to_string()) && error.contains("choose another port"), "{error}");
     let error = Server::builder().start(Echo::new().0).unwrap_err().to_string();
     assert!(error.contains("needs an address"), "{error}");
-    let builder = Server::builder().bind("127.0.0.1:0").outbox_bytes(100);
+    let builder = Server::builder().listen("127.0.0.1:0").limits(Limits::new().outbox_bytes(100));
     assert!(builder.start(Echo::new().0).unwrap_err().to_string().contains("100 bytes"));
 }
 
 #[test]
 fn both_families_at_once() {
     let (echo, _reasons) = Echo::new();
-    let builder = Server::builder().bind("127.0.0.1:0").bind("[::1]:0");
+    let builder = Server::builder().listen("127.0.0.1:0").listen("[::1]:0");
     let server = builder.shards(1).start(echo).unwrap();
     for address in server.local_addrs() {
         let bytes = pattern(3, 5000);
@@ -449,7 +454,7 @@ fn both_families_at_once() {
 fn a_start_that_fails_leaves_nothing_behind() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let builder = Server::builder().bind(free).bind(taken.local_addr().unwrap()).shards(3);
+    let builder = Server::builder().listen(free).listen(taken.local_addr().unwrap()).shards(3);
     assert!(builder.start(Echo::new().0).is_err());
     drop(std::net::TcpListener::bind(free).expect("the first address is free again"));
 }
@@ -474,7 +479,7 @@ fn a_paused_session_keeps_what_comes_and_goes_on_when_it_is_resumed() {
         }
     }
     let total = Arc::new(AtomicUsize::new(0));
-    let builder = Server::builder().bind("127.0.0.1:0").shards(1);
+    let builder = Server::builder().listen("127.0.0.1:0").shards(1);
     let server = builder.start(Pausing(Arc::clone(&total))).unwrap();
     let bytes = pattern(9, 4 << 20);
     assert!(exchange(&connect(ip(&server, 0)), &bytes, 10_000) == bytes);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use overlapped::{Backend, Driver, DriverConfig};
 use proactor::codec::{Codec, Framing, LengthPrefixed, Raw};
-use proactor::{Builder, Flow, Group, Handler, SendError, Server, Session, SessionId};
+use proactor::{Builder, Flow, Group, Handler, SendError, Server, Session, SessionId, Timeouts};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use counting::bytes_held;
@@ -108,7 +108,7 @@ fn bytes_a_session_that(
     group: Option<Group>,
     with: impl FnOnce(Builder) -> Builder,
 ) -> i64 {
-    let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend)).codec(codec.clone());
+    let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend)).codec(codec.clone());
     let done = Arc::new(AtomicUsize::new(0));
     let server = with(builder).start(Echo { group, deed, done: Arc::clone(&done) }).unwrap();
     let address = server.local_addrs()[0].ip().unwrap();
@@ -160,7 +160,7 @@ fn a_packet_for_which_there_is_no_room_takes_no_memory() {
             session.send(&(bytes_held() - before).to_be_bytes()).unwrap();
         };
         let codec = LengthPrefixed::u32().max_packet(LARGE);
-        let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend)).codec(codec);
+        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend)).codec(codec);
         let server = builder.start(Echo { group: None, deed, done: Arc::default() }).unwrap();
         let mut peer = Peer::new(server.local_addrs()[0].ip().unwrap(), codec);
         assert_eq!(peer.ask(DO, 9), b"something");
@@ -184,8 +184,8 @@ fn an_idle_session_takes_at_most_512_bytes() {
         }
         let minute = Duration::from_secs(60);
         let with_timeouts = |builder: Builder| {
-            let builder = builder.idle_timeout(minute).read_timeout(minute).write_timeout(minute);
-            builder.handshake_timeout(minute).heartbeat(minute)
+            let timeouts = Timeouts::new().idle(minute).read(minute).write(minute);
+            builder.timeouts(timeouts.handshake(minute).heartbeat(minute))
         };
         for (case, bytes) in [
             ("raw", bytes_a_session(*backend, Raw, None, |builder| builder)),

@@ -157,7 +157,7 @@ struct Run {
 fn run(seed: u64, shards: usize) -> Run {
     let network = Network::new(seed);
     let echo = Echo::default();
-    let mut server = Server::builder().bind("127.0.0.1:0").shards(shards).simulate(&network, echo.clone()).unwrap();
+    let mut server = Server::builder().listen("127.0.0.1:0").shards(shards).simulate(&network, echo.clone()).unwrap();
     assert_eq!((server.report().backend, server.shards()), (Backend::Sim, shards));
     let mut clients = Clients::connect(&network, &server, 50, 60_000);
     let done = server.run(|_| {
@@ -215,7 +215,7 @@ fn runs_beside_each_other_do_not_meet() {
 fn a_peer_that_never_ends_its_stream_is_closed_when_patience_is_over() {
     let network = Network::new(5);
     let echo = Echo::default();
-    let mut server = Server::builder().bind("127.0.0.1:0").shards(2).simulate(&network, echo.clone()).unwrap();
+    let mut server = Server::builder().listen("127.0.0.1:0").shards(2).simulate(&network, echo.clone()).unwrap();
     let mut clients = Clients::connect(&network, &server, 2, 1);
     for client in &mut clients.clients {
         client.leaves = false;
@@ -241,13 +241,13 @@ fn a_peer_that_never_ends_its_stream_is_closed_when_patience_is_over() {
 #[test]
 fn a_server_that_nobody_talks_to_comes_to_rest() {
     let network = Network::new(5);
-    let mut server = Server::builder().bind("127.0.0.1:80").simulate(&network, Echo::default()).unwrap();
+    let mut server = Server::builder().listen("127.0.0.1:80").simulate(&network, Echo::default()).unwrap();
     assert_eq!((server.shards(), server.local_addrs()[0].to_string().as_str()), (1, "127.0.0.1:80"));
     assert!(!server.run(|_| false).unwrap());
     assert_eq!(network.now(), Time::ZERO);
     drop(server);
     assert!(
-        Server::builder().bind("127.0.0.1:80").simulate(&network, Echo::default()).is_ok(),
+        Server::builder().listen("127.0.0.1:80").simulate(&network, Echo::default()).is_ok(),
         "the address is free again"
     );
 }

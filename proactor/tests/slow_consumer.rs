@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use overlapped::{Backend, Driver, DriverConfig};
-use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId, SlowConsumer};
+use proactor::{CloseReason, Flow, Handler, Limits, SendError, Server, Session, SessionId, SlowConsumer};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const OUTBOX: usize = 64 * 1024;
@@ -55,8 +55,8 @@ struct Running {
 fn start(backend: Backend, policy: SlowConsumer) -> Running {
     let (names, ids) = mpsc::channel();
     let ((sent, sendings), (closed, reasons)) = (mpsc::channel(), mpsc::channel());
-    let builder = Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(backend));
-    let builder = builder.outbox_bytes(OUTBOX).slow_consumer(policy);
+    let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend));
+    let builder = builder.limits(Limits::new().outbox_bytes(OUTBOX)).slow_consumer(policy);
     let server = builder.start(Ticker { names, sent, closed }).unwrap();
     let stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

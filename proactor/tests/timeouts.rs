@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use overlapped::Backend;
 use proactor::codec::Lines;
-use proactor::{Builder, CloseReason, Flow, Handler, Server, ServerError, Session, SessionId};
+use proactor::{Builder, CloseReason, Flow, Handler, Listener, Server, ServerError, Session, SessionId, Timeouts};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -36,10 +36,18 @@ impl Handler for Echo {
 }
 
 fn on_each_backend(settings: impl Fn(Builder) -> Builder, test: impl Fn(SocketAddr, &mpsc::Receiver<CloseReason>)) {
+    with_listener(&Listener::new("127.0.0.1:0"), settings, test);
+}
+
+fn with_listener(
+    listener: &Listener,
+    settings: impl Fn(Builder) -> Builder,
+    test: impl Fn(SocketAddr, &mpsc::Receiver<CloseReason>),
+) {
     let mut ran = 0;
     for backend in Backend::of_this_system() {
         let (closed, reasons) = mpsc::channel();
-        let builder = settings(Server::builder().bind("127.0.0.1:0").shards(2).backend(Some(*backend)));
+        let builder = settings(Server::builder().listen(listener.clone()).shards(2).backend(Some(*backend)));
         let server = match builder.start(Echo { closed }) {
             Ok(server) => server,
             Err(error @ ServerError::Io(_)) => {
@@ -97,7 +105,7 @@ fn read_end(mut stream: &TcpStream) {
 #[test]
 fn a_silent_session_is_idle() {
     on_each_backend(
-        |builder| builder.idle_timeout(Duration::from_secs(1)),
+        |builder| builder.timeouts(Timeouts::new().idle(Duration::from_secs(1))),
         |address, reasons| {
             let silent = connect(address);
             assert_eq!(first_to_end(address, reasons), CloseReason::Idle);
@@ -109,7 +117,7 @@ fn a_silent_session_is_idle() {
 #[test]
 fn a_session_that_never_says_its_first_word_fails_its_handshake() {
     on_each_backend(
-        |builder| builder.handshake_timeout(Duration::from_millis(200)),
+        |builder| builder.timeouts(Timeouts::new().handshake(Duration::from_millis(200))),
         |address, reasons| {
             let silent = connect(address);
             assert_eq!(first_to_end(address, reasons), CloseReason::HandshakeTimeout);
@@ -121,7 +129,7 @@ fn a_session_that_never_says_its_first_word_fails_its_handshake() {
 #[test]
 fn a_slow_loris_is_closed_though_it_sends_a_byte_now_and_then() {
     on_each_backend(
-        |builder| builder.codec(Lines::new()).read_timeout(Duration::from_millis(300)),
+        |builder| builder.codec(Lines::new()).timeouts(Timeouts::new().read(Duration::from_millis(300))),
         |address, reasons| {
             let mut slow = connect(address);
             // A whole line and the beginning of another, which goes on as slowly.
@@ -139,7 +147,7 @@ fn a_slow_loris_is_closed_though_it_sends_a_byte_now_and_then() {
 #[test]
 fn a_peer_that_never_reads_is_closed_and_costs_nobody_else() {
     on_each_backend(
-        |builder| builder.write_timeout(Duration::from_millis(300)),
+        |builder| builder.timeouts(Timeouts::new().write(Duration::from_millis(300))),
         |address, reasons| {
             let mut stuck = connect(address);
             // Writes whatever the server takes, which is no more when its outbox is half full.
@@ -152,7 +160,7 @@ fn a_peer_that_never_reads_is_closed_and_costs_nobody_else() {
 #[test]
 fn a_session_lasts_as_long_as_it_may_however_busy_it_is() {
     on_each_backend(
-        |builder| builder.lifetime(Duration::from_millis(300)),
+        |builder| builder.timeouts(Timeouts::new().lifetime(Duration::from_millis(300))),
         |address, reasons| {
             let mut busy = connect(address);
             let began = Instant::now();
@@ -175,7 +183,7 @@ fn a_session_lasts_as_long_as_it_may_however_busy_it_is() {
 #[test]
 fn heart_beats_come_while_there_is_nothing_else_to_send() {
     on_each_backend(
-        |builder| builder.codec(Lines::new()).heartbeat(Duration::from_millis(50)),
+        |builder| builder.codec(Lines::new()).timeouts(Timeouts::new().heartbeat(Duration::from_millis(50))),
         |address, _| {
             let mut stream = connect(address);
             let began = Instant::now();
@@ -193,8 +201,9 @@ mod options_of_the_system {
 
     #[test]
     fn the_system_gives_up_a_peer_that_acknowledges_nothing() {
-        on_each_backend(
-            |builder| builder.user_timeout(Duration::from_millis(300)),
+        with_listener(
+            &Listener::new("127.0.0.1:0").user_timeout(Duration::from_millis(300)),
+            |builder| builder,
             |address, reasons| {
                 let mut stuck = connect(address);
                 stuck.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -227,8 +236,9 @@ mod options_of_the_system {
     fn the_system_asks_whether_a_peer_is_still_there_if_it_is_told_to() {
         const NONE: &str = "00";
         const KEEP_ALIVE: &str = "02";
-        on_each_backend(
-            |builder| builder.keep_alive(Duration::from_secs(100)),
+        with_listener(
+            &Listener::new("127.0.0.1:0").keep_alive(Duration::from_secs(100)),
+            |builder| builder,
             |address, _| {
                 let stream = connect(address);
                 echo(&stream, b"hello");

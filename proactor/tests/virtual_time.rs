@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use overlapped::{CloseMode, Driver, DriverConfig, Network, Op, Outcome, SocketId, Time, Wait};
 use proactor::codec::Lines;
-use proactor::{Builder, CloseReason, Flow, Handler, Rate, Server, Session, SessionId, Simulation};
+use proactor::{Builder, CloseReason, Flow, Handler, Limits, Rate, Server, Session, SessionId, Simulation, Timeouts};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -81,12 +81,16 @@ const RECEIVE: u64 = 3;
 const CLOCK: u64 = 4;
 const CLOSE: u64 = 5;
 
+/// A short linger time, so that a graceful close ends close to the moment at which it began.
+fn timeouts() -> Timeouts {
+    Timeouts::new().linger(MILLISECOND)
+}
+
 impl World {
     fn new(seed: u64, settings: impl Fn(Builder) -> Builder) -> World {
         let network = Network::new(seed);
         let recorder = Recorder { network: network.clone(), log: Arc::default(), paused: Arc::default() };
-        // A close in order takes no longer than it has to, so that it is seen when it began.
-        let builder = Server::builder().bind("10.0.0.1:80").shards(2).linger(MILLISECOND);
+        let builder = Server::builder().listen("10.0.0.1:80").shards(2).timeouts(timeouts());
         let server = settings(builder).simulate(&network, recorder.clone()).unwrap();
         let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
         let clients = Driver::new(config).unwrap();
@@ -183,7 +187,7 @@ impl World {
 #[test]
 fn silence_is_idle_at_its_time_and_a_byte_now_and_then_is_not() {
     for (seed, span) in [(1, MILLISECOND), (2, SECOND), (3, SECOND * 90), (4, SECOND * 86_400 * 30)] {
-        let mut world = World::new(seed, |builder| builder.idle_timeout(span));
+        let mut world = World::new(seed, |builder| builder.timeouts(timeouts().idle(span)));
         let silent = world.connect();
         let talker = world.connect();
         let [(began, silent_id), (_, talker_id)] = world.connected()[..] else { panic!("{:?}", world.log()) };
@@ -204,7 +208,7 @@ fn silence_is_idle_at_its_time_and_a_byte_now_and_then_is_not() {
 #[test]
 fn the_first_packet_and_every_other_has_its_time_from_its_first_byte_on() {
     let settings =
-        |builder: Builder| builder.codec(Lines::new()).handshake_timeout(SECOND * 10).read_timeout(SECOND * 3);
+        |builder: Builder| builder.codec(Lines::new()).timeouts(timeouts().handshake(SECOND * 10).read(SECOND * 3));
     let mut world = World::new(7, settings);
     let silent = world.connect();
     let loris = world.connect();
@@ -230,7 +234,9 @@ fn the_first_packet_and_every_other_has_its_time_from_its_first_byte_on() {
 
 #[test]
 fn a_peer_that_takes_nothing_is_closed_at_its_time_and_one_that_takes_little_is_not() {
-    let mut world = World::new(9, |builder| builder.outbox_bytes(1 << 20).write_timeout(SECOND * 5));
+    let mut world = World::new(9, |builder| {
+        builder.limits(Limits::new().outbox_bytes(1 << 20)).timeouts(timeouts().write(SECOND * 5))
+    });
     let stuck = world.connect();
     let slow = world.connect();
     let ids: Vec<(Time, SessionId)> = world.connected();
@@ -256,7 +262,9 @@ fn a_peer_that_takes_nothing_is_closed_at_its_time_and_one_that_takes_little_is_
 
 #[test]
 fn a_peer_that_takes_nothing_is_idle_too_and_one_that_takes_little_is_not() {
-    let mut world = World::new(10, |builder| builder.outbox_bytes(1 << 20).idle_timeout(SECOND * 5));
+    let mut world = World::new(10, |builder| {
+        builder.limits(Limits::new().outbox_bytes(1 << 20)).timeouts(timeouts().idle(SECOND * 5))
+    });
     let stuck = world.connect();
     let slow = world.connect();
     let ids: Vec<(Time, SessionId)> = world.connected();
@@ -273,7 +281,7 @@ fn a_peer_that_takes_nothing_is_idle_too_and_one_that_takes_little_is_not() {
 
 #[test]
 fn a_session_that_the_server_itself_holds_is_not_idle() {
-    let mut world = World::new(11, |builder| builder.idle_timeout(SECOND).lifetime(SECOND * 100));
+    let mut world = World::new(11, |builder| builder.timeouts(timeouts().idle(SECOND).lifetime(SECOND * 100)));
     let socket = world.connect();
     world.send(socket, b"p");
     world.pass(SECOND * 50);
@@ -286,7 +294,9 @@ fn a_session_that_the_server_itself_holds_is_not_idle() {
 #[test]
 fn a_flood_is_handed_over_at_its_rate_to_the_packet() {
     let rate = Rate::per_second(50).burst(10);
-    let mut world = World::new(13, |builder| builder.codec(Lines::new()).packet_rate(rate).idle_timeout(SECOND * 3));
+    let mut world = World::new(13, |builder| {
+        builder.codec(Lines::new()).limits(Limits::new().packet_rate(rate)).timeouts(timeouts().idle(SECOND * 3))
+    });
     let socket = world.connect();
     let (_, id) = world.connected()[0];
     let flood: Vec<u8> = (0..1000).flat_map(|line| format!("line {line}\n").into_bytes()).collect();
@@ -314,7 +324,7 @@ fn a_flood_is_handed_over_at_its_rate_to_the_packet() {
 #[test]
 fn bytes_are_handed_over_at_their_rate() {
     let rate = Rate::per_second(10_000).burst(20_000);
-    let mut world = World::new(17, |builder| builder.byte_rate(rate));
+    let mut world = World::new(17, |builder| builder.limits(Limits::new().byte_rate(rate)));
     let socket = world.connect();
     let (_, id) = world.connected()[0];
     world.send(socket, &[b'.'; 400_000]);
@@ -339,7 +349,7 @@ fn bytes_are_handed_over_at_their_rate() {
 
 #[test]
 fn heart_beats_come_at_their_interval_and_not_while_something_else_is_sent() {
-    let mut world = World::new(19, |builder| builder.codec(Lines::new()).heartbeat(SECOND * 10));
+    let mut world = World::new(19, |builder| builder.codec(Lines::new()).timeouts(timeouts().heartbeat(SECOND * 10)));
     let quiet = world.connect();
     let busy = world.connect();
     let ids: Vec<(Time, SessionId)> = world.connected();
@@ -356,7 +366,7 @@ fn heart_beats_come_at_their_interval_and_not_while_something_else_is_sent() {
 
 #[test]
 fn whoever_leaves_in_time_is_not_closed_for_anything() {
-    let mut world = World::new(23, |builder| builder.idle_timeout(SECOND).handshake_timeout(SECOND * 2));
+    let mut world = World::new(23, |builder| builder.timeouts(timeouts().idle(SECOND).handshake(SECOND * 2)));
     for _ in 0..100 {
         let socket = world.connect();
         world.send(socket, b"e");
@@ -376,10 +386,8 @@ fn the_same_seed_gives_the_same_times() {
         let settings = |builder: Builder| {
             builder
                 .codec(Lines::new())
-                .idle_timeout(SECOND * 3)
-                .read_timeout(SECOND)
-                .heartbeat(SECOND / 3)
-                .packet_rate(Rate::per_second(5).burst(2))
+                .timeouts(timeouts().idle(SECOND * 3).read(SECOND).heartbeat(SECOND / 3))
+                .limits(Limits::new().packet_rate(Rate::per_second(5).burst(2)))
         };
         let mut world = World::new(seed, settings);
         let sockets: Vec<SocketId> = (0..5).map(|_| world.connect()).collect();

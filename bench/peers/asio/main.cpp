@@ -1,8 +1,7 @@
-// Echo as users of Asio write it: the pattern of its own tutorials. One io_context told that one thread runs it, so that it
-// locks and wakes as little as it can; a session is an object that its callbacks keep alive with shared_from_this, and owns
-// its buffer, because the buffer has to stay where it is until the operation's handler has run. read_some, since an echo
-// answers whatever came; async_write, since what came has to go out whole. No strands, coroutines or allocators of its own:
-// with one thread there is nothing to serialise, and Asio already reuses the memory of an operation for the next.
+// Echo in the pattern of Asio's own tutorials. One io_context for one thread, so that it locks and wakes
+// as little as possible. A session owns its buffer and is kept alive by its callbacks with
+// shared_from_this. read_some, since an echo answers any bytes; async_write, since they must leave whole.
+// No strands, coroutines or allocators: one thread needs none, and Asio reuses operation memory itself.
 
 #include <array>
 #include <charconv>
@@ -26,8 +25,7 @@ class Session : public std::enable_shared_from_this<Session> {
 public:
     explicit Session(tcp::socket socket) : socket_(std::move(socket)) {}
 
-    // At the end of the stream or after an error nothing new is started. The last callback then lets go of the session,
-    // which closes the socket.
+    // After end of stream or an error nothing is started: the last callback destroys the session.
     void read() {
         socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](std::error_code error, std::size_t count) {
             if (!error) {
@@ -37,7 +35,7 @@ public:
     }
 
 private:
-    // Nothing more is read until all of it is written: a peer that does not read cannot make memory grow.
+    // Read again only when all is written, so that memory cannot grow.
     void write(std::size_t count) {
         asio::async_write(socket_, asio::buffer(buffer_, count), [self = shared_from_this()](std::error_code error, std::size_t) {
             if (!error) {
@@ -59,8 +57,7 @@ public:
     void accept() {
         acceptor_.async_accept([this](std::error_code error, tcp::socket socket) {
             if (error) {
-                // Asio itself accepts again when a connection was gone before it was taken: this is worse, such as no more
-                // descriptors, and a server that is measured has to say so.
+                // Asio itself skips connections that are gone. This is worse, such as no descriptors.
                 throw std::system_error(error, "accept");
             }
             std::error_code ignored;  // A connection that failed meanwhile says so when it is read from.

@@ -1,8 +1,9 @@
 /*
- * Echo as experienced users of libuv write it. The answer is tried at once with uv_try_write, which nearly always takes all of
- * it and needs neither a request nor a copy; only what the socket would not take goes into a uv_write. All connections read
- * into one 16 KiB buffer of the loop, as libuv's own benchmarks do: libuv asks for a buffer only when there is something to read, and
- * the callback has dealt with it before the next one is asked for. A quiet connection so holds no buffer.
+ * Echo as experienced users of libuv write it. uv_try_write nearly always sends the whole answer and
+ * needs neither a request nor a copy; only the rest goes into a uv_write. All connections read into one
+ * 16 KiB buffer of the loop, as in libuv's own benchmarks: libuv asks for a buffer only when there is
+ * something to read, and the callback is done with it before the next request. So a quiet connection
+ * holds no buffer.
  */
 
 #include <netinet/in.h>
@@ -88,7 +89,7 @@ static void on_read(uv_stream_t *connection, ssize_t count, const uv_buf_t *buff
     struct rest *rest = allocate(sizeof *rest + unsent);
     memcpy(rest->bytes, buffer->base + sent, unsent);
     answer = uv_buf_init(rest->bytes, (unsigned)unsent);
-    /* A peer that does not read is not read from, so that it cannot make memory grow. */
+    /* Do not read from a peer that does not read, so that memory cannot grow. */
     uv_read_stop(connection);
     if (uv_write(&rest->request, connection, &answer, 1, on_written) < 0) {
         free(rest);
@@ -98,7 +99,7 @@ static void on_read(uv_stream_t *connection, ssize_t count, const uv_buf_t *buff
 
 static void on_connection(uv_stream_t *listener, int status) {
     if (status < 0) {
-        /* libuv goes on by itself when a connection was gone before it was taken: this is worse, such as no more descriptors. */
+        /* libuv itself skips connections that are gone. This is worse, such as no descriptors. */
         fail("accept", status);
     }
     uv_tcp_t *connection = allocate(sizeof *connection);
@@ -110,7 +111,7 @@ static void on_connection(uv_stream_t *listener, int status) {
         end((uv_stream_t *)connection);
         return;
     }
-    /* A connection that failed meanwhile says so when it is read from. */
+    /* A connection that has failed reports it when it is read. */
     uv_tcp_nodelay(connection, 1);
     if (uv_read_start((uv_stream_t *)connection, lend, on_read) < 0) {
         end((uv_stream_t *)connection);
@@ -139,7 +140,7 @@ int main(int count, char **arguments) {
         fputs("usage: peer-libuv echo --listen ADDRESS:PORT\n", stderr);
         return 2;
     }
-    /* libuv leaves that to its users: a write to a connection that is gone would end the program. */
+    /* libuv leaves this to its users: a write to a dead connection would end the program. */
     signal(SIGPIPE, SIG_IGN);
 
     uv_loop_t *loop = uv_default_loop();

@@ -129,7 +129,7 @@ impl Played {
 fn play(seed: u64, plan: &Plan, manner: Manner, stop: Option<Duration>) -> Played {
     let network = Network::with_config(seed, NetworkConfig { early_ends: 4, ..NetworkConfig::default() });
     let logic = Tasks::new(move |session| serve(session, manner));
-    let builder = Server::builder().bind(SERVER).codec(plan.script.codec.clone());
+    let builder = Server::builder().listen(SERVER).codec(plan.script.codec.clone());
     let mut server = builder.simulate(&network, logic).unwrap();
     let driver = || Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
     let (own, mut alarm) = (driver(), driver());

@@ -1,4 +1,5 @@
-//! Being asked to end: by a signal, or by the console on Windows. One file per system, each with a `StopRequests` of the same shape.
+//! Requests to stop: signals, or console events on Windows. One file per system, each with the same
+//! `StopRequests`.
 
 #[cfg(unix)]
 mod unix;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// Requests to end, kept from when this is made; none of them ends the process any more.
+/// Collects requests to stop from now on; they no longer end the process.
 pub(crate) struct StopRequests(Signals);
 
 impl StopRequests {
@@ -15,7 +15,8 @@ impl StopRequests {
         Signals::new([SIGINT, SIGTERM]).map(StopRequests)
     }
 
-    /// Calls `asked` for every request, on a thread of its own, for as long as the process lives. It is told how long ending may take.
+    /// Calls `asked` for every request, on its own thread, until the process ends. The argument is the
+    /// time that stopping may take.
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
             for _ in self.0.forever() {

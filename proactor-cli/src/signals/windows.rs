@@ -1,4 +1,4 @@
-//! What a console tells its programs: Ctrl-C, Ctrl-Break, and that it is being closed.
+//! Console events: Ctrl-C, Ctrl-Break and closing.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokio::signal::windows as console;
 
-/// Windows ends a program that does not end by itself within 5 s of its console being closed (`HandlerRoutine`, time-outs); the rest is
-/// for ending in order.
+/// Windows ends a program 5 s after its console was closed (`HandlerRoutine`, time-outs). The rest is
+/// left for a graceful end.
 const WHEN_CLOSED: Duration = Duration::from_secs(4);
 
-/// Requests to end, kept from when this is made; none of them ends the process at once any more.
+/// Collects requests to stop from now on; they no longer end the process at once.
 ///
-/// The system ends the process as soon as the handler of a close, a log-off or a shutdown returns. Tokio's never does, so
-/// the process lives until `main` returns.
+/// Windows ends the process as soon as the handler of a close, log-off or shutdown event returns.
+/// Tokio's handler never returns, so the process lives until `main` returns.
 pub(crate) struct StopRequests {
     ctrl_c: console::CtrlC,
     ctrl_break: console::CtrlBreak,
@@ -35,10 +35,11 @@ impl StopRequests {
         })
     }
 
-    /// Calls `asked` for every request, on a thread of its own, for as long as the process lives. It is told how long ending may take.
+    /// Calls `asked` for every request, on its own thread, until the process ends. The argument is the
+    /// time that stopping may take.
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
-            // It fails on a proactor's own thread only, which this is not.
+            // `block_on` fails only on an engine's own thread.
             while let Ok(most) = overlapped::block_on(poll_fn(|context| self.poll(context))) {
                 asked(most);
             }

@@ -1,4 +1,4 @@
-//! What a system calls itself, and its limits that concern a server. One file per system, with the same functions.
+//! The system's name, limits and CPU clock. One file per system, with the same functions.
 
 #[cfg(unix)]
 mod unix;
@@ -12,13 +12,12 @@ pub(crate) use unix::{cpu_time, limits, name, raise_open_files};
 #[cfg(windows)]
 pub(crate) use windows::{cpu_time, limits, name, raise_open_files};
 
-/// A limit of the system, and what it means here.
 #[derive(Serialize)]
 pub(crate) struct Limit {
     pub(crate) name: &'static str,
-    /// `None`: no limit.
+    /// `None` means no limit.
     pub(crate) value: Option<u64>,
-    /// What it may be raised to, where it may.
+    /// The value it may be raised to, if it may.
     pub(crate) most: Option<u64>,
     pub(crate) meaning: String,
 }

@@ -1,4 +1,4 @@
-//! Limits of a process (`getrlimit`), and on Linux those of the kernel that concern sockets and io_uring.
+//! Limits of the process (`getrlimit`), and Linux' own limits of sockets and io_uring.
 
 use std::fs;
 use std::time::Duration;
@@ -13,10 +13,10 @@ pub(crate) fn name() -> String {
     format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy())
 }
 
-/// macOS refuses more than this (`OPEN_MAX`) to a process whose limit is said to be none.
+/// macOS refuses more than this (`OPEN_MAX`), even if the limit is reported as unlimited.
 const MODEST: u64 = 10_240;
 
-/// Takes as many open files as the system allows without asking anybody, and says how many that are. `None`: no limit.
+/// Raises the soft limit of open files to the hard one and returns it. `None` means no limit.
 pub(crate) fn raise_open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raise = |files| setrlimit(Resource::Nofile, Rlimit { current: files, maximum: limit.maximum });
@@ -26,7 +26,7 @@ pub(crate) fn raise_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// What this process has used of its cores.
+/// CPU time of this process.
 pub(crate) fn cpu_time() -> Option<Duration> {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
 }
@@ -40,7 +40,7 @@ pub(crate) fn limits() -> Vec<Limit> {
         most: files.maximum,
         meaning: match files.maximum {
             Some(files) => format!(
-                "about {} sessions at once; servers raise the limit as far as they may, beyond that ask for more (ulimit -Hn)",
+                "about {} sessions; servers raise the soft limit themselves, for more raise the hard limit (ulimit -Hn)",
                 files.saturating_sub(64)
             ),
             None => "no limit".into(),
@@ -51,7 +51,7 @@ pub(crate) fn limits() -> Vec<Limit> {
             name: BACKLOG,
             value: Some(backlog),
             most: None,
-            meaning: "connections that may wait to be accepted; more have to try again".into(),
+            meaning: "connections that may wait to be accepted; others have to retry".into(),
         });
     }
     if cfg!(target_os = "linux") {
@@ -69,8 +69,8 @@ pub(crate) fn limits() -> Vec<Limit> {
             value: Some(disabled),
             most: None,
             meaning: match disabled {
-                0 => "io_uring is open to everyone".into(),
-                1 => "io_uring is for members of kernel.io_uring_group and privileged processes".into(),
+                0 => "every process may use io_uring".into(),
+                1 => "only privileged processes and members of kernel.io_uring_group may use io_uring".into(),
                 _ => "io_uring is switched off".into(),
             },
         });

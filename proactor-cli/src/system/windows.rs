@@ -1,4 +1,4 @@
-//! Windows has no limit of open sockets that a server would meet before memory.
+//! Windows has no limit on open sockets that a server would meet before memory runs out.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) fn raise_open_files() -> Option<u64> {
     None
 }
 
-/// The standard library does not tell.
+/// The standard library has no process CPU clock.
 pub(crate) fn cpu_time() -> Option<Duration> {
     None
 }

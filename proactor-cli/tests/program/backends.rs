@@ -1,9 +1,9 @@
-//! The choice of a backend, and what `doctor` says of it.
+//! Choosing a backend, and `doctor`.
 
 use crate::harness::{Running, backend, proactor, run, uring, windows};
 
 #[test]
-fn a_backend_that_is_named_is_taken_or_is_an_error_that_says_why() {
+fn a_named_backend_is_used_or_refused_with_the_reason() {
     let (here, other) = if windows() { ("winsock", "uring") } else { ("poll", "winsock") };
     let echo = Running::echo(&["--listen", "127.0.0.1:0", "--backend", here]);
     assert!(echo.line.contains(&format!("backend {here} (asked for)")), "{}", echo.line);
@@ -26,12 +26,12 @@ fn a_backend_that_is_named_is_taken_or_is_an_error_that_says_why() {
 }
 
 #[test]
-fn doctor_says_what_it_runs_on() {
+fn doctor_describes_the_machine() {
     let output = run(&["doctor"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     let chosen = format!("backend  {} (", backend());
-    for expected in ["kernel", &chosen, "backends", ": can be set up", "limits", "advice"] {
+    for expected in ["kernel", &chosen, "backends", ": works", "limits", "advice"] {
         assert!(text.contains(expected), "{expected:?} is not in {text}");
     }
     let output = run(&["doctor", "--json"]);

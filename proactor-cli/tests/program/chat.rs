@@ -1,17 +1,17 @@
-//! Chatting: what one says, all others of the room hear, and nobody else.
+//! `proactor chat`: a packet reaches all other members of its room and nobody else.
 
 use std::io::{Read, Write};
 
 use crate::harness::Running;
 use crate::members::{Frames, Member, enter, finish};
 
-/// Eight bytes, so that they are packets of every codec.
+/// Eight bytes each, so that they are packets of every codec.
 fn said(who: usize, number: usize) -> String {
     format!("{who:02}.{number:05}")
 }
 
 #[test]
-fn two_members_hear_each_other_in_every_codec_and_not_themselves() {
+fn two_members_hear_each_other_but_not_themselves_in_every_codec() {
     let codecs = [
         ("lines", Frames::Lines),
         ("length", Frames::Length(4)),
@@ -22,7 +22,7 @@ fn two_members_hear_each_other_in_every_codec_and_not_themselves() {
         let chat = Running::chat(&["--codec", name, "--shards", "2"]);
         let mut members = enter(&chat, frames, None, 2);
         let packets: Vec<u8> = (0..500).flat_map(|number| frames.of(said(0, number).as_bytes())).collect();
-        // In pieces that end anywhere.
+        // In arbitrary pieces.
         for piece in packets.chunks(1001) {
             members[0].write(piece);
         }
@@ -30,7 +30,7 @@ fn two_members_hear_each_other_in_every_codec_and_not_themselves() {
             assert_eq!(members[1].hear_said(), said(0, number), "{name}");
         }
         members[1].say(said(1, 0).as_bytes());
-        // The first thing that it hears: nothing of what it said itself.
+        // This is the first packet it hears: its own packets are not sent back.
         assert_eq!(members[0].hear_said(), said(1, 0), "{name}");
         let summary = finish(chat, &mut members);
         assert!(
@@ -41,10 +41,10 @@ fn two_members_hear_each_other_in_every_codec_and_not_themselves() {
 }
 
 #[test]
-fn raw_bytes_reach_the_other_as_they_are() {
+fn raw_bytes_reach_the_other_member_unchanged() {
     let chat = Running::chat(&["--codec", "raw", "--shards", "1"]);
     let (mut one, mut other) = (chat.connect(), chat.connect());
-    // With one shard whoever connected first is there first, and hears that the other is.
+    // With one shard, the client that connected first joins first and hears the other arrive.
     other.write_all(b"here").unwrap();
     let mut here = [0; 4];
     one.read_exact(&mut here).unwrap();
@@ -56,7 +56,7 @@ fn raw_bytes_reach_the_other_as_they_are() {
 }
 
 #[test]
-fn fifty_members_each_hear_every_packet_of_all_others_in_the_same_order() {
+fn fifty_members_hear_all_packets_of_the_others_in_the_same_order() {
     const MEMBERS: usize = 50;
     const PACKETS: usize = 20;
     let chat = Running::chat(&["--shards", "2"]);
@@ -85,7 +85,7 @@ fn fifty_members_each_hear_every_packet_of_all_others_in_the_same_order() {
         };
         assert!(without(heard_by_one) == without(&heard[0]), "{who} hears all in another order than the first");
     }
-    // Nobody has anything left to hear.
+    // Nothing is left to hear.
     chat.interrupt();
     for (who, member) in members.iter_mut().enumerate() {
         while let Some(packet) = member.try_hear().unwrap() {
@@ -95,7 +95,7 @@ fn fifty_members_each_hear_every_packet_of_all_others_in_the_same_order() {
 }
 
 #[test]
-fn lines_may_end_in_cr_lf_may_be_empty_and_the_last_needs_no_end() {
+fn lines_may_end_in_cr_lf_or_be_empty_and_the_last_needs_no_end() {
     let chat = Running::chat(&[]);
     let mut members = enter(&chat, Frames::Lines, None, 2);
     members[0].write(b"one\r\n\ntwo \xff\nthree");
@@ -108,7 +108,7 @@ fn lines_may_end_in_cr_lf_may_be_empty_and_the_last_needs_no_end() {
 }
 
 #[test]
-fn whoever_sends_too_long_a_frame_is_closed_and_nobody_else() {
+fn only_the_sender_of_an_oversized_frame_is_disconnected() {
     for (name, frames) in [("lines", Frames::Lines), ("length", Frames::Length(4)), ("length2", Frames::Length(2))] {
         let chat = Running::chat(&["--codec", name, "--max-frame", "10", "--shards", "1"]);
         let mut members = enter(&chat, frames, None, 3);
@@ -126,7 +126,7 @@ fn whoever_sends_too_long_a_frame_is_closed_and_nobody_else() {
 }
 
 #[test]
-fn a_drain_delivers_what_was_said() {
+fn a_drain_delivers_queued_packets() {
     const PACKETS: usize = 5_000;
     let mut chat = Running::chat(&["--shards", "2"]);
     let mut members = enter(&chat, Frames::Lines, None, 3);
@@ -135,7 +135,7 @@ fn a_drain_delivers_what_was_said() {
     for number in 0..PACKETS {
         assert_eq!(members[1].hear_said(), said(0, number));
     }
-    // One has heard all, so all was said; the other has not read any.
+    // One member has heard everything, so all was sent; the other has not read yet.
     terminate(&chat);
     for number in 0..PACKETS {
         assert_eq!(members[2].hear_said(), said(0, number));
@@ -148,7 +148,7 @@ fn a_drain_delivers_what_was_said() {
     assert!(summary.contains("3 sessions (3: the server was drained)"), "{summary}");
 }
 
-/// By SIGTERM, where there is one: under Wine it ends a program at once.
+/// Uses SIGTERM, which ends a program at once under Wine.
 #[cfg(unix)]
 fn terminate(chat: &Running) {
     use rustix::process::{Pid, Signal, kill_process};
@@ -164,7 +164,7 @@ fn terminate(chat: &Running) {
 }
 
 #[test]
-fn rooms_are_named_by_the_first_packet_and_hear_nothing_of_each_other() {
+fn rooms_are_named_by_the_first_packet_and_are_separate() {
     let chat = Running::chat(&["--rooms", "--shards", "2"]);
     let mut garden = enter(&chat, Frames::Lines, Some("garden"), 3);
     let mut kitchen = enter(&chat, Frames::Lines, Some("kitchen"), 2);
@@ -174,12 +174,12 @@ fn rooms_are_named_by_the_first_packet_and_hear_nothing_of_each_other() {
         assert_eq!(member.hear_said(), "roses");
     }
     assert_eq!(kitchen[1].hear_said(), "soup");
-    // Each hears what is said next in its own room, so nothing of the other's was between.
+    // The next packet each hears is from its own room: nothing came across from the other.
     garden[1].say(b"tulips");
     kitchen[1].say(b"salt");
     assert_eq!(garden[0].hear_said(), "tulips");
     assert_eq!(kitchen[0].hear_said(), "salt");
-    // A room that all have left can be entered again.
+    // An empty room can be joined again.
     for member in &mut garden {
         member.finish();
         while member.try_hear().unwrap().is_some() {}

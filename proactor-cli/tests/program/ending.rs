@@ -1,4 +1,4 @@
-//! Signals and consoles: the first asks for an end in order, the second for one at once.
+//! Signals and consoles: the first drains the server, the second stops it at once.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -48,7 +48,7 @@ fn a_second_ctrl_c_stops_at_once() {
 }
 
 #[test]
-fn draining_takes_no_longer_than_it_may() {
+fn a_drain_ends_at_its_time_out() {
     let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--drain-timeout", "100ms"]);
     let mut stream = echo.connect();
     stream.write_all(b"x").unwrap();

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use crate::harness::{run, windows};
 
 #[test]
-fn errors_name_the_thing_and_the_remedy() {
+fn errors_name_the_cause_and_the_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let cases: [(&[&str], i32, &[&str]); 6] = [
@@ -31,7 +31,7 @@ fn errors_name_the_thing_and_the_remedy() {
 }
 
 #[test]
-fn help_is_there() {
+fn every_command_has_help() {
     for arguments in
         [&["--help"][..], &["echo", "--help"], &["chat", "--help"], &["bench", "--help"], &["doctor", "--help"]]
     {

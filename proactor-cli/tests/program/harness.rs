@@ -1,7 +1,8 @@
-//! Starting the program and asking it to end.
+//! Starts and stops the program.
 //!
-//! The program of Windows is tested from here too, by these variables: PROACTOR_TEST_PROGRAMS is the directory it is in, PROACTOR_TEST_UNDER the command
-//! that starts it, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of it. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused here.
+//! These variables let the tests drive the Windows program under Wine: PROACTOR_TEST_PROGRAMS is its
+//! directory, PROACTOR_TEST_UNDER the command that starts it, PROACTOR_TEST_CONNECTIONS the number of
+//! connections to open. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused on this machine.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -50,17 +51,17 @@ pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-/// Whether the program is one of Windows.
+/// Whether the program is a Windows program.
 pub(crate) fn windows() -> bool {
     cfg!(windows) || variable("PROACTOR_TEST_PROGRAMS").is_some()
 }
 
-/// Whether io_uring can be had here.
+/// Whether io_uring is available.
 pub(crate) fn uring() -> bool {
     cfg!(target_os = "linux") && variable("PROACTOR_TEST_WITHOUT").is_none_or(|what| what != "uring")
 }
 
-/// The backend that a program takes here of itself.
+/// The backend that `auto` chooses on this machine.
 pub(crate) fn backend() -> &'static str {
     match variable("PROACTOR_BACKEND") {
         Some(name) if name == "poll" => "poll",
@@ -70,23 +71,23 @@ pub(crate) fn backend() -> &'static str {
     }
 }
 
-/// Starts a program that can be interrupted.
+/// Starts a program so that it can be sent Ctrl-C.
 pub(crate) fn spawn(mut command: Command) -> Child {
     interrupt::in_a_group_of_its_own(&mut command);
     command.spawn().unwrap()
 }
 
-/// What Ctrl-C does.
+/// Sends Ctrl-C.
 pub(crate) fn interrupt(child: &Child) {
     interrupt::send(child);
 }
 
-/// A running server, ended with its test.
+/// A running server. Dropping it ends the server.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    /// What it says when it is ready.
+    /// The start-up line.
     pub(crate) line: String,
-    /// What the log said before.
+    /// Log lines before the start-up line.
     pub(crate) log: String,
     pub(crate) addresses: Vec<SocketAddr>,
     stderr: BufReader<ChildStderr>,
@@ -123,19 +124,19 @@ impl Running {
         stream
     }
 
-    /// What Ctrl-C does.
+    /// Sends Ctrl-C.
     pub(crate) fn interrupt(&self) {
         interrupt(&self.child);
     }
 
-    /// Ends it in order, and gives back what it says of what it has done.
+    /// Drains the server and returns its closing summary.
     pub(crate) fn summary(mut self) -> String {
         self.interrupt();
         assert_eq!(self.ended().code(), Some(0));
         self.rest_of_log().1
     }
 
-    /// What it has said since it was ready, and at its end. It has ended.
+    /// Everything it logged after the start-up line. The server has ended.
     pub(crate) fn rest_of_log(&mut self) -> (String, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
@@ -189,9 +190,9 @@ mod interrupt {
         command.creation_flags(CREATE_NEW_PROCESS_GROUP);
     }
 
-    /// Ctrl-Break: the one key that can be sent to one group.
+    /// Sends Ctrl-Break, the only key that can be sent to a single process group.
     pub(super) fn send(child: &Child) {
-        // SAFETY: a plain system call.
+        // SAFETY: the call takes no pointers.
         assert_ne!(unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) }, 0);
     }
 }

@@ -1,9 +1,9 @@
-//! io_uring, had or refused.
+//! io_uring, available or refused.
 
 use crate::harness::{Running, run, uring};
 
 #[test]
-fn doctor_lists_the_features_of_io_uring_or_says_how_to_have_it() {
+fn doctor_lists_io_uring_features_or_says_how_to_enable_it() {
     let output = run(&["doctor", "--json", "--backend", "uring"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.success(), uring());
@@ -15,10 +15,10 @@ fn doctor_lists_the_features_of_io_uring_or_says_how_to_have_it() {
     }
 }
 
-/// Run by `ci/no-uring.sh`, which refuses io_uring as Docker does.
+/// Run by `ci/no-uring.sh`, where io_uring is refused as in Docker.
 #[test]
 #[ignore = "needs a system that refuses io_uring: ci/no-uring.sh"]
-fn where_io_uring_is_refused_echo_falls_back_and_says_why_once() {
+fn echo_falls_back_and_says_why_once_where_io_uring_is_refused() {
     let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--shards", "2"]);
     assert!(
         echo.line.contains("backend poll (io_uring is not to be had: ") && echo.line.contains("seccomp"),

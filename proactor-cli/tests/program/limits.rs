@@ -1,4 +1,4 @@
-//! More clients than there may be.
+//! Limits on sessions and connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use crate::harness::{Running, run, uring, wait_until};
 
 #[test]
-fn whoever_is_over_the_session_limit_is_turned_away_under_a_low_limit_of_files() {
+fn connections_over_the_session_limit_are_refused_under_a_low_limit_of_files() {
     let program = env!("CARGO_BIN_EXE_proactor");
     let script = format!("ulimit -n 100; exec {program} echo --listen 127.0.0.1:0 --shards 1 --max-sessions 36");
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(script);
     let echo = Running::of(shell);
-    // The program takes fewer sessions than files: the limit it was given is what turns the rest away.
+    // The session limit is below the limit of files, so it is the session limit that refuses.
     let streams: Vec<TcpStream> = (0..36).map(|_| echo.connect()).collect();
     for mut stream in &streams {
         stream.write_all(b"x").unwrap();
@@ -24,13 +24,13 @@ fn whoever_is_over_the_session_limit_is_turned_away_under_a_low_limit_of_files()
     assert!(turned_away);
 }
 
-/// Whether the server has turned it away; else it is a session, which it shows by echoing.
+/// Whether the server refused the connection. A session shows itself by echoing.
 fn is_turned_away(stream: &mut TcpStream) -> bool {
     stream.write_all(b"x").is_err() || !matches!(stream.read(&mut [0; 1]), Ok(1))
 }
 
 #[test]
-fn no_address_has_more_sessions_than_it_may_and_places_are_given_back() {
+fn sessions_per_address_are_limited_and_places_become_free_again() {
     let echo = Running::echo(&["--listen", "127.0.0.1:0", "--max-sessions-per-ip", "3", "--shards", "2"]);
     let mut streams: Vec<TcpStream> = (0..3).map(|_| echo.connect()).collect();
     assert!(!streams.iter_mut().any(is_turned_away));
@@ -49,9 +49,9 @@ fn no_address_has_more_sessions_than_it_may_and_places_are_given_back() {
 }
 
 #[test]
-fn more_than_may_come_at_once_are_turned_away() {
+fn connections_over_the_accept_rate_are_refused() {
     let echo = Running::echo(&["--listen", "127.0.0.1:0", "--accept-rate", "1:2"]);
-    // Two at once, and one more a second.
+    // A burst of two, then one per second.
     let turned_away = (0..40).filter(|_| is_turned_away(&mut echo.connect())).count();
     assert!(turned_away > 0);
     let summary = echo.summary();
@@ -62,7 +62,7 @@ fn more_than_may_come_at_once_are_turned_away() {
 }
 
 #[test]
-fn a_load_of_more_connections_than_files_is_refused_beforehand() {
+fn bench_refuses_more_connections_than_open_files() {
     let program = env!("CARGO_BIN_EXE_proactor");
     let script = format!("ulimit -n 100; exec {program} bench --connect 127.0.0.1:9 --connections 37");
     let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
@@ -74,7 +74,7 @@ fn a_load_of_more_connections_than_files_is_refused_beforehand() {
     }
 }
 
-/// Under a limit of 100 files, of which 64 are left for what are no sessions.
+/// The limit is 100 files; 64 are reserved for descriptors that are not sessions.
 fn echo_with_direct_descriptors(sessions: &str) -> Command {
     let program = env!("CARGO_BIN_EXE_proactor");
     let options =
@@ -85,7 +85,7 @@ fn echo_with_direct_descriptors(sessions: &str) -> Command {
 }
 
 #[test]
-fn with_direct_descriptors_there_are_more_sessions_than_open_files() {
+fn direct_descriptors_allow_more_sessions_than_open_files() {
     if !uring() {
         return;
     }
@@ -101,7 +101,7 @@ fn with_direct_descriptors_there_are_more_sessions_than_open_files() {
 }
 
 #[test]
-fn direct_descriptors_that_cannot_be_had_are_refused_with_the_reason() {
+fn unavailable_direct_descriptors_are_refused_with_the_reason() {
     let output = run(&["echo", "--listen", "127.0.0.1:0", "--backend", "poll", "--direct-descriptors"]);
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && text.contains("io_uring has"), "{text}");

@@ -1,4 +1,4 @@
-//! The real program, as a user starts it.
+//! Tests of the real program, started as a user starts it.
 
 mod backends;
 mod bench;

@@ -1,4 +1,4 @@
-//! Clients of a chat, who speak in packets.
+//! Chat clients that send and receive packets.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{PATIENCE, Running};
 
-/// How packets lie in the stream, told without the library.
+/// Framing, written without the library under test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Frames {
     Lines,
-    /// A length of so many bytes.
+    /// A length prefix of this many bytes.
     Length(usize),
     Fixed(usize),
 }
@@ -76,7 +76,7 @@ impl Member {
         self.try_hear().unwrap().expect("there is more to hear")
     }
 
-    /// The next packet that is none of those by which [`enter`] finds out who has come.
+    /// The next packet that is not a greeting of [`enter`].
     pub(crate) fn hear_said(&mut self) -> String {
         loop {
             let packet = String::from_utf8(self.hear()).unwrap();
@@ -94,7 +94,7 @@ impl Member {
         self.stream.get_mut().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Whether something comes before long.
+    /// Whether a packet arrives soon.
     fn has_something(&mut self) -> bool {
         let stream = self.stream.get_mut();
         stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -107,17 +107,17 @@ impl Member {
         any
     }
 
-    /// Whether the server has reset the connection, which is told once; nothing is read from it to find out.
+    /// Whether the server has reset the connection. Reported once, and nothing is read.
     pub(crate) fn is_reset(&self) -> bool {
         self.stream.get_ref().take_error().unwrap().is_some()
     }
 }
 
-/// How those begin who say that they are here; with a number of 4 digits behind it they have 8 bytes.
+/// Prefix of a greeting. With a 4-digit number behind it, a greeting has 8 bytes.
 const HERE: &str = "here";
 
-/// Connects so many, and waits until all hear each other. The first hears each of the others say that they are here, at least once; it must be the
-/// first for whom that is done.
+/// Connects `count` members and waits until all hear each other. The first member hears a greeting of
+/// each of the others; it must be the first to finish.
 pub(crate) fn enter(chat: &Running, frames: Frames, room: Option<&str>, count: usize) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
     for number in 0..count {
@@ -127,7 +127,7 @@ pub(crate) fn enter(chat: &Running, frames: Frames, room: Option<&str>, count: u
         }
         let here = format!("{HERE}{number:04}");
         if let Some(first) = members.first_mut() {
-            // A shard may be slower than another to take in the one who came before.
+            // Another shard may take longer to add the previous member.
             let end = Instant::now() + PATIENCE;
             loop {
                 assert!(Instant::now() < end, "{number} is never heard");
@@ -142,7 +142,7 @@ pub(crate) fn enter(chat: &Running, frames: Frames, room: Option<&str>, count: u
     members
 }
 
-/// Drains the server, hears the rest that its members are sent, and gives back what the server says of what it has done.
+/// Drains the server, reads what its members are still sent, and returns its closing summary.
 pub(crate) fn finish(mut chat: Running, members: &mut [Member]) -> String {
     chat.interrupt();
     for member in members {

@@ -1,4 +1,4 @@
-//! `proactor proxy`, between clients and an upstream.
+//! `proactor proxy` between clients and an upstream.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -32,7 +32,7 @@ fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
 }
 
 #[test]
-fn passes_on_both_ways_and_each_end_by_itself() {
+fn forwards_both_directions_and_ends_each_separately() {
     let (listener, address) = listen();
     let mut proxy = start(&address.to_string(), &["--shards", "2", "--connect-timeout", "30s"]);
     let begins = format!("proactor: proxy on {} to {address}; backend ", proxy.addresses[0]);
@@ -53,7 +53,7 @@ fn passes_on_both_ways_and_each_end_by_itself() {
 }
 
 #[test]
-fn is_asked_to_end_and_ends_both_sides_in_order() {
+fn a_drain_closes_both_sides_gracefully() {
     let (listener, address) = listen();
     let mut proxy = start(&address.to_string(), &[]);
     let (mut client, mut upstream) = (proxy.connect(), accept(&listener));
@@ -66,8 +66,8 @@ fn is_asked_to_end_and_ends_both_sides_in_order() {
 }
 
 #[test]
-fn clients_of_an_upstream_that_is_down_are_reset_which_is_said_once() {
-    // Bound, so that nobody else takes its place, and not listening yet.
+fn an_unreachable_upstream_resets_clients_and_is_logged_once() {
+    // Bound to reserve the port, but not listening yet.
     let upstream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     upstream.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = upstream.local_addr().unwrap().as_socket().unwrap();
@@ -90,11 +90,11 @@ fn clients_of_an_upstream_that_is_down_are_reset_which_is_said_once() {
     assert_eq!(proxy.ended().code(), Some(0));
     let (log, _) = proxy.rest_of_log();
     assert_eq!(log.matches(&format!("could not connect to {address}")).count(), 1, "{log}");
-    assert_eq!(log.matches(&format!("{address} is reached again")).count(), 1, "{log}");
+    assert_eq!(log.matches(&format!("{address} can be reached again")).count(), 1, "{log}");
 }
 
 #[test]
-fn what_is_no_upstream_is_said_with_what_is_one() {
+fn a_bad_upstream_is_an_error_with_an_example() {
     let output = run(&["proxy", "--upstream", "backend"]);
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8_lossy(&output.stderr);
@@ -102,7 +102,7 @@ fn what_is_no_upstream_is_said_with_what_is_one() {
 }
 
 #[test]
-fn a_pair_that_is_idle_is_closed_on_both_sides() {
+fn an_idle_pair_is_closed_on_both_sides() {
     let (listener, address) = listen();
     let proxy = start(&address.to_string(), &["--idle-timeout", "200ms"]);
     let (client, upstream) = (proxy.connect(), accept(&listener));
@@ -113,11 +113,11 @@ fn a_pair_that_is_idle_is_closed_on_both_sides() {
 }
 
 #[test]
-fn a_pair_one_of_which_takes_nothing_is_reset() {
+fn a_pair_is_reset_when_one_side_takes_nothing() {
     let (listener, address) = listen();
     let proxy = start(&address.to_string(), &["--write-timeout", "500ms"]);
     let (mut client, _upstream) = (proxy.connect(), accept(&listener));
-    // More than the buffers on the way can hold.
+    // More than the buffers in between can hold.
     let written = client.write_all(&vec![0; 64 << 20]);
     assert_eq!(written.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
     drop(client);
@@ -126,7 +126,7 @@ fn a_pair_one_of_which_takes_nothing_is_reset() {
 }
 
 #[test]
-fn no_address_has_more_clients_than_it_may() {
+fn clients_per_address_are_limited() {
     let (listener, address) = listen();
     let proxy = start(&address.to_string(), &["--max-sessions-per-ip", "1"]);
     let (mut client, mut upstream) = (proxy.connect(), accept(&listener));

@@ -1,4 +1,4 @@
-//! Echoing over real connections.
+//! `proactor echo` over real connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ fn port_0_prints_the_real_ports_backend_and_shards_and_echoes() {
     }
 }
 
-/// Bytes of which no two connections have the same at the same time.
+/// Bytes that differ between any two connections at any position.
 fn message(connection: usize, round: usize) -> [u8; 100] {
     std::array::from_fn(|i| (connection.wrapping_mul(31) + round.wrapping_mul(7) + i) as u8)
 }

@@ -1,10 +1,10 @@
-//! The flags of servers: what is wrong with them, and what help says of them.
+//! Options of the servers: errors and help.
 
 use crate::harness::{Running, run};
 use crate::members::{Frames, Member};
 
 #[test]
-fn a_bad_flag_is_named_with_what_to_do() {
+fn errors_name_the_bad_option_and_the_remedy() {
     let cases: [(&[&str], i32, &[&str]); 21] = [
         (&["--codec", "line"], 2, &["--codec", "lines", "length2", "fixed:N"]),
         (&["--codec", "fixed"], 2, &["--codec", "fixed:64"]),
@@ -20,7 +20,7 @@ fn a_bad_flag_is_named_with_what_to_do() {
         (&["--packet-rate", "5:"], 2, &["--packet-rate", "100:500"]),
         (&["--byte-rate", "fast"], 2, &["--byte-rate", "64KiB:1MiB"]),
         (&["--idle-timeout", "10"], 2, &["--idle-timeout", "10s"]),
-        (&["--read-timeout", "0s"], 2, &["--read-timeout", "without the flag"]),
+        (&["--read-timeout", "0s"], 2, &["--read-timeout", "leave the option out"]),
         (&["--write-timeout", "181days"], 2, &["--write-timeout", "180 days"]),
         (&["--handshake-timeout", "x"], 2, &["--handshake-timeout", "500ms"]),
         (&["--codec", "raw", "--heartbeat", "1s"], 1, &["--heartbeat", "lines, length and length2"]),
@@ -44,7 +44,7 @@ fn a_bad_flag_is_named_with_what_to_do() {
 }
 
 #[test]
-fn help_tells_every_flag_with_its_default() {
+fn help_lists_every_option_with_its_default() {
     for (command, codec) in [("echo", "[default: raw]"), ("chat", "[default: lines]")] {
         let help = String::from_utf8(run(&[command, "--help"]).stdout).unwrap();
         assert!(help.contains(codec), "{help}");

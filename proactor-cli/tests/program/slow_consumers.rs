@@ -1,4 +1,4 @@
-//! A member that never reads, under each policy: the others miss nothing.
+//! A member that never reads, under each policy: the others lose nothing.
 
 use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,9 +9,9 @@ use socket2::SockRef;
 use crate::harness::{Running, wait_until};
 use crate::members::{Frames, Member, enter, finish};
 
-/// Bytes of a packet here.
+/// In bytes.
 const PACKET: usize = 16 * 1000;
-/// More than a connection takes that nobody reads from, with a receive buffer that does not grow.
+/// More than a connection holds when nobody reads and its receive buffer cannot grow.
 const MOST_BYTES: usize = 64 << 20;
 
 fn packet(number: usize) -> Vec<u8> {
@@ -26,7 +26,7 @@ fn number_of(packet: &[u8]) -> usize {
     std::str::from_utf8(&packet[..8]).unwrap().parse().unwrap()
 }
 
-/// Starts a chat with a room of three: who speaks, who listens, and who does not read.
+/// Starts a chat with three members: a sender, a listener, and one that does not read.
 fn start(arguments: &[&str]) -> (Running, Member, Member, Member) {
     let chat =
         Running::chat(&[&["--max-frame", "16000", "--outbox-bytes", "64KiB", "--shards", "2"], arguments].concat());
@@ -36,7 +36,8 @@ fn start(arguments: &[&str]) -> (Running, Member, Member, Member) {
     (chat, speaker.unwrap(), listener.unwrap(), idle.unwrap())
 }
 
-/// Says packet after packet, each when the listener has heard the one before, until it is enough; says how many.
+/// Sends packet after packet, each once the listener has received the previous one, until `enough`.
+/// Returns the number sent.
 fn converse(speaker: &mut Member, listener: &mut Member, mut enough: impl FnMut() -> bool) -> usize {
     let mut number = 0;
     while !enough() {
@@ -53,7 +54,7 @@ fn converse(speaker: &mut Member, listener: &mut Member, mut enough: impl FnMut(
 }
 
 #[test]
-fn where_it_is_closed_it_is_said_why_and_the_others_go_on() {
+fn close_reports_the_reason_and_the_others_continue() {
     for policy in ["pause", "close"] {
         let (chat, mut speaker, mut listener, idle) = start(&["--slow-consumer", policy]);
         converse(&mut speaker, &mut listener, || idle.is_reset());
@@ -76,7 +77,7 @@ fn converse_again(speaker: &mut Member, listener: &mut Member) {
 }
 
 #[test]
-fn where_the_oldest_are_dropped_it_hears_whole_packets_in_order_and_the_last() {
+fn drop_oldest_delivers_whole_packets_in_order_and_the_last_one() {
     let (chat, mut speaker, mut listener, mut idle) = start(&["--slow-consumer", "drop-oldest"]);
     let mut bytes = 0;
     let count = converse(&mut speaker, &mut listener, || {
@@ -100,13 +101,13 @@ fn where_the_oldest_are_dropped_it_hears_whole_packets_in_order_and_the_last() {
 }
 
 #[test]
-fn the_write_time_out_is_for_one_who_takes_nothing() {
+fn the_write_time_out_resets_a_member_that_takes_nothing() {
     let (chat, mut speaker, mut listener, idle) =
         start(&["--slow-consumer", "drop-oldest", "--write-timeout", "300ms"]);
     let (mut bytes, mut reset) = (0, false);
     converse(&mut speaker, &mut listener, || {
         bytes += PACKET;
-        // It is told once.
+        // The reset is reported once.
         reset |= idle.is_reset();
         reset || bytes > MOST_BYTES / 2
     });
@@ -118,12 +119,12 @@ fn the_write_time_out_is_for_one_who_takes_nothing() {
 }
 
 #[test]
-fn echo_goes_on_with_a_client_whose_answers_were_dropped() {
+fn echo_continues_with_a_client_whose_answers_were_dropped() {
     let policy = ["--slow-consumer", "drop-oldest", "--outbox-bytes", "64KiB", "--max-frame", "16000"];
     let echo = Running::echo(&[&["--listen", "127.0.0.1:0", "--codec", "lines"], &policy[..]].concat());
     let mut client = Member::connect(&echo, Frames::Lines);
     SockRef::from(client.stream.get_ref()).set_recv_buffer_size(16 * 1024).unwrap();
-    // Its reads go on, however much waits for it.
+    // The server keeps reading from it, however much is queued.
     let count = MOST_BYTES / 2 / PACKET;
     for number in 0..count {
         client.say(&packet(number));
@@ -133,7 +134,7 @@ fn echo_goes_on_with_a_client_whose_answers_were_dropped() {
     let heard = std::thread::scope(|scope| {
         let (told, is_told) = mpsc::channel::<()>();
         scope.spawn(move || {
-            // Until one of them is not dropped.
+            // Until an answer is not dropped.
             while is_told.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
                 speaker.write_all(b"end\n").unwrap();
             }

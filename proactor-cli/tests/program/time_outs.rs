@@ -1,4 +1,4 @@
-//! Time-outs, heart-beats and rates, as flags.
+//! Options for time-outs, heart-beats and rates.
 
 use std::io::{Read, Write};
 
@@ -6,7 +6,7 @@ use crate::harness::Running;
 use crate::members::{Frames, Member, enter};
 
 #[test]
-fn each_time_out_closes_for_its_reason() {
+fn each_time_out_closes_with_its_own_reason() {
     for (flag, begin, reason) in [
         ("--idle-timeout", &b"hello\n"[..], "nothing was sent or received for too long"),
         ("--read-timeout", b"hello\nhalf a li", "a packet took too long to arrive"),
@@ -23,7 +23,8 @@ fn each_time_out_closes_for_its_reason() {
                 "100ms",
             ]));
             let mut member = Member::connect(&server, Frames::Lines);
-            // On a busy machine the time may be over before this is written. It may be reset rather than closed in order, since what it began is not read.
+            // On a busy machine the time-out may come before this write, which then ends in a reset:
+            // the server closes with unread input.
             let _ = member.stream.get_mut().write_all(begin);
             let _ = member.stream.read_to_end(&mut Vec::new());
             drop(member);
@@ -34,7 +35,7 @@ fn each_time_out_closes_for_its_reason() {
 }
 
 #[test]
-fn a_heart_beat_is_an_empty_packet_for_one_who_was_sent_nothing() {
+fn a_heart_beat_is_an_empty_packet_to_a_quiet_session() {
     for (codec, frames) in [("lines", Frames::Lines), ("length", Frames::Length(4)), ("length2", Frames::Length(2))] {
         for command in ["chat", "echo"] {
             let server = Running::of(crate::harness::proactor(&[
@@ -55,7 +56,7 @@ fn a_heart_beat_is_an_empty_packet_for_one_who_was_sent_nothing() {
 }
 
 #[test]
-fn who_sends_faster_than_the_rate_is_held_and_loses_nothing() {
+fn a_session_over_its_rate_is_slowed_and_loses_nothing() {
     let said = |number| format!("line{number:04}");
     for (flag, high, low) in [("--packet-rate", "100:1", "1:10"), ("--byte-rate", "900:9", "100:90")] {
         let chat = Running::chat(&[flag, high]);
@@ -66,7 +67,7 @@ fn who_sends_faster_than_the_rate_is_held_and_loses_nothing() {
         for number in 0..20 {
             assert_eq!(members[1].hear_said(), said(number), "{flag}");
         }
-        // What would take minutes is cut short by a drain, which hands over nothing that was held.
+        // The rest would take minutes. A drain ends it; packets that are held are not handed over.
         const LINES: usize = 8_000;
         let mut chat = Running::chat(&[flag, low]);
         let mut members = enter(&chat, Frames::Lines, None, 2);

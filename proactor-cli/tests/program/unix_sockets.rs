@@ -1,4 +1,4 @@
-//! Listening on a path.
+//! Listening on a Unix socket.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{PATIENCE, Running, run};
 
 #[test]
-fn a_unix_socket_is_served_removed_at_the_end_and_taken_over_when_its_server_has_died() {
+fn a_unix_socket_is_removed_at_the_end_and_taken_over_from_a_dead_server() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let path = directory.join(format!("echo-{}.sock", std::process::id()));
     let address = format!("unix:{}", path.display());
@@ -34,7 +34,7 @@ fn a_unix_socket_is_served_removed_at_the_end_and_taken_over_when_its_server_has
     echo.child.kill().unwrap();
     echo.ended();
     assert!(path.exists(), "nobody removed it");
-    // The kernel closes what a ring still holds some time after its process has ended.
+    // The kernel closes what a ring still holds only some time after its process has ended.
     let end = Instant::now() + PATIENCE;
     while UnixStream::connect(&path).is_ok() {
         assert!(Instant::now() < end, "the listener of a process that has ended is still there");

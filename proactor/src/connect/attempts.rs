@@ -84,7 +84,7 @@ struct Flight {
 /// Sends the answer of a look-up to the shard.
 pub(crate) type Answer = Arc<dyn Fn(Key, Found) + Send + Sync>;
 
-pub(crate) struct Outbound {
+pub(crate) struct Attempts {
     attempts: Table<Attempt>,
     flights: Table<Flight>,
     /// When each attempt is looked at next.
@@ -100,15 +100,15 @@ pub(crate) struct Outbound {
     closed: bool,
 }
 
-impl Outbound {
+impl Attempts {
     pub(crate) fn new(
         timeout: Duration,
         stream: StreamOptions,
         resolver: Option<Arc<Resolver>>,
         answer: Answer,
         token: FlightToken,
-    ) -> Outbound {
-        Outbound {
+    ) -> Attempts {
+        Attempts {
             attempts: Table::new(),
             flights: Table::new(),
             due: BTreeSet::new(),

@@ -14,11 +14,11 @@ pub enum ConnectFailure {
     NotFound,
     /// None of its addresses could be connected to: each one's error says why.
     Failed,
-    /// It took longer than the [connect time-out](crate::Builder::connect_timeout).
+    /// It took longer than the [connect time-out](crate::Outbound::connect_timeout).
     TimedOut,
     /// The session that had asked for it has been closed.
     Cancelled,
-    /// There are as many outbound sessions as there [may be](crate::Builder::max_outbound), or too much waits to be looked up.
+    /// There are as many outbound sessions as there [may be](crate::Outbound::sessions), or too much waits to be looked up.
     Limit,
     /// The server, or the session that asks, is ending.
     Ending,

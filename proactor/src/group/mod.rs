@@ -44,7 +44,7 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 /// A broadcast is framed once, by the server's codec as it was built (not by a session's changed
 /// clone), and stored once. It waits for no member. The server's
 /// [`SlowConsumer`](crate::SlowConsumer) policy applies to a member that does not take what is sent
-/// to it. Its limit is [`outbox_bytes`](crate::Builder::outbox_bytes), for broadcasts and private
+/// to it. Its limit is [`outbox_bytes`](crate::Limits::outbox_bytes), for broadcasts and private
 /// sends together.
 ///
 /// The server's own handlers are held back for a moment if they broadcast faster than the members'
@@ -76,7 +76,7 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 ///
 /// # fn main() -> Result<(), proactor::ServerError> {
 /// let room = Group::new();
-/// let server = Server::builder().bind("127.0.0.1:0").shards(1).start(Chat { room: room.clone() })?;
+/// let server = Server::builder().listen("127.0.0.1:0").shards(1).start(Chat { room: room.clone() })?;
 /// # use std::io::Read;
 /// let mut client = std::net::TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
 /// while room.is_empty() {
@@ -146,7 +146,7 @@ impl Group {
     ///
     /// # Errors
     /// `Frame` if the server's codec has no frame for it, or one of more than half of
-    /// [`outbox_bytes`](crate::Builder::outbox_bytes) (or 16 MiB).
+    /// [`outbox_bytes`](crate::Limits::outbox_bytes) (or 16 MiB).
     pub fn broadcast(&self, packet: &[u8]) -> Result<(), SendError> {
         self.send(packet, None)
     }

@@ -106,7 +106,7 @@ impl Handle {
     ///
     /// # Errors
     /// `Limit` if there are as many outbound sessions as there
-    /// [may be](crate::Builder::max_outbound), or the shard's mailbox is full; `Ending` if the
+    /// [may be](crate::Outbound::sessions), or the shard's mailbox is full; `Ending` if the
     /// server is ending. The handler is not told of these.
     pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
         let (directory, target) = (&self.directory, target.into());

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use overlapped::{Address, Live, Network, Report, Time, Wait};
 
+use super::config::Config;
 use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
-use crate::server::Builder;
 use crate::shard::Shard;
 
-/// A server that is turned instead of running by itself: what [`Builder::simulate`] makes. Its shards are the very ones that a
+/// A server that is turned instead of running by itself: what [`Builder::simulate`](crate::Builder::simulate) makes. Its shards are the very ones that a
 /// [`Server`](crate::Server) has; only who turns them, and what they stand on, is another.
 ///
 /// With the same seed of the network, the same handler and the same clients on the same network, a run is the same, byte for byte;
@@ -36,7 +36,7 @@ use crate::shard::Shard;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let network = Network::new(1);
-/// let mut server = Server::builder().bind("10.0.0.1:7777").shards(2).simulate(&network, Echo)?;
+/// let mut server = Server::builder().listen("10.0.0.1:7777").shards(2).simulate(&network, Echo)?;
 ///
 /// // A client: a driver on the same network.
 /// let mut client = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() })?;
@@ -68,21 +68,21 @@ pub struct Simulation<H: Handler> {
 }
 
 impl<H: Handler> Simulation<H> {
-    pub(crate) fn new(builder: &Builder, network: &Network, handler: &H) -> Result<Simulation<H>, ServerError> {
+    pub(crate) fn new(config: &Config, network: &Network, handler: &H) -> Result<Simulation<H>, ServerError> {
         let (mut made, mut arrived) = (Vec::new(), Vec::new());
-        for index in 0..builder.shards {
-            let (shard, arrival) = builder.make_shard(index, handler.clone())?;
+        for index in 0..config.shards {
+            let (shard, arrival) = config.make_shard(index, handler.clone())?;
             made.push(shard);
             arrived.push(arrival);
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
-        let directory = Arc::new(builder.directory(arrived));
+        let directory = Arc::new(config.directory(arrived));
         let shards = made.into_iter().map(|shard| shard.introduce(Arc::clone(&directory))).collect();
         let handle = Handle::new(directory);
         Ok(Simulation { network: network.clone(), shards, handle, addresses, report })
     }
 
-    /// The addresses it listens on, with their real ports, in the order of [`Builder::bind`].
+    /// The addresses it listens on, with their real ports, in the order of [`Builder::listen`](crate::Builder::listen).
     pub fn local_addrs(&self) -> &[Address] {
         &self.addresses
     }

@@ -95,10 +95,10 @@ fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, gracefu
 
 /// Cancels the connections that a session has asked for.
 fn cancel_attempts(state: &mut ShardState, slot: u32) {
-    let ShardState { sessions, outbound, driver, .. } = state;
+    let ShardState { sessions, attempts, driver, .. } = state;
     if let Some(id) = sessions.id(slot)
         && sessions.at(slot).is_some_and(|record| record.attempts > 0)
     {
-        outbound.cancel_of(id, driver);
+        attempts.cancel_of(id, driver);
     }
 }

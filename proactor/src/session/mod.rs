@@ -271,7 +271,7 @@ impl Session {
     ///
     /// # Errors
     /// What is known at once: `Limit` if there are as many outbound sessions as there
-    /// [may be](crate::Builder::max_outbound); `Ending` if this session or the server is ending.
+    /// [may be](crate::Outbound::sessions); `Ending` if this session or the server is ending.
     /// The handler is not told of these.
     pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
         connect(&mut self.state.borrow_mut(), self.id, target.into(), token, None)
@@ -311,15 +311,15 @@ fn connect(
     token: u64,
     waiter: Option<Rc<ConnectWaiter>>,
 ) -> Result<(), ConnectError> {
-    let ShardState { sessions, outbound, directory, driver, shard, .. } = state;
+    let ShardState { sessions, attempts, directory, driver, shard, .. } = state;
     let record = match sessions.open(opener) {
-        Some(record) if !outbound.is_closed() => record,
+        Some(record) if !attempts.is_closed() => record,
         _ => return Err(ConnectError::new(target, ConnectFailure::Ending)),
     };
     let (target, permit) = directory.admit_outbound(target)?;
     directory.count_in(*shard);
     record.attempts += 1;
-    outbound.begin(Request { target, token, permit, opener: Some(opener), waiter }, driver);
+    attempts.begin(Request { target, token, permit, opener: Some(opener), waiter }, driver);
     Ok(())
 }
 

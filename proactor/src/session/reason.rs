@@ -22,15 +22,15 @@ pub enum CloseReason {
     Protocol,
     /// A limit of the shard was reached.
     Limit,
-    /// No byte went either way for the [idle time-out](crate::Builder::idle_timeout).
+    /// No byte went either way for the [idle time-out](crate::Timeouts::idle).
     Idle,
-    /// A packet was not complete within the [read time-out](crate::Builder::read_timeout).
+    /// A packet was not complete within the [read time-out](crate::Timeouts::read).
     ReadTimeout,
-    /// The peer took none of what was queued for it within the [write time-out](crate::Builder::write_timeout).
+    /// The peer took none of what was queued for it within the [write time-out](crate::Timeouts::write).
     WriteTimeout,
-    /// There was no packet within the [handshake time-out](crate::Builder::handshake_timeout).
+    /// There was no packet within the [handshake time-out](crate::Timeouts::handshake).
     HandshakeTimeout,
-    /// It had lasted as long as a session [may](crate::Builder::lifetime).
+    /// It had lasted as long as a session [may](crate::Timeouts::lifetime).
     Lifetime,
     /// The session that it was [paired](crate::Session::pair) with was closed.
     ByPartner,

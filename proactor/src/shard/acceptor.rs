@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use overlapped::{
     Address, CloseMode, Completion, Driver, ErrorKind, ListenOptions, MailError, Op, OpId, Outcome, SocketId, Stream,
-    StreamOptions, Time,
+    Time,
 };
 
 use super::directory::Directory;
@@ -40,14 +40,12 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     pub(crate) fn listen(
         driver: &mut Driver,
-        binds: &[Address],
-        stream: StreamOptions,
+        binds: &[(Address, ListenOptions)],
         refusal: Bytes,
     ) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        let options = ListenOptions { stream, ..ListenOptions::default() };
-        for (index, bind) in binds.iter().enumerate() {
-            let listener = driver.listen(bind, &options)?;
+        for (index, (address, options)) in binds.iter().enumerate() {
+            let listener = driver.listen(address, options)?;
             addresses.push(driver.local_addr(listener)?);
             let submitted = driver.submit(Op::accept_multi(listener), token::of(token::ACCEPT, index as u32));
             submitted.map_err(|rejected| rejected.error)?;

@@ -87,7 +87,7 @@ impl<H: Handler> Shard<H> {
             let deadline = self.deadline();
             let state = self.logic.state();
             let has_to_call = state.sessions.has_to_resume() || self.tasks.has_woken();
-            let has_to_go_on = state.outbound.ended_count() > 0
+            let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
                 || !state.groups.may_wait();
@@ -146,14 +146,14 @@ impl<H: Handler> Shard<H> {
     /// It was told to end, and its last session is closed.
     pub(crate) fn has_ended(&self) -> bool {
         let state = self.logic.state();
-        self.phase != Phase::Running && state.driver.live().sockets == 0 && state.outbound.ended_count() == 0
+        self.phase != Phase::Running && state.driver.live().sockets == 0 && state.attempts.ended_count() == 0
     }
 
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let state = self.logic.state();
         let deadlines =
-            [self.drain_deadline, state.timers.earliest(), state.outbound.earliest(), self.tasks.earliest_timer()];
+            [self.drain_deadline, state.timers.earliest(), state.attempts.earliest(), self.tasks.earliest_timer()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -175,7 +175,7 @@ impl<H: Handler> Shard<H> {
             token::SHUTDOWN => half_close::own_stream_ended(&mut self.logic.state(), slot, &completion),
             token::CONNECT => {
                 let state = &mut *self.logic.state();
-                state.outbound.completed(slot, completion, &mut state.driver);
+                state.attempts.completed(slot, completion, &mut state.driver);
             }
             _ => {
                 let Some(acceptor) = &mut self.acceptor else { return };
@@ -207,7 +207,7 @@ impl<H: Handler> Shard<H> {
                 acceptor.hasten_refusals(&mut state.driver);
             }
         }
-        state.outbound.close(&mut state.driver);
+        state.attempts.close(&mut state.driver);
         self.phase = phase;
         self.drain_deadline = None;
         if phase == Phase::Draining {
@@ -258,9 +258,9 @@ impl<H: Handler> Shard<H> {
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };
-                    state.outbound.begin(request, &mut state.driver);
+                    state.attempts.begin(request, &mut state.driver);
                 }
-                Mail::Found(attempt, found) => state.outbound.found(attempt, found, &mut state.driver),
+                Mail::Found(attempt, found) => state.attempts.found(attempt, found, &mut state.driver),
             }
         }
         any
@@ -368,14 +368,14 @@ impl<H: Handler> Shard<H> {
     fn end_attempts(&mut self) -> bool {
         let (mut any, ended) = {
             let state = &mut *self.logic.state();
-            (state.outbound.go_on(&mut state.driver), state.outbound.ended_count())
+            (state.attempts.go_on(&mut state.driver), state.attempts.ended_count())
         };
         // Attempts that end during these calls wait for the next turn, so that a handler that tries
         // again at once does not keep the shard.
         for _ in 0..ended {
             let ended = {
                 let state = &mut *self.logic.state();
-                let Some(ended) = state.outbound.pop_ended() else { break };
+                let Some(ended) = state.attempts.pop_ended() else { break };
                 if let Some(record) = ended.opener().and_then(|opener| state.sessions.get_mut(opener)) {
                     record.attempts -= 1;
                 }
@@ -401,7 +401,7 @@ impl<H: Handler> Shard<H> {
             Ended::Connected { socket, peer, permit, origin, waiter } => {
                 {
                     let state = &mut *self.logic.state();
-                    state.outbound.close_late(socket, peer.clone(), &mut state.driver);
+                    state.attempts.close_late(socket, peer.clone(), &mut state.driver);
                 }
                 drop(permit);
                 if let Origin::Connected { token, opener } = origin {

@@ -11,7 +11,7 @@ use overlapped::{Driver, ErrorKind, Op, OpId, StreamOptions};
 use super::directory::Directory;
 use super::inbox::Mail;
 use crate::codec::Framing;
-use crate::connect::attempts::Outbound;
+use crate::connect::attempts::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::lazy::OutboxStore;
@@ -77,7 +77,7 @@ pub(crate) struct ShardState {
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
-    pub(crate) outbound: Outbound,
+    pub(crate) attempts: Attempts,
     pub(crate) tasks: Rc<Executor>,
     /// Wakers to call after the borrow of the state ends: a waker may run user code.
     pub(crate) to_wake: Vec<Waker>,
@@ -98,7 +98,7 @@ impl ShardState {
             // If the inbox is full or closed, the attempt's time-out ends it, or has ended it.
             let _ = inbox.send(Mail::Found(attempt, found));
         };
-        let outbound = Outbound::new(connect_timeout, stream, directory.resolver.clone(), Arc::new(answer), |slot| {
+        let attempts = Attempts::new(connect_timeout, stream, directory.resolver.clone(), Arc::new(answer), |slot| {
             token::of(token::CONNECT, slot)
         });
         ShardState {
@@ -113,7 +113,7 @@ impl ShardState {
             outboxes: OutboxStore::default(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
-            outbound,
+            attempts,
             tasks,
             to_wake: Vec::new(),
             turn: 0,

@@ -25,7 +25,7 @@ use crate::session::reason::CloseReason;
 ///     Ok::<_, proactor::SendError>(())
 /// });
 /// let network = Network::new(1);
-/// let server = Server::builder().bind("10.0.0.1:7777").simulate(&network, logic).unwrap();
+/// let server = Server::builder().listen("10.0.0.1:7777").simulate(&network, logic).unwrap();
 /// # assert_eq!(server.shards(), 1);
 /// ```
 #[derive(Clone)]

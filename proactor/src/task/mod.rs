@@ -13,7 +13,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), proactor::ServerError> {
-//! let server = Server::builder().bind("127.0.0.1:0").shards(1).serve(echo)?;
+//! let server = Server::builder().listen("127.0.0.1:0").shards(1).serve(echo)?;
 //! # use std::io::{Read, Write};
 //! # let mut client = std::net::TcpStream::connect(&server.local_addrs()[0]).unwrap();
 //! # client.write_all(b"hello").unwrap();

@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn on_each_backend(test: impl Fn(Builder)) {
     let mut ran = 0;
     for backend in Backend::of_this_system() {
-        let builder = || Server::builder().bind("127.0.0.1:0").shards(1).backend(Some(*backend));
+        let builder = || Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
         match builder().serve(|_| async {}) {
             Ok(_) => test(builder()),
             Err(error @ ServerError::Io(_)) => {

@@ -1,5 +1,4 @@
-//! What every peer server shares: the command line `SERVICE --listen ADDRESS [--flush WHEN]`, and the line that says
-//! it is ready.
+//! Shared by the peers: the command line `SERVICE --listen ADDRESS [--flush WHEN]` and the start-up line.
 
 use std::env;
 use std::io::{self, Write};
@@ -17,20 +16,20 @@ pub struct Cli {
 /// What can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// Whatever comes in goes back.
+    /// Sends back every byte.
     Echo,
     /// Packets, each a length of four bytes, big-endian, and as many bytes; each is answered with the same packet.
     Framed,
-    /// Packets as in `Framed`; what one session says, every other one hears.
+    /// Packets as in `Framed`; each is sent to every other session.
     Chat,
     /// HTTP/1.1: every GET is answered with `Hello, World!`.
     Http,
 }
 
-/// When a server of packets hands to the kernel what it has written.
+/// When a packet server flushes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flush {
-    /// When there is nothing more to write for now.
+    /// When nothing more is ready to be written.
     #[default]
     Drained,
     /// After each packet.
@@ -55,8 +54,7 @@ impl Service {
     }
 }
 
-/// Reads the command line; explains itself and ends the process if it is not understood, or asks for a service that
-/// is not one of these.
+/// Reads the command line. On an error, or for a service that is not offered, prints the usage and exits.
 pub fn parse(served: &[Service]) -> Cli {
     parse_from(served, env::args().skip(1)).unwrap_or_else(|problem| {
         let served: Vec<_> = served.iter().map(|service| service.name()).collect();
@@ -93,7 +91,7 @@ fn parse_from(served: &[Service], arguments: impl IntoIterator<Item = String>) -
     Ok(Cli { service, listen: listen.ok_or("no --listen given")?, flush })
 }
 
-/// Says where the server listens, once it does.
+/// Prints the address that the server listens on.
 pub fn announce(address: SocketAddr) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "listening {address}")?;

@@ -1,4 +1,4 @@
-//! Echo as users of compio write it: the default runtime, a task a connection that owns its buffer.
+//! Echo as users of compio write it: the default runtime, one task per connection that owns its buffer.
 
 use compio::buf::{BufResult, IntoInner, IoBuf};
 use compio::io::{AsyncRead, AsyncWriteExt};
@@ -13,7 +13,7 @@ async fn main() -> anyhow::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        // A connection that fails is its peer's affair.
+        // A failing connection ends only itself.
         compio::runtime::spawn(async move { _ = echo(socket).await }).detach();
     }
 }

@@ -1,4 +1,4 @@
-//! Echo by a bare level-triggered epoll loop: what readiness costs with nothing on top. A floor.
+//! Echo by a bare level-triggered epoll loop. The floor: the cost of readiness without a library.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ const LISTENER: u64 = u64::MAX;
 
 struct Connection {
     socket: TcpStream,
-    /// What could not be sent yet. While there is any, nothing more is received.
+    /// Unsent bytes. While there are any, nothing is received.
     unsent: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Takes every connection that waits. A connection's place is its descriptor.
+/// Accepts every waiting connection. A connection's place is its descriptor.
 fn accept(queue: &OwnedFd, listener: &TcpListener, connections: &mut Vec<Option<Connection>>) -> io::Result<()> {
     loop {
         let socket = match listener.accept() {
@@ -70,7 +70,7 @@ fn accept(queue: &OwnedFd, listener: &TcpListener, connections: &mut Vec<Option<
 }
 
 impl Connection {
-    /// Does what one event calls for. An error, end of stream included, ends the connection.
+    /// Handles one event. An error or end of stream ends the connection.
     fn echo(&mut self, queue: &OwnedFd, buffer: &mut [u8]) -> io::Result<()> {
         if !self.unsent.is_empty() {
             let count = self.send(&self.unsent)?;

@@ -1,8 +1,8 @@
-//! Echo in overlapped model I, events, by a program of one thread: a `Proactor::local()`, which is turned by this thread's waits. Every
-//! session has an event; a kept `WaitSet` says which are signalled; `Overlapped::result` says what has ended.
+//! Echo in overlapped model I, events, on one thread: the waits of this thread turn an
+//! `Engine::local()`. Every session has an event, and a `WaitSet` tells which are signalled.
 //!
-//! The crate's example `echo_event` is the same with an accepting thread and a proactor with a thread of its own, as programs that
-//! were written for Winsock have it.
+//! The example `echo_event` of the crate is the same with an accepting thread and a threaded engine, as
+//! programs for Winsock have it.
 
 use anyhow::Context;
 use overlapped::{Accepted, Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet};
@@ -31,7 +31,7 @@ impl Session {
         Ok(session)
     }
 
-    /// What has ended leads to what is next. `false` is the end of the stream.
+    /// Starts what follows the ended operation. Returns `false` at end of stream.
     fn step(&mut self) -> Result<bool, Error> {
         self.pending = match std::mem::replace(&mut self.pending, Pending::Nothing(Vec::new())) {
             Pending::Nothing(buffer) => Pending::Receive(self.socket.recv(buffer).event(&self.event).start()?),
@@ -56,7 +56,7 @@ struct Server {
     accepted: Event,
     accept: Overlapped<Accepted>,
     events: WaitSet,
-    /// By the number of their event in the set. The listener has number 0.
+    /// By the index of their event in the set. The listener has index 0.
     sessions: Vec<Option<Session>>,
 }
 
@@ -76,7 +76,7 @@ impl Server {
                 if number == 0 {
                     self.take_connection()?;
                 } else if let Some(session) = &mut self.sessions[number] {
-                    // The end of its stream, or a reset, is the affair of this session alone.
+                    // End of stream or a reset ends this session only.
                     if !session.step().unwrap_or(false) {
                         self.events.remove(number);
                         self.sessions[number] = None;
@@ -88,7 +88,7 @@ impl Server {
 
     fn take_connection(&mut self) -> Result<(), Error> {
         match self.accept.result(Wait::Poll) {
-            // It may be reset already.
+            // The connection may be reset already.
             Ok(connection) => drop(Session::new(connection.socket).and_then(|session| self.add(session))),
             Err(error) if error.kind() == ErrorKind::TooManyFiles => return Err(error),
             Err(_) => {}

@@ -1,4 +1,4 @@
-//! Echo as users of glommio write it: one local executor, a task a connection.
+//! Echo as users of glommio write it: one local executor, one task per connection.
 
 use std::io;
 
@@ -18,7 +18,7 @@ async fn serve(cli: Cli) -> io::Result<()> {
     loop {
         let socket = listener.accept().await?;
         socket.set_nodelay(true)?;
-        // A connection that fails is its peer's affair.
+        // A failing connection ends only itself.
         glommio::spawn_local(async move { _ = echo(socket).await }).detach();
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 as users of hyper write it on tokio: a runtime on the current thread, a task a connection.
+//! HTTP/1.1 as users of hyper write it on tokio: a runtime on the current thread, one task per connection.
 
 use std::convert::Infallible;
 
@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
         let connection = builder.serve_connection(TokioIo::new(socket), service_fn(answer));
-        // A connection that fails is its peer's affair.
+        // A failing connection ends only itself.
         drop(tokio::spawn(async move { _ = connection.await }));
     }
 }

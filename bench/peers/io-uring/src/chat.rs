@@ -1,7 +1,7 @@
-//! Chat: what one says is appended once to a log that all share. A member is a position in it; one send in flight a
-//! member takes everything from there to the log's end. What a fanout costs with nothing on top. A floor.
+//! Chat on one shared log. A member is a position in it, and has one send in flight that takes everything
+//! up to the log's end. The floor of a fan-out: its cost without a library.
 //!
-//! A member that is further behind than the log reaches is closed.
+//! A member that falls behind the start of the log is closed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,7 +16,8 @@ use crate::buffers::{BUFFER_BYTES, Buffers};
 use crate::log::{LOG_BYTES, Log};
 use crate::ring::{self, Completed, Ring};
 
-/// Few enough that what one turn brings is a small part of the log: whoever keeps up is never left behind.
+/// Few enough that one turn fills only a small part of the log, so that a prompt member never falls
+/// behind it.
 pub(crate) const BUFFERS: u16 = 64;
 const _: () = assert!(4 * BUFFERS as u64 * BUFFER_BYTES as u64 <= LOG_BYTES);
 
@@ -28,9 +29,9 @@ pub(crate) struct Server<'a> {
     buffers: Buffers,
     listener: TcpListener,
     room: Room,
-    /// Whose receive ended for want of a buffer.
+    /// Members whose receive ended for want of a buffer.
     starved: Vec<u32>,
-    /// Whose send has ended in this turn, and who has more to hear.
+    /// Members whose send ended in this turn and that have more to receive.
     behind: Vec<u32>,
 }
 
@@ -38,20 +39,20 @@ struct Room {
     log: Log,
     /// By place. One is closed only when nothing of it is in flight, so that no completion is ever stale.
     members: Vec<Option<Member>>,
-    /// Nobody still to be sent to, and no send in flight, is at an earlier position.
+    /// The earliest position of any member or send in flight.
     lowest: u64,
 }
 
 struct Member {
-    /// What lies before it in the log has been sent.
+    /// Everything before it in the log has been sent.
     position: u64,
     sending: bool,
     receiving: bool,
     /// End of stream or an error, or too far behind: nothing more is received or sent.
     ended: bool,
-    /// Where in the log lies what it has said itself, from `position` on, in order.
+    /// Ranges of the log, from `position` on, that are its own packets.
     own: VecDeque<Range<u64>>,
-    /// The beginning of a packet of which the rest has not come yet.
+    /// The beginning of an incomplete packet.
     partial: Vec<u8>,
 }
 
@@ -151,7 +152,7 @@ impl<'a> Server<'a> {
         self.room.close_if_idle(place, &mut self.ring)
     }
 
-    /// Sends to those who have something to hear: all if something was said in this turn.
+    /// Sends to members that have something to receive: all, if anything was appended in this turn.
     fn send(&mut self, said: bool) -> io::Result<()> {
         if said {
             for place in 0..self.room.members.len() as u32 {
@@ -242,19 +243,19 @@ impl Room {
         let mut cut = false;
         self.lowest = self.log.end();
         for (place, member) in self.members.iter_mut().enumerate() {
-            // Of one that has ended a send may still be in flight.
+            // A closed member may still have a send in flight.
             let Some(member) = member.as_mut().filter(|member| member.sending || !member.ended) else {
                 continue;
             };
             if end - member.position > LOG_BYTES {
                 cut |= member.sending;
-                // It is closed when the last of what it has in flight has ended, or when its turn to receive would come.
+                // It is closed when its last operation has ended, or when its next receive would start.
                 member.end(place as u32, ring)?;
             } else {
                 self.lowest = self.lowest.min(member.position);
             }
         }
-        // The kernel must have let go of what it was about to send.
+        // The kernel must be done with the bytes of its sends.
         if cut { ring.submit() } else { Ok(()) }
     }
 
@@ -282,7 +283,7 @@ impl Room {
 }
 
 impl Member {
-    /// What it has to hear next: what the others said before its own words come.
+    /// The next range to send: up to its own next packet.
     fn next(&mut self, end: u64) -> Option<Range<u64>> {
         while let Some(own) = self.own.front() {
             if self.position < own.start {
@@ -306,13 +307,13 @@ impl Member {
     }
 }
 
-/// Bytes of the packet that these begin, at least the four of its length.
+/// Length of the packet that begins here, at least the four bytes of the prefix.
 fn packet_bytes(bytes: &[u8]) -> usize {
     let prefix = bytes.first_chunk::<PREFIX_BYTES>().expect("the caller has seen a whole prefix");
     PREFIX_BYTES + u32::from_be_bytes(*prefix) as usize
 }
 
-/// How many bytes are missing, first of the prefix and then of the packet.
+/// Missing bytes, first of the prefix, then of the packet.
 fn missing(bytes: &[u8]) -> Option<usize> {
     if bytes.len() < PREFIX_BYTES {
         return Some(PREFIX_BYTES - bytes.len());

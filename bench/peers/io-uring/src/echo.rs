@@ -1,4 +1,4 @@
-//! Echo: what is received is sent from where it lies, one send in flight a connection.
+//! Echo: sends received bytes from their receive buffer, with one send in flight per connection.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,7 +18,7 @@ pub(crate) struct Server<'a> {
     listener: TcpListener,
     /// By place. One is closed only when nothing of it is in flight, so that no completion is ever stale.
     connections: Vec<Option<Connection>>,
-    /// Whose receive ended for want of a buffer.
+    /// Connections whose receive ended for want of a buffer.
     starved: Vec<u32>,
 }
 

@@ -22,7 +22,7 @@ const CONNECTIONS: u32 = 32 * 1024;
 pub(crate) const ACCEPT: u32 = 0;
 pub(crate) const RECEIVE: u32 = 1;
 pub(crate) const SEND: u32 = 2;
-/// Whose end is only heard of if it fails, which changes nothing.
+/// Operations that report their end only if they fail, which changes nothing.
 pub(crate) const SILENT: u32 = 3;
 
 pub(crate) fn build() -> io::Result<IoUring> {

@@ -1,4 +1,4 @@
-//! Echo as users of monoio write it: its io_uring driver, a task a connection that owns its buffer.
+//! Echo as users of monoio write it: its io_uring driver, one task per connection that owns its buffer.
 
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ async fn main() -> anyhow::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        // A connection that fails is its peer's affair.
+        // A failing connection ends only itself.
         drop(monoio::spawn(async move { _ = echo(socket).await }));
     }
 }

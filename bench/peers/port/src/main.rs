@@ -1,8 +1,8 @@
-//! Echo in overlapped model III, a completion port, by a program of one thread: a `Proactor::local()`, which is turned by this thread's
-//! waits for packets. Every socket is associated with the port under its session's number.
+//! Echo in overlapped model III, a completion port, on one thread: this thread's waits for packets turn
+//! an `Engine::local()`. Every socket is associated with the port under its session's number.
 //!
-//! The crate's example `echo_port` is the same with several threads and a proactor with a thread of its own, as programs that were
-//! written for Windows have it.
+//! The example `echo_port` of the crate is the same with several threads and a threaded engine, as
+//! programs for Windows have it.
 
 use anyhow::Context;
 use overlapped::{
@@ -48,7 +48,7 @@ impl Server {
         match packet.result::<Accepted>() {
             Ok(connection) => self.add_session(connection.socket),
             Err(error) if error.kind() == ErrorKind::TooManyFiles => return Err(error),
-            // It was reset while it stood in the backlog.
+            // The connection was reset in the backlog.
             Err(_) => {}
         }
         self.accept();
@@ -70,7 +70,8 @@ impl Server {
 
     fn packet(&mut self, key: usize, packet: CompletionPacket) {
         let Some(socket) = &self.sessions[key] else { return };
-        // The end of its stream, or an error, is the end of the session. It has one operation under way, so no packet of it is still to come.
+        // End of stream or an error ends the session. It has one operation in flight, so no packet of it
+        // is still to come.
         if !answer(socket, packet) {
             self.sessions[key] = None;
             self.free.push(key);
@@ -78,7 +79,7 @@ impl Server {
     }
 }
 
-/// A receive is answered with a send, a send with a receive. Whether the session goes on.
+/// Answers a receive with a send and a send with a receive. Returns whether the session goes on.
 fn answer(socket: &Socket, mut packet: CompletionPacket) -> bool {
     match packet.action() {
         Some(Action::Receive) => match packet.result::<Received<Vec<u8>>>() {

@@ -1,5 +1,5 @@
-//! What one says, every other hears: a broadcast channel, and for each member a task that reads and one that writes.
-//! Measured against a channel for each member: with many messages under way this is faster, with one the same.
+//! Chat over a broadcast channel, with a reading and a writing task per member. Compared with a channel
+//! per member, this is faster with many messages outstanding and the same with one.
 
 use std::io;
 
@@ -12,9 +12,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
-use crate::{BUFFER_BYTES, codec, written};
+use crate::packets::{BUFFER_BYTES, codec, sink};
 
-/// Messages that are kept for those who are behind. One that is further behind loses the oldest of them.
+/// Messages kept for members that are behind. A member further behind loses the oldest.
 const KEPT: usize = 1024;
 
 type Sink = FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>;
@@ -41,7 +41,7 @@ impl Room {
         self.joined += 1;
         let (input, output) = socket.into_split();
         let packets = FramedRead::with_capacity(input, codec(), BUFFER_BYTES);
-        let sink = written(output);
+        let sink = sink(output);
         let heard = self.messages.subscribe();
         let writer = tokio::spawn(async move {
             _ = match flush {
@@ -92,7 +92,7 @@ async fn write_drained(id: u64, mut heard: Receiver<Message>, mut sink: Sink) ->
     }
 }
 
-/// Each message is flushed by itself.
+/// Flushes after each message.
 async fn write_packet_by_packet(id: u64, mut heard: Receiver<Message>, mut sink: Sink) -> io::Result<()> {
     loop {
         match heard.recv().await {

@@ -1,4 +1,4 @@
-//! Each packet is answered by a function.
+//! Answers each packet with the result of a function.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use tokio::net::TcpStream;
 use tokio_util::codec::{Framed, FramedRead};
 
-use crate::{BUFFER_BYTES, codec, written};
+use crate::packets::{BUFFER_BYTES, codec, sink};
 
-/// What the service does with a packet: here it is the answer.
+/// The service itself: the answer is the packet.
 fn answer(packet: BytesMut) -> Bytes {
     packet.freeze()
 }
@@ -19,10 +19,10 @@ fn answer(packet: BytesMut) -> Bytes {
 pub(crate) async fn drained(mut socket: TcpStream) -> io::Result<()> {
     let (input, output) = socket.split();
     let packets = FramedRead::with_capacity(input, codec(), BUFFER_BYTES);
-    packets.map_ok(answer).forward(written(output)).await
+    packets.map_ok(answer).forward(sink(output)).await
 }
 
-/// Each answer is flushed by itself.
+/// Flushes after each answer.
 pub(crate) async fn packet_by_packet(socket: TcpStream) -> io::Result<()> {
     let mut packets = Framed::with_capacity(socket, codec(), BUFFER_BYTES);
     while let Some(packet) = packets.next().await {

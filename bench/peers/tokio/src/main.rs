@@ -1,4 +1,4 @@
-//! Echo as users of tokio write it: a runtime on the current thread, a task a connection.
+//! Echo as users of tokio write it: a runtime on the current thread, one task per connection.
 
 use peer_cli::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ async fn main() -> anyhow::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
-        // A connection that fails is its peer's affair.
+        // A failing connection ends only itself.
         drop(tokio::spawn(async move { _ = echo(socket).await }));
     }
 }

@@ -1,4 +1,4 @@
-//! The peer does what it is compared for.
+//! The peer provides the services that it is compared for.
 
 use peer_cli::Service;
 

@@ -1,22 +1,22 @@
-//! What one says, every other hears, and the speaker does not.
+//! A packet reaches every other member, and not its sender.
 
 use std::io::Read;
 
 use crate::client::{Client, packet};
 use crate::server::Server;
 
-/// While all speak at once: few enough packets a round that sockets hold them all, and rounds enough that a server's
-/// buffers go round several times.
+/// While all members send at once: few enough packets per round that the sockets hold them all, and
+/// enough rounds that a server's buffers wrap several times.
 const ROUNDS: u64 = 100;
 const ROUND_PACKETS: u64 = 50;
 /// How many lengths their packets have.
 const LENGTHS: usize = 2000;
 
-/// Bytes of a packet while one member does not read, and how many of them are sent: far more than may be kept.
+/// Size and number of packets while one member does not read: far more than may be kept.
 const LARGE_BYTES: usize = 8 * 1024;
 const LARGE_PACKETS: u64 = 16 * 1024;
 
-/// What is kept for members that are behind has to be less.
+/// The memory kept for members that are behind must stay below this.
 const GROWTH_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(crate) fn tried(server: &Server) {
@@ -29,7 +29,7 @@ pub(crate) fn tried(server: &Server) {
     say(&mut members, 1, &[&cut[..2], &cut[2..100], &cut[100..]]);
     let burst: Vec<u8> = (0..100).flat_map(|seed| packet(100, seed)).collect();
     say(&mut members, 0, &[&burst]);
-    // Had one heard itself, the next packet would not be what it hears.
+    // A member that heard itself would not receive this packet next.
     say(&mut members, 2, &[&packet(60_000, 4)]);
     say(&mut members, 0, &[&packet(5, 5)]);
 
@@ -42,8 +42,8 @@ pub(crate) fn tried(server: &Server) {
     one_that_never_reads(server, &mut members);
 }
 
-/// A new member greets; that the others hear it shows that it is one. The very first does not: it could not know when
-/// its greeting has passed, and whether the second was there by then to hear it.
+/// A new member greets, and has joined when the others hear it. The first member does not greet: nobody
+/// may be there to hear it.
 fn join(server: &Server, members: &mut Vec<Client>) {
     let newest = members.len();
     members.push(server.connect());
@@ -59,7 +59,7 @@ fn say(members: &mut [Client], speaker: usize, pieces: &[&[u8]]) {
     }
 }
 
-/// Each hears the two others, each of these in its order, and not itself.
+/// Each hears the two others, in the order of each, and not itself.
 fn all_at_once(members: &mut [Client]) {
     for round in 0..ROUNDS {
         let numbers = round * ROUND_PACKETS..(round + 1) * ROUND_PACKETS;
@@ -83,7 +83,7 @@ fn all_at_once(members: &mut [Client]) {
     }
 }
 
-/// A packet that tells who says it.
+/// A packet that names its sender.
 fn by(speaker: usize, number: u64) -> Vec<u8> {
     let length = 1 + number as usize * 37 % LENGTHS;
     let mut said = packet(length, 3 * number + speaker as u64);

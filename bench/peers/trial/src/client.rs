@@ -5,10 +5,10 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-/// Long enough that what was written before is nearly always read by itself. Nothing depends on it.
+/// Long enough that the server usually reads the previous piece by itself. Nothing depends on it.
 const APART: Duration = Duration::from_millis(5);
 
-/// Of what came back wrong.
+/// Bytes shown of a wrong answer.
 const SHOWN_BYTES: usize = 16;
 
 pub(crate) struct Client {
@@ -47,7 +47,7 @@ impl Client {
         }
     }
 
-    /// Writes it all while what comes is read, both at their own pace.
+    /// Writes everything while reading the answers, each at its own pace.
     pub(crate) fn write_while_expecting(&mut self, bytes: &[u8]) {
         let mut writer = Self::new(self.socket.try_clone().expect("descriptors are left"));
         thread::scope(|scope| {
@@ -56,7 +56,7 @@ impl Client {
         });
     }
 
-    /// Says that nothing more is written. The server answers by closing.
+    /// Ends the stream. The server answers by closing.
     pub(crate) fn finish(mut self) {
         self.socket.shutdown(Shutdown::Write).expect("it is connected");
         let mut rest = Vec::new();
@@ -64,7 +64,7 @@ impl Client {
         assert_eq!(rest, b"", "nothing is left to come");
     }
 
-    /// Ends it with a reset.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO)).expect("TCP has it");
     }

@@ -1,8 +1,8 @@
-//! What every contestant has to do, tried over real connections: that it serves what it says, however the bytes are
-//! cut, and that one who never reads does not make its memory grow.
+//! Trials for every contestant, over real connections: it serves its services however the bytes are
+//! split, and a client that never reads does not make its memory grow.
 //!
-//! The trials panic where a contestant falls short: each peer's tests call them. The program of this package does the
-//! same with any command: `peer-trial SERVICE PROGRAM ARGUMENTS..`.
+//! A trial panics when a contestant fails; each peer's tests call the trials. The program does the same
+//! with any command: `peer-trial SERVICE PROGRAM ARGUMENTS..`.
 
 mod chat;
 mod client;

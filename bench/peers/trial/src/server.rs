@@ -1,4 +1,4 @@
-//! A contestant's process while it is tried.
+//! The process of a contestant during a trial.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 
-/// So that a server that answers nothing fails the trial instead of holding it up.
+/// A server that does not answer fails the trial instead of hanging it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// Killed when dropped.

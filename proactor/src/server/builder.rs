@@ -1,0 +1,179 @@
+//! The description of a server, setting by setting.
+
+use overlapped::{Backend, Network};
+
+use super::config::Config;
+use super::limits::Limits;
+use super::listener::Listener;
+use super::outbound::Outbound;
+use super::run::{self, Server};
+use super::simulation::Simulation;
+use super::timeouts::Timeouts;
+use crate::codec::Codec;
+use crate::error::ServerError;
+use crate::handler::Handler;
+use crate::outbox::slow::SlowConsumer;
+use crate::task::{AsyncSession, TaskOutput, Tasks};
+
+/// Describes a server, then starts it. Made by [`Server::builder`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use proactor::codec::Lines;
+/// use proactor::{Flow, Handler, Limits, Server, Session, Timeouts};
+///
+/// #[derive(Clone)]
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     type State = ();
+///     fn connected(&mut self, _: &Session) {}
+///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
+///         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), proactor::ServerError> {
+/// Server::builder()
+///     .listen("0.0.0.0:7777")
+///     .codec(Lines::new())
+///     .limits(Limits::new().sessions(20_000).sessions_per_ip(100))
+///     .timeouts(Timeouts::new().idle(Duration::from_secs(300)))
+///     .run(Echo)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder {
+    config: Config,
+}
+
+impl Server {
+    /// Describes a server.
+    pub fn builder() -> Builder {
+        Builder { config: Config::new() }
+    }
+}
+
+impl Builder {
+    /// Listens on an address, or on a [`Listener`] with TCP options. Call it at least once; call it
+    /// again to listen on several addresses.
+    pub fn listen(mut self, listener: impl Into<Listener>) -> Builder {
+        self.config.listeners.push(listener.into());
+        self
+    }
+
+    /// Number of shards, each with one thread: at most 256. 0, the default, means one per core.
+    pub fn shards(mut self, shards: usize) -> Builder {
+        self.config.shards = shards;
+        self
+    }
+
+    /// I/O backend. `None`, the default, takes the best that works on this machine.
+    pub fn backend(mut self, backend: Option<Backend>) -> Builder {
+        self.config.driver.backend = backend;
+        self
+    }
+
+    /// Keeps sessions as [direct descriptors](overlapped::DriverConfig::direct_descriptors), which do not count
+    /// against the limit of open files. Each shard then has room for as many sessions as that limit.
+    /// Off by default. A connection is an ordinary descriptor until its shard takes it over, so such
+    /// a server needs few ordinary ones.
+    ///
+    /// Needs io_uring and Linux 6.8 or newer; elsewhere the server does not start.
+    pub fn direct_descriptors(mut self, direct: bool) -> Builder {
+        self.config.driver.direct_descriptors = direct;
+        self
+    }
+
+    /// Limits on sessions, rates and memory.
+    pub fn limits(mut self, limits: Limits) -> Builder {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Time-outs and heart-beats.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Builder {
+        self.config.timeouts = timeouts;
+        self
+    }
+
+    /// Limits and options of outbound connections.
+    pub fn outbound(mut self, outbound: Outbound) -> Builder {
+        self.config.outbound = outbound;
+        self
+    }
+
+    /// What happens to a session whose peer does not take what is sent to it. By default the server
+    /// stops reading from it.
+    pub fn slow_consumer(mut self, policy: SlowConsumer) -> Builder {
+        self.config.slow = policy;
+        self
+    }
+
+    /// How packets are framed, in both directions; each session has a clone.
+    /// [`Raw`](crate::codec::Raw) by default. The limits of a codec are checked at the start.
+    ///
+    /// ```
+    /// use proactor::Server;
+    /// use proactor::codec::Lines;
+    ///
+    /// let builder = Server::builder().listen("127.0.0.1:0").codec(Lines::new().max_line(512));
+    /// # let _ = builder;
+    /// ```
+    pub fn codec(mut self, codec: impl Codec + Clone) -> Builder {
+        self.config.codec = codec.into_framing();
+        self
+    }
+
+    /// Threads for [blocking work](AsyncSession::offload), for all shards together: 4 by default, 1 to
+    /// 512. They are started when there is work.
+    pub fn offload_threads(mut self, threads: usize) -> Builder {
+        self.config.offload_threads = threads;
+        self
+    }
+
+    /// Binds, listens and starts the threads of the shards.
+    ///
+    /// # Errors
+    /// A setting is out of range, an address cannot be listened on, or the backend cannot be set up.
+    /// Nothing is left running.
+    pub fn start<H: Handler>(mut self, handler: H) -> Result<Server, ServerError> {
+        self.config.check()?;
+        run::start(self.config, handler)
+    }
+
+    /// Starts a server that runs an async function for each session: [`start`](Builder::start) with
+    /// [`Tasks`]. The module [`task`](crate::task) has an example.
+    ///
+    /// # Errors
+    /// As for [`start`](Builder::start).
+    pub fn serve<F, Fut>(self, function: F) -> Result<Server, ServerError>
+    where
+        F: FnMut(AsyncSession) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output: TaskOutput> + 'static,
+    {
+        self.start(Tasks::new(function))
+    }
+
+    /// [`start`](Builder::start), then [`wait`](Server::wait).
+    ///
+    /// # Errors
+    /// As for both.
+    pub fn run<H: Handler>(self, handler: H) -> Result<(), ServerError> {
+        self.start(handler)?.wait()
+    }
+
+    /// Makes the server on a simulated network, with all shards on this thread: a value that you turn,
+    /// instead of threads. It has one shard unless [`shards`](Builder::shards) says otherwise.
+    ///
+    /// # Errors
+    /// A setting is out of range, or an address cannot be listened on.
+    pub fn simulate<H: Handler>(mut self, network: &Network, handler: H) -> Result<Simulation<H>, ServerError> {
+        // The number of cores of this machine must make no difference.
+        self.config.shards = self.config.shards.max(1);
+        self.config.driver.network = Some(network.clone());
+        self.config.check()?;
+        Simulation::new(&self.config, network, &handler)
+    }
+}

@@ -1,0 +1,171 @@
+//! A server's whole description, checked, and the shards made of it.
+
+use std::sync::Arc;
+
+use overlapped::{Address, Driver, DriverConfig, ListenOptions, Mailbox, Report, Sender, mailbox};
+
+use super::limits::Limits;
+use super::listener::Listener;
+use super::outbound::Outbound;
+use super::timeouts::Timeouts;
+use crate::codec::{Codec, Framing};
+use crate::connect::resolver::Resolver;
+use crate::error::ServerError;
+use crate::group::domain::Domain;
+use crate::group::notifier::Notifier;
+use crate::handler::Handler;
+use crate::limits::SessionLimits;
+use crate::outbox::slow::SlowConsumer;
+use crate::session::timers::Rates;
+use crate::shard::Shard;
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
+use crate::shard::directory::{Directory, ShardEntry};
+use crate::shard::inbox::Mail;
+use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
+use crate::task::offload::Offload;
+
+/// Messages that a shard's mailbox holds.
+const MAILBOX: usize = 1 << 16;
+const MOST_SHARDS: usize = 256;
+const MOST_OFFLOAD_THREADS: usize = 512;
+
+/// What a server is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(super) listeners: Vec<Listener>,
+    pub(crate) shards: usize,
+    pub(super) driver: DriverConfig,
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) outbound: Outbound,
+    pub(super) codec: Framing,
+    pub(super) slow: SlowConsumer,
+    pub(super) offload_threads: usize,
+    /// Threads for blocking work; a simulation has none.
+    pub(super) offload: Option<Offload>,
+}
+
+impl Config {
+    pub(super) fn new() -> Config {
+        let driver = DriverConfig::default();
+        let operations = OPERATIONS_PER_SOCKET * driver.sockets;
+        Config {
+            listeners: Vec::new(),
+            shards: 0,
+            driver: DriverConfig { operations, ..driver },
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            outbound: Outbound::default(),
+            codec: Framing::default(),
+            slow: SlowConsumer::default(),
+            offload_threads: 4,
+            offload: None,
+        }
+    }
+
+    /// Checks every setting, and sets the number of shards if it is 0.
+    pub(super) fn check(&mut self) -> Result<(), ServerError> {
+        self.find_fault().map_err(ServerError::Config)
+    }
+
+    fn find_fault(&mut self) -> Result<(), String> {
+        self.addresses()?;
+        if self.listeners.is_empty() {
+            return Err("a server needs an address to listen on".into());
+        }
+        if self.shards == 0 {
+            self.shards = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_SHARDS);
+        }
+        if self.shards > MOST_SHARDS {
+            return Err(format!("{} shards: must be at most {MOST_SHARDS}", self.shards));
+        }
+        if !(1..=MOST_OFFLOAD_THREADS).contains(&self.offload_threads) {
+            let threads = self.offload_threads;
+            return Err(format!("{threads} threads for offloaded work: must be 1 to {MOST_OFFLOAD_THREADS}"));
+        }
+        self.codec.check()?;
+        // The first shard also has sockets for the listeners and for refused connections.
+        let most = self.driver.sockets.saturating_sub(self.listeners.len() + MOST_REFUSING);
+        self.limits.check(most, 4 * self.driver.pool.buffer_bytes as usize)?;
+        self.outbound.check(most)?;
+        self.timeouts.check()
+    }
+
+    fn addresses(&self) -> Result<Vec<(Address, ListenOptions)>, String> {
+        self.listeners.iter().map(Listener::checked).collect()
+    }
+
+    /// What all shards share.
+    pub(super) fn directory(&self, made: Vec<Made>) -> Directory {
+        // A simulated network has no names.
+        let resolver = self.driver.network.is_none().then(Resolver::new);
+        let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
+        let domain = Domain::new(notifiers, self.codec.clone(), self.limits.outbox_bytes);
+        Directory::new(shards, self.limits.admission, self.outbound.admission(), resolver, domain)
+    }
+
+    /// Makes a shard, on the thread that will turn it.
+    pub(super) fn make_shard<H: Handler>(&self, index: usize, handler: H) -> Result<(NewShard<H>, Made), ServerError> {
+        let limits = SessionLimits {
+            outbox: self.limits.outbox_bytes,
+            // One packet, and a full pool: what may be on its way when a receive is cancelled.
+            leftover: self.codec.max_bytes()
+                + usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
+            bytes_per_turn: 512 * 1024,
+            linger: self.timeouts.linger,
+            slow: self.slow,
+        };
+        let config = ShardConfig {
+            shard: index as u16,
+            limits,
+            spans: self.timeouts.spans,
+            rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            codec: self.codec.clone(),
+            connect_timeout: self.outbound.connect_timeout,
+            stream: self.outbound.stream.clone(),
+        };
+        let mut driver = Driver::new(self.driver.clone())?;
+        let acceptor = match index {
+            0 => {
+                let addresses = self.addresses().map_err(ServerError::Config)?;
+                Some(Acceptor::listen(&mut driver, &addresses, self.limits.refusal.clone())?)
+            }
+            _ => None,
+        };
+        let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
+        let made = Made {
+            index,
+            entry: ShardEntry::new(mail, driver.wake_handle()),
+            notifier: Notifier::new(driver.wake_handle()),
+            addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
+            report: driver.report().clone(),
+        };
+        Ok((NewShard { driver, config, handler, acceptor, inbox, offload: self.offload.clone() }, made))
+    }
+}
+
+/// A shard that does not know the other shards yet.
+pub(super) struct NewShard<H> {
+    driver: Driver,
+    config: ShardConfig,
+    handler: H,
+    acceptor: Option<Acceptor>,
+    inbox: Mailbox<Mail>,
+    offload: Option<Offload>,
+}
+
+impl<H: Handler> NewShard<H> {
+    pub(super) fn introduce(self, directory: Arc<Directory>) -> Shard<H> {
+        let NewShard { driver, config, handler, acceptor, inbox, offload } = self;
+        Shard::new(driver, config, handler, acceptor, inbox, offload, directory)
+    }
+}
+
+/// What the server and the other shards are told of a new shard.
+pub(super) struct Made {
+    pub(super) index: usize,
+    entry: ShardEntry,
+    notifier: Notifier,
+    pub(super) addresses: Vec<Address>,
+    pub(super) report: Report,
+}

@@ -1,0 +1,19 @@
+//! Describing a server, starting it, and running it.
+
+mod builder;
+pub(crate) mod config;
+pub(crate) mod handle;
+mod limits;
+mod listener;
+mod outbound;
+mod run;
+pub(crate) mod simulation;
+pub(crate) mod stats;
+mod timeouts;
+
+pub use builder::Builder;
+pub use limits::Limits;
+pub use listener::Listener;
+pub use outbound::Outbound;
+pub use run::Server;
+pub use timeouts::Timeouts;

@@ -1,0 +1,81 @@
+//! Outbound connections.
+
+use std::time::Duration;
+
+use overlapped::StreamOptions;
+
+use super::timeouts::check_time;
+use crate::limits::AdmissionLimits;
+
+/// Outbound sessions at one time, unless set.
+const MOST_OUTBOUND: usize = 100_000;
+
+/// Limits and options of the connections that the server itself makes.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use proactor::{Outbound, Server};
+///
+/// let outbound = Outbound::new().sessions(500).connect_timeout(Duration::from_secs(3));
+/// let builder = Server::builder().listen("0.0.0.0:7777").outbound(outbound);
+/// # let _ = builder;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    sessions: Option<usize>,
+    pub(super) connect_timeout: Duration,
+    pub(super) stream: StreamOptions,
+}
+
+impl Default for Outbound {
+    fn default() -> Outbound {
+        Outbound { sessions: None, connect_timeout: Duration::from_secs(10), stream: StreamOptions::default() }
+    }
+}
+
+impl Outbound {
+    /// The defaults: 100,000 sessions, 10 s to connect.
+    pub fn new() -> Outbound {
+        Outbound::default()
+    }
+
+    /// Outbound sessions at one time, including those that are connecting. 100,000 by default, or as
+    /// many as the shards have sockets for. They do not count as
+    /// [sessions](crate::Limits::sessions). 0 allows none.
+    pub fn sessions(mut self, sessions: usize) -> Outbound {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// Time for one connection, from the look-up of its name to the address that answers. 10 s by
+    /// default.
+    pub fn connect_timeout(mut self, time: Duration) -> Outbound {
+        self.connect_timeout = time;
+        self
+    }
+
+    /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive).
+    pub fn keep_alive(mut self, time: Duration) -> Outbound {
+        self.stream.keep_alive = Some(time);
+        self
+    }
+
+    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout).
+    pub fn user_timeout(mut self, time: Duration) -> Outbound {
+        self.stream.user_timeout = Some(time);
+        self
+    }
+
+    pub(super) fn admission(&self) -> AdmissionLimits {
+        let sessions = self.sessions.unwrap_or(MOST_OUTBOUND);
+        AdmissionLimits { sessions, per_ip: None, v6_prefix: 64, handshakes: None, rate: None }
+    }
+
+    pub(super) fn check(&self, most_sessions: usize) -> Result<(), String> {
+        if let Some(sessions) = self.sessions.filter(|sessions| *sessions > most_sessions) {
+            return Err(format!("{sessions} outbound sessions: must be at most {most_sessions}"));
+        }
+        check_time("connect time-out", self.connect_timeout)
+    }
+}

@@ -1,0 +1,183 @@
+//! Starting a server's threads, one per shard, and waiting for them.
+
+use std::fmt;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use overlapped::{Address, Report};
+
+use super::config::{Config, Made};
+use super::handle::Handle;
+use crate::error::ServerError;
+use crate::handler::Handler;
+use crate::shard::directory::Directory;
+use crate::shard::phase::Phase;
+use crate::task::offload::Offload;
+
+/// Starts a thread for each shard. Each makes its driver, since that stays on its thread; when all
+/// have, each is introduced to the others.
+pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server, ServerError> {
+    config.offload = Some(Offload::new(config.offload_threads));
+    let (up, mut ready) = mpsc::channel();
+    let mut threads = Vec::new();
+    let mut introduce = Vec::new();
+    let mut failed = None;
+    for index in 0..config.shards {
+        let (introduction, introduced) = mpsc::channel();
+        introduce.push(introduction);
+        let (config, handler, up) = (config.clone(), handler.clone(), up.clone());
+        let body = move || shard_thread(&config, index, handler, up, &introduced);
+        match std::thread::Builder::new().name(format!("shard-{index}")).spawn(body) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                let why = format!("could not start the thread of shard {index}: {error}");
+                failed = Some(ServerError::Thread(why));
+                break;
+            }
+        }
+    }
+    drop(up);
+    let made = match failed.map_or_else(|| gather(&mut ready, config.shards), Err) {
+        Ok(made) => made,
+        Err(error) => {
+            // Threads without an introduction end, and close their listeners before this returns.
+            drop(introduce);
+            for thread in threads {
+                let _ = thread.join();
+            }
+            return Err(error);
+        }
+    };
+    let (addresses, report) = (made[0].addresses.clone(), made[0].report.clone());
+    let directory = Arc::new(config.directory(made));
+    for introduction in introduce {
+        // `wait` finds out about a thread that has ended by now.
+        let _ = introduction.send(Arc::clone(&directory));
+    }
+    Ok(Server { threads, handle: Handle::new(directory), addresses, report })
+}
+
+fn gather(ready: &mut mpsc::Receiver<Result<Made, ServerError>>, shards: usize) -> Result<Vec<Made>, ServerError> {
+    let mut made = Vec::new();
+    while made.len() < shards {
+        match ready.recv() {
+            Ok(Ok(shard)) => made.push(shard),
+            Ok(Err(error)) => return Err(error),
+            Err(mpsc::RecvError) => return Err(ServerError::Thread("a shard's thread ended at once".into())),
+        }
+    }
+    made.sort_by_key(|shard| shard.index);
+    Ok(made)
+}
+
+/// Turns one shard until it has ended.
+fn shard_thread<H: Handler>(
+    config: &Config,
+    index: usize,
+    handler: H,
+    up: mpsc::Sender<Result<Made, ServerError>>,
+    introduced: &mpsc::Receiver<Arc<Directory>>,
+) -> Result<(), ServerError> {
+    let (shard, made) = match config.make_shard(index, handler) {
+        Ok(both) => both,
+        Err(error) => {
+            let _ = up.send(Err(error));
+            return Ok(());
+        }
+    };
+    let _ = up.send(Ok(made));
+    // When all senders are gone, `gather` knows that a shard was lost without a word.
+    drop(up);
+    // Without an introduction another shard could not be made, and there is no server.
+    let Ok(directory) = introduced.recv() else { return Ok(()) };
+    let _guard = StopOnPanic(Arc::clone(&directory));
+    let mut shard = shard.introduce(Arc::clone(&directory));
+    let ended = loop {
+        match shard.turn() {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    if ended.is_err() {
+        // A server that has lost a shard ends as a whole.
+        directory.enter(Phase::Stopping);
+    }
+    ended
+}
+
+/// Stops the other shards when one panics.
+struct StopOnPanic(Arc<Directory>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.enter(Phase::Stopping);
+        }
+    }
+}
+
+/// A running server. Dropping it stops it at once and waits for its threads.
+pub struct Server {
+    threads: Vec<JoinHandle<Result<(), ServerError>>>,
+    handle: Handle,
+    addresses: Vec<Address>,
+    report: Report,
+}
+
+impl Server {
+    /// The addresses it listens on, with their real ports, in the order of
+    /// [`Builder::listen`](crate::Builder::listen).
+    pub fn local_addrs(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Which backend and features it runs on, and why.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// How many shards it has.
+    pub fn shards(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The server, for any thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits until the server has ended: it was told to [`stop`](Handle::stop) or
+    /// [`drain`](Handle::drain), and has.
+    ///
+    /// # Errors
+    /// The first shard that failed.
+    pub fn wait(mut self) -> Result<(), ServerError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), ServerError> {
+        let mut result = Ok(());
+        for (index, thread) in self.threads.drain(..).enumerate() {
+            let ended = thread.join().unwrap_or_else(|_| {
+                self.handle.stop();
+                Err(ServerError::Thread(format!("shard {index} panicked")))
+            });
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.stop();
+        let _ = self.join();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).field("shards", &self.shards()).finish()
+    }
+}

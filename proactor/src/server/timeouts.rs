@@ -1,0 +1,116 @@
+//! Time-outs and heart-beats.
+
+use std::time::Duration;
+
+use crate::session::deadlines::{MOST, Spans};
+
+/// Time-outs of a server's sessions. None is set by default, except [`linger`](Timeouts::linger).
+///
+/// They are kept by a timer wheel with a tick of 8.4 ms: none fires early, none more than two ticks
+/// late. The longest is 180 days.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use proactor::{Server, Timeouts};
+///
+/// let timeouts = Timeouts::new()
+///     .handshake(Duration::from_secs(10))
+///     .idle(Duration::from_secs(300))
+///     .write(Duration::from_secs(30))
+///     .heartbeat(Duration::from_secs(60));
+/// let builder = Server::builder().listen("0.0.0.0:7777").timeouts(timeouts);
+/// # let _ = builder;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    pub(super) spans: Spans,
+    pub(super) linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts { spans: Spans::default(), linger: Duration::from_secs(5) }
+    }
+}
+
+impl Timeouts {
+    /// No time-outs, and a linger time of 5 s.
+    pub fn new() -> Timeouts {
+        Timeouts::default()
+    }
+
+    /// Closes a session gracefully, with [`Idle`](crate::CloseReason::Idle), after this time without a
+    /// byte in either direction. While the server does not read from the session (it is paused or
+    /// over a rate), the time stands still; afterwards it starts again.
+    pub fn idle(mut self, time: Duration) -> Timeouts {
+        self.spans.idle = Some(time);
+        self
+    }
+
+    /// Closes a session, with [`ReadTimeout`](crate::CloseReason::ReadTimeout), when one packet takes
+    /// longer than this from its first byte to its last. Single bytes do not extend it. It stands
+    /// still as the [idle time](Timeouts::idle) does. With the raw codec it never runs, since every
+    /// arrival is a whole packet.
+    pub fn read(mut self, time: Duration) -> Timeouts {
+        self.spans.read = Some(time);
+        self
+    }
+
+    /// Resets a session, with [`WriteTimeout`](crate::CloseReason::WriteTimeout), when its peer takes
+    /// none of the queued bytes for this time. It is checked four times within the time, so it may
+    /// be a quarter late. [`Driver::progress`](overlapped::Driver::progress) says what counts as
+    /// taken: the smallest step may be 64 KiB (on Windows, the whole send).
+    pub fn write(mut self, time: Duration) -> Timeouts {
+        self.spans.write = Some(time);
+        self
+    }
+
+    /// Closes a session, with [`HandshakeTimeout`](crate::CloseReason::HandshakeTimeout), that has not
+    /// sent its first packet this long after it connected.
+    pub fn handshake(mut self, time: Duration) -> Timeouts {
+        self.spans.handshake = Some(time);
+        self
+    }
+
+    /// Closes a session gracefully, with [`Lifetime`](crate::CloseReason::Lifetime), at this age.
+    pub fn lifetime(mut self, time: Duration) -> Timeouts {
+        self.spans.lifetime = Some(time);
+        self
+    }
+
+    /// Calls [`Handler::heartbeat`](crate::Handler::heartbeat) when nothing has been sent to a session
+    /// for this time and nothing is queued for it, and again after each further such time.
+    pub fn heartbeat(mut self, time: Duration) -> Timeouts {
+        self.spans.heartbeat = Some(time);
+        self
+    }
+
+    /// How long a graceful close waits for the peer to take what was sent and to end its stream. 5 s
+    /// by default.
+    pub fn linger(mut self, time: Duration) -> Timeouts {
+        self.linger = time;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let spans = &self.spans;
+        let times = [
+            ("idle time-out", spans.idle),
+            ("read time-out", spans.read),
+            ("write time-out", spans.write),
+            ("handshake time-out", spans.handshake),
+            ("lifetime", spans.lifetime),
+            ("heart-beat", spans.heartbeat),
+        ];
+        times.into_iter().try_for_each(|(name, time)| time.map_or(Ok(()), |time| check_time(name, time)))
+    }
+}
+
+/// A time-out must be more than zero and within the timer wheel's range.
+pub(super) fn check_time(name: &str, time: Duration) -> Result<(), String> {
+    match time.is_zero() || time > MOST {
+        true => Err(format!("{name}: must be more than 0 and at most {MOST:?}")),
+        false => Ok(()),
+    }
+}
