@@ -9,14 +9,14 @@ use crate::codec::FrameError;
 pub enum ServerError {
     /// A setting is unusable; the text names it.
     Config(String),
-    /// The I/O floor failed.
+    /// The I/O layer failed.
     Io(overlapped::Error),
     /// A shard's thread could not be started, or was lost.
     Thread(String),
 }
 
 impl ServerError {
-    /// The error of the I/O floor, if it is one.
+    /// The error of the I/O layer, if it is one.
     pub fn io(&self) -> Option<&overlapped::Error> {
         match self {
             ServerError::Io(error) => Some(error),

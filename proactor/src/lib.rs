@@ -8,12 +8,13 @@
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
-//! | [`SessionId`] | its name, for any thread; never means a later session |
-//! | [`Group`] | sessions to which packets are broadcast, from any thread; [`SlowConsumer`] says what becomes of members that do not keep up |
+//! | [`SessionId`] | its name, for any thread; it never names a later session |
+//! | [`Group`] | sessions to which any thread can broadcast packets |
+//! | [`SlowConsumer`] | what to do with a peer that does not keep up |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
-//! | [`Simulation`] | the server on a simulated network, turned instead of run |
+//! | [`Simulation`] | the server on a simulated network, turned by you |
 //!
 //! # Example
 //!

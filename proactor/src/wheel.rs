@@ -1,22 +1,27 @@
-//! A coarse timer wheel: one entry a key, for a shard's many deadlines of which few are ever reached.
+//! A coarse timer wheel with one entry per key, for a shard's many deadlines, few of which are ever
+//! reached.
 //!
-//! Time is cut into ticks of [`TICK`]. An entry waits in a slot of 64 ticks, of 64 times 64, and so on, and moves to a finer level when its
-//! slot begins: at most once a level. To insert, to move, and to take out are a few steps whatever the number of entries, and allocate nothing once the
-//! highest key has been seen.
+//! Time is divided into ticks of [`TICK`]. An entry waits in a slot of 64 ticks, of 64 times 64,
+//! and so on, and moves to a finer level when its slot begins: at most once per level. Inserting,
+//! moving and removing take a few steps whatever the number of entries, and allocate nothing after
+//! the highest key has been seen.
 //!
 //! What it promises:
 //!
-//! - **Never early, hardly late.** A key is due at the first tick that is not before its moment: less than a [`TICK`] after it.
-//! - **One entry a key.** To insert a key that is in it moves the entry.
-//! - **Keys are small numbers**, such as the slots of a table: its memory is 16 bytes for each, up to the highest.
-//! - **The same calls give the same order**: by tick, and among those of a tick in the order in which they came to its slot.
+//! - **Never early, hardly late.** A key is due at the first tick that is not before its moment:
+//!   less than a [`TICK`] after it.
+//! - **One entry per key.** Inserting a key again moves its entry.
+//! - **Keys are small numbers**, such as the slots of a table. Each takes 16 bytes, up to the
+//!   highest.
+//! - **The same calls give the same order**: by tick and, within a tick, in the order in which keys
+//!   came to its slot.
 
 use std::time::Duration;
 
 use overlapped::Time;
 
 const TICK_BITS: u32 = 23;
-/// The wheel's grain: 2^23 nanoseconds, 8.4 ms.
+/// The length of a tick: 2^23 nanoseconds, 8.4 ms.
 pub(crate) const TICK: Duration = Duration::from_nanos(1 << TICK_BITS);
 
 /// The first tick that begins at or after a moment.
@@ -24,7 +29,7 @@ pub(crate) fn tick_at(at: Time) -> u64 {
     at.as_nanos().div_ceil(1 << TICK_BITS)
 }
 
-/// When a tick begins; the last ticks of the clock's range are taken for its end.
+/// When a tick begins. The last ticks of the clock's range count as its end.
 pub(crate) fn tick_time(tick: u64) -> Time {
     Time::from_nanos(if tick >> (64 - TICK_BITS) == 0 { tick << TICK_BITS } else { u64::MAX })
 }
@@ -32,11 +37,12 @@ pub(crate) fn tick_time(tick: u64) -> Time {
 /// Bits of a tick's number that choose the slot within a level.
 const LEVEL_BITS: u32 = 6;
 const SLOTS: usize = 1 << LEVEL_BITS;
-/// Enough for every moment of the clock: 7 times 6 bits, of a tick's 42.
+/// Enough for every moment of the clock: 7 times 6 bits, for the 42 bits of a tick.
 const LEVELS: usize = 7;
 const NONE: u32 = u32::MAX;
 
-/// An entry, in the ring of its slot; `prev` is `NONE` when the key is not in the wheel.
+/// An entry in the list of its slot, which is circular. `prev` is `NONE` if the key is not in the
+/// wheel.
 #[derive(Clone, Copy)]
 struct Node {
     prev: u32,
@@ -49,12 +55,13 @@ const ABSENT: Node = Node { prev: NONE, next: NONE, tick: 0 };
 pub(crate) struct Wheel {
     /// By key.
     nodes: Vec<Node>,
-    /// The first entry of each slot's ring.
+    /// The first entry of each slot's list.
     heads: [[u32; SLOTS]; LEVELS],
     /// A bit for each slot that has entries.
     occupied: [u64; LEVELS],
-    /// The tick up to which everything has been taken out. An entry stands at the level of the highest digit (to the base 64) in which its tick
-    /// differs from this one, in the slot of that digit: where it stands follows from its tick alone, and at every level only slots that are yet to come are occupied.
+    /// All entries up to this tick have been taken out. An entry is at the level of the highest
+    /// digit (to the base 64) in which its tick differs from this one, in the slot of that digit.
+    /// So its place follows from its tick alone, and only slots that have not begun are occupied.
     elapsed: u64,
     len: usize,
 }
@@ -64,13 +71,13 @@ impl Wheel {
         Wheel { nodes: Vec::new(), heads: [[NONE; SLOTS]; LEVELS], occupied: [0; LEVELS], elapsed: 0, len: 0 }
     }
 
-    /// Entries there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Enters a key, or moves its entry. What is due already is given by the next [`pop_due`](Wheel::pop_due).
+    /// Enters a key, or moves its entry. If it is due already, the next [`pop_due`](Wheel::pop_due)
+    /// returns it.
     pub(crate) fn insert(&mut self, key: u32, at: Time) {
         let index = key as usize;
         if index >= self.nodes.len() {
@@ -82,7 +89,7 @@ impl Wheel {
         self.len += 1;
     }
 
-    /// Takes a key out; `false` if it was not in.
+    /// Removes a key. Returns `false` if it was not in the wheel.
     pub(crate) fn remove(&mut self, key: u32) -> bool {
         match self.nodes.get(key as usize) {
             Some(node) if node.prev != NONE => {
@@ -95,9 +102,9 @@ impl Wheel {
         }
     }
 
-    /// Takes out a key whose moment has come. Another may be entered, the same too, before the next is taken.
+    /// Removes a key that is due. Keys may be inserted, the same one too, before the next call.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<u32> {
-        // The last tick that has begun, so that nothing is early.
+        // The last tick that has begun, so nothing is early.
         let now = now.as_nanos() >> TICK_BITS;
         if self.len == 0 {
             self.elapsed = self.elapsed.max(now);
@@ -105,7 +112,7 @@ impl Wheel {
         }
         loop {
             let Some((level, slot, begins)) = self.first().filter(|(_, _, begins)| *begins <= now) else {
-                // No occupied slot begins between the two, so every entry stands where it should.
+                // No occupied slot begins between the two, so every entry is where it belongs.
                 self.elapsed = self.elapsed.max(now);
                 return None;
             };
@@ -120,13 +127,15 @@ impl Wheel {
         }
     }
 
-    /// A moment before which nothing is due, and at which the wheel is to be asked again; `None` if it is empty. For what is near it is the moment of the
-    /// first entry's tick, for what is far the beginning of its slot.
+    /// A moment before which nothing is due, and at which the wheel must be asked again; `None` if
+    /// it is empty. If the first entry is near, that is its tick; if it is far, the beginning of
+    /// its slot.
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.first().map(|(_, _, begins)| tick_time(begins))
     }
 
-    /// The first occupied slot, and the tick at which it begins. A finer level comes before a coarser one as a whole.
+    /// The first occupied slot, and the tick at which it begins. All of a finer level comes before
+    /// a coarser one.
     fn first(&self) -> Option<(usize, usize, u64)> {
         if self.len == 0 {
             return None;
@@ -138,7 +147,7 @@ impl Wheel {
         Some((level, slot, above | (slot as u64) << shift))
     }
 
-    /// Where an entry stands.
+    /// The level and slot of an entry.
     fn place(&self, tick: u64) -> (usize, usize) {
         let differ = (tick ^ self.elapsed) | 1;
         let level = (differ.ilog2() / LEVEL_BITS) as usize;
@@ -146,7 +155,7 @@ impl Wheel {
         (level, slot as usize)
     }
 
-    /// Puts an entry last into the ring of its slot.
+    /// Appends an entry to the list of its slot.
     fn link(&mut self, key: u32) {
         let (level, slot) = self.place(self.nodes[key as usize].tick);
         let head = self.heads[level][slot];
@@ -175,7 +184,7 @@ impl Wheel {
         }
     }
 
-    /// A coarse slot has begun: its entries go to finer ones.
+    /// A coarse slot has begun: its entries move to finer ones.
     fn cascade(&mut self, level: usize, slot: usize) {
         let first = std::mem::replace(&mut self.heads[level][slot], NONE);
         self.occupied[level] &= !(1 << slot);
@@ -201,14 +210,14 @@ mod tests {
 
     const TICK_NANOS: u64 = 1 << TICK_BITS;
 
-    /// What a wheel should do, done slowly.
+    /// A simple model of a wheel.
     #[derive(Default)]
     struct Model {
         at: BTreeMap<u32, Time>,
     }
 
     impl Model {
-        /// What must be due by now, to the tick, and nothing else.
+        /// Exactly what must be due by now.
         fn due(&mut self, now: Time) -> Vec<u32> {
             let due = self.at.iter().filter(|(_, at)| tick_at(**at) <= now.as_nanos() / TICK_NANOS);
             let due: Vec<u32> = due.map(|(key, _)| *key).collect();
@@ -225,11 +234,11 @@ mod tests {
         Remove(u32),
         /// Time passes.
         Pass(u64),
-        /// Time passes up to what the wheel says is the earliest moment.
+        /// Time passes up to the earliest moment that the wheel names.
         Wait,
     }
 
-    /// Near ones, far ones, and all of the clock's range.
+    /// Near, far, and over all of the clock's range.
     fn span() -> impl Strategy<Value = u64> {
         prop_oneof![
             4 => 0..4 * TICK_NANOS,

@@ -1,4 +1,4 @@
-//! From pieces of a stream to packets: what a session holds of a frame that has not all come.
+//! From pieces of a stream to packets.
 
 use std::ops::{Deref, Range};
 
@@ -7,24 +7,25 @@ use bytes::Bytes;
 use super::decoded::{Decoded, FrameError};
 use super::framing::{Codec, Framing};
 
-/// What has come of a stream and is not yet handed over: the beginning of a frame, or what waits because its reader was held up.
+/// Bytes of a stream that have come and are not yet handed over: the beginning of a frame, or what
+/// waits while its reader is held.
 ///
-/// A packet that lies in one piece is a slice of that piece. Of one that lies across pieces, the beginning is kept, and of the next piece
-/// only what the frame still needs is copied behind it: while it waits for more it holds no more than [`Codec::max_bytes`], and nothing at
-/// all between frames.
+/// A packet that lies in one piece is a slice of that piece. If it lies across pieces, its
+/// beginning is kept, and only what the frame still needs is copied behind it. While it waits for
+/// more it holds no more than [`Codec::max_bytes`], and between frames it holds nothing.
 ///
-/// The reader may stop after any packet: what is left of the piece is [kept](Assembly::keep) within a limit of the caller's, and goes on
-/// from there with the next call.
+/// The reader may stop after any packet. It then [keeps](Assembly::keep) the rest of the piece, up
+/// to a limit of its own, and goes on from there with the next call.
 ///
 /// The module [`codec`](crate::codec) has an example.
 #[derive(Debug)]
 pub struct Assembly {
     kept: Vec<u8>,
-    /// The first of them that is not consumed.
+    /// The first byte that is not consumed.
     start: usize,
-    /// The codec is asked when there are so many unconsumed bytes in all.
+    /// The codec is asked again when there are so many unconsumed bytes.
     need: usize,
-    /// The codec has begun to say what the end of the stream means.
+    /// The codec is being asked what the end of the stream means.
     ending: bool,
 }
 
@@ -47,7 +48,7 @@ impl Deref for Payload<'_> {
     }
 }
 
-/// More was to be kept of a stream than the limit of its caller; nothing was.
+/// A stream has more bytes to keep than its caller's limit. None were kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BacklogFull;
 
@@ -58,8 +59,9 @@ enum Found<'p> {
     Made(Bytes),
 }
 
-/// A codec that asks for one more byte does not know where the frame ends. It is given so many at first, then as many again as there are, so that
-/// it is asked seldom; what turns out to be behind the frame is taken back.
+/// A codec that asks for one more byte does not know where the frame ends. It is given so many at
+/// first, then as many again as there are, so that it is asked seldom. Bytes that turn out to be
+/// behind the frame are put back.
 const FIRST_STEP: usize = 64;
 
 impl Assembly {
@@ -68,11 +70,11 @@ impl Assembly {
         Assembly { kept: Vec::new(), start: 0, need: 1, ending: false }
     }
 
-    /// The next packet of what was kept and, behind it, `piece`, which afterwards is what is left of it. `None`: more bytes must come; the piece is
-    /// used up.
+    /// The next packet of what was kept and, behind it, `piece`. Afterwards `piece` is what is left
+    /// of it. `None`: more bytes must come, and the piece is used up.
     ///
     /// # Errors
-    /// As of the codec. The stream is at its end then.
+    /// The codec's. The stream is at its end then.
     pub fn next<'f, 'p: 'f>(
         &'f mut self,
         codec: &mut Framing,
@@ -86,7 +88,8 @@ impl Assembly {
         Ok(found.map(|found| self.payload(found)))
     }
 
-    /// The next packet that the end of the stream makes of what is left, once [`next`](Assembly::next) has said `None`. `None`: it ended well.
+    /// The next packet that the end of the stream makes of what is left, after
+    /// [`next`](Assembly::next) has returned `None`. `None`: the stream may end here.
     ///
     /// # Errors
     /// The stream may not end here.
@@ -95,7 +98,8 @@ impl Assembly {
         Ok(found.map(|found| self.payload(found)))
     }
 
-    /// The [`next`](Assembly::next) packet, and then, if the stream has ended, those of its [`end`](Assembly::end).
+    /// The [`next`](Assembly::next) packet; if the stream has ended, then those of its
+    /// [`end`](Assembly::end).
     pub(crate) fn next_or_end<'f, 'p: 'f>(
         &'f mut self,
         codec: &mut Framing,
@@ -110,7 +114,8 @@ impl Assembly {
         Ok(found.map(|found| self.payload(found)))
     }
 
-    /// The [`next`](Assembly::next) packet and what is behind it, if nothing is kept and the piece begins with one that can be seen at once: what most short packets do.
+    /// The [`next`](Assembly::next) packet and the rest, if nothing is kept and the piece begins
+    /// with a packet that can be seen at once. That is so for most short packets.
     #[inline]
     pub(crate) fn first_of<'p>(&mut self, codec: &Framing, piece: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
         if !self.kept.is_empty() || self.ending {
@@ -121,10 +126,11 @@ impl Assembly {
         Some(first)
     }
 
-    /// Keeps the rest of a piece whose packets cannot be taken now, if then no more than `limit` bytes are kept.
+    /// Keeps the rest of a piece whose packets cannot be taken now, if then at most `limit` bytes
+    /// are kept.
     ///
     /// # Errors
-    /// They would be more.
+    /// More would be kept; nothing was.
     pub fn keep(&mut self, piece: &[u8], limit: usize) -> Result<(), BacklogFull> {
         if piece.len() > limit.saturating_sub(self.len()) {
             return Err(BacklogFull);
@@ -133,12 +139,13 @@ impl Assembly {
         Ok(())
     }
 
-    /// Another codec takes over: what is kept is its.
+    /// Another codec takes over what is kept.
     pub(crate) fn begin_anew(&mut self) {
         (self.need, self.ending) = (1, false);
     }
 
-    /// Whether there is no packet before more bytes come. Otherwise there may be one, and [`next`](Assembly::next) knows.
+    /// Whether no packet can come before more bytes do. Otherwise there may be one;
+    /// [`next`](Assembly::next) knows.
     pub fn is_waiting(&self) -> bool {
         self.len() < self.need
     }
@@ -148,7 +155,7 @@ impl Assembly {
         self.kept.len() - self.start
     }
 
-    /// Whether none are.
+    /// Whether no bytes are kept.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -226,7 +233,7 @@ impl Assembly {
             let rest = &self.kept[self.start..];
             let Some(decoded) = codec.end(rest)? else { return Ok(None) };
             return Ok(Some(match within_contract(decoded, rest.len(), codec.max_bytes())? {
-                // What is needed will not come.
+                // The stream has ended: no more bytes come.
                 Decoded::Need(_) => return Err(FrameError::Unfinished),
                 Decoded::Skip(consumed) => {
                     self.start += consumed;
@@ -250,7 +257,7 @@ impl Assembly {
         }
     }
 
-    /// What was copied from the piece and is behind the frame goes back to it.
+    /// Puts back bytes that were copied from the piece and are behind the frame.
     fn give_back<'p>(&mut self, before: usize, consumed: usize, whole: &'p [u8], piece: &mut &'p [u8]) {
         let taken = consumed.max(before) - before;
         *piece = &whole[taken..];
@@ -271,7 +278,7 @@ impl Assembly {
         }
     }
 
-    /// Nothing is kept; its memory is freed. There may be a packet in what comes next.
+    /// Frees the memory: nothing is kept. There may be a packet in what comes next.
     fn consumed_all(&mut self) {
         if self.kept.capacity() > 0 {
             self.kept = Vec::new();
@@ -279,7 +286,8 @@ impl Assembly {
         (self.start, self.need) = (0, 0);
     }
 
-    /// Puts bytes behind those that are kept. Memory grows with what has come, twofold at most, never with what a header promises, nor over `most` bytes.
+    /// Adds bytes to those that are kept. Memory grows with what has come, at most twofold; never
+    /// with what a header promises, and never over `most` bytes.
     fn append(&mut self, bytes: &[u8], most: usize) {
         let len = self.len() + bytes.len();
         if len == 0 {
@@ -288,7 +296,7 @@ impl Assembly {
         }
         let capacity = self.kept.capacity();
         if capacity < self.kept.len() + bytes.len() || capacity > most {
-            // Moved in any case: what is consumed stays behind.
+            // A new buffer in any case: consumed bytes stay behind.
             let roomy = if len <= capacity { len } else { len.max(2 * capacity).min(most.max(len)) };
             let mut moved = Vec::with_capacity(roomy);
             moved.extend_from_slice(&self.kept[self.start..]);
@@ -304,7 +312,8 @@ impl Default for Assembly {
     }
 }
 
-/// What a codec says of some bytes. The one that has no work is spared a call, a result that goes through memory and a jump through a table.
+/// What a codec says of some bytes. `Raw` has no work to do, so it is spared a call, a result that
+/// goes through memory and a jump through a table.
 #[inline(always)]
 fn ask(codec: &mut Framing, bytes: &[u8]) -> Result<Decoded, FrameError> {
     match codec {
@@ -313,7 +322,7 @@ fn ask(codec: &mut Framing, bytes: &[u8]) -> Result<Decoded, FrameError> {
     }
 }
 
-/// One's own is held to its contract, which the built-in ones keep.
+/// Your own codec is checked against its contract, which the built-in ones keep.
 #[inline(never)]
 fn ask_other(codec: &mut Framing, bytes: &[u8]) -> Result<Decoded, FrameError> {
     let decoded = codec.decode(bytes)?;
@@ -323,7 +332,7 @@ fn ask_other(codec: &mut Framing, bytes: &[u8]) -> Result<Decoded, FrameError> {
     }
 }
 
-/// What a codec said, if it may say that of so many bytes.
+/// What a codec answered, if its contract allows that for so many bytes.
 fn within_contract(decoded: Decoded, len: usize, most: usize) -> Result<Decoded, FrameError> {
     let fault = match &decoded {
         Decoded::Frame { packet, consumed } if packet.start > packet.end || packet.end > *consumed => {

@@ -11,15 +11,16 @@ pub const MOST_FRAME_BYTES: usize = 1 << 30;
 /// What a codec finds at the beginning of the bytes that it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// A whole frame: the packet is the part `packet` of the bytes, and the frame is the first `consumed` of them, at least one.
+    /// A whole frame: the packet is the part `packet` of the bytes, and the frame is the first
+    /// `consumed` of them, at least one.
     Frame {
         /// Where the packet lies, within what is consumed.
         packet: Range<usize>,
         /// Bytes of the frame, header and end included.
         consumed: usize,
     },
-    /// A packet that is not a part of the bytes: the codec made it of the first `consumed` bytes, or
-    /// of what it had taken before (then that may be 0). For codecs that unescape, decrypt or
+    /// A packet that is not a part of the bytes: the codec made it of the first `consumed` bytes,
+    /// or of what it had taken before (then that may be 0). For codecs that unescape, decrypt or
     /// decompress.
     Made {
         /// The packet.
@@ -27,18 +28,18 @@ pub enum Decoded {
         /// Bytes that it took.
         consumed: usize,
     },
-    /// So many bytes, at least one, belong to no packet, or the codec has taken them.
+    /// So many bytes, at least one, belong to no packet, or the codec has kept them.
     Skip(usize),
     /// No frame ends within the bytes. Ask again when there are so many in all: more than were
     /// shown, and no more than [`Codec::max_bytes`](super::Codec::max_bytes).
     Need(usize),
 }
 
-/// Why bytes are no frame, or a packet cannot be made one.
+/// Why bytes are no valid frame, or a packet has no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// It is over the codec's maximum of so many bytes.
+    /// The frame is over the codec's maximum of so many bytes.
     TooLarge {
         /// The maximum.
         limit: usize,

@@ -18,7 +18,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// Frames of so many bytes: 1 to 1 GiB, which is checked when a server starts.
+    /// Frames of so many bytes: 1 to 1 GiB. The server checks it when it starts.
     pub fn new(bytes: usize) -> Fixed {
         Fixed { bytes }
     }
@@ -33,7 +33,7 @@ impl Fixed {
         }
     }
 
-    /// The first packet and what is behind it, if it lies in the bytes as a whole.
+    /// The first packet and the rest, if all of the packet has come.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
         bytes.split_at_checked(self.bytes)

@@ -3,23 +3,22 @@
 /// Bytes of the longest header.
 pub(super) const LONGEST_HEADER: usize = 8;
 
-/// A frame that is a header and, behind it, the packet as it is: written where it is sent from.
+/// A frame that is a header and a packet. It is written straight into the outbox.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'p> {
-    /// And then anything.
+    /// The bytes behind the header are not defined.
     header: [u8; LONGEST_HEADER],
     header_len: u8,
     packet: &'p [u8],
 }
 
 impl<'p> Frame<'p> {
-    /// The first `header_len` bytes, then the packet.
     #[inline]
     pub(super) fn new(header: [u8; LONGEST_HEADER], header_len: u8, packet: &'p [u8]) -> Frame<'p> {
         Frame { header, header_len, packet }
     }
 
-    /// Bytes that are a frame as they are.
+    /// A frame without a header.
     #[inline]
     pub(crate) fn of(bytes: &'p [u8]) -> Frame<'p> {
         Frame::new([0; LONGEST_HEADER], 0, bytes)
@@ -30,7 +29,7 @@ impl<'p> Frame<'p> {
         usize::from(self.header_len) + self.packet.len()
     }
 
-    /// Bytes for which there has to be memory while it is written.
+    /// Bytes of memory that it needs while it is written.
     #[inline]
     pub(crate) fn written(&self) -> usize {
         LONGEST_HEADER + self.packet.len()
@@ -39,7 +38,8 @@ impl<'p> Frame<'p> {
     #[inline]
     pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
         if self.header_len > 0 {
-            // All of it and then cut: a copy of a number of bytes that the compiler does not know is a call.
+            // All header bytes, then truncated: a copy whose length the compiler does not know is a
+            // call.
             let end = out.len() + usize::from(self.header_len);
             out.extend_from_slice(&self.header);
             out.truncate(end);

@@ -1,5 +1,5 @@
-//! The trait that all codecs have, and the codec that one session holds: a built-in one in place, or
-//! your own in a box.
+//! The trait that all codecs have, and the codec that one session holds: a built-in one in place,
+//! or your own in a box.
 
 use std::fmt;
 
@@ -10,10 +10,11 @@ use super::length::LengthPrefixed;
 use super::lines::Lines;
 use super::raw::Raw;
 
-/// Finds packets in a stream of bytes and makes frames of packets. Each session has a value of its own, a clone of the server's.
+/// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
+/// a clone of the server's.
 ///
-/// Keep it small: an idle session costs its size. An error of [`decode`](Codec::decode) or [`end`](Codec::end) ends the stream; the codec
-/// is not asked again.
+/// Keep it small: an idle session costs its size. After an error of [`decode`](Codec::decode) or
+/// [`end`](Codec::end) the stream is at its end and the codec is not asked again.
 ///
 /// # Example
 ///
@@ -55,30 +56,31 @@ use super::raw::Raw;
 /// assert_eq!(&*assembly.next(&mut codec, &mut piece).unwrap().unwrap(), b"hello");
 /// ```
 pub trait Codec: Send + 'static {
-    /// Looks at the bytes of the stream from the first that has not been consumed on, and says what they begin with.
+    /// Looks at the first bytes of the stream that are not consumed, and says what they begin with.
     ///
-    /// It is asked again with what is left after each frame, be that nothing, until it says [`Decoded::Need`]; after that with the same
-    /// bytes and more behind them, so that it may remember how far it has looked. Bytes behind a frame that it found may come
-    /// again in another cut.
+    /// After each frame it is asked again with what is left, even if that is nothing, until it
+    /// answers [`Decoded::Need`]. Then it is asked with the same bytes and more behind them, so it
+    /// may remember how far it has looked. Bytes behind a frame may come again in other pieces.
     ///
     /// # Errors
-    /// The bytes are no frame, or one over the maximum.
+    /// The bytes are no valid frame, or the frame is over the maximum.
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError>;
 
-    /// Appends the frame of a packet to `out`, and leaves alone what is there.
+    /// Appends the frame of a packet to `out`. Bytes that are in `out` already must not change.
     ///
     /// # Errors
-    /// No frame can be made of the packet. What was appended is taken off again.
+    /// The packet has no frame. What was appended is removed again.
     fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError>;
 
-    /// The most bytes a frame may have in the stream, with all that belongs to it: 1 to [`MOST_FRAME_BYTES`]. This is what is gathered
-    /// of one frame, at most, and so what a session can make the server keep.
+    /// The most bytes of a frame in the stream, header and end included: 1 to [`MOST_FRAME_BYTES`].
+    /// So many bytes of one frame are gathered at most, so this limits what a session can make the
+    /// server keep.
     fn max_bytes(&self) -> usize;
 
-    /// The stream has ended and [`decode`](Codec::decode) needs more than the `rest`: what does that mean? It is asked again after what it finds, until it
-    /// says `None`.
+    /// The stream has ended, and [`decode`](Codec::decode) needs more than the `rest`. Says what
+    /// the rest means. It is asked again after each packet that it finds, until it answers `None`.
     ///
-    /// Unless it is overridden, a rest is a frame cut short.
+    /// By default, a rest is a frame cut short.
     ///
     /// # Errors
     /// The stream may not end here.
@@ -86,13 +88,13 @@ pub trait Codec: Send + 'static {
         if rest.is_empty() { Ok(None) } else { Err(FrameError::Unfinished) }
     }
 
-    /// Bytes that the codec has itself taken, as [`Decoded::Skip`], of a packet that is not complete: none, for most. A session that stays within a
-    /// packet for too long is closed.
+    /// Bytes of an unfinished packet that the codec has taken itself, by [`Decoded::Skip`]. Most
+    /// codecs take none. A session that stays within a packet for too long is closed.
     fn buffered(&self) -> usize {
         0
     }
 
-    /// Whether its settings are usable; asked when a server starts.
+    /// Checks the settings. The server asks when it starts.
     ///
     /// # Errors
     /// A text that names the setting and its range.
@@ -100,7 +102,7 @@ pub trait Codec: Send + 'static {
         Ok(())
     }
 
-    /// The codec as sessions hold it. The built-in ones are held in place, others in a box.
+    /// The codec as sessions hold it: a built-in one in place, others in a box.
     fn into_framing(self) -> Framing
     where
         Self: Sized + Clone,
@@ -109,8 +111,9 @@ pub trait Codec: Send + 'static {
     }
 }
 
-/// A codec as a session holds it: for the built-in ones no allocation and no virtual call. Any [`Codec`] becomes one by
-/// [`into_framing`](Codec::into_framing), so that one can be chosen at run time.
+/// A codec as a session holds it. A built-in one needs no allocation and no virtual call.
+/// [`into_framing`](Codec::into_framing) makes one of any [`Codec`], so a codec can be chosen at
+/// run time.
 ///
 /// ```
 /// use proactor::codec::{Codec, Framing, LengthPrefixed, Lines};
@@ -134,11 +137,11 @@ pub enum Framing {
     LengthPrefixed(LengthPrefixed),
     /// Frames of a fixed length.
     Fixed(Fixed),
-    /// One's own.
+    /// Your own.
     Own(Box<dyn OwnCodec>),
 }
 
-/// A [`Codec`] that can be cloned behind a pointer: every one that is [`Clone`].
+/// A [`Codec`] that can be cloned behind a pointer. Every [`Clone`] codec is one.
 pub trait OwnCodec: Codec {
     /// A clone of it.
     fn boxed(&self) -> Box<dyn OwnCodec>;
@@ -170,10 +173,12 @@ macro_rules! each {
 }
 
 impl Framing {
-    /// The frame of a packet if that is a header and the packet as it is. Otherwise [`encode`](Codec::encode) makes it.
+    /// The frame of a packet, if that is a header and the packet unchanged. Otherwise
+    /// [`encode`](Codec::encode) makes it.
     #[inline]
     pub(crate) fn frame<'p>(&self, packet: &'p [u8]) -> Option<Result<Frame<'p>, FrameError>> {
-        // The one with the shortest packets is found by a comparison, not by a jump through a table.
+        // Length-prefixed packets are the shortest: a comparison finds them faster than a jump
+        // table.
         if let Framing::LengthPrefixed(codec) = self {
             return Some(codec.frame(packet));
         }
@@ -184,7 +189,8 @@ impl Framing {
         }
     }
 
-    /// The first packet and what is behind its frame, if that can be seen at once. Otherwise [`decode`](Codec::decode) knows.
+    /// The first packet and what is behind its frame, if that can be seen at once. Otherwise
+    /// [`decode`](Codec::decode) finds out.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
         if let Framing::LengthPrefixed(codec) = self {

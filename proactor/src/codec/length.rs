@@ -3,10 +3,12 @@
 use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 use super::frame::{Frame, LONGEST_HEADER};
 
-/// Frames that begin with their length: 1, 2, 4 or 8 bytes, big-endian unless said otherwise, which count what follows or, after
-/// [`counting_header`](LengthPrefixed::counting_header), the whole frame.
+/// Frames that begin with their length: 1, 2, 4 or 8 bytes, big-endian by default. The length
+/// counts what follows or, after [`counting_header`](LengthPrefixed::counting_header), the whole
+/// frame.
 ///
-/// A frame whose length is over the maximum is refused when its length is seen. An empty packet is a packet.
+/// A frame whose length is over the maximum is refused when its length is seen. An empty packet is
+/// a packet.
 ///
 /// ```
 /// use proactor::codec::{Codec, Decoded, FrameError, LengthPrefixed};
@@ -19,11 +21,11 @@ use super::frame::{Frame, LONGEST_HEADER};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthPrefixed {
     max: u32,
-    /// Not the usual one, or what the length can tell if that is less.
+    /// The user has set `max`. Otherwise it is the usual one, or what the length can express.
     max_is_set: bool,
     width: u8,
     little: bool,
-    /// What the length says beyond the bytes of the packet: nothing, or its own.
+    /// What the length counts beyond the packet: nothing, or its own bytes.
     counted: u8,
 }
 
@@ -53,12 +55,12 @@ impl LengthPrefixed {
         LengthPrefixed::new(2)
     }
 
-    /// A length of 4 bytes; packets of at most 64 KiB unless said otherwise.
+    /// A length of 4 bytes; packets of at most 64 KiB by default.
     pub fn u32() -> LengthPrefixed {
         LengthPrefixed::new(4)
     }
 
-    /// A length of 8 bytes; packets of at most 64 KiB unless said otherwise.
+    /// A length of 8 bytes; packets of at most 64 KiB by default.
     pub fn u64() -> LengthPrefixed {
         LengthPrefixed::new(8)
     }
@@ -69,16 +71,17 @@ impl LengthPrefixed {
         self
     }
 
-    /// The length counts its own bytes too, so that an empty packet has the length of the header. Less than that is malformed.
+    /// The length counts its own bytes too, so an empty packet has the length of the header. A
+    /// smaller length is malformed.
     pub fn counting_header(mut self) -> LengthPrefixed {
         self.counted = self.width;
         self.with_usual_max()
     }
 
-    /// The most bytes of a packet, without the length: what the length can tell, and at most 1 GiB less 8 bytes, which is checked when a
-    /// server starts.
+    /// The most bytes of a packet, without the length: what the length can express, and at most 1
+    /// GiB less 8 bytes. The server checks it when it starts.
     pub fn max_packet(mut self, bytes: usize) -> LengthPrefixed {
-        // What does not fit is far out of range, and stays so.
+        // A value that does not fit stays far out of range.
         self.max = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.max_is_set = true;
         self
@@ -110,15 +113,18 @@ impl LengthPrefixed {
         Ok(Frame::new(header, self.width, packet))
     }
 
-    /// The first packet and what is behind its frame, if [`decode`](super::Codec::decode) would find it and the bytes are not the last few.
+    /// The first packet and what is behind its frame, if [`decode`](super::Codec::decode) would
+    /// find it and at least 8 bytes follow its beginning.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
-        // As wide as the widest length: a copy of a number of bytes that the compiler does not know is a call.
+        // As many bytes as the widest length: a copy whose length the compiler does not know is a
+        // call.
         let length = self.packet_bytes(*bytes.first_chunk()?).ok()?;
         bytes[self.width()..].split_at_checked(length)
     }
 
-    /// The bytes of a packet of which so much is the beginning of its frame; what is behind the length does not count.
+    /// The bytes of a packet whose frame begins with these bytes. Those behind the length do not
+    /// count.
     #[inline]
     fn packet_bytes(&self, header: [u8; WIDEST]) -> Result<usize, FrameError> {
         let unused = self.unused_bits();
@@ -140,7 +146,7 @@ impl LengthPrefixed {
         8 * (WIDEST - self.width()) as u32
     }
 
-    /// The longest packet that the length can tell of.
+    /// The longest packet that the length can express.
     fn tellable(&self) -> u64 {
         (u64::MAX >> (64 - 8 * u32::from(self.width))) - self.counted()
     }

@@ -2,14 +2,15 @@
 
 use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 
-/// Lines that end in LF or CR LF, both of which are understood; the packet is the line without its end. Lines are sent with LF, or with CR LF
-/// after [`crlf`](Lines::crlf).
+/// Lines that end in LF or CR LF; both are understood. The packet is the line without its end.
+/// Lines are sent with LF or, after [`crlf`](Lines::crlf), with CR LF.
 ///
-/// A line longer than the maximum, 8 KiB unless said otherwise, is refused as soon as so many bytes without an end are seen. Where
-/// the stream ends without an end of line, the rest is a line. Bytes need not be text.
+/// A line longer than the maximum, 8 KiB by default, is refused as soon as so many bytes without an
+/// end are seen. If the stream ends without an end of line, the rest is a line. Bytes need not be
+/// text.
 ///
-/// A packet with a line feed in it is refused when it is to be sent, since it would arrive as two. One that itself ends in CR is sent with CR LF, so that
-/// it arrives as it is.
+/// A packet with a line feed in it is refused when it is sent, since it would arrive as two. A
+/// packet that ends in CR is sent with CR LF, so that it arrives unchanged.
 ///
 /// ```
 /// use proactor::codec::{Codec, Decoded, Lines};
@@ -24,7 +25,8 @@ use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
     max: u32,
-    /// The first bytes that were searched before, without an end of line among them: a long line in many pieces is searched once.
+    /// So many first bytes have been searched, and have no end of line. So a long line in many
+    /// pieces is searched once.
     searched: u32,
     crlf: bool,
 }
@@ -40,14 +42,15 @@ impl Lines {
         Lines { max: USUAL_MAX, searched: 0, crlf: false }
     }
 
-    /// The most bytes of a line, without its end: 1 to 1 GiB less the end, which is checked when a server starts.
+    /// The most bytes of a line, without its end: 1 to 1 GiB less the end. The server checks it
+    /// when it starts.
     pub fn max_line(mut self, bytes: usize) -> Lines {
-        // What does not fit is far out of range, and stays so.
+        // A value that does not fit stays far out of range.
         self.max = u32::try_from(bytes).unwrap_or(u32::MAX);
         self
     }
 
-    /// Ends the lines that are sent with CR LF.
+    /// Sends lines with CR LF.
     pub fn crlf(mut self) -> Lines {
         self.crlf = true;
         self
@@ -87,7 +90,7 @@ impl Lines {
             return self.line(end, bytes, end + 1);
         }
         let max = self.max();
-        // One byte over the maximum may be the CR of an end that is to come.
+        // One byte over the maximum may be the CR of an end of line.
         if bytes.len() > max + 1 || bytes.len() == max + 1 && bytes[max] != b'\r' {
             return Err(FrameError::TooLarge { limit: max });
         }
@@ -112,7 +115,7 @@ impl Lines {
     }
 
     pub(super) fn end(&mut self, rest: &[u8]) -> Result<Option<Decoded>, FrameError> {
-        // A CR alone is the beginning of an end of line that ends no line.
+        // A CR alone begins an end of line, and ends no line.
         if rest.is_empty() || rest == b"\r" {
             return Ok(None);
         }
@@ -135,7 +138,7 @@ mod tests {
     use crate::codec::{Assembly, Codec};
 
     thread_local! {
-        /// Bytes that this thread's searches have looked at.
+        /// Bytes that this thread has searched.
         pub(super) static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
     }
 

@@ -2,7 +2,8 @@
 
 use super::decoded::{Decoded, FrameError};
 
-/// No framing: a packet is whatever arrived at once, at least 1 byte and at most 16 KiB, and is sent as it is. Where one ends has no meaning.
+/// No framing: a packet is whatever arrived at once, at least 1 byte and at most 16 KiB. It is sent
+/// unchanged. Packet boundaries have no meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Raw;
 
@@ -10,7 +11,6 @@ pub struct Raw;
 const MOST: usize = 16 * 1024;
 
 impl Raw {
-    /// The first packet and what is behind it, if there is one.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
         if bytes.is_empty() { None } else { Some(bytes.split_at(bytes.len().min(MOST))) }

@@ -9,13 +9,14 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 use super::framing::Codec;
 
-/// A decoder and encoder written for [`tokio_util::codec`], as a [`Codec`]. `I` is the type of item that its encoder is given, made
-/// of the bytes of a packet by [`FromPacket`].
+/// A decoder and encoder written for [`tokio_util::codec`], as a [`Codec`]. `I` is the type that
+/// its encoder takes; [`FromPacket`] makes it from the bytes of a packet.
 ///
-/// It copies: what comes goes into a buffer of the adapter's, as these decoders expect, and every packet is an item of its own. A
-/// built-in codec or one's own [`Codec`] costs less. No memory is held while nothing is buffered.
+/// It copies: these decoders expect a buffer of their own, and every packet is a separate item. A
+/// built-in codec, or your own [`Codec`], costs less. No memory is held while nothing is buffered.
 ///
-/// Errors of the decoder are told to `tracing`, and end the session as a breach of protocol.
+/// Errors of the decoder are logged by `tracing`, and close the session with
+/// [`CloseReason::Protocol`](crate::CloseReason::Protocol).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -37,14 +38,14 @@ pub struct TokioUtil<C, I = Bytes> {
     /// Bytes taken from the stream that the decoder has not consumed.
     taken: BytesMut,
     max_bytes: usize,
-    /// The decoder has said that it needs more than it has.
+    /// The decoder needs more bytes than there are.
     waiting: bool,
     item: PhantomData<fn() -> I>,
 }
 
-/// What an encoder of `tokio_util` is given, made of the bytes of a packet.
+/// What an encoder of `tokio_util` takes, made from the bytes of a packet.
 pub trait FromPacket: Sized + 'static {
-    /// The item, or `None` if the bytes are none.
+    /// The item, or `None` if the bytes are not valid.
     fn from_packet(packet: &[u8]) -> Option<Self>;
 }
 
@@ -73,8 +74,8 @@ impl FromPacket for String {
 }
 
 impl<C, I> TokioUtil<C, I> {
-    /// Adapts `codec`. No more than `max_bytes`, 1 to 1 GiB, are buffered for it: choose as many as its largest frame can have, with all that belongs
-    /// to it.
+    /// Adapts `codec`. At most `max_bytes`, 1 to 1 GiB, are buffered for it: choose the size of its
+    /// largest frame, header and end included.
     pub fn new(codec: C, max_bytes: usize) -> TokioUtil<C, I> {
         TokioUtil { codec, taken: BytesMut::new(), max_bytes, waiting: false, item: PhantomData }
     }

@@ -2,8 +2,8 @@
 //!
 //! The [resolver](super::resolver) looks its name up; its addresses run a [race](super::race), each
 //! on a socket of its own, a *flight*. The first to connect wins; the others are cancelled and
-//! closed. One deadline holds for all of it. What became of an attempt waits for the shard to fetch
-//! it, so nobody is told within a call.
+//! closed. One deadline holds for all of it. The shard fetches the result of an attempt, so nobody
+//! is told within a call.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -22,10 +22,10 @@ use super::waiter::ConnectWaiter;
 use crate::limits::Permit;
 use crate::session::id::SessionId;
 
-/// The kind of the tokens of flights, for the shard to tell their completions from others.
+/// Makes the token of a flight's operations of the flight's slot.
 type FlightToken = fn(u32) -> u64;
 
-/// What became of an attempt, for the shard to tell the handler.
+/// The result of an attempt, for the shard to tell the handler.
 pub(crate) enum Ended {
     Connected { socket: SocketId, peer: Address, permit: Permit, origin: Origin, waiter: Option<Rc<ConnectWaiter>> },
     Failed { opener: Option<SessionId>, token: u64, error: ConnectError, waiter: Option<Rc<ConnectWaiter>> },
@@ -55,7 +55,7 @@ pub(crate) struct Request {
 struct Attempt {
     request: Request,
     deadline: Time,
-    /// When it is looked at next.
+    /// When it goes on: at the deadline, or when the next address is tried.
     due: Time,
     step: Progress,
     /// The slots of the flights that are connecting.
@@ -87,7 +87,7 @@ pub(crate) type Answer = Arc<dyn Fn(Key, Found) + Send + Sync>;
 pub(crate) struct Attempts {
     attempts: Table<Attempt>,
     flights: Table<Flight>,
-    /// When each attempt is looked at next.
+    /// When each attempt goes on.
     due: BTreeSet<(Time, Key)>,
     ended: VecDeque<Ended>,
     timeout: Duration,
@@ -122,7 +122,7 @@ impl Attempts {
         }
     }
 
-    /// When the first attempt is looked at next.
+    /// When the first attempt goes on.
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.due.first().map(|(at, _)| *at)
     }

@@ -10,26 +10,27 @@ use super::target::Target;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectFailure {
-    /// The name could not be looked up, or there is no address under it.
+    /// The name could not be looked up, or has no address.
     NotFound,
     /// None of its addresses could be connected to: each one's error says why.
     Failed,
     /// It took longer than the [connect time-out](crate::Outbound::connect_timeout).
     TimedOut,
-    /// The session that had asked for it has been closed.
+    /// The session that asked for it has been closed.
     Cancelled,
-    /// There are as many outbound sessions as there [may be](crate::Outbound::sessions), or too much waits to be looked up.
+    /// There are as many outbound sessions as there [may be](crate::Outbound::sessions), or too
+    /// many look-ups wait.
     Limit,
-    /// The server, or the session that asks, is ending.
+    /// The server, or the session that asked, is ending.
     Ending,
 }
 
-/// Why a connection was not made: what was to be connected to, and each address that was tried, with what came of it.
+/// Why a connection was not made: the target, and each address that was tried, with its error.
 #[derive(Debug)]
 pub struct ConnectError {
     pub(super) target: Target,
     pub(super) failure: ConnectFailure,
-    /// What the look-up said, or which limit it was.
+    /// The error of the look-up, or which limit was reached.
     pub(super) detail: Option<String>,
     pub(super) tried: Vec<Tried>,
 }
@@ -48,7 +49,7 @@ impl ConnectError {
         ConnectError { target, failure, detail: None, tried: Vec::new() }
     }
 
-    /// It was made, and closed before anybody had it.
+    /// It was made, and closed before anyone used it.
     pub(crate) fn closed(target: Target) -> ConnectError {
         ConnectError::new(target, ConnectFailure::Cancelled).because("it was closed at once")
     }
@@ -58,7 +59,7 @@ impl ConnectError {
         self
     }
 
-    /// What was to be connected to.
+    /// The target of the connection.
     pub fn target(&self) -> &Target {
         &self.target
     }
@@ -68,7 +69,8 @@ impl ConnectError {
         self.failure
     }
 
-    /// The addresses that were tried, in the order in which they failed; those that had not answered come last.
+    /// The addresses that were tried, in the order in which they failed. Those that had not
+    /// answered come last.
     pub fn tried(&self) -> &[Tried] {
         &self.tried
     }

@@ -1,18 +1,20 @@
-//! Which address of a host is tried when: happy eyeballs, after RFC 8305. Knows no socket and no clock; what happens is told to it.
+//! Which address of a host is tried when: happy eyeballs, after RFC 8305. Knows no socket and no
+//! clock.
 //!
-//! The addresses are tried in an order in which families alternate, so that a family that leads nowhere costs one stagger. The next begins when the one before has
-//! failed, or has not answered for 250 ms; those that have begun go on. The first to connect wins.
+//! Address families alternate, so a family that leads nowhere costs one stagger. The next address
+//! is tried when the one before has failed, or has not answered for 250 ms; earlier ones go on. The
+//! first to connect wins.
 
 use std::time::Duration;
 
 use overlapped::{Address, Time};
 
-/// How long an address has before the next is tried too: RFC 8305's recommendation.
+/// How long an address has before the next is tried too, as RFC 8305 recommends.
 pub(crate) const STAGGER: Duration = Duration::from_millis(250);
-/// Addresses that are tried for one connection. A name that has more is reached by these or is not.
+/// The most addresses that are tried for one connection.
 pub(crate) const MOST: usize = 16;
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Start connecting to the address of this index, and ask again.
@@ -29,16 +31,16 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Race {
     addresses: Vec<Address>,
-    /// The first that has not been started.
+    /// The first address that has not been started.
     next: usize,
-    /// How many have been started and have not failed.
+    /// Addresses that have been started and have not failed.
     running: usize,
     /// When the next is started although others run.
     next_at: Time,
 }
 
 impl Race {
-    /// A race of these addresses, which are in the order of preference.
+    /// A race of these addresses, the preferred ones first.
     pub(crate) fn new(addresses: impl IntoIterator<Item = Address>) -> Race {
         let mut addresses = interleaved(addresses);
         addresses.truncate(MOST);
@@ -49,7 +51,7 @@ impl Race {
         &self.addresses[index]
     }
 
-    /// What is to be done now.
+    /// What to do now.
     pub(crate) fn step(&mut self, now: Time) -> Step {
         if self.next == self.addresses.len() {
             return if self.running == 0 { Step::Lost } else { Step::Wait };
@@ -64,14 +66,15 @@ impl Race {
         Step::Start(index)
     }
 
-    /// One that was started has failed: the next need not wait.
+    /// A started address has failed: the next need not wait.
     pub(crate) fn failed(&mut self, now: Time) {
         self.running -= 1;
         self.next_at = now;
     }
 }
 
-/// The addresses in an order in which families alternate as long as there are both, beginning with the first one's; each once.
+/// The addresses, each once, with alternating families as long as there are both, beginning with
+/// the first one's.
 fn interleaved(addresses: impl IntoIterator<Item = Address>) -> Vec<Address> {
     let mut unique: Vec<Address> = Vec::new();
     for address in addresses {
@@ -154,8 +157,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens when: each address is started once and in order, two never begin within the stagger unless one has failed in between, and it is lost
-        /// exactly when all have failed.
+        /// Each address is started once and in order. Two never begin within the stagger unless one
+        /// has failed in between. The race is lost exactly when all have failed.
         #[test]
         fn every_course_is_fair(
             families in prop::collection::vec(any::<bool>(), 0..24),

@@ -1,7 +1,8 @@
-//! Looking names up. The system's way to do it blocks, so a few threads outside the shards do; a server that looks nothing up has none of them.
+//! Looking names up. The system's call for that blocks, so a few threads outside the shards make
+//! it. They are started when the first name is looked up.
 //!
-//! What is asked for waits in a queue with a limit. An attempt that has ended before its turn is passed over, so that names which nobody answers hold up others for
-//! no longer than their own time-outs.
+//! Look-ups wait in a queue with a limit. A look-up whose attempt has ended meanwhile is skipped,
+//! so names that nobody answers hold up others for no longer than their own time-outs.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -12,10 +13,10 @@ const MOST_THREADS: usize = 4;
 /// Look-ups that wait for a thread.
 const MOST_WAITING: usize = 4096;
 
-/// What a look-up brought: addresses, the preferred ones first, or what the system said.
+/// The answer to a look-up: addresses, the preferred ones first, or the system's error.
 pub(crate) type Found = Result<Vec<SocketAddr>, String>;
 
-/// Whoever waits for a look-up keeps it: without one it is not made.
+/// An attempt keeps this while it waits. When it is dropped, the look-up is not made.
 pub(crate) type Interest = Arc<()>;
 
 struct Job {
@@ -25,13 +26,14 @@ struct Job {
     answer: Box<dyn FnOnce(Found) + Send>,
 }
 
-/// The threads, and what waits for them. Dropping it ends them, each when its present look-up is over.
+/// The threads, and the look-ups that wait for them. Dropping it ends the threads, each after its
+/// present look-up.
 pub(crate) struct Resolver {
-    shared: Arc<Shared>,
+    lookups: Arc<Lookups>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Lookups {
     queue: Mutex<Queue>,
     work: Condvar,
 }
@@ -45,7 +47,7 @@ struct Queue {
     closed: bool,
 }
 
-impl Shared {
+impl Lookups {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing that holds it can panic half-way.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,13 +78,14 @@ impl Shared {
 
 impl Resolver {
     pub(crate) fn new() -> Resolver {
-        Resolver { shared: Arc::default() }
+        Resolver { lookups: Arc::default() }
     }
 
-    /// Looks a name up; `answer` is called on another thread, unless the interest is gone before.
+    /// Looks a name up. `answer` is called on another thread, unless the interest is dropped
+    /// before.
     ///
     /// # Errors
-    /// Too much is waiting, or no thread could be started.
+    /// Too many look-ups wait, or no thread could be started.
     pub(crate) fn look_up(
         &self,
         name: &str,
@@ -90,13 +93,13 @@ impl Resolver {
         answer: impl FnOnce(Found) + Send + 'static,
     ) -> Result<Interest, String> {
         let interest = Interest::default();
-        let mut queue = self.shared.lock();
+        let mut queue = self.lookups.lock();
         if queue.jobs.len() >= MOST_WAITING {
             return Err(format!("{MOST_WAITING} names wait to be looked up"));
         }
         if queue.idle <= queue.jobs.len() && queue.threads < MOST_THREADS {
-            let shared = Arc::clone(&self.shared);
-            match std::thread::Builder::new().name("resolver".into()).spawn(move || shared.serve()) {
+            let lookups = Arc::clone(&self.lookups);
+            match std::thread::Builder::new().name("resolver".into()).spawn(move || lookups.serve()) {
                 Ok(_) => queue.threads += 1,
                 Err(error) if queue.threads == 0 => return Err(format!("no thread to look it up with: {error}")),
                 Err(_) => {}
@@ -105,7 +108,7 @@ impl Resolver {
         let (name, weak) = (name.to_owned(), Arc::downgrade(&interest));
         queue.jobs.push_back(Job { name, port, interest: weak, answer: Box::new(answer) });
         drop(queue);
-        self.shared.work.notify_one();
+        self.lookups.work.notify_one();
         Ok(interest)
     }
 }
@@ -113,11 +116,11 @@ impl Resolver {
 impl Drop for Resolver {
     fn drop(&mut self) {
         let jobs = {
-            let mut queue = self.shared.lock();
+            let mut queue = self.lookups.lock();
             queue.closed = true;
             std::mem::take(&mut queue.jobs)
         };
-        self.shared.work.notify_all();
+        self.lookups.work.notify_all();
         drop(jobs);
     }
 }
@@ -139,7 +142,7 @@ mod tests {
             let answer = move |result: Found| found.send((port, result)).unwrap();
             interests.push(resolver.look_up("127.0.0.1", port, answer).unwrap());
         }
-        assert!((1..=MOST_THREADS).contains(&resolver.shared.lock().threads));
+        assert!((1..=MOST_THREADS).contains(&resolver.lookups.lock().threads));
         let mut ports = Vec::new();
         for _ in 0..50 {
             let (port, result) = all.recv_timeout(Duration::from_secs(30)).unwrap();

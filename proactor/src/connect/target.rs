@@ -1,4 +1,4 @@
-//! What can be connected to.
+//! Targets of outbound connections.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,12 +6,13 @@ use std::str::FromStr;
 
 use overlapped::Address;
 
-/// The longest name there is.
+/// The longest name that DNS allows.
 const MOST_NAME_BYTES: usize = 253;
 
-/// What to connect to: an address, several of which one is to be reached, or a host's name and a port, which is looked up.
+/// What to connect to: an address, several of which one is enough, or a host name and a port, which
+/// are looked up.
 ///
-/// Written as `127.0.0.1:80`, `[::1]:80`, `example.org:80` or `unix:/run/server.sock`.
+/// It is written as `127.0.0.1:80`, `[::1]:80`, `example.org:80` or `unix:/run/server.sock`.
 ///
 /// ```
 /// # use proactor::Target;
@@ -33,7 +34,7 @@ impl Target {
     /// A host's name and a port. An IP address as a name is not looked up.
     ///
     /// # Errors
-    /// What can be no name of a host, and port 0.
+    /// The name is not valid, or the port is 0.
     pub fn host(name: &str, port: u16) -> Result<Target, TargetError> {
         let text = || TargetError(format!("{name}:{port}"));
         if port == 0 {
@@ -105,13 +106,13 @@ impl From<SocketAddr> for Target {
 }
 
 impl From<Vec<SocketAddr>> for Target {
-    /// The one that answers first, where those are preferred that come first; at most 16 are tried.
+    /// Connects to the one that answers first. The first ones are preferred; at most 16 are tried.
     fn from(addresses: Vec<SocketAddr>) -> Target {
         Target(Where::Any(addresses))
     }
 }
 
-/// What was given names nothing that could be connected to.
+/// The text is no valid target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetError(String);
 

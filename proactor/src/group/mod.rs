@@ -76,7 +76,8 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 ///
 /// # fn main() -> Result<(), proactor::ServerError> {
 /// let room = Group::new();
-/// let server = Server::builder().listen("127.0.0.1:0").shards(1).start(Chat { room: room.clone() })?;
+/// let chat = Chat { room: room.clone() };
+/// let server = Server::builder().listen("127.0.0.1:0").shards(1).start(chat)?;
 /// # use std::io::Read;
 /// let mut client = std::net::TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
 /// while room.is_empty() {

@@ -1,8 +1,10 @@
-//! Who is admitted: sessions in all, of one address, in their handshake, and how many may come in a second.
+//! Admission: limits on sessions in all, sessions of one address, sessions in their handshake, and
+//! connections per second.
 //!
-//! The acceptor asks, and is given a [`Permit`] or a [`Refusal`]. The permit goes with the connection, to whichever thread, and gives
-//! back what it holds when it is dropped: there is no path on which a slot is lost, and no moment at which there is one session too many.
-//! Addresses are remembered as long as they have sessions, so the table is no larger than the number of sessions.
+//! The acceptor asks, and gets a [`Permit`] or a [`Refusal`]. The permit goes with the connection,
+//! to whichever thread, and gives back what it holds when it is dropped. So no place is ever lost,
+//! and there is never one session too many. An address is remembered as long as it has sessions, so
+//! the table is no larger than the number of sessions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,19 +15,19 @@ use overlapped::Time;
 
 use super::bucket::{Bucket, Rate};
 
-/// Why a connection was refused when it came: it never was a session.
+/// Why a connection was refused. It never was a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There were as many sessions as there may be.
+    /// There were as many sessions as allowed.
     Sessions,
-    /// Its address had as many sessions as it may have.
+    /// Its address had as many sessions as allowed.
     SessionsPerIp,
-    /// As many sessions as may be were waiting for their first packet.
+    /// As many sessions as allowed were waiting for their first packet.
     Handshakes,
-    /// More came in a short time than may come.
+    /// More connections came in a short time than allowed.
     AcceptRate,
-    /// The shard that was to serve it had no room for it: its mailbox or its driver's table of sockets was full.
+    /// Its shard had no room for it: the mailbox, or the driver's table of sockets, was full.
     ShardFull,
     /// The server was being drained or stopped.
     Ending,
@@ -48,14 +50,14 @@ impl fmt::Display for Refusal {
 pub(crate) struct AdmissionLimits {
     pub(crate) sessions: usize,
     pub(crate) per_ip: Option<usize>,
-    /// IPv6 addresses that have so many bits in common count as one.
+    /// IPv6 addresses with so many equal leading bits count as one.
     pub(crate) v6_prefix: u8,
     /// Sessions that may be waiting for their first packet.
     pub(crate) handshakes: Option<usize>,
     pub(crate) rate: Option<Rate>,
 }
 
-/// Who decides. It is asked by the acceptor, and would be as exact if it were asked by several.
+/// Decides about connections. Several acceptors could ask it, and it would be as exact.
 pub(crate) struct Admission {
     limits: AdmissionLimits,
     gate: Arc<Gate>,
@@ -66,8 +68,9 @@ impl Admission {
         Admission { limits, gate: Arc::default() }
     }
 
-    /// Admits a connection, or says which limit it met. Of a peer without an IP address (a Unix socket's) none is counted. One that is refused for
-    /// another reason does not count towards the rate, so that an address over its limit takes nothing from others.
+    /// Admits a connection, or says which limit it met. A peer without an IP address (on a Unix
+    /// socket) counts for no address. A connection that is refused for another reason does not
+    /// count towards the rate, so an address over its limit takes nothing from others.
     pub(crate) fn admit(&self, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
         let limits = &self.limits;
         let mut counts = self.gate.counts();
@@ -98,15 +101,15 @@ impl Admission {
         Ok(Permit { gate: Arc::clone(&self.gate), prefix, shaking: true })
     }
 
-    /// Sessions there are, and how many of them are in their handshake.
+    /// The number of sessions, and of those in their handshake.
     pub(crate) fn sessions(&self) -> (usize, usize) {
         let counts = self.gate.counts();
         (counts.sessions, counts.handshakes)
     }
 }
 
-/// What is counted, under one lock: that is what makes the limits exact. It is held for a few steps, once for a session's coming, once for its first packet,
-/// once for its end.
+/// The counts, under one lock, which makes the limits exact. A session takes the lock three times:
+/// when it comes, at its first packet, and at its end.
 #[derive(Default)]
 struct Gate {
     counts: Mutex<Counts>,
@@ -116,9 +119,10 @@ struct Gate {
 struct Counts {
     sessions: usize,
     handshakes: usize,
-    /// Only those that have sessions. Ordered rather than hashed: it needs no random seed, and nobody can choose addresses that collide.
+    /// Only addresses with sessions. Ordered rather than hashed: it needs no random seed, and
+    /// nobody can choose addresses that collide.
     by_prefix: BTreeMap<Prefix, usize>,
-    /// Of the accept rate; full when the first comes.
+    /// The bucket of the accept rate, full when the first connection comes.
     bucket: Option<Bucket>,
 }
 
@@ -129,11 +133,11 @@ impl Gate {
     }
 }
 
-/// One session's place. Dropping it gives the place back.
+/// One session's place, given back when this is dropped.
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     prefix: Option<Prefix>,
-    /// It has not had its first packet.
+    /// It waits for its first packet.
     shaking: bool,
 }
 
@@ -163,13 +167,15 @@ impl Drop for Permit {
     }
 }
 
-/// What counts as one address: an IPv4 address, or those IPv6 addresses that begin with the same bits, since a network hands each of its customers a whole block.
+/// What counts as one address: an IPv4 address, or all IPv6 addresses with the same leading bits,
+/// since a network hands each customer a whole block.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Prefix([u8; 16]);
 
 impl Prefix {
     fn of(ip: IpAddr, v6_prefix: u8) -> Prefix {
-        // A listener for both families sees IPv4 peers as mapped addresses, whose first bits are all the same.
+        // A listener for both families sees IPv4 peers as mapped addresses, whose leading bits are
+        // all the same.
         match ip.to_canonical() {
             IpAddr::V4(ip) => Prefix(ip.to_ipv6_mapped().octets()),
             IpAddr::V6(ip) => {
@@ -203,7 +209,7 @@ mod tests {
         (counts.sessions, counts.handshakes, counts.by_prefix.len())
     }
 
-    /// Everything that can come to one of eight peers: an address of each family, a mapped one, two of a block, and none.
+    /// All kinds of peers: an address of each family, a mapped one, two of one block, and none.
     fn peer(index: u8) -> Option<IpAddr> {
         let v6 = |block: u16, host: u16| Some(Ipv6Addr::new(0x2001, 0xdb8, 0, block, 0, 0, 0, host).into());
         match index {
@@ -216,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Which of these count as one.
+    /// The block that a peer belongs to.
     fn kin(index: u8) -> Option<u8> {
         match index {
             2 => Some(1),
@@ -250,7 +256,7 @@ mod tests {
             steps in prop::collection::vec(step(), 1..200),
         ) {
             let admission = Admission::new(AdmissionLimits { per_ip, handshakes, ..limits(most) });
-            // Who is there: index, permit, and whether it has had its first packet.
+            // The sessions: index, permit, and whether the first packet has come.
             let mut there: Vec<(u8, Permit, bool)> = Vec::new();
             for step in steps {
                 match step {
@@ -334,7 +340,8 @@ mod tests {
                             if index % 2 == 0 {
                                 permit.established();
                             }
-                            // Counted out before the place is given back, so that what is counted never exceeds what is taken.
+                            // Counted out before the permit is dropped, so the count never exceeds
+                            // the places taken.
                             there.fetch_sub(1, Ordering::SeqCst);
                             of_ip[usize::from(index)].fetch_sub(1, Ordering::SeqCst);
                             drop(permit);

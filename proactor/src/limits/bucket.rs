@@ -1,9 +1,9 @@
-//! Token buckets: so many a second, so many at once.
+//! Token buckets: so many per second, so many at once.
 
 use overlapped::Time;
 
-/// How often something may happen: so many times (or bytes) a second, and so many at once after a quiet while. It can be written as a number, whose burst is
-/// a second's worth.
+/// How often something may happen: so many times (or bytes) per second, and so many at once after a
+/// pause. A number can stand for a rate; its burst is then one second's worth.
 ///
 /// ```
 /// use proactor::Rate;
@@ -18,12 +18,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many a second, and a second's worth at once.
+    /// So many per second, and one second's worth at once.
     pub const fn per_second(per_second: u32) -> Rate {
         Rate { per_second, burst: per_second }
     }
 
-    /// So many at once, after a quiet while.
+    /// So many at once, after a pause.
     pub const fn burst(self, burst: u32) -> Rate {
         Rate { burst, ..self }
     }
@@ -40,19 +40,20 @@ impl From<u32> for Rate {
     }
 }
 
-/// Billionths of a token in a token: what a rate of one a second gives in a nanosecond. In these the arithmetic is exact.
+/// Billionths of a token in a token: what a rate of one per second gives in a nanosecond. In this
+/// unit the arithmetic is exact.
 const TOKEN: i64 = 1_000_000_000;
 
-/// The state of one use of a rate: 16 bytes.
+/// One use of a rate: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bucket {
-    /// Billionths of a token; below nothing when more was charged than there was.
+    /// In billionths of a token. Negative if more was charged than there was.
     level: i64,
     filled: Time,
 }
 
 impl Bucket {
-    /// A bucket that has its whole burst.
+    /// A bucket with its whole burst.
     pub(crate) fn full(rate: Rate, now: Time) -> Bucket {
         Bucket { level: i64::from(rate.burst) * TOKEN, filled: now }
     }
@@ -75,13 +76,13 @@ impl Bucket {
         there_is
     }
 
-    /// Takes tokens for what has happened already, whether they are there or not: the rest is a debt.
+    /// Takes tokens for what has happened already. If there are not enough, the rest is a debt.
     pub(crate) fn charge(&mut self, rate: Rate, now: Time, tokens: u32) {
         self.fill(rate, now);
         self.level = self.level.saturating_sub(i64::from(tokens) * TOKEN);
     }
 
-    /// When there is a token, if there is none now.
+    /// When there will be a token, if there is none now.
     pub(crate) fn refilled_at(&mut self, rate: Rate, now: Time) -> Option<Time> {
         self.fill(rate, now);
         let missing = u64::try_from(TOKEN.saturating_sub(self.level)).ok().filter(|missing| *missing > 0)?;

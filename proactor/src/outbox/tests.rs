@@ -380,7 +380,8 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
     let mut outbox = Outbox::default();
     outbox.join(0, 0, 0);
     let mut stamp = 0;
-    // Records, the own bytes queued behind them, the stamp up to which they are due, and whether one piece is taken.
+    // Records, the own bytes queued behind them, the stamp up to which they are due, and whether
+    // one piece is taken.
     for (records, own, late, one) in [
         (&[(10, false), (20, false)][..], 0, 0, true),
         (&[(10, false)], 0, 0, true),

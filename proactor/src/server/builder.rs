@@ -75,10 +75,10 @@ impl Builder {
         self
     }
 
-    /// Keeps sessions as [direct descriptors](overlapped::DriverConfig::direct_descriptors), which do not count
-    /// against the limit of open files. Each shard then has room for as many sessions as that limit.
-    /// Off by default. A connection is an ordinary descriptor until its shard takes it over, so such
-    /// a server needs few ordinary ones.
+    /// Keeps sessions as [direct descriptors](overlapped::DriverConfig::direct_descriptors), which
+    /// do not count against the limit of open files. Each shard then has room for as many sessions
+    /// as that limit. Off by default. A connection is an ordinary descriptor until its shard takes
+    /// it over, so such a server needs few ordinary ones.
     ///
     /// Needs io_uring and Linux 6.8 or newer; elsewhere the server does not start.
     pub fn direct_descriptors(mut self, direct: bool) -> Builder {
@@ -126,8 +126,8 @@ impl Builder {
         self
     }
 
-    /// Threads for [blocking work](AsyncSession::offload), for all shards together: 4 by default, 1 to
-    /// 512. They are started when there is work.
+    /// Threads for [blocking work](AsyncSession::offload), for all shards together: 4 by default, 1
+    /// to 512. They are started when there is work.
     pub fn offload_threads(mut self, threads: usize) -> Builder {
         self.config.offload_threads = threads;
         self
@@ -136,8 +136,8 @@ impl Builder {
     /// Binds, listens and starts the threads of the shards.
     ///
     /// # Errors
-    /// A setting is out of range, an address cannot be listened on, or the backend cannot be set up.
-    /// Nothing is left running.
+    /// A setting is out of range, an address cannot be listened on, or the backend cannot be set
+    /// up. Nothing is left running.
     pub fn start<H: Handler>(mut self, handler: H) -> Result<Server, ServerError> {
         self.config.check()?;
         run::start(self.config, handler)
@@ -164,8 +164,9 @@ impl Builder {
         self.start(handler)?.wait()
     }
 
-    /// Makes the server on a simulated network, with all shards on this thread: a value that you turn,
-    /// instead of threads. It has one shard unless [`shards`](Builder::shards) says otherwise.
+    /// Makes the server on a simulated network, with all shards on this thread: a value that you
+    /// turn, instead of threads. It has one shard unless [`shards`](Builder::shards) says
+    /// otherwise.
     ///
     /// # Errors
     /// A setting is out of range, or an address cannot be listened on.

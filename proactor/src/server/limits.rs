@@ -7,12 +7,13 @@ use crate::limits::{AdmissionLimits, Rate};
 /// Bytes of a refusal: few enough to fit into the first window of any connection.
 const MOST_REFUSAL_BYTES: usize = 1024;
 
-/// Limits of a server: how many sessions, how fast they may come and send, how much is queued for one.
+/// Limits of a server: how many sessions, how fast they may come and send, how much is queued for
+/// one.
 ///
-/// A connection over a limit is refused: it is reset, unless there is a [`refusal`](Limits::refusal) to
-/// send first. [`Handle::stats`](crate::Handle::stats) counts refused connections by
-/// [`Refusal`](crate::Refusal). A place is free again when its session has ended; a graceful close may
-/// take up to [`linger`](crate::Timeouts::linger) for that.
+/// A connection over a limit is refused: it is reset, unless there is a
+/// [`refusal`](Limits::refusal) to send first. [`Handle::stats`](crate::Handle::stats) counts
+/// refused connections by [`Refusal`](crate::Refusal). A place is free again when its session has
+/// ended; a graceful close may take up to [`linger`](crate::Timeouts::linger) for that.
 ///
 /// ```
 /// use proactor::{Limits, Rate, Server};
@@ -75,8 +76,8 @@ impl Limits {
     }
 
     /// Sessions that may wait for their first packet at one time. No limit by default. With a
-    /// [`handshake` time-out](crate::Timeouts::handshake) it keeps silent connections from taking all
-    /// places.
+    /// [`handshake` time-out](crate::Timeouts::handshake) it keeps silent connections from taking
+    /// all places.
     pub fn handshakes(mut self, sessions: usize) -> Limits {
         self.admission.handshakes = Some(sessions);
         self
@@ -92,8 +93,8 @@ impl Limits {
     /// Packets that a session may send per second. No limit by default. A session over its rate is
     /// not read until it is under it again, which slows its peer down.
     ///
-    /// Such a hold ends on a tick of 8.4 ms, so a burst smaller than the packets of two ticks lowers
-    /// the rate that a peer can reach.
+    /// Such a hold ends on a tick of 8.4 ms, so a burst smaller than the packets of two ticks
+    /// lowers the rate that a peer can reach.
     pub fn packet_rate(mut self, rate: impl Into<Rate>) -> Limits {
         self.packet_rate = Some(rate.into());
         self

@@ -7,8 +7,8 @@ use overlapped::{Address, AddressError, ListenOptions};
 /// An address that a server listens on, and the TCP options of the connections accepted there.
 ///
 /// [`Builder::listen`](crate::Builder::listen) takes one, or just an address. The text forms are
-/// `127.0.0.1:7777`, `[::1]:7777` and `unix:/run/server.sock`; port 0 takes a free port. A text that
-/// is no address is an error of the start.
+/// `127.0.0.1:7777`, `[::1]:7777` and `unix:/run/server.sock`; port 0 takes a free port. A text
+/// that is no address is an error of the start.
 ///
 /// ```
 /// use std::time::Duration;

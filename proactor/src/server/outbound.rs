@@ -40,8 +40,8 @@ impl Outbound {
         Outbound::default()
     }
 
-    /// Outbound sessions at one time, including those that are connecting. 100,000 by default, or as
-    /// many as the shards have sockets for. They do not count as
+    /// Outbound sessions at one time, including those that are connecting. 100,000 by default, or
+    /// as many as the shards have sockets for. They do not count as
     /// [sessions](crate::Limits::sessions). 0 allows none.
     pub fn sessions(mut self, sessions: usize) -> Outbound {
         self.sessions = Some(sessions);

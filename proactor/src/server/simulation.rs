@@ -1,4 +1,5 @@
-//! A server on a simulated network: all its shards on one thread, turned in an order drawn from the network's seed.
+//! A server on a simulated network: all its shards on one thread, turned in an order drawn from the
+//! network's seed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +12,13 @@ use crate::error::ServerError;
 use crate::handler::Handler;
 use crate::shard::Shard;
 
-/// A server that is turned instead of running by itself: what [`Builder::simulate`](crate::Builder::simulate) makes. Its shards are the very ones that a
-/// [`Server`](crate::Server) has; only who turns them, and what they stand on, is another.
+/// A server that you turn instead of threads. [`Builder::simulate`](crate::Builder::simulate) makes
+/// it. Its shards are those of a [`Server`](crate::Server); only the thread that turns them and the
+/// network are different.
 ///
-/// With the same seed of the network, the same handler and the same clients on the same network, a run is the same, byte for byte;
-/// [`Network::trace`] says so. A handler keeps it so if it asks neither a clock nor a random source of its own nor the iteration order of a `HashMap`.
+/// With the same seed of the network, the same handler and the same clients, a run is the same,
+/// byte for byte; [`Network::trace`] tells. The handler must use no clock, no random source of its
+/// own, and no iteration order of a `HashMap`.
 ///
 /// Dropping it closes everything at once.
 ///
@@ -39,7 +42,8 @@ use crate::shard::Shard;
 /// let mut server = Server::builder().listen("10.0.0.1:7777").shards(2).simulate(&network, Echo)?;
 ///
 /// // A client: a driver on the same network.
-/// let mut client = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() })?;
+/// let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+/// let mut client = Driver::new(config)?;
 /// let socket = client.socket(&server.local_addrs()[0])?;
 /// client.submit(Op::connect(socket, &server.local_addrs()[0]), 0)?;
 /// client.submit(Op::send(socket, b"hello"), 1)?;
@@ -82,7 +86,8 @@ impl<H: Handler> Simulation<H> {
         Ok(Simulation { network: network.clone(), shards, handle, addresses, report })
     }
 
-    /// The addresses it listens on, with their real ports, in the order of [`Builder::listen`](crate::Builder::listen).
+    /// The addresses it listens on, with their real ports, in the order of
+    /// [`Builder::listen`](crate::Builder::listen).
     pub fn local_addrs(&self) -> &[Address] {
         &self.addresses
     }
@@ -97,12 +102,12 @@ impl<H: Handler> Simulation<H> {
         self.shards.len()
     }
 
-    /// The server, as other threads have it.
+    /// The server, for any thread.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// What its drivers have in use at this moment, all together.
+    /// What its drivers have in use at this moment, in total.
     pub fn live(&self) -> Live {
         self.shards.iter().map(Shard::live).fold(Live::default(), |all, live| Live {
             operations: all.operations + live.operations,
@@ -113,16 +118,18 @@ impl<H: Handler> Simulation<H> {
         })
     }
 
-    /// Whether it was told to [`stop`](Handle::stop) or [`drain`](Handle::drain), and has: every session is closed.
+    /// Whether it was told to [`stop`](Handle::stop) or [`drain`](Handle::drain) and every session
+    /// is closed.
     pub fn has_ended(&self) -> bool {
         self.shards.iter().all(Shard::has_ended)
     }
 
-    /// Turns every shard once, in an order drawn from the network's seed, with what is there for it at this moment; the clock stands still. Says whether anything happened
-    /// in that, on the server or on the network: if not, the network has to [`advance`](Network::advance).
+    /// Turns every shard once, in an order drawn from the network's seed. The clock stands still.
+    /// Says whether anything happened, on the server or on the network. If not,
+    /// [`advance`](Network::advance) the network.
     ///
     /// # Errors
-    /// As for [`Server::wait`](crate::Server::wait): a shard that has failed takes the server with it.
+    /// As for [`Server::wait`](crate::Server::wait): a shard that fails ends the server.
     pub fn turn(&mut self) -> Result<bool, ServerError> {
         let before = self.network.trace();
         let mut order: Vec<usize> = (0..self.shards.len()).collect();
@@ -142,13 +149,15 @@ impl<H: Handler> Simulation<H> {
         Ok(busy || self.network.trace() != before)
     }
 
-    /// Turns the server and whatever else is on the network, which `others` is to turn without waiting (`Wait::Poll`), and moves the clock when none of them has anything
-    /// left to do, until `others` returns `true`. Returns `false` if it never has and nothing is to come any more.
+    /// Turns the server and everything else on the network until `others` returns `true`. `others`
+    /// turns the rest without waiting (`Wait::Poll`). When nobody has anything left to do, the
+    /// clock moves on. Returns `false` if nothing more is to come.
     ///
     /// # Errors
     /// As for [`turn`](Simulation::turn).
     pub fn run(&mut self, mut others: impl FnMut(&Simulation<H>) -> bool) -> Result<bool, ServerError> {
-        // What `others` start after their turn shows in the next: only a second round in which nothing happens says that nothing is left to do.
+        // What `others` start shows in the next turn: only two quiet rounds tell that nothing is
+        // left.
         let mut quiet = 0;
         loop {
             let busy = self.turn()?;
@@ -166,7 +175,7 @@ impl<H: Handler> Simulation<H> {
         }
     }
 
-    /// Turns the server, with nobody else to be turned, until the clock has reached `until`.
+    /// Turns the server alone until the clock has reached `until`.
     ///
     /// # Errors
     /// As for [`turn`](Simulation::turn).
@@ -175,7 +184,7 @@ impl<H: Handler> Simulation<H> {
         Ok(())
     }
 
-    /// Moves the clock to what happens next, on the network or by the deadline of a shard.
+    /// Moves the clock to the next event of the network, or the deadline of a shard.
     fn advance(&self, until: Option<Time>) -> bool {
         let now = self.network.now();
         let deadlines = self.shards.iter().filter_map(Shard::deadline).filter(|deadline| *deadline > now);

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::limits::Refusal;
 use crate::session::reason::CloseReason;
 
-/// What a server has counted since it began: [`Handle::stats`](crate::Handle::stats).
+/// What a server has counted since it began. [`Handle::stats`](crate::Handle::stats) returns it.
 ///
 /// ```
 /// use proactor::{CloseReason, Refusal, Stats};
 ///
 /// fn report(stats: &Stats) -> String {
 ///     format!(
-///         "{} sessions of {}; {} refused, {} for want of a place; {} idle",
+///         "{} of {} sessions; {} refused, {} by the limit; {} idle",
 ///         stats.sessions,
 ///         stats.accepted,
 ///         stats.refused_in_all(),
@@ -20,14 +20,15 @@ use crate::session::reason::CloseReason;
 ///         stats.closed(CloseReason::Idle)
 ///     )
 /// }
-/// assert_eq!(report(&Stats::default()), "0 sessions of 0; 0 refused, 0 for want of a place; 0 idle");
+/// let nothing = "0 of 0 sessions; 0 refused, 0 by the limit; 0 idle";
+/// assert_eq!(report(&Stats::default()), nothing);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Sessions there are now.
     pub sessions: usize,
-    /// Of these, those that wait for their first packet.
+    /// Sessions that wait for their first packet.
     pub handshakes: usize,
     /// Connections that became sessions.
     pub accepted: u64,
@@ -37,9 +38,10 @@ pub struct Stats {
     pub connected: u64,
     /// Outbound connections that could not be made.
     pub connects_failed: u64,
-    /// Packets that were dropped because the peers that they were for did not take what was sent ([`SlowConsumer::DropOldest`](crate::SlowConsumer)).
+    /// Packets that were dropped because their peers did not take what was sent
+    /// ([`SlowConsumer::DropOldest`](crate::SlowConsumer)).
     pub dropped: u64,
-    /// How often accepting had to pause because there were no file descriptors left.
+    /// How often accepting paused because no file descriptors were left.
     pub out_of_files: u64,
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
@@ -66,12 +68,12 @@ impl Stats {
         self.closed.values().sum()
     }
 
-    /// Why connections were refused, and how many, as far as there were any.
+    /// The refused connections by reason; reasons without any are left out.
     pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
         self.refused.iter().map(|(refusal, count)| (*refusal, *count))
     }
 
-    /// Why sessions ended, and how many, as far as there were any.
+    /// The ended sessions by reason; reasons without any are left out.
     pub fn closings(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         self.closed.iter().map(|(reason, count)| (*reason, *count))
     }

@@ -40,34 +40,34 @@ impl Timeouts {
         Timeouts::default()
     }
 
-    /// Closes a session gracefully, with [`Idle`](crate::CloseReason::Idle), after this time without a
-    /// byte in either direction. While the server does not read from the session (it is paused or
-    /// over a rate), the time stands still; afterwards it starts again.
+    /// Closes a session gracefully, with [`Idle`](crate::CloseReason::Idle), after this time
+    /// without a byte in either direction. While the server does not read from the session (it is
+    /// paused or over a rate), the time stands still; afterwards it starts again.
     pub fn idle(mut self, time: Duration) -> Timeouts {
         self.spans.idle = Some(time);
         self
     }
 
-    /// Closes a session, with [`ReadTimeout`](crate::CloseReason::ReadTimeout), when one packet takes
-    /// longer than this from its first byte to its last. Single bytes do not extend it. It stands
-    /// still as the [idle time](Timeouts::idle) does. With the raw codec it never runs, since every
-    /// arrival is a whole packet.
+    /// Closes a session, with [`ReadTimeout`](crate::CloseReason::ReadTimeout), when one packet
+    /// takes longer than this from its first byte to its last. Single bytes do not extend it. It
+    /// stands still as the [idle time](Timeouts::idle) does. With the raw codec it never runs,
+    /// since every arrival is a whole packet.
     pub fn read(mut self, time: Duration) -> Timeouts {
         self.spans.read = Some(time);
         self
     }
 
-    /// Resets a session, with [`WriteTimeout`](crate::CloseReason::WriteTimeout), when its peer takes
-    /// none of the queued bytes for this time. It is checked four times within the time, so it may
-    /// be a quarter late. [`Driver::progress`](overlapped::Driver::progress) says what counts as
-    /// taken: the smallest step may be 64 KiB (on Windows, the whole send).
+    /// Resets a session, with [`WriteTimeout`](crate::CloseReason::WriteTimeout), when its peer
+    /// takes none of the queued bytes for this time. It is checked four times within the time, so
+    /// it may be a quarter late. [`Driver::progress`](overlapped::Driver::progress) says what
+    /// counts as taken: the smallest step may be 64 KiB (on Windows, the whole send).
     pub fn write(mut self, time: Duration) -> Timeouts {
         self.spans.write = Some(time);
         self
     }
 
-    /// Closes a session, with [`HandshakeTimeout`](crate::CloseReason::HandshakeTimeout), that has not
-    /// sent its first packet this long after it connected.
+    /// Closes a session, with [`HandshakeTimeout`](crate::CloseReason::HandshakeTimeout), that has
+    /// not sent its first packet this long after it connected.
     pub fn handshake(mut self, time: Duration) -> Timeouts {
         self.spans.handshake = Some(time);
         self
@@ -79,15 +79,15 @@ impl Timeouts {
         self
     }
 
-    /// Calls [`Handler::heartbeat`](crate::Handler::heartbeat) when nothing has been sent to a session
-    /// for this time and nothing is queued for it, and again after each further such time.
+    /// Calls [`Handler::heartbeat`](crate::Handler::heartbeat) when nothing has been sent to a
+    /// session for this time and nothing is queued for it, and again after each further such time.
     pub fn heartbeat(mut self, time: Duration) -> Timeouts {
         self.spans.heartbeat = Some(time);
         self
     }
 
-    /// How long a graceful close waits for the peer to take what was sent and to end its stream. 5 s
-    /// by default.
+    /// How long a graceful close waits for the peer to take what was sent and to end its stream. 5
+    /// s by default.
     pub fn linger(mut self, time: Duration) -> Timeouts {
         self.linger = time;
         self

@@ -49,7 +49,8 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     timers.forget(slot);
     if has_groups {
         if graceful {
-            // News that are not counted yet may belong before private sends. Leaving puts them there.
+            // News that are not counted yet may belong before private sends. Leaving puts them
+            // there.
             let complete = membership::complete_upto(state, slot);
             send::send_all(state, slot, complete);
         }

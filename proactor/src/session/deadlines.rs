@@ -1,10 +1,13 @@
-//! One session's deadlines: how long it may be idle, leave a packet unfinished, leave bytes untaken, and be there at all. Knows no socket and no wheel: it is fed what
-//! happens and when, and answers when it wants to be looked at next, and what has run out by then.
+//! One session's deadlines: how long it may be idle, leave a packet unfinished, leave bytes
+//! untaken, and last at all. Knows no socket and no wheel. It is told what happens and when, and
+//! answers when it must be asked next and what has expired by then.
 //!
-//! It keeps moments, not timers: an activity overwrites a number. Only what brings the earliest deadline forward (the first bytes of a packet, bytes for a
-//! peer that had none) has to be entered anew, and is so at most once for each time that the entry runs out.
+//! It keeps moments, not timers: an activity overwrites a number. Only an event that brings the
+//! earliest deadline forward (the first bytes of a packet, bytes for a peer that had none) needs a
+//! new entry in the wheel. That happens at most once for each expiry of the entry.
 //!
-//! Moments are ticks of the shard's wheel, counted in 32 bits that wrap: 417 days, of which a time-out may take [`MOST`].
+//! Moments are ticks of the shard's wheel in 32 bits, which wrap after 417 days. A time-out is at
+//! most [`MOST`].
 
 use std::time::Duration;
 
@@ -12,13 +15,13 @@ use overlapped::Time;
 
 use crate::wheel::{TICK, tick_at, tick_time};
 
-/// The longest time-out there can be: 180 days. What is past and what is yet to come are told apart by half of the range, 208 days.
+/// The longest time-out: 180 days. Past and future are told apart by half of the range, 208 days.
 pub(crate) const MOST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// Ticks of the clock, modulo 2^32.
 type Tick = u32;
 
-/// A length of time in ticks, rounded up: a deadline is never early, and less than two ticks late.
+/// A duration in ticks, rounded up: a deadline is never early, and less than two ticks late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ticks(u32);
 
@@ -28,13 +31,13 @@ impl Ticks {
         Ticks(u32::try_from(ticks).expect("the longest has less than 2^31").max(1))
     }
 
-    /// So many quarters of it.
+    /// So many quarters of it, rounded up.
     fn quarters(self, quarters: u8) -> Ticks {
         Ticks((u64::from(self.0) * u64::from(quarters)).div_ceil(4) as u32)
     }
 }
 
-/// The settings of every session of a server.
+/// The time-outs of every session of a server, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     idle: Option<Ticks>,
@@ -45,7 +48,7 @@ pub(crate) struct Timeouts {
     heartbeat: Option<Ticks>,
 }
 
-/// The same, as they are set.
+/// The time-outs, as durations.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spans {
     /// No bytes either way.
@@ -62,7 +65,7 @@ pub(crate) struct Spans {
 }
 
 impl Timeouts {
-    /// Whether there are none at all, as there are for most servers of which nobody has asked for any.
+    /// Whether no time-out is set, as in most servers.
     fn are_off(&self) -> bool {
         let Timeouts { idle, read, write, handshake, lifetime, heartbeat } = self;
         [idle, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
@@ -82,7 +85,7 @@ impl From<Spans> for Timeouts {
     }
 }
 
-/// What has run out.
+/// What has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
     Idle,
@@ -90,12 +93,13 @@ pub(crate) enum Expired {
     Write,
     Handshake,
     Lifetime,
-    /// Nothing to close for: a quarter of the write time-out is over. Whoever knows whether the peer has taken some of what is on its way is to look, and to say so
-    /// with [`Deadlines::taken`]; so a slow peer is told from one that takes nothing within a quarter of the time.
+    /// A quarter of the write time-out is over. The caller has to check whether the peer has taken
+    /// some of what is in flight and, if so, call [`Deadlines::taken`]. So a slow peer is told from
+    /// one that takes nothing for that long.
     Progress,
-    /// Nothing to close for: it is time to say something to the peer, for which nothing is waiting.
+    /// Nothing waits for the peer: it is time to send it something.
     Heartbeat,
-    /// Nothing to close for: what the session was held for is over.
+    /// The hold for the session's rate is over.
     Hold,
 }
 
@@ -113,7 +117,7 @@ pub(crate) struct Deadlines {
     waiting: Tick,
     /// A hold by the server ends.
     release: Tick,
-    /// What the wheel was last told.
+    /// The session's entry in the wheel.
     entered: Tick,
     /// Quarters of the write time-out that are over.
     quarters: u8,
@@ -122,11 +126,11 @@ pub(crate) struct Deadlines {
     is_waiting: bool,
     has_release: bool,
     is_entered: bool,
-    /// The server itself does not read from the session, so the peer is not to be blamed.
+    /// The server does not read from the session, and the peer is not to blame.
     is_held: bool,
 }
 
-/// The tick to which a moment belongs.
+/// The tick of a moment.
 fn tick(at: Time) -> Tick {
     tick_at(at) as Tick
 }
@@ -164,8 +168,9 @@ impl Deadlines {
         self.is_partial = false;
     }
 
-    /// What has come ends within a packet. Called when that begins and as often as it is so still; only a whole packet ends it, so that a byte now and then does not
-    /// put off the deadline. Says whether there may be a new earliest deadline.
+    /// What has come ends within a packet. It may be called again while that is so: only a whole
+    /// packet ends it, so single bytes do not put the deadline off. Says whether there may be an
+    /// earlier deadline now.
     pub(crate) fn partial(&mut self, now: Time) -> bool {
         let begins = !std::mem::replace(&mut self.is_partial, true);
         if begins {
@@ -174,13 +179,13 @@ impl Deadlines {
         begins
     }
 
-    /// Whether it has been told that bytes are queued which the peer has not taken.
+    /// Whether bytes are queued that the peer has not taken.
     #[inline]
     pub(crate) fn has_queued(&self) -> bool {
         self.is_waiting
     }
 
-    /// There are bytes for the peer. Says whether there may be a new earliest deadline.
+    /// Bytes are queued for the peer. Says whether there may be an earlier deadline now.
     pub(crate) fn queued(&mut self, now: Time) -> bool {
         let begins = !std::mem::replace(&mut self.is_waiting, true);
         if begins {
@@ -190,7 +195,7 @@ impl Deadlines {
         begins
     }
 
-    /// The peer has taken bytes; `rest` says whether there are more for it.
+    /// The peer has taken bytes; `rest` says whether more are queued.
     pub(crate) fn taken(&mut self, now: Time, rest: bool) {
         let now = tick(now);
         (self.active, self.sent, self.waiting) = (now, now, now);
@@ -198,12 +203,13 @@ impl Deadlines {
         self.quarters = 0;
     }
 
-    /// The server reads no more from the session, of its own accord. Its idle and read time-outs stand still.
+    /// The server stops reading from the session, and the peer is not to blame. The idle and read
+    /// time-outs stand still.
     pub(crate) fn hold(&mut self) {
         self.is_held = true;
     }
 
-    /// It reads again: what stood still begins anew.
+    /// The server reads again. Time-outs that stood still begin anew.
     pub(crate) fn unhold(&mut self, now: Time) {
         if std::mem::take(&mut self.is_held) {
             (self.active, self.partial) = (tick(now), tick(now));
@@ -216,14 +222,14 @@ impl Deadlines {
         self.has_release = true;
     }
 
-    /// Each deadline there is: when, and what it is.
+    /// All deadlines: when, and which.
     fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 8] {
         let after = |on: bool, since: Tick, span: Option<Ticks>, what: Expired| {
             span.filter(|_| on).map(|span| (since.wrapping_add(span.0), what))
         };
         let next_quarter = timeouts.write.map(|span| span.quarters(self.quarters + 1));
         [
-            // What closes comes before what does not, and the particular before the general.
+            // Those that close the session come first, and the particular before the general.
             after(true, self.opened, timeouts.lifetime, Expired::Lifetime),
             after(self.is_shaking, self.opened, timeouts.handshake, Expired::Handshake),
             after(self.is_waiting && self.quarters == 4, self.waiting, timeouts.write, Expired::Write),
@@ -235,9 +241,10 @@ impl Deadlines {
         ]
     }
 
-    /// Something that has run out; asked until it answers `None`. A heart-beat or the end of a hold is told once, a look at the progress four times, what closes a session again and again.
+    /// Something that has expired. Asked until it answers `None`. A heart-beat or the end of a hold
+    /// is told once, progress four times, and what closes a session again and again.
     pub(crate) fn expired(&mut self, timeouts: &Timeouts, now: Time) -> Option<Expired> {
-        // The last tick that has begun: nothing is early.
+        // The last tick that has begun, so nothing is early.
         let now = now.as_nanos() / TICK.as_nanos() as u64;
         let (_, what) = self.all(timeouts).into_iter().flatten().find(|(at, _)| until(*at, now as Tick) <= 0)?;
         match what {
@@ -249,8 +256,8 @@ impl Deadlines {
         Some(what)
     }
 
-    /// When the session's entry in the wheel must be renewed, and to which moment: after its entry has run out ([`left`](Deadlines::left)), and when the earliest deadline has come
-    /// forward of it.
+    /// The moment for a new entry in the wheel, if one is needed: when the entry has expired
+    /// ([`left`](Deadlines::left)), or the earliest deadline is before it.
     pub(crate) fn enter(&mut self, timeouts: &Timeouts, now: Time) -> Option<Time> {
         if timeouts.are_off() && !self.has_release {
             return None;
@@ -265,13 +272,13 @@ impl Deadlines {
         Some(tick_time(at))
     }
 
-    /// The session's entry has run out.
+    /// The session's entry in the wheel has expired.
     pub(crate) fn left(&mut self) {
         self.is_entered = false;
     }
 }
 
-/// How many ticks there are from `now` to a moment: negative if it is past.
+/// Ticks from `now` to a moment, negative if it is past.
 fn until(at: Tick, now: Tick) -> i32 {
     at.wrapping_sub(now).cast_signed()
 }

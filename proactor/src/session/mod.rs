@@ -82,8 +82,8 @@ impl Session {
         Some(Session { state: Rc::clone(&self.state), id, peer: record.peer.clone(), origin: record.origin() })
     }
 
-    /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or a
-    /// copy of its bytes if they are raw. What is queued while a batch of completions is handled
+    /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or
+    /// a copy of its bytes if they are raw. What is queued while a batch of completions is handled
     /// leaves in one operation.
     ///
     /// While more than half of the outbox's limit is queued, the session is handed no more packets.

@@ -18,7 +18,8 @@ pub enum CloseReason {
     TooSlow,
     /// The peer sent a frame over the codec's maximum. What was queued for it before was sent.
     FrameTooLarge,
-    /// What the peer sent is no frame of the codec's, or its stream ended in the middle of one. What was queued for it before was sent.
+    /// The peer sent an invalid frame, or its stream ended in the middle of one. What was queued
+    /// for it before was sent.
     Protocol,
     /// A limit of the shard was reached.
     Limit,
@@ -26,11 +27,12 @@ pub enum CloseReason {
     Idle,
     /// A packet was not complete within the [read time-out](crate::Timeouts::read).
     ReadTimeout,
-    /// The peer took none of what was queued for it within the [write time-out](crate::Timeouts::write).
+    /// The peer took none of what was queued for it within the [write
+    /// time-out](crate::Timeouts::write).
     WriteTimeout,
     /// There was no packet within the [handshake time-out](crate::Timeouts::handshake).
     HandshakeTimeout,
-    /// It had lasted as long as a session [may](crate::Timeouts::lifetime).
+    /// It lasted as long as a session [may](crate::Timeouts::lifetime).
     Lifetime,
     /// The session that it was [paired](crate::Session::pair) with was closed.
     ByPartner,

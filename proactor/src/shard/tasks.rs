@@ -8,8 +8,8 @@ use crate::session::reason::CloseReason;
 use crate::task::executor::{Executor, Polled};
 use crate::task::waker::wake;
 
-/// Tasks polled in a turn. The others wait for the next, so that tasks that always have something to
-/// do leave time for I/O.
+/// Tasks polled in a turn. The others wait for the next, so that tasks that always have something
+/// to do leave time for I/O.
 const MOST_POLLS: usize = 1024;
 
 /// Polls the tasks that were woken. Says whether there were any.

@@ -1,4 +1,4 @@
-//! What can go wrong with tasks.
+//! Errors of tasks.
 
 use std::fmt;
 
@@ -23,17 +23,17 @@ impl fmt::Display for SpawnError {
 
 impl std::error::Error for SpawnError {}
 
-/// Why there is no answer of [offloaded](super::AsyncSession::offload) work.
+/// Why [offloaded](super::AsyncSession::offload) work has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OffloadError {
-    /// As much work is waiting as may: it has not been begun.
+    /// Too much work waits already: it has not begun.
     Full,
     /// It panicked.
     Panicked,
     /// A thread for it could not be started.
     NoThread,
-    /// The server has ended: it has not been begun.
+    /// The server has ended: it has not begun.
     Closed,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for OffloadError {
 
 impl std::error::Error for OffloadError {}
 
-/// The time given was over before the future was ready.
+/// The time was over before the future was ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 

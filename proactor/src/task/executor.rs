@@ -3,9 +3,9 @@
 //! A waker is the key of a task, in an `Arc` with a flag. On the shard's own thread, a wake-up puts
 //! the key into the run queue. On another thread it goes through a mailbox, which ends the driver's
 //! wait. Only the shard's thread holds the future itself, runs it and drops it, so a future need
-//! not be `Send`. (`async-task` leaves that to its caller: to spawn a future that is not `Send` with
-//! a schedule function of one's own is `unsafe`, and its `spawn_local` panics if a waker is dropped
-//! on another thread. This crate forbids the first and must not do the second.)
+//! not be `Send`. (`async-task` leaves that to its caller: to spawn a future that is not `Send`
+//! with a schedule function of one's own is `unsafe`, and its `spawn_local` panics if a waker is
+//! dropped on another thread. This crate forbids the first and must not do the second.)
 //!
 //! What it promises:
 //!

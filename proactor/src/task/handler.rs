@@ -9,7 +9,8 @@ use crate::session::Session;
 use crate::session::id::SessionId;
 use crate::session::reason::CloseReason;
 
-/// A [`Handler`] that runs an async function for each session: what [`Builder::serve`](crate::Builder::serve) makes of one.
+/// A [`Handler`] that runs an async function for each session.
+/// [`Builder::serve`](crate::Builder::serve) makes one.
 ///
 /// Every shard has a clone of the function.
 ///
@@ -38,7 +39,7 @@ where
     F: FnMut(AsyncSession) -> Fut + Clone + Send + 'static,
     Fut: Future<Output: TaskOutput> + 'static,
 {
-    /// Logic of one async function.
+    /// Makes a handler of an async function.
     pub fn new(function: F) -> Tasks<F> {
         Tasks { function }
     }

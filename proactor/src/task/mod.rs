@@ -48,6 +48,7 @@ mod error;
 pub(crate) mod executor;
 mod handler;
 pub(crate) mod link;
+mod offer;
 pub(crate) mod offload;
 mod output;
 mod remote;

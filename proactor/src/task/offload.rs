@@ -1,7 +1,9 @@
-//! A server's threads for work that blocks: a few, started when there is work for them. The only thing beside the shards that runs threads.
+//! A server's threads for blocking work: a few, started when there is work. Apart from the shards,
+//! only these and the [resolver](crate::connect::resolver) run threads.
 //!
-//! Work comes in a bounded queue. The answer is put where the task that waits for it finds it, and wakes it as any other thread would. The threads end
-//! when the server has: those that wait at once, those at work when they are done.
+//! Work waits in a bounded queue. A thread puts the result where the waiting task finds it, and
+//! wakes the task. The threads end with the server: idle ones at once, busy ones when they are
+//! done.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,15 +19,15 @@ const MOST_JOBS: usize = 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A handle of the threads; they end when the last is dropped.
+/// A handle to the threads. They end when the last one is dropped.
 #[derive(Clone)]
 pub(crate) struct Offload {
     last: Arc<Last>,
 }
 
-struct Last(Arc<Shared>);
+struct Last(Arc<Threads>);
 
-struct Shared {
+struct Threads {
     state: Mutex<State>,
     more: Condvar,
     most_threads: usize,
@@ -39,7 +41,7 @@ struct State {
     closed: bool,
 }
 
-impl Shared {
+impl Threads {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No work is done under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -50,7 +52,7 @@ impl Shared {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // The work's own panic is its result; this is for a waker's.
+                // A panic of the work is its result. This one is a waker's.
                 if run(job).is_err() {
                     tracing::error!("a waker panicked");
                 }
@@ -68,11 +70,11 @@ impl Shared {
 
 impl Offload {
     pub(crate) fn new(most_threads: usize) -> Offload {
-        let shared = Shared { state: Mutex::default(), more: Condvar::new(), most_threads };
-        Offload { last: Arc::new(Last(Arc::new(shared))) }
+        let threads = Threads { state: Mutex::default(), more: Condvar::new(), most_threads };
+        Offload { last: Arc::new(Last(Arc::new(threads))) }
     }
 
-    /// Has work done; the answer is a future for any thread.
+    /// Has work done. The answer is a future for any thread.
     pub(crate) fn start<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
@@ -87,19 +89,19 @@ impl Offload {
     }
 
     fn push(&self, job: Job) -> Result<(), OffloadError> {
-        let shared = &self.last.0;
-        let mut state = shared.lock();
+        let threads = &self.last.0;
+        let mut state = threads.lock();
         if state.jobs.len() >= MOST_JOBS {
-            // What it holds is dropped without the lock.
+            // Its captures are dropped without the lock.
             drop(state);
             return Err(OffloadError::Full);
         }
         state.jobs.push_back(job);
-        if state.jobs.len() > state.idle && state.threads < shared.most_threads {
-            let (body, name) = (Arc::clone(shared), format!("offload-{}", state.threads));
+        if state.jobs.len() > state.idle && state.threads < threads.most_threads {
+            let (body, name) = (Arc::clone(threads), format!("offload-{}", state.threads));
             match std::thread::Builder::new().name(name).spawn(move || body.work()) {
                 Ok(_) => state.threads += 1,
-                // Those that there are have more to do.
+                // The running threads do it later.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => {
                     let job = state.jobs.pop_back();
@@ -111,7 +113,7 @@ impl Offload {
             }
         }
         drop(state);
-        shared.more.notify_one();
+        threads.more.notify_one();
         Ok(())
     }
 }
@@ -147,7 +149,7 @@ fn lock<R>(slot: &Mutex<Slot<R>>) -> MutexGuard<'_, Slot<R>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the thread puts its result. If it never does, because the work was dropped, it says that.
+/// Where the thread puts its result. If the work is dropped instead, it says so.
 struct Given<R> {
     slot: Arc<Mutex<Slot<R>>>,
     is_given: bool,

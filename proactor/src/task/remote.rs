@@ -6,7 +6,8 @@ use crate::error::SendError;
 use crate::server::handle::Handle;
 use crate::session::id::SessionId;
 
-/// One session, from any thread or runtime: what [`AsyncSession::remote`](super::AsyncSession::remote) gives. Cheap to clone; may outlive the session.
+/// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
+/// makes it. Cheap to clone; may outlive the session.
 #[derive(Clone, Debug)]
 pub struct Remote {
     pub(super) handle: Handle,
@@ -27,7 +28,8 @@ impl Remote {
     /// Queues a packet for the session, as [`Handle::send`] does.
     ///
     /// # Errors
-    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended. A session that has ended drops the packet.
+    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended. If the session has
+    /// ended, the packet is dropped.
     pub fn send(&self, packet: impl Into<Bytes>) -> Result<(), SendError> {
         self.handle.send(self.id, packet)
     }

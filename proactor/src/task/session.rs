@@ -1,4 +1,4 @@
-//! A session, as its task has it.
+//! A session in the hands of its task.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -13,6 +13,7 @@ use overlapped::{Address, Time};
 use super::error::{Elapsed, OffloadError, SpawnError};
 use super::executor::{Executor, Owner, Polled};
 use super::link::{Link, Place};
+use super::offer::{Given, Offer};
 use super::offload;
 use super::output::TaskOutput;
 use super::remote::Remote;
@@ -28,11 +29,13 @@ use crate::session::id::SessionId;
 use crate::session::reason::CloseReason;
 use crate::session::{Session, close, reading, send};
 
-/// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's thread; [`remote`](AsyncSession::remote) is for others.
+/// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
+/// thread; other threads use [`remote`](AsyncSession::remote).
 ///
-/// Clones are the same session. It can be kept: when the session has ended, its methods say so.
+/// Clones are the same session. It can be kept. When the session has ended, its methods say so.
 ///
-/// Every future that its methods return can be dropped at any time, as `select!` does: a packet that was not taken is the next one's.
+/// Every future that its methods return can be dropped at any time, as `select!` does. A packet
+/// that was not taken then goes to the next caller.
 #[derive(Clone)]
 pub struct AsyncSession {
     inner: Rc<Inner>,
@@ -93,7 +96,7 @@ impl AsyncSession {
         &self.inner.link
     }
 
-    /// A packet has come: it goes to the task that waits for one, or is kept.
+    /// A packet has come: it goes to a task that waits for one, or is kept.
     pub(super) fn hand_over(&self, packet: &[u8]) {
         let (link, executor) = (self.link(), &*self.inner.executor);
         let (readers, taken) = (link.readers.len(), link.taken.get());
@@ -141,7 +144,7 @@ impl AsyncSession {
         }
     }
 
-    /// Takes the packet that there is, if there is one.
+    /// Takes a packet, if there is one.
     fn take<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
         let link = self.link();
         let offered = link.offered.borrow_mut().take();
@@ -154,7 +157,7 @@ impl AsyncSession {
         Some(read(Given::Owned(kept)))
     }
 
-    /// Takes a packet, or has the caller woken when there is one; `None` at the end.
+    /// Takes a packet, or wakes the caller when there is one. `None` at the end.
     fn poll_take<R>(
         &self,
         cx: &Context<'_>,
@@ -173,7 +176,7 @@ impl AsyncSession {
         Poll::Pending
     }
 
-    /// Reads up to so many bytes of the packet that there is, and keeps the rest of it; `false` if there is none.
+    /// Reads up to so many bytes of a packet, and keeps the rest. Returns `false` if there is none.
     #[cfg(feature = "tokio")]
     pub(super) fn read_some(&self, most: usize, read: impl FnOnce(&[u8])) -> bool {
         let link = self.link();
@@ -184,7 +187,7 @@ impl AsyncSession {
                 read(now);
                 (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
             });
-            // It is seen when the task has been polled, and the session held.
+            // `hand_over` notices it after the task has been polled, and holds the session.
             link.untaken.borrow_mut().extend(rest);
             link.taken.set(link.taken.get() + 1);
             return true;
@@ -210,7 +213,7 @@ impl AsyncSession {
         self.link().senders.register_stream(cx.waker(), None);
     }
 
-    /// Bytes that always fit while the outbox is below its high mark.
+    /// Bytes that always fit while the outbox is below its high watermark.
     #[cfg(feature = "tokio")]
     pub(super) fn most_at_once(&self) -> usize {
         self.inner.session.state().borrow().limits.high()
@@ -226,25 +229,30 @@ impl AsyncSession {
         self.inner.session.peer_addr()
     }
 
-    /// The session as a [`Handler`](crate::Handler) has it: for groups, pairs, outbound connections. While its task takes no packets it is held without a [pause](Session::pause), which is beside that.
+    /// The session as a [`Handler`](crate::Handler) has it: for groups, pairs and outbound
+    /// connections. While its task takes no packets it is held. That is independent of a
+    /// [pause](Session::pause).
     pub fn session(&self) -> &Session {
         &self.inner.session
     }
 
-    /// Waits for the next packet: what the server's [codec](crate::Builder::codec) found in a frame, in memory of its own. `None` at the end: the peer has ended its stream,
-    /// or the session is being closed. If several wait, the first of them gets it.
+    /// Waits for the next packet: what the server's [codec](crate::Builder::codec) found in a
+    /// frame, in its own memory. Returns `None` at the end: the peer has ended its stream, or the
+    /// session is closing. If several tasks wait, the first gets it.
     pub async fn next(&self) -> Option<Bytes> {
         self.take_next(|given| given.into_bytes()).await
     }
 
-    /// Waits for the next packet, and reads it where it lies: in the buffer into which the kernel put it, without a copy, if it came whole and at a
-    /// moment at which this was waiting. `None` at the end, as for [`next`](AsyncSession::next).
+    /// Waits for the next packet, and reads it in place. If it came whole while this was waiting,
+    /// that is the buffer into which the kernel put it, without a copy. Returns `None` at the end,
+    /// as [`next`](AsyncSession::next) does.
     ///
     /// ```
     /// # use proactor::AsyncSession;
     /// async fn sum(session: AsyncSession) {
     ///     let mut sum = 0u64;
-    ///     while session.next_with(|packet| sum += packet.iter().map(|byte| u64::from(*byte)).sum::<u64>()).await.is_some() {}
+    ///     let mut add = |packet: &[u8]| sum += packet.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    ///     while session.next_with(&mut add).await.is_some() {}
     /// }
     /// ```
     pub async fn next_with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
@@ -257,11 +265,13 @@ impl AsyncSession {
         poll_fn(|cx| self.poll_take(cx, &mut place, &mut read)).await
     }
 
-    /// Queues a packet, as [`Session::send`] does, once there is room: while more than half of the outbox's limit is queued it waits, until a quarter is. What is queued while a
-    /// batch of completions is handled leaves in one operation.
+    /// Queues a packet, as [`Session::send`] does, once there is room. While more than half of the
+    /// outbox's limit is queued, it waits until a quarter is. What is queued while a batch of
+    /// completions is handled leaves in one operation.
     ///
     /// # Errors
-    /// `Closed` if the session is closed, `Frame` if the codec has no frame for it, `Full` if it is more than the whole outbox may hold; nothing is queued then.
+    /// `Closed` if the session is closed, `Frame` if the codec has no frame for it, `Full` if it is
+    /// more than the whole outbox may hold. Nothing is queued then.
     pub async fn send(&self, packet: impl AsRef<[u8]>) -> Result<(), SendError> {
         let mut place = self.link().senders.place();
         poll_fn(|cx| {
@@ -274,7 +284,7 @@ impl AsyncSession {
         .await
     }
 
-    /// Queues a packet if what is queued is below the mark; `None`: not yet.
+    /// Queues a packet if what is queued is below the watermark. `None`: not yet.
     pub(super) fn send_if_room(&self, packet: &[u8]) -> Option<Result<(), SendError>> {
         let (link, id) = (self.link(), self.id());
         let mut state = self.inner.session.state().borrow_mut();
@@ -289,7 +299,7 @@ impl AsyncSession {
         }
         let stamp = send::stamp(&state, id.slot());
         match send::queue(&mut state, id, packet, stamp) {
-            // It fits when more has been taken, if it ever does.
+            // It may fit when the peer has taken more.
             Err(SendError::Full) if queued > 0 => {
                 link.full.set(true);
                 None
@@ -311,8 +321,8 @@ impl AsyncSession {
         self.inner.session.queued()
     }
 
-    /// Waits until the session is being closed, and says why; or until the peer has ended its stream and all that came before is handed over
-    /// (`ByPeer`), when there may still be something to send to it.
+    /// Waits until the session is closing, and returns the reason. If the peer has ended its stream
+    /// and all packets are handed over, returns `ByPeer`; then the peer can still be sent to.
     pub async fn closed(&self) -> CloseReason {
         let link = self.link();
         let mut place = link.closers.place();
@@ -329,18 +339,20 @@ impl AsyncSession {
         .await
     }
 
-    /// Connects to a target, as [`Session::connect`] does, and waits for the session that becomes of it, which has a task of its own: the server's function is called for it
-    /// too, and its [origin](Session::origin) has `token`. It can be [paired](Session::pair) with this one.
+    /// Connects to a target, as [`Session::connect`] does, and waits for the new session. That has
+    /// its own task: the server's function is called for it too, and its [origin](Session::origin)
+    /// has `token`. It can be [paired](Session::pair) with this one.
     ///
-    /// If the future is dropped, no session becomes of the connection.
+    /// If the future is dropped, the connection does not become a session.
     ///
     /// ```
-    /// use proactor::{AsyncSession, ConnectError, Origin};
+    /// use proactor::{AsyncSession, ConnectError, Origin, Target};
     ///
     /// /// Passes on what comes, both ways.
     /// async fn proxy(session: AsyncSession) -> Result<(), ConnectError> {
     ///     if session.session().origin() == Origin::Accepted {
-    ///         let upstream = session.connect("127.0.0.1:80".parse::<std::net::SocketAddr>().unwrap(), 0).await?;
+    ///         let target: Target = "127.0.0.1:80".parse().expect("a valid target");
+    ///         let upstream = session.connect(target, 0).await?;
     ///         let _ = session.session().pair(&upstream);
     ///     }
     ///     session.closed().await;
@@ -349,8 +361,9 @@ impl AsyncSession {
     /// ```
     ///
     /// # Errors
-    /// Why it could not be made: what [`Session::connect`] says at once, and what [`connect_failed`](crate::Handler::connect_failed) is told otherwise; `Cancelled` if one of the two
-    /// sessions is closed meanwhile.
+    /// Why it could not be made: what [`Session::connect`] returns at once, or what
+    /// [`connect_failed`](crate::Handler::connect_failed) is told otherwise. `Cancelled` if one of
+    /// the two sessions is closed meanwhile.
     pub async fn connect(&self, target: impl Into<Target>, token: u64) -> Result<Session, ConnectError> {
         let (target, waiter) = (target.into(), Rc::<ConnectWaiter>::default());
         self.session().connect_for_task(target.clone(), token, Rc::clone(&waiter))?;
@@ -358,7 +371,8 @@ impl AsyncSession {
         self.session().sibling(id).ok_or_else(|| ConnectError::closed(target))
     }
 
-    /// Ends our stream behind what is queued, as [`Session::shutdown`] does: packets still come. When the peer has ended its stream too the session is closed.
+    /// Ends our stream behind what is queued, as [`Session::shutdown`] does: packets still come.
+    /// When the peer has ended its stream too, the session is closed.
     pub fn shutdown(&self) {
         self.inner.session.shutdown();
     }
@@ -373,12 +387,12 @@ impl AsyncSession {
         self.inner.session.abort();
     }
 
-    /// This moment on the shard's clock, which is virtual on a simulated network.
+    /// The time on the shard's clock, which is virtual on a simulated network.
     pub fn now(&self) -> Time {
         self.inner.session.state().borrow().driver.now()
     }
 
-    /// Waits for so long, on the shard's clock.
+    /// Waits for a duration, on the shard's clock.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(self.now() + duration)
     }
@@ -388,7 +402,7 @@ impl AsyncSession {
         Sleep::new(Rc::clone(&self.inner.executor), at)
     }
 
-    /// Waits for a future, but no longer than this; then it is dropped.
+    /// Waits for a future, and drops it when the time is over.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -414,8 +428,8 @@ impl AsyncSession {
         .await
     }
 
-    /// Runs a future on this shard, beside the session's own task: until it is ready, or the session has ended, when it is dropped. If it panics the session is
-    /// closed.
+    /// Runs a future on this shard, beside the session's own task. It is dropped when the session
+    /// has ended. If it panics, the session is closed.
     ///
     /// # Errors
     /// `Closed` if the session has ended, `Full` if the shard has too many tasks.
@@ -423,7 +437,8 @@ impl AsyncSession {
         self.spawn_owned(true, future)
     }
 
-    /// Runs a future on this shard, however long the session lasts: until it is ready, or the shard ends. If it panics nothing else ends; the log says so.
+    /// Runs a future on this shard, however long the session lasts. It is dropped when the shard
+    /// ends. If it panics, nothing else ends, and the log says so.
     ///
     /// # Errors
     /// `Closed` if the shard has ended, `Full` if it has too many tasks.
@@ -436,19 +451,20 @@ impl AsyncSession {
         self.inner.executor.spawn(Some(owner), future)
     }
 
-    /// Tasks there are on this shard.
+    /// The number of tasks on this shard.
     pub fn tasks_on_shard(&self) -> usize {
         self.inner.executor.tasks()
     }
 
-    /// Does work that blocks, on a thread beside the shards, and waits for the result. The server has
-    /// [so many](crate::Builder::offload_threads) threads for that, and at most 1,024 pieces of work wait for one. If the future is dropped the work is
-    /// done all the same, unless it has not been begun when the server ends; its result is dropped on that thread.
+    /// Does blocking work on a thread beside the shards, and waits for the result. The server has
+    /// [so many](crate::Builder::offload_threads) threads for that, and at most 1,024 pieces of
+    /// work wait for one. If the future is dropped, the work is done all the same, unless it has
+    /// not begun when the server ends. Its result is then dropped on that thread.
     ///
-    /// On a simulated network the work is done at once, on this thread, so that a run stays the same.
+    /// On a simulated network the work is done at once, on this thread, so runs stay reproducible.
     ///
     /// # Errors
-    /// `Full` if too much is waiting, `Panicked` if it did.
+    /// `Full` if too much work waits, `Panicked` if the work did.
     pub async fn offload<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
@@ -473,43 +489,5 @@ impl AsyncSession {
 impl fmt::Debug for AsyncSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.session.fmt(f)
-    }
-}
-
-/// A packet in the lent buffer is offered for no longer than this is there, for the buffer is lent to others after that.
-struct Offer<'l>(&'l Link);
-
-impl Offer<'_> {
-    /// Says whether nobody took it.
-    fn withdraw(&self) -> bool {
-        self.0.offered.borrow_mut().take().is_some()
-    }
-}
-
-impl Drop for Offer<'_> {
-    fn drop(&mut self) {
-        self.withdraw();
-    }
-}
-
-/// A packet, as it is given to the one that takes it.
-enum Given<'a> {
-    Slice(&'a [u8]),
-    Owned(Bytes),
-}
-
-impl Given<'_> {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Given::Slice(bytes) => bytes,
-            Given::Owned(bytes) => bytes,
-        }
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Given::Slice(bytes) => Bytes::copy_from_slice(bytes),
-            Given::Owned(bytes) => bytes,
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The session as a stream of bytes: tokio's traits, by which protocols written for them run on it.
+//! The session as a stream of bytes, with tokio's traits: protocols written for them run on it.
 
 use std::io;
 use std::pin::Pin;
@@ -10,9 +10,11 @@ use super::AsyncSession;
 use crate::error::SendError;
 use crate::session::reason::CloseReason;
 
-/// What the session's packets and frames hold, without the bounds between them: for the codec [`Raw`](crate::codec::Raw), with which those are the bytes of the
-/// stream. A read takes what there is; what it has no room for is kept for the next. The end of the peer's stream is 0 bytes; a session that is closed before that for another
-/// reason than its own logic's is an error, `ConnectionReset` or `ConnectionAborted`.
+/// Reads the bytes of the session's packets, without the bounds between them. Use it with the codec
+/// [`Raw`](crate::codec::Raw): then they are the bytes of the stream. A read takes what there is;
+/// what does not fit into the buffer is kept for the next. The end of the peer's stream is 0 bytes.
+/// If the session is closed before that, and not by its own logic, the read fails with
+/// `ConnectionReset` or `ConnectionAborted`.
 impl AsyncRead for AsyncSession {
     fn poll_read(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if buf.remaining() == 0 {
@@ -20,7 +22,7 @@ impl AsyncRead for AsyncSession {
         }
         let before = buf.filled().len();
         while self.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
-            // Of an empty packet there is nothing to read, and to say so would be to say that the stream has ended.
+            // An empty packet must not be taken for the end of the stream.
             if buf.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
@@ -34,14 +36,15 @@ impl AsyncRead for AsyncSession {
                 return Poll::Pending;
             }
             Some(CloseReason::ByPeer | CloseReason::ByHandler) => Ok(()),
-            // What was cut short is not to be taken for the whole.
+            // Data that was cut short must not be taken for the whole.
             Some(reason) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string())),
         })
     }
 }
 
-/// Writing waits while half of the outbox is queued, as [`send`](AsyncSession::send) does. There is nothing to flush: what is written leaves at the end of the shard's
-/// turn. To shut down is to end [our stream](AsyncSession::shutdown) behind what was written.
+/// Writing waits while half of the outbox is queued, as [`send`](AsyncSession::send) does. There is
+/// nothing to flush: what is written leaves at the end of the shard's turn. Shutting down ends [our
+/// stream](AsyncSession::shutdown) behind what was written.
 impl AsyncWrite for AsyncSession {
     fn poll_write(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let piece = &buf[..buf.len().min(self.most_at_once())];

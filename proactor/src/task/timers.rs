@@ -1,4 +1,5 @@
-//! The timers of a shard's tasks: keys in a wheel of their own, and the waker of each. Knows no task.
+//! The timers of a shard's tasks: keys in a wheel of their own, and the waker of each. Knows no
+//! task.
 
 use std::task::Waker;
 

@@ -97,7 +97,8 @@ fn who_comes_when_a_shard_has_been_drained_is_refused_because_the_server_ends() 
         handle.sessions() == 1
     });
     assert!(done.unwrap());
-    // The first shard has a session, so the next is for the second shard; which has ended before the first has heard of either.
+    // The first shard has a session, so the next is for the second shard; which has ended before
+    // the first has heard of either.
     driver.submit(Op::connect(clients[1], &address), 1).unwrap();
     driver.turn(Wait::For(Duration::from_secs(1))).unwrap();
     assert_eq!(driver.next().map(|completion| completion.token), Some(1));

@@ -1,4 +1,5 @@
-//! A session's deadlines against the same rules to the nanosecond, on a wheel, as a shard runs them.
+//! A session's deadlines against the same rules to the nanosecond, on a wheel, as a shard runs
+//! them.
 
 use proptest::prelude::*;
 
