@@ -65,20 +65,12 @@ mod wheel;
 
 pub use overlapped::{Address, AddressError, Backend, Live, Network, Report, Time, Wait};
 
-pub use connect::error::{ConnectError, ConnectFailure, Tried};
-pub use connect::origin::Origin;
-pub use connect::target::{Target, TargetError};
+pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
 pub use error::{JoinError, SendError, ServerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal};
-pub use outbox::slow::SlowConsumer;
-pub use server::handle::Handle;
-pub use server::simulation::Simulation;
-pub use server::stats::Stats;
-pub use server::{Builder, Limits, Listener, Outbound, Server, Timeouts};
-pub use session::Session;
-pub use session::id::SessionId;
-pub use session::pair::PairError;
-pub use session::reason::CloseReason;
+pub use outbox::SlowConsumer;
+pub use server::{Builder, Handle, Limits, Listener, Outbound, Server, Simulation, Stats, Timeouts};
+pub use session::{CloseReason, PairError, Session, SessionId};
 pub use task::{AsyncSession, Tasks};

@@ -1,5 +1,5 @@
-//! A coarse timer wheel with one entry per key, for a shard's many deadlines, few of which are ever
-//! reached.
+//! A coarse timer wheel with one entry per key. It is made for a shard's many deadlines, most of
+//! which are never reached.
 //!
 //! Time is divided into ticks of [`TICK`]. An entry waits in a slot of 64 ticks, of 64 times 64,
 //! and so on, and moves to a finer level when its slot begins: at most once per level. Inserting,

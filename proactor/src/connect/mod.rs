@@ -8,10 +8,17 @@
 //!   with the session, and is given back whichever way that ends.
 //! - An attempt ends when the session that asked for it closes, and when the server ends.
 
-pub(crate) mod attempts;
-pub(crate) mod error;
-pub(crate) mod origin;
+mod attempts;
+mod error;
+mod origin;
 mod race;
-pub(crate) mod resolver;
-pub(crate) mod target;
-pub(crate) mod waiter;
+mod resolver;
+mod target;
+mod waiter;
+
+pub(crate) use attempts::{Attempts, Ended, Request};
+pub use error::{ConnectError, ConnectFailure, Tried};
+pub use origin::Origin;
+pub(crate) use resolver::{Found, Resolver};
+pub use target::{Target, TargetError};
+pub(crate) use waiter::ConnectWaiter;

@@ -9,7 +9,7 @@ use overlapped::Address;
 /// The longest name that DNS allows.
 const MOST_NAME_BYTES: usize = 253;
 
-/// What to connect to: an address, several of which one is enough, or a host name and a port, which
+/// What to connect to: an address, one of several addresses, or a host name and a port, which
 /// are looked up.
 ///
 /// It is written as `127.0.0.1:80`, `[::1]:80`, `example.org:80` or `unix:/run/server.sock`.

@@ -8,7 +8,7 @@ use overlapped::{LogReader, LogRecord, LogSlice};
 
 use super::Group;
 use super::clock::BroadcastHeader;
-use crate::session::id::SessionId;
+use crate::session::SessionId;
 
 /// A group on one shard.
 pub(crate) struct LocalGroup {

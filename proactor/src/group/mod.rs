@@ -21,11 +21,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use overlapped::{Log, LogConfig, LogReader};
 
-use self::clock::BroadcastHeader;
-use self::domain::Domain;
+pub(crate) use self::clock::BroadcastHeader;
+pub(crate) use self::domain::Domain;
+pub(crate) use self::local::{Excepted, LocalGroup, LocalGroups, News};
+pub(crate) use self::notifier::Notifier;
+pub(crate) use self::shard_groups::ShardGroups;
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;
-use crate::session::id::SessionId;
+use crate::session::SessionId;
 
 const SEGMENT_BYTES: usize = 64 * 1024;
 /// The longest frame a log can be made for.
@@ -49,8 +52,7 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 ///
 /// The server's own handlers are held back for a moment if they broadcast faster than the members'
 /// shards can deliver. Broadcasts from the program's other threads are not held back. The log holds
-/// at least four times `outbox_bytes`; a member that is further behind has lost the rest, whoever
-/// was late.
+/// at least four times `outbox_bytes`; a member that is further behind has lost the rest.
 ///
 /// The sessions of a group are those of one server, the first that one of its sessions has joined.
 ///

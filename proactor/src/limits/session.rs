@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::outbox::slow::SlowConsumer;
+use crate::outbox::SlowConsumer;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionLimits {

@@ -2,7 +2,7 @@
 
 use overlapped::{AnyBuf, Gather, LogSlice};
 
-use crate::group::clock::BroadcastHeader;
+use crate::group::BroadcastHeader;
 
 /// Buffers, and gathers, that are kept.
 const SPARE_BUFFERS: usize = 256;

@@ -6,27 +6,28 @@
 //! up to that. Records are counted when the shard has read a group's news, and only counted ones
 //! are taken.
 //!
-//! What is taken is whole packets, so what is still queued can be dropped packet by packet, and
-//! never cuts a packet of which a part is sent.
+//! Only whole packets are taken. So the rest can be dropped packet by packet, and a packet that is
+//! partly sent is never cut.
 
-pub(crate) mod lazy;
-pub(crate) mod memory;
+mod lazy;
+mod memory;
 mod own;
 mod positions;
-pub(crate) mod slow;
+mod slow;
 mod take;
 
 use overlapped::{Gather, LogSlice, OpId};
 
-use self::memory::SendMemory;
+pub(crate) use self::lazy::{LazyOutbox, OutboxStore};
+pub(crate) use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
+pub use self::slow::SlowConsumer;
 use self::take::TakeLimits;
 use crate::codec::Frame;
 use crate::error::SendError;
-use crate::group::clock::BroadcastHeader;
-use crate::group::local::{Excepted, LocalGroups, News};
-use crate::session::id::SessionId;
+use crate::group::{BroadcastHeader, Excepted, LocalGroups, News};
+use crate::session::SessionId;
 
 /// Pieces of one send.
 const MOST_PIECES: usize = 64;

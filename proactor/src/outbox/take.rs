@@ -4,9 +4,8 @@ use overlapped::{Gather, LogSlice};
 
 use super::own::OwnBytes;
 use super::positions::Positions;
-use crate::group::clock::BroadcastHeader;
-use crate::group::local::LocalGroups;
-use crate::session::id::SessionId;
+use crate::group::{BroadcastHeader, LocalGroups};
+use crate::session::SessionId;
 
 /// How much one send takes.
 #[derive(Clone, Copy, Debug)]

@@ -8,15 +8,11 @@ use bytes::Bytes;
 use overlapped::MailError;
 
 use super::stats::Stats;
-use crate::connect::error::{ConnectError, ConnectFailure};
-use crate::connect::target::Target;
+use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{JoinError, SendError};
-use crate::group::Group;
-use crate::group::local::LocalGroup;
-use crate::session::id::SessionId;
-use crate::shard::directory::Directory;
-use crate::shard::inbox::{Mail, Wanted};
-use crate::shard::phase::Phase;
+use crate::group::{Group, LocalGroup};
+use crate::session::SessionId;
+use crate::shard::{Directory, Mail, Phase, Wanted};
 
 /// A running server, from any thread. Cheap to clone.
 #[derive(Clone)]

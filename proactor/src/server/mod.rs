@@ -12,8 +12,11 @@ pub(crate) mod stats;
 mod timeouts;
 
 pub use builder::Builder;
+pub use handle::Handle;
 pub use limits::Limits;
 pub use listener::Listener;
 pub use outbound::Outbound;
 pub use run::Server;
+pub use simulation::Simulation;
+pub use stats::Stats;
 pub use timeouts::Timeouts;

@@ -10,8 +10,7 @@ use super::config::{Config, Made};
 use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
-use crate::shard::directory::Directory;
-use crate::shard::phase::Phase;
+use crate::shard::{Directory, Phase};
 use crate::task::offload::Offload;
 
 /// Starts a thread for each shard. Each makes its driver, since that stays on its thread; when all

@@ -6,7 +6,7 @@ use overlapped::{Completion, Op, ShutdownHow};
 use super::close;
 use super::reason::CloseReason;
 use crate::group::membership;
-use crate::shard::state::{ShardState, token};
+use crate::shard::{ShardState, token};
 
 /// Ends our stream behind what is queued. The end of the turn finds out whether the last send is
 /// still to come.

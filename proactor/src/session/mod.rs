@@ -21,19 +21,17 @@ use std::rc::Rc;
 
 use overlapped::{Address, CloseMode};
 
-use self::holds::Hold;
-use self::id::SessionId;
-use self::pair::PairError;
-use self::reason::CloseReason;
-use crate::connect::attempts::Request;
-use crate::connect::error::{ConnectError, ConnectFailure};
-use crate::connect::origin::Origin;
-use crate::connect::target::Target;
-use crate::connect::waiter::ConnectWaiter;
+pub(crate) use self::deadlines::Spans;
+pub(crate) use self::holds::Hold;
+pub use self::id::SessionId;
+pub use self::pair::PairError;
+pub use self::reason::CloseReason;
+pub(crate) use self::timers::Rates;
+use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
 use crate::error::{JoinError, SendError};
 use crate::group::{Group, fanout, membership};
-use crate::outbox::slow::SlowConsumer;
-use crate::shard::state::ShardState;
+use crate::outbox::SlowConsumer;
+use crate::shard::ShardState;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
 /// [`id`](Session::id).

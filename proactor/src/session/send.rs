@@ -8,9 +8,8 @@ use super::id::SessionId;
 use super::reading;
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
-use crate::outbox::Taken;
-use crate::outbox::slow::SlowConsumer;
-use crate::shard::state::{ShardState, token};
+use crate::outbox::{SlowConsumer, Taken};
+use crate::shard::{ShardState, token};
 
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;

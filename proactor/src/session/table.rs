@@ -11,9 +11,9 @@ use super::id::SessionId;
 use super::reason::CloseReason;
 use super::timers::Activity;
 use crate::codec::{Assembly, BacklogFull, Framing};
-use crate::connect::origin::Origin;
+use crate::connect::Origin;
 use crate::limits::SessionLimits;
-use crate::outbox::lazy::LazyOutbox;
+use crate::outbox::LazyOutbox;
 use crate::task::link::Link;
 
 /// One session.

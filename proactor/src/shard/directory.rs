@@ -8,14 +8,12 @@ use overlapped::{MailError, Sender, Time, WakeHandle};
 
 use super::inbox::Mail;
 use super::phase::{Phase, SharedPhase};
-use crate::connect::error::{ConnectError, ConnectFailure};
-use crate::connect::resolver::Resolver;
-use crate::connect::target::Target;
+use crate::connect::{ConnectError, ConnectFailure, Resolver, Target};
 use crate::error::SendError;
-use crate::group::domain::Domain;
+use crate::group::Domain;
 use crate::limits::{Admission, AdmissionLimits, Permit};
-use crate::server::stats::Stats;
-use crate::session::id::SessionId;
+use crate::server::Stats;
+use crate::session::SessionId;
 
 /// How to reach one shard.
 pub(crate) struct ShardEntry {

@@ -4,12 +4,10 @@ use bytes::Bytes;
 use overlapped::table::Key;
 use overlapped::{Address, Stream};
 
-use crate::connect::resolver::Found;
-use crate::connect::target::Target;
-use crate::group::Group;
-use crate::group::local::LocalGroup;
+use crate::connect::{Found, Target};
+use crate::group::{Group, LocalGroup};
 use crate::limits::Permit;
-use crate::session::id::SessionId;
+use crate::session::SessionId;
 
 /// A connection that has been admitted.
 pub(crate) struct Accepted {

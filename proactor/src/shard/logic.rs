@@ -6,11 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::state::ShardState;
-use crate::connect::error::ConnectError;
+use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, close};
+use crate::session::{CloseReason, Session, SessionId, close};
 
 /// Calls user code, handler or codec, and contains its panic.
 pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {

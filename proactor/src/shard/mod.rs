@@ -15,25 +15,19 @@ use std::time::Duration;
 
 use overlapped::{Address, Completion, Driver, Live, Mailbox, SocketId, Time, Wait};
 
-use self::acceptor::Acceptor;
-use self::directory::Directory;
-use self::inbox::{Accepted, Mail, Wanted};
+pub(crate) use self::acceptor::{Acceptor, MOST_REFUSING};
+pub(crate) use self::directory::{Directory, ShardEntry};
+pub(crate) use self::inbox::{Accepted, Mail, Wanted};
 use self::logic::{Logic, contained};
-use self::phase::Phase;
-use self::state::{ShardConfig, ShardState, token};
-use crate::connect::attempts::{Ended, Request};
-use crate::connect::error::{ConnectError, ConnectFailure};
-use crate::connect::origin::Origin;
-use crate::connect::target::Target;
-use crate::connect::waiter::ConnectWaiter;
+pub(crate) use self::phase::Phase;
+pub(crate) use self::state::{OPERATIONS_PER_SOCKET, ShardConfig, ShardState, token};
+use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
 use crate::session::table::Record;
-use crate::session::{close, half_close, reading, receive, send, timeouts};
+use crate::session::{CloseReason, SessionId, close, half_close, reading, receive, send, timeouts};
 use crate::task::executor::Executor;
 use crate::task::offload::Offload;
 

@@ -5,9 +5,7 @@ use std::fmt;
 use super::output::TaskOutput;
 use super::session::AsyncSession;
 use crate::handler::{Flow, Handler};
-use crate::session::Session;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
+use crate::session::{CloseReason, Session, SessionId};
 
 /// A [`Handler`] that runs an async function for each session.
 /// [`Builder::serve`](crate::Builder::serve) makes one.

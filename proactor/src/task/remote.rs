@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::error::SendError;
-use crate::server::handle::Handle;
-use crate::session::id::SessionId;
+use crate::server::Handle;
+use crate::session::SessionId;
 
 /// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
 /// makes it. Cheap to clone; may outlive the session.

@@ -19,15 +19,10 @@ use super::output::TaskOutput;
 use super::remote::Remote;
 use super::sleep::Sleep;
 use super::waker::wake;
-use crate::connect::error::ConnectError;
-use crate::connect::target::Target;
-use crate::connect::waiter::ConnectWaiter;
+use crate::connect::{ConnectError, ConnectWaiter, Target};
 use crate::error::SendError;
-use crate::server::handle::Handle;
-use crate::session::holds::Hold;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, close, reading, send};
+use crate::server::Handle;
+use crate::session::{CloseReason, Hold, Session, SessionId, close, reading, send};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).
@@ -251,7 +246,7 @@ impl AsyncSession {
     /// # use proactor::AsyncSession;
     /// async fn sum(session: AsyncSession) {
     ///     let mut sum = 0u64;
-    ///     let mut add = |packet: &[u8]| sum += packet.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    ///     let mut add = |packet: &[u8]| sum += packet.iter().copied().map(u64::from).sum::<u64>();
     ///     while session.next_with(&mut add).await.is_some() {}
     /// }
     /// ```
