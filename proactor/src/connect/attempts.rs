@@ -374,3 +374,72 @@ fn reset(socket: SocketId, driver: &mut Driver) {
         Err(error) => tracing::warn!("a socket that could not be connected is not closed: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use overlapped::table::Key as SessionKey;
+    use overlapped::{DriverConfig, Network, Wait};
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(3);
+
+    fn attempts(network: &Network) -> (Driver, Attempts) {
+        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let answer: Answer = Arc::new(|_, _| panic!("there is no resolver"));
+        let attempts = Attempts::new(TIMEOUT, StreamOptions::default(), None, answer, u64::from);
+        (Driver::new(config).unwrap(), attempts)
+    }
+
+    fn request(target: &str, opener: Option<SessionId>) -> Request {
+        Request { target: target.parse().unwrap(), token: 7, permit: Permit::alone(), opener, waiter: None }
+    }
+
+    fn failure(attempts: &mut Attempts) -> ConnectFailure {
+        match attempts.pop_ended() {
+            Some(Ended::Failed { token: 7, error, .. }) => error.failure(),
+            _ => panic!("it has not failed"),
+        }
+    }
+
+    #[test]
+    fn a_connection_that_nobody_accepts_fails_with_the_error_of_its_address() {
+        let network = Network::new(1);
+        let (mut driver, mut attempts) = attempts(&network);
+        attempts.begin(request("10.0.0.9:80", None), &mut driver);
+        assert_eq!(attempts.ended_count(), 0, "nobody is told within the call");
+        while attempts.ended_count() == 0 {
+            driver.turn(Wait::Poll).unwrap();
+            while let Some(completion) = driver.next() {
+                attempts.completed(completion.token as u32, completion, &mut driver);
+            }
+            network.advance();
+        }
+        assert_eq!(failure(&mut attempts), ConnectFailure::Failed);
+        assert!(attempts.earliest().is_none());
+    }
+
+    #[test]
+    fn attempts_end_with_the_session_that_asked_and_none_begins_when_the_server_ends() {
+        let network = Network::new(1);
+        let (mut driver, mut attempts) = attempts(&network);
+        let opener = SessionId::new(0, SessionKey::new(4, 0));
+        attempts.begin(request("10.0.0.9:80", Some(opener)), &mut driver);
+        attempts.cancel_of(SessionId::new(0, SessionKey::new(4, 1)), &mut driver);
+        assert_eq!(attempts.ended_count(), 0, "a later session did not ask for it");
+        attempts.cancel_of(opener, &mut driver);
+        assert_eq!(failure(&mut attempts), ConnectFailure::Cancelled);
+        attempts.close(&mut driver);
+        attempts.begin(request("10.0.0.9:80", None), &mut driver);
+        assert!(attempts.is_closed());
+        assert_eq!(failure(&mut attempts), ConnectFailure::Ending);
+    }
+
+    #[test]
+    fn a_name_is_not_found_where_there_is_no_resolver() {
+        let network = Network::new(1);
+        let (mut driver, mut attempts) = attempts(&network);
+        attempts.begin(request("example.org:80", None), &mut driver);
+        assert_eq!(failure(&mut attempts), ConnectFailure::NotFound);
+    }
+}

@@ -142,6 +142,13 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
+    /// The permit of a session that is alone in the world.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Permit {
+        let limits = AdmissionLimits { sessions: 1, per_ip: None, v6_prefix: 64, handshakes: None, rate: None };
+        Admission::new(limits).admit(None, Time::ZERO).unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
     /// The session has had its first packet.
     #[inline]
     pub(crate) fn established(&mut self) {

@@ -219,3 +219,63 @@ impl Sessions {
         self.records.at_mut(slot).is_some_and(|record| std::mem::take(&mut record.resuming))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use overlapped::table::Key;
+    use overlapped::{Driver, DriverConfig, Network, Time};
+
+    use super::super::timers::{Rates, Timers};
+    use super::*;
+    use crate::limits::Permit;
+    use crate::session::Spans;
+
+    fn record(driver: &mut Driver) -> Record {
+        let timers =
+            Timers::new(Spans { idle: Some(Duration::from_secs(1)), ..Spans::default() }, Rates::default(), Time::ZERO);
+        let peer: Address = "10.0.0.1:80".parse().unwrap();
+        let socket = driver.socket(&peer).unwrap();
+        Record::new(socket, peer, Framing::default(), Origin::Accepted, timers.admit(Permit::alone(), true))
+    }
+
+    #[test]
+    fn an_id_finds_its_session_until_that_closes_and_never_a_later_one() {
+        let network = Some(Network::new(1));
+        let mut driver = Driver::new(DriverConfig { network, ..DriverConfig::default() }).unwrap();
+        let mut sessions = Sessions::new(3);
+        let id = sessions.insert(record(&mut driver));
+        assert_eq!((id.shard(), sessions.id(id.slot())), (3, Some(id)));
+        sessions.open(id).unwrap().reason = Some(CloseReason::ByPeer);
+        assert!(sessions.open(id).is_none() && sessions.open_at(id.slot()).is_none());
+        assert!(sessions.get_mut(id).is_some(), "it is there until its close has completed");
+        sessions.remove(id.slot());
+        let next = sessions.insert(record(&mut driver));
+        assert_eq!(next.slot(), id.slot());
+        assert!(sessions.get_mut(id).is_none() && sessions.get_mut(next).is_some());
+        assert_ne!(next, SessionId::new(3, Key::new(id.slot(), id.key().generation())));
+    }
+
+    #[test]
+    fn a_session_is_in_each_list_once() {
+        let network = Some(Network::new(1));
+        let mut driver = Driver::new(DriverConfig { network, ..DriverConfig::default() }).unwrap();
+        let mut sessions = Sessions::new(0);
+        let slot = sessions.insert(record(&mut driver)).slot();
+        sessions.send_later(slot);
+        sessions.send_later(slot);
+        let dirty = sessions.take_dirty();
+        assert_eq!(dirty, [slot]);
+        sessions.clean(slot);
+        sessions.send_later(slot);
+        sessions.reuse_dirty(dirty);
+        assert_eq!(sessions.take_dirty(), [slot], "what is queued meanwhile is for the next turn");
+        sessions.resume_later(slot);
+        sessions.resume_later(slot);
+        let mut list = Vec::new();
+        sessions.swap_to_resume(&mut list);
+        assert_eq!(list, [slot]);
+        assert!(sessions.resumed(slot) && !sessions.resumed(slot) && !sessions.has_to_resume());
+    }
+}

@@ -161,3 +161,55 @@ impl Activity {
         self.deadlines.left();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_idle_session_is_due_once_and_not_while_it_is_active() {
+        let spans = Spans { idle: Some(SECOND), ..Spans::default() };
+        let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), false);
+        timers.enter(3, &mut activity);
+        assert!(timers.earliest().is_some() && timers.pop_due().is_none());
+        timers.begin_turn(Time::ZERO + SECOND / 2);
+        assert_eq!(timers.bytes_came(&mut activity, 10), None, "there is no rate");
+        timers.begin_turn(Time::ZERO + SECOND + SECOND / 4);
+        assert_eq!(timers.pop_due(), Some(3), "its entry has expired");
+        activity.left();
+        assert_eq!(timers.expired(&mut activity), None, "but bytes have come since it was entered");
+        timers.enter(3, &mut activity);
+        timers.begin_turn(Time::ZERO + SECOND * 2);
+        assert_eq!(timers.pop_due(), Some(3));
+        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
+    }
+
+    #[test]
+    fn time_outs_stand_still_while_the_server_does_not_read() {
+        let spans = Spans { idle: Some(SECOND), ..Spans::default() };
+        let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), false);
+        timers.holds_changed(0, &mut activity, true);
+        timers.begin_turn(Time::ZERO + SECOND * 10);
+        assert_eq!(timers.expired(&mut activity), None);
+        timers.holds_changed(0, &mut activity, false);
+        assert_eq!(timers.expired(&mut activity), None, "the time begins anew");
+        timers.begin_turn(Time::ZERO + SECOND * 12);
+        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
+    }
+
+    #[test]
+    fn a_session_over_its_rate_is_told_until_when() {
+        let rates = Rates { packets: Some(Rate::per_second(1)), bytes: Some(Rate::per_second(100)) };
+        let timers = Timers::new(Spans::default(), rates, Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), true);
+        assert_eq!(timers.packet_came(&mut activity), Some(Time::ZERO + SECOND));
+        assert_eq!(timers.bytes_came(&mut activity, 50), None);
+        assert!(timers.bytes_came(&mut activity, 100).is_some());
+    }
+}
