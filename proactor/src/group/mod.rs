@@ -174,14 +174,12 @@ impl Group {
 
     /// A reader of the log that begins at its end. `None` if the group belongs to another server.
     pub(crate) fn reader(&self, domain: &Arc<Domain>) -> Option<LogReader<BroadcastHeader>> {
-        let channel = self.inner.channel.get_or_init(|| Channel::new(domain));
-        Arc::ptr_eq(&channel.domain, domain).then(|| channel.log.reader())
+        self.belongs_to(domain).then(|| self.inner.channel.get().map(|channel| channel.log.reader()))?
     }
 
-    /// Whether the group belongs to this server. It does from the first call on.
+    /// Whether the group belongs to this server. It is the first server that asks.
     pub(crate) fn belongs_to(&self, domain: &Arc<Domain>) -> bool {
-        let channel = self.inner.channel.get_or_init(|| Channel::new(domain));
-        Arc::ptr_eq(&channel.domain, domain)
+        Arc::ptr_eq(&self.inner.channel.get_or_init(|| Channel::new(domain)).domain, domain)
     }
 
     fn on_shard(&self, shard: u16) -> Option<&OnShard> {
