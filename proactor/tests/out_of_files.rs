@@ -45,7 +45,7 @@ fn echo(mut stream: &TcpStream) {
 }
 
 #[test]
-fn accepting_pauses_and_goes_on() {
+fn accepting_pauses_without_file_descriptors_and_resumes() {
     // Set first: an accept of io_uring keeps the limit that held when it was started.
     limit_files(200);
     for backend in backends() {

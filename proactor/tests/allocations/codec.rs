@@ -1,5 +1,5 @@
-//! Once the sessions have warmed up, a packet within one receive buffer costs no allocation: one at a
-//! time on one connection, or many at once on many connections.
+//! Once the sessions have warmed up, a packet within one receive buffer costs no allocation: one at
+//! a time on one connection, or many at once on many connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,12 +23,12 @@ struct Load {
 const LOADS: [Load; 2] =
     [Load { connections: 1, packets: 1, rounds: 4000 }, Load { connections: 16, packets: 100, rounds: 100 }];
 
-/// Parts of a load that are counted one by one. The first warms up. In any other the system may split a
-/// burst, and the frame across the cut needs memory. That does not happen in all of them.
+/// Parts of a load that are counted one by one. The first warms up. In any other the system may
+/// split a burst, and the frame across the cut needs memory. That does not happen in all of them.
 const PARTS: usize = 8;
 
-/// Echoes, and reports the allocations of the shard's thread in each part. Parts are counted in bytes,
-/// because raw bytes may come in any number of packets.
+/// Echoes, and reports the allocations of the shard's thread in each part. Parts are counted in
+/// bytes, because raw bytes may come in any number of packets.
 #[derive(Clone)]
 struct Echo {
     counts: Sender<u64>,
@@ -55,7 +55,7 @@ impl Handler for Echo {
 }
 
 #[test]
-fn the_steady_state_allocates_nothing() {
+fn a_packet_within_one_receive_buffer_costs_no_allocation() {
     let codecs: [Framing; 4] = [
         Raw.into_framing(),
         Lines::new().into_framing(),

@@ -1,5 +1,5 @@
-//! Once a group has warmed up, a broadcast and its deliveries allocate nothing. The exception: a slow
-//! member keeps an old segment of the log in use, and a new one replaces it.
+//! Once a group has warmed up, a broadcast and its deliveries allocate nothing. The exception: a
+//! slow member keeps an old segment of the log in use, and a new one replaces it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -44,7 +44,7 @@ impl Handler for Chat {
 }
 
 #[test]
-fn the_steady_state_allocates_nothing_for_a_broadcast_or_a_delivery() {
+fn a_broadcast_and_its_deliveries_allocate_almost_nothing() {
     for backend in backends() {
         let (counts, counted) = mpsc::channel();
         let chat = Chat { room: Group::new(), counts };
@@ -73,8 +73,8 @@ fn the_steady_state_allocates_nothing_for_a_broadcast_or_a_delivery() {
     }
 }
 
-/// Broadcasts in one part of the load. Each part is counted by itself: the first warms up, and in any
-/// other the system may split a burst, and the frame across the cut needs memory.
+/// Broadcasts in one part of the load. Each part is counted by itself: the first warms up, and in
+/// any other the system may split a burst, and the frame across the cut needs memory.
 const PART: usize = 1_500;
 
 /// Broadcasts each packet to all others.
@@ -104,7 +104,7 @@ impl Handler for Others {
 }
 
 #[test]
-fn members_that_take_what_they_are_sent_cost_no_allocation_at_all() {
+fn members_that_keep_up_cost_no_allocation() {
     const HEARERS: usize = 50;
     for backend in backends() {
         for at_once in [1, 15] {

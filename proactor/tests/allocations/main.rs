@@ -1,5 +1,5 @@
-//! What the server allocates, counted for each thread by a global allocator. That is why these tests
-//! have a program of their own.
+//! What the server allocates, counted for each thread by a global allocator. That is why these
+//! tests have a program of their own.
 //!
 //! Tests that run beside each other do not disturb each other: each server has its own threads.
 

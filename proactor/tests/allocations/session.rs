@@ -21,8 +21,8 @@ const MANY: usize = 4_000;
 
 type Deed = fn(&Session);
 
-/// Echoes. Answers `QUESTION` with the bytes that its shard holds. For `DO` it runs `deed` and answers
-/// nothing.
+/// Echoes. Answers `QUESTION` with the bytes that its shard holds. For `DO` it runs `deed` and
+/// answers nothing.
 #[derive(Clone)]
 struct Echo {
     group: Option<Group>,
@@ -131,7 +131,7 @@ thread_local! {
 
 /// A slow peer must not cost more memory than its outbox may hold.
 #[test]
-fn a_packet_for_which_there_is_no_room_takes_no_memory() {
+fn a_packet_that_does_not_fit_the_outbox_takes_no_memory() {
     const LARGE: usize = 8 << 20;
     static LARGE_PACKET: [u8; LARGE] = [0; LARGE];
     for backend in backends() {

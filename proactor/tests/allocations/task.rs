@@ -1,5 +1,5 @@
-//! Once a session has warmed up, a packet that its task reads in place costs no allocation. An owned
-//! packet costs one.
+//! Once a session has warmed up, a packet that its task reads in place costs no allocation. An
+//! owned packet costs one.
 
 use std::io::{Read, Write};
 use std::sync::mpsc;
@@ -31,7 +31,7 @@ async fn count(session: AsyncSession, owned: bool, counts: mpsc::Sender<u64>) {
 }
 
 #[test]
-fn the_steady_state_allocates_nothing_or_what_it_gives_away() {
+fn a_packet_costs_no_allocation_in_place_and_one_if_it_is_owned() {
     for backend in backends() {
         for owned in [false, true] {
             let codec = LengthPrefixed::u32();

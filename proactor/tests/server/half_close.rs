@@ -1,5 +1,5 @@
-//! Half-close: each of the two streams of a session ends by itself, in either order, and the handler
-//! decides what follows.
+//! Half-close: each of the two streams of a session ends by itself, in either order, and the
+//! handler decides what follows.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -93,7 +93,7 @@ fn say(mut stream: &TcpStream, packet: &[u8], events: &Receiver<Event>) {
 }
 
 #[test]
-fn a_peer_that_has_ended_its_stream_is_still_answered_and_then_closed() {
+fn a_peer_that_has_ended_its_stream_is_answered_and_then_closed() {
     on_each_backend(|connect, events| {
         for (order, answer) in
             [(&b"close"[..], vec![]), (b"answer", vec![9; 200_000]), (b"close itself", b"bye".to_vec())]
@@ -110,7 +110,7 @@ fn a_peer_that_has_ended_its_stream_is_still_answered_and_then_closed() {
 }
 
 #[test]
-fn a_stream_of_ours_that_has_ended_leaves_the_peer_free_to_send() {
+fn a_peer_may_send_after_the_server_has_ended_its_stream() {
     on_each_backend(|connect, events| {
         for (order, answer) in [(&b"shutdown"[..], vec![7; 100_000]), (b"shutdown at once", vec![])] {
             let stream = connect();
@@ -127,7 +127,7 @@ fn a_stream_of_ours_that_has_ended_leaves_the_peer_free_to_send() {
 }
 
 #[test]
-fn a_session_whose_end_is_not_answered_stays() {
+fn a_session_stays_open_after_the_end_of_its_peer() {
     on_each_backend(|connect, events| {
         let stream = connect();
         say(&stream, b"stay", events);
@@ -150,7 +150,7 @@ fn a_session_whose_end_is_not_answered_stays() {
 }
 
 #[test]
-fn a_panic_when_it_is_told_of_an_end_closes_that_session() {
+fn a_panic_in_ended_closes_its_session() {
     on_each_backend(|connect, events| {
         let stream = connect();
         say(&stream, b"panic", events);

@@ -10,15 +10,15 @@ use proactor::{CloseReason, Flow, Group, Handler, Network, Server, Session, Wait
 
 use crate::harness::driver;
 
-/// The most operations in flight on one socket: a receive, a send, two more sends when it is closed,
-/// and the close.
+/// The most operations in flight on one socket: a receive, a send, two more sends when it is
+/// closed, and the close.
 const MOST: usize = 5;
 
 /// This bit marks an answer. The other bits are its sender.
 const ANSWER: u8 = 0x80;
 
-/// Answers and broadcasts each packet, so that a send has two pieces. Then closes, ends its stream, or
-/// goes on, as the packet says.
+/// Answers and broadcasts each packet, so that a send has two pieces. Then closes, ends its stream,
+/// or goes on, as the packet says.
 #[derive(Clone)]
 struct Chat(Group);
 
@@ -157,7 +157,7 @@ fn run(seed: u64, shards: usize, count: usize) {
 }
 
 #[test]
-fn is_bounded_and_nothing_is_lost_however_sessions_end() {
+fn operations_in_flight_are_bounded_and_nothing_is_lost_however_sessions_end() {
     for seed in 0..20 {
         run(seed, 1 + seed as usize % 3, 8);
         run(seed, 1, 1);

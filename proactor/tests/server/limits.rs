@@ -12,7 +12,7 @@ use proactor::{
     Timeouts,
 };
 
-use crate::harness::{PATIENCE, address_of, backends, builder, exchange, raise_open_files, wait_until};
+use crate::harness::{PATIENCE, address_of, backends, builder, exchange, raise_open_files, read_once, wait_until};
 
 /// Sends `!` to each admitted client, echoes, and counts sessions independently of the server.
 #[derive(Clone, Default)]
@@ -85,8 +85,8 @@ fn try_connect_from(last: u8, server: SocketAddr) -> Option<TcpStream> {
 
 /// Whether the connection was admitted.
 fn is_admitted(stream: &TcpStream) -> bool {
-    let (mut stream, mut byte) = (stream, [0]);
-    match stream.read(&mut byte) {
+    let mut byte = [0];
+    match read_once(stream, &mut byte) {
         Ok(1) => byte == *b"!",
         Ok(_) => false,
         Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
@@ -99,7 +99,7 @@ fn admitted(last: u8, server: SocketAddr) -> Option<TcpStream> {
 }
 
 #[test]
-fn a_storm_of_20_000_is_never_one_session_too_many_and_leaves_every_place_free() {
+fn a_storm_of_20_000_never_exceeds_the_limits_and_gives_every_slot_back() {
     const SESSIONS: usize = 1000;
     const PER_IP: usize = 100;
     const THREADS: usize = 8;
@@ -153,7 +153,7 @@ fn a_storm_of_20_000_is_never_one_session_too_many_and_leaves_every_place_free()
 }
 
 #[test]
-fn an_accept_rate_admits_its_burst_and_what_the_time_is_worth() {
+fn an_accept_rate_admits_its_burst_then_its_rate() {
     on_each_backend(
         |builder| builder.limits(Limits::new().accept_rate(Rate::per_second(2).burst(5))),
         |server, handle, _| {
@@ -168,7 +168,7 @@ fn an_accept_rate_admits_its_burst_and_what_the_time_is_worth() {
 }
 
 #[test]
-fn those_who_say_nothing_take_only_the_places_of_handshakes() {
+fn silent_clients_take_only_handshake_slots() {
     on_each_backend(
         |builder| builder.limits(Limits::new().handshakes(3)),
         |server, handle, _| {
@@ -187,7 +187,7 @@ fn those_who_say_nothing_take_only_the_places_of_handshakes() {
 }
 
 #[test]
-fn the_refused_are_told_why_as_far_as_there_is_room() {
+fn refused_clients_are_told_why_while_there_is_room() {
     on_each_backend(
         |builder| builder.limits(Limits::new().sessions(1).refusal("!full\n")),
         |server, handle, _| {
@@ -249,8 +249,8 @@ fn a_session_over_its_byte_rate_is_slowed_down_and_keeps_every_byte() {
                 back
             });
             assert!(back == bytes);
-            // Buffers that were in flight when the burst was used up come on top. In practice a few,
-            // at most the pool's four megabytes.
+            // Buffers that were in flight when the burst was used up come on top. In practice a
+            // few, at most the pool's four megabytes.
             let least = Duration::from_millis(1000 * (BYTES as u64 - 50_000 - 300_000) / 400_000);
             assert!(began.elapsed() >= least, "{BYTES} bytes in {:?}", began.elapsed());
             assert_eq!(handle.sessions(), 1, "it is not closed for it");
@@ -271,7 +271,7 @@ fn peers_without_an_address_are_not_counted_by_address() {
             let mut stream = UnixStream::connect(&path).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             let mut byte = [0];
-            (stream.read(&mut byte).unwrap_or(0) == 1).then_some(stream)
+            stream.read_exact(&mut byte).is_ok().then_some(stream)
         };
         let held: Vec<UnixStream> = (0..4).filter_map(|_| connect()).collect();
         assert_eq!(held.len(), 3);
@@ -279,7 +279,7 @@ fn peers_without_an_address_are_not_counted_by_address() {
 }
 
 #[test]
-fn settings_out_of_range_are_errors_of_the_start() {
+fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
     let day = Duration::from_secs(24 * 60 * 60);
     type Setting = fn(Builder) -> Builder;
     let wrong: [(&str, Setting); 13] = [

@@ -1,5 +1,5 @@
-//! The server from outside: through its public interface, with real sockets on every backend of this
-//! system and on simulated networks.
+//! The server from outside: through its public interface, with real sockets on every backend of
+//! this system and on simulated networks.
 //!
 //! All of it is one program, so that it links once and its tests share one harness. A test must
 //! therefore not change what belongs to the process: tests that do, or that count allocations, have

@@ -1,4 +1,5 @@
-//! Sessions of an echo server: every byte comes back to its own client, and no client can harm another.
+//! Sessions of an echo server: every byte comes back to its own client, and no client can harm
+//! another.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use proactor::{CloseReason, Flow, Handler, Limits, SendError, Server, Session, SessionId};
 
 use crate::harness::{
-    PATIENCE, ReportsIds, address_of, connect, finish, pattern, raise_open_files, round_trip, wait_until,
+    PATIENCE, ReportsIds, address_of, connect, finish, pattern, raise_open_files, read_once, round_trip, wait_until,
 };
 
 /// Echoes, and reports why sessions end.
@@ -60,7 +61,7 @@ fn start(shards: usize) -> (Server, SocketAddr, mpsc::Receiver<CloseReason>) {
 }
 
 #[test]
-fn every_size_in_every_split_comes_back_whole_and_half_close_is_answered_first() {
+fn every_size_in_every_split_comes_back_whole_before_the_end_of_the_stream() {
     let (server, address, reasons) = start(2);
     let mut sessions = 0;
     for len in [1, 2, 3, 63, 64, 65, 1000, 4095, 4096, 16_383, 16_384, 16_385, 65_536, 300_000, 1 << 20] {
@@ -105,7 +106,7 @@ fn hundreds_of_sessions_at_once_each_get_their_own_bytes() {
 }
 
 #[test]
-fn five_thousand_connections_at_once() {
+fn five_thousand_sessions_at_once() {
     let (server, address, _reasons) = start(2);
     let handle = server.handle();
     // Fewer if the limit of open files is lower. Tests that run beside this one need some too.
@@ -126,7 +127,7 @@ fn five_thousand_connections_at_once() {
 }
 
 #[test]
-fn a_reset_costs_nobody_else() {
+fn a_reset_harms_no_other_session() {
     let (server, address, reasons) = start(1);
     let mut quiet = connect(address);
     for round in 0..50 {
@@ -146,12 +147,12 @@ fn a_reset_costs_nobody_else() {
 }
 
 #[test]
-fn a_panic_in_the_logic_closes_that_session_alone() {
+fn a_panic_in_the_handler_closes_its_session_only() {
     let (server, address, reasons) = start(1);
     let mut other = connect(address);
     let mut stream = connect(address);
     stream.write_all(b"panic").unwrap();
-    let end = stream.read(&mut [0; 1]);
+    let end = read_once(&stream, &mut [0; 1]);
     assert!(matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
     assert_eq!(reasons.recv_timeout(PATIENCE).unwrap(), CloseReason::Panic);
     other.write_all(&[201]).unwrap();
@@ -160,21 +161,21 @@ fn a_panic_in_the_logic_closes_that_session_alone() {
 }
 
 #[test]
-fn the_logic_can_close_after_what_is_queued() {
+fn a_close_comes_after_what_is_queued() {
     let (server, address, reasons) = start(1);
     let mut stream = connect(address);
     stream.write_all(&[222; 100]).unwrap();
     let mut back = vec![0; 100];
     stream.read_exact(&mut back).unwrap();
     stream.write_all(b"quit").unwrap();
-    assert_eq!(stream.read(&mut back).unwrap(), 0);
+    assert_eq!(read_once(&stream, &mut back).unwrap(), 0);
     drop(stream);
     assert_eq!(reasons.recv_timeout(PATIENCE).unwrap(), CloseReason::ByHandler);
     finish(server);
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_held_up_and_loses_nothing() {
+fn a_peer_that_does_not_read_cannot_send_on_and_loses_nothing() {
     let (server, address, _reasons) = start(1);
     let stream = connect(address);
     let bytes = pattern(1, 64 << 20);
@@ -253,7 +254,7 @@ impl Handler for Burst {
 }
 
 #[test]
-fn draining_delivers_what_an_outbox_has_accepted_also_when_input_is_left_unread() {
+fn draining_delivers_what_is_queued_even_if_input_is_left_unread() {
     const LEN: usize = 8 << 20;
     let builder = Server::builder().listen("127.0.0.1:0").shards(1).limits(Limits::new().outbox_bytes(2 * LEN));
     let server = builder.start(Burst(LEN)).unwrap();
@@ -322,7 +323,7 @@ fn a_handle_sends_to_and_closes_a_session_from_any_thread() {
 }
 
 #[test]
-fn no_session_more_than_the_limit_and_every_slot_is_given_back() {
+fn sessions_never_exceed_their_limit_and_every_slot_is_given_back() {
     raise_open_files();
     let (echo, _reasons) = Echo::new();
     let open = Arc::clone(&echo.open);
@@ -335,7 +336,7 @@ fn no_session_more_than_the_limit_and_every_slot_is_given_back() {
             .iter()
             .filter(|stream| {
                 let mut stream = *stream;
-                stream.write_all(&[200]).is_ok() && matches!(stream.read(&mut [0; 1]), Ok(1))
+                stream.write_all(&[200]).is_ok() && matches!(read_once(stream, &mut [0; 1]), Ok(1))
             })
             .count();
         assert_eq!(served, 50);
@@ -359,7 +360,7 @@ fn errors_name_the_address_and_the_remedy() {
 }
 
 #[test]
-fn both_families_at_once() {
+fn a_server_listens_on_both_families_at_once() {
     let (echo, _reasons) = Echo::new();
     let builder = Server::builder().listen("127.0.0.1:0").listen("[::1]:0");
     let server = builder.shards(1).start(echo).unwrap();
@@ -380,7 +381,7 @@ fn a_start_that_fails_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_paused_session_keeps_what_comes_and_goes_on_when_it_is_resumed() {
+fn a_session_that_pauses_and_resumes_loses_nothing() {
     #[derive(Clone)]
     struct Pausing(Arc<AtomicUsize>);
     impl Handler for Pausing {

@@ -205,7 +205,7 @@ fn every_byte_is_right_under_many_seeds() {
 }
 
 #[test]
-fn runs_beside_each_other_do_not_meet() {
+fn runs_beside_each_other_are_independent() {
     let alone: Vec<Run> = (20..24).map(|seed| run(seed, 2)).collect();
     let beside: Vec<_> = (20..24).map(|seed| std::thread::spawn(move || run(seed, 2))).collect();
     let beside: Vec<Run> = beside.into_iter().map(|thread| thread.join().unwrap()).collect();
@@ -213,7 +213,7 @@ fn runs_beside_each_other_do_not_meet() {
 }
 
 #[test]
-fn a_peer_that_never_ends_its_stream_is_closed_when_patience_is_over() {
+fn a_peer_that_never_ends_its_stream_is_closed_at_the_end_of_the_drain() {
     let network = Network::new(5);
     let echo = Echo::default();
     let mut server = Server::builder().listen("127.0.0.1:0").shards(2).simulate(&network, echo.clone()).unwrap();
@@ -240,7 +240,7 @@ fn a_peer_that_never_ends_its_stream_is_closed_when_patience_is_over() {
 }
 
 #[test]
-fn a_server_that_nobody_talks_to_comes_to_rest() {
+fn a_server_without_clients_comes_to_rest() {
     let network = Network::new(5);
     let mut server = Server::builder().listen("127.0.0.1:80").simulate(&network, Echo::default()).unwrap();
     assert_eq!((server.shards(), server.local_addrs()[0].to_string().as_str()), (1, "127.0.0.1:80"));

@@ -95,7 +95,7 @@ impl Running {
 }
 
 #[test]
-fn the_oldest_are_dropped_whole_and_counted_and_the_newest_arrive() {
+fn the_oldest_packets_are_dropped_and_counted_and_the_newest_arrive() {
     for backend in backends() {
         let running = start(backend, SlowConsumer::DropOldest);
         let mut sent = 0;

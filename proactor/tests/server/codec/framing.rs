@@ -54,8 +54,8 @@ enum Event {
     Closed(CloseReason),
 }
 
-/// Echoes packets, and reports them and the end of the session. A packet that begins with `#` is not
-/// reported.
+/// Echoes packets, and reports them and the end of the session. A packet that begins with `#` is
+/// not reported.
 #[derive(Clone)]
 struct Echo(Sender<Event>);
 
@@ -136,7 +136,7 @@ fn every_codec() -> Vec<(Framing, Vec<Vec<u8>>, usize)> {
 }
 
 #[test]
-fn packets_come_whole_and_in_order_under_every_codec_byte_by_byte_and_all_at_once() {
+fn packets_arrive_whole_and_in_order_under_every_codec_in_every_split() {
     for backend in backends() {
         for (codec, packets, longest) in every_codec() {
             let (echo, events) = Echo::new();
@@ -162,7 +162,7 @@ fn packets_come_whole_and_in_order_under_every_codec_byte_by_byte_and_all_at_onc
 }
 
 #[test]
-fn a_rest_at_the_end_of_the_stream_is_a_line_or_a_breach_of_protocol() {
+fn bytes_left_at_the_end_of_the_stream_are_a_line_or_a_protocol_error() {
     for backend in backends() {
         let (echo, events) = Echo::new();
         let (server, address) = start(backend, Lines::new().into_framing(), echo);
@@ -183,7 +183,7 @@ fn a_rest_at_the_end_of_the_stream_is_a_line_or_a_breach_of_protocol() {
 }
 
 #[test]
-fn what_is_no_frame_ends_its_session_with_its_reason_after_the_answers_and_no_other() {
+fn an_invalid_frame_ends_its_session_only_and_after_the_answers() {
     let counting = LengthPrefixed::u16().counting_header();
     let cases: [(Framing, &[u8], CloseReason); 6] = [
         (Lines::new().max_line(10).into_framing(), b"12345678901", CloseReason::FrameTooLarge),
@@ -223,7 +223,7 @@ fn what_is_no_frame_ends_its_session_with_its_reason_after_the_answers_and_no_ot
 }
 
 #[test]
-fn an_unfinished_packet_is_too_slow_and_a_session_between_packets_is_not() {
+fn an_unfinished_packet_times_out_and_a_session_between_packets_does_not() {
     for backend in backends() {
         for codec in [Lines::new().into_framing(), LengthPrefixed::u8().into_framing()] {
             let (echo, events) = Echo::new();
@@ -249,7 +249,7 @@ fn an_unfinished_packet_is_too_slow_and_a_session_between_packets_is_not() {
 }
 
 #[test]
-fn a_close_in_the_middle_of_a_burst_hands_over_nothing_behind_it() {
+fn nothing_is_delivered_after_a_close_in_the_middle_of_a_burst() {
     for backend in backends() {
         let (echo, events) = Echo::new();
         let (server, address) = start(backend, Lines::new().into_framing(), echo);
@@ -263,7 +263,7 @@ fn a_close_in_the_middle_of_a_burst_hands_over_nothing_behind_it() {
 }
 
 #[test]
-fn a_codec_that_panics_costs_its_session_alone() {
+fn a_codec_that_panics_ends_its_session_only() {
     for backend in backends() {
         let (echo, events) = Echo::new();
         let (server, address) = start(backend, NulEnded.into_framing(), echo);
@@ -295,7 +295,7 @@ fn a_codec_that_panics_costs_its_session_alone() {
 }
 
 #[test]
-fn a_codec_that_cannot_be_cloned_costs_its_session_alone() {
+fn a_codec_that_panics_when_it_is_cloned_ends_its_session_only() {
     struct Fragile(Arc<AtomicBool>);
     impl Clone for Fragile {
         fn clone(&self) -> Fragile {
@@ -334,7 +334,7 @@ fn a_codec_that_cannot_be_cloned_costs_its_session_alone() {
 }
 
 #[test]
-fn a_packet_without_a_frame_is_an_error_of_the_send_and_nothing_is_queued() {
+fn a_packet_that_has_no_frame_is_an_error_of_the_send_and_queues_nothing() {
     #[derive(Clone)]
     struct Sends;
     impl Handler for Sends {
@@ -362,7 +362,7 @@ fn a_packet_without_a_frame_is_an_error_of_the_send_and_nothing_is_queued() {
 }
 
 #[test]
-fn packets_of_other_threads_are_framed_and_those_without_a_frame_dropped() {
+fn packets_from_other_threads_are_framed_and_dropped_if_they_have_no_frame() {
     for backend in backends() {
         let (names, ids) = mpsc::channel();
         let (server, address) = start(backend, Lines::new().into_framing(), ReportsIds(names));
@@ -456,7 +456,7 @@ fn pause(backend: Backend, codec: Framing, packets: &[Vec<u8>], stream: &[u8], p
 }
 
 #[test]
-fn a_pause_in_the_middle_of_a_burst_loses_nothing_and_hands_over_nothing_more() {
+fn a_pause_in_the_middle_of_a_burst_loses_nothing_and_delivers_nothing_more() {
     let lines: Vec<Vec<u8>> = (0..3000).map(|number: u32| number.to_string().into_bytes()).collect();
     // The last line has no line end. It is a packet all the same.
     let mut stream = framed(&Lines::new().into_framing(), &lines);
@@ -555,7 +555,7 @@ fn simulated(seed: u64, codec: &Framing, stream: &[u8]) -> (Vec<u8>, u64) {
 }
 
 #[test]
-fn a_simulated_network_cuts_and_delays_as_it_likes_and_changes_nothing() {
+fn splits_and_delays_of_a_simulated_network_change_nothing() {
     for (codec, packets, longest) in every_codec() {
         let stream = framed(&codec, &packets[..packets.len().min(200)]);
         for seed in 0..5 {
@@ -569,7 +569,7 @@ fn a_simulated_network_cuts_and_delays_as_it_likes_and_changes_nothing() {
 }
 
 #[test]
-fn a_codec_out_of_range_is_an_error_of_the_start_by_name() {
+fn a_codec_out_of_range_is_named_by_the_error_of_the_start() {
     let cases = [
         (Lines::new().max_line(0).into_framing(), "lines of at most 0 bytes"),
         (LengthPrefixed::u8().max_packet(256).into_framing(), "at most 256 bytes behind a length of 1 byte"),

@@ -243,7 +243,7 @@ proptest! {
     }
 
     #[test]
-    fn no_more_is_kept_than_the_limit(pieces in vec(vec(any::<u8>(), 0..50), 0..50), limit in 0..500usize) {
+    fn no_more_bytes_are_kept_than_the_limit(pieces in vec(vec(any::<u8>(), 0..50), 0..50), limit in 0..500usize) {
         let (mut assembly, mut kept) = (Assembly::new(), Vec::new());
         for piece in &pieces {
             match assembly.keep(piece, limit) {
@@ -305,7 +305,7 @@ impl Codec for Counted {
 }
 
 #[test]
-fn a_frame_of_known_length_in_many_pieces_is_decoded_a_handful_of_times() {
+fn a_frame_of_known_length_in_many_pieces_needs_few_calls_of_decode() {
     const LEN: usize = 100_000;
     let asked = std::sync::Arc::default();
     let inner = LengthPrefixed::u32().max_packet(LEN).into_framing();
@@ -325,7 +325,7 @@ fn a_frame_of_known_length_in_many_pieces_is_decoded_a_handful_of_times() {
 }
 
 #[test]
-fn a_header_that_promises_much_costs_only_what_has_come() {
+fn a_header_of_a_long_frame_reserves_no_memory() {
     let mut codec = LengthPrefixed::u32().max_packet(1 << 29).into_framing();
     let mut assembly = Assembly::new();
     let mut piece = &[0x20, 0, 0, 0, 1, 2, 3][..];

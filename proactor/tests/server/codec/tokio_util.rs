@@ -41,7 +41,7 @@ fn packets(codec: &mut Framing, stream: &[u8], lens: &[usize]) -> (Vec<Vec<u8>>,
 
 proptest! {
     #[test]
-    fn lines_are_those_of_the_built_in_codec(text in "[a-z\r\n]{0,300}", lens in vec(1..50usize, 1..20)) {
+    fn lines_match_those_of_the_built_in_codec(text in "[a-z\r\n]{0,300}", lens in vec(1..50usize, 1..20)) {
         let (theirs, error) = packets(&mut lines(1000), text.as_bytes(), &lens);
         prop_assert_eq!(error, None);
         let (ours, _) = packets(&mut Lines::new().into_framing(), text.as_bytes(), &lens);
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn frames_are_those_of_the_built_in_codec(sent in vec(vec(any::<u8>(), 0..100), 0..20), lens in vec(1..50usize, 1..20)) {
+    fn frames_match_those_of_the_built_in_codec(sent in vec(vec(any::<u8>(), 0..100), 0..20), lens in vec(1..50usize, 1..20)) {
         let (mut theirs, mut ours) = (frames(1000), LengthPrefixed::u32().into_framing());
         let (mut stream, mut same) = (Vec::new(), Vec::new());
         for packet in &sent {

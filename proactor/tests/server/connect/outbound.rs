@@ -25,8 +25,8 @@ enum Event {
     Closed(CloseReason),
 }
 
-/// Sends a greeting on each outbound session. On an accepted session a packet is a target to connect
-/// to, or `close`.
+/// Sends a greeting on each outbound session. On an accepted session a packet is a target to
+/// connect to, or `close`.
 #[derive(Clone)]
 struct Dialler(Sender<Event>);
 
@@ -175,7 +175,7 @@ impl Silent {
 }
 
 #[test]
-fn an_address_is_reached_and_the_session_is_like_any_other() {
+fn an_outbound_session_is_like_any_other() {
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
         let upstream = listener(Ipv4Addr::LOCALHOST, 0).unwrap();
@@ -197,7 +197,7 @@ fn an_address_is_reached_and_the_session_is_like_any_other() {
 }
 
 #[test]
-fn a_name_is_looked_up_and_one_that_is_none_is_said_to_be() {
+fn a_name_is_resolved_and_an_unknown_name_is_an_error() {
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
         let upstream = listener(Ipv4Addr::LOCALHOST, 0).unwrap();
@@ -236,7 +236,7 @@ fn the_error_names_every_address_that_was_tried() {
 }
 
 #[test]
-fn whichever_family_answers_is_taken() {
+fn the_first_address_that_answers_wins_in_either_family() {
     let Some(v6) = listener(Ipv6Addr::LOCALHOST, 0) else { return eprintln!("no IPv6 here") };
     let v6 = (v6.local_addr().unwrap(), v6);
     let v4 = listener(Ipv4Addr::LOCALHOST, 0).unwrap();
@@ -266,7 +266,7 @@ fn whichever_family_answers_is_taken() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_address_that_does_not_answer_costs_its_stagger_and_is_let_go() {
+fn an_address_that_does_not_answer_delays_the_next_and_is_given_up() {
     let silent = Silent::new();
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
@@ -283,7 +283,7 @@ fn an_address_that_does_not_answer_costs_its_stagger_and_is_let_go() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_takes_too_long_in_all_times_out() {
+fn all_addresses_together_share_one_time_out() {
     let silent = Silent::new();
     for backend in backends() {
         let bench = Bench::new(backend, |builder| {
@@ -303,7 +303,7 @@ fn what_takes_too_long_in_all_times_out() {
 }
 
 #[test]
-fn there_are_never_more_than_there_may_be() {
+fn outbound_sessions_never_exceed_their_limit() {
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder.outbound(Outbound::new().sessions(2)));
         let upstream = listener(Ipv4Addr::LOCALHOST, 0).unwrap();
@@ -336,7 +336,7 @@ fn there_are_never_more_than_there_may_be() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_attempt_ends_with_the_session_that_asked_for_it() {
+fn an_attempt_ends_with_its_opener() {
     let silent = Silent::new();
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
@@ -353,7 +353,7 @@ fn an_attempt_ends_with_the_session_that_asked_for_it() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_drain_ends_every_attempt_and_no_more_begin() {
+fn a_drain_cancels_every_attempt_and_refuses_new_ones() {
     let silent = Silent::new();
     for backend in backends() {
         let bench = Bench::new(backend, |builder| builder);
@@ -378,7 +378,7 @@ fn a_drain_ends_every_attempt_and_no_more_begin() {
 }
 
 #[test]
-fn settings_out_of_range_are_named() {
+fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
     let start = |builder: Builder| match builder.start(Dialler(mpsc::channel().0)) {
         Err(ServerError::Config(text)) => text,
         _ => panic!("it starts"),

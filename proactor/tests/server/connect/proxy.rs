@@ -17,7 +17,8 @@ use proactor::{
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::harness::{
-    PATIENCE, address_of, backends, builder, connect, patient, pattern, raise_open_files, read_to_end, wait_until,
+    PATIENCE, address_of, backends, builder, connect, patient, pattern, raise_open_files, read_once, read_to_end,
+    wait_until,
 };
 
 const OUTBOX: usize = 64 * 1024;
@@ -177,14 +178,12 @@ fn send_all(mut stream: &TcpStream, bytes: &[u8]) {
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-fn is_reset(mut stream: &TcpStream) {
+fn is_reset(stream: &TcpStream) {
     let mut some = [0; 4096];
     loop {
-        match stream.read(&mut some) {
+        match read_once(stream, &mut some) {
             Ok(0) => panic!("it ended in order"),
             Ok(_) => {}
-            // The kernel is tearing down an io_uring of this thread.
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return assert_eq!(error.kind(), ErrorKind::ConnectionReset),
         }
     }
@@ -197,7 +196,7 @@ fn reset(stream: TcpStream) {
 }
 
 #[test]
-fn half_close_from_either_side_leaves_the_other_way_open() {
+fn half_close_from_either_side_leaves_the_other_direction_open() {
     for backend in backends() {
         let bench = Bench::new(backend, false, |builder| builder);
         for len in [0, 1, 300_000] {
@@ -220,7 +219,7 @@ fn half_close_from_either_side_leaves_the_other_way_open() {
 }
 
 #[test]
-fn what_the_client_sent_before_the_upstream_was_there_is_not_lost() {
+fn bytes_that_a_client_sends_before_it_has_an_upstream_are_not_lost() {
     for backend in backends() {
         let bench = Bench::new(backend, false, |builder| builder);
         let mut client = bench.connect();
@@ -237,7 +236,7 @@ fn what_the_client_sent_before_the_upstream_was_there_is_not_lost() {
 }
 
 #[test]
-fn much_both_ways_at_once_past_slow_readers_with_little_queued() {
+fn many_bytes_both_ways_pass_slow_readers_with_few_queued() {
     const LEN: usize = 16 << 20;
     for backend in backends() {
         let bench =
@@ -267,7 +266,7 @@ fn much_both_ways_at_once_past_slow_readers_with_little_queued() {
 }
 
 #[test]
-fn a_way_that_is_held_up_does_not_hold_up_the_other() {
+fn back_pressure_in_one_direction_does_not_stop_the_other() {
     for backend in backends() {
         let bench =
             Bench::new(backend, true, |builder| builder.timeouts(Timeouts::new().heartbeat(Duration::from_millis(9))));
@@ -297,7 +296,7 @@ fn a_way_that_is_held_up_does_not_hold_up_the_other() {
 }
 
 #[test]
-fn a_reset_of_one_side_is_one_for_the_other() {
+fn a_reset_of_one_side_resets_the_other() {
     for backend in backends() {
         let bench = Bench::new(backend, false, |builder| builder);
         for from_client in [true, false] {
@@ -317,7 +316,7 @@ fn a_reset_of_one_side_is_one_for_the_other() {
 }
 
 #[test]
-fn an_upstream_that_is_not_there_ends_its_client() {
+fn an_upstream_that_refuses_ends_its_client() {
     for backend in backends() {
         let bench = Bench::refusing(backend, false, |builder| builder);
         is_reset(&bench.connect());
@@ -426,7 +425,7 @@ impl Handler for Gateway {
 }
 
 #[test]
-fn what_follows_the_last_packet_goes_on_to_the_partner_as_it_came() {
+fn bytes_after_the_last_packet_go_to_the_partner_unchanged() {
     for backend in backends() {
         let server = builder(backend, 1).codec(Lines::new()).start(Gateway).unwrap();
         let upstream = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -52,8 +52,8 @@ impl Handler for Proxy {
     }
 }
 
-/// One end of a conversation. It sends bytes in random pieces, ends its stream, receives up to the end
-/// of the other stream, and closes.
+/// One end of a conversation. It sends bytes in random pieces, ends its stream, receives up to the
+/// end of the other stream, and closes.
 struct End {
     socket: SocketId,
     bytes: Vec<u8>,
@@ -282,7 +282,7 @@ fn run(seed: u64, clients: usize) -> Run {
 }
 
 #[test]
-fn what_goes_through_is_right_and_the_same_for_the_same_seed() {
+fn every_byte_passes_and_the_same_seed_gives_the_same_run() {
     let first = run(1, 20);
     assert_eq!(first, run(1, 20));
     assert_ne!(first.trace, run(2, 20).trace);
@@ -292,7 +292,7 @@ fn what_goes_through_is_right_and_the_same_for_the_same_seed() {
 }
 
 #[test]
-fn names_are_not_looked_up_and_who_does_not_listen_refuses() {
+fn names_are_not_resolved_and_an_address_without_a_listener_refuses() {
     let cases = [
         ("example.org:80", ConnectFailure::NotFound, "a simulated network has no names"),
         ("10.0.0.9:80", ConnectFailure::Failed, ErrorKind::Refused.describe()),
@@ -324,8 +324,8 @@ fn names_are_not_looked_up_and_who_does_not_listen_refuses() {
     }
 }
 
-/// Like [`run`], but some ends reset their connections. Each conversation must end and leave nothing
-/// behind.
+/// Like [`run`], but some ends reset their connections. Each conversation must end and leave
+/// nothing behind.
 fn run_with_resets(seed: u64, clients: usize) -> Run {
     let network = Network::new(seed);
     let (mut server, handler) = proxy(&network, "10.0.0.2:81", 2);
@@ -365,7 +365,7 @@ fn run_with_resets(seed: u64, clients: usize) -> Run {
 }
 
 #[test]
-fn resets_in_the_middle_leave_nothing_behind() {
+fn resets_leave_nothing_behind() {
     let runs: Vec<Run> = (0..10).map(|seed| run_with_resets(seed, 15)).collect();
     for reason in [CloseReason::Reset, CloseReason::ByPartner, CloseReason::ByPeer] {
         assert!(runs.iter().any(|run| run.ended.iter().any(|(_, why)| *why == reason)), "none is {reason:?}");
@@ -401,7 +401,7 @@ impl Handler for Dialler {
 }
 
 #[test]
-fn the_next_address_is_tried_after_a_quarter_of_a_second_and_all_of_it_times_out() {
+fn the_next_address_is_tried_after_250_ms_and_all_time_out_together() {
     // No host answers on these addresses.
     let silent = |last: u8| std::net::SocketAddr::from(([203, 0, 113, last], 80));
     let silent_v6: std::net::SocketAddr = "[2001:db8::1]:80".parse().unwrap();

@@ -158,21 +158,21 @@ fn chat(backend: Backend, shards: usize, members: usize, packets: usize) {
 }
 
 #[test]
-fn five_hundred_members_each_hear_every_packet_of_all_others() {
+fn five_hundred_members_each_receive_every_packet_of_all_others() {
     for backend in &backends() {
         chat(*backend, 2, 500, 6);
     }
 }
 
 #[test]
-fn a_few_members_say_a_lot_on_three_shards() {
+fn a_few_members_send_many_packets_on_three_shards() {
     for backend in &backends() {
         chat(*backend, 3, 7, 3000);
     }
 }
 
 #[test]
-fn broadcasts_and_private_sends_of_other_threads_keep_their_order() {
+fn broadcasts_and_private_sends_of_a_thread_keep_their_order() {
     const MEMBERS: usize = 40;
     const PACKETS: u32 = 300;
     const THREADS: u32 = 3;
@@ -218,7 +218,7 @@ fn broadcasts_and_private_sends_of_other_threads_keep_their_order() {
 }
 
 #[test]
-fn who_joins_from_another_thread_hears_what_is_said_after_that_and_not_what_was_said_after_leaving() {
+fn a_member_by_handle_receives_what_is_broadcast_between_its_join_and_its_leave() {
     for backend in &backends() {
         let (names, ids) = mpsc::channel();
         let server = builder(*backend, 2).start(ReportsIds(names)).unwrap();
@@ -249,8 +249,8 @@ fn who_joins_from_another_thread_hears_what_is_said_after_that_and_not_what_was_
     }
 }
 
-/// One member does not read. The others miss nothing, and the group's log stays small: an outbox and
-/// some segments.
+/// One member does not read. The others miss nothing, and the group's log stays small: an outbox
+/// and some segments.
 fn one_who_never_reads(backend: Backend, policy: SlowConsumer, members: usize) {
     const OUTBOX: usize = 128 * 1024;
     /// More than the socket buffers hold.
@@ -307,7 +307,7 @@ fn one_who_never_reads(backend: Backend, policy: SlowConsumer, members: usize) {
 }
 
 #[test]
-fn a_member_that_never_reads_is_met_by_the_policy_and_costs_nobody_else() {
+fn the_policy_applies_to_a_member_that_never_reads_and_others_miss_nothing() {
     for backend in &backends() {
         for policy in [SlowConsumer::PauseReading, SlowConsumer::DropOldest, SlowConsumer::Close] {
             one_who_never_reads(*backend, policy, 20);
@@ -347,7 +347,7 @@ impl Handler for Blocking {
 }
 
 #[test]
-fn a_shard_whose_handler_blocks_costs_its_own_members_and_not_those_of_others() {
+fn a_handler_that_blocks_does_not_delay_members_on_other_shards() {
     // More than the group's log holds.
     const PACKETS: u32 = 20_000;
     for backend in backends() {
@@ -396,7 +396,7 @@ fn a_shard_whose_handler_blocks_costs_its_own_members_and_not_those_of_others() 
 }
 
 #[test]
-fn members_come_and_go_while_others_talk() {
+fn members_join_and_leave_while_others_broadcast() {
     const STAY: usize = 20;
     for backend in &backends() {
         let running = start(*backend, 3, |builder| builder.limits(Limits::new().outbox_bytes(1 << 20)));
@@ -411,7 +411,8 @@ fn members_come_and_go_while_others_talk() {
                         let mut round = guest;
                         while !over.load(Ordering::Relaxed) {
                             let mut stream = connect(address);
-                            // It receives every packet from its first on, then leaves in one of three ways.
+                            // It receives every packet from its first on, then leaves in one of
+                            // three ways.
                             let heard = read_packets(&stream, 1 + round % 5);
                             assert!(heard.windows(2).all(|pair| pair[1] == (7, pair[0].1 + 1)), "{heard:?}");
                             match round % 3 {
@@ -503,7 +504,7 @@ fn draining_delivers_what_was_broadcast() {
 /// `Group::len` counts a member before its shard has looked up its position in the log. A broadcast
 /// in between must reach it.
 #[test]
-fn a_member_hears_what_is_broadcast_in_the_moment_in_which_it_is_counted() {
+fn a_member_receives_a_broadcast_as_soon_as_it_is_counted() {
     for backend in backends() {
         let running = start(backend, 1, |builder| builder);
         let address = address_of(&running.server);
@@ -547,7 +548,7 @@ impl Handler for LastWords {
 }
 
 #[test]
-fn what_was_broadcast_and_sent_before_an_end_comes_in_the_order_in_which_it_was_issued() {
+fn broadcasts_and_sends_before_an_end_arrive_in_order() {
     for backend in backends() {
         let logic = LastWords(Group::new());
         let server = builder(backend, 1).start(logic.clone()).unwrap();
@@ -563,7 +564,7 @@ fn what_was_broadcast_and_sent_before_an_end_comes_in_the_order_in_which_it_was_
 }
 
 #[test]
-fn what_no_member_could_take_is_refused() {
+fn a_broadcast_that_no_outbox_could_hold_is_refused() {
     let running = start(backends()[0], 1, |builder| builder.limits(Limits::new().outbox_bytes(64 * 1024)));
     assert_eq!(Group::new().broadcast(&[0; 100]), Ok(()), "nobody is there");
     let streams = running.connect(1);

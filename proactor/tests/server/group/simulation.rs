@@ -115,7 +115,7 @@ fn run(seed: u64, shards: usize) -> (Vec<Vec<Vec<u8>>>, u64) {
 }
 
 #[test]
-fn every_member_hears_all_others_in_order_across_groups_and_private_sends() {
+fn every_member_receives_all_others_in_order_across_groups_and_private_sends() {
     for (seed, shards) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 2)] {
         let (heard, _) = run(seed, shards);
         for (who, heard) in heard.iter().enumerate() {
@@ -173,7 +173,7 @@ impl Handler for Listen {
 }
 
 #[test]
-fn a_member_of_which_the_log_has_let_go_can_be_closed_in_order() {
+fn a_member_that_the_log_has_overtaken_closes_in_order() {
     let network = Network::new(1);
     let group = Group::new();
     let builder = Server::builder().listen("10.0.0.1:7777").shards(1).limits(Limits::new().outbox_bytes(64 * 1024));
@@ -200,7 +200,8 @@ fn a_member_of_which_the_log_has_let_go_can_be_closed_in_order() {
             server.turn().unwrap();
         }
     }
-    // More than the log holds, before the shard has a turn. It notices when it closes the first member.
+    // More than the log holds, before the shard has a turn. It notices when it closes the first
+    // member.
     for _ in 0..100 {
         group.broadcast(&[2; 16 * 1024]).unwrap();
     }
@@ -230,7 +231,7 @@ impl Handler for Farewell {
 }
 
 #[test]
-fn what_is_said_right_before_a_close_leaves_in_the_order_in_which_it_was_issued() {
+fn a_broadcast_and_a_send_right_before_a_close_leave_in_order() {
     let network = Network::new(1);
     let builder = Server::builder().listen("10.0.0.1:7777");
     let mut server = builder.simulate(&network, Farewell(Group::new())).unwrap();

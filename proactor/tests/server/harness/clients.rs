@@ -1,6 +1,6 @@
 //! Clients of the standard library.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 
@@ -54,10 +54,21 @@ pub(crate) fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
     all
 }
 
+/// Reads once, however often the call is interrupted. The start of a server sets up a ring of io_uring
+/// on the thread of the test, and the kernel interrupts that thread when it tears the ring down.
+pub(crate) fn read_once(mut stream: &TcpStream, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Waits for the end of a connection on which nothing more comes.
 #[track_caller]
-pub(crate) fn read_end(mut stream: &TcpStream) {
-    match stream.read(&mut [0; 64]) {
+pub(crate) fn read_end(stream: &TcpStream) {
+    match read_once(stream, &mut [0; 64]) {
         Ok(0) => {}
         Ok(more) => panic!("{more} more bytes"),
         Err(error) => assert!(

@@ -9,7 +9,7 @@ mod simulated;
 mod waiting;
 
 pub(crate) use backends::backends;
-pub(crate) use clients::{connect, exchange, expect, patient, pattern, read_end, read_to_end, round_trip};
+pub(crate) use clients::{connect, exchange, expect, patient, pattern, read_end, read_once, read_to_end, round_trip};
 pub(crate) use handlers::{ReportsIds, echo};
 pub(crate) use open_files::raise_open_files;
 pub(crate) use servers::{address_of, builder, finish, on_each_backend, serve};

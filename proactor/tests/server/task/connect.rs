@@ -25,7 +25,7 @@ async fn is_accepted(session: &AsyncSession) -> bool {
 }
 
 #[test]
-fn are_told_what_became_of_it_and_can_pair_with_the_session_that_did() {
+fn a_task_receives_the_result_of_its_connect_and_can_pair_with_the_session() {
     for seed in 0..10 {
         let network = Network::new(seed);
         let mut driver = driver(&network);
@@ -73,7 +73,7 @@ fn are_told_what_became_of_it_and_can_pair_with_the_session_that_did() {
 }
 
 #[test]
-fn a_connection_that_nobody_waits_for_any_more_becomes_no_session_and_one_whose_opener_is_closed_is_cancelled() {
+fn a_connect_that_is_dropped_or_whose_opener_closes_is_cancelled() {
     // Longer than the grain of the timers.
     let latency = (Duration::from_millis(100), Duration::from_millis(200));
     let network = Network::with_config(1, NetworkConfig { latency, ..NetworkConfig::default() });

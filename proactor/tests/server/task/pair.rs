@@ -13,7 +13,8 @@ use proactor::{AsyncSession, Builder, Network, Origin, PairError, Server, Sessio
 
 use crate::harness::{PATIENCE, connect, driver, expect, on_each_backend, patient, read_to_end, serve};
 
-/// Starts a proxy and a client. The client's task takes no packet. Reports the result of the pairing.
+/// Starts a proxy and a client. The client's task takes no packet. Reports the result of the
+/// pairing.
 fn start(builder: Builder, upstream: &TcpListener, says: mpsc::Sender<Result<(), PairError>>) -> (Server, TcpStream) {
     let target = upstream.local_addr().unwrap();
     let (server, address) = serve(builder, move |session: AsyncSession| {
@@ -35,7 +36,7 @@ fn start(builder: Builder, upstream: &TcpListener, says: mpsc::Sender<Result<(),
 }
 
 #[test]
-fn what_came_before_and_no_task_took_is_passed_on_first() {
+fn a_packet_that_no_task_has_taken_goes_to_the_partner_first() {
     on_each_backend(|builder| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (says, said) = mpsc::channel();
@@ -58,7 +59,7 @@ fn what_came_before_and_no_task_took_is_passed_on_first() {
 }
 
 #[test]
-fn a_packet_that_a_codec_has_unpacked_cannot_be_passed_on_and_is_still_the_tasks() {
+fn a_decoded_packet_prevents_a_pairing_and_stays_with_its_task() {
     on_each_backend(|builder| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap();
@@ -94,12 +95,12 @@ fn a_packet_that_a_codec_has_unpacked_cannot_be_passed_on_and_is_still_the_tasks
 }
 
 #[test]
-fn a_pause_of_ones_own_outlasts_the_pairing() {
+fn a_paused_session_stays_paused_after_a_pairing() {
     let network = Network::new(1);
     let paused: Arc<AtomicBool> = Arc::default();
     let pauses = Arc::clone(&paused);
-    // The second session is paired with the first, which is paused and has a packet that its task has
-    // not taken.
+    // The second session is paired with the first, which is paused and has a packet that its task
+    // has not taken.
     let mut first: Option<SessionId> = None;
     let logic = Tasks::new(move |session: AsyncSession| {
         let (client, pauses) = (first, Arc::clone(&pauses));

@@ -16,7 +16,7 @@ use crate::harness::{
 };
 
 #[test]
-fn every_packet_comes_back_and_the_end_of_the_stream_is_the_end() {
+fn every_packet_comes_back_and_the_end_of_the_stream_ends_the_session() {
     on_each_backend(|builder| {
         let (server, address) = serve(builder.shards(2), echo);
         let clients: Vec<_> = (0..20).map(|_| connect(address)).collect();
@@ -35,7 +35,7 @@ fn every_packet_comes_back_and_the_end_of_the_stream_is_the_end() {
 }
 
 #[test]
-fn packets_are_read_where_they_lie_or_owned_and_none_is_lost_between_the_two() {
+fn packets_are_read_in_place_or_owned_and_none_is_lost() {
     on_each_backend(|builder| {
         let (_server, address) = serve(builder.codec(Lines::new()), |session| async move {
             let mut count = 0;
@@ -79,7 +79,7 @@ fn packets_are_read_where_they_lie_or_owned_and_none_is_lost_between_the_two() {
 }
 
 #[test]
-fn a_sender_waits_for_its_peer_and_never_has_more_queued_than_the_outbox_holds() {
+fn a_send_waits_until_the_outbox_has_room() {
     on_each_backend(|builder| {
         const OUTBOX: usize = 64 * 1024;
         let most = Arc::new(AtomicUsize::new(0));
@@ -109,7 +109,7 @@ fn a_sender_waits_for_its_peer_and_never_has_more_queued_than_the_outbox_holds()
 }
 
 #[test]
-fn a_task_that_takes_no_packets_holds_up_its_peer_and_nobody_else() {
+fn a_task_that_takes_no_packets_stops_its_own_peer_only() {
     on_each_backend(|builder| {
         let (go, gone) = tokio::sync::watch::channel(false);
         let (_server, address) = serve(builder, move |session| {
@@ -127,8 +127,8 @@ fn a_task_that_takes_no_packets_holds_up_its_peer_and_nobody_else() {
         held.write_all(b"wait").unwrap();
         let bytes = pattern(7, 64 << 20);
         held.set_nonblocking(true).unwrap();
-        // Until the windows of both ends are full. The server keeps only one packet and what arrived
-        // before it stopped reading.
+        // Until the windows of both ends are full. The server keeps only one packet and what
+        // arrived before it stopped reading.
         let mut accepted = 0;
         let mut refused = Instant::now();
         while accepted < bytes.len() && refused.elapsed() < Duration::from_millis(300) {
@@ -155,7 +155,7 @@ fn a_task_that_takes_no_packets_holds_up_its_peer_and_nobody_else() {
 }
 
 #[test]
-fn a_session_ends_from_either_side_and_its_task_learns_of_it() {
+fn a_task_learns_of_the_end_of_its_session_from_either_side() {
     on_each_backend(|builder| {
         let (ends, ended) = mpsc::channel();
         let (server, address) = serve(builder, move |session| {
@@ -247,7 +247,7 @@ fn a_panic_ends_its_own_session_and_no_other() {
 }
 
 #[test]
-fn a_function_that_panics_before_there_is_a_future_ends_that_session() {
+fn a_function_that_panics_before_it_returns_a_future_ends_its_session() {
     on_each_backend(|builder| {
         let count = Arc::new(AtomicUsize::new(0));
         let (_server, address) = serve(builder, move |session| {
@@ -260,7 +260,7 @@ fn a_function_that_panics_before_there_is_a_future_ends_that_session() {
 }
 
 #[test]
-fn a_session_that_is_resumed_by_hand_loses_nothing() {
+fn a_session_that_its_task_resumes_loses_nothing() {
     on_each_backend(|builder| {
         let (_server, address) = serve(builder, |session| async move {
             let own = session.clone();
@@ -300,7 +300,7 @@ impl Wake for Panics {
 }
 
 #[test]
-fn a_waker_that_panics_harms_nobody_and_costs_no_packet() {
+fn a_waker_that_panics_loses_no_packet() {
     on_each_backend(|builder| {
         let (_server, address) = serve(builder, |session| async move {
             {

@@ -17,7 +17,8 @@ const LINES: usize = 20;
 /// What the tasks did, and when.
 type Diary = Arc<Mutex<Vec<(Time, String)>>>;
 
-/// Answers every line after a while. Some lines are answered by a task of their own that offloads work.
+/// Answers every line after a while. Some lines are answered by a task of their own that offloads
+/// work.
 async fn answer(session: AsyncSession, diary: Diary) {
     let id = session.id();
     let note = |what: String| diary.lock().unwrap().push((session.now(), format!("{id}: {what}")));
@@ -96,7 +97,7 @@ fn run(seed: u64) -> (Vec<Vec<u8>>, Vec<(Time, String)>, u64) {
 }
 
 #[test]
-fn the_same_seed_is_the_same_run_and_every_line_is_answered() {
+fn every_line_is_answered_and_the_same_seed_gives_the_same_run() {
     for seed in 1..6 {
         let (answers, diary, trace) = run(seed);
         for (client, answer) in answers.iter().enumerate() {
@@ -115,7 +116,7 @@ fn the_same_seed_is_the_same_run_and_every_line_is_answered() {
 }
 
 #[test]
-fn hours_pass_at_once_and_to_the_grain_of_the_timers() {
+fn hours_pass_at_once_and_timers_are_exact_to_their_grain() {
     const GRAIN: Duration = Duration::from_nanos(1 << 23);
     let network = Network::new(3);
     let diary = Diary::default();

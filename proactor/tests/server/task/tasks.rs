@@ -29,7 +29,7 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn timers_are_never_early_come_in_their_order_and_can_be_given_up() {
+fn timers_are_never_early_fire_in_order_and_can_be_dropped() {
     on_each_backend(|builder| {
         let (_server, address) = serve(builder, |session| async move {
             let order = Rc::new(RefCell::new(Vec::new()));
@@ -59,7 +59,7 @@ fn timers_are_never_early_come_in_their_order_and_can_be_given_up() {
 }
 
 #[test]
-fn spawned_tasks_share_what_is_not_send_and_end_with_their_session_or_with_the_shard() {
+fn spawned_tasks_may_share_what_is_not_send_and_end_with_their_session_or_shard() {
     on_each_backend(|builder| {
         let (kept, keeps) = mpsc::channel();
         let (tied, stray) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
@@ -111,7 +111,7 @@ fn spawned_tasks_share_what_is_not_send_and_end_with_their_session_or_with_the_s
 }
 
 #[test]
-fn work_that_blocks_is_done_beside_the_shard_by_a_few_threads() {
+fn blocking_work_runs_on_a_few_other_threads() {
     on_each_backend(|builder| {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let seen = Arc::clone(&most);
@@ -199,7 +199,7 @@ impl Gate {
 }
 
 #[test]
-fn thousands_of_wake_ups_from_other_threads_lose_nothing_and_run_and_drop_nothing_there() {
+fn wake_ups_from_other_threads_are_not_lost_and_tasks_run_and_drop_on_their_shard() {
     on_each_backend(|builder| {
         const THREADS: usize = 4;
         const EACH: usize = 5000;
@@ -253,7 +253,7 @@ fn thousands_of_wake_ups_from_other_threads_lose_nothing_and_run_and_drop_nothin
 }
 
 #[test]
-fn tasks_that_wait_learn_of_a_drain_and_all_are_dropped_by_their_shard() {
+fn waiting_tasks_learn_of_a_drain_and_are_dropped_on_their_shard() {
     for stop in [false, true] {
         on_each_backend(|builder| {
             let drops: Arc<Mutex<Vec<ThreadId>>> = Arc::default();
@@ -388,7 +388,7 @@ fn a_tokio_runtime_in_the_same_process_is_a_client_and_answers_for_sessions() {
 }
 
 #[test]
-fn as_a_stream_of_tokio_it_carries_everything_both_ways_at_once() {
+fn a_session_as_a_tokio_stream_carries_bytes_both_ways_at_once() {
     on_each_backend(|builder| {
         let (server, address) =
             serve(builder.limits(Limits::new().outbox_bytes(64 * 1024)), |mut session: AsyncSession| async move {
@@ -440,7 +440,7 @@ fn an_empty_packet_is_not_the_end_of_the_stream() {
 
 /// A reader must not take a stream that was cut for a complete one.
 #[test]
-fn a_stream_that_was_cut_is_no_end_of_the_stream() {
+fn a_stream_that_was_cut_is_an_error_for_its_reader() {
     on_each_backend(|builder| {
         let (told, tells) = mpsc::channel();
         let (_server, address) = serve(builder.codec(Lines::new().max_line(10)), move |mut session: AsyncSession| {
@@ -457,7 +457,7 @@ fn a_stream_that_was_cut_is_no_end_of_the_stream() {
 }
 
 #[test]
-fn a_packet_that_has_no_room_yet_waits_whatever_the_policy_for_slow_consumers() {
+fn a_send_waits_for_room_under_every_policy_for_slow_consumers() {
     for policy in [SlowConsumer::PauseReading, SlowConsumer::Close] {
         on_each_backend(|builder| {
             let builder = builder.limits(Limits::new().outbox_bytes(64 * 1024)).slow_consumer(policy);

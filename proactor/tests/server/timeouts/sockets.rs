@@ -1,5 +1,5 @@
-//! Time-outs and heart-beats with real sockets: a session is closed for the right reason, and others
-//! go on.
+//! Time-outs and heart-beats with real sockets: a session is closed for the right reason, and
+//! others go on.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -82,7 +82,7 @@ fn a_silent_session_is_idle() {
 }
 
 #[test]
-fn a_session_that_never_says_its_first_word_fails_its_handshake() {
+fn a_session_without_a_first_packet_fails_its_handshake() {
     on_each_backend(
         |builder| builder.timeouts(Timeouts::new().handshake(Duration::from_millis(200))),
         |address, reasons| {
@@ -94,7 +94,7 @@ fn a_session_that_never_says_its_first_word_fails_its_handshake() {
 }
 
 #[test]
-fn a_slow_loris_is_closed_though_it_sends_a_byte_now_and_then() {
+fn a_slow_loris_is_closed_although_it_sends_bytes() {
     on_each_backend(
         |builder| builder.codec(Lines::new()).timeouts(Timeouts::new().read(Duration::from_millis(300))),
         |address, reasons| {
@@ -112,7 +112,7 @@ fn a_slow_loris_is_closed_though_it_sends_a_byte_now_and_then() {
 }
 
 #[test]
-fn a_peer_that_never_reads_is_closed_and_costs_nobody_else() {
+fn a_peer_that_never_reads_is_closed_and_others_are_not() {
     on_each_backend(
         |builder| builder.timeouts(Timeouts::new().write(Duration::from_millis(300))),
         |address, reasons| {
@@ -125,7 +125,7 @@ fn a_peer_that_never_reads_is_closed_and_costs_nobody_else() {
 }
 
 #[test]
-fn a_session_lasts_as_long_as_it_may_however_busy_it_is() {
+fn a_busy_session_ends_with_its_lifetime() {
     on_each_backend(
         |builder| builder.timeouts(Timeouts::new().lifetime(Duration::from_millis(300))),
         |address, reasons| {
@@ -167,7 +167,7 @@ mod options_of_the_system {
     use super::*;
 
     #[test]
-    fn the_system_gives_up_a_peer_that_acknowledges_nothing() {
+    fn user_timeout_gives_up_a_peer_that_acknowledges_nothing() {
         with_listener(
             &Listener::new("127.0.0.1:0").user_timeout(Duration::from_millis(300)),
             |builder| builder,
@@ -200,7 +200,7 @@ mod options_of_the_system {
     }
 
     #[test]
-    fn the_system_asks_whether_a_peer_is_still_there_if_it_is_told_to() {
+    fn keep_alive_makes_the_system_probe_the_peer() {
         const NONE: &str = "00";
         const KEEP_ALIVE: &str = "02";
         with_listener(

@@ -1,5 +1,5 @@
-//! Time-outs, heart-beats and rates on a simulated network, exact to the tick. Hours pass at once, and
-//! no other program can delay them.
+//! Time-outs, heart-beats and rates on a simulated network, exact to the tick. Hours pass at once,
+//! and no other program can delay them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -191,7 +191,7 @@ impl World {
 }
 
 #[test]
-fn silence_is_idle_at_its_time_and_a_byte_now_and_then_is_not() {
+fn a_silent_session_is_idle_on_time_and_one_with_a_few_bytes_is_not() {
     for (seed, span) in [(1, MILLISECOND), (2, SECOND), (3, SECOND * 90), (4, SECOND * 86_400 * 30)] {
         let mut world = World::new(seed, |builder| builder.timeouts(timeouts().idle(span)));
         let silent = world.connect();
@@ -212,7 +212,7 @@ fn silence_is_idle_at_its_time_and_a_byte_now_and_then_is_not() {
 }
 
 #[test]
-fn the_first_packet_and_every_other_has_its_time_from_its_first_byte_on() {
+fn a_packet_times_out_from_its_first_byte_and_the_first_packet_from_the_start() {
     let settings =
         |builder: Builder| builder.codec(Lines::new()).timeouts(timeouts().handshake(SECOND * 10).read(SECOND * 3));
     let mut world = World::new(7, settings);
@@ -239,7 +239,7 @@ fn the_first_packet_and_every_other_has_its_time_from_its_first_byte_on() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_closed_at_its_time_and_one_that_takes_little_is_not() {
+fn a_peer_that_reads_nothing_is_closed_on_time_and_a_slow_reader_is_not() {
     let mut world = World::new(9, |builder| {
         builder.limits(Limits::new().outbox_bytes(1 << 20)).timeouts(timeouts().write(SECOND * 5))
     });
@@ -267,7 +267,7 @@ fn a_peer_that_takes_nothing_is_closed_at_its_time_and_one_that_takes_little_is_
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_idle_too_and_one_that_takes_little_is_not() {
+fn a_peer_that_reads_nothing_is_idle_and_a_slow_reader_is_not() {
     let mut world = World::new(10, |builder| {
         builder.limits(Limits::new().outbox_bytes(1 << 20)).timeouts(timeouts().idle(SECOND * 5))
     });
@@ -286,7 +286,7 @@ fn a_peer_that_takes_nothing_is_idle_too_and_one_that_takes_little_is_not() {
 }
 
 #[test]
-fn a_session_that_the_server_itself_holds_is_not_idle() {
+fn a_paused_session_is_not_idle() {
     let mut world = World::new(11, |builder| builder.timeouts(timeouts().idle(SECOND).lifetime(SECOND * 100)));
     let socket = world.connect();
     world.send(socket, b"p");
@@ -298,7 +298,7 @@ fn a_session_that_the_server_itself_holds_is_not_idle() {
 }
 
 #[test]
-fn a_flood_is_handed_over_at_its_rate_to_the_packet() {
+fn packets_are_delivered_at_their_rate() {
     let rate = Rate::per_second(50).burst(10);
     let mut world = World::new(13, |builder| {
         builder.codec(Lines::new()).limits(Limits::new().packet_rate(rate)).timeouts(timeouts().idle(SECOND * 3))
@@ -328,7 +328,7 @@ fn a_flood_is_handed_over_at_its_rate_to_the_packet() {
 }
 
 #[test]
-fn bytes_are_handed_over_at_their_rate() {
+fn bytes_are_delivered_at_their_rate() {
     let rate = Rate::per_second(10_000).burst(20_000);
     let mut world = World::new(17, |builder| builder.limits(Limits::new().byte_rate(rate)));
     let socket = world.connect();
@@ -354,7 +354,7 @@ fn bytes_are_handed_over_at_their_rate() {
 }
 
 #[test]
-fn heart_beats_come_at_their_interval_and_not_while_something_else_is_sent() {
+fn heart_beats_come_at_their_interval_unless_something_else_is_sent() {
     let mut world = World::new(19, |builder| builder.codec(Lines::new()).timeouts(timeouts().heartbeat(SECOND * 10)));
     let quiet = world.connect();
     let busy = world.connect();
@@ -371,7 +371,7 @@ fn heart_beats_come_at_their_interval_and_not_while_something_else_is_sent() {
 }
 
 #[test]
-fn whoever_leaves_in_time_is_not_closed_for_anything() {
+fn a_session_that_ends_in_time_meets_no_time_out() {
     let mut world = World::new(23, |builder| builder.timeouts(timeouts().idle(SECOND).handshake(SECOND * 2)));
     for _ in 0..100 {
         let socket = world.connect();
