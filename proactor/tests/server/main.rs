@@ -8,8 +8,11 @@
 mod harness;
 
 mod codec {
+    mod echo;
     mod framing;
+    mod pausing;
     mod properties;
+    mod simulation;
     mod tokio_util;
 }
 mod connect {
@@ -19,7 +22,10 @@ mod connect {
 }
 mod group {
     mod broadcast;
+    mod chat;
+    mod membership;
     mod simulation;
+    mod slow_members;
 }
 mod half_close;
 mod in_flight;

@@ -54,8 +54,8 @@ pub(crate) fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
     all
 }
 
-/// Reads once, however often the call is interrupted. The start of a server sets up a ring of io_uring
-/// on the thread of the test, and the kernel interrupts that thread when it tears the ring down.
+/// Reads once, however often the call is interrupted. The start of a server sets up an io_uring on
+/// the thread of the test, and the kernel interrupts that thread when it tears the io_uring down.
 pub(crate) fn read_once(mut stream: &TcpStream, bytes: &mut [u8]) -> io::Result<usize> {
     loop {
         match stream.read(bytes) {
