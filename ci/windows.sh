@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the Windows backend, built with MinGW and run under Wine: unit tests, the conformance suite and
-# server tests as .exe; then `proactor.exe` and the four examples with clients of this system, until
-# Ctrl-C drains them.
+# the server's session tests as .exe; then `proactor.exe` and the four examples with clients of this
+# system, until Ctrl-C drains them.
 #
 # Needs crates.io and Debian 12's packages mingw-w64, wine64, rustc-web, cargo-web and rust-web-src,
 # which are installed if they are missing (with sudo unless you are root). Builds in target/windows,
@@ -49,7 +49,7 @@ grep 'echo on' "$target/keeper.log"
 windows_tests --workspace --lib --bins
 windows_tests --workspace --test conformance
 windows_tests --workspace --test winsock
-windows_tests --workspace --test server
+windows_tests --workspace --test server -- sessions::
 
 # Linux tests start the Windows programs. Under Wine, SIGINT acts as Ctrl-C does on Windows.
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500

@@ -1,19 +1,24 @@
-//! Out of file descriptors: accepting pauses, which is counted; nobody is dropped, and it goes on when there are some again.
+//! When the process has no file descriptor left, accepting pauses and no connection is dropped. It
+//! goes on as soon as there are descriptors again.
 //!
-//! Alone in its file, for the limit is the process's.
+//! A program of its own, because the limit belongs to the process.
 #![cfg(unix)]
+
+#[path = "server/harness/backends.rs"]
+mod backends;
+#[path = "server/harness/waiting.rs"]
+mod waiting;
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
 
-use overlapped::Backend;
 use proactor::{Flow, Handler, Server, Session};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use backends::backends;
+use waiting::{PATIENCE, wait_until};
 
 #[derive(Clone)]
 struct Echo;
@@ -39,21 +44,13 @@ fn echo(mut stream: &TcpStream) {
     assert_eq!(&back, b"hello");
 }
 
-fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < end, "never: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[test]
-fn accepting_pauses_and_goes_on() {
-    // Before anything begins, for io_uring heeds the limit that held when an accept was started.
+fn accepting_pauses_without_file_descriptors_and_resumes() {
+    // Set first: an accept of io_uring keeps the limit that held when it was started.
     limit_files(200);
-    for backend in Backend::of_this_system() {
-        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(*backend));
-        let Ok(server) = builder.start(Echo) else { continue };
+    for backend in backends() {
+        let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend));
+        let server = builder.start(Echo).unwrap();
         let address: SocketAddr = server.local_addrs()[0].ip().unwrap();
         let handle = server.handle();
         let sockets: Vec<Socket> = (0..20).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).collect();

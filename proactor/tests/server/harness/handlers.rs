@@ -1,0 +1,28 @@
+//! Server logic that more than one module uses.
+
+use std::sync::mpsc::Sender;
+
+use proactor::{AsyncSession, Flow, Handler, SendError, Session, SessionId};
+
+/// Sends the id of each session to the test. Ignores packets.
+#[derive(Clone)]
+pub(crate) struct ReportsIds(pub(crate) Sender<SessionId>);
+
+impl Handler for ReportsIds {
+    type State = ();
+
+    fn connected(&mut self, session: &Session) {
+        self.0.send(session.id()).unwrap();
+    }
+
+    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+        Flow::Continue
+    }
+}
+
+pub(crate) async fn echo(session: AsyncSession) -> Result<(), SendError> {
+    while let Some(packet) = session.next().await {
+        session.send(&packet).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! What the tests share: servers on each backend, clients, simulated networks, and waiting.
+
+mod backends;
+mod clients;
+mod handlers;
+mod open_files;
+mod servers;
+mod simulated;
+mod waiting;
+
+pub(crate) use backends::backends;
+pub(crate) use clients::{connect, exchange, expect, patient, pattern, read_end, read_once, read_to_end, round_trip};
+pub(crate) use handlers::{ReportsIds, echo};
+pub(crate) use open_files::raise_open_files;
+pub(crate) use servers::{address_of, builder, finish, on_each_backend, serve};
+pub(crate) use simulated::driver;
+pub(crate) use waiting::{PATIENCE, wait_until};

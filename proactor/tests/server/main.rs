@@ -1,0 +1,47 @@
+//! The server from outside: through its public interface, with real sockets on every backend of
+//! this system and on simulated networks.
+//!
+//! All of it is one program, so that it links once and its tests share one harness. A test must
+//! therefore not change what belongs to the process: tests that do, or that count allocations, have
+//! programs of their own.
+
+mod harness;
+
+mod codec {
+    mod echo;
+    mod framing;
+    mod pausing;
+    mod properties;
+    mod simulation;
+    mod tokio_util;
+}
+mod connect {
+    mod outbound;
+    mod proxy;
+    mod proxy_simulation;
+}
+mod group {
+    mod broadcast;
+    mod chat;
+    mod membership;
+    mod simulation;
+    mod slow_members;
+}
+mod half_close;
+mod in_flight;
+mod limits;
+mod races;
+mod sessions;
+mod simulation;
+mod slow_consumer;
+mod task {
+    mod connect;
+    mod pair;
+    mod session;
+    mod simulation;
+    mod tasks;
+}
+mod timeouts {
+    mod sockets;
+    mod virtual_time;
+}
