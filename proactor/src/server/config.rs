@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use overlapped::{Address, Driver, DriverConfig, ListenOptions, Report, Sender, mailbox};
+use overlapped::{Address, Driver, DriverConfig, ListenOptions, Mailbox, Report, Sender, mailbox};
 
 use super::limits::Limits;
 use super::listener::Listener;
@@ -99,13 +99,8 @@ impl Config {
         Directory::new(shards, self.limits.admission, self.outbound.admission(), resolver, domain)
     }
 
-    /// Prepares a shard, on the thread that will turn it. The function that is returned makes it,
-    /// when the other shards are known.
-    pub(super) fn make_shard<H: Handler>(
-        &self,
-        index: usize,
-        handler: H,
-    ) -> Result<(impl FnOnce(Arc<Directory>) -> Shard<H> + use<H>, Made), ServerError> {
+    /// Makes a shard, on the thread that will turn it.
+    pub(super) fn make_shard<H: Handler>(&self, index: usize, handler: H) -> Result<(NewShard<H>, Made), ServerError> {
         let limits = SessionLimits {
             outbox: self.limits.outbox_bytes,
             // One packet, and a full pool: what may be on its way when a receive is cancelled.
@@ -140,8 +135,24 @@ impl Config {
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             report: driver.report().clone(),
         };
-        let offload = self.offload.clone();
-        Ok((move |directory| Shard::new(driver, config, handler, acceptor, inbox, offload, directory), made))
+        Ok((NewShard { driver, config, handler, acceptor, inbox, offload: self.offload.clone() }, made))
+    }
+}
+
+/// A shard that does not know the other shards yet.
+pub(super) struct NewShard<H> {
+    driver: Driver,
+    config: ShardConfig,
+    handler: H,
+    acceptor: Option<Acceptor>,
+    inbox: Mailbox<Mail>,
+    offload: Option<Offload>,
+}
+
+impl<H: Handler> NewShard<H> {
+    pub(super) fn introduce(self, directory: Arc<Directory>) -> Shard<H> {
+        let NewShard { driver, config, handler, acceptor, inbox, offload } = self;
+        Shard::new(driver, config, handler, acceptor, inbox, offload, directory)
     }
 }
 

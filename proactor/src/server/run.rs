@@ -77,7 +77,7 @@ fn shard_thread<H: Handler>(
     up: mpsc::Sender<Result<Made, ServerError>>,
     introduced: &mpsc::Receiver<Arc<Directory>>,
 ) -> Result<(), ServerError> {
-    let (make, made) = match config.make_shard(index, handler) {
+    let (shard, made) = match config.make_shard(index, handler) {
         Ok(both) => both,
         Err(error) => {
             let _ = up.send(Err(error));
@@ -90,7 +90,7 @@ fn shard_thread<H: Handler>(
     // Without an introduction another shard could not be made, and there is no server.
     let Ok(directory) = introduced.recv() else { return Ok(()) };
     let _guard = StopOnPanic(Arc::clone(&directory));
-    let mut shard = make(Arc::clone(&directory));
+    let mut shard = shard.introduce(Arc::clone(&directory));
     let ended = loop {
         match shard.turn() {
             Ok(true) => {}
