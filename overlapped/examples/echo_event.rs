@@ -1,6 +1,6 @@
 //! An echo server in overlapped model I: **events**. `cargo run --release --example echo_event 127.0.0.1:7777`
 //!
-//! Every session has an event. Starting an operation resets it, the end of the operation sets it. The proactor thread waits for the events
+//! Every session has an event. Starting an operation resets it, the end of the operation sets it. The engine thread waits for the events
 //! of all sessions at once, asks for the overlapped result of each session whose event is signalled, and calls its handler.
 
 mod shared;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet, wait_any};
+use overlapped::{Engine, Error, ErrorKind, Event, Overlapped, Received, Sent, Socket, Wait, WaitSet, wait_any};
 
 const MOST_SESSIONS: usize = 20_000;
 const BUFFER_BYTES: usize = 4096;
@@ -65,8 +65,8 @@ struct Server {
 
 impl Server {
     /// Binds the listener, and makes the tables.
-    fn init(proactor: &Proactor) -> Result<Server, Error> {
-        let listener = proactor.listen(shared::address(), &Default::default())?;
+    fn init(engine: &Engine) -> Result<Server, Error> {
+        let listener = engine.listen(shared::address(), &Default::default())?;
         let (events, stop) = (WaitSet::new(MOST_SESSIONS + 1), Event::new());
         events.add(&stop)?; // number 0, so that the set is never empty
         Ok(Server { listener, events, sessions: Mutex::default(), stop })
@@ -94,8 +94,8 @@ impl Server {
         }
     }
 
-    /// The proactor: waits for events, and dispatches.
-    fn proactor_loop(&self) -> Result<(), Error> {
+    /// The engine: waits for events, and dispatches.
+    fn engine_loop(&self) -> Result<(), Error> {
         let mut signalled = Vec::new();
         loop {
             self.events.wait(Wait::Forever, &mut signalled)?; // WSAWaitForMultipleEvents
@@ -139,32 +139,32 @@ impl Server {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     shared::raise_open_files();
-    let proactor = Proactor::new()?; // WSAStartup
-    let server = Arc::new(Server::init(&proactor)?);
+    let engine = Engine::new()?; // WSAStartup
+    let server = Arc::new(Server::init(&engine)?);
     println!("listening on {}", server.listener.local_addr()?);
 
     let stop = server.stop.clone();
     shared::on_interrupt(move || stop.set())?;
     let thread = std::thread::spawn({
         let server = Arc::clone(&server);
-        move || server.proactor_loop() // runs before the first accept
+        move || server.engine_loop() // runs before the first accept
     });
     server.accept_loop()?;
-    thread.join().expect("the proactor thread does not panic")?;
+    thread.join().expect("the engine thread does not panic")?;
 
     drop(server);
-    wait_until_idle(&proactor)?;
-    shared::print_live(&proactor);
+    wait_until_idle(&engine)?;
+    shared::print_live(&engine);
     Ok(())
 }
 
 /// Closing takes the system a moment.
-fn wait_until_idle(proactor: &Proactor) -> Result<(), Error> {
+fn wait_until_idle(engine: &Engine) -> Result<(), Error> {
     for _ in 0..1000 {
-        if proactor.live().sockets == 0 {
+        if engine.live().sockets == 0 {
             break;
         }
-        proactor.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
+        engine.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
     }
     Ok(())
 }

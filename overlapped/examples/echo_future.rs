@@ -1,7 +1,7 @@
 //! An echo server in model IV: **futures**. `cargo run --release --example echo_future 127.0.0.1:7777`
 //!
-//! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's proactor while nothing is ready; with a
-//! `Proactor::new()` any other executor would do as well.
+//! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's engine while nothing is ready; with a
+//! `Engine::new()` any other executor would do as well.
 
 mod shared;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
-use overlapped::{Accepted, Error, ErrorKind, Proactor, Socket, block_on};
+use overlapped::{Accepted, Engine, Error, ErrorKind, Socket, block_on};
 
 const BUFFER_BYTES: usize = 4096;
 
@@ -27,21 +27,21 @@ async fn session(socket: Socket) -> Result<(), Error> {
 }
 
 /// The next connection. When descriptors run out it waits until sessions have given some back; clients wait in the backlog.
-async fn accept(proactor: &Proactor, listener: &Socket) -> Result<Accepted, Error> {
+async fn accept(engine: &Engine, listener: &Socket) -> Result<Accepted, Error> {
     loop {
         match listener.accept().await {
             Err(failed) if failed.error.kind() == ErrorKind::TooManyFiles => {
-                proactor.sleep(Duration::from_millis(100)).await?;
+                engine.sleep(Duration::from_millis(100)).await?;
             }
             accepted => return Ok(accepted?),
         }
     }
 }
 
-async fn serve(proactor: &Proactor, listener: &Socket, stop: oneshot::Receiver<()>) {
+async fn serve(engine: &Engine, listener: &Socket, stop: oneshot::Receiver<()>) {
     let mut stop = stop.fuse();
     let mut sessions = FuturesUnordered::new();
-    let mut next = Box::pin(accept(proactor, listener).fuse());
+    let mut next = Box::pin(accept(engine, listener).fuse());
     loop {
         select_biased! {
             _ = stop => return, // dropping the sessions cancels what they wait for
@@ -50,7 +50,7 @@ async fn serve(proactor: &Proactor, listener: &Socket, stop: oneshot::Receiver<(
                     Ok(connection) => sessions.push(session(connection.socket)),
                     Err(error) => eprintln!("{error}"),
                 }
-                next.set(accept(proactor, listener).fuse());
+                next.set(accept(engine, listener).fuse());
             }
             // How a session ended is its own affair.
             _ended = sessions.select_next_some() => {}
@@ -60,18 +60,18 @@ async fn serve(proactor: &Proactor, listener: &Socket, stop: oneshot::Receiver<(
 
 fn main() -> Result<(), Error> {
     shared::raise_open_files();
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(shared::address(), &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel();
     shared::on_interrupt(move || _ = stop.send(())).expect("signals can be had");
 
-    block_on(serve(&proactor, &listener, stopped))?;
+    block_on(serve(&engine, &listener, stopped))?;
 
     drop(listener);
-    while proactor.live().sockets > 0 {
-        block_on(proactor.sleep(Duration::from_millis(5)))??;
+    while engine.live().sockets > 0 {
+        block_on(engine.sleep(Duration::from_millis(5)))??;
     }
-    shared::print_live(&proactor);
+    shared::print_live(&engine);
     Ok(())
 }

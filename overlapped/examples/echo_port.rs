@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overlapped::{
-    Accepted, Action, CompletionPacket, CompletionPort, Error, ErrorKind, Proactor, Queued, Received, Sent, Socket,
+    Accepted, Action, CompletionPacket, CompletionPort, Engine, Error, ErrorKind, Queued, Received, Sent, Socket,
     Status, Wait,
 };
 
@@ -23,7 +23,7 @@ const STOP: usize = 1;
 const BATCH: usize = 32;
 
 struct Server {
-    proactor: Proactor,
+    engine: Engine,
     listener: Socket,
     port: CompletionPort,
     table: Mutex<Table>,
@@ -120,13 +120,13 @@ fn answer(socket: &Socket, mut packet: CompletionPacket) -> Result<Queued, Statu
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     shared::raise_open_files();
-    let proactor = Proactor::new()?;
-    let listener = proactor.listen(shared::address(), &Default::default())?;
+    let engine = Engine::new()?;
+    let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
     let port = CompletionPort::new(0, MOST_PACKETS);
     listener.associate(&port, LISTENER)?;
     let table = Mutex::new(Table { sessions: HashMap::new(), next: STOP + 1 });
-    let server = Arc::new(Server { proactor, listener, port, table });
+    let server = Arc::new(Server { engine, listener, port, table });
 
     let port = server.port.clone();
     shared::on_interrupt(move || drop(port.post(STOP, 0)))?;
@@ -145,12 +145,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The port first: what ends from here on is told to nobody.
     server.port.close();
-    let proactor = server.proactor.clone();
+    let engine = server.engine.clone();
     server.table.lock().unwrap().sessions.clear();
     drop(server);
-    while proactor.live().sockets > 0 {
-        proactor.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
+    while engine.live().sockets > 0 {
+        engine.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
     }
-    shared::print_live(&proactor);
+    shared::print_live(&engine);
     Ok(())
 }

@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Error, ErrorKind, LocalProactor, Proactor, RoutineQueue, Socket, Wait, sleep_alertable};
+use overlapped::{CloseMode, Engine, Error, ErrorKind, LocalEngine, RoutineQueue, Socket, Wait, sleep_alertable};
 
 const BUFFER_BYTES: usize = 4096;
 
 struct Server {
-    proactor: LocalProactor,
+    engine: LocalEngine,
     listener: Socket,
     sessions: RefCell<HashMap<u64, Weak<Session>>>,
     next: Cell<u64>,
@@ -50,7 +50,7 @@ impl Server {
 
     fn accept_later(self: Rc<Server>) {
         let server = Rc::clone(&self);
-        drop(self.proactor.sleep(Duration::from_millis(100)).on_complete(move |_| server.accept()));
+        drop(self.engine.sleep(Duration::from_millis(100)).on_complete(move |_| server.accept()));
     }
 
     fn add_session(self: &Rc<Server>, socket: Socket) {
@@ -100,10 +100,10 @@ impl Drop for Session {
 
 fn main() -> Result<(), Error> {
     shared::raise_open_files();
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(shared::address(), &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
-    let server = Rc::new(Server { proactor, listener, sessions: RefCell::default(), next: Cell::new(0) });
+    let server = Rc::new(Server { engine, listener, sessions: RefCell::default(), next: Cell::new(0) });
 
     thread_local!(static STOPPED: Cell<bool> = const { Cell::new(false) });
     let queue = RoutineQueue::of_this_thread()?;
@@ -115,9 +115,9 @@ fn main() -> Result<(), Error> {
         sleep_alertable(Wait::Forever)?;
     }
     server.stop();
-    while server.proactor.live().sockets > 0 {
+    while server.engine.live().sockets > 0 {
         sleep_alertable(Wait::For(Duration::from_millis(10)))?;
     }
-    shared::print_live(&server.proactor);
+    shared::print_live(&server.engine);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Overlapped (completion-based) I/O for Rust.
 //!
 //! In overlapped I/O a program *starts* an operation, hands its buffers over, gets on with other work, and is
-//! *told* when the operation has ended. A [`Proactor`] serves programs of many threads, and as a [`LocalProactor`] those of one; it tells in four ways:
+//! *told* when the operation has ended. An [`Engine`] serves programs of many threads, and as a [`LocalEngine`] those of one; it tells in four ways:
 //!
 //! | model | started with | told by |
 //! |---|---|---|
@@ -14,7 +14,7 @@
 //!
 //! | item | what it is |
 //! |---|---|
-//! | [`Proactor`], [`Socket`], [`Operation`], [`Overlapped`] | for programs: what starts operations, and an operation in flight |
+//! | [`Engine`], [`Socket`], [`Operation`], [`Overlapped`] | for programs: what starts operations, and an operation in flight |
 //! | [`Driver`] | for servers: `submit` · `cancel` · `turn` · `next` · `wake_handle` · `now` · `random` |
 //! | [`Op`], [`Completion`] | what a driver can start, and what comes back |
 //! | [`SendBuf`], [`RecvBuf`] | the buffers an operation may own |
@@ -72,47 +72,35 @@
 mod address;
 mod buf;
 mod driver;
-mod ending;
+mod engine;
 mod error;
-mod event;
 mod log;
 mod mailbox;
-#[cfg(all(test, loom))]
-mod models;
-mod notify;
 mod op;
-mod operation;
-mod overlapped;
-mod park;
 mod pool;
-mod port;
-mod proactor;
 mod report;
-mod routine;
-mod socket;
 mod sync;
 mod sys;
 mod time;
-mod wait_set;
 
 pub use address::{Address, AddressError};
 pub use buf::{AnyBuf, RecvBuf, SendBuf};
 pub use driver::{Driver, DriverConfig, Live, Wait};
-pub use ending::{Accepted, Ending, Received, ReceivedFrom, Sent};
+pub use engine::ending::{Accepted, Ending, Received, ReceivedFrom, Sent};
+pub use engine::event::wait_set::WaitSet;
+pub use engine::event::{Event, wait_all, wait_any};
+pub use engine::operation::Operation;
+pub use engine::overlapped::{Overlapped, Status};
+pub use engine::park::block_on;
+pub use engine::port::{CompletionPacket, CompletionPort, Queued, blocking};
+pub use engine::routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
+pub use engine::socket::Socket;
+pub use engine::{Engine, EngineBuilder, LocalEngine};
 pub use error::{Action, Error, ErrorKind, Failed};
-pub use event::{Event, wait_all, wait_any};
 pub use log::{Gather, Log, LogConfig, LogReader, LogRecord, LogSlice};
 pub use mailbox::{MailError, Mailbox, Sender, mailbox};
 pub use op::{CloseMode, Completion, Flags, Op, OpId, Outcome, ShutdownHow, SocketId};
-pub use operation::Operation;
-pub use overlapped::{Overlapped, Status};
-pub use park::block_on;
 pub use pool::{Packet, PoolConfig};
-pub use port::{CompletionPacket, CompletionPort, Queued, blocking};
-pub use proactor::{LocalProactor, Proactor, ProactorBuilder};
 pub use report::{Backend, Feature, Report};
-pub use routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
-pub use socket::Socket;
 pub use sys::{DatagramOptions, ListenOptions, Network, NetworkConfig, Stream, StreamOptions, WakeHandle};
 pub use time::Time;
-pub use wait_set::WaitSet;

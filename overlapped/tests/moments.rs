@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig, ErrorKind, Event, Proactor, Wait, block_on, mailbox};
+use overlapped::{Backend, Driver, DriverConfig, Engine, ErrorKind, Event, Wait, block_on, mailbox};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const WAIT: Wait = Wait::For(PATIENCE);
@@ -23,8 +23,8 @@ fn backends() -> Vec<Backend> {
     backends.filter(|backend| Driver::new(config(*backend)).is_ok()).collect()
 }
 
-fn proactors() -> impl Iterator<Item = Proactor> {
-    backends().into_iter().map(|backend| Proactor::builder().backend(backend).build().unwrap())
+fn engines() -> impl Iterator<Item = Engine> {
+    backends().into_iter().map(|backend| Engine::builder().backend(backend).build().unwrap())
 }
 
 fn rounds() -> impl Iterator<Item = u64> {
@@ -86,10 +86,10 @@ fn mail_that_comes_as_soon_as_the_last_was_taken_ends_the_next_wait() {
 
 #[test]
 fn operations_of_another_thread_begin_and_end_whenever_they_are_started() {
-    for proactor in proactors() {
+    for engine in engines() {
         for _ in rounds() {
-            proactor.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
-            let mut started = proactor.sleep(Duration::ZERO).start().unwrap();
+            engine.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
+            let mut started = engine.sleep(Duration::ZERO).start().unwrap();
             spin_until("it ends", || started.has_ended());
             started.result(Wait::Poll).unwrap();
         }
@@ -98,14 +98,14 @@ fn operations_of_another_thread_begin_and_end_whenever_they_are_started() {
 
 #[test]
 fn an_operation_that_is_cancelled_as_soon_as_it_is_named_ends() {
-    for proactor in proactors() {
+    for engine in engines() {
         let (name, names) = mpsc::channel();
         let canceller = {
-            let proactor = proactor.clone();
-            std::thread::spawn(move || names.into_iter().for_each(|id| _ = proactor.cancel(id)))
+            let engine = engine.clone();
+            std::thread::spawn(move || names.into_iter().for_each(|id| _ = engine.cancel(id)))
         };
         for round in rounds() {
-            let mut sleep = proactor.sleep(PATIENCE * 2).start().unwrap();
+            let mut sleep = engine.sleep(PATIENCE * 2).start().unwrap();
             name.send(sleep.id()).unwrap();
             if round % 2 == 0 {
                 assert_eq!(sleep.result(WAIT).unwrap_err().kind(), ErrorKind::Cancelled);
@@ -120,11 +120,11 @@ fn an_operation_that_is_cancelled_as_soon_as_it_is_named_ends() {
 }
 
 #[test]
-fn a_proactor_that_is_dropped_while_others_start_on_it_ends_what_they_have_started() {
+fn an_engine_that_is_dropped_while_others_start_on_it_ends_what_they_have_started() {
     for backend in backends() {
         for _ in rounds() {
-            let proactor = Proactor::builder().backend(backend).build().unwrap();
-            let listener = proactor.listen("127.0.0.1:0", &Default::default()).unwrap();
+            let engine = Engine::builder().backend(backend).build().unwrap();
+            let listener = engine.listen("127.0.0.1:0", &Default::default()).unwrap();
             let starts = Arc::new(AtomicU64::new(0));
             let starter = {
                 let starts = Arc::clone(&starts);
@@ -147,7 +147,7 @@ fn a_proactor_that_is_dropped_while_others_start_on_it_ends_what_they_have_start
                 })
             };
             spin_until("it has begun", || starts.load(Ordering::SeqCst) > 0);
-            in_time("the drop ends", move || drop(proactor));
+            in_time("the drop ends", move || drop(engine));
             assert_eq!(starter.join().unwrap(), ErrorKind::Closed);
         }
     }
@@ -156,7 +156,7 @@ fn a_proactor_that_is_dropped_while_others_start_on_it_ends_what_they_have_start
 /// Whoever sees that an operation has ended may use its event for the next.
 #[test]
 fn an_event_is_not_signalled_by_the_operation_that_had_it_before() {
-    for proactor in proactors() {
+    for engine in engines() {
         let over = Arc::new(AtomicU64::new(0));
         // Events of others, all of which are under one lock: whoever is about to set one may have to wait.
         let others: Vec<_> = (0..2)
@@ -173,10 +173,10 @@ fn an_event_is_not_signalled_by_the_operation_that_had_it_before() {
             .collect();
         for round in rounds() {
             let event = Event::new();
-            let mut first = proactor.sleep(Duration::ZERO).event(&event).start().unwrap();
+            let mut first = engine.sleep(Duration::ZERO).event(&event).start().unwrap();
             spin_until("it ends", || first.has_ended());
             first.result(Wait::Poll).unwrap();
-            let second = proactor.sleep(PATIENCE).event(&event).start().unwrap();
+            let second = engine.sleep(PATIENCE).event(&event).start().unwrap();
             for _ in 0..100 {
                 assert!(!event.is_signalled() || second.has_ended(), "in round {round}");
             }
@@ -220,8 +220,8 @@ fn woken_by_another_thread(rounds: u64) -> impl Future<Output = ()> {
 fn what_waits_in_block_on_is_woken_by_other_threads() {
     in_time("it is woken", || block_on(woken_by_another_thread(20_000)).unwrap());
     for backend in backends() {
-        in_time("it is woken with a local proactor", move || {
-            let _local = Proactor::builder().backend(backend).local().unwrap();
+        in_time("it is woken with a local engine", move || {
+            let _local = Engine::builder().backend(backend).local().unwrap();
             block_on(woken_by_another_thread(20_000)).unwrap();
         });
     }
@@ -229,13 +229,13 @@ fn what_waits_in_block_on_is_woken_by_other_threads() {
 
 /// How its thread waits changes under the future.
 #[test]
-fn a_local_proactor_may_come_and_go_in_block_on() {
+fn a_local_engine_may_come_and_go_in_block_on() {
     for backend in backends() {
         in_time("it is woken", move || {
             block_on(async {
                 for _ in 0..3 {
                     woken_by_another_thread(10).await;
-                    let local = Proactor::builder().backend(backend).local().unwrap();
+                    let local = Engine::builder().backend(backend).local().unwrap();
                     woken_by_another_thread(10).await;
                     local.sleep(Duration::from_millis(1)).await.unwrap();
                     woken_by_another_thread(10).await;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use overlapped::Proactor;
+use overlapped::Engine;
 
 /// The address to listen on: the program's argument, or a port of the system's choice.
 pub(crate) fn address() -> SocketAddr {
@@ -38,7 +38,7 @@ pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<(), c
 }
 
 /// The last line of every example: nothing may be left.
-pub(crate) fn print_live(proactor: &Proactor) {
-    let live = proactor.live();
+pub(crate) fn print_live(engine: &Engine) {
+    let live = engine.live();
     println!("left: {} operations, {} buffers, {} sockets", live.operations, live.buffers, live.sockets);
 }

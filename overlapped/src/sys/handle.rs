@@ -121,7 +121,7 @@ impl Handle {
             Handle::System(system) => View::System(system.view()),
             Handle::Simulated(end) => View::Simulated(end.view().clone()),
             #[cfg(target_os = "linux")]
-            Handle::Direct(_) => unreachable!("a proactor's driver has no direct descriptors"),
+            Handle::Direct(_) => unreachable!("an engine's driver has no direct descriptors"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One suite for every backend: each rule runs wherever it can, under a name that says where.
 //!
-//! `contracts::order::poll::..` is a contract of the driver on the backend `poll`; `semantics::starting::uring::threaded::..` a rule of the four models, on a proactor
+//! `contracts::order::poll::..` is a contract of the driver on the backend `poll`; `semantics::starting::uring::threaded::..` a rule of the four models, on an engine
 //! with a thread of its own on `uring`; `..::sim::local::..` the same on simulated networks, of ten seeds. So many cases run on each:
 //!
 //! ```sh
@@ -37,7 +37,7 @@
 //! |---|---|
 //! | starting an operation | `semantics::starting` |
 //! | asking for the result | `semantics::results` |
-//! | waiting for events | `semantics::events`, `semantics::own_thread::a_wait_on_the_proactors_own_thread_..` |
+//! | waiting for events | `semantics::events`, `semantics::own_thread::a_wait_on_the_engines_own_thread_..` |
 //! | completion routines | `semantics::routines`, `semantics::own_thread::routines_of_a_thread_that_ends_..` |
 //! | completion port | `semantics::port` |
 //! | futures | `semantics::futures`, `semantics::own_thread::any_executor_will_do` |

@@ -1,11 +1,11 @@
-//! Echo in overlapped model I, events, by a program of one thread: a `Proactor::local()`, which is turned by this thread's waits. Every
+//! Echo in overlapped model I, events, by a program of one thread: a `Engine::local()`, which is turned by this thread's waits. Every
 //! session has an event; a kept `WaitSet` says which are signalled; `Overlapped::result` says what has ended.
 //!
-//! The crate's example `echo_event` is the same with an accepting thread and a proactor with a thread of its own, as programs that
+//! The crate's example `echo_event` is the same with an accepting thread and an engine with a thread of its own, as programs that
 //! were written for Winsock have it.
 
 use anyhow::Context;
-use overlapped::{Accepted, Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet};
+use overlapped::{Accepted, Error, ErrorKind, Event, Overlapped, Engine, Received, Sent, Socket, Wait, WaitSet};
 use peer_cli::Service;
 
 const MOST_SESSIONS: usize = 19_000;
@@ -109,8 +109,8 @@ impl Server {
 
 fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo]);
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(cli.listen, &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(cli.listen, &Default::default())?;
     peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
     Server::new(listener)?.run()?;
     Ok(())

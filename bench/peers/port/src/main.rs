@@ -1,12 +1,12 @@
-//! Echo in overlapped model III, a completion port, by a program of one thread: a `Proactor::local()`, which is turned by this thread's
+//! Echo in overlapped model III, a completion port, by a program of one thread: a `Engine::local()`, which is turned by this thread's
 //! waits for packets. Every socket is associated with the port under its session's number.
 //!
-//! The crate's example `echo_port` is the same with several threads and a proactor with a thread of its own, as programs that were
+//! The crate's example `echo_port` is the same with several threads and an engine with a thread of its own, as programs that were
 //! written for Windows have it.
 
 use anyhow::Context;
 use overlapped::{
-    Accepted, Action, CompletionPacket, CompletionPort, Error, ErrorKind, Proactor, Received, Sent, Socket, Wait,
+    Accepted, Action, CompletionPacket, CompletionPort, Error, ErrorKind, Engine, Received, Sent, Socket, Wait,
 };
 use peer_cli::Service;
 
@@ -94,8 +94,8 @@ fn answer(socket: &Socket, mut packet: CompletionPacket) -> bool {
 
 fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo]);
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(cli.listen, &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(cli.listen, &Default::default())?;
     peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
     let port = CompletionPort::new(1, MOST_PACKETS);
     listener.associate(&port, LISTENER)?;

@@ -19,7 +19,7 @@ use super::stream::StreamEnd;
 /// from a seed. The same seed and the same program give the same run, byte for byte.
 ///
 /// Clones are handles to the same network. Give it to [`DriverConfig::network`](crate::DriverConfig::network) or to
-/// [`ProactorBuilder::network`](crate::ProactorBuilder::network). All hosts share its addresses: what listens on `127.0.0.1:7777` is reached from any of them. Of
+/// [`EngineBuilder::network`](crate::EngineBuilder::network). All hosts share its addresses: what listens on `127.0.0.1:7777` is reached from any of them. Of
 /// the families there are IPv4 and IPv6, of the sockets streams. Addresses that are reserved for documentation (`203.0.113.0/24` and its like) belong to nobody:
 /// they cannot be bound, and connecting to one times out.
 ///

@@ -478,14 +478,14 @@ fn a_network_is_for_the_simulated_backend_and_a_thread_that_waits() {
     let other =
         DriverConfig { backend: Some(Backend::Uring), network: Some(network.clone()), ..DriverConfig::default() };
     assert_eq!(kind(other), ErrorKind::InvalidArgument);
-    let error = Proactor::builder().network(&network).build().unwrap_err();
+    let error = Engine::builder().network(&network).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 
-    let proactor = Proactor::builder().network(&network).local().unwrap();
-    assert_eq!((proactor.report().backend, proactor.now()), (Backend::Sim, Time::ZERO));
-    let slept = block_on(async { proactor.sleep(Duration::from_secs(3600)).await }).unwrap();
+    let engine = Engine::builder().network(&network).local().unwrap();
+    assert_eq!((engine.report().backend, engine.now()), (Backend::Sim, Time::ZERO));
+    let slept = block_on(async { engine.sleep(Duration::from_secs(3600)).await }).unwrap();
     slept.unwrap();
-    assert_eq!(proactor.now(), Time::from_nanos(3_600_000_000_000));
+    assert_eq!(engine.now(), Time::from_nanos(3_600_000_000_000));
     let event = Event::new();
     assert_eq!(event.wait(Wait::For(Duration::from_secs(60))).ok(), Some(false));
     assert_eq!(network.now(), Time::from_nanos(3_660_000_000_000));

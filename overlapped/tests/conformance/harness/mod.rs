@@ -1,12 +1,12 @@
 //! What the tests stand on: where a rule is run, peers to talk to, and an end that counts what is left.
 //!
-//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this system, [`proactor_rules!`] on a proactor of every kind on every
+//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this system, [`engine_rules!`] on an engine of every kind on every
 //! backend. A rule that cannot be run on the simulated network says why, in one line, where it is listed.
 
 pub(crate) mod bench;
+pub(crate) mod engine;
 pub(crate) mod peers;
 pub(crate) mod place;
-pub(crate) mod proactor;
 #[macro_use]
 mod rules;
 pub(crate) mod tracked;

@@ -9,15 +9,15 @@ macro_rules! rules {
     };
 }
 
-/// Runs each rule, a function of a proactor, on a proactor with a thread of its own and on one that is turned by the test's waits, on every backend. (The simulated
+/// Runs each rule, a function of an engine, on an engine with a thread of its own and on one that is turned by the test's waits, on every backend. (The simulated
 /// network has only the second kind.)
-macro_rules! proactor_rules {
+macro_rules! engine_rules {
     ($($name:ident $(: $real:literal)?),* $(,)?) => {
-        backends!(proactor_rule [$(($name $($real)?))*]);
+        backends!(engine_rule [$(($name $($real)?))*]);
     };
 }
 
-/// As [`proactor_rules!`], for what concerns the proactor's own thread.
+/// As [`engine_rules!`], for what concerns the engine's own thread.
 macro_rules! threaded_rules {
     ($($name:ident),* $(,)?) => {
         backends!(threaded_rule [$(($name))*]);
@@ -71,15 +71,15 @@ macro_rules! rule {
     };
 }
 
-macro_rules! proactor_rule {
-    // A proactor's driver has none.
+macro_rules! engine_rule {
+    // An engine's driver has none.
     (UringDirect $rules:tt) => {};
     (Sim [$(($name:ident $($real:literal)?))*]) => {
         mod local {
             $(unless_real! { $($real)? =>
                 #[test]
                 fn $name() {
-                    crate::harness::proactor::local(overlapped::Backend::Sim, super::super::$name);
+                    crate::harness::engine::local(overlapped::Backend::Sim, super::super::$name);
                 }
             })*
         }
@@ -88,13 +88,13 @@ macro_rules! proactor_rule {
         mod threaded {
             $(#[test]
             fn $name() {
-                crate::harness::proactor::threaded(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::threaded(overlapped::Backend::$backend, super::super::$name);
             })*
         }
         mod local {
             $(#[test]
             fn $name() {
-                crate::harness::proactor::local(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::local(overlapped::Backend::$backend, super::super::$name);
             })*
         }
     };
@@ -107,7 +107,7 @@ macro_rules! threaded_rule {
         mod threaded {
             $(#[test]
             fn $name() {
-                crate::harness::proactor::threaded(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::threaded(overlapped::Backend::$backend, super::super::$name);
             })*
         }
     };

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use overlapped::{
-    CloseMode, CompletionPort, Event, Flags, Overlapped, Proactor, Queued, Received, Sent, Socket, block_on,
+    CloseMode, CompletionPort, Engine, Event, Flags, Overlapped, Queued, Received, Sent, Socket, block_on,
     sleep_alertable,
 };
 
+use crate::harness::engine::*;
 use crate::harness::pattern;
-use crate::harness::proactor::*;
 
-proactor_rules! {
+engine_rules! {
     by_events,
     by_routines,
     by_a_completion_port,
@@ -21,7 +21,7 @@ proactor_rules! {
 const BYTES: usize = 1 << 20;
 const PIECE: usize = 10_000;
 
-/// Both ends are the proactor's: the client's two operations go on while the server is told piece by piece.
+/// Both ends are the engine's: the client's two operations go on while the server is told piece by piece.
 struct Client {
     socket: Socket,
     send: Overlapped<Sent<Vec<u8>>>,
@@ -29,10 +29,10 @@ struct Client {
 }
 
 impl Client {
-    fn start(proactor: &Proactor) -> (Client, Socket) {
-        let (listener, address) = listen(proactor);
+    fn start(engine: &Engine) -> (Client, Socket) {
+        let (listener, address) = listen(engine);
         let accept = listener.accept().start().unwrap();
-        let socket = proactor.socket(&address, &Default::default()).unwrap();
+        let socket = engine.socket(&address, &Default::default()).unwrap();
         end(socket.connect(&address).start().unwrap()).unwrap();
         let server = end(accept).unwrap().socket;
         let send = socket.send(pattern(BYTES)).start().unwrap();
@@ -49,8 +49,8 @@ impl Client {
     }
 }
 
-fn by_events(proactor: &Proactor) {
-    let (client, server) = Client::start(proactor);
+fn by_events(engine: &Engine) {
+    let (client, server) = Client::start(engine);
     let event = Event::new();
     loop {
         let mut receive = server.recv(vec![0; PIECE]).event(&event).start().unwrap();
@@ -67,7 +67,7 @@ fn by_events(proactor: &Proactor) {
     client.finish();
 }
 
-fn by_routines(proactor: &Proactor) {
+fn by_routines(engine: &Engine) {
     fn receive(server: Rc<RefCell<Option<Socket>>>) {
         let socket = server.borrow().clone().unwrap();
         socket.recv(vec![0; PIECE]).on_complete(move |received| send(server, received.unwrap())).unwrap();
@@ -84,7 +84,7 @@ fn by_routines(proactor: &Proactor) {
         };
         socket.send(received.buf).on_complete(again).unwrap();
     }
-    let (client, server) = Client::start(proactor);
+    let (client, server) = Client::start(engine);
     let server = Rc::new(RefCell::new(Some(server)));
     receive(Rc::clone(&server));
     while server.borrow().is_some() {
@@ -93,9 +93,9 @@ fn by_routines(proactor: &Proactor) {
     client.finish();
 }
 
-fn by_a_completion_port(proactor: &Proactor) {
+fn by_a_completion_port(engine: &Engine) {
     for skip in [false, true] {
-        let (client, server) = Client::start(proactor);
+        let (client, server) = Client::start(engine);
         let port = CompletionPort::new(1, 4);
         server.associate(&port, 1).unwrap();
         server.skip_packet_on_success(skip).unwrap();
@@ -116,8 +116,8 @@ fn by_a_completion_port(proactor: &Proactor) {
     }
 }
 
-fn by_futures(proactor: &Proactor) {
-    let (client, server) = Client::start(proactor);
+fn by_futures(engine: &Engine) {
+    let (client, server) = Client::start(engine);
     let served = block_on(async {
         let mut buffer = vec![0; PIECE];
         loop {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use overlapped::{ErrorKind, Event, Proactor, Wait, WaitSet, wait_all, wait_any};
+use overlapped::{Engine, ErrorKind, Event, Wait, WaitSet, wait_all, wait_any};
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::*;
 
-proactor_rules! {
+engine_rules! {
     an_event_is_signalled_until_it_is_reset_by_any_thread: "other threads set it",
     of_several_that_are_signalled_the_lowest_is_reported,
     waiting_for_all_is_atomic: "another thread sets them",
@@ -22,7 +22,7 @@ proactor_rules! {
     many_operations_of_many_sockets_are_told_through_one_set,
 }
 
-fn an_event_is_signalled_until_it_is_reset_by_any_thread(proactor: &Proactor) {
+fn an_event_is_signalled_until_it_is_reset_by_any_thread(engine: &Engine) {
     let event = Event::new();
     assert!(!event.wait(SHORT).unwrap());
     std::thread::scope(|scope| {
@@ -32,21 +32,21 @@ fn an_event_is_signalled_until_it_is_reset_by_any_thread(proactor: &Proactor) {
     assert!(event.wait(Wait::Poll).unwrap(), "still");
     std::thread::scope(|scope| drop(scope.spawn(|| event.reset())));
     assert!(!event.is_signalled());
-    settle(proactor);
+    settle(engine);
 }
 
-fn of_several_that_are_signalled_the_lowest_is_reported(proactor: &Proactor) {
+fn of_several_that_are_signalled_the_lowest_is_reported(engine: &Engine) {
     let events: Vec<Event> = (0..100).map(|_| Event::new()).collect();
     let all: Vec<&Event> = events.iter().collect();
     assert_eq!(wait_any(&all, SHORT).unwrap(), None);
     events[99].set();
     events[70].set();
     assert_eq!(wait_any(&all, Wait::Forever).unwrap(), Some(70), "more than Winsock's 64");
-    settle(proactor);
+    settle(engine);
 }
 
 /// One thread flips two events so that never both are signalled, until at last they are.
-fn waiting_for_all_is_atomic(proactor: &Proactor) {
+fn waiting_for_all_is_atomic(engine: &Engine) {
     let events = [Event::new(), Event::new()];
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -63,10 +63,10 @@ fn waiting_for_all_is_atomic(proactor: &Proactor) {
         assert!(done.load(Ordering::SeqCst), "there was no moment before at which both were signalled");
     });
     assert!(events.iter().all(Event::is_signalled), "and nothing is consumed");
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once(proactor: &Proactor) {
+fn a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once(engine: &Engine) {
     let (event, ready) = (Event::new(), Arc::new(AtomicBool::new(false)));
     for _ in 0..200 {
         ready.store(false, Ordering::SeqCst);
@@ -82,30 +82,30 @@ fn a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once(proactor: &P
         ready.store(true, Ordering::SeqCst);
         thread.join().unwrap();
     }
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_wait_on_nothing_is_an_error(proactor: &Proactor) {
+fn a_wait_on_nothing_is_an_error(engine: &Engine) {
     assert_eq!(wait_any(&[], Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(wait_all(&[], Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
     let set = WaitSet::new(4);
     assert_eq!(set.wait_any(Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(set.wait_all(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument);
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_time_out_of_zero_polls(proactor: &Proactor) {
+fn a_time_out_of_zero_polls(engine: &Engine) {
     let event = Event::new();
     assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), None);
     assert_eq!(wait_any(&[&event], Wait::For(Duration::ZERO)).unwrap(), None);
     event.set();
     assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), Some(0));
-    settle(proactor);
+    settle(engine);
 }
 
 /// Polling is enough for operations to begin and to end.
-fn polling_an_event_lets_its_operation_end(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn polling_an_event_lets_its_operation_end(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"x");
     let event = Event::new();
     let receive = socket.recv(vec![0; 1]).event(&event).start().unwrap();
@@ -117,7 +117,7 @@ fn polling_an_event_lets_its_operation_end(proactor: &Proactor) {
     drop(receive);
 }
 
-fn a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled(proactor: &Proactor) {
+fn a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled(engine: &Engine) {
     let set = WaitSet::new(5_000);
     let events: Vec<Event> = (0..5_000).map(|_| Event::new()).collect();
     for (at, event) in events.iter().enumerate() {
@@ -139,10 +139,10 @@ fn a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled(proactor:
     assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(4_999));
     drop(events);
     assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(4_999), "the set keeps its events");
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_set_changes_under_a_wait(proactor: &Proactor) {
+fn a_set_changes_under_a_wait(engine: &Engine) {
     let set = WaitSet::new(8);
     let (first, second, third) = (Event::new(), Event::new(), Event::new());
     let at = set.add(&first).unwrap();
@@ -166,14 +166,14 @@ fn a_set_changes_under_a_wait(proactor: &Proactor) {
     let other = WaitSet::new(1);
     other.add(&third).unwrap();
     assert_eq!(other.wait_any(Wait::Poll).unwrap(), Some(0), "but in several sets");
-    settle(proactor);
+    settle(engine);
 }
 
-fn many_operations_of_many_sockets_are_told_through_one_set(proactor: &Proactor) {
+fn many_operations_of_many_sockets_are_told_through_one_set(engine: &Engine) {
     let set = WaitSet::new(64);
     let mut pairs: Vec<_> = (0..64)
         .map(|_| {
-            let (socket, peer) = pair(proactor);
+            let (socket, peer) = pair(engine);
             let event = Event::new();
             let number = set.add(&event).unwrap();
             let receive = socket.recv(vec![0; 8]).event(&event).start().unwrap();

@@ -1,4 +1,4 @@
-//! The rules of overlapped I/O that are easy to get wrong, each with tests named after it, and each run on every backend, twice: on a proactor with a thread of its
+//! The rules of overlapped I/O that are easy to get wrong, each with tests named after it, and each run on every backend, twice: on an engine with a thread of its
 //! own, and on one that is turned by the waits of the test's thread.
 
 mod closing;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use overlapped::{
-    Accepted, Action, CompletionPort, ErrorKind, Flags, Proactor, Queued, Received, Sent, Status, Wait, blocking,
+    Accepted, Action, CompletionPort, Engine, ErrorKind, Flags, Queued, Received, Sent, Status, Wait, blocking,
 };
 
+use crate::harness::engine::*;
 use crate::harness::place::wine_departs;
-use crate::harness::proactor::*;
 use crate::harness::*;
 
 fn port() -> CompletionPort {
@@ -26,7 +26,7 @@ fn until_waiting(port: &CompletionPort, threads: usize) {
     }
 }
 
-proactor_rules! {
+engine_rules! {
     packets_have_the_key_of_the_socket_and_the_token_of_the_operation,
     packets_leave_in_the_order_in_which_they_came_own_ones_among_them,
     a_failed_operation_is_a_packet_and_gives_its_buffer_back,
@@ -38,8 +38,8 @@ proactor_rules! {
     with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short,
 }
 
-fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     assert_eq!(socket.recv(vec![0; 1]).to_port(1).unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     socket.associate(&port, 7).unwrap();
     assert_eq!(socket.associate(&port, 8).unwrap_err().kind(), ErrorKind::InvalidArgument, "once");
@@ -59,15 +59,15 @@ fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(proactor: &
     }
 }
 
-fn packets_leave_in_the_order_in_which_they_came_own_ones_among_them(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn packets_leave_in_the_order_in_which_they_came_own_ones_among_them(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     port.post(5, 50).unwrap();
     socket.recv(vec![0; 1]).to_port(2).unwrap();
     write(&peer, b"x");
-    until("the receive has ended", || proactor.live().operations == 0);
+    until("the receive has ended", || engine.live().operations == 0);
     // What ends after it is told after it: its packet is there.
-    proactor.sleep(Duration::ZERO).start().unwrap().result(Wait::Forever).unwrap();
+    engine.sleep(Duration::ZERO).start().unwrap().result(Wait::Forever).unwrap();
     port.post(6, 60).unwrap();
     let mut packets = Vec::new();
     assert_eq!(port.get_many(WAIT, 2, &mut packets).unwrap(), 2, "no more than asked for");
@@ -79,11 +79,11 @@ fn packets_leave_in_the_order_in_which_they_came_own_ones_among_them(proactor: &
     assert_eq!(port.get_many(WAIT, 0, &mut packets).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
-fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.recv(b"mine".to_vec()).to_port(0).unwrap();
-    settle(proactor);
+    settle(engine);
     reset(peer);
     let mut packet = port.get(WAIT).unwrap().unwrap();
     assert_eq!(packet.status(), Status::Failed(ErrorKind::Reset));
@@ -92,22 +92,22 @@ fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(proactor: &Proactor)
     assert_eq!(packet.take_buf::<Vec<u8>>().unwrap(), b"mine");
 }
 
-fn accepts_come_through_a_port(proactor: &Proactor) {
-    let (port, listener) = (port(), listen(proactor).0);
+fn accepts_come_through_a_port(engine: &Engine) {
+    let (port, listener) = (port(), listen(engine).0);
     listener.associate(&port, 1).unwrap();
     listener.accept().to_port(0).unwrap();
-    let peer = connect(proactor, &listener.local_addr().unwrap());
+    let peer = connect(engine, &listener.local_addr().unwrap());
     let accepted = port.get(WAIT).unwrap().unwrap().result::<Accepted>().unwrap();
     assert_eq!(accepted.peer, peer.local_addr());
     // One that nobody takes is closed when its packet is dropped.
     listener.accept().to_port(0).unwrap();
-    let lost = connect(proactor, &listener.local_addr().unwrap());
+    let lost = connect(engine, &listener.local_addr().unwrap());
     drop(port.get(WAIT).unwrap().unwrap());
     assert_eq!(lost.read(1).unwrap(), b"");
 }
 
-fn a_full_port_refuses_the_start_and_the_post(proactor: &Proactor) {
-    let (port, (socket, peer)) = (CompletionPort::new(1, 2), pair(proactor));
+fn a_full_port_refuses_the_start_and_the_post(engine: &Engine) {
+    let (port, (socket, peer)) = (CompletionPort::new(1, 2), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.recv(vec![0; 1]).to_port(0).unwrap();
     port.post(9, 9).unwrap();
@@ -121,8 +121,8 @@ fn a_full_port_refuses_the_start_and_the_post(proactor: &Proactor) {
     port.get(WAIT).unwrap().unwrap();
 }
 
-fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(proactor: &Proactor) {
-    let (port, (socket, peer)) = (CompletionPort::new(4, 64), pair(proactor));
+fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(engine: &Engine) {
+    let (port, (socket, peer)) = (CompletionPort::new(4, 64), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.recv(vec![0; 1]).to_port(0).unwrap();
     let waiting: Vec<_> = (0..4)
@@ -139,16 +139,16 @@ fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(proactor: &Proactor) 
     assert_eq!(port.post(1, 1).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(port.get(Wait::Poll).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(socket.recv(vec![0; 1]).to_port(0).unwrap_err().error.kind(), ErrorKind::Closed);
-    assert_eq!(proactor.live().operations, 1, "still in flight");
+    assert_eq!(engine.live().operations, 1, "still in flight");
     write(&peer, b"x");
-    until("it ends, told to nobody", || proactor.live().operations == 0);
+    until("it ends, told to nobody", || engine.live().operations == 0);
 }
 
 /// Every start says either "here it is" or "a packet will come"; and the bytes are the same.
-fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
-    let bytes = pattern(many(proactor, 1 << 20));
+fn skipping_packets_on_success_loses_and_mixes_up_nothing(engine: &Engine) {
+    let bytes = pattern(many(engine, 1 << 20));
     for skip in [false, true] {
-        let (port, (socket, peer)) = (CompletionPort::new(1, 4096), pair(proactor));
+        let (port, (socket, peer)) = (CompletionPort::new(1, 4096), pair(engine));
         assert_eq!(socket.skip_packet_on_success(true).unwrap_err().kind(), ErrorKind::InvalidArgument);
         socket.associate(&port, 1).unwrap();
         socket.skip_packet_on_success(skip).unwrap();
@@ -184,8 +184,8 @@ fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
     }
 }
 
-fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.skip_packet_on_success(true).unwrap();
     assert!(matches!(socket.recv(vec![0; 1]).to_port(1).unwrap(), Queued::Pending(Some(_))));
@@ -208,15 +208,15 @@ fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(proactor: 
     }
 }
 
-fn with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.skip_packet_on_success(true).unwrap();
-    let send = socket.send(vec![0; many(proactor, 64 << 20)]).to_port(1).unwrap();
+    let send = socket.send(vec![0; many(engine, 64 << 20)]).to_port(1).unwrap();
     let Queued::Pending(Some(id)) = send else { panic!("it does not fit: {send:?}") };
     breathe();
-    settle(proactor);
-    proactor.cancel(id);
+    settle(engine);
+    engine.cancel(id);
     let error = port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     if error.transferred() > 0 {
@@ -231,8 +231,8 @@ fn with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short(proactor: &Pro
 /// Of a send that is tried on the spot some bytes may have left when it is found that the rest has to wait. That rest is not refused.
 #[test]
 fn with_skipping_the_rest_of_a_send_finds_room_in_a_full_table() {
-    let proactor = Proactor::builder().operations(1).build().unwrap();
-    let (port, (socket, peer)) = (port(), pair(&proactor));
+    let engine = Engine::builder().operations(1).build().unwrap();
+    let (port, (socket, peer)) = (port(), pair(&engine));
     socket.associate(&port, 1).unwrap();
     socket.skip_packet_on_success(true).unwrap();
     let receive = socket.recv(vec![0; 1]).start().unwrap();
@@ -241,7 +241,7 @@ fn with_skipping_the_rest_of_a_send_finds_room_in_a_full_table() {
     assert!(reader_of(&peer, bytes.len()).join().unwrap() == bytes);
     assert_eq!(port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap().bytes, bytes.len() as u64);
     drop((receive, socket));
-    finish(&proactor);
+    finish(&engine);
 }
 
 #[test]
@@ -344,10 +344,10 @@ fn a_waiter_that_times_out_while_a_packet_is_handed_to_it_loses_nothing() {
     assert_eq!((posted, taken.load(Ordering::SeqCst)), (PACKETS, PACKETS));
 }
 
-/// A waker of a local proactor runs in the wait of the thread, and takes a packet too.
+/// A waker of a local engine runs in the wait of the thread, and takes a packet too.
 #[test]
 fn a_thread_is_counted_once_though_a_waker_takes_packets_in_its_wait() {
-    let proactor = Proactor::local().unwrap();
+    let engine = Engine::local().unwrap();
     let port = CompletionPort::new(2, 4);
     let inner = port.clone();
     let waker = waker(move || {
@@ -355,7 +355,7 @@ fn a_thread_is_counted_once_though_a_waker_takes_packets_in_its_wait() {
         inner.post(2, 0).unwrap();
         assert_eq!(inner.get(Wait::Poll).unwrap().unwrap().key, 2, "the first is the outer wait's");
     });
-    let mut timer = proactor.sleep(Duration::from_millis(1)).start().unwrap();
+    let mut timer = engine.sleep(Duration::from_millis(1)).start().unwrap();
     let polled = std::pin::Pin::new(&mut timer).poll(&mut std::task::Context::from_waker(&waker));
     assert!(polled.is_pending());
     assert_eq!(port.get(WAIT).unwrap().unwrap().key, 1);

@@ -5,15 +5,15 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use overlapped::{
-    CompletionPort, ErrorKind, Event, Proactor, RoutineQueue, Wait, WaitSet, Woken, sleep_alertable, wait_alertable,
+    CompletionPort, Engine, ErrorKind, Event, RoutineQueue, Wait, WaitSet, Woken, sleep_alertable, wait_alertable,
     wait_any,
 };
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::tracked::*;
 use crate::harness::*;
 
-proactor_rules! {
+engine_rules! {
     routines_run_only_in_alertable_waits_of_the_thread_that_started_them: "another thread waits too",
     those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends,
     an_alertable_wait_ends_for_an_event_or_for_time: "another thread sets the event",
@@ -28,8 +28,8 @@ proactor_rules! {
     models_mix,
 }
 
-fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let ran = Rc::new(Cell::new(None));
     let told = Rc::clone(&ran);
     socket
@@ -38,22 +38,22 @@ fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(proactor
         .unwrap();
     write(&peer, b"abc");
     // It ends during waits that are not alertable, and while other threads wait alertably.
-    until("the receive has ended", || proactor.live().operations == 0);
+    until("the receive has ended", || engine.live().operations == 0);
     std::thread::scope(|scope| drop(scope.spawn(|| sleep_alertable(SHORT).unwrap())));
     assert!(ran.take().is_none());
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(ran.take(), Some((std::thread::current().id(), b"abc".to_vec())));
 }
 
-fn those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let order = Rc::new(RefCell::new(Vec::new()));
     for i in 0..5 {
         let order = Rc::clone(&order);
         socket.recv(vec![0; 1]).on_complete(move |_| order.borrow_mut().push(i)).unwrap();
     }
     write(&peer, b"abcde");
-    until("all have ended", || proactor.live().operations == 0);
+    until("all have ended", || engine.live().operations == 0);
     let signalled = Event::new();
     signalled.set();
     assert_eq!(wait_alertable(&[&signalled], Wait::Forever).unwrap(), Woken::Routines(5), "rather than the event");
@@ -61,7 +61,7 @@ fn those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_
     assert_eq!(wait_alertable(&[&signalled], Wait::Forever).unwrap(), Woken::Event(0));
 }
 
-fn an_alertable_wait_ends_for_an_event_or_for_time(proactor: &Proactor) {
+fn an_alertable_wait_ends_for_an_event_or_for_time(engine: &Engine) {
     let event = Event::new();
     assert_eq!(wait_alertable(&[&event], SHORT).unwrap(), Woken::TimedOut);
     assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
@@ -77,17 +77,17 @@ fn an_alertable_wait_ends_for_an_event_or_for_time(proactor: &Proactor) {
     queue.queue(|| {}).unwrap();
     assert_eq!(set.wait_alertable(WAIT, &mut signalled).unwrap(), Woken::Routines(1));
     assert_eq!(wait_alertable(&[], SHORT).unwrap_err().kind(), ErrorKind::InvalidArgument);
-    settle(proactor);
+    settle(engine);
 }
 
 /// A routine starts the next receive, whose data is there already: that one's routine runs in a later wait.
-fn routines_are_never_nested_and_a_wait_runs_a_snapshot(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn routines_are_never_nested_and_a_wait_runs_a_snapshot(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"ab");
     let (depth, ran) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let socket = Rc::new(socket);
     let (inner_depth, inner_ran, next) = (Rc::clone(&depth), Rc::clone(&ran), Rc::clone(&socket));
-    let proactor_again = proactor.clone();
+    let engine_again = engine.clone();
     socket
         .recv(vec![0; 1])
         .on_complete(move |_| {
@@ -100,7 +100,7 @@ fn routines_are_never_nested_and_a_wait_runs_a_snapshot(proactor: &Proactor) {
                 })
                 .unwrap();
             // It may wait, also alertably; no routine runs in that.
-            until("the next has ended", || proactor_again.live().operations == 0);
+            until("the next has ended", || engine_again.live().operations == 0);
             assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
             inner_ran.set(inner_ran.get() + 1);
             inner_depth.set(0);
@@ -112,8 +112,8 @@ fn routines_are_never_nested_and_a_wait_runs_a_snapshot(proactor: &Proactor) {
     assert_eq!(ran.get(), 2);
 }
 
-fn a_routine_may_drop_what_it_was_about(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_routine_may_drop_what_it_was_about(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let place = Rc::new(RefCell::new(Some(socket)));
     let inside = Rc::clone(&place);
     let held = place.borrow().clone().unwrap();
@@ -129,8 +129,8 @@ fn a_routine_may_drop_what_it_was_about(proactor: &Proactor) {
     assert!(place.borrow().is_none());
 }
 
-fn a_routine_that_panics_is_contained(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_routine_that_panics_is_contained(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let ran = Rc::new(Cell::new(false));
     let told = Rc::clone(&ran);
     socket.recv(vec![0; 1]).on_complete(|_| panic!("as the test wants")).unwrap();
@@ -141,18 +141,18 @@ fn a_routine_that_panics_is_contained(proactor: &Proactor) {
     }
 }
 
-fn own_routines_are_queued_from_any_thread(proactor: &Proactor) {
+fn own_routines_are_queued_from_any_thread(engine: &Engine) {
     thread_local!(static RAN: Cell<usize> = const { Cell::new(0) });
     let queue = RoutineQueue::of_this_thread().unwrap();
     std::thread::spawn(move || (0..10).for_each(|_| queue.queue(|| RAN.set(RAN.get() + 1)).unwrap()));
     while RAN.get() < 10 {
         assert!(sleep_alertable(WAIT).unwrap() > 0);
     }
-    settle(proactor);
+    settle(engine);
 }
 
-fn an_alertable_sleep_that_nothing_can_end_is_an_error(proactor: &Proactor) {
-    settle(proactor);
+fn an_alertable_sleep_that_nothing_can_end_is_an_error(engine: &Engine) {
+    settle(engine);
     std::thread::spawn(|| {
         assert_eq!(sleep_alertable(Wait::Forever).unwrap_err().kind(), ErrorKind::WouldDeadlock);
     })
@@ -162,15 +162,15 @@ fn an_alertable_sleep_that_nothing_can_end_is_an_error(proactor: &Proactor) {
     let queue = RoutineQueue::of_this_thread().unwrap();
     let within = Rc::new(Cell::new(None));
     let tell = Rc::clone(&within);
-    let timer = proactor.sleep(std::time::Duration::ZERO);
+    let timer = engine.sleep(std::time::Duration::ZERO);
     timer.on_complete(move |_| tell.set(sleep_alertable(Wait::Forever).err())).unwrap();
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(within.take().unwrap().kind(), ErrorKind::WouldDeadlock);
     drop(queue);
 }
 
-fn an_operation_with_a_routine_ignores_its_event(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn an_operation_with_a_routine_ignores_its_event(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     socket.recv(vec![0; 1]).event(&event).on_complete(|_| {}).unwrap();
     write(&peer, b"x");
@@ -178,8 +178,8 @@ fn an_operation_with_a_routine_ignores_its_event(proactor: &Proactor) {
     assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), None);
 }
 
-fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     end(socket.close(overlapped::CloseMode::Now).start().unwrap()).unwrap();
     let (tell, told) = mpsc::channel();
     let kept = Dropped(tell);
@@ -189,8 +189,8 @@ fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(proactor: &Proactor
     assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
 }
 
-fn cancelling_by_name_runs_the_routine_once_with_cancelled(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn cancelling_by_name_runs_the_routine_once_with_cancelled(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     let seen = Rc::new(RefCell::new(Vec::new()));
     let told = Rc::clone(&seen);
     let id = socket
@@ -200,10 +200,10 @@ fn cancelling_by_name_runs_the_routine_once_with_cancelled(proactor: &Proactor) 
             told.borrow_mut().push((failed.error.kind(), failed.given));
         })
         .unwrap();
-    assert!(proactor.cancel(id));
+    assert!(engine.cancel(id));
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(*seen.borrow(), [(ErrorKind::Cancelled, b"mine".to_vec())]);
-    assert!(!proactor.cancel(id));
+    assert!(!engine.cancel(id));
 }
 
 #[test]
@@ -213,8 +213,8 @@ fn a_routine_queue_of_a_thread_that_has_ended_is_closed() {
 }
 
 /// The four ways in one program, on one thread and one socket.
-fn models_mix(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn models_mix(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let port = CompletionPort::new(1, 8);
     socket.associate(&port, 3).unwrap();
     let event = Event::new();

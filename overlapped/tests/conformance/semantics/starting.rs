@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use overlapped::{
-    Action, CloseMode, CompletionPort, ErrorKind, Event, Flags, Proactor, Queued, Received, ShutdownHow, Status, Wait,
+    Action, CloseMode, CompletionPort, Engine, ErrorKind, Event, Flags, Queued, Received, ShutdownHow, Status, Wait,
     sleep_alertable, wait_all,
 };
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::tracked::*;
 use crate::harness::*;
 
-proactor_rules! {
+engine_rules! {
     immediate_success_sets_the_event,
     immediate_success_queues_the_routine,
     immediate_success_posts_the_packet,
@@ -47,8 +47,8 @@ proactor_rules! {
     the_thread_that_started_an_operation_may_end_before_the_operation: "another thread",
 }
 
-fn immediate_success_sets_the_event(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_sets_the_event(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     write(&peer, b"h");
     await_input(&socket, 1);
@@ -63,23 +63,23 @@ fn immediate_success_sets_the_event(proactor: &Proactor) {
     close(&socket);
 }
 
-fn immediate_success_queues_the_routine(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_queues_the_routine(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"h");
     await_input(&socket, 1);
     let told = Rc::new(RefCell::new(Vec::new()));
     let tell = Rc::clone(&told);
     socket.recv(vec![0; 9]).on_complete(move |end| tell.borrow_mut().push(end.unwrap().buf)).unwrap();
     assert!(told.borrow().is_empty(), "not within the start");
-    settle(proactor);
+    settle(engine);
     assert!(told.borrow().is_empty(), "not in a wait that is not alertable");
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(*told.borrow(), [b"h"]);
     close(&socket);
 }
 
-fn immediate_success_posts_the_packet(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_posts_the_packet(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let port = CompletionPort::new(1, 4);
     socket.associate(&port, 3).unwrap();
     write(&peer, b"h");
@@ -92,8 +92,8 @@ fn immediate_success_posts_the_packet(proactor: &Proactor) {
     close(&socket);
 }
 
-fn immediate_success_wakes_the_waker(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_wakes_the_waker(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"h");
     await_input(&socket, 1);
     let woken = Event::new();
@@ -101,7 +101,7 @@ fn immediate_success_wakes_the_waker(proactor: &Proactor) {
     let task = waker(move || wake.set());
     let mut context = Context::from_waker(&task);
     let mut recv = socket.recv(vec![0; 9]);
-    // With a thread of its own the proactor may be faster than the second half of the first poll.
+    // With a thread of its own the engine may be faster than the second half of the first poll.
     let ended = match Pin::new(&mut recv).poll(&mut context) {
         Poll::Ready(ended) => ended,
         Poll::Pending => {
@@ -114,9 +114,9 @@ fn immediate_success_wakes_the_waker(proactor: &Proactor) {
     close(&socket);
 }
 
-fn errors_of_the_system_are_endings(proactor: &Proactor) {
-    let nobody = nobody(proactor);
-    let socket = proactor.socket(&nobody, &Default::default()).unwrap();
+fn errors_of_the_system_are_endings(engine: &Engine) {
+    let nobody = nobody(engine);
+    let socket = engine.socket(&nobody, &Default::default()).unwrap();
     let mut recv = socket.recv(vec![0; 9]).start().expect("that it is not connected is for the system to say");
     assert_eq!(recv.result(WAIT).unwrap_err().kind(), ErrorKind::NotConnected);
     let mut connect = socket.connect(&nobody).start().expect("that nobody listens too");
@@ -125,9 +125,9 @@ fn errors_of_the_system_are_endings(proactor: &Proactor) {
     close(&socket);
 }
 
-fn errors_of_the_system_are_told_like_any_ending(proactor: &Proactor) {
-    let nobody = nobody(proactor);
-    let socket = || proactor.socket(&nobody, &Default::default()).unwrap();
+fn errors_of_the_system_are_told_like_any_ending(engine: &Engine) {
+    let nobody = nobody(engine);
+    let socket = || engine.socket(&nobody, &Default::default()).unwrap();
     let sockets = [socket(), socket(), socket(), socket()];
 
     let event = Event::new();
@@ -152,9 +152,9 @@ fn errors_of_the_system_are_told_like_any_ending(proactor: &Proactor) {
     sockets.iter().for_each(close);
 }
 
-fn a_start_that_is_refused_gives_back_what_it_was_given(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
-    let (listener, address) = listen(proactor);
+fn a_start_that_is_refused_gives_back_what_it_was_given(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
+    let (listener, address) = listen(engine);
     let kept = |given: &Vec<u8>| given == b"mine";
 
     let wrong = socket.send_with(b"mine".to_vec(), Flags::PEEK).start().unwrap_err();
@@ -188,8 +188,8 @@ fn a_start_that_is_refused_gives_back_what_it_was_given(proactor: &Proactor) {
     close(&listener);
 }
 
-fn a_start_that_is_refused_leaves_the_event_as_it_was(proactor: &Proactor) {
-    let (listener, _) = listen(proactor);
+fn a_start_that_is_refused_leaves_the_event_as_it_was(engine: &Engine) {
+    let (listener, _) = listen(engine);
     let event = Event::new();
     event.set();
     listener.recv(vec![0; 9]).event(&event).start().unwrap_err();
@@ -199,19 +199,19 @@ fn a_start_that_is_refused_leaves_the_event_as_it_was(proactor: &Proactor) {
     assert!(event.is_signalled());
     event.reset();
     listener.accept().event(&event).start().unwrap_err();
-    settle(proactor);
+    settle(engine);
     assert!(!event.is_signalled());
 }
 
-fn an_operation_resets_its_event_when_it_starts(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn an_operation_resets_its_event_when_it_starts(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     event.set();
     let operation = socket.recv(vec![0; 9]).event(&event);
     assert!(event.is_signalled(), "not before the start");
     let mut recv = operation.start().unwrap();
     assert!(!event.is_signalled());
-    settle(proactor);
+    settle(engine);
     assert!(!event.is_signalled());
     write(&peer, b"n");
     assert!(event.wait(WAIT).unwrap());
@@ -226,8 +226,8 @@ fn an_operation_resets_its_event_when_it_starts(proactor: &Proactor) {
     close(&socket);
 }
 
-fn the_descriptors_are_captured_and_the_buffers_come_back(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_descriptors_are_captured_and_the_buffers_come_back(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let parts = [pattern(3), pattern(5), pattern(7)];
     let addresses = parts.each_ref().map(|part| part.as_ptr());
     let sent = socket.send(parts).start().unwrap().result(WAIT).unwrap();
@@ -238,7 +238,7 @@ fn the_descriptors_are_captured_and_the_buffers_come_back(proactor: &Proactor) {
     let mut parts: Vec<Vec<u8>> = sent.buf.into();
     parts.push(Vec::with_capacity(3));
     let mut recv = socket.recv_with(parts, Flags::WAIT_ALL).start().unwrap();
-    settle(proactor);
+    settle(engine);
     write(&peer, b"abcdefghijklmnopqr");
     let received = recv.result(WAIT).unwrap();
     assert_eq!((received.bytes, received.flags), (18, Flags::WAIT_ALL));
@@ -247,12 +247,12 @@ fn the_descriptors_are_captured_and_the_buffers_come_back(proactor: &Proactor) {
     close(&socket);
 }
 
-fn the_operation_owns_its_buffers_until_it_has_ended(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_operation_owns_its_buffers_until_it_has_ended(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let living = Counter::default();
     let recv = socket.recv(Tracked::new(vec![0; 9], &living)).start().unwrap();
-    settle(proactor);
-    assert_eq!((living.get(), proactor.live().buffers), (1, 1));
+    settle(engine);
+    assert_eq!((living.get(), engine.live().buffers), (1, 1));
     drop(recv);
     until("the buffer is freed", || living.get() == 0);
     let mut recv = socket.recv(Tracked::new(vec![0; 9], &living)).start().unwrap();
@@ -260,19 +260,19 @@ fn the_operation_owns_its_buffers_until_it_has_ended(proactor: &Proactor) {
     let received = recv.result(WAIT).unwrap();
     drop(recv);
     assert_eq!((living.get(), &received.buf.bytes[..]), (1, &b"x"[..]), "now it is the program's");
-    assert_eq!(proactor.live().buffers, 0);
+    assert_eq!(engine.live().buffers, 0);
     close(&socket);
 }
 
-fn receives_are_filled_in_the_order_of_their_starts(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn receives_are_filled_in_the_order_of_their_starts(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(1000);
     let events: Vec<Event> = (0..6).map(|_| Event::new()).collect();
     for round in 0..20 {
         let start = |(i, event)| socket.recv(vec![0; 10 + i]).event(event).start().unwrap();
         let recvs: Vec<_> = events.iter().enumerate().map(start).collect();
         if round % 2 == 0 {
-            settle(proactor);
+            settle(engine);
         }
         let all: usize = (0..6).map(|i| 10 + i).sum();
         write(&peer, &bytes[..all]);
@@ -286,8 +286,8 @@ fn receives_are_filled_in_the_order_of_their_starts(proactor: &Proactor) {
     close(&socket);
 }
 
-fn receives_of_many_threads_are_filled_one_after_the_other(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn receives_of_many_threads_are_filled_one_after_the_other(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(64 << 10);
     let turn = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -310,12 +310,12 @@ fn receives_of_many_threads_are_filled_one_after_the_other(proactor: &Proactor) 
     close(&socket);
 }
 
-fn sends_leave_whole_and_in_the_order_of_their_starts(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn sends_leave_whole_and_in_the_order_of_their_starts(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let peer = reader(&peer);
-    let bytes = pattern(many(proactor, 24 << 20));
+    let bytes = pattern(many(engine, 24 << 20));
     // Some of them far larger than what the system takes at once.
-    let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000].map(|size| many(proactor, size));
+    let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000].map(|size| many(engine, size));
     let (mut at, mut sends) = (0, Vec::new());
     for size in sizes.into_iter().cycle().take(10) {
         let size = size.min(bytes.len() - at);
@@ -330,9 +330,9 @@ fn sends_leave_whole_and_in_the_order_of_their_starts(proactor: &Proactor) {
     close(&socket);
 }
 
-fn sends_wait_for_the_connect_before_them(proactor: &Proactor) {
-    let (listener, address) = listen(proactor);
-    let socket = proactor.socket(&address, &Default::default()).unwrap();
+fn sends_wait_for_the_connect_before_them(engine: &Engine) {
+    let (listener, address) = listen(engine);
+    let socket = engine.socket(&address, &Default::default()).unwrap();
     let mut connect = socket.connect(&address).start().unwrap();
     let mut send = socket.send(b"hello").start().unwrap();
     let mut accepted = listener.accept().start().unwrap().result(WAIT).unwrap();
@@ -346,9 +346,9 @@ fn sends_wait_for_the_connect_before_them(proactor: &Proactor) {
     }
 }
 
-fn a_shutdown_waits_for_the_sends_before_it(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
-    let bytes = pattern(many(proactor, 8 << 20));
+fn a_shutdown_waits_for_the_sends_before_it(engine: &Engine) {
+    let (socket, peer) = pair(engine);
+    let bytes = pattern(many(engine, 8 << 20));
     let mut send = socket.send(bytes.clone()).start().unwrap();
     let mut shutdown = socket.shutdown(ShutdownHow::Send).start().unwrap();
     let peer = reader(&peer);
@@ -358,8 +358,8 @@ fn a_shutdown_waits_for_the_sends_before_it(proactor: &Proactor) {
     close(&socket);
 }
 
-fn an_empty_list_of_buffers_is_an_invalid_argument(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn an_empty_list_of_buffers_is_an_invalid_argument(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     let none = Vec::<Vec<u8>>::new;
     assert_eq!(socket.recv(none()).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(socket.send(none()).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
@@ -378,12 +378,12 @@ fn an_empty_list_of_buffers_is_an_invalid_argument(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_receive_without_room_waits_for_readability_and_gives_0(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_without_room_waits_for_readability_and_gives_0(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     for round in 0..2 {
         let event = Event::new();
         let mut single = socket.recv(Vec::<u8>::new()).event(&event).start().unwrap();
-        settle(proactor);
+        settle(engine);
         assert_eq!(single.status(), Status::Pending, "there is nothing to receive");
         write(&peer, b"some");
         assert!(event.wait(WAIT).unwrap());
@@ -393,25 +393,25 @@ fn a_receive_without_room_waits_for_readability_and_gives_0(proactor: &Proactor)
         assert_eq!(receive_all(&socket, 4), b"some", "nothing was taken in round {round}");
     }
     let mut listed = socket.recv([Vec::<u8>::new(), Vec::new()]).start().unwrap();
-    settle(proactor);
+    settle(engine);
     assert_eq!(listed.status(), Status::Pending);
     write(&peer, b"x");
     assert_eq!(listed.result(WAIT).unwrap().bytes, 0);
     close(&socket);
 }
 
-fn a_receive_without_room_ends_at_the_end_of_the_stream(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_without_room_ends_at_the_end_of_the_stream(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv(Vec::<u8>::new()).start().unwrap();
-    settle(proactor);
+    settle(engine);
     drop(peer);
     assert_eq!(recv.result(WAIT).unwrap().bytes, 0);
     assert_eq!(receive(&socket, 1), b"");
     close(&socket);
 }
 
-fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_ends_as_soon_as_any_bytes_have_come(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     for pending_first in [true, false] {
         if !pending_first {
             write(&peer, b"abc");
@@ -419,7 +419,7 @@ fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
         }
         let mut recv = socket.recv(vec![0; 1 << 20]).start().unwrap();
         if pending_first {
-            settle(proactor);
+            settle(engine);
             write(&peer, b"abc");
         }
         let received = recv.result(WAIT).unwrap();
@@ -429,8 +429,8 @@ fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv([vec![0; 2], vec![0; 2], vec![0; 2]]).start().unwrap();
     write(&peer, b"abc");
     let received = recv.result(WAIT).unwrap();
@@ -439,14 +439,14 @@ fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(proactor: &P
     close(&socket);
 }
 
-fn wait_all_receives_until_the_buffers_are_full(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn wait_all_receives_until_the_buffers_are_full(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(600_000);
     let parts = [vec![0; 100_000], vec![0; 200_000]];
     let mut first = socket.recv_with(parts, Flags::WAIT_ALL).start().unwrap();
     let mut second = socket.recv_with(vec![0; 300_000], Flags::WAIT_ALL).start().unwrap();
     for piece in bytes.chunks(60_000) {
-        settle(proactor);
+        settle(engine);
         assert_eq!(second.status(), Status::Pending);
         write(&peer, piece);
     }
@@ -458,10 +458,10 @@ fn wait_all_receives_until_the_buffers_are_full(proactor: &Proactor) {
     close(&socket);
 }
 
-fn wait_all_ends_early_with_the_stream(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn wait_all_ends_early_with_the_stream(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv_with(vec![0; 100], Flags::WAIT_ALL).start().unwrap();
-    settle(proactor);
+    settle(engine);
     write(&peer, b"not many");
     drop(peer);
     assert_eq!(recv.result(WAIT).unwrap().buf, b"not many");
@@ -470,9 +470,9 @@ fn wait_all_ends_early_with_the_stream(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
-    let bytes = pattern(many(proactor, 32 << 20));
+fn a_send_of_32_mebibytes_is_one_completion(engine: &Engine) {
+    let (socket, peer) = pair(engine);
+    let bytes = pattern(many(engine, 32 << 20));
     let all = bytes.len() as u64;
     let told = Counter::default();
     let tell = told.clone();
@@ -483,7 +483,7 @@ fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
             assert_eq!(end.unwrap().bytes, all);
         })
         .unwrap();
-    settle(proactor);
+    settle(engine);
     peer.shut_down_sending();
     let peer = reader(&peer);
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
@@ -493,9 +493,9 @@ fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
     assert_eq!(told.get(), 1);
 }
 
-fn a_send_of_many_buffers_is_one_completion(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
-    let bytes = pattern(many(proactor, 6 << 20));
+fn a_send_of_many_buffers_is_one_completion(engine: &Engine) {
+    let (socket, peer) = pair(engine);
+    let bytes = pattern(many(engine, 6 << 20));
     // More parts than one call of the system takes.
     let parts: Vec<Vec<u8>> = bytes.chunks(bytes.len() / 2005).map(<[u8]>::to_vec).collect();
     assert!(parts.len() > 2000);
@@ -510,10 +510,10 @@ fn a_send_of_many_buffers_is_one_completion(proactor: &Proactor) {
     assert!(port.get(Wait::Poll).unwrap().is_none());
 }
 
-fn the_end_of_the_stream_is_success_with_0(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_end_of_the_stream_is_success_with_0(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv(vec![0; 9]).start().unwrap();
-    settle(proactor);
+    settle(engine);
     drop(peer);
     let received = recv.result(WAIT).unwrap();
     assert_eq!((received.bytes, received.buf.len()), (0, 0));
@@ -522,10 +522,10 @@ fn the_end_of_the_stream_is_success_with_0(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_peek_says_so_and_takes_nothing(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_peek_says_so_and_takes_nothing(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut peek = socket.recv_with(vec![0; 9], Flags::PEEK).start().unwrap();
-    settle(proactor);
+    settle(engine);
     write(&peer, b"look");
     let peeked = peek.result(WAIT).unwrap();
     assert!(peeked.flags.contains(Flags::PEEK));
@@ -536,8 +536,8 @@ fn a_peek_says_so_and_takes_nothing(proactor: &Proactor) {
     close(&socket);
 }
 
-fn out_of_band_data_says_so(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn out_of_band_data_says_so(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     if let Peer::System(peer) = &peer {
         peer.send_out_of_band(b"ab");
     }
@@ -551,23 +551,23 @@ fn out_of_band_data_says_so(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_timer_ends_not_before_its_moment(proactor: &Proactor) {
-    let at = proactor.now() + std::time::Duration::from_millis(20);
-    let mut late = proactor.timer(at).start().unwrap();
-    proactor.timer(overlapped::Time::ZERO).start().unwrap().result(WAIT).unwrap();
+fn a_timer_ends_not_before_its_moment(engine: &Engine) {
+    let at = engine.now() + std::time::Duration::from_millis(20);
+    let mut late = engine.timer(at).start().unwrap();
+    engine.timer(overlapped::Time::ZERO).start().unwrap().result(WAIT).unwrap();
     late.result(WAIT).unwrap();
-    assert!(proactor.now() >= at);
+    assert!(engine.now() >= at);
 }
 
 /// io_uring ties a request to the thread that submitted it: one that was submitted by a thread which then ended comes back cancelled.
-fn the_thread_that_started_an_operation_may_end_before_the_operation(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_thread_that_started_an_operation_may_end_before_the_operation(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     let (mut receive, mut send) = std::thread::scope(|scope| {
         let start = || (socket.recv(vec![0; 9]).event(&event).start().unwrap(), socket.send(b"out").start().unwrap());
         scope.spawn(start).join().unwrap()
     });
-    settle(proactor);
+    settle(engine);
     assert_eq!(receive.status(), Status::Pending);
     write(&peer, b"in");
     assert!(event.wait(WAIT).unwrap());

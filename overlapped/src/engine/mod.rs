@@ -1,7 +1,18 @@
-//! The proactor: overlapped I/O for programs of many threads, or of one.
+//! The engine: overlapped I/O for programs of many threads, or of one.
 
 mod core;
-mod slots;
+pub(crate) mod ending;
+pub(crate) mod event;
+#[cfg(all(test, loom))]
+mod models;
+pub(crate) mod notify;
+pub(crate) mod operation;
+pub(crate) mod overlapped;
+pub(crate) mod park;
+pub(crate) mod port;
+pub(crate) mod routine;
+pub(crate) mod socket;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -16,14 +27,13 @@ use std::time::Duration;
 
 use crate::address::{self, Address, AddressError};
 use crate::driver::{Driver, DriverConfig, Live, Wait};
-use crate::ending::Parcel;
+use crate::engine::ending::Parcel;
+use crate::engine::operation::Operation;
+use crate::engine::socket::Socket;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{OpId, Role, Start};
-use crate::operation::Operation;
-use crate::park;
 use crate::pool::PoolConfig;
 use crate::report::{Backend, Report};
-use crate::socket::Socket;
 use crate::sys::{DatagramOptions, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
 use crate::time::Time;
 
@@ -32,15 +42,15 @@ use self::core::Limits;
 
 /// Overlapped I/O for many threads: a thread of its own submits and collects, so that threads which start operations may come and go.
 ///
-/// Clones are handles to the same proactor. When the last one is dropped, everything in flight ends with `Cancelled`, sockets are closed,
-/// and the thread ends; dropping waits for that, except on the proactor's own thread (in a waker).
+/// Clones are handles to the same engine. When the last one is dropped, everything in flight ends with `Cancelled`, sockets are closed,
+/// and the thread ends; dropping waits for that, except on the engine's own thread (in a waker).
 ///
 /// ```
-/// use overlapped::{Event, Proactor, Wait};
+/// use overlapped::{Event, Engine, Wait};
 /// use std::{io::Write, net::TcpStream};
 ///
-/// let proactor = Proactor::new()?;
-/// let listener = proactor.listen("127.0.0.1:0", &Default::default())?;
+/// let engine = Engine::new()?;
+/// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
 /// let mut client = TcpStream::connect(listener.local_addr()?).unwrap();
 ///
 /// let mut accept = listener.accept().start()?;                     // an operation in flight ...
@@ -55,47 +65,47 @@ use self::core::Limits;
 /// # Ok::<(), overlapped::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Proactor {
+pub struct Engine {
     core: Arc<Core>,
-    /// Absent in a handle of a local proactor, which its owner keeps.
+    /// Absent in a handle of a local engine, which its owner keeps.
     _keeper: Option<Arc<Keeper>>,
 }
 
-/// Sets limits and the backend of a proactor: [`Proactor::builder`].
+/// Sets limits and the backend of an engine: [`Engine::builder`].
 #[derive(Clone, Debug)]
-pub struct ProactorBuilder {
+pub struct EngineBuilder {
     backend: Option<Backend>,
     network: Option<Network>,
     limits: Limits,
 }
 
-impl ProactorBuilder {
+impl EngineBuilder {
     /// The backend; without this the best that works here.
-    pub fn backend(mut self, backend: Backend) -> ProactorBuilder {
+    pub fn backend(mut self, backend: Backend) -> EngineBuilder {
         self.backend = Some(backend);
         self
     }
 
-    /// The simulated network to be a host of; only for a [`local`](ProactorBuilder::local) proactor.
-    pub fn network(mut self, network: &Network) -> ProactorBuilder {
+    /// The simulated network to be a host of; only for a [`local`](EngineBuilder::local) engine.
+    pub fn network(mut self, network: &Network) -> EngineBuilder {
         self.network = Some(network.clone());
         self
     }
 
     /// Operations that may be in flight, or ended and not yet asked for, at once. Without this 262,144.
-    pub fn operations(mut self, limit: usize) -> ProactorBuilder {
+    pub fn operations(mut self, limit: usize) -> EngineBuilder {
         self.limits.operations = limit;
         self
     }
 
     /// Sockets there may be at once. Without this 262,144.
-    pub fn sockets(mut self, limit: usize) -> ProactorBuilder {
+    pub fn sockets(mut self, limit: usize) -> EngineBuilder {
         self.limits.sockets = limit;
         self
     }
 
     /// Receives, and likewise sends, that may be in flight on one socket. Without this 1,024.
-    pub fn queue(mut self, limit: usize) -> ProactorBuilder {
+    pub fn queue(mut self, limit: usize) -> EngineBuilder {
         self.limits.queue = limit;
         self
     }
@@ -113,14 +123,14 @@ impl ProactorBuilder {
         })
     }
 
-    /// Makes a proactor with a thread of its own.
+    /// Makes an engine with a thread of its own.
     ///
     /// # Errors
     /// `InvalidArgument` names a limit that is out of range, or says that there is a simulated network: its clock moves in the waits of the program's own thread. Any
     /// other error says which backend could not be set up, and why, or that the thread could not be started.
-    pub fn build(self) -> Result<Proactor, Error> {
+    pub fn build(self) -> Result<Engine, Error> {
         if self.network.is_some() || self.backend == Some(Backend::Sim) {
-            let why = "a proactor on a simulated network is turned by the thread that waits: make it with `local`";
+            let why = "an engine on a simulated network is turned by the thread that waits: make it with `local`";
             return Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why));
         }
         let (tell, told) = std::sync::mpsc::sync_channel(1);
@@ -135,62 +145,62 @@ impl ProactorBuilder {
             let _ = tell.send(Ok(Arc::clone(&core)));
             while core.is_open() {
                 if let Err(error) = core.turn(&driver, Wait::Forever) {
-                    tracing::error!("a proactor ends because of its backend: {error}");
+                    tracing::error!("an engine ends because of its backend: {error}");
                     break;
                 }
             }
             core.shut_down(&driver);
         };
-        let thread = std::thread::Builder::new().name("proactor".into()).spawn(run);
+        let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
         let thread = thread.map_err(|error| Error::io(Action::Setup, &error))?;
         match told.recv() {
             Ok(Ok(core)) => {
                 let keeper = Keeper { core: Arc::clone(&core), thread: Some(thread) };
-                Ok(Proactor { core, _keeper: Some(Arc::new(keeper)) })
+                Ok(Engine { core, _keeper: Some(Arc::new(keeper)) })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(Error::new(Action::Setup, ErrorKind::Other).because("its thread panicked")),
         }
     }
 
-    /// Makes a proactor for this thread, which is turned by the thread's waits.
+    /// Makes an engine for this thread, which is turned by the thread's waits.
     ///
     /// # Errors
-    /// As for [`build`](ProactorBuilder::build); `LimitReached` if this thread has one already.
-    pub fn local(self) -> Result<LocalProactor, Error> {
+    /// As for [`build`](EngineBuilder::build); `LimitReached` if this thread has one already.
+    pub fn local(self) -> Result<LocalEngine, Error> {
         let driver = self.driver()?;
         let core = Arc::new(Core::new(&driver, self.limits));
         let turn =
             Rc::new(LocalTurn { core: Arc::clone(&core), driver: RefCell::new(driver), ended: Cell::new(false) });
         if !park::set_local(&turn) {
-            let why = "this thread has a local proactor already";
+            let why = "this thread has a local engine already";
             return Err(Error::new(Action::Setup, ErrorKind::LimitReached).because(why));
         }
-        Ok(LocalProactor { handle: Proactor { core, _keeper: None }, turn, stays: PhantomData })
+        Ok(LocalEngine { handle: Engine { core, _keeper: None }, turn, stays: PhantomData })
     }
 }
 
-impl Proactor {
-    /// Makes a proactor with a thread of its own, on the best backend that works here.
+impl Engine {
+    /// Makes an engine with a thread of its own, on the best backend that works here.
     ///
     /// # Errors
-    /// As for [`ProactorBuilder::build`].
-    pub fn new() -> Result<Proactor, Error> {
-        Proactor::builder().build()
+    /// As for [`EngineBuilder::build`].
+    pub fn new() -> Result<Engine, Error> {
+        Engine::builder().build()
     }
 
-    /// Makes a proactor for this thread.
+    /// Makes an engine for this thread.
     ///
     /// # Errors
-    /// As for [`ProactorBuilder::local`].
-    pub fn local() -> Result<LocalProactor, Error> {
-        Proactor::builder().local()
+    /// As for [`EngineBuilder::local`].
+    pub fn local() -> Result<LocalEngine, Error> {
+        Engine::builder().local()
     }
 
-    /// A proactor with other limits, or on a backend of choice.
-    pub fn builder() -> ProactorBuilder {
+    /// An engine with other limits, or on a backend of choice.
+    pub fn builder() -> EngineBuilder {
         let limits = Limits { operations: 1 << 18, sockets: 1 << 18, queue: 1024 };
-        ProactorBuilder { backend: None, network: None, limits }
+        EngineBuilder { backend: None, network: None, limits }
     }
 
     /// Which backend this is, which features it uses, and why it does not use others.
@@ -203,7 +213,7 @@ impl Proactor {
         self.core.live()
     }
 
-    /// This moment on the proactor's clock.
+    /// This moment on the engine's clock.
     pub fn now(&self) -> Time {
         self.core.maker().now()
     }
@@ -239,7 +249,7 @@ impl Proactor {
     /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
     ///
     /// # Errors
-    /// As for [`listen`](Proactor::listen); `Unsupported` for a path, and on a simulated network.
+    /// As for [`listen`](Engine::listen); `Unsupported` for a path, and on a simulated network.
     pub fn datagram(
         &self,
         address: impl TryInto<Address, Error: Into<AddressError>>,
@@ -275,13 +285,13 @@ impl Proactor {
     }
 }
 
-impl fmt::Debug for Proactor {
+impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proactor").field("backend", &self.report().backend).field("live", &self.live()).finish()
+        f.debug_struct("Engine").field("backend", &self.report().backend).field("live", &self.live()).finish()
     }
 }
 
-/// Ends the thread of a proactor when the last handle is gone.
+/// Ends the thread of an engine when the last handle is gone.
 struct Keeper {
     core: Arc<Core>,
     thread: Option<JoinHandle<()>>,
@@ -293,26 +303,26 @@ impl Drop for Keeper {
         let thread = self.thread.take().expect("dropped once");
         // On its own thread it cannot wait for itself; it ends when it returns.
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-            tracing::error!("the thread of a proactor panicked");
+            tracing::error!("the thread of an engine panicked");
         }
     }
 }
 
-/// A [`Proactor`] for one thread: the thread's waits turn it, and it needs no second thread.
+/// An [`Engine`] for one thread: the thread's waits turn it, and it needs no second thread.
 ///
-/// It stays on its thread; its handles do not: [`Proactor`] (to which it dereferences), [`Socket`]s and operations may be used by any thread, but
-/// operations begin and end only while the local proactor's thread waits: in [`Event::wait`](crate::Event::wait) and the other waits for events,
+/// It stays on its thread; its handles do not: [`Engine`] (to which it dereferences), [`Socket`]s and operations may be used by any thread, but
+/// operations begin and end only while the local engine's thread waits: in [`Event::wait`](crate::Event::wait) and the other waits for events,
 /// alertable waits, [`CompletionPort::get`](crate::CompletionPort::get), [`Overlapped::result`](crate::Overlapped::result) or
 /// [`block_on`](crate::block_on), whatever it is that they wait for. A thread has at most one.
 ///
 /// Dropping it ends everything in flight with `Cancelled`.
-pub struct LocalProactor {
-    handle: Proactor,
+pub struct LocalEngine {
+    handle: Engine,
     turn: Rc<LocalTurn>,
     stays: PhantomData<*const ()>,
 }
 
-impl LocalProactor {
+impl LocalEngine {
     /// Starts what was started, waits as `wait` says for something to end, and tells of what has.
     ///
     /// # Errors
@@ -322,14 +332,14 @@ impl LocalProactor {
     }
 }
 
-impl Deref for LocalProactor {
-    type Target = Proactor;
-    fn deref(&self) -> &Proactor {
+impl Deref for LocalEngine {
+    type Target = Engine;
+    fn deref(&self) -> &Engine {
         &self.handle
     }
 }
 
-impl Drop for LocalProactor {
+impl Drop for LocalEngine {
     fn drop(&mut self) {
         park::clear_local();
         self.turn.ended.set(true);
@@ -337,13 +347,13 @@ impl Drop for LocalProactor {
     }
 }
 
-impl fmt::Debug for LocalProactor {
+impl fmt::Debug for LocalEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.handle.fmt(f)
     }
 }
 
-/// What a thread's waits know of its local proactor.
+/// What a thread's waits know of its local engine.
 pub(crate) struct LocalTurn {
     core: Arc<Core>,
     driver: RefCell<Driver>,

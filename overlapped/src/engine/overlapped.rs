@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::driver::Wait;
-use crate::ending::{Ending, Raw};
+use crate::engine::Core;
+use crate::engine::ending::{Ending, Raw};
+use crate::engine::park;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{OpId, Outcome};
-use crate::park;
-use crate::proactor::Core;
 
 /// How far an operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl<T: Ending> Overlapped<T> {
         Overlapped { core, id, action, taken: None, given: None }
     }
 
-    /// The operation's name, for [`Proactor::cancel`](crate::Proactor::cancel).
+    /// The operation's name, for [`Engine::cancel`](crate::Engine::cancel).
     pub fn id(&self) -> OpId {
         self.id
     }
@@ -80,7 +80,7 @@ impl<T: Ending> Overlapped<T> {
     ///
     /// # Errors
     /// `Incomplete` if it has not ended by then: it goes on, and can be asked again. `InvalidArgument` if the result has been given already.
-    /// `WouldDeadlock` if it would have to wait on the thread of a [`Proactor`](crate::Proactor). Otherwise the operation's own error; its buffer
+    /// `WouldDeadlock` if it would have to wait on the thread of an [`Engine`](crate::Engine). Otherwise the operation's own error; its buffer
     /// is then had from [`take_buf`](Overlapped::take_buf).
     pub fn result(&mut self, wait: Wait) -> Result<T, Error> {
         self.check_taken()?;

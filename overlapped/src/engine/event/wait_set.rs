@@ -6,9 +6,9 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::driver::Wait;
+use crate::engine::event::{self, Domain, Event, EventState, Goal, Tables, Waiter};
+use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
-use crate::event::{self, Domain, Event, EventState, Goal, Tables, Waiter};
-use crate::park::{self, Unpark, Unparks};
 
 /// What the domain knows of a set.
 pub(crate) struct SetState {
@@ -189,7 +189,7 @@ impl WaitSet {
     /// over before (and `signalled` is empty).
     ///
     /// # Errors
-    /// `InvalidArgument` if the set is empty; `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor).
+    /// `InvalidArgument` if the set is empty; `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
     pub fn wait(&self, wait: Wait, signalled: &mut Vec<usize>) -> Result<bool, Error> {
         self.wait_or(wait, signalled, None)
     }

@@ -1,11 +1,11 @@
-//! What becomes of a proactor's operations when its backend fails.
+//! What becomes of an engine's operations when its backend fails.
 
 use crate::*;
 
 #[test]
 fn a_backend_that_fails_ends_what_is_in_flight_and_what_is_started_after_it() {
     let network = Network::new(1);
-    let local = Proactor::builder().network(&network).local().unwrap();
+    let local = Engine::builder().network(&network).local().unwrap();
     let listener = local.listen("10.0.0.1:80", &ListenOptions::default()).unwrap();
     let event = Event::new();
     let mut accept = listener.accept().event(&event).start().unwrap();

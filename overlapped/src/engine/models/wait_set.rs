@@ -5,7 +5,7 @@ use std::time::Duration;
 use loom::thread;
 
 use super::{explore, join, until_waiting};
-use crate::event::domain;
+use crate::engine::event::domain;
 use crate::{Event, Wait, WaitSet};
 
 const SOON: Wait = Wait::For(Duration::from_millis(1));

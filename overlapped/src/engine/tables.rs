@@ -1,13 +1,13 @@
-//! The tables of a proactor: operations, and sockets. What the driver's thread has to do is a queue threaded through the operations' slots.
+//! The tables of an engine: operations, and sockets. What the driver's thread has to do is a queue threaded through the operations' slots.
 
 use std::sync::Weak;
 use std::task::Waker;
 
-use crate::ending::{Parcel, Raw};
+use crate::engine::ending::{Parcel, Raw};
+use crate::engine::notify::Notify;
+use crate::engine::socket::SocketInner;
 use crate::error::Action;
-use crate::notify::Notify;
 use crate::op::{Direction, Flags, OpId, Role, SocketId, Start};
-use crate::socket::SocketInner;
 use crate::sys::Stream;
 
 pub(super) const NONE: u32 = u32::MAX;
@@ -74,7 +74,7 @@ impl Entry {
     }
 }
 
-/// Everything under the proactor's lock.
+/// Everything under the engine's lock.
 pub(super) struct Tables {
     /// Operations can be started.
     pub(super) open: bool,

@@ -1,4 +1,4 @@
-//! How a thread waits: by sleeping, or, if it has a proactor of its own, by turning that.
+//! How a thread waits: by sleeping, or, if it has an engine of its own, by turning that.
 //!
 //! Everything that blocks in this crate (events, ports, results, alertable waits, `block_on`) writes down what it waits for, looks
 //! whether it is there already, and parks; who brings it about unparks. A thread looks again after every park, so an unpark too many
@@ -9,16 +9,16 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::{cell::Cell, cell::RefCell, pin::pin, sync::Arc};
 
 use crate::driver::Wait;
+use crate::engine::LocalTurn;
 use crate::error::{Action, Error, ErrorKind};
-use crate::proactor::LocalTurn;
 use crate::sync::{self, AtomicBool, Ordering, Thread, current_thread, thread_local};
 use crate::sys::WakeHandle;
 use crate::time::Time;
 
 thread_local! {
-    /// The proactor that this thread turns whenever it waits.
+    /// The engine that this thread turns whenever it waits.
     static LOCAL: RefCell<Option<Rc<LocalTurn>>> = const { RefCell::new(None) };
-    /// This is the thread of a proactor: it must not wait for what only it can bring about.
+    /// This is the thread of an engine: it must not wait for what only it can bring about.
     static SERVES: Cell<bool> = const { Cell::new(false) };
     /// Its address tells threads apart.
     static MARK: u8 = const { 0 };
@@ -29,7 +29,7 @@ pub(crate) fn this_thread() -> usize {
     MARK.with(|mark| &raw const *mark as usize)
 }
 
-/// Gives this thread a proactor of its own; `false` if it has one.
+/// Gives this thread an engine of its own; `false` if it has one.
 pub(crate) fn set_local(local: &Rc<LocalTurn>) -> bool {
     LOCAL.with(|here| {
         let mut here = here.borrow_mut();
@@ -50,7 +50,7 @@ fn local() -> Option<Rc<LocalTurn>> {
     LOCAL.try_with(|here| here.borrow().clone()).ok().flatten()
 }
 
-/// This thread serves a proactor from here on.
+/// This thread serves an engine from here on.
 pub(crate) fn serve() {
     SERVES.with(|serves| serves.set(true));
 }
@@ -71,7 +71,7 @@ impl Unpark {
         }
     }
 
-    /// Whether the thread that calls, whose it is, still waits in the way of which this knows: it may have got a local proactor since, or lost one.
+    /// Whether the thread that calls, whose it is, still waits in the way of which this knows: it may have got a local engine since, or lost one.
     fn is_valid(&self) -> bool {
         match (self, local()) {
             (Unpark::Thread(_), None) => true,
@@ -136,11 +136,11 @@ pub(crate) fn is_over(until: Option<Time>) -> bool {
 /// Waits until this thread is unparked or `until` has come, or for no reason at all.
 ///
 /// # Errors
-/// `WouldDeadlock` on the thread of a proactor; what the backend says, on a thread that has a proactor of its own.
+/// `WouldDeadlock` on the thread of an engine; what the backend says, on a thread that has an engine of its own.
 pub(crate) fn park(until: Option<Time>) -> Result<(), Error> {
     if SERVES.with(Cell::get) {
         return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock)
-            .because("this is the proactor's own thread, which would have to end the wait; wait on another thread"));
+            .because("this is the engine's own thread, which would have to end the wait; wait on another thread"));
     }
     if let Some(local) = local() {
         return local.turn(until);
@@ -185,7 +185,7 @@ thread_local! {
     static CLOCK: Cell<Time> = Cell::new(Time::from_nanos(1));
 }
 
-/// Before a wait that has found nothing: a thread with a proactor of its own turns that once even if it is not to wait, for that is how its
+/// Before a wait that has found nothing: a thread with an engine of its own turns that once even if it is not to wait, for that is how its
 /// operations come to their ends.
 pub(crate) fn poll() -> Result<(), Error> {
     match local() {
@@ -208,17 +208,17 @@ pub(crate) fn waker() -> Waker {
     Waker::from(Arc::new(Unpark::this_thread()))
 }
 
-/// Runs a future to its end on this thread. If the thread has a [`LocalProactor`](crate::LocalProactor), that is turned meanwhile.
+/// Runs a future to its end on this thread. If the thread has a [`LocalEngine`](crate::LocalEngine), that is turned meanwhile.
 ///
-/// Any other executor will do as well for futures of a [`Proactor`](crate::Proactor) with a thread of its own.
+/// Any other executor will do as well for futures of an [`Engine`](crate::Engine) with a thread of its own.
 ///
 /// # Errors
-/// `WouldDeadlock` on a proactor's own thread; what the backend says if the local proactor's fails.
+/// `WouldDeadlock` on an engine's own thread; what the backend says if the local engine's fails.
 ///
 /// ```
 /// # fn main() -> Result<(), overlapped::Error> {
-/// let proactor = overlapped::Proactor::local()?;
-/// let listener = proactor.listen("127.0.0.1:0", &Default::default())?;
+/// let engine = overlapped::Engine::local()?;
+/// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
 /// let client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
 /// let accepted = overlapped::block_on(async { listener.accept().await })??;
 /// assert_eq!(accepted.peer, client.local_addr().unwrap());
@@ -231,7 +231,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
         let waker = waker_flag();
         let task = Waker::from(Arc::clone(&waker));
         let mut context = Context::from_waker(&task);
-        // Until the future has made a local proactor, or dropped it: then it is asked again with a waker that knows of that.
+        // Until the future has made a local engine, or dropped it: then it is asked again with a waker that knows of that.
         while waker.unpark.is_valid() {
             // What was written before a wake-up that this wipes out is seen by the poll.
             waker.woken.swap(false, Ordering::AcqRel);

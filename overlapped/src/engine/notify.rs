@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::event::Event;
-use crate::port::Association;
-use crate::routine;
+use crate::engine::event::Event;
+use crate::engine::port::Association;
+use crate::engine::routine;
 
 /// Whom an operation tells of its end. Who waits on its handle (a task, or a thread that asks for the result) is not among them: that one
 /// is told in any case.

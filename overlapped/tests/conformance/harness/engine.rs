@@ -1,4 +1,4 @@
-//! What a rule of the four models stands on: a proactor of either kind, and its peers.
+//! What a rule of the four models stands on: an engine of either kind, and its peers.
 
 use std::io;
 use std::ops::Deref;
@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use overlapped::{
-    Address, Backend, CloseMode, Ending, Error, Event, Flags, Live, LocalProactor, Overlapped, Proactor, Received,
-    Sent, ShutdownHow, Socket, Wait,
+    Address, Backend, CloseMode, Ending, Engine, Error, Event, Flags, Live, LocalEngine, Overlapped, Received, Sent,
+    ShutdownHow, Socket, Wait,
 };
 
 use super::PATIENCE;
@@ -20,67 +20,67 @@ pub(crate) const WAIT: Wait = Wait::For(PATIENCE);
 /// A wait that is meant to be over before anything has happened. How long it lasts proves nothing.
 pub(crate) const SHORT: Wait = Wait::For(Duration::from_millis(5));
 
-/// A proactor of either kind, to be dropped by the rule.
+/// An engine of either kind, to be dropped by the rule.
 pub(crate) enum Own {
-    Threaded(Proactor),
-    Local(LocalProactor),
+    Threaded(Engine),
+    Local(LocalEngine),
 }
 
 impl Deref for Own {
-    type Target = Proactor;
-    fn deref(&self) -> &Proactor {
+    type Target = Engine;
+    fn deref(&self) -> &Engine {
         match self {
-            Own::Threaded(proactor) => proactor,
-            Own::Local(proactor) => proactor,
+            Own::Threaded(engine) => engine,
+            Own::Local(engine) => engine,
         }
     }
 }
 
-/// A rule: it borrows its proactor, and must leave nothing in it; or it takes it, to drop it.
+/// A rule: it borrows its engine, and must leave nothing in it; or it takes it, to drop it.
 pub(crate) trait Rule<How> {
-    fn hold(&self, proactor: Own);
+    fn hold(&self, engine: Own);
 }
 
 pub(crate) struct Borrows;
 pub(crate) struct Takes;
 
-impl<F: Fn(&Proactor)> Rule<Borrows> for F {
-    fn hold(&self, proactor: Own) {
-        self(&proactor);
-        finish(&proactor);
+impl<F: Fn(&Engine)> Rule<Borrows> for F {
+    fn hold(&self, engine: Own) {
+        self(&engine);
+        finish(&engine);
     }
 }
 
 impl<F: Fn(Own)> Rule<Takes> for F {
-    fn hold(&self, proactor: Own) {
-        self(proactor);
+    fn hold(&self, engine: Own) {
+        self(engine);
     }
 }
 
 pub(crate) fn threaded<How>(backend: Backend, rule: impl Rule<How>) {
     if place::is_there(backend) {
-        rule.hold(Own::Threaded(Proactor::builder().backend(backend).build().unwrap()));
+        rule.hold(Own::Threaded(Engine::builder().backend(backend).build().unwrap()));
     }
 }
 
 pub(crate) fn local<How>(backend: Backend, rule: impl Rule<How>) {
     if backend == Backend::Sim {
-        place::each_seed(|network| rule.hold(Own::Local(Proactor::builder().network(&network).local().unwrap())));
+        place::each_seed(|network| rule.hold(Own::Local(Engine::builder().network(&network).local().unwrap())));
     } else if place::is_there(backend) {
-        rule.hold(Own::Local(Proactor::builder().backend(backend).local().unwrap()));
+        rule.hold(Own::Local(Engine::builder().backend(backend).local().unwrap()));
     }
 }
 
 /// Every operation has ended and been taken, every socket is closed, every buffer is back.
-pub(crate) fn finish(proactor: &Proactor) {
+pub(crate) fn finish(engine: &Engine) {
     let end = Instant::now() + PATIENCE;
-    while proactor.live() != Live::default() {
-        assert!(Instant::now() < end, "something is left: {:?}", proactor.live());
+    while engine.live() != Live::default() {
+        assert!(Instant::now() < end, "something is left: {:?}", engine.live());
         breathe();
     }
 }
 
-/// Lets others go on, and turns the local proactor if this thread has one.
+/// Lets others go on, and turns the local engine if this thread has one.
 pub(crate) fn breathe() {
     assert!(!Event::new().wait(Wait::For(Duration::from_millis(1))).unwrap());
 }
@@ -95,20 +95,20 @@ pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) {
 }
 
 /// What was started before this has been handed to the system when it returns.
-pub(crate) fn settle(proactor: &Proactor) {
+pub(crate) fn settle(engine: &Engine) {
     for _ in 0..3 {
-        proactor.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
+        engine.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
     }
 }
 
-/// The other end of a connection: of the system, or, on the simulated network, a socket of the same proactor.
+/// The other end of a connection: of the system, or, on the simulated network, a socket of the same engine.
 pub(crate) enum Peer {
     System(System),
     Simulated(Socket),
 }
 
 impl Peer {
-    /// By how many sockets of the proactor this is one.
+    /// By how many sockets of the engine this is one.
     pub(crate) fn sockets(&self) -> usize {
         match self {
             Peer::System(_) => 0,
@@ -149,7 +149,7 @@ impl Peer {
     }
 }
 
-/// A peer that writes, or reads to the end, while the proactor goes on.
+/// A peer that writes, or reads to the end, while the engine goes on.
 pub(crate) enum Busy<T, Raw: Ending> {
     System(JoinHandle<io::Result<T>>),
     Simulated(Overlapped<Raw>),
@@ -173,50 +173,50 @@ impl Busy<(), Sent<Vec<u8>>> {
     }
 }
 
-/// Whether the proactor's network is simulated.
-pub(crate) fn is_simulated(proactor: &Proactor) -> bool {
-    proactor.report().backend == Backend::Sim
+/// Whether the engine's network is simulated.
+pub(crate) fn is_simulated(engine: &Engine) -> bool {
+    engine.report().backend == Backend::Sim
 }
 
 /// More bytes than a connection takes while nobody reads at its other end; or fewer of what is moved for real, where it is done for many seeds.
-pub(crate) fn many(proactor: &Proactor, bytes: usize) -> usize {
-    if is_simulated(proactor) { bytes.div_ceil(64) } else { bytes }
+pub(crate) fn many(engine: &Engine, bytes: usize) -> usize {
+    if is_simulated(engine) { bytes.div_ceil(64) } else { bytes }
 }
 
-/// A socket of the proactor, connected to a peer.
-pub(crate) fn pair(proactor: &Proactor) -> (Socket, Peer) {
-    if !is_simulated(proactor) {
+/// A socket of the engine, connected to a peer.
+pub(crate) fn pair(engine: &Engine) -> (Socket, Peer) {
+    if !is_simulated(engine) {
         let (ours, peer) = Transport::Tcp.streams();
-        return (proactor.adopt(ours).unwrap(), Peer::System(peer));
+        return (engine.adopt(ours).unwrap(), Peer::System(peer));
     }
-    let (listener, address) = listen(proactor);
+    let (listener, address) = listen(engine);
     let accept = listener.accept().start().unwrap();
-    let ours = proactor.socket(&address, &Default::default()).unwrap();
+    let ours = engine.socket(&address, &Default::default()).unwrap();
     end(ours.connect(&address).start().unwrap()).unwrap();
     let peer = end(accept).unwrap().socket;
     close(&listener);
     (ours, Peer::Simulated(peer))
 }
 
-/// A peer that connects to a listener of the proactor.
-pub(crate) fn connect(proactor: &Proactor, address: &Address) -> Peer {
-    if !is_simulated(proactor) {
+/// A peer that connects to a listener of the engine.
+pub(crate) fn connect(engine: &Engine, address: &Address) -> Peer {
+    if !is_simulated(engine) {
         return Peer::System(System::connect(address));
     }
-    let peer = proactor.socket(address, &Default::default()).unwrap();
+    let peer = engine.socket(address, &Default::default()).unwrap();
     end(peer.connect(address).start().unwrap()).unwrap();
     Peer::Simulated(peer)
 }
 
-pub(crate) fn listen(proactor: &Proactor) -> (Socket, Address) {
-    let listener = proactor.listen("127.0.0.1:0", &Default::default()).unwrap();
+pub(crate) fn listen(engine: &Engine) -> (Socket, Address) {
+    let listener = engine.listen("127.0.0.1:0", &Default::default()).unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
 /// An address at which nobody listens.
-pub(crate) fn nobody(proactor: &Proactor) -> Address {
-    let (listener, address) = listen(proactor);
+pub(crate) fn nobody(engine: &Engine) -> Address {
+    let (listener, address) = listen(engine);
     close(&listener);
     address
 }
@@ -275,7 +275,7 @@ pub(crate) fn read(peer: &Peer, bytes: usize) -> Vec<u8> {
     }
 }
 
-/// Reads so many bytes, while the proactor goes on.
+/// Reads so many bytes, while the engine goes on.
 pub(crate) fn reader_of(peer: &Peer, bytes: usize) -> Busy<Vec<u8>, Received<Vec<u8>>> {
     match peer {
         Peer::System(peer) => {
@@ -288,7 +288,7 @@ pub(crate) fn reader_of(peer: &Peer, bytes: usize) -> Busy<Vec<u8>, Received<Vec
     }
 }
 
-/// Reads everything a peer is sent, while the proactor goes on.
+/// Reads everything a peer is sent, while the engine goes on.
 pub(crate) fn reader(peer: &Peer) -> Busy<Vec<u8>, Received<Vec<u8>>> {
     match peer {
         Peer::System(peer) => {
@@ -300,7 +300,7 @@ pub(crate) fn reader(peer: &Peer) -> Busy<Vec<u8>, Received<Vec<u8>>> {
     }
 }
 
-/// Writes, while the proactor goes on.
+/// Writes, while the engine goes on.
 pub(crate) fn writer(peer: &Peer, bytes: Vec<u8>) -> Busy<(), Sent<Vec<u8>>> {
     match peer {
         Peer::System(peer) => {

@@ -5,17 +5,17 @@ use std::sync::{Arc, OnceLock};
 
 use crate::address::Address;
 use crate::buf::{RecvBuf, SendBuf};
-use crate::ending::{Accepted, Parcel, Raw, Received, ReceivedFrom, Sent};
+use crate::engine::Core;
+use crate::engine::ending::{Accepted, Parcel, Raw, Received, ReceivedFrom, Sent};
+use crate::engine::notify::Notify;
+use crate::engine::operation::Operation;
+use crate::engine::port::{Association, CompletionPort};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::notify::Notify;
 use crate::op::{CloseMode, Flags, OpId, Outcome, ShutdownHow, SocketId, Start};
-use crate::operation::Operation;
-use crate::port::{Association, CompletionPort};
-use crate::proactor::Core;
 use crate::sync::{Mutex, lock};
 use crate::sys::{StreamOptions, Tried, View};
 
-/// A socket of a [`Proactor`](crate::Proactor). Every socket is overlapped: what it does are [`Operation`]s, to be started in one of four ways.
+/// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are [`Operation`]s, to be started in one of four ways.
 ///
 /// Clones are handles to the same socket; any thread may use them. Receives are filled in the order in which they were started, and sends leave
 /// whole and in that order. When the last handle is dropped the socket is closed, as by [`CloseMode::Now`]: what is in flight ends with `Cancelled`.
@@ -181,7 +181,7 @@ impl Socket {
     }
 
     /// Asks everything in flight on the socket to end early (`CancelIoEx`); says how many operations that were. It costs a look at every operation of the
-    /// proactor.
+    /// engine.
     pub fn cancel_all(&self) -> usize {
         self.0.core.cancel_all(self.0.id)
     }

@@ -11,12 +11,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use slab::Slab;
 
 use crate::driver::Wait;
-use crate::ending::Raw;
+use crate::engine::ending::Raw;
+use crate::engine::event::wait_set::WaitSet;
+use crate::engine::event::{Event, WaitFor, wait_for};
+use crate::engine::park::{self, Unpark};
 use crate::error::{Action, Error, ErrorKind};
-use crate::event::{Event, WaitFor, wait_for};
-use crate::park::{self, Unpark};
 use crate::sync::{Arc, Mutex, lock, thread_local};
-use crate::wait_set::WaitSet;
 
 /// Routines of its own that a thread can have queued and not yet run.
 const MOST_QUEUED: usize = 65_536;
@@ -227,7 +227,7 @@ fn alertable(block: impl FnOnce(&dyn Fn() -> bool) -> Result<Option<usize>, Erro
 /// ended, before it returns. Inside a routine it waits without running any.
 ///
 /// # Errors
-/// `InvalidArgument` for an empty slice (use [`sleep_alertable`]); `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor).
+/// `InvalidArgument` for an empty slice (use [`sleep_alertable`]); `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
 pub fn wait_alertable(events: &[&Event], wait: Wait) -> Result<Woken, Error> {
     alertable(|interrupted| wait_for(events, wait, WaitFor::Any, Some(interrupted)))
 }
@@ -249,7 +249,7 @@ impl WaitSet {
 /// Waits until routines have run (`SleepEx` with `bAlertable`): says how many, and 0 means that the wait was over before.
 ///
 /// # Errors
-/// `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor), and if nothing could ever end the wait: it is to last for ever, and no operation with a
+/// `WouldDeadlock` on the thread of an [`Engine`](crate::Engine), and if nothing could ever end the wait: it is to last for ever, and no operation with a
 /// routine of this thread is under way and nobody has a [`RoutineQueue`] of this thread, or it is called within a routine.
 ///
 /// ```

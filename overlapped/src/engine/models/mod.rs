@@ -25,7 +25,7 @@ fn join<R: 'static>(thread: JoinHandle<R>) -> R {
 
 /// Until so many threads wait for events. Afterwards they do so until their waits are fulfilled or over.
 fn until_waiting(threads: usize) {
-    while crate::event::domain().lock().waiters.len() < threads {
+    while crate::engine::event::domain().lock().waiters.len() < threads {
         loom::thread::yield_now();
     }
 }

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use slab::Slab;
 
 use crate::driver::Wait;
-use crate::ending::{Ending, Raw, other_type};
+use crate::engine::Core;
+use crate::engine::ending::{Ending, Raw, other_type};
+use crate::engine::overlapped::Status;
+use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::OpId;
-use crate::overlapped::Status;
-use crate::park::{self, Unpark, Unparks};
-use crate::proactor::Core;
 use crate::sync::{Mutex, lock, thread_local};
 
 /// A completion port: operations that have ended, and packets of the program's own, in one queue from which several threads take.
@@ -28,11 +28,11 @@ use crate::sync::{Mutex, lock, thread_local};
 /// Clones are handles to the same port. In Winsock: `CreateIoCompletionPort`, `GetQueuedCompletionStatusEx`, `PostQueuedCompletionStatus`.
 ///
 /// ```
-/// use overlapped::{CompletionPort, Proactor, Received, Wait};
+/// use overlapped::{CompletionPort, Engine, Received, Wait};
 /// use std::{io::Write, net::TcpStream};
 ///
-/// let proactor = Proactor::new()?;
-/// let listener = proactor.listen("127.0.0.1:0", &Default::default())?;
+/// let engine = Engine::new()?;
+/// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
 /// let mut client = TcpStream::connect(listener.local_addr()?).unwrap();
 /// let socket = listener.accept().start()?.result(Wait::Forever)?.socket;
 ///
@@ -175,7 +175,7 @@ impl CompletionPort {
     /// Takes the next packet; `None` means that the wait was over before. A failed operation is a packet too.
     ///
     /// # Errors
-    /// `Closed` when the port is closed, also under the wait; `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor).
+    /// `Closed` when the port is closed, also under the wait; `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
     pub fn get(&self, wait: Wait) -> Result<Option<CompletionPacket>, Error> {
         let mut packet = None;
         self.take(wait, 1, &mut |next| packet = Some(next))?;
@@ -403,7 +403,7 @@ impl fmt::Debug for CompletionPacket {
 /// What a start through [`Operation::to_port`](crate::Operation::to_port) has led to.
 #[derive(Debug)]
 pub enum Queued {
-    /// A packet will come, or has already. The operation's name, for [`Proactor::cancel`](crate::Proactor::cancel), if there is still something to
+    /// A packet will come, or has already. The operation's name, for [`Engine::cancel`](crate::Engine::cancel), if there is still something to
     /// cancel.
     Pending(Option<OpId>),
     /// It succeeded on the spot, on a socket that [skips the packet](crate::Socket::skip_packet_on_success) then: here it is instead.

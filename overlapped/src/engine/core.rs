@@ -1,4 +1,4 @@
-//! What a proactor's handles share: its tables, and the way of an operation through them.
+//! What an engine's handles share: its tables, and the way of an operation through them.
 //!
 //! ```text
 //! start ──▶ Starting ──pump──▶ Started ──collect──▶ Ended ──take──▶ free
@@ -15,25 +15,25 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::driver::{Driver, Live, Wait};
-use crate::ending::{Parcel, Raw};
+use crate::engine::ending::{Parcel, Raw};
+use crate::engine::notify::Notify;
+use crate::engine::overlapped::Status;
+use crate::engine::park::{self, Unparks};
+use crate::engine::socket::{Socket, SocketInner};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::notify::Notify;
 use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
-use crate::overlapped::Status;
-use crate::park::{self, Unparks};
 use crate::report::Report;
-use crate::socket::{Socket, SocketInner};
 use crate::sync::{Mutex, lock};
 use crate::sys::{Maker, Stream, WakeHandle};
 
-use super::slots::{NONE, Place, Stage, Tables};
+use super::tables::{NONE, Place, Stage, Tables};
 
 /// Operations handed to the driver, or completions taken from it, before other threads get the lock.
 const BATCH: usize = 64;
-/// How long a proactor that ends waits for its operations to.
+/// How long an engine that ends waits for its operations to.
 const SHUT_DOWN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The limits of a proactor.
+/// The limits of an engine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) operations: usize,
@@ -107,11 +107,11 @@ impl Core {
         let mut tables = lock(&this.tables);
         if !tables.open {
             drop(tables);
-            return refused(ErrorKind::Closed, "the proactor has ended", stream);
+            return refused(ErrorKind::Closed, "the engine has ended", stream);
         }
         if tables.sockets >= this.limits.sockets {
             drop(tables);
-            return refused(ErrorKind::LimitReached, "the proactor's table of sockets is full", stream);
+            return refused(ErrorKind::LimitReached, "the engine's table of sockets is full", stream);
         }
         let id = tables.insert_entry(stream, role);
         let inner = Arc::new(SocketInner::new(Arc::clone(this), id, view, peer, listening));
@@ -122,7 +122,7 @@ impl Core {
     /// The last handle of a socket is gone.
     pub(crate) fn abandon(&self, socket: SocketId) {
         let close = Parcel::plain(Start::Close { socket: Parcel::NOWHERE, mode: CloseMode::Now });
-        // It is being closed already, or the whole proactor is.
+        // It is being closed already, or the whole engine is.
         let _ = self.start(Some(socket), close, Notify::Nobody, true);
     }
 
@@ -146,7 +146,7 @@ impl Core {
         let mut tables = lock(&self.tables);
         if !tables.open {
             drop(tables);
-            return refused(new(ErrorKind::Closed).because("the proactor has ended"), parcel, notify);
+            return refused(new(ErrorKind::Closed).because("the engine has ended"), parcel, notify);
         }
         if tables.is_full(start, self.limits.operations) {
             drop(tables);
@@ -172,7 +172,7 @@ impl Core {
                 tables = lock(&self.tables);
                 if !tables.open {
                     drop(tables);
-                    return refused(new(ErrorKind::Closed).because("the proactor has ended"), parcel, notify);
+                    return refused(new(ErrorKind::Closed).because("the engine has ended"), parcel, notify);
                 }
             } else if let Err(error) = self.check_in(&mut tables, socket, parcel.start()) {
                 drop(tables);
@@ -465,7 +465,7 @@ impl Core {
             // If the backend has failed everything ends in that turn, which is seen in the next.
             failures += usize::from(self.turn(driver, Wait::Until(soon)).is_err());
             if failures > 1 || driver.borrow().now() >= limit {
-                tracing::error!("a proactor ended, and {in_flight} of its operations did not");
+                tracing::error!("an engine ended, and {in_flight} of its operations did not");
                 break;
             }
         }

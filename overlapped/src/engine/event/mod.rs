@@ -6,6 +6,8 @@
 //! A thread that waits is written down as a waiter in what it waits for. Whoever sets an event fulfils the waits that this satisfies, on the
 //! spot: a wait stays fulfilled even if the event is reset before the thread has woken up.
 
+pub(crate) mod wait_set;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,10 +15,10 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::driver::Wait;
+use crate::engine::event::wait_set::SetState;
+use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
-use crate::park::{self, Unpark, Unparks};
 use crate::sync::{Mutex, MutexGuard, lock};
-use crate::wait_set::SetState;
 
 /// The lock and everything under it.
 pub(crate) struct Domain(Mutex<Tables>);
@@ -222,7 +224,7 @@ impl Event {
     /// Waits until it is signalled; `false` means that the wait was over before.
     ///
     /// # Errors
-    /// `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor).
+    /// `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
     pub fn wait(&self, wait: Wait) -> Result<bool, Error> {
         Ok(wait_any(&[self], wait)?.is_some())
     }
@@ -257,7 +259,7 @@ impl fmt::Debug for Event {
 /// In Winsock: `WSAWaitForMultipleEvents` with `fWaitAll` false, without its limit of 64.
 ///
 /// # Errors
-/// `InvalidArgument` for an empty slice; `WouldDeadlock` on the thread of a [`Proactor`](crate::Proactor).
+/// `InvalidArgument` for an empty slice; `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
 pub fn wait_any(events: &[&Event], wait: Wait) -> Result<Option<usize>, Error> {
     wait_for(events, wait, WaitFor::Any, None)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
+use crate::engine::Core;
+use crate::engine::socket::Socket;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{Flags, Outcome, Start};
-use crate::proactor::Core;
-use crate::socket::Socket;
 
 /// A start whose buffer is `Send`: what goes to the thread of the driver.
 pub(crate) struct Parcel(Start);

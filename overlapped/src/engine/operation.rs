@@ -5,16 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::ending::{Ending, Parcel};
+use crate::engine::Core;
+use crate::engine::ending::{Ending, Parcel};
+use crate::engine::event::Event;
+use crate::engine::notify::Notify;
+use crate::engine::overlapped::Overlapped;
+use crate::engine::port::Queued;
+use crate::engine::routine;
+use crate::engine::socket::SocketInner;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::event::Event;
-use crate::notify::Notify;
 use crate::op::{Op, OpId};
-use crate::overlapped::Overlapped;
-use crate::port::Queued;
-use crate::proactor::Core;
-use crate::routine;
-use crate::socket::SocketInner;
 
 /// An operation that has not been started. How it is started says how its end is told:
 ///
