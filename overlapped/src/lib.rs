@@ -92,6 +92,7 @@ mod routine;
 mod socket;
 mod sync;
 mod sys;
+pub mod table;
 mod time;
 mod wait_set;
 
