@@ -81,6 +81,7 @@ mod pool;
 mod report;
 mod sync;
 mod sys;
+pub mod table;
 mod time;
 
 pub use address::{Address, AddressError};
