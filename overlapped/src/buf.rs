@@ -6,12 +6,16 @@
 
 #![allow(unsafe_code, reason = "buffer types are one of the two places where memory is handed to the kernel")]
 
+mod crossing;
+
 use std::any::TypeId;
 use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use bytes::{Bytes, BytesMut};
+
+pub(crate) use crossing::Crossing;
 
 /// Bytes that can be sent: one part, or several that leave one after the other (gather).
 ///

@@ -1,155 +1,125 @@
-//! How an operation ended: as the core hands it on, and as the program sees it.
+//! How an operation ended, in the type that the program asked for.
 
-#![allow(unsafe_code, reason = "endings cross threads: they are made of starts whose buffers are `Send`")]
-
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
-use crate::engine::Core;
-use crate::engine::socket::Socket;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Flags, Outcome, Start};
+use crate::op::{Completion, Flags, Outcome};
 
-/// A start whose buffer is `Send`: what goes to the thread of the driver.
-pub(crate) struct Parcel(Start);
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It has not ended (`STATUS_PENDING`).
+    Pending,
+    /// It has ended and done what it was asked to do.
+    Succeeded,
+    /// It has ended and failed.
+    Failed(ErrorKind),
+}
 
-// SAFETY: the only part of a `Start` that may not be `Send` is its buffer, and the ways in that take one ask for `Send`.
-unsafe impl Send for Parcel {}
-
-impl Parcel {
-    pub(crate) fn recv<B: RecvBuf + Send>(buf: B, flags: Flags) -> Parcel {
-        Parcel(Start::Recv { socket: Parcel::NOWHERE, buf: AnyBuf::to_recv(buf), flags })
-    }
-
-    pub(crate) fn recv_from<B: RecvBuf + Send>(buf: B, flags: Flags) -> Parcel {
-        Parcel(Start::RecvFrom { socket: Parcel::NOWHERE, buf: AnyBuf::to_recv(buf), flags })
-    }
-
-    pub(crate) fn send_to<B: SendBuf + Send>(buf: B, address: Address) -> Parcel {
-        Parcel(Start::SendTo { socket: Parcel::NOWHERE, buf: AnyBuf::to_send(buf), address })
-    }
-
-    pub(crate) fn send<B: SendBuf + Send>(buf: B, flags: Flags) -> Parcel {
-        Parcel(Start::Send { socket: Parcel::NOWHERE, buf: AnyBuf::to_send(buf), flags, done: 0 })
-    }
-
-    /// A start without a buffer.
-    pub(crate) fn plain(start: Start) -> Parcel {
-        assert!(!start.has_buf(), "starts with buffers have their own ways in");
-        Parcel(start)
-    }
-
-    /// The core fills in the socket when it hands the start to the driver.
-    pub(crate) const NOWHERE: crate::op::SocketId = crate::op::SocketId { slot: u32::MAX, generation: 0 };
-
-    pub(crate) fn start(&self) -> &Start {
-        &self.0
-    }
-
-    pub(crate) fn start_mut(&mut self) -> &mut Start {
-        &mut self.0
-    }
-
-    pub(crate) fn into_start(self) -> Start {
-        self.0
+impl Status {
+    pub(crate) fn of(completion: &Completion) -> Status {
+        match &completion.result {
+            Ok(_) => Status::Succeeded,
+            Err(error) => Status::Failed(error.kind()),
+        }
     }
 }
 
-/// The end of an operation, not yet given its type.
-pub struct Raw {
-    pub(crate) action: Action,
-    pub(crate) flags: Flags,
-    pub(crate) result: Result<Outcome, Error>,
-    pub(crate) buf: Option<AnyBuf>,
-}
-
-// SAFETY: its buffer is that of a `Parcel`, and its outcome never has a `Packet`: the core starts nothing that receives into pooled buffers.
-unsafe impl Send for Raw {}
+/// The core of an engine, as the layers below it hold it. A new connection becomes a socket of it.
+pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
 
 mod sealed {
-    use super::{AnyBuf, Arc, Core, Failed, Raw};
+    use super::{Action, AnyBuf, Completion, Failed, Flags, Owner};
 
-    /// What seals [`Ending`](super::Ending), and does its work.
-    pub trait FromRaw: Sized {
+    /// Seals [`Ending`](super::Ending), and makes one of a completion.
+    pub trait FromCompletion: Sized {
         type Given;
-        fn from_raw(raw: Raw, core: &Arc<Core>) -> Result<Self, Failed<Self::Given>>;
-        /// Whether `raw` is the end of an operation of this kind, with buffers of this type.
-        fn matches(raw: &Raw) -> bool;
-        /// What was handed over, from the buffer.
+
+        /// `flags` are those the operation was started with. `owner` is the engine that it ran on.
+        fn from_completion(
+            completion: Completion,
+            flags: Flags,
+            owner: &dyn Fn() -> Owner,
+        ) -> Result<Self, Failed<Self::Given>>;
+
+        /// Whether this is the completion of an operation of this kind, with buffers of this type.
+        fn matches(action: Action, completion: &Completion) -> bool;
+
+        /// What the program handed over, from the buffer.
         fn given(buf: Option<AnyBuf>) -> Self::Given;
     }
 }
 
-pub(crate) use sealed::FromRaw;
+pub(crate) use sealed::FromCompletion;
 
-/// What a successful operation brings: the `T` of [`Overlapped<T>`](crate::Overlapped). It cannot be implemented outside this crate.
-pub trait Ending: FromRaw<Given = <Self as Ending>::Back> + Send + 'static {
-    /// What was handed over at the start and is given back if the operation fails: the buffer, or nothing.
+/// The result of a successful operation: the `T` of [`Overlapped<T>`](crate::Overlapped). Other
+/// crates cannot implement it.
+pub trait Ending: FromCompletion<Given = <Self as Ending>::Back> + Send + 'static {
+    /// What the program handed over at the start and gets back if the operation fails: the buffer,
+    /// or nothing.
     type Back: Send + 'static;
 }
 
-/// What was received.
+/// The result of a receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received<B> {
-    /// How many bytes are in the buffers; 0 is the end of the stream (or the buffers had no room).
+    /// The number of bytes in the buffers. 0 means the end of the stream (or buffers without room).
     pub bytes: usize,
-    /// What holds of them: [`Flags::PEEK`] if they are still in the stream, [`Flags::OUT_OF_BAND`] if they came outside it.
+    /// [`Flags::PEEK`] if the bytes are still in the stream, [`Flags::OUT_OF_BAND`] if they came
+    /// outside it.
     pub flags: Flags,
-    /// The buffers. A growable one is as long as what it holds.
+    /// The buffers. A growable one is as long as its contents.
     pub buf: B,
 }
 
-/// A datagram that was received.
+/// The result of receiving a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedFrom<B> {
-    /// How many bytes are in the buffers.
+    /// The number of bytes in the buffers.
     pub bytes: usize,
-    /// Where it came from.
+    /// The sender's address.
     pub from: Address,
-    /// The buffers. A growable one is as long as what it holds.
+    /// The buffers. A growable one is as long as its contents.
     pub buf: B,
 }
 
-/// What was sent: all of it.
+/// The result of a send: all bytes have been sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent<B> {
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: u64,
     /// The buffers.
     pub buf: B,
 }
 
-/// A connection that was accepted.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The connection.
-    pub socket: Socket,
-    /// The address of its peer.
-    pub peer: Address,
-}
-
 fn given<B: 'static>(buf: Option<AnyBuf>) -> B {
     let buf = buf.expect("an operation that was given a buffer gives it back");
-    buf.take().expect("of the type that it was given")
+    buf.take().expect("the buffer has the type it was given with")
+}
+
+fn is<B: 'static>(completion: &Completion) -> bool {
+    completion.buf.as_ref().is_some_and(AnyBuf::is::<B>)
 }
 
 impl<B: RecvBuf + Send> Ending for Received<B> {
     type Back = B;
 }
-impl<B: RecvBuf> FromRaw for Received<B> {
+impl<B: RecvBuf> FromCompletion for Received<B> {
     type Given = B;
-    fn from_raw(raw: Raw, _: &Arc<Core>) -> Result<Received<B>, Failed<B>> {
-        let buf = given(raw.buf);
-        match raw.result {
-            Ok(Outcome::Received(bytes)) => Ok(Received { bytes, flags: raw.flags, buf }),
+    fn from_completion(completion: Completion, flags: Flags, _: &dyn Fn() -> Owner) -> Result<Received<B>, Failed<B>> {
+        let buf = given(completion.buf);
+        match completion.result {
+            Ok(Outcome::Received(bytes)) => Ok(Received { bytes, flags, buf }),
             Ok(_) => unreachable!("a receive receives"),
             Err(error) => Err(Failed { error, given: buf }),
         }
     }
-    fn matches(raw: &Raw) -> bool {
-        let stream = !matches!(raw.result, Ok(Outcome::ReceivedFrom(..)));
-        raw.action == Action::Receive && stream && raw.buf.as_ref().is_some_and(AnyBuf::is::<B>)
+    fn matches(action: Action, completion: &Completion) -> bool {
+        let stream = !matches!(completion.result, Ok(Outcome::ReceivedFrom(..)));
+        action == Action::Receive && stream && is::<B>(completion)
     }
     fn given(buf: Option<AnyBuf>) -> B {
         given(buf)
@@ -159,19 +129,19 @@ impl<B: RecvBuf> FromRaw for Received<B> {
 impl<B: RecvBuf + Send> Ending for ReceivedFrom<B> {
     type Back = B;
 }
-impl<B: RecvBuf> FromRaw for ReceivedFrom<B> {
+impl<B: RecvBuf> FromCompletion for ReceivedFrom<B> {
     type Given = B;
-    fn from_raw(raw: Raw, _: &Arc<Core>) -> Result<ReceivedFrom<B>, Failed<B>> {
-        let buf = given(raw.buf);
-        match raw.result {
+    fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<ReceivedFrom<B>, Failed<B>> {
+        let buf = given(completion.buf);
+        match completion.result {
             Ok(Outcome::ReceivedFrom(bytes, from)) => Ok(ReceivedFrom { bytes, from, buf }),
-            Ok(_) => unreachable!("a receive receives"),
+            Ok(_) => unreachable!("a receive of a datagram receives one"),
             Err(error) => Err(Failed { error, given: buf }),
         }
     }
-    fn matches(raw: &Raw) -> bool {
-        let datagram = !matches!(raw.result, Ok(Outcome::Received(_)));
-        raw.action == Action::Receive && datagram && raw.buf.as_ref().is_some_and(AnyBuf::is::<B>)
+    fn matches(action: Action, completion: &Completion) -> bool {
+        let datagram = !matches!(completion.result, Ok(Outcome::Received(_)));
+        action == Action::Receive && datagram && is::<B>(completion)
     }
     fn given(buf: Option<AnyBuf>) -> B {
         given(buf)
@@ -181,61 +151,39 @@ impl<B: RecvBuf> FromRaw for ReceivedFrom<B> {
 impl<B: SendBuf + Send> Ending for Sent<B> {
     type Back = B;
 }
-impl<B: SendBuf> FromRaw for Sent<B> {
+impl<B: SendBuf> FromCompletion for Sent<B> {
     type Given = B;
-    fn from_raw(raw: Raw, _: &Arc<Core>) -> Result<Sent<B>, Failed<B>> {
-        let buf = given(raw.buf);
-        match raw.result {
+    fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<Sent<B>, Failed<B>> {
+        let buf = given(completion.buf);
+        match completion.result {
             Ok(Outcome::Sent(bytes)) => Ok(Sent { bytes, buf }),
             Ok(_) => unreachable!("a send sends"),
             Err(error) => Err(Failed { error, given: buf }),
         }
     }
-    fn matches(raw: &Raw) -> bool {
-        raw.action == Action::Send && raw.buf.as_ref().is_some_and(AnyBuf::is::<B>)
+    fn matches(action: Action, completion: &Completion) -> bool {
+        action == Action::Send && is::<B>(completion)
     }
     fn given(buf: Option<AnyBuf>) -> B {
         given(buf)
     }
 }
 
-impl Ending for Accepted {
-    type Back = ();
-}
-impl FromRaw for Accepted {
-    type Given = ();
-    fn from_raw(raw: Raw, core: &Arc<Core>) -> Result<Accepted, Failed<()>> {
-        let failed = |error| Failed { error, given: () };
-        match raw.result {
-            Ok(Outcome::Accepted(stream, peer)) => {
-                let socket = Core::adopt(core, stream, Some(peer.clone())).map_err(|full| failed(full.error))?;
-                Ok(Accepted { socket, peer })
-            }
-            Ok(_) => unreachable!("an accept accepts"),
-            Err(error) => Err(failed(error)),
-        }
-    }
-    fn matches(raw: &Raw) -> bool {
-        raw.action == Action::Accept
-    }
-    fn given(_: Option<AnyBuf>) {}
-}
-
 impl Ending for () {
     type Back = ();
 }
-impl FromRaw for () {
+impl FromCompletion for () {
     type Given = ();
-    fn from_raw(raw: Raw, _: &Arc<Core>) -> Result<(), Failed<()>> {
-        raw.result.map(drop).map_err(|error| Failed { error, given: () })
+    fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<(), Failed<()>> {
+        completion.result.map(drop).map_err(|error| Failed { error, given: () })
     }
-    fn matches(raw: &Raw) -> bool {
-        matches!(raw.action, Action::Connect | Action::Shutdown | Action::Close | Action::Timer)
+    fn matches(action: Action, _: &Completion) -> bool {
+        matches!(action, Action::Connect | Action::Shutdown | Action::Close | Action::Timer)
     }
     fn given(_: Option<AnyBuf>) {}
 }
 
-/// What a packet of a completion port, or an operation's handle, says when it is asked for an ending of another type.
+/// The error for asking an operation for a result of another type than its own.
 pub(crate) fn other_type(action: Action) -> Error {
-    Error::new(action, ErrorKind::InvalidArgument).because("its result is of another type than was asked for")
+    Error::new(action, ErrorKind::InvalidArgument).because("the operation's result has another type")
 }

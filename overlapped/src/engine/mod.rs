@@ -1,8 +1,11 @@
-//! The engine: overlapped I/O for programs of many threads, or of one.
+//! Many threads: engines, their sockets and operations, and the four models.
 
-mod core;
+pub(crate) mod core;
 pub(crate) mod ending;
+pub(crate) mod endpoint;
 pub(crate) mod event;
+pub(crate) mod future;
+mod local;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod notify;
@@ -15,38 +18,41 @@ pub(crate) mod socket;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod thread;
+mod turn;
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use self::core::{Core, Limits};
+use self::local::LocalDriver;
+use self::operation::Operation;
+use self::park::Turner;
+use self::socket::Socket;
+use self::thread::EngineThread;
 use crate::address::{self, Address, AddressError};
+use crate::buf::Crossing;
 use crate::driver::{Driver, DriverConfig, Live, Wait};
-use crate::engine::ending::Parcel;
-use crate::engine::operation::Operation;
-use crate::engine::socket::Socket;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{OpId, Role, Start};
+use crate::op::{Op, OpId, Role};
 use crate::pool::PoolConfig;
 use crate::report::{Backend, Report};
-use crate::sys::{DatagramOptions, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
+use crate::sys::{DatagramOptions, ListenOptions, Network, Stream, StreamOptions};
 use crate::time::Time;
 
-pub(crate) use self::core::Core;
-use self::core::Limits;
-
-/// Overlapped I/O for many threads: a thread of its own submits and collects, so that threads which start operations may come and go.
+/// Overlapped I/O for many threads. An engine has a thread of its own, which submits operations and
+/// collects their completions, so the threads that start operations may come and go.
 ///
-/// Clones are handles to the same engine. When the last one is dropped, everything in flight ends with `Cancelled`, sockets are closed,
-/// and the thread ends; dropping waits for that, except on the engine's own thread (in a waker).
+/// Clones are handles to the same engine. When the last one is dropped, operations in flight end with
+/// `Cancelled`, sockets are closed, and the thread ends. Dropping waits for that, except on the
+/// engine's own thread (in a waker).
 ///
 /// ```
-/// use overlapped::{Event, Engine, Wait};
+/// use overlapped::{Engine, Event, Wait};
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let engine = Engine::new()?;
@@ -59,7 +65,7 @@ use self::core::Limits;
 /// let event = Event::new();
 /// let mut receive = socket.recv(vec![0; 1024]).event(&event).start()?;
 /// client.write_all(b"hello").unwrap();
-/// event.wait(Wait::Forever)?;                                      // told by an event
+/// event.wait(Wait::Forever)?;                                      // the event tells of its end
 /// let received = receive.result(Wait::Poll)?;
 /// assert_eq!(received.buf, b"hello");
 /// # Ok::<(), overlapped::Error>(())
@@ -67,11 +73,11 @@ use self::core::Limits;
 #[derive(Clone)]
 pub struct Engine {
     core: Arc<Core>,
-    /// Absent in a handle of a local engine, which its owner keeps.
-    _keeper: Option<Arc<Keeper>>,
+    /// A local engine has none.
+    _thread: Option<Arc<EngineThread>>,
 }
 
-/// Sets limits and the backend of an engine: [`Engine::builder`].
+/// Sets the limits and the backend of an engine: [`Engine::builder`].
 #[derive(Clone, Debug)]
 pub struct EngineBuilder {
     backend: Option<Backend>,
@@ -80,31 +86,32 @@ pub struct EngineBuilder {
 }
 
 impl EngineBuilder {
-    /// The backend; without this the best that works here.
+    /// The backend. Without this: the best that works here.
     pub fn backend(mut self, backend: Backend) -> EngineBuilder {
         self.backend = Some(backend);
         self
     }
 
-    /// The simulated network to be a host of; only for a [`local`](EngineBuilder::local) engine.
+    /// The simulated network of which it is a host; only for a [`local`](EngineBuilder::local) engine.
     pub fn network(mut self, network: &Network) -> EngineBuilder {
         self.network = Some(network.clone());
         self
     }
 
-    /// Operations that may be in flight, or ended and not yet asked for, at once. Without this 262,144.
+    /// How many operations there may be at once: in flight, or ended with a result that has not been
+    /// taken. Without this: 262,144.
     pub fn operations(mut self, limit: usize) -> EngineBuilder {
         self.limits.operations = limit;
         self
     }
 
-    /// Sockets there may be at once. Without this 262,144.
+    /// How many sockets there may be at once. Without this: 262,144.
     pub fn sockets(mut self, limit: usize) -> EngineBuilder {
         self.limits.sockets = limit;
         self
     }
 
-    /// Receives, and likewise sends, that may be in flight on one socket. Without this 1,024.
+    /// How many receives may be in flight on one socket, and how many sends. Without this: 1,024.
     pub fn queue(mut self, limit: usize) -> EngineBuilder {
         self.limits.queue = limit;
         self
@@ -114,7 +121,7 @@ impl EngineBuilder {
         Driver::new(DriverConfig {
             backend: self.backend,
             network: self.network.clone(),
-            // Every socket brings the operation that closes it, and the rest of a send that was begun on the spot.
+            // Each socket may add two: its close, and the rest of a send that was tried directly.
             operations: self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2)),
             sockets: self.limits.sockets,
             queue: self.limits.queue,
@@ -126,57 +133,32 @@ impl EngineBuilder {
     /// Makes an engine with a thread of its own.
     ///
     /// # Errors
-    /// `InvalidArgument` names a limit that is out of range, or says that there is a simulated network: its clock moves in the waits of the program's own thread. Any
-    /// other error says which backend could not be set up, and why, or that the thread could not be started.
+    /// `InvalidArgument` for a limit that is out of range, and for a simulated network: its clock moves
+    /// only while the program's own thread waits. Any other error says why no backend could be set up
+    /// or the thread could not be started.
     pub fn build(self) -> Result<Engine, Error> {
         if self.network.is_some() || self.backend == Some(Backend::Sim) {
             let why = "an engine on a simulated network is turned by the thread that waits: make it with `local`";
             return Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why));
         }
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        // Made on the thread that will use it: the kernel lets no other submit.
-        let run = move || {
-            let driver = match self.driver() {
-                Ok(driver) => RefCell::new(driver),
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            park::serve();
-            let core = Arc::new(Core::new(&driver.borrow(), self.limits));
-            let _ = tell.send(Ok(Arc::clone(&core)));
-            while core.is_open() {
-                if let Err(error) = core.turn(&driver, Wait::Forever) {
-                    tracing::error!("an engine ends because of its backend: {error}");
-                    break;
-                }
-            }
-            core.shut_down(&driver);
-        };
-        let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
-        let thread = thread.map_err(|error| Error::io(Action::Setup, &error))?;
-        match told.recv() {
-            Ok(Ok(core)) => {
-                let keeper = Keeper { core: Arc::clone(&core), thread: Some(thread) };
-                Ok(Engine { core, _keeper: Some(Arc::new(keeper)) })
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::new(Action::Setup, ErrorKind::Other).because("its thread panicked")),
-        }
+        let limits = self.limits;
+        let (core, thread) = EngineThread::start(move || self.driver(), limits)?;
+        Ok(Engine { core, _thread: Some(Arc::new(thread)) })
     }
 
-    /// Makes an engine for this thread, which is turned by the thread's waits.
+    /// Makes an engine for this thread. The thread's waits turn it.
     ///
     /// # Errors
     /// As for [`build`](EngineBuilder::build); `LimitReached` if this thread has one already.
     pub fn local(self) -> Result<LocalEngine, Error> {
         let driver = self.driver()?;
         let core = Arc::new(Core::new(&driver, self.limits));
-        let turn =
-            Rc::new(LocalTurn { core: Arc::clone(&core), driver: RefCell::new(driver), ended: Cell::new(false) });
-        if !park::set_local(&turn) {
+        let driver = Rc::new(LocalDriver::new(Arc::clone(&core), driver));
+        if !park::set_turner(Rc::clone(&driver) as Rc<dyn Turner>) {
             let why = "this thread has a local engine already";
             return Err(Error::new(Action::Setup, ErrorKind::LimitReached).because(why));
         }
-        Ok(LocalEngine { handle: Engine { core, _keeper: None }, turn, stays: PhantomData })
+        Ok(LocalEngine { handle: Engine { core, _thread: None }, driver, not_send: PhantomData })
     }
 }
 
@@ -197,7 +179,7 @@ impl Engine {
         Engine::builder().local()
     }
 
-    /// An engine with other limits, or on a backend of choice.
+    /// Sets limits or a backend before making an engine.
     pub fn builder() -> EngineBuilder {
         let limits = Limits { operations: 1 << 18, sockets: 1 << 18, queue: 1024 };
         EngineBuilder { backend: None, network: None, limits }
@@ -208,23 +190,26 @@ impl Engine {
         self.core.report()
     }
 
-    /// What is in use at this moment. An operation counts until its result has been taken.
+    /// What is in use now. An operation counts until its result has been taken.
     pub fn live(&self) -> Live {
         self.core.live()
     }
 
-    /// This moment on the engine's clock.
+    /// The present time on the engine's clock.
     pub fn now(&self) -> Time {
         self.core.maker().now()
     }
 
-    /// Binds a listener: to an IP address, or to a path of the file system (`unix:/run/server.sock`). Its options hold for the connections it accepts.
+    /// Binds a listener to an IP address, or to a path of the file system (`unix:/run/server.sock`).
+    /// The options also apply to the connections it accepts.
     ///
-    /// At a path, a socket that nobody listens on any more is replaced, and nothing else is; the file is removed when the listener is closed.
+    /// At a path, a socket without a listener is replaced, and nothing else is. Closing the listener
+    /// removes the file.
     ///
     /// # Errors
-    /// `InvalidArgument` for what is no address; `InUse`, `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
-    /// no Unix sockets.
+    /// `InvalidArgument` for something that is not an address. With the address: `InUse`,
+    /// `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`. `LimitReached`. `Unsupported` for a path
+    /// on a system without Unix sockets.
     pub fn listen(
         &self,
         address: impl TryInto<Address, Error: Into<AddressError>>,
@@ -233,20 +218,20 @@ impl Engine {
         let address = address::parsed(address)?;
         let handle = self.core.maker().listen(&address, options)?;
         let local = handle.local_addr()?;
-        Ok(Core::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
+        Ok(Socket::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
     }
 
     /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
+    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
     pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
         let handle = self.core.maker().stream(&family_of.into())?;
         handle.set_options(options)?;
-        Ok(Core::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
+        Ok(Socket::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
     }
 
-    /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
+    /// Makes a datagram socket (UDP) and binds it. Port 0 takes a free port.
     ///
     /// # Errors
     /// As for [`listen`](Engine::listen); `Unsupported` for a path, and on a simulated network.
@@ -257,7 +242,7 @@ impl Engine {
     ) -> Result<Socket, Error> {
         let address = address::parsed(address)?;
         let handle = self.core.maker().datagram(&address, options)?;
-        Ok(Core::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
+        Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
 
     /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave away.
@@ -265,21 +250,22 @@ impl Engine {
     /// # Errors
     /// `LimitReached`; the connection is given back.
     pub fn adopt(&self, stream: impl Into<Stream>) -> Result<Socket, Failed<Stream>> {
-        Core::adopt(&self.core, stream.into(), None)
+        Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
     }
 
-    /// An operation that ends when the clock has reached `at`.
+    /// An operation that ends when the clock reaches `at`.
     pub fn timer(&self, at: Time) -> Operation<'_, ()> {
-        Operation::new(&self.core, None, Parcel::plain(Start::Timer { at }))
+        Operation::new(&self.core, None, Crossing::new(Op::timer(at)))
     }
 
-    /// An operation that ends after a while, counted from now.
+    /// An operation that ends after `duration`, counted from now.
     pub fn sleep(&self, duration: Duration) -> Operation<'_, ()> {
         self.timer(self.now() + duration)
     }
 
-    /// Asks an operation to end early, by the name that [`on_complete`](Operation::on_complete) or [`to_port`](Operation::to_port) gave. It still
-    /// ends once, with `Cancelled` or with what it had already brought. `false` if it has ended, or was never there.
+    /// Asks an operation to end early, by the id that [`on_complete`](Operation::on_complete) or
+    /// [`to_port`](Operation::to_port) returned. It still ends once: with `Cancelled`, or with what it
+    /// had done by then. `false` if it has ended or never existed.
     pub fn cancel(&self, id: OpId) -> bool {
         self.core.cancel(id)
     }
@@ -291,44 +277,31 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Ends the thread of an engine when the last handle is gone.
-struct Keeper {
-    core: Arc<Core>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.core.close();
-        let thread = self.thread.take().expect("dropped once");
-        // On its own thread it cannot wait for itself; it ends when it returns.
-        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-            tracing::error!("the thread of an engine panicked");
-        }
-    }
-}
-
 /// An [`Engine`] for one thread: the thread's waits turn it, and it needs no second thread.
 ///
-/// It stays on its thread; its handles do not: [`Engine`] (to which it dereferences), [`Socket`]s and operations may be used by any thread, but
-/// operations begin and end only while the local engine's thread waits: in [`Event::wait`](crate::Event::wait) and the other waits for events,
-/// alertable waits, [`CompletionPort::get`](crate::CompletionPort::get), [`Overlapped::result`](crate::Overlapped::result) or
-/// [`block_on`](crate::block_on), whatever it is that they wait for. A thread has at most one.
+/// It stays on its thread. Its handles do not: any thread may use the [`Engine`] (to which it
+/// dereferences), its [`Socket`]s and its operations. But operations begin and end only while the
+/// local engine's thread waits, whatever it waits for: in [`Event::wait`](crate::Event::wait) and the
+/// other waits for events, in alertable waits, in
+/// [`CompletionPort::get`](crate::CompletionPort::get), in
+/// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::block_on). A thread has
+/// at most one local engine.
 ///
-/// Dropping it ends everything in flight with `Cancelled`.
+/// Dropping it ends operations in flight with `Cancelled`.
 pub struct LocalEngine {
     handle: Engine,
-    turn: Rc<LocalTurn>,
-    stays: PhantomData<*const ()>,
+    driver: Rc<LocalDriver>,
+    not_send: PhantomData<*const ()>,
 }
 
 impl LocalEngine {
-    /// Starts what was started, waits as `wait` says for something to end, and tells of what has.
+    /// Submits the operations that were started, waits as `wait` says for one to end, and tells of
+    /// those that have.
     ///
     /// # Errors
     /// Only if the backend itself fails.
     pub fn turn(&self, wait: Wait) -> Result<(), Error> {
-        self.turn.turn(park::deadline(wait))
+        self.driver.turn(park::deadline(wait))
     }
 }
 
@@ -341,38 +314,13 @@ impl Deref for LocalEngine {
 
 impl Drop for LocalEngine {
     fn drop(&mut self) {
-        park::clear_local();
-        self.turn.ended.set(true);
-        self.turn.core.shut_down(&self.turn.driver);
+        park::clear_turner();
+        self.driver.shut_down();
     }
 }
 
 impl fmt::Debug for LocalEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.handle.fmt(f)
-    }
-}
-
-/// What a thread's waits know of its local engine.
-pub(crate) struct LocalTurn {
-    core: Arc<Core>,
-    driver: RefCell<Driver>,
-    ended: Cell<bool>,
-}
-
-impl LocalTurn {
-    pub(crate) fn turn(&self, until: Option<Time>) -> Result<(), Error> {
-        if self.ended.get() {
-            return Ok(());
-        }
-        self.core.turn(&self.driver, until.map_or(Wait::Forever, Wait::Until))
-    }
-
-    pub(crate) fn wake_handle(&self) -> WakeHandle {
-        self.core.wake_handle().clone()
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        self.driver.borrow().now()
     }
 }

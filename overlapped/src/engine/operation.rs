@@ -1,22 +1,22 @@
 //! An operation that is ready to be started, and the four ways to be told of its end.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Waker;
 
-use crate::engine::Core;
-use crate::engine::ending::{Ending, Parcel};
-use crate::engine::event::Event;
-use crate::engine::notify::Notify;
-use crate::engine::overlapped::Overlapped;
-use crate::engine::port::Queued;
-use crate::engine::routine;
-use crate::engine::socket::SocketInner;
+use super::core::{Core, Request, Started};
+use super::ending::{Ending, Owner};
+use super::endpoint::Endpoint;
+use super::event::Event;
+use super::notify::{Notify, ToldBy};
+use super::overlapped::Overlapped;
+use super::port::Queued;
+use super::routine;
+use crate::buf::Crossing;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::op::{Op, OpId};
 
-/// An operation that has not been started. How it is started says how its end is told:
+/// An operation that has not been started. How you start it decides how you are told of its end:
 ///
 /// | model | start it with | and be told by |
 /// |---|---|---|
@@ -25,56 +25,143 @@ use crate::op::{Op, OpId};
 /// | III | [`.to_port(token)`](Operation::to_port) | a packet on the socket's [`CompletionPort`](crate::CompletionPort) |
 /// | IV | `.await` (or [`.start()`](Operation::start), and await that) | the future |
 ///
-/// A start fails only with what can be found out on the spot, and gives back what was handed over: `InvalidArgument`, `Closed`,
-/// `LimitReached`. Every error of the operating system is the operation's ending. No routine, waker or other code of the program runs within a start.
+/// A start fails only for reasons that are known at once, and returns what was handed over:
+/// `InvalidArgument`, `Closed`, `LimitReached`. Every error of the operating system is the
+/// operation's result. No routine, waker or other code of the program runs within a start.
+///
+/// An operation is told of in one way. Once it has an event it has neither
+/// [`on_complete`](Operation::on_complete) nor [`to_port`](Operation::to_port) nor a second event:
+///
+/// ```compile_fail,E0599
+/// # fn f(socket: &overlapped::Socket, event: &overlapped::Event) {
+/// let _ = socket.recv(vec![0; 64]).event(event).on_complete(|_| {});
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn f(socket: &overlapped::Socket, event: &overlapped::Event) {
+/// let _ = socket.recv(vec![0; 64]).event(event).to_port(1);
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn f(socket: &overlapped::Socket, event: &overlapped::Event) {
+/// let _ = socket.recv(vec![0; 64]).event(event).event(event).start();
+/// # }
+/// ```
 #[must_use = "nothing has been started"]
-pub struct Operation<'a, T: Ending> {
+pub struct Operation<'a, T: Ending, E = ()> {
     core: &'a Arc<Core>,
-    socket: Option<&'a SocketInner>,
-    event: Option<&'a Event>,
+    endpoint: Option<&'a Endpoint>,
+    /// The event, if there is one.
+    event: E,
     state: State<T>,
 }
 
 enum State<T: Ending> {
-    Ready(Parcel),
+    Ready(Crossing<Op>),
     Started(Overlapped<T>),
     Over,
 }
 
-impl<T: Ending> Unpin for Operation<'_, T> {}
+impl<T: Ending, E> Unpin for Operation<'_, T, E> {}
 
 impl<'a, T: Ending> Operation<'a, T> {
-    pub(crate) fn new(core: &'a Arc<Core>, socket: Option<&'a SocketInner>, parcel: Parcel) -> Operation<'a, T> {
-        Operation { core, socket, event: None, state: State::Ready(parcel) }
+    pub(crate) fn new(core: &'a Arc<Core>, endpoint: Option<&'a Endpoint>, op: Crossing<Op>) -> Operation<'a, T> {
+        Operation { core, endpoint, event: (), state: State::Ready(op) }
     }
 
-    fn take_parcel(&mut self) -> Parcel {
+    /// Names an event. It is reset when the operation starts, and set when the operation has ended.
+    pub fn event(self, event: &'a Event) -> Operation<'a, T, &'a Event> {
+        Operation { core: self.core, endpoint: self.endpoint, event, state: self.state }
+    }
+
+    /// Starts it with a completion routine. `routine` is called on this thread, in an alertable wait
+    /// after the operation has ended ([`wait_alertable`](crate::wait_alertable),
+    /// [`sleep_alertable`](crate::sleep_alertable)), and nowhere else. If the thread ends before that,
+    /// the routine is dropped there; the operation goes on, and its result is dropped. A panic in a
+    /// routine is contained.
+    ///
+    /// # Errors
+    /// See [`Operation`].
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn on_complete(
+        mut self,
+        routine: impl FnOnce(Result<T, Failed<T::Back>>) + 'static,
+    ) -> Result<OpId, Failed<T::Back>> {
+        let op = self.take_op();
+        let (core, flags) = (Arc::clone(self.core), op.get().0.flags());
+        let kept = routine::keep(Box::new(move |completion| {
+            routine(T::from_completion(completion, flags, &|| Arc::clone(&core) as Owner));
+        }));
+        match kept {
+            Some((queue, key)) => {
+                let started = self.go(op, Notify::Routine(queue, key), true);
+                started.map(pending).map_err(|failed| {
+                    routine::forget(key);
+                    failed
+                })
+            }
+            None => Err(Failed {
+                error: Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending"),
+                given: T::given(op.into_inner().into_buf()),
+            }),
+        }
+    }
+
+    /// Starts it so that its end becomes a packet on the completion port of its socket, with the
+    /// association's key and this token.
+    ///
+    /// # Errors
+    /// See [`Operation`]; `InvalidArgument` if the socket is not associated with a port.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn to_port(mut self, token: u64) -> Result<Queued, Failed<T::Back>> {
+        let op = self.take_op();
+        let action = op.get().0.action();
+        let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
+        let Some(association) = self.endpoint.and_then(Endpoint::association) else {
+            let error = Error::new(action, ErrorKind::InvalidArgument)
+                .because("its socket is not associated with a completion port");
+            return Err(Failed { error, given: given(op) });
+        };
+        if let Err(error) = association.reserve() {
+            return Err(Failed { error, given: given(op) });
+        }
+        match self.go(op, Notify::Port(Arc::clone(association), token), true) {
+            Ok(Started::Pending(id)) => Ok(Queued::Pending(Some(id))),
+            Ok(Started::Told) => Ok(Queued::Pending(None)),
+            Ok(Started::Immediate(flags, completion)) => {
+                association.release();
+                Ok(Queued::Done(association.packet(token, action, flags, completion)))
+            }
+            Err(failed) => {
+                association.release();
+                Err(failed)
+            }
+        }
+    }
+}
+
+impl<T: Ending, E> Operation<'_, T, E> {
+    fn take_op(&mut self) -> Crossing<Op> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Ready(parcel) => parcel,
+            State::Ready(op) => op,
             _ => panic!("an operation is started once"),
         }
     }
 
-    fn go(&self, parcel: Parcel, notify: Notify, detached: bool) -> Result<OpId, Failed<T::Back>> {
-        let started = match self.socket {
-            Some(socket) => socket.start(parcel, notify, detached),
-            None => self.core.start(None, parcel, notify, detached),
-        };
-        started.map_err(|Failed { error, given: (parcel, notify) }| {
-            if let Notify::Routine(_, key) = notify {
-                routine::forget(key);
-            }
-            Failed { error, given: T::given(Op(parcel.into_start()).into_buf()) }
-        })
+    fn go(&self, op: Crossing<Op>, notify: Notify, detached: bool) -> Result<Started, Failed<T::Back>> {
+        let started = self.core.start(self.endpoint, Request { op, notify, detached });
+        started.map_err(|Failed { error, given }| Failed { error, given: T::given(given.op.into_inner().into_buf()) })
     }
+}
 
-    /// The event is reset when the operation starts, and set when it has ended. (An operation with a routine or a port ignores it.)
-    pub fn event(mut self, event: &'a Event) -> Operation<'a, T> {
-        self.event = Some(event);
-        self
-    }
-
-    /// Starts it, and gives a handle.
+impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
+    /// Starts it, and returns a handle.
     ///
     /// # Errors
     /// See [`Operation`].
@@ -86,14 +173,14 @@ impl<'a, T: Ending> Operation<'a, T> {
     }
 
     fn begin(&mut self) -> Result<Overlapped<T>, Failed<T::Back>> {
-        let parcel = self.take_parcel();
-        let action = parcel.start().action();
-        let notify = self.event.map_or(Notify::Nobody, |event| Notify::Event(event.clone()));
-        let id = self.go(parcel, notify, false)?;
+        let op = self.take_op();
+        let action = op.get().0.action();
+        let id = pending(self.go(op, self.event.notify(), false)?);
         Ok(Overlapped::new(Arc::clone(self.core), id, action))
     }
 
-    /// Starts it, and lets it go on without a handle. An event, if one was named, is set when it has ended; what it brings is dropped.
+    /// Starts it without a handle. If an event was named, it is set when the operation has ended. The
+    /// result is dropped.
     ///
     /// # Errors
     /// See [`Operation`].
@@ -101,102 +188,36 @@ impl<'a, T: Ending> Operation<'a, T> {
     /// # Panics
     /// If it has been polled before.
     pub fn detach(mut self) -> Result<OpId, Failed<T::Back>> {
-        let parcel = self.take_parcel();
-        let notify = self.event.map_or(Notify::Nobody, |event| Notify::Event(event.clone()));
-        self.go(parcel, notify, true)
+        let op = self.take_op();
+        Ok(pending(self.go(op, self.event.notify(), true)?))
     }
 
-    /// Starts it with a completion routine: `routine` is called on this thread, in an alertable wait after the operation has
-    /// ended ([`wait_alertable`](crate::wait_alertable), [`sleep_alertable`](crate::sleep_alertable)), and nowhere else. If the thread ends before, the
-    /// routine is dropped there; the operation goes on and ends, and what it brings is dropped. A routine that panics is contained.
-    ///
-    /// # Errors
-    /// See [`Operation`].
-    ///
-    /// # Panics
-    /// If it has been polled before.
-    pub fn on_complete(
-        mut self,
-        routine: impl FnOnce(Result<T, Failed<T::Back>>) + 'static,
-    ) -> Result<OpId, Failed<T::Back>> {
-        let parcel = self.take_parcel();
-        let core = Arc::clone(self.core);
-        let kept = routine::keep(Box::new(move |raw| routine(T::from_raw(raw, &core))));
-        match kept {
-            Some((queue, key)) => self.go(parcel, Notify::Routine(queue, key), true),
-            None => Err(Failed {
-                error: Error::new(Action::Routine, ErrorKind::Closed).because("the thread is at its end"),
-                given: T::given(Op(parcel.into_start()).into_buf()),
-            }),
-        }
-    }
-
-    /// Starts it so that its end comes as a packet on the completion port with which its socket is associated, with the
-    /// association's key and this token.
-    ///
-    /// # Errors
-    /// See [`Operation`]; `InvalidArgument` if the socket is not associated with a port.
-    ///
-    /// # Panics
-    /// If it has been polled before.
-    pub fn to_port(mut self, token: u64) -> Result<Queued, Failed<T::Back>> {
-        let mut parcel = self.take_parcel();
-        let action = parcel.start().action();
-        let given = |parcel: Parcel| T::given(Op(parcel.into_start()).into_buf());
-        let Some((socket, association)) = self.socket.and_then(|socket| Some((socket, socket.association()?))) else {
-            let why = "its socket is not associated with a completion port";
-            return Err(Failed {
-                error: Error::new(action, ErrorKind::InvalidArgument).because(why),
-                given: given(parcel),
-            });
-        };
-        if let Err(error) = association.reserve() {
-            return Err(Failed { error, given: given(parcel) });
-        }
-        // In this scope the socket's gate is held if it skips packets, so that what is tried here keeps its place among the starts.
-        let started = socket.try_now(self.core, &mut parcel, |core, parcel, tried| match tried {
-            Some(raw) if raw.result.is_ok() => {
-                association.release();
-                Ok(Ok(Queued::Done(association.packet(token, raw))))
-            }
-            Some(raw) => {
-                association.ended(token, raw);
-                Ok(Ok(Queued::Pending(None)))
-            }
-            None => {
-                let notify = Notify::Port(Arc::clone(association), token);
-                core.start(Some(socket.id()), parcel, notify, true).map(|id| Ok(Queued::Pending(Some(id))))
-            }
-        });
-        match started {
-            Ok(done) => done,
-            Err(Failed { error, given: (parcel, _) }) => {
-                association.release();
-                Err(Failed { error, given: given(parcel) })
-            }
-        }
-    }
-}
-
-impl<T: Ending> Future for Operation<'_, T> {
-    type Output = Result<T, Failed<T::Back>>;
-
-    /// Starts it when it is first polled. Dropping it cancels it.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    /// Starts it, if that has not been done, and returns the result if it has ended.
+    pub(super) fn poll_result(&mut self, waker: &Waker) -> Option<Result<T, Failed<T::Back>>> {
         if let State::Ready(_) = self.state {
-            self.state = State::Started(self.begin()?);
+            match self.begin() {
+                Ok(overlapped) => self.state = State::Started(overlapped),
+                Err(failed) => return Some(Err(failed)),
+            }
         }
         let State::Started(overlapped) = &mut self.state else { panic!("polled after its result was taken") };
-        let ended = ready!(Pin::new(overlapped).poll(context));
+        let result = overlapped.poll_result(waker)?;
         self.state = State::Over;
-        Poll::Ready(ended)
+        Some(result)
     }
 }
 
-impl<T: Ending> fmt::Debug for Operation<'_, T> {
+fn pending(started: Started) -> OpId {
+    match started {
+        Started::Pending(id) => id,
+        _ => unreachable!("only a start with a packet is tried directly"),
+    }
+}
+
+impl<T: Ending, E> fmt::Debug for Operation<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
-            State::Ready(parcel) => write!(f, "Operation({:?}, not started)", parcel.start().action()),
+            State::Ready(op) => write!(f, "Operation({:?}, not started)", op.get().0.action()),
             State::Started(overlapped) => overlapped.fmt(f),
             State::Over => f.write_str("Operation(over)"),
         }

@@ -1,56 +1,36 @@
 //! The overlapped control block: a handle to an operation in flight.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Waker;
 
+use super::core::Core;
+use super::ending::{Ending, Owner, Status};
+use super::park;
 use crate::driver::Wait;
-use crate::engine::Core;
-use crate::engine::ending::{Ending, Raw};
-use crate::engine::park;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{OpId, Outcome};
+use crate::op::{Completion, Flags, OpId};
 
-/// How far an operation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It has not ended (`STATUS_PENDING`).
-    Pending,
-    /// It has ended, and done what it was asked for.
-    Succeeded,
-    /// It has ended, and failed.
-    Failed(ErrorKind),
-}
-
-impl Status {
-    pub(crate) fn of(result: &Result<Outcome, Error>) -> Status {
-        match result {
-            Ok(_) => Status::Succeeded,
-            Err(error) => Status::Failed(error.kind()),
-        }
-    }
-}
-
-/// An operation in flight: `WSAOVERLAPPED`, initialised and in charge of what it needs.
+/// An operation in flight: `WSAOVERLAPPED`, initialised and owning what it needs.
 ///
-/// From its start until it has ended the operation owns its buffers. Its state can be asked for at any time, from any thread; its result is
-/// taken once, with [`result`](Overlapped::result) or by awaiting it.
+/// The operation owns its buffers from its start until it has ended. Any thread may ask for its status
+/// at any time. Its result is taken once, with [`result`](Overlapped::result) or by awaiting it.
 ///
-/// **Dropping it cancels the operation**; the buffers are freed when the system has let go of them, and whatever it brought after all
-/// (an accepted connection) is closed. Dropping neither blocks nor fails. (A close goes on without its handle.)
-/// [`detach`](Overlapped::detach) lets any operation go on without it.
+/// **Dropping the handle cancels the operation.** Its buffers are freed when the system no longer uses
+/// them. If it has succeeded after all, its result is dropped: an accepted connection is closed.
+/// Dropping neither blocks nor fails. A close goes on without its handle;
+/// [`detach`](Overlapped::detach) lets any operation do so.
 #[must_use = "dropping it cancels the operation"]
 pub struct Overlapped<T: Ending> {
     core: Arc<Core>,
     id: OpId,
     action: Action,
-    /// Once its ending has been taken from the core.
+    /// Set once its completion has been taken from the core.
     taken: Option<Status>,
     given: Option<T::Back>,
 }
 
-// It is a name and what was given back; nothing points into it.
+// Nothing points into it.
 impl<T: Ending> Unpin for Overlapped<T> {}
 
 impl<T: Ending> Overlapped<T> {
@@ -58,7 +38,7 @@ impl<T: Ending> Overlapped<T> {
         Overlapped { core, id, action, taken: None, given: None }
     }
 
-    /// The operation's name, for [`Engine::cancel`](crate::Engine::cancel).
+    /// The operation's id, for [`Engine::cancel`](crate::Engine::cancel).
     pub fn id(&self) -> OpId {
         self.id
     }
@@ -67,7 +47,7 @@ impl<T: Ending> Overlapped<T> {
     pub fn status(&self) -> Status {
         match self.taken {
             Some(status) => status,
-            None => self.core.status(self.id).expect("it is there until its ending is taken"),
+            None => self.core.status(self.id).expect("the operation exists until its result is taken"),
         }
     }
 
@@ -76,31 +56,33 @@ impl<T: Ending> Overlapped<T> {
         self.status() != Status::Pending
     }
 
-    /// The result, if it has ended or ends within the wait (`WSAGetOverlappedResult`). It is given once.
+    /// The result, if it has ended or ends within the wait (`WSAGetOverlappedResult`). It can be taken
+    /// once.
     ///
     /// # Errors
-    /// `Incomplete` if it has not ended by then: it goes on, and can be asked again. `InvalidArgument` if the result has been given already.
-    /// `WouldDeadlock` if it would have to wait on the thread of an [`Engine`](crate::Engine). Otherwise the operation's own error; its buffer
-    /// is then had from [`take_buf`](Overlapped::take_buf).
+    /// `Incomplete` if it has not ended by then: it goes on, and you can ask again. `InvalidArgument`
+    /// if the result has been taken. `WouldDeadlock` if it would have to wait on the thread of an
+    /// [`Engine`](crate::Engine). Otherwise the operation's own error;
+    /// [`take_buf`](Overlapped::take_buf) then returns its buffer.
     pub fn result(&mut self, wait: Wait) -> Result<T, Error> {
         self.check_taken()?;
-        let mut raw = self.core.take(self.id, None);
-        if raw.is_none() && wait == Wait::Poll {
+        let mut ended = self.core.take(self.id, None);
+        if ended.is_none() && wait == Wait::Poll {
             park::poll()?;
-            raw = self.core.take(self.id, None);
-        } else if raw.is_none() {
+            ended = self.core.take(self.id, None);
+        } else if ended.is_none() {
             let until = park::deadline(wait);
             let waker = park::waker();
-            raw = loop {
-                let raw = self.core.take(self.id, Some(&waker));
-                if raw.is_some() || park::is_over(until) {
-                    break raw;
+            ended = loop {
+                let ended = self.core.take(self.id, Some(&waker));
+                if ended.is_some() || park::is_over(until) {
+                    break ended;
                 }
                 park::park(until)?;
             };
         }
-        match raw {
-            Some(raw) => self.finish(raw).map_err(|Failed { error, given }| {
+        match ended {
+            Some(ended) => self.finish(ended).map_err(|Failed { error, given }| {
                 self.given = Some(given);
                 error
             }),
@@ -115,44 +97,36 @@ impl<T: Ending> Overlapped<T> {
         }
     }
 
-    fn finish(&mut self, raw: Raw) -> Result<T, Failed<T::Back>> {
-        self.taken = Some(Status::of(&raw.result));
-        T::from_raw(raw, &self.core)
+    fn finish(&mut self, (flags, completion): (Flags, Completion)) -> Result<T, Failed<T::Back>> {
+        self.taken = Some(Status::of(&completion));
+        T::from_completion(completion, flags, &|| Arc::clone(&self.core) as Owner)
     }
 
-    /// What was handed over at the start, after [`result`](Overlapped::result) has given the operation's error.
+    /// The result if it has ended, for the future. Otherwise `waker` is woken when it has.
+    pub(super) fn poll_result(&mut self, waker: &Waker) -> Option<Result<T, Failed<T::Back>>> {
+        assert!(self.taken.is_none(), "polled after its result was taken");
+        self.core.take(self.id, Some(waker)).map(|ended| self.finish(ended))
+    }
+
+    /// What was handed over at the start, after [`result`](Overlapped::result) has returned the
+    /// operation's error.
     pub fn take_buf(&mut self) -> Option<T::Back> {
         self.given.take()
     }
 
-    /// Asks it to end early. It still ends once: with `Cancelled`, or with what it had already brought. `false` if it has ended already.
+    /// Asks it to end early; `false` if it has ended already. It still ends once: with `Cancelled`, or
+    /// with what it had done by then.
     pub fn cancel(&self) -> bool {
         self.taken.is_none() && self.core.cancel(self.id)
     }
 
-    /// Lets it go on without this handle: what it brings is dropped.
+    /// Lets it go on without this handle. Its result is dropped.
     pub fn detach(mut self) -> OpId {
         if self.taken.is_none() {
             self.core.discard(self.id, false);
             self.taken = Some(Status::Pending);
         }
         self.id
-    }
-}
-
-impl<T: Ending> Future for Overlapped<T> {
-    type Output = Result<T, Failed<T::Back>>;
-
-    /// Ready when the operation has ended. Works under any executor.
-    ///
-    /// # Panics
-    /// If it is polled after it was ready, or after [`result`](Overlapped::result) gave the result.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        assert!(self.taken.is_none(), "polled after its result was taken");
-        match self.core.take(self.id, Some(context.waker())) {
-            Some(raw) => Poll::Ready(self.finish(raw)),
-            None => Poll::Pending,
-        }
     }
 }
 

@@ -1,81 +1,93 @@
-//! How a thread waits: by sleeping, or, if it has an engine of its own, by turning that.
+//! How a thread waits: it sleeps, or it turns the local engine that it owns.
 //!
-//! Everything that blocks in this crate (events, ports, results, alertable waits, `block_on`) writes down what it waits for, looks
-//! whether it is there already, and parks; who brings it about unparks. A thread looks again after every park, so an unpark too many
-//! does no harm.
+//! Everything in this crate that blocks (events, ports, results, alertable waits, `block_on`) works
+//! the same way. It registers what it waits for, checks whether that has happened, and parks. The
+//! thread that makes it happen unparks it. Every wait checks again after a park, so a spurious
+//! unpark does no harm.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::{cell::Cell, cell::RefCell, pin::pin, sync::Arc};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
 
 use crate::driver::Wait;
-use crate::engine::LocalTurn;
 use crate::error::{Action, Error, ErrorKind};
-use crate::sync::{self, AtomicBool, Ordering, Thread, current_thread, thread_local};
+use crate::sync::{self, Thread, current_thread, thread_local};
 use crate::sys::WakeHandle;
 use crate::time::Time;
 
+/// What a thread does instead of sleeping: a local engine.
+pub(crate) trait Turner {
+    /// Waits until an operation has ended, the thread is woken, or `until` is reached.
+    fn turn(&self, until: Option<Time>) -> Result<(), Error>;
+    /// Ends a turn from any thread.
+    fn wake_handle(&self) -> WakeHandle;
+    /// The clock by which the thread waits.
+    fn now(&self) -> Time;
+}
+
 thread_local! {
-    /// The engine that this thread turns whenever it waits.
-    static LOCAL: RefCell<Option<Rc<LocalTurn>>> = const { RefCell::new(None) };
-    /// This is the thread of an engine: it must not wait for what only it can bring about.
-    static SERVES: Cell<bool> = const { Cell::new(false) };
+    /// What this thread turns whenever it waits.
+    static TURNER: RefCell<Option<Rc<dyn Turner>>> = const { RefCell::new(None) };
+    /// This thread drives an engine: it must not wait for something that only it can do.
+    static DRIVES: Cell<bool> = const { Cell::new(false) };
     /// Its address tells threads apart.
-    static MARK: u8 = const { 0 };
+    static THREAD: u8 = const { 0 };
 }
 
 /// A number that no other living thread has.
 pub(crate) fn this_thread() -> usize {
-    MARK.with(|mark| &raw const *mark as usize)
+    THREAD.with(|thread| &raw const *thread as usize)
 }
 
-/// Gives this thread an engine of its own; `false` if it has one.
-pub(crate) fn set_local(local: &Rc<LocalTurn>) -> bool {
-    LOCAL.with(|here| {
+/// Makes this thread turn `turner` whenever it waits; `false` if it has a turner already.
+pub(crate) fn set_turner(turner: Rc<dyn Turner>) -> bool {
+    TURNER.with(|here| {
         let mut here = here.borrow_mut();
         let free = here.is_none();
         if free {
-            *here = Some(Rc::clone(local));
+            *here = Some(turner);
         }
         free
     })
 }
 
-pub(crate) fn clear_local() {
-    // Dropped outside the borrow. The thread may be at its end, with nothing left to clear.
-    let _ = LOCAL.try_with(|here| here.borrow_mut().take());
+pub(crate) fn clear_turner() {
+    // The turner is dropped after the borrow. At the end of the thread there is nothing to clear.
+    let _ = TURNER.try_with(|here| here.borrow_mut().take());
 }
 
-fn local() -> Option<Rc<LocalTurn>> {
-    LOCAL.try_with(|here| here.borrow().clone()).ok().flatten()
+fn turner() -> Option<Rc<dyn Turner>> {
+    TURNER.try_with(|here| here.borrow().clone()).ok().flatten()
 }
 
-/// This thread serves an engine from here on.
-pub(crate) fn serve() {
-    SERVES.with(|serves| serves.set(true));
+/// From now on this thread drives an engine.
+pub(crate) fn drive() {
+    DRIVES.with(|drives| drives.set(true));
 }
 
-/// How a waiting thread is told to look again.
+/// Wakes a waiting thread.
 #[derive(Clone)]
 pub(crate) enum Unpark {
     Thread(Thread),
-    Turn { wake: WakeHandle, home: usize },
+    Turn { wake: WakeHandle, thread: usize },
 }
 
 impl Unpark {
-    /// For the thread that calls.
+    /// Wakes the thread that calls this.
     pub(crate) fn this_thread() -> Unpark {
-        match local() {
-            Some(local) => Unpark::Turn { wake: local.wake_handle(), home: this_thread() },
+        match turner() {
+            Some(turner) => Unpark::Turn { wake: turner.wake_handle(), thread: this_thread() },
             None => Unpark::Thread(current_thread()),
         }
     }
 
-    /// Whether the thread that calls, whose it is, still waits in the way of which this knows: it may have got a local engine since, or lost one.
-    fn is_valid(&self) -> bool {
-        match (self, local()) {
+    /// Whether this still wakes the calling thread, for which it was made: the thread may have got
+    /// or lost a local engine since.
+    pub(crate) fn is_valid(&self) -> bool {
+        match (self, turner()) {
             (Unpark::Thread(_), None) => true,
-            (Unpark::Turn { wake, .. }, Some(local)) => wake.is(&local.wake_handle()),
+            (Unpark::Turn { wake, .. }, Some(turner)) => wake.is(&turner.wake_handle()),
             _ => false,
         }
     }
@@ -83,16 +95,16 @@ impl Unpark {
     pub(crate) fn unpark(&self) {
         match self {
             Unpark::Thread(thread) => thread.unpark(),
-            // A thread that unparks itself is awake, and looks again before it waits.
-            Unpark::Turn { home, .. } if *home == this_thread() => {}
+            // A thread that unparks itself is awake, and checks again before it waits.
+            Unpark::Turn { thread, .. } if *thread == this_thread() => {}
             Unpark::Turn { wake, .. } => wake.wake(),
         }
     }
 }
 
-/// Those to be unparked after a lock has been released.
+/// Threads to unpark after a lock has been released.
 #[derive(Default)]
-#[must_use = "they would sleep on"]
+#[must_use = "these threads would sleep on"]
 pub(crate) struct Unparks(Option<Unpark>, Vec<Unpark>);
 
 impl Unparks {
@@ -110,15 +122,15 @@ impl Unparks {
     }
 }
 
-/// This moment, on the clock by which this thread waits.
+/// The present time on the clock by which this thread waits.
 pub(crate) fn now() -> Time {
-    match local() {
-        Some(local) => local.now(),
+    match turner() {
+        Some(turner) => turner.now(),
         None => clock(),
     }
 }
 
-/// The moment at which a wait is over; `None` is never.
+/// The time at which a wait ends; `None` is never.
 pub(crate) fn deadline(wait: Wait) -> Option<Time> {
     match wait {
         Wait::Poll => Some(Time::ZERO),
@@ -128,25 +140,35 @@ pub(crate) fn deadline(wait: Wait) -> Option<Time> {
     }
 }
 
-/// Whether a deadline has come.
+/// Whether a deadline has been reached.
 pub(crate) fn is_over(until: Option<Time>) -> bool {
     until.is_some_and(|until| until == Time::ZERO || until <= now())
 }
 
-/// Waits until this thread is unparked or `until` has come, or for no reason at all.
+/// Waits until this thread is unparked or `until` is reached. May return early without a reason.
 ///
 /// # Errors
-/// `WouldDeadlock` on the thread of an engine; what the backend says, on a thread that has an engine of its own.
+/// `WouldDeadlock` on the thread of an engine. On a thread with a local engine: the error of its
+/// backend.
 pub(crate) fn park(until: Option<Time>) -> Result<(), Error> {
-    if SERVES.with(Cell::get) {
-        return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock)
-            .because("this is the engine's own thread, which would have to end the wait; wait on another thread"));
+    if DRIVES.with(Cell::get) {
+        let why = "this is the engine's own thread, and only it could end the wait; wait on another thread";
+        return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock).because(why));
     }
-    if let Some(local) = local() {
-        return local.turn(until);
+    if let Some(turner) = turner() {
+        return turner.turn(until);
     }
     sleep(until);
     Ok(())
+}
+
+/// Turns this thread's local engine once without waiting: its operations end in no other way.
+/// Called before a wait of no length reports that nothing was found.
+pub(crate) fn poll() -> Result<(), Error> {
+    match turner() {
+        Some(turner) => turner.turn(Some(Time::ZERO)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(not(loom))]
@@ -166,7 +188,7 @@ fn clock() -> Time {
 fn sleep(until: Option<Time>) {
     match until {
         None => sync::park(),
-        // However little the other threads have done meanwhile, the time has come.
+        // The time passes however little the other threads have done meanwhile.
         Some(until) => {
             loom::thread::yield_now();
             CLOCK.with(|clock| clock.set(clock.get().max(until)));
@@ -174,7 +196,7 @@ fn sleep(until: Option<Time>) {
     }
 }
 
-/// In a model, every thread's time is its own, and passes only in its sleep.
+/// In a model each thread has a clock of its own, which moves only while the thread sleeps.
 #[cfg(loom)]
 fn clock() -> Time {
     CLOCK.with(Cell::get)
@@ -183,15 +205,6 @@ fn clock() -> Time {
 #[cfg(loom)]
 thread_local! {
     static CLOCK: Cell<Time> = Cell::new(Time::from_nanos(1));
-}
-
-/// Before a wait that has found nothing: a thread with an engine of its own turns that once even if it is not to wait, for that is how its
-/// operations come to their ends.
-pub(crate) fn poll() -> Result<(), Error> {
-    match local() {
-        Some(local) => local.turn(Some(Time::ZERO)),
-        None => Ok(()),
-    }
 }
 
 impl Wake for Unpark {
@@ -206,62 +219,4 @@ impl Wake for Unpark {
 /// A waker that unparks this thread.
 pub(crate) fn waker() -> Waker {
     Waker::from(Arc::new(Unpark::this_thread()))
-}
-
-/// Runs a future to its end on this thread. If the thread has a [`LocalEngine`](crate::LocalEngine), that is turned meanwhile.
-///
-/// Any other executor will do as well for futures of an [`Engine`](crate::Engine) with a thread of its own.
-///
-/// # Errors
-/// `WouldDeadlock` on an engine's own thread; what the backend says if the local engine's fails.
-///
-/// ```
-/// # fn main() -> Result<(), overlapped::Error> {
-/// let engine = overlapped::Engine::local()?;
-/// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
-/// let client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
-/// let accepted = overlapped::block_on(async { listener.accept().await })??;
-/// assert_eq!(accepted.peer, client.local_addr().unwrap());
-/// # Ok(())
-/// # }
-/// ```
-pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
-    let mut future = pin!(future);
-    loop {
-        let waker = waker_flag();
-        let task = Waker::from(Arc::clone(&waker));
-        let mut context = Context::from_waker(&task);
-        // Until the future has made a local engine, or dropped it: then it is asked again with a waker that knows of that.
-        while waker.unpark.is_valid() {
-            // What was written before a wake-up that this wipes out is seen by the poll.
-            waker.woken.swap(false, Ordering::AcqRel);
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return Ok(output);
-            }
-            while waker.unpark.is_valid() && !waker.woken.load(Ordering::Acquire) {
-                park(None)?;
-            }
-        }
-    }
-}
-
-/// A waker that says whether it was used, so that a future is not polled for nothing.
-struct Flag {
-    woken: AtomicBool,
-    unpark: Unpark,
-}
-
-fn waker_flag() -> Arc<Flag> {
-    Arc::new(Flag { woken: AtomicBool::new(false), unpark: Unpark::this_thread() })
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Flag>) {
-        self.wake_by_ref();
-    }
-    fn wake_by_ref(self: &Arc<Flag>) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            self.unpark.unpark();
-        }
-    }
 }

@@ -1,7 +1,8 @@
-//! Completion routines: run by the thread that started the operation, when it waits alertably.
+//! Model II: completion routines. The thread that started an operation runs its routine, when it waits
+//! alertably.
 //!
-//! A routine's closure never leaves its thread: it is kept in a table of the thread's own, and what travels is its key. So a closure need not be
-//! `Send`, and if the thread ends, its routines are dropped there.
+//! A routine's closure never leaves its thread: a thread-local table keeps it, and only its key
+//! travels. So a closure need not be `Send`, and when the thread ends, its routines are dropped there.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,45 +11,45 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use slab::Slab;
 
+use super::event::{Event, WaitSet, wait_any_or};
+use super::park::{self, Unpark};
+use crate::buf::Crossing;
 use crate::driver::Wait;
-use crate::engine::ending::Raw;
-use crate::engine::event::wait_set::WaitSet;
-use crate::engine::event::{Event, WaitFor, wait_for};
-use crate::engine::park::{self, Unpark};
 use crate::error::{Action, Error, ErrorKind};
+use crate::op::Completion;
 use crate::sync::{Arc, Mutex, lock, thread_local};
 
-/// Routines of its own that a thread can have queued and not yet run.
+/// How many routines of a [`RoutineQueue`] can wait for one thread.
 const MOST_QUEUED: usize = 65_536;
 
-type Routine = Box<dyn FnOnce(Raw)>;
-type OwnRoutine = Box<dyn FnOnce() + Send>;
+type Routine = Box<dyn FnOnce(Completion)>;
+type QueuedRoutine = Box<dyn FnOnce() + Send>;
 
-/// What other threads see of a thread's routines.
-pub(crate) struct Queue(Mutex<State>);
+/// The routines that a thread is to run, as other threads see them.
+pub struct Queue(Mutex<State>);
 
-/// The `Arc` that loom replaces: how many hold one matters here.
+/// The `Arc` that loom replaces: its count decides whether a sleep can ever end.
 pub(crate) type SharedQueue = Arc<Queue>;
 
 struct State {
-    /// The thread is there and takes routines.
+    /// The thread has not ended.
     open: bool,
     ready: VecDeque<Ready>,
-    /// How many of those are the program's own.
-    own: usize,
-    /// The thread is in an alertable wait.
+    /// How many of those came through a [`RoutineQueue`].
+    queued: usize,
+    /// Wakes the thread, while it is in an alertable wait.
     alert: Option<Unpark>,
 }
 
 enum Ready {
-    /// An operation has ended: the key of its closure, and what it is called with.
-    Ended(usize, Raw),
-    Own(OwnRoutine),
+    /// An operation has ended: the key of its routine, and what the routine is called with.
+    Ended(usize, Crossing<Completion>),
+    Queued(QueuedRoutine),
 }
 
 impl Queue {
     fn new() -> Queue {
-        Queue(Mutex::new(State { open: true, ready: VecDeque::new(), own: 0, alert: None }))
+        Queue(Mutex::new(State { open: true, ready: VecDeque::new(), queued: 0, alert: None }))
     }
 
     fn push(&self, ready: Ready) -> Result<(), (ErrorKind, Ready)> {
@@ -56,11 +57,11 @@ impl Queue {
         if !state.open {
             return Err((ErrorKind::Closed, ready));
         }
-        if matches!(ready, Ready::Own(_)) {
-            if state.own == MOST_QUEUED {
+        if matches!(ready, Ready::Queued(_)) {
+            if state.queued == MOST_QUEUED {
                 return Err((ErrorKind::LimitReached, ready));
             }
-            state.own += 1;
+            state.queued += 1;
         }
         state.ready.push_back(ready);
         let alert = state.alert.take();
@@ -71,16 +72,16 @@ impl Queue {
         Ok(())
     }
 
-    /// An operation has ended, and its routine is to be called with this. If the thread is gone, its routine is too, and this is
-    /// given back to be dropped.
-    pub(crate) fn ended(&self, key: usize, ending: Raw) -> Option<Raw> {
-        match self.push(Ready::Ended(key, ending)) {
-            Err((_, Ready::Ended(_, ending))) => Some(ending),
+    /// Queues the routine of an operation that has ended. If the thread has ended, so has its routine:
+    /// the completion is given back.
+    pub(crate) fn ended(&self, key: usize, completion: Crossing<Completion>) -> Option<Crossing<Completion>> {
+        match self.push(Ready::Ended(key, completion)) {
+            Err((_, Ready::Ended(_, completion))) => Some(completion),
             _ => None,
         }
     }
 
-    /// Whether there is something to run; if not, the thread is to be unparked when there is.
+    /// Whether there is something to run. If not, the next routine unparks the thread.
     fn is_ready_or_alert(&self, unpark: &Unpark) -> bool {
         let mut state = lock(&self.0);
         if state.ready.is_empty() {
@@ -90,15 +91,16 @@ impl Queue {
         true
     }
 
-    fn calm(&self) {
+    /// The alertable wait has ended.
+    fn end_alert(&self) {
         lock(&self.0).alert = None;
     }
 
-    /// Everything there is at this moment.
+    /// Takes everything that is queued now.
     fn snapshot(&self, into: &mut VecDeque<Ready>) {
         let mut state = lock(&self.0);
         std::mem::swap(&mut state.ready, into);
-        state.own = 0;
+        state.queued = 0;
     }
 }
 
@@ -106,19 +108,19 @@ impl Queue {
 struct Routines {
     queue: SharedQueue,
     closures: RefCell<Slab<Routine>>,
-    /// A routine is running, or some of a snapshot are still to run.
+    /// A routine is running, or others of its snapshot are still to run.
     running: Cell<bool>,
     /// An empty queue, kept for its memory.
     spare: Cell<VecDeque<Ready>>,
 }
 
 impl Drop for Routines {
-    /// The thread ends, and its routines with it.
+    /// The thread ends. Its routines are dropped.
     fn drop(&mut self) {
         let mut ready = VecDeque::new();
         lock(&self.queue.0).open = false;
         self.queue.snapshot(&mut ready);
-        // Outside the lock: what is dropped may be anything.
+        // Outside the lock: dropping may run any code.
         drop(ready);
         drop(std::mem::take(&mut *self.closures.borrow_mut()));
     }
@@ -133,8 +135,8 @@ thread_local! {
     };
 }
 
-/// Keeps a closure for this thread; gives the queue to which the operation's end is to be sent, and the key. It fails on a thread that is
-/// at its end.
+/// Keeps a closure for this thread. Returns the queue for the operation's end, and the closure's key;
+/// `None` if the thread is ending.
 pub(crate) fn keep(routine: Routine) -> Option<(SharedQueue, usize)> {
     ROUTINES
         .try_with(|routines| {
@@ -144,13 +146,13 @@ pub(crate) fn keep(routine: Routine) -> Option<(SharedQueue, usize)> {
         .ok()
 }
 
-/// Takes a closure back, because its operation was not started after all.
+/// Drops a closure whose operation was not started.
 pub(crate) fn forget(key: usize) {
     let closure = ROUTINES.try_with(|routines| routines.closures.borrow_mut().try_remove(key));
     drop(closure);
 }
 
-/// Runs what is queued at this moment; says how many. Inside a routine: none.
+/// Runs the routines that are queued now, and returns how many. Inside a routine it runs none.
 fn run() -> usize {
     let ran = ROUTINES.try_with(|routines| {
         if routines.running.get() {
@@ -166,10 +168,10 @@ fn run() -> usize {
         let ran = ready.len();
         for ready in ready.drain(..) {
             let routine: Box<dyn FnOnce()> = match ready {
-                Ready::Own(routine) => routine,
-                Ready::Ended(key, ending) => {
+                Ready::Queued(routine) => routine,
+                Ready::Ended(key, completion) => {
                     let routine = routines.closures.borrow_mut().remove(key);
-                    contain(move || routine(ending));
+                    contain(move || routine(completion.into_inner()));
                     continue;
                 }
             };
@@ -193,13 +195,13 @@ fn contain(routine: impl FnOnce()) {
 pub enum Woken {
     /// The event at this place in the slice, or this member of the set, is signalled.
     Event(usize),
-    /// So many routines ran (Winsock's `WSA_WAIT_IO_COMPLETION`). Whether an event is signalled was not looked at.
+    /// So many routines ran (Winsock's `WSA_WAIT_IO_COMPLETION`). An event may be signalled as well.
     Routines(usize),
-    /// The wait was over before.
+    /// Neither happened in time.
     TimedOut,
 }
 
-/// Waits as `wait` says, with `block`, unless routines come first.
+/// Runs routines, or waits with `block` until there are some to run.
 fn alertable(block: impl FnOnce(&dyn Fn() -> bool) -> Result<Option<usize>, Error>) -> Result<Woken, Error> {
     let ran = run();
     if ran > 0 {
@@ -207,11 +209,11 @@ fn alertable(block: impl FnOnce(&dyn Fn() -> bool) -> Result<Option<usize>, Erro
     }
     let (queue, running) = match ROUTINES.try_with(|routines| (Arc::clone(&routines.queue), routines.running.get())) {
         Ok(here) => here,
-        Err(_) => return Err(Error::new(Action::Routine, ErrorKind::Closed).because("the thread is at its end")),
+        Err(_) => return Err(Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending")),
     };
     let unpark = Unpark::this_thread();
     let waited = block(&|| !running && queue.is_ready_or_alert(&unpark));
-    queue.calm();
+    queue.end_alert();
     match waited? {
         Some(place) => Ok(Woken::Event(place)),
         None => match run() {
@@ -221,19 +223,23 @@ fn alertable(block: impl FnOnce(&dyn Fn() -> bool) -> Result<Option<usize>, Erro
     }
 }
 
-/// Waits until one of the events is signalled or routines have run: an alertable wait (`WSAWaitForMultipleEvents` with `fAlertable`).
+/// Waits until one of the events is signalled or routines have run: an alertable wait
+/// (`WSAWaitForMultipleEvents` with `fAlertable`).
 ///
-/// Routines run here and in the other alertable waits only: those that are queued when it looks, in the order in which their operations
-/// ended, before it returns. Inside a routine it waits without running any.
+/// Routines run only in alertable waits. A wait runs those that are queued when it checks, in the
+/// order in which their operations ended, and then returns. Inside a routine it waits without running
+/// any.
 ///
 /// # Errors
-/// `InvalidArgument` for an empty slice (use [`sleep_alertable`]); `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
+/// `InvalidArgument` for an empty slice (use [`sleep_alertable`]); `WouldDeadlock` on the thread of an
+/// [`Engine`](crate::Engine).
 pub fn wait_alertable(events: &[&Event], wait: Wait) -> Result<Woken, Error> {
-    alertable(|interrupted| wait_for(events, wait, WaitFor::Any, Some(interrupted)))
+    alertable(|interrupted| wait_any_or(events, wait, interrupted))
 }
 
 impl WaitSet {
-    /// As [`wait`](WaitSet::wait), but alertable: if routines run first, `signalled` stays empty. [`Woken::Event`] has the lowest member.
+    /// As [`wait`](WaitSet::wait), but alertable: if routines run first, `signalled` stays empty.
+    /// [`Woken::Event`] holds the lowest member.
     ///
     /// # Errors
     /// As for [`wait`](WaitSet::wait).
@@ -246,11 +252,13 @@ impl WaitSet {
     }
 }
 
-/// Waits until routines have run (`SleepEx` with `bAlertable`): says how many, and 0 means that the wait was over before.
+/// Waits until routines have run (`SleepEx` with `bAlertable`), and returns how many. 0 means that the
+/// wait has timed out.
 ///
 /// # Errors
-/// `WouldDeadlock` on the thread of an [`Engine`](crate::Engine), and if nothing could ever end the wait: it is to last for ever, and no operation with a
-/// routine of this thread is under way and nobody has a [`RoutineQueue`] of this thread, or it is called within a routine.
+/// `WouldDeadlock` on the thread of an [`Engine`](crate::Engine). Also if nothing could end a wait
+/// without a time limit: no operation with a routine of this thread is in flight and no
+/// [`RoutineQueue`] of this thread exists, or the caller is itself a routine.
 ///
 /// ```
 /// use overlapped::{RoutineQueue, Wait, sleep_alertable};
@@ -268,13 +276,13 @@ pub fn sleep_alertable(wait: Wait) -> Result<usize, Error> {
         }
         let until = park::deadline(wait);
         while !park::is_over(until) {
-            // Before the look at the queue: the last who could queue something has done so before it was gone.
+            // First this, then the queue: the last holder of the queue may have used it before letting go.
             let alone = is_alone();
             if interrupted() {
                 break;
             }
             if until.is_none() && alone {
-                let why = "an alertable sleep for ever, and no routine can come, or run within another";
+                let why = "an alertable sleep without a time limit, which no routine can end";
                 return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock).because(why));
             }
             park::park(until)?;
@@ -287,33 +295,36 @@ pub fn sleep_alertable(wait: Wait) -> Result<usize, Error> {
     })
 }
 
-/// Whether no routine could run in the present wait: nobody could queue one (one handle is the table's, one the wait's), or one is running.
+/// Whether no routine can run in the present wait: one is running already, or only the thread's own
+/// table and the wait hold the queue.
 fn is_alone() -> bool {
     let alone = |routines: &Routines| routines.running.get() || Arc::strong_count(&routines.queue) == 2;
     ROUTINES.try_with(alone).unwrap_or(true)
 }
 
-/// The routines of one thread: any thread can queue its own there (`QueueUserAPC`). They run when that thread waits alertably.
+/// Queues routines to one thread, from any thread (`QueueUserAPC`). They run when that thread waits
+/// alertably.
 #[derive(Clone)]
 pub struct RoutineQueue(SharedQueue);
 
 impl RoutineQueue {
-    /// That of the thread that calls.
+    /// The queue of the calling thread.
     ///
     /// # Errors
-    /// `Closed` while the thread's thread-local values are being destroyed.
+    /// `Closed` while the thread's thread-local values are being dropped.
     pub fn of_this_thread() -> Result<RoutineQueue, Error> {
         ROUTINES
             .try_with(|routines| RoutineQueue(Arc::clone(&routines.queue)))
-            .map_err(|_| Error::new(Action::Routine, ErrorKind::Closed).because("the thread is at its end"))
+            .map_err(|_| Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending"))
     }
 
-    /// Queues a routine; ends the thread's alertable wait.
+    /// Queues a routine. This ends the thread's alertable wait.
     ///
     /// # Errors
-    /// `Closed` if the thread has ended, `LimitReached` if 65,536 are queued already; the routine is dropped.
+    /// `Closed` if the thread has ended; `LimitReached` if 65,536 are queued already. The routine is
+    /// then dropped.
     pub fn queue(&self, routine: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        self.0.push(Ready::Own(Box::new(routine))).map_err(|(kind, _)| Error::new(Action::Routine, kind))
+        self.0.push(Ready::Queued(Box::new(routine))).map_err(|(kind, _)| Error::new(Action::Routine, kind))
     }
 }
 

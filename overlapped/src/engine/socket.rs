@@ -1,209 +1,181 @@
 //! Overlapped sockets.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use super::core::{Core, NO_SOCKET};
+use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
+use super::endpoint::Endpoint;
+use super::operation::Operation;
+use super::port::{Association, CompletionPort};
 use crate::address::Address;
-use crate::buf::{RecvBuf, SendBuf};
-use crate::engine::Core;
-use crate::engine::ending::{Accepted, Parcel, Raw, Received, ReceivedFrom, Sent};
-use crate::engine::notify::Notify;
-use crate::engine::operation::Operation;
-use crate::engine::port::{Association, CompletionPort};
+use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{CloseMode, Flags, OpId, Outcome, ShutdownHow, SocketId, Start};
-use crate::sync::{Mutex, lock};
-use crate::sys::{StreamOptions, Tried, View};
+use crate::op::{CloseMode, Completion, Flags, Op, Outcome, Role, ShutdownHow, Start};
+use crate::sys::{Stream, StreamOptions, View};
 
-/// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are [`Operation`]s, to be started in one of four ways.
+/// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
+/// [`Operation`]s, to be started in one of four ways.
 ///
-/// Clones are handles to the same socket; any thread may use them. Receives are filled in the order in which they were started, and sends leave
-/// whole and in that order. When the last handle is dropped the socket is closed, as by [`CloseMode::Now`]: what is in flight ends with `Cancelled`.
+/// Clones are handles to the same socket; any thread may use them. Receives are filled in the order in
+/// which they were started. Sends leave whole and in that order. When the last handle is dropped the
+/// socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
 #[derive(Clone)]
-pub struct Socket(Arc<SocketInner>);
+pub struct Socket(Arc<Shared>);
 
-pub(crate) struct SocketInner {
+struct Shared {
     core: Arc<Core>,
-    id: SocketId,
-    /// The system's socket while it is open. Who uses it directly holds the gate, so that it is not closed meanwhile.
-    gate: Mutex<Option<View>>,
+    endpoint: Arc<Endpoint>,
     peer: Option<Address>,
     listening: Option<Address>,
-    association: OnceLock<Arc<Association>>,
 }
 
-impl SocketInner {
-    pub(crate) fn new(
-        core: Arc<Core>,
-        id: SocketId,
-        view: View,
-        peer: Option<Address>,
-        listening: Option<Address>,
-    ) -> SocketInner {
-        SocketInner { core, id, gate: Mutex::new(Some(view)), peer, listening, association: OnceLock::new() }
-    }
-
-    pub(crate) fn id(&self) -> SocketId {
-        self.id
-    }
-
-    pub(crate) fn association(&self) -> Option<&Arc<Association>> {
-        self.association.get()
-    }
-
-    /// From here on nobody uses the system's socket directly.
-    pub(crate) fn shut(&self) {
-        *lock(&self.gate) = None;
-    }
-
-    fn skips(&self) -> bool {
-        self.association.get().is_some_and(|association| association.skips())
-    }
-
-    pub(crate) fn start(
-        &self,
-        parcel: Parcel,
-        notify: Notify,
-        detached: bool,
-    ) -> Result<OpId, Failed<(Parcel, Notify)>> {
-        // A close takes the gate itself.
-        let gate = (self.skips() && parcel.start().action() != Action::Close).then(|| lock(&self.gate));
-        let started = self.core.start(Some(self.id), parcel, notify, detached);
-        drop(gate);
-        started
-    }
-
-    /// Tries a receive or a send on the spot, if the socket skips packets of what succeeds so and nothing of the kind is in flight, and goes on
-    /// with `then`, which is told how it ended, or that it did not. The gate is held until `then` has returned.
-    pub(crate) fn try_now<R>(
-        &self,
-        core: &Arc<Core>,
-        parcel: &mut Parcel,
-        then: impl FnOnce(&Arc<Core>, Parcel, Option<Raw>) -> R,
-    ) -> R {
-        let take =
-            |parcel: &mut Parcel| std::mem::replace(parcel, Parcel::plain(Start::Timer { at: crate::Time::MAX }));
-        if !self.skips() || parcel.start().action() == Action::Close {
-            return then(core, take(parcel), None);
-        }
-        let gate = lock(&self.gate);
-        let (action, flags) = (parcel.start().action(), parcel.start().flags());
-        let idle = parcel.start().check().is_ok() && core.is_idle(self.id, parcel.start().direction());
-        let tried = match (&*gate, idle) {
-            (Some(view), true) => view.try_now(parcel.start_mut()),
-            _ => Tried::WouldBlock,
-        };
-        let result = match tried {
-            Tried::WouldBlock => return then(core, take(parcel), None),
-            Tried::Received(bytes) => Ok(Outcome::Received(bytes)),
-            Tried::Sent(bytes) => Ok(Outcome::Sent(bytes)),
-            Tried::Failed(code) => Err(Error::os(action, code)),
-        };
-        let buf = crate::Op(take(parcel).into_start()).into_buf();
-        then(core, Parcel::plain(Start::Timer { at: crate::Time::MAX }), Some(Raw { action, flags, result, buf }))
-    }
-}
-
-impl Drop for SocketInner {
+impl Drop for Shared {
     fn drop(&mut self) {
-        self.core.abandon(self.id);
+        self.core.abandon(&self.endpoint);
     }
+}
+
+/// The result of an accept.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub socket: Socket,
+    /// The address of its peer.
+    pub peer: Address,
+}
+
+impl Ending for Accepted {
+    type Back = ();
+}
+impl FromCompletion for Accepted {
+    type Given = ();
+    fn from_completion(completion: Completion, _: Flags, owner: &dyn Fn() -> Owner) -> Result<Accepted, Failed<()>> {
+        let failed = |error| Failed { error, given: () };
+        match completion.result {
+            Ok(Outcome::Accepted(stream, peer)) => {
+                let core = owner().downcast::<Core>().expect("an owner is an engine's core");
+                let socket = Socket::insert(&core, stream, Role::Stream, Some(peer.clone()), None);
+                Ok(Accepted { socket: socket.map_err(|full| failed(full.error))?, peer })
+            }
+            Ok(_) => unreachable!("an accept accepts"),
+            Err(error) => Err(failed(error)),
+        }
+    }
+    fn matches(action: Action, _: &Completion) -> bool {
+        action == Action::Accept
+    }
+    fn given(_: Option<AnyBuf>) {}
 }
 
 impl Socket {
-    pub(crate) fn new(inner: Arc<SocketInner>) -> Socket {
-        Socket(inner)
+    /// Makes a socket of an engine.
+    pub(super) fn insert(
+        core: &Arc<Core>,
+        stream: Stream,
+        role: Role,
+        peer: Option<Address>,
+        listening: Option<Address>,
+    ) -> Result<Socket, Failed<Stream>> {
+        let endpoint = core.insert(stream, role)?;
+        Ok(Socket(Arc::new(Shared { core: Arc::clone(core), endpoint, peer, listening })))
     }
 
-    fn operation<T: crate::Ending>(&self, parcel: Parcel) -> Operation<'_, T> {
-        Operation::new(&self.0.core, Some(&self.0), parcel)
+    fn operation<T: Ending>(&self, op: Op) -> Operation<'_, T> {
+        Operation::new(&self.0.core, Some(&self.0.endpoint), Crossing::new(op))
     }
 
-    /// Accepts one connection (`AcceptEx`). Several may be in flight.
+    /// Accepts one connection (`AcceptEx`). Several accepts may be in flight.
     pub fn accept(&self) -> Operation<'_, Accepted> {
-        self.operation(Parcel::plain(Start::Accept { listener: Parcel::NOWHERE, multi: false }))
+        self.operation(Op::accept(NO_SOCKET))
     }
 
-    /// Connects (`ConnectEx`). Sends started after this one wait for it. On a datagram socket it names the peer that [`send`](Socket::send) sends to, and from
-    /// which alone datagrams come.
+    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it sets
+    /// the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
     pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
-        self.operation(Parcel::plain(Start::Connect { socket: Parcel::NOWHERE, address: address.into() }))
+        self.operation(Op::connect(NO_SOCKET, address))
     }
 
-    /// Receives into one buffer or, part after part, into several (`WSARecv`): ends as soon as any bytes have come. 0 bytes are the end of the stream. A buffer
-    /// without room waits until something could be received.
+    /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
+    /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until something
+    /// can be received.
     pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
         self.recv_with(buf, Flags::NONE)
     }
 
-    /// As [`recv`](Socket::recv), with flags: [`Flags::PEEK`], [`Flags::WAIT_ALL`], [`Flags::OUT_OF_BAND`].
+    /// As [`recv`](Socket::recv), with flags: [`Flags::PEEK`], [`Flags::WAIT_ALL`],
+    /// [`Flags::OUT_OF_BAND`].
     pub fn recv_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Received<B>> {
-        self.operation(Parcel::recv(buf, flags))
+        self.operation(Op::recv_with(NO_SOCKET, buf, flags))
     }
 
-    /// Sends every byte of one buffer or, one after the other, of several (`WSASend`): ends once, with all of them written, or with an error that
-    /// says how many were.
+    /// Sends every byte of one buffer or, one after the other, of several (`WSASend`). Ends once: with
+    /// all bytes written, or with an error that says how many were.
     pub fn send<B: SendBuf + Send>(&self, buf: B) -> Operation<'_, Sent<B>> {
         self.send_with(buf, Flags::NONE)
     }
 
     /// As [`send`](Socket::send), with flags: [`Flags::OUT_OF_BAND`].
     pub fn send_with<B: SendBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Sent<B>> {
-        self.operation(Parcel::send(buf, flags))
+        self.operation(Op::send_with(NO_SOCKET, buf, flags))
     }
 
-    /// Receives one datagram, and where it came from (`WSARecvFrom`). One that is larger than the buffers ends it with `Truncated`: what fits is in
-    /// the buffers, the error says [how much](Error::transferred) and [from where](Error::address), the rest is lost.
+    /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger than
+    /// the buffers ends it with `Truncated`: the buffers hold what fits, the error says
+    /// [how much](Error::transferred) and [from where](Error::address), and the rest is lost.
     pub fn recv_from<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, ReceivedFrom<B>> {
         self.recv_from_with(buf, Flags::NONE)
     }
 
     /// As [`recv_from`](Socket::recv_from), with flags: [`Flags::PEEK`].
     pub fn recv_from_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, ReceivedFrom<B>> {
-        self.operation(Parcel::recv_from(buf, flags))
+        self.operation(Op(Start::RecvFrom { socket: NO_SOCKET, buf: AnyBuf::to_recv(buf), flags }))
     }
 
     /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).
     pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl Into<Address>) -> Operation<'_, Sent<B>> {
-        self.operation(Parcel::send_to(buf, address.into()))
+        self.operation(Op::send_to(NO_SOCKET, buf, address))
     }
 
     /// Shuts down one or both directions, after the sends started before (`WSASendDisconnect`).
     pub fn shutdown(&self, how: ShutdownHow) -> Operation<'_, ()> {
-        self.operation(Parcel::plain(Start::Shutdown { socket: Parcel::NOWHERE, how }))
+        self.operation(Op::shutdown(NO_SOCKET, how))
     }
 
-    /// Closes the socket, for all its handles: from the start of this on nothing can be started on it, and when it has ended the socket is gone. What is in
-    /// flight ends with `Cancelled`. There is always room for a close, and it goes on if its handle is dropped; cancelling a graceful close makes
-    /// it close at once.
+    /// Closes the socket, for all its handles. Once the close has started, nothing can be started on
+    /// the socket; when it has ended, the socket is gone. Operations in flight end with `Cancelled`.
+    /// There is always room for a close. It goes on if its handle is dropped; cancelling a graceful
+    /// close makes it close at once.
     pub fn close(&self, mode: CloseMode) -> Operation<'_, ()> {
-        self.operation(Parcel::plain(Start::Close { socket: Parcel::NOWHERE, mode }))
+        self.operation(Op::close(NO_SOCKET, mode))
     }
 
-    /// Asks everything in flight on the socket to end early (`CancelIoEx`); says how many operations that were. It costs a look at every operation of the
-    /// engine.
+    /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how many
+    /// there were. Its cost grows with the number of operations of the whole engine.
     pub fn cancel_all(&self) -> usize {
-        self.0.core.cancel_all(self.0.id)
+        self.0.core.cancel_all(self.0.endpoint.key())
     }
 
-    /// Associates the socket with a completion port, to which [`to_port`](Operation::to_port) then leads, under a key of the program's choice.
+    /// Associates the socket with a completion port under a key of your choice.
+    /// [`to_port`](Operation::to_port) then leads to that port.
     ///
     /// # Errors
     /// `InvalidArgument` if it is associated already.
     pub fn associate(&self, port: &CompletionPort, key: usize) -> Result<(), Error> {
-        let association = Arc::new(port.associate(&self.0.core, key));
-        self.0.association.set(association).map_err(|_| {
+        let association = Association::new(port, key, Arc::clone(&self.0.core) as Owner);
+        self.0.endpoint.associate(association).map_err(|_| {
             Error::new(Action::Port, ErrorKind::InvalidArgument).because("the socket is associated with a port already")
         })
     }
 
-    /// Whether a receive or send started with [`to_port`](Operation::to_port) is first tried on the spot, and if it succeeds there is given by the start itself
-    /// instead of a packet (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`). Without this there is always a packet.
+    /// Whether a receive or send started with [`to_port`](Operation::to_port) is first tried within
+    /// the start. If it succeeds there, the start returns it and no packet is queued
+    /// (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`). Without this there is always a packet.
     ///
     /// # Errors
     /// `InvalidArgument` if the socket is not associated with a port.
     pub fn skip_packet_on_success(&self, skip: bool) -> Result<(), Error> {
-        match self.0.association.get() {
+        match self.0.endpoint.association() {
             Some(association) => {
                 association.set_skip(skip);
                 Ok(())
@@ -214,13 +186,13 @@ impl Socket {
     }
 
     fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
-        match &*lock(&self.0.gate) {
+        match &*self.0.endpoint.view() {
             Some(view) => f(view),
             None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),
         }
     }
 
-    /// The address the socket is bound to: for a listener on port 0, the real port.
+    /// The address the socket is bound to. For a listener on port 0: the port it was given.
     pub fn local_addr(&self) -> Result<Address, Error> {
         match &self.0.listening {
             Some(address) => Ok(address.clone()),
@@ -247,7 +219,7 @@ impl fmt::Debug for Socket {
         match (&self.0.listening, &self.0.peer) {
             (Some(address), _) => write!(f, "Socket(listening on {address})"),
             (None, Some(address)) => write!(f, "Socket(peer {address})"),
-            (None, None) => write!(f, "Socket({:?})", self.0.id),
+            (None, None) => write!(f, "Socket(socket {})", self.0.endpoint.key()),
         }
     }
 }

@@ -1,71 +1,90 @@
-//! The tables of an engine: operations, and sockets. What the driver's thread has to do is a queue threaded through the operations' slots.
+//! The tables of an engine: its operations and its sockets, and the queue of operations that the
+//! engine's thread has to start or cancel.
 
+use std::collections::VecDeque;
 use std::sync::Weak;
 use std::task::Waker;
 
-use crate::engine::ending::{Parcel, Raw};
-use crate::engine::notify::Notify;
-use crate::engine::socket::SocketInner;
+use super::endpoint::Endpoint;
+use super::notify::Notify;
+use crate::buf::Crossing;
 use crate::error::Action;
-use crate::op::{Direction, Flags, OpId, Role, SocketId, Start};
+use crate::op::{Completion, Direction, Flags, Op, OpId, Role, SocketId};
 use crate::sys::Stream;
-
-pub(super) const NONE: u32 = u32::MAX;
+use crate::table::{Key, Table};
 
 /// How far an operation has come.
 pub(super) enum Stage {
-    Free,
-    /// Waiting for the driver's thread to hand it to the driver.
-    Starting(Parcel),
-    /// With the driver, under this name.
+    /// Waits for the engine's thread to submit it to the driver.
+    Starting(Crossing<Op>),
+    /// With the driver, under this id.
     Started(OpId),
-    /// Ended, and not yet asked for.
-    Ended(Raw),
+    /// The driver did not take it; its end is about to be told.
+    Refused,
+    /// Ended; its result waits to be taken.
+    Ended(Crossing<Completion>),
 }
 
-pub(super) struct Slot {
-    pub(super) generation: u32,
+impl Stage {
+    pub(super) fn is_in_flight(&self) -> bool {
+        matches!(self, Stage::Starting(_) | Stage::Started(_))
+    }
+}
+
+/// An operation, until its end has been told and its result taken.
+pub(super) struct OperationRecord {
     pub(super) stage: Stage,
-    /// In the queue of the driver's thread; the one behind it there, or the next free slot.
-    pub(super) listed: bool,
-    pub(super) next: u32,
+    /// It is in the queue of the engine's thread.
+    queued: bool,
     pub(super) cancelled: bool,
-    /// There is no handle any more: when it has ended its slot is free.
+    /// It has no handle: its record is freed when it ends.
     pub(super) detached: bool,
     pub(super) has_buf: bool,
     pub(super) action: Action,
     pub(super) flags: Flags,
     pub(super) direction: Option<Direction>,
-    pub(super) socket: u32,
+    pub(super) socket: Option<Key>,
     pub(super) notify: Notify,
-    /// Who waits on the handle: a task, or a thread that asked for the result.
+    /// Wakes the task or thread that waits on the handle.
     pub(super) waker: Option<Waker>,
 }
 
+/// Where a socket is.
 pub(super) enum Place {
-    Free {
-        next: u32,
-    },
-    /// The driver has not heard of it yet.
+    /// The driver has not been given it yet.
     New(Stream),
+    /// On its way to the driver.
+    Moving,
     Driver(SocketId),
 }
 
-pub(super) struct Entry {
-    pub(super) generation: u32,
+pub(super) struct SocketRecord {
     pub(super) place: Place,
     pub(super) role: Role,
     pub(super) closing: bool,
-    /// An operation on a stream has failed, or it was shut down. What that means for those after it the driver knows, so none is done without it.
+    /// A stream on which an operation has failed or that was shut down. Only the driver knows what
+    /// that means for later operations, so none of them is tried directly.
     pub(super) failed: bool,
-    /// Operations in flight, each way.
-    pub(super) receives: u32,
-    pub(super) sends: u32,
-    /// The handles' side of it, while there is a handle.
-    pub(super) inner: Weak<SocketInner>,
+    /// Operations in flight in each direction.
+    receives: u32,
+    sends: u32,
+    /// While a handle exists.
+    pub(super) endpoint: Weak<Endpoint>,
 }
 
-impl Entry {
+impl SocketRecord {
+    fn new(stream: Stream, role: Role) -> SocketRecord {
+        SocketRecord {
+            place: Place::New(stream),
+            role,
+            closing: false,
+            failed: false,
+            receives: 0,
+            sends: 0,
+            endpoint: Weak::new(),
+        }
+    }
+
     pub(super) fn count(&mut self, direction: Direction) -> &mut u32 {
         match direction {
             Direction::Receive => &mut self.receives,
@@ -78,177 +97,105 @@ impl Entry {
 pub(super) struct Tables {
     /// Operations can be started.
     pub(super) open: bool,
-    pub(super) slots: Vec<Slot>,
-    free_slot: u32,
-    pub(super) operations: usize,
+    pub(super) operations: Table<OperationRecord>,
+    /// Operations that own a buffer.
     pub(super) buffers: usize,
-    head: u32,
-    tail: u32,
-    pub(super) entries: Vec<Entry>,
-    free_entry: u32,
-    pub(super) sockets: usize,
+    pub(super) sockets: Table<SocketRecord>,
+    /// Operations to start or cancel, each at most once.
+    queue: VecDeque<Key>,
 }
 
 impl Tables {
     pub(super) fn new() -> Tables {
-        Tables {
-            open: true,
-            slots: Vec::new(),
-            free_slot: NONE,
-            operations: 0,
-            buffers: 0,
-            head: NONE,
-            tail: NONE,
-            entries: Vec::new(),
-            free_entry: NONE,
-            sockets: 0,
-        }
+        Tables { open: true, operations: Table::new(), buffers: 0, sockets: Table::new(), queue: VecDeque::new() }
     }
 
-    pub(super) fn insert(&mut self, parcel: Parcel, socket: u32, notify: Notify, detached: bool) -> OpId {
-        let start = parcel.start();
-        let (action, direction, has_buf) = (start.action(), start.direction(), start.has_buf());
-        self.operations += 1;
+    pub(super) fn insert(&mut self, op: Crossing<Op>, socket: Option<Key>, notify: Notify, detached: bool) -> Key {
+        let start = &op.get().0;
+        let (action, direction, has_buf, flags) = (start.action(), start.direction(), start.has_buf(), start.flags());
         self.buffers += usize::from(has_buf);
-        let mut slot = Slot {
-            generation: 0,
-            flags: start.flags(),
-            stage: Stage::Starting(parcel),
-            listed: false,
-            next: NONE,
+        self.operations.insert(OperationRecord {
+            stage: Stage::Starting(op),
+            queued: false,
             cancelled: false,
             detached,
             has_buf,
             action,
+            flags,
             direction,
             socket,
             notify,
             waker: None,
-        };
-        let index = self.free_slot;
-        if index == NONE {
-            self.slots.push(slot);
-            return OpId { slot: self.slots.len() as u32 - 1, generation: 0 };
-        }
-        let free = &mut self.slots[index as usize];
-        slot.generation = free.generation;
-        self.free_slot = free.next;
-        *free = slot;
-        OpId { slot: index, generation: self.slots[index as usize].generation }
+        })
     }
 
-    /// Frees a slot; what was in it is the caller's, to be dropped outside the lock.
-    pub(super) fn remove(&mut self, index: u32) -> (Stage, Notify, Option<Waker>) {
-        let slot = &mut self.slots[index as usize];
-        slot.generation = slot.generation.wrapping_add(1);
-        let stage = std::mem::replace(&mut slot.stage, Stage::Free);
-        let notify = std::mem::take(&mut slot.notify);
-        let waker = slot.waker.take();
-        self.operations -= 1;
-        self.buffers -= usize::from(slot.has_buf);
-        if !slot.listed {
-            slot.next = self.free_slot;
-            self.free_slot = index;
-        }
-        (stage, notify, waker)
+    /// Frees a record. The caller drops what was in it after it has released the lock.
+    pub(super) fn remove(&mut self, slot: u32) -> OperationRecord {
+        let record = self.operations.remove_at(slot).expect("the caller has found it");
+        self.buffers -= usize::from(record.has_buf);
+        record
     }
 
-    pub(super) fn find(&mut self, id: OpId) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(id.slot as usize)?;
-        (slot.generation == id.generation && !matches!(slot.stage, Stage::Free)).then_some(slot)
-    }
-
-    /// Puts a slot into the queue of the driver's thread; says whether the queue was empty before.
-    pub(super) fn list(&mut self, index: u32) -> bool {
-        let slot = &mut self.slots[index as usize];
-        if std::mem::replace(&mut slot.listed, true) {
+    /// Puts an operation into the queue of the engine's thread. Returns whether the thread must be
+    /// woken: the queue was empty.
+    pub(super) fn enqueue(&mut self, key: Key) -> bool {
+        let record = &mut self.operations[key.slot()];
+        if std::mem::replace(&mut record.queued, true) {
             return false;
         }
-        slot.next = NONE;
-        match self.tail {
-            NONE => self.head = index,
-            tail => self.slots[tail as usize].next = index,
-        }
-        let first = self.tail == NONE;
-        self.tail = index;
-        first
+        self.queue.push_back(key);
+        self.queue.len() == 1
     }
 
-    /// Takes the first out of that queue.
-    pub(super) fn unlist(&mut self) -> Option<u32> {
+    /// As [`enqueue`](Tables::enqueue), for the operation in a slot.
+    pub(super) fn enqueue_slot(&mut self, slot: u32) -> bool {
+        self.operations.key_of(slot).is_some_and(|key| self.enqueue(key))
+    }
+
+    /// Takes the next operation out of that queue. Those that have ended meanwhile are left out.
+    pub(super) fn dequeue(&mut self) -> Option<Key> {
         loop {
-            let index = self.head;
-            if index == NONE {
-                return None;
+            let key = self.queue.pop_front()?;
+            if let Some(record) = self.operations.get_mut(key) {
+                record.queued = false;
+                return Some(key);
             }
-            let slot = &mut self.slots[index as usize];
-            slot.listed = false;
-            self.head = slot.next;
-            if self.head == NONE {
-                self.tail = NONE;
-            }
-            if !matches!(slot.stage, Stage::Free) {
-                slot.next = NONE;
-                return Some(index);
-            }
-            // It was freed while it stood here.
-            slot.next = self.free_slot;
-            self.free_slot = index;
         }
     }
 
-    pub(super) fn insert_entry(&mut self, stream: Stream, role: Role) -> SocketId {
-        self.sockets += 1;
-        let place = Place::New(stream);
-        if self.free_entry == NONE {
-            self.entries.push(Entry {
-                generation: 0,
-                place,
-                role,
-                closing: false,
-                failed: false,
-                receives: 0,
-                sends: 0,
-                inner: Weak::new(),
-            });
-            return SocketId { slot: self.entries.len() as u32 - 1, generation: 0 };
+    /// Asks every operation in flight to end. Returns how many there are.
+    pub(super) fn cancel_everything(&mut self) -> usize {
+        let mut in_flight = 0;
+        for slot in self.operations.slots() {
+            let Some(record) = self.operations.at_mut(slot) else { continue };
+            if record.stage.is_in_flight() {
+                record.cancelled = true;
+                self.enqueue_slot(slot);
+                in_flight += 1;
+            }
         }
-        let slot = self.free_entry;
-        let entry = &mut self.entries[slot as usize];
-        let Place::Free { next } = entry.place else { unreachable!("a free entry is free") };
-        self.free_entry = next;
-        entry.place = place;
-        entry.role = role;
-        entry.closing = false;
-        entry.failed = false;
-        SocketId { slot, generation: entry.generation }
+        in_flight
     }
 
-    pub(super) fn remove_entry(&mut self, index: u32) -> Place {
-        let entry = &mut self.entries[index as usize];
-        entry.generation = entry.generation.wrapping_add(1);
-        entry.inner = Weak::new();
-        let place = std::mem::replace(&mut entry.place, Place::Free { next: self.free_entry });
-        self.free_entry = index;
-        self.sockets -= 1;
-        place
+    pub(super) fn insert_socket(&mut self, stream: Stream, role: Role) -> Key {
+        self.sockets.insert(SocketRecord::new(stream, role))
     }
+}
 
-    /// Frees an entry, if it is not free.
-    pub(super) fn take_entry(&mut self, index: u32) -> Option<Place> {
-        match self.entries[index as usize].place {
-            Place::Free { .. } => None,
-            _ => Some(self.remove_entry(index)),
-        }
-    }
+/// The name of an operation for the program.
+pub(super) fn op_id(key: Key) -> OpId {
+    OpId { slot: key.slot(), generation: key.generation() }
+}
 
-    pub(super) fn find_entry(&mut self, id: SocketId) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(id.slot as usize)?;
-        (entry.generation == id.generation && !matches!(entry.place, Place::Free { .. })).then_some(entry)
-    }
+pub(super) fn op_key(id: OpId) -> Key {
+    Key::new(id.slot, id.generation)
+}
 
-    /// There is always room for a close, and for the rest of a send that has begun: every socket brings its own.
-    pub(super) fn is_full(&self, start: &Start, limit: usize) -> bool {
-        !matches!(start, Start::Close { .. } | Start::Send { done: 1.., .. }) && self.operations >= limit
-    }
+/// The driver's token for an operation.
+pub(super) fn token(key: Key) -> u64 {
+    u64::from(key.generation()) << 32 | u64::from(key.slot())
+}
+
+pub(super) fn key_of_token(token: u64) -> Key {
+    Key::new(token as u32, (token >> 32) as u32)
 }

@@ -13,7 +13,7 @@ fn a_backend_that_fails_ends_what_is_in_flight_and_what_is_started_after_it() {
     local.turn(Wait::Poll).unwrap();
     assert!(!event.is_signalled());
 
-    local.turn.driver.borrow_mut().failures = 1;
+    local.driver.driver.borrow_mut().failures = 1;
     let failure = local.turn(Wait::Forever).unwrap_err();
     assert!(event.is_signalled());
     assert_eq!(accept.result(Wait::Poll).unwrap_err().os_code(), failure.os_code());

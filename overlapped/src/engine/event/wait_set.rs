@@ -5,82 +5,23 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::domain::{Domain, EventState, Goal, Member, NO_WAIT, SetState, Tables, Waiter, domain};
+use super::handle::Event;
 use crate::driver::Wait;
-use crate::engine::event::{self, Domain, Event, EventState, Goal, Tables, Waiter};
 use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
 
-/// What the domain knows of a set.
-pub(crate) struct SetState {
-    members: Slab<Member>,
-    /// Members that have been set and not been looked at since they were last found reset. Each at most once.
-    listed: Vec<usize>,
-    signalled: usize,
-    /// Those that wait: the waiter, and the number of its wait.
-    waiters: Vec<(usize, u64)>,
-    /// How many waits for any member have begun.
-    waits: u64,
-}
+/// What a wait looks for in its set. The last argument is the number of the wait, once that has been
+/// fulfilled.
+type Find<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) -> Option<R> + 'a;
 
-/// The number of a wait that asks only for what is signalled now.
-const NO_WAIT: u64 = u64::MAX;
-
-struct Member {
-    event: u32,
-    listed: bool,
-    /// How many waits had begun when it was last set: those of them that are still under way are told of it even if it has been reset since.
-    set_in: u64,
-}
-
-/// What a wait looks for in its set. It is told the number of the wait if that has been fulfilled.
-type Look<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) -> Option<R> + 'a;
-
-impl SetState {
-    pub(crate) fn member_set(&mut self, member: usize, waiters: &mut Slab<Waiter>, unparks: &mut Unparks) {
-        self.signalled += 1;
-        let entry = &mut self.members[member];
-        entry.set_in = self.waits;
-        if !std::mem::replace(&mut entry.listed, true) {
-            self.listed.push(member);
-        }
-        for &(waiter, _) in &self.waiters {
-            let waiter = &mut waiters[waiter];
-            match waiter.goal {
-                Goal::Any => waiter.fulfil(member, unparks),
-                Goal::All { .. } if self.signalled == self.members.len() => waiter.fulfil(0, unparks),
-                Goal::All { .. } => {}
-            }
-        }
-    }
-
-    pub(crate) fn member_reset(&mut self) {
-        self.signalled -= 1;
-    }
-
-    /// The members that are signalled, or have been set since the wait of that number began, lowest first. Costs what is listed.
-    fn collect(&mut self, events: &Slab<EventState>, wait: u64, found: &mut Vec<usize>) {
-        let members = &mut self.members;
-        // Of the other waits under way, the one that has missed least.
-        let others = self.waiters.iter().map(|&(_, number)| number).filter(|number| *number != wait);
-        let oldest = others.min().unwrap_or(NO_WAIT);
-        self.listed.retain(|&member| {
-            let entry = &mut members[member];
-            let signalled = events[entry.event as usize].signalled;
-            if signalled || entry.set_in >= wait {
-                found.push(member);
-            }
-            entry.listed = signalled || entry.set_in >= oldest;
-            entry.listed
-        });
-        found.sort_unstable();
-    }
-}
-
-/// A set of events that is kept between waits, without a limit of 64: a wait costs what is signalled, not what the set holds.
+/// A set of events that is kept between waits. There is no limit of 64, and a wait costs what is
+/// signalled, not what the set holds.
 ///
-/// Events may be added and removed by any thread, also while another waits. A member is named by a number, as an event is by its place
-/// in the array of `WSAWaitForMultipleEvents`: [`add`](WaitSet::add) gives the number, which stays until the member is removed and is then used
-/// again. Clones are handles to the same set. The set keeps its events; an event may be in several sets.
+/// Any thread may add and remove events, also while another waits. Each member has a number, like the
+/// index in the array of `WSAWaitForMultipleEvents`. [`add`](WaitSet::add) returns it; it is free for
+/// reuse when the member is removed. Clones are handles to the same set. The set keeps its events
+/// alive; an event may be in several sets.
 ///
 /// ```
 /// use overlapped::{Event, Wait, WaitSet};
@@ -95,7 +36,7 @@ impl SetState {
 /// assert_eq!(set.wait_any(Wait::Forever)?, Some(7), "the lowest");
 /// let mut signalled = Vec::new();
 /// set.wait(Wait::Forever, &mut signalled)?;
-/// assert_eq!(signalled, [7, 4_321], "all there are now: this starves none");
+/// assert_eq!(signalled, [7, 4_321], "all that are signalled: none starves");
 /// # Ok::<(), overlapped::Error>(())
 /// ```
 #[derive(Clone)]
@@ -110,23 +51,22 @@ struct Registered {
 impl WaitSet {
     /// Makes an empty set of at most `limit` events.
     pub fn new(limit: usize) -> WaitSet {
-        let domain = event::domain();
-        let state = SetState { members: Slab::new(), listed: Vec::new(), signalled: 0, waiters: Vec::new(), waits: 0 };
-        let index = domain.lock().sets.insert(state);
+        let domain = domain();
+        let index = domain.lock().sets.insert(SetState::new());
         WaitSet(Arc::new(Registered { domain, index, limit }))
     }
 
-    /// How many events it holds.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.0.domain.lock().sets[self.0.index].members.len()
     }
 
-    /// Whether it holds none.
+    /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Adds an event, and says as which member. Waits that are under way see it.
+    /// Adds an event and returns its member number. Waits in progress include it.
     ///
     /// # Errors
     /// `LimitReached`; `InvalidArgument` if the event is in the set already.
@@ -155,7 +95,7 @@ impl WaitSet {
         Ok(member)
     }
 
-    /// Takes a member out; `false` if there is none of that number.
+    /// Removes a member; `false` if no member has that number.
     pub fn remove(&self, member: usize) -> bool {
         let mut unparks = Unparks::default();
         let mut guard = self.0.domain.lock();
@@ -171,7 +111,7 @@ impl WaitSet {
             set.signalled -= 1;
         }
         if !set.members.is_empty() && set.signalled == set.members.len() {
-            // The one that was missing for a wait for all is gone.
+            // A wait for all may have missed only the removed member.
             for &(waiter, _) in &set.waiters {
                 let waiter = &mut tables.waiters[waiter];
                 if matches!(waiter.goal, Goal::All { .. }) {
@@ -185,15 +125,17 @@ impl WaitSet {
         true
     }
 
-    /// Waits until at least one member is signalled, and fills `signalled` with all that are, lowest first. `false` means that the wait was
-    /// over before (and `signalled` is empty).
+    /// Waits until at least one member is signalled, and fills `signalled` with the numbers of all
+    /// that are, lowest first. `false` means that the wait has timed out; `signalled` is then empty.
     ///
     /// # Errors
-    /// `InvalidArgument` if the set is empty; `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
+    /// `InvalidArgument` if the set is empty; `WouldDeadlock` on the thread of an
+    /// [`Engine`](crate::Engine).
     pub fn wait(&self, wait: Wait, signalled: &mut Vec<usize>) -> Result<bool, Error> {
         self.wait_or(wait, signalled, None)
     }
 
+    /// As [`wait`](WaitSet::wait); also ends when `interrupted` returns true.
     pub(crate) fn wait_or(
         &self,
         wait: Wait,
@@ -208,7 +150,8 @@ impl WaitSet {
         Ok(found.is_some())
     }
 
-    /// Waits until at least one member is signalled, and gives the lowest. See [`wait`](WaitSet::wait) for a way that starves none.
+    /// Waits until at least one member is signalled, and returns the lowest. `None` means that the
+    /// wait has timed out. This can starve higher members; [`wait`](WaitSet::wait) does not.
     ///
     /// # Errors
     /// As for [`wait`](WaitSet::wait).
@@ -218,7 +161,8 @@ impl WaitSet {
         Ok(signalled.first().copied())
     }
 
-    /// Waits until all members are signalled at one moment; `false` means that the wait was over before.
+    /// Waits until all members are signalled at one moment; `false` means that the wait has timed
+    /// out.
     ///
     /// # Errors
     /// As for [`wait`](WaitSet::wait).
@@ -229,35 +173,36 @@ impl WaitSet {
         Ok(found.is_some())
     }
 
-    /// Waits until `look` finds something. It is asked only at the beginning and when the wait has been fulfilled.
+    /// Waits until `find` finds something. It is called only at the beginning and when the wait has
+    /// been fulfilled.
     fn block<R>(
         &self,
         wait: Wait,
         goal: Goal,
         interrupted: Option<&dyn Fn() -> bool>,
-        look: &mut Look<'_, R>,
+        find: &mut Find<'_, R>,
     ) -> Result<Option<R>, Error> {
         let Registered { domain, index, .. } = *self.0;
-        let mut look = |tables: &mut Tables, wait: Option<u64>| {
+        let mut find = |tables: &mut Tables, wait: Option<u64>| {
             let set = &mut tables.sets[index];
             if set.members.is_empty() && wait.is_none() {
                 let why = "a wait on a set of no events";
                 return Err(Error::new(Action::Wait, ErrorKind::InvalidArgument).because(why));
             }
-            Ok(look(set, &mut tables.events, wait))
+            Ok(find(set, &mut tables.events, wait))
         };
-        if let Some(found) = look(&mut domain.lock(), None)? {
+        if let Some(found) = find(&mut domain.lock(), None)? {
             return Ok(Some(found));
         }
         if wait == Wait::Poll {
             park::poll()?;
-            return look(&mut domain.lock(), None);
+            return find(&mut domain.lock(), None);
         }
         let until = park::deadline(wait);
         let unpark = Unpark::this_thread();
         let (waiting, number) = {
             let mut tables = domain.lock();
-            if let Some(found) = look(&mut tables, None)? {
+            if let Some(found) = find(&mut tables, None)? {
                 return Ok(Some(found));
             }
             let waiter = tables.waiters.insert(Waiter { unpark, fulfilled: None, goal });
@@ -267,7 +212,7 @@ impl WaitSet {
                     set.waits += 1;
                     set.waits
                 }
-                // Nothing is kept for it: its setter has seen all there is to see.
+                // `set` itself sees the moment at which all are signalled.
                 Goal::All { .. } => NO_WAIT,
             };
             set.waiters.push((waiter, number));
@@ -277,7 +222,7 @@ impl WaitSet {
             {
                 let mut tables = domain.lock();
                 if tables.waiters[waiting.waiter].fulfilled.take().is_some()
-                    && let Some(found) = look(&mut tables, Some(number))?
+                    && let Some(found) = find(&mut tables, Some(number))?
                 {
                     return Ok(Some(found));
                 }
@@ -290,7 +235,7 @@ impl WaitSet {
     }
 }
 
-/// A wait on a set, written down in it for as long as it lasts.
+/// A wait in progress, registered with its set.
 struct Waiting {
     domain: &'static Domain,
     set: usize,

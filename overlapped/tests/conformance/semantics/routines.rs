@@ -6,7 +6,6 @@ use std::sync::mpsc;
 
 use overlapped::{
     CompletionPort, Engine, ErrorKind, Event, RoutineQueue, Wait, WaitSet, Woken, sleep_alertable, wait_alertable,
-    wait_any,
 };
 
 use crate::harness::engine::*;
@@ -22,7 +21,6 @@ engine_rules! {
     a_routine_that_panics_is_contained,
     own_routines_are_queued_from_any_thread: "another thread queues them",
     an_alertable_sleep_that_nothing_can_end_is_an_error,
-    an_operation_with_a_routine_ignores_its_event,
     a_refused_start_runs_no_routine_and_gives_the_buffer_back,
     cancelling_by_name_runs_the_routine_once_with_cancelled,
     models_mix,
@@ -167,15 +165,6 @@ fn an_alertable_sleep_that_nothing_can_end_is_an_error(engine: &Engine) {
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(within.take().unwrap().kind(), ErrorKind::WouldDeadlock);
     drop(queue);
-}
-
-fn an_operation_with_a_routine_ignores_its_event(engine: &Engine) {
-    let (socket, peer) = pair(engine);
-    let event = Event::new();
-    socket.recv(vec![0; 1]).event(&event).on_complete(|_| {}).unwrap();
-    write(&peer, b"x");
-    assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
-    assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), None);
 }
 
 fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(engine: &Engine) {

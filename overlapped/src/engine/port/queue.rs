@@ -1,31 +1,28 @@
-//! Completion ports: one queue of packets for several threads.
+//! `CompletionPort`: the queue, and the threads that take from it.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use slab::Slab;
 
+use super::packet::CompletionPacket;
 use crate::driver::Wait;
-use crate::engine::Core;
-use crate::engine::ending::{Ending, Raw, other_type};
-use crate::engine::overlapped::Status;
 use crate::engine::park::{self, Unpark, Unparks};
-use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::OpId;
+use crate::error::{Action, Error, ErrorKind};
 use crate::sync::{Mutex, lock, thread_local};
 
-/// A completion port: operations that have ended, and packets of the program's own, in one queue from which several threads take.
+/// A completion port: one queue of packets, from which several threads take. A packet is an operation
+/// that has ended, or one that the program has posted.
 ///
-/// Packets leave in the order in which they came. Of the threads that wait, the last to have come is given the next packet, because its caches
-/// are the warmest. No more than `concurrency` threads *run* at once: a thread runs from the moment it takes packets
-/// until it asks for the next, ends, or is in a [`blocking`] section. (Windows' kernel sees by itself when a thread blocks; here
-/// it must be told.)
+/// Packets leave in the order in which they came. The thread that began to wait last gets the next
+/// packet, because its caches are the warmest. At most `concurrency` threads *run* at once. A thread
+/// runs from the moment it takes packets until it asks for more, ends, or enters a [`blocking`]
+/// section. (The Windows kernel notices when a thread blocks; here the program must say so.)
 ///
-/// Clones are handles to the same port. In Winsock: `CreateIoCompletionPort`, `GetQueuedCompletionStatusEx`, `PostQueuedCompletionStatus`.
+/// Clones are handles to the same port. In Winsock: `CreateIoCompletionPort`,
+/// `GetQueuedCompletionStatusEx`, `PostQueuedCompletionStatus`.
 ///
 /// ```
 /// use overlapped::{CompletionPort, Engine, Received, Wait};
@@ -44,14 +41,14 @@ use crate::sync::{Mutex, lock, thread_local};
 /// assert_eq!((packet.key, packet.token), (7, 1));
 /// assert_eq!(packet.result::<Received<Vec<u8>>>()?.buf, b"hello");
 ///
-/// port.post(8, 0)?;                                  // a packet of one's own
+/// port.post(8, 0)?;                                  // a packet of your own
 /// assert_eq!(port.get(Wait::Forever)?.unwrap().key, 8);
 /// # Ok::<(), overlapped::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct CompletionPort(Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     state: Mutex<State>,
     concurrency: usize,
     limit: usize,
@@ -60,11 +57,11 @@ struct Inner {
 struct State {
     open: bool,
     queue: VecDeque<CompletionPacket>,
-    /// Packets that are to come, for operations in flight: room is kept for them.
+    /// Room kept for the packets of operations in flight.
     reserved: usize,
     running: usize,
     waiters: Slab<Waiter>,
-    /// Those that wait, the last to have come at the end.
+    /// Waiting threads, the latest at the end.
     waiting: Vec<usize>,
 }
 
@@ -74,7 +71,7 @@ struct Waiter {
 }
 
 impl State {
-    /// Hands packets to waiting threads, as many as may run.
+    /// Hands packets to waiting threads while more threads may run.
     fn hand_out(&mut self, concurrency: usize, unparks: &mut Unparks) {
         while self.running < concurrency && !self.queue.is_empty() {
             let Some(waiter) = self.waiting.pop() else { return };
@@ -91,12 +88,30 @@ impl Inner {
         let error = Error::new(Action::Port, kind);
         match kind {
             ErrorKind::Closed => error.because("the port is closed"),
-            _ => error.because(format!("it holds {} packets, or owes them to operations in flight", self.limit)),
+            _ => error.because(format!("{} packets are queued or reserved for operations in flight", self.limit)),
         }
     }
 
-    /// Queues a packet, for which room has been kept if it is `reserved`.
-    fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
+    /// Keeps room for the packet of an operation.
+    pub(super) fn reserve(&self) -> Result<(), Error> {
+        let mut state = lock(&self.state);
+        if !state.open {
+            return Err(self.error(ErrorKind::Closed));
+        }
+        if state.queue.len() + state.reserved >= self.limit {
+            return Err(self.error(ErrorKind::LimitReached));
+        }
+        state.reserved += 1;
+        Ok(())
+    }
+
+    /// Gives kept room back.
+    pub(super) fn release(&self) {
+        lock(&self.state).reserved -= 1;
+    }
+
+    /// Queues a packet; if `reserved`, in the room that was kept for it.
+    pub(super) fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
         let mut unparks = Unparks::default();
         let mut state = lock(&self.state);
         state.reserved -= usize::from(reserved);
@@ -113,7 +128,7 @@ impl Inner {
         Ok(())
     }
 
-    /// A thread that ran does not any more.
+    /// A thread stops running.
     fn rest(&self) {
         let mut unparks = Unparks::default();
         let mut state = lock(&self.state);
@@ -123,12 +138,13 @@ impl Inner {
         unparks.unpark();
     }
 
+    /// A thread runs.
     fn run(&self) {
         lock(&self.state).running += 1;
     }
 }
 
-/// The port for which this thread runs.
+/// The port that counts this thread as running.
 struct Runs(RefCell<Option<Arc<Inner>>>);
 
 impl Drop for Runs {
@@ -144,8 +160,9 @@ thread_local! {
 }
 
 impl CompletionPort {
-    /// Makes a port on which at most `concurrency` threads run at once (0: as many as the machine has processors), and which holds at most `limit`
-    /// packets: queued, or owed to operations in flight. Beyond that, *starting* an operation is refused.
+    /// Makes a port on which at most `concurrency` threads run at once (0: as many as the machine has
+    /// processors). It holds at most `limit` packets: queued, or reserved for operations in flight.
+    /// At the limit, *starting* an operation is refused.
     pub fn new(concurrency: usize, limit: usize) -> CompletionPort {
         let concurrency = match concurrency {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -162,28 +179,28 @@ impl CompletionPort {
         CompletionPort(Arc::new(Inner { state: Mutex::new(state), concurrency, limit }))
     }
 
-    /// Queues a packet of the program's own.
+    /// Queues a packet without an operation.
     ///
     /// # Errors
     /// `Closed`, `LimitReached`.
     pub fn post(&self, key: usize, token: u64) -> Result<(), Error> {
-        let packet =
-            CompletionPacket { key, token, ending: None, status: Status::Succeeded, action: None, given: None };
-        self.0.push(packet, false).map_err(|(kind, _)| self.0.error(kind))
+        self.0.push(CompletionPacket::posted(key, token), false).map_err(|(kind, _)| self.0.error(kind))
     }
 
-    /// Takes the next packet; `None` means that the wait was over before. A failed operation is a packet too.
+    /// Takes the next packet; `None` means that the wait has timed out. A failed operation is a
+    /// packet too.
     ///
     /// # Errors
-    /// `Closed` when the port is closed, also under the wait; `WouldDeadlock` on the thread of an [`Engine`](crate::Engine).
+    /// `Closed` when the port is closed, also during the wait; `WouldDeadlock` on the thread of an
+    /// [`Engine`](crate::Engine).
     pub fn get(&self, wait: Wait) -> Result<Option<CompletionPacket>, Error> {
         let mut packet = None;
         self.take(wait, 1, &mut |next| packet = Some(next))?;
         Ok(packet)
     }
 
-    /// Takes all packets there are, at most `most`, as soon as there is one, and appends them to `packets`; says how many. 0 means
-    /// that the wait was over before.
+    /// Waits for a packet, then appends all that are queued, at most `most`, to `packets`. Returns how
+    /// many; 0 means that the wait has timed out.
     ///
     /// # Errors
     /// As for [`get`](CompletionPort::get); `InvalidArgument` for a `most` of 0.
@@ -196,7 +213,7 @@ impl CompletionPort {
 
     fn take(&self, wait: Wait, most: usize, give: &mut dyn FnMut(CompletionPacket)) -> Result<usize, Error> {
         let port = &self.0;
-        // Asking for the next packet ends the run of the last.
+        // A thread that asks for the next packet has stopped running.
         let before = RUNS.with(|runs| runs.0.borrow_mut().take());
         let mut rested = false;
         match before {
@@ -244,7 +261,7 @@ impl CompletionPort {
                 break Err(error);
             }
         };
-        // Whatever ended the wait: a packet that has been handed over meanwhile is not lost.
+        // A packet that was handed over meanwhile is taken, whatever has ended the wait.
         let mut state = lock(&port.state);
         state.waiting.retain(|waiting| *waiting != waiter);
         let Some(first) = state.waiters.remove(waiter).handed else {
@@ -258,8 +275,8 @@ impl CompletionPort {
         Ok(taken)
     }
 
-    /// Closes the port: every thread that waits is woken with `Closed`, packets that nobody took are dropped (a connection in one is closed), and
-    /// operations in flight go on and end, told to nobody.
+    /// Closes the port. Waiting threads are woken with `Closed`. Queued packets are dropped, and the
+    /// connections in them closed. Operations in flight go on; their packets are dropped.
     pub fn close(&self) {
         let mut unparks = Unparks::default();
         let mut guard = lock(&self.0.state);
@@ -274,12 +291,13 @@ impl CompletionPort {
         drop(dropped);
     }
 
-    pub(crate) fn associate(&self, core: &Arc<Core>, key: usize) -> Association {
-        Association { port: Arc::clone(&self.0), key, core: Arc::clone(core), skip: AtomicBool::new(false) }
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.0
     }
 }
 
-/// This thread runs for a port, which has counted it. If a waker that ran in its wait has taken packets meanwhile, that run is over.
+/// The port has counted this thread as running. A waker that ran during the wait may have taken
+/// packets from a port: that run has ended.
 fn runs_for(port: &Arc<Inner>) {
     if let Some(before) = RUNS.with(|runs| runs.0.borrow_mut().replace(Arc::clone(port))) {
         before.rest();
@@ -304,8 +322,8 @@ impl fmt::Debug for CompletionPort {
     }
 }
 
-/// Runs `f`, which may block, while another thread may run for this thread's completion port in its place. When `f` returns, more threads than the port's
-/// concurrency may run for a while.
+/// Runs `f`, which may block. Meanwhile another thread may run for this thread's completion port in
+/// its place. After `f` has returned, more threads than the port's concurrency may run for a while.
 ///
 /// ```
 /// let answer = overlapped::blocking(|| std::fs::read_to_string("/etc/hostname"));
@@ -316,7 +334,7 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for RunsAgain {
         fn drop(&mut self) {
             let Some(port) = self.0.take() else { return };
-            // Unless `f` has itself taken packets from a port.
+            // `f` may itself have taken packets from a port: then the thread runs for that port.
             let _ = RUNS.try_with(|runs| {
                 let mut runs = runs.0.borrow_mut();
                 if runs.is_none() {
@@ -332,127 +350,4 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
     let _again = RunsAgain(port);
     f()
-}
-
-/// A packet of a completion port: an operation that has ended, or one of the program's own.
-pub struct CompletionPacket {
-    /// The key of the socket's association, or of the [`post`](CompletionPort::post).
-    pub key: usize,
-    /// The token of the operation, or of the [`post`](CompletionPort::post).
-    pub token: u64,
-    ending: Option<(Raw, Arc<Core>)>,
-    status: Status,
-    action: Option<Action>,
-    given: Option<Box<dyn Any + Send>>,
-}
-
-impl CompletionPacket {
-    /// What the operation did; `None` for a packet of the program's own.
-    pub fn action(&self) -> Option<Action> {
-        self.action
-    }
-
-    /// How the operation ended.
-    pub fn status(&self) -> Status {
-        self.status
-    }
-
-    /// The operation's result. It is given once.
-    ///
-    /// # Errors
-    /// The operation's own error; its buffer is then had from [`take_buf`](CompletionPacket::take_buf). `InvalidArgument` if the result has been given
-    /// already, is of another type, or the packet is not an operation's.
-    pub fn result<T: Ending>(&mut self) -> Result<T, Error> {
-        let invalid = |why| Err(Error::new(Action::Port, ErrorKind::InvalidArgument).because(why));
-        let Some(action) = self.action else { return invalid("the packet is not that of an operation") };
-        let Some((raw, _)) = &self.ending else { return invalid("the packet's result has been taken") };
-        if !T::matches(raw) {
-            return Err(other_type(action));
-        }
-        let (raw, core) = self.ending.take().expect("seen just now");
-        T::from_raw(raw, &core).map_err(|Failed { error, given }| {
-            self.given = Some(Box::new(given));
-            error
-        })
-    }
-
-    /// The buffer of type `B` that the operation was given, after [`result`](CompletionPacket::result) gave its error.
-    pub fn take_buf<B: 'static>(&mut self) -> Option<B> {
-        let given = self.given.take()?;
-        match given.downcast() {
-            Ok(buf) => Some(*buf),
-            Err(other) => {
-                self.given = Some(other);
-                None
-            }
-        }
-    }
-}
-
-impl fmt::Debug for CompletionPacket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompletionPacket")
-            .field("key", &self.key)
-            .field("token", &self.token)
-            .field("action", &self.action)
-            .field("status", &self.status)
-            .finish()
-    }
-}
-
-/// What a start through [`Operation::to_port`](crate::Operation::to_port) has led to.
-#[derive(Debug)]
-pub enum Queued {
-    /// A packet will come, or has already. The operation's name, for [`Engine::cancel`](crate::Engine::cancel), if there is still something to
-    /// cancel.
-    Pending(Option<OpId>),
-    /// It succeeded on the spot, on a socket that [skips the packet](crate::Socket::skip_packet_on_success) then: here it is instead.
-    Done(CompletionPacket),
-}
-
-/// A socket's port and key.
-pub(crate) struct Association {
-    port: Arc<Inner>,
-    key: usize,
-    core: Arc<Core>,
-    skip: AtomicBool,
-}
-
-impl Association {
-    pub(crate) fn skips(&self) -> bool {
-        self.skip.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_skip(&self, skip: bool) {
-        self.skip.store(skip, Ordering::Release);
-    }
-
-    /// Keeps room for a packet.
-    pub(crate) fn reserve(&self) -> Result<(), Error> {
-        let mut state = lock(&self.port.state);
-        if !state.open {
-            return Err(self.port.error(ErrorKind::Closed));
-        }
-        if state.queue.len() + state.reserved >= self.port.limit {
-            return Err(self.port.error(ErrorKind::LimitReached));
-        }
-        state.reserved += 1;
-        Ok(())
-    }
-
-    pub(crate) fn release(&self) {
-        lock(&self.port.state).reserved -= 1;
-    }
-
-    pub(crate) fn packet(&self, token: u64, raw: Raw) -> CompletionPacket {
-        let (status, action) = (Status::of(&raw.result), Some(raw.action));
-        let ending = Some((raw, Arc::clone(&self.core)));
-        CompletionPacket { key: self.key, token, ending, status, action, given: None }
-    }
-
-    /// An operation has ended: its packet is queued. On a closed port it is dropped.
-    pub(crate) fn ended(&self, token: u64, raw: Raw) {
-        let dropped = self.port.push(self.packet(token, raw), true);
-        drop(dropped);
-    }
 }
