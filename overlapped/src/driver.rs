@@ -29,13 +29,16 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::address::{self, Address, AddressError};
+use crate::address::{Address, AddressError};
 use crate::buf::AnyBuf;
+use crate::buf::{Pool, PoolConfig};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Completion, Direction, Op, OpId, Outcome, Role, ShutdownHow, SocketId, Start};
-use crate::pool::{Pool, PoolConfig};
+use crate::flags::{Direction, Role, ShutdownHow};
+use crate::id::{OpId, SocketId};
+use crate::op::{Completion, Op, Outcome, Start};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::{Backend, Report};
-use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
+use crate::sys::{self, Handle, Network, Stream, WakeHandle};
 use crate::time::Time;
 
 use failing::Failure;
@@ -261,7 +264,7 @@ impl Driver {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &ListenOptions,
     ) -> Result<SocketId, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.backend.maker().listen(&address, options)?;
         Ok(self.insert(handle, Role::Listener, Action::Listen)?)
     }
@@ -284,7 +287,7 @@ impl Driver {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &DatagramOptions,
     ) -> Result<SocketId, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.backend.maker().datagram(&address, options)?;
         Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Flags, Outcome, Start};
+use crate::flags::Flags;
+use crate::op::{Outcome, Start};
 use crate::proactor::Core;
 use crate::socket::Socket;
 
@@ -41,7 +42,7 @@ impl Parcel {
     }
 
     /// The core fills in the socket when it hands the start to the driver.
-    pub(crate) const NOWHERE: crate::op::SocketId = crate::op::SocketId { slot: u32::MAX, generation: 0 };
+    pub(crate) const NOWHERE: crate::id::SocketId = crate::id::SocketId::new(u32::MAX, 0);
 
     pub(crate) fn start(&self) -> &Start {
         &self.0

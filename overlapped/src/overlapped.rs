@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use crate::driver::Wait;
 use crate::ending::{Ending, Raw};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{OpId, Outcome};
+use crate::id::OpId;
+use crate::op::Outcome;
 use crate::park;
 use crate::proactor::Core;
 

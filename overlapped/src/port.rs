@@ -12,7 +12,7 @@ use slab::Slab;
 use crate::driver::Wait;
 use crate::ending::{Ending, Raw, other_type};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::OpId;
+use crate::id::OpId;
 use crate::overlapped::Status;
 use crate::park::{self, Unpark, Unparks};
 use crate::proactor::Core;

@@ -14,17 +14,20 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::address::{self, Address, AddressError};
+use crate::address::{Address, AddressError};
+use crate::buf::PoolConfig;
 use crate::driver::{Driver, DriverConfig, Live, Wait};
 use crate::ending::Parcel;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{OpId, Role, Start};
+use crate::flags::Role;
+use crate::id::OpId;
+use crate::op::Start;
 use crate::operation::Operation;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::park;
-use crate::pool::PoolConfig;
 use crate::report::{Backend, Report};
 use crate::socket::Socket;
-use crate::sys::{DatagramOptions, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
+use crate::sys::{Network, Stream, WakeHandle};
 use crate::time::Time;
 
 pub(crate) use self::core::Core;
@@ -220,7 +223,7 @@ impl Proactor {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &ListenOptions,
     ) -> Result<Socket, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.core.maker().listen(&address, options)?;
         let local = handle.local_addr()?;
         Ok(Core::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
@@ -245,7 +248,7 @@ impl Proactor {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &DatagramOptions,
     ) -> Result<Socket, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.core.maker().datagram(&address, options)?;
         Ok(Core::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }

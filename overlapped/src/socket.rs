@@ -7,13 +7,16 @@ use crate::address::Address;
 use crate::buf::{RecvBuf, SendBuf};
 use crate::ending::{Accepted, Parcel, Raw, Received, ReceivedFrom, Sent};
 use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::flags::{CloseMode, Flags, ShutdownHow};
+use crate::id::{OpId, SocketId};
 use crate::notify::Notify;
-use crate::op::{CloseMode, Flags, OpId, Outcome, ShutdownHow, SocketId, Start};
+use crate::op::{Outcome, Start};
 use crate::operation::Operation;
+use crate::options::StreamOptions;
 use crate::port::{Association, CompletionPort};
 use crate::proactor::Core;
 use crate::sync::{Mutex, lock};
-use crate::sys::{StreamOptions, Tried, View};
+use crate::sys::{Tried, View};
 
 /// A socket of a [`Proactor`](crate::Proactor). Every socket is overlapped: what it does are [`Operation`]s, to be started in one of four ways.
 ///

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{LogSlice, Segment, Shared};
+use super::segment::{LogSlice, Segment};
+use super::shared::Shared;
 
 /// A record, as a reader finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,8 +17,10 @@ use crate::buf::AnyBuf;
 use crate::driver::{Driver, Live, Wait};
 use crate::ending::{Parcel, Raw};
 use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::flags::{CloseMode, Direction, Role};
+use crate::id::{OpId, SocketId};
 use crate::notify::Notify;
-use crate::op::{CloseMode, Completion, Direction, Op, OpId, Outcome, Role, SocketId, Start};
+use crate::op::{Completion, Op, Outcome, Start};
 use crate::overlapped::Status;
 use crate::park::{self, Unparks};
 use crate::report::Report;
@@ -115,7 +117,7 @@ impl Core {
         }
         let id = tables.insert_entry(stream, role);
         let inner = Arc::new(SocketInner::new(Arc::clone(this), id, view, peer, listening));
-        tables.entries[id.slot as usize].inner = Arc::downgrade(&inner);
+        tables.entries[id.slot() as usize].inner = Arc::downgrade(&inner);
         Ok(Socket::new(inner))
     }
 
@@ -178,13 +180,13 @@ impl Core {
                 drop(tables);
                 return refused(error, parcel, notify);
             }
-            index = socket.slot;
+            index = socket.slot();
         }
         if let Notify::Event(event) = &notify {
             event.reset();
         }
         let id = tables.insert(parcel, index, notify, detached);
-        let first = tables.list(id.slot);
+        let first = tables.list(id.slot());
         drop(tables);
         if first {
             self.call();
@@ -226,7 +228,7 @@ impl Core {
             return false;
         }
         slot.cancelled = true;
-        let first = tables.list(id.slot);
+        let first = tables.list(id.slot());
         drop(tables);
         if first {
             self.call();
@@ -244,7 +246,7 @@ impl Core {
         for index in 0..tables.slots.len() as u32 {
             let slot = &mut tables.slots[index as usize];
             let in_flight = matches!(slot.stage, Stage::Starting(_) | Stage::Started(_));
-            if in_flight && slot.socket == socket.slot && slot.direction.is_some() {
+            if in_flight && slot.socket == socket.slot() && slot.direction.is_some() {
                 slot.cancelled = true;
                 first |= tables.list(index);
                 asked += 1;
@@ -263,7 +265,7 @@ impl Core {
         let Some(slot) = tables.find(id) else { return };
         slot.detached = true;
         if matches!(slot.stage, Stage::Ended(_)) {
-            let dropped = tables.remove(id.slot);
+            let dropped = tables.remove(id.slot());
             drop(tables);
             return drop(dropped);
         }
@@ -271,7 +273,7 @@ impl Core {
         let mut first = false;
         if cancel {
             slot.cancelled = true;
-            first = tables.list(id.slot);
+            first = tables.list(id.slot());
         }
         drop(tables);
         drop(waker);
@@ -313,7 +315,7 @@ impl Core {
             fresh = Some(waker.clone());
             tables = lock(&self.tables);
         }
-        let (stage, notify, waker) = tables.remove(id.slot);
+        let (stage, notify, waker) = tables.remove(id.slot());
         drop(tables);
         drop((notify, waker));
         match stage {
@@ -379,8 +381,8 @@ impl Core {
     fn tell(&self, token: u64, result: Result<Outcome, Error>, buf: Option<AnyBuf>) {
         let id = op_id(token);
         let mut tables = lock(&self.tables);
-        let slot = &tables.slots[id.slot as usize];
-        debug_assert!(matches!(slot.stage, Stage::Started(_)) && slot.generation == id.generation);
+        let slot = &tables.slots[id.slot() as usize];
+        debug_assert!(matches!(slot.stage, Stage::Started(_)) && slot.generation == id.generation());
         let (socket, direction) = (slot.socket, slot.direction);
         if slot.has_buf && buf.is_none() {
             // The one end that cannot be told of: whoever is told is given the buffer.
@@ -402,9 +404,9 @@ impl Core {
                 }
             }
         }
-        let slot = &mut tables.slots[id.slot as usize];
+        let slot = &mut tables.slots[id.slot() as usize];
         if slot.detached {
-            let (stage, notify, waker) = tables.remove(id.slot);
+            let (stage, notify, waker) = tables.remove(id.slot());
             drop(tables);
             drop((stage, waker, closed));
             return match notify {
@@ -485,7 +487,7 @@ impl Core {
 /// Hands one slot's news to the driver. What could not be started has ended with that.
 fn hand_over(tables: &mut Tables, driver: &mut Driver, index: u32) -> Option<(u64, Error, Option<AnyBuf>)> {
     let slot = &mut tables.slots[index as usize];
-    let token = token(OpId { slot: index, generation: slot.generation });
+    let token = token(OpId::new(index, slot.generation));
     let (action, cancelled) = (slot.action, slot.cancelled);
     if let Stage::Started(id) = slot.stage {
         if cancelled {
@@ -512,7 +514,7 @@ fn hand_over(tables: &mut Tables, driver: &mut Driver, index: u32) -> Option<(u6
                 // The system does not let the driver wait for it; the next operation tries again.
                 Err(refused) => {
                     entry.place = Place::New(refused.given);
-                    tables.slots[index as usize].stage = Stage::Started(OpId { slot: NONE, generation: 0 });
+                    tables.slots[index as usize].stage = Stage::Started(OpId::new(NONE, 0));
                     return ends(refused.error, parcel.into_start());
                 }
             }
@@ -522,7 +524,7 @@ fn hand_over(tables: &mut Tables, driver: &mut Driver, index: u32) -> Option<(u6
     }
     let slot = &mut tables.slots[index as usize];
     if cancelled && !is_close {
-        slot.stage = Stage::Started(OpId { slot: NONE, generation: 0 });
+        slot.stage = Stage::Started(OpId::new(NONE, 0));
         return ends(Error::new(action, ErrorKind::Cancelled), parcel.into_start());
     }
     match driver.submit(Op(parcel.into_start()), token) {
@@ -534,7 +536,7 @@ fn hand_over(tables: &mut Tables, driver: &mut Driver, index: u32) -> Option<(u6
             None
         }
         Err(failed) => {
-            slot.stage = Stage::Started(OpId { slot: NONE, generation: 0 });
+            slot.stage = Stage::Started(OpId::new(NONE, 0));
             ends(failed.error, failed.given.0)
         }
     }
@@ -546,9 +548,9 @@ fn leaves_a_mark(error: &Error) -> bool {
 }
 
 fn token(id: OpId) -> u64 {
-    u64::from(id.generation) << 32 | u64::from(id.slot)
+    u64::from(id.generation()) << 32 | u64::from(id.slot())
 }
 
 fn op_id(token: u64) -> OpId {
-    OpId { slot: token as u32, generation: (token >> 32) as u32 }
+    OpId::new(token as u32, (token >> 32) as u32)
 }

@@ -5,8 +5,10 @@ use std::task::Waker;
 
 use crate::ending::{Parcel, Raw};
 use crate::error::Action;
+use crate::flags::{Direction, Flags, Role};
+use crate::id::{OpId, SocketId};
 use crate::notify::Notify;
-use crate::op::{Direction, Flags, OpId, Role, SocketId, Start};
+use crate::op::Start;
 use crate::socket::SocketInner;
 use crate::sys::Stream;
 
@@ -128,13 +130,13 @@ impl Tables {
         let index = self.free_slot;
         if index == NONE {
             self.slots.push(slot);
-            return OpId { slot: self.slots.len() as u32 - 1, generation: 0 };
+            return OpId::new(self.slots.len() as u32 - 1, 0);
         }
         let free = &mut self.slots[index as usize];
         slot.generation = free.generation;
         self.free_slot = free.next;
         *free = slot;
-        OpId { slot: index, generation: self.slots[index as usize].generation }
+        OpId::new(index, self.slots[index as usize].generation)
     }
 
     /// Frees a slot; what was in it is the caller's, to be dropped outside the lock.
@@ -154,8 +156,8 @@ impl Tables {
     }
 
     pub(super) fn find(&mut self, id: OpId) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(id.slot as usize)?;
-        (slot.generation == id.generation && !matches!(slot.stage, Stage::Free)).then_some(slot)
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        (slot.generation == id.generation() && !matches!(slot.stage, Stage::Free)).then_some(slot)
     }
 
     /// Puts a slot into the queue of the driver's thread; says whether the queue was empty before.
@@ -211,7 +213,7 @@ impl Tables {
                 sends: 0,
                 inner: Weak::new(),
             });
-            return SocketId { slot: self.entries.len() as u32 - 1, generation: 0 };
+            return SocketId::new(self.entries.len() as u32 - 1, 0);
         }
         let slot = self.free_entry;
         let entry = &mut self.entries[slot as usize];
@@ -221,7 +223,7 @@ impl Tables {
         entry.role = role;
         entry.closing = false;
         entry.failed = false;
-        SocketId { slot, generation: entry.generation }
+        SocketId::new(slot, entry.generation)
     }
 
     pub(super) fn remove_entry(&mut self, index: u32) -> Place {
@@ -243,8 +245,8 @@ impl Tables {
     }
 
     pub(super) fn find_entry(&mut self, id: SocketId) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(id.slot as usize)?;
-        (entry.generation == id.generation && !matches!(entry.place, Place::Free { .. })).then_some(entry)
+        let entry = self.entries.get_mut(id.slot() as usize)?;
+        (entry.generation == id.generation() && !matches!(entry.place, Place::Free { .. })).then_some(entry)
     }
 
     /// There is always room for a close, and for the rest of a send that has begun: every socket brings its own.

@@ -156,7 +156,7 @@ fn the_same_seed_gives_the_same_run() {
         host.submit(Op::close(server, CloseMode::Now));
         host.submit(Op::close(listener, CloseMode::Now));
         host.run_dry();
-        order.extend(host.seen.iter().map(|completion| u64::from(completion.id.slot)));
+        order.extend(host.seen.iter().map(|completion| u64::from(completion.id.slot())));
         (order, network.now(), network.trace())
     };
     let first = run(7);
