@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
-use overlapped::{Accepted, Error, ErrorKind, Proactor, Socket, block_on};
+use overlapped::engine::Accepted;
+use overlapped::future::block_on;
+use overlapped::{Error, ErrorKind, Proactor, Socket};
 
 const BUFFER_BYTES: usize = 4096;
 

@@ -30,16 +30,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::address::{Address, AddressError};
-use crate::buf::AnyBuf;
-use crate::buf::{Pool, PoolConfig};
+use crate::buf::{AnyBuf, Pool, PoolConfig};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::flags::{Direction, Role, ShutdownHow};
-use crate::id::{OpId, SocketId};
-use crate::op::{Completion, Op, Outcome, Start};
+use crate::flags::{Direction, Role};
+use crate::op::Start;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::{Backend, Report};
-use crate::sys::{self, Handle, Network, Stream, WakeHandle};
+use crate::sys::{self, Handle, Network};
 use crate::time::Time;
+
+pub use crate::flags::{CloseMode, Flags, ShutdownHow};
+pub use crate::id::{OpId, SocketId};
+pub use crate::op::{Completion, Op, Outcome};
+pub use crate::sys::{Stream, WakeHandle};
 
 use failing::Failure;
 use slots::{Cargo, MOST_SLOTS, NONE, Slots, Stage, What};

@@ -1,6 +1,6 @@
 //! Events: objects that are signalled or not, and threads that wait for them.
 //!
-//! All events, sets and waiting threads of a process are in one [`Domain`] under one lock. That is what makes waiting for *all* of
+//! All events, sets and waiting threads of a process are in one `Domain` under one lock. That is what makes waiting for *all* of
 //! several events atomic: there is a moment at which all of them are signalled, seen under the lock.
 //!
 //! A thread that waits is written down as a waiter in what it waits for. Whoever sets an event fulfils the waits that this satisfies, on the
@@ -17,6 +17,8 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::park::{self, Unpark, Unparks};
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::wait_set::SetState;
+
+pub use crate::wait_set::WaitSet;
 
 /// The lock and everything under it.
 pub(crate) struct Domain(Mutex<Tables>);
@@ -165,7 +167,9 @@ impl Tables {
 /// In Winsock: `WSAEVENT`, `WSACreateEvent`, `WSASetEvent`, `WSAResetEvent`.
 ///
 /// ```
-/// use overlapped::{Event, Wait, wait_any};
+/// use overlapped::Event;
+/// use overlapped::driver::Wait;
+/// use overlapped::event::wait_any;
 ///
 /// let (quiet, loud) = (Event::new(), Event::new());
 /// let setter = loud.clone();
@@ -251,7 +255,7 @@ impl fmt::Debug for Event {
 /// Waits until one of the events is signalled, and says which: the lowest place in the slice, if several are. `None` means that the wait was
 /// over before.
 ///
-/// A program that always waits on the same slice starves the events at its end: rotate it, or use a [`WaitSet`](crate::WaitSet), whose
+/// A program that always waits on the same slice starves the events at its end: rotate it, or use a [`WaitSet`], whose
 /// waits also cost only what is signalled, not what it holds.
 ///
 /// In Winsock: `WSAWaitForMultipleEvents` with `fWaitAll` false, without its limit of 64.

@@ -108,7 +108,7 @@ impl<'a, T: Ending> Operation<'a, T> {
     }
 
     /// Starts it with a completion routine: `routine` is called on this thread, in an alertable wait after the operation has
-    /// ended ([`wait_alertable`](crate::wait_alertable), [`sleep_alertable`](crate::sleep_alertable)), and nowhere else. If the thread ends before, the
+    /// ended ([`wait_alertable`](crate::routine::wait_alertable), [`sleep_alertable`](crate::routine::sleep_alertable)), and nowhere else. If the thread ends before, the
     /// routine is dropped there; the operation goes on and ends, and what it brings is dropped. A routine that panics is contained.
     ///
     /// # Errors

@@ -28,7 +28,9 @@ use crate::sync::{Mutex, lock, thread_local};
 /// Clones are handles to the same port. In Winsock: `CreateIoCompletionPort`, `GetQueuedCompletionStatusEx`, `PostQueuedCompletionStatus`.
 ///
 /// ```
-/// use overlapped::{CompletionPort, Proactor, Received, Wait};
+/// use overlapped::{CompletionPort, Proactor};
+/// use overlapped::driver::Wait;
+/// use overlapped::engine::Received;
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let proactor = Proactor::new()?;
@@ -308,7 +310,7 @@ impl fmt::Debug for CompletionPort {
 /// concurrency may run for a while.
 ///
 /// ```
-/// let answer = overlapped::blocking(|| std::fs::read_to_string("/etc/hostname"));
+/// let answer = overlapped::port::blocking(|| std::fs::read_to_string("/etc/hostname"));
 /// # let _ = answer;
 /// ```
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
@@ -400,7 +402,7 @@ impl fmt::Debug for CompletionPacket {
     }
 }
 
-/// What a start through [`Operation::to_port`](crate::Operation::to_port) has led to.
+/// What a start through [`Operation::to_port`](crate::engine::Operation::to_port) has led to.
 #[derive(Debug)]
 pub enum Queued {
     /// A packet will come, or has already. The operation's name, for [`Proactor::cancel`](crate::Proactor::cancel), if there is still something to

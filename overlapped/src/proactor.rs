@@ -39,7 +39,8 @@ use self::core::Limits;
 /// and the thread ends; dropping waits for that, except on the proactor's own thread (in a waker).
 ///
 /// ```
-/// use overlapped::{Event, Proactor, Wait};
+/// use overlapped::{Event, Proactor};
+/// use overlapped::driver::Wait;
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let proactor = Proactor::new()?;
@@ -306,7 +307,7 @@ impl Drop for Keeper {
 /// It stays on its thread; its handles do not: [`Proactor`] (to which it dereferences), [`Socket`]s and operations may be used by any thread, but
 /// operations begin and end only while the local proactor's thread waits: in [`Event::wait`](crate::Event::wait) and the other waits for events,
 /// alertable waits, [`CompletionPort::get`](crate::CompletionPort::get), [`Overlapped::result`](crate::Overlapped::result) or
-/// [`block_on`](crate::block_on), whatever it is that they wait for. A thread has at most one.
+/// [`block_on`](crate::future::block_on), whatever it is that they wait for. A thread has at most one.
 ///
 /// Dropping it ends everything in flight with `Cancelled`.
 pub struct LocalProactor {

@@ -253,7 +253,8 @@ impl WaitSet {
 /// routine of this thread is under way and nobody has a [`RoutineQueue`] of this thread, or it is called within a routine.
 ///
 /// ```
-/// use overlapped::{RoutineQueue, Wait, sleep_alertable};
+/// use overlapped::driver::Wait;
+/// use overlapped::routine::{RoutineQueue, sleep_alertable};
 ///
 /// let queue = RoutineQueue::of_this_thread()?;
 /// std::thread::spawn(move || queue.queue(|| println!("run by the thread that waits")));

@@ -118,7 +118,7 @@ impl Socket {
         Socket(inner)
     }
 
-    fn operation<T: crate::Ending>(&self, parcel: Parcel) -> Operation<'_, T> {
+    fn operation<T: crate::engine::Ending>(&self, parcel: Parcel) -> Operation<'_, T> {
         Operation::new(&self.0.core, Some(&self.0), parcel)
     }
 

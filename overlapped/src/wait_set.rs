@@ -83,7 +83,8 @@ impl SetState {
 /// again. Clones are handles to the same set. The set keeps its events; an event may be in several sets.
 ///
 /// ```
-/// use overlapped::{Event, Wait, WaitSet};
+/// use overlapped::{Event, WaitSet};
+/// use overlapped::driver::Wait;
 ///
 /// let set = WaitSet::new(10_000);
 /// let events: Vec<Event> = (0..10_000).map(|_| Event::new()).collect();

@@ -108,7 +108,7 @@ pub enum ErrorKind {
     WouldDeadlock,
     /// Neither this backend nor this system can do this.
     Unsupported,
-    /// Anything else; [`Error::os_code`] has what the system said.
+    /// Anything else; [`Error::os_code`](super::Error::os_code) has what the system said.
     Other,
 }
 

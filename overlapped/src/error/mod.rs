@@ -20,7 +20,8 @@ pub use kind::{Action, ErrorKind};
 /// Two words in size, so that results of successful operations stay small; memory is taken only for what there is to say beyond the kind and the code.
 ///
 /// ```
-/// # use overlapped::*;
+/// # use overlapped::{Address, Driver, DriverConfig, ErrorKind};
+/// # use overlapped::options::ListenOptions;
 /// # let mut driver = Driver::new(DriverConfig::default()).unwrap();
 /// let address: Address = "203.0.113.1:80".parse().unwrap();
 /// let error = driver.listen(&address, &ListenOptions::default()).unwrap_err();

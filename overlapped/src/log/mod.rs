@@ -47,7 +47,7 @@ use shared::{Shared, Writer};
 /// # Example
 ///
 /// ```
-/// use overlapped::{Gather, Log, LogConfig};
+/// use overlapped::log::{Gather, Log, LogConfig};
 ///
 /// let log = Log::new(LogConfig::default()).unwrap();
 /// let mut reader = log.reader();
@@ -62,7 +62,7 @@ use shared::{Shared, Writer};
 /// for slice in reader.slices(from..reader.end()) {
 ///     gather.push_slice(slice);
 /// }
-/// assert_eq!((gather.len(), overlapped::SendBuf::parts(&gather)), (19, 1));
+/// assert_eq!((gather.len(), overlapped::buf::SendBuf::parts(&gather)), (19, 1));
 /// ```
 pub struct Log<M> {
     shared: Arc<Shared<M>>,

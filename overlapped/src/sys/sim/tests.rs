@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Network, NetworkConfig};
-use crate::*;
+use crate::buf::*;
+use crate::driver::*;
+use crate::error::*;
+use crate::future::block_on;
+use crate::options::*;
+use crate::report::*;
+use crate::sim::*;
+use crate::time::*;
+use crate::{Address, Event, Proactor};
 
 /// A driver on a network, and the completions that came while others were awaited.
 struct Host {

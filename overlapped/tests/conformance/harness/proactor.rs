@@ -7,10 +7,10 @@ use std::task::{Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Address, Backend, CloseMode, Ending, Error, Event, Flags, Live, LocalProactor, Overlapped, Proactor, Received,
-    Sent, ShutdownHow, Socket, Wait,
-};
+use overlapped::driver::{CloseMode, Flags, Live, ShutdownHow, Wait};
+use overlapped::engine::{Ending, Received, Sent};
+use overlapped::report::Backend;
+use overlapped::{Address, Error, Event, LocalProactor, Overlapped, Proactor, Socket};
 
 use super::PATIENCE;
 use super::peers::{System, Transport};

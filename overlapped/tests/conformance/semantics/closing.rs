@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use overlapped::{
-    CloseMode, ErrorKind, Event, Flags, Live, Overlapped, Proactor, Received, ShutdownHow, Status, Wait, block_on,
-};
+use overlapped::driver::{CloseMode, Flags, Live, ShutdownHow, Wait};
+use overlapped::engine::{Received, Status};
+use overlapped::future::block_on;
+use overlapped::{ErrorKind, Event, Overlapped, Proactor};
 
 use crate::harness::proactor::*;
 use crate::harness::tracked::{Counter, Panics};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use overlapped::{ErrorKind, Event, Proactor, Wait, WaitSet, wait_all, wait_any};
+use overlapped::driver::Wait;
+use overlapped::event::{wait_all, wait_any};
+use overlapped::{ErrorKind, Event, Proactor, WaitSet};
 
 use crate::harness::proactor::*;
 use crate::harness::*;

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, mpsc};
 
-use overlapped::{ErrorKind, Event, Proactor, Wait};
+use overlapped::driver::Wait;
+use overlapped::{ErrorKind, Event, Proactor};
 
 use crate::harness::proactor::*;
 use crate::harness::tracked::Dropped;

@@ -1,6 +1,8 @@
 //! Asking for the result.
 
-use overlapped::{ErrorKind, Event, Proactor, Status, Wait};
+use overlapped::driver::Wait;
+use overlapped::engine::Status;
+use overlapped::{ErrorKind, Event, Proactor};
 
 use crate::harness::proactor::*;
 
