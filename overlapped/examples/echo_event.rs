@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{Engine, Error, ErrorKind, Event, Overlapped, Received, Sent, Socket, Wait, WaitSet, wait_any};
+use overlapped::driver::Wait;
+use overlapped::engine::{Received, Sent};
+use overlapped::event::wait_any;
+use overlapped::{Engine, Error, ErrorKind, Event, Overlapped, Socket, WaitSet};
 
 const MOST_SESSIONS: usize = 20_000;
 const BUFFER_BYTES: usize = 4096;

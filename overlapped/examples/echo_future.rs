@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
-use overlapped::{Accepted, Engine, Error, ErrorKind, Socket, block_on};
+use overlapped::engine::Accepted;
+use overlapped::future::block_on;
+use overlapped::{Engine, Error, ErrorKind, Socket};
 
 const BUFFER_BYTES: usize = 4096;
 

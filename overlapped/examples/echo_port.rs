@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{
-    Accepted, Action, CompletionPacket, CompletionPort, Engine, Error, ErrorKind, Queued, Received, Sent, Socket,
-    Status, Wait,
-};
+use overlapped::driver::Wait;
+use overlapped::engine::{Accepted, Received, Sent, Status};
+use overlapped::error::Action;
+use overlapped::port::{CompletionPacket, Queued};
+use overlapped::{CompletionPort, Engine, Error, ErrorKind, Socket};
 
 const MOST_PACKETS: usize = 100_000;
 const BUFFER_BYTES: usize = 4096;
@@ -60,7 +61,7 @@ impl Server {
             Ok(connection) => self.add_session(connection.socket),
             // Wait until a session has given a descriptor back; clients wait in the backlog.
             Err(error) if error.kind() == ErrorKind::TooManyFiles => {
-                overlapped::blocking(|| std::thread::sleep(Duration::from_millis(100)));
+                overlapped::port::blocking(|| std::thread::sleep(Duration::from_millis(100)));
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => return,
             Err(error) => eprintln!("{error}"),

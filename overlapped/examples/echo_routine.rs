@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Engine, Error, ErrorKind, LocalEngine, RoutineQueue, Socket, Wait, sleep_alertable};
+use overlapped::driver::{CloseMode, Wait};
+use overlapped::routine::{RoutineQueue, sleep_alertable};
+use overlapped::{Engine, Error, ErrorKind, LocalEngine, Socket};
 
 const BUFFER_BYTES: usize = 4096;
 

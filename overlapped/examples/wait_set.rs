@@ -5,7 +5,8 @@
 
 use std::time::Instant;
 
-use overlapped::{Error, Event, Wait, WaitSet};
+use overlapped::driver::Wait;
+use overlapped::{Error, Event, WaitSet};
 
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
 const ROUNDS: usize = 21;

@@ -7,8 +7,6 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::error::{Action, Error, ErrorKind};
-
 /// Where a socket is, or its peer.
 ///
 /// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`; whatever listens takes it as such a text too.
@@ -157,14 +155,6 @@ impl ToSocketAddrs for Address {
             None => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{self} is not an IP address"))),
         }
     }
-}
-
-/// What was given as an address, or an error that says why it is none.
-pub(crate) fn parsed(address: impl TryInto<Address, Error: Into<AddressError>>) -> Result<Address, Error> {
-    address.try_into().map_err(|error| {
-        let error: AddressError = error.into();
-        Error::new(Action::Bind, ErrorKind::InvalidArgument).because(error.to_string())
-    })
 }
 
 #[cfg(test)]

@@ -29,14 +29,20 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::address::{self, Address, AddressError};
-use crate::buf::AnyBuf;
+use crate::address::{Address, AddressError};
+use crate::buf::{AnyBuf, Pool, PoolConfig};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Completion, Direction, Op, OpId, Outcome, Role, ShutdownHow, SocketId, Start};
-use crate::pool::{Pool, PoolConfig};
+use crate::flags::{Direction, Role};
+use crate::op::Start;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::{Backend, Report};
-use crate::sys::{self, DatagramOptions, Handle, ListenOptions, Network, Stream, StreamOptions, WakeHandle};
+use crate::sys::{self, Handle, Network};
 use crate::time::Time;
+
+pub use crate::flags::{CloseMode, Flags, ShutdownHow};
+pub use crate::id::{OpId, SocketId};
+pub use crate::op::{Completion, Op, Outcome};
+pub use crate::sys::{Stream, WakeHandle};
 
 use failing::Failure;
 use slots::{Cargo, MOST_SLOTS, NONE, Slots, Stage, What};
@@ -261,7 +267,7 @@ impl Driver {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &ListenOptions,
     ) -> Result<SocketId, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.backend.maker().listen(&address, options)?;
         Ok(self.insert(handle, Role::Listener, Action::Listen)?)
     }
@@ -284,7 +290,7 @@ impl Driver {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &DatagramOptions,
     ) -> Result<SocketId, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.backend.maker().datagram(&address, options)?;
         Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
     }

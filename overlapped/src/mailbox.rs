@@ -13,7 +13,9 @@ use crate::sys::WakeHandle;
 /// into its boxes after every turn.
 ///
 /// ```
-/// # use overlapped::{Driver, DriverConfig, Wait, mailbox};
+/// # use overlapped::{Driver, DriverConfig};
+/// # use overlapped::driver::Wait;
+/// # use overlapped::mailbox::mailbox;
 /// let mut driver = Driver::new(DriverConfig::default()).unwrap();
 /// let (sender, mut mail) = mailbox::<u32>(16, driver.wake_handle());
 /// std::thread::spawn(move || sender.send(7).unwrap());

@@ -1,104 +1,12 @@
 //! What can be started, and what comes back.
 
-use std::fmt;
-use std::ops::BitOr;
-use std::time::Duration;
-
 use crate::address::Address;
-use crate::buf::{AnyBuf, RecvBuf, SendBuf};
+use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind};
-use crate::pool::Packet;
+use crate::flags::{CloseMode, Direction, Flags, Role, ShutdownHow};
+use crate::id::{OpId, SocketId};
 use crate::sys::Stream;
 use crate::time::Time;
-
-/// Names an operation of one driver: a slot and the slot's generation, so that the name of an operation that has ended
-/// never means a later one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OpId {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
-
-/// Names a socket of one driver: a slot and the slot's generation. It is not a descriptor, and never means a later socket.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SocketId {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
-
-impl fmt::Debug for OpId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "op {}.{}", self.slot, self.generation)
-    }
-}
-
-impl fmt::Debug for SocketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "socket {}.{}", self.slot, self.generation)
-    }
-}
-
-/// How a receive or send is to be done: Winsock's `lpFlags`. Combine with `|`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Flags(u8);
-
-impl Flags {
-    /// Nothing special.
-    pub const NONE: Flags = Flags(0);
-    /// Receive without taking the bytes out of the stream (`MSG_PEEK`).
-    pub const PEEK: Flags = Flags(1);
-    /// Receive until the buffers are full or the stream ends (`MSG_WAITALL`).
-    pub const WAIT_ALL: Flags = Flags(2);
-    /// Receive or send out-of-band data (`MSG_OOB`).
-    pub const OUT_OF_BAND: Flags = Flags(4);
-
-    /// Whether all of `other` is in this.
-    pub const fn contains(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for Flags {
-    type Output = Flags;
-    fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-}
-
-impl fmt::Debug for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [(Flags::PEEK, "PEEK"), (Flags::WAIT_ALL, "WAIT_ALL"), (Flags::OUT_OF_BAND, "OUT_OF_BAND")];
-        f.debug_list().entries(names.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| name)).finish()
-    }
-}
-
-/// Which directions of a stream to shut down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShutdownHow {
-    /// No more receives: those that wait, and those that are started later, end as at the end of the stream. What comes is left unread, and thrown away by a graceful close. The peer is not
-    /// told.
-    Receive,
-    /// No more sends: the peer sees the end of the stream after everything sent before.
-    Send,
-    /// Both.
-    Both,
-}
-
-/// How to close a socket. Every way ends what is in flight on it first, with exactly one completion each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseMode {
-    /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the connection and what was
-    /// sent may be lost.
-    Now,
-    /// As `Now`, and the connection is reset on purpose: what was not yet delivered is thrown away, no `TIME_WAIT` stays behind.
-    Abort,
-    /// Cancel receives, let the sends started before end, shut down sending, discard input to the end of the
-    /// stream, close. What takes longer than `linger` in all is closed as by `Now`, and the close ends with `TimedOut`.
-    Graceful {
-        /// How long to wait for the peer, from the start of the close.
-        linger: Duration,
-    },
-}
 
 /// An operation to start, with the buffers it will own: hand it to [`Driver::submit`](crate::Driver::submit).
 #[derive(Debug)]
@@ -157,23 +65,6 @@ pub(crate) enum Start {
 
 /// The most buffers that every system takes for one datagram (`IOV_MAX`).
 const MOST_PARTS_OF_A_DATAGRAM: usize = 1024;
-
-/// What a socket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Stream,
-    Listener,
-    Datagram,
-}
-
-/// The two queues of a socket, in which operations keep their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// Receives; and a listener's accepts.
-    Receive,
-    /// Sends, and what keeps its place among them: connects and shutdowns.
-    Send,
-}
 
 impl Start {
     pub(crate) fn action(&self) -> Action {

@@ -20,7 +20,14 @@ pub enum Backend {
 impl Backend {
     /// Those that this system has, the best first. Whether one can be set up is found out by trying: [`Driver::new`](crate::Driver::new).
     pub fn of_this_system() -> &'static [Backend] {
-        crate::sys::LADDER
+        &[
+            #[cfg(target_os = "linux")]
+            Backend::Uring,
+            #[cfg(unix)]
+            Backend::Poll,
+            #[cfg(windows)]
+            Backend::Winsock,
+        ]
     }
 }
 

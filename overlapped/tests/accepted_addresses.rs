@@ -2,7 +2,9 @@
 
 use std::net::TcpStream;
 
-use overlapped::{Address, Driver, DriverConfig, ListenOptions, Op, Outcome, Wait};
+use overlapped::driver::Wait;
+use overlapped::options::ListenOptions;
+use overlapped::{Address, Driver, DriverConfig, Op, Outcome};
 
 /// The peer of the next connection, if there is one in this turn.
 fn next_peer(driver: &mut Driver) -> Option<Address> {

@@ -7,9 +7,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Backend, CloseMode, Completion, Driver, DriverConfig, ErrorKind, Live, Network, Op, OpId, Outcome, SocketId, Wait,
-};
+use overlapped::driver::{CloseMode, Completion, Live, OpId, SocketId, Wait};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 
 /// Open files that this process may have.
 const FILES: usize = 64;

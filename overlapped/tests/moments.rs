@@ -7,7 +7,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig, Engine, ErrorKind, Event, Wait, block_on, mailbox};
+use overlapped::driver::Wait;
+use overlapped::future::block_on;
+use overlapped::mailbox::mailbox;
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig, Engine, ErrorKind, Event};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const WAIT: Wait = Wait::For(PATIENCE);

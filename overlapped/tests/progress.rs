@@ -4,7 +4,10 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, CloseMode, Driver, DriverConfig, ErrorKind, Op, Outcome, StreamOptions, Wait};
+use overlapped::driver::{CloseMode, Wait};
+use overlapped::options::StreamOptions;
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -14,7 +17,7 @@ fn drivers() -> impl Iterator<Item = Driver> {
 }
 
 /// A connection of the driver's, and its other end.
-fn pair(driver: &mut Driver) -> (overlapped::SocketId, TcpStream) {
+fn pair(driver: &mut Driver) -> (overlapped::driver::SocketId, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
@@ -72,7 +75,7 @@ fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_els
             let is = || socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
             assert_eq!(is(), Some(Duration::from_millis(1234)));
             let again = |options: &StreamOptions| {
-                overlapped::Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap()
+                overlapped::driver::Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap()
             };
             again(&StreamOptions { user_timeout: Some(Duration::from_nanos(1)), ..StreamOptions::default() });
             assert_eq!(is(), Some(Duration::from_millis(1)), "not none at all");

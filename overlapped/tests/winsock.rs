@@ -5,10 +5,10 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Address, CloseMode, Completion, Driver, DriverConfig, ErrorKind, ListenOptions, Live, Op, OpId, Outcome,
-    PoolConfig, ShutdownHow, SocketId, StreamOptions, Wait,
-};
+use overlapped::buf::PoolConfig;
+use overlapped::driver::{CloseMode, Completion, Live, OpId, ShutdownHow, SocketId, Wait};
+use overlapped::options::{ListenOptions, StreamOptions};
+use overlapped::{Address, Driver, DriverConfig, ErrorKind, Op, Outcome};
 use socket2::{Domain, SockRef, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -173,7 +173,7 @@ fn a_connection_that_no_driver_had_goes_back_to_the_standard_library_and_blocks(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
-    let stream = overlapped::Stream::from(ours);
+    let stream = overlapped::driver::Stream::from(ours);
     let mut ours = TcpStream::try_from(stream).unwrap();
     SockRef::from(&ours).set_read_timeout(Some(PATIENCE)).unwrap();
     let reader = std::thread::spawn(move || {

@@ -1,7 +1,9 @@
 //! Which backend the program is asked to use, and what to do when that one cannot be had.
 
 use clap::ValueEnum;
-use overlapped::{Action, Backend, Error};
+use overlapped::Error;
+use overlapped::error::Action;
+use overlapped::report::Backend;
 
 /// What the library looks at when no backend is asked for.
 const VARIABLE: &str = "PROACTOR_BACKEND";

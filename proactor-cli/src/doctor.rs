@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use clap::Args;
-use overlapped::{Backend, Driver, DriverConfig, ErrorKind, Report};
+use overlapped::report::{Backend, Report};
+use overlapped::{Driver, DriverConfig, ErrorKind};
 use serde::Serialize;
 
 use crate::backend::{self, BackendChoice};

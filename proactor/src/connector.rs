@@ -16,7 +16,7 @@ mod target;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::MailError;
+use overlapped::mailbox::MailError;
 
 use crate::handle::{Handle, Mail, RUNNING};
 use crate::limits::Permit;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::{Gather, Time};
+use overlapped::Time;
+use overlapped::log::Gather;
 
 use crate::close::CloseReason;
 use crate::error::JoinError;

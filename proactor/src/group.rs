@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use overlapped::{Log, LogConfig, WakeHandle};
+use overlapped::driver::WakeHandle;
+use overlapped::log::{Log, LogConfig};
 
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;

@@ -1,7 +1,8 @@
 //! The ends of a session's two streams, each on its own: the peer's, of which the handler is told, and ours, which [`Session::shutdown`] ends. When both have ended
 //! the session is closed.
 
-use overlapped::{Completion, Op, ShutdownHow};
+use overlapped::Op;
+use overlapped::driver::{Completion, ShutdownHow};
 
 use crate::close::CloseReason;
 use crate::session::{Core, Session, token};

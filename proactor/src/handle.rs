@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::{Address, MailError, Sender, Stream, WakeHandle};
+use overlapped::Address;
+use overlapped::driver::{Stream, WakeHandle};
+use overlapped::mailbox::{MailError, Sender};
 
 use crate::codec::Framing;
 use crate::connector::{AttemptId, Found, Resolver, Wanted};

@@ -11,7 +11,8 @@ pub(crate) mod held;
 
 use std::collections::VecDeque;
 
-use overlapped::{Gather, LogSlice, OpId};
+use overlapped::driver::OpId;
+use overlapped::log::{Gather, LogSlice};
 
 use crate::codec::Frame;
 use crate::error::SendError;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::mem::replace;
 use std::rc::Rc;
 
-use overlapped::CloseMode;
+use overlapped::driver::CloseMode;
 
 use crate::close::CloseReason;
 use crate::codec::{Codec, Framing};

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use overlapped::LogReader;
+use overlapped::log::LogReader;
 
 use crate::group::Group;
 use crate::session::SessionId;

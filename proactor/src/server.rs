@@ -7,7 +7,11 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use overlapped::{Address, AddressError, Backend, Driver, DriverConfig, Mailbox, Network, Report, Sender, mailbox};
+use overlapped::address::AddressError;
+use overlapped::mailbox::{Mailbox, Sender, mailbox};
+use overlapped::report::{Backend, Report};
+use overlapped::sim::Network;
+use overlapped::{Address, Driver, DriverConfig};
 
 use crate::acceptor::{Acceptor, MOST_REFUSING};
 use crate::codec::{Codec, Framing};

@@ -6,7 +6,10 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Address, AnyBuf, CloseMode, Driver, ErrorKind, Gather, LogSlice, Op, OpId, SocketId};
+use overlapped::buf::AnyBuf;
+use overlapped::driver::{CloseMode, OpId, SocketId};
+use overlapped::log::{Gather, LogSlice};
+use overlapped::{Address, Driver, ErrorKind, Op};
 
 use crate::close::CloseReason;
 use crate::codec::{Assembly, BacklogFull, Codec, Frame, FrameError, Framing};

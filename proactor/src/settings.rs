@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::StreamOptions;
+use overlapped::options::StreamOptions;
 
 use crate::deadlines::{MOST, Spans};
 use crate::limits::{AdmissionLimits, Rate};

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, AnyBuf, Completion, Live, Mailbox, SocketId, Time, Wait};
+use overlapped::buf::AnyBuf;
+use overlapped::driver::{Completion, Live, SocketId, Wait};
+use overlapped::mailbox::Mailbox;
+use overlapped::{Address, Time};
 
 use crate::acceptor::Acceptor;
 use crate::close::CloseReason;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use overlapped::{Address, Live, Network, Report, Time, Wait};
+use overlapped::driver::{Live, Wait};
+use overlapped::report::Report;
+use overlapped::sim::Network;
+use overlapped::{Address, Time};
 
 use crate::error::ServerError;
 use crate::handle::{Handle, STOPPING};
@@ -20,7 +23,9 @@ use crate::shard::Shard;
 /// Dropping it closes everything at once.
 ///
 /// ```
-/// use overlapped::{Driver, DriverConfig, Network, Op, Wait};
+/// use overlapped::{Driver, DriverConfig, Op};
+/// use overlapped::driver::Wait;
+/// use overlapped::sim::Network;
 /// use proactor::{Flow, Handler, Server, Session};
 ///
 /// #[derive(Clone)]
@@ -43,7 +48,7 @@ use crate::shard::Shard;
 /// let socket = client.socket(&server.local_addrs()[0])?;
 /// client.submit(Op::connect(socket, &server.local_addrs()[0]), 0)?;
 /// client.submit(Op::send(socket, b"hello"), 1)?;
-/// client.submit(Op::recv_with(socket, vec![0u8; 5], overlapped::Flags::WAIT_ALL), 2)?;
+/// client.submit(Op::recv_with(socket, vec![0u8; 5], overlapped::driver::Flags::WAIT_ALL), 2)?;
 ///
 /// let mut answer = None;
 /// server.run(|_| {

@@ -81,7 +81,7 @@ impl<T, E: fmt::Display> TaskOutput for Result<T, E> {
 /// Every shard has a clone of the function.
 ///
 /// ```
-/// use overlapped::Network;
+/// use overlapped::sim::Network;
 /// use proactor::{Server, Tasks};
 ///
 /// // The same logic, on a simulated network.

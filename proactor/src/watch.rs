@@ -3,7 +3,8 @@
 //! A session has one entry in the wheel, at its earliest deadline. When that has run out the session is looked at: what it says is done, and it is entered
 //! anew. While a turn's completions are handled the time is the one at which the turn began.
 
-use overlapped::{OpId, Time};
+use overlapped::Time;
+use overlapped::driver::OpId;
 
 use crate::close::CloseReason;
 use crate::deadlines::{Deadlines, Expired, Timeouts};

@@ -6,7 +6,10 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, ListenOptions, Network, NetworkConfig, Op, Outcome, Wait};
+use overlapped::driver::Wait;
+use overlapped::options::ListenOptions;
+use overlapped::sim::{Network, NetworkConfig};
+use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::{AsyncSession, CloseReason, ConnectFailure, Origin, Server, Tasks};
 
 fn driver(network: &Network) -> Driver {

@@ -7,7 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, Network, Op, Outcome, Wait};
+use overlapped::driver::Wait;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::codec::Lines;
 use proactor::{AsyncSession, Builder, Origin, PairError, Server, SessionId, Tasks};
 

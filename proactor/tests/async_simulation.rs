@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Driver, DriverConfig, Flags, Network, Op, Outcome, Time, Wait};
+use overlapped::driver::{CloseMode, Flags, Wait};
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op, Outcome, Time};
 use proactor::codec::Lines;
 use proactor::{AsyncSession, Server, Tasks};
 

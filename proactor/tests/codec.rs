@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use overlapped::{Backend, Driver, DriverConfig, Network, Op, Outcome, ShutdownHow, Wait};
+use overlapped::driver::{ShutdownHow, Wait};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::codec::{Codec, Decoded, Fixed, FrameError, Framing, LengthPrefixed, Lines, Raw};
 use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId};
 

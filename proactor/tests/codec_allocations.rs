@@ -7,7 +7,8 @@ use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig};
 use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
 use proactor::{Flow, Handler, Server, Session};
 

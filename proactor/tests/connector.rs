@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig, ErrorKind};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig, ErrorKind};
 use proactor::{
     Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Server, ServerError, Session,
     SessionId, Target,

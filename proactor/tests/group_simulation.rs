@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use overlapped::{CloseMode, Driver, DriverConfig, Flags, Network, Op, Outcome, SocketId, Wait};
+use overlapped::driver::{CloseMode, Flags, SocketId, Wait};
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::codec::LengthPrefixed;
 use proactor::{Flow, Group, Handler, Server, Session, SlowConsumer};
 

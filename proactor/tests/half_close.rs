@@ -5,7 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig};
 use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId};
 
 const PATIENCE: Duration = Duration::from_secs(30);

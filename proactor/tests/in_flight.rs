@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use overlapped::{
-    CloseMode, Driver, DriverConfig, ErrorKind, Network, NetworkConfig, Op, Outcome, ShutdownHow, SocketId, Wait,
-};
+use overlapped::driver::{CloseMode, ShutdownHow, SocketId, Wait};
+use overlapped::sim::{Network, NetworkConfig};
+use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 use proactor::codec::LengthPrefixed;
 use proactor::{CloseReason, Flow, Group, Handler, Server, Session};
 

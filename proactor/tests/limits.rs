@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use overlapped::Backend;
+use overlapped::report::Backend;
 use proactor::{Builder, CloseReason, Flow, Handle, Handler, Rate, Refusal, Server, ServerError, Session, SessionId};
 
 const PATIENCE: Duration = Duration::from_secs(30);

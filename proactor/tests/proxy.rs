@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig};
 use proactor::codec::Lines;
 use proactor::{
     Builder, CloseReason, ConnectError, Flow, Handle, Handler, Origin, PairError, Server, Session, SessionId, Target,

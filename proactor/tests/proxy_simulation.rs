@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{
-    Address, CloseMode, Completion, Driver, DriverConfig, ErrorKind, Live, Network, Op, Outcome, ShutdownHow, SocketId,
-    Time, Wait,
-};
+use overlapped::driver::{CloseMode, Completion, Live, ShutdownHow, SocketId, Wait};
+use overlapped::sim::Network;
+use overlapped::{Address, Driver, DriverConfig, ErrorKind, Op, Outcome, Time};
 use proactor::{
     CloseReason, ConnectError, ConnectFailure, Flow, Handler, Origin, Server, Session, SessionId, Simulation, Target,
 };
@@ -113,7 +112,7 @@ impl Host {
     }
 
     fn listen(&mut self, address: &Address) {
-        let listener = self.driver.listen(address, &overlapped::ListenOptions::default()).unwrap();
+        let listener = self.driver.listen(address, &overlapped::options::ListenOptions::default()).unwrap();
         self.submit(0, ACCEPTED, Op::accept_multi(listener));
     }
 

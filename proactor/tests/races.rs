@@ -10,7 +10,8 @@ use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig};
 use proactor::codec::{Codec, Decoded, FrameError, Raw};
 use proactor::{Builder, CloseReason, ConnectError, Flow, Group, Handler, Server, ServerError, Session, SessionId};
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig};
 use proactor::codec::{Codec, Framing, LengthPrefixed, Raw};
 use proactor::{Builder, Flow, Group, Handler, SendError, Server, Session, SessionId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

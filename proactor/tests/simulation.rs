@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{
-    Backend, CloseMode, Completion, Driver, DriverConfig, Live, Network, Op, Outcome, SocketId, Time, Wait,
-};
+use overlapped::driver::{CloseMode, Completion, Live, SocketId, Wait};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op, Outcome, Time};
 use proactor::{CloseReason, Flow, Handler, Server, Session, SessionId, Simulation};
 
 /// Echoes, and writes down which sessions ended, in which order and why.

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig};
 use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, SessionId, SlowConsumer};
 
 const PATIENCE: Duration = Duration::from_secs(60);

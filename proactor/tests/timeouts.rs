@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use overlapped::Backend;
+use overlapped::report::Backend;
 use proactor::codec::Lines;
 use proactor::{Builder, CloseReason, Flow, Handler, Server, ServerError, Session, SessionId};
 

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Driver, DriverConfig, Network, Op, Outcome, SocketId, Time, Wait};
+use overlapped::driver::{CloseMode, SocketId, Wait};
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op, Outcome, Time};
 use proactor::codec::Lines;
 use proactor::{Builder, CloseReason, Flow, Handler, Rate, Server, Session, SessionId, Simulation};
 

@@ -8,7 +8,9 @@
 //! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight to `Ending`.
 
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{CloseMode, Completion, Direction, OpId, Outcome, Role};
+use crate::flags::{CloseMode, Direction, Role};
+use crate::id::OpId;
+use crate::op::{Completion, Outcome};
 use crate::sys::Happened;
 
 use super::Driver;

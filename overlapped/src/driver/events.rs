@@ -5,9 +5,10 @@ use std::num::NonZeroI32;
 use std::time::Duration;
 
 use crate::buf::AnyBuf;
-use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Completion, Flags, Outcome, Role, ShutdownHow};
-use crate::sys::{self, Event, Happened, Stream};
+use crate::error::{Action, Error, ErrorKind, code};
+use crate::flags::{Flags, Role, ShutdownHow};
+use crate::op::{Completion, Outcome};
+use crate::sys::{Event, Happened, Stream};
 
 use super::Driver;
 use super::slots::{Stage, What};
@@ -56,7 +57,7 @@ impl Driver {
             }
             What::SendTo => match event.happened {
                 Happened::Moved(bytes) => Some(self.finish(slot, Ok(Outcome::Sent(bytes.into())))),
-                Happened::Failed(code) if sys::is_interrupted(code) && !cancelled => {
+                Happened::Failed(code) if code::is_interrupted(code) && !cancelled => {
                     self.begin(slot);
                     None
                 }
@@ -127,7 +128,7 @@ impl Driver {
 
     /// A receive or send failed; the error is its end, unless it only means "once more".
     fn moving_failed(&mut self, slot: u32, action: Action, code: i32) -> Option<Completion> {
-        if sys::is_interrupted(code) && !self.slots[slot].cancelled {
+        if code::is_interrupted(code) && !self.slots[slot].cancelled {
             self.begin(slot);
             return None;
         }
@@ -169,7 +170,7 @@ impl Driver {
         );
         if socket.role == Role::Stream && !lives && !late {
             socket.dead = true;
-            let code = error.os_code().filter(|code| sys::is_reset(*code));
+            let code = error.os_code().filter(|code| code::is_reset(*code));
             socket.reset = socket.reset.or(code.and_then(NonZeroI32::new));
         }
     }
@@ -194,7 +195,7 @@ impl Driver {
                 Some(self.result(slot, result))
             }
             // A request that goes on although it was cancelled has yet to say that it has ended.
-            Happened::Failed(code) if sys::accept_goes_on(code) && (event.more || !cancelled) => {
+            Happened::Failed(code) if code::accept_goes_on(code) && (event.more || !cancelled) => {
                 // A connection that died in the backlog: nobody is there to be told.
                 if !event.more {
                     self.begin(slot);

@@ -1,7 +1,7 @@
 //! What was started, and what is to be cancelled, on its way to the backend.
 
 use crate::error::Error;
-use crate::op::{Role, ShutdownHow};
+use crate::flags::{Role, ShutdownHow};
 use crate::sys::Request;
 
 use super::Driver;

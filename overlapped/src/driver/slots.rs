@@ -3,7 +3,8 @@
 use crate::address::Address;
 use crate::buf::AnyBuf;
 use crate::error::Action;
-use crate::op::{Direction, Flags, OpId, ShutdownHow};
+use crate::flags::{Direction, Flags, ShutdownHow};
+use crate::id::OpId;
 use crate::time::Time;
 
 /// No slot.
@@ -276,13 +277,13 @@ impl Slots {
     }
 
     pub(super) fn id(&self, index: u32) -> OpId {
-        OpId { slot: index, generation: self[index].generation }
+        OpId::new(index, self[index].generation)
     }
 
     /// The slot an operation is in, if it has not ended.
     pub(super) fn find(&self, id: OpId) -> Option<u32> {
-        let slot = self.slots.get(id.slot as usize)?;
-        (slot.generation == id.generation && slot.stage != Stage::Free).then_some(id.slot)
+        let slot = self.slots.get(id.slot() as usize)?;
+        (slot.generation == id.generation() && slot.stage != Stage::Free).then_some(id.slot())
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = u32> + use<> {

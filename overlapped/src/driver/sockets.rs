@@ -5,7 +5,8 @@
 
 use std::num::NonZeroI32;
 
-use crate::op::{Direction, Role, SocketId};
+use crate::flags::{Direction, Role};
+use crate::id::SocketId;
 use crate::sys::Handle;
 
 use super::slots::{NONE, Slots};
@@ -184,7 +185,7 @@ impl Sockets {
                 free
             }
         };
-        SocketId { slot, generation }
+        SocketId::new(slot, generation)
     }
 
     /// Frees an entry on which nothing is in flight; its handle, if it still has it, is the caller's.
@@ -199,8 +200,8 @@ impl Sockets {
 
     /// The entry of a socket that is there and not being closed.
     pub(super) fn find(&self, id: SocketId) -> Option<u32> {
-        let entry = self.entries.get(id.slot as usize)?;
-        (entry.generation == id.generation && entry.handle.is_some() && !entry.is_closing()).then_some(id.slot)
+        let entry = self.entries.get(id.slot() as usize)?;
+        (entry.generation == id.generation() && entry.handle.is_some() && !entry.is_closing()).then_some(id.slot())
     }
 }
 

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::*;
+use crate::buf::*;
+use crate::driver::*;
+use crate::error::*;
+use crate::options::*;
+use crate::sim::*;
 
 /// Turns for a second; what came.
 fn run(driver: &mut Driver) -> Vec<Completion> {

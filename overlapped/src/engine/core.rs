@@ -14,18 +14,20 @@ use super::ending::Status;
 use super::endpoint::Endpoint;
 use super::notify::Notify;
 use super::park;
-use super::tables::{Stage, Tables, op_id, op_key};
+use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
 use crate::driver::{Driver, Live};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{CloseMode, Completion, Direction, Flags, Op, OpId, Outcome, Role, SocketId, Start};
+use crate::flags::{CloseMode, Direction, Flags, Role};
+use crate::id::{OpId, SocketId};
+use crate::op::{Completion, Op, Outcome, Start};
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
 use crate::sys::{Maker, Stream, Tried, View, WakeHandle};
 use crate::table::Key;
 
 /// The socket of an operation before the engine's thread has named it to the driver.
-pub(crate) const NO_SOCKET: SocketId = SocketId { slot: u32::MAX, generation: 0 };
+pub(crate) const NO_SOCKET: SocketId = SocketId::new(u32::MAX, 0);
 
 /// The limits of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +204,7 @@ impl Core {
         if first {
             self.wake_thread();
         }
-        Ok(Started::Pending(op_id(key)))
+        Ok(Started::Pending(OpId(key)))
     }
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts it.
@@ -247,7 +249,7 @@ impl Core {
 
     /// Asks an operation to end early; `false` if it has ended or never existed.
     pub(crate) fn cancel(&self, id: OpId) -> bool {
-        let key = op_key(id);
+        let key = id.0;
         let mut tables = lock(&self.tables);
         let Some(record) = tables.operations.get_mut(key) else { return false };
         if matches!(record.stage, Stage::Ended(_)) {
@@ -287,7 +289,7 @@ impl Core {
 
     /// The handle of an operation is dropped. The operation's result is dropped now or when it ends.
     pub(crate) fn discard(&self, id: OpId, cancel: bool) {
-        let key = op_key(id);
+        let key = id.0;
         let mut tables = lock(&self.tables);
         let Some(record) = tables.operations.get_mut(key) else { return };
         record.detached = true;
@@ -311,7 +313,7 @@ impl Core {
 
     pub(crate) fn status(&self, id: OpId) -> Option<Status> {
         let tables = lock(&self.tables);
-        Some(match &tables.operations.get(op_key(id))?.stage {
+        Some(match &tables.operations.get(id.0)?.stage {
             Stage::Ended(completion) => Status::of(completion.get()),
             _ => Status::Pending,
         })
@@ -320,7 +322,7 @@ impl Core {
     /// Takes an operation's completion and its flags. `None` means that it has not ended; `waker` is
     /// then woken when it has.
     pub(crate) fn take(&self, id: OpId, waker: Option<&Waker>) -> Option<(Flags, Completion)> {
-        let key = op_key(id);
+        let key = id.0;
         // Cloned outside the lock: a waker may run any code when it is cloned.
         let mut fresh = None;
         let mut tables = lock(&self.tables);
@@ -359,7 +361,7 @@ fn immediate(request: Request, result: Result<Outcome, Error>) -> Started {
     let Request { op, notify, .. } = request;
     let op = op.into_inner();
     let (action, flags, succeeded) = (op.0.action(), op.0.flags(), result.is_ok());
-    let id = op_id(Key::new(u32::MAX, 0));
+    let id = OpId::new(u32::MAX, 0);
     let completion = Crossing::new(Completion { id, token: 0, more: false, result, buf: op.into_buf() });
     if succeeded {
         return Started::Immediate(flags, completion);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Completion, Flags, Outcome};
+use crate::flags::Flags;
+use crate::op::{Completion, Outcome};
 
 /// How far an operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use crate::sync::{AtomicBool, Ordering};
 /// let engine = overlapped::Engine::local()?;
 /// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
 /// let client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
-/// let accepted = overlapped::block_on(async { listener.accept().await })??;
+/// let accepted = overlapped::future::block_on(async { listener.accept().await })??;
 /// assert_eq!(accepted.peer, client.local_addr().unwrap());
 /// # Ok(())
 /// # }

@@ -28,20 +28,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::ending::{Ending, Received, ReceivedFrom, Sent, Status};
+pub use self::operation::Operation;
+pub use self::overlapped::Overlapped;
+pub use self::socket::{Accepted, Socket};
+
 use self::core::{Core, Limits};
 use self::local::LocalDriver;
-use self::operation::Operation;
 use self::park::Turner;
-use self::socket::Socket;
 use self::thread::EngineThread;
-use crate::address::{self, Address, AddressError};
-use crate::buf::Crossing;
+use crate::address::{Address, AddressError};
+use crate::buf::{Crossing, PoolConfig};
 use crate::driver::{Driver, DriverConfig, Live, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Op, OpId, Role};
-use crate::pool::PoolConfig;
+use crate::flags::Role;
+use crate::id::OpId;
+use crate::op::Op;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::{Backend, Report};
-use crate::sys::{DatagramOptions, ListenOptions, Network, Stream, StreamOptions};
+use crate::sys::{Network, Stream};
 use crate::time::Time;
 
 /// Overlapped I/O for many threads. An engine has a thread of its own, which submits operations and
@@ -52,7 +57,8 @@ use crate::time::Time;
 /// engine's own thread (in a waker).
 ///
 /// ```
-/// use overlapped::{Engine, Event, Wait};
+/// use overlapped::driver::Wait;
+/// use overlapped::{Engine, Event};
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let engine = Engine::new()?;
@@ -215,7 +221,7 @@ impl Engine {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &ListenOptions,
     ) -> Result<Socket, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.core.maker().listen(&address, options)?;
         let local = handle.local_addr()?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
@@ -240,7 +246,7 @@ impl Engine {
         address: impl TryInto<Address, Error: Into<AddressError>>,
         options: &DatagramOptions,
     ) -> Result<Socket, Error> {
-        let address = address::parsed(address)?;
+        let address = address.try_into().map_err(Error::not_an_address)?;
         let handle = self.core.maker().datagram(&address, options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
@@ -284,7 +290,7 @@ impl fmt::Debug for Engine {
 /// local engine's thread waits, whatever it waits for: in [`Event::wait`](crate::Event::wait) and the
 /// other waits for events, in alertable waits, in
 /// [`CompletionPort::get`](crate::CompletionPort::get), in
-/// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::block_on). A thread has
+/// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::future::block_on). A thread has
 /// at most one local engine.
 ///
 /// Dropping it ends operations in flight with `Cancelled`.

@@ -7,7 +7,8 @@ use super::port::Association;
 use super::routine;
 use crate::buf::Crossing;
 use crate::error::Action;
-use crate::op::{Completion, Flags};
+use crate::flags::Flags;
+use crate::op::Completion;
 
 /// The one thing that is told of an operation's end. A task or thread that waits on the operation's
 /// handle is told in any case.

@@ -14,7 +14,8 @@ use super::port::Queued;
 use super::routine;
 use crate::buf::Crossing;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Op, OpId};
+use crate::id::OpId;
+use crate::op::Op;
 
 /// An operation that has not been started. How you start it decides how you are told of its end:
 ///
@@ -77,8 +78,8 @@ impl<'a, T: Ending> Operation<'a, T> {
     }
 
     /// Starts it with a completion routine. `routine` is called on this thread, in an alertable wait
-    /// after the operation has ended ([`wait_alertable`](crate::wait_alertable),
-    /// [`sleep_alertable`](crate::sleep_alertable)), and nowhere else. If the thread ends before that,
+    /// after the operation has ended ([`wait_alertable`](crate::routine::wait_alertable),
+    /// [`sleep_alertable`](crate::routine::sleep_alertable)), and nowhere else. If the thread ends before that,
     /// the routine is dropped there; the operation goes on, and its result is dropped. A panic in a
     /// routine is contained.
     ///
@@ -99,10 +100,7 @@ impl<'a, T: Ending> Operation<'a, T> {
         match kept {
             Some((queue, key)) => {
                 let started = self.go(op, Notify::Routine(queue, key), true);
-                started.map(pending).map_err(|failed| {
-                    routine::forget(key);
-                    failed
-                })
+                started.map(pending).inspect_err(|_| routine::forget(key))
             }
             None => Err(Failed {
                 error: Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending"),

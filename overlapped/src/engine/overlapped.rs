@@ -9,7 +9,9 @@ use super::ending::{Ending, Owner, Status};
 use super::park;
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Completion, Flags, OpId};
+use crate::flags::Flags;
+use crate::id::OpId;
+use crate::op::Completion;
 
 /// An operation in flight: `WSAOVERLAPPED`, initialised and owning what it needs.
 ///

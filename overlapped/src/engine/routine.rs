@@ -261,7 +261,8 @@ impl WaitSet {
 /// [`RoutineQueue`] of this thread exists, or the caller is itself a routine.
 ///
 /// ```
-/// use overlapped::{RoutineQueue, Wait, sleep_alertable};
+/// use overlapped::driver::Wait;
+/// use overlapped::routine::{RoutineQueue, sleep_alertable};
 ///
 /// let queue = RoutineQueue::of_this_thread()?;
 /// std::thread::spawn(move || queue.queue(|| println!("run by the thread that waits")));

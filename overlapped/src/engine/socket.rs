@@ -11,8 +11,10 @@ use super::port::{Association, CompletionPort};
 use crate::address::Address;
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{CloseMode, Completion, Flags, Op, Outcome, Role, ShutdownHow, Start};
-use crate::sys::{Stream, StreamOptions, View};
+use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
+use crate::op::{Completion, Op, Outcome, Start};
+use crate::options::StreamOptions;
+use crate::sys::{Stream, View};
 
 /// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
 /// [`Operation`]s, to be started in one of four ways.

@@ -9,7 +9,9 @@ use super::endpoint::Endpoint;
 use super::notify::Notify;
 use crate::buf::Crossing;
 use crate::error::Action;
-use crate::op::{Completion, Direction, Flags, Op, OpId, Role, SocketId};
+use crate::flags::{Direction, Flags, Role};
+use crate::id::{OpId, SocketId};
+use crate::op::{Completion, Op};
 use crate::sys::Stream;
 use crate::table::{Key, Table};
 
@@ -180,15 +182,6 @@ impl Tables {
     pub(super) fn insert_socket(&mut self, stream: Stream, role: Role) -> Key {
         self.sockets.insert(SocketRecord::new(stream, role))
     }
-}
-
-/// The name of an operation for the program.
-pub(super) fn op_id(key: Key) -> OpId {
-    OpId { slot: key.slot(), generation: key.generation() }
-}
-
-pub(super) fn op_key(id: OpId) -> Key {
-    Key::new(id.slot, id.generation)
 }
 
 /// The driver's token for an operation.

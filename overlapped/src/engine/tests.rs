@@ -1,6 +1,9 @@
 //! What becomes of an engine's operations when its backend fails.
 
-use crate::*;
+use crate::driver::*;
+use crate::options::*;
+use crate::sim::*;
+use crate::{Address, Engine, Event};
 
 #[test]
 fn a_backend_that_fails_ends_what_is_in_flight_and_what_is_started_after_it() {

@@ -9,11 +9,13 @@ use super::core::Core;
 use super::endpoint::Endpoint;
 use super::notify::Notify;
 use super::park::Unparks;
-use super::tables::{Place, Stage, Tables, key_of_token, op_id, token};
+use super::tables::{Place, Stage, Tables, key_of_token, token};
 use crate::buf::{AnyBuf, Crossing};
 use crate::driver::{Driver, Wait};
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Completion, Outcome, Role};
+use crate::flags::Role;
+use crate::id::OpId;
+use crate::op::{Completion, Outcome};
 use crate::sync::lock;
 use crate::table::Key;
 
@@ -201,7 +203,7 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
 }
 
 fn completion(key: Key, error: Error, buf: Option<AnyBuf>) -> Completion {
-    Completion { id: op_id(key), token: token(key), more: false, result: Err(error), buf }
+    Completion { id: OpId(key), token: token(key), more: false, result: Err(error), buf }
 }
 
 /// Whether later operations on the stream must go through the driver, which knows what this end means

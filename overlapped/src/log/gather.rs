@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::LogSlice;
 use crate::buf::SendBuf;
+
+use super::segment::LogSlice;
 
 enum Piece<M> {
     /// So many bytes of `own`, from here on.

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{LogSlice, Segment, Shared};
+use super::segment::{LogSlice, Segment};
+use super::shared::Shared;
 
 /// A record, as a reader finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct LogRecord<M> {
     pub mark: M,
 }
 
-/// Reads a [`Log`](crate::Log), for as many positions as its owner likes to keep: each is just the number of a record.
+/// Reads a [`Log`](crate::log::Log), for as many positions as its owner likes to keep: each is just the number of a record.
 ///
 /// It holds the segments from [`front`](LogReader::front) on; its owner lets go of them with [`trim`](LogReader::trim). What has been appended
 /// to a segment that it holds is seen at once, new segments after [`refresh`](LogReader::refresh).
@@ -45,7 +46,7 @@ impl<M: Copy> LogReader<M> {
 
     /// Fetches the segments that have been begun since. If there are none it takes no lock.
     ///
-    /// What the log has let go of is lost, and so is what this reader holds beyond [`LogConfig::log_bytes`](crate::LogConfig::log_bytes): then
+    /// What the log has let go of is lost, and so is what this reader holds beyond [`LogConfig::log_bytes`](crate::log::LogConfig::log_bytes): then
     /// [`front`](LogReader::front) has moved on.
     pub fn refresh(&mut self) {
         let last = self.newest().number;

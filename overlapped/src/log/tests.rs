@@ -1,3 +1,6 @@
+use crate::buf::SendBuf;
+
+use super::shared::SPARE_SEGMENTS;
 use proptest::prelude::*;
 
 use super::*;

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::sync::Once;
 
+use crate::buf::Pool;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
-use crate::pool::Pool;
 use crate::report;
 
 use super::Backend;
@@ -37,21 +37,11 @@ pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &
     }
 }
 
-/// The backends of this system, the best first.
-pub(crate) const LADDER: &[report::Backend] = &[
-    #[cfg(target_os = "linux")]
-    report::Backend::Uring,
-    #[cfg(unix)]
-    report::Backend::Poll,
-    #[cfg(windows)]
-    report::Backend::Winsock,
-];
-
 /// The first that can be set up. That others could not is said in the log, once.
 pub(super) fn best(config: &DriverConfig, pool: &Rc<Pool>) -> Result<Backend, Error> {
     let mut why = "the best that works here".to_owned();
     let mut refused = None;
-    for &backend in LADDER {
+    for &backend in report::Backend::of_this_system() {
         match Backend::forced(backend, config, pool, &why) {
             Ok(made) => {
                 if refused.is_some() {

@@ -4,11 +4,11 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::op::Start;
 
-use super::StreamOptions;
 use super::sim;
 use super::socket::{SystemSocket, SystemView, Tried};
 #[cfg(target_os = "linux")]
 use super::uring::Direct;
+use crate::options::StreamOptions;
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]

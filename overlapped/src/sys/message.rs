@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::address::Address;
 use crate::buf::AnyBuf;
-use crate::op::Flags;
+use crate::flags::Flags;
 
 use super::socket::address_from;
 

@@ -8,7 +8,6 @@
 
 mod bound_path;
 mod choice;
-mod errno;
 mod handle;
 #[cfg(unix)]
 mod message;
@@ -27,18 +26,18 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::buf::AnyBuf;
+use crate::buf::{Packet, Pool};
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Flags, OpId, ShutdownHow};
-use crate::pool::{Packet, Pool};
+use crate::flags::{Flags, ShutdownHow};
+use crate::id::OpId;
+use crate::options::{DatagramOptions, ListenOptions};
 use crate::report::{self, Report};
 use crate::time::Time;
 
-pub(crate) use choice::LADDER;
-pub(crate) use errno::{accept_goes_on, describe, is_interrupted, is_reset, kind_of};
 pub(crate) use handle::{Handle, View};
 pub use sim::{Network, NetworkConfig};
-pub use socket::{DatagramOptions, ListenOptions, Stream, StreamOptions};
+pub use socket::Stream;
 pub(crate) use socket::{SystemSocket, Tried};
 pub use wake::WakeHandle;
 #[cfg(all(test, loom))]

@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use overlapped::{
-    Backend, CloseMode, Completion, Driver, Error, Mailbox, Op, Outcome, Packet, Report, Sender, StreamOptions, Time,
-    Wait,
-};
+use overlapped::buf::Packet;
+use overlapped::driver::{CloseMode, Completion, Wait};
+use overlapped::mailbox::{Mailbox, Sender};
+use overlapped::options::StreamOptions;
+use overlapped::report::{Backend, Report};
+use overlapped::{Driver, Error, Op, Outcome, Time};
 
 use super::connection::{Connection, Stage};
 use super::fault::{Fault, FaultKind};

@@ -6,7 +6,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use overlapped::{Driver, DriverConfig, Report, Sender, Time, mailbox};
+use overlapped::mailbox::{Sender, mailbox};
+use overlapped::report::Report;
+use overlapped::{Driver, DriverConfig, Time};
 use serde::Serialize;
 
 use super::generator::{Command, Event, Generator};

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, Network, NetworkConfig, Op, Time, Wait, mailbox};
+use overlapped::driver::Wait;
+use overlapped::mailbox::mailbox;
+use overlapped::sim::{Network, NetworkConfig};
+use overlapped::{Driver, DriverConfig, Op, Time};
 use proactor::codec::Codec;
 use proactor::{AsyncSession, Server, Tasks};
 

@@ -39,7 +39,7 @@ impl StopRequests {
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
             // It fails on a proactor's own thread only, which this is not.
-            while let Ok(most) = overlapped::block_on(poll_fn(|context| self.poll(context))) {
+            while let Ok(most) = overlapped::future::block_on(poll_fn(|context| self.poll(context))) {
                 asked(most);
             }
         });

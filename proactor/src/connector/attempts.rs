@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use overlapped::{Address, CloseMode, Completion, Op, OpId, SocketId, StreamOptions, Time};
+use overlapped::driver::{CloseMode, Completion, OpId, SocketId};
+use overlapped::options::StreamOptions;
+use overlapped::{Address, Op, Time};
 
 use super::race::{Race, Step};
 use super::resolver::{Found, Interest};

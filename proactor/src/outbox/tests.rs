@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use overlapped::{Log, LogConfig};
+use overlapped::log::{Log, LogConfig};
 use proptest::prelude::*;
 
 use super::*;

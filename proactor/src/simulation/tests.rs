@@ -5,7 +5,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, Network, Op, Wait};
+use overlapped::driver::Wait;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op};
 
 use crate::group::Group;
 use crate::limits::Refusal;

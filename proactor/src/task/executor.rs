@@ -22,7 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use overlapped::{Driver, Mailbox, Packet, Sender, mailbox};
+use overlapped::Driver;
+use overlapped::buf::Packet;
+use overlapped::mailbox::{Mailbox, Sender, mailbox};
 
 use super::error::SpawnError;
 use super::link::Link;

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use overlapped::Backend;
+use overlapped::report::Backend;
 use proactor::task::TaskOutput;
 use proactor::{AsyncSession, Builder, SendError, Server, ServerError};
 

@@ -5,7 +5,9 @@
 //! were written for Winsock have it.
 
 use anyhow::Context;
-use overlapped::{Accepted, Error, ErrorKind, Event, Overlapped, Engine, Received, Sent, Socket, Wait, WaitSet};
+use overlapped::driver::Wait;
+use overlapped::engine::{Accepted, Received, Sent};
+use overlapped::{Error, ErrorKind, Event, Overlapped, Engine, Socket, WaitSet};
 use peer_cli::Service;
 
 const MOST_SESSIONS: usize = 19_000;

@@ -5,9 +5,11 @@
 //! written for Windows have it.
 
 use anyhow::Context;
-use overlapped::{
-    Accepted, Action, CompletionPacket, CompletionPort, Error, ErrorKind, Engine, Received, Sent, Socket, Wait,
-};
+use overlapped::driver::Wait;
+use overlapped::engine::{Accepted, Received, Sent};
+use overlapped::error::Action;
+use overlapped::port::CompletionPacket;
+use overlapped::{CompletionPort, Error, ErrorKind, Engine, Socket};
 use peer_cli::Service;
 
 const MOST_PACKETS: usize = 100_000;

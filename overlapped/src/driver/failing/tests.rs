@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::*;
+use crate::driver::*;
+use crate::error::*;
+use crate::options::*;
+use crate::report::*;
+use crate::sim::*;
 
 /// What a failing backend says: no such descriptor.
 pub(super) const CODE: i32 = if cfg!(windows) { 6 } else { 9 };

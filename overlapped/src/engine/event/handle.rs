@@ -16,7 +16,9 @@ use crate::engine::park::Unparks;
 /// In Winsock: `WSAEVENT`, `WSACreateEvent`, `WSASetEvent`, `WSAResetEvent`.
 ///
 /// ```
-/// use overlapped::{Event, Wait, wait_any};
+/// use overlapped::Event;
+/// use overlapped::driver::Wait;
+/// use overlapped::event::wait_any;
 ///
 /// let (quiet, loud) = (Event::new(), Event::new());
 /// let setter = loud.clone();

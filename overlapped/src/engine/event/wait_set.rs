@@ -24,7 +24,8 @@ type Find<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) 
 /// alive; an event may be in several sets.
 ///
 /// ```
-/// use overlapped::{Event, Wait, WaitSet};
+/// use overlapped::{Event, WaitSet};
+/// use overlapped::driver::Wait;
 ///
 /// let set = WaitSet::new(10_000);
 /// let events: Vec<Event> = (0..10_000).map(|_| Event::new()).collect();

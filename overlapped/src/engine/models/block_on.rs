@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use super::{explore, join};
-use crate::block_on;
+use crate::future::block_on;
 
 /// As for a driver's wake-up, the waker alone must order what was written before it before what the poll reads.
 #[test]

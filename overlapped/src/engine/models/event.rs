@@ -5,8 +5,10 @@ use std::time::Duration;
 use loom::thread;
 
 use super::{explore, join, until_waiting};
+use crate::Event;
+use crate::driver::Wait;
 use crate::engine::event::domain;
-use crate::{Event, Wait, wait_all, wait_any};
+use crate::event::{wait_all, wait_any};
 
 #[test]
 fn a_set_wakes_a_thread_that_waits_or_is_about_to() {

@@ -7,7 +7,9 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{explore, join};
-use crate::{CompletionPort, ErrorKind, Wait, blocking};
+use crate::driver::Wait;
+use crate::port::blocking;
+use crate::{CompletionPort, ErrorKind};
 
 const SOON: Wait = Wait::For(Duration::from_millis(1));
 

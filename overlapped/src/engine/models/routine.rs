@@ -8,7 +8,9 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{explore, join};
-use crate::{Event, RoutineQueue, Wait, Woken, sleep_alertable, wait_alertable};
+use crate::Event;
+use crate::driver::Wait;
+use crate::routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
 
 #[test]
 fn a_routine_queued_by_another_thread_ends_an_alertable_sleep() {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use loom::thread;
 
 use super::{explore, join, until_waiting};
+use crate::driver::Wait;
 use crate::engine::event::domain;
-use crate::{Event, Wait, WaitSet};
+use crate::{Event, WaitSet};
 
 const SOON: Wait = Wait::For(Duration::from_millis(1));
 

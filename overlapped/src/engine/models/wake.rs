@@ -6,7 +6,7 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use super::{explore, join};
-use crate::mailbox;
+use crate::mailbox::mailbox;
 use crate::sys::wake_model;
 
 #[test]

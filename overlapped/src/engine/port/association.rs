@@ -8,7 +8,8 @@ use super::queue::{CompletionPort, Inner};
 use crate::buf::Crossing;
 use crate::engine::ending::Owner;
 use crate::error::{Action, Error};
-use crate::op::{Completion, Flags};
+use crate::flags::Flags;
+use crate::op::Completion;
 
 /// A socket's port and key.
 pub struct Association {

@@ -6,7 +6,9 @@ use std::fmt;
 use crate::buf::Crossing;
 use crate::engine::ending::{Ending, Owner, Status, other_type};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::op::{Completion, Flags, OpId};
+use crate::flags::Flags;
+use crate::id::OpId;
+use crate::op::Completion;
 
 /// A packet of a completion port: an operation that has ended, or one that the program has posted.
 pub struct CompletionPacket {
@@ -94,7 +96,7 @@ impl fmt::Debug for CompletionPacket {
     }
 }
 
-/// What a start through [`Operation::to_port`](crate::Operation::to_port) has led to.
+/// What a start through [`Operation::to_port`](crate::engine::Operation::to_port) has led to.
 #[derive(Debug)]
 pub enum Queued {
     /// A packet will come, or has come already. With the operation's id for

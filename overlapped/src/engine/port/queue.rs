@@ -25,7 +25,9 @@ use crate::sync::{Mutex, lock, thread_local};
 /// `GetQueuedCompletionStatusEx`, `PostQueuedCompletionStatus`.
 ///
 /// ```
-/// use overlapped::{CompletionPort, Engine, Received, Wait};
+/// use overlapped::driver::Wait;
+/// use overlapped::engine::Received;
+/// use overlapped::{CompletionPort, Engine};
 /// use std::{io::Write, net::TcpStream};
 ///
 /// let engine = Engine::new()?;
@@ -326,7 +328,7 @@ impl fmt::Debug for CompletionPort {
 /// its place. After `f` has returned, more threads than the port's concurrency may run for a while.
 ///
 /// ```
-/// let answer = overlapped::blocking(|| std::fs::read_to_string("/etc/hostname"));
+/// let answer = overlapped::port::blocking(|| std::fs::read_to_string("/etc/hostname"));
 /// # let _ = answer;
 /// ```
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {

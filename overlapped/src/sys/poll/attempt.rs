@@ -1,7 +1,8 @@
 //! Trying the request that waits on a socket: one system call, and what it says about the socket.
 
-use crate::op::{Direction, Flags, OpId};
-use crate::pool::Packet;
+use crate::buf::Packet;
+use crate::flags::{Direction, Flags};
+use crate::id::OpId;
 
 use super::super::message::flag_bits;
 use super::super::{Event, Happened};
@@ -70,7 +71,7 @@ impl Poll {
             }
             Attempt::Ends(happened) => {
                 entry.side(direction).pending = NONE;
-                if let Some(pending) = self.requests[id.slot as usize].take() {
+                if let Some(pending) = self.requests[id.slot() as usize].take() {
                     self.release(pending.what);
                 }
                 Some(Event { id, more: false, happened })

@@ -18,10 +18,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::buf::Pool;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error};
-use crate::op::{Direction, Flags, OpId, ShutdownHow};
-use crate::pool::Pool;
+use crate::flags::{Direction, Flags, ShutdownHow};
+use crate::id::OpId;
 use crate::report::{self, Feature, Report};
 use crate::time::Time;
 
@@ -141,8 +142,8 @@ impl Poll {
             self.sockets[socket as usize].fd,
             "it is the socket that was attached"
         );
-        if self.requests.len() <= id.slot as usize {
-            self.requests.resize_with(id.slot as usize + 1, || None);
+        if self.requests.len() <= id.slot() as usize {
+            self.requests.resize_with(id.slot() as usize + 1, || None);
         }
         match request {
             Request::Accept { multi, .. } => {
@@ -256,15 +257,15 @@ impl Poll {
     fn wait_for(&mut self, socket: u32, direction: Direction, id: OpId, what: What) {
         let side = self.sockets[socket as usize].side(direction);
         debug_assert_eq!(side.pending, NONE, "the driver has one request in a direction at a time");
-        side.pending = id.slot;
-        self.requests[id.slot as usize] = Some(Pending { generation: id.generation, socket, what });
+        side.pending = id.slot();
+        self.requests[id.slot() as usize] = Some(Pending { generation: id.generation(), socket, what });
     }
 
     /// What waits on this side of a socket.
     fn waiting(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut What)> {
         let slot = self.sockets[socket as usize].side(direction).pending;
         let pending = self.requests.get_mut(slot as usize)?.as_mut()?;
-        Some((OpId { slot, generation: pending.generation }, &mut pending.what))
+        Some((OpId::new(slot, pending.generation), &mut pending.what))
     }
 
     /// To be tried when an event is asked for.
@@ -299,12 +300,12 @@ impl Poll {
 
     pub(crate) fn cancel(&mut self, id: OpId) {
         // If it is not there it has ended, and its event is on the way.
-        let Some(pending) = self.requests.get_mut(id.slot as usize) else { return };
-        let Some(pending) = pending.take_if(|pending| pending.generation == id.generation) else { return };
+        let Some(pending) = self.requests.get_mut(id.slot() as usize) else { return };
+        let Some(pending) = pending.take_if(|pending| pending.generation == id.generation()) else { return };
         let entry = &mut self.sockets[pending.socket as usize];
         for direction in [Direction::Receive, Direction::Send] {
             let side = entry.side(direction);
-            if side.pending == id.slot {
+            if side.pending == id.slot() {
                 side.pending = NONE;
             }
         }

@@ -6,7 +6,7 @@
 
 use std::os::fd::RawFd;
 
-use crate::op::{Direction, Flags};
+use crate::flags::{Direction, Flags};
 
 use super::super::message::Message;
 use super::connect;

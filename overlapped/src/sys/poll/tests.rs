@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::*;
 use crate::address::Address;
 use crate::buf::AnyBuf;
-use crate::pool::PoolConfig;
+use crate::buf::PoolConfig;
 use crate::sys::Maker;
 use crate::sys::socket::SystemSocket;
 
@@ -52,7 +52,7 @@ impl Bench {
 
     fn id(&mut self, buf: Option<AnyBuf>) -> OpId {
         self.bufs.push(buf);
-        OpId { slot: self.bufs.len() as u32 - 1, generation: 1 }
+        OpId::new(self.bufs.len() as u32 - 1, 1)
     }
 
     fn start(&mut self, socket: u32, request: impl FnOnce(&Handle) -> Request<'_>) -> OpId {
@@ -76,7 +76,7 @@ impl Bench {
     fn recv_with(&mut self, socket: u32, room: usize, flags: Flags) -> OpId {
         let id = self.id(Some(AnyBuf::to_recv(vec![0u8; room])));
         let handle = self.handles[socket as usize].as_ref().unwrap();
-        let buf = self.bufs[id.slot as usize].as_mut().unwrap();
+        let buf = self.bufs[id.slot() as usize].as_mut().unwrap();
         self.poll.start(id, socket, Request::Recv { handle, buf, skip: 0, flags });
         id
     }
@@ -84,7 +84,7 @@ impl Bench {
     fn send(&mut self, socket: u32, bytes: Vec<u8>) -> OpId {
         let id = self.id(Some(AnyBuf::to_send(bytes)));
         let handle = self.handles[socket as usize].as_ref().unwrap();
-        let buf = self.bufs[id.slot as usize].as_mut().unwrap();
+        let buf = self.bufs[id.slot() as usize].as_mut().unwrap();
         self.poll.start(id, socket, Request::Send { handle, buf, skip: 0, flags: Flags::NONE });
         id
     }
@@ -126,7 +126,7 @@ impl Bench {
     /// A receive's bytes.
     fn received(&mut self, id: OpId) -> Vec<u8> {
         let Happened::Moved(bytes) = self.ended(id) else { panic!("it moves bytes") };
-        let mut buf = self.bufs[id.slot as usize].take().unwrap();
+        let mut buf = self.bufs[id.slot() as usize].take().unwrap();
         crate::sys::set_received(&mut buf, bytes as usize);
         buf.take().unwrap()
     }
@@ -386,11 +386,11 @@ fn a_reset_ends_what_is_parked_in_both_directions() {
     socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
     drop(peer);
     let mut codes = [bench.event(), bench.event()].map(|event| match event.happened {
-        Happened::Failed(code) if !event.more => (event.id.slot, code),
+        Happened::Failed(code) if !event.more => (event.id.slot(), code),
         other => panic!("it should fail: {other:?}"),
     });
     codes.sort();
-    assert_eq!((codes[0].0, codes[1].0), (recv.slot, send.slot));
+    assert_eq!((codes[0].0, codes[1].0), (recv.slot(), send.slot()));
     assert!(codes.iter().any(|(_, code)| *code == libc::ECONNRESET), "{codes:?}");
     assert!(codes.iter().all(|(_, code)| [libc::ECONNRESET, libc::EPIPE].contains(code)), "{codes:?}");
 }
@@ -565,7 +565,7 @@ fn connects_that_find_a_backlog_full_are_tried_again() {
     let mut bench = Bench::new();
     let path = std::env::temp_dir().join(format!("overlapped-backlog-{}", std::process::id()));
     let address = Address::Unix(path);
-    let options = super::super::ListenOptions { backlog: 0, ..Default::default() };
+    let options = crate::options::ListenOptions { backlog: 0, ..Default::default() };
     let listener = Maker::System.listen(&address, &options).unwrap();
     let connects: Vec<OpId> = (0..3)
         .map(|socket| {

@@ -32,7 +32,7 @@ pub(super) use winsock::*;
 #[cfg(test)]
 mod tests {
     use crate::error::ErrorKind;
-    use crate::sys::kind_of;
+    use crate::error::code::kind_of;
 
     #[test]
     fn every_code_has_its_kind_here() {

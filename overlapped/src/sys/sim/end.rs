@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::sys::{DatagramOptions, Handle, ListenOptions, StreamOptions};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::sys::Handle;
 
 use super::codes;
 use super::network::{Network, Role};

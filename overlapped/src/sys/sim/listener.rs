@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::sys::{ListenOptions, StreamOptions};
+use crate::options::{ListenOptions, StreamOptions};
 
 use super::codes;
 use super::network::{Happening, Role, Side, State};

@@ -18,10 +18,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use crate::address::Address;
+use crate::buf::Pool;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Flags, OpId};
-use crate::pool::Pool;
+use crate::flags::Flags;
+use crate::id::OpId;
 use crate::report::{self, Feature, Report};
 use crate::time::Time;
 
@@ -208,7 +209,7 @@ impl Sim {
         let key = (socket, side);
         let before = self.pending.insert(key, Pending { id, end, cancelled: false, want });
         debug_assert!(before.is_none(), "one request for each side of a socket");
-        self.by_slot.insert(id.slot, key);
+        self.by_slot.insert(id.slot(), key);
         self.again.insert(key);
     }
 
@@ -217,7 +218,7 @@ impl Sim {
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        if let Some(key) = self.by_slot.get(&id.slot)
+        if let Some(key) = self.by_slot.get(&id.slot())
             && let Some(pending) = self.pending.get_mut(key).filter(|pending| pending.id == id)
         {
             pending.cancelled = true;
@@ -298,7 +299,7 @@ impl Sim {
             Happened::Failed(code) => (6, *code as u64),
         };
         let now = state.now.as_nanos();
-        let name = u64::from(event.id.generation) << 32 | u64::from(event.id.slot);
+        let name = u64::from(event.id.generation()) << 32 | u64::from(event.id.slot());
         state.trace.words(&[20, now, self.host.into(), name, event.more.into(), kind, value]);
         drop(state);
         self.events.push_back(event);
@@ -321,7 +322,7 @@ impl Sim {
             None => Happened::Failed(codes::CANCELLED),
             Some(happened) => happened,
         };
-        self.by_slot.remove(&id.slot);
+        self.by_slot.remove(&id.slot());
         self.tell(Event { id, more: false, happened: last });
     }
 

@@ -19,7 +19,7 @@ use super::stream::StreamEnd;
 /// from a seed. The same seed and the same program give the same run, byte for byte.
 ///
 /// Clones are handles to the same network. Give it to [`DriverConfig::network`](crate::DriverConfig::network) or to
-/// [`EngineBuilder::network`](crate::EngineBuilder::network). All hosts share its addresses: what listens on `127.0.0.1:7777` is reached from any of them. Of
+/// [`EngineBuilder::network`](crate::engine::EngineBuilder::network). All hosts share its addresses: what listens on `127.0.0.1:7777` is reached from any of them. Of
 /// the families there are IPv4 and IPv6, of the sockets streams. Addresses that are reserved for documentation (`203.0.113.0/24` and its like) belong to nobody:
 /// they cannot be bound, and connecting to one times out.
 ///
@@ -27,7 +27,7 @@ use super::stream::StreamEnd;
 ///
 /// The clock begins at [`Time::ZERO`]. It stands still while anything runs, and moves in a [turn](crate::Driver::turn) that finds nothing to do and may wait: to what happens next
 /// on the network, for whichever host, or to the moment until which the turn may wait, if that comes first. A turn that does not wait (`Wait::Poll`) never moves it.
-/// A turn without a limit that nothing could ever end is an error of kind `WouldDeadlock`; a driver that has been [woken](crate::WakeHandle) returns from it instead.
+/// A turn without a limit that nothing could ever end is an error of kind `WouldDeadlock`; a driver that has been [woken](crate::driver::WakeHandle) returns from it instead.
 ///
 /// A run is the same again only if one thread turns all hosts, in an order that is itself no accident. With several hosts, turn each with `Wait::Poll` until
 /// none has anything left to do, then [`advance`](Network::advance).
@@ -37,12 +37,15 @@ use super::stream::StreamEnd;
 /// As TCP, as far as a program can tell. Bytes and what else is sent arrive in order, each after a [latency](NetworkConfig::latency) of its own. Buffers are bounded: a send takes
 /// what there is room for, in the sender's send buffer and the peer's receive buffer together, and there is room again when the news has come back that
 /// the peer has received. Sends and receives may be short. A stream ends in order when one side has shut down sending or has closed. Closing with unread input, or so as to
-/// [reset](crate::Stream::reset_on_drop), resets the connection: of what was still on its way an arbitrary part is lost, the peer receives what arrived before and then `Reset`. Bytes that
+/// [reset](crate::driver::Stream::reset_on_drop), resets the connection: of what was still on its way an arbitrary part is lost, the peer receives what arrived before and then `Reset`. Bytes that
 /// arrive at a closed socket are answered with a reset too. There is no out-of-band data. A connect that finds the listener's backlog full is tried again after 1, 2, 4 and 8
 /// seconds, and then times out.
 ///
 /// ```
-/// use overlapped::{Driver, DriverConfig, ListenOptions, Network, Op, Outcome, Wait};
+/// use overlapped::{Driver, DriverConfig, Op, Outcome};
+/// use overlapped::driver::Wait;
+/// use overlapped::options::ListenOptions;
+/// use overlapped::sim::Network;
 ///
 /// # fn main() -> Result<(), overlapped::Error> {
 /// let run = |seed| {
@@ -81,7 +84,7 @@ pub struct NetworkConfig {
     pub short_receives: u32,
     /// One in so many results of a multishot operation is the last of its request, so that the driver has to start it again. 0 is never.
     pub early_ends: u32,
-    /// Bytes of each end's send buffer, and of its receive buffer, if its [`StreamOptions`](crate::StreamOptions) do not say.
+    /// Bytes of each end's send buffer, and of its receive buffer, if its [`StreamOptions`](crate::options::StreamOptions) do not say.
     pub buffer_bytes: usize,
 }
 

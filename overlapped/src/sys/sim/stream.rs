@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::op::ShutdownHow;
+use crate::flags::ShutdownHow;
 use crate::time::Time;
 
 use super::codes;

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Network, NetworkConfig};
-use crate::*;
+use crate::buf::*;
+use crate::driver::*;
+use crate::error::*;
+use crate::future::block_on;
+use crate::options::*;
+use crate::report::*;
+use crate::sim::*;
+use crate::time::*;
+use crate::{Address, Engine, Event};
 
 /// A driver on a network, and the completions that came while others were awaited.
 struct Host {
@@ -156,7 +163,7 @@ fn the_same_seed_gives_the_same_run() {
         host.submit(Op::close(server, CloseMode::Now));
         host.submit(Op::close(listener, CloseMode::Now));
         host.run_dry();
-        order.extend(host.seen.iter().map(|completion| u64::from(completion.id.slot)));
+        order.extend(host.seen.iter().map(|completion| u64::from(completion.id.slot())));
         (order, network.now(), network.trace())
     };
     let first = run(7);

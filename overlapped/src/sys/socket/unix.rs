@@ -7,7 +7,8 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::Address;
-use crate::op::{Flags, Start};
+use crate::flags::Flags;
+use crate::op::Start;
 
 use super::super::set_received;
 use super::{Stream, SystemSocket, SystemView, Tried};

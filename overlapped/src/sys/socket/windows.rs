@@ -12,10 +12,12 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use crate::address::Address;
-use crate::op::{Flags, Start};
+use crate::flags::Flags;
+use crate::op::Start;
 
 use super::super::set_received;
-use super::{StreamOptions, SystemSocket, SystemView, Tried, apply};
+use super::{SystemSocket, SystemView, Tried, apply};
+use crate::options::StreamOptions;
 
 /// A look at a socket that someone else owns.
 pub(super) type Borrowed = BorrowedSocket<'static>;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::IoUring;
 use io_uring::types::{BufRingEntry, RecvMsgOut};
 
+use crate::buf::{Packet, Pool};
 use crate::error::{Action, Error};
-use crate::pool::{Packet, Pool};
 use crate::sys::Happened;
 use crate::sys::message::name_of;
 

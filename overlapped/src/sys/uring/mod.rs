@@ -20,10 +20,11 @@ use std::time::{Duration, Instant};
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
+use crate::buf::Pool;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error};
-use crate::op::{OpId, ShutdownHow};
-use crate::pool::Pool;
+use crate::flags::ShutdownHow;
+use crate::id::OpId;
 use crate::report::Report;
 use crate::time::Time;
 
@@ -82,12 +83,12 @@ impl Kind {
 }
 
 fn user_data(id: OpId, kind: Kind) -> u64 {
-    debug_assert!(id.slot < 1 << 24);
-    u64::from(id.generation) << 32 | u64::from(id.slot) << 8 | kind as u64
+    debug_assert!(id.slot() < 1 << 24);
+    u64::from(id.generation()) << 32 | u64::from(id.slot()) << 8 | kind as u64
 }
 
 fn op_id(user_data: u64) -> OpId {
-    OpId { slot: (user_data as u32) >> 8, generation: (user_data >> 32) as u32 }
+    OpId::new((user_data as u32) >> 8, (user_data >> 32) as u32)
 }
 
 /// What this backend remembers of an operation's slot.
@@ -231,8 +232,8 @@ impl Uring {
     }
 
     pub(crate) fn start(&mut self, id: OpId, _socket: u32, request: Request<'_>) {
-        if self.slots.len() <= id.slot as usize {
-            self.slots.resize_with(id.slot as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
+        if self.slots.len() <= id.slot() as usize {
+            self.slots.resize_with(id.slot() as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
         }
         let (fd, is_direct) = direct::target(request.handle());
         let mut kind = Kind::Plain;
@@ -330,7 +331,7 @@ impl Uring {
                 if let Some(reset) = reset {
                     self.push(reset.user_data(user_data(id, Kind::Cancel)));
                 }
-                self.slots[id.slot as usize] = Slot { kind: Kind::CloseDirect, scratch: None };
+                self.slots[id.slot() as usize] = Slot { kind: Kind::CloseDirect, scratch: None };
                 return self.push(close.user_data(user_data(id, Kind::CloseDirect)));
             }
             Request::Close { handle } => {
@@ -340,7 +341,7 @@ impl Uring {
         if scratch.is_some() && kind == Kind::Plain {
             kind = Kind::Vectored;
         }
-        self.slots[id.slot as usize] = Slot { kind, scratch };
+        self.slots[id.slot() as usize] = Slot { kind, scratch };
         let entry = if is_direct { entry.flags(direct::FIXED) } else { entry };
         self.push(entry.user_data(user_data(id, kind)));
     }
@@ -353,7 +354,7 @@ impl Uring {
     /// A request's scratch has served; it is kept for the next.
     fn release(&mut self, id: OpId) {
         // A slot is freed by its request's last event, so the scratch is this request's.
-        if let Some(mut scratch) = self.slots[id.slot as usize].scratch.take() {
+        if let Some(mut scratch) = self.slots[id.slot() as usize].scratch.take() {
             scratch.clear();
             self.spare.push(scratch);
         }
@@ -374,7 +375,7 @@ impl Uring {
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        let target = user_data(id, self.slots[id.slot as usize].kind);
+        let target = user_data(id, self.slots[id.slot() as usize].kind);
         self.push(opcode::AsyncCancel::new(target).build().user_data(user_data(id, Kind::Cancel)));
     }
 
@@ -472,7 +473,7 @@ impl Uring {
                 moved(result)
             }
             Kind::From => {
-                let scratch = self.slots[id.slot as usize].scratch.as_ref().expect("it was given one");
+                let scratch = self.slots[id.slot() as usize].scratch.as_ref().expect("it was given one");
                 let truncated = scratch.header.msg_flags & libc::MSG_TRUNC != 0;
                 let happened = match result {
                     0.. => Happened::MovedFrom { bytes: result as u32, from: scratch.name(), truncated },
@@ -510,7 +511,7 @@ impl Uring {
         }
         // SAFETY: the kernel has just made this descriptor for us.
         let fd = unsafe { OwnedFd::from_raw_fd(entry.result()) };
-        if let Some(name) = &self.slots[id.slot as usize].scratch
+        if let Some(name) = &self.slots[id.slot() as usize].scratch
             && self.early.borrow().is_empty()
             && accept::is_last(&mut self.ring, entry.user_data())
         {
@@ -530,7 +531,7 @@ impl Uring {
         let Some(buffer) = buffer else {
             return if result == -libc::ENOBUFS { Happened::Starved } else { Happened::Failed(-result) };
         };
-        let scratch = self.slots[id.slot as usize].scratch.as_ref().expect("it was given one");
+        let scratch = self.slots[id.slot() as usize].scratch.as_ref().expect("it was given one");
         let parsed = match usize::try_from(result) {
             Ok(bytes) => self.buffers.datagram(buffer, bytes, &scratch.header),
             Err(_) => Err(-result),

@@ -12,7 +12,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use crate::address::Address;
-use crate::op::Flags;
+use crate::flags::Flags;
 
 use super::super::socket::{address_from, sock_addr};
 use super::super::{Event, Happened};

@@ -29,10 +29,11 @@ use windows_sys::Win32::Networking::WinSock::{
 use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
 
 use crate::buf::AnyBuf;
+use crate::buf::Pool;
 use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{OpId, ShutdownHow};
-use crate::pool::Pool;
+use crate::flags::ShutdownHow;
+use crate::id::OpId;
 use crate::report::{self, Feature, Report};
 use crate::time::Time;
 
@@ -133,12 +134,12 @@ impl Winsock {
     }
 
     pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
-        while self.slots.len() <= id.slot as usize {
+        while self.slots.len() <= id.slot() as usize {
             self.slots.push(Slot::new(self.slots.len() as u32));
         }
-        let slot = &mut self.slots[id.slot as usize];
+        let slot = &mut self.slots[id.slot() as usize];
         debug_assert!(slot.stage == Stage::Idle, "a slot has one request at a time");
-        slot.generation = id.generation;
+        slot.generation = id.generation();
         slot.cancelled = false;
         slot.fetched = 0;
         slot.socket = socket;
@@ -146,37 +147,37 @@ impl Winsock {
         slot.address = None;
         slot.kind = Kind::Moves;
         let entry = &mut self.sockets[socket as usize];
-        if entry.receive == id.slot {
+        if entry.receive == id.slot() {
             entry.receive = sockets::NONE;
         }
         slot.handle = request.handle().raw_socket();
         match request {
-            Request::Accept { handle, multi } => self.start_accept(id.slot, handle, multi),
-            Request::Connect { handle, address } => self.start_connect(id.slot, handle, address),
+            Request::Accept { handle, multi } => self.start_accept(id.slot(), handle, multi),
+            Request::Connect { handle, address } => self.start_connect(id.slot(), handle, address),
             Request::Recv { buf, skip, flags, .. } => {
                 gather(&mut slot.parts, buf, skip);
-                self.receive(id.slot, flags);
+                self.receive(id.slot(), flags);
             }
             Request::RecvPooled { .. } => {
                 slot.kind = Kind::Pooled;
-                self.await_bytes(id.slot);
+                self.await_bytes(id.slot());
             }
             Request::Send { buf, skip, flags, .. } => {
                 gather(&mut slot.parts, buf, skip);
-                self.send(id.slot, flags);
+                self.send(id.slot(), flags);
             }
             Request::RecvFrom { buf, flags, .. } => {
                 gather(&mut slot.parts, buf, 0);
                 slot.kind = Kind::From { flags };
-                self.await_datagram(id.slot);
+                self.await_datagram(id.slot());
             }
             Request::RecvFromPooled { .. } => {
                 slot.kind = Kind::PooledFrom;
-                self.await_datagram(id.slot);
+                self.await_datagram(id.slot());
             }
             Request::SendTo { buf, address, .. } => {
                 gather(&mut slot.parts, buf, 0);
-                self.send_to(id.slot, address);
+                self.send_to(id.slot(), address);
             }
             Request::Shutdown { handle, how } => {
                 let receives_end = matches!(how, ShutdownHow::Receive | ShutdownHow::Both);
@@ -189,13 +190,13 @@ impl Winsock {
                 if receives_end && result.is_ok() {
                     self.end_receives(socket);
                 }
-                self.end(id.slot, done(result));
+                self.end(id.slot(), done(result));
             }
-            Request::Discard { .. } => self.discard(id.slot),
+            Request::Discard { .. } => self.discard(id.slot()),
             Request::Close { handle } => {
                 // Nothing is in flight on it, and as it does not block, closing it does not wait for a linger.
                 drop(handle);
-                self.end(id.slot, Happened::Moved(0));
+                self.end(id.slot(), Happened::Moved(0));
             }
         }
     }
@@ -238,7 +239,8 @@ impl Winsock {
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation) else {
+        let Some(slot) = self.slots.get_mut(id.slot() as usize).filter(|slot| slot.generation == id.generation())
+        else {
             return;
         };
         slot.cancelled = true;

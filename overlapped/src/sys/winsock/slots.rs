@@ -5,10 +5,11 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSABUF};
 use windows_sys::Win32::System::IO::CancelIoEx;
 
-use crate::op::{Flags, OpId};
+use crate::flags::Flags;
+use crate::id::OpId;
 
-use super::super::StreamOptions;
 use super::block::Block;
+use crate::options::StreamOptions;
 
 /// Where a request is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,6 @@ impl Slot {
     }
 
     pub(super) fn id(&self, slot: u32) -> OpId {
-        OpId { slot, generation: self.generation }
+        OpId::new(slot, self.generation)
     }
 }

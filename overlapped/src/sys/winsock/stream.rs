@@ -4,7 +4,7 @@ use windows_sys::Win32::Networking::WinSock::{
     MSG_OOB, MSG_PEEK, WSABUF, WSAEMSGSIZE, WSAEWOULDBLOCK, WSARecv, WSASend,
 };
 
-use crate::op::Flags;
+use crate::flags::Flags;
 
 use super::super::{Event, Happened};
 use super::datagram::most_bytes;

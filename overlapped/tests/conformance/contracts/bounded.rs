@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome, PoolConfig, Wait};
+use overlapped::buf::PoolConfig;
+use overlapped::driver::Wait;
+use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};

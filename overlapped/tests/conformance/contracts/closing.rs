@@ -3,7 +3,8 @@
 use std::io::ErrorKind as IoKind;
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome, ShutdownHow};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::{On, wine_departs};
 use crate::harness::{PATIENCE, pattern};

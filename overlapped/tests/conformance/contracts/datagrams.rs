@@ -2,7 +2,9 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
-use overlapped::{Address, DriverConfig, ErrorKind, Flags, Op, OpId, Outcome, PoolConfig, SocketId, Wait};
+use overlapped::buf::PoolConfig;
+use overlapped::driver::{Flags, OpId, SocketId, Wait};
+use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome};
 
 use crate::harness::bench::Bench;
 use crate::harness::place::On;
@@ -423,7 +425,7 @@ fn cancelling_and_closing_end_each_once(on: &On) {
         bench.settle();
         match graceful {
             true => {
-                let close = Op::close(socket, overlapped::CloseMode::Graceful { linger: PATIENCE });
+                let close = Op::close(socket, overlapped::driver::CloseMode::Graceful { linger: PATIENCE });
                 let close = bench.submit(close);
                 assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)), "there is nothing to wait for");
             }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use overlapped::{ErrorKind, Op, Outcome, Wait};
+use overlapped::driver::Wait;
+use overlapped::{ErrorKind, Op, Outcome};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::harness::place::On;

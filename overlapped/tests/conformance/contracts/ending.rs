@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use overlapped::{ErrorKind, Flags, MailError, Op, Outcome, ShutdownHow, Wait, mailbox};
+use overlapped::driver::{Flags, ShutdownHow, Wait};
+use overlapped::mailbox::{MailError, mailbox};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};

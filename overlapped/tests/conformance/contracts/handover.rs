@@ -1,6 +1,7 @@
 //! Connections handed from driver to driver, of the same backend and of another, with what has come and was not yet received.
 
-use overlapped::{Backend, ErrorKind, Op, Outcome};
+use overlapped::report::Backend;
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::pattern;
 use crate::harness::place::On;
@@ -82,7 +83,7 @@ fn what_has_come_and_was_not_received_comes_along(on: &On) {
         let stream = bench.driver.release(socket).unwrap();
         let mut there = On { network: on.network.clone(), ..On::new(backend) }.bench();
         let socket = there.driver.adopt(stream).unwrap();
-        let rest = there.submit(Op::recv_with(socket, vec![0u8; 4999], overlapped::Flags::WAIT_ALL));
+        let rest = there.submit(Op::recv_with(socket, vec![0u8; 4999], overlapped::driver::Flags::WAIT_ALL));
         got.extend(there.bytes_of(rest));
         assert!(got == bytes, "to {backend}");
         there.close(socket);
@@ -123,7 +124,7 @@ fn an_accepted_connection_is_adopted_by_another_driver(on: &On) {
         bench.settle();
         let mut there = On { network: on.network.clone(), ..On::new(backend) }.bench();
         let socket = there.driver.adopt(stream).unwrap();
-        let recv = there.submit(Op::recv_with(socket, vec![0u8; 13], overlapped::Flags::WAIT_ALL));
+        let recv = there.submit(Op::recv_with(socket, vec![0u8; 13], overlapped::driver::Flags::WAIT_ALL));
         assert_eq!(there.bytes_of(recv), b"already there", "accepted there, adopted by {backend}");
         assert_eq!(there.driver.peer_addr(socket).unwrap(), name);
         there.close(socket);

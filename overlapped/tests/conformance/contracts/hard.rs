@@ -1,6 +1,7 @@
 //! Cases in which two things happen at once, or in a number that nobody would think of.
 
-use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome, ShutdownHow};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};
@@ -140,7 +141,7 @@ fn a_pending_connect_is_cancelled_or_has_connected(on: &On) {
         let connect = bench.submit(Op::connect(socket, &address));
         let send = bench.submit(Op::send(socket, b"x".to_vec()));
         if turned {
-            bench.turn(overlapped::Wait::Poll);
+            bench.turn(overlapped::driver::Wait::Poll);
         }
         bench.driver.cancel(connect);
         match bench.outcome_of(connect) {

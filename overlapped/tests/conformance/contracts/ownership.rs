@@ -4,7 +4,10 @@ use std::cell::Cell;
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use overlapped::{Backend, CloseMode, ErrorKind, Op, Outcome, RecvBuf, SendBuf, SocketId, Stream, Wait};
+use overlapped::buf::{RecvBuf, SendBuf};
+use overlapped::driver::{CloseMode, SocketId, Stream, Wait};
+use overlapped::report::Backend;
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::PATIENCE;
 use crate::harness::bench::{Bench, Peer};

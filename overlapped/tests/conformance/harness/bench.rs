@@ -4,10 +4,8 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Address, CloseMode, Completion, Driver, Error, ErrorKind, Flags, Live, Op, OpId, Outcome, ShutdownHow, SocketId,
-    Wait,
-};
+use overlapped::driver::{CloseMode, Completion, Flags, Live, OpId, ShutdownHow, SocketId, Wait};
+use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome};
 
 use super::PATIENCE;
 use super::peers::{System, Transport};

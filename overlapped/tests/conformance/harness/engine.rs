@@ -7,10 +7,10 @@ use std::task::{Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Address, Backend, CloseMode, Ending, Engine, Error, Event, Flags, Live, LocalEngine, Overlapped, Received, Sent,
-    ShutdownHow, Socket, Wait,
-};
+use overlapped::driver::{CloseMode, Flags, Live, ShutdownHow, Wait};
+use overlapped::engine::{Ending, Received, Sent};
+use overlapped::report::Backend;
+use overlapped::{Address, Engine, Error, Event, LocalEngine, Overlapped, Socket};
 
 use super::PATIENCE;
 use super::peers::{System, Transport};

@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use overlapped::{Address, Stream};
+use overlapped::Address;
+use overlapped::driver::Stream;
 use socket2::{SockRef, Socket};
 
 use super::PATIENCE;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use overlapped::{Backend, Driver, DriverConfig, Network};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig};
 
 use super::bench::Bench;
 use super::peers::Transport;

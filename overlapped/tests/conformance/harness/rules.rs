@@ -53,7 +53,7 @@ macro_rules! rule {
         $(unless_real! { $($real)? =>
             #[test]
             fn $name() {
-                crate::harness::place::run(overlapped::Backend::Sim, super::$name);
+                crate::harness::place::run(overlapped::report::Backend::Sim, super::$name);
             }
         })*
     };
@@ -66,7 +66,7 @@ macro_rules! rule {
     ($backend:ident [$(($name:ident $($real:literal)?))*]) => {
         $(#[test]
         fn $name() {
-            crate::harness::place::run(overlapped::Backend::$backend, super::$name);
+            crate::harness::place::run(overlapped::report::Backend::$backend, super::$name);
         })*
     };
 }
@@ -79,7 +79,7 @@ macro_rules! engine_rule {
             $(unless_real! { $($real)? =>
                 #[test]
                 fn $name() {
-                    crate::harness::engine::local(overlapped::Backend::Sim, super::super::$name);
+                    crate::harness::engine::local(overlapped::report::Backend::Sim, super::super::$name);
                 }
             })*
         }
@@ -88,13 +88,13 @@ macro_rules! engine_rule {
         mod threaded {
             $(#[test]
             fn $name() {
-                crate::harness::engine::threaded(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::threaded(overlapped::report::Backend::$backend, super::super::$name);
             })*
         }
         mod local {
             $(#[test]
             fn $name() {
-                crate::harness::engine::local(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::local(overlapped::report::Backend::$backend, super::super::$name);
             })*
         }
     };
@@ -107,7 +107,7 @@ macro_rules! threaded_rule {
         mod threaded {
             $(#[test]
             fn $name() {
-                crate::harness::engine::threaded(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::threaded(overlapped::report::Backend::$backend, super::super::$name);
             })*
         }
     };

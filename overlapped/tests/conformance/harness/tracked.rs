@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::ThreadId;
 
-use overlapped::{RecvBuf, SendBuf};
+use overlapped::buf::{RecvBuf, SendBuf};
 
 /// A number that several threads count up.
 #[derive(Clone, Default)]

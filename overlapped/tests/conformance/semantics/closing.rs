@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use overlapped::{
-    CloseMode, Engine, ErrorKind, Event, Flags, Live, Overlapped, Received, ShutdownHow, Status, Wait, block_on,
-};
+use overlapped::driver::{CloseMode, Flags, Live, ShutdownHow, Wait};
+use overlapped::engine::{Received, Status};
+use overlapped::future::block_on;
+use overlapped::{Engine, ErrorKind, Event, Overlapped};
 
 use crate::harness::engine::*;
 use crate::harness::tracked::{Counter, Panics};

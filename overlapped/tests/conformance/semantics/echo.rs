@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use overlapped::{
-    CloseMode, CompletionPort, Engine, Event, Flags, Overlapped, Queued, Received, Sent, Socket, block_on,
-    sleep_alertable,
-};
+use overlapped::driver::{CloseMode, Flags};
+use overlapped::engine::{Received, Sent};
+use overlapped::future::block_on;
+use overlapped::port::Queued;
+use overlapped::routine::sleep_alertable;
+use overlapped::{CompletionPort, Engine, Event, Overlapped, Socket};
 
 use crate::harness::engine::*;
 use crate::harness::pattern;
@@ -36,7 +38,7 @@ impl Client {
         end(socket.connect(&address).start().unwrap()).unwrap();
         let server = end(accept).unwrap().socket;
         let send = socket.send(pattern(BYTES)).start().unwrap();
-        socket.shutdown(overlapped::ShutdownHow::Send).start().unwrap().detach();
+        socket.shutdown(overlapped::driver::ShutdownHow::Send).start().unwrap().detach();
         let receive = socket.recv_with(Vec::with_capacity(BYTES + 1), Flags::WAIT_ALL).start().unwrap();
         (Client { socket, send, receive }, server)
     }
@@ -55,13 +57,13 @@ fn by_events(engine: &Engine) {
     loop {
         let mut receive = server.recv(vec![0; PIECE]).event(&event).start().unwrap();
         assert!(event.wait(WAIT).unwrap());
-        let received = receive.result(overlapped::Wait::Poll).unwrap();
+        let received = receive.result(overlapped::driver::Wait::Poll).unwrap();
         if received.bytes == 0 {
             break;
         }
         let mut send = server.send(received.buf).event(&event).start().unwrap();
         assert!(event.wait(WAIT).unwrap());
-        send.result(overlapped::Wait::Poll).unwrap();
+        send.result(overlapped::driver::Wait::Poll).unwrap();
     }
     close(&server);
     client.finish();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use overlapped::{Engine, ErrorKind, Event, Wait, WaitSet, wait_all, wait_any};
+use overlapped::driver::Wait;
+use overlapped::event::{wait_all, wait_any};
+use overlapped::{Engine, ErrorKind, Event, WaitSet};
 
 use crate::harness::engine::*;
 use crate::harness::*;

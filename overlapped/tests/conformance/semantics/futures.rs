@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
 use futures::{FutureExt, select_biased};
-use overlapped::{Engine, ErrorKind, Socket, block_on};
+use overlapped::future::block_on;
+use overlapped::{Engine, ErrorKind, Socket};
 
 use crate::harness::engine::*;
 use crate::harness::tracked::*;
@@ -44,7 +45,7 @@ fn an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output(engine: &
     let (socket, _peer) = pair(engine);
     drop(socket.recv(vec![0; 8]));
     assert_eq!(engine.live().operations, 0);
-    block_on(socket.close(overlapped::CloseMode::Now)).unwrap().unwrap();
+    block_on(socket.close(overlapped::driver::CloseMode::Now)).unwrap().unwrap();
     let failed = block_on(socket.send(b"kept".to_vec())).unwrap().unwrap_err();
     assert_eq!((failed.error.kind(), &failed.given[..]), (ErrorKind::Closed, &b"kept"[..]));
 }

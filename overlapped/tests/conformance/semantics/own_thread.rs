@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, mpsc};
 
-use overlapped::{Engine, ErrorKind, Event, Wait};
+use overlapped::driver::Wait;
+use overlapped::{Engine, ErrorKind, Event};
 
 use crate::harness::engine::*;
 use crate::harness::tracked::Dropped;

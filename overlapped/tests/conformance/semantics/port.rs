@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Accepted, Action, CompletionPort, Engine, ErrorKind, Flags, Queued, Received, Sent, Status, Wait, blocking,
-};
+use overlapped::driver::{Flags, Wait};
+use overlapped::engine::{Accepted, Received, Sent, Status};
+use overlapped::error::Action;
+use overlapped::port::{Queued, blocking};
+use overlapped::{CompletionPort, Engine, ErrorKind};
 
 use crate::harness::engine::*;
 use crate::harness::place::wine_departs;

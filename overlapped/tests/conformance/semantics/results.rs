@@ -1,6 +1,8 @@
 //! Asking for the result.
 
-use overlapped::{Engine, ErrorKind, Event, Status, Wait};
+use overlapped::driver::Wait;
+use overlapped::engine::Status;
+use overlapped::{Engine, ErrorKind, Event};
 
 use crate::harness::engine::*;
 

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc;
 
-use overlapped::{
-    CompletionPort, Engine, ErrorKind, Event, RoutineQueue, Wait, WaitSet, Woken, sleep_alertable, wait_alertable,
-};
+use overlapped::driver::Wait;
+use overlapped::routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
+use overlapped::{CompletionPort, Engine, ErrorKind, Event, WaitSet};
 
 use crate::harness::engine::*;
 use crate::harness::tracked::*;
@@ -169,7 +169,7 @@ fn an_alertable_sleep_that_nothing_can_end_is_an_error(engine: &Engine) {
 
 fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(engine: &Engine) {
     let (socket, _peer) = pair(engine);
-    end(socket.close(overlapped::CloseMode::Now).start().unwrap()).unwrap();
+    end(socket.close(overlapped::driver::CloseMode::Now).start().unwrap()).unwrap();
     let (tell, told) = mpsc::channel();
     let kept = Dropped(tell);
     let refused = socket.recv(b"kept".to_vec()).on_complete(move |_| drop(kept)).unwrap_err();
@@ -214,11 +214,11 @@ fn models_mix(engine: &Engine) {
     socket.recv(vec![0; 1]).to_port(4).unwrap();
     let last = socket.recv(vec![0; 1]).start().unwrap();
     write(&peer, b"abcd");
-    assert_eq!(overlapped::block_on(last).unwrap().unwrap().buf, b"d");
+    assert_eq!(overlapped::future::block_on(last).unwrap().unwrap().buf, b"d");
     assert!(event.wait(WAIT).unwrap());
     assert_eq!(end(first).unwrap().buf, b"a");
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(routine.get(), b'b');
     let mut packet = port.get(WAIT).unwrap().unwrap();
-    assert_eq!(packet.result::<overlapped::Received<Vec<u8>>>().unwrap().buf, b"c");
+    assert_eq!(packet.result::<overlapped::engine::Received<Vec<u8>>>().unwrap().buf, b"c");
 }

@@ -5,10 +5,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use overlapped::{
-    Action, CloseMode, CompletionPort, Engine, ErrorKind, Event, Flags, Queued, Received, ShutdownHow, Status, Wait,
-    sleep_alertable, wait_all,
-};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow, Wait};
+use overlapped::engine::{Received, Status};
+use overlapped::error::Action;
+use overlapped::event::wait_all;
+use overlapped::port::Queued;
+use overlapped::routine::sleep_alertable;
+use overlapped::{CompletionPort, Engine, ErrorKind, Event};
 
 use crate::harness::engine::*;
 use crate::harness::tracked::*;
@@ -147,7 +150,7 @@ fn errors_of_the_system_are_told_like_any_ending(engine: &Engine) {
     sockets[2].connect(&nobody).to_port(0).unwrap();
     assert_eq!(port.get(WAIT).unwrap().unwrap().status(), Status::Failed(ErrorKind::Refused));
 
-    let refused = overlapped::block_on(sockets[3].connect(&nobody)).unwrap().unwrap_err();
+    let refused = overlapped::future::block_on(sockets[3].connect(&nobody)).unwrap().unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::Refused);
     sockets.iter().for_each(close);
 }
@@ -167,7 +170,7 @@ fn a_start_that_is_refused_gives_back_what_it_was_given(engine: &Engine) {
     assert!(wrong.error.kind() == ErrorKind::InvalidArgument && kept(&wrong.given));
     let wrong = socket.recv(b"mine".to_vec()).to_port(0).unwrap_err();
     assert!(wrong.error.kind() == ErrorKind::InvalidArgument && kept(&wrong.given), "it is not associated");
-    let wrong = overlapped::block_on(listener.send(b"mine".to_vec())).unwrap().unwrap_err();
+    let wrong = overlapped::future::block_on(listener.send(b"mine".to_vec())).unwrap().unwrap_err();
     assert!(wrong.error.kind() == ErrorKind::InvalidArgument && kept(&wrong.given));
     assert_eq!(socket.accept().start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(listener.connect(&address).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
@@ -504,7 +507,7 @@ fn a_send_of_many_buffers_is_one_completion(engine: &Engine) {
     socket.send(parts).to_port(0).unwrap();
     let peer = reader(&peer);
     let mut packet = port.get(WAIT).unwrap().unwrap();
-    assert_eq!(packet.result::<overlapped::Sent<Vec<Vec<u8>>>>().unwrap().bytes, bytes.len() as u64);
+    assert_eq!(packet.result::<overlapped::engine::Sent<Vec<Vec<u8>>>>().unwrap().bytes, bytes.len() as u64);
     close(&socket);
     assert!(peer.join().unwrap() == bytes);
     assert!(port.get(Wait::Poll).unwrap().is_none());

@@ -1,14 +1,9 @@
 //! What the system's error codes mean. Each system's codes are in a file of their own.
 
 #[cfg(unix)]
-mod unix;
+pub(crate) use super::unix::{accept_goes_on, is_interrupted, is_reset, kind_of};
 #[cfg(windows)]
-mod windows;
-
-#[cfg(unix)]
-pub(crate) use unix::{accept_goes_on, is_interrupted, is_reset, kind_of};
-#[cfg(windows)]
-pub(crate) use windows::{accept_goes_on, is_interrupted, is_reset, kind_of};
+pub(crate) use super::windows::{accept_goes_on, is_interrupted, is_reset, kind_of};
 
 /// The system's words for a code.
 pub(crate) fn describe(code: i32) -> String {
@@ -22,7 +17,7 @@ pub(crate) fn describe(code: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::kind::ErrorKind;
 
     #[test]
     fn words_do_not_repeat_the_code() {

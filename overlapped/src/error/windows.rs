@@ -14,7 +14,7 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAEWOULDBLOCK,
 };
 
-use crate::error::ErrorKind;
+use super::kind::ErrorKind;
 
 /// The kind of a code of this system.
 pub(crate) fn kind_of(code: i32) -> ErrorKind {

@@ -1,6 +1,6 @@
 //! The error codes of Unix systems.
 
-use crate::error::ErrorKind;
+use super::kind::ErrorKind;
 
 /// The kind of a code of this system.
 pub(crate) fn kind_of(code: i32) -> ErrorKind {
