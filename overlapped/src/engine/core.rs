@@ -207,7 +207,8 @@ impl Core {
         Ok(Started::Pending(OpId(key)))
     }
 
-    /// Checks whether an operation other than a close can be started on an open socket, and counts it.
+    /// Checks whether an operation other than a close can be started on an open socket, and counts
+    /// it.
     fn check_in(&self, tables: &mut Tables, socket: Key, start: &Start) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         start.check_role(record.role)?;
@@ -287,7 +288,8 @@ impl Core {
         cancelled
     }
 
-    /// The handle of an operation is dropped. The operation's result is dropped now or when it ends.
+    /// The handle of an operation is dropped. The operation's result is dropped now or when it
+    /// ends.
     pub(crate) fn discard(&self, id: OpId, cancel: bool) {
         let key = id.0;
         let mut tables = lock(&self.tables);
@@ -319,8 +321,8 @@ impl Core {
         })
     }
 
-    /// Takes an operation's completion and its flags. `None` means that it has not ended; `waker` is
-    /// then woken when it has.
+    /// Takes an operation's completion and its flags. `None` means that it has not ended; `waker`
+    /// is then woken when it has.
     pub(crate) fn take(&self, id: OpId, waker: Option<&Waker>) -> Option<(Flags, Completion)> {
         let key = id.0;
         // Cloned outside the lock: a waker may run any code when it is cloned.

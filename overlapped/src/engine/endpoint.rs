@@ -7,12 +7,12 @@ use crate::sync::{Mutex, MutexGuard, lock};
 use crate::sys::View;
 use crate::table::Key;
 
-/// A socket of an engine: its key in the engine's table, the system's socket for direct use, and its
-/// completion port.
+/// A socket of an engine: its key in the engine's table, the system's socket for direct use, and
+/// its completion port.
 pub(crate) struct Endpoint {
     key: Key,
-    /// The system's socket while it is open. Its direct users hold the lock, so that it is not closed
-    /// while they use it.
+    /// The system's socket while it is open. Its direct users hold the lock, so that it is not
+    /// closed while they use it.
     view: Mutex<Option<View>>,
     association: OnceLock<Arc<Association>>,
 }

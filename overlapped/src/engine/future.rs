@@ -15,8 +15,8 @@ use crate::sync::{AtomicBool, Ordering};
 /// Runs a future to its end on this thread. If the thread has a
 /// [`LocalEngine`](crate::LocalEngine), the wait turns it.
 ///
-/// The futures of an [`Engine`](crate::Engine) with a thread of its own run under any other executor
-/// too.
+/// The futures of an [`Engine`](crate::Engine) with a thread of its own run under any other
+/// executor too.
 ///
 /// # Errors
 /// `WouldDeadlock` on an engine's own thread; the backend's error if the local engine's backend
@@ -41,7 +41,8 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
         // If the future makes or drops a local engine, it is polled again with a new waker, which
         // wakes this thread in the way that it waits now.
         while flag.unpark.is_valid() {
-            // A swap, not a store: the poll sees what was written before a wake-up that this clears.
+            // A swap, not a store: the poll sees what was written before a wake-up that this
+            // clears.
             flag.woken.swap(false, Ordering::AcqRel);
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Ok(output);

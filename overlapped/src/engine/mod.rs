@@ -52,9 +52,9 @@ use crate::time::Time;
 /// Overlapped I/O for many threads. An engine has a thread of its own, which submits operations and
 /// collects their completions, so the threads that start operations may come and go.
 ///
-/// Clones are handles to the same engine. When the last one is dropped, operations in flight end with
-/// `Cancelled`, sockets are closed, and the thread ends. Dropping waits for that, except on the
-/// engine's own thread (in a waker).
+/// Clones are handles to the same engine. When the last one is dropped, operations in flight end
+/// with `Cancelled`, sockets are closed, and the thread ends. Dropping waits for that, except on
+/// the engine's own thread (in a waker).
 ///
 /// ```
 /// use overlapped::driver::Wait;
@@ -98,14 +98,15 @@ impl EngineBuilder {
         self
     }
 
-    /// The simulated network of which it is a host; only for a [`local`](EngineBuilder::local) engine.
+    /// The simulated network to join as a host; only for a [`local`](EngineBuilder::local)
+    /// engine.
     pub fn network(mut self, network: &Network) -> EngineBuilder {
         self.network = Some(network.clone());
         self
     }
 
-    /// How many operations there may be at once: in flight, or ended with a result that has not been
-    /// taken. Without this: 262,144.
+    /// How many operations there may be at once: in flight, or ended with a result that has not
+    /// been taken. Without this: 262,144.
     pub fn operations(mut self, limit: usize) -> EngineBuilder {
         self.limits.operations = limit;
         self
@@ -139,9 +140,9 @@ impl EngineBuilder {
     /// Makes an engine with a thread of its own.
     ///
     /// # Errors
-    /// `InvalidArgument` for a limit that is out of range, and for a simulated network: its clock moves
-    /// only while the program's own thread waits. Any other error says why no backend could be set up
-    /// or the thread could not be started.
+    /// `InvalidArgument` for a limit that is out of range, and for a simulated network: its clock
+    /// moves only while the program's own thread waits. Any other error says why no backend could
+    /// be set up or the thread could not be started.
     pub fn build(self) -> Result<Engine, Error> {
         if self.network.is_some() || self.backend == Some(Backend::Sim) {
             let why = "an engine on a simulated network is turned by the thread that waits: make it with `local`";
@@ -206,16 +207,16 @@ impl Engine {
         self.core.maker().now()
     }
 
-    /// Binds a listener to an IP address, or to a path of the file system (`unix:/run/server.sock`).
-    /// The options also apply to the connections it accepts.
+    /// Binds a listener to an IP address, or to a path of the file system
+    /// (`unix:/run/server.sock`). The options also apply to the connections it accepts.
     ///
-    /// At a path, a socket without a listener is replaced, and nothing else is. Closing the listener
-    /// removes the file.
+    /// At a path, a socket without a listener is replaced, and nothing else is. Closing the
+    /// listener removes the file.
     ///
     /// # Errors
     /// `InvalidArgument` for something that is not an address. With the address: `InUse`,
-    /// `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`. `LimitReached`. `Unsupported` for a path
-    /// on a system without Unix sockets.
+    /// `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`. `LimitReached`. `Unsupported` for a
+    /// path on a system without Unix sockets.
     pub fn listen(
         &self,
         address: impl TryInto<Address, Error: Into<AddressError>>,
@@ -251,7 +252,8 @@ impl Engine {
         Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
 
-    /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave away.
+    /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave
+    /// away.
     ///
     /// # Errors
     /// `LimitReached`; the connection is given back.
@@ -270,8 +272,8 @@ impl Engine {
     }
 
     /// Asks an operation to end early, by the id that [`on_complete`](Operation::on_complete) or
-    /// [`to_port`](Operation::to_port) returned. It still ends once: with `Cancelled`, or with what it
-    /// had done by then. `false` if it has ended or never existed.
+    /// [`to_port`](Operation::to_port) returned. It still ends once: with `Cancelled`, or with what
+    /// it had done by then. `false` if it has ended or never existed.
     pub fn cancel(&self, id: OpId) -> bool {
         self.core.cancel(id)
     }
@@ -287,11 +289,11 @@ impl fmt::Debug for Engine {
 ///
 /// It stays on its thread. Its handles do not: any thread may use the [`Engine`] (to which it
 /// dereferences), its [`Socket`]s and its operations. But operations begin and end only while the
-/// local engine's thread waits, whatever it waits for: in [`Event::wait`](crate::Event::wait) and the
-/// other waits for events, in alertable waits, in
+/// local engine's thread waits, whatever it waits for: in [`Event::wait`](crate::Event::wait) and
+/// the other waits for events, in alertable waits, in
 /// [`CompletionPort::get`](crate::CompletionPort::get), in
-/// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::future::block_on). A thread has
-/// at most one local engine.
+/// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::future::block_on). A
+/// thread has at most one local engine.
 ///
 /// Dropping it ends operations in flight with `Cancelled`.
 pub struct LocalEngine {

@@ -39,8 +39,8 @@ impl Notify {
 mod sealed {
     use super::{Event, Notify};
 
-    /// How a started operation with a handle tells of its end, besides the handle: not at all, or by
-    /// an event.
+    /// How a started operation with a handle tells of its end, besides the handle: not at all, or
+    /// by an event.
     pub trait ToldBy: Copy + Unpin {
         fn notify(self) -> Notify;
     }

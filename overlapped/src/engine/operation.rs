@@ -21,10 +21,16 @@ use crate::op::Op;
 ///
 /// | model | start it with | and be told by |
 /// |---|---|---|
-/// | I | [`.event(&event)`](Operation::event)[`.start()`](Operation::start) | the [`Event`], then [`Overlapped::result`] |
-/// | II | [`.on_complete(f)`](Operation::on_complete) | `f`, in an alertable wait of this thread |
-/// | III | [`.to_port(token)`](Operation::to_port) | a packet on the socket's [`CompletionPort`](crate::CompletionPort) |
-/// | IV | `.await` (or [`.start()`](Operation::start), and await that) | the future |
+/// | I | [`.event(&event)`][event] [`.start()`][start] | the [`Event`], then [`Overlapped::result`] |
+/// | II | [`.on_complete(f)`][on_complete] | `f`, in an alertable wait of this thread |
+/// | III | [`.to_port(token)`][to_port] | a packet on the socket's [`CompletionPort`] |
+/// | IV | `.await` (or [`.start()`][start], and await that) | the future |
+///
+/// [event]: Operation::event
+/// [start]: Operation::start
+/// [on_complete]: Operation::on_complete
+/// [to_port]: Operation::to_port
+/// [`CompletionPort`]: crate::CompletionPort
 ///
 /// A start fails only for reasons that are known at once, and returns what was handed over:
 /// `InvalidArgument`, `Closed`, `LimitReached`. Every error of the operating system is the
@@ -77,11 +83,11 @@ impl<'a, T: Ending> Operation<'a, T> {
         Operation { core: self.core, endpoint: self.endpoint, event, state: self.state }
     }
 
-    /// Starts it with a completion routine. `routine` is called on this thread, in an alertable wait
-    /// after the operation has ended ([`wait_alertable`](crate::routine::wait_alertable),
-    /// [`sleep_alertable`](crate::routine::sleep_alertable)), and nowhere else. If the thread ends before that,
-    /// the routine is dropped there; the operation goes on, and its result is dropped. A panic in a
-    /// routine is contained.
+    /// Starts it with a completion routine. `routine` is called on this thread, in an alertable
+    /// wait after the operation has ended ([`wait_alertable`](crate::routine::wait_alertable),
+    /// [`sleep_alertable`](crate::routine::sleep_alertable)), and nowhere else. If the thread ends
+    /// before that, the routine is dropped there; the operation goes on, and its result is dropped.
+    /// A panic in a routine is contained.
     ///
     /// # Errors
     /// See [`Operation`].
@@ -177,8 +183,8 @@ impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
         Ok(Overlapped::new(Arc::clone(self.core), id, action))
     }
 
-    /// Starts it without a handle. If an event was named, it is set when the operation has ended. The
-    /// result is dropped.
+    /// Starts it without a handle. If an event was named, it is set when the operation has ended.
+    /// The result is dropped.
     ///
     /// # Errors
     /// See [`Operation`].

@@ -15,12 +15,13 @@ use crate::op::Completion;
 
 /// An operation in flight: `WSAOVERLAPPED`, initialised and owning what it needs.
 ///
-/// The operation owns its buffers from its start until it has ended. Any thread may ask for its status
-/// at any time. Its result is taken once, with [`result`](Overlapped::result) or by awaiting it.
+/// The operation owns its buffers from its start until it has ended. Any thread may ask for its
+/// status at any time. Its result is taken once, with [`result`](Overlapped::result) or by awaiting
+/// it.
 ///
-/// **Dropping the handle cancels the operation.** Its buffers are freed when the system no longer uses
-/// them. If it has succeeded after all, its result is dropped: an accepted connection is closed.
-/// Dropping neither blocks nor fails. A close goes on without its handle;
+/// **Dropping the handle cancels the operation.** Its buffers are freed when the system no longer
+/// uses them. If it has succeeded after all, its result is dropped: an accepted connection is
+/// closed. Dropping neither blocks nor fails. A close goes on without its handle;
 /// [`detach`](Overlapped::detach) lets any operation do so.
 #[must_use = "dropping it cancels the operation"]
 pub struct Overlapped<T: Ending> {
@@ -58,13 +59,13 @@ impl<T: Ending> Overlapped<T> {
         self.status() != Status::Pending
     }
 
-    /// The result, if it has ended or ends within the wait (`WSAGetOverlappedResult`). It can be taken
-    /// once.
+    /// The result, if it has ended or ends within the wait (`WSAGetOverlappedResult`). It can be
+    /// taken once.
     ///
     /// # Errors
-    /// `Incomplete` if it has not ended by then: it goes on, and you can ask again. `InvalidArgument`
-    /// if the result has been taken. `WouldDeadlock` if it would have to wait on the thread of an
-    /// [`Engine`](crate::Engine). Otherwise the operation's own error;
+    /// `Incomplete` if it has not ended by then: it goes on, and you can ask again.
+    /// `InvalidArgument` if the result has been taken. `WouldDeadlock` if it would have to wait on
+    /// the thread of an [`Engine`](crate::Engine). Otherwise the operation's own error;
     /// [`take_buf`](Overlapped::take_buf) then returns its buffer.
     pub fn result(&mut self, wait: Wait) -> Result<T, Error> {
         self.check_taken()?;
@@ -116,8 +117,8 @@ impl<T: Ending> Overlapped<T> {
         self.given.take()
     }
 
-    /// Asks it to end early; `false` if it has ended already. It still ends once: with `Cancelled`, or
-    /// with what it had done by then.
+    /// Asks it to end early; `false` if it has ended already. It still ends once: with `Cancelled`,
+    /// or with what it had done by then.
     pub fn cancel(&self) -> bool {
         self.taken.is_none() && self.core.cancel(self.id)
     }

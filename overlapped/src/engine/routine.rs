@@ -1,8 +1,9 @@
-//! Model II: completion routines. The thread that started an operation runs its routine, when it waits
-//! alertably.
+//! Model II: completion routines. The thread that started an operation runs its routine, when it
+//! waits alertably.
 //!
 //! A routine's closure never leaves its thread: a thread-local table keeps it, and only its key
-//! travels. So a closure need not be `Send`, and when the thread ends, its routines are dropped there.
+//! travels. So a closure need not be `Send`, and when the thread ends, its routines are dropped
+//! there.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -72,8 +73,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Queues the routine of an operation that has ended. If the thread has ended, so has its routine:
-    /// the completion is given back.
+    /// Queues the routine of an operation that has ended. If the thread has ended, so has its
+    /// routine: the completion is given back.
     pub(crate) fn ended(&self, key: usize, completion: Crossing<Completion>) -> Option<Crossing<Completion>> {
         match self.push(Ready::Ended(key, completion)) {
             Err((_, Ready::Ended(_, completion))) => Some(completion),
@@ -135,8 +136,8 @@ thread_local! {
     };
 }
 
-/// Keeps a closure for this thread. Returns the queue for the operation's end, and the closure's key;
-/// `None` if the thread is ending.
+/// Keeps a closure for this thread. Returns the queue for the operation's end, and the closure's
+/// key; `None` if the thread is ending.
 pub(crate) fn keep(routine: Routine) -> Option<(SharedQueue, usize)> {
     ROUTINES
         .try_with(|routines| {
@@ -195,7 +196,8 @@ fn contain(routine: impl FnOnce()) {
 pub enum Woken {
     /// The event at this place in the slice, or this member of the set, is signalled.
     Event(usize),
-    /// So many routines ran (Winsock's `WSA_WAIT_IO_COMPLETION`). An event may be signalled as well.
+    /// So many routines ran (Winsock's `WSA_WAIT_IO_COMPLETION`). An event may be signalled as
+    /// well.
     Routines(usize),
     /// Neither happened in time.
     TimedOut,
@@ -227,12 +229,12 @@ fn alertable(block: impl FnOnce(&dyn Fn() -> bool) -> Result<Option<usize>, Erro
 /// (`WSAWaitForMultipleEvents` with `fAlertable`).
 ///
 /// Routines run only in alertable waits. A wait runs those that are queued when it checks, in the
-/// order in which their operations ended, and then returns. Inside a routine it waits without running
-/// any.
+/// order in which their operations ended, and then returns. Inside a routine it waits without
+/// running any.
 ///
 /// # Errors
-/// `InvalidArgument` for an empty slice (use [`sleep_alertable`]); `WouldDeadlock` on the thread of an
-/// [`Engine`](crate::Engine).
+/// `InvalidArgument` for an empty slice (use [`sleep_alertable`]); `WouldDeadlock` on the thread of
+/// an [`Engine`](crate::Engine).
 pub fn wait_alertable(events: &[&Event], wait: Wait) -> Result<Woken, Error> {
     alertable(|interrupted| wait_any_or(events, wait, interrupted))
 }
@@ -252,8 +254,8 @@ impl WaitSet {
     }
 }
 
-/// Waits until routines have run (`SleepEx` with `bAlertable`), and returns how many. 0 means that the
-/// wait has timed out.
+/// Waits until routines have run (`SleepEx` with `bAlertable`), and returns how many. 0 means that
+/// the wait has timed out.
 ///
 /// # Errors
 /// `WouldDeadlock` on the thread of an [`Engine`](crate::Engine). Also if nothing could end a wait
@@ -277,7 +279,8 @@ pub fn sleep_alertable(wait: Wait) -> Result<usize, Error> {
         }
         let until = park::deadline(wait);
         while !park::is_over(until) {
-            // First this, then the queue: the last holder of the queue may have used it before letting go.
+            // First this, then the queue: the last holder of the queue may have used it before
+            // letting go.
             let alone = is_alone();
             if interrupted() {
                 break;
@@ -322,8 +325,8 @@ impl RoutineQueue {
     /// Queues a routine. This ends the thread's alertable wait.
     ///
     /// # Errors
-    /// `Closed` if the thread has ended; `LimitReached` if 65,536 are queued already. The routine is
-    /// then dropped.
+    /// `Closed` if the thread has ended; `LimitReached` if 65,536 are queued already. The routine
+    /// is then dropped.
     pub fn queue(&self, routine: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         self.0.push(Ready::Queued(Box::new(routine))).map_err(|(kind, _)| Error::new(Action::Routine, kind))
     }

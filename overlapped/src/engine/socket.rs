@@ -19,9 +19,9 @@ use crate::sys::{Stream, View};
 /// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
 /// [`Operation`]s, to be started in one of four ways.
 ///
-/// Clones are handles to the same socket; any thread may use them. Receives are filled in the order in
-/// which they were started. Sends leave whole and in that order. When the last handle is dropped the
-/// socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
+/// Clones are handles to the same socket; any thread may use them. Receives are filled in the order
+/// in which they were started. Sends leave whole and in that order. When the last handle is dropped
+/// the socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
 #[derive(Clone)]
 pub struct Socket(Arc<Shared>);
 
@@ -92,15 +92,15 @@ impl Socket {
         self.operation(Op::accept(NO_SOCKET))
     }
 
-    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it sets
-    /// the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
+    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it
+    /// sets the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
     pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
         self.operation(Op::connect(NO_SOCKET, address))
     }
 
     /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
-    /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until something
-    /// can be received.
+    /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until
+    /// something can be received.
     pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
         self.recv_with(buf, Flags::NONE)
     }
@@ -111,8 +111,8 @@ impl Socket {
         self.operation(Op::recv_with(NO_SOCKET, buf, flags))
     }
 
-    /// Sends every byte of one buffer or, one after the other, of several (`WSASend`). Ends once: with
-    /// all bytes written, or with an error that says how many were.
+    /// Sends every byte of one buffer or, one after the other, of several (`WSASend`). Ends once:
+    /// with all bytes written, or with an error that says how many were.
     pub fn send<B: SendBuf + Send>(&self, buf: B) -> Operation<'_, Sent<B>> {
         self.send_with(buf, Flags::NONE)
     }
@@ -122,9 +122,9 @@ impl Socket {
         self.operation(Op::send_with(NO_SOCKET, buf, flags))
     }
 
-    /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger than
-    /// the buffers ends it with `Truncated`: the buffers hold what fits, the error says
-    /// [how much](Error::transferred) and [from where](Error::address), and the rest is lost.
+    /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger
+    /// than the buffers ends it with `Truncated`: the buffers hold what fits, the error says [how
+    /// much](Error::transferred) and [from where](Error::address), and the rest is lost.
     pub fn recv_from<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, ReceivedFrom<B>> {
         self.recv_from_with(buf, Flags::NONE)
     }
@@ -144,16 +144,16 @@ impl Socket {
         self.operation(Op::shutdown(NO_SOCKET, how))
     }
 
-    /// Closes the socket, for all its handles. Once the close has started, nothing can be started on
-    /// the socket; when it has ended, the socket is gone. Operations in flight end with `Cancelled`.
-    /// There is always room for a close. It goes on if its handle is dropped; cancelling a graceful
-    /// close makes it close at once.
+    /// Closes the socket, for all its handles. Once the close has started, nothing can be started
+    /// on the socket; when it has ended, the socket is gone. Operations in flight end with
+    /// `Cancelled`. There is always room for a close. It goes on if its handle is dropped;
+    /// cancelling a graceful close makes it close at once.
     pub fn close(&self, mode: CloseMode) -> Operation<'_, ()> {
         self.operation(Op::close(NO_SOCKET, mode))
     }
 
-    /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how many
-    /// there were. Its cost grows with the number of operations of the whole engine.
+    /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how
+    /// many there were. Its cost grows with the number of operations of the whole engine.
     pub fn cancel_all(&self) -> usize {
         self.0.core.cancel_all(self.0.endpoint.key())
     }

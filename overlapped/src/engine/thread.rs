@@ -16,8 +16,8 @@ pub(super) struct EngineThread {
 }
 
 impl EngineThread {
-    /// Starts a thread that makes a driver and drives it. A driver must be made on its own thread: the
-    /// kernel lets no other thread submit to it.
+    /// Starts a thread that makes a driver and drives it. A driver must be made on its own thread:
+    /// the kernel lets no other thread submit to it.
     pub(super) fn start(
         driver: impl FnOnce() -> Result<Driver, Error> + Send + 'static,
         limits: Limits,

@@ -25,8 +25,8 @@ const BATCH: usize = 64;
 const SHUT_DOWN_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Core {
-    /// Submits what was started, waits, and tells of what has ended. The driver is not borrowed while
-    /// anyone is told: a waker may wait, and so turn this engine again.
+    /// Submits what was started, waits, and tells of what has ended. The driver is not borrowed
+    /// while anyone is told: a waker may wait, and so turn this engine again.
     pub(super) fn turn(&self, driver: &RefCell<Driver>, wait: Wait) -> Result<(), Error> {
         // A waker may have woken the task that waits here, or have started an operation.
         let wait = if self.submit(driver) { Wait::Poll } else { wait };
@@ -111,8 +111,8 @@ impl Core {
         }
         record.stage = Stage::Ended(completion);
         let waker = record.waker.take();
-        // Under the lock: a thread that sees the end may start another operation with the same event,
-        // which must not be signalled then.
+        // Under the lock: a thread that sees the end may start another operation with the same
+        // event, which must not be signalled then.
         let waiting = match &record.notify {
             Notify::Event(event) => event.signal(),
             _ => Unparks::default(),
@@ -206,8 +206,9 @@ fn completion(key: Key, error: Error, buf: Option<AnyBuf>) -> Completion {
     Completion { id: OpId(key), token: token(key), more: false, result: Err(error), buf }
 }
 
-/// Whether later operations on the stream must go through the driver, which knows what this end means
-/// for them. It means nothing if the operation succeeded, or was cancelled before it had moved a byte.
+/// Whether later operations on the stream must go through the driver, which knows what this end
+/// means for them. It means nothing if the operation succeeded, or was cancelled before it had
+/// moved a byte.
 fn needs_driver(result: &Result<Outcome, Error>) -> bool {
     match result {
         Ok(outcome) => matches!(outcome, Outcome::ShutDown),

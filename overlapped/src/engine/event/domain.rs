@@ -1,11 +1,11 @@
 //! The state of all events, sets and waiting threads of the process, under one lock.
 //!
-//! One lock makes waiting for *all* of several events atomic: there is a moment at which all of them
-//! are signalled, and it is seen under the lock.
+//! One lock makes waiting for *all* of several events atomic: there is a moment at which all of
+//! them are signalled, and it is seen under the lock.
 //!
-//! A waiting thread registers a waiter with the events or the set it waits for. The thread that sets
-//! an event fulfils the waits this satisfies, at once: a wait stays fulfilled even if the event is
-//! reset before the waiting thread has woken up.
+//! A waiting thread registers a waiter with the events or the set it waits for. The thread that
+//! sets an event fulfils the waits this satisfies, at once: a wait stays fulfilled even if the
+//! event is reset before the waiting thread has woken up.
 
 use slab::Slab;
 use smallvec::SmallVec;
@@ -24,7 +24,8 @@ pub(crate) struct Tables {
 
 pub(crate) struct EventState {
     pub(crate) signalled: bool,
-    /// Whether an [`Event`](super::Event) still refers to it. Without one it stays while a set has it.
+    /// Whether an [`Event`](super::Event) still refers to it. Without one it stays while a set has
+    /// it.
     pub(crate) owned: bool,
     /// The waits on slices that contain it: waiter and place in the slice.
     pub(crate) waiters: Few,
@@ -32,8 +33,8 @@ pub(crate) struct EventState {
     pub(crate) sets: Few,
 }
 
-/// Usually none or one, so two are kept inline: without an allocation, and without another cache line
-/// to fetch for each event of a large set.
+/// Usually none or one, so two are kept inline: without an allocation, and without another cache
+/// line to fetch for each event of a large set.
 pub(crate) type Few = SmallVec<[(u32, u32); 2]>;
 
 /// A waiting thread and what it waits for.
@@ -70,8 +71,8 @@ pub(crate) const NO_WAIT: u64 = u64::MAX;
 pub(crate) struct Member {
     pub(crate) event: u32,
     pub(crate) listed: bool,
-    /// How many waits had begun when it was last set. Those of them that are still in progress report
-    /// it even if it has been reset since.
+    /// How many waits had begun when it was last set. Those of them that are still in progress
+    /// report it even if it has been reset since.
     pub(crate) set_in: u64,
 }
 
@@ -188,8 +189,8 @@ impl SetState {
         }
     }
 
-    /// Finds the members that are signalled, or were set after wait number `wait` began, lowest first.
-    /// Looks only at listed members.
+    /// Finds the members that are signalled, or were set after wait number `wait` began, lowest
+    /// first. Looks only at listed members.
     pub(crate) fn collect(&mut self, events: &Slab<EventState>, wait: u64, found: &mut Vec<usize>) {
         let members = &mut self.members;
         let others = self.waiters.iter().map(|&(_, number)| number).filter(|number| *number != wait);

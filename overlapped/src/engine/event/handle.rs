@@ -8,10 +8,10 @@ use crate::engine::park::Unparks;
 
 /// An event of overlapped I/O: signalled until it is reset (manual reset).
 ///
-/// Starting an operation with an event resets the event; the end of the operation sets it. Any thread
-/// may set or reset an event. Events live in user space: making one costs no descriptor and no system
-/// call, and there may be as many as fit in memory (about 100 bytes each). Clones are handles to the
-/// same event.
+/// Starting an operation with an event resets the event; the end of the operation sets it. Any
+/// thread may set or reset an event. Events live in user space: making one costs no descriptor and
+/// no system call, and there may be as many as fit in memory (about 100 bytes each). Clones are
+/// handles to the same event.
 ///
 /// In Winsock: `WSAEVENT`, `WSACreateEvent`, `WSASetEvent`, `WSAResetEvent`.
 ///

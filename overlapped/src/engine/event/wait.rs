@@ -9,8 +9,9 @@ use crate::error::{Action, Error, ErrorKind};
 /// Waits until one of the events is signalled, and returns its place in the slice: the lowest, if
 /// several are signalled. `None` means that the wait has timed out.
 ///
-/// A program that always waits on the same slice starves the events at its end. Rotate the slice, or
-/// use a [`WaitSet`](crate::WaitSet): its waits also cost only what is signalled, not what it holds.
+/// A program that always waits on the same slice starves the events at its end. Rotate the slice,
+/// or use a [`WaitSet`](crate::WaitSet): its waits also cost only what is signalled, not what it
+/// holds.
 ///
 /// In Winsock: `WSAWaitForMultipleEvents` with `fWaitAll` false, without its limit of 64.
 ///

@@ -11,17 +11,17 @@ use crate::driver::Wait;
 use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
 
-/// What a wait looks for in its set. The last argument is the number of the wait, once that has been
-/// fulfilled.
+/// What a wait looks for in its set. The last argument is the number of the wait, once that has
+/// been fulfilled.
 type Find<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) -> Option<R> + 'a;
 
 /// A set of events that is kept between waits. There is no limit of 64, and a wait costs what is
 /// signalled, not what the set holds.
 ///
-/// Any thread may add and remove events, also while another waits. Each member has a number, like the
-/// index in the array of `WSAWaitForMultipleEvents`. [`add`](WaitSet::add) returns it; it is free for
-/// reuse when the member is removed. Clones are handles to the same set. The set keeps its events
-/// alive; an event may be in several sets.
+/// Any thread may add and remove events, also while another waits. Each member has a number, like
+/// the index in the array of `WSAWaitForMultipleEvents`. [`add`](WaitSet::add) returns it; it is
+/// free for reuse when the member is removed. Clones are handles to the same set. The set keeps its
+/// events alive; an event may be in several sets.
 ///
 /// ```
 /// use overlapped::{Event, WaitSet};
@@ -127,7 +127,8 @@ impl WaitSet {
     }
 
     /// Waits until at least one member is signalled, and fills `signalled` with the numbers of all
-    /// that are, lowest first. `false` means that the wait has timed out; `signalled` is then empty.
+    /// that are, lowest first. `false` means that the wait has timed out; `signalled` is then
+    /// empty.
     ///
     /// # Errors
     /// `InvalidArgument` if the set is empty; `WouldDeadlock` on the thread of an

@@ -10,7 +10,8 @@ use loom::thread;
 use super::{explore, join};
 use crate::future::block_on;
 
-/// As for a driver's wake-up, the waker alone must order what was written before it before what the poll reads.
+/// As for a driver's wake-up, the waker alone must order what was written before it before what the
+/// poll reads.
 #[test]
 fn what_was_written_before_a_wake_is_seen_by_the_next_poll() {
     explore(4, || {

@@ -19,7 +19,8 @@ fn a_routine_queued_by_another_thread_ends_an_alertable_sleep() {
         // Its handle was the last: from then on nobody could end the sleep, but this has.
         let queueing = thread::spawn(move || {
             queue.queue(|| ()).unwrap();
-            // Of an `Arc`'s counting, loom explores the orders of cloning and looking, not of dropping and looking.
+            // Of an `Arc`'s counting, loom explores the orders of cloning and looking, not of
+            // dropping and looking.
             drop(queue.clone());
         });
         assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
@@ -105,7 +106,8 @@ fn a_wait_within_a_routine_neither_runs_others_nor_ends_because_of_them() {
     });
 }
 
-/// A routine that was neither run nor dropped would keep its queue, in which it is: loom sees that such an `Arc` is left.
+/// A routine that was neither run nor dropped would keep its queue, in which it is: loom sees that
+/// such an `Arc` is left.
 #[test]
 fn a_thread_that_ends_drops_its_routines_and_refuses_more() {
     explore(None, || {

@@ -1,4 +1,5 @@
-//! The driver's wake-up: none is lost between a driver that is about to wait, waits or runs again, and threads that wake it.
+//! The driver's wake-up: none is lost between a driver that is about to wait, waits or runs again,
+//! and threads that wake it.
 
 use std::sync::Arc;
 
@@ -43,7 +44,8 @@ fn a_wake_while_the_driver_runs_again_is_not_lost() {
     });
 }
 
-/// The program's own flags: the wake-up alone must order what was written before it before what the driver's thread reads after its turn.
+/// The program's own flags: the wake-up alone must order what was written before it before what the
+/// driver's thread reads after its turn.
 #[test]
 fn what_was_written_before_a_wake_is_seen_after_the_turn_it_ended() {
     explore(None, || {

@@ -13,13 +13,14 @@ use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
 use crate::sync::{Mutex, lock, thread_local};
 
-/// A completion port: one queue of packets, from which several threads take. A packet is an operation
-/// that has ended, or one that the program has posted.
+/// A completion port: one queue of packets, from which several threads take. A packet is an
+/// operation that has ended, or one that the program has posted.
 ///
 /// Packets leave in the order in which they came. The thread that began to wait last gets the next
-/// packet, because its caches are the warmest. At most `concurrency` threads *run* at once. A thread
-/// runs from the moment it takes packets until it asks for more, ends, or enters a [`blocking`]
-/// section. (The Windows kernel notices when a thread blocks; here the program must say so.)
+/// packet, because its caches are the warmest. At most `concurrency` threads *run* at once. A
+/// thread runs from the moment it takes packets until it asks for more, ends, or enters a
+/// [`blocking`] section. (The Windows kernel notices when a thread blocks; here the program must
+/// say so.)
 ///
 /// Clones are handles to the same port. In Winsock: `CreateIoCompletionPort`,
 /// `GetQueuedCompletionStatusEx`, `PostQueuedCompletionStatus`.
@@ -162,9 +163,9 @@ thread_local! {
 }
 
 impl CompletionPort {
-    /// Makes a port on which at most `concurrency` threads run at once (0: as many as the machine has
-    /// processors). It holds at most `limit` packets: queued, or reserved for operations in flight.
-    /// At the limit, *starting* an operation is refused.
+    /// Makes a port on which at most `concurrency` threads run at once (0: as many as the machine
+    /// has processors). It holds at most `limit` packets: queued, or reserved for operations in
+    /// flight. At the limit, *starting* an operation is refused.
     pub fn new(concurrency: usize, limit: usize) -> CompletionPort {
         let concurrency = match concurrency {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -201,8 +202,8 @@ impl CompletionPort {
         Ok(packet)
     }
 
-    /// Waits for a packet, then appends all that are queued, at most `most`, to `packets`. Returns how
-    /// many; 0 means that the wait has timed out.
+    /// Waits for a packet, then appends all that are queued, at most `most`, to `packets`. Returns
+    /// how many; 0 means that the wait has timed out.
     ///
     /// # Errors
     /// As for [`get`](CompletionPort::get); `InvalidArgument` for a `most` of 0.
@@ -277,8 +278,8 @@ impl CompletionPort {
         Ok(taken)
     }
 
-    /// Closes the port. Waiting threads are woken with `Closed`. Queued packets are dropped, and the
-    /// connections in them closed. Operations in flight go on; their packets are dropped.
+    /// Closes the port. Waiting threads are woken with `Closed`. Queued packets are dropped, and
+    /// the connections in them closed. Operations in flight go on; their packets are dropped.
     pub fn close(&self) {
         let mut unparks = Unparks::default();
         let mut guard = lock(&self.0.state);
