@@ -1,7 +1,8 @@
-//! An echo server in model IV: **futures**. `cargo run --release --example echo_future 127.0.0.1:7777`
+//! An echo server in overlapped model IV: **futures**.
+//! `cargo run --release --example echo_future 127.0.0.1:7777`
 //!
-//! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's engine while nothing is ready; with a
-//! `Engine::new()` any other executor would do as well.
+//! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's
+//! local engine while nothing is ready. With `Engine::new()` any other executor works too.
 
 mod shared;
 
@@ -16,7 +17,7 @@ use overlapped::{Engine, Error, ErrorKind, Socket};
 
 const BUFFER_BYTES: usize = 4096;
 
-/// A session: what comes is sent back, until the end of the stream or an error.
+/// Sends back what it receives, until the end of the stream or an error.
 async fn session(socket: Socket) -> Result<(), Error> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
@@ -28,7 +29,8 @@ async fn session(socket: Socket) -> Result<(), Error> {
     }
 }
 
-/// The next connection. When descriptors run out it waits until sessions have given some back; clients wait in the backlog.
+/// Accepts the next connection. Out of descriptors it waits until sessions have closed; clients
+/// wait in the backlog.
 async fn accept(engine: &Engine, listener: &Socket) -> Result<Accepted, Error> {
     loop {
         match listener.accept().await {
@@ -46,7 +48,7 @@ async fn serve(engine: &Engine, listener: &Socket, stop: oneshot::Receiver<()>) 
     let mut next = Box::pin(accept(engine, listener).fuse());
     loop {
         select_biased! {
-            _ = stop => return, // dropping the sessions cancels what they wait for
+            _ = stop => return, // dropping the sessions cancels their operations
             accepted = next => {
                 match accepted {
                     Ok(connection) => sessions.push(session(connection.socket)),
@@ -54,7 +56,7 @@ async fn serve(engine: &Engine, listener: &Socket, stop: oneshot::Receiver<()>) 
                 }
                 next.set(accept(engine, listener).fuse());
             }
-            // How a session ended is its own affair.
+            // A session may end with an error. Other sessions are not affected.
             _ended = sessions.select_next_some() => {}
         }
     }
@@ -66,7 +68,7 @@ fn main() -> Result<(), Error> {
     let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel();
-    shared::on_interrupt(move || _ = stop.send(())).expect("signals can be had");
+    shared::on_interrupt(move || _ = stop.send(())).expect("the signal handler can be installed");
 
     block_on(serve(&engine, &listener, stopped))?;
 

@@ -1,7 +1,8 @@
-//! An echo server in overlapped model III: a **completion port** and several threads. `cargo run --release --example echo_port 127.0.0.1:7777`
+//! An echo server in overlapped model III: a **completion port** and several threads.
+//! `cargo run --release --example echo_port 127.0.0.1:7777`
 //!
-//! Every socket is associated with the port under a key. Whatever thread takes a packet serves its session; a session has one operation in flight, so
-//! that no two threads serve the same one at once.
+//! Every socket is associated with the port under a key. The thread that takes a packet serves its
+//! session. A session has one operation in flight, so two threads never serve the same one at once.
 
 mod shared;
 
@@ -17,7 +18,7 @@ use overlapped::{CompletionPort, Engine, Error, ErrorKind, Socket};
 
 const MOST_PACKETS: usize = 100_000;
 const BUFFER_BYTES: usize = 4096;
-/// The keys that are not those of a session.
+/// Keys that do not belong to a session.
 const LISTENER: usize = 0;
 const STOP: usize = 1;
 /// Packets that a thread takes at a time.
@@ -36,7 +37,7 @@ struct Table {
 }
 
 impl Server {
-    /// What every thread does: takes packets, and serves what they are about.
+    /// Takes packets and serves them, on each thread.
     fn serve(&self) -> Result<(), Error> {
         let mut packets = Vec::new();
         loop {
@@ -52,14 +53,14 @@ impl Server {
     }
 
     fn accept(&self) {
-        // It fails when the server stops.
+        // This fails when the server stops.
         drop(self.listener.accept().to_port(0));
     }
 
     fn accepted(&self, mut packet: CompletionPacket) {
         match packet.result::<Accepted>() {
             Ok(connection) => self.add_session(connection.socket),
-            // Wait until a session has given a descriptor back; clients wait in the backlog.
+            // Out of descriptors: wait until a session has closed. Clients wait in the backlog.
             Err(error) if error.kind() == ErrorKind::TooManyFiles => {
                 overlapped::port::blocking(|| std::thread::sleep(Duration::from_millis(100)));
             }
@@ -85,7 +86,7 @@ impl Server {
         }
     }
 
-    /// Serves a session's packet; and what succeeds on the spot, without another.
+    /// Serves a session's packet, and goes on while operations succeed within their start.
     fn packet(&self, packet: CompletionPacket) {
         let key = packet.key;
         let Some(socket) = self.table.lock().unwrap().sessions.get(&key).cloned() else { return };
@@ -104,7 +105,8 @@ impl Server {
     }
 }
 
-/// A receive is answered with a send, a send with a receive. An error, or the end of the stream, is the end of the session.
+/// Answers a receive with a send, and a send with a receive. An error or the end of the stream ends
+/// the session.
 fn answer(socket: &Socket, mut packet: CompletionPacket) -> Result<Queued, Status> {
     let started = match packet.action() {
         Some(Action::Receive) => match packet.result::<Received<Vec<u8>>>() {
@@ -132,7 +134,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = server.port.clone();
     shared::on_interrupt(move || drop(port.post(STOP, 0)))?;
     server.accept();
-    // Twice as many threads as may run at once: another takes over when one blocks.
+    // Twice as many threads as may run at once, so that another takes over when one blocks.
     let threads = 2 * std::thread::available_parallelism()?.get();
     let threads: Vec<_> = (0..threads)
         .map(|_| {
@@ -144,7 +146,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         thread.join().expect("a serving thread does not panic")?;
     }
 
-    // The port first: what ends from here on is told to nobody.
+    // The port is closed first: operations that end later bring no packets.
     server.port.close();
     let engine = server.engine.clone();
     server.table.lock().unwrap().sessions.clear();

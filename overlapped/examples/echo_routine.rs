@@ -1,7 +1,9 @@
-//! An echo server in overlapped model II: **completion routines**. `cargo run --release --example echo_routine 127.0.0.1:7777`
+//! An echo server in overlapped model II: **completion routines**.
+//! `cargo run --release --example echo_routine 127.0.0.1:7777`
 //!
-//! One thread. Every operation is started with a routine, which is called when the operation has ended and the thread waits alertably. A
-//! routine never runs at any other moment, so the program needs no lock.
+//! One thread. Every operation is started with a routine, which is called when the operation has
+//! ended and the thread waits alertably. A routine runs at no other time, so the program needs no
+//! lock.
 
 mod shared;
 
@@ -23,7 +25,8 @@ struct Server {
     next: Cell<u64>,
 }
 
-/// A connection. The routine of its operation in flight holds it; when there is none any more, its socket is closed.
+/// A connection. The routine of its operation in flight owns it; without one it is dropped, which
+/// closes the socket.
 struct Session {
     server: Rc<Server>,
     socket: Socket,
@@ -38,7 +41,7 @@ impl Server {
                 server.add_session(connection.socket);
                 server.accept();
             }
-            // Wait until a session has given a descriptor back; clients wait in the backlog.
+            // Out of descriptors: wait until a session has closed. Clients wait in the backlog.
             Err(failed) if failed.error.kind() == ErrorKind::TooManyFiles => server.accept_later(),
             Err(failed) if failed.error.kind() == ErrorKind::Cancelled => {}
             Err(failed) => {
@@ -46,7 +49,7 @@ impl Server {
                 server.accept();
             }
         });
-        // It fails when the listener is closed.
+        // This fails when the listener is closed.
         drop(started);
     }
 
@@ -62,7 +65,7 @@ impl Server {
         session.receive(vec![0; BUFFER_BYTES]);
     }
 
-    /// Ends everything: closing a socket ends what is in flight on it, and with its last routine a session is gone.
+    /// Closes all sockets. That ends their operations, and the last routine of a session drops it.
     fn stop(&self) {
         drop(self.listener.close(CloseMode::Now).detach());
         let sessions: Vec<Rc<Session>> = self.sessions.borrow().values().filter_map(Weak::upgrade).collect();
@@ -77,7 +80,7 @@ impl Session {
         let session = Rc::clone(&self);
         let started = self.socket.recv(buffer).on_complete(move |received| match received {
             Ok(received) if received.bytes > 0 => session.send(received.buf),
-            // The end of the stream, or a reset: the session goes with this routine.
+            // The end of the stream, or a reset: this routine was the last owner of the session.
             _ => {}
         });
         drop(started);
@@ -109,8 +112,8 @@ fn main() -> Result<(), Error> {
 
     thread_local!(static STOPPED: Cell<bool> = const { Cell::new(false) });
     let queue = RoutineQueue::of_this_thread()?;
-    // The signal's thread queues a routine of its own to this one.
-    shared::on_interrupt(move || drop(queue.queue(|| STOPPED.set(true)))).expect("signals can be had");
+    // The thread of the signal handler queues a routine to this thread.
+    shared::on_interrupt(move || drop(queue.queue(|| STOPPED.set(true)))).expect("the signal handler can be installed");
 
     Rc::clone(&server).accept();
     while !STOPPED.get() {

@@ -21,7 +21,7 @@ use crate::op::Op;
 ///
 /// | model | start it with | and be told by |
 /// |---|---|---|
-/// | I | [`.event(&event)`][event] [`.start()`][start] | the [`Event`], then [`Overlapped::result`] |
+/// | I | [`.event(&event)`][event][`.start()`][start] | the [`Event`]; [`result`][result] |
 /// | II | [`.on_complete(f)`][on_complete] | `f`, in an alertable wait of this thread |
 /// | III | [`.to_port(token)`][to_port] | a packet on the socket's [`CompletionPort`] |
 /// | IV | `.await` (or [`.start()`][start], and await that) | the future |
@@ -29,6 +29,7 @@ use crate::op::Op;
 /// [event]: Operation::event
 /// [start]: Operation::start
 /// [on_complete]: Operation::on_complete
+/// [result]: Overlapped::result
 /// [to_port]: Operation::to_port
 /// [`CompletionPort`]: crate::CompletionPort
 ///

@@ -14,10 +14,10 @@
 //! |---|---|
 //! | 1 ownership; dropping cancels and parks; nothing leaks; what nobody took is closed; a detached operation goes on | `contracts::ownership`, `contracts::descriptors`; `semantics::closing::{dropping_a_handle_.., an_accepted_connection_.., a_detached_operation_..}` |
 //! | 2 exactly one last completion; multishot results, then one | `contracts::ending::one_last_completion_..`, `..cancel_racing_..`; `contracts::hard::everything_is_cancelled_..` |
-//! | 3 one rule for errors | `contracts::ending::errors_of_..`; `semantics::starting::{errors_.., a_start_that_is_refused_..}` |
+//! | 3 one rule for errors | `contracts::ending::errors_of_..`; `semantics::starting::{errors_.., a_refused_start_..}` |
 //! | 4 never inside the call; panics contained | `contracts::ending::never_inside_the_call`; `semantics::starting::immediate_success_..`; `semantics::closing::a_waker_that_panics_..`; `semantics::routines::a_routine_that_panics_..` |
 //! | 5 order per stream | `contracts::order::order_..`; `semantics::starting::{receives_.., sends_..}` |
-//! | 6 identity | `contracts::ending::identity_..`; `semantics::closing::a_new_socket_never_meets_an_old_operation` |
+//! | 6 identity | `contracts::ending::identity_..`; `semantics::closing::an_old_operation_never_affects_a_new_socket` |
 //! | 7 close, graceful close, dropping a driver | `contracts::closing`; `contracts::hard::{both_ends_close_.., closing_while_..}`; `semantics::closing`; `semantics::own_thread::dropping_the_last_handle_..` |
 //! | 8 whole sends; any data; end of stream is 0 | `contracts::order::whole_sends_..`; `semantics::starting::{a_send_of_.., the_end_of_the_stream_..}` |
 //! | 9 bounded; an exhausted pool is back-pressure; out of descriptors | `contracts::bounded`, `contracts::descriptors`, `contracts::datagrams::a_flood_..` |
@@ -40,7 +40,7 @@
 //! | waiting for events | `semantics::events`, `semantics::own_thread::a_wait_on_the_engines_own_thread_..` |
 //! | completion routines | `semantics::routines`, `semantics::own_thread::routines_of_a_thread_that_ends_..` |
 //! | completion port | `semantics::port` |
-//! | futures | `semantics::futures`, `semantics::own_thread::any_executor_will_do` |
+//! | futures | `semantics::futures`, `semantics::own_thread::any_executor_can_run_the_futures` |
 //! | cancelling and closing | `semantics::closing`, `contracts::closing` |
 //! | a mebibyte through each model | `semantics::echo` |
 //! | datagrams | `contracts::datagrams` |

@@ -10,10 +10,9 @@ use loom::thread;
 use super::{explore, join};
 use crate::future::block_on;
 
-/// As for a driver's wake-up, the waker alone must order what was written before it before what the
-/// poll reads.
+/// The waker is the only thing that orders these writes before the reads of the next poll.
 #[test]
-fn what_was_written_before_a_wake_is_seen_by_the_next_poll() {
+fn the_next_poll_sees_what_was_written_before_the_wake() {
     explore(4, || {
         let flags = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let mut wakers = Vec::new();

@@ -1,4 +1,4 @@
-//! Events and the threads that wait for them on slices.
+//! Events, and threads that wait for slices of them.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn a_set_wakes_every_thread_that_waits() {
 }
 
 #[test]
-fn a_wait_stays_fulfilled_though_the_event_is_reset_at_once() {
+fn a_wait_stays_fulfilled_if_the_event_is_reset_at_once() {
     explore(None, || {
         let event = Event::new();
         let pulsing = thread::spawn({
@@ -53,7 +53,7 @@ fn a_wait_stays_fulfilled_though_the_event_is_reset_at_once() {
 }
 
 #[test]
-fn the_lowest_is_reported_though_a_higher_one_was_set_after_it() {
+fn the_lowest_is_reported_even_if_a_higher_one_was_set_later() {
     explore(None, || {
         let (low, high) = (Event::new(), Event::new());
         let setting = thread::spawn({
@@ -69,7 +69,7 @@ fn the_lowest_is_reported_though_a_higher_one_was_set_after_it() {
 }
 
 #[test]
-fn a_wait_for_all_ends_whoever_sets_the_last() {
+fn a_wait_for_all_ends_whichever_event_is_set_last() {
     explore(None, || {
         let (first, second) = (Event::new(), Event::new());
         let setting = [first.clone(), second.clone()].map(|event| thread::spawn(move || event.set()));
@@ -79,7 +79,7 @@ fn a_wait_for_all_ends_whoever_sets_the_last() {
 }
 
 #[test]
-fn a_wait_for_all_does_not_add_up_moments() {
+fn a_wait_for_all_needs_one_moment_at_which_all_are_signalled() {
     explore(None, || {
         let (first, second) = (Event::new(), Event::new());
         let setting = thread::spawn({
@@ -97,7 +97,7 @@ fn a_wait_for_all_does_not_add_up_moments() {
 }
 
 #[test]
-fn a_wait_for_all_stays_fulfilled_though_the_moment_passes() {
+fn a_wait_for_all_stays_fulfilled_if_an_event_is_reset() {
     explore(None, || {
         let (first, second) = (Event::new(), Event::new());
         let setting = thread::spawn({
@@ -115,7 +115,7 @@ fn a_wait_for_all_stays_fulfilled_though_the_moment_passes() {
 }
 
 #[test]
-fn a_wait_that_is_over_leaves_nothing_behind() {
+fn a_wait_that_has_ended_leaves_nothing_behind() {
     explore(None, || {
         let event = Event::new();
         let setting = thread::spawn({

@@ -1,7 +1,8 @@
-//! What threads do to one another here, in every order in which they can do it: `loom` runs each
-//! model through all of them.
+//! Models of what threads do to each other here. `loom` runs each in every order in which its
+//! threads can take turns.
 //!
-//! A model that hangs in some order fails: loom sees that nobody can go on. `ci/loom.sh` runs them.
+//! A model that hangs in some order fails: loom sees that no thread can go on. `ci/loom.sh` runs
+//! them.
 
 mod block_on;
 mod event;
@@ -12,9 +13,8 @@ mod wake;
 
 use loom::thread::JoinHandle;
 
-/// Runs a model in every order in which its threads can take turns, as far as it takes at most
-/// `preemptions` interruptions of a thread that could have gone on. Most bugs need two; beyond that
-/// the number of orders grows much faster than what they show.
+/// Runs a model in every order of its threads with at most `preemptions` preemptions. Most bugs
+/// need two; with more, the number of orders grows much faster than what they find.
 fn explore(preemptions: impl Into<Option<usize>>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(preemptions.into());
@@ -22,11 +22,11 @@ fn explore(preemptions: impl Into<Option<usize>>, model: impl Fn() + Send + Sync
 }
 
 fn join<R: 'static>(thread: JoinHandle<R>) -> R {
-    thread.join().expect("a model's thread ends well")
+    thread.join().expect("a model's thread does not panic")
 }
 
-/// Until so many threads wait for events. Afterwards they do so until their waits are fulfilled or
-/// over.
+/// Waits until so many threads wait for events. They go on waiting until their waits are fulfilled
+/// or time out.
 fn until_waiting(threads: usize) {
     while crate::engine::event::domain().lock().waiters.len() < threads {
         loom::thread::yield_now();

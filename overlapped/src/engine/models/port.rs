@@ -1,4 +1,4 @@
-//! Completion ports: each packet goes to one thread, and no more threads run than may.
+//! Completion ports: each packet goes to one thread, and at most `concurrency` threads run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn each_packet_goes_to_one_of_the_threads_that_wait() {
 }
 
 #[test]
-fn a_packet_handed_to_a_wait_that_is_over_is_not_lost() {
+fn a_packet_handed_to_a_wait_that_timed_out_is_not_lost() {
     explore(None, || {
         let port = CompletionPort::new(2, 8);
         let getting = thread::spawn({
@@ -50,7 +50,7 @@ fn a_packet_handed_to_a_wait_that_is_over_is_not_lost() {
 }
 
 #[test]
-fn a_wait_that_is_over_takes_nothing_from_one_that_goes_on() {
+fn a_wait_that_times_out_takes_nothing_from_one_that_goes_on() {
     explore(4, || {
         let port = CompletionPort::new(3, 8);
         let brief = thread::spawn({
@@ -101,7 +101,7 @@ fn closing_loses_no_packet_that_has_been_handed_over() {
 }
 
 #[test]
-fn no_more_threads_run_than_may() {
+fn at_most_concurrency_threads_run() {
     explore(None, || {
         let port = CompletionPort::new(1, 8);
         let running = Arc::new(AtomicUsize::new(0));
@@ -111,7 +111,7 @@ fn no_more_threads_run_than_may() {
                 let key = get(&port, Wait::Forever).unwrap();
                 assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0, "another thread runs as well");
                 running.fetch_sub(1, Ordering::Relaxed);
-                // The thread's end ends its run: without that, the other would wait for ever.
+                // The thread stops running when it ends; otherwise the other would wait for ever.
                 key
             })
         });
@@ -151,7 +151,7 @@ fn while_a_thread_blocks_another_runs_in_its_place() {
         let second = blocking(|| join(getting));
         assert_eq!(first.unwrap() + second.unwrap(), 3);
 
-        // It runs again, so nobody else does.
+        // This thread runs again, so no other gets a packet.
         port.post(3, 0).unwrap();
         assert_eq!(
             join(thread::spawn({

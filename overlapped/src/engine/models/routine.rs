@@ -16,11 +16,11 @@ use crate::routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
 fn a_routine_queued_by_another_thread_ends_an_alertable_sleep() {
     explore(None, || {
         let queue = RoutineQueue::of_this_thread().unwrap();
-        // Its handle was the last: from then on nobody could end the sleep, but this has.
+        // This drops the last handle. No other routine could end the sleep; this one has.
         let queueing = thread::spawn(move || {
             queue.queue(|| ()).unwrap();
-            // Of an `Arc`'s counting, loom explores the orders of cloning and looking, not of
-            // dropping and looking.
+            // Loom explores the orders of cloning an `Arc` and reading its count, not of dropping
+            // it and reading the count.
             drop(queue.clone());
         });
         assert_eq!(sleep_alertable(Wait::Forever).unwrap(), 1);
@@ -29,7 +29,7 @@ fn a_routine_queued_by_another_thread_ends_an_alertable_sleep() {
 }
 
 #[test]
-fn each_routine_runs_once_whatever_the_wait_that_is_over_meets() {
+fn each_routine_runs_once_even_if_a_wait_times_out() {
     explore(4, || {
         let queue = RoutineQueue::of_this_thread().unwrap();
         let ran = Arc::new(AtomicUsize::new(0));
@@ -85,7 +85,7 @@ fn a_wait_within_a_routine_neither_runs_others_nor_ends_because_of_them() {
     explore(None, || {
         let queue = RoutineQueue::of_this_thread().unwrap();
         let event = Event::new();
-        // A routine's panic is contained, so it is not there that is asserted.
+        // A panic in a routine is contained, so the routine itself must not assert.
         let (tell, told) = mpsc::channel();
         let queueing = thread::spawn({
             let (queue, event) = (queue.clone(), event.clone());
@@ -106,8 +106,8 @@ fn a_wait_within_a_routine_neither_runs_others_nor_ends_because_of_them() {
     });
 }
 
-/// A routine that was neither run nor dropped would keep its queue, in which it is: loom sees that
-/// such an `Arc` is left.
+/// A routine that is neither run nor dropped keeps the queue that contains it. Loom reports such a
+/// leaked `Arc`.
 #[test]
 fn a_thread_that_ends_drops_its_routines_and_refuses_more() {
     explore(None, || {
@@ -116,7 +116,7 @@ fn a_thread_that_ends_drops_its_routines_and_refuses_more() {
             queue_one_that_keeps(&queue);
             queue
         });
-        // Loom's threads end their thread-local values only after they have been joined.
+        // Loom drops the thread-local values of a thread only after it has been joined.
         let queue = join(ending);
         queue_one_that_keeps(&queue);
         queue_one_that_keeps(&queue);

@@ -1,4 +1,4 @@
-//! Sets of events: waits, and members that come and go under them.
+//! Sets of events: waits, and members that are added and removed during them.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn a_set_event_wakes_a_thread_that_waits_or_is_about_to() {
 }
 
 #[test]
-fn every_wait_stays_fulfilled_though_the_event_is_reset_at_once() {
+fn every_wait_stays_fulfilled_if_the_event_is_reset_at_once() {
     explore(3, || {
         let (set, [event]) = set_of();
         let waiting = [(); 2].map(|()| {
@@ -49,7 +49,7 @@ fn every_wait_stays_fulfilled_though_the_event_is_reset_at_once() {
 }
 
 #[test]
-fn what_was_reset_is_not_reported_to_a_wait_that_begins_later() {
+fn a_later_wait_does_not_report_an_event_that_was_reset() {
     explore(4, || {
         let (set, [first, _second]) = set_of();
         let others = [true, false].map(|all| {
@@ -68,7 +68,7 @@ fn what_was_reset_is_not_reported_to_a_wait_that_begins_later() {
 }
 
 #[test]
-fn a_wait_under_way_sees_what_is_added() {
+fn a_wait_in_progress_sees_an_added_event() {
     explore(None, || {
         let (set, [_quiet]) = set_of();
         let adding = thread::spawn({
@@ -85,7 +85,7 @@ fn a_wait_under_way_sees_what_is_added() {
 }
 
 #[test]
-fn a_member_that_was_removed_is_not_reported() {
+fn a_removed_member_is_not_reported() {
     explore(None, || {
         let (set, [gone, stays]) = set_of();
         let changing = thread::spawn({
@@ -110,7 +110,7 @@ fn a_member_that_was_removed_is_not_reported() {
 }
 
 #[test]
-fn a_wait_for_all_ends_when_the_one_that_was_missing_is_removed() {
+fn a_wait_for_all_ends_when_the_missing_member_is_removed() {
     explore(None, || {
         let (set, [first, _second]) = set_of();
         first.set();
@@ -124,7 +124,7 @@ fn a_wait_for_all_ends_when_the_one_that_was_missing_is_removed() {
 }
 
 #[test]
-fn a_wait_for_all_does_not_add_up_moments() {
+fn a_wait_for_all_needs_one_moment_at_which_all_are_signalled() {
     explore(None, || {
         let (set, [first, second]) = set_of();
         let setting = thread::spawn(move || {
@@ -138,7 +138,7 @@ fn a_wait_for_all_does_not_add_up_moments() {
 }
 
 #[test]
-fn a_wait_for_all_stays_fulfilled_though_the_moment_passes() {
+fn a_wait_for_all_stays_fulfilled_if_an_event_is_reset() {
     explore(None, || {
         let (set, [first, second]) = set_of();
         let setting = thread::spawn(move || {

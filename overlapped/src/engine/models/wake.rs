@@ -1,5 +1,4 @@
-//! The driver's wake-up: none is lost between a driver that is about to wait, waits or runs again,
-//! and threads that wake it.
+//! Waking a driver. No wake-up is lost, whether the driver runs, is about to wait, or waits.
 
 use std::sync::Arc;
 
@@ -44,10 +43,10 @@ fn a_wake_while_the_driver_runs_again_is_not_lost() {
     });
 }
 
-/// The program's own flags: the wake-up alone must order what was written before it before what the
-/// driver's thread reads after its turn.
+/// The flags are the program's own. The wake-up is the only thing that orders the writes before the
+/// reads that follow the turn.
 #[test]
-fn what_was_written_before_a_wake_is_seen_after_the_turn_it_ended() {
+fn a_turn_ended_by_a_wake_sees_what_was_written_before_it() {
     explore(None, || {
         let (wake, waits) = wake_model::handle();
         let flags = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);

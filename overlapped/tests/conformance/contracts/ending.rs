@@ -21,7 +21,7 @@ rules! {
     cancel_racing_packets_loses_no_byte,
     timers_end_in_the_order_of_their_moments,
     wake_ups_and_mail_end_a_wait_from_any_thread: "other threads send the mail",
-    a_shutdown_waits_for_the_sends_before_it,
+    a_shutdown_waits_for_earlier_sends,
 }
 
 pub(super) fn one_last_completion_for_every_kind_that_is_cancelled(on: &On) {
@@ -277,7 +277,7 @@ fn wake_ups_and_mail_end_a_wait_from_any_thread(on: &On) {
     bench.finish();
 }
 
-pub(super) fn a_shutdown_waits_for_the_sends_before_it(on: &On) {
+pub(super) fn a_shutdown_waits_for_earlier_sends(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     bench.submit(Op::send(socket, vec![1u8; on.many(16 << 20)]));

@@ -33,7 +33,7 @@ rules_of_streams! {
     ending::one_last_completion_after_all_results_of_a_multishot_receive,
     ending::cancel_racing_success_ends_once_and_loses_no_byte,
     ending::cancel_racing_packets_loses_no_byte,
-    ending::a_shutdown_waits_for_the_sends_before_it,
+    ending::a_shutdown_waits_for_earlier_sends,
     order::order_receives_started_on_one_socket_are_filled_in_the_order_of_starting,
     order::order_sends_started_on_one_socket_leave_whole_and_in_order,
     order::order_is_kept_by_the_others_when_one_in_the_middle_is_cancelled,

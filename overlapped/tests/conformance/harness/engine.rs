@@ -1,4 +1,4 @@
-//! What a rule of the four models stands on: an engine of either kind, and its peers.
+//! What the rules of the four models use: an engine of either kind, and its peers.
 
 use std::io;
 use std::ops::Deref;
@@ -17,10 +17,10 @@ use super::peers::{System, Transport};
 use super::place;
 
 pub(crate) const WAIT: Wait = Wait::For(PATIENCE);
-/// A wait that is meant to be over before anything has happened. How long it lasts proves nothing.
+/// A wait that is expected to time out. Its length proves nothing.
 pub(crate) const SHORT: Wait = Wait::For(Duration::from_millis(5));
 
-/// An engine of either kind, to be dropped by the rule.
+/// An engine of either kind, for a rule that drops it.
 pub(crate) enum Own {
     Threaded(Engine),
     Local(LocalEngine),
@@ -36,7 +36,7 @@ impl Deref for Own {
     }
 }
 
-/// A rule: it borrows its engine, and must leave nothing in it; or it takes it, to drop it.
+/// A rule. It borrows its engine and must leave nothing in it, or it takes the engine to drop it.
 pub(crate) trait Rule<How> {
     fn hold(&self, engine: Own);
 }
@@ -71,7 +71,7 @@ pub(crate) fn local<How>(backend: Backend, rule: impl Rule<How>) {
     }
 }
 
-/// Every operation has ended and been taken, every socket is closed, every buffer is back.
+/// Waits until every result has been taken, every socket is closed and every buffer is back.
 pub(crate) fn finish(engine: &Engine) {
     let end = Instant::now() + PATIENCE;
     while engine.live() != Live::default() {
@@ -80,7 +80,7 @@ pub(crate) fn finish(engine: &Engine) {
     }
 }
 
-/// Lets others go on, and turns the local engine if this thread has one.
+/// Lets other threads run, and turns the local engine if this thread has one.
 pub(crate) fn breathe() {
     assert!(!Event::new().wait(Wait::For(Duration::from_millis(1))).unwrap());
 }
@@ -94,21 +94,22 @@ pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-/// What was started before this has been handed to the system when it returns.
+/// Waits until everything that was started before has been submitted to the system.
 pub(crate) fn settle(engine: &Engine) {
     for _ in 0..3 {
         engine.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
     }
 }
 
-/// The other end of a connection: of the system, or, on the simulated network, a socket of the same engine.
+/// The other end of a connection: of the system, or, on the simulated network, a socket of the same
+/// engine.
 pub(crate) enum Peer {
     System(System),
     Simulated(Socket),
 }
 
 impl Peer {
-    /// By how many sockets of the engine this is one.
+    /// How many sockets of the engine this peer uses.
     pub(crate) fn sockets(&self) -> usize {
         match self {
             Peer::System(_) => 0,
@@ -123,7 +124,7 @@ impl Peer {
         }
     }
 
-    /// What one read brings; nothing is the end of the stream.
+    /// Reads once. Nothing means the end of the stream.
     pub(crate) fn read(&self, most: usize) -> io::Result<Vec<u8>> {
         match self {
             Peer::System(peer) => peer.read(most),
@@ -150,9 +151,9 @@ impl Peer {
 }
 
 /// A peer that writes, or reads to the end, while the engine goes on.
-pub(crate) enum Busy<T, Raw: Ending> {
+pub(crate) enum Busy<T, R: Ending> {
     System(JoinHandle<io::Result<T>>),
-    Simulated(Overlapped<Raw>),
+    Simulated(Overlapped<R>),
 }
 
 impl Busy<Vec<u8>, Received<Vec<u8>>> {
@@ -178,7 +179,8 @@ pub(crate) fn is_simulated(engine: &Engine) -> bool {
     engine.report().backend == Backend::Sim
 }
 
-/// More bytes than a connection takes while nobody reads at its other end; or fewer of what is moved for real, where it is done for many seeds.
+/// More bytes than a connection takes while its other end does not read. Fewer on the simulated
+/// network, where a rule runs with many seeds.
 pub(crate) fn many(engine: &Engine, bytes: usize) -> usize {
     if is_simulated(engine) { bytes.div_ceil(64) } else { bytes }
 }
@@ -233,12 +235,12 @@ pub(crate) fn reset(peer: Peer) {
     }
 }
 
-/// What one receive brings.
+/// Receives once.
 pub(crate) fn receive(socket: &Socket, most: usize) -> Vec<u8> {
     socket.recv(Vec::with_capacity(most)).start().unwrap().result(WAIT).unwrap().buf
 }
 
-/// What comes until so many bytes have.
+/// Receives so many bytes.
 pub(crate) fn receive_all(socket: &Socket, bytes: usize) -> Vec<u8> {
     if bytes == 0 {
         return Vec::new();
@@ -247,7 +249,7 @@ pub(crate) fn receive_all(socket: &Socket, bytes: usize) -> Vec<u8> {
     receive.start().unwrap().result(WAIT).unwrap().buf
 }
 
-/// So many bytes can be received without waiting when it returns.
+/// Waits until so many bytes can be received without waiting.
 pub(crate) fn await_input(socket: &Socket, bytes: usize) {
     until("the input", || {
         let peek = socket.recv_with(vec![0; bytes], Flags::PEEK).start().unwrap().result(WAIT).unwrap();
@@ -263,7 +265,7 @@ pub(crate) fn write(peer: &Peer, bytes: &[u8]) {
     }
 }
 
-/// Reads so many bytes. On a system nothing else happens on this thread meanwhile.
+/// Reads so many bytes. A peer of the system blocks this thread meanwhile.
 pub(crate) fn read(peer: &Peer, bytes: usize) -> Vec<u8> {
     match peer {
         Peer::System(peer) => peer.read_exact(bytes).unwrap(),
@@ -322,7 +324,7 @@ pub(crate) fn waker(wake: impl Fn() + Send + Sync + 'static) -> Waker {
     Waker::from(Arc::new(Calls(wake)))
 }
 
-/// Waits for an operation's end.
+/// Waits for an operation's result.
 pub(crate) fn end<T: Ending>(mut operation: Overlapped<T>) -> Result<T, Error> {
     operation.result(WAIT)
 }

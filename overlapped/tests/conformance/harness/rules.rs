@@ -1,6 +1,7 @@
 //! The few lines that pick a backend.
 
-/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this system, and on io_uring once more with direct descriptors.
+/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this
+/// system, and on io_uring once more with direct descriptors.
 ///
 /// A name may be followed by the reason why it cannot be run on the simulated network.
 macro_rules! rules {
@@ -9,15 +10,15 @@ macro_rules! rules {
     };
 }
 
-/// Runs each rule, a function of an engine, on an engine with a thread of its own and on one that is turned by the test's waits, on every backend. (The simulated
-/// network has only the second kind.)
+/// Runs each rule, a function of an engine, on every backend: on an engine with a thread of its
+/// own, and on one that the test's waits turn. (The simulated network has only the second kind.)
 macro_rules! engine_rules {
     ($($name:ident $(: $real:literal)?),* $(,)?) => {
         backends!(engine_rule [$(($name $($real)?))*]);
     };
 }
 
-/// As [`engine_rules!`], for what concerns the engine's own thread.
+/// As [`engine_rules!`], for rules about the engine's own thread.
 macro_rules! threaded_rules {
     ($($name:ident),* $(,)?) => {
         backends!(threaded_rule [$(($name))*]);

@@ -12,26 +12,26 @@ use crate::harness::tracked::{Counter, Panics};
 use crate::harness::*;
 
 engine_rules! {
-    a_cancelled_operation_ends_once_and_cancelling_what_has_ended_says_so,
-    an_operation_may_be_cancelled_before_it_has_reached_the_system,
-    a_cancel_that_comes_too_late_ends_with_what_was_brought,
-    dropping_a_handle_cancels_and_parks_what_the_operation_owns,
+    a_cancelled_operation_ends_once_and_a_second_cancel_returns_false,
+    an_operation_can_be_cancelled_before_it_reaches_the_system,
+    a_cancel_that_comes_too_late_loses_no_data,
+    dropping_a_handle_cancels_and_frees_the_buffer_after_the_end,
     an_accepted_connection_that_nobody_takes_is_closed,
     a_detached_operation_goes_on_without_its_handle,
-    closing_ends_what_is_pending_with_cancelled_each_told_once,
+    closing_ends_each_pending_operation_once_with_cancelled,
     dropping_the_last_handle_of_a_socket_closes_it,
     cancel_all_ends_everything_on_one_socket_and_nothing_on_another,
     a_graceful_close_delivers_everything,
     a_graceful_close_that_is_cancelled_closes_at_once_and_one_that_is_dropped_goes_on,
     shutting_down_sending_comes_after_the_sends,
-    a_new_socket_never_meets_an_old_operation,
+    an_old_operation_never_affects_a_new_socket,
     a_timer_ends_in_time_or_is_cancelled,
     a_waker_that_panics_is_contained,
     a_buffer_that_panics_when_it_is_dropped_is_contained,
-    dropping_a_engine_ends_everything_each_told_once,
+    dropping_an_engine_ends_each_operation_once,
 }
 
-fn a_cancelled_operation_ends_once_and_cancelling_what_has_ended_says_so(engine: &Engine) {
+fn a_cancelled_operation_ends_once_and_a_second_cancel_returns_false(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let event = Event::new();
     let mut receive = socket.recv(vec![0; 8]).event(&event).start().unwrap();
@@ -44,7 +44,7 @@ fn a_cancelled_operation_ends_once_and_cancelling_what_has_ended_says_so(engine:
     assert_eq!(receive_all(&socket, 8), b"not lost");
 }
 
-fn an_operation_may_be_cancelled_before_it_has_reached_the_system(engine: &Engine) {
+fn an_operation_can_be_cancelled_before_it_reaches_the_system(engine: &Engine) {
     let (socket, _peer) = pair(engine);
     for _ in 0..50 {
         let receive = socket.recv(vec![0; 8]).start().unwrap();
@@ -53,8 +53,8 @@ fn an_operation_may_be_cancelled_before_it_has_reached_the_system(engine: &Engin
     }
 }
 
-/// What had already happened stays so.
-fn a_cancel_that_comes_too_late_ends_with_what_was_brought(engine: &Engine) {
+/// Data that had already been received is kept.
+fn a_cancel_that_comes_too_late_loses_no_data(engine: &Engine) {
     let (socket, peer) = pair(engine);
     for i in 0..100u8 {
         let receive = socket.recv(vec![0; 1]).start().unwrap();
@@ -67,16 +67,16 @@ fn a_cancel_that_comes_too_late_ends_with_what_was_brought(engine: &Engine) {
                 end(socket.recv(vec![0; 1]).start().unwrap()).unwrap().buf
             }
         };
-        assert_eq!(got, [i], "never lost, never twice");
+        assert_eq!(got, [i], "not lost and not received twice");
     }
 }
 
-fn dropping_a_handle_cancels_and_parks_what_the_operation_owns(engine: &Engine) {
+fn dropping_a_handle_cancels_and_frees_the_buffer_after_the_end(engine: &Engine) {
     let (socket, peer) = pair(engine);
     for _ in 0..10 {
         drop(socket.recv(vec![0; 1 << 16]).start().unwrap());
     }
-    until("the buffers are let go of", || engine.live().buffers == 0);
+    until("the buffers are freed", || engine.live().buffers == 0);
     write(&peer, b"still here");
     assert_eq!(receive_all(&socket, 10), b"still here");
 }
@@ -100,7 +100,7 @@ fn a_detached_operation_goes_on_without_its_handle(engine: &Engine) {
     assert_eq!(read(&peer, 6), b"onetwo");
 }
 
-fn closing_ends_what_is_pending_with_cancelled_each_told_once(engine: &Engine) {
+fn closing_ends_each_pending_operation_once_with_cancelled(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let events: Vec<Event> = (0..3).map(|_| Event::new()).collect();
     let receives: Vec<_> = events.iter().map(|event| socket.recv(vec![0; 8]).event(event).start().unwrap()).collect();
@@ -142,7 +142,7 @@ fn cancel_all_ends_everything_on_one_socket_and_nothing_on_another(engine: &Engi
     assert_eq!(end(untouched).unwrap().buf, b"x");
 }
 
-/// With unread input, a plain close would reset the connection, and the peer would lose what was sent.
+/// With unread input, a plain close would reset the connection, and the peer would lose data.
 fn a_graceful_close_delivers_everything(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let bytes = pattern(many(engine, 3 << 20));
@@ -179,8 +179,8 @@ fn shutting_down_sending_comes_after_the_sends(engine: &Engine) {
     assert_eq!(end(socket.recv_with(vec![0; 6], Flags::WAIT_ALL).start().unwrap()).unwrap().buf, b"answer");
 }
 
-/// Descriptors are used again at once; an old operation must never meet the new socket.
-fn a_new_socket_never_meets_an_old_operation(engine: &Engine) {
+/// The system reuses descriptors at once. An old operation must not act on the new socket.
+fn an_old_operation_never_affects_a_new_socket(engine: &Engine) {
     for i in 0..200u8 {
         let (socket, peer) = pair(engine);
         let receive = socket.recv(vec![0; 1]).start().unwrap();
@@ -192,9 +192,9 @@ fn a_new_socket_never_meets_an_old_operation(engine: &Engine) {
         let (socket, peer) = pair(engine);
         write(&peer, &[i]);
         assert_eq!(end(socket.recv(vec![0; 1]).start().unwrap()).unwrap().buf, [i]);
-        // The peer was gone before the close had come to it, at the most.
+        // At most, the operation saw the end of the stream before the close reached it.
         if let Ok(old) = end(receive) {
-            assert_eq!(old.bytes, 0, "it is not for the old operation");
+            assert_eq!(old.bytes, 0, "the old operation received nothing");
         }
     }
 }
@@ -210,14 +210,14 @@ fn a_timer_ends_in_time_or_is_cancelled(engine: &Engine) {
 
 fn a_waker_that_panics_is_contained(engine: &Engine) {
     let (socket, peer) = pair(engine);
-    let waker = waker(|| panic!("as the test wants"));
+    let waker = waker(|| panic!("on purpose"));
     let mut receive = socket.recv(vec![0; 1]).start().unwrap();
     let polled = std::pin::Pin::new(&mut receive).poll(&mut std::task::Context::from_waker(&waker));
     assert!(polled.is_pending());
     write(&peer, b"x");
     until("it has ended", || receive.has_ended());
     assert_eq!(end(receive).unwrap().buf, b"x");
-    assert!(block_on(engine.sleep(Duration::from_millis(1))).unwrap().is_ok(), "and the engine goes on");
+    assert!(block_on(engine.sleep(Duration::from_millis(1))).unwrap().is_ok(), "the engine goes on");
 }
 
 fn a_buffer_that_panics_when_it_is_dropped_is_contained(engine: &Engine) {
@@ -225,7 +225,7 @@ fn a_buffer_that_panics_when_it_is_dropped_is_contained(engine: &Engine) {
     let dropped = Counter::default();
     drop(socket.recv(Panics(vec![0; 1], dropped.clone())).start().unwrap());
     until("it is dropped", || dropped.get() == 1);
-    assert!(block_on(engine.sleep(Duration::from_millis(1))).unwrap().is_ok(), "and the engine goes on");
+    assert!(block_on(engine.sleep(Duration::from_millis(1))).unwrap().is_ok(), "the engine goes on");
 }
 
 type Receive = Overlapped<Received<Vec<u8>>>;
@@ -252,10 +252,10 @@ fn all_ended(receives: Vec<Receive>, events: Vec<Event>) {
     }
 }
 
-fn dropping_a_engine_ends_everything_each_told_once(own: Own) {
+fn dropping_an_engine_ends_each_operation_once(own: Own) {
     let (receives, events) = everything_in_flight(&own);
     let (socket, _peer) = pair(&own);
-    // A handle of a local engine does not keep it; one of a threaded one does.
+    // Only the handles of an engine with a thread keep it alive.
     let handle = match &own {
         Own::Local(engine) => Some((**engine).clone()),
         Own::Threaded(_) => None,

@@ -1,4 +1,4 @@
-//! A mebibyte there and back, told in each of the four ways.
+//! A mebibyte is echoed in each of the four models.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,7 +23,8 @@ engine_rules! {
 const BYTES: usize = 1 << 20;
 const PIECE: usize = 10_000;
 
-/// Both ends are the engine's: the client's two operations go on while the server is told piece by piece.
+/// Both ends belong to the engine. The client has one send and one receive in flight while the
+/// server echoes piece by piece.
 struct Client {
     socket: Socket,
     send: Overlapped<Sent<Vec<u8>>>,
@@ -43,7 +44,7 @@ impl Client {
         (Client { socket, send, receive }, server)
     }
 
-    /// The server has closed: everything has come back, and nothing after it.
+    /// After the server has closed: checks that every byte has come back, and no more.
     fn finish(self) {
         assert_eq!(end(self.send).unwrap().bytes, BYTES as u64);
         assert!(end(self.receive).unwrap().buf == pattern(BYTES));

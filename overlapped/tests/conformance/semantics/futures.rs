@@ -28,7 +28,7 @@ engine_rules! {
     an_operation_is_a_future,
     an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output,
     dropping_a_future_cancels,
-    select_and_time_outs_lose_and_mix_up_no_byte,
+    select_and_timeouts_neither_lose_nor_reorder_bytes,
     many_sessions_in_one_executor_keep_their_bytes_apart: "their clients are a thread",
     the_waker_of_the_last_poll_is_woken,
 }
@@ -59,21 +59,22 @@ fn dropping_a_future_cancels(engine: &Engine) {
     })
     .unwrap();
     assert!(timed_out);
-    until("its buffer is let go of", || engine.live().buffers == 0);
+    until("its buffer is freed", || engine.live().buffers == 0);
 }
 
-/// A receive that is kept across the rounds of a `select` loses nothing, whatever else ends first.
-fn select_and_time_outs_lose_and_mix_up_no_byte(engine: &Engine) {
+/// A receive that is kept across the rounds of a `select` loses nothing when something else ends
+/// first.
+fn select_and_timeouts_neither_lose_nor_reorder_bytes(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let bytes = pattern(20_000);
     let writer = writer(&peer, bytes.clone());
-    let (received, time_outs) = block_on(async {
-        let (mut received, mut time_outs) = (Vec::new(), 0);
+    let (received, timeouts) = block_on(async {
+        let (mut received, mut timeouts) = (Vec::new(), 0);
         let mut receive = socket.recv(vec![0; 64]).start().unwrap();
         while received.len() < 20_000 {
             let mut tick = engine.sleep(Duration::from_micros(50)).fuse();
             select_biased! {
-                _ = tick => time_outs += 1,
+                _ = tick => timeouts += 1,
                 ended = (&mut receive).fuse() => {
                     let mut ended = ended.unwrap();
                     received.extend_from_slice(&ended.buf);
@@ -82,10 +83,10 @@ fn select_and_time_outs_lose_and_mix_up_no_byte(engine: &Engine) {
                 }
             }
         }
-        (received, time_outs)
+        (received, timeouts)
     })
     .unwrap();
-    assert!(received == bytes, "with {time_outs} time-outs in between");
+    assert!(received == bytes, "with {timeouts} timeouts in between");
     writer.join().unwrap();
 }
 
@@ -106,7 +107,7 @@ fn many_sessions_in_one_executor_keep_their_bytes_apart(engine: &Engine) {
     assert!(served.into_iter().all(|total| total.unwrap() == 10));
 }
 
-/// The task moves from thread to thread between polls; the newest waker is told.
+/// A task may move to another thread between polls. Only its newest waker is woken.
 fn the_waker_of_the_last_poll_is_woken(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();

@@ -1,4 +1,4 @@
-//! An engine's own thread, and threads that come and go.
+//! The engine's own thread, and other threads that end.
 
 use std::sync::{Mutex, mpsc};
 
@@ -12,12 +12,12 @@ use crate::harness::*;
 threaded_rules! {
     dropping_the_last_handle_on_the_engines_own_thread_does_not_hang,
     a_wait_on_the_engines_own_thread_would_deadlock,
-    any_executor_will_do,
+    any_executor_can_run_the_futures,
     routines_of_a_thread_that_ends_are_dropped_there,
 }
 
 fn dropping_the_last_handle_on_the_engines_own_thread_does_not_hang(own: Own) {
-    let Own::Threaded(engine) = own else { unreachable!("the rule is for threaded ones") };
+    let Own::Threaded(engine) = own else { unreachable!("the rule is for engines with a thread") };
     let (socket, peer) = pair(&engine);
     let mut receive = socket.recv(vec![0; 1]).start().unwrap();
     let (tell, told) = mpsc::channel();
@@ -31,10 +31,10 @@ fn dropping_the_last_handle_on_the_engines_own_thread_does_not_hang(own: Own) {
     drop(waker);
     write(&peer, b"x");
     told.recv_timeout(PATIENCE).expect("the drop returns");
-    assert_eq!(peer.read(1).unwrap(), b"", "and the engine ends and closes its sockets");
+    assert_eq!(peer.read(1).unwrap(), b"", "the engine ends and closes its sockets");
 }
 
-/// A waker runs on the engine's own thread, which must not wait for what only it can bring about.
+/// A waker runs on the engine's own thread, which must not wait for something that only it can do.
 fn a_wait_on_the_engines_own_thread_would_deadlock(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let (tell, told) = mpsc::channel();
@@ -45,10 +45,10 @@ fn a_wait_on_the_engines_own_thread_would_deadlock(engine: &Engine) {
     assert!(std::pin::Pin::new(&mut receive).poll(&mut context).is_pending());
     write(&peer, b"x");
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ErrorKind::WouldDeadlock);
-    assert_eq!(end(receive).unwrap().buf, b"x", "and it goes on");
+    assert_eq!(end(receive).unwrap().buf, b"x", "the operation goes on");
 }
 
-fn any_executor_will_do(engine: &Engine) {
+fn any_executor_can_run_the_futures(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let mut pool = futures::executor::LocalPool::new();
     let client = std::thread::spawn(move || {
@@ -62,7 +62,8 @@ fn any_executor_will_do(engine: &Engine) {
     assert_eq!((served, client.join().unwrap()), (3, b"abc".to_vec()));
 }
 
-/// The thread that started the operations ends: its routines are dropped there, called by nobody, and the operations end and let go.
+/// The thread that started the operations ends. Its routines are dropped on it without being
+/// called. The operations end and free their buffers.
 fn routines_of_a_thread_that_ends_are_dropped_there(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let (tell, told) = mpsc::channel();
@@ -81,7 +82,7 @@ fn routines_of_a_thread_that_ends_are_dropped_there(engine: &Engine) {
                     })
                     .unwrap();
             }
-            // One of them has ended before the thread does, one has not.
+            // One of them ends before the thread, the other after it.
             write(&peer, b"a");
             until("one has ended", || engine.live().operations == 1);
             std::thread::current().id()

@@ -1,4 +1,4 @@
-//! Asking for the result.
+//! Status and result of an operation.
 
 use overlapped::driver::Wait;
 use overlapped::engine::Status;
@@ -7,16 +7,16 @@ use overlapped::{Engine, ErrorKind, Event};
 use crate::harness::engine::*;
 
 engine_rules! {
-    a_result_asked_for_too_early_is_incomplete_and_can_be_asked_for_again,
-    the_state_is_readable_at_any_time,
+    asking_for_a_result_too_early_is_incomplete_and_can_be_repeated,
+    the_status_can_be_read_at_any_time,
     a_failed_operation_gives_its_buffer_back,
     a_reset_by_the_peer_is_reset,
     an_address_in_use_is_in_use,
-    a_result_is_waited_for_by_any_thread: "another thread waits",
+    any_thread_can_wait_for_a_result: "another thread waits",
     accept_and_connect,
 }
 
-fn a_result_asked_for_too_early_is_incomplete_and_can_be_asked_for_again(engine: &Engine) {
+fn asking_for_a_result_too_early_is_incomplete_and_can_be_repeated(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::Incomplete);
@@ -24,10 +24,10 @@ fn a_result_asked_for_too_early_is_incomplete_and_can_be_asked_for_again(engine:
     assert_eq!(receive.result(short).unwrap_err().kind(), ErrorKind::Incomplete);
     write(&peer, b"a");
     assert_eq!(receive.result(Wait::Forever).unwrap().buf, b"a");
-    assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument, "given once");
+    assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument, "it can be taken once");
 }
 
-fn the_state_is_readable_at_any_time(engine: &Engine) {
+fn the_status_can_be_read_at_any_time(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     assert_eq!(receive.status(), Status::Pending);
@@ -67,7 +67,7 @@ fn an_address_in_use_is_in_use(engine: &Engine) {
     assert_eq!((error.kind(), error.address()), (ErrorKind::InUse, Some(&address)));
 }
 
-fn a_result_is_waited_for_by_any_thread(engine: &Engine) {
+fn any_thread_can_wait_for_a_result(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     let done = Event::new();

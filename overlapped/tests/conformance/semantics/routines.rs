@@ -14,16 +14,16 @@ use crate::harness::*;
 
 engine_rules! {
     routines_run_only_in_alertable_waits_of_the_thread_that_started_them: "another thread waits too",
-    those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends,
+    a_wait_runs_all_queued_routines_in_the_order_in_which_operations_ended,
     an_alertable_wait_ends_for_an_event_or_for_time: "another thread sets the event",
-    routines_are_never_nested_and_a_wait_runs_a_snapshot,
-    a_routine_may_drop_what_it_was_about,
+    routines_are_never_nested_and_a_wait_runs_only_those_queued_before,
+    a_routine_can_drop_its_own_socket,
     a_routine_that_panics_is_contained,
-    own_routines_are_queued_from_any_thread: "another thread queues them",
+    any_thread_can_queue_a_routine: "another thread queues them",
     an_alertable_sleep_that_nothing_can_end_is_an_error,
     a_refused_start_runs_no_routine_and_gives_the_buffer_back,
-    cancelling_by_name_runs_the_routine_once_with_cancelled,
-    models_mix,
+    cancelling_by_id_runs_the_routine_once_with_cancelled,
+    one_socket_can_use_all_four_models,
 }
 
 fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(engine: &Engine) {
@@ -35,7 +35,7 @@ fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(engine: 
         .on_complete(move |received| told.set(Some((std::thread::current().id(), received.unwrap().buf))))
         .unwrap();
     write(&peer, b"abc");
-    // It ends during waits that are not alertable, and while other threads wait alertably.
+    // It ends while this thread waits, but not alertably, and other threads wait alertably.
     until("the receive has ended", || engine.live().operations == 0);
     std::thread::scope(|scope| drop(scope.spawn(|| sleep_alertable(SHORT).unwrap())));
     assert!(ran.take().is_none());
@@ -43,7 +43,7 @@ fn routines_run_only_in_alertable_waits_of_the_thread_that_started_them(engine: 
     assert_eq!(ran.take(), Some((std::thread::current().id(), b"abc".to_vec())));
 }
 
-fn those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_ends(engine: &Engine) {
+fn a_wait_runs_all_queued_routines_in_the_order_in_which_operations_ended(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let order = Rc::new(RefCell::new(Vec::new()));
     for i in 0..5 {
@@ -54,7 +54,11 @@ fn those_queued_when_the_wait_looks_run_before_it_returns_in_the_order_of_their_
     until("all have ended", || engine.live().operations == 0);
     let signalled = Event::new();
     signalled.set();
-    assert_eq!(wait_alertable(&[&signalled], Wait::Forever).unwrap(), Woken::Routines(5), "rather than the event");
+    assert_eq!(
+        wait_alertable(&[&signalled], Wait::Forever).unwrap(),
+        Woken::Routines(5),
+        "routines come before the event"
+    );
     assert_eq!(*order.borrow(), [0, 1, 2, 3, 4]);
     assert_eq!(wait_alertable(&[&signalled], Wait::Forever).unwrap(), Woken::Event(0));
 }
@@ -78,8 +82,9 @@ fn an_alertable_wait_ends_for_an_event_or_for_time(engine: &Engine) {
     settle(engine);
 }
 
-/// A routine starts the next receive, whose data is there already: that one's routine runs in a later wait.
-fn routines_are_never_nested_and_a_wait_runs_a_snapshot(engine: &Engine) {
+/// A routine starts the next receive, whose data has already come. Its routine runs in a later
+/// wait.
+fn routines_are_never_nested_and_a_wait_runs_only_those_queued_before(engine: &Engine) {
     let (socket, peer) = pair(engine);
     write(&peer, b"ab");
     let (depth, ran) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
@@ -93,11 +98,11 @@ fn routines_are_never_nested_and_a_wait_runs_a_snapshot(engine: &Engine) {
             let (depth, ran) = (Rc::clone(&inner_depth), Rc::clone(&inner_ran));
             next.recv(vec![0; 1])
                 .on_complete(move |_| {
-                    assert_eq!(depth.get(), 0, "within another");
+                    assert_eq!(depth.get(), 0, "inside another routine");
                     ran.set(ran.get() + 1);
                 })
                 .unwrap();
-            // It may wait, also alertably; no routine runs in that.
+            // A routine may wait, also alertably; no other routine runs in that wait.
             until("the next has ended", || engine_again.live().operations == 0);
             assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
             inner_ran.set(inner_ran.get() + 1);
@@ -110,7 +115,7 @@ fn routines_are_never_nested_and_a_wait_runs_a_snapshot(engine: &Engine) {
     assert_eq!(ran.get(), 2);
 }
 
-fn a_routine_may_drop_what_it_was_about(engine: &Engine) {
+fn a_routine_can_drop_its_own_socket(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let place = Rc::new(RefCell::new(Some(socket)));
     let inside = Rc::clone(&place);
@@ -131,7 +136,7 @@ fn a_routine_that_panics_is_contained(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let ran = Rc::new(Cell::new(false));
     let told = Rc::clone(&ran);
-    socket.recv(vec![0; 1]).on_complete(|_| panic!("as the test wants")).unwrap();
+    socket.recv(vec![0; 1]).on_complete(|_| panic!("on purpose")).unwrap();
     socket.recv(vec![0; 1]).on_complete(move |_| told.set(true)).unwrap();
     write(&peer, b"ab");
     while !ran.get() {
@@ -139,7 +144,7 @@ fn a_routine_that_panics_is_contained(engine: &Engine) {
     }
 }
 
-fn own_routines_are_queued_from_any_thread(engine: &Engine) {
+fn any_thread_can_queue_a_routine(engine: &Engine) {
     thread_local!(static RAN: Cell<usize> = const { Cell::new(0) });
     let queue = RoutineQueue::of_this_thread().unwrap();
     std::thread::spawn(move || (0..10).for_each(|_| queue.queue(|| RAN.set(RAN.get() + 1)).unwrap()));
@@ -156,7 +161,7 @@ fn an_alertable_sleep_that_nothing_can_end_is_an_error(engine: &Engine) {
     })
     .join()
     .unwrap();
-    // Others may be to come, but within a routine none runs.
+    // A routine could still be queued, but none runs inside another.
     let queue = RoutineQueue::of_this_thread().unwrap();
     let within = Rc::new(Cell::new(None));
     let tell = Rc::clone(&within);
@@ -178,7 +183,7 @@ fn a_refused_start_runs_no_routine_and_gives_the_buffer_back(engine: &Engine) {
     assert_eq!(sleep_alertable(SHORT).unwrap(), 0);
 }
 
-fn cancelling_by_name_runs_the_routine_once_with_cancelled(engine: &Engine) {
+fn cancelling_by_id_runs_the_routine_once_with_cancelled(engine: &Engine) {
     let (socket, _peer) = pair(engine);
     let seen = Rc::new(RefCell::new(Vec::new()));
     let told = Rc::clone(&seen);
@@ -201,8 +206,8 @@ fn a_routine_queue_of_a_thread_that_has_ended_is_closed() {
     assert_eq!(queue.queue(|| unreachable!()).unwrap_err().kind(), ErrorKind::Closed);
 }
 
-/// The four ways in one program, on one thread and one socket.
-fn models_mix(engine: &Engine) {
+/// All four models on one thread and one socket.
+fn one_socket_can_use_all_four_models(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let port = CompletionPort::new(1, 8);
     socket.associate(&port, 3).unwrap();

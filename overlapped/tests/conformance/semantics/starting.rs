@@ -1,4 +1,5 @@
-//! Starting an operation: what the start itself says, what it captures, and in which order what was started is served.
+//! Starting an operation: what the start itself returns, what it takes over, and the order in which
+//! operations are served.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -22,18 +23,18 @@ engine_rules! {
     immediate_success_queues_the_routine,
     immediate_success_posts_the_packet,
     immediate_success_wakes_the_waker,
-    errors_of_the_system_are_endings,
-    errors_of_the_system_are_told_like_any_ending,
-    a_start_that_is_refused_gives_back_what_it_was_given,
-    a_start_that_is_refused_leaves_the_event_as_it_was,
+    errors_of_the_system_come_as_results,
+    errors_of_the_system_are_told_in_all_four_models,
+    a_refused_start_gives_the_buffer_back,
+    a_refused_start_leaves_the_event_unchanged,
     an_operation_resets_its_event_when_it_starts,
-    the_descriptors_are_captured_and_the_buffers_come_back,
+    buffers_keep_their_addresses_and_are_given_back,
     the_operation_owns_its_buffers_until_it_has_ended,
     receives_are_filled_in_the_order_of_their_starts,
     receives_of_many_threads_are_filled_one_after_the_other: "many threads",
     sends_leave_whole_and_in_the_order_of_their_starts,
-    sends_wait_for_the_connect_before_them,
-    a_shutdown_waits_for_the_sends_before_it,
+    sends_wait_for_an_earlier_connect,
+    a_shutdown_waits_for_earlier_sends,
     an_empty_list_of_buffers_is_an_invalid_argument,
     a_receive_without_room_waits_for_readability_and_gives_0,
     a_receive_without_room_ends_at_the_end_of_the_stream,
@@ -44,9 +45,9 @@ engine_rules! {
     a_send_of_32_mebibytes_is_one_completion,
     a_send_of_many_buffers_is_one_completion,
     the_end_of_the_stream_is_success_with_0,
-    a_peek_says_so_and_takes_nothing,
-    out_of_band_data_says_so: "its streams have no such thing",
-    a_timer_ends_not_before_its_moment,
+    a_peek_sets_its_flag_and_takes_nothing,
+    out_of_band_data_sets_its_flag: "its streams have no out-of-band data",
+    a_timer_does_not_end_early,
     the_thread_that_started_an_operation_may_end_before_the_operation: "another thread",
 }
 
@@ -104,12 +105,14 @@ fn immediate_success_wakes_the_waker(engine: &Engine) {
     let task = waker(move || wake.set());
     let mut context = Context::from_waker(&task);
     let mut recv = socket.recv(vec![0; 9]);
-    // With a thread of its own the engine may be faster than the second half of the first poll.
+    // The thread of an engine may be done before the first poll has returned.
     let ended = match Pin::new(&mut recv).poll(&mut context) {
         Poll::Ready(ended) => ended,
         Poll::Pending => {
             assert!(woken.wait(WAIT).unwrap());
-            let Poll::Ready(ended) = Pin::new(&mut recv).poll(&mut context) else { panic!("woken for nothing") };
+            let Poll::Ready(ended) = Pin::new(&mut recv).poll(&mut context) else {
+                panic!("woken although it has not ended")
+            };
             ended
         }
     };
@@ -117,18 +120,18 @@ fn immediate_success_wakes_the_waker(engine: &Engine) {
     close(&socket);
 }
 
-fn errors_of_the_system_are_endings(engine: &Engine) {
+fn errors_of_the_system_come_as_results(engine: &Engine) {
     let nobody = nobody(engine);
     let socket = engine.socket(&nobody, &Default::default()).unwrap();
-    let mut recv = socket.recv(vec![0; 9]).start().expect("that it is not connected is for the system to say");
+    let mut recv = socket.recv(vec![0; 9]).start().expect("the system reports that it is not connected");
     assert_eq!(recv.result(WAIT).unwrap_err().kind(), ErrorKind::NotConnected);
-    let mut connect = socket.connect(&nobody).start().expect("that nobody listens too");
+    let mut connect = socket.connect(&nobody).start().expect("the system reports that nobody listens");
     let error = connect.result(WAIT).unwrap_err();
     assert_eq!((error.kind(), error.action(), error.address()), (ErrorKind::Refused, Action::Connect, Some(&nobody)));
     close(&socket);
 }
 
-fn errors_of_the_system_are_told_like_any_ending(engine: &Engine) {
+fn errors_of_the_system_are_told_in_all_four_models(engine: &Engine) {
     let nobody = nobody(engine);
     let socket = || engine.socket(&nobody, &Default::default()).unwrap();
     let sockets = [socket(), socket(), socket(), socket()];
@@ -155,7 +158,7 @@ fn errors_of_the_system_are_told_like_any_ending(engine: &Engine) {
     sockets.iter().for_each(close);
 }
 
-fn a_start_that_is_refused_gives_back_what_it_was_given(engine: &Engine) {
+fn a_refused_start_gives_the_buffer_back(engine: &Engine) {
     let (socket, _peer) = pair(engine);
     let (listener, address) = listen(engine);
     let kept = |given: &Vec<u8>| given == b"mine";
@@ -176,7 +179,7 @@ fn a_start_that_is_refused_gives_back_what_it_was_given(engine: &Engine) {
     assert_eq!(listener.connect(&address).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(listener.shutdown(ShutdownHow::Both).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
 
-    // A routine is dropped with the start, and not called.
+    // The routine is dropped without being called.
     let captured = Rc::new(());
     let held = Rc::clone(&captured);
     let routine = move |_| {
@@ -191,7 +194,7 @@ fn a_start_that_is_refused_gives_back_what_it_was_given(engine: &Engine) {
     close(&listener);
 }
 
-fn a_start_that_is_refused_leaves_the_event_as_it_was(engine: &Engine) {
+fn a_refused_start_leaves_the_event_unchanged(engine: &Engine) {
     let (listener, _) = listen(engine);
     let event = Event::new();
     event.set();
@@ -211,7 +214,7 @@ fn an_operation_resets_its_event_when_it_starts(engine: &Engine) {
     let event = Event::new();
     event.set();
     let operation = socket.recv(vec![0; 9]).event(&event);
-    assert!(event.is_signalled(), "not before the start");
+    assert!(event.is_signalled(), "unchanged before the start");
     let mut recv = operation.start().unwrap();
     assert!(!event.is_signalled());
     settle(engine);
@@ -219,7 +222,7 @@ fn an_operation_resets_its_event_when_it_starts(engine: &Engine) {
     write(&peer, b"n");
     assert!(event.wait(WAIT).unwrap());
     assert_eq!(recv.result(Wait::Poll).unwrap().buf, b"n");
-    assert!(event.is_signalled(), "asking for the result leaves it");
+    assert!(event.is_signalled(), "taking the result does not reset it");
 
     // The same event again, for an operation without a handle.
     socket.recv(vec![0; 9]).event(&event).detach().unwrap();
@@ -229,13 +232,13 @@ fn an_operation_resets_its_event_when_it_starts(engine: &Engine) {
     close(&socket);
 }
 
-fn the_descriptors_are_captured_and_the_buffers_come_back(engine: &Engine) {
+fn buffers_keep_their_addresses_and_are_given_back(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let parts = [pattern(3), pattern(5), pattern(7)];
     let addresses = parts.each_ref().map(|part| part.as_ptr());
     let sent = socket.send(parts).start().unwrap().result(WAIT).unwrap();
     assert_eq!(sent.bytes, 15);
-    assert_eq!(sent.buf.each_ref().map(|part| part.as_ptr()), addresses, "the very same");
+    assert_eq!(sent.buf.each_ref().map(|part| part.as_ptr()), addresses, "the same memory");
     assert_eq!(read(&peer, 15), [pattern(3), pattern(5), pattern(7)].concat());
 
     let mut parts: Vec<Vec<u8>> = sent.buf.into();
@@ -262,7 +265,7 @@ fn the_operation_owns_its_buffers_until_it_has_ended(engine: &Engine) {
     write(&peer, b"x");
     let received = recv.result(WAIT).unwrap();
     drop(recv);
-    assert_eq!((living.get(), &received.buf.bytes[..]), (1, &b"x"[..]), "now it is the program's");
+    assert_eq!((living.get(), &received.buf.bytes[..]), (1, &b"x"[..]), "the program owns it again");
     assert_eq!(engine.live().buffers, 0);
     close(&socket);
 }
@@ -282,7 +285,7 @@ fn receives_are_filled_in_the_order_of_their_starts(engine: &Engine) {
         assert!(wait_all(&events.iter().collect::<Vec<_>>(), WAIT).unwrap());
         let parts = recvs.into_iter().map(|mut recv| recv.result(Wait::Poll).unwrap().buf);
         let mut got = parts.collect::<Vec<_>>().concat();
-        // One of them may have been short.
+        // Some may have received less than their size.
         got.extend(receive_all(&socket, all - got.len()));
         assert_eq!(got, bytes[..all]);
     }
@@ -298,7 +301,7 @@ fn receives_of_many_threads_are_filled_one_after_the_other(engine: &Engine) {
             .map(|_| {
                 scope.spawn(|| {
                     for _ in 0..64 {
-                        // The order of the starts is that of the list.
+                        // The lock makes the order of the starts that of the list.
                         let mut starts = turn.lock().unwrap();
                         starts.push(socket.recv_with(vec![0; 256], Flags::WAIT_ALL).start().unwrap());
                     }
@@ -317,7 +320,7 @@ fn sends_leave_whole_and_in_the_order_of_their_starts(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let peer = reader(&peer);
     let bytes = pattern(many(engine, 24 << 20));
-    // Some of them far larger than what the system takes at once.
+    // Some are far larger than what the system takes at once.
     let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000].map(|size| many(engine, size));
     let (mut at, mut sends) = (0, Vec::new());
     for size in sizes.into_iter().cycle().take(10) {
@@ -333,7 +336,7 @@ fn sends_leave_whole_and_in_the_order_of_their_starts(engine: &Engine) {
     close(&socket);
 }
 
-fn sends_wait_for_the_connect_before_them(engine: &Engine) {
+fn sends_wait_for_an_earlier_connect(engine: &Engine) {
     let (listener, address) = listen(engine);
     let socket = engine.socket(&address, &Default::default()).unwrap();
     let mut connect = socket.connect(&address).start().unwrap();
@@ -349,7 +352,7 @@ fn sends_wait_for_the_connect_before_them(engine: &Engine) {
     }
 }
 
-fn a_shutdown_waits_for_the_sends_before_it(engine: &Engine) {
+fn a_shutdown_waits_for_earlier_sends(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let bytes = pattern(many(engine, 8 << 20));
     let mut send = socket.send(bytes.clone()).start().unwrap();
@@ -387,12 +390,12 @@ fn a_receive_without_room_waits_for_readability_and_gives_0(engine: &Engine) {
         let event = Event::new();
         let mut single = socket.recv(Vec::<u8>::new()).event(&event).start().unwrap();
         settle(engine);
-        assert_eq!(single.status(), Status::Pending, "there is nothing to receive");
+        assert_eq!(single.status(), Status::Pending, "nothing has come");
         write(&peer, b"some");
         assert!(event.wait(WAIT).unwrap());
         assert_eq!(single.result(Wait::Poll).unwrap().bytes, 0);
         let mut listed = socket.recv([Vec::<u8>::new(), Vec::new()]).start().unwrap();
-        assert_eq!(listed.result(WAIT).unwrap().bytes, 0, "there is still something to receive");
+        assert_eq!(listed.result(WAIT).unwrap().bytes, 0, "the bytes are still there");
         assert_eq!(receive_all(&socket, 4), b"some", "nothing was taken in round {round}");
     }
     let mut listed = socket.recv([Vec::<u8>::new(), Vec::new()]).start().unwrap();
@@ -521,11 +524,11 @@ fn the_end_of_the_stream_is_success_with_0(engine: &Engine) {
     let received = recv.result(WAIT).unwrap();
     assert_eq!((received.bytes, received.buf.len()), (0, 0));
     assert_eq!(recv.status(), Status::Succeeded);
-    assert_eq!(receive(&socket, 9), b"", "again and again");
+    assert_eq!(receive(&socket, 9), b"", "and again");
     close(&socket);
 }
 
-fn a_peek_says_so_and_takes_nothing(engine: &Engine) {
+fn a_peek_sets_its_flag_and_takes_nothing(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let mut peek = socket.recv_with(vec![0; 9], Flags::PEEK).start().unwrap();
     settle(engine);
@@ -539,7 +542,7 @@ fn a_peek_says_so_and_takes_nothing(engine: &Engine) {
     close(&socket);
 }
 
-fn out_of_band_data_says_so(engine: &Engine) {
+fn out_of_band_data_sets_its_flag(engine: &Engine) {
     let (socket, peer) = pair(engine);
     if let Peer::System(peer) = &peer {
         peer.send_out_of_band(b"ab");
@@ -554,7 +557,7 @@ fn out_of_band_data_says_so(engine: &Engine) {
     close(&socket);
 }
 
-fn a_timer_ends_not_before_its_moment(engine: &Engine) {
+fn a_timer_does_not_end_early(engine: &Engine) {
     let at = engine.now() + std::time::Duration::from_millis(20);
     let mut late = engine.timer(at).start().unwrap();
     engine.timer(overlapped::Time::ZERO).start().unwrap().result(WAIT).unwrap();
@@ -562,7 +565,7 @@ fn a_timer_ends_not_before_its_moment(engine: &Engine) {
     assert!(engine.now() >= at);
 }
 
-/// io_uring ties a request to the thread that submitted it: one that was submitted by a thread which then ended comes back cancelled.
+/// io_uring cancels a request when the thread that submitted it ends.
 fn the_thread_that_started_an_operation_may_end_before_the_operation(engine: &Engine) {
     let (socket, peer) = pair(engine);
     let event = Event::new();
