@@ -41,11 +41,6 @@ impl SocketId {
     pub(crate) const fn slot(self) -> u32 {
         self.0.slot()
     }
-
-    #[inline]
-    pub(crate) const fn generation(self) -> u32 {
-        self.0.generation()
-    }
 }
 
 impl fmt::Debug for OpId {

@@ -41,8 +41,8 @@
 //! use overlapped::options::ListenOptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut driver = Driver::new(DriverConfig::default())?;
-//! let listener = driver.listen("127.0.0.1:0", &ListenOptions::default())?;
+//! let mut driver = Driver::new(DriverConfig::new())?;
+//! let listener = driver.listen("127.0.0.1:0", &ListenOptions::new())?;
 //! let address = driver.local_addr(listener)?;
 //!
 //! const ACCEPT: u64 = 1;
@@ -87,13 +87,13 @@ mod flags;
 mod id;
 pub mod log;
 pub mod mailbox;
-mod op;
 pub mod options;
 pub mod report;
 mod sync;
 mod sys;
 pub mod table;
 pub mod time;
+mod wake;
 
 /// Model I: events, and threads that wait for them.
 pub mod event {
@@ -117,7 +117,7 @@ pub mod future {
 
 /// A simulated network in memory: deterministic to the byte.
 pub mod sim {
-    pub use crate::sys::{Network, NetworkConfig};
+    pub use crate::sys::sim::{Network, NetworkConfig};
 }
 
 pub use address::Address;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
-use crate::sys::WakeHandle;
+use crate::wake::WakeHandle;
 
 /// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
 ///
@@ -16,7 +16,7 @@ use crate::sys::WakeHandle;
 /// # use overlapped::{Driver, DriverConfig};
 /// # use overlapped::driver::Wait;
 /// # use overlapped::mailbox::mailbox;
-/// let mut driver = Driver::new(DriverConfig::default()).unwrap();
+/// let mut driver = Driver::new(DriverConfig::new()).unwrap();
 /// let (sender, mut mail) = mailbox::<u32>(16, driver.wake_handle());
 /// std::thread::spawn(move || sender.send(7).unwrap());
 /// driver.turn(Wait::Forever).unwrap();
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_out_stays_for_the_next_time() {
-        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let driver = Driver::new(DriverConfig::new()).unwrap();
         let (sender, mut mail) = mailbox(16, driver.wake_handle());
         (0..3).for_each(|i| sender.send(i).unwrap());
         assert_eq!(mail.take().next(), Some(0));
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_closed_box_takes_in_no_more_and_keeps_what_it_has() {
-        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let driver = Driver::new(DriverConfig::new()).unwrap();
         let (sender, mut mail) = mailbox(16, driver.wake_handle());
         sender.send(1).unwrap();
         mail.close();

@@ -70,7 +70,7 @@ pub struct Feature {
 ///
 /// ```
 /// # use overlapped::{Driver, DriverConfig};
-/// let driver = Driver::new(DriverConfig::default()).unwrap();
+/// let driver = Driver::new(DriverConfig::new()).unwrap();
 /// println!("{}", driver.report());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

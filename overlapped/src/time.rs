@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// ```
 /// # use overlapped::{Driver, DriverConfig};
 /// # use std::time::Duration;
-/// # let driver = Driver::new(DriverConfig::default()).unwrap();
+/// # let driver = Driver::new(DriverConfig::new()).unwrap();
 /// let later = driver.now() + Duration::from_millis(5);
 /// assert!(later > driver.now());
 /// ```

@@ -16,8 +16,8 @@ fn next_peer(driver: &mut Driver) -> Option<Address> {
 
 #[test]
 fn everyone_who_is_accepted_is_known_by_their_own_address() {
-    let mut driver = Driver::new(DriverConfig::default()).unwrap();
-    let listener = driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+    let mut driver = Driver::new(DriverConfig::new()).unwrap();
+    let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap().ip().unwrap();
     driver.submit(Op::accept_multi(listener), 0).unwrap();
     for group in [1, 2, 5, 16, 1, 3] {

@@ -16,7 +16,7 @@ use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 const FILES: usize = 64;
 
 fn config() -> DriverConfig {
-    DriverConfig { backend: Some(Backend::Uring), direct_descriptors: true, ..DriverConfig::default() }
+    DriverConfig::new().backend(Backend::Uring).direct_descriptors(true)
 }
 
 /// A driver with direct descriptors; `None` where there is no such thing and `PROACTOR_TEST_WITHOUT` says so.
@@ -171,6 +171,6 @@ fn other_backends_refuse_them() {
             assert!(error.to_string().contains("direct descriptors"), "{error}");
         }
     };
-    refused(DriverConfig { backend: Some(Backend::Poll), ..config() });
-    refused(DriverConfig { backend: None, network: Some(Network::new(1)), ..config() });
+    refused(config().backend(Backend::Poll));
+    refused(config().backend(None).network(Network::new(1)));
 }

@@ -20,7 +20,7 @@ const WAIT: Wait = Wait::For(PATIENCE);
 const LONG: Duration = Duration::from_millis(700);
 
 fn config(backend: Backend) -> DriverConfig {
-    DriverConfig { backend: Some(backend), ..DriverConfig::default() }
+    DriverConfig::new().backend(backend)
 }
 
 fn backends() -> Vec<Backend> {

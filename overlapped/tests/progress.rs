@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn drivers() -> impl Iterator<Item = Driver> {
     let backends = Backend::of_this_system().iter();
-    backends.filter_map(|backend| Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).ok())
+    backends.filter_map(|backend| Driver::new(DriverConfig::new().backend(*backend)).ok())
 }
 
 /// A connection of the driver's, and its other end.
@@ -60,7 +60,7 @@ fn a_large_send_tells_how_far_it_has_come() {
 
 #[test]
 fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_elsewhere() {
-    let options = StreamOptions { user_timeout: Some(Duration::from_micros(1_234_567)), ..StreamOptions::default() };
+    let options = StreamOptions::new().user_timeout(Duration::from_micros(1_234_567));
     for mut driver in drivers() {
         let (socket, _far) = pair(&mut driver);
         let set = driver.set_options(socket, &options);
@@ -77,9 +77,9 @@ fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_els
             let again = |options: &StreamOptions| {
                 overlapped::driver::Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap()
             };
-            again(&StreamOptions { user_timeout: Some(Duration::from_nanos(1)), ..StreamOptions::default() });
+            again(&StreamOptions::new().user_timeout(Duration::from_nanos(1)));
             assert_eq!(is(), Some(Duration::from_millis(1)), "not none at all");
-            again(&StreamOptions::default());
+            again(&StreamOptions::new());
             assert_eq!(is().unwrap_or_default(), Duration::ZERO);
         }
     }

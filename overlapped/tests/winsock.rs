@@ -14,7 +14,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn driver() -> Driver {
-    Driver::new(DriverConfig::default()).unwrap()
+    Driver::new(DriverConfig::new()).unwrap()
 }
 
 fn next(driver: &mut Driver) -> Completion {
@@ -64,8 +64,8 @@ fn pair(driver: &mut Driver) -> (SocketId, TcpStream) {
 fn every_accepted_connection_begins_with_the_listeners_options() {
     for nodelay in [false, true] {
         let mut driver = driver();
-        let stream = StreamOptions { nodelay, ..StreamOptions::default() };
-        let listener = driver.listen("127.0.0.1:0", &ListenOptions { stream, ..ListenOptions::default() }).unwrap();
+        let stream = StreamOptions::new().nodelay(nodelay);
+        let listener = driver.listen("127.0.0.1:0", &ListenOptions::new().stream(stream)).unwrap();
         let address = driver.local_addr(listener).unwrap().ip().unwrap();
         let clients = [(); 3].map(|()| TcpStream::connect(address).unwrap());
         driver.submit(Op::accept_multi(listener), 0).unwrap();
@@ -83,7 +83,7 @@ fn every_accepted_connection_begins_with_the_listeners_options() {
 #[test]
 fn nobody_takes_a_listeners_port_by_reusing_its_address() {
     let mut driver = driver();
-    let listener = driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+    let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap().ip().unwrap();
     let rival = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     rival.set_reuse_address(true).unwrap();
@@ -108,7 +108,7 @@ fn a_socket_stays_with_its_completion_port_and_goes_on() {
 fn there_are_no_unix_sockets() {
     let mut driver = driver();
     let path: Address = "unix:C:/server.sock".parse().unwrap();
-    let error = driver.listen("unix:C:/server.sock", &ListenOptions::default()).unwrap_err();
+    let error = driver.listen("unix:C:/server.sock", &ListenOptions::new()).unwrap_err();
     assert_eq!((error.kind(), error.address()), (ErrorKind::Unsupported, Some(&path)));
     assert_eq!(driver.socket(path.clone()).unwrap_err().kind(), ErrorKind::Unsupported);
     let socket = driver.socket("127.0.0.1:1".parse::<Address>().unwrap()).unwrap();
@@ -143,8 +143,8 @@ fn shutting_down_receiving_ends_the_receive_that_waits_and_those_after_it() {
 /// They wait without one, and what has come is fetched one piece at a time.
 #[test]
 fn idle_sessions_hold_no_buffer_and_many_readable_ones_share_two() {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 64 };
-    let mut driver = Driver::new(DriverConfig { pool, ..DriverConfig::default() }).unwrap();
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
+    let mut driver = Driver::new(DriverConfig::new().pool(pool)).unwrap();
     let mut pairs: Vec<_> = (0..20).map(|_| pair(&mut driver)).collect();
     let mut receives = Vec::new();
     for (socket, _) in &pairs {

@@ -72,7 +72,7 @@ impl Doctor {
 }
 
 fn report(backend: Option<Backend>) -> Result<Report, overlapped::Error> {
-    let config = DriverConfig { backend, ..DriverConfig::default() };
+    let config = DriverConfig::new().backend(backend);
     Driver::new(config).map(|driver| driver.report().clone())
 }
 

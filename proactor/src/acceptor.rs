@@ -43,7 +43,7 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     pub(crate) fn listen(driver: &mut Driver, binds: &[Address], settings: &Settings) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        let options = ListenOptions { stream: settings.stream.clone(), ..ListenOptions::default() };
+        let options = ListenOptions::new().stream(settings.stream.clone());
         for (index, bind) in binds.iter().enumerate() {
             let listener = driver.listen(bind, &options)?;
             addresses.push(driver.local_addr(listener)?);

@@ -186,7 +186,8 @@ impl Home {
         let record_bytes = (outbox / 2).clamp(1, MOST_FRAME);
         // Whoever is further behind than an outbox may be is met by the policy; the log holds enough that this comes first.
         let log_bytes = 4 * outbox + SEGMENT_BYTES + record_bytes;
-        let log = Log::new(LogConfig { segment_bytes: SEGMENT_BYTES, record_bytes, log_bytes });
+        let log =
+            Log::new(LogConfig::new().segment_bytes(SEGMENT_BYTES).record_bytes(record_bytes).log_bytes(log_bytes));
         let log = log.expect("sizes within what a log may have");
         let hall =
             || Hall { members: AtomicUsize::new(0), flagged: AtomicBool::new(false), room: AtomicU32::new(NONE) };

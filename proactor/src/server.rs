@@ -68,7 +68,7 @@ impl Builder {
 
     /// The backend; `None`, the default, takes the best that works here.
     pub fn backend(mut self, backend: Option<Backend>) -> Builder {
-        self.driver.backend = backend;
+        self.driver = self.driver.backend(backend);
         self
     }
 
@@ -77,7 +77,7 @@ impl Builder {
     ///
     /// io_uring only, and Linux 6.8 or newer: where they cannot be had the server does not start.
     pub fn direct_descriptors(mut self, direct: bool) -> Builder {
-        self.driver.direct_descriptors = direct;
+        self.driver = self.driver.direct_descriptors(direct);
         self
     }
 
@@ -140,12 +140,12 @@ impl Builder {
             return config(format!("{} threads for offloaded work: 1 to {MOST_OFFLOAD_THREADS}", self.offload_threads));
         }
         self.codec.check().map_err(ServerError::Config)?;
-        let least = 4 * self.driver.pool.buffer_bytes as usize;
+        let least = 4 * self.driver.packet_bytes();
         if self.outbox_bytes < least {
             return config(format!("an outbox of {} bytes: at least {least}", self.outbox_bytes));
         }
         // Beside its sessions the first shard has the listeners, and those who are being told why they are turned away.
-        let most = self.driver.sockets.saturating_sub(self.binds.len() + MOST_REFUSING);
+        let most = self.driver.most_sockets().saturating_sub(self.binds.len() + MOST_REFUSING);
         self.settings.check(most).or_else(config)
     }
 
@@ -217,7 +217,7 @@ impl Builder {
     pub fn simulate<H: Handler>(mut self, network: &Network, handler: H) -> Result<Simulation<H>, ServerError> {
         // How many cores this machine has is not to make a difference.
         self.shards = self.shards.max(1);
-        self.driver.network = Some(network.clone());
+        self.driver = self.driver.network(network.clone());
         self.check()?;
         Simulation::new(&self, network, &handler)
     }
@@ -233,7 +233,7 @@ impl Builder {
     /// What all shards share.
     pub(crate) fn share(&self, arrived: Vec<Arrived>) -> Shared {
         // A simulated network has no names.
-        let resolver = self.driver.network.is_none().then(Resolver::new);
+        let resolver = (!self.driver.is_simulated()).then(Resolver::new);
         let posts = arrived.into_iter().map(|shard| shard.post).collect();
         Shared::new(posts, &self.settings, self.outbox_bytes, self.codec.clone(), resolver)
     }
@@ -247,8 +247,7 @@ impl Builder {
         let limits = SessionLimits {
             outbox: self.outbox_bytes,
             // A packet, and as much as the pool holds: what a paused session has coming before its receive is cancelled.
-            leftover: self.codec.max_bytes()
-                + usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
+            leftover: self.codec.max_bytes() + self.driver.pool_bytes(),
             bytes_per_turn: 512 * 1024,
             linger: self.linger,
             slow: self.slow,
@@ -363,13 +362,13 @@ pub struct Server {
 impl Server {
     /// Begins the description of a server.
     pub fn builder() -> Builder {
-        let driver = DriverConfig::default();
-        let operations = OPERATIONS_PER_SOCKET * driver.sockets;
+        let driver = DriverConfig::new();
+        let operations = OPERATIONS_PER_SOCKET * driver.most_sockets();
         Builder {
             binds: Vec::new(),
             no_address: None,
             shards: 0,
-            driver: DriverConfig { operations, ..driver },
+            driver: driver.operations(operations),
             outbox_bytes: 256 * 1024,
             settings: Settings::default(),
             linger: Duration::from_secs(5),

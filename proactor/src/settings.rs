@@ -37,7 +37,7 @@ impl Default for Settings {
             packet_rate: None,
             byte_rate: None,
             spans: Spans::default(),
-            stream: StreamOptions::default(),
+            stream: StreamOptions::new(),
             outbound: None,
             connect_timeout: Duration::from_secs(10),
         }
@@ -228,14 +228,14 @@ impl Builder {
 
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is still there. Never, unless said otherwise.
     pub fn keep_alive(mut self, time: Duration) -> Builder {
-        self.settings.stream.keep_alive = Some(time);
+        self.settings.stream = self.settings.stream.keep_alive(time);
         self
     }
 
     /// `TCP_USER_TIMEOUT`: how long sent bytes may go unacknowledged until the system gives a connection up, and the session ends as
     /// [`Reset`](crate::CloseReason::Reset). It is the system's business unless said otherwise. Linux only: elsewhere it is an error of the start.
     pub fn user_timeout(mut self, time: Duration) -> Builder {
-        self.settings.stream.user_timeout = Some(time);
+        self.settings.stream = self.settings.stream.user_timeout(time);
         self
     }
 }

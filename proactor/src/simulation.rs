@@ -44,7 +44,7 @@ use crate::shard::Shard;
 /// let mut server = Server::builder().bind("10.0.0.1:7777").shards(2).simulate(&network, Echo)?;
 ///
 /// // A client: a driver on the same network.
-/// let mut client = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() })?;
+/// let mut client = Driver::new(DriverConfig::new().network(network.clone()))?;
 /// let socket = client.socket(&server.local_addrs()[0])?;
 /// client.submit(Op::connect(socket, &server.local_addrs()[0]), 0)?;
 /// client.submit(Op::send(socket, b"hello"), 1)?;

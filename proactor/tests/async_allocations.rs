@@ -38,7 +38,7 @@ async fn count(session: AsyncSession, owned: bool, counts: mpsc::Sender<u64>) {
 fn the_steady_state_allocates_nothing_or_what_it_gives_away() {
     let mut tried = 0;
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         for owned in [false, true] {

@@ -13,7 +13,7 @@ use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::{AsyncSession, CloseReason, ConnectFailure, Origin, Server, Tasks};
 
 fn driver(network: &Network) -> Driver {
-    Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap()
+    Driver::new(DriverConfig::new().network(network.clone())).unwrap()
 }
 
 fn nobody() -> SocketAddr {
@@ -34,7 +34,7 @@ fn are_told_what_became_of_it_and_can_pair_with_the_session_that_did() {
     for seed in 0..10 {
         let network = Network::new(seed);
         let mut driver = driver(&network);
-        let listener = driver.listen("10.0.0.2:80", &ListenOptions::default()).unwrap();
+        let listener = driver.listen("10.0.0.2:80", &ListenOptions::new()).unwrap();
         let upstream = driver.local_addr(listener).unwrap();
         driver.submit(Op::accept(listener), 1).unwrap();
         let logic = Tasks::new(move |session: AsyncSession| {
@@ -81,9 +81,9 @@ fn are_told_what_became_of_it_and_can_pair_with_the_session_that_did() {
 fn a_connection_that_nobody_waits_for_any_more_becomes_no_session_and_one_whose_opener_is_closed_is_cancelled() {
     // Slower than the wheel of the timers.
     let latency = (Duration::from_millis(100), Duration::from_millis(200));
-    let network = Network::with_config(1, NetworkConfig { latency, ..NetworkConfig::default() });
+    let network = Network::with_config(1, NetworkConfig::new().latency(latency.0, latency.1));
     let mut driver = driver(&network);
-    let listener = driver.listen("10.0.0.2:80", &ListenOptions::default()).unwrap();
+    let listener = driver.listen("10.0.0.2:80", &ListenOptions::new()).unwrap();
     let upstream = driver.local_addr(listener).unwrap();
     let failures = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&failures);

@@ -140,7 +140,7 @@ fn a_pause_of_ones_own_outlasts_the_pairing() {
         }
     });
     let mut server = Server::builder().bind("10.0.0.1:80").simulate(&network, logic).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let address = server.local_addrs()[0].clone();
     let ends = [(); 2].map(|()| driver.socket(&address).unwrap());
     driver.submit(Op::connect(ends[0], &address), 0).unwrap();

@@ -56,7 +56,7 @@ fn run(seed: u64) -> (Vec<Vec<u8>>, Vec<(Time, String)>, u64) {
     let logic = Tasks::new(move |session| answer(session, Arc::clone(&notes)));
     let mut server =
         Server::builder().bind("10.0.0.1:7777").shards(3).codec(Lines::new()).simulate(&network, logic).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let address = server.local_addrs()[0].clone();
     let mut answers = vec![Vec::new(); CLIENTS];
     let mut sockets = Vec::new();
@@ -132,7 +132,7 @@ fn hours_pass_at_once_and_to_the_grain_of_the_timers() {
         }
     });
     let mut server = Server::builder().bind("10.0.0.1:7777").simulate(&network, logic).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let socket = driver.socket(&server.local_addrs()[0]).unwrap();
     driver.submit(Op::connect(socket, &server.local_addrs()[0]), 0).unwrap();
     let ended = server.run(|_| {

@@ -20,8 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Those that can be set up here; where io_uring is refused there is another.
 fn backends() -> Vec<Backend> {
-    let works =
-        |backend: &Backend| Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_ok();
+    let works = |backend: &Backend| Driver::new(DriverConfig::new().backend(*backend)).is_ok();
     let backends: Vec<Backend> = Backend::of_this_system().iter().copied().filter(works).collect();
     assert!(!backends.is_empty());
     backends
@@ -582,7 +581,7 @@ fn simulated(seed: u64, codec: &Framing, stream: &[u8]) -> (Vec<u8>, u64) {
     let builder = Server::builder().bind("10.0.0.1:7").shards(2).codec(codec.clone());
     let mut server = builder.simulate(&network, Stutter).unwrap();
     let address = server.local_addrs()[0].clone();
-    let mut client = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut client = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let socket = client.socket(&address).unwrap();
     client.submit(Op::connect(socket, &address), 0).unwrap();
     client.submit(Op::send(socket, stream.to_vec()), 0).unwrap();

@@ -66,7 +66,7 @@ fn the_steady_state_allocates_nothing() {
     ];
     let mut tried = 0;
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         for (codec, load) in codecs.iter().flat_map(|codec| LOADS.iter().map(move |load| (codec, load))) {

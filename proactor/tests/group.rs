@@ -142,8 +142,7 @@ fn read_packets(mut stream: &TcpStream, count: usize) -> Vec<(u32, u32)> {
 
 /// The backends of this system, but for what it refuses.
 fn backends() -> Vec<Backend> {
-    let works =
-        |backend: &Backend| Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_ok();
+    let works = |backend: &Backend| Driver::new(DriverConfig::new().backend(*backend)).is_ok();
     let backends: Vec<Backend> = Backend::of_this_system().iter().copied().filter(works).collect();
     assert!(!backends.is_empty());
     backends

@@ -50,7 +50,7 @@ impl Handler for Chat {
 fn the_steady_state_allocates_nothing_for_a_broadcast_or_a_delivery() {
     let mut tried = 0;
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         tried += 1;
@@ -118,7 +118,7 @@ fn members_that_take_what_they_are_sent_cost_no_allocation_at_all() {
     const HEARERS: usize = 50;
     let mut tried = 0;
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         for at_once in [1, 15] {

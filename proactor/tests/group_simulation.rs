@@ -55,7 +55,7 @@ fn run(seed: u64, shards: usize) -> (Vec<Vec<Vec<u8>>>, u64) {
     let chat = Chat { all: Group::new(), halves: [Group::new(), Group::new()], left: Arc::default() };
     let builder = Server::builder().bind("10.0.0.1:7777").shards(shards).slow_consumer(SlowConsumer::Close);
     let mut server = builder.codec(LengthPrefixed::u16()).simulate(&network, chat.clone()).unwrap();
-    let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+    let config = DriverConfig::new().network(network.clone());
     let mut driver = Driver::new(config).unwrap();
     let address = server.local_addrs()[0].clone();
     let mut clients: Vec<(SocketId, Vec<u8>)> = Vec::new();
@@ -179,7 +179,7 @@ fn a_member_of_which_the_log_has_let_go_can_be_closed_in_order() {
     let builder = Server::builder().bind("10.0.0.1:7777").shards(1).outbox_bytes(64 * 1024);
     let builder = builder.slow_consumer(SlowConsumer::DropOldest);
     let mut server = builder.simulate(&network, Listen(group.clone())).unwrap();
-    let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+    let config = DriverConfig::new().network(network.clone());
     let mut driver = Driver::new(config).unwrap();
     let address = server.local_addrs()[0].clone();
     for _ in 0..3 {
@@ -235,7 +235,7 @@ fn what_is_said_right_before_a_close_leaves_in_the_order_in_which_it_was_issued(
     let network = Network::new(1);
     let builder = Server::builder().bind("10.0.0.1:7777");
     let mut server = builder.simulate(&network, Farewell(Group::new())).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let address = server.local_addrs()[0].clone();
     let socket = driver.socket(&address).unwrap();
     driver.submit(Op::connect(socket, &address), 0).unwrap();

@@ -74,7 +74,7 @@ impl Handler for Orders {
 fn on_each_backend(test: impl Fn(&dyn Fn() -> TcpStream, &Receiver<Event>)) {
     let mut ran = 0;
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         let (sender, events) = mpsc::channel();

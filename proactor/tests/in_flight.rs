@@ -64,11 +64,11 @@ fn said(heard: &[u8]) -> BTreeMap<u8, Vec<u16>> {
 /// All say a lot in one go, and end in different ways; whoever says nothing of it is drained.
 fn run(seed: u64, shards: usize, count: usize) {
     // Small buffers, so that a send is still in flight when the next packets come.
-    let network = Network::with_config(seed, NetworkConfig { buffer_bytes: 1024, ..NetworkConfig::default() });
+    let network = Network::with_config(seed, NetworkConfig::new().buffer_bytes(1024));
     let chat = Chat(Group::new());
     let builder = Server::builder().bind("10.0.0.1:7777").shards(shards);
     let mut server = builder.codec(LengthPrefixed::u16()).simulate(&network, chat.clone()).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let address = server.local_addrs()[0].clone();
     let mut clients: Vec<Client> = (0..count)
         .map(|index| {

@@ -85,7 +85,7 @@ const DIGESTED: u64 = 6;
 
 impl Host {
     fn new(network: &Network, bytes_each: usize) -> Host {
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         Host { driver: Driver::new(config).unwrap(), ends: Vec::new(), bytes_each, resets: 0, expects_resets: false }
     }
 
@@ -112,7 +112,7 @@ impl Host {
     }
 
     fn listen(&mut self, address: &Address) {
-        let listener = self.driver.listen(address, &overlapped::options::ListenOptions::default()).unwrap();
+        let listener = self.driver.listen(address, &overlapped::options::ListenOptions::new()).unwrap();
         self.submit(0, ACCEPTED, Op::accept_multi(listener));
     }
 
@@ -298,8 +298,7 @@ fn names_are_not_looked_up_and_who_does_not_listen_refuses() {
     for (upstream, failure, why) in cases {
         let network = Network::new(3);
         let (mut server, handler) = proxy(&network, upstream, 1);
-        let mut driver =
-            Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+        let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
         let socket = driver.socket(&server.local_addrs()[0]).unwrap();
         driver.submit(Op::connect(socket, &server.local_addrs()[0]), 0).unwrap();
         driver.submit(Op::recv(socket, vec![0u8; 1]), 1).unwrap();

@@ -20,8 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_millis(700);
 
 fn backends() -> Vec<Backend> {
-    let works =
-        |backend: &Backend| Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_ok();
+    let works = |backend: &Backend| Driver::new(DriverConfig::new().backend(*backend)).is_ok();
     Backend::of_this_system().iter().copied().filter(works).collect()
 }
 

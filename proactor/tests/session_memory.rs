@@ -149,7 +149,7 @@ fn a_packet_for_which_there_is_no_room_takes_no_memory() {
     const LARGE: usize = 8 << 20;
     static LARGE_PACKET: [u8; LARGE] = [0; LARGE];
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         let deed = |session: &Session| {
@@ -180,7 +180,7 @@ fn an_idle_session_takes_at_most_512_bytes() {
     }
     let mut tried = 0;
     for backend in Backend::of_this_system() {
-        if Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_err() {
+        if Driver::new(DriverConfig::new().backend(*backend)).is_err() {
             continue;
         }
         let minute = Duration::from_secs(60);

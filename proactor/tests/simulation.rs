@@ -51,7 +51,7 @@ struct Clients {
 
 impl Clients {
     fn connect<H: Handler>(network: &Network, server: &Simulation<H>, count: usize, most_bytes: usize) -> Clients {
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         let mut driver = Driver::new(config).unwrap();
         let address = &server.local_addrs()[0];
         let mut clients = Vec::new();

@@ -90,7 +90,7 @@ impl World {
         // A close in order takes no longer than it has to, so that it is seen when it began.
         let builder = Server::builder().bind("10.0.0.1:80").shards(2).linger(MILLISECOND);
         let server = settings(builder).simulate(&network, recorder.clone()).unwrap();
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         let clients = Driver::new(config).unwrap();
         World { network, recorder, server, clients }
     }

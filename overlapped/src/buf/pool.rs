@@ -14,23 +14,36 @@ use std::rc::Rc;
 
 /// How many receive buffers a driver has, and how large they are.
 ///
-/// Memory is `buffers` × `buffer_bytes`, and a cache line for each, taken when the driver is made and touched by the system as it is used.
+/// Without other settings: 256 buffers of 16 KiB, which is 4 MiB. The memory, and a cache line more for
+/// each buffer, is reserved when the driver is made; the system provides it as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Number of buffers: a power of two from 2 to 32,768.
-    pub buffers: u16,
-    /// Bytes in each: 64 to 1 MiB. A packet has at most so many.
-    pub buffer_bytes: u32,
+    pub(crate) buffers: u16,
+    pub(crate) buffer_bytes: u32,
 }
 
 impl Default for PoolConfig {
-    /// 256 buffers of 16 KiB: 4 MiB.
     fn default() -> PoolConfig {
         PoolConfig { buffers: 256, buffer_bytes: 16 * 1024 }
     }
 }
 
 impl PoolConfig {
+    /// The settings that are described [above](PoolConfig).
+    pub fn new() -> PoolConfig {
+        PoolConfig::default()
+    }
+
+    /// Number of buffers: a power of two from 2 to 32,768.
+    pub fn buffers(self, buffers: u16) -> PoolConfig {
+        PoolConfig { buffers, ..self }
+    }
+
+    /// Bytes of each buffer: 64 to 1 MiB. No packet is longer.
+    pub fn buffer_bytes(self, buffer_bytes: u32) -> PoolConfig {
+        PoolConfig { buffer_bytes, ..self }
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         if !self.buffers.is_power_of_two() || !(2..=32_768).contains(&self.buffers) {
             return Err(format!("pool of {} buffers: the number must be a power of two from 2 to 32768", self.buffers));
@@ -169,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_dropped_packet_gives_its_buffer_back_and_outlives_the_driver() {
-        let pool = Pool::new(PoolConfig { buffers: 2, buffer_bytes: 64 });
+        let pool = Pool::new(PoolConfig::new().buffers(2).buffer_bytes(64));
         let index = pool.take_returned().unwrap();
         // SAFETY: one byte is written before it is claimed.
         let packet = unsafe {
@@ -187,9 +200,9 @@ mod tests {
 
     #[test]
     fn odd_sizes_are_refused_by_name() {
-        assert!(PoolConfig::default().check().is_ok());
-        let error = PoolConfig { buffers: 100, buffer_bytes: 4096 }.check().unwrap_err();
+        assert!(PoolConfig::new().check().is_ok());
+        let error = PoolConfig::new().buffers(100).buffer_bytes(4096).check().unwrap_err();
         assert!(error.contains("power of two"), "{error}");
-        assert!(PoolConfig { buffers: 4, buffer_bytes: 63 }.check().is_err());
+        assert!(PoolConfig::new().buffers(4).buffer_bytes(63).check().is_err());
     }
 }

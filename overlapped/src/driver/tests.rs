@@ -25,9 +25,9 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
     const STREAMS: usize = 20;
     const HELD: usize = 2;
     let network = Network::new(1);
-    let pool = PoolConfig { buffers: HELD as u16, buffer_bytes: 64 };
-    let mut driver = Driver::new(DriverConfig { network: Some(network), pool, ..DriverConfig::default() }).unwrap();
-    let listener = driver.listen("10.0.0.1:80", &ListenOptions::default()).unwrap();
+    let pool = PoolConfig::new().buffers(HELD as u16).buffer_bytes(64);
+    let mut driver = Driver::new(DriverConfig::new().network(network).pool(pool)).unwrap();
+    let listener = driver.listen("10.0.0.1:80", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap();
     driver.submit(Op::accept_multi(listener), 0).unwrap();
     for _ in 0..STREAMS {

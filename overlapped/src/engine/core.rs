@@ -16,18 +16,21 @@ use super::notify::Notify;
 use super::park;
 use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
+use crate::driver::Stream;
+use crate::driver::{Completion, Op, Outcome};
 use crate::driver::{Driver, Live};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Direction, Flags, Role};
 use crate::id::{OpId, SocketId};
-use crate::op::{Completion, Op, Outcome, Start};
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
-use crate::sys::{Maker, Stream, Tried, View, WakeHandle};
+use crate::sys::maker::Maker;
+use crate::sys::view::{Tried, View};
 use crate::table::Key;
+use crate::wake::WakeHandle;
 
 /// The socket of an operation before the engine's thread has named it to the driver.
-pub(crate) const NO_SOCKET: SocketId = SocketId::new(u32::MAX, 0);
+pub(crate) const NO_SOCKET: SocketId = Op::NO_SOCKET;
 
 /// The limits of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +122,7 @@ impl Core {
     pub(crate) fn insert(&self, stream: Stream, role: Role) -> Result<Arc<Endpoint>, Failed<Stream>> {
         let refused =
             |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
-        let view = stream.0.view();
+        let view = View::of(&stream.0);
         let mut tables = lock(&self.tables);
         if !tables.open {
             drop(tables);
@@ -148,8 +151,8 @@ impl Core {
     /// engine's thread.
     pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
-        let action = request.op.get().0.action();
-        if let Err(error) = request.op.get().0.check() {
+        let action = request.op.get().kind.action();
+        if let Err(error) = request.op.get().check() {
             return refused(error, request);
         }
         // Held to the end, so that an operation that is tried directly keeps its place among the
@@ -168,7 +171,7 @@ impl Core {
             drop(tables);
             return refused(closed("the engine has ended"), request);
         }
-        if tables.operations.len() >= self.limits.operations && !has_room(&request.op.get().0) {
+        if tables.operations.len() >= self.limits.operations && !has_room(request.op.get()) {
             drop(tables);
             let why = format!("{} operations are in flight", self.limits.operations);
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
@@ -189,7 +192,7 @@ impl Core {
                     drop(tables);
                     return refused(closed("the engine has ended"), request);
                 }
-            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), &request.op.get().0) {
+            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -209,14 +212,14 @@ impl Core {
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts
     /// it.
-    fn check_in(&self, tables: &mut Tables, socket: Key, start: &Start) -> Result<(), Error> {
+    fn check_in(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
-        start.check_role(record.role)?;
-        if let Some(direction) = start.direction() {
+        op.check_role(record.role)?;
+        if let Some(direction) = op.kind.direction() {
             let count = record.count(direction);
             if *count as usize >= self.limits.queue {
                 let why = format!("{} operations are waiting on this socket", self.limits.queue);
-                return Err(Error::new(start.action(), ErrorKind::LimitReached).because(why));
+                return Err(Error::new(op.kind.action(), ErrorKind::LimitReached).because(why));
             }
             *count += 1;
         }
@@ -226,11 +229,11 @@ impl Core {
     /// Tries a receive or a send without the driver. `None` means that it must be started in the
     /// ordinary way; a part of a send may have been sent.
     fn try_immediately(&self, socket: Key, view: &View, op: &mut Op) -> Option<Result<Outcome, Error>> {
-        let action = op.0.action();
-        if !self.is_idle(socket, op.0.direction()) {
+        let action = op.kind.action();
+        if !self.is_idle(socket, op.kind.direction()) {
             return None;
         }
-        match view.try_now(&mut op.0) {
+        match view.try_now(op) {
             Tried::WouldBlock => None,
             Tried::Received(bytes) => Some(Ok(Outcome::Received(bytes))),
             Tried::Sent(bytes) => Some(Ok(Outcome::Sent(bytes))),
@@ -362,7 +365,7 @@ impl Core {
 fn immediate(request: Request, result: Result<Outcome, Error>) -> Started {
     let Request { op, notify, .. } = request;
     let op = op.into_inner();
-    let (action, flags, succeeded) = (op.0.action(), op.0.flags(), result.is_ok());
+    let (action, flags, succeeded) = (op.kind.action(), op.kind.flags(), result.is_ok());
     let id = OpId::new(u32::MAX, 0);
     let completion = Crossing::new(Completion { id, token: 0, more: false, result, buf: op.into_buf() });
     if succeeded {
@@ -374,6 +377,6 @@ fn immediate(request: Request, result: Result<Outcome, Error>) -> Started {
 
 /// A full table still takes a close, and the rest of a send that has begun: every socket brings the
 /// room for both.
-fn has_room(start: &Start) -> bool {
-    matches!(start, Start::Close { .. } | Start::Send { done: 1.., .. })
+fn has_room(op: &Op) -> bool {
+    op.kind.action() == Action::Close || op.owned.progress > 0
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::buf::{AnyBuf, RecvBuf, SendBuf};
+use crate::driver::{Completion, Outcome};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Flags;
-use crate::op::{Completion, Outcome};
 
 /// How far an operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::port::Association;
 use crate::sync::{Mutex, MutexGuard, lock};
-use crate::sys::View;
+use crate::sys::view::View;
 use crate::table::Key;
 
 /// A socket of an engine: its key in the engine's table, the system's socket for direct use, and

@@ -7,8 +7,8 @@ use super::core::Core;
 use super::park::Turner;
 use crate::driver::{Driver, Wait};
 use crate::error::Error;
-use crate::sys::WakeHandle;
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
 pub(crate) struct LocalDriver {
     core: Arc<Core>,

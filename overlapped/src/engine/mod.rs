@@ -39,14 +39,15 @@ use self::park::Turner;
 use self::thread::EngineThread;
 use crate::address::{Address, AddressError};
 use crate::buf::{Crossing, PoolConfig};
+use crate::driver::Op;
+use crate::driver::Stream;
 use crate::driver::{Driver, DriverConfig, Live, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Role;
 use crate::id::OpId;
-use crate::op::Op;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::{Backend, Report};
-use crate::sys::{Network, Stream};
+use crate::sim::Network;
 use crate::time::Time;
 
 /// Overlapped I/O for many threads. An engine has a thread of its own, which submits operations and
@@ -125,16 +126,16 @@ impl EngineBuilder {
     }
 
     fn driver(&self) -> Result<Driver, Error> {
-        Driver::new(DriverConfig {
-            backend: self.backend,
-            network: self.network.clone(),
-            // Each socket may add two: its close, and the rest of a send that was tried directly.
-            operations: self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2)),
-            sockets: self.limits.sockets,
-            queue: self.limits.queue,
-            pool: PoolConfig { buffers: 2, buffer_bytes: 64 },
-            ..DriverConfig::default()
-        })
+        // Each socket may add two: its close, and the rest of a send that was tried directly.
+        let operations = self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2));
+        let config = DriverConfig::new()
+            .backend(self.backend)
+            .network(self.network.clone())
+            .operations(operations)
+            .sockets(self.limits.sockets)
+            .queue(self.limits.queue)
+            .pool(PoolConfig::new().buffers(2).buffer_bytes(64));
+        Driver::new(config)
     }
 
     /// Makes an engine with a thread of its own.

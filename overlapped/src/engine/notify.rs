@@ -6,9 +6,9 @@ use super::event::Event;
 use super::port::Association;
 use super::routine;
 use crate::buf::Crossing;
+use crate::driver::Completion;
 use crate::error::Action;
 use crate::flags::Flags;
-use crate::op::Completion;
 
 /// The one thing that is told of an operation's end. A task or thread that waits on the operation's
 /// handle is told in any case.

@@ -13,9 +13,9 @@ use super::overlapped::Overlapped;
 use super::port::Queued;
 use super::routine;
 use crate::buf::Crossing;
+use crate::driver::Op;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::id::OpId;
-use crate::op::Op;
 
 /// An operation that has not been started. How you start it decides how you are told of its end:
 ///
@@ -100,7 +100,7 @@ impl<'a, T: Ending> Operation<'a, T> {
         routine: impl FnOnce(Result<T, Failed<T::Back>>) + 'static,
     ) -> Result<OpId, Failed<T::Back>> {
         let op = self.take_op();
-        let (core, flags) = (Arc::clone(self.core), op.get().0.flags());
+        let (core, flags) = (Arc::clone(self.core), op.get().kind.flags());
         let kept = routine::keep(Box::new(move |completion| {
             routine(T::from_completion(completion, flags, &|| Arc::clone(&core) as Owner));
         }));
@@ -126,7 +126,7 @@ impl<'a, T: Ending> Operation<'a, T> {
     /// If it has been polled before.
     pub fn to_port(mut self, token: u64) -> Result<Queued, Failed<T::Back>> {
         let op = self.take_op();
-        let action = op.get().0.action();
+        let action = op.get().kind.action();
         let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
         let Some(association) = self.endpoint.and_then(Endpoint::association) else {
             let error = Error::new(action, ErrorKind::InvalidArgument)
@@ -179,7 +179,7 @@ impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
 
     fn begin(&mut self) -> Result<Overlapped<T>, Failed<T::Back>> {
         let op = self.take_op();
-        let action = op.get().0.action();
+        let action = op.get().kind.action();
         let id = pending(self.go(op, self.event.notify(), false)?);
         Ok(Overlapped::new(Arc::clone(self.core), id, action))
     }
@@ -222,7 +222,7 @@ fn pending(started: Started) -> OpId {
 impl<T: Ending, E> fmt::Debug for Operation<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
-            State::Ready(op) => write!(f, "Operation({:?}, not started)", op.get().0.action()),
+            State::Ready(op) => write!(f, "Operation({:?}, not started)", op.get().kind.action()),
             State::Started(overlapped) => overlapped.fmt(f),
             State::Over => f.write_str("Operation(over)"),
         }

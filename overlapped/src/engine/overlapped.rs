@@ -7,11 +7,11 @@ use std::task::Waker;
 use super::core::Core;
 use super::ending::{Ending, Owner, Status};
 use super::park;
+use crate::driver::Completion;
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Flags;
 use crate::id::OpId;
-use crate::op::Completion;
 
 /// An operation in flight: `WSAOVERLAPPED`, initialised and owning what it needs.
 ///

@@ -13,8 +13,8 @@ use std::task::{Wake, Waker};
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind};
 use crate::sync::{self, Thread, current_thread, thread_local};
-use crate::sys::WakeHandle;
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
 /// What a thread does instead of sleeping: a local engine.
 pub(crate) trait Turner {

@@ -15,9 +15,9 @@ use slab::Slab;
 use super::event::{Event, WaitSet, wait_any_or};
 use super::park::{self, Unpark};
 use crate::buf::Crossing;
+use crate::driver::Completion;
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::Completion;
 use crate::sync::{Arc, Mutex, lock, thread_local};
 
 /// How many routines of a [`RoutineQueue`] can wait for one thread.

@@ -10,11 +10,12 @@ use super::operation::Operation;
 use super::port::{Association, CompletionPort};
 use crate::address::Address;
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
+use crate::driver::Stream;
+use crate::driver::{Completion, Op, Outcome};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
-use crate::op::{Completion, Op, Outcome, Start};
 use crate::options::StreamOptions;
-use crate::sys::{Stream, View};
+use crate::sys::view::View;
 
 /// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
 /// [`Operation`]s, to be started in one of four ways.
@@ -131,7 +132,7 @@ impl Socket {
 
     /// As [`recv_from`](Socket::recv_from), with flags: [`Flags::PEEK`].
     pub fn recv_from_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, ReceivedFrom<B>> {
-        self.operation(Op(Start::RecvFrom { socket: NO_SOCKET, buf: AnyBuf::to_recv(buf), flags }))
+        self.operation(Op::recv_from_with(NO_SOCKET, buf, flags))
     }
 
     /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).

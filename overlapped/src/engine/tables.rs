@@ -8,11 +8,11 @@ use std::task::Waker;
 use super::endpoint::Endpoint;
 use super::notify::Notify;
 use crate::buf::Crossing;
+use crate::driver::Stream;
+use crate::driver::{Completion, Op};
 use crate::error::Action;
 use crate::flags::{Direction, Flags, Role};
 use crate::id::{OpId, SocketId};
-use crate::op::{Completion, Op};
-use crate::sys::Stream;
 use crate::table::{Key, Table};
 
 /// How far an operation has come.
@@ -113,8 +113,9 @@ impl Tables {
     }
 
     pub(super) fn insert(&mut self, op: Crossing<Op>, socket: Option<Key>, notify: Notify, detached: bool) -> Key {
-        let start = &op.get().0;
-        let (action, direction, has_buf, flags) = (start.action(), start.direction(), start.has_buf(), start.flags());
+        let kind = op.get().kind;
+        let (action, direction, flags) = (kind.action(), kind.direction(), kind.flags());
+        let has_buf = op.get().owned.buf.is_some();
         self.buffers += usize::from(has_buf);
         self.operations.insert(OperationRecord {
             stage: Stage::Starting(op),

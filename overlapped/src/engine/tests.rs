@@ -9,10 +9,10 @@ use crate::{Address, Engine, Event};
 fn a_backend_that_fails_ends_what_is_in_flight_and_what_is_started_after_it() {
     let network = Network::new(1);
     let local = Engine::builder().network(&network).local().unwrap();
-    let listener = local.listen("10.0.0.1:80", &ListenOptions::default()).unwrap();
+    let listener = local.listen("10.0.0.1:80", &ListenOptions::new()).unwrap();
     let event = Event::new();
     let mut accept = listener.accept().event(&event).start().unwrap();
-    let client = local.socket("10.0.0.1:80".parse::<Address>().unwrap(), &StreamOptions::default()).unwrap();
+    let client = local.socket("10.0.0.1:80".parse::<Address>().unwrap(), &StreamOptions::new()).unwrap();
     local.turn(Wait::Poll).unwrap();
     assert!(!event.is_signalled());
 

@@ -11,11 +11,11 @@ use super::notify::Notify;
 use super::park::Unparks;
 use super::tables::{Place, Stage, Tables, key_of_token, token};
 use crate::buf::{AnyBuf, Crossing};
+use crate::driver::{Completion, Outcome};
 use crate::driver::{Driver, Wait};
 use crate::error::{Action, Error, ErrorKind};
 use crate::flags::Role;
 use crate::id::OpId;
-use crate::op::{Completion, Outcome};
 use crate::sync::lock;
 use crate::table::Key;
 
@@ -185,7 +185,7 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
             place => record.place = place,
         }
         let Place::Driver(id) = record.place else { unreachable!("a socket stays until its close has ended") };
-        op.0.set_socket(id);
+        op.socket = id;
     }
     if cancelled && action != Action::Close {
         return refused(Error::new(action, ErrorKind::Cancelled), op.into_buf());

@@ -22,9 +22,9 @@ pub use kind::{Action, ErrorKind};
 /// ```
 /// # use overlapped::{Address, Driver, DriverConfig, ErrorKind};
 /// # use overlapped::options::ListenOptions;
-/// # let mut driver = Driver::new(DriverConfig::default()).unwrap();
+/// # let mut driver = Driver::new(DriverConfig::new()).unwrap();
 /// let address: Address = "203.0.113.1:80".parse().unwrap();
-/// let error = driver.listen(&address, &ListenOptions::default()).unwrap_err();
+/// let error = driver.listen(&address, &ListenOptions::new()).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::AddressNotAvailable);
 /// assert_eq!(error.address(), Some(&address));
 /// assert!(error.to_string().starts_with("could not bind 203.0.113.1:80: "));

@@ -49,7 +49,7 @@ use shared::{Shared, Writer};
 /// ```
 /// use overlapped::log::{Gather, Log, LogConfig};
 ///
-/// let log = Log::new(LogConfig::default()).unwrap();
+/// let log = Log::new(LogConfig::new()).unwrap();
 /// let mut reader = log.reader();
 /// let from = reader.end();
 /// log.append(&[b"one ", b"record"], || 1).unwrap();

@@ -430,7 +430,7 @@ impl Generator {
         let connection = &mut self.connections[index];
         let (Stage::Connecting, Some(socket)) = (connection.stage, connection.socket) else { return };
         let made = result.and_then(|_| {
-            self.driver.set_options(socket, &StreamOptions::default())?;
+            self.driver.set_options(socket, &StreamOptions::new())?;
             Ok(self.driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?)
         });
         if let Err(error) = made {

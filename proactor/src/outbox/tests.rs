@@ -51,7 +51,7 @@ fn id(session: usize) -> SessionId {
 
 impl World {
     fn new(drops: bool) -> World {
-        let config = LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 };
+        let config = LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(1 << 20);
         let logs: Vec<Log<Mark>> = (0..GROUPS).map(|_| Log::new(config).unwrap()).collect();
         let mut rooms = Rooms::default();
         for log in &logs {
@@ -359,7 +359,7 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
 
 #[test]
 fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
-    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 }).unwrap();
+    let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(1 << 20)).unwrap();
     let mut rooms = Rooms::default();
     rooms.insert(Room::new(log.reader()), Group::new());
     let mut outbox = Outbox::default();
@@ -470,7 +470,7 @@ fn packets_of_a_byte_take_no_more_memory_for_their_ends_than_for_their_bytes() {
 
 #[test]
 fn what_a_log_has_let_go_of_is_counted_as_dropped() {
-    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 8192 }).unwrap();
+    let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(8192)).unwrap();
     let mut rooms = Rooms::default();
     rooms.insert(Room::new(log.reader()), Group::new());
     let mut outbox = Outbox::default();

@@ -7,7 +7,7 @@ use loom::thread;
 
 use super::{explore, join};
 use crate::mailbox::mailbox;
-use crate::sys::wake_model;
+use crate::wake::model as wake_model;
 
 #[test]
 fn a_wake_ends_the_present_turn_or_the_next() {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::packet::CompletionPacket;
 use super::queue::{CompletionPort, Inner};
 use crate::buf::Crossing;
+use crate::driver::Completion;
 use crate::engine::ending::Owner;
 use crate::error::{Action, Error};
 use crate::flags::Flags;
-use crate::op::Completion;
 
 /// A socket's port and key.
 pub struct Association {

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::fmt;
 
 use crate::buf::Crossing;
+use crate::driver::Completion;
 use crate::engine::ending::{Ending, Owner, Status, other_type};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Flags;
 use crate::id::OpId;
-use crate::op::Completion;
 
 /// A packet of a completion port: an operation that has ended, or one that the program has posted.
 pub struct CompletionPacket {

@@ -3,17 +3,13 @@
 //! Everything that could differ between two runs is in here, under one lock: the clock moves only when it is told to, what happens at one moment happens
 //! in an order drawn from the seed, and tables are ordered, so that no hash and no address of memory decides anything.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::time::Time;
 
-use super::listener::Listener;
-use super::random::{Random, Trace};
-use super::stream::StreamEnd;
+use super::config::NetworkConfig;
+use super::state::State;
 
 /// A simulated network in memory, on which drivers are hosts: no operating system, a clock that jumps, and everything that is left to chance drawn
 /// from a seed. The same seed and the same program give the same run, byte for byte.
@@ -50,8 +46,8 @@ use super::stream::StreamEnd;
 /// # fn main() -> Result<(), overlapped::Error> {
 /// let run = |seed| {
 ///     let network = Network::new(seed);
-///     let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() })?;
-///     let listener = driver.listen("10.0.0.1:80", &ListenOptions::default())?;
+///     let mut driver = Driver::new(DriverConfig::new().network(network.clone()))?;
+///     let listener = driver.listen("10.0.0.1:80", &ListenOptions::new())?;
 ///     let client = driver.socket(driver.local_addr(listener)?)?;
 ///     driver.submit(Op::accept(listener), 0)?;
 ///     driver.submit(Op::connect(client, driver.local_addr(listener)?), 1)?;
@@ -73,57 +69,15 @@ use super::stream::StreamEnd;
 #[derive(Clone)]
 pub struct Network(Arc<Mutex<State>>);
 
-/// How a simulated network behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkConfig {
-    /// The least and the most time that something is on its way. Each piece draws its own; those of one direction of one connection keep their order.
-    pub latency: (Duration, Duration),
-    /// One in so many sends takes only some of the bytes it could take, before the rest is tried. 0 is never.
-    pub short_sends: u32,
-    /// One in so many receives brings only some of the bytes it could bring. 0 is never.
-    pub short_receives: u32,
-    /// One in so many results of a multishot operation is the last of its request, so that the driver has to start it again. 0 is never.
-    pub early_ends: u32,
-    /// Bytes of each end's send buffer, and of its receive buffer, if its [`StreamOptions`](crate::options::StreamOptions) do not say.
-    pub buffer_bytes: usize,
-}
-
-impl Default for NetworkConfig {
-    /// Latencies from 50 µs to 1 ms; one in 4 sends and receives short; one in 16 results the last of its request; buffers of 64 KiB.
-    fn default() -> NetworkConfig {
-        NetworkConfig {
-            latency: (Duration::from_micros(50), Duration::from_millis(1)),
-            short_sends: 4,
-            short_receives: 4,
-            early_ends: 16,
-            buffer_bytes: 64 * 1024,
-        }
-    }
-}
-
 impl Network {
     /// A network on which everything that is left to chance follows from `seed`.
     pub fn new(seed: u64) -> Network {
-        Network::with_config(seed, NetworkConfig::default())
+        Network::with_config(seed, NetworkConfig::new())
     }
 
     /// A network with other latencies, odds and buffers.
     pub fn with_config(seed: u64, config: NetworkConfig) -> Network {
-        Network(Arc::new(Mutex::new(State {
-            config,
-            now: Time::ZERO,
-            random: Random::new(seed),
-            trace: Trace::new(seed),
-            agenda: BTreeMap::new(),
-            planned: 0,
-            hosts: BTreeMap::new(),
-            next_host: 0,
-            sockets: BTreeMap::new(),
-            next_socket: 0,
-            listeners: BTreeMap::new(),
-            clients: BTreeSet::new(),
-            next_port: super::listener::FIRST_PORT,
-        })))
+        Network(Arc::new(Mutex::new(State::new(seed, config))))
     }
 
     /// This moment on the network's clock.
@@ -173,183 +127,5 @@ impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         f.debug_struct("Network").field("now", &state.now).field("sockets", &state.sockets.len()).finish()
-    }
-}
-
-/// Which of a socket's two requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    /// A receive, an accept, or the discarding of a close.
-    Receive,
-    /// A connect or a send.
-    Send,
-}
-
-/// Something that is to happen.
-#[derive(Debug)]
-pub(super) enum Happening {
-    /// A connect comes to where it is addressed to.
-    Asked { client: u64, attempt: u32 },
-    /// The answer comes back that nobody listens there.
-    Refused { client: u64 },
-    /// The next piece that this end has sent comes to its peer.
-    Arrival { from: u64 },
-    /// The news comes to this end that its peer has received so many bytes.
-    Room { to: u64, bytes: usize },
-}
-
-/// A driver, as the network sees it.
-#[derive(Debug, Default)]
-pub(super) struct Host {
-    /// Sockets, by the driver's numbers, on which a request may now be able to go on.
-    pub(super) ready: BTreeSet<(u32, Side)>,
-    /// The driver's earliest timer.
-    pub(super) alarm: Option<Time>,
-}
-
-#[derive(Debug)]
-pub(super) struct Socket {
-    /// The host it is attached to, and that host's number for it.
-    pub(super) owner: Option<(u32, u32)>,
-    pub(super) local: Option<SocketAddr>,
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) send_bytes: usize,
-    pub(super) receive_bytes: usize,
-    pub(super) reset_on_close: bool,
-    /// Its local address is its listener's, not its own.
-    pub(super) accepted: bool,
-    /// Its handle is gone; it is kept while its peer has not closed too.
-    pub(super) closed: bool,
-    pub(super) role: Role,
-}
-
-#[derive(Debug)]
-pub(super) enum Role {
-    Fresh,
-    Connecting,
-    /// Connecting failed, and nobody has been told yet.
-    Failed(i32),
-    Stream(StreamEnd),
-    Listener(Listener),
-}
-
-pub(super) struct State {
-    pub(super) config: NetworkConfig,
-    pub(super) now: Time,
-    pub(super) random: Random,
-    pub(super) trace: Trace,
-    /// What is to happen, by moment; at one moment by a random number; the last number only keeps the others apart.
-    agenda: BTreeMap<(Time, u64, u64), Happening>,
-    planned: u64,
-    pub(super) hosts: BTreeMap<u32, Host>,
-    next_host: u32,
-    /// By a number that is not used twice.
-    pub(super) sockets: BTreeMap<u64, Socket>,
-    next_socket: u64,
-    pub(super) listeners: BTreeMap<(u16, IpAddr), u64>,
-    /// Ports and addresses of sockets that have connected.
-    pub(super) clients: BTreeSet<(u16, IpAddr)>,
-    pub(super) next_port: u16,
-}
-
-impl State {
-    /// A new host, and a seed for its own random source.
-    pub(super) fn add_host(&mut self) -> (u32, u64) {
-        let host = self.next_host;
-        self.next_host += 1;
-        self.hosts.insert(host, Host::default());
-        (host, self.random.next())
-    }
-
-    pub(super) fn insert(&mut self, role: Role) -> u64 {
-        let id = self.next_socket;
-        self.next_socket += 1;
-        let bytes = self.config.buffer_bytes.max(1);
-        self.sockets.insert(
-            id,
-            Socket {
-                owner: None,
-                local: None,
-                peer: None,
-                send_bytes: bytes,
-                receive_bytes: bytes,
-                reset_on_close: false,
-                accepted: false,
-                closed: false,
-                role,
-            },
-        );
-        id
-    }
-
-    /// A latency from now.
-    pub(super) fn arrival(&mut self) -> Time {
-        let (least, most) = self.config.latency;
-        let range = most.saturating_sub(least).as_nanos() as u64;
-        // Nothing arrives at the moment at which it is sent.
-        let spread = if range == 0 { 0 } else { self.random.next() % (range + 1) };
-        self.now + least.max(Duration::from_nanos(1)) + Duration::from_nanos(spread)
-    }
-
-    pub(super) fn plan(&mut self, at: Time, happening: Happening) {
-        let tie = self.random.next();
-        self.planned += 1;
-        self.agenda.insert((at, tie, self.planned), happening);
-    }
-
-    /// Whether this result of a multishot operation is the last of its request.
-    pub(super) fn ends_early(&mut self) -> bool {
-        self.random.once_in(self.config.early_ends)
-    }
-
-    /// A request on that side of a socket may be able to go on.
-    pub(super) fn mark(&mut self, socket: u64, side: Side) {
-        if let Some((host, slot)) = self.sockets.get(&socket).and_then(|socket| socket.owner)
-            && let Some(host) = self.hosts.get_mut(&host)
-        {
-            host.ready.insert((slot, side));
-        }
-    }
-
-    /// When the next thing is to happen; a timer that has run out already is not to come.
-    fn next_moment(&self) -> Option<Time> {
-        let planned = self.agenda.first_key_value().map(|((at, ..), _)| *at);
-        let alarm = self.hosts.values().filter_map(|host| host.alarm).filter(|at| *at > self.now).min();
-        planned.into_iter().chain(alarm).min()
-    }
-
-    /// Moves the clock to the next thing that is to happen, if that is not after `limit`, and lets it happen.
-    pub(super) fn advance(&mut self, limit: Option<Time>) -> bool {
-        let Some(at) = self.next_moment().filter(|at| limit.is_none_or(|limit| *at <= limit)) else { return false };
-        self.now = self.now.max(at);
-        while let Some(entry) = self.agenda.first_entry()
-            && entry.key().0 <= self.now
-        {
-            let happening = entry.remove();
-            self.happen(happening);
-        }
-        true
-    }
-
-    fn happen(&mut self, happening: Happening) {
-        let now = self.now.as_nanos();
-        match happening {
-            Happening::Asked { client, attempt } => {
-                self.trace.words(&[1, now, client, attempt.into()]);
-                self.asked(client, attempt);
-            }
-            Happening::Refused { client } => {
-                self.trace.words(&[2, now, client]);
-                self.connect_failed(client, super::codes::REFUSED);
-            }
-            Happening::Arrival { from } => {
-                self.trace.words(&[3, now, from]);
-                self.arrive(from);
-            }
-            Happening::Room { to, bytes } => {
-                self.trace.words(&[4, now, to, bytes as u64]);
-                self.has_room_again(to, bytes);
-            }
-        }
     }
 }

@@ -20,7 +20,7 @@ struct Host {
 
 impl Host {
     fn on(network: &Network) -> Host {
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         Host { driver: Driver::new(config).unwrap(), seen: Vec::new() }
     }
 
@@ -81,7 +81,7 @@ impl Host {
 
     /// A listener, and two ends of a connection to it: the one that connected, and the one that was accepted.
     fn pair(&mut self) -> (SocketId, SocketId, SocketId) {
-        let listener = self.driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+        let listener = self.driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
         let (client, server) = self.connect(listener);
         (listener, client, server)
     }
@@ -234,7 +234,7 @@ fn a_driver_that_was_woken_returns() {
 fn addresses_are_taken_once_and_given_back() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
-    let options = ListenOptions::default();
+    let options = ListenOptions::new();
     let kind = |result: Result<SocketId, Error>| result.unwrap_err().kind();
     let first = host.driver.listen("127.0.0.1:0", &options).unwrap();
     let address = host.driver.local_addr(first).unwrap().ip().unwrap();
@@ -242,7 +242,7 @@ fn addresses_are_taken_once_and_given_back() {
     assert_eq!(kind(host.driver.listen(address, &options)), ErrorKind::InUse);
     assert_eq!(kind(host.driver.listen(format!("0.0.0.0:{}", address.port()).as_str(), &options)), ErrorKind::InUse);
     let v6 = format!("[::]:{}", address.port());
-    let both = ListenOptions { only_v6: false, ..options.clone() };
+    let both = options.clone().only_v6(false);
     assert_eq!(kind(host.driver.listen(v6.as_str(), &both)), ErrorKind::InUse);
     let v6 = host.driver.listen(v6.as_str(), &options).unwrap();
     let elsewhere = host.driver.listen(format!("10.1.2.3:{}", address.port()).as_str(), &options).unwrap();
@@ -265,7 +265,7 @@ fn addresses_are_taken_once_and_given_back() {
 fn who_listens_for_all_addresses_is_found_by_each() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
-    let both = ListenOptions { only_v6: false, ..ListenOptions::default() };
+    let both = ListenOptions::new().only_v6(false);
     let listener = host.driver.listen("[::]:7777", &both).unwrap();
     for address in ["127.0.0.1:7777", "10.9.8.7:7777", "[::1]:7777", "0.0.0.0:7777"] {
         let address: Address = address.parse().unwrap();
@@ -310,7 +310,7 @@ fn connecting_to_nobody_is_refused_and_to_nowhere_times_out() {
 fn a_full_backlog_holds_connections_up() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
-    let options = ListenOptions { backlog: 2, ..ListenOptions::default() };
+    let options = ListenOptions::new().backlog(2);
     let listener = host.driver.listen("127.0.0.1:0", &options).unwrap();
     let address = host.driver.local_addr(listener).unwrap();
     let mut connects: Vec<OpId> = (0..3)
@@ -422,7 +422,7 @@ fn peeks_readiness_and_out_of_band_data() {
 
 #[test]
 fn without_short_transfers_what_is_sent_at_once_is_received_at_once() {
-    let config = NetworkConfig { short_sends: 0, short_receives: 0, early_ends: 0, ..NetworkConfig::default() };
+    let config = NetworkConfig::new().short_sends(0).short_receives(0).early_ends(0);
     for seed in 0..20 {
         let network = Network::with_config(seed, config.clone());
         let mut host = Host::on(&network);
@@ -436,8 +436,8 @@ fn without_short_transfers_what_is_sent_at_once_is_received_at_once() {
 #[test]
 fn a_pool_that_is_empty_holds_a_stream_up_and_loses_nothing() {
     let network = Network::new(3);
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 64 };
-    let config = DriverConfig { network: Some(network.clone()), pool, ..DriverConfig::default() };
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
+    let config = DriverConfig::new().network(network.clone()).pool(pool);
     let mut host = Host { driver: Driver::new(config).unwrap(), seen: Vec::new() };
     let (_, client, server) = host.pair();
     host.submit(Op::send(client, pattern(1_000)));
@@ -460,7 +460,7 @@ fn simulated_and_real_do_not_mix() {
     let mut host = Host::on(&network);
     let (_, _, server) = host.pair();
     let stream = host.driver.release(server).unwrap();
-    let refused = Driver::new(DriverConfig::default()).unwrap().adopt(stream).unwrap_err();
+    let refused = Driver::new(DriverConfig::new()).unwrap().adopt(stream).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);
     let refused = Host::on(&Network::new(1)).driver.adopt(refused.given).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument, "another network");
@@ -479,11 +479,10 @@ fn simulated_and_real_do_not_mix() {
 #[test]
 fn a_network_is_for_the_simulated_backend_and_a_thread_that_waits() {
     let kind = |config| Driver::new(config).unwrap_err().kind();
-    let none = DriverConfig { backend: Some(Backend::Sim), ..DriverConfig::default() };
+    let none = DriverConfig::new().backend(Backend::Sim);
     assert_eq!(kind(none), ErrorKind::InvalidArgument);
     let network = Network::new(1);
-    let other =
-        DriverConfig { backend: Some(Backend::Uring), network: Some(network.clone()), ..DriverConfig::default() };
+    let other = DriverConfig::new().backend(Backend::Uring).network(network.clone());
     assert_eq!(kind(other), ErrorKind::InvalidArgument);
     let error = Engine::builder().network(&network).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);

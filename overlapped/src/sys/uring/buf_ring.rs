@@ -10,8 +10,8 @@ use io_uring::types::{BufRingEntry, RecvMsgOut};
 
 use crate::buf::{Packet, Pool};
 use crate::error::{Action, Error};
-use crate::sys::Happened;
 use crate::sys::message::name_of;
+use crate::sys::op::{Failure, Outcome};
 
 /// The one group of buffers that a driver's ring has.
 const GROUP: u16 = 0;
@@ -78,16 +78,19 @@ impl BufRing {
     }
 
     /// A buffer in which the kernel has written a head, the sender's address and a datagram.
-    pub(super) fn datagram(&self, buffer: u16, bytes: usize, header: &libc::msghdr) -> Result<Happened, i32> {
+    pub(super) fn datagram(&self, buffer: u16, bytes: usize, header: &libc::msghdr) -> Result<Outcome, Failure> {
         // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many bytes are written.
         let written = unsafe { std::slice::from_raw_parts(self.pool.buffer(buffer).as_ptr(), bytes) };
-        let message = RecvMsgOut::parse(written, header).map_err(|()| libc::EIO)?;
+        let message = RecvMsgOut::parse(written, header).map_err(|()| Failure::Code(libc::EIO))?;
         let payload = message.payload_data();
         let (start, len) = (payload.as_ptr() as usize - written.as_ptr() as usize, payload.len());
-        let (from, truncated) = (name_of(message.name_data()), message.is_payload_truncated());
+        let from = name_of(message.name_data());
+        if message.is_payload_truncated() {
+            return Err(Failure::Truncated { bytes: len as u32, from });
+        }
         // SAFETY: as above; the payload lies within what is written.
         let packet = unsafe { self.pool.packet_at(buffer, start, len) };
-        Ok(Happened::PacketFrom { packet, from, truncated })
+        Ok(Outcome::Datagram(packet, from))
     }
 
     pub(super) fn put_back(&self, buffer: u16) {

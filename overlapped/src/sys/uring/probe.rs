@@ -3,8 +3,8 @@
 use io_uring::types::Fd;
 use io_uring::{IoUring, Probe, opcode, squeue};
 
-use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
+use crate::options::BackendOptions;
 use crate::report::{Feature, Report};
 
 pub(super) struct Features {
@@ -43,7 +43,7 @@ const NEEDED: [(&str, u8); 9] = [
     ("ASYNC_CANCEL", opcode::AsyncCancel::CODE),
 ];
 
-pub(super) fn probe(ring: &mut IoUring, config: &DriverConfig, report: &mut Report) -> Result<Features, Error> {
+pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut Report) -> Result<Features, Error> {
     let lacking = |what: &str| {
         let why = format!("this kernel's io_uring lacks {what} (Linux 5.19 or newer is needed)");
         Error::new(Action::Setup, ErrorKind::Unsupported).because(why)
@@ -78,12 +78,12 @@ pub(super) fn probe(ring: &mut IoUring, config: &DriverConfig, report: &mut Repo
         "one request receives many packets (6.0); without it each packet costs one",
     );
     let limit_known = multishot_receive && knows(ring, with_limit(opcode::RecvMulti::new(Fd(-1), 0).build(), 1))?;
-    let why = match (limit_known, config.turn_bytes) {
+    let why = match (limit_known, options.turn_bytes) {
         (true, 0) => "not asked for".to_owned(),
         (true, bytes) => format!("one peer brings at most about {bytes} bytes a turn (6.17)"),
         (false, _) => "the kernel does not know it (6.17); one peer brings at most 32 buffers a turn".to_owned(),
     };
-    let multishot_limit = feature("limit of a multishot receive", limit_known && config.turn_bytes > 0, &why);
+    let multishot_limit = feature("limit of a multishot receive", limit_known && options.turn_bytes > 0, &why);
     Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit })
 }
 

@@ -2,8 +2,8 @@
 
 use io_uring::{Builder, IoUring};
 
-use crate::driver::DriverConfig;
 use crate::error::{Action, Error};
+use crate::options::BackendOptions;
 use crate::report::{Backend, Feature, Report};
 
 struct Rung {
@@ -41,10 +41,10 @@ const LADDER: [Rung; 4] = [
 ];
 
 /// Makes the ring; says whether its completions are deferred until the thread enters the kernel.
-pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report, bool), Error> {
+pub(super) fn ring(options: &BackendOptions, why: &str) -> Result<(IoUring, Report, bool), Error> {
     let mut refused = None;
     // One is kept for the wake-up, and a close may take two.
-    let submissions = config.submissions.max(4);
+    let submissions = options.submissions.max(4);
     for rung in &LADDER {
         let mut builder = IoUring::builder();
         // Multishot requests bring many completions for one submission.

@@ -19,7 +19,7 @@ rules! {
 }
 
 fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back(on: &On) {
-    let mut bench = on.bench_with(DriverConfig { operations: 5, sockets: 5, queue: 3, ..on.config() });
+    let mut bench = on.bench_with(on.config().operations(5).sockets(5).queue(3));
     let (socket, _peer) = bench.pair();
     let (other, _peer2) = bench.pair();
     let family: Address = "127.0.0.1:1".parse().unwrap();
@@ -52,7 +52,7 @@ pub(super) fn more_starts_than_the_submission_queue_has_entries(on: &On) {
 }
 
 fn more_starts_than_entries(on: &On, submissions: u32) {
-    let mut bench = on.bench_with(DriverConfig { submissions, ..on.config() });
+    let mut bench = on.bench_with(on.config().submissions(submissions));
     let pairs: Vec<_> = (0..100).map(|_| bench.pair()).collect();
     let ids: Vec<_> = pairs.iter().map(|(socket, _)| bench.submit(Op::recv(*socket, vec![0u8; 10]))).collect();
     for (_, peer) in &pairs {
@@ -68,8 +68,8 @@ fn more_starts_than_entries(on: &On, submissions: u32) {
 }
 
 pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (first, peer) = bench.pair();
     let (second, quiet) = bench.pair();
     let (one, two) = (bench.submit(Op::recv_multi(first)), bench.submit(Op::recv_multi(second)));
@@ -101,8 +101,8 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
 
 /// The program takes one completion a turn: the packets' buffers are with the system again before it comes to what ended the receive for want of them.
 pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known_to_have_run_out(on: &On) {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, turn_bytes: 0, ..on.config() });
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool).turn_bytes(0));
     let (socket, peer) = bench.pair();
     bench.write(&peer, &[1; 8192]);
     let recv = bench.submit(Op::recv_multi(socket));
@@ -155,7 +155,7 @@ fn nothing_hidden_the_report_names_features_and_reasons(on: &On) {
     assert!(report.features.iter().all(|feature| !feature.name.is_empty() && !feature.why.is_empty()));
     let (mut one, mut two) = (on.bench(), on.bench());
     assert_ne!(one.driver.random(), two.driver.random());
-    let config = DriverConfig { operations: 0, ..Default::default() };
+    let config = DriverConfig::new().operations(0);
     let error = overlapped::Driver::new(config).unwrap_err();
     assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("0 operations"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use overlapped::buf::PoolConfig;
 use overlapped::driver::{Flags, OpId, SocketId, Wait};
-use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome};
+use overlapped::{Address, ErrorKind, Op, Outcome};
 
 use crate::harness::bench::Bench;
 use crate::harness::place::On;
@@ -228,8 +228,8 @@ fn a_truncated_datagram_says_so_and_gives_what_fits(on: &On) {
 }
 
 fn a_truncated_datagram_does_not_end_a_multishot_receive(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 256 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(256);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
     let recv = bench.submit(Op::recv_from_multi(socket));
@@ -250,8 +250,8 @@ fn a_truncated_datagram_does_not_end_a_multishot_receive(on: &On) {
 }
 
 fn one_that_just_fits_is_not_truncated(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
     peer.send_to(&pattern(100), address).unwrap();
@@ -334,8 +334,8 @@ fn receives_are_filled_in_the_order_of_their_starts(on: &On) {
 }
 
 fn a_flood_that_exhausts_the_pool_is_back_pressure(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
     let recv = bench.submit(Op::recv_from_multi(socket));
@@ -438,8 +438,8 @@ fn cancelling_and_closing_end_each_once(on: &On) {
 }
 
 fn pooled_buffers_that_are_too_small_for_datagrams_are_refused(on: &On) {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 128 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(128);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, _) = datagram(&mut bench);
     let refused = bench.driver.submit(Op::recv_from_multi(socket), 0).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);

@@ -59,12 +59,7 @@ impl On {
     }
 
     pub(crate) fn config(&self) -> DriverConfig {
-        DriverConfig {
-            backend: Some(self.backend),
-            network: self.network.clone(),
-            direct_descriptors: self.direct,
-            ..DriverConfig::default()
-        }
+        DriverConfig::new().backend(self.backend).network(self.network.clone()).direct_descriptors(self.direct)
     }
 
     /// A driver, and what a test needs around it.

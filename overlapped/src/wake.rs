@@ -28,7 +28,7 @@ struct Shared {
 }
 
 impl WakeHandle {
-    pub(super) fn new(alarm: impl Fn() + Send + Sync + 'static) -> WakeHandle {
+    pub(crate) fn new(alarm: impl Fn() + Send + Sync + 'static) -> WakeHandle {
         WakeHandle { shared: Arc::new(Shared { state: AtomicU8::new(RUNNING), alarm: Box::new(alarm) }) }
     }
 
@@ -45,13 +45,13 @@ impl WakeHandle {
     }
 
     /// The driver is about to wait: says whether it may, or has been woken already.
-    pub(super) fn may_wait(&self) -> bool {
+    pub(crate) fn may_wait(&self) -> bool {
         let state = &self.shared.state;
         state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The driver runs again. It reads what it overwrites: what was written before a wake-up that this puts an end to is seen from here on.
-    pub(super) fn runs(&self) {
+    pub(crate) fn runs(&self) {
         let state = &self.shared.state;
         // After a turn in which it did not wait there is nothing to overwrite, unless it was woken meanwhile.
         if state.load(Ordering::Acquire) != RUNNING {

@@ -16,7 +16,7 @@ fn drivers() -> Vec<Driver> {
     let all = [Backend::Uring, Backend::Poll, Backend::Winsock, Backend::Sim];
     let made = all.into_iter().filter_map(|backend| {
         let network = (backend == Backend::Sim).then(|| Network::new(1));
-        Driver::new(DriverConfig { backend: Some(backend), network, ..DriverConfig::default() }).ok()
+        Driver::new(DriverConfig::new().backend(backend).network(network)).ok()
     });
     made.collect()
 }
@@ -39,7 +39,7 @@ fn turn_until(driver: &mut Driver, token: u64) -> Completion {
 
 /// A listener and two ends of a connection.
 fn pair(driver: &mut Driver) -> (SocketId, SocketId, SocketId) {
-    let listener = driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+    let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap();
     let client = driver.socket(&address).unwrap();
     driver.submit(Op::accept(listener), 100).unwrap();
@@ -160,7 +160,7 @@ fn gives_what_had_come_before() {
 #[test]
 fn a_wait_that_nothing_will_end_is_no_failure() {
     let network = Network::new(1);
-    let mut driver = Driver::new(DriverConfig { network: Some(network), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
     assert_eq!(driver.turn(Wait::Forever).unwrap_err().kind(), ErrorKind::WouldDeadlock);
     driver.submit(Op::timer(driver.now() + Duration::from_secs(1)), 1).unwrap();
     driver.turn(Wait::Forever).unwrap();
