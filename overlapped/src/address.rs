@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 /// Where a socket is, or its peer.
 ///
-/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`; whatever listens takes it as such a text too.
+/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`; whatever listens takes it
+/// as such a text too.
 ///
 /// ```
 /// # use overlapped::Address;

@@ -41,7 +41,8 @@ impl fmt::Debug for Flags {
 /// Which directions of a stream to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownHow {
-    /// No more receives: those that wait, and those that are started later, end as at the end of the stream. What comes is left unread, and thrown away by a graceful close. The peer is not
+    /// No more receives: those that wait, and those that are started later, end as at the end of
+    /// the stream. What comes is left unread, and thrown away by a graceful close. The peer is not
     /// told.
     Receive,
     /// No more sends: the peer sees the end of the stream after everything sent before.
@@ -50,16 +51,19 @@ pub enum ShutdownHow {
     Both,
 }
 
-/// How to close a socket. Every way ends what is in flight on it first, with exactly one completion each.
+/// How to close a socket. Every way ends what is in flight on it first, with exactly one completion
+/// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
-    /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the connection and what was
-    /// sent may be lost.
+    /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the
+    /// connection and what was sent may be lost.
     Now,
-    /// As `Now`, and the connection is reset on purpose: what was not yet delivered is thrown away, no `TIME_WAIT` stays behind.
+    /// As `Now`, and the connection is reset on purpose: what was not yet delivered is thrown away,
+    /// no `TIME_WAIT` stays behind.
     Abort,
-    /// Cancel receives, let the sends started before end, shut down sending, discard input to the end of the
-    /// stream, close. What takes longer than `linger` in all is closed as by `Now`, and the close ends with `TimedOut`.
+    /// Cancel receives, let the sends started before end, shut down sending, discard input to the
+    /// end of the stream, close. What takes longer than `linger` in all is closed as by `Now`, and
+    /// the close ends with `TimedOut`.
     Graceful {
         /// How long to wait for the peer, from the start of the close.
         linger: Duration,

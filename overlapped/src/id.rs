@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::table::Key;
 
-/// Names an operation of one driver: a slot and the slot's generation. After the operation has ended
-/// the name finds nothing, never a later operation.
+/// Names an operation of one driver: a slot and the slot's generation. After the operation has
+/// ended the name finds nothing, never a later operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OpId(pub(crate) Key);
 
-/// Names a socket of one driver: a slot and the slot's generation. It is not a descriptor. After the
-/// socket is closed the name finds nothing, never a later socket.
+/// Names a socket of one driver: a slot and the slot's generation. It is not a descriptor. After
+/// the socket is closed the name finds nothing, never a later socket.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub(crate) Key);
 

@@ -1,7 +1,7 @@
 //! Overlapped (completion-based) I/O for Rust.
 //!
-//! In overlapped I/O a program *starts* an operation, hands its buffers over, does other work, and is
-//! *told* when the operation has ended. An operation owns its buffers from its start to its end,
+//! In overlapped I/O a program *starts* an operation, hands its buffers over, does other work, and
+//! is *told* when the operation has ended. An operation owns its buffers from its start to its end,
 //! because the kernel reads or writes them in between.
 //!
 //! There are two layers. An [`Engine`] serves programs of many threads; a [`LocalEngine`] serves

@@ -9,8 +9,8 @@ use crate::wake::WakeHandle;
 
 /// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
 ///
-/// The first message into an empty box wakes the driver; those that join it before it is emptied cost no wake-up. The driver's thread looks
-/// into its boxes after every turn.
+/// The first message into an empty box wakes the driver; those that join it before it is emptied
+/// cost no wake-up. The driver's thread looks into its boxes after every turn.
 ///
 /// ```
 /// # use overlapped::{Driver, DriverConfig};
@@ -30,8 +30,9 @@ pub fn mailbox<M>(limit: usize, wake: WakeHandle) -> (Sender<M>, Mailbox<M>) {
 
 struct Shared<M> {
     queue: Mutex<Queue<M>>,
-    /// Whether there is any, written under the lock. Whoever has been woken, or has otherwise learnt of something that was done after a message was put into the box, sees it here;
-    /// so a box that is empty, as nearly always after a turn, is looked into without the lock.
+    /// Whether there is any, written under the lock. Whoever has been woken, or has otherwise
+    /// learnt of something that was done after a message was put into the box, sees it here; so a
+    /// box that is empty, as nearly always after a turn, is looked into without the lock.
     has_mail: AtomicBool,
     limit: usize,
     wake: WakeHandle,
@@ -80,7 +81,8 @@ pub struct Sender<M> {
 }
 
 impl<M> Sender<M> {
-    /// Puts a message into the box; it is given back if the box is full or gone. Never blocks for long.
+    /// Puts a message into the box; it is given back if the box is full or gone. Never blocks for
+    /// long.
     pub fn send(&self, message: M) -> Result<(), MailError<M>> {
         let mut queue = self.shared.lock();
         if !queue.open {
@@ -126,8 +128,8 @@ impl<M> Mailbox<M> {
         self.taken.is_empty() && !self.shared.has_mail.load(Ordering::Acquire)
     }
 
-    /// Takes out everything that has come, in the order of arrival per sender. What the iterator is not asked for stays for the next time, and does not wake
-    /// the driver again.
+    /// Takes out everything that has come, in the order of arrival per sender. What the iterator is
+    /// not asked for stays for the next time, and does not wake the driver again.
     pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {
         if self.shared.has_mail.load(Ordering::Acquire) {
             let mut queue = self.shared.lock();
@@ -140,7 +142,8 @@ impl<M> Mailbox<M> {
         std::iter::from_fn(|| self.taken.pop_front())
     }
 
-    /// Takes in no more: who sends is told [`MailError::Closed`]. Whatever has come can still be taken out, so that none of it is lost without a word.
+    /// Takes in no more: who sends is told [`MailError::Closed`]. Whatever has come can still be
+    /// taken out, so that none of it is lost without a word.
     pub fn close(&mut self) {
         self.shared.lock().open = false;
     }

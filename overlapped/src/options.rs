@@ -30,8 +30,8 @@ impl ListenOptions {
         ListenOptions::default()
     }
 
-    /// Connections that the system keeps until they are accepted. It cuts this down to its own limit
-    /// (`net.core.somaxconn` on Linux).
+    /// Connections that the system keeps until they are accepted. It cuts this down to its own
+    /// limit (`net.core.somaxconn` on Linux).
     pub fn backlog(self, backlog: i32) -> ListenOptions {
         ListenOptions { backlog, ..self }
     }
@@ -77,18 +77,18 @@ impl StreamOptions {
         StreamOptions { nodelay, ..self }
     }
 
-    /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is still
-    /// there. `None`, as at first: never.
+    /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is
+    /// still there. `None`, as at first: never.
     pub fn keep_alive(self, idle: impl Into<Option<Duration>>) -> StreamOptions {
         StreamOptions { keep_alive: idle.into(), ..self }
     }
 
-    /// `TCP_USER_TIMEOUT`: how long sent bytes may stay unacknowledged, or be kept from a peer whose
-    /// window is closed, until the system gives the connection up. In milliseconds, at least one.
-    /// `None`, as at first, leaves it to the system.
+    /// `TCP_USER_TIMEOUT`: how long sent bytes may stay unacknowledged, or be kept from a peer
+    /// whose window is closed, until the system gives the connection up. In milliseconds, at least
+    /// one. `None`, as at first, leaves it to the system.
     ///
-    /// Linux only: elsewhere it is an error of kind `Unsupported`. A simulated network loses nothing,
-    /// so it ignores this.
+    /// Linux only: elsewhere it is an error of kind `Unsupported`. A simulated network loses
+    /// nothing, so it ignores this.
     pub fn user_timeout(self, timeout: impl Into<Option<Duration>>) -> StreamOptions {
         StreamOptions { user_timeout: timeout.into(), ..self }
     }
@@ -99,8 +99,8 @@ impl StreamOptions {
         StreamOptions { receive_buffer: bytes.into(), ..self }
     }
 
-    /// Bytes of the system's send buffer. `None`, as at first, leaves it to the system, which adapts
-    /// it.
+    /// Bytes of the system's send buffer. `None`, as at first, leaves it to the system, which
+    /// adapts it.
     pub fn send_buffer(self, bytes: impl Into<Option<usize>>) -> StreamOptions {
         StreamOptions { send_buffer: bytes.into(), ..self }
     }
@@ -127,8 +127,8 @@ impl DatagramOptions {
         DatagramOptions { broadcast, ..self }
     }
 
-    /// Bytes of the system's receive buffer. `None`, as at first, leaves it to the system. Datagrams
-    /// that find it full are lost.
+    /// Bytes of the system's receive buffer. `None`, as at first, leaves it to the system.
+    /// Datagrams that find it full are lost.
     pub fn receive_buffer(self, bytes: impl Into<Option<usize>>) -> DatagramOptions {
         DatagramOptions { receive_buffer: bytes.into(), ..self }
     }

@@ -18,7 +18,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Those that this system has, the best first. Whether one can be set up is found out by trying: [`Driver::new`](crate::Driver::new).
+    /// Those that this system has, the best first. Whether one can be set up is found out by
+    /// trying: [`Driver::new`](crate::Driver::new).
     pub fn of_this_system() -> &'static [Backend] {
         &[
             #[cfg(target_os = "linux")]
@@ -33,7 +34,8 @@ impl Backend {
 
 impl FromStr for Backend {
     type Err = String;
-    /// As it is written in `PROACTOR_BACKEND`: `uring`, `poll` or `winsock`. (A simulated network is not chosen by name.)
+    /// As it is written in `PROACTOR_BACKEND`: `uring`, `poll` or `winsock`. (A simulated network
+    /// is not chosen by name.)
     fn from_str(name: &str) -> Result<Backend, String> {
         match name {
             "uring" | "io_uring" => Ok(Backend::Uring),

@@ -14,8 +14,8 @@ const WOKEN: u8 = 2;
 
 /// Ends the wait of a driver from any thread. Cheap to clone; may outlive the driver.
 ///
-/// Wake-ups are not counted: any number of them before the driver's next wait end that one wait. While the driver is not waiting, one costs an
-/// atomic exchange; otherwise a system call.
+/// Wake-ups are not counted: any number of them before the driver's next wait end that one wait.
+/// While the driver is not waiting, one costs an atomic exchange; otherwise a system call.
 #[derive(Clone)]
 pub struct WakeHandle {
     shared: Arc<Shared>,
@@ -50,10 +50,12 @@ impl WakeHandle {
         state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The driver runs again. It reads what it overwrites: what was written before a wake-up that this puts an end to is seen from here on.
+    /// The driver runs again. It reads what it overwrites: what was written before a wake-up that
+    /// this puts an end to is seen from here on.
     pub(crate) fn runs(&self) {
         let state = &self.shared.state;
-        // After a turn in which it did not wait there is nothing to overwrite, unless it was woken meanwhile.
+        // After a turn in which it did not wait there is nothing to overwrite, unless it was woken
+        // meanwhile.
         if state.load(Ordering::Acquire) != RUNNING {
             state.swap(RUNNING, Ordering::AcqRel);
         }
@@ -74,8 +76,9 @@ pub(crate) mod model {
     use super::WakeHandle;
     use crate::sync::Notify;
 
-    /// The thread of a backend on which nothing is in flight. What it waits on stays rung until it has waited for it; once in its life it ends a wait for no reason, as a
-    /// completion or a signal would.
+    /// The thread of a backend on which nothing is in flight. What it waits on stays rung until it
+    /// has waited for it; once in its life it ends a wait for no reason, as a completion or a
+    /// signal would.
     pub(crate) struct Waits(WakeHandle, Arc<Notify>);
 
     pub(crate) fn handle() -> (WakeHandle, Waits) {

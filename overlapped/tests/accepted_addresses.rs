@@ -1,4 +1,5 @@
-//! Whoever is accepted is known by their own address, however many come in one turn and however late they are looked at.
+//! Whoever is accepted is known by their own address, however many come in one turn and however
+//! late they are looked at.
 
 use std::net::TcpStream;
 

@@ -1,6 +1,8 @@
-//! Direct descriptors: more sockets than the limit of open files, what does not fit, and what they are given back as.
+//! Direct descriptors: more sockets than the limit of open files, what does not fit, and what they
+//! are given back as.
 //!
-//! Alone in its file, for the limit is the process's. What sockets otherwise promise is in the conformance suite, which runs with direct descriptors too.
+//! Alone in its file, for the limit is the process's. What sockets otherwise promise is in the
+//! conformance suite, which runs with direct descriptors too.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -19,7 +21,8 @@ fn config() -> DriverConfig {
     DriverConfig::new().backend(Backend::Uring).direct_descriptors(true)
 }
 
-/// A driver with direct descriptors; `None` where there is no such thing and `PROACTOR_TEST_WITHOUT` says so.
+/// A driver with direct descriptors; `None` where there is no such thing and
+/// `PROACTOR_TEST_WITHOUT` says so.
 fn driver() -> Option<Driver> {
     match Driver::new(config()) {
         Ok(driver) => Some(driver),
@@ -49,7 +52,8 @@ fn done(driver: &mut Driver, op: Op) -> Outcome {
     end_of(driver, id).result.unwrap()
 }
 
-/// Both ends of a connection, each a socket of the driver: two direct descriptors, and none of the process's.
+/// Both ends of a connection, each a socket of the driver: two direct descriptors, and none of the
+/// process's.
 fn connection(driver: &mut Driver, listener: SocketId) -> (SocketId, SocketId) {
     let address = driver.local_addr(listener).unwrap();
     let client = driver.socket(&address).unwrap();
@@ -101,7 +105,8 @@ fn sockets_beyond_the_limit_of_open_files() {
         assert_eq!(driver.live(), Live::default());
     }
 
-    // What does not fit into the table is an ordinary descriptor, and works; a place that is free is used again.
+    // What does not fit into the table is an ordinary descriptor, and works; a place that is free
+    // is used again.
     let mut driver = driver().unwrap();
     let listener = driver.listen("127.0.0.1:0", &Default::default()).unwrap();
     let mut ends: Vec<_> = (0..FILES / 2 + 4).map(|_| connection(&mut driver, listener)).collect();

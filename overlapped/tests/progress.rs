@@ -1,4 +1,5 @@
-//! What a driver tells of operations in flight, and options that only the system can keep, on every backend that works here.
+//! What a driver tells of operations in flight, and options that only the system can keep, on every
+//! backend that works here.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! What is particular to Windows; what it shares with the other backends is in the conformance suite.
+//! What is particular to Windows; what it shares with the other backends is in the conformance
+//! suite.
 
 #![cfg(windows)]
 
@@ -167,7 +168,8 @@ fn idle_sessions_hold_no_buffer_and_many_readable_ones_share_two() {
     finish(driver, &sockets);
 }
 
-/// A connection of the standard library is made ready for both ways of being used, and given back as it is expected there.
+/// A connection of the standard library is made ready for both ways of being used, and given back
+/// as it is expected there.
 #[test]
 fn a_connection_that_no_driver_had_goes_back_to_the_standard_library_and_blocks() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

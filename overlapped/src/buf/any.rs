@@ -94,10 +94,12 @@ impl<B: RecvBuf> RecvTable<B> {
 
 /// A buffer of any type, as an operation holds it: get it back with [`take`](AnyBuf::take).
 ///
-/// Handles of up to six words (a `Vec`, a `Bytes`, an array of two `Vec`s) are kept without an allocation.
+/// Handles of up to six words (a `Vec`, a `Bytes`, an array of two `Vec`s) are kept without an
+/// allocation.
 pub struct AnyBuf {
     table: &'static VTable,
-    // Bytes, not a `B`: so moving an `AnyBuf` makes no claim of uniqueness on what the handle points to.
+    // Bytes, not a `B`: so moving an `AnyBuf` makes no claim of uniqueness on what the handle
+    // points to.
     data: [MaybeUninit<usize>; INLINE_WORDS],
     /// Buffers of a driver stay on its thread unless the layer above asks for `Send` ones.
     not_send: std::marker::PhantomData<*const ()>,
@@ -158,7 +160,8 @@ impl AnyBuf {
         unsafe { (self.table.part)(place, i) }
     }
 
-    /// Shows `see` where each part begins and how many bytes it has, in order, until it says `false`.
+    /// Shows `see` where each part begins and how many bytes it has, in order, until it says
+    /// `false`.
     pub(crate) fn each(&mut self, see: &mut See<'_>) {
         let place = self.data.as_mut_ptr().cast();
         // SAFETY: the table matches the value.
@@ -183,7 +186,8 @@ impl AnyBuf {
         unsafe { (self.table.set_received)(place, bytes) }
     }
 
-    /// The first non-empty stretch of memory from byte `skip` on, if one part holds all the rest; `None` if several do.
+    /// The first non-empty stretch of memory from byte `skip` on, if one part holds all the rest;
+    /// `None` if several do.
     pub(crate) fn single(&mut self, skip: u64) -> Option<(NonNull<u8>, usize)> {
         if self.parts() != 1 {
             return None;

@@ -4,12 +4,13 @@ use bytes::{Bytes, BytesMut};
 
 /// Bytes that can be sent: one part, or several that leave one after the other (gather).
 ///
-/// Implemented for `Vec<u8>`, `Box<[u8]>`, [`Bytes`], [`BytesMut`], `&'static [u8]`, `&'static [u8; N]` (byte string literals), `&'static str`,
-/// `String`, and arrays and vectors of any of these.
+/// Implemented for `Vec<u8>`, `Box<[u8]>`, [`Bytes`], [`BytesMut`], `&'static [u8]`, `&'static [u8;
+/// N]` (byte string literals), `&'static str`, `String`, and arrays and vectors of any of these.
 ///
 /// # Safety
 ///
-/// Between calls of `&mut self` methods of the value, for every `i < parts()`, the memory that `part(i)` names
+/// Between calls of `&mut self` methods of the value, for every `i < parts()`, the memory that
+/// `part(i)` names
 /// - is initialised, stays allocated and is not written to,
 /// - stays where it is when the value is moved (it must not lie inside the value itself),
 /// - and `parts`, `part` and `each_part` answer the same each time.
@@ -18,7 +19,8 @@ pub unsafe trait SendBuf: 'static {
     fn parts(&self) -> usize;
     /// Where part `i` begins and how many bytes it has. Panics if `i` is not less than `parts()`.
     fn part(&self, i: usize) -> (*const u8, usize);
-    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a buffer that finds its next part faster than any by number.
+    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a
+    /// buffer that finds its next part faster than any by number.
     fn each_part(&self, see: &mut dyn FnMut(*const u8, usize) -> bool) -> bool {
         (0..self.parts()).all(|i| {
             let (ptr, len) = self.part(i);
@@ -27,17 +29,21 @@ pub unsafe trait SendBuf: 'static {
     }
 }
 
-/// Memory that can be received into: one part, or several that are filled one after the other (scatter).
+/// Memory that can be received into: one part, or several that are filled one after the other
+/// (scatter).
 ///
-/// A receive overwrites a buffer **from its start** and may use its whole capacity; afterwards a growable buffer's
-/// length is what was received. So `Vec::with_capacity(4096)` and `vec![0; 4096]` both receive up to 4096 bytes, and a
-/// buffer can be used again without clearing it. A receive that fails leaves the lengths as they were.
+/// A receive overwrites a buffer **from its start** and may use its whole capacity; afterwards a
+/// growable buffer's length is what was received. So `Vec::with_capacity(4096)` and `vec![0; 4096]`
+/// both receive up to 4096 bytes, and a buffer can be used again without clearing it. A receive
+/// that fails leaves the lengths as they were.
 ///
-/// Implemented for `Vec<u8>`, `Box<[u8]>` (length unchanged), [`BytesMut`], and arrays and vectors of any of these.
+/// Implemented for `Vec<u8>`, `Box<[u8]>` (length unchanged), [`BytesMut`], and arrays and vectors
+/// of any of these.
 ///
 /// # Safety
 ///
-/// Between other calls of `&mut self` methods of the value, for every `i < parts()`, the memory that `part_mut(i)` names
+/// Between other calls of `&mut self` methods of the value, for every `i < parts()`, the memory
+/// that `part_mut(i)` names
 /// - stays allocated and is neither read nor written by anyone else,
 /// - stays where it is when the value is moved (it must not lie inside the value itself),
 /// - and `parts`, `part_mut` and `each_part_mut` answer the same each time.
@@ -46,7 +52,8 @@ pub unsafe trait RecvBuf: 'static {
     fn parts(&self) -> usize;
     /// Where part `i` begins and how many bytes fit. Panics if `i` is not less than `parts()`.
     fn part_mut(&mut self, i: usize) -> (*mut u8, usize);
-    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a buffer that finds its next part faster than any by number.
+    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a
+    /// buffer that finds its next part faster than any by number.
     fn each_part_mut(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) -> bool {
         (0..self.parts()).all(|i| {
             let (ptr, len) = self.part_mut(i);
@@ -63,8 +70,8 @@ pub unsafe trait RecvBuf: 'static {
 
 macro_rules! single_send {
     ($($type:ty => |$this:ident| $slice:expr;)*) => {$(
-        // SAFETY: the bytes lie on the heap (or are static), where moving the handle does not move them; the
-        // operation holds the handle, so nobody writes to them.
+        // SAFETY: the bytes lie on the heap (or are static), where moving the handle does not move
+        // them; the operation holds the handle, so nobody writes to them.
         unsafe impl SendBuf for $type {
             fn parts(&self) -> usize {
                 1
@@ -98,8 +105,9 @@ unsafe impl<const N: usize> SendBuf for &'static [u8; N] {
     }
 }
 
-// A small `Bytes` or `BytesMut` could in principle keep its bytes inline; version 1 of the crate never does (its handle is a pointer
-// and a length into shared or static memory), which the test below holds it to.
+// A small `Bytes` or `BytesMut` could in principle keep its bytes inline; version 1 of the crate
+// never does (its handle is a pointer and a length into shared or static memory), which the test
+// below holds it to.
 single_send! {
     Bytes => |b| b;
     BytesMut => |b| b;
@@ -116,7 +124,8 @@ unsafe impl RecvBuf for Vec<u8> {
     }
     unsafe fn set_received(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.capacity());
-        // SAFETY: the caller says that so many bytes from the start are initialised; they came within the capacity.
+        // SAFETY: the caller says that so many bytes from the start are initialised; they came
+        // within the capacity.
         unsafe { self.set_len(bytes) }
     }
 }
@@ -151,7 +160,8 @@ unsafe impl RecvBuf for Box<[u8]> {
 
 macro_rules! sequences {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
-        // SAFETY: each part comes from an element that keeps the contract; the elements are moved, their memory is not.
+        // SAFETY: each part comes from an element that keeps the contract; the elements are moved,
+        // their memory is not.
         unsafe impl<$($generics)*> SendBuf for $type where B: SendBuf {
             fn parts(&self) -> usize {
                 self.iter().map(SendBuf::parts).sum()
@@ -194,7 +204,8 @@ macro_rules! sequences {
                         true
                     });
                     let here = bytes.min(room);
-                    // SAFETY: parts are filled in order, so these bytes of this element are initialised.
+                    // SAFETY: parts are filled in order, so these bytes of this element are
+                    // initialised.
                     unsafe { buf.set_received(here) };
                     bytes -= here;
                 }

@@ -1,7 +1,9 @@
-//! The driver's receive buffers: a fixed number of equal size, lent to packets and given back when those are dropped.
+//! The driver's receive buffers: a fixed number of equal size, lent to packets and given back when
+//! those are dropped.
 //!
-//! The backend takes buffers from the pool and puts bytes into them; a [`Packet`] is one such buffer on its way
-//! through the program. Dropping it puts the buffer on the pool's list of returns, which the backend collects once a turn.
+//! The backend takes buffers from the pool and puts bytes into them; a [`Packet`] is one such
+//! buffer on its way through the program. Dropping it puts the buffer on the pool's list of
+//! returns, which the backend collects once a turn.
 
 #![allow(unsafe_code, reason = "pooled buffers are written by the kernel")]
 
@@ -14,8 +16,8 @@ use std::rc::Rc;
 
 /// How many receive buffers a driver has, and how large they are.
 ///
-/// Without other settings: 256 buffers of 16 KiB, which is 4 MiB. The memory, and a cache line more for
-/// each buffer, is reserved when the driver is made; the system provides it as it is used.
+/// Without other settings: 256 buffers of 16 KiB, which is 4 MiB. The memory, and a cache line more
+/// for each buffer, is reserved when the driver is made; the system provides it as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     pub(crate) buffers: u16,
@@ -55,8 +57,9 @@ impl PoolConfig {
     }
 }
 
-/// From one buffer's first byte to the next one's. Not a power of two: most packets are short, and the beginnings of buffers that lie a power of two apart
-/// share a few sets of the processor's caches, where they drive each other out.
+/// From one buffer's first byte to the next one's. Not a power of two: most packets are short, and
+/// the beginnings of buffers that lie a power of two apart share a few sets of the processor's
+/// caches, where they drive each other out.
 fn stride(config: PoolConfig) -> usize {
     config.buffer_bytes as usize + CACHE_LINE
 }
@@ -79,7 +82,8 @@ impl Pool {
         let layout = Layout::from_size_align(bytes, 4096).expect("at most 32 GiB, as checked");
         // SAFETY: the size is not zero.
         let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        // All buffers begin as returned, lowest on top, so that few connections touch little memory.
+        // All buffers begin as returned, lowest on top, so that few connections touch little
+        // memory.
         let returned = RefCell::new((0..config.buffers).rev().collect());
         Rc::new(Pool { memory, layout, config, returned, lent: Cell::new(0) })
     }
@@ -126,7 +130,8 @@ impl Pool {
     }
 
     /// # Safety
-    /// The backend owns buffer `index` and hands it over; the `len` bytes from `offset` on are initialised.
+    /// The backend owns buffer `index` and hands it over; the `len` bytes from `offset` on are
+    /// initialised.
     pub(crate) unsafe fn packet_at(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
         assert!(offset + len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
         self.lent.set(self.lent.get() + 1);
@@ -143,10 +148,11 @@ impl Drop for Pool {
     }
 }
 
-/// Received bytes in one of the driver's pooled buffers. Dereferences to `[u8]`; dropping it gives the buffer back.
+/// Received bytes in one of the driver's pooled buffers. Dereferences to `[u8]`; dropping it gives
+/// the buffer back.
 ///
-/// The pool is small and shared by every socket of the driver: use the bytes or copy them, and drop the packet within the turn in
-/// which it came.
+/// The pool is small and shared by every socket of the driver: use the bytes or copy them, and drop
+/// the packet within the turn in which it came.
 pub struct Packet {
     start: NonNull<u8>,
     len: u32,
@@ -157,8 +163,8 @@ pub struct Packet {
 impl Deref for Packet {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        // SAFETY: `Pool::packet` was promised that these bytes are initialised, and the buffer is this packet's alone
-        // until it is dropped.
+        // SAFETY: `Pool::packet` was promised that these bytes are initialised, and the buffer is
+        // this packet's alone until it is dropped.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
     }
 }

@@ -6,8 +6,8 @@
 //! Now, Abort:                                     └→ Ending → Closing → gone
 //! ```
 //!
-//! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight to
-//! `Ending`.
+//! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight
+//! to `Ending`.
 
 use std::time::Duration;
 

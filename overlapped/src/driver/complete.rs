@@ -180,8 +180,8 @@ impl Driver {
         let socket = &mut self.sockets[operation.socket];
         // A send after the stream was shut down fails as it would on a dead connection.
         let late = socket.shut && matches!(operation.kind, OpKind::Send { .. });
-        // A stream survives what only this operation is refused. A datagram socket survives whatever
-        // peers and routers answer.
+        // A stream survives what only this operation is refused. A datagram socket survives
+        // whatever peers and routers answer.
         let lives = matches!(
             error.kind(),
             ErrorKind::Cancelled
@@ -218,7 +218,8 @@ impl Driver {
             }
             Err(failure) => {
                 let code = os_code(&failure);
-                // An accept that goes on although it was cancelled has yet to say that it has ended.
+                // An accept that goes on although it was cancelled has yet to say that it has
+                // ended.
                 if code::accept_goes_on(code) && (event.more || !cancelled) {
                     // A connection died in the backlog. Nobody has to know.
                     if !event.more {
@@ -282,8 +283,8 @@ impl Driver {
         }
     }
 
-    /// The backend has ended a multishot operation after a result: it is started again, unless it was
-    /// cancelled.
+    /// The backend has ended a multishot operation after a result: it is started again, unless it
+    /// was cancelled.
     fn go_on(&mut self, slot: u32, cancelled: bool) {
         if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
     }
@@ -323,7 +324,8 @@ impl Driver {
     }
 }
 
-/// The system's code of a failure of an operation that has no pooled buffers and takes no datagrams.
+/// The system's code of a failure of an operation that has no pooled buffers and takes no
+/// datagrams.
 fn os_code(failure: &Failure) -> i32 {
     match failure {
         Failure::Code(code) => *code,

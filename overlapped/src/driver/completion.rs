@@ -12,8 +12,8 @@ pub struct Completion {
     pub id: OpId,
     /// The token that [`Driver::submit`](crate::Driver::submit) was given with it.
     pub token: u64,
-    /// Whether more completions of this operation follow. Every operation has exactly one completion
-    /// without this, its last.
+    /// Whether more completions of this operation follow. Every operation has exactly one
+    /// completion without this, its last.
     pub more: bool,
     /// What it brought, or why it failed.
     pub result: Result<Outcome, Error>,

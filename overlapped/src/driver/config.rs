@@ -93,9 +93,9 @@ impl DriverConfig {
         self
     }
 
-    /// Bytes that one multishot receive may bring in one turn, where the kernel supports it; more are
-    /// received in the next turn. It keeps one flooding peer from taking every pooled buffer. 0 is no
-    /// limit.
+    /// Bytes that one multishot receive may bring in one turn, where the kernel supports it; more
+    /// are received in the next turn. It keeps one flooding peer from taking every pooled buffer. 0
+    /// is no limit.
     pub fn turn_bytes(mut self, turn_bytes: u32) -> DriverConfig {
         self.options.turn_bytes = turn_bytes;
         self
@@ -104,10 +104,10 @@ impl DriverConfig {
     /// Keeps streams as direct descriptors: in a table of the ring, which the limit of open files
     /// (`RLIMIT_NOFILE`) does not count.
     ///
-    /// They are for having more sockets than that limit. They cost a little for each connection, and
-    /// nothing for what it sends and receives. Each driver has a table of as many sockets as that
-    /// limit, or as [`sockets`](DriverConfig::sockets) if that is less. What does not fit is an
-    /// ordinary descriptor.
+    /// They are for having more sockets than that limit. They cost a little for each connection,
+    /// and nothing for what it sends and receives. Each driver has a table of as many sockets as
+    /// that limit, or as [`sockets`](DriverConfig::sockets) if that is less. What does not fit is
+    /// an ordinary descriptor.
     ///
     /// io_uring only, and Linux 6.8 or newer. Elsewhere, asking for them is an error of kind
     /// `Unsupported`.

@@ -1,17 +1,18 @@
 //! The driver: one thread, one completion queue.
 //!
-//! It owns every operation from its start to its end, in a table of slots with generations. It keeps
-//! the order of each socket's receives and sends, re-arms multishot operations, resumes short sends, and
-//! runs timers and the steps of a close. It asks little of a backend (`sys`): start this operation,
-//! cancel it, wait, say what happened.
+//! It owns every operation from its start to its end, in a table of slots with generations. It
+//! keeps the order of each socket's receives and sends, re-arms multishot operations, resumes short
+//! sends, and runs timers and the steps of a close. It asks little of a backend (`sys`): start this
+//! operation, cancel it, wait, say what happened.
 //!
 //! What it promises:
 //!
 //! - **Ownership.** An operation owns its buffers from `submit` to its last completion.
 //! - **One last completion** for every operation that was started, whatever happens.
-//! - **Nothing runs inside `submit`, `cancel` or `turn`**: completions are taken with [`Driver::next`].
-//! - **Order.** At most one receive and one send of a socket are with the kernel; the rest wait in the
-//!   socket's queues.
+//! - **Nothing runs inside `submit`, `cancel` or `turn`**: completions are taken with
+//!   [`Driver::next`].
+//! - **Order.** At most one receive and one send of a socket are with the kernel; the rest wait in
+//!   the socket's queues.
 //! - **Identity.** The kernel hands back slot and generation. A stale pair is dropped.
 //! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
 
@@ -195,13 +196,13 @@ impl Driver {
     /// Binds a listener: to an IP address, or to a path of the file system
     /// (`unix:/run/server.sock`). The connections that it accepts begin with its options.
     ///
-    /// At a path, a socket that nothing listens on any more is replaced. Anything else there is left
-    /// alone, and is an error. The file is removed when the listener is closed.
+    /// At a path, a socket that nothing listens on any more is replaced. Anything else there is
+    /// left alone, and is an error. The file is removed when the listener is closed.
     ///
     /// # Errors
     /// `InvalidArgument` if it is not an address; `InUse`, `AddressNotAvailable`, `NotPermitted`,
-    /// `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are no
-    /// Unix sockets.
+    /// `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
+    /// no Unix sockets.
     pub fn listen(
         &mut self,
         address: impl TryInto<Address, Error: Into<AddressError>>,
@@ -272,9 +273,9 @@ impl Driver {
     /// Gives a connection away, to another driver or to the standard library.
     ///
     /// # Errors
-    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it, or
-    /// if it is not a stream; `Unsupported` on Windows, where a socket stays with the completion port
-    /// that it was given to.
+    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it,
+    /// or if it is not a stream; `Unsupported` on Windows, where a socket stays with the completion
+    /// port that it was given to.
     pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
         let Some((slot, entry)) = self.sockets.find(socket) else {
             return Err(Error::new(Action::Socket, ErrorKind::Closed));
@@ -323,8 +324,8 @@ impl Driver {
     /// completions carry `token`.
     ///
     /// # Errors
-    /// Only what can be found out here, and the operation is given back: `Closed` (the socket is not
-    /// there, or is being closed), `LimitReached` (the table or the socket's queue is full),
+    /// Only what can be found out here, and the operation is given back: `Closed` (the socket is
+    /// not there, or is being closed), `LimitReached` (the table or the socket's queue is full),
     /// `InvalidArgument` (no buffers, or flags that make no sense together). Every error of the
     /// operating system comes as the operation's completion.
     pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
@@ -344,8 +345,8 @@ impl Driver {
         self.operations.get(id).is_some() && self.cancel_slot(id.slot())
     }
 
-    /// Bytes that an operation in flight has moved so far, as far as the system has told; `None` if it
-    /// has ended. For finding out whether a peer takes anything at all of a large send.
+    /// Bytes that an operation in flight has moved so far, as far as the system has told; `None` if
+    /// it has ended. For finding out whether a peer takes anything at all of a large send.
     ///
     /// A readiness backend learns of every byte. With io_uring a send of at most 64 KiB is the
     /// kernel's until all of it is written, and with Winsock every send.
@@ -358,17 +359,17 @@ impl Driver {
 /// # The loop
 impl Driver {
     /// Hands over what was started, waits until something happens or the wait is over, and leaves
-    /// what happened to be taken with [`next`](Driver::next). It does not wait while completions are
-    /// there to be taken.
+    /// what happened to be taken with [`next`](Driver::next). It does not wait while completions
+    /// are there to be taken.
     ///
     /// # Errors
-    /// Only if the backend itself fails, which no peer can cause. Then nothing more can be started, and
-    /// every operation that had not ended ends with that error: their completions are there to be
-    /// [taken](Driver::next). What the system may still have is not given back, and is kept until
-    /// the driver is dropped.
+    /// Only if the backend itself fails, which no peer can cause. Then nothing more can be started,
+    /// and every operation that had not ended ends with that error: their completions are there to
+    /// be [taken](Driver::next). What the system may still have is not given back, and is kept
+    /// until the driver is dropped.
     ///
-    /// On a simulated network also `WouldDeadlock`, for a wait that nothing is going to end. The driver
-    /// goes on after that.
+    /// On a simulated network also `WouldDeadlock`, for a wait that nothing is going to end. The
+    /// driver goes on after that.
     pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
         if let Some(error) = self.backend_failure(Action::Turn) {
             return Err(error);

@@ -21,8 +21,8 @@ pub(super) enum Stage {
     Submitting,
     /// With the backend, which owes an event.
     Kernel,
-    /// Started, but not with the backend: a timer, a close that waits for other operations, a receive
-    /// that waits for a pooled buffer, an accept that waits for a descriptor.
+    /// Started, but not with the backend: a timer, a close that waits for other operations, a
+    /// receive that waits for a pooled buffer, an accept that waits for a descriptor.
     Parked,
     /// Ended; its completion waits to be taken.
     Ready,
@@ -80,7 +80,8 @@ pub(super) struct Operation {
 
 const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 48);
 
-/// Operations in flight, and what some of them own: in a table of its own, because few own anything.
+/// Operations in flight, and what some of them own: in a table of its own, because few own
+/// anything.
 pub(super) struct Operations {
     table: Table<Operation>,
     owned: Table<Owned>,

@@ -1,7 +1,7 @@
 //! The end of a driver: because it is dropped, or because its backend has failed.
 //!
-//! In both cases everything is cancelled, and the kernel is given time to let go. Memory that the kernel
-//! may still write to is never freed.
+//! In both cases everything is cancelled, and the kernel is given time to let go. Memory that the
+//! kernel may still write to is never freed.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -16,7 +16,8 @@ use super::completion::Completion;
 use super::failure::{BackendFailure, failed};
 use super::operations::Stage;
 
-/// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel holds.
+/// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel
+/// holds.
 const DROP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the kernel is given to let go after a failure.
 const FAILURE_PATIENCE: Duration = Duration::from_secs(1);
@@ -27,9 +28,9 @@ impl Driver {
         self.failure.as_ref().map(|failure| failure.error(action))
     }
 
-    /// Cancels what the system has, and waits until it has let go of everything, or until the moment
-    /// `limit`. `on_event` is given what happens meanwhile. Starts nothing. Says whether the system
-    /// has let go.
+    /// Cancels what the system has, and waits until it has let go of everything, or until the
+    /// moment `limit`. `on_event` is given what happens meanwhile. Starts nothing. Says whether the
+    /// system has let go.
     fn let_go(&mut self, limit: Time, mut on_event: impl FnMut(&mut Driver, Event)) -> bool {
         loop {
             let mut held = 0;
@@ -65,11 +66,11 @@ impl Driver {
         }
     }
 
-    /// The backend has failed: ends every operation with that error. From here on nothing is started,
-    /// and the backend is not called any more.
+    /// The backend has failed: ends every operation with that error. From here on nothing is
+    /// started, and the backend is not called any more.
     ///
-    /// What had come before is given first, and buffers come back. An operation that the system does
-    /// not let go of ends without its buffer, which is kept until the driver is dropped.
+    /// What had come before is given first, and buffers come back. An operation that the system
+    /// does not let go of ends without its buffer, which is kept until the driver is dropped.
     #[cold]
     pub(super) fn fail(&mut self, error: &Error) {
         tracing::error!("{error}: all operations end with that");

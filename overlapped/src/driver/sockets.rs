@@ -103,7 +103,8 @@ pub(super) struct Socket {
     /// It has been shut down for sending, here.
     pub(super) shut: bool,
     /// It has been shut down for receiving. Only the driver knows that. If the system were told, it
-    /// would report the end of a stream that goes on, and a graceful close could not wait for its end.
+    /// would report the end of a stream that goes on, and a graceful close could not wait for its
+    /// end.
     pub(super) deaf: bool,
     /// The connection is dead, so there is nothing to flush or to wait for.
     pub(super) dead: bool,

@@ -9,8 +9,8 @@ use crate::time::Time;
 use super::Driver;
 use super::operations::{CloseStep, NONE, Stage};
 
-/// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an address
-/// before them.
+/// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an
+/// address before them.
 const LEAST_DATAGRAM_BUFFER: u32 = 256;
 
 impl Driver {
@@ -81,8 +81,8 @@ impl Driver {
         id
     }
 
-    /// An operation has come to the head of its queue, or goes on: it goes to the backend, before the
-    /// next wait.
+    /// An operation has come to the head of its queue, or goes on: it goes to the backend, before
+    /// the next wait.
     pub(super) fn begin(&mut self, slot: u32) {
         let operation = &mut self.operations[slot];
         let (kind, index) = (operation.kind, operation.socket);
@@ -111,8 +111,8 @@ impl Driver {
         if std::mem::replace(&mut self.operations[slot].listed, true) {
             return;
         }
-        // Forgets those that have ended when they may be half of the list. Looking for them costs no
-        // more than they did.
+        // Forgets those that have ended when they may be half of the list. Looking for them costs
+        // no more than they did.
         if self.listed.len() > 2 * self.operations.len() {
             let operations = &self.operations;
             self.listed.retain(|id| operations.get(*id).is_some());
@@ -200,7 +200,8 @@ impl Driver {
         let _ = socket.sends.remove(&mut self.operations, slot) || socket.receives.remove(&mut self.operations, slot);
     }
 
-    /// Ends an operation without the backend. Its completion is taken later, never from within a call.
+    /// Ends an operation without the backend. Its completion is taken later, never from within a
+    /// call.
     pub(super) fn end(&mut self, slot: u32, result: Result<Outcome, Error>) {
         debug_assert!(!matches!(self.operations[slot].stage, Stage::Kernel | Stage::Ready | Stage::Orphaned));
         self.clear_deadline(slot);

@@ -1,5 +1,5 @@
-//! Deadlines of operations, earliest first. A deadline that is cancelled is removed, so there are never
-//! more than there are operations.
+//! Deadlines of operations, earliest first. A deadline that is cancelled is removed, so there are
+//! never more than there are operations.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! One turn: what is due, what was started, and a wait. And what waits for a moment or for a buffer.
+//! One turn: what is due, what was started, and a wait. And what waits for a moment or for a
+//! buffer.
 
 use crate::error::Error;
 use crate::id::OpId;
@@ -75,8 +76,8 @@ impl Driver {
     /// A multishot receive waits for a pooled buffer.
     pub(super) fn starve(&mut self, slot: u32) {
         self.operations[slot].stage = Stage::Parked;
-        // Forgets those that were cancelled when they may be half of the list. Looking for them costs
-        // no more than they did.
+        // Forgets those that were cancelled when they may be half of the list. Looking for them
+        // costs no more than they did.
         if self.starved.len() >= 2 * self.operations.len() {
             let operations = &self.operations;
             self.starved.retain(|id| operations.get(*id).is_some_and(|operation| operation.stage == Stage::Parked));

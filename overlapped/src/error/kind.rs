@@ -96,11 +96,13 @@ pub enum ErrorKind {
     OutOfMemory,
     /// An argument is unusable; nothing was started.
     InvalidArgument,
-    /// The handle is closed, is being closed, or never was one of this driver's; nothing was started.
+    /// The handle is closed, is being closed, or never was one of this driver's; nothing was
+    /// started.
     Closed,
     /// A limit of this driver is reached: a table or a queue is full; nothing was started.
     LimitReached,
-    /// An earlier send on this stream ended with only some of its bytes written, so that later ones would follow a hole.
+    /// An earlier send on this stream ended with only some of its bytes written, so that later ones
+    /// would follow a hole.
     BrokenStream,
     /// The operation has not ended yet (Winsock 996, `WSA_IO_INCOMPLETE`).
     Incomplete,

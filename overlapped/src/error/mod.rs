@@ -1,4 +1,5 @@
-//! The one error type: what was being done, to whom, what the system said, and a kind that is the same everywhere.
+//! The one error type: what was being done, to whom, what the system said, and a kind that is the
+//! same everywhere.
 
 pub(crate) mod code;
 mod kind;
@@ -17,7 +18,8 @@ pub use kind::{Action, ErrorKind};
 
 /// An error of this crate.
 ///
-/// Two words in size, so that results of successful operations stay small; memory is taken only for what there is to say beyond the kind and the code.
+/// Two words in size, so that results of successful operations stay small; memory is taken only for
+/// what there is to say beyond the kind and the code.
 ///
 /// ```
 /// # use overlapped::{Address, Driver, DriverConfig, ErrorKind};
@@ -116,7 +118,8 @@ impl Error {
         self.code.map(NonZeroI32::get)
     }
 
-    /// For a send (or a wait-all receive) that ended early: bytes moved before it did. For a datagram that was truncated: bytes of it that fit.
+    /// For a send (or a wait-all receive) that ended early: bytes moved before it did. For a
+    /// datagram that was truncated: bytes of it that fit.
     pub fn transferred(&self) -> u64 {
         self.more.as_ref().map_or(0, |more| more.transferred)
     }
@@ -172,7 +175,8 @@ impl From<Error> for io::Error {
     }
 }
 
-/// A start that was refused, or an operation that failed: why, and what was handed over, given back.
+/// A start that was refused, or an operation that failed: why, and what was handed over, given
+/// back.
 pub struct Failed<T> {
     /// What went wrong.
     pub error: Error,

@@ -1,4 +1,5 @@
-//! The error codes of Windows: Winsock's own, and those that come with the packets of a completion port.
+//! The error codes of Windows: Winsock's own, and those that come with the packets of a completion
+//! port.
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_CONNECTION_ABORTED, ERROR_CONNECTION_REFUSED, ERROR_HOST_UNREACHABLE,
@@ -30,7 +31,8 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         WSAEMSGSIZE => ErrorKind::Truncated,
         WSAENOTCONN => ErrorKind::NotConnected,
         WSAEMFILE => ErrorKind::TooManyFiles,
-        // The second is "too many outstanding overlapped requests"; what is tried without waiting looks for it itself.
+        // The second is "too many outstanding overlapped requests"; what is tried without waiting
+        // looks for it itself.
         WSAENOBUFS | WSAEWOULDBLOCK => ErrorKind::OutOfMemory,
         WSAEINVAL => ErrorKind::InvalidArgument,
         WSAEOPNOTSUPP | WSAEAFNOSUPPORT | WSAEPROTONOSUPPORT => ErrorKind::Unsupported,
@@ -60,14 +62,15 @@ fn kind_of_packet(code: u32) -> ErrorKind {
     }
 }
 
-/// Whether a failure to accept concerns one connection that died in the backlog: accepting goes on. `AcceptEx` has several names for
-/// a peer that had gone before it was accepted.
+/// Whether a failure to accept concerns one connection that died in the backlog: accepting goes on.
+/// `AcceptEx` has several names for a peer that had gone before it was accepted.
 pub(crate) fn accept_goes_on(code: i32) -> bool {
     matches!(code, WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAENETDOWN | WSAETIMEDOUT | WSAEINTR)
         || matches!(code as u32, ERROR_NETNAME_DELETED | ERROR_SEM_TIMEOUT)
 }
 
-/// Whether it says that the peer has reset the connection. Linux says so once: to the first that asks, be it a send or a receive.
+/// Whether it says that the peer has reset the connection. Linux says so once: to the first that
+/// asks, be it a send or a receive.
 pub(crate) fn is_reset(code: i32) -> bool {
     code == WSAECONNRESET || code as u32 == ERROR_NETNAME_DELETED
 }

@@ -25,14 +25,14 @@ impl LogConfig {
         LogConfig::default()
     }
 
-    /// Bytes of records in a segment: 4 KiB to 16 MiB. The first segments are smaller, so that a quiet
-    /// log stays small.
+    /// Bytes of records in a segment: 4 KiB to 16 MiB. The first segments are smaller, so that a
+    /// quiet log stays small.
     pub fn segment_bytes(self, segment_bytes: usize) -> LogConfig {
         LogConfig { segment_bytes, ..self }
     }
 
-    /// The longest record, at most 16 MiB. A record that is longer than a segment gets a segment of its
-    /// own.
+    /// The longest record, at most 16 MiB. A record that is longer than a segment gets a segment of
+    /// its own.
     pub fn record_bytes(self, record_bytes: usize) -> LogConfig {
         LogConfig { record_bytes, ..self }
     }

@@ -16,9 +16,11 @@ enum Piece<M> {
     Slice(LogSlice<M>),
 }
 
-/// A buffer for one send, put together of own bytes and [slices of logs](LogSlice). Pieces that lie next to each other become one part.
+/// A buffer for one send, put together of own bytes and [slices of logs](LogSlice). Pieces that lie
+/// next to each other become one part.
 ///
-/// It is as small as two vectors, so that an operation holds it without an allocation. It can be used again after [`clear`](Gather::clear).
+/// It is as small as two vectors, so that an operation holds it without an allocation. It can be
+/// used again after [`clear`](Gather::clear).
 pub struct Gather<M> {
     own: Vec<u8>,
     pieces: Vec<Piece<M>>,
@@ -101,7 +103,8 @@ impl<M> Gather<M> {
         self.pieces.len()
     }
 
-    /// Empties it: lets go of the slices, keeps its memory for the next send, and gives the own bytes' memory back, empty.
+    /// Empties it: lets go of the slices, keeps its memory for the next send, and gives the own
+    /// bytes' memory back, empty.
     pub fn clear(&mut self) -> Vec<u8> {
         self.pieces.clear();
         let mut own = std::mem::take(&mut self.own);
@@ -116,7 +119,8 @@ impl<M> Default for Gather<M> {
     }
 }
 
-// SAFETY: own bytes are the vector's, on the heap, and are changed through `&mut self` only; slices keep the contract themselves.
+// SAFETY: own bytes are the vector's, on the heap, and are changed through `&mut self` only; slices
+// keep the contract themselves.
 unsafe impl<M: 'static> SendBuf for Gather<M> {
     fn parts(&self) -> usize {
         self.pieces.len()

@@ -1,16 +1,20 @@
 //! An append-only log whose bytes are sent from where they lie.
 //!
-//! What goes out to many connections is written once, as a record of the log, and every connection's send reads that one copy. The log is a row of
-//! segments; a record lies in one segment, so a range of records is one slice for each segment it touches. Segments are counted references: a
-//! [`LogSlice`] that the kernel reads keeps its own, whatever becomes of the log meanwhile.
+//! What goes out to many connections is written once, as a record of the log, and every
+//! connection's send reads that one copy. The log is a row of segments; a record lies in one
+//! segment, so a range of records is one slice for each segment it touches. Segments are counted
+//! references: a [`LogSlice`] that the kernel reads keeps its own, whatever becomes of the log
+//! meanwhile.
 //!
-//! One thread at a time appends, under a lock. Reading takes none: a [`LogReader`] holds the segments that its positions still need and sees what is
-//! appended to the newest one through an atomic count of records; only for a new segment does it go to the log. A position is the number of a
-//! record, counted from the log's beginning, so it is always a boundary between records.
+//! One thread at a time appends, under a lock. Reading takes none: a [`LogReader`] holds the
+//! segments that its positions still need and sees what is appended to the newest one through an
+//! atomic count of records; only for a new segment does it go to the log. A position is the number
+//! of a record, counted from the log's beginning, so it is always a boundary between records.
 //!
-//! The log keeps what some reader has yet to fetch, readers keep what their positions need, slices keep what they are sent from, each of the first
-//! two up to [`LogConfig::log_bytes`]. Beyond that the oldest segments are let go, and who was still there finds its position
-//! before [`LogReader::front`]: it has lost exactly the records between.
+//! The log keeps what some reader has yet to fetch, readers keep what their positions need, slices
+//! keep what they are sent from, each of the first two up to [`LogConfig::log_bytes`]. Beyond that
+//! the oldest segments are let go, and who was still there finds its position before
+//! [`LogReader::front`]: it has lost exactly the records between.
 
 #![allow(unsafe_code, reason = "the segments are memory that one thread appends to while others, and the kernel, read")]
 
@@ -37,10 +41,12 @@ pub use segment::LogSlice;
 use segment::Segment;
 use shared::{Shared, Writer};
 
-/// A row of records, written once and sent to many from where they lie. Cheap to clone; all clones are the same log.
+/// A row of records, written once and sent to many from where they lie. Cheap to clone; all clones
+/// are the same log.
 ///
-/// Records are appended from any thread and read through a [`LogReader`]. The log holds what some reader has yet to fetch, up to
-/// [`LogConfig::log_bytes`]; a reader that falls further behind finds its positions before [`LogReader::front`].
+/// Records are appended from any thread and read through a [`LogReader`]. The log holds what some
+/// reader has yet to fetch, up to [`LogConfig::log_bytes`]; a reader that falls further behind
+/// finds its positions before [`LogReader::front`].
 ///
 /// `M` is a mark that each record carries, for its readers: whom it is not for, say.
 ///
@@ -81,10 +87,12 @@ impl<M: Copy + Send + Sync + 'static> Log<M> {
         Ok(Log { shared: Arc::new(Shared { config, writer: Mutex::new(writer), newest: AtomicU64::new(0), live }) })
     }
 
-    /// Appends a record made of `parts`, one after the other; nothing if they are empty. `mark` is called while nobody else appends, so that marks
-    /// taken from a counter are in the order of the records. It must be quick, and not use the log.
+    /// Appends a record made of `parts`, one after the other; nothing if they are empty. `mark` is
+    /// called while nobody else appends, so that marks taken from a counter are in the order of the
+    /// records. It must be quick, and not use the log.
     ///
-    /// Costs a copy of the bytes, whatever the number of readers; allocates nothing while old segments come free.
+    /// Costs a copy of the bytes, whatever the number of readers; allocates nothing while old
+    /// segments come free.
     ///
     /// # Errors
     /// `InvalidArgument` if it is longer than [`LogConfig::record_bytes`].
@@ -111,7 +119,8 @@ impl<M: Copy + Send + Sync + 'static> Log<M> {
         LogReader::new(Arc::clone(&self.shared))
     }
 
-    /// Bytes of memory that all segments take together, those among them that only a send in flight still holds.
+    /// Bytes of memory that all segments take together, those among them that only a send in flight
+    /// still holds.
     pub fn memory(&self) -> usize {
         self.shared.live.load(Ordering::Relaxed)
     }

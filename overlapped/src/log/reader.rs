@@ -20,10 +20,12 @@ pub struct LogRecord<M> {
     pub mark: M,
 }
 
-/// Reads a [`Log`](crate::log::Log), for as many positions as its owner likes to keep: each is just the number of a record.
+/// Reads a [`Log`](crate::log::Log), for as many positions as its owner likes to keep: each is just
+/// the number of a record.
 ///
-/// It holds the segments from [`front`](LogReader::front) on; its owner lets go of them with [`trim`](LogReader::trim). What has been appended
-/// to a segment that it holds is seen at once, new segments after [`refresh`](LogReader::refresh).
+/// It holds the segments from [`front`](LogReader::front) on; its owner lets go of them with
+/// [`trim`](LogReader::trim). What has been appended to a segment that it holds is seen at once,
+/// new segments after [`refresh`](LogReader::refresh).
 pub struct LogReader<M> {
     shared: Arc<Shared<M>>,
     /// Its place in the log's list of what is fetched.
@@ -46,8 +48,9 @@ impl<M: Copy> LogReader<M> {
 
     /// Fetches the segments that have been begun since. If there are none it takes no lock.
     ///
-    /// What the log has let go of is lost, and so is what this reader holds beyond [`LogConfig::log_bytes`](crate::log::LogConfig::log_bytes): then
-    /// [`front`](LogReader::front) has moved on.
+    /// What the log has let go of is lost, and so is what this reader holds beyond
+    /// [`LogConfig::log_bytes`](crate::log::LogConfig::log_bytes): then [`front`](LogReader::front)
+    /// has moved on.
     pub fn refresh(&mut self) {
         let last = self.newest().number;
         if self.shared.newest.load(Ordering::Acquire) == last {
@@ -108,7 +111,8 @@ impl<M: Copy> LogReader<M> {
         })
     }
 
-    /// The bytes of a range of positions, as far as they are held and can be seen: one slice for each segment.
+    /// The bytes of a range of positions, as far as they are held and can be seen: one slice for
+    /// each segment.
     pub fn slices(&self, range: Range<u64>) -> impl Iterator<Item = LogSlice<M>> + '_ {
         self.stretches(range).map(|(segment, from, to)| segment.slice(from, to))
     }

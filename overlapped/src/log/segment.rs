@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::buf::SendBuf;
 
-/// Bytes of a segment for which its index has room for one record. Where records are shorter a segment ends before it is full.
+/// Bytes of a segment for which its index has room for one record. Where records are shorter a
+/// segment ends before it is full.
 const BYTES_PER_RECORD: usize = 64;
 
 /// Where a record ends in its segment, and its mark.
@@ -18,7 +19,8 @@ pub(super) struct Record<M> {
     pub(super) mark: M,
 }
 
-/// A stretch of the log. Everything below `published` is written and stays as it is until the segment is nobody else's.
+/// A stretch of the log. Everything below `published` is written and stays as it is until the
+/// segment is nobody else's.
 pub(super) struct Segment<M> {
     /// The number of the segment, and of its first record.
     pub(super) number: u64,
@@ -30,8 +32,9 @@ pub(super) struct Segment<M> {
     live: Arc<AtomicUsize>,
 }
 
-// SAFETY: the cells from `published` on are written by one thread at a time, that which holds the log's lock, and read by nobody; those below are
-// read by any thread and written by none. The release store and acquire load of `published` order the one after the other.
+// SAFETY: the cells from `published` on are written by one thread at a time, that which holds the
+// log's lock, and read by nobody; those below are read by any thread and written by none. The
+// release store and acquire load of `published` order the one after the other.
 unsafe impl<M: Send + Sync> Sync for Segment<M> {}
 
 impl<M: Copy> Segment<M> {
@@ -75,8 +78,9 @@ impl<M: Copy> Segment<M> {
         for part in parts {
             assert!(part.len() <= self.bytes.len() - at, "the segment has room for the record");
             let place: *mut u8 = UnsafeCell::raw_get(self.bytes[at..].as_ptr().cast());
-            // SAFETY: there is room from `at` on, above what is published, where nobody reads; nobody else writes, as the caller says. The part is
-            // none of this memory: no reference to it exists beyond what is published.
+            // SAFETY: there is room from `at` on, above what is published, where nobody reads;
+            // nobody else writes, as the caller says. The part is none of this memory: no reference
+            // to it exists beyond what is published.
             unsafe { place.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
             at += part.len();
         }
@@ -136,12 +140,14 @@ impl<M> LogSlice<M> {
 
 impl<M> AsRef<[u8]> for LogSlice<M> {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: a slice is made of published records only: initialised, and not written to while the segment is held by anyone.
+        // SAFETY: a slice is made of published records only: initialised, and not written to while
+        // the segment is held by anyone.
         unsafe { std::slice::from_raw_parts(self.pointer(), self.len()) }
     }
 }
 
-// SAFETY: the bytes are those of published records, on the heap, and stay as they are for as long as the segment is held, which this does.
+// SAFETY: the bytes are those of published records, on the heap, and stay as they are for as long
+// as the segment is held, which this does.
 unsafe impl<M: 'static> SendBuf for LogSlice<M> {
     fn parts(&self) -> usize {
         1

@@ -80,7 +80,8 @@ impl<M> Writer<M> {
         self.segments.back().expect("a log has a segment")
     }
 
-    /// A segment that nobody holds any more. That nobody does is asked with acquire: all reads of what is now overwritten came before.
+    /// A segment that nobody holds any more. That nobody does is asked with acquire: all reads of
+    /// what is now overwritten came before.
     fn take_spare(&mut self, size: usize) -> Option<Arc<Segment<M>>> {
         let free = |segment: &mut Arc<Segment<M>>| segment.bytes.len() == size && Arc::get_mut(segment).is_some();
         let at = self.spare.iter_mut().position(free)?;

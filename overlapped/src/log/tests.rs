@@ -222,7 +222,8 @@ proptest! {
                 prop_assert_eq!(slice.as_ref(), &expected[..]);
             }
         }
-        // What the log holds, what the reader holds, what is kept spare and pinned; each segment with its index.
+        // What the log holds, what the reader holds, what is kept spare and pinned; each segment
+        // with its index.
         let bound = 2 * (small().log_bytes + 10_000) + (SPARE_SEGMENTS + 2) * 4096 + pins.len() * 10_000;
         prop_assert!(log.memory() <= 2 * bound, "{} bytes", log.memory());
     }

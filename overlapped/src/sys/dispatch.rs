@@ -221,8 +221,8 @@ impl AnyBackend {
         }
     }
 
-    /// A seed for the driver's random source. It is different in every driver of every process; on a
-    /// simulated network it is drawn from the network's seed.
+    /// A seed for the driver's random source. It is different in every driver of every process; on
+    /// a simulated network it is drawn from the network's seed.
     pub(crate) fn seed(&self) -> u64 {
         use std::hash::{BuildHasher, Hasher};
         match self {

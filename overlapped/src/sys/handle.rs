@@ -107,7 +107,8 @@ impl Handle {
         }
     }
 
-    /// Makes closing reset the connection. It fails only on a socket that is not connected any more.
+    /// Makes closing reset the connection. It fails only on a socket that is not connected any
+    /// more.
     pub(crate) fn reset_on_close(&self) {
         match self {
             Handle::System(system) => system.reset_on_close(),

@@ -10,10 +10,12 @@ use super::socket::address_from;
 
 /// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
 const MOST_PARTS: usize = 1024;
-/// The most bytes the system moves in one call (on Linux `MAX_RW_COUNT`, 2 GiB less a page); the driver resumes behind them.
+/// The most bytes the system moves in one call (on Linux `MAX_RW_COUNT`, 2 GiB less a page); the
+/// driver resumes behind them.
 pub(super) const MOST_BYTES: usize = 0x7fff_f000;
 
-/// What the system reads besides the buffers themselves: it must not move while a request is under way.
+/// What the system reads besides the buffers themselves: it must not move while a request is under
+/// way.
 pub(super) struct Message {
     pub(super) header: libc::msghdr,
     parts: Vec<libc::iovec>,
@@ -41,8 +43,8 @@ impl Message {
         self.header.msg_namelen = self.address.len();
     }
 
-    /// It has served: nothing is left that its next use could stumble on. (A multishot receive of datagrams would take the length of a
-    /// part left behind for its limit.)
+    /// It has served: nothing is left that its next use could stumble on. (A multishot receive of
+    /// datagrams would take the length of a part left behind for its limit.)
     pub(super) fn clear(&mut self) {
         self.parts.clear();
         self.header.msg_name = std::ptr::null_mut();
@@ -54,7 +56,8 @@ impl Message {
     /// The sender's address, that the system has written.
     pub(super) fn name(&self) -> Address {
         let len = self.header.msg_namelen.min(NAME_BYTES) as usize;
-        // SAFETY: the storage has room for so many bytes, and is all zeroes where the system has not written.
+        // SAFETY: the storage has room for so many bytes, and is all zeroes where the system has
+        // not written.
         name_of(unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), len) })
     }
 

@@ -212,7 +212,8 @@ impl Op {
     /// [`Completion::more`](crate::driver::Completion::more) set.
     ///
     /// When descriptors run out, an error of kind `TooManyFiles` comes, also with `more` set.
-    /// Accepting pauses, the waiting peers stay in the listener's backlog, and it goes on by itself.
+    /// Accepting pauses, the waiting peers stay in the listener's backlog, and it goes on by
+    /// itself.
     pub fn accept_multi(listener: SocketId) -> Op {
         Op::new(OpKind::Accept { multi: true }, listener)
     }
@@ -240,8 +241,8 @@ impl Op {
         Op::with_buf(OpKind::Recv { flags }, socket, AnyBuf::to_recv(buf))
     }
 
-    /// Receives into the driver's pooled buffers until the stream ends or fails, or it is cancelled.
-    /// Each piece comes as an [`Outcome::Packet`] with
+    /// Receives into the driver's pooled buffers until the stream ends or fails, or it is
+    /// cancelled. Each piece comes as an [`Outcome::Packet`] with
     /// [`Completion::more`](crate::driver::Completion::more) set; the end of the stream is
     /// `Outcome::Received(0)`.
     ///

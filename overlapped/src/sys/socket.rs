@@ -1,5 +1,5 @@
-//! Sockets of the operating system, and their options. What differs between systems is in a file for
-//! each of them.
+//! Sockets of the operating system, and their options. What differs between systems is in a file
+//! for each of them.
 
 #[cfg(unix)]
 mod unix;
@@ -243,7 +243,8 @@ impl SystemSocket {
         set_options(SockRef::from(&self.socket), options)
     }
 
-    /// Makes closing reset the connection. It fails only on a socket that is not connected any more.
+    /// Makes closing reset the connection. It fails only on a socket that is not connected any
+    /// more.
     pub(crate) fn reset_on_close(&self) {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
@@ -285,7 +286,8 @@ impl SystemView {
         unsafe { os::recv_now(&self.0, ptr, len) }
     }
 
-    /// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to wait.
+    /// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to
+    /// wait.
     ///
     /// # Safety
     /// The memory is initialised, and nobody writes to it meanwhile.

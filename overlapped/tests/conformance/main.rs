@@ -1,14 +1,17 @@
 //! One suite for every backend: each rule runs wherever it can, under a name that says where.
 //!
-//! `contracts::order::poll::..` is a contract of the driver on the backend `poll`; `semantics::starting::uring::threaded::..` a rule of the four models, on an engine
-//! with a thread of its own on `uring`; `..::sim::local::..` the same on simulated networks, of ten seeds. So many cases run on each:
+//! `contracts::order::poll::..` is a contract of the driver on the backend `poll`;
+//! `semantics::starting::uring::threaded::..` a rule of the four models, on an engine with a thread
+//! of its own on `uring`; `..::sim::local::..` the same on simulated networks, of ten seeds. So
+//! many cases run on each:
 //!
 //! ```sh
 //! cargo test -p overlapped --test conformance -- --list | grep -oE '::(uring|poll|winsock|sim)::' | sort | uniq -c
 //! ```
 //!
-//! A backend that cannot be had fails its tests, unless `PROACTOR_TEST_WITHOUT` names it (`PROACTOR_TEST_WITHOUT=uring` where the kernel refuses io_uring): then they pass without
-//! having been run, which is said once.
+//! A backend that cannot be had fails its tests, unless `PROACTOR_TEST_WITHOUT` names it
+//! (`PROACTOR_TEST_WITHOUT=uring` where the kernel refuses io_uring): then they pass without having
+//! been run, which is said once.
 //!
 //! | contract of the I/O floor | where |
 //! |---|---|

@@ -10,8 +10,8 @@ use crate::error::{Action, Error, ErrorKind};
 /// A path that can be bound to.
 pub(in super::super) struct Free(PathBuf);
 
-/// Clears the way for a listener: a socket of a server that is no longer there is removed, anything else that stands at the path is left alone.
-/// `None` for addresses without a path.
+/// Clears the way for a listener: a socket of a server that is no longer there is removed, anything
+/// else that stands at the path is left alone. `None` for addresses without a path.
 pub(in super::super) fn prepare(address: &Address) -> Result<Option<Free>, Error> {
     let Some(path) = address.path() else { return Ok(None) };
     let failed = |error: io::Error| Error::io(Action::Bind, &error).at(address);

@@ -11,8 +11,8 @@ use super::sockets::{NONE, Part, Request};
 use super::transfer::{self, would_wait};
 use super::{ACCEPTS_FIRST, Poll};
 
-/// An accepted connection, or a datagram, counts at least as so many bytes in its socket's share of a
-/// turn.
+/// An accepted connection, or a datagram, counts at least as so many bytes in its socket's share of
+/// a turn.
 const LEAST_SHARE: u32 = 1024;
 
 /// How an attempt went.
@@ -94,7 +94,8 @@ impl Poll {
             },
             Request::Recv { ptr, len, flags } => {
                 let (part, flags) = (Part { ptr: *ptr, len: *len as usize }, *flags);
-                // SAFETY: the operation's own memory, which nobody else uses until the request has ended.
+                // SAFETY: the operation's own memory, which nobody else uses until the request has
+                // ended.
                 let received = unsafe { transfer::recv(fd, part, trying(flags)) };
                 self.received(socket, received, part.len, flags)
             }
@@ -149,8 +150,8 @@ impl Poll {
         }
     }
 
-    /// One packet of a stream, in the pooled buffer that was returned last. If each packet is dropped
-    /// before the next one is asked for, all sockets use the same buffer.
+    /// One packet of a stream, in the pooled buffer that was returned last. If each packet is
+    /// dropped before the next one is asked for, all sockets use the same buffer.
     fn receive_pooled(&mut self, socket: u32) -> Attempt {
         let Some(buffer) = self.pool.take_returned() else { return Attempt::Ends(Err(Failure::NoBuffer)) };
         let entry = &mut self.sockets[socket as usize];
@@ -159,7 +160,8 @@ impl Poll {
         match unsafe { transfer::recv(entry.fd, part, 0) } {
             Ok(bytes) if bytes > 0 => {
                 entry.received(bytes, part.len);
-                // SAFETY: the buffer was taken from the pool, and so many bytes of it have just been written.
+                // SAFETY: the buffer was taken from the pool, and so many bytes of it have just
+                // been written.
                 Attempt::Goes(Ok(Outcome::Packet(unsafe { self.pool.packet(buffer, bytes) })), bytes as u32)
             }
             Ok(_) => {
@@ -209,7 +211,8 @@ impl Poll {
         let (sent, offered) = match request {
             Request::Send { ptr, len, flags } => {
                 let part = Part { ptr: *ptr, len: *len as usize };
-                // SAFETY: the operation's own memory, to which nobody writes until the request has ended.
+                // SAFETY: the operation's own memory, to which nobody writes until the request has
+                // ended.
                 (unsafe { transfer::send(fd, part, flag_bits(*flags)) }, part.len)
             }
             Request::SendParts { message, bytes, flags } => {

@@ -1,12 +1,12 @@
 //! The backend on readiness: epoll on Linux, kqueue on macOS and the BSDs.
 //!
-//! An operation is tried first, and waits for readiness only if it would have had to wait. Each socket
-//! is added to the system's list once, in edge mode. So a message costs its receive and its send, and
-//! a share in the one wait that told of all sockets.
+//! An operation is tried first, and waits for readiness only if it would have had to wait. Each
+//! socket is added to the system's list once, in edge mode. So a message costs its receive and its
+//! send, and a share in the one wait that told of all sockets.
 //!
 //! Operations that end once are tried when they are started. Those that go on (pooled receives,
-//! accepting) are tried when an event is asked for, one result of each socket after the other. So what
-//! one peer sends neither takes every pooled buffer nor keeps others waiting.
+//! accepting) are tried when an event is asked for, one result of each socket after the other. So
+//! what one peer sends neither takes every pooled buffer nor keeps others waiting.
 
 mod attempt;
 mod connect;
@@ -39,8 +39,9 @@ use sockets::{NONE, Pending, Request, Socket};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
-/// Attempts in a turn, besides those that starts make. So the answers to some sockets leave before the
-/// next sockets are tried: while the system's memory of those connections is still in the cache.
+/// Attempts in a turn, besides those that starts make. So the answers to some sockets leave before
+/// the next sockets are tried: while the system's memory of those connections is still in the
+/// cache.
 const ATTEMPTS_A_TURN: u32 = 32;
 /// Connections that are accepted in a turn before other sockets that are ready. Half of a turn's
 /// attempts, so that however many connect, those that are connected are served.
@@ -59,8 +60,8 @@ pub(crate) struct Poll {
     pool: Rc<Pool>,
     /// Events of what has ended.
     ended: VecDeque<Event>,
-    /// Directions of sockets that are believed ready and have an operation, in the order in which they
-    /// are tried.
+    /// Directions of sockets that are believed ready and have an operation, in the order in which
+    /// they are tried.
     ready: VecDeque<(u32, Direction)>,
     /// Those that have used up their share of this turn.
     next_turn: Vec<(u32, Direction)>,
@@ -71,8 +72,8 @@ pub(crate) struct Poll {
     spare: Vec<Box<Message>>,
     discard: Box<[u8]>,
     wake: WakeHandle,
-    /// The number of the turn. It wraps: a socket that takes an old turn for this one only goes on in
-    /// the next one.
+    /// The number of the turn. It wraps: a socket that takes an old turn for this one only goes on
+    /// in the next one.
     turn: u32,
     turn_bytes: u32,
     /// Attempts since the system was last asked what has become ready, and since the turn began.
@@ -204,8 +205,9 @@ impl Poll {
     pub(crate) fn close(&mut self, id: OpId, socket: u32, handle: Handle) {
         debug_assert!(self.sockets[socket as usize].is_idle());
         // A socket leaves the system's list with its last descriptor, which saves a call for each
-        // connection. (A process that is being forked has another one until it runs its own program.
-        // An event of the old socket meanwhile costs the socket that has its number one vain try.)
+        // connection. (A process that is being forked has another one until it runs its own
+        // program. An event of the old socket meanwhile costs the socket that has its number one
+        // vain try.)
         if !handle.system().is_sole() {
             // It is watched, so this does not fail. If it did, closing would be all that is left.
             let _ = self.registry.remove(handle.raw_fd());
@@ -381,8 +383,8 @@ impl Poll {
         Ok(())
     }
 
-    /// Notes what the wait has found, before any socket is detached or closed: so it is never taken for
-    /// news of another socket.
+    /// Notes what the wait has found, before any socket is detached or closed: so it is never taken
+    /// for news of another socket.
     fn note_readiness(&mut self) {
         for found in self.registry.found() {
             let Some(entry) = self.sockets.get_mut(found.socket as usize) else { continue };

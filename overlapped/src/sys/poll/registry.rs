@@ -1,8 +1,8 @@
 //! The system's list of sockets to watch: epoll on Linux, kqueue on macOS and the BSDs.
 //!
-//! In edge mode, and each socket once, for both directions. So a turn costs one wait, and waiting for
-//! a socket again costs nothing. mio is the thinnest layer over both systems (no timer's descriptor,
-//! no re-registration, no reading of the wake-up's counter): a wait is one system call.
+//! In edge mode, and each socket once, for both directions. So a turn costs one wait, and waiting
+//! for a socket again costs nothing. mio is the thinnest layer over both systems (no timer's
+//! descriptor, no re-registration, no reading of the wake-up's counter): a wait is one system call.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -42,7 +42,8 @@ impl Registry {
         };
         let poll = mio::Poll::new().map_err(failed)?;
         let waker = mio::Waker::new(poll.registry(), WAKE).map_err(failed)?;
-        // It fails only if the system has no memory for it. The thread then wakes at its next time-out.
+        // It fails only if the system has no memory for it. The thread then wakes at its next
+        // time-out.
         let wake = WakeHandle::new(move || drop(waker.wake()));
         Ok((Registry { poll, events: Events::with_capacity(EVENTS) }, wake))
     }
@@ -55,8 +56,8 @@ impl Registry {
         self.poll.registry().register(&mut SourceFd(&fd), Token(socket as usize), interest)
     }
 
-    /// Stops watching a socket. Closing its descriptor would not do, if the program has another one for
-    /// the same socket.
+    /// Stops watching a socket. Closing its descriptor would not do, if the program has another one
+    /// for the same socket.
     pub(super) fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }

@@ -1,9 +1,9 @@
 //! What is known of each socket: which direction is ready, and which operation waits for it.
 //!
 //! In edge mode the system says once that a socket has become ready. So readiness is kept until a
-//! call shows that it has ended: the call would have had to wait, or moved less than it was asked to.
-//! Believing wrongly that a socket is ready costs one call. Believing wrongly that it is not would
-//! lose the wake-up, so nothing but such a call takes readiness away.
+//! call shows that it has ended: the call would have had to wait, or moved less than it was asked
+//! to. Believing wrongly that a socket is ready costs one call. Believing wrongly that it is not
+//! would lose the wake-up, so nothing but such a call takes readiness away.
 
 use std::os::fd::RawFd;
 
@@ -22,8 +22,8 @@ pub(super) struct Pending {
 
 const _: () = assert!(size_of::<Option<Pending>>() <= 24 && size_of::<Socket>() <= 32);
 
-/// What it is to do, and what it needs for that. The driver's buffers stay where they are until it has
-/// ended.
+/// What it is to do, and what it needs for that. The driver's buffers stay where they are until it
+/// has ended.
 pub(super) enum Request {
     Accept {
         multi: bool,

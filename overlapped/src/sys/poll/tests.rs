@@ -1,4 +1,5 @@
-//! What can go wrong with readiness that is told once: each test puts an event where it would be lost or meet the wrong socket.
+//! What can go wrong with readiness that is told once: each test puts an event where it would be
+//! lost or meet the wrong socket.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -543,7 +544,8 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::from(listener.local_addr().unwrap());
     bench.attach_at(0, Maker::System.stream(&address).unwrap());
-    // What the system says of a socket without a connection is not to be taken for the connection's.
+    // What the system says of a socket without a connection is not to be taken for the
+    // connection's.
     bench.settle();
     let connect = bench.connect(0, &address);
     assert!(matches!(bench.ended(connect), Ok(Outcome::Connected)));

@@ -7,8 +7,8 @@ use std::os::fd::RawFd;
 use super::super::message::Message;
 use super::sockets::Part;
 
-/// On macOS a socket option does this. `socket2` and the standard library set it on the sockets that
-/// they make.
+/// On macOS a socket option does this. `socket2` and the standard library set it on the sockets
+/// that they make.
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -31,7 +31,8 @@ fn last_code() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
 }
 
-/// Whether the call would have had to wait. (`EWOULDBLOCK` is the same number on all these systems.)
+/// Whether the call would have had to wait. (`EWOULDBLOCK` is the same number on all these
+/// systems.)
 pub(super) fn would_wait(code: i32) -> bool {
     code == libc::EAGAIN
 }

@@ -1,4 +1,5 @@
-//! The codes by which a simulated network says what went wrong: those that the system on which it runs would have given.
+//! The codes by which a simulated network says what went wrong: those that the system on which it
+//! runs would have given.
 
 #[cfg(unix)]
 pub(super) use libc::{

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// How a simulated network behaves.
 ///
-/// Without other settings: latencies from 50 µs to 1 ms; one in 4 sends and receives is short; one in
-/// 16 results ends its multishot operation; buffers of 64 KiB.
+/// Without other settings: latencies from 50 µs to 1 ms; one in 4 sends and receives is short; one
+/// in 16 results ends its multishot operation; buffers of 64 KiB.
 ///
 /// ```
 /// use overlapped::sim::{Network, NetworkConfig};
@@ -45,8 +45,8 @@ impl NetworkConfig {
         NetworkConfig { latency: (least, most), ..self }
     }
 
-    /// One in `sends` sends takes only some of the bytes that it could take, before the rest is tried.
-    /// 0 is never.
+    /// One in `sends` sends takes only some of the bytes that it could take, before the rest is
+    /// tried. 0 is never.
     pub fn short_sends(self, sends: u32) -> NetworkConfig {
         NetworkConfig { short_sends: sends, ..self }
     }
@@ -56,8 +56,8 @@ impl NetworkConfig {
         NetworkConfig { short_receives: receives, ..self }
     }
 
-    /// One in `results` results of a multishot operation is the last that the backend gives, so that
-    /// the driver has to start it again. 0 is never.
+    /// One in `results` results of a multishot operation is the last that the backend gives, so
+    /// that the driver has to start it again. 0 is never.
     pub fn early_ends(self, results: u32) -> NetworkConfig {
         NetworkConfig { early_ends: results, ..self }
     }

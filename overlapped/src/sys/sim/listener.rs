@@ -51,7 +51,8 @@ impl State {
         matches!(&self.sockets[listener.slot()].role, Role::Listener(listener) if listener.only_v6)
     }
 
-    /// Whether an address cannot be had, because of one that is the same or among those that it stands for.
+    /// Whether an address cannot be had, because of one that is the same or among those that it
+    /// stands for.
     fn is_taken(&self, address: SocketAddr, only_v6: bool) -> bool {
         let (ip, port) = (address.ip(), address.port());
         let both = |ip: IpAddr, only_v6: bool| ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !only_v6;

@@ -1,9 +1,10 @@
 //! The backend on a simulated network: no operating system at all.
 //!
-//! The network ([`state`]) moves bytes between ends ([`stream`]) and makes connections ([`listener`])
-//! as its clock moves. This backend holds a driver's operations. In each turn it finds those that can
-//! go on, tries them in an order drawn from the seed, and hands out what comes of them in that order.
-//! Only the turns of an operation's own driver serve it, so nothing touches its buffers in between.
+//! The network ([`state`]) moves bytes between ends ([`stream`]) and makes connections
+//! ([`listener`]) as its clock moves. This backend holds a driver's operations. In each turn it
+//! finds those that can go on, tries them in an order drawn from the seed, and hands out what comes
+//! of them in that order. Only the turns of an operation's own driver serve it, so nothing touches
+//! its buffers in between.
 
 mod codes;
 mod config;
@@ -419,7 +420,8 @@ impl Sim {
                 continue;
             };
             left -= bytes.len();
-            // SAFETY: the buffer was taken from the pool and is ours, and has room for `most` bytes, of which these are no more.
+            // SAFETY: the buffer was taken from the pool and is ours, and has room for `most`
+            // bytes, of which these are no more.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pool.buffer(buffer).as_ptr(), bytes.len()) };
             // SAFETY: the buffer is ours to hand over; so many bytes have been written just now.
             let packet = unsafe { self.pool.packet(buffer, bytes.len()) };

@@ -38,7 +38,8 @@ impl Parts {
         let mut read = Vec::with_capacity(bytes);
         for (ptr, len) in &self.0 {
             let here = (*len).min(bytes - read.len());
-            // SAFETY: a part of a send's buffer, which the operation owns and nobody writes to: see `of`.
+            // SAFETY: a part of a send's buffer, which the operation owns and nobody writes to: see
+            // `of`.
             read.extend_from_slice(unsafe { std::slice::from_raw_parts(*ptr, here) });
         }
         read
@@ -48,7 +49,8 @@ impl Parts {
     pub(super) fn fill(&mut self, mut bytes: &[u8]) {
         for (ptr, len) in &self.0 {
             let (here, rest) = bytes.split_at(bytes.len().min(*len));
-            // SAFETY: a part of a receive's buffer, which the operation owns and nobody else uses: see `of`.
+            // SAFETY: a part of a receive's buffer, which the operation owns and nobody else uses:
+            // see `of`.
             unsafe { std::ptr::copy_nonoverlapping(here.as_ptr(), *ptr, here.len()) };
             bytes = rest;
         }

@@ -1,9 +1,9 @@
-//! The state of a network: a clock, a source of random numbers, what is to happen, and which drivers
-//! are told of it.
+//! The state of a network: a clock, a source of random numbers, what is to happen, and which
+//! drivers are told of it.
 //!
 //! Everything that could differ between two runs is in here, under one lock. The clock moves only
-//! when it is told to. What happens at one moment happens in an order drawn from the seed. Tables are
-//! ordered, so no hash and no address of memory decides anything.
+//! when it is told to. What happens at one moment happens in an order drawn from the seed. Tables
+//! are ordered, so no hash and no address of memory decides anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -52,7 +52,8 @@ pub(super) struct State {
     pub(super) now: Time,
     pub(super) random: Random,
     pub(super) trace: Trace,
-    /// What is to happen, by moment; at one moment by a random number; the last number only keeps the others apart.
+    /// What is to happen, by moment; at one moment by a random number; the last number only keeps
+    /// the others apart.
     agenda: BTreeMap<(Time, u64, u64), Happening>,
     planned: u64,
     pub(super) hosts: BTreeMap<u32, Host>,
@@ -141,7 +142,8 @@ impl State {
         planned.into_iter().chain(alarm).min()
     }
 
-    /// Moves the clock to the next thing that is to happen, if that is not after `limit`, and lets it happen.
+    /// Moves the clock to the next thing that is to happen, if that is not after `limit`, and lets
+    /// it happen.
     pub(super) fn advance(&mut self, limit: Option<Time>) -> bool {
         let Some(at) = self.next_moment().filter(|at| limit.is_none_or(|limit| *at <= limit)) else { return false };
         self.now = self.now.max(at);

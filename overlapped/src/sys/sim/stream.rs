@@ -1,4 +1,5 @@
-//! One end of a connection: what has arrived and was not yet received, and what it has sent and is still on its way.
+//! One end of a connection: what has arrived and was not yet received, and what it has sent and is
+//! still on its way.
 
 use std::collections::VecDeque;
 
@@ -119,7 +120,8 @@ impl State {
         }
     }
 
-    /// Receives up to `most` bytes. 0 asks whether anything could be received. With `peek` they stay.
+    /// Receives up to `most` bytes. 0 asks whether anything could be received. With `peek` they
+    /// stay.
     pub(super) fn receive(&mut self, id: Key, most: usize, peek: bool) -> Found {
         let short = self.random.once_in(self.config.short_receives);
         let spread = self.random.next();
@@ -151,8 +153,9 @@ impl State {
         Found::Bytes(found)
     }
 
-    /// Tells the peer that there is room again: when it is worth a send, or when there is nothing to come that would make it more. News of every few bytes
-    /// would be answered with as few, for ever.
+    /// Tells the peer that there is room again: when it is worth a send, or when there is nothing
+    /// to come that would make it more. News of every few bytes would be answered with as few, for
+    /// ever.
     fn announce_room(&mut self, id: Key) {
         let enough = self.sockets.get(id).map_or(1, |socket| socket.receive_bytes.div_ceil(4));
         let Some(end) = self.end(id) else { return };

@@ -65,7 +65,8 @@ impl Host {
         self.outcome_of(id).expect_err("a failure").kind()
     }
 
-    /// Everything received up to the end of the stream, and the error that ended it if it did not end in order.
+    /// Everything received up to the end of the stream, and the error that ended it if it did not
+    /// end in order.
     fn read_to_end(&mut self, socket: SocketId) -> (Vec<u8>, Option<ErrorKind>) {
         let mut all = Vec::new();
         loop {
@@ -79,7 +80,8 @@ impl Host {
         }
     }
 
-    /// A listener, and two ends of a connection to it: the one that connected, and the one that was accepted.
+    /// A listener, and two ends of a connection to it: the one that connected, and the one that was
+    /// accepted.
     fn pair(&mut self) -> (SocketId, SocketId, SocketId) {
         let listener = self.driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
         let (client, server) = self.connect(listener);

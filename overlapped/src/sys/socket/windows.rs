@@ -43,8 +43,8 @@ pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     set_socket_option(socket.as_raw_socket() as SOCKET, SO_EXCLUSIVEADDRUSE, &yes)
 }
 
-/// How long sent bytes may go unacknowledged: not supported here. (`TCP_MAXRT` counts whole seconds,
-/// and not against a closed window.)
+/// How long sent bytes may go unacknowledged: not supported here. (`TCP_MAXRT` counts whole
+/// seconds, and not against a closed window.)
 pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
     timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP)))
 }
@@ -66,8 +66,8 @@ pub(in super::super) fn protocol_of(socket: SOCKET) -> io::Result<WSAPROTOCOL_IN
     if result == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The address a socket is bound to. Before it is bound, Windows has no address for it; other systems
-/// have an unspecified one, which is given here too.
+/// The address a socket is bound to. Before it is bound, Windows has no address for it; other
+/// systems have an unspecified one, which is given here too.
 pub(super) fn local_addr(socket: &Socket) -> io::Result<SockAddr> {
     match socket.local_addr() {
         Err(error) if error.raw_os_error() == Some(WSAEINVAL) => {

@@ -1,9 +1,10 @@
 //! Direct descriptors: sockets in a table of the ring that have no descriptor in the process.
 //!
-//! They do not count against the limit of open files, which is what they are for. A connection comes
-//! as an ordinary descriptor, with everything that can be done to one. When a driver takes it over it
-//! is put into the ring's table, at the number of the driver's slot. It leaves the table when it is
-//! closed, before that number is used again. What does not fit stays an ordinary descriptor.
+//! They do not count against the limit of open files, which is what they are for. A connection
+//! comes as an ordinary descriptor, with everything that can be done to one. When a driver takes it
+//! over it is put into the ring's table, at the number of the driver's slot. It leaves the table
+//! when it is closed, before that number is used again. What does not fit stays an ordinary
+//! descriptor.
 
 use std::cell::Cell;
 

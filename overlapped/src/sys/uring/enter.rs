@@ -1,6 +1,8 @@
-//! Entering the ring: `io_uring_enter`, through the ring's registered descriptor where there is one.
+//! Entering the ring: `io_uring_enter`, through the ring's registered descriptor where there is
+//! one.
 //!
-//! The crate's own calls look the descriptor up in the process's table each time; a registered one saves that.
+//! The crate's own calls look the descriptor up in the process's table each time; a registered one
+//! saves that.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -54,8 +56,8 @@ impl Entrance {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Submits `pending` entries, runs what the kernel has put off, and waits for one completion: not at all for a zero
-    /// `limit`, for ever for none.
+    /// Submits `pending` entries, runs what the kernel has put off, and waits for one completion:
+    /// not at all for a zero `limit`, for ever for none.
     pub(super) fn enter(&self, pending: u32, limit: Option<Duration>) -> io::Result<()> {
         let timeout = limit.map(Timespec::from);
         let want = u32::from(limit != Some(Duration::ZERO));
@@ -70,7 +72,8 @@ impl Entrance {
             (arg, size) = (ptr::from_ref(&args), size_of_val(&args));
             flags |= ENTER_EXT_ARG;
         }
-        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the time-out live until the call returns.
+        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the time-out live until the call
+        // returns.
         let result = unsafe { libc::syscall(libc::SYS_io_uring_enter, fd, pending, want, flags, arg, size) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }

@@ -53,8 +53,8 @@ impl Winsock {
         accept.next = Some(next);
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(0) };
-        // SAFETY: both sockets are open until the packet has come, and the block and the dump live as
-        // long. There is room for two addresses.
+        // SAFETY: both sockets are open until the packet has come, and the block and the dump live
+        // as long. There is room for two addresses.
         let accepted = unsafe {
             (self.extensions.accept)(
                 slot.handle,

@@ -1,8 +1,8 @@
 //! The memory that the system writes to while a request is with it.
 //!
 //! A block belongs to a slot and serves one request after the other. The packet that ends a request
-//! leads to its block by a pointer. So a block is neither freed nor used again before that packet has
-//! been taken from the port.
+//! leads to its block by a pointer. So a block is neither freed nor used again before that packet
+//! has been taken from the port.
 
 use std::ptr::NonNull;
 
@@ -13,7 +13,8 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 struct Layout {
     /// At the start, so that a pointer to it is a pointer to the block.
     overlapped: OVERLAPPED,
-    /// In and out of a receive. The system may write it when the request ends, which is after the call.
+    /// In and out of a receive. The system may write it when the request ends, which is after the
+    /// call.
     flags: u32,
     /// Bytes of a request that has ended within the call. Nothing reads it.
     bytes: u32,
@@ -21,8 +22,8 @@ struct Layout {
     slot: u32,
 }
 
-/// A block. It is accessed by pointers only, never by a reference, because the system writes to it at
-/// any time.
+/// A block. It is accessed by pointers only, never by a reference, because the system writes to it
+/// at any time.
 pub(super) struct Block(NonNull<Layout>);
 
 impl Block {
@@ -79,8 +80,8 @@ impl Block {
     /// The slot of the block that a packet leads to.
     ///
     /// # Safety
-    /// The pointer came with a packet of a socket on which all requests were started with blocks, and no
-    /// block is freed while a packet for it may come.
+    /// The pointer came with a packet of a socket on which all requests were started with blocks,
+    /// and no block is freed while a packet for it may come.
     pub(super) unsafe fn slot_of(overlapped: *mut OVERLAPPED) -> u32 {
         // SAFETY: by the caller it points to the start of a block. Its slot is not written.
         unsafe { (&raw const (*overlapped.cast::<Layout>()).slot).read() }

@@ -1,9 +1,9 @@
 //! Datagrams.
 //!
-//! A receive waits by peeking at the next datagram, into memory that nothing reads and that is larger
-//! than any datagram. Then the datagram is received without waiting. An overlapped receive into the
-//! operation's own buffers could find a datagram that is larger than they are. Winsock reports that
-//! in two ways at once: by an error of the call, and by a packet.
+//! A receive waits by peeking at the next datagram, into memory that nothing reads and that is
+//! larger than any datagram. Then the datagram is received without waiting. An overlapped receive
+//! into the operation's own buffers could find a datagram that is larger than they are. Winsock
+//! reports that in two ways at once: by an error of the call, and by a packet.
 
 use socket2::{SockAddr, SockAddrStorage};
 use windows_sys::Win32::Networking::WinSock::{
@@ -27,8 +27,8 @@ impl Winsock {
         let anything = WSABUF { len: DUMP_BYTES, buf: self.dump.as_ptr() };
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(MSG_PEEK as u32) };
-        // SAFETY: the socket is open, and the block and the dump live, until the packet has come. The
-        // call captures the part.
+        // SAFETY: the socket is open, and the block and the dump live, until the packet has come.
+        // The call captures the part.
         let result = unsafe {
             WSARecvFrom(
                 slot.handle,
@@ -111,8 +111,8 @@ impl Winsock {
         let name = slot.address.insert(Box::new(name));
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(0) };
-        // SAFETY: the socket is open, and the block, the buffers and the address live, until the packet
-        // has come. The call captures the array of parts.
+        // SAFETY: the socket is open, and the block, the buffers and the address live, until the
+        // packet has come. The call captures the array of parts.
         let result = unsafe {
             WSASendTo(
                 slot.handle,
@@ -136,8 +136,8 @@ fn receive_from(socket: SOCKET, parts: &[WSABUF], flags: u32) -> Result<(u32, Ad
     let mut storage = SockAddrStorage::zeroed();
     let mut len = size_of::<SockAddrStorage>() as i32;
     let (mut bytes, mut flags) = (0, flags);
-    // SAFETY: an open socket that does not block. Nobody else uses the parts' memory, and everything is
-    // written within the call.
+    // SAFETY: an open socket that does not block. Nobody else uses the parts' memory, and
+    // everything is written within the call.
     let result = unsafe {
         WSARecvFrom(
             socket,
@@ -162,7 +162,8 @@ fn receive_from(socket: SOCKET, parts: &[WSABUF], flags: u32) -> Result<(u32, Ad
     if truncated {
         bytes = parts.iter().map(|part| part.len).sum();
     }
-    // SAFETY: the system has written an address of this length over the storage, which is all zeroes otherwise.
+    // SAFETY: the system has written an address of this length over the storage, which is all
+    // zeroes otherwise.
     let from = address_from(&unsafe { SockAddr::new(storage, len) });
     Ok((bytes, from, truncated))
 }

@@ -1,5 +1,5 @@
-//! Memory that many requests write to and nothing reads: bytes that are discarded, addresses that are
-//! asked for in another way, the bytes of a peek that only waits.
+//! Memory that many requests write to and nothing reads: bytes that are discarded, addresses that
+//! are asked for in another way, the bytes of a peek that only waits.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;

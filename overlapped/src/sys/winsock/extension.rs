@@ -49,7 +49,8 @@ impl Extensions {
 unsafe fn ask<F: Default>(socket: SOCKET, name: &GUID) -> io::Result<F> {
     let mut function = F::default();
     let mut returned = 0;
-    // SAFETY: the name is read and the pointer written within the call; by the caller they go together.
+    // SAFETY: the name is read and the pointer written within the call; by the caller they go
+    // together.
     let result = unsafe {
         WSAIoctl(
             socket,
@@ -66,8 +67,8 @@ unsafe fn ask<F: Default>(socket: SOCKET, name: &GUID) -> io::Result<F> {
     if result == 0 { Ok(function) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Finishes a `ConnectEx` after its packet has come. Without this the connection has no peer and cannot
-/// be shut down.
+/// Finishes a `ConnectEx` after its packet has come. Without this the connection has no peer and
+/// cannot be shut down.
 pub(super) fn finish_connect(socket: SOCKET) -> io::Result<()> {
     // SAFETY: an open socket; the option has no value.
     let result = unsafe { setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, std::ptr::null(), 0) };

@@ -8,8 +8,8 @@ use super::super::op::Owned;
 
 /// The most parts that are given to the system at once; the driver resumes behind them.
 const MOST_PARTS: usize = 1024;
-/// The most bytes that are given to the system at once, which locks their memory; the driver resumes
-/// behind them.
+/// The most bytes that are given to the system at once, which locks their memory; the driver
+/// resumes behind them.
 const MOST_BYTES: usize = 16 << 20;
 
 /// The most bytes of a datagram: 65,535 less the headers. The system is not asked for more.
@@ -28,8 +28,8 @@ pub(super) fn message_flags(flags: Flags) -> u32 {
     bits
 }
 
-/// Names the parts of an operation's buffer that are still to be moved. At least one part, which may
-/// be empty.
+/// Names the parts of an operation's buffer that are still to be moved. At least one part, which
+/// may be empty.
 pub(super) fn gather(parts: &mut Vec<WSABUF>, owned: &mut Owned) {
     let (mut bytes, mut skip) = (0, owned.progress);
     owned.buf_mut().each(&mut |ptr, len| {

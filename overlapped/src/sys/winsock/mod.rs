@@ -1,13 +1,13 @@
 //! The backend on Windows' overlapped sockets and a completion port.
 //!
-//! A request is started with an `OVERLAPPED` in a block of its operation's slot. The packet that ends
-//! it leads back there by that pointer. What Winsock refuses at once sends no packet; it becomes an
-//! event like any other.
+//! A request is started with an `OVERLAPPED` in a block of its operation's slot. The packet that
+//! ends it leads back there by that pointer. What Winsock refuses at once sends no packet; it
+//! becomes an event like any other.
 //!
-//! Receives into pooled buffers, and of datagrams, wait without a buffer: a receive of zero bytes, or a
-//! peek into memory that nothing reads. When there is something it is fetched without waiting, one
-//! piece for each event that is asked for. So a thousand idle sessions hold no buffer, and a thousand
-//! readable ones one at a time.
+//! Receives into pooled buffers, and of datagrams, wait without a buffer: a receive of zero bytes,
+//! or a peek into memory that nothing reads. When there is something it is fetched without waiting,
+//! one piece for each event that is asked for. So a thousand idle sessions hold no buffer, and a
+//! thousand readable ones one at a time.
 
 mod accept;
 mod block;
@@ -196,7 +196,8 @@ impl Winsock {
 
     pub(crate) fn close(&mut self, id: OpId, socket: u32, handle: Handle) {
         self.prepare(id, socket, &handle);
-        // Nothing is in flight on it, and as it does not block, closing it does not wait for a linger.
+        // Nothing is in flight on it, and as it does not block, closing it does not wait for a
+        // linger.
         drop(handle);
         self.end(id.slot(), Ok(Outcome::Closed));
     }
@@ -240,8 +241,8 @@ impl Winsock {
         }
     }
 
-    /// Ends the receives of a stream that has been shut down for receiving as at the end of the stream,
-    /// also the one that waits. Winsock has no such rule.
+    /// Ends the receives of a stream that has been shut down for receiving as at the end of the
+    /// stream, also the one that waits. Winsock has no such rule.
     fn end_receives(&mut self, socket: u32) {
         let entry = &mut self.sockets[socket as usize];
         entry.shut = !entry.datagram;
@@ -308,13 +309,13 @@ impl Winsock {
     }
 
     fn translate(&mut self, packet: &OVERLAPPED_ENTRY) -> Option<Event> {
-        // SAFETY: every request on a socket of this port is started with a block of `slots`, which lives
-        // as long as packets may come.
+        // SAFETY: every request on a socket of this port is started with a block of `slots`, which
+        // lives as long as packets may come.
         let index = unsafe { Block::slot_of(packet.lpOverlapped) };
         let slot = &mut self.slots[index as usize];
         if slot.stage != Stage::Pending || slot.block.is_pending() {
-            // It belongs to a request that was refused at once and has had its event. Winsock should
-            // not send such packets. The slot's present request, if there is one, goes on.
+            // It belongs to a request that was refused at once and has had its event. Winsock
+            // should not send such packets. The slot's present request, if there is one, goes on.
             return None;
         }
         self.pending -= 1;
@@ -358,8 +359,8 @@ impl Winsock {
         Event { id: slot.id(index), more: false, result }
     }
 
-    /// What a request waited for is there. If it was there at once, it may be so again and again, so
-    /// others come first.
+    /// What a request waited for is there. If it was there at once, it may be so again and again,
+    /// so others come first.
     fn has_more(&mut self, index: u32, at_once: bool) {
         if at_once { self.next_turn.push(index) } else { self.draining.push_back(index) }
     }
@@ -370,8 +371,8 @@ impl Winsock {
         self.draining.push_back(index);
     }
 
-    /// Fetches one piece for a request that is draining. Afterwards it is still draining, waits again,
-    /// or has had its last event.
+    /// Fetches one piece for a request that is draining. Afterwards it is still draining, waits
+    /// again, or has had its last event.
     fn fetch(&mut self, index: u32) -> Option<Event> {
         let slot = &mut self.slots[index as usize];
         let id = slot.id(index);
@@ -414,8 +415,8 @@ fn result(slot: &Slot, moved: u32) -> Result<u32, i32> {
         return Ok(moved);
     }
     let (mut bytes, mut flags) = (0, 0);
-    // SAFETY: the system is done with the block. The socket is open, and the rest is written within the
-    // call.
+    // SAFETY: the system is done with the block. The socket is open, and the rest is written within
+    // the call.
     match unsafe { WSAGetOverlappedResult(slot.handle, slot.block.overlapped(), &raw mut bytes, 0, &raw mut flags) } {
         // A cancelled send has sent these bytes.
         0 if moved > 0 && matches!(slot.kind, Kind::Receives | Kind::Sends) => Ok(moved),

@@ -19,8 +19,8 @@ pub(super) enum Stage {
     Idle,
     /// With the system: a packet is to come.
     Pending,
-    /// What it waited for is there. It is fetched without waiting, piece by piece, as events are asked
-    /// for.
+    /// What it waited for is there. It is fetched without waiting, piece by piece, as events are
+    /// asked for.
     Draining,
 }
 
@@ -93,7 +93,8 @@ impl Slot {
         }
     }
 
-    /// Asks the system to end its request. If the system does not find it, its packet is on its way.
+    /// Asks the system to end its request. If the system does not find it, its packet is on its
+    /// way.
     pub(super) fn ask_to_end(&self) {
         debug_assert!(self.stage == Stage::Pending);
         // SAFETY: an open socket, and the block of a request whose packet has not been taken.

@@ -42,8 +42,8 @@ impl Socket {
     }
 }
 
-/// Makes requests that succeed at once send no packet; says whether that is possible. Everything also
-/// works without it.
+/// Makes requests that succeed at once send no packet; says whether that is possible. Everything
+/// also works without it.
 fn skip_packets(socket: SOCKET) -> bool {
     let modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
     // SAFETY: an open handle.

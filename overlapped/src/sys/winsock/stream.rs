@@ -42,8 +42,8 @@ impl Winsock {
         };
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(flags) };
-        // SAFETY: the socket is open, and the block and the buffers live, until the packet has come.
-        // The call captures the array of parts.
+        // SAFETY: the socket is open, and the block and the buffers live, until the packet has
+        // come. The call captures the array of parts.
         let result = unsafe {
             WSARecv(
                 slot.handle,
@@ -93,8 +93,8 @@ impl Winsock {
         let room = self.pool.config().buffer_bytes;
         let part = WSABUF { len: room, buf: self.pool.buffer(buffer).as_ptr() };
         let (mut bytes, mut flags) = (0, 0);
-        // SAFETY: an open socket that does not block. The buffer is this backend's, and everything is
-        // written within the call.
+        // SAFETY: an open socket that does not block. The buffer is this backend's, and everything
+        // is written within the call.
         let result = unsafe {
             let nothing = std::ptr::null_mut();
             WSARecv(slot.handle, &raw const part, 1, &raw mut bytes, &raw mut flags, nothing, None)

@@ -1,4 +1,5 @@
-//! Bounded: every table and queue has a limit; an exhausted pool is back-pressure; out of descriptors, accepting pauses.
+//! Bounded: every table and queue has a limit; an exhausted pool is back-pressure; out of
+//! descriptors, accepting pauses.
 
 use std::time::{Duration, Instant};
 
@@ -99,7 +100,8 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     bench.finish();
 }
 
-/// The program takes one completion a turn: the packets' buffers are with the system again before it comes to what ended the receive for want of them.
+/// The program takes one completion a turn: the packets' buffers are with the system again before
+/// it comes to what ended the receive for want of them.
 pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known_to_have_run_out(on: &On) {
     let pool = PoolConfig::new().buffers(2).buffer_bytes(1024);
     let mut bench = on.bench_with(on.config().pool(pool).turn_bytes(0));

@@ -57,7 +57,8 @@ pub(super) fn graceful_close_delivers_everything_although_input_is_left_unread(o
     bench.finish();
 }
 
-/// A receive of urgent data where there is none is refused by the system; the stream is none the worse for it.
+/// A receive of urgent data where there is none is refused by the system; the stream is none the
+/// worse for it.
 pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refused(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
@@ -76,7 +77,8 @@ pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refuse
     bench.finish();
 }
 
-/// A send after the stream was shut down for sending is refused; what was sent before is none the worse for it.
+/// A send after the stream was shut down for sending is refused; what was sent before is none the
+/// worse for it.
 pub(super) fn graceful_close_delivers_everything_after_a_send_that_came_too_late(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
@@ -127,7 +129,8 @@ fn graceful_close_delivers_everything_after_receiving_was_shut_down(on: &On) {
     }
 }
 
-/// A receive does not wait for a connect that was started before it, and fails; the connection is none the worse for it.
+/// A receive does not wait for a connect that was started before it, and fails; the connection is
+/// none the worse for it.
 fn graceful_close_delivers_everything_after_a_receive_that_came_before_the_connection(on: &On) {
     let mut bench = on.bench();
     let (listener, address) = bench.listen();

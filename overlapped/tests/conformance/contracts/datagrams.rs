@@ -1,4 +1,5 @@
-//! Datagram sockets: each datagram whole, with its sender; nothing that a peer or a router answers ends the socket.
+//! Datagram sockets: each datagram whole, with its sender; nothing that a peer or a router answers
+//! ends the socket.
 
 use std::net::{SocketAddr, UdpSocket};
 

@@ -1,4 +1,5 @@
-//! Bounded, and no leaks, in descriptors: they are the process's, so each rule has a process of its own.
+//! Bounded, and no leaks, in descriptors: they are the process's, so each rule has a process of its
+//! own.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! Connections handed from driver to driver, of the same backend and of another, with what has come and was not yet received.
+//! Connections handed from driver to driver, of the same backend and of another, with what has come
+//! and was not yet received.
 
 use overlapped::report::Backend;
 use overlapped::{ErrorKind, Op, Outcome};

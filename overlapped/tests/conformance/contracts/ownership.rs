@@ -1,4 +1,5 @@
-//! Ownership: nothing is freed early, nothing leaks, and dropping a driver with anything in flight ends.
+//! Ownership: nothing is freed early, nothing leaks, and dropping a driver with anything in flight
+//! ends.
 
 use std::cell::Cell;
 use std::net::TcpStream;
@@ -119,7 +120,8 @@ pub(super) fn a_packet_outlives_its_driver(on: &On) {
     assert!(!packet.is_empty() && b"kept".starts_with(&packet), "{packet:?}");
 }
 
-/// A connection that the driver has given away. Where it cannot, it says so, and the connection stays.
+/// A connection that the driver has given away. Where it cannot, it says so, and the connection
+/// stays.
 fn released(bench: &mut Bench, socket: SocketId, on: &On) -> Option<Stream> {
     match bench.driver.release(socket) {
         Ok(stream) => Some(stream),

@@ -26,14 +26,16 @@ pub(crate) struct Bench {
     transport: Transport,
 }
 
-/// The other end of a connection: of the system, or, on the simulated network, a socket of the same driver.
+/// The other end of a connection: of the system, or, on the simulated network, a socket of the same
+/// driver.
 #[derive(Debug)]
 pub(crate) enum Peer {
     System(System),
     Simulated(SocketId),
 }
 
-/// A peer that writes, or reads to the end, while the driver goes on: [`Bench::written`], [`Bench::read_all`].
+/// A peer that writes, or reads to the end, while the driver goes on: [`Bench::written`],
+/// [`Bench::read_all`].
 pub(crate) enum Busy<T> {
     System(JoinHandle<io::Result<T>>),
     Simulated(OpId),

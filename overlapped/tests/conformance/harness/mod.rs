@@ -1,7 +1,9 @@
-//! What the tests stand on: where a rule is run, peers to talk to, and an end that counts what is left.
+//! What the tests stand on: where a rule is run, peers to talk to, and an end that counts what is
+//! left.
 //!
-//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this system, [`engine_rules!`] on an engine of every kind on every
-//! backend. A rule that cannot be run on the simulated network says why, in one line, where it is listed.
+//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this
+//! system, [`engine_rules!`] on an engine of every kind on every backend. A rule that cannot be run
+//! on the simulated network says why, in one line, where it is listed.
 
 pub(crate) mod bench;
 pub(crate) mod engine;
@@ -21,7 +23,8 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// Runs one test of this binary in a process of its own, for what is counted by the process. `true` in that process.
+/// Runs one test of this binary in a process of its own, for what is counted by the process. `true`
+/// in that process.
 #[cfg_attr(windows, allow(dead_code, reason = "what is counted by the process are descriptors, of Unix"))]
 pub(crate) fn alone(test: &str) -> bool {
     if std::env::var_os("ALONE").is_some() {

@@ -11,7 +11,8 @@ use overlapped::{Driver, DriverConfig};
 use super::bench::Bench;
 use super::peers::Transport;
 
-/// Names backends that this machine is known to be without, with commas between: `PROACTOR_TEST_WITHOUT=uring`. Their tests then pass without having been run.
+/// Names backends that this machine is known to be without, with commas between:
+/// `PROACTOR_TEST_WITHOUT=uring`. Their tests then pass without having been run.
 const WITHOUT: &str = "PROACTOR_TEST_WITHOUT";
 
 /// On how many simulated networks each rule is run.
@@ -95,7 +96,8 @@ pub(crate) fn run_direct(rule: impl Fn(&On)) {
     }
 }
 
-/// Runs something on simulated networks that differ in all that is left to chance. A failure says on which.
+/// Runs something on simulated networks that differ in all that is left to chance. A failure says
+/// on which.
 pub(crate) fn each_seed(run: impl Fn(Network)) {
     struct Seed(u64);
     impl Drop for Seed {
@@ -111,7 +113,8 @@ pub(crate) fn each_seed(run: impl Fn(Network)) {
     }
 }
 
-/// Whether tests can be run on a backend. One that cannot be had fails them, unless it is named in `PROACTOR_TEST_WITHOUT`; that is then said, once.
+/// Whether tests can be run on a backend. One that cannot be had fails them, unless it is named in
+/// `PROACTOR_TEST_WITHOUT`; that is then said, once.
 pub(crate) fn is_there(backend: Backend) -> bool {
     can_be_had(name(backend), &On::new(backend))
 }
@@ -144,7 +147,8 @@ fn name(backend: Backend) -> &'static str {
     }
 }
 
-/// Whether this is Wine, which departs from Windows in a single expectation; the reason is for the reader. Never true on another system.
+/// Whether this is Wine, which departs from Windows in a single expectation; the reason is for the
+/// reader. Never true on another system.
 pub(crate) fn wine_departs(_reason: &str) -> bool {
     #[cfg(windows)]
     {
@@ -153,7 +157,8 @@ pub(crate) fn wine_departs(_reason: &str) -> bool {
             fn GetModuleHandleA(name: *const u8) -> *mut std::ffi::c_void;
             fn GetProcAddress(module: *mut std::ffi::c_void, name: *const u8) -> *mut std::ffi::c_void;
         }
-        // SAFETY: plain calls with texts that end in a zero; a module of every process, whose handle is not to be given back.
+        // SAFETY: plain calls with texts that end in a zero; a module of every process, whose
+        // handle is not to be given back.
         unsafe {
             !GetProcAddress(GetModuleHandleA(c"ntdll.dll".as_ptr().cast()), c"wine_get_version".as_ptr().cast())
                 .is_null()
