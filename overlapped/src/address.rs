@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 /// Where a socket is, or its peer.
 ///
-/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`; whatever listens takes it
-/// as such a text too.
+/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`. Functions that listen
+/// also take such a text.
 ///
 /// ```
 /// # use overlapped::Address;
@@ -64,7 +64,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What was given is not an [`Address`].
+/// A text that is not an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError(String);
 

@@ -1,10 +1,10 @@
-//! How an operation is to be done, and on what.
+//! How an operation is done, and on what.
 
 use std::fmt;
 use std::ops::BitOr;
 use std::time::Duration;
 
-/// How a receive or send is to be done: Winsock's `lpFlags`. Combine with `|`.
+/// Flags of a receive or a send: Winsock's `lpFlags`. Combine them with `|`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flags(u8);
 
@@ -18,7 +18,7 @@ impl Flags {
     /// Receive or send out-of-band data (`MSG_OOB`).
     pub const OUT_OF_BAND: Flags = Flags(4);
 
-    /// Whether all of `other` is in this.
+    /// Whether all flags of `other` are set.
     pub const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
@@ -41,9 +41,9 @@ impl fmt::Debug for Flags {
 /// Which directions of a stream to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownHow {
-    /// No more receives: those that wait, and those that are started later, end as at the end of
-    /// the stream. What comes is left unread, and thrown away by a graceful close. The peer is not
-    /// told.
+    /// No more receives. Receives that wait, and those that are started later, end as at the end of
+    /// the stream. Bytes that come are left unread; a graceful close throws them away. The peer is
+    /// not told.
     Receive,
     /// No more sends: the peer sees the end of the stream after everything sent before.
     Send,
@@ -56,14 +56,14 @@ pub enum ShutdownHow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
     /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the
-    /// connection and what was sent may be lost.
+    /// connection, and sent bytes may be lost.
     Now,
-    /// As `Now`, and the connection is reset on purpose: what was not yet delivered is thrown away,
-    /// no `TIME_WAIT` stays behind.
+    /// As `Now`, and the connection is reset on purpose. Bytes that were not delivered are thrown
+    /// away, and no `TIME_WAIT` stays behind.
     Abort,
-    /// Cancel receives, let the sends started before end, shut down sending, discard input to the
-    /// end of the stream, close. What takes longer than `linger` in all is closed as by `Now`, and
-    /// the close ends with `TimedOut`.
+    /// Cancel receives, let the sends that were started before end, shut down sending, discard
+    /// input to the end of the stream, close. If that takes longer than `linger`, close as by
+    /// `Now`, and end with `TimedOut`.
     Graceful {
         /// How long to wait for the peer, from the start of the close.
         linger: Duration,

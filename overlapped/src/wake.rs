@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::sync::{AtomicU8, Ordering};
 
-/// The driver's thread is running and will look around before it waits.
+/// The driver's thread is running. It checks this state before it waits.
 const RUNNING: u8 = 0;
 /// It waits, or is about to.
 const WAITING: u8 = 1;
@@ -14,8 +14,8 @@ const WOKEN: u8 = 2;
 
 /// Ends the wait of a driver from any thread. Cheap to clone; may outlive the driver.
 ///
-/// Wake-ups are not counted: any number of them before the driver's next wait end that one wait.
-/// While the driver is not waiting, one costs an atomic exchange; otherwise a system call.
+/// Wake-ups are not counted: any number of them before the driver's next wait end that one wait. A
+/// wake-up costs an atomic exchange; if the driver is waiting, also a system call.
 #[derive(Clone)]
 pub struct WakeHandle {
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ pub struct WakeHandle {
 
 struct Shared {
     state: AtomicU8,
-    /// Ends the wait of a thread that is in the system.
+    /// Ends the wait of a thread that waits in a system call.
     alarm: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -39,19 +39,19 @@ impl WakeHandle {
         }
     }
 
-    /// Whether both are of the same driver.
+    /// Whether both wake the same driver.
     pub(crate) fn is(&self, other: &WakeHandle) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// The driver is about to wait: says whether it may, or has been woken already.
+    /// The driver is about to wait. Says whether it may; if not, it has been woken already.
     pub(crate) fn may_wait(&self) -> bool {
         let state = &self.shared.state;
         state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The driver runs again. It reads what it overwrites: what was written before a wake-up that
-    /// this puts an end to is seen from here on.
+    /// The driver runs again. It reads the state that it overwrites, so it sees what was written
+    /// before a wake-up that it overwrites.
     pub(crate) fn runs(&self) {
         let state = &self.shared.state;
         // After a turn in which it did not wait there is nothing to overwrite, unless it was woken
@@ -76,9 +76,8 @@ pub(crate) mod model {
     use super::WakeHandle;
     use crate::sync::Notify;
 
-    /// The thread of a backend on which nothing is in flight. What it waits on stays rung until it
-    /// has waited for it; once in its life it ends a wait for no reason, as a completion or a
-    /// signal would.
+    /// The thread of a backend on which nothing is in flight. A notification stays until a wait has
+    /// taken it. Once, a wait ends for no reason, as by a completion or a signal.
     pub(crate) struct Waits(WakeHandle, Arc<Notify>);
 
     pub(crate) fn handle() -> (WakeHandle, Waits) {

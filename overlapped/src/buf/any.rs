@@ -10,7 +10,7 @@ use super::kinds::{RecvBuf, SendBuf};
 /// Words of a buffer handle that fit without a box: two `Vec`s, or one `Bytes` and some.
 const INLINE_WORDS: usize = 6;
 
-/// Is shown a part; says whether it wants to see the next.
+/// Is called with a part; returns whether it wants the next one.
 type See<'a> = dyn FnMut(*mut u8, usize) -> bool + 'a;
 
 struct VTable {
@@ -98,8 +98,8 @@ impl<B: RecvBuf> RecvTable<B> {
 /// allocation.
 pub struct AnyBuf {
     table: &'static VTable,
-    // Bytes, not a `B`: so moving an `AnyBuf` makes no claim of uniqueness on what the handle
-    // points to.
+    // Plain words, not a `B`: moving an `AnyBuf` then does not claim that the memory behind the
+    // handle is unique.
     data: [MaybeUninit<usize>; INLINE_WORDS],
     /// Buffers of a driver stay on its thread unless the layer above asks for `Send` ones.
     not_send: std::marker::PhantomData<*const ()>,
@@ -119,12 +119,12 @@ impl AnyBuf {
         any
     }
 
-    /// Erases a buffer that will be sent.
+    /// Erases the type of a buffer that will be sent.
     pub fn to_send<B: SendBuf>(buf: B) -> AnyBuf {
         AnyBuf::with_table(buf, const { &SendTable::<B>::TABLE })
     }
 
-    /// Erases a buffer that will be received into.
+    /// Erases the type of a buffer that will be received into.
     pub fn to_recv<B: RecvBuf>(buf: B) -> AnyBuf {
         AnyBuf::with_table(buf, const { &RecvTable::<B>::TABLE })
     }
@@ -160,8 +160,7 @@ impl AnyBuf {
         unsafe { (self.table.part)(place, i) }
     }
 
-    /// Shows `see` where each part begins and how many bytes it has, in order, until it says
-    /// `false`.
+    /// Calls `see` with the start and the length of each part, in order, until it returns `false`.
     pub(crate) fn each(&mut self, see: &mut See<'_>) {
         let place = self.data.as_mut_ptr().cast();
         // SAFETY: the table matches the value.
@@ -179,7 +178,7 @@ impl AnyBuf {
     }
 
     /// # Safety
-    /// So many bytes of the parts, in order, have been initialised.
+    /// That many bytes of the parts, in order, have been initialised.
     pub(crate) unsafe fn set_received(&mut self, bytes: usize) {
         let place = self.data.as_mut_ptr().cast();
         // SAFETY: the table matches the value; the rest by the caller.

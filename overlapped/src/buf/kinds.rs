@@ -19,8 +19,8 @@ pub unsafe trait SendBuf: 'static {
     fn parts(&self) -> usize;
     /// Where part `i` begins and how many bytes it has. Panics if `i` is not less than `parts()`.
     fn part(&self, i: usize) -> (*const u8, usize);
-    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a
-    /// buffer that finds its next part faster than any by number.
+    /// Calls `see` with every part in order, until it returns `false`; returns whether it never
+    /// did. For buffers that find their next part faster than a part by number.
     fn each_part(&self, see: &mut dyn FnMut(*const u8, usize) -> bool) -> bool {
         (0..self.parts()).all(|i| {
             let (ptr, len) = self.part(i);
@@ -52,15 +52,15 @@ pub unsafe trait RecvBuf: 'static {
     fn parts(&self) -> usize;
     /// Where part `i` begins and how many bytes fit. Panics if `i` is not less than `parts()`.
     fn part_mut(&mut self, i: usize) -> (*mut u8, usize);
-    /// Shows `see` every part in order, until it says `false`; says whether it never did. For a
-    /// buffer that finds its next part faster than any by number.
+    /// Calls `see` with every part in order, until it returns `false`; returns whether it never
+    /// did. For buffers that find their next part faster than a part by number.
     fn each_part_mut(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) -> bool {
         (0..self.parts()).all(|i| {
             let (ptr, len) = self.part_mut(i);
             see(ptr, len)
         })
     }
-    /// Told how many bytes arrived in all, filled in the order of the parts.
+    /// Is called with the number of bytes that were received, in the order of the parts.
     ///
     /// # Safety
     ///
@@ -105,9 +105,8 @@ unsafe impl<const N: usize> SendBuf for &'static [u8; N] {
     }
 }
 
-// A small `Bytes` or `BytesMut` could in principle keep its bytes inline; version 1 of the crate
-// never does (its handle is a pointer and a length into shared or static memory), which the test
-// below holds it to.
+// Version 1 of `bytes` never keeps the bytes of a small `Bytes` or `BytesMut` inline: the handle is
+// a pointer and a length into shared or static memory. A test of `AnyBuf` checks that.
 single_send! {
     Bytes => |b| b;
     BytesMut => |b| b;
@@ -160,8 +159,8 @@ unsafe impl RecvBuf for Box<[u8]> {
 
 macro_rules! sequences {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
-        // SAFETY: each part comes from an element that keeps the contract; the elements are moved,
-        // their memory is not.
+        // SAFETY: each part comes from an element that keeps the contract. The elements may be
+        // moved; their memory is not.
         unsafe impl<$($generics)*> SendBuf for $type where B: SendBuf {
             fn parts(&self) -> usize {
                 self.iter().map(SendBuf::parts).sum()

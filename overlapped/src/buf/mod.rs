@@ -1,9 +1,9 @@
 //! Buffers that an operation can own.
 //!
 //! An operation owns its buffers from its start to its end, because the kernel reads or writes them
-//! in the meantime. So a buffer type must keep its bytes *outside* the value that is moved about: a
-//! `Vec<u8>` does, a `[u8; 64]` does not. That promise cannot be checked by the compiler, hence the
-//! two traits are `unsafe` to implement.
+//! in between. So a buffer type must keep its bytes *outside* the value that is moved: a `Vec<u8>`
+//! does, a `[u8; 64]` does not. The compiler cannot check that promise, so the two traits are
+//! `unsafe` to implement.
 
 #![allow(unsafe_code, reason = "buffer types are one of the two places where memory is handed to the kernel")]
 

@@ -1,9 +1,9 @@
-//! The driver's receive buffers: a fixed number of equal size, lent to packets and given back when
-//! those are dropped.
+//! The driver's receive buffers: a fixed number of equal size. A packet borrows one and gives it
+//! back when it is dropped.
 //!
-//! The backend takes buffers from the pool and puts bytes into them; a [`Packet`] is one such
-//! buffer on its way through the program. Dropping it puts the buffer on the pool's list of
-//! returns, which the backend collects once a turn.
+//! The backend takes buffers from the pool and fills them. A [`Packet`] is such a buffer in the
+//! hands of the program. Dropping it puts the buffer on the pool's list of returns, which the
+//! backend collects once a turn.
 
 #![allow(unsafe_code, reason = "pooled buffers are written by the kernel")]
 
@@ -57,9 +57,9 @@ impl PoolConfig {
     }
 }
 
-/// From one buffer's first byte to the next one's. Not a power of two: most packets are short, and
-/// the beginnings of buffers that lie a power of two apart share a few sets of the processor's
-/// caches, where they drive each other out.
+/// From one buffer's first byte to the next one's. It is not a power of two: most packets are
+/// short, and the beginnings of buffers that are a power of two apart share a few sets of the
+/// processor's caches and evict each other.
 fn stride(config: PoolConfig) -> usize {
     config.buffer_bytes as usize + CACHE_LINE
 }
@@ -82,8 +82,8 @@ impl Pool {
         let layout = Layout::from_size_align(bytes, 4096).expect("at most 32 GiB, as checked");
         // SAFETY: the size is not zero.
         let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        // All buffers begin as returned, lowest on top, so that few connections touch little
-        // memory.
+        // All buffers begin as returned. The lowest is taken first, so that few connections touch
+        // little memory.
         let returned = RefCell::new((0..config.buffers).rev().collect());
         Rc::new(Pool { memory, layout, config, returned, lent: Cell::new(0) })
     }
@@ -106,7 +106,7 @@ impl Pool {
         !self.returned.borrow().is_empty()
     }
 
-    /// The latest returned buffer, whose memory is the likeliest to be in the cache.
+    /// The buffer that was returned last: its memory is most likely to be in the cache.
     pub(crate) fn take_returned(&self) -> Option<u16> {
         self.returned.borrow_mut().pop()
     }
@@ -135,7 +135,7 @@ impl Pool {
     pub(crate) unsafe fn packet_at(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
         assert!(offset + len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
         self.lent.set(self.lent.get() + 1);
-        // SAFETY: within the buffer, as seen just now.
+        // SAFETY: within the buffer, as just checked.
         let start = unsafe { self.buffer(index).add(offset) };
         Packet { start, len: len as u32, index, pool: Rc::clone(self) }
     }
@@ -163,8 +163,8 @@ pub struct Packet {
 impl Deref for Packet {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        // SAFETY: `Pool::packet` was promised that these bytes are initialised, and the buffer is
-        // this packet's alone until it is dropped.
+        // SAFETY: the caller of `Pool::packet` promised that these bytes are initialised, and the
+        // buffer is this packet's alone until it is dropped.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
     }
 }

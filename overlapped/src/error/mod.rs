@@ -1,5 +1,5 @@
-//! The one error type: what was being done, to whom, what the system said, and a kind that is the
-//! same everywhere.
+//! The one error type: what failed, at which address, the system's code, and a kind that is the
+//! same on every system.
 
 pub(crate) mod code;
 mod kind;
@@ -18,8 +18,8 @@ pub use kind::{Action, ErrorKind};
 
 /// An error of this crate.
 ///
-/// Two words in size, so that results of successful operations stay small; memory is taken only for
-/// what there is to say beyond the kind and the code.
+/// It is two words in size, so that results of successful operations stay small. It allocates only
+/// if there is more to say than the kind and the code.
 ///
 /// ```
 /// # use overlapped::{Address, Driver, DriverConfig, ErrorKind};
@@ -35,7 +35,7 @@ pub struct Error {
     kind: ErrorKind,
     action: Action,
     code: Option<NonZeroI32>,
-    /// Peers that reset their connections are many, and of those there is nothing more to say.
+    /// Absent for the most frequent error: a peer that reset its connection.
     more: Option<Box<Details>>,
 }
 
@@ -51,12 +51,12 @@ impl Error {
         Error { kind, action, code: None, more: None }
     }
 
-    /// From what the operating system said.
+    /// An error with the operating system's code.
     pub(crate) fn os(action: Action, code: i32) -> Error {
         Error { code: NonZeroI32::new(code), ..Error::new(action, code::kind_of(code)) }
     }
 
-    /// What was given as an address is none.
+    /// Something that was given as an address is not one.
     pub(crate) fn not_an_address(error: impl Into<AddressError>) -> Error {
         let error: AddressError = error.into();
         Error::new(Action::Bind, ErrorKind::InvalidArgument).because(error.to_string())
@@ -73,7 +73,7 @@ impl Error {
         }
     }
 
-    /// As this, of what else was, or is, to be done.
+    /// The same failure, of another action.
     pub(crate) fn of(&self, action: Action) -> Error {
         Error { code: self.code, ..Error::new(action, self.kind) }
     }
@@ -93,7 +93,7 @@ impl Error {
         self
     }
 
-    /// A datagram that was larger than its buffers, of which so many bytes fit.
+    /// A datagram was larger than its buffers, which hold this many bytes of it.
     pub(crate) fn truncated(from: Address, bytes: u64) -> Error {
         Error::new(Action::Receive, ErrorKind::Truncated).at(from).after(bytes)
     }
@@ -108,12 +108,12 @@ impl Error {
         self.action
     }
 
-    /// The peer or the local address it was being done to, where it is known.
+    /// The peer, or the local address, if it is known.
     pub fn address(&self) -> Option<&Address> {
         self.more.as_ref()?.address.as_ref()
     }
 
-    /// The operating system's code, where the error came from it.
+    /// The operating system's code, if the error came from it.
     pub fn os_code(&self) -> Option<i32> {
         self.code.map(NonZeroI32::get)
     }
@@ -175,8 +175,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// A start that was refused, or an operation that failed: why, and what was handed over, given
-/// back.
+/// A start that was refused: why, and what was handed over.
 pub struct Failed<T> {
     /// What went wrong.
     pub error: Error,

@@ -23,9 +23,9 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
     }
 }
 
-/// Whether a failure to accept concerns one connection that died in the backlog: accepting goes on.
-/// On Linux, `accept(2)` hands pending network errors of the new connection to the caller, "and
-/// treat them like EAGAIN by retrying".
+/// Whether a failure to accept concerns only one connection that died in the backlog, so that
+/// accepting goes on. On Linux, `accept(2)` hands pending network errors of the new connection to
+/// the caller, "and treat them like EAGAIN by retrying".
 pub(crate) fn accept_goes_on(code: i32) -> bool {
     matches!(
         code,
@@ -41,13 +41,13 @@ pub(crate) fn accept_goes_on(code: i32) -> bool {
     )
 }
 
-/// Whether it says that the peer has reset the connection. Linux says so once: to the first that
-/// asks, be it a send or a receive.
+/// Whether it says that the peer has reset the connection. Linux reports that once: to the first
+/// call, be it a send or a receive.
 pub(crate) fn is_reset(code: i32) -> bool {
     code == libc::ECONNRESET
 }
 
-/// Whether a request only has to be made again.
+/// Whether the operation only has to be tried again.
 pub(crate) fn is_interrupted(code: i32) -> bool {
     matches!(code, libc::EINTR | libc::EAGAIN)
 }

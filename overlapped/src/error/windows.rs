@@ -31,8 +31,8 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         WSAEMSGSIZE => ErrorKind::Truncated,
         WSAENOTCONN => ErrorKind::NotConnected,
         WSAEMFILE => ErrorKind::TooManyFiles,
-        // The second is "too many outstanding overlapped requests"; what is tried without waiting
-        // looks for it itself.
+        // The second is "too many outstanding overlapped requests". Calls that do not wait check
+        // for it themselves.
         WSAENOBUFS | WSAEWOULDBLOCK => ErrorKind::OutOfMemory,
         WSAEINVAL => ErrorKind::InvalidArgument,
         WSAEOPNOTSUPP | WSAEAFNOSUPPORT | WSAEPROTONOSUPPORT => ErrorKind::Unsupported,
@@ -40,7 +40,7 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
     }
 }
 
-/// The kind of a code as a completion port has it, where Winsock has another.
+/// The kind of a code that only completion ports report.
 fn kind_of_packet(code: u32) -> ErrorKind {
     match code {
         ERROR_NETNAME_DELETED => ErrorKind::Reset,
@@ -62,20 +62,20 @@ fn kind_of_packet(code: u32) -> ErrorKind {
     }
 }
 
-/// Whether a failure to accept concerns one connection that died in the backlog: accepting goes on.
-/// `AcceptEx` has several names for a peer that had gone before it was accepted.
+/// Whether a failure to accept concerns only one connection that died in the backlog, so that
+/// accepting goes on. `AcceptEx` has several codes for a peer that had gone before it was accepted.
 pub(crate) fn accept_goes_on(code: i32) -> bool {
     matches!(code, WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAENETDOWN | WSAETIMEDOUT | WSAEINTR)
         || matches!(code as u32, ERROR_NETNAME_DELETED | ERROR_SEM_TIMEOUT)
 }
 
-/// Whether it says that the peer has reset the connection. Linux says so once: to the first that
-/// asks, be it a send or a receive.
+/// Whether it says that the peer has reset the connection. Linux reports that once: to the first
+/// call, be it a send or a receive.
 pub(crate) fn is_reset(code: i32) -> bool {
     code == WSAECONNRESET || code as u32 == ERROR_NETNAME_DELETED
 }
 
-/// Whether a request only has to be made again.
+/// Whether the operation only has to be tried again.
 pub(crate) fn is_interrupted(code: i32) -> bool {
     code == WSAEINTR
 }

@@ -1,20 +1,19 @@
 //! An append-only log whose bytes are sent from where they lie.
 //!
-//! What goes out to many connections is written once, as a record of the log, and every
-//! connection's send reads that one copy. The log is a row of segments; a record lies in one
-//! segment, so a range of records is one slice for each segment it touches. Segments are counted
-//! references: a [`LogSlice`] that the kernel reads keeps its own, whatever becomes of the log
-//! meanwhile.
+//! Bytes for many connections are written once, as a record of the log, and every connection's send
+//! reads that one copy. The log is a sequence of segments. A record lies in one segment, so a range
+//! of records is one slice for each segment that it touches. Segments are reference-counted: a
+//! [`LogSlice`] that the kernel reads keeps its segment alive, whatever happens to the log.
 //!
-//! One thread at a time appends, under a lock. Reading takes none: a [`LogReader`] holds the
-//! segments that its positions still need and sees what is appended to the newest one through an
-//! atomic count of records; only for a new segment does it go to the log. A position is the number
-//! of a record, counted from the log's beginning, so it is always a boundary between records.
+//! One thread at a time appends, under a lock. Reading takes no lock: a [`LogReader`] holds the
+//! segments that its positions still need, and sees appended records through the newest segment's
+//! atomic count. It goes to the log only for a new segment. A position is the number of a record,
+//! counted from the log's beginning, so it is always a boundary between records.
 //!
-//! The log keeps what some reader has yet to fetch, readers keep what their positions need, slices
-//! keep what they are sent from, each of the first two up to [`LogConfig::log_bytes`]. Beyond that
-//! the oldest segments are let go, and who was still there finds its position before
-//! [`LogReader::front`]: it has lost exactly the records between.
+//! The log keeps the segments that some reader has yet to fetch, and a reader those that its
+//! positions need; each up to [`LogConfig::log_bytes`]. Beyond that the oldest segments are
+//! dropped. A position in a dropped segment is before [`LogReader::front`]: exactly the records
+//! between are lost.
 
 #![allow(unsafe_code, reason = "the segments are memory that one thread appends to while others, and the kernel, read")]
 
@@ -41,14 +40,15 @@ pub use segment::LogSlice;
 use segment::Segment;
 use shared::{Shared, Writer};
 
-/// A row of records, written once and sent to many from where they lie. Cheap to clone; all clones
+/// A sequence of records, written once and sent to many without a copy. Cheap to clone; all clones
 /// are the same log.
 ///
-/// Records are appended from any thread and read through a [`LogReader`]. The log holds what some
-/// reader has yet to fetch, up to [`LogConfig::log_bytes`]; a reader that falls further behind
-/// finds its positions before [`LogReader::front`].
+/// Any thread appends records, and a [`LogReader`] reads them. The log holds what some reader has
+/// yet to fetch, up to [`LogConfig::log_bytes`]. The positions of a reader that falls further
+/// behind are before [`LogReader::front`].
 ///
-/// `M` is a mark that each record carries, for its readers: whom it is not for, say.
+/// `M` is a mark that each record carries for its readers: for example, a session that does not get
+/// it.
 ///
 /// # Example
 ///
@@ -63,7 +63,7 @@ use shared::{Shared, Writer};
 /// reader.refresh();
 /// assert_eq!(reader.records(from..reader.end()).map(|record| record.mark).sum::<i32>(), 3);
 ///
-/// // What a send takes: all of it is one part, for it lies in one piece.
+/// // A send of it. The records are adjacent in memory, so they are one part.
 /// let mut gather = Gather::default();
 /// for slice in reader.slices(from..reader.end()) {
 ///     gather.push_slice(slice);
@@ -88,11 +88,11 @@ impl<M: Copy + Send + Sync + 'static> Log<M> {
     }
 
     /// Appends a record made of `parts`, one after the other; nothing if they are empty. `mark` is
-    /// called while nobody else appends, so that marks taken from a counter are in the order of the
-    /// records. It must be quick, and not use the log.
+    /// called while no other thread appends, so marks taken from a counter are in the order of the
+    /// records. It must be quick, and must not use the log.
     ///
-    /// Costs a copy of the bytes, whatever the number of readers; allocates nothing while old
-    /// segments come free.
+    /// Costs one copy of the bytes, whatever the number of readers. Allocates nothing while old
+    /// segments become free.
     ///
     /// # Errors
     /// `InvalidArgument` if it is longer than [`LogConfig::record_bytes`].
@@ -109,7 +109,7 @@ impl<M: Copy + Send + Sync + 'static> Log<M> {
         if !writer.newest().has_room(len) {
             self.shared.roll(&mut writer, len);
         }
-        // SAFETY: who appends holds the log's lock.
+        // SAFETY: this thread holds the log's lock.
         unsafe { writer.newest().append(parts, mark) };
         Ok(())
     }
@@ -119,8 +119,7 @@ impl<M: Copy + Send + Sync + 'static> Log<M> {
         LogReader::new(Arc::clone(&self.shared))
     }
 
-    /// Bytes of memory that all segments take together, those among them that only a send in flight
-    /// still holds.
+    /// Bytes of memory of all segments, including those that only a send in flight still holds.
     pub fn memory(&self) -> usize {
         self.shared.live.load(Ordering::Relaxed)
     }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::buf::SendBuf;
 
-/// Bytes of a segment for which its index has room for one record. Where records are shorter a
-/// segment ends before it is full.
+/// A segment's index has room for one record in so many bytes. If records are shorter, a segment
+/// ends before it is full.
 const BYTES_PER_RECORD: usize = 64;
 
 /// Where a record ends in its segment, and its mark.
@@ -19,22 +19,23 @@ pub(super) struct Record<M> {
     pub(super) mark: M,
 }
 
-/// A stretch of the log. Everything below `published` is written and stays as it is until the
-/// segment is nobody else's.
+/// A part of the log. Everything below `published` is written, and stays unchanged until nobody
+/// else holds the segment.
 pub(super) struct Segment<M> {
     /// The number of the segment, and of its first record.
     pub(super) number: u64,
     pub(super) first: u64,
     pub(super) bytes: Box<[MaybeUninit<UnsafeCell<u8>>]>,
     records: Box<[MaybeUninit<UnsafeCell<Record<M>>>]>,
-    /// Records written whole. Stored with release by who appends, loaded with acquire by who reads.
+    /// Records that are complete. The appending thread stores it with release; readers load it with
+    /// acquire.
     pub(super) published: AtomicUsize,
     live: Arc<AtomicUsize>,
 }
 
-// SAFETY: the cells from `published` on are written by one thread at a time, that which holds the
-// log's lock, and read by nobody; those below are read by any thread and written by none. The
-// release store and acquire load of `published` order the one after the other.
+// SAFETY: the cells from `published` on are written only by the thread that holds the log's lock,
+// and read by nobody. Those below are read by any thread and written by none. The release store and
+// acquire load of `published` order reads after writes.
 unsafe impl<M: Send + Sync> Sync for Segment<M> {}
 
 impl<M: Copy> Segment<M> {
@@ -78,9 +79,9 @@ impl<M: Copy> Segment<M> {
         for part in parts {
             assert!(part.len() <= self.bytes.len() - at, "the segment has room for the record");
             let place: *mut u8 = UnsafeCell::raw_get(self.bytes[at..].as_ptr().cast());
-            // SAFETY: there is room from `at` on, above what is published, where nobody reads;
-            // nobody else writes, as the caller says. The part is none of this memory: no reference
-            // to it exists beyond what is published.
+            // SAFETY: there is room from `at` on, above what is published, where nobody reads.
+            // Nobody else writes, as the caller says. The part does not overlap: no reference to
+            // this memory exists beyond what is published.
             unsafe { place.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
             at += part.len();
         }
@@ -110,7 +111,8 @@ impl<M> Drop for Segment<M> {
     }
 }
 
-/// Bytes of one or more records, where they lie in the log: a part of a send. It keeps its segment.
+/// Bytes of one or more records, in the log's own memory: a part of a send. It keeps its segment
+/// alive.
 pub struct LogSlice<M> {
     segment: Arc<Segment<M>>,
     start: u32,
@@ -128,7 +130,7 @@ impl<M> LogSlice<M> {
         self.segment.bytes[self.start as usize..].as_ptr().cast()
     }
 
-    /// Takes what lies right behind it as well.
+    /// Extends it by a slice that is right behind it.
     pub(super) fn join(&mut self, next: &LogSlice<M>) -> bool {
         let joins = Arc::ptr_eq(&self.segment, &next.segment) && self.start + self.len == next.start;
         if joins {

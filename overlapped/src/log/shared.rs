@@ -15,14 +15,15 @@ pub(super) struct Shared<M> {
     pub(super) writer: Mutex<Writer<M>>,
     /// The number of the newest segment.
     pub(super) newest: AtomicU64,
-    /// Bytes of memory of all segments there are, whoever holds them.
+    /// Bytes of memory of all segments, also of those that only slices hold.
     pub(super) live: Arc<AtomicUsize>,
 }
 
 pub(super) struct Writer<M> {
-    /// Those that some reader has not fetched, and the newest. Their numbers follow each other.
+    /// The segments that some reader has not fetched, and the newest. Their numbers are
+    /// consecutive.
     pub(super) segments: VecDeque<Arc<Segment<M>>>,
-    /// Those that nobody needs any more, or will not soon.
+    /// Segments that are not needed any more, or will not be soon.
     pub(super) spare: Vec<Arc<Segment<M>>>,
     /// For each reader, the newest segment it has fetched.
     pub(super) fetched: Vec<Option<u64>>,
@@ -30,7 +31,7 @@ pub(super) struct Writer<M> {
 
 impl<M> Shared<M> {
     pub(super) fn lock(&self) -> MutexGuard<'_, Writer<M>> {
-        // What can panic under it is the caller's mark, before anything of the record counts.
+        // Only the caller's mark can panic under the lock, before the record is published.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -51,7 +52,7 @@ impl<M: Copy> Shared<M> {
         self.newest.store(number, Ordering::Release);
     }
 
-    /// Lets go of what every reader has fetched, and of the oldest beyond what a log may hold.
+    /// Drops what every reader has fetched, and the oldest segments beyond what a log may hold.
     fn trim(&self, writer: &mut Writer<M>) {
         let fetched = writer.fetched.iter().flatten().min().copied().unwrap_or(u64::MAX);
         let mut held: usize = writer.segments.iter().map(|segment| segment.bytes.len()).sum();
@@ -62,7 +63,7 @@ impl<M: Copy> Shared<M> {
             held -= oldest.bytes.len();
             let oldest = writer.segments.pop_front().expect("seen just now");
             if oldest.bytes.len() == self.config.segment_bytes {
-                // A full house gives up the one that has waited longest for who holds it.
+                // If there are enough, the one that has waited longest goes.
                 if writer.spare.len() == SPARE_SEGMENTS {
                     writer.spare.remove(0);
                 }
@@ -80,8 +81,8 @@ impl<M> Writer<M> {
         self.segments.back().expect("a log has a segment")
     }
 
-    /// A segment that nobody holds any more. That nobody does is asked with acquire: all reads of
-    /// what is now overwritten came before.
+    /// A segment that nobody holds any more. `Arc::get_mut` checks that with acquire, so all reads
+    /// of what is now overwritten came before.
     fn take_spare(&mut self, size: usize) -> Option<Arc<Segment<M>>> {
         let free = |segment: &mut Arc<Segment<M>>| segment.bytes.len() == size && Arc::get_mut(segment).is_some();
         let at = self.spare.iter_mut().position(free)?;

@@ -104,7 +104,8 @@ impl SystemSocket {
     /// A socket of the standard library, with its options as they are. Whether it blocks is the
     /// backend's affair from here on.
     pub(super) fn taken_over(socket: Socket) -> SystemSocket {
-        // It fails only on what is no socket. Everything that is done to it later will say so too.
+        // It fails only if this is not a socket. Everything that is done to it later fails too
+        // then.
         let _ = os::set_mode(&socket);
         SystemSocket::with_mode_set(socket)
     }

@@ -29,10 +29,10 @@ fn code_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 
-/// Makes calls on the socket wait or not. In one call, where `fcntl` takes two.
+/// Makes calls on the socket wait or not. One call; `fcntl` would take two.
 pub(super) fn set_nonblocking(fd: RawFd, nonblocking: bool) {
     let mut on = libc::c_int::from(nonblocking);
-    // SAFETY: it reads the one number. It fails only on what is no descriptor.
+    // SAFETY: it reads the one number. It fails only if this is not a descriptor.
     unsafe { libc::ioctl(fd, libc::FIONBIO, &raw mut on) };
 }
 

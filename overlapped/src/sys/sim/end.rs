@@ -45,7 +45,7 @@ impl Drop for End {
 impl EndView {
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         match self.network.lock().sockets.get(self.id) {
-            // As of a system's socket that is bound to nothing yet.
+            // The unspecified address, as of a system's socket that is not bound yet.
             Some(socket) => Ok(socket.local.unwrap_or_else(|| ([0, 0, 0, 0], 0).into()).into()),
             None => Err(Error::new(Action::Option, ErrorKind::Closed)),
         }

@@ -1,10 +1,10 @@
-//! Addresses, listeners, and how a connection comes to be.
+//! Addresses, listeners, and how a connection is made.
 //!
 //! ```text
 //! client                         listener's address
-//! connect ── Asked ────────────▶ the new end is made, half open, and has its place in the backlog
-//! connected ◀──────── SynAck ──  (Refused, if nobody listens; asked again later, if the backlog is full)
-//!         ── Ack ──────────────▶ it can be accepted; everything the client sends comes behind this
+//! connect ── Asked ────────────▶ the new end is made, half open, with a place in the backlog
+//! connected ◀──────── SynAck ──  (Refused if nobody listens; tried again if the backlog is full)
+//!         ── Ack ──────────────▶ it can be accepted; what the client sends comes behind this
 //! ```
 
 use std::collections::VecDeque;
@@ -20,10 +20,10 @@ use super::state::{Happening, State, word};
 
 /// After the last port comes this one again: see [`FIRST_PORT`](super::state::FIRST_PORT).
 const LOWEST_PORT: u16 = 10_000;
-/// How often a connect is tried that is not answered.
+/// How often a connect is tried if there is no answer.
 const ATTEMPTS: u32 = 5;
 
-/// Whether an address is reserved for documentation: such belong to nobody.
+/// Whether an address is reserved for documentation. Such addresses belong to nobody.
 fn is_nobodys(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => matches!(ip.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
@@ -39,7 +39,7 @@ fn wildcard(ip: IpAddr) -> IpAddr {
 }
 
 impl State {
-    /// The listener that a connect to this address finds.
+    /// The listener that a connect to this address reaches.
     fn listener_at(&self, address: SocketAddr) -> Option<Key> {
         let at = |ip| self.listeners.get(&(address.port(), ip)).copied();
         let takes_v4 = |id: &Key| !self.is_only_v6(*id);
@@ -51,8 +51,7 @@ impl State {
         matches!(&self.sockets[listener.slot()].role, Role::Listener(listener) if listener.only_v6)
     }
 
-    /// Whether an address cannot be had, because of one that is the same or among those that it
-    /// stands for.
+    /// Whether an address is taken: by the same one, or by one that it overlaps with.
     fn is_taken(&self, address: SocketAddr, only_v6: bool) -> bool {
         let (ip, port) = (address.ip(), address.port());
         let both = |ip: IpAddr, only_v6: bool| ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !only_v6;
@@ -125,7 +124,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether connecting has ended, and how.
+    /// How connecting has ended, if it has.
     pub(super) fn connected(&mut self, client: Key) -> Option<Result<(), i32>> {
         let socket = self.sockets.get_mut(client)?;
         match socket.role {
@@ -149,7 +148,7 @@ impl State {
         }
     }
 
-    /// A connect has come to where it is addressed to.
+    /// A connect has arrived at its address.
     pub(super) fn asked(&mut self, client: Key, attempt: u32) {
         let Some(socket) = self.sockets.get(client).filter(|socket| matches!(socket.role, Role::Connecting)) else {
             return;
@@ -186,7 +185,7 @@ impl State {
         self.connect_failed(client, codes::TIMED_OUT);
     }
 
-    /// A client's last word of the handshake has come: its connection can be accepted.
+    /// The handshake is over: the connection can be accepted.
     pub(super) fn opened(&mut self, server: Key, listener: Key) {
         match self.sockets.get_mut(listener).map(|socket| &mut socket.role) {
             Some(Role::Listener(entry)) => {
@@ -198,7 +197,7 @@ impl State {
         }
     }
 
-    /// A connection that was to be ends before it can be accepted.
+    /// A half-open connection ends before it can be accepted.
     pub(super) fn forget_half_open(&mut self, server: Key, listener: Key) {
         if let Some(Role::Listener(entry)) = self.sockets.get_mut(listener).map(|socket| &mut socket.role) {
             entry.half_open -= 1;
@@ -216,7 +215,7 @@ impl State {
         Some((server, peer))
     }
 
-    /// The listener is closed: those who wait to be accepted are reset.
+    /// The listener is closed: connections in its backlog are reset.
     pub(super) fn unlisten(&mut self, listener: Key) {
         let Some(socket) = self.sockets.remove(listener) else { return };
         if let Some(local) = socket.local {

@@ -77,7 +77,7 @@ pub(crate) struct Sim {
     by_slot: BTreeMap<u32, (u32, Side)>,
     /// Operations to be tried in the next turn.
     again: BTreeSet<(u32, Side)>,
-    /// What ended in its start.
+    /// Events of what ended in its start.
     ended: Vec<Event>,
     events: VecDeque<Event>,
     wake: WakeHandle,
@@ -323,7 +323,7 @@ impl Sim {
     fn serve(&mut self, key: (u32, Side)) {
         let Some(mut pending) = self.pending.remove(&key) else { return };
         let id = pending.id;
-        // A cancel may come too late.
+        // A cancel may come too late: the seed decides.
         let mut last = None;
         if !pending.cancelled || self.network.lock().random.once_in(2) {
             last = self.attempt(key, &mut pending);
@@ -420,8 +420,8 @@ impl Sim {
                 continue;
             };
             left -= bytes.len();
-            // SAFETY: the buffer was taken from the pool and is ours, and has room for `most`
-            // bytes, of which these are no more.
+            // SAFETY: the buffer was taken from the pool and is ours. It has room for `most` bytes,
+            // and these are at most so many.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pool.buffer(buffer).as_ptr(), bytes.len()) };
             // SAFETY: the buffer is ours to hand over; so many bytes have been written just now.
             let packet = unsafe { self.pool.packet(buffer, bytes.len()) };

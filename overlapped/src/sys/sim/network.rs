@@ -1,9 +1,6 @@
-//! The network itself: a clock, a source of random numbers, what is to happen, and who is told of
-//! it.
+//! A simulated network, as a program holds it: its clock, its seed, and its trace.
 //!
-//! Everything that could differ between two runs is in here, under one lock: the clock moves only
-//! when it is told to, what happens at one moment happens in an order drawn from the seed, and
-//! tables are ordered, so that no hash and no address of memory decides anything.
+//! What happens on it is in [`state`](super::state), under one lock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,43 +10,48 @@ use crate::time::Time;
 use super::config::NetworkConfig;
 use super::state::State;
 
-/// A simulated network in memory, on which drivers are hosts: no operating system, a clock that
-/// jumps, and everything that is left to chance drawn from a seed. The same seed and the same
-/// program give the same run, byte for byte.
+/// A simulated network in memory. Drivers are its hosts. There is no operating system, the clock
+/// jumps, and all chance is drawn from a seed: the same seed and the same program give the same
+/// run, byte for byte.
 ///
 /// Clones are handles to the same network. Give it to
 /// [`DriverConfig::network`](crate::DriverConfig::network) or to
 /// [`EngineBuilder::network`](crate::engine::EngineBuilder::network). All hosts share its
-/// addresses: what listens on `127.0.0.1:7777` is reached from any of them. Of the families there
-/// are IPv4 and IPv6, of the sockets streams. Addresses that are reserved for documentation
-/// (`203.0.113.0/24` and its like) belong to nobody: they cannot be bound, and connecting to one
-/// times out.
+/// addresses: any of them can connect to a listener on `127.0.0.1:7777`. There are IPv4 and IPv6,
+/// and streams only. Addresses that are reserved for documentation (such as `203.0.113.0/24`)
+/// belong to nobody: they cannot be bound, and connecting to one times out.
 ///
 /// # Time
 ///
-/// The clock begins at [`Time::ZERO`]. It stands still while anything runs, and moves in a
-/// [turn](crate::Driver::turn) that finds nothing to do and may wait: to what happens next on the
-/// network, for whichever host, or to the moment until which the turn may wait, if that comes
-/// first. A turn that does not wait (`Wait::Poll`) never moves it. A turn without a limit that
-/// nothing could ever end is an error of kind `WouldDeadlock`; a driver that has been
-/// [woken](crate::driver::WakeHandle) returns from it instead.
+/// The clock begins at [`Time::ZERO`] and stands still while the program runs. A
+/// [turn](crate::Driver::turn) that finds nothing to do and may wait moves it: to the next thing
+/// that happens on the network, for any host, or to the end of the wait, if that comes first. A
+/// turn that does not wait (`Wait::Poll`) never moves it. A turn without a limit that nothing could
+/// ever end is an error of kind `WouldDeadlock`, unless the driver was
+/// [woken](crate::driver::WakeHandle).
 ///
-/// A run is the same again only if one thread turns all hosts, in an order that is itself no
-/// accident. With several hosts, turn each with `Wait::Poll` until none has anything left to do,
-/// then [`advance`](Network::advance).
+/// A run can be repeated only if one thread turns all hosts, in a fixed order. With several hosts,
+/// turn each with `Wait::Poll` until none has anything left to do, then
+/// [`advance`](Network::advance).
 ///
 /// # What a connection is like
 ///
-/// As TCP, as far as a program can tell. Bytes and what else is sent arrive in order, each after a
-/// [latency](NetworkConfig::latency) of its own. Buffers are bounded: a send takes what there is
-/// room for, in the sender's send buffer and the peer's receive buffer together, and there is room
-/// again when the news has come back that the peer has received. Sends and receives may be short. A
-/// stream ends in order when one side has shut down sending or has closed. Closing with unread
-/// input, or so as to [reset](crate::driver::Stream::reset_on_drop), resets the connection: of what
-/// was still on its way an arbitrary part is lost, the peer receives what arrived before and then
-/// `Reset`. Bytes that arrive at a closed socket are answered with a reset too. There is no
-/// out-of-band data. A connect that finds the listener's backlog full is tried again after 1, 2, 4
-/// and 8 seconds, and then times out.
+/// It behaves like TCP, as far as a program can tell.
+///
+/// - Everything that is sent arrives in order, each piece after its own
+///   [latency](NetworkConfig::latency).
+/// - Buffers are bounded. A send takes what there is room for, in the sender's send buffer and the
+///   peer's receive buffer together. There is room again when the sender learns that the peer has
+///   received.
+/// - Sends and receives may be short.
+/// - A stream ends in order when one side has shut down sending or has closed.
+/// - Closing with unread input, or [so as to reset](crate::driver::Stream::reset_on_drop), resets
+///   the connection. An arbitrary part of what was still on its way is lost; the peer receives what
+///   arrived before, and then `Reset`.
+/// - Bytes that arrive at a closed socket are answered with a reset.
+/// - There is no out-of-band data.
+/// - A connect that finds the listener's backlog full is tried again after 1, 2, 4 and 8 seconds,
+///   and then times out.
 ///
 /// ```
 /// use overlapped::{Driver, DriverConfig, Op, Outcome};
@@ -84,7 +86,7 @@ use super::state::State;
 pub struct Network(Arc<Mutex<State>>);
 
 impl Network {
-    /// A network on which everything that is left to chance follows from `seed`.
+    /// A network that draws all chance from `seed`.
     pub fn new(seed: u64) -> Network {
         Network::with_config(seed, NetworkConfig::new())
     }
@@ -99,27 +101,27 @@ impl Network {
         self.lock().now
     }
 
-    /// A hash of everything that has happened so far: what was asked for and what came of it, when,
-    /// in which order, from where to where, and every byte.
+    /// A hash of everything that has happened so far: every event with its time, its order, its
+    /// addresses and its bytes.
     pub fn trace(&self) -> u64 {
         self.lock().trace.value()
     }
 
-    /// A number from the network's source of random numbers: for programs that want their own
-    /// choices to follow from the same seed.
+    /// A number from the network's random source: for programs that draw their own choices from the
+    /// same seed.
     pub fn random(&self) -> u64 {
         self.lock().random.next()
     }
 
-    /// Moves the clock to the next thing that is to happen and lets it happen, with everything else
-    /// that is due at that moment; a timer of a driver counts, as of the driver's last turn.
-    /// `false` if nothing is to come.
+    /// Moves the clock to the next thing that is to happen, and lets everything happen that is due
+    /// then. A driver's earliest timer, as of its last turn, counts too. `false` if nothing is to
+    /// come.
     pub fn advance(&self) -> bool {
         self.lock().advance(None)
     }
 
-    /// As [`advance`](Network::advance), but not past `until`: if nothing is to happen up to then,
-    /// the clock is set to that moment. `false` if that has come already.
+    /// As [`advance`](Network::advance), but not past `until`: if nothing is to happen before, the
+    /// clock is set to `until`. `false` if that moment has passed.
     pub fn advance_to(&self, until: Time) -> bool {
         let mut state = self.lock();
         if until <= state.now {
@@ -132,7 +134,7 @@ impl Network {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // What panics under the lock is a bug of this module; whoever else looks sees what it left.
+        // A panic under the lock is a bug of this module. Later callers see the state that it left.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -25,23 +25,23 @@ pub(super) fn word(socket: Key) -> u64 {
     u64::from(socket.generation()) << 32 | u64::from(socket.slot())
 }
 
-/// Something that is to happen.
+/// Something that is going to happen.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// A connect comes to where it is addressed to.
+    /// A connect arrives at its address.
     Asked { client: Key, attempt: u32 },
-    /// The answer comes back that nobody listens there.
+    /// The client learns that nobody listens there.
     Refused { client: Key },
-    /// The next piece that this end has sent comes to its peer.
+    /// The next piece that this end has sent arrives at its peer.
     Arrival { from: Key },
-    /// The news comes to this end that its peer has received so many bytes.
+    /// This end learns that its peer has received these bytes, so there is room again.
     Room { to: Key, bytes: usize },
 }
 
 /// A driver, as the network sees it.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    /// Sockets, by the driver's numbers, on which a request may now be able to go on.
+    /// Sockets, by the driver's numbers, on which an operation may now be able to go on.
     pub(super) ready: BTreeSet<(u32, Side)>,
     /// The driver's earliest timer.
     pub(super) alarm: Option<Time>,
@@ -52,8 +52,7 @@ pub(super) struct State {
     pub(super) now: Time,
     pub(super) random: Random,
     pub(super) trace: Trace,
-    /// What is to happen, by moment; at one moment by a random number; the last number only keeps
-    /// the others apart.
+    /// What is going to happen: by time, then by a random number, then by the order of planning.
     agenda: BTreeMap<(Time, u64, u64), Happening>,
     planned: u64,
     pub(super) hosts: BTreeMap<u32, Host>,
@@ -106,11 +105,11 @@ impl State {
         })
     }
 
-    /// A latency from now.
+    /// The moment when something that is sent now arrives.
     pub(super) fn arrival(&mut self) -> Time {
         let (least, most) = self.config.latency;
         let range = most.saturating_sub(least).as_nanos() as u64;
-        // Nothing arrives at the moment at which it is sent.
+        // Nothing arrives at the moment when it is sent.
         let spread = if range == 0 { 0 } else { self.random.next() % (range + 1) };
         self.now + least.max(Duration::from_nanos(1)) + Duration::from_nanos(spread)
     }
@@ -121,12 +120,12 @@ impl State {
         self.agenda.insert((at, tie, self.planned), happening);
     }
 
-    /// Whether this result of a multishot operation is the last of its request.
+    /// Whether the backend ends a multishot operation after this result.
     pub(super) fn ends_early(&mut self) -> bool {
         self.random.once_in(self.config.early_ends)
     }
 
-    /// A request on that side of a socket may be able to go on.
+    /// An operation on that side of a socket may be able to go on.
     pub(super) fn mark(&mut self, socket: Key, side: Side) {
         if let Some((host, slot)) = self.sockets.get(socket).and_then(|socket| socket.owner)
             && let Some(host) = self.hosts.get_mut(&host)
@@ -135,15 +134,15 @@ impl State {
         }
     }
 
-    /// When the next thing is to happen; a timer that has run out already is not to come.
+    /// When the next thing happens. A timer that has already run out does not count.
     fn next_moment(&self) -> Option<Time> {
         let planned = self.agenda.first_key_value().map(|((at, ..), _)| *at);
         let alarm = self.hosts.values().filter_map(|host| host.alarm).filter(|at| *at > self.now).min();
         planned.into_iter().chain(alarm).min()
     }
 
-    /// Moves the clock to the next thing that is to happen, if that is not after `limit`, and lets
-    /// it happen.
+    /// Moves the clock to the next thing that happens, if that is not after `limit`, and lets it
+    /// happen.
     pub(super) fn advance(&mut self, limit: Option<Time>) -> bool {
         let Some(at) = self.next_moment().filter(|at| limit.is_none_or(|limit| *at <= limit)) else { return false };
         self.now = self.now.max(at);

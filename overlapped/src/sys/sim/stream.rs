@@ -43,18 +43,19 @@ impl State {
     pub(super) fn post(&mut self, from: Key, item: Item) {
         let at = self.arrival();
         let Some(end) = self.end(from) else { return };
-        // Never at one moment with the piece before it: at one moment anything may come first.
+        // Never at the same moment as the piece before it: things of one moment happen in any
+        // order.
         let at = at.max(Time::from_nanos(end.last_arrival.as_nanos() + 1));
         end.last_arrival = at;
         end.under_way.push_back(item);
         self.plan(at, Happening::Arrival { from });
     }
 
-    /// The next piece of an end comes to its peer.
+    /// The next piece of an end arrives at its peer.
     pub(super) fn arrive(&mut self, from: Key) {
         let Some(end) = self.end(from) else { return };
         let to = end.other;
-        // None: the connection was reset, and the piece was lost by that.
+        // If there is none, a reset has removed the piece.
         let Some(item) = end.under_way.pop_front() else { return };
         match item {
             Item::SynAck => self.shaken_hands(from, to),
@@ -95,7 +96,7 @@ impl State {
         }
     }
 
-    /// The listener's answer has come to the client.
+    /// The listener's answer has arrived at the client.
     fn shaken_hands(&mut self, server: Key, client: Key) {
         match self.sockets.get_mut(client) {
             Some(socket) if matches!(socket.role, Role::Connecting) => {
@@ -104,7 +105,7 @@ impl State {
                 self.mark(client, Side::Send);
                 self.mark(client, Side::Receive);
             }
-            // The client has closed meanwhile.
+            // The client has closed since.
             _ => {
                 if let Some(listener) = self.end(server).and_then(|end| end.listener) {
                     self.forget_half_open(server, listener);
@@ -139,7 +140,7 @@ impl State {
             };
         }
         let mut bytes = most.min(end.arrived.len());
-        // A peek that was short might be so for ever, to one who waits for more.
+        // A peek is never short: a program that peeks until it sees more would wait for ever.
         if short && !peek && bytes > 1 {
             bytes = 1 + (spread % (bytes as u64 - 1)) as usize;
         }
@@ -153,9 +154,9 @@ impl State {
         Found::Bytes(found)
     }
 
-    /// Tells the peer that there is room again: when it is worth a send, or when there is nothing
-    /// to come that would make it more. News of every few bytes would be answered with as few, for
-    /// ever.
+    /// Tells the peer that there is room again: when there is enough for a worthwhile send, or when
+    /// nothing more is coming. Otherwise a few bytes of room would lead to sends of a few bytes,
+    /// for ever.
     fn announce_room(&mut self, id: Key) {
         let enough = self.sockets.get(id).map_or(1, |socket| socket.receive_bytes.div_ceil(4));
         let Some(end) = self.end(id) else { return };
@@ -249,7 +250,7 @@ impl State {
     pub(super) fn abandon(&mut self, id: Key) {
         let keep = self.random.next();
         let Some(end) = self.end(id) else { return };
-        // Of what is on its way an arbitrary part is lost; of the handshake nothing is.
+        // An arbitrary part of what is on its way is lost, but nothing of the handshake.
         let shakes = end.under_way.iter().take_while(|item| matches!(item, Item::SynAck | Item::Ack)).count();
         let keep = shakes + (keep % (end.under_way.len() - shakes + 1) as u64) as usize;
         end.under_way.truncate(keep);
@@ -258,7 +259,7 @@ impl State {
         self.closed(id);
     }
 
-    /// This end is closed; when both are, nobody can tell any more what happens between them.
+    /// This end is closed. When both are, nothing that happens between them can be observed.
     fn closed(&mut self, id: Key) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         socket.closed = true;

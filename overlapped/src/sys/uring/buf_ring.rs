@@ -20,7 +20,7 @@ pub(super) struct BufRing {
     pool: Rc<Pool>,
     entries: NonNull<BufRingEntry>,
     layout: Layout,
-    /// Where the next buffer goes; the kernel sees it when it is stored in the ring.
+    /// Where the next buffer goes. The kernel sees it when it is stored in the ring.
     tail: u16,
 }
 
@@ -59,9 +59,8 @@ impl BufRing {
         }
         let (mask, bytes) = (self.pool.config().buffers - 1, self.buffer_bytes());
         while let Some(buffer) = self.pool.take_returned() {
-            // SAFETY: masked, the index is within the ring, and an entry beyond the stored tail is
-            // ours. Not a reference to the whole entry would do either way: the kernel does not
-            // write here.
+            // SAFETY: masked, the index is within the ring. An entry beyond the stored tail is
+            // ours, and the kernel does not write here.
             let entry = unsafe { &mut *self.entries.as_ptr().add(usize::from(self.tail & mask)) };
             entry.set_addr(self.pool.buffer(buffer).as_ptr() as u64);
             entry.set_len(bytes);

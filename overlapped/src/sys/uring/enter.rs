@@ -14,7 +14,7 @@ use io_uring::types::{SubmitArgs, Timespec};
 
 use crate::report::Feature;
 
-// The kernel's interface (`linux/io_uring.h`), as far as the crate keeps it to itself.
+// The parts of the kernel's interface (`linux/io_uring.h`) that the crate does not export.
 const ENTER_GETEVENTS: u32 = 1;
 const ENTER_EXT_ARG: u32 = 1 << 3;
 const ENTER_REGISTERED_RING: u32 = 1 << 4;
@@ -56,8 +56,8 @@ impl Entrance {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Submits `pending` entries, runs what the kernel has put off, and waits for one completion:
-    /// not at all for a zero `limit`, for ever for none.
+    /// Submits `pending` entries, runs the kernel's deferred work, and waits for one completion. A
+    /// `limit` of zero does not wait; `None` is no limit.
     pub(super) fn enter(&self, pending: u32, limit: Option<Duration>) -> io::Result<()> {
         let timeout = limit.map(Timespec::from);
         let want = u32::from(limit != Some(Duration::ZERO));
@@ -78,7 +78,7 @@ impl Entrance {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Gives the registration back: it would keep the ring alive until the thread ends.
+    /// Undoes the registration, which would keep the ring alive until the thread ends.
     pub(super) fn leave(&mut self) {
         if let Some(offset) = self.registered.take() {
             let _ = self.register(UNREGISTER_RING_FDS, &mut Update { offset, reserved: 0, data: 0 });

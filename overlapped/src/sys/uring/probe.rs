@@ -1,4 +1,4 @@
-//! Finding out what the kernel can do: by asking for it, never by its version.
+//! Finding out what the kernel can do: by trying it, never by its version.
 
 use io_uring::types::Fd;
 use io_uring::{IoUring, Probe, opcode, squeue};
@@ -8,7 +8,7 @@ use crate::options::BackendOptions;
 use crate::report::{Feature, Report};
 
 pub(super) struct Features {
-    /// Nothing is completed but while the thread is in the kernel.
+    /// Requests complete only while the thread is in the kernel.
     pub(super) deferred: bool,
     pub(super) multishot_accept: bool,
     pub(super) multishot_receive: bool,
@@ -16,14 +16,14 @@ pub(super) struct Features {
     pub(super) multishot_limit: bool,
 }
 
-/// Byte offset of `optlen` in `struct io_uring_sqe`, where a multishot receive has its limit of
-/// bytes in all. The crate has no setter for it.
+/// Byte offset of `optlen` in `struct io_uring_sqe`: a multishot receive's limit of bytes. The
+/// crate has no setter for it.
 const OPTLEN_OFFSET: usize = 44;
 
 /// Lets a multishot receive end after so many bytes.
 pub(super) fn with_limit(entry: squeue::Entry, bytes: u32) -> squeue::Entry {
     const { assert!(size_of::<squeue::Entry>() == 64) };
-    // SAFETY: an entry is the 64 bytes of `struct io_uring_sqe` (`repr(C)`), any bytes of which are
+    // SAFETY: an entry is the 64 bytes of `struct io_uring_sqe` (`repr(C)`), and any bytes are
     // valid.
     unsafe {
         let mut raw: [u8; 64] = std::mem::transmute(entry);
@@ -88,8 +88,8 @@ pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut R
     Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit })
 }
 
-/// Whether the kernel knows a request that names no file: it looks at the flags first (`EINVAL`),
-/// then at the file (`EBADF`).
+/// Whether the kernel knows a request, which names no file: it checks the flags first (`EINVAL`),
+/// then the file (`EBADF`).
 fn knows(ring: &mut IoUring, entry: squeue::Entry) -> Result<bool, Error> {
     // SAFETY: the request names no file and no memory, so it ends at once.
     let pushed = unsafe { ring.submission().push(&entry) };

@@ -1,4 +1,5 @@
-//! Setting a ring up: the best flags that this kernel knows, one rung of a ladder after the other.
+//! Setting a ring up with the best flags that this kernel knows: one rung of a ladder after the
+//! other.
 
 use io_uring::{Builder, IoUring};
 
@@ -55,7 +56,7 @@ pub(super) fn ring(options: &BackendOptions, why: &str) -> Result<(IoUring, Repo
                 let report = Report { backend: Backend::Uring, why: why.to_owned(), features: features(rung) };
                 return Ok((ring, report, rung.names[0]));
             }
-            // This kernel does not know a flag: the next rung.
+            // This kernel does not know a flag. Try the next rung.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => refused = Some(error),
             Err(error) => {
                 refused = Some(error);
