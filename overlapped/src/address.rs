@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_address_is_named() {
+    fn an_error_names_the_text_that_is_not_an_address() {
         for text in ["", "unix:", "localhost", "127.0.0.1", "1.2.3.4:70000"] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.to_string().starts_with(&format!("'{text}' is not an address")), "{error}");

@@ -9,27 +9,31 @@
 //!
 //! | model | started with | told by |
 //! |---|---|---|
-//! | I | [`.event(&event)`](engine::Operation::event)[`.start()`](engine::Operation::start) | an [`Event`]: [`wait_any`](event::wait_any), [`wait_all`](event::wait_all), [`WaitSet`]; then [`Overlapped::result`] |
-//! | II | [`.on_complete(f)`](engine::Operation::on_complete) | `f`, called in [`wait_alertable`](routine::wait_alertable) or [`sleep_alertable`](routine::sleep_alertable) of the thread that started it |
-//! | III | [`.to_port(token)`](engine::Operation::to_port) | a packet on a [`CompletionPort`] |
-//! | IV | `.await` | the future, under any executor or [`block_on`](future::block_on) |
+//! | I | [`.event(&event)`][i] `.start()` | an [`Event`], in a wait or a [`WaitSet`]: [`event`] |
+//! | II | [`.on_complete(f)`][ii] | a call of `f`, in an alertable wait: [`routine`] |
+//! | III | [`.to_port(token)`][iii] | a packet on a [`CompletionPort`]: [`port`] |
+//! | IV | `.await` | the future, under any executor: [`future`] |
 //!
 //! Below them is the [`Driver`]: one thread, one completion queue, nothing else. A server with one
 //! thread for each core uses drivers directly.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`driver`] | [`Driver`]: `submit` · `cancel` · `turn` · `next`; [`Op`], what it can start; [`Completion`](driver::Completion), what comes back |
-//! | [`engine`] | [`Engine`], [`Socket`], [`Operation`](engine::Operation), and [`Overlapped`], an operation in flight |
+//! | [`driver`] | [`Driver`]; [`Op`], what it can start; `Completion`, what comes back |
+//! | [`engine`] | [`Engine`], [`Socket`], `Operation`, and [`Overlapped`], one in flight |
 //! | [`event`], [`routine`], [`port`], [`future`] | the four models |
-//! | [`buf`] | the buffers that an operation can own; [`Packet`](buf::Packet), bytes in a driver's pooled buffer |
-//! | [`log`] | [`Log`](log::Log): bytes that are written once and sent to many |
+//! | [`buf`] | buffers that an operation can own; `Packet`, a driver's pooled buffer |
+//! | [`log`] | `Log`: bytes that are written once and sent to many |
 //! | [`mailbox`] | messages from other threads to a driver's thread |
 //! | [`error`] | [`Error`] and [`ErrorKind`]: one kind for each failure, on every backend |
 //! | [`options`] | options of listeners, connections and datagram sockets |
-//! | [`report`] | which backend and kernel features a driver uses, and why it does not use others |
-//! | [`sim`] | [`Network`](sim::Network): a simulated network, deterministic to the byte |
-//! | [`table`] | [`Table`](table::Table): values in slots that are used again under a new generation |
+//! | [`report`] | which backend and kernel features a driver uses, and why no others |
+//! | [`sim`] | `Network`: a simulated network, deterministic to the byte |
+//! | [`table`] | `Table`: values in slots that are used again under a new generation |
+//!
+//! [i]: engine::Operation::event
+//! [ii]: engine::Operation::on_complete
+//! [iii]: engine::Operation::to_port
 //!
 //! # Example
 //!

@@ -1,5 +1,5 @@
-//! Whoever is accepted is known by their own address, however many come in one turn and however
-//! late they are looked at.
+//! Each accepted connection has the address of its own peer, however many come in one turn and
+//! however late they are taken.
 
 use std::net::TcpStream;
 
@@ -16,7 +16,7 @@ fn next_peer(driver: &mut Driver) -> Option<Address> {
 }
 
 #[test]
-fn everyone_who_is_accepted_is_known_by_their_own_address() {
+fn each_accepted_connection_has_the_address_of_its_own_peer() {
     let mut driver = Driver::new(DriverConfig::new()).unwrap();
     let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap().ip().unwrap();
@@ -29,7 +29,7 @@ fn everyone_who_is_accepted_is_known_by_their_own_address() {
             driver.turn(Wait::Forever).unwrap();
             peers.extend(next_peer(&mut driver));
         }
-        // More come while some of the first may not have been looked at.
+        // More come while some of the first may not have been taken.
         clients.append(&mut connect());
         while peers.len() < clients.len() {
             driver.turn(Wait::Forever).unwrap();

@@ -1,5 +1,5 @@
-//! What a driver tells of operations in flight, and options that only the system can keep, on every
-//! backend that works here.
+//! Progress of operations in flight, and an option that only the system can keep, on every backend
+//! that works here.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ fn drivers() -> impl Iterator<Item = Driver> {
     backends.filter_map(|backend| Driver::new(DriverConfig::new().backend(*backend)).ok())
 }
 
-/// A connection of the driver's, and its other end.
+/// A connection of the driver, and its other end.
 fn pair(driver: &mut Driver) -> (overlapped::driver::SocketId, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -60,7 +60,7 @@ fn a_large_send_tells_how_far_it_has_come() {
 }
 
 #[test]
-fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_elsewhere() {
+fn the_user_timeout_is_set_on_linux_and_refused_elsewhere() {
     let options = StreamOptions::new().user_timeout(Duration::from_micros(1_234_567));
     for mut driver in drivers() {
         let (socket, _far) = pair(&mut driver);

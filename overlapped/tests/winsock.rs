@@ -1,5 +1,4 @@
-//! What is particular to Windows; what it shares with the other backends is in the conformance
-//! suite.
+//! What is particular to Windows. What all backends share is in the conformance suite.
 
 #![cfg(windows)]
 
@@ -60,7 +59,8 @@ fn pair(driver: &mut Driver) -> (SocketId, TcpStream) {
     (driver.adopt(ours.into()).unwrap(), peer)
 }
 
-/// The system does not hand them down; the second connection comes in another way than the first.
+/// The system does not hand them down. The second connection is accepted in another way than the
+/// first.
 #[test]
 fn every_accepted_connection_begins_with_the_listeners_options() {
     for nodelay in [false, true] {
@@ -82,7 +82,7 @@ fn every_accepted_connection_begins_with_the_listeners_options() {
 }
 
 #[test]
-fn nobody_takes_a_listeners_port_by_reusing_its_address() {
+fn a_listeners_port_cannot_be_taken_by_reusing_its_address() {
     let mut driver = driver();
     let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap().ip().unwrap();
@@ -118,7 +118,7 @@ fn there_are_no_unix_sockets() {
 }
 
 #[test]
-fn a_socket_that_is_not_bound_has_an_address_that_says_so_and_connects_within_its_family() {
+fn an_unbound_socket_has_an_unspecified_address_and_connects_within_its_family() {
     let mut driver = driver();
     let v6: Address = "[::1]:1".parse().unwrap();
     let v4 = driver.socket("127.0.0.1:1".parse::<Address>().unwrap()).unwrap();
@@ -141,7 +141,7 @@ fn shutting_down_receiving_ends_the_receive_that_waits_and_those_after_it() {
     finish(driver, &[socket]);
 }
 
-/// They wait without one, and what has come is fetched one piece at a time.
+/// They wait without a buffer, and bytes are fetched one piece at a time.
 #[test]
 fn idle_sessions_hold_no_buffer_and_many_readable_ones_share_two() {
     let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
@@ -168,10 +168,10 @@ fn idle_sessions_hold_no_buffer_and_many_readable_ones_share_two() {
     finish(driver, &sockets);
 }
 
-/// A connection of the standard library is made ready for both ways of being used, and given back
-/// as it is expected there.
+/// A connection of the standard library is prepared for both uses, and given back in the mode that
+/// the standard library expects.
 #[test]
-fn a_connection_that_no_driver_had_goes_back_to_the_standard_library_and_blocks() {
+fn a_connection_that_was_never_adopted_goes_back_to_the_standard_library_and_blocks() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();

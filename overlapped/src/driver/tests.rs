@@ -1,4 +1,4 @@
-//! What a driver keeps of what has ended.
+//! What a driver keeps of operations that have ended.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::*;
 use crate::options::*;
 use crate::sim::*;
 
-/// Turns for a second; what came.
+/// Turns for a second; returns the completions.
 fn run(driver: &mut Driver) -> Vec<Completion> {
     let mut all = Vec::new();
     let end = driver.now() + Duration::from_secs(1);
@@ -43,7 +43,7 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
     }
     assert_eq!(streams.len(), STREAMS);
 
-    // All buffers are taken; the others wait, are cancelled, and begin anew.
+    // All buffers are taken. The others wait, are cancelled, and are started again.
     let waiting = streams.split_off(HELD);
     for stream in streams {
         driver.submit(Op::recv_multi(stream), 0).unwrap();
@@ -59,7 +59,7 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
         assert!(ends.iter().all(|end| matches!(&end.result, Err(error) if error.kind() == ErrorKind::Cancelled)));
         assert!(driver.starved.len() <= 4 * STREAMS, "{}", driver.starved.len());
     }
-    // Those that wait now are served, one after the other.
+    // Those that wait now get buffers, one after the other.
     for (index, stream) in waiting.iter().enumerate() {
         driver.submit(Op::recv_multi(*stream), index as u64).unwrap();
     }

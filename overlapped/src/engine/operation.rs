@@ -105,10 +105,7 @@ impl<'a, T: Ending> Operation<'a, T> {
             routine(T::from_completion(completion, flags, &|| Arc::clone(&core) as Owner));
         }));
         match kept {
-            Some((queue, key)) => {
-                let started = self.go(op, Notify::Routine(queue, key), true);
-                started.map(pending).inspect_err(|_| routine::forget(key))
-            }
+            Some((queue, key)) => self.go(op, Notify::Routine(queue, key), true).inspect_err(|_| routine::forget(key)),
             None => Err(Failed {
                 error: Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending"),
                 given: T::given(op.into_inner().into_buf()),
@@ -136,7 +133,8 @@ impl<'a, T: Ending> Operation<'a, T> {
         if let Err(error) = association.reserve() {
             return Err(Failed { error, given: given(op) });
         }
-        match self.go(op, Notify::Port(Arc::clone(association), token), true) {
+        let notify = Notify::Port(Arc::clone(association), token);
+        match self.core.start(self.endpoint, Request { op, notify, detached: true }) {
             Ok(Started::Pending(id)) => Ok(Queued::Pending(Some(id))),
             Ok(Started::Told) => Ok(Queued::Pending(None)),
             Ok(Started::Immediate(flags, completion)) => {
@@ -145,7 +143,7 @@ impl<'a, T: Ending> Operation<'a, T> {
             }
             Err(failed) => {
                 association.release();
-                Err(failed)
+                Err(Failed { error: failed.error, given: given(failed.given.op) })
             }
         }
     }
@@ -159,9 +157,13 @@ impl<T: Ending, E> Operation<'_, T, E> {
         }
     }
 
-    fn go(&self, op: Crossing<Op>, notify: Notify, detached: bool) -> Result<Started, Failed<T::Back>> {
-        let started = self.core.start(self.endpoint, Request { op, notify, detached });
-        started.map_err(|Failed { error, given }| Failed { error, given: T::given(given.op.into_inner().into_buf()) })
+    /// Starts it in a way that has no immediate result.
+    fn go(&self, op: Crossing<Op>, notify: Notify, detached: bool) -> Result<OpId, Failed<T::Back>> {
+        match self.core.start(self.endpoint, Request { op, notify, detached }) {
+            Ok(Started::Pending(id)) => Ok(id),
+            Ok(_) => unreachable!("only a start with a packet is tried directly"),
+            Err(Failed { error, given }) => Err(Failed { error, given: T::given(given.op.into_inner().into_buf()) }),
+        }
     }
 }
 
@@ -180,7 +182,7 @@ impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
     fn begin(&mut self) -> Result<Overlapped<T>, Failed<T::Back>> {
         let op = self.take_op();
         let action = op.get().kind.action();
-        let id = pending(self.go(op, self.event.notify(), false)?);
+        let id = self.go(op, self.event.notify(), false)?;
         Ok(Overlapped::new(Arc::clone(self.core), id, action))
     }
 
@@ -194,7 +196,7 @@ impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
     /// If it has been polled before.
     pub fn detach(mut self) -> Result<OpId, Failed<T::Back>> {
         let op = self.take_op();
-        Ok(pending(self.go(op, self.event.notify(), true)?))
+        self.go(op, self.event.notify(), true)
     }
 
     /// Starts it, if that has not been done, and returns the result if it has ended.
@@ -209,13 +211,6 @@ impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
         let result = overlapped.poll_result(waker)?;
         self.state = State::Over;
         Some(result)
-    }
-}
-
-fn pending(started: Started) -> OpId {
-    match started {
-        Started::Pending(id) => id,
-        _ => unreachable!("only a start with a packet is tried directly"),
     }
 }
 

@@ -100,6 +100,7 @@ impl<T: Ending> Overlapped<T> {
         }
     }
 
+    #[inline]
     fn finish(&mut self, (flags, completion): (Flags, Completion)) -> Result<T, Failed<T::Back>> {
         self.taken = Some(Status::of(&completion));
         T::from_completion(completion, flags, &|| Arc::clone(&self.core) as Owner)

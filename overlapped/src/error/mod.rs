@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_was_attempted_what_failed_and_how_far_it_came() {
+    fn an_error_says_what_was_attempted_what_failed_and_how_far_it_came() {
         let error =
             Error::new(Action::Send, ErrorKind::Cancelled).at(std::net::SocketAddr::from(([127, 0, 0, 1], 9))).after(3);
         assert_eq!(error.to_string(), "could not send 127.0.0.1:9: cancelled after 3 bytes");

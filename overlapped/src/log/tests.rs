@@ -26,7 +26,7 @@ fn bytes<M: Copy + 'static>(reader: &LogReader<M>, from: u64, to: u64) -> Vec<u8
 }
 
 #[test]
-fn what_lies_together_is_one_part_and_own_bytes_keep_their_place() {
+fn adjacent_pieces_are_one_part_and_own_bytes_keep_their_place() {
     let log = Log::new(small()).unwrap();
     let mut reader = log.reader();
     log.append(&[b"ab", b"c"], || ()).unwrap();
@@ -77,7 +77,7 @@ fn a_slice_outlives_the_log_and_a_segment_that_is_held_is_not_written_to() {
 }
 
 #[test]
-fn every_byte_of_memory_is_counted_until_the_last_who_holds_it_lets_go() {
+fn every_byte_of_memory_is_counted_until_its_last_holder_drops_it() {
     let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(40_960)).unwrap();
     let one = log.memory();
     let reader = log.reader();

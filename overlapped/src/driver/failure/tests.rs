@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::TEST_CODE;
 use crate::driver::*;
 use crate::error::*;
 use crate::options::*;
 use crate::report::*;
 use crate::sim::*;
-
-/// What a failing backend says: no such descriptor.
-pub(super) const CODE: i32 = if cfg!(windows) { 6 } else { 9 };
 
 fn drivers() -> Vec<Driver> {
     let all = [Backend::Uring, Backend::Poll, Backend::Winsock, Backend::Sim];
@@ -58,7 +56,8 @@ fn pair(driver: &mut Driver) -> (SocketId, SocketId, SocketId) {
     (listener, client, server.unwrap())
 }
 
-/// All that can be in flight is; then so many turns fail. What each token's operation came to.
+/// Starts operations of every kind, and then lets that many turns fail. Returns the last completion
+/// of each token.
 fn fail(driver: &mut Driver, failures: u32) -> BTreeMap<u64, Completion> {
     let backend = driver.report().backend;
     let (listener, client, server) = pair(driver);
@@ -85,7 +84,7 @@ fn fail(driver: &mut Driver, failures: u32) -> BTreeMap<u64, Completion> {
         driver.turn(Wait::Poll).unwrap();
     }
     driver.failures = failures;
-    assert_eq!(driver.turn(Wait::Forever).unwrap_err().os_code(), Some(CODE));
+    assert_eq!(driver.turn(Wait::Forever).unwrap_err().os_code(), Some(TEST_CODE));
 
     let mut last = BTreeMap::new();
     for completion in drain(driver).into_iter().filter(|completion| !completion.more) {
@@ -98,23 +97,23 @@ fn fail(driver: &mut Driver, failures: u32) -> BTreeMap<u64, Completion> {
     assert_eq!(last.len(), started.len(), "{backend}");
     for (token, id) in started {
         let error = last[&token].result.as_ref().unwrap_err();
-        // The close has cancelled what was to be received.
+        // The close has cancelled the receives.
         let is_cancelled = matches!(token, 3 | 4) && error.kind() == ErrorKind::Cancelled;
-        assert!(error.os_code() == Some(CODE) || is_cancelled, "{backend} {token}: {error}");
+        assert!(error.os_code() == Some(TEST_CODE) || is_cancelled, "{backend} {token}: {error}");
         assert!(!driver.cancel(id) && driver.progress(id).is_none(), "{backend} {token}");
     }
     assert_eq!(driver.live().operations, 0, "{backend}");
 
-    // It stays so.
+    // The driver stays failed.
     let refused = driver.submit(Op::send(peer, b"more"), 9).unwrap_err();
-    assert_eq!(refused.error.os_code(), Some(CODE), "{backend}");
+    assert_eq!(refused.error.os_code(), Some(TEST_CODE), "{backend}");
     assert!(refused.given.into_buf().is_some());
     assert!(driver.turn(Wait::Forever).is_err() && driver.next().is_none(), "{backend}");
     last
 }
 
 #[test]
-fn ends_every_operation_once_and_gives_back_what_the_system_lets_go_of() {
+fn ends_every_operation_once_and_gives_back_buffers_that_the_system_lets_go_of() {
     for mut driver in drivers() {
         let last = fail(&mut driver, 1);
         let backend = driver.report().backend;
@@ -126,7 +125,7 @@ fn ends_every_operation_once_and_gives_back_what_the_system_lets_go_of() {
 }
 
 #[test]
-fn keeps_what_the_system_does_not_let_go_of() {
+fn keeps_buffers_that_the_system_does_not_let_go_of() {
     for mut driver in drivers().into_iter().filter(|driver| driver.report().backend != Backend::Poll) {
         let last = fail(&mut driver, 2);
         let backend = driver.report().backend;
@@ -139,7 +138,7 @@ fn keeps_what_the_system_does_not_let_go_of() {
 }
 
 #[test]
-fn gives_what_had_come_before() {
+fn gives_completions_of_events_that_had_come_before() {
     for mut driver in drivers() {
         let backend = driver.report().backend;
         let (_, client, server) = pair(&mut driver);

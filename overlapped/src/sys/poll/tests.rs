@@ -1,5 +1,5 @@
-//! What can go wrong with readiness that is told once: each test puts an event where it would be
-//! lost or meet the wrong socket.
+//! Hazards of edge-triggered readiness: each test puts an event where it could be lost or be taken
+//! for one of another socket.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -91,7 +91,7 @@ impl Bench {
         self.start_with(socket, OpKind::Send { flags: Flags::NONE }, owned)
     }
 
-    /// One turn, without waiting; what it brought is kept in `seen`.
+    /// Turns once without waiting, and keeps the events in `seen`.
     fn look(&mut self) {
         self.poll.turn(Some(Time::ZERO)).unwrap();
         while let Some(event) = self.poll.next() {
@@ -106,7 +106,7 @@ impl Bench {
         }
     }
 
-    /// The next event, of whichever operation.
+    /// The next event of any operation.
     fn event(&mut self) -> Event {
         let end = self.poll.now() + PATIENCE;
         loop {
@@ -159,7 +159,7 @@ fn write(mut peer: impl Write, bytes: &[u8]) {
 }
 
 #[test]
-fn what_came_before_a_socket_was_attached_is_found() {
+fn bytes_that_came_before_a_socket_was_attached_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     write(&peer, b"early");
@@ -169,7 +169,7 @@ fn what_came_before_a_socket_was_attached_is_found() {
 }
 
 #[test]
-fn what_comes_between_a_vain_attempt_and_the_wait_is_found() {
+fn bytes_that_come_between_a_vain_attempt_and_the_wait_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -202,14 +202,14 @@ fn a_short_receive_is_known_to_have_drained_the_socket_and_a_full_one_is_not() {
 }
 
 #[test]
-fn the_end_that_came_with_the_last_bytes_is_found_behind_them() {
+fn an_end_that_came_with_the_last_bytes_is_found_after_them() {
     for pooled in [false, true] {
         let mut bench = Bench::new();
         let (ours, peer) = streams();
         let socket = bench.attach(ours);
         write(&peer, b"last");
         peer.shutdown(Shutdown::Write).unwrap();
-        // Both are there before the system is asked, which it then is once.
+        // Both are there before the system is asked, once.
         bench.settle();
         if pooled {
             let id = bench.start(socket, OpKind::RecvMulti);
@@ -231,7 +231,7 @@ fn the_end_that_came_with_the_last_bytes_is_found_behind_them() {
 }
 
 #[test]
-fn looking_at_bytes_does_not_drain_the_socket() {
+fn peeking_does_not_drain_the_socket() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -244,7 +244,7 @@ fn looking_at_bytes_does_not_drain_the_socket() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn bytes_behind_urgent_data_are_found_although_a_receive_stops_there() {
+fn bytes_after_urgent_data_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -261,9 +261,9 @@ fn bytes_behind_urgent_data_are_found_although_a_receive_stops_there() {
     assert_eq!(bench.code(none), libc::EINVAL);
 }
 
-/// A message with descriptors ends a receive on a Unix socket, whatever stands behind it.
+/// A message with descriptors ends a receive on a Unix socket, whatever follows it.
 #[test]
-fn bytes_behind_a_message_with_descriptors_are_found() {
+fn bytes_after_a_message_with_descriptors_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = UnixStream::pair().unwrap();
     let socket = bench.attach(ours);
@@ -304,10 +304,10 @@ fn send_with_descriptor(peer: &UnixStream, bytes: &[u8]) {
 }
 
 #[test]
-fn readiness_of_an_old_socket_never_meets_the_new_one_in_its_place() {
+fn readiness_of_an_old_socket_is_not_taken_for_the_new_one_in_its_slot() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
-    // The program has another descriptor of the same socket, which therefore lives on.
+    // The program has another descriptor of the same socket, so the socket lives on.
     let twin = ours.try_clone().unwrap();
     let socket = bench.attach(ours);
     bench.settle();
@@ -330,7 +330,7 @@ fn readiness_of_an_old_socket_never_meets_the_new_one_in_its_place() {
 }
 
 #[test]
-fn closing_ends_the_watching_even_of_a_socket_that_lives_on() {
+fn closing_ends_the_watching_of_a_socket_that_has_another_descriptor() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let twin = ours.try_clone().unwrap();
@@ -348,7 +348,7 @@ fn closing_ends_the_watching_even_of_a_socket_that_lives_on() {
 }
 
 #[test]
-fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_its_place() {
+fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_its_slot() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let twin = ours.try_clone().unwrap();
@@ -370,7 +370,7 @@ fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_it
 }
 
 #[test]
-fn a_reset_ends_what_is_parked_in_both_directions() {
+fn a_reset_ends_waiting_operations_in_both_directions() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -399,7 +399,7 @@ fn a_reset_ends_what_is_parked_in_both_directions() {
 }
 
 #[test]
-fn a_parked_request_that_is_cancelled_ends_once_and_takes_nothing() {
+fn a_waiting_operation_that_is_cancelled_ends_once_and_takes_no_bytes() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -416,7 +416,7 @@ fn a_parked_request_that_is_cancelled_ends_once_and_takes_nothing() {
 }
 
 #[test]
-fn a_cancel_between_readiness_and_the_attempt_takes_nothing() {
+fn a_cancel_between_readiness_and_the_attempt_takes_no_bytes() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -434,7 +434,7 @@ fn a_cancel_between_readiness_and_the_attempt_takes_nothing() {
 }
 
 #[test]
-fn a_cancel_behind_the_end_changes_nothing() {
+fn a_cancel_after_the_end_changes_nothing() {
     let mut bench = Bench::new();
     let (ours, _peer) = streams();
     let socket = bench.attach(ours);
@@ -462,7 +462,7 @@ fn many_readable_sockets_share_few_pooled_buffers() {
         let event = bench.event();
         assert!(event.more && matches!(&event.result, Ok(Outcome::Packet(packet)) if packet[..] == *b"packet"));
     }
-    // Whoever keeps them meets back-pressure, which loses nothing.
+    // Keeping them is back-pressure. Nothing is lost.
     peers.iter().for_each(|peer| write(peer, b"again"));
     let kept = [bench.event(), bench.event()];
     assert!(kept.iter().all(|event| event.more && matches!(event.result, Ok(Outcome::Packet(_)))));
@@ -480,7 +480,7 @@ fn many_readable_sockets_share_few_pooled_buffers() {
 }
 
 #[test]
-fn a_flooding_peer_brings_its_share_and_others_are_served_between() {
+fn a_flooding_peer_brings_its_share_of_a_turn_and_others_are_served() {
     let pool = PoolConfig::new().buffers(8).buffer_bytes(64);
     let mut bench = Bench::with(pool, 256);
     let (flooded, flood) = streams();
@@ -510,7 +510,7 @@ fn a_flooding_peer_brings_its_share_and_others_are_served_between() {
 }
 
 #[test]
-fn a_wait_is_not_over_before_its_moment() {
+fn a_wait_does_not_end_early() {
     let mut bench = Bench::new();
     for micros in [1, 100, 999, 1001, 2500] {
         let until = bench.poll.now() + Duration::from_micros(micros);
@@ -520,7 +520,7 @@ fn a_wait_is_not_over_before_its_moment() {
 }
 
 #[test]
-fn wake_ups_end_the_wait_they_find_or_the_next() {
+fn a_wake_up_ends_the_present_wait_or_the_next() {
     let mut bench = Bench::new();
     let wake = bench.poll.wake_handle();
     wake.wake();
@@ -544,8 +544,7 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::from(listener.local_addr().unwrap());
     bench.attach_at(0, Maker::System.stream(&address).unwrap());
-    // What the system says of a socket without a connection is not to be taken for the
-    // connection's.
+    // Readiness of a socket without a connection is not readiness of the connection.
     bench.settle();
     let connect = bench.connect(0, &address);
     assert!(matches!(bench.ended(connect), Ok(Outcome::Connected)));
@@ -562,7 +561,7 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     assert_eq!(bench.code(refused), libc::ECONNREFUSED);
 }
 
-/// Nothing tells when a Unix listener's backlog has room again.
+/// The system does not tell when a Unix listener's backlog has room again.
 #[test]
 #[cfg(target_os = "linux")]
 fn connects_that_find_a_backlog_full_are_tried_again() {
@@ -593,7 +592,7 @@ fn connects_that_find_a_backlog_full_are_tried_again() {
 }
 
 #[test]
-fn accepted_sockets_are_told_with_their_peers_and_close_on_exec() {
+fn accepted_sockets_come_with_their_peers_and_close_on_exec() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -612,7 +611,7 @@ fn accepted_sockets_are_told_with_their_peers_and_close_on_exec() {
 }
 
 #[test]
-fn those_who_have_connected_do_not_wait_for_a_round_of_all_others_each() {
+fn new_connections_do_not_each_wait_for_a_round_of_all_sockets() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -634,7 +633,7 @@ fn those_who_have_connected_do_not_wait_for_a_round_of_all_others_each() {
 }
 
 #[test]
-fn a_flood_of_connections_leaves_others_their_turn() {
+fn a_flood_of_connections_does_not_keep_others_waiting() {
     let mut bench = Bench::with(PoolConfig::new(), 4 * 1024);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -649,7 +648,7 @@ fn a_flood_of_connections_leaves_others_their_turn() {
     assert!(before <= 8, "after {before} of them");
 }
 
-/// However much a socket may bring in a turn.
+/// This holds for any share of a turn.
 #[test]
 fn a_flood_of_connections_does_not_take_every_turn() {
     for turn_bytes in [0, TURN_BYTES] {
@@ -669,7 +668,7 @@ fn a_flood_of_connections_does_not_take_every_turn() {
 }
 
 #[test]
-fn of_what_family_an_accepted_socket_is_is_told_by_its_peer() {
+fn the_peers_address_tells_the_family_of_an_accepted_socket() {
     let path = std::env::temp_dir().join(format!("overlapped-family-{}", std::process::id()));
     let tcp: Address = "127.0.0.1:0".parse().unwrap();
     for (address, is_ip) in [(tcp, true), (Address::Unix(path), false)] {

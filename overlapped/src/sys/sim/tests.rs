@@ -1,4 +1,4 @@
-//! The network's own rules, seen through drivers on it.
+//! The network's rules, as drivers on it observe them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::sim::*;
 use crate::time::*;
 use crate::{Address, Engine, Event};
 
-/// A driver on a network, and the completions that came while others were awaited.
+/// A driver on a network, and completions that came while a test waited for others.
 struct Host {
     driver: Driver,
     seen: Vec<Completion>,
@@ -105,7 +105,7 @@ impl Host {
         assert!(matches!(self.outcome_of(close), Ok(Outcome::Closed)));
     }
 
-    /// Nothing is left, here or on the network, whose only host this is.
+    /// Checks that nothing is left, here or on the network. This is its only host.
     fn finish(mut self, network: &Network) {
         self.seen.clear();
         assert_eq!(self.driver.live(), Live::default());
@@ -206,7 +206,7 @@ fn the_clock_moves_to_what_happens_next_and_never_in_a_poll() {
     assert!(matches!(host.outcome_of(timer), Ok(Outcome::Elapsed)));
     assert_eq!(network.now(), at);
 
-    // Another host's timer is a thing to come for `advance`; nothing is for this one.
+    // Another host's timer counts for `advance`. For this host nothing is to come.
     let mut other = Host::on(&network);
     other.submit(Op::timer(at + Duration::from_secs(1)));
     other.turn(Wait::Poll).unwrap();
@@ -264,7 +264,7 @@ fn addresses_are_taken_once_and_given_back() {
 }
 
 #[test]
-fn who_listens_for_all_addresses_is_found_by_each() {
+fn a_listener_on_all_addresses_is_reached_by_each() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
     let both = ListenOptions::new().only_v6(false);
@@ -276,12 +276,12 @@ fn who_listens_for_all_addresses_is_found_by_each() {
         assert!(matches!(host.outcome_of(connect), Ok(Outcome::Connected)), "{address}");
         assert_eq!(host.driver.peer_addr(client).unwrap().ip().unwrap().port(), 7777);
     }
-    // Nobody accepts them: they are reset with their listener.
+    // They are not accepted, and are reset with their listener.
     host.close(listener, CloseMode::Now);
 }
 
 #[test]
-fn connecting_to_nobody_is_refused_and_to_nowhere_times_out() {
+fn connecting_without_a_listener_is_refused_and_to_a_reserved_address_times_out() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
     let nobody: Address = "127.0.0.1:9".parse().unwrap();
@@ -332,7 +332,7 @@ fn a_full_backlog_holds_connections_up() {
 }
 
 #[test]
-fn closing_with_unread_input_resets_and_the_peer_loses_what_was_on_its_way() {
+fn closing_with_unread_input_resets_and_the_peer_loses_bytes_on_their_way() {
     let mut lost = 0;
     for seed in 0..20 {
         let network = Network::new(seed);
@@ -423,7 +423,7 @@ fn peeks_readiness_and_out_of_band_data() {
 }
 
 #[test]
-fn without_short_transfers_what_is_sent_at_once_is_received_at_once() {
+fn without_short_transfers_a_send_arrives_in_one_receive() {
     let config = NetworkConfig::new().short_sends(0).short_receives(0).early_ends(0);
     for seed in 0..20 {
         let network = Network::with_config(seed, config.clone());

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_ends_a_wait_and_is_no_packet() {
+    fn a_ring_ends_a_wait_and_is_not_a_packet() {
         let port = Port::new().unwrap();
         let mut packets = Packets::new();
         port.ring();

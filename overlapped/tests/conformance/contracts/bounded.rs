@@ -76,14 +76,14 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     let (one, two) = (bench.submit(Op::recv_multi(first)), bench.submit(Op::recv_multi(second)));
     let bytes = pattern(200_000);
     let writer = bench.writer(&peer, bytes.clone());
-    // All four buffers are held: nothing fails, nothing more comes.
+    // All four buffers are held. Nothing fails, and nothing more comes.
     bench.until("the pool is empty", |seen| (seen.len() == 4).then_some(()));
     bench.write(&quiet, b"hello");
     bench.settle();
     assert_eq!(bench.seen.len(), 4, "held up: {:?}", bench.seen);
     let (mut got, mut hello) = (Vec::new(), Vec::new());
     while got.len() < bytes.len() || hello.len() < 5 {
-        // Taken out and dropped one by one: each gives its buffer back.
+        // They are taken and dropped one by one. Each gives its buffer back.
         let completion = bench.until("a packet", |seen| (!seen.is_empty()).then(|| seen.remove(0)));
         match completion.result.unwrap() {
             Outcome::Packet(packet) if completion.id == one => got.extend_from_slice(&packet),
@@ -100,8 +100,8 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     bench.finish();
 }
 
-/// The program takes one completion a turn: the packets' buffers are with the system again before
-/// it comes to what ended the receive for want of them.
+/// The program takes one completion a turn. So the system has the packets' buffers again before the
+/// program sees that the receive has ended for lack of them.
 pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known_to_have_run_out(on: &On) {
     let pool = PoolConfig::new().buffers(2).buffer_bytes(1024);
     let mut bench = on.bench_with(on.config().pool(pool).turn_bytes(0));
@@ -126,7 +126,7 @@ pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known
 pub(super) fn one_flooding_peer_brings_no_more_than_its_share_a_turn(on: &On) {
     let mut bench = on.bench();
     let limited = bench.driver.report().features.iter().any(|f| f.name == "limit of a multishot receive" && f.used);
-    // Without the kernel's help it stops at 32 buffers.
+    // A kernel without a limit of bytes stops at 32 buffers.
     let share = if limited { 64 * 1024 + 16 * 1024 } else { 32 * 16 * 1024 };
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_multi(socket));

@@ -13,7 +13,7 @@ rules! {
     one_last_completion_for_every_kind_that_is_cancelled,
     one_last_completion_after_all_results_of_a_multishot_receive,
     multishot_accept_brings_each_connection_with_its_peers_address,
-    errors_of_the_start_are_only_what_it_can_find_out_alone,
+    errors_of_the_start_are_only_those_it_can_find_by_itself,
     errors_of_the_system_are_completions_with_kind_and_address,
     never_inside_the_call,
     identity_a_name_never_means_a_later_operation_or_socket,
@@ -101,7 +101,7 @@ fn multishot_accept_brings_each_connection_with_its_peers_address(on: &On) {
     }
 }
 
-fn errors_of_the_start_are_only_what_it_can_find_out_alone(on: &On) {
+fn errors_of_the_start_are_only_those_it_can_find_by_itself(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let (listener, _) = bench.listen();
@@ -188,7 +188,7 @@ pub(super) fn cancel_racing_success_ends_once_and_loses_no_byte(on: &On) {
         let recv = bench.submit(Op::recv(socket, vec![0u8; 1]));
         bench.turn(Wait::Poll);
         bench.write(&peer, &[*byte]);
-        // Asked for before the data's completion is taken, sometimes before it has come.
+        // The cancel comes before the data's completion is taken, and sometimes before it has come.
         if count.is_multiple_of(2) {
             bench.turn(Wait::Poll);
         }

@@ -1,5 +1,5 @@
-//! Connections handed from driver to driver, of the same backend and of another, with what has come
-//! and was not yet received.
+//! Connections that move from driver to driver, of the same backend and of another, with their
+//! unread bytes.
 
 use overlapped::report::Backend;
 use overlapped::{ErrorKind, Op, Outcome};
@@ -11,12 +11,12 @@ use crate::harness::place::is_there;
 
 rules! {
     a_connection_goes_round_all_backends: "its connections stay on its network",
-    what_has_come_and_was_not_received_comes_along,
-    what_is_busy_or_closed_or_no_stream_is_not_released,
+    unread_bytes_move_with_the_connection,
+    only_an_idle_open_stream_can_be_released,
     an_accepted_connection_is_adopted_by_another_driver,
 }
 
-/// This one first, then the others of this system.
+/// This backend first, then the others of this system.
 #[cfg(unix)]
 fn backends(on: &On) -> Vec<Backend> {
     if on.is_simulated() {
@@ -33,7 +33,7 @@ fn backends(on: &On) -> Vec<Backend> {
     vec![on.backend]
 }
 
-/// On Windows a socket stays with the port that it was given to.
+/// On Windows a socket stays with its completion port.
 fn stays(on: &On) -> bool {
     on.backend == Backend::Winsock
 }
@@ -69,7 +69,7 @@ fn a_connection_goes_round_all_backends(on: &On) {
     bench.finish();
 }
 
-fn what_has_come_and_was_not_received_comes_along(on: &On) {
+fn unread_bytes_move_with_the_connection(on: &On) {
     if stays(on) {
         return;
     }
@@ -94,7 +94,7 @@ fn what_has_come_and_was_not_received_comes_along(on: &On) {
     }
 }
 
-fn what_is_busy_or_closed_or_no_stream_is_not_released(on: &On) {
+fn only_an_idle_open_stream_can_be_released(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let (listener, _) = bench.listen();
@@ -112,7 +112,7 @@ fn what_is_busy_or_closed_or_no_stream_is_not_released(on: &On) {
     bench.finish();
 }
 
-/// What an accept gives belongs to no driver yet, on Windows too.
+/// An accepted connection belongs to no driver yet, also on Windows.
 fn an_accepted_connection_is_adopted_by_another_driver(on: &On) {
     for backend in backends(on) {
         let mut bench = on.bench();

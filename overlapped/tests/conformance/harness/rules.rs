@@ -1,9 +1,9 @@
-//! The few lines that pick a backend.
+//! Macros that run rules on every backend.
 
 /// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this
 /// system, and on io_uring once more with direct descriptors.
 ///
-/// A name may be followed by the reason why it cannot be run on the simulated network.
+/// A name may be followed by the reason why the rule cannot run on the simulated network.
 macro_rules! rules {
     ($($name:ident $(: $real:literal)?),* $(,)?) => {
         backends!(rule [$(($name $($real)?))*]);
@@ -73,7 +73,7 @@ macro_rules! rule {
 }
 
 macro_rules! engine_rule {
-    // An engine's driver has none.
+    // An engine's driver has no direct descriptors.
     (UringDirect $rules:tt) => {};
     (Sim [$(($name:ident $($real:literal)?))*]) => {
         mod local {
