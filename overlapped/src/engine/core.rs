@@ -16,21 +16,16 @@ use super::notify::Notify;
 use super::park;
 use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
-use crate::driver::Stream;
-use crate::driver::{Completion, Op, Outcome};
-use crate::driver::{Driver, Live};
+use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Direction, Flags, Role};
-use crate::id::{OpId, SocketId};
+use crate::id::OpId;
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
 use crate::sys::maker::Maker;
 use crate::sys::view::{Tried, View};
 use crate::table::Key;
 use crate::wake::WakeHandle;
-
-/// The socket of an operation before the engine's thread has named it to the driver.
-pub(crate) const NO_SOCKET: SocketId = Op::NO_SOCKET;
 
 /// The limits of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +135,7 @@ impl Core {
 
     /// Closes a socket whose last handle is gone.
     pub(crate) fn abandon(&self, endpoint: &Endpoint) {
-        let op = Crossing::new(Op::close(NO_SOCKET, CloseMode::Now));
+        let op = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
         // It fails if the socket or the whole engine is being closed already.
         let _ = self.start(Some(endpoint), Request { op, notify: Notify::Nobody, detached: true });
     }

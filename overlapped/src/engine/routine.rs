@@ -15,8 +15,7 @@ use slab::Slab;
 use super::event::{Event, WaitSet, wait_any_or};
 use super::park::{self, Unpark};
 use crate::buf::Crossing;
-use crate::driver::Completion;
-use crate::driver::Wait;
+use crate::driver::{Completion, Wait};
 use crate::error::{Action, Error, ErrorKind};
 use crate::sync::{Arc, Mutex, lock, thread_local};
 

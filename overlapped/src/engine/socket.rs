@@ -3,15 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::{Core, NO_SOCKET};
+use super::core::Core;
 use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
 use super::endpoint::Endpoint;
 use super::operation::Operation;
 use super::port::{Association, CompletionPort};
 use crate::address::Address;
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
-use crate::driver::Stream;
-use crate::driver::{Completion, Op, Outcome};
+use crate::driver::{Completion, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
 use crate::options::StreamOptions;
@@ -90,13 +89,13 @@ impl Socket {
 
     /// Accepts one connection (`AcceptEx`). Several accepts may be in flight.
     pub fn accept(&self) -> Operation<'_, Accepted> {
-        self.operation(Op::accept(NO_SOCKET))
+        self.operation(Op::accept(Op::NO_SOCKET))
     }
 
     /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it
     /// sets the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
     pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
-        self.operation(Op::connect(NO_SOCKET, address))
+        self.operation(Op::connect(Op::NO_SOCKET, address))
     }
 
     /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
@@ -109,7 +108,7 @@ impl Socket {
     /// As [`recv`](Socket::recv), with flags: [`Flags::PEEK`], [`Flags::WAIT_ALL`],
     /// [`Flags::OUT_OF_BAND`].
     pub fn recv_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Received<B>> {
-        self.operation(Op::recv_with(NO_SOCKET, buf, flags))
+        self.operation(Op::recv_with(Op::NO_SOCKET, buf, flags))
     }
 
     /// Sends every byte of one buffer or, one after the other, of several (`WSASend`). Ends once:
@@ -120,7 +119,7 @@ impl Socket {
 
     /// As [`send`](Socket::send), with flags: [`Flags::OUT_OF_BAND`].
     pub fn send_with<B: SendBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Sent<B>> {
-        self.operation(Op::send_with(NO_SOCKET, buf, flags))
+        self.operation(Op::send_with(Op::NO_SOCKET, buf, flags))
     }
 
     /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger
@@ -132,17 +131,17 @@ impl Socket {
 
     /// As [`recv_from`](Socket::recv_from), with flags: [`Flags::PEEK`].
     pub fn recv_from_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, ReceivedFrom<B>> {
-        self.operation(Op::recv_from_with(NO_SOCKET, buf, flags))
+        self.operation(Op::recv_from_with(Op::NO_SOCKET, buf, flags))
     }
 
     /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).
     pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl Into<Address>) -> Operation<'_, Sent<B>> {
-        self.operation(Op::send_to(NO_SOCKET, buf, address))
+        self.operation(Op::send_to(Op::NO_SOCKET, buf, address))
     }
 
     /// Shuts down one or both directions, after the sends started before (`WSASendDisconnect`).
     pub fn shutdown(&self, how: ShutdownHow) -> Operation<'_, ()> {
-        self.operation(Op::shutdown(NO_SOCKET, how))
+        self.operation(Op::shutdown(Op::NO_SOCKET, how))
     }
 
     /// Closes the socket, for all its handles. Once the close has started, nothing can be started
@@ -150,7 +149,7 @@ impl Socket {
     /// `Cancelled`. There is always room for a close. It goes on if its handle is dropped;
     /// cancelling a graceful close makes it close at once.
     pub fn close(&self, mode: CloseMode) -> Operation<'_, ()> {
-        self.operation(Op::close(NO_SOCKET, mode))
+        self.operation(Op::close(Op::NO_SOCKET, mode))
     }
 
     /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how
