@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the models of overlapped/src/models: every order in which their threads can take turns. Arguments go to the tests: a name picks some.
+# Runs the models of overlapped/src/engine/models: every order in which their threads can take turns. Arguments go to the tests: a name picks some.
 #
 # A model that fails says so at its first bad order. LOOM_LOG=trace LOOM_LOCATION=1 show that order step by step.
 set -euo pipefail
@@ -12,4 +12,4 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
 export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
-cargo test -p overlapped --release --lib -- "${@:-models::}"
+cargo test -p overlapped --release --lib -- "${@:-engine::models::}"

@@ -1,7 +1,9 @@
-//! An echo server in overlapped model I: **events**. `cargo run --release --example echo_event 127.0.0.1:7777`
+//! An echo server in overlapped model I: **events**.
+//! `cargo run --release --example echo_event 127.0.0.1:7777`
 //!
-//! Every session has an event. Starting an operation resets it, the end of the operation sets it. The proactor thread waits for the events
-//! of all sessions at once, asks for the overlapped result of each session whose event is signalled, and calls its handler.
+//! Every session has an event. Starting an operation resets it; the end of the operation sets it.
+//! The event thread waits for the events of all sessions at once. It calls the handler of each
+//! session whose event is signalled, and the handler takes the overlapped result.
 
 mod shared;
 
@@ -9,12 +11,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet, wait_any};
+use overlapped::driver::Wait;
+use overlapped::engine::{Received, Sent};
+use overlapped::event::wait_any;
+use overlapped::{Engine, Error, ErrorKind, Event, Overlapped, Socket, WaitSet};
 
 const MOST_SESSIONS: usize = 20_000;
 const BUFFER_BYTES: usize = 4096;
 
-/// A connection: its socket, its event, the one operation that is in flight on it, and what is called when that has ended.
+/// A connection: its socket, its event, its one operation in flight, and the handler that is called
+/// when that has ended.
 struct Session {
     socket: Socket,
     event: Event,
@@ -29,7 +35,8 @@ enum Pending {
 }
 
 impl Session {
-    /// Starts the receive; and when that has brought something, the send that answers it; and so on. `false` is the end of the session.
+    /// Starts a receive. When that has ended, starts the send that answers it, then the next
+    /// receive, and so on. Returns `false` at the end of the session.
     fn packet_recv(&mut self) -> Result<bool, Error> {
         self.pending = match std::mem::replace(&mut self.pending, Pending::Nothing(Vec::new())) {
             Pending::Nothing(buffer) => Pending::Receive(self.socket.recv(buffer).event(&self.event).start()?),
@@ -49,7 +56,8 @@ impl Session {
     }
 }
 
-/// The session array, under its lock. A session is found by its event's number in the set of events.
+/// The session array, under a lock. The key of a session is the number of its event in the wait
+/// set.
 #[derive(Default)]
 struct Sessions {
     by_event: HashMap<usize, Session>,
@@ -64,15 +72,15 @@ struct Server {
 }
 
 impl Server {
-    /// Binds the listener, and makes the tables.
-    fn init(proactor: &Proactor) -> Result<Server, Error> {
-        let listener = proactor.listen(shared::address(), &Default::default())?;
+    /// Binds the listener and makes the tables.
+    fn init(engine: &Engine) -> Result<Server, Error> {
+        let listener = engine.listen(shared::address(), &Default::default())?;
         let (events, stop) = (WaitSet::new(MOST_SESSIONS + 1), Event::new());
         events.add(&stop)?; // number 0, so that the set is never empty
         Ok(Server { listener, events, sessions: Mutex::default(), stop })
     }
 
-    /// Enters a connection into the tables, and starts its first receive.
+    /// Adds a connection to the tables and starts its first receive.
     fn add_session(&self, socket: Socket) -> Result<(), Error> {
         let event = Event::new();
         let pending = Pending::Nothing(vec![0; BUFFER_BYTES]);
@@ -85,7 +93,7 @@ impl Server {
         Ok(())
     }
 
-    /// Takes a session out of the tables, and only then closes what it held.
+    /// Removes a session from the tables, and only then closes its socket and event.
     fn close_session(&self, sessions: &mut Sessions, number: usize) {
         self.events.remove(number);
         if let Some(session) = sessions.by_event.remove(&number) {
@@ -94,8 +102,8 @@ impl Server {
         }
     }
 
-    /// The proactor: waits for events, and dispatches.
-    fn proactor_loop(&self) -> Result<(), Error> {
+    /// Waits for events and calls the handlers of their sessions.
+    fn event_loop(&self) -> Result<(), Error> {
         let mut signalled = Vec::new();
         loop {
             self.events.wait(Wait::Forever, &mut signalled)?; // WSAWaitForMultipleEvents
@@ -109,14 +117,14 @@ impl Server {
                 let Some(session) = sessions.by_event.get_mut(&number) else { continue };
                 match (session.handler)(session) {
                     Ok(true) => {}
-                    // The end of its stream, or a reset: the affair of this session alone.
+                    // The end of the stream, or a reset. Other sessions are not affected.
                     Ok(false) | Err(_) => self.close_session(&mut sessions, number),
                 }
             }
         }
     }
 
-    /// Accepts until the server is to stop.
+    /// Accepts connections until the server is told to stop.
     fn accept_loop(&self) -> Result<(), Error> {
         let accepted = Event::new();
         loop {
@@ -125,9 +133,9 @@ impl Server {
                 return Ok(()); // dropping `accept` cancels it
             }
             match accept.result(Wait::Poll) {
-                // A table that is full closes the connection.
+                // If the tables are full, the connection is closed.
                 Ok(connection) => drop(self.add_session(connection.socket)),
-                // Wait until a session has given a descriptor back; clients wait in the backlog.
+                // Out of descriptors: wait until a session has closed. Clients wait in the backlog.
                 Err(error) if error.kind() == ErrorKind::TooManyFiles => {
                     self.stop.wait(Wait::For(Duration::from_millis(100)))?;
                 }
@@ -139,32 +147,32 @@ impl Server {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     shared::raise_open_files();
-    let proactor = Proactor::new()?; // WSAStartup
-    let server = Arc::new(Server::init(&proactor)?);
+    let engine = Engine::new()?; // WSAStartup
+    let server = Arc::new(Server::init(&engine)?);
     println!("listening on {}", server.listener.local_addr()?);
 
     let stop = server.stop.clone();
     shared::on_interrupt(move || stop.set())?;
     let thread = std::thread::spawn({
         let server = Arc::clone(&server);
-        move || server.proactor_loop() // runs before the first accept
+        move || server.event_loop() // runs before the first accept
     });
     server.accept_loop()?;
-    thread.join().expect("the proactor thread does not panic")?;
+    thread.join().expect("the event thread does not panic")?;
 
     drop(server);
-    wait_until_idle(&proactor)?;
-    shared::print_live(&proactor);
+    wait_until_idle(&engine)?;
+    shared::print_live(&engine);
     Ok(())
 }
 
-/// Closing takes the system a moment.
-fn wait_until_idle(proactor: &Proactor) -> Result<(), Error> {
+/// Waits until the system has closed all sockets.
+fn wait_until_idle(engine: &Engine) -> Result<(), Error> {
     for _ in 0..1000 {
-        if proactor.live().sockets == 0 {
+        if engine.live().sockets == 0 {
             break;
         }
-        proactor.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
+        engine.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
     }
     Ok(())
 }

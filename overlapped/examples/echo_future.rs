@@ -1,7 +1,8 @@
-//! An echo server in model IV: **futures**. `cargo run --release --example echo_future 127.0.0.1:7777`
+//! An echo server in overlapped model IV: **futures**.
+//! `cargo run --release --example echo_future 127.0.0.1:7777`
 //!
-//! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's proactor while nothing is ready; with a
-//! `Proactor::new()` any other executor would do as well.
+//! One thread. Every operation is a future; dropping one cancels it. `block_on` turns this thread's
+//! local engine while nothing is ready. With `Engine::new()` any other executor works too.
 
 mod shared;
 
@@ -10,11 +11,13 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
-use overlapped::{Accepted, Error, ErrorKind, Proactor, Socket, block_on};
+use overlapped::engine::Accepted;
+use overlapped::future::block_on;
+use overlapped::{Engine, Error, ErrorKind, Socket};
 
 const BUFFER_BYTES: usize = 4096;
 
-/// A session: what comes is sent back, until the end of the stream or an error.
+/// Sends back what it receives, until the end of the stream or an error.
 async fn session(socket: Socket) -> Result<(), Error> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
@@ -26,33 +29,34 @@ async fn session(socket: Socket) -> Result<(), Error> {
     }
 }
 
-/// The next connection. When descriptors run out it waits until sessions have given some back; clients wait in the backlog.
-async fn accept(proactor: &Proactor, listener: &Socket) -> Result<Accepted, Error> {
+/// Accepts the next connection. Out of descriptors it waits until sessions have closed; clients
+/// wait in the backlog.
+async fn accept(engine: &Engine, listener: &Socket) -> Result<Accepted, Error> {
     loop {
         match listener.accept().await {
             Err(failed) if failed.error.kind() == ErrorKind::TooManyFiles => {
-                proactor.sleep(Duration::from_millis(100)).await?;
+                engine.sleep(Duration::from_millis(100)).await?;
             }
             accepted => return Ok(accepted?),
         }
     }
 }
 
-async fn serve(proactor: &Proactor, listener: &Socket, stop: oneshot::Receiver<()>) {
+async fn serve(engine: &Engine, listener: &Socket, stop: oneshot::Receiver<()>) {
     let mut stop = stop.fuse();
     let mut sessions = FuturesUnordered::new();
-    let mut next = Box::pin(accept(proactor, listener).fuse());
+    let mut next = Box::pin(accept(engine, listener).fuse());
     loop {
         select_biased! {
-            _ = stop => return, // dropping the sessions cancels what they wait for
+            _ = stop => return, // dropping the sessions cancels their operations
             accepted = next => {
                 match accepted {
                     Ok(connection) => sessions.push(session(connection.socket)),
                     Err(error) => eprintln!("{error}"),
                 }
-                next.set(accept(proactor, listener).fuse());
+                next.set(accept(engine, listener).fuse());
             }
-            // How a session ended is its own affair.
+            // A session may end with an error. Other sessions are not affected.
             _ended = sessions.select_next_some() => {}
         }
     }
@@ -60,18 +64,18 @@ async fn serve(proactor: &Proactor, listener: &Socket, stop: oneshot::Receiver<(
 
 fn main() -> Result<(), Error> {
     shared::raise_open_files();
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(shared::address(), &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel();
-    shared::on_interrupt(move || _ = stop.send(())).expect("signals can be had");
+    shared::on_interrupt(move || _ = stop.send(())).expect("the signal handler can be installed");
 
-    block_on(serve(&proactor, &listener, stopped))?;
+    block_on(serve(&engine, &listener, stopped))?;
 
     drop(listener);
-    while proactor.live().sockets > 0 {
-        block_on(proactor.sleep(Duration::from_millis(5)))??;
+    while engine.live().sockets > 0 {
+        block_on(engine.sleep(Duration::from_millis(5)))??;
     }
-    shared::print_live(&proactor);
+    shared::print_live(&engine);
     Ok(())
 }

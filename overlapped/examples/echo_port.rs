@@ -1,7 +1,8 @@
-//! An echo server in overlapped model III: a **completion port** and several threads. `cargo run --release --example echo_port 127.0.0.1:7777`
+//! An echo server in overlapped model III: a **completion port** and several threads.
+//! `cargo run --release --example echo_port 127.0.0.1:7777`
 //!
-//! Every socket is associated with the port under a key. Whatever thread takes a packet serves its session; a session has one operation in flight, so
-//! that no two threads serve the same one at once.
+//! Every socket is associated with the port under a key. The thread that takes a packet serves its
+//! session. A session has one operation in flight, so two threads never serve the same one at once.
 
 mod shared;
 
@@ -9,21 +10,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{
-    Accepted, Action, CompletionPacket, CompletionPort, Error, ErrorKind, Proactor, Queued, Received, Sent, Socket,
-    Status, Wait,
-};
+use overlapped::driver::Wait;
+use overlapped::engine::{Accepted, Received, Sent, Status};
+use overlapped::error::Action;
+use overlapped::port::{CompletionPacket, Queued};
+use overlapped::{CompletionPort, Engine, Error, ErrorKind, Socket};
 
 const MOST_PACKETS: usize = 100_000;
 const BUFFER_BYTES: usize = 4096;
-/// The keys that are not those of a session.
+/// Keys that do not belong to a session.
 const LISTENER: usize = 0;
 const STOP: usize = 1;
 /// Packets that a thread takes at a time.
 const BATCH: usize = 32;
 
 struct Server {
-    proactor: Proactor,
+    engine: Engine,
     listener: Socket,
     port: CompletionPort,
     table: Mutex<Table>,
@@ -35,7 +37,7 @@ struct Table {
 }
 
 impl Server {
-    /// What every thread does: takes packets, and serves what they are about.
+    /// Takes packets and serves them, on each thread.
     fn serve(&self) -> Result<(), Error> {
         let mut packets = Vec::new();
         loop {
@@ -51,16 +53,16 @@ impl Server {
     }
 
     fn accept(&self) {
-        // It fails when the server stops.
+        // This fails when the server stops.
         drop(self.listener.accept().to_port(0));
     }
 
     fn accepted(&self, mut packet: CompletionPacket) {
         match packet.result::<Accepted>() {
             Ok(connection) => self.add_session(connection.socket),
-            // Wait until a session has given a descriptor back; clients wait in the backlog.
+            // Out of descriptors: wait until a session has closed. Clients wait in the backlog.
             Err(error) if error.kind() == ErrorKind::TooManyFiles => {
-                overlapped::blocking(|| std::thread::sleep(Duration::from_millis(100)));
+                overlapped::port::blocking(|| std::thread::sleep(Duration::from_millis(100)));
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => return,
             Err(error) => eprintln!("{error}"),
@@ -84,7 +86,7 @@ impl Server {
         }
     }
 
-    /// Serves a session's packet; and what succeeds on the spot, without another.
+    /// Serves a session's packet, and goes on while operations succeed within their start.
     fn packet(&self, packet: CompletionPacket) {
         let key = packet.key;
         let Some(socket) = self.table.lock().unwrap().sessions.get(&key).cloned() else { return };
@@ -103,7 +105,8 @@ impl Server {
     }
 }
 
-/// A receive is answered with a send, a send with a receive. An error, or the end of the stream, is the end of the session.
+/// Answers a receive with a send, and a send with a receive. An error or the end of the stream ends
+/// the session.
 fn answer(socket: &Socket, mut packet: CompletionPacket) -> Result<Queued, Status> {
     let started = match packet.action() {
         Some(Action::Receive) => match packet.result::<Received<Vec<u8>>>() {
@@ -120,18 +123,18 @@ fn answer(socket: &Socket, mut packet: CompletionPacket) -> Result<Queued, Statu
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     shared::raise_open_files();
-    let proactor = Proactor::new()?;
-    let listener = proactor.listen(shared::address(), &Default::default())?;
+    let engine = Engine::new()?;
+    let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
     let port = CompletionPort::new(0, MOST_PACKETS);
     listener.associate(&port, LISTENER)?;
     let table = Mutex::new(Table { sessions: HashMap::new(), next: STOP + 1 });
-    let server = Arc::new(Server { proactor, listener, port, table });
+    let server = Arc::new(Server { engine, listener, port, table });
 
     let port = server.port.clone();
     shared::on_interrupt(move || drop(port.post(STOP, 0)))?;
     server.accept();
-    // Twice as many threads as may run at once: another takes over when one blocks.
+    // Twice as many threads as may run at once, so that another takes over when one blocks.
     let threads = 2 * std::thread::available_parallelism()?.get();
     let threads: Vec<_> = (0..threads)
         .map(|_| {
@@ -143,14 +146,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         thread.join().expect("a serving thread does not panic")?;
     }
 
-    // The port first: what ends from here on is told to nobody.
+    // The port is closed first: operations that end later bring no packets.
     server.port.close();
-    let proactor = server.proactor.clone();
+    let engine = server.engine.clone();
     server.table.lock().unwrap().sessions.clear();
     drop(server);
-    while proactor.live().sockets > 0 {
-        proactor.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
+    while engine.live().sockets > 0 {
+        engine.sleep(Duration::from_millis(5)).start()?.result(Wait::Forever)?;
     }
-    shared::print_live(&proactor);
+    shared::print_live(&engine);
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! An echo server in overlapped model II: **completion routines**. `cargo run --release --example echo_routine 127.0.0.1:7777`
+//! An echo server in overlapped model II: **completion routines**.
+//! `cargo run --release --example echo_routine 127.0.0.1:7777`
 //!
-//! One thread. Every operation is started with a routine, which is called when the operation has ended and the thread waits alertably. A
-//! routine never runs at any other moment, so the program needs no lock.
+//! One thread. Every operation is started with a routine, which is called when the operation has
+//! ended and the thread waits alertably. A routine runs at no other time, so the program needs no
+//! lock.
 
 mod shared;
 
@@ -10,18 +12,21 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Error, ErrorKind, LocalProactor, Proactor, RoutineQueue, Socket, Wait, sleep_alertable};
+use overlapped::driver::{CloseMode, Wait};
+use overlapped::routine::{RoutineQueue, sleep_alertable};
+use overlapped::{Engine, Error, ErrorKind, LocalEngine, Socket};
 
 const BUFFER_BYTES: usize = 4096;
 
 struct Server {
-    proactor: LocalProactor,
+    engine: LocalEngine,
     listener: Socket,
     sessions: RefCell<HashMap<u64, Weak<Session>>>,
     next: Cell<u64>,
 }
 
-/// A connection. The routine of its operation in flight holds it; when there is none any more, its socket is closed.
+/// A connection. The routine of its operation in flight owns it; without one it is dropped, which
+/// closes the socket.
 struct Session {
     server: Rc<Server>,
     socket: Socket,
@@ -36,7 +41,7 @@ impl Server {
                 server.add_session(connection.socket);
                 server.accept();
             }
-            // Wait until a session has given a descriptor back; clients wait in the backlog.
+            // Out of descriptors: wait until a session has closed. Clients wait in the backlog.
             Err(failed) if failed.error.kind() == ErrorKind::TooManyFiles => server.accept_later(),
             Err(failed) if failed.error.kind() == ErrorKind::Cancelled => {}
             Err(failed) => {
@@ -44,13 +49,13 @@ impl Server {
                 server.accept();
             }
         });
-        // It fails when the listener is closed.
+        // This fails when the listener is closed.
         drop(started);
     }
 
     fn accept_later(self: Rc<Server>) {
         let server = Rc::clone(&self);
-        drop(self.proactor.sleep(Duration::from_millis(100)).on_complete(move |_| server.accept()));
+        drop(self.engine.sleep(Duration::from_millis(100)).on_complete(move |_| server.accept()));
     }
 
     fn add_session(self: &Rc<Server>, socket: Socket) {
@@ -60,7 +65,7 @@ impl Server {
         session.receive(vec![0; BUFFER_BYTES]);
     }
 
-    /// Ends everything: closing a socket ends what is in flight on it, and with its last routine a session is gone.
+    /// Closes all sockets. That ends their operations, and the last routine of a session drops it.
     fn stop(&self) {
         drop(self.listener.close(CloseMode::Now).detach());
         let sessions: Vec<Rc<Session>> = self.sessions.borrow().values().filter_map(Weak::upgrade).collect();
@@ -75,7 +80,7 @@ impl Session {
         let session = Rc::clone(&self);
         let started = self.socket.recv(buffer).on_complete(move |received| match received {
             Ok(received) if received.bytes > 0 => session.send(received.buf),
-            // The end of the stream, or a reset: the session goes with this routine.
+            // The end of the stream, or a reset: this routine was the last owner of the session.
             _ => {}
         });
         drop(started);
@@ -100,24 +105,24 @@ impl Drop for Session {
 
 fn main() -> Result<(), Error> {
     shared::raise_open_files();
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(shared::address(), &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(shared::address(), &Default::default())?;
     println!("listening on {}", listener.local_addr()?);
-    let server = Rc::new(Server { proactor, listener, sessions: RefCell::default(), next: Cell::new(0) });
+    let server = Rc::new(Server { engine, listener, sessions: RefCell::default(), next: Cell::new(0) });
 
     thread_local!(static STOPPED: Cell<bool> = const { Cell::new(false) });
     let queue = RoutineQueue::of_this_thread()?;
-    // The signal's thread queues a routine of its own to this one.
-    shared::on_interrupt(move || drop(queue.queue(|| STOPPED.set(true)))).expect("signals can be had");
+    // The thread of the signal handler queues a routine to this thread.
+    shared::on_interrupt(move || drop(queue.queue(|| STOPPED.set(true)))).expect("the signal handler can be installed");
 
     Rc::clone(&server).accept();
     while !STOPPED.get() {
         sleep_alertable(Wait::Forever)?;
     }
     server.stop();
-    while server.proactor.live().sockets > 0 {
+    while server.engine.live().sockets > 0 {
         sleep_alertable(Wait::For(Duration::from_millis(10)))?;
     }
-    shared::print_live(&server.proactor);
+    shared::print_live(&server.engine);
     Ok(())
 }

@@ -1,11 +1,14 @@
-//! What a wait on a `WaitSet` costs, by the number of events in it: `cargo run --release --example wait_set`
+//! The cost of a wait on a `WaitSet` by the number of its events.
+//! `cargo run --release --example wait_set`
 //!
-//! One event is signalled at a time, each time another; the wait finds it, and it is reset. Sizes take turns in every round, and what is printed are
-//! medians over the rounds, and the median of the ratios within each round to the smallest set.
+//! One event is signalled at a time, each time another one. The wait finds it, and it is reset.
+//! Each round measures every size. Printed are the medians over the rounds, and the median of the
+//! ratios to the smallest set of the same round.
 
 use std::time::Instant;
 
-use overlapped::{Error, Event, Wait, WaitSet};
+use overlapped::driver::Wait;
+use overlapped::{Error, Event, WaitSet};
 
 const SIZES: [usize; 3] = [10, 1_000, 10_000];
 const ROUNDS: usize = 21;
@@ -13,7 +16,8 @@ const WAITS: usize = 200_000;
 
 fn main() -> Result<(), Error> {
     let sets: Vec<(WaitSet, Vec<Event>)> = SIZES.iter().map(|&size| filled(size)).collect::<Result<_, _>>()?;
-    // A step that is prime to every size visits all events, and no neighbours: it shows what the processor's caches add.
+    // A step that is coprime to every size visits all events in scattered order: this shows the
+    // cost of cache misses.
     for (order, step) in [("one after the other", 1), ("scattered", 7_919)] {
         let mut costs = vec![Vec::new(); SIZES.len()];
         for round in 0..ROUNDS {

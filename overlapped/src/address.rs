@@ -7,11 +7,10 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::error::{Action, Error, ErrorKind};
-
 /// Where a socket is, or its peer.
 ///
-/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`; whatever listens takes it as such a text too.
+/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`. Functions that listen
+/// also take such a text.
 ///
 /// ```
 /// # use overlapped::Address;
@@ -65,7 +64,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What was given is not an [`Address`].
+/// A text that is not an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError(String);
 
@@ -159,20 +158,12 @@ impl ToSocketAddrs for Address {
     }
 }
 
-/// What was given as an address, or an error that says why it is none.
-pub(crate) fn parsed(address: impl TryInto<Address, Error: Into<AddressError>>) -> Result<Address, Error> {
-    address.try_into().map_err(|error| {
-        let error: AddressError = error.into();
-        Error::new(Action::Bind, ErrorKind::InvalidArgument).because(error.to_string())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_address_is_named() {
+    fn an_error_names_the_text_that_is_not_an_address() {
         for text in ["", "unix:", "localhost", "127.0.0.1", "1.2.3.4:70000"] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.to_string().starts_with(&format!("'{text}' is not an address")), "{error}");

@@ -1,40 +1,52 @@
 //! Overlapped (completion-based) I/O for Rust.
 //!
-//! In overlapped I/O a program *starts* an operation, hands its buffers over, gets on with other work, and is
-//! *told* when the operation has ended. A [`Proactor`] serves programs of many threads, and as a [`LocalProactor`] those of one; it tells in four ways:
+//! In overlapped I/O a program *starts* an operation, hands its buffers over, does other work, and
+//! is *told* when the operation has ended. An operation owns its buffers from its start to its end,
+//! because the kernel reads or writes them in between.
+//!
+//! There are two layers. An [`Engine`] serves programs of many threads; a [`LocalEngine`] serves
+//! one thread. Both tell of an operation's end in four ways:
 //!
 //! | model | started with | told by |
 //! |---|---|---|
-//! | I | [`.event(&event)`](Operation::event)[`.start()`](Operation::start) | an [`Event`]: [`wait_any`], [`wait_all`], [`WaitSet`]; then [`Overlapped::result`] |
-//! | II | [`.on_complete(f)`](Operation::on_complete) | `f`, in [`wait_alertable`] or [`sleep_alertable`] of the thread that started it |
-//! | III | [`.to_port(token)`](Operation::to_port) | a packet on a [`CompletionPort`] |
-//! | IV | `.await` | the future, under any executor or [`block_on`] |
+//! | I | [`.event(&event)`][i] `.start()` | an [`Event`], in a wait or a [`WaitSet`]: [`event`] |
+//! | II | [`.on_complete(f)`][ii] | a call of `f`, in an alertable wait: [`routine`] |
+//! | III | [`.to_port(token)`][iii] | a packet on a [`CompletionPort`]: [`port`] |
+//! | IV | `.await` | the future, under any executor: [`future`] |
 //!
-//! [`Socket`] has the operations. The floor below is the [`Driver`]: one thread, one completion queue, nothing else. A server with a thread for each core stands on that directly.
+//! Below them is the [`Driver`]: one thread, one completion queue, nothing else. A server with one
+//! thread for each core uses drivers directly.
 //!
-//! | item | what it is |
+//! | module | what is in it |
 //! |---|---|
-//! | [`Proactor`], [`Socket`], [`Operation`], [`Overlapped`] | for programs: what starts operations, and an operation in flight |
-//! | [`Driver`] | for servers: `submit` · `cancel` · `turn` · `next` · `wake_handle` · `now` · `random` |
-//! | [`Op`], [`Completion`] | what a driver can start, and what comes back |
-//! | [`SendBuf`], [`RecvBuf`] | the buffers an operation may own |
-//! | [`Log`], [`Gather`] | bytes written once and sent to many, and one send of many pieces |
-//! | [`Packet`] | bytes in one of the driver's pooled buffers |
-//! | [`Error`], [`ErrorKind`] | one error type, with one kind on every backend |
-//! | [`mailbox()`] | messages from other threads to the driver's thread |
-//! | [`Network`] | a simulated network, deterministic to the byte |
-//! | [`Report`] | which backend and which features of the kernel are in use, and why others are not |
+//! | [`driver`] | [`Driver`]; [`Op`], what it can start; `Completion`, what comes back |
+//! | [`engine`] | [`Engine`], [`Socket`], `Operation`, and [`Overlapped`], one in flight |
+//! | [`event`], [`routine`], [`port`], [`future`] | the four models |
+//! | [`buf`] | buffers that an operation can own; `Packet`, a driver's pooled buffer |
+//! | [`log`] | `Log`: bytes that are written once and sent to many |
+//! | [`mailbox`] | messages from other threads to a driver's thread |
+//! | [`error`] | [`Error`] and [`ErrorKind`]: one kind for each failure, on every backend |
+//! | [`options`] | options of listeners, connections and datagram sockets |
+//! | [`report`] | which backend and kernel features a driver uses, and why no others |
+//! | [`sim`] | `Network`: a simulated network, deterministic to the byte |
+//! | [`table`] | `Table`: values in slots that are used again under a new generation |
+//!
+//! [i]: engine::Operation::event
+//! [ii]: engine::Operation::on_complete
+//! [iii]: engine::Operation::to_port
 //!
 //! # Example
 //!
-//! With a driver: a connection to a listener in the same program, and one message across it:
+//! A driver connects to a listener of the same program and sends one message across the connection:
 //!
 //! ```
-//! use overlapped::{Driver, DriverConfig, ListenOptions, Op, Outcome, Wait};
+//! use overlapped::{Driver, DriverConfig, Op, Outcome};
+//! use overlapped::driver::Wait;
+//! use overlapped::options::ListenOptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut driver = Driver::new(DriverConfig::default())?;
-//! let listener = driver.listen("127.0.0.1:0", &ListenOptions::default())?;
+//! let mut driver = Driver::new(DriverConfig::new())?;
+//! let listener = driver.listen("127.0.0.1:0", &ListenOptions::new())?;
 //! let address = driver.local_addr(listener)?;
 //!
 //! const ACCEPT: u64 = 1;
@@ -65,55 +77,57 @@
 //!
 //! # Platforms
 //!
-//! Linux with io_uring (kernel 5.19 or newer), or with epoll where io_uring is not to be had; macOS and the BSDs with kqueue; Windows with completion ports.
+//! Linux with io_uring (kernel 5.19 or newer), or with epoll where io_uring is not available; macOS
+//! and the BSDs with kqueue; Windows with completion ports.
 
 #![deny(unsafe_code)]
 
-mod address;
-mod buf;
-mod driver;
-mod ending;
-mod error;
-mod event;
-mod log;
-mod mailbox;
-#[cfg(all(test, loom))]
-mod models;
-mod notify;
-mod op;
-mod operation;
-mod overlapped;
-mod park;
-mod pool;
-mod port;
-mod proactor;
-mod report;
-mod routine;
-mod socket;
+pub mod address;
+pub mod buf;
+pub mod driver;
+pub mod engine;
+pub mod error;
+mod flags;
+mod id;
+pub mod log;
+pub mod mailbox;
+pub mod options;
+pub mod report;
 mod sync;
 mod sys;
 pub mod table;
-mod time;
-mod wait_set;
+pub mod time;
+mod wake;
 
-pub use address::{Address, AddressError};
-pub use buf::{AnyBuf, RecvBuf, SendBuf};
-pub use driver::{Driver, DriverConfig, Live, Wait};
-pub use ending::{Accepted, Ending, Received, ReceivedFrom, Sent};
-pub use error::{Action, Error, ErrorKind, Failed};
-pub use event::{Event, wait_all, wait_any};
-pub use log::{Gather, Log, LogConfig, LogReader, LogRecord, LogSlice};
-pub use mailbox::{MailError, Mailbox, Sender, mailbox};
-pub use op::{CloseMode, Completion, Flags, Op, OpId, Outcome, ShutdownHow, SocketId};
-pub use operation::Operation;
-pub use overlapped::{Overlapped, Status};
-pub use park::block_on;
-pub use pool::{Packet, PoolConfig};
-pub use port::{CompletionPacket, CompletionPort, Queued, blocking};
-pub use proactor::{LocalProactor, Proactor, ProactorBuilder};
-pub use report::{Backend, Feature, Report};
-pub use routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
-pub use socket::Socket;
-pub use sys::{DatagramOptions, ListenOptions, Network, NetworkConfig, Stream, StreamOptions, WakeHandle};
+/// Model I: events, and threads that wait for them.
+pub mod event {
+    pub use crate::engine::event::{Event, WaitSet, wait_all, wait_any};
+}
+
+/// Model II: completion routines, and the alertable waits in which they run.
+pub mod routine {
+    pub use crate::engine::routine::{RoutineQueue, Woken, sleep_alertable, wait_alertable};
+}
+
+/// Model III: completion ports, from which several threads take packets.
+pub mod port {
+    pub use crate::engine::port::{CompletionPacket, CompletionPort, Queued, blocking};
+}
+
+/// Model IV: operations as futures, and an executor for one of them.
+pub mod future {
+    pub use crate::engine::future::block_on;
+}
+
+/// A simulated network in memory: deterministic to the byte.
+pub mod sim {
+    pub use crate::sys::sim::{Network, NetworkConfig};
+}
+
+pub use address::Address;
+pub use driver::{Driver, DriverConfig, Op, Outcome};
+pub use engine::{Engine, LocalEngine, Overlapped, Socket};
+pub use error::{Error, ErrorKind};
+pub use event::{Event, WaitSet};
+pub use port::CompletionPort;
 pub use time::Time;
-pub use wait_set::WaitSet;

@@ -1,20 +1,22 @@
-//! Mail from other threads to the thread of a driver.
+//! Messages from other threads to the thread of a driver.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
-use crate::sys::WakeHandle;
+use crate::wake::WakeHandle;
 
 /// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
 ///
-/// The first message into an empty box wakes the driver; those that join it before it is emptied cost no wake-up. The driver's thread looks
-/// into its boxes after every turn.
+/// The first message into an empty mailbox wakes the driver. Messages that follow before it is
+/// emptied cost no wake-up. The driver's thread checks its mailboxes after every turn.
 ///
 /// ```
-/// # use overlapped::{Driver, DriverConfig, Wait, mailbox};
-/// let mut driver = Driver::new(DriverConfig::default()).unwrap();
+/// # use overlapped::{Driver, DriverConfig};
+/// # use overlapped::driver::Wait;
+/// # use overlapped::mailbox::mailbox;
+/// let mut driver = Driver::new(DriverConfig::new()).unwrap();
 /// let (sender, mut mail) = mailbox::<u32>(16, driver.wake_handle());
 /// std::thread::spawn(move || sender.send(7).unwrap());
 /// driver.turn(Wait::Forever).unwrap();
@@ -28,8 +30,9 @@ pub fn mailbox<M>(limit: usize, wake: WakeHandle) -> (Sender<M>, Mailbox<M>) {
 
 struct Shared<M> {
     queue: Mutex<Queue<M>>,
-    /// Whether there is any, written under the lock. Whoever has been woken, or has otherwise learnt of something that was done after a message was put into the box, sees it here;
-    /// so a box that is empty, as nearly always after a turn, is looked into without the lock.
+    /// Whether there are messages; written under the lock. A thread that was woken after a message
+    /// was put in sees it here. So an empty mailbox, the usual case after a turn, is checked
+    /// without the lock.
     has_mail: AtomicBool,
     limit: usize,
     wake: WakeHandle,
@@ -49,9 +52,9 @@ impl<M> Shared<M> {
 /// Why a message was not taken; it is given back.
 #[derive(PartialEq, Eq)]
 pub enum MailError<M> {
-    /// The box holds as many as its limit.
+    /// The mailbox is full.
     Full(M),
-    /// The box is gone.
+    /// The mailbox is closed or gone.
     Closed(M),
 }
 
@@ -78,7 +81,7 @@ pub struct Sender<M> {
 }
 
 impl<M> Sender<M> {
-    /// Puts a message into the box; it is given back if the box is full or gone. Never blocks for long.
+    /// Sends a message. It is given back if the mailbox is full or gone. Never blocks for long.
     pub fn send(&self, message: M) -> Result<(), MailError<M>> {
         let mut queue = self.shared.lock();
         if !queue.open {
@@ -112,20 +115,21 @@ impl<M> fmt::Debug for Sender<M> {
     }
 }
 
-/// The end that the driver's thread holds. Dropping it drops what is in it and closes the box.
+/// The end that the driver's thread holds. Dropping it drops its messages and closes it.
 pub struct Mailbox<M> {
     shared: Arc<Shared<M>>,
     taken: VecDeque<M>,
 }
 
 impl<M> Mailbox<M> {
-    /// Whether there is nothing to be taken out now.
+    /// Whether there are no messages now.
     pub fn is_empty(&self) -> bool {
         self.taken.is_empty() && !self.shared.has_mail.load(Ordering::Acquire)
     }
 
-    /// Takes out everything that has come, in the order of arrival per sender. What the iterator is not asked for stays for the next time, and does not wake
-    /// the driver again.
+    /// Takes the messages that have come; those of one sender in the order in which they were sent.
+    /// Messages that are not taken from the iterator stay for the next call, and do not wake the
+    /// driver again.
     pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {
         if self.shared.has_mail.load(Ordering::Acquire) {
             let mut queue = self.shared.lock();
@@ -138,7 +142,8 @@ impl<M> Mailbox<M> {
         std::iter::from_fn(|| self.taken.pop_front())
     }
 
-    /// Takes in no more: who sends is told [`MailError::Closed`]. Whatever has come can still be taken out, so that none of it is lost without a word.
+    /// Accepts no more messages: senders get [`MailError::Closed`]. Messages that have come can
+    /// still be taken, so that none is lost silently.
     pub fn close(&mut self) {
         self.shared.lock().open = false;
     }
@@ -151,7 +156,7 @@ impl<M> Drop for Mailbox<M> {
             queue.open = false;
             std::mem::take(&mut queue.mail)
         };
-        // Outside the lock: what is dropped may itself send mail.
+        // Outside the lock: a dropped message may itself send messages.
         drop(mail);
     }
 }
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_out_stays_for_the_next_time() {
-        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let driver = Driver::new(DriverConfig::new()).unwrap();
         let (sender, mut mail) = mailbox(16, driver.wake_handle());
         (0..3).for_each(|i| sender.send(i).unwrap());
         assert_eq!(mail.take().next(), Some(0));
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_closed_box_takes_in_no_more_and_keeps_what_it_has() {
-        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let driver = Driver::new(DriverConfig::new()).unwrap();
         let (sender, mut mail) = mailbox(16, driver.wake_handle());
         sender.send(1).unwrap();
         mail.close();

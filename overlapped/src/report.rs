@@ -1,4 +1,4 @@
-//! Which backend, which features, and why not others: nothing hidden.
+//! Which backend and which features a driver uses, and why it does not use others.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,15 +18,24 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Those that this system has, the best first. Whether one can be set up is found out by trying: [`Driver::new`](crate::Driver::new).
+    /// The backends of this system, the best first. [`Driver::new`](crate::Driver::new) finds out
+    /// whether one can be set up.
     pub fn of_this_system() -> &'static [Backend] {
-        crate::sys::LADDER
+        &[
+            #[cfg(target_os = "linux")]
+            Backend::Uring,
+            #[cfg(unix)]
+            Backend::Poll,
+            #[cfg(windows)]
+            Backend::Winsock,
+        ]
     }
 }
 
 impl FromStr for Backend {
     type Err = String;
-    /// As it is written in `PROACTOR_BACKEND`: `uring`, `poll` or `winsock`. (A simulated network is not chosen by name.)
+    /// The names that `PROACTOR_BACKEND` takes: `uring`, `poll` or `winsock`. (A simulated network
+    /// is not chosen by name.)
     fn from_str(name: &str) -> Result<Backend, String> {
         match name {
             "uring" | "io_uring" => Ok(Backend::Uring),
@@ -55,15 +64,15 @@ pub struct Feature {
     pub name: &'static str,
     /// Whether this driver uses it.
     pub used: bool,
-    /// What it is good for, or why it is not used.
+    /// What it is for, or why it is not used.
     pub why: String,
 }
 
-/// What a driver runs on: [`Driver::report`](crate::Driver::report).
+/// The backend of a driver and its features: [`Driver::report`](crate::Driver::report).
 ///
 /// ```
 /// # use overlapped::{Driver, DriverConfig};
-/// let driver = Driver::new(DriverConfig::default()).unwrap();
+/// let driver = Driver::new(DriverConfig::new()).unwrap();
 /// println!("{}", driver.report());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The primitives that `loom` replaces when it explores the interleavings of events, ports, routine queues and wake-ups.
+//! The primitives that `loom` replaces when it explores the interleavings of events, ports, routine
+//! queues and wake-ups.
 
 #[cfg(not(loom))]
 pub(crate) use std::{
@@ -18,7 +19,8 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU8, Ordering},
 };
 
-/// Locks. Nothing that can panic runs under this crate's locks, so a poisoned one still guards what is in order.
+/// Locks. Nothing that can panic runs under this crate's locks, so a poisoned one still guards what
+/// is in order.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -30,8 +32,9 @@ mod models {
 
     use loom::sync::Notify;
 
-    /// A thread that can be unparked. That loom's own has no say in what is explored, and forgets an unpark while the thread waits for a lock;
-    /// `Notify` is a token like std's, and once in its life lets a thread go for no reason.
+    /// A thread that can be unparked. That loom's own has no say in what is explored, and forgets
+    /// an unpark while the thread waits for a lock; `Notify` is a token like std's, and once in its
+    /// life lets a thread go for no reason.
     #[derive(Clone)]
     pub(crate) struct Thread(Arc<Notify>);
 

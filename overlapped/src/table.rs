@@ -114,6 +114,9 @@ impl<T> Table<T> {
     /// The most values a table can hold, whatever its limit.
     pub const MAX: usize = NONE as usize;
 
+    /// Bytes that a value takes in the table.
+    pub const BYTES_PER_VALUE: usize = size_of::<Entry<T>>();
+
     /// An empty table without a limit of its own. It allocates nothing yet.
     pub const fn new() -> Table<T> {
         Table::with_limit(Table::<T>::MAX)
@@ -309,7 +312,7 @@ mod tests {
     use super::*;
 
     // A table of operations holds one for each idle session: only the generation may be added.
-    const _: () = assert!(size_of::<Entry<(u64, bool)>>() == 24);
+    const _: () = assert!(Table::<(u64, bool)>::BYTES_PER_VALUE == 24);
 
     #[test]
     fn a_stale_key_finds_nothing() {

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 /// A moment on a driver's monotonic clock, in nanoseconds.
 ///
-/// All drivers on a real system share one clock, which begins when the process first reads it. On a simulated network
-/// the clock is virtual, which is why this is not [`std::time::Instant`].
+/// All drivers on a real system share one clock, which begins when the process first reads it. On a
+/// simulated network the clock is virtual, which is why this is not [`std::time::Instant`].
 ///
 /// ```
 /// # use overlapped::{Driver, DriverConfig};
 /// # use std::time::Duration;
-/// # let driver = Driver::new(DriverConfig::default()).unwrap();
+/// # let driver = Driver::new(DriverConfig::new()).unwrap();
 /// let later = driver.now() + Duration::from_millis(5);
 /// assert!(later > driver.now());
 /// ```

@@ -1,8 +1,11 @@
-//! Whoever is accepted is known by their own address, however many come in one turn and however late they are looked at.
+//! Each accepted connection has the address of its own peer, however many come in one turn and
+//! however late they are taken.
 
 use std::net::TcpStream;
 
-use overlapped::{Address, Driver, DriverConfig, ListenOptions, Op, Outcome, Wait};
+use overlapped::driver::Wait;
+use overlapped::options::ListenOptions;
+use overlapped::{Address, Driver, DriverConfig, Op, Outcome};
 
 /// The peer of the next connection, if there is one in this turn.
 fn next_peer(driver: &mut Driver) -> Option<Address> {
@@ -13,9 +16,9 @@ fn next_peer(driver: &mut Driver) -> Option<Address> {
 }
 
 #[test]
-fn everyone_who_is_accepted_is_known_by_their_own_address() {
-    let mut driver = Driver::new(DriverConfig::default()).unwrap();
-    let listener = driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+fn each_accepted_connection_has_the_address_of_its_own_peer() {
+    let mut driver = Driver::new(DriverConfig::new()).unwrap();
+    let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap().ip().unwrap();
     driver.submit(Op::accept_multi(listener), 0).unwrap();
     for group in [1, 2, 5, 16, 1, 3] {
@@ -26,7 +29,7 @@ fn everyone_who_is_accepted_is_known_by_their_own_address() {
             driver.turn(Wait::Forever).unwrap();
             peers.extend(next_peer(&mut driver));
         }
-        // More come while some of the first may not have been looked at.
+        // More come while some of the first may not have been taken.
         clients.append(&mut connect());
         while peers.len() < clients.len() {
             driver.turn(Wait::Forever).unwrap();

@@ -1,24 +1,28 @@
-//! Direct descriptors: more sockets than the limit of open files, what does not fit, and what they are given back as.
+//! Direct descriptors: more sockets than the limit of open files, sockets that do not fit into the
+//! table, and what they are released as.
 //!
-//! Alone in its file, for the limit is the process's. What sockets otherwise promise is in the conformance suite, which runs with direct descriptors too.
+//! Alone in its file, because the limit is the process's. The conformance suite also runs with
+//! direct descriptors.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Backend, CloseMode, Completion, Driver, DriverConfig, ErrorKind, Live, Network, Op, OpId, Outcome, SocketId, Wait,
-};
+use overlapped::driver::{CloseMode, Completion, Live, OpId, SocketId, Wait};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 
-/// Open files that this process may have.
+/// The limit of open files of this process.
 const FILES: usize = 64;
 
 fn config() -> DriverConfig {
-    DriverConfig { backend: Some(Backend::Uring), direct_descriptors: true, ..DriverConfig::default() }
+    DriverConfig::new().backend(Backend::Uring).direct_descriptors(true)
 }
 
-/// A driver with direct descriptors; `None` where there is no such thing and `PROACTOR_TEST_WITHOUT` says so.
+/// A driver with direct descriptors; `None` if `PROACTOR_TEST_WITHOUT` says that there are none
+/// here.
 fn driver() -> Option<Driver> {
     match Driver::new(config()) {
         Ok(driver) => Some(driver),
@@ -48,7 +52,8 @@ fn done(driver: &mut Driver, op: Op) -> Outcome {
     end_of(driver, id).result.unwrap()
 }
 
-/// Both ends of a connection, each a socket of the driver: two direct descriptors, and none of the process's.
+/// Both ends of a connection, each a socket of the driver: two direct descriptors and no ordinary
+/// one.
 fn connection(driver: &mut Driver, listener: SocketId) -> (SocketId, SocketId) {
     let address = driver.local_addr(listener).unwrap();
     let client = driver.socket(&address).unwrap();
@@ -100,7 +105,8 @@ fn sockets_beyond_the_limit_of_open_files() {
         assert_eq!(driver.live(), Live::default());
     }
 
-    // What does not fit into the table is an ordinary descriptor, and works; a place that is free is used again.
+    // A socket that does not fit into the table is an ordinary descriptor, and works. A free place
+    // is used again.
     let mut driver = driver().unwrap();
     let listener = driver.listen("127.0.0.1:0", &Default::default()).unwrap();
     let mut ends: Vec<_> = (0..FILES / 2 + 4).map(|_| connection(&mut driver, listener)).collect();
@@ -118,14 +124,14 @@ fn sockets_beyond_the_limit_of_open_files() {
     assert_eq!(driver.live().direct, FILES - 7);
     goes_through(&mut driver, client, served);
 
-    // Its names are found without one being lost of what happens meanwhile.
+    // Its addresses are found, and no event that happens meanwhile is lost.
     let recv = driver.submit(Op::recv(served, Vec::<u8>::with_capacity(16)), 0).unwrap();
     let send = driver.submit(Op::send(client, b"meanwhile"), 0).unwrap();
     assert_eq!(driver.peer_addr(client).unwrap(), driver.local_addr(served).unwrap());
     assert!(matches!(end_of(&mut driver, send).result, Ok(Outcome::Sent(9))));
     assert!(matches!(end_of(&mut driver, recv).result, Ok(Outcome::Received(9))));
 
-    // Where no descriptor can be made of it, it stays what it is.
+    // If no descriptor can be made of it, it stays a direct one.
     let mut files = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
@@ -148,12 +154,12 @@ fn sockets_beyond_the_limit_of_open_files() {
     peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     peer.write_all(b"unread").unwrap();
     drop(driver);
-    // Which goes on while the ring is taken down, by interruptions of what this thread does.
+    // The kernel takes the ring down later, by interrupting this thread.
     let end = peer.read_to_end(&mut Vec::new());
     assert!(matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
 }
 
-/// Sets the limit, and says what it is.
+/// Sets the limit, and returns it.
 fn libc_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -170,6 +176,6 @@ fn other_backends_refuse_them() {
             assert!(error.to_string().contains("direct descriptors"), "{error}");
         }
     };
-    refused(DriverConfig { backend: Some(Backend::Poll), ..config() });
-    refused(DriverConfig { backend: None, network: Some(Network::new(1)), ..config() });
+    refused(config().backend(Backend::Poll));
+    refused(config().backend(None).network(Network::new(1)));
 }

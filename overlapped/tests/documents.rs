@@ -1,10 +1,10 @@
-//! The documents say what the code says.
+//! The documents quote the code as it is.
 
 use std::path::Path;
 
-/// Every line of code that a document quotes from `echo_event` stands there.
+/// Every line that a document quotes from `echo_event` is in it.
 #[test]
-fn quoted_lines_of_echo_event_are_lines_of_echo_event() {
+fn documents_quote_only_lines_that_are_in_echo_event() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = std::fs::read_to_string(root.join("examples/echo_event.rs")).unwrap();
     let example: Vec<&str> = example.lines().map(str::trim).collect();

@@ -1,8 +1,9 @@
-//! The four examples as a user starts them: thousands of connections at once, of which some reset, half-close, flood, or vanish; every byte right; and
-//! a clean end.
+//! The four examples as a user starts them. Each serves thousands of connections at once; some of
+//! the clients reset, half-close, flood or vanish. Every byte must be right and the end clean.
 //!
-//! Those of Windows are tested from here too, by these variables: PROACTOR_TEST_PROGRAMS is the directory that their `examples` are in,
-//! PROACTOR_TEST_UNDER the command that starts them, PROACTOR_TEST_CONNECTIONS how many connections at once are asked of them.
+//! These variables make the tests run the examples of Windows: PROACTOR_TEST_PROGRAMS is the
+//! directory that contains their `examples`, PROACTOR_TEST_UNDER the command that starts them,
+//! PROACTOR_TEST_CONNECTIONS the number of connections at once.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many connections at once.
+/// The number of connections at once.
 fn connections() -> usize {
     match std::env::var("PROACTOR_TEST_CONNECTIONS") {
         Ok(count) => count.parse().unwrap(),
@@ -43,7 +44,7 @@ fn example(name: &str) -> Command {
     }
 }
 
-/// The example's process; ended with the test, however that ends.
+/// The example's process. It is killed when the test ends.
 struct Example {
     process: Child,
     output: BufReader<ChildStdout>,
@@ -62,7 +63,7 @@ impl Example {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").expect("it says where it listens").parse().unwrap();
+        let address = line.trim().strip_prefix("listening on ").expect("it prints its address").parse().unwrap();
         Example { process, output, address }
     }
 
@@ -74,7 +75,7 @@ impl Example {
         stream
     }
 
-    /// Ctrl-C, and what it says last.
+    /// Sends Ctrl-C and checks the last line.
     fn interrupt(mut self) {
         interrupt::send(&self.process);
         let mut rest = String::new();
@@ -117,7 +118,7 @@ mod interrupt {
         command.creation_flags(CREATE_NEW_PROCESS_GROUP);
     }
 
-    /// Ctrl-Break: the one key that can be sent to one group.
+    /// Sends Ctrl-Break, the only key that can be sent to a single group.
     pub(super) fn send(child: &Child) {
         // SAFETY: a plain system call.
         assert_ne!(unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) }, 0);
@@ -132,10 +133,11 @@ fn echo(stream: &mut TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
     let mut back = vec![0; bytes.len()];
     stream.read_exact(&mut back).unwrap();
-    assert!(back == bytes, "other bytes than were sent");
+    assert!(back == bytes, "the bytes differ from those sent");
 }
 
-/// Sends more than any buffer holds and reads only later; ends its stream, and is still owed everything.
+/// Sends more than any buffer holds, ends its stream, and reads only then. Everything must come
+/// back.
 fn flood(mut stream: TcpStream) {
     let bytes = message(1, 2, 4 << 20);
     let mut writer = stream.try_clone().unwrap();
@@ -146,7 +148,7 @@ fn flood(mut stream: TcpStream) {
     });
     let mut back = Vec::new();
     stream.read_to_end(&mut back).unwrap();
-    assert!(back == bytes, "other bytes than were sent");
+    assert!(back == bytes, "the bytes differ from those sent");
     writer.join().unwrap();
 }
 
@@ -154,7 +156,7 @@ fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// Their connections together are more than the open files that one process may have.
+/// The connections of all examples together exceed the limit of open files of one process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn serves(name: &str) {
@@ -168,14 +170,17 @@ fn serves(name: &str) {
     let example = Example::start(name);
     let mut streams: Vec<TcpStream> = (0..connections()).map(|_| example.connect()).collect();
     for round in 0..3 {
-        // All of them have something under way at once.
+        // All connections have a message in flight at once.
         for (connection, stream) in streams.iter_mut().enumerate() {
             stream.write_all(&message(connection, round, 100)).unwrap();
         }
         for (connection, stream) in streams.iter_mut().enumerate() {
             let mut back = [0; 100];
             stream.read_exact(&mut back).unwrap();
-            assert!(back == message(connection, round, 100)[..], "connection {connection}: other bytes than were sent");
+            assert!(
+                back == message(connection, round, 100)[..],
+                "connection {connection}: the bytes differ from those sent"
+            );
         }
     }
     let flooding = example.connect();
@@ -183,7 +188,7 @@ fn serves(name: &str) {
     let mut kept = Vec::new();
     for (connection, mut stream) in streams.into_iter().enumerate() {
         match connection % 5 {
-            // With an answer on its way.
+            // Reset with an answer in flight.
             0 => {
                 stream.write_all(b"lost").unwrap();
                 reset(stream);
@@ -204,7 +209,7 @@ fn serves(name: &str) {
         echo(stream, &message(connection, 9, 1000));
     }
     flooding.join().unwrap();
-    // Some that it is interrupted over: one with nothing under way, one with an answer that nobody reads.
+    // It is interrupted with idle connections and with one that does not read its answers.
     let mut unread = example.connect();
     unread.set_nonblocking(true).unwrap();
     let bytes = vec![7; 1 << 16];

@@ -1,5 +1,6 @@
-//! What other threads do at the very moment at which a wait begins or ends, or an operation starts or ends: each round acts as soon as it can be seen that something has
-//! happened. A wake-up that is lost is a test that fails in its own time.
+//! Races between threads: one acts in the moment in which another begins or ends a wait, or an
+//! operation starts or ends. Each round acts as soon as it sees that something has happened. A lost
+//! wake-up makes the test fail by its time limit.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,15 +8,19 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, Driver, DriverConfig, ErrorKind, Event, Proactor, Wait, block_on, mailbox};
+use overlapped::driver::Wait;
+use overlapped::future::block_on;
+use overlapped::mailbox::mailbox;
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig, Engine, ErrorKind, Event};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const WAIT: Wait = Wait::For(PATIENCE);
-/// How long a test goes on.
+/// How long a test runs.
 const LONG: Duration = Duration::from_millis(700);
 
 fn config(backend: Backend) -> DriverConfig {
-    DriverConfig { backend: Some(backend), ..DriverConfig::default() }
+    DriverConfig::new().backend(backend)
 }
 
 fn backends() -> Vec<Backend> {
@@ -23,8 +28,8 @@ fn backends() -> Vec<Backend> {
     backends.filter(|backend| Driver::new(config(*backend)).is_ok()).collect()
 }
 
-fn proactors() -> impl Iterator<Item = Proactor> {
-    backends().into_iter().map(|backend| Proactor::builder().backend(backend).build().unwrap())
+fn engines() -> impl Iterator<Item = Engine> {
+    backends().into_iter().map(|backend| Engine::builder().backend(backend).build().unwrap())
 }
 
 fn rounds() -> impl Iterator<Item = u64> {
@@ -39,7 +44,7 @@ fn spin_until(what: &str, mut reached: impl FnMut() -> bool) {
             return;
         }
         std::hint::spin_loop();
-        // Where there are fewer cores than threads, whom it waits for has to have one too.
+        // With fewer cores than threads, the other thread must get a core too.
         if spins.is_multiple_of(1000) {
             std::thread::yield_now();
             assert!(Instant::now() < end, "never: {what}");
@@ -47,7 +52,7 @@ fn spin_until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
-/// Does what may not take for ever, and says so if it does.
+/// Runs `work`, and fails if it does not end in time.
 fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(work()));
@@ -55,7 +60,7 @@ fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'sta
 }
 
 #[test]
-fn mail_that_comes_as_soon_as_the_last_was_taken_ends_the_next_wait() {
+fn mail_that_arrives_right_after_the_last_was_taken_ends_the_next_wait() {
     for backend in backends() {
         let (tell, told) = mpsc::channel();
         let taken = Arc::new(AtomicU64::new(0));
@@ -85,11 +90,11 @@ fn mail_that_comes_as_soon_as_the_last_was_taken_ends_the_next_wait() {
 }
 
 #[test]
-fn operations_of_another_thread_begin_and_end_whenever_they_are_started() {
-    for proactor in proactors() {
+fn operations_of_another_thread_end_whenever_they_are_started() {
+    for engine in engines() {
         for _ in rounds() {
-            proactor.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
-            let mut started = proactor.sleep(Duration::ZERO).start().unwrap();
+            engine.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
+            let mut started = engine.sleep(Duration::ZERO).start().unwrap();
             spin_until("it ends", || started.has_ended());
             started.result(Wait::Poll).unwrap();
         }
@@ -97,15 +102,15 @@ fn operations_of_another_thread_begin_and_end_whenever_they_are_started() {
 }
 
 #[test]
-fn an_operation_that_is_cancelled_as_soon_as_it_is_named_ends() {
-    for proactor in proactors() {
+fn an_operation_that_is_cancelled_right_after_its_start_ends() {
+    for engine in engines() {
         let (name, names) = mpsc::channel();
         let canceller = {
-            let proactor = proactor.clone();
-            std::thread::spawn(move || names.into_iter().for_each(|id| _ = proactor.cancel(id)))
+            let engine = engine.clone();
+            std::thread::spawn(move || names.into_iter().for_each(|id| _ = engine.cancel(id)))
         };
         for round in rounds() {
-            let mut sleep = proactor.sleep(PATIENCE * 2).start().unwrap();
+            let mut sleep = engine.sleep(PATIENCE * 2).start().unwrap();
             name.send(sleep.id()).unwrap();
             if round % 2 == 0 {
                 assert_eq!(sleep.result(WAIT).unwrap_err().kind(), ErrorKind::Cancelled);
@@ -120,11 +125,11 @@ fn an_operation_that_is_cancelled_as_soon_as_it_is_named_ends() {
 }
 
 #[test]
-fn a_proactor_that_is_dropped_while_others_start_on_it_ends_what_they_have_started() {
+fn an_engine_dropped_while_other_threads_start_operations_ends_them() {
     for backend in backends() {
         for _ in rounds() {
-            let proactor = Proactor::builder().backend(backend).build().unwrap();
-            let listener = proactor.listen("127.0.0.1:0", &Default::default()).unwrap();
+            let engine = Engine::builder().backend(backend).build().unwrap();
+            let listener = engine.listen("127.0.0.1:0", &Default::default()).unwrap();
             let starts = Arc::new(AtomicU64::new(0));
             let starter = {
                 let starts = Arc::clone(&starts);
@@ -147,18 +152,19 @@ fn a_proactor_that_is_dropped_while_others_start_on_it_ends_what_they_have_start
                 })
             };
             spin_until("it has begun", || starts.load(Ordering::SeqCst) > 0);
-            in_time("the drop ends", move || drop(proactor));
+            in_time("the drop ends", move || drop(engine));
             assert_eq!(starter.join().unwrap(), ErrorKind::Closed);
         }
     }
 }
 
-/// Whoever sees that an operation has ended may use its event for the next.
+/// A thread that sees the end of an operation may use its event for the next one.
 #[test]
-fn an_event_is_not_signalled_by_the_operation_that_had_it_before() {
-    for proactor in proactors() {
+fn an_event_is_not_signalled_by_its_previous_operation() {
+    for engine in engines() {
         let over = Arc::new(AtomicU64::new(0));
-        // Events of others, all of which are under one lock: whoever is about to set one may have to wait.
+        // Other threads use other events, all under the same lock, which delays a thread that sets
+        // one.
         let others: Vec<_> = (0..2)
             .map(|_| {
                 let over = Arc::clone(&over);
@@ -173,10 +179,10 @@ fn an_event_is_not_signalled_by_the_operation_that_had_it_before() {
             .collect();
         for round in rounds() {
             let event = Event::new();
-            let mut first = proactor.sleep(Duration::ZERO).event(&event).start().unwrap();
+            let mut first = engine.sleep(Duration::ZERO).event(&event).start().unwrap();
             spin_until("it ends", || first.has_ended());
             first.result(Wait::Poll).unwrap();
-            let second = proactor.sleep(PATIENCE).event(&event).start().unwrap();
+            let second = engine.sleep(PATIENCE).event(&event).start().unwrap();
             for _ in 0..100 {
                 assert!(!event.is_signalled() || second.has_ended(), "in round {round}");
             }
@@ -186,7 +192,7 @@ fn an_event_is_not_signalled_by_the_operation_that_had_it_before() {
     }
 }
 
-/// A future that is woken by another thread, as soon as that sees that it waits.
+/// A future that another thread wakes as soon as it sees the future wait.
 fn woken_by_another_thread(rounds: u64) -> impl Future<Output = ()> {
     let place: Arc<(Mutex<Option<Waker>>, AtomicU64)> = Arc::default();
     let waking = Arc::clone(&place);
@@ -208,7 +214,7 @@ fn woken_by_another_thread(rounds: u64) -> impl Future<Output = ()> {
                     return Poll::Ready(());
                 }
                 *place.0.lock().unwrap() = Some(context.waker().clone());
-                // It may have been woken for the round before, between the look and this.
+                // It may have been woken for the round before, between the check and this.
                 if place.1.load(Ordering::SeqCst) >= round { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
@@ -217,25 +223,25 @@ fn woken_by_another_thread(rounds: u64) -> impl Future<Output = ()> {
 }
 
 #[test]
-fn what_waits_in_block_on_is_woken_by_other_threads() {
+fn block_on_is_woken_by_other_threads() {
     in_time("it is woken", || block_on(woken_by_another_thread(20_000)).unwrap());
     for backend in backends() {
-        in_time("it is woken with a local proactor", move || {
-            let _local = Proactor::builder().backend(backend).local().unwrap();
+        in_time("it is woken with a local engine", move || {
+            let _local = Engine::builder().backend(backend).local().unwrap();
             block_on(woken_by_another_thread(20_000)).unwrap();
         });
     }
 }
 
-/// How its thread waits changes under the future.
+/// The thread's way of waiting changes while the future runs.
 #[test]
-fn a_local_proactor_may_come_and_go_in_block_on() {
+fn a_local_engine_can_be_made_and_dropped_within_block_on() {
     for backend in backends() {
         in_time("it is woken", move || {
             block_on(async {
                 for _ in 0..3 {
                     woken_by_another_thread(10).await;
-                    let local = Proactor::builder().backend(backend).local().unwrap();
+                    let local = Engine::builder().backend(backend).local().unwrap();
                     woken_by_another_thread(10).await;
                     local.sleep(Duration::from_millis(1)).await.unwrap();
                     woken_by_another_thread(10).await;

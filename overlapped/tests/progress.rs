@@ -1,20 +1,24 @@
-//! What a driver tells of operations in flight, and options that only the system can keep, on every backend that works here.
+//! Progress of operations in flight, and an option that only the system can keep, on every backend
+//! that works here.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use overlapped::{Backend, CloseMode, Driver, DriverConfig, ErrorKind, Op, Outcome, StreamOptions, Wait};
+use overlapped::driver::{CloseMode, Wait};
+use overlapped::options::StreamOptions;
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig, ErrorKind, Op, Outcome};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn drivers() -> impl Iterator<Item = Driver> {
     let backends = Backend::of_this_system().iter();
-    backends.filter_map(|backend| Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).ok())
+    backends.filter_map(|backend| Driver::new(DriverConfig::new().backend(*backend)).ok())
 }
 
-/// A connection of the driver's, and its other end.
-fn pair(driver: &mut Driver) -> (overlapped::SocketId, TcpStream) {
+/// A connection of the driver, and its other end.
+fn pair(driver: &mut Driver) -> (overlapped::driver::SocketId, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
@@ -56,8 +60,8 @@ fn a_large_send_tells_how_far_it_has_come() {
 }
 
 #[test]
-fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_elsewhere() {
-    let options = StreamOptions { user_timeout: Some(Duration::from_micros(1_234_567)), ..StreamOptions::default() };
+fn the_user_timeout_is_set_on_linux_and_refused_elsewhere() {
+    let options = StreamOptions::new().user_timeout(Duration::from_micros(1_234_567));
     for mut driver in drivers() {
         let (socket, _far) = pair(&mut driver);
         let set = driver.set_options(socket, &options);
@@ -72,11 +76,11 @@ fn a_time_out_for_unacknowledged_bytes_is_set_where_there_is_one_and_refused_els
             let is = || socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
             assert_eq!(is(), Some(Duration::from_millis(1234)));
             let again = |options: &StreamOptions| {
-                overlapped::Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap()
+                overlapped::driver::Stream::from(stream.try_clone().unwrap()).set_options(options).unwrap()
             };
-            again(&StreamOptions { user_timeout: Some(Duration::from_nanos(1)), ..StreamOptions::default() });
+            again(&StreamOptions::new().user_timeout(Duration::from_nanos(1)));
             assert_eq!(is(), Some(Duration::from_millis(1)), "not none at all");
-            again(&StreamOptions::default());
+            again(&StreamOptions::new());
             assert_eq!(is().unwrap_or_default(), Duration::ZERO);
         }
     }

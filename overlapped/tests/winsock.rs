@@ -1,20 +1,20 @@
-//! What is particular to Windows; what it shares with the other backends is in the conformance suite.
+//! What is particular to Windows. What all backends share is in the conformance suite.
 
 #![cfg(windows)]
 
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Address, CloseMode, Completion, Driver, DriverConfig, ErrorKind, ListenOptions, Live, Op, OpId, Outcome,
-    PoolConfig, ShutdownHow, SocketId, StreamOptions, Wait,
-};
+use overlapped::buf::PoolConfig;
+use overlapped::driver::{CloseMode, Completion, Live, OpId, ShutdownHow, SocketId, Wait};
+use overlapped::options::{ListenOptions, StreamOptions};
+use overlapped::{Address, Driver, DriverConfig, ErrorKind, Op, Outcome};
 use socket2::{Domain, SockRef, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn driver() -> Driver {
-    Driver::new(DriverConfig::default()).unwrap()
+    Driver::new(DriverConfig::new()).unwrap()
 }
 
 fn next(driver: &mut Driver) -> Completion {
@@ -59,13 +59,14 @@ fn pair(driver: &mut Driver) -> (SocketId, TcpStream) {
     (driver.adopt(ours.into()).unwrap(), peer)
 }
 
-/// The system does not hand them down; the second connection comes in another way than the first.
+/// The system does not hand them down. The second connection is accepted in another way than the
+/// first.
 #[test]
 fn every_accepted_connection_begins_with_the_listeners_options() {
     for nodelay in [false, true] {
         let mut driver = driver();
-        let stream = StreamOptions { nodelay, ..StreamOptions::default() };
-        let listener = driver.listen("127.0.0.1:0", &ListenOptions { stream, ..ListenOptions::default() }).unwrap();
+        let stream = StreamOptions::new().nodelay(nodelay);
+        let listener = driver.listen("127.0.0.1:0", &ListenOptions::new().stream(stream)).unwrap();
         let address = driver.local_addr(listener).unwrap().ip().unwrap();
         let clients = [(); 3].map(|()| TcpStream::connect(address).unwrap());
         driver.submit(Op::accept_multi(listener), 0).unwrap();
@@ -81,9 +82,9 @@ fn every_accepted_connection_begins_with_the_listeners_options() {
 }
 
 #[test]
-fn nobody_takes_a_listeners_port_by_reusing_its_address() {
+fn a_listeners_port_cannot_be_taken_by_reusing_its_address() {
     let mut driver = driver();
-    let listener = driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+    let listener = driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap().ip().unwrap();
     let rival = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     rival.set_reuse_address(true).unwrap();
@@ -108,7 +109,7 @@ fn a_socket_stays_with_its_completion_port_and_goes_on() {
 fn there_are_no_unix_sockets() {
     let mut driver = driver();
     let path: Address = "unix:C:/server.sock".parse().unwrap();
-    let error = driver.listen("unix:C:/server.sock", &ListenOptions::default()).unwrap_err();
+    let error = driver.listen("unix:C:/server.sock", &ListenOptions::new()).unwrap_err();
     assert_eq!((error.kind(), error.address()), (ErrorKind::Unsupported, Some(&path)));
     assert_eq!(driver.socket(path.clone()).unwrap_err().kind(), ErrorKind::Unsupported);
     let socket = driver.socket("127.0.0.1:1".parse::<Address>().unwrap()).unwrap();
@@ -117,7 +118,7 @@ fn there_are_no_unix_sockets() {
 }
 
 #[test]
-fn a_socket_that_is_not_bound_has_an_address_that_says_so_and_connects_within_its_family() {
+fn an_unbound_socket_has_an_unspecified_address_and_connects_within_its_family() {
     let mut driver = driver();
     let v6: Address = "[::1]:1".parse().unwrap();
     let v4 = driver.socket("127.0.0.1:1".parse::<Address>().unwrap()).unwrap();
@@ -140,11 +141,11 @@ fn shutting_down_receiving_ends_the_receive_that_waits_and_those_after_it() {
     finish(driver, &[socket]);
 }
 
-/// They wait without one, and what has come is fetched one piece at a time.
+/// They wait without a buffer, and bytes are fetched one piece at a time.
 #[test]
 fn idle_sessions_hold_no_buffer_and_many_readable_ones_share_two() {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 64 };
-    let mut driver = Driver::new(DriverConfig { pool, ..DriverConfig::default() }).unwrap();
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
+    let mut driver = Driver::new(DriverConfig::new().pool(pool)).unwrap();
     let mut pairs: Vec<_> = (0..20).map(|_| pair(&mut driver)).collect();
     let mut receives = Vec::new();
     for (socket, _) in &pairs {
@@ -167,13 +168,14 @@ fn idle_sessions_hold_no_buffer_and_many_readable_ones_share_two() {
     finish(driver, &sockets);
 }
 
-/// A connection of the standard library is made ready for both ways of being used, and given back as it is expected there.
+/// A connection of the standard library is prepared for both uses, and given back in the mode that
+/// the standard library expects.
 #[test]
-fn a_connection_that_no_driver_had_goes_back_to_the_standard_library_and_blocks() {
+fn a_connection_that_was_never_adopted_goes_back_to_the_standard_library_and_blocks() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
-    let stream = overlapped::Stream::from(ours);
+    let stream = overlapped::driver::Stream::from(ours);
     let mut ours = TcpStream::try_from(stream).unwrap();
     SockRef::from(&ours).set_read_timeout(Some(PATIENCE)).unwrap();
     let reader = std::thread::spawn(move || {

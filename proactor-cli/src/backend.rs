@@ -1,7 +1,9 @@
 //! The `--backend` option, and advice when a backend cannot be set up.
 
 use clap::ValueEnum;
-use overlapped::{Action, Backend, Error};
+use overlapped::Error;
+use overlapped::error::Action;
+use overlapped::report::Backend;
 
 /// The library reads it when no backend is given.
 const VARIABLE: &str = "PROACTOR_BACKEND";

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use clap::Args;
-use overlapped::{Backend, Driver, DriverConfig, ErrorKind, Report};
+use overlapped::report::{Backend, Report};
+use overlapped::{Driver, DriverConfig, ErrorKind};
 use serde::Serialize;
 
 use crate::backend::{self, BackendChoice};
@@ -71,7 +72,7 @@ impl Doctor {
 }
 
 fn report(backend: Option<Backend>) -> Result<Report, overlapped::Error> {
-    let config = DriverConfig { backend, ..DriverConfig::default() };
+    let config = DriverConfig::new().backend(backend);
     Driver::new(config).map(|driver| driver.report().clone())
 }
 

@@ -95,7 +95,7 @@ impl Serving {
             (true, shards) => shards as u64,
         };
         let most = files.saturating_sub(OTHER_FILES).saturating_mul(tables) / files_each;
-        let sockets = DriverConfig::default().sockets.saturating_sub(self.listen.len() + OTHER_SOCKETS);
+        let sockets = DriverConfig::new().most_sockets().saturating_sub(self.listen.len() + OTHER_SOCKETS);
         match self.max_sessions {
             Some(wanted) if wanted as u64 > most && self.direct_descriptors => Err(format!(
                 "--max-sessions {wanted}: with --direct-descriptors a shard has room for {} sessions (the limit of open \

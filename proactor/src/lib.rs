@@ -63,7 +63,11 @@ mod shard;
 pub mod task;
 mod wheel;
 
-pub use overlapped::{Address, AddressError, Backend, Live, Network, Report, Time, Wait};
+pub use overlapped::address::AddressError;
+pub use overlapped::driver::{Live, Wait};
+pub use overlapped::report::{Backend, Report};
+pub use overlapped::sim::Network;
+pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
 pub use error::{JoinError, SendError, ServerError};

@@ -1,10 +1,10 @@
-//! What the four examples share, and what is not their subject.
+//! What the four examples share.
 
 use std::net::SocketAddr;
 
-use overlapped::Proactor;
+use overlapped::Engine;
 
-/// The address to listen on: the program's argument, or a port of the system's choice.
+/// The address to listen on: the program's argument, or a port that the system chooses.
 pub(crate) fn address() -> SocketAddr {
     let argument = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     argument.parse().unwrap_or_else(|_| {
@@ -13,7 +13,8 @@ pub(crate) fn address() -> SocketAddr {
     })
 }
 
-/// As many open files as the system permits: every connection is one. (Windows has no such limit.)
+/// Raises the limit of open files as far as the system permits: every connection is an open file.
+/// (Windows has no such limit.)
 pub(crate) fn raise_open_files() {
     #[cfg(unix)]
     raise_limit();
@@ -26,19 +27,20 @@ fn raise_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// Calls `stop` on a thread of its own when the program is asked to end (Ctrl-C, SIGTERM, a console that is closed).
+/// Calls `stop` on a thread of its own when the program is asked to end: Ctrl-C, SIGTERM, or
+/// closing the console.
 pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<(), ctrlc::Error> {
     let mut stop = Some(stop);
     ctrlc::set_handler(move || {
-        // Once is enough: it is ending.
+        // Later signals are ignored: the program is ending.
         if let Some(stop) = stop.take() {
             stop();
         }
     })
 }
 
-/// The last line of every example: nothing may be left.
-pub(crate) fn print_live(proactor: &Proactor) {
-    let live = proactor.live();
+/// Prints the last line of every example: everything must be 0.
+pub(crate) fn print_live(engine: &Engine) {
+    let live = engine.live();
     println!("left: {} operations, {} buffers, {} sockets", live.operations, live.buffers, live.sockets);
 }

@@ -1,11 +1,15 @@
-//! What a driver keeps of what has ended.
+//! What a driver keeps of operations that have ended.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::*;
+use crate::buf::*;
+use crate::driver::*;
+use crate::error::*;
+use crate::options::*;
+use crate::sim::*;
 
-/// Turns for a second; what came.
+/// Turns for a second; returns the completions.
 fn run(driver: &mut Driver) -> Vec<Completion> {
     let mut all = Vec::new();
     let end = driver.now() + Duration::from_secs(1);
@@ -21,9 +25,9 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
     const STREAMS: usize = 20;
     const HELD: usize = 2;
     let network = Network::new(1);
-    let pool = PoolConfig { buffers: HELD as u16, buffer_bytes: 64 };
-    let mut driver = Driver::new(DriverConfig { network: Some(network), pool, ..DriverConfig::default() }).unwrap();
-    let listener = driver.listen("10.0.0.1:80", &ListenOptions::default()).unwrap();
+    let pool = PoolConfig::new().buffers(HELD as u16).buffer_bytes(64);
+    let mut driver = Driver::new(DriverConfig::new().network(network).pool(pool)).unwrap();
+    let listener = driver.listen("10.0.0.1:80", &ListenOptions::new()).unwrap();
     let address = driver.local_addr(listener).unwrap();
     driver.submit(Op::accept_multi(listener), 0).unwrap();
     for _ in 0..STREAMS {
@@ -39,7 +43,7 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
     }
     assert_eq!(streams.len(), STREAMS);
 
-    // All buffers are taken; the others wait, are cancelled, and begin anew.
+    // All buffers are taken. The others wait, are cancelled, and are started again.
     let waiting = streams.split_off(HELD);
     for stream in streams {
         driver.submit(Op::recv_multi(stream), 0).unwrap();
@@ -55,7 +59,7 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
         assert!(ends.iter().all(|end| matches!(&end.result, Err(error) if error.kind() == ErrorKind::Cancelled)));
         assert!(driver.starved.len() <= 4 * STREAMS, "{}", driver.starved.len());
     }
-    // Those that wait now are served, one after the other.
+    // Those that wait now get buffers, one after the other.
     for (index, stream) in waiting.iter().enumerate() {
         driver.submit(Op::recv_multi(*stream), index as u64).unwrap();
     }
@@ -68,4 +72,16 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
         served.extend(packets.map(|completion| completion.token));
     }
     assert_eq!(served.len(), STREAMS - HELD);
+}
+
+#[test]
+fn operations_that_end_before_a_turn_hands_them_over_are_forgotten() {
+    let mut driver = Driver::new(DriverConfig::new().network(Network::new(1))).unwrap();
+    let listener = driver.listen("10.0.0.1:80", &ListenOptions::new()).unwrap();
+    for round in 0..1000 {
+        let accept = driver.submit(Op::accept(listener), round).unwrap();
+        assert!(driver.cancel(accept));
+        assert_eq!(driver.next().unwrap().token, round);
+        assert!(driver.listed.len() <= 4, "{} operations are listed", driver.listed.len());
+    }
 }

@@ -1,4 +1,5 @@
-//! Deadlines of operations, earliest first. Exact: what is cancelled is gone, so it holds no more than there are operations.
+//! Deadlines of operations, earliest first. A deadline that is cancelled is removed, so there are
+//! never more than there are operations.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ impl Timers {
         self.set.first().map(|(at, _)| *at)
     }
 
-    /// Takes out one whose moment has come.
+    /// Takes out a deadline that has come.
     pub(super) fn pop_due(&mut self, now: Time) -> Option<u32> {
         let first = *self.set.first().filter(|(at, _)| *at <= now)?;
         self.set.remove(&first);

@@ -1,13 +1,14 @@
-//! One send of many pieces: bytes of one's own, and slices of logs.
+//! One send of many pieces: own bytes, and slices of logs.
 
 use std::fmt;
 use std::ops::Range;
 
-use super::LogSlice;
 use crate::buf::SendBuf;
 
+use super::segment::LogSlice;
+
 enum Piece<M> {
-    /// So many bytes of `own`, from here on.
+    /// `len` bytes of `own`, from `start` on.
     Own {
         start: usize,
         len: usize,
@@ -15,9 +16,11 @@ enum Piece<M> {
     Slice(LogSlice<M>),
 }
 
-/// A buffer for one send, put together of own bytes and [slices of logs](LogSlice). Pieces that lie next to each other become one part.
+/// A buffer for one send, put together of own bytes and [slices of logs](LogSlice). Pieces that lie
+/// next to each other become one part.
 ///
-/// It is as small as two vectors, so that an operation holds it without an allocation. It can be used again after [`clear`](Gather::clear).
+/// It is as small as two vectors, so that an operation holds it without an allocation. It can be
+/// used again after [`clear`](Gather::clear).
 pub struct Gather<M> {
     own: Vec<u8>,
     pieces: Vec<Piece<M>>,
@@ -33,14 +36,14 @@ impl<M> Piece<M> {
 }
 
 impl<M> Gather<M> {
-    /// Copies bytes behind what is there.
+    /// Appends a copy of bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         let start = self.own.len();
         self.own.extend_from_slice(bytes);
         self.push_own(start..start + bytes.len());
     }
 
-    /// Gives it bytes without a copy, of which [`push_own`](Gather::push_own) then makes pieces.
+    /// Gives it own bytes without a copy. [`push_own`](Gather::push_own) then makes pieces of them.
     ///
     /// # Panics
     /// If it is not empty.
@@ -49,10 +52,10 @@ impl<M> Gather<M> {
         self.own = own;
     }
 
-    /// Puts a range of the own bytes behind what is there.
+    /// Appends a range of the own bytes.
     ///
     /// # Panics
-    /// If they are not so many.
+    /// If the range is out of bounds.
     pub fn push_own(&mut self, range: Range<usize>) {
         let bytes = self.own[range.clone()].len();
         match self.pieces.last_mut() {
@@ -67,7 +70,7 @@ impl<M> Gather<M> {
         &self.own
     }
 
-    /// Puts a slice behind what is there.
+    /// Appends a slice.
     pub fn push_slice(&mut self, slice: LogSlice<M>) {
         if let Some(Piece::Slice(last)) = self.pieces.last_mut()
             && last.join(&slice)
@@ -77,12 +80,12 @@ impl<M> Gather<M> {
         self.pieces.push(Piece::Slice(slice));
     }
 
-    /// Bytes in all pieces together; they are added up.
+    /// Bytes in all pieces together. Its cost grows with the number of pieces.
     pub fn len(&self) -> usize {
         self.pieces.iter().map(Piece::len).sum()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it has no pieces.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
@@ -100,7 +103,8 @@ impl<M> Gather<M> {
         self.pieces.len()
     }
 
-    /// Empties it: lets go of the slices, keeps its memory for the next send, and gives the own bytes' memory back, empty.
+    /// Empties it: drops the slices, keeps its memory for the next send, and returns the memory of
+    /// the own bytes, empty.
     pub fn clear(&mut self) -> Vec<u8> {
         self.pieces.clear();
         let mut own = std::mem::take(&mut self.own);
@@ -115,7 +119,8 @@ impl<M> Default for Gather<M> {
     }
 }
 
-// SAFETY: own bytes are the vector's, on the heap, and are changed through `&mut self` only; slices keep the contract themselves.
+// SAFETY: own bytes are the vector's, on the heap, and are changed through `&mut self` only; slices
+// keep the contract themselves.
 unsafe impl<M: 'static> SendBuf for Gather<M> {
     fn parts(&self) -> usize {
         self.pieces.len()

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{LogSlice, Segment, Shared};
+use super::segment::{LogSlice, Segment};
+use super::shared::Shared;
 
 /// A record, as a reader finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +20,12 @@ pub struct LogRecord<M> {
     pub mark: M,
 }
 
-/// Reads a [`Log`](crate::Log), for as many positions as its owner likes to keep: each is just the number of a record.
+/// Reads a [`Log`](crate::log::Log), for any number of positions. A position is just the number of
+/// a record; its owner keeps it.
 ///
-/// It holds the segments from [`front`](LogReader::front) on; its owner lets go of them with [`trim`](LogReader::trim). What has been appended
-/// to a segment that it holds is seen at once, new segments after [`refresh`](LogReader::refresh).
+/// It holds the segments from [`front`](LogReader::front) on; its owner drops them with
+/// [`trim`](LogReader::trim). It sees at once what is appended to a segment that it holds, and new
+/// segments after [`refresh`](LogReader::refresh).
 pub struct LogReader<M> {
     shared: Arc<Shared<M>>,
     /// Its place in the log's list of what is fetched.
@@ -43,10 +46,11 @@ impl<M: Copy> LogReader<M> {
         LogReader { shared, index, segments: VecDeque::from([newest]) }
     }
 
-    /// Fetches the segments that have been begun since. If there are none it takes no lock.
+    /// Fetches the segments that were begun since. If there are none it takes no lock.
     ///
-    /// What the log has let go of is lost, and so is what this reader holds beyond [`LogConfig::log_bytes`](crate::LogConfig::log_bytes): then
-    /// [`front`](LogReader::front) has moved on.
+    /// Segments that the log has dropped are lost, and so are those that this reader holds beyond
+    /// [`LogConfig::log_bytes`](crate::log::LogConfig::log_bytes): then [`front`](LogReader::front)
+    /// has moved on.
     pub fn refresh(&mut self) {
         let last = self.newest().number;
         if self.shared.newest.load(Ordering::Acquire) == last {
@@ -56,7 +60,7 @@ impl<M: Copy> LogReader<M> {
         let oldest = writer.segments.front().expect("a log has a segment").number;
         let known = (last + 1).saturating_sub(oldest) as usize;
         if oldest > last + 1 {
-            // What lies behind a gap could not be followed by what comes after it.
+            // The segments that it holds must be without a gap.
             self.segments.clear();
         }
         self.segments.extend(writer.segments.iter().skip(known).cloned());
@@ -82,7 +86,7 @@ impl<M: Copy> LogReader<M> {
         self.newest().first + self.newest().published() as u64
     }
 
-    /// Lets go of the segments that lie before a position altogether.
+    /// Drops the segments that are wholly before a position.
     pub fn trim(&mut self, position: u64) {
         while self.segments.len() > 1 && self.segments[1].first <= position {
             self.segments.pop_front();
@@ -107,7 +111,8 @@ impl<M: Copy> LogReader<M> {
         })
     }
 
-    /// The bytes of a range of positions, as far as they are held and can be seen: one slice for each segment.
+    /// The bytes of a range of positions, as far as they are held and can be seen: one slice for
+    /// each segment.
     pub fn slices(&self, range: Range<u64>) -> impl Iterator<Item = LogSlice<M>> + '_ {
         self.stretches(range).map(|(segment, from, to)| segment.slice(from, to))
     }
@@ -133,7 +138,7 @@ impl<M> Drop for LogReader<M> {
         let mut writer = self.shared.lock();
         writer.fetched[self.index] = None;
         if writer.fetched.iter().all(Option::is_none) {
-            // Nobody reads: the next reader begins at the end.
+            // There are no readers: the next one begins at the end.
             let newest = writer.segments.len() - 1;
             writer.segments.drain(..newest);
             writer.spare.clear();

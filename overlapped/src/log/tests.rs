@@ -1,9 +1,12 @@
+use crate::buf::SendBuf;
+
+use super::shared::SPARE_SEGMENTS;
 use proptest::prelude::*;
 
 use super::*;
 
 fn small() -> LogConfig {
-    LogConfig { segment_bytes: 4096, record_bytes: 10_000, log_bytes: 20_000 }
+    LogConfig::new().segment_bytes(4096).record_bytes(10_000).log_bytes(20_000)
 }
 
 /// Record `number`: bytes that say which it is.
@@ -23,7 +26,7 @@ fn bytes<M: Copy + 'static>(reader: &LogReader<M>, from: u64, to: u64) -> Vec<u8
 }
 
 #[test]
-fn what_lies_together_is_one_part_and_own_bytes_keep_their_place() {
+fn adjacent_pieces_are_one_part_and_own_bytes_keep_their_place() {
     let log = Log::new(small()).unwrap();
     let mut reader = log.reader();
     log.append(&[b"ab", b"c"], || ()).unwrap();
@@ -49,10 +52,10 @@ fn records_that_are_too_long_and_sizes_out_of_range_are_refused_by_name() {
     let log = Log::new(small()).unwrap();
     let error = log.append(&[&[0; 5000], &[0; 5001]], || ()).unwrap_err();
     assert!(error.to_string().contains("10001 bytes"), "{error}");
-    let error = Log::<()>::new(LogConfig { log_bytes: 14_095, ..small() }).unwrap_err();
+    let error = Log::<()>::new(small().log_bytes(14_095)).unwrap_err();
     assert!(error.to_string().contains("14096"), "{error}");
-    assert!(Log::<()>::new(LogConfig { segment_bytes: 4095, ..small() }).is_err());
-    assert!(Log::<()>::new(LogConfig { record_bytes: 0, ..small() }).is_err());
+    assert!(Log::<()>::new(small().segment_bytes(4095)).is_err());
+    assert!(Log::<()>::new(small().record_bytes(0)).is_err());
 }
 
 #[test]
@@ -74,8 +77,8 @@ fn a_slice_outlives_the_log_and_a_segment_that_is_held_is_not_written_to() {
 }
 
 #[test]
-fn every_byte_of_memory_is_counted_until_the_last_who_holds_it_lets_go() {
-    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 40_960 }).unwrap();
+fn every_byte_of_memory_is_counted_until_its_last_holder_drops_it() {
+    let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(40_960)).unwrap();
     let one = log.memory();
     let reader = log.reader();
     for number in 0..100 {
@@ -112,7 +115,7 @@ fn a_reader_that_falls_behind_knows_how_many_records_it_has_lost() {
 #[test]
 fn readers_on_other_threads_see_whole_records_in_the_order_of_their_marks() {
     const RECORDS: u64 = if cfg!(miri) { 300 } else { 20_000 };
-    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 16 << 20 }).unwrap();
+    let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(16 << 20)).unwrap();
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let readers: Vec<LogReader<u64>> = (0..2).map(|_| log.reader()).collect();
@@ -219,7 +222,8 @@ proptest! {
                 prop_assert_eq!(slice.as_ref(), &expected[..]);
             }
         }
-        // What the log holds, what the reader holds, what is kept spare and pinned; each segment with its index.
+        // What the log holds, what the reader holds, what is kept spare and pinned; each segment
+        // with its index.
         let bound = 2 * (small().log_bytes + 10_000) + (SPARE_SEGMENTS + 2) * 4096 + pins.len() * 10_000;
         prop_assert!(log.memory() <= 2 * bound, "{} bytes", log.memory());
     }

@@ -1,4 +1,4 @@
-//! The file that a Unix listener is bound to: what stands there before, and what is left after.
+//! The file that a Unix listener is bound to: replacing an old one, and removing it at the end.
 
 #[cfg(unix)]
 mod unix;

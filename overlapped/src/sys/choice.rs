@@ -1,28 +1,22 @@
-//! Which backend: the one that is asked for, by the program or by the environment, or the best that works here.
+//! Which backend: the one that is asked for, by the program or by the environment, or the best that
+//! works here.
 
-use std::rc::Rc;
-use std::sync::Once;
-
-use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
-use crate::pool::Pool;
-use crate::report;
+use crate::report::Backend;
 
-use super::Backend;
-
-/// Names a backend for programs that do not ask for one themselves.
+/// Names a backend for programs that do not choose one themselves.
 const VARIABLE: &str = "PROACTOR_BACKEND";
 
-/// What is asked for, and by whom. `None` leaves it to [`best`].
-pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &'static str)>, Error> {
-    if config.network.is_some() {
-        return match config.backend {
-            None | Some(report::Backend::Sim) => Ok(Some((report::Backend::Sim, "a network was given"))),
-            Some(other) => Err(Error::new(Action::Setup, ErrorKind::InvalidArgument)
-                .because(format!("a simulated network was given, which the backend {other} knows nothing of"))),
+/// The backend that is asked for, and why it is this one. `None` asks for the best that works.
+pub(super) fn chosen(asked: Option<Backend>, on_network: bool) -> Result<Option<(Backend, &'static str)>, Error> {
+    let invalid = |why: String| Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why);
+    if on_network {
+        return match asked {
+            None | Some(Backend::Sim) => Ok(Some((Backend::Sim, "a network was given"))),
+            Some(other) => Err(invalid(format!("a simulated network was given, which the backend {other} cannot use"))),
         };
     }
-    if let Some(backend) = config.backend {
+    if let Some(backend) = asked {
         return Ok(Some((backend, "asked for")));
     }
     let Some(name) = std::env::var_os(VARIABLE) else { return Ok(None) };
@@ -30,44 +24,7 @@ pub(super) fn chosen(config: &DriverConfig) -> Result<Option<(report::Backend, &
         "" | "auto" => Ok(None),
         name => match name.parse() {
             Ok(backend) => Ok(Some((backend, "asked for by PROACTOR_BACKEND"))),
-            Err(why) => {
-                Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(format!("{VARIABLE}: {why}")))
-            }
+            Err(why) => Err(invalid(format!("{VARIABLE}: {why}"))),
         },
     }
-}
-
-/// The backends of this system, the best first.
-pub(crate) const LADDER: &[report::Backend] = &[
-    #[cfg(target_os = "linux")]
-    report::Backend::Uring,
-    #[cfg(unix)]
-    report::Backend::Poll,
-    #[cfg(windows)]
-    report::Backend::Winsock,
-];
-
-/// The first that can be set up. That others could not is said in the log, once.
-pub(super) fn best(config: &DriverConfig, pool: &Rc<Pool>) -> Result<Backend, Error> {
-    let mut why = "the best that works here".to_owned();
-    let mut refused = None;
-    for &backend in LADDER {
-        match Backend::forced(backend, config, pool, &why) {
-            Ok(made) => {
-                if refused.is_some() {
-                    static SAID: Once = Once::new();
-                    SAID.call_once(|| tracing::warn!("falling back to the backend {backend}: {why}"));
-                }
-                return Ok(made);
-            }
-            // No other has them either.
-            Err(error) if config.direct_descriptors => return Err(error),
-            Err(error) => {
-                why = format!("{backend} is not to be had: {error}");
-                refused = Some(error);
-            }
-        }
-    }
-    Err(refused
-        .unwrap_or_else(|| Error::new(Action::Setup, ErrorKind::Unsupported).because("there is no backend here")))
 }

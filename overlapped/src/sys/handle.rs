@@ -2,20 +2,19 @@
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::op::Start;
+use crate::options::StreamOptions;
 
-use super::StreamOptions;
-use super::sim;
-use super::socket::{SystemSocket, SystemView, Tried};
+use super::sim::end::End;
+use super::socket::SystemSocket;
 #[cfg(target_os = "linux")]
-use super::uring::Direct;
+use super::uring::direct::Direct;
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) enum Handle {
     System(SystemSocket),
-    Simulated(sim::End),
-    /// In the table of a ring.
+    Simulated(End),
+    /// A direct descriptor, in the table of a ring.
     #[cfg(target_os = "linux")]
     Direct(Direct),
 }
@@ -33,19 +32,21 @@ impl Handle {
         Handle::System(SystemSocket::accepted_from(fd, peer))
     }
 
-    /// A connection that `listener` has accepted, with the options that connections of it begin with.
+    /// A connection that `listener` has accepted, with the options its connections begin with.
     #[cfg(windows)]
     pub(super) fn accepted(socket: socket2::Socket, listener: &StreamOptions) -> std::io::Result<Handle> {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
-    /// The system's socket, on a backend of the system: `Backend::attach` lets no other come to one.
+    /// The system's socket. Only for backends of the system: attaching lets no other come to one.
     pub(super) fn system(&self) -> &SystemSocket {
         match self {
             Handle::System(system) => system,
             Handle::Simulated(_) => unreachable!("a simulated socket does not come to a backend of the system"),
             #[cfg(target_os = "linux")]
-            Handle::Direct(_) => unreachable!("a socket in a ring's table is asked for with `Backend::descriptor_of`"),
+            Handle::Direct(_) => {
+                unreachable!("a socket in a ring's table is asked for with `AnyBackend::descriptor_of`")
+            }
         }
     }
 
@@ -69,7 +70,7 @@ impl Handle {
         self.system().inherits()
     }
 
-    /// The system's socket, to be closed by whoever takes it. The path of a listener is gone with this.
+    /// The system's socket, for the caller to close. The path of a listener is removed.
     #[cfg(target_os = "linux")]
     pub(super) fn into_socket(self) -> socket2::Socket {
         match self {
@@ -106,62 +107,14 @@ impl Handle {
         }
     }
 
-    /// Closing will reset the connection. A socket for which this cannot be set is not connected any more.
+    /// Makes closing reset the connection. It fails only on a socket that is not connected any
+    /// more.
     pub(crate) fn reset_on_close(&self) {
         match self {
             Handle::System(system) => system.reset_on_close(),
             Handle::Simulated(end) => end.reset_on_close(),
             #[cfg(target_os = "linux")]
             Handle::Direct(direct) => direct.reset_on_close(),
-        }
-    }
-
-    pub(crate) fn view(&self) -> View {
-        match self {
-            Handle::System(system) => View::System(system.view()),
-            Handle::Simulated(end) => View::Simulated(end.view().clone()),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(_) => unreachable!("a proactor's driver has no direct descriptors"),
-        }
-    }
-}
-
-/// A look at a socket that someone else owns, for what is done to it directly: options, addresses, and a transfer tried without waiting.
-/// It is used only under the gate of the socket it belongs to, which is shut before the socket is closed.
-#[derive(Debug)]
-pub(crate) enum View {
-    System(SystemView),
-    Simulated(sim::EndView),
-}
-
-impl View {
-    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        match self {
-            View::System(view) => view.local_addr(),
-            View::Simulated(view) => view.local_addr(),
-        }
-    }
-
-    pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
-        match self {
-            View::System(view) => view.peer_addr(),
-            View::Simulated(view) => view.peer_addr(),
-        }
-    }
-
-    pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        match self {
-            View::System(view) => view.set_options(options),
-            View::Simulated(view) => view.set_options(options),
-        }
-    }
-
-    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came. On a simulated
-    /// network nothing happens but in a turn.
-    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
-        match self {
-            View::System(view) => view.try_now(start),
-            View::Simulated(_) => Tried::WouldBlock,
         }
     }
 }

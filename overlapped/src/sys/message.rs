@@ -4,16 +4,18 @@ use std::net::SocketAddr;
 
 use crate::address::Address;
 use crate::buf::AnyBuf;
-use crate::op::Flags;
+use crate::flags::Flags;
 
 use super::socket::address_from;
 
 /// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
 const MOST_PARTS: usize = 1024;
-/// The most bytes the system moves in one call (on Linux `MAX_RW_COUNT`, 2 GiB less a page); the driver resumes behind them.
+/// The most bytes the system moves in one call (on Linux `MAX_RW_COUNT`, 2 GiB less a page); the
+/// driver resumes behind them.
 pub(super) const MOST_BYTES: usize = 0x7fff_f000;
 
-/// What the system reads besides the buffers themselves: it must not move while a request is under way.
+/// What the system reads besides the buffers themselves. It must not move while a request is in
+/// flight.
 pub(super) struct Message {
     pub(super) header: libc::msghdr,
     parts: Vec<libc::iovec>,
@@ -27,22 +29,22 @@ impl Message {
         Box::new(Message { header, parts: Vec::new(), address: nowhere() })
     }
 
-    /// Where the sender's address is to be written.
+    /// Makes room for the sender's address.
     pub(super) fn take_name(&mut self) {
         self.address = nowhere();
         self.header.msg_name = self.address.as_ptr().cast_mut().cast();
         self.header.msg_namelen = NAME_BYTES;
     }
 
-    /// Whom the datagram is for.
+    /// Sets the address that the datagram goes to.
     pub(super) fn give_name(&mut self, address: socket2::SockAddr) {
         self.address = address;
         self.header.msg_name = self.address.as_ptr().cast_mut().cast();
         self.header.msg_namelen = self.address.len();
     }
 
-    /// It has served: nothing is left that its next use could stumble on. (A multishot receive of datagrams would take the length of a
-    /// part left behind for its limit.)
+    /// Clears it for its next use. (A multishot receive of datagrams would take the length of an
+    /// old part as its limit.)
     pub(super) fn clear(&mut self) {
         self.parts.clear();
         self.header.msg_name = std::ptr::null_mut();
@@ -51,14 +53,15 @@ impl Message {
         self.header.msg_iovlen = 0;
     }
 
-    /// The sender's address, that the system has written.
+    /// The sender's address, which the system has written.
     pub(super) fn name(&self) -> Address {
         let len = self.header.msg_namelen.min(NAME_BYTES) as usize;
-        // SAFETY: the storage has room for so many bytes, and is all zeroes where the system has not written.
+        // SAFETY: the storage has room for so many bytes, and is all zeroes where the system has
+        // not written.
         name_of(unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), len) })
     }
 
-    /// Names the parts of `buf` from byte `skip` on; says how many bytes they have.
+    /// Points to the parts of `buf` from byte `skip` on; says how many bytes they have.
     pub(super) fn gather(&mut self, buf: &mut AnyBuf, mut skip: u64) -> usize {
         self.parts.clear();
         let mut bytes = 0;
@@ -79,7 +82,7 @@ impl Message {
         bytes
     }
 
-    /// Names one stretch of memory.
+    /// Points to one part.
     pub(super) fn name_part(&mut self, ptr: *mut u8, len: usize) {
         self.parts.clear();
         self.parts.push(libc::iovec { iov_base: ptr.cast(), iov_len: len });
@@ -88,7 +91,7 @@ impl Message {
 
     fn point(&mut self) {
         self.header.msg_iov = self.parts.as_mut_ptr();
-        // A `size_t` here, an `int` there.
+        // A `size_t` on some systems, an `int` on others.
         self.header.msg_iovlen = self.parts.len() as _;
     }
 }
@@ -96,7 +99,7 @@ impl Message {
 /// Room for the address of any family.
 pub(super) const NAME_BYTES: u32 = size_of::<libc::sockaddr_storage>() as u32;
 
-/// An address that is none, with room for any.
+/// A placeholder with room for any address.
 fn nowhere() -> socket2::SockAddr {
     let nowhere: SocketAddr = ([0, 0, 0, 0], 0).into();
     nowhere.into()
@@ -106,7 +109,7 @@ fn nowhere() -> socket2::SockAddr {
 pub(super) fn name_of(bytes: &[u8]) -> Address {
     let mut storage = socket2::SockAddrStorage::zeroed();
     let len = bytes.len().min(size_of::<socket2::SockAddrStorage>());
-    // SAFETY: the storage has at least `len` bytes, any of which are valid.
+    // SAFETY: the storage has at least `len` bytes, and any bytes are valid.
     let address = unsafe {
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut storage).cast(), len);
         socket2::SockAddr::new(storage, len as u32)
@@ -114,7 +117,7 @@ pub(super) fn name_of(bytes: &[u8]) -> Address {
     address_from(&address)
 }
 
-/// Flags as the system writes them.
+/// Flags as the system takes them.
 pub(super) fn flag_bits(flags: Flags) -> i32 {
     let mut bits = 0;
     for (flag, bit) in

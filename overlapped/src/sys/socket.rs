@@ -1,4 +1,5 @@
-//! Sockets of the operating system, and their options. What systems do differently is in a file for each.
+//! Sockets of the operating system, and their options. What differs between systems is in a file
+//! for each of them.
 
 #[cfg(unix)]
 mod unix;
@@ -6,16 +7,19 @@ mod unix;
 pub(super) mod windows;
 
 use std::io;
-use std::net::TcpStream;
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+#[cfg(windows)]
+use std::os::windows::io::AsRawSocket;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
-use super::handle::Handle;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
@@ -25,75 +29,17 @@ use windows as os;
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
     socket: Socket,
-    /// The file that a Unix listener is bound to, which goes with it.
+    /// The file that a Unix listener is bound to. It is removed with the listener.
     _bound: Option<BoundPath>,
-    /// It is known to be of IP. If not, it may be all the same.
+    /// It is known to be an IP socket. `false` only means that this is not known.
     #[cfg(unix)]
     ip: bool,
-    /// The system has made it for us, and nobody has had a chance to make a second descriptor of it.
+    /// The system made it for us, and nobody can have made a second descriptor of it.
     #[cfg(unix)]
     sole: bool,
-    /// What a listener's connections begin with, where the system does not hand it down.
+    /// What a listener's connections begin with: Windows does not hand it down.
     #[cfg(windows)]
     inherits: StreamOptions,
-}
-
-/// A connection that belongs to no driver at the moment: just accepted, or released. It may go to another thread; a driver
-/// takes it over with [`Driver::adopt`](crate::Driver::adopt). Dropping it closes the connection.
-#[derive(Debug)]
-pub struct Stream(pub(crate) Handle);
-
-/// How a listener listens, and what the connections that it accepts inherit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenOptions {
-    /// Connections the system keeps until they are accepted; it cuts this down to its own limit (`net.core.somaxconn` on Linux).
-    pub backlog: i32,
-    /// Whether a listener on an IPv6 address takes IPv6 only. `true`, so that `[::]:7777` and `0.0.0.0:7777` can be listened on together.
-    pub only_v6: bool,
-    /// What accepted connections begin with.
-    pub stream: StreamOptions,
-}
-
-impl Default for ListenOptions {
-    /// A backlog of 4,096, `TCP_NODELAY`.
-    fn default() -> ListenOptions {
-        ListenOptions { backlog: 4096, only_v6: true, stream: StreamOptions::default() }
-    }
-}
-
-/// Options of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamOptions {
-    /// `TCP_NODELAY`: small sends leave at once.
-    pub nodelay: bool,
-    /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is still there. `None`: never.
-    pub keep_alive: Option<Duration>,
-    /// `TCP_USER_TIMEOUT`: how long sent bytes may go unacknowledged, or be kept from a peer whose window is closed, until the system gives the connection
-    /// up; in milliseconds, of which it is at least one. `None` leaves it to the system. Linux only: elsewhere it is an error of kind `Unsupported`. A
-    /// simulated network, which loses nothing, makes no difference of it.
-    pub user_timeout: Option<Duration>,
-    /// Bytes of the system's receive buffer; `None` leaves it to the system, which adapts it.
-    pub receive_buffer: Option<usize>,
-    /// Bytes of the system's send buffer; `None` leaves it to the system, which adapts it.
-    pub send_buffer: Option<usize>,
-}
-
-impl Default for StreamOptions {
-    /// `TCP_NODELAY`, the rest as the system has it.
-    fn default() -> StreamOptions {
-        StreamOptions { nodelay: true, keep_alive: None, user_timeout: None, receive_buffer: None, send_buffer: None }
-    }
-}
-
-/// Options of a datagram socket.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DatagramOptions {
-    /// Whether it may send to broadcast addresses.
-    pub broadcast: bool,
-    /// Bytes of the system's receive buffer; `None` leaves it to the system. Datagrams that find it full are lost.
-    pub receive_buffer: Option<usize>,
-    /// Bytes of the system's send buffer; `None` leaves it to the system.
-    pub send_buffer: Option<usize>,
 }
 
 fn apply(socket: SockRef<'_>, options: &StreamOptions, tcp: bool) -> io::Result<()> {
@@ -139,7 +85,8 @@ pub(super) fn sock_addr(address: &Address) -> io::Result<SockAddr> {
     }
 }
 
-/// An address as the system gave it. Names without a path (Linux's abstract ones) are [`Address::Unnamed`].
+/// An address as the system gave it. Names without a path (Linux's abstract ones) are
+/// [`Address::Unnamed`].
 pub(super) fn address_from(address: &SockAddr) -> Address {
     match address.as_socket() {
         Some(address) => Address::Ip(address),
@@ -154,6 +101,15 @@ impl SystemSocket {
         Ok(SystemSocket::with_mode_set(socket))
     }
 
+    /// A socket of the standard library, with its options as they are. Whether it blocks is the
+    /// backend's affair from here on.
+    pub(super) fn taken_over(socket: Socket) -> SystemSocket {
+        // It fails only if this is not a socket. Everything that is done to it later fails too
+        // then.
+        let _ = os::set_mode(&socket);
+        SystemSocket::with_mode_set(socket)
+    }
+
     fn with_mode_set(socket: Socket) -> SystemSocket {
         SystemSocket {
             socket,
@@ -163,8 +119,62 @@ impl SystemSocket {
             #[cfg(unix)]
             sole: false,
             #[cfg(windows)]
-            inherits: StreamOptions::default(),
+            inherits: StreamOptions::new(),
         }
+    }
+
+    /// A connection that the system has just made for us, and that blocks.
+    #[cfg(unix)]
+    pub(super) fn accepted(fd: OwnedFd) -> SystemSocket {
+        SystemSocket { sole: true, ..SystemSocket::with_mode_set(fd.into()) }
+    }
+
+    /// The same; the peer's address is known already and says which family it is of.
+    #[cfg(unix)]
+    pub(super) fn accepted_from(fd: OwnedFd, peer: &Address) -> SystemSocket {
+        SystemSocket { ip: peer.ip().is_some(), ..SystemSocket::accepted(fd) }
+    }
+
+    /// A connection that a listener has accepted, with the options that its connections begin with.
+    #[cfg(windows)]
+    pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
+        apply((&socket).into(), inherits, true)?;
+        SystemSocket::of(socket)
+    }
+
+    /// What connections of this listener begin with.
+    #[cfg(windows)]
+    pub(super) fn inherits(&self) -> &StreamOptions {
+        &self.inherits
+    }
+
+    /// Whether it is an IP socket; the system is asked only if that is not known.
+    #[cfg(unix)]
+    pub(super) fn is_ip(&self) -> bool {
+        self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
+    }
+
+    /// Whether no other descriptor of it exists, so that closing this one ends all notifications.
+    #[cfg(unix)]
+    pub(super) fn is_sole(&self) -> bool {
+        self.sole
+    }
+
+    #[cfg(unix)]
+    pub(super) fn raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    #[cfg(windows)]
+    pub(super) fn raw_socket(&self) -> windows_sys::Win32::Networking::WinSock::SOCKET {
+        self.socket.as_raw_socket() as _
+    }
+
+    /// A view of it, for calls that do not go through a driver.
+    pub(super) fn view(&self) -> SystemView {
+        // SAFETY: the view is used only while the gate of its socket is open. The gate is shut
+        // before the socket is closed: see `View`.
+        SystemView(unsafe { os::borrow(&self.socket) })
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
@@ -192,7 +202,7 @@ impl SystemSocket {
     pub(crate) fn stream(family_of: &Address) -> Result<SystemSocket, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
-        apply(SockRef::from(&socket), &StreamOptions::default(), family_of.ip().is_some()).map_err(failed)?;
+        apply(SockRef::from(&socket), &StreamOptions::new(), family_of.ip().is_some()).map_err(failed)?;
         SystemSocket::of(socket).map_err(failed)
     }
 
@@ -217,7 +227,7 @@ impl SystemSocket {
         &self.socket
     }
 
-    /// The system's socket, to be closed by whoever takes it. The path of a listener is gone with this.
+    /// The system's socket, for the caller to close. The path of a listener is removed.
     pub(super) fn into_socket(self) -> Socket {
         self.socket
     }
@@ -234,7 +244,8 @@ impl SystemSocket {
         set_options(SockRef::from(&self.socket), options)
     }
 
-    /// Closing will reset the connection. A socket for which this cannot be set is not connected any more.
+    /// Makes closing reset the connection. It fails only on a socket that is not connected any
+    /// more.
     pub(crate) fn reset_on_close(&self) {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
@@ -246,19 +257,9 @@ fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error
     apply(socket, options, tcp).map_err(failed)
 }
 
-/// A look at a socket of the operating system: see [`View`](super::View).
+/// A socket of the operating system that someone else owns: see [`View`](super::view::View).
 #[derive(Debug)]
 pub(crate) struct SystemView(os::Borrowed);
-
-/// How a transfer went that was tried without waiting.
-#[derive(Debug)]
-pub(crate) enum Tried {
-    /// Not, or not wholly: it has to be started.
-    WouldBlock,
-    Received(usize),
-    Sent(u64),
-    Failed(i32),
-}
 
 impl SystemView {
     fn socket(&self) -> SockRef<'_> {
@@ -276,66 +277,27 @@ impl SystemView {
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         set_options(self.socket(), options)
     }
+
+    /// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.
+    ///
+    /// # Safety
+    /// The memory may be written to, and nobody else uses it meanwhile.
+    pub(super) unsafe fn recv_now(&self, ptr: *mut u8, len: usize) -> Result<Option<usize>, i32> {
+        // SAFETY: as the caller says.
+        unsafe { os::recv_now(&self.0, ptr, len) }
+    }
+
+    /// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to
+    /// wait.
+    ///
+    /// # Safety
+    /// The memory is initialised, and nobody writes to it meanwhile.
+    pub(super) unsafe fn send_now(&self, ptr: *const u8, len: usize) -> Result<Option<usize>, i32> {
+        // SAFETY: as the caller says.
+        unsafe { os::send_now(&self.0, ptr, len) }
+    }
 }
 
 fn address_of(address: io::Result<SockAddr>) -> Result<Address, Error> {
     Ok(address_from(&address.map_err(|error| Error::io(Action::Option, &error))?))
-}
-
-impl Stream {
-    /// The address of the peer.
-    pub fn peer_addr(&self) -> Result<Address, Error> {
-        self.0.peer_addr()
-    }
-
-    /// The address of this end.
-    pub fn local_addr(&self) -> Result<Address, Error> {
-        self.0.local_addr()
-    }
-
-    /// Sets options.
-    pub fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        self.0.set_options(options)
-    }
-
-    /// Makes dropping it reset the connection rather than end it in order: for turning a peer away.
-    pub fn reset_on_drop(&self) {
-        self.0.reset_on_close();
-    }
-}
-
-impl Stream {
-    /// Takes over a connection of the standard library, with its options as they are; whether it blocks is the driver's
-    /// affair from here on.
-    fn taken_over(socket: Socket) -> Stream {
-        // It fails only on what is no socket, which everything after it will say too.
-        let _ = os::set_mode(&socket);
-        Stream(Handle::System(SystemSocket::with_mode_set(socket)))
-    }
-}
-
-impl From<TcpStream> for Stream {
-    fn from(stream: TcpStream) -> Stream {
-        Stream::taken_over(stream.into())
-    }
-}
-
-impl TryFrom<Stream> for TcpStream {
-    type Error = Error;
-    /// Makes it a blocking connection of the standard library.
-    ///
-    /// # Errors
-    /// `InvalidArgument` if it is a connection of another kind, or a simulated one.
-    fn try_from(stream: Stream) -> Result<TcpStream, Error> {
-        let invalid = |why| Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
-        let Handle::System(system) = stream.0 else {
-            return invalid("it is a connection of a simulated network, which the system knows nothing of");
-        };
-        if system.local_addr()?.ip().is_none() {
-            return invalid("it is not a TCP connection");
-        }
-        let socket = system.into_socket();
-        socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
-        Ok(socket.into())
-    }
 }

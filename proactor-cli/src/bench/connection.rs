@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use overlapped::{SocketId, Time};
+use overlapped::Time;
+use overlapped::driver::SocketId;
 
 use super::conversation::Conversation;
 use super::script::Script;

@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use overlapped::{
-    Backend, CloseMode, Completion, Driver, Error, Mailbox, Op, Outcome, Packet, Report, Sender, StreamOptions, Time,
-    Wait,
-};
+use overlapped::buf::Packet;
+use overlapped::driver::{CloseMode, Completion, Wait};
+use overlapped::mailbox::{Mailbox, Sender};
+use overlapped::options::StreamOptions;
+use overlapped::report::{Backend, Report};
+use overlapped::{Driver, Error, Op, Outcome, Time};
 
 use super::connection::{Connection, Stage};
 use super::fault::{Fault, FaultKind};
@@ -428,7 +430,7 @@ impl Generator {
         let connection = &mut self.connections[index];
         let (Stage::Connecting, Some(socket)) = (connection.stage, connection.socket) else { return };
         let made = result.and_then(|_| {
-            self.driver.set_options(socket, &StreamOptions::default())?;
+            self.driver.set_options(socket, &StreamOptions::new())?;
             Ok(self.driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?)
         });
         if let Err(error) = made {

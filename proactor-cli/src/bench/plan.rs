@@ -74,7 +74,7 @@ impl Plan {
             }
             threads => threads,
         };
-        let sockets = DriverConfig::default().sockets.saturating_mul(threads);
+        let sockets = DriverConfig::new().most_sockets().saturating_mul(threads);
         if connections > sockets {
             return Err(format!(
                 "--connections {connections}: {threads} threads can have {sockets}; ask for more --threads"

@@ -6,7 +6,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use overlapped::{Driver, DriverConfig, Report, Sender, Time, mailbox};
+use overlapped::mailbox::{Sender, mailbox};
+use overlapped::report::Report;
+use overlapped::{Driver, DriverConfig, Time};
 use serde::Serialize;
 
 use super::generator::{Command, Event, Generator};
@@ -112,7 +114,7 @@ pub(crate) fn run(plan: &Plan, most_faults: u64, quiet: bool) -> Result<Outcome,
 fn generate(plan: Plan, thread: usize, events: &mpsc::Sender<Event>, gauge: Arc<AtomicUsize>) {
     let _guard = TellOfPanic(events.clone());
     let backend = plan.backend;
-    let done = Driver::new(DriverConfig { backend: backend.backend(), ..DriverConfig::default() }).and_then(|driver| {
+    let done = Driver::new(DriverConfig::new().backend(backend.backend())).and_then(|driver| {
         let (commands, mail) = mailbox(16, driver.wake_handle());
         let _ = events.send(Event::Up { commands, report: driver.report().clone() });
         Generator::new(driver, plan, thread, mail, events.clone(), gauge).run()

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, Network, NetworkConfig, Op, Time, Wait, mailbox};
+use overlapped::driver::Wait;
+use overlapped::mailbox::mailbox;
+use overlapped::sim::{Network, NetworkConfig};
+use overlapped::{Driver, DriverConfig, Op, Time};
 use proactor::codec::Codec;
 use proactor::{AsyncSession, Server, Tasks};
 
@@ -127,11 +130,11 @@ impl Played {
 
 /// Runs a plan; `stop` is how long after the begin it is told to stop, if it is.
 fn play(seed: u64, plan: &Plan, manner: Manner, stop: Option<Duration>) -> Played {
-    let network = Network::with_config(seed, NetworkConfig { early_ends: 4, ..NetworkConfig::default() });
+    let network = Network::with_config(seed, NetworkConfig::new().early_ends(4));
     let logic = Tasks::new(move |session| serve(session, manner));
     let builder = Server::builder().listen(SERVER).codec(plan.script.codec.clone());
     let mut server = builder.simulate(&network, logic).unwrap();
-    let driver = || Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let driver = || Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let (own, mut alarm) = (driver(), driver());
     let (commands, mail) = mailbox(16, own.wake_handle());
     let (events, heard) = mpsc::channel();

@@ -40,7 +40,7 @@ impl StopRequests {
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
             // `block_on` fails only on an engine's own thread.
-            while let Ok(most) = overlapped::block_on(poll_fn(|context| self.poll(context))) {
+            while let Ok(most) = overlapped::future::block_on(poll_fn(|context| self.poll(context))) {
                 asked(most);
             }
         });

@@ -10,8 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use overlapped::driver::{CloseMode, Completion, OpId, SocketId};
+use overlapped::options::StreamOptions;
 use overlapped::table::{Key, Table};
-use overlapped::{Address, CloseMode, Completion, Driver, Op, OpId, SocketId, StreamOptions, Time};
+use overlapped::{Address, Driver, Op, Time};
 
 use super::error::{ConnectError, ConnectFailure, Tried};
 use super::origin::Origin;
@@ -377,17 +379,19 @@ fn reset(socket: SocketId, driver: &mut Driver) {
 
 #[cfg(test)]
 mod tests {
+    use overlapped::DriverConfig;
+    use overlapped::driver::Wait;
+    use overlapped::sim::Network;
     use overlapped::table::Key as SessionKey;
-    use overlapped::{DriverConfig, Network, Wait};
 
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(3);
 
     fn attempts(network: &Network) -> (Driver, Attempts) {
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         let answer: Answer = Arc::new(|_, _| panic!("there is no resolver"));
-        let attempts = Attempts::new(TIMEOUT, StreamOptions::default(), None, answer, u64::from);
+        let attempts = Attempts::new(TIMEOUT, StreamOptions::new(), None, answer, u64::from);
         (Driver::new(config).unwrap(), attempts)
     }
 

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
+use overlapped::log::{LogReader, LogRecord, LogSlice};
 use overlapped::table::Table;
-use overlapped::{LogReader, LogRecord, LogSlice};
 
 use super::Group;
 use super::clock::BroadcastHeader;

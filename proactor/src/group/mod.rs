@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use overlapped::{Log, LogConfig, LogReader};
+use overlapped::log::{Log, LogConfig, LogReader};
 
 pub(crate) use self::clock::BroadcastHeader;
 pub(crate) use self::domain::Domain;
@@ -232,7 +232,8 @@ impl Channel {
         let record_bytes = (outbox / 2).clamp(1, MOST_FRAME_BYTES);
         // Long enough that the slow-consumer policy applies before the log forgets records.
         let log_bytes = 4 * outbox + SEGMENT_BYTES + record_bytes;
-        let log = Log::new(LogConfig { segment_bytes: SEGMENT_BYTES, record_bytes, log_bytes });
+        let log =
+            Log::new(LogConfig::new().segment_bytes(SEGMENT_BYTES).record_bytes(record_bytes).log_bytes(log_bytes));
         let log = log.expect("sizes within what a log may have");
         let on_shard = || OnShard {
             members: AtomicUsize::new(0),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use overlapped::WakeHandle;
+use overlapped::driver::WakeHandle;
 
 /// One shard's list of groups that have news. Broadcasting threads write it, the shard takes it.
 pub(crate) struct Notifier {

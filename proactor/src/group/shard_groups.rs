@@ -233,7 +233,7 @@ mod tests {
     use crate::codec::Framing;
 
     fn groups(shards: usize) -> (Driver, ShardGroups) {
-        let driver = Driver::new(DriverConfig::default()).unwrap();
+        let driver = Driver::new(DriverConfig::new()).unwrap();
         let notifiers = (0..shards).map(|_| Notifier::new(driver.wake_handle())).collect();
         (driver, ShardGroups::new(0, Arc::new(Domain::new(notifiers, Framing::default(), 64 * 1024))))
     }

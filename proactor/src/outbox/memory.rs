@@ -1,6 +1,7 @@
 //! Memory of sends that is used again.
 
-use overlapped::{AnyBuf, Gather, LogSlice};
+use overlapped::buf::AnyBuf;
+use overlapped::log::{Gather, LogSlice};
 
 use crate::group::BroadcastHeader;
 

@@ -16,7 +16,8 @@ mod positions;
 mod slow;
 mod take;
 
-use overlapped::{Gather, LogSlice, OpId};
+use overlapped::driver::OpId;
+use overlapped::log::{Gather, LogSlice};
 
 pub(crate) use self::lazy::{LazyOutbox, OutboxStore};
 pub(crate) use self::memory::SendMemory;

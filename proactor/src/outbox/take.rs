@@ -1,6 +1,6 @@
 //! Taking what is queued, to be sent in one operation.
 
-use overlapped::{Gather, LogSlice};
+use overlapped::log::{Gather, LogSlice};
 
 use super::own::OwnBytes;
 use super::positions::Positions;

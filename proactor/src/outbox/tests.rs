@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
+use overlapped::log::{Log, LogConfig};
 use overlapped::table::Key;
-use overlapped::{Log, LogConfig};
 use proptest::prelude::*;
 
 use super::own::Run;
@@ -58,7 +58,7 @@ fn remove_member(local: &mut LocalGroup, session: usize) {
 
 impl World {
     fn new(drops: bool) -> World {
-        let config = LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 };
+        let config = LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(1 << 20);
         let logs: Vec<Log<BroadcastHeader>> = (0..GROUPS).map(|_| Log::new(config).unwrap()).collect();
         let mut groups = LocalGroups::default();
         for log in &logs {
@@ -373,7 +373,7 @@ fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
 
 #[test]
 fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
-    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 1 << 20 }).unwrap();
+    let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(1 << 20)).unwrap();
     let mut groups = LocalGroups::default();
     groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
@@ -485,7 +485,7 @@ fn packets_of_a_byte_take_no_more_memory_for_their_ends_than_for_their_bytes() {
 
 #[test]
 fn records_that_a_log_has_forgotten_count_as_dropped() {
-    let log = Log::new(LogConfig { segment_bytes: 4096, record_bytes: 4096, log_bytes: 8192 }).unwrap();
+    let log = Log::new(LogConfig::new().segment_bytes(4096).record_bytes(4096).log_bytes(8192)).unwrap();
     let mut groups = LocalGroups::default();
     groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();

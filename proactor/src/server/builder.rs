@@ -1,6 +1,7 @@
 //! The description of a server, setting by setting.
 
-use overlapped::{Backend, Network};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
 
 use super::config::Config;
 use super::limits::Limits;
@@ -71,7 +72,7 @@ impl Builder {
 
     /// I/O backend. `None`, the default, takes the best that works on this machine.
     pub fn backend(mut self, backend: Option<Backend>) -> Builder {
-        self.config.driver.backend = backend;
+        self.config.driver = self.config.driver.backend(backend);
         self
     }
 
@@ -82,7 +83,7 @@ impl Builder {
     ///
     /// Needs io_uring and Linux 6.8 or newer; elsewhere the server does not start.
     pub fn direct_descriptors(mut self, direct: bool) -> Builder {
-        self.config.driver.direct_descriptors = direct;
+        self.config.driver = self.config.driver.direct_descriptors(direct);
         self
     }
 
@@ -173,7 +174,8 @@ impl Builder {
     pub fn simulate<H: Handler>(mut self, network: &Network, handler: H) -> Result<Simulation<H>, ServerError> {
         // The number of cores of this machine must make no difference.
         self.config.shards = self.config.shards.max(1);
-        self.config.driver.network = Some(network.clone());
+        self.config.driver = self.config.driver.network(network.clone());
+        self.config.simulated = true;
         self.config.check()?;
         Simulation::new(&self.config, network, &handler)
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use overlapped::{Address, Driver, DriverConfig, ListenOptions, Mailbox, Report, Sender, mailbox};
+use overlapped::mailbox::{Mailbox, Sender, mailbox};
+use overlapped::options::ListenOptions;
+use overlapped::report::Report;
+use overlapped::{Address, Driver, DriverConfig};
 
 use super::limits::Limits;
 use super::listener::Listener;
@@ -30,6 +33,8 @@ pub(crate) struct Config {
     pub(super) listeners: Vec<Listener>,
     pub(crate) shards: usize,
     pub(super) driver: DriverConfig,
+    /// Whether the driver is on a simulated network.
+    pub(super) simulated: bool,
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
     pub(super) outbound: Outbound,
@@ -42,12 +47,13 @@ pub(crate) struct Config {
 
 impl Config {
     pub(super) fn new() -> Config {
-        let driver = DriverConfig::default();
-        let operations = OPERATIONS_PER_SOCKET * driver.sockets;
+        let driver = DriverConfig::new();
+        let operations = OPERATIONS_PER_SOCKET * driver.most_sockets();
         Config {
             listeners: Vec::new(),
             shards: 0,
-            driver: DriverConfig { operations, ..driver },
+            driver: driver.operations(operations),
+            simulated: false,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             outbound: Outbound::default(),
@@ -80,8 +86,8 @@ impl Config {
         }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
-        let most = self.driver.sockets.saturating_sub(self.listeners.len() + MOST_REFUSING);
-        self.limits.check(most, 4 * self.driver.pool.buffer_bytes as usize)?;
+        let most = self.driver.most_sockets().saturating_sub(self.listeners.len() + MOST_REFUSING);
+        self.limits.check(most, 4 * self.driver.packet_bytes())?;
         self.outbound.check(most)?;
         self.timeouts.check()
     }
@@ -93,7 +99,7 @@ impl Config {
     /// What all shards share.
     pub(super) fn directory(&self, made: Vec<Made>) -> Directory {
         // A simulated network has no names.
-        let resolver = self.driver.network.is_none().then(Resolver::new);
+        let resolver = (!self.simulated).then(Resolver::new);
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.codec.clone(), self.limits.outbox_bytes);
         Directory::new(shards, self.limits.admission, self.outbound.admission(), resolver, domain)
@@ -104,8 +110,7 @@ impl Config {
         let limits = SessionLimits {
             outbox: self.limits.outbox_bytes,
             // One packet, and a full pool: what may be on its way when a receive is cancelled.
-            leftover: self.codec.max_bytes()
-                + usize::from(self.driver.pool.buffers) * self.driver.pool.buffer_bytes as usize,
+            leftover: self.codec.max_bytes() + self.driver.pool_bytes(),
             bytes_per_turn: 512 * 1024,
             linger: self.timeouts.linger,
             slow: self.slow,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::MailError;
+use overlapped::mailbox::MailError;
 
 use super::stats::Stats;
 use crate::connect::{ConnectError, ConnectFailure, Target};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use overlapped::{Address, AddressError, ListenOptions};
+use overlapped::Address;
+use overlapped::address::AddressError;
+use overlapped::options::{ListenOptions, StreamOptions};
 
 /// An address that a server listens on, and the TCP options of the connections accepted there.
 ///
@@ -23,19 +25,19 @@ use overlapped::{Address, AddressError, ListenOptions};
 #[derive(Clone, Debug)]
 pub struct Listener {
     address: Result<Address, AddressError>,
-    options: ListenOptions,
+    stream: StreamOptions,
 }
 
 impl Listener {
     /// Listens on an address.
     pub fn new(address: impl TryInto<Address, Error: Into<AddressError>>) -> Listener {
-        Listener { address: address.try_into().map_err(Into::into), options: ListenOptions::default() }
+        Listener { address: address.try_into().map_err(Into::into), stream: StreamOptions::new() }
     }
 
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is
     /// still there. Off by default.
     pub fn keep_alive(mut self, time: Duration) -> Listener {
-        self.options.stream.keep_alive = Some(time);
+        self.stream = self.stream.keep_alive(time);
         self
     }
 
@@ -43,14 +45,14 @@ impl Listener {
     /// connection up and the session ends with [`Reset`](crate::CloseReason::Reset). By default the
     /// system decides. Linux only: elsewhere the server does not start.
     pub fn user_timeout(mut self, time: Duration) -> Listener {
-        self.options.stream.user_timeout = Some(time);
+        self.stream = self.stream.user_timeout(time);
         self
     }
 
     /// The address and the options of its socket.
     pub(super) fn checked(&self) -> Result<(Address, ListenOptions), String> {
         match &self.address {
-            Ok(address) => Ok((address.clone(), self.options.clone())),
+            Ok(address) => Ok((address.clone(), ListenOptions::new().stream(self.stream.clone()))),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use overlapped::StreamOptions;
+use overlapped::options::StreamOptions;
 
 use super::timeouts::check_time;
 use crate::limits::AdmissionLimits;
@@ -30,7 +30,7 @@ pub struct Outbound {
 
 impl Default for Outbound {
     fn default() -> Outbound {
-        Outbound { sessions: None, connect_timeout: Duration::from_secs(10), stream: StreamOptions::default() }
+        Outbound { sessions: None, connect_timeout: Duration::from_secs(10), stream: StreamOptions::new() }
     }
 }
 
@@ -57,13 +57,13 @@ impl Outbound {
 
     /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive).
     pub fn keep_alive(mut self, time: Duration) -> Outbound {
-        self.stream.keep_alive = Some(time);
+        self.stream = self.stream.keep_alive(time);
         self
     }
 
     /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout).
     pub fn user_timeout(mut self, time: Duration) -> Outbound {
-        self.stream.user_timeout = Some(time);
+        self.stream = self.stream.user_timeout(time);
         self
     }
 

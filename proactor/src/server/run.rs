@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use overlapped::{Address, Report};
+use overlapped::Address;
+use overlapped::report::Report;
 
 use super::config::{Config, Made};
 use super::handle::Handle;

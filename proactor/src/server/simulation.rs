@@ -4,7 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use overlapped::{Address, Live, Network, Report, Time, Wait};
+use overlapped::driver::{Live, Wait};
+use overlapped::report::Report;
+use overlapped::sim::Network;
+use overlapped::{Address, Time};
 
 use super::config::Config;
 use super::handle::Handle;
@@ -23,7 +26,9 @@ use crate::shard::Shard;
 /// Dropping it closes everything at once.
 ///
 /// ```
-/// use overlapped::{Driver, DriverConfig, Network, Op, Wait};
+/// use overlapped::{Driver, DriverConfig, Op};
+/// use overlapped::driver::Wait;
+/// use overlapped::sim::Network;
 /// use proactor::{Flow, Handler, Server, Session};
 ///
 /// #[derive(Clone)]
@@ -42,12 +47,12 @@ use crate::shard::Shard;
 /// let mut server = Server::builder().listen("10.0.0.1:7777").shards(2).simulate(&network, Echo)?;
 ///
 /// // A client: a driver on the same network.
-/// let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+/// let config = DriverConfig::new().network(network.clone());
 /// let mut client = Driver::new(config)?;
 /// let socket = client.socket(&server.local_addrs()[0])?;
 /// client.submit(Op::connect(socket, &server.local_addrs()[0]), 0)?;
 /// client.submit(Op::send(socket, b"hello"), 1)?;
-/// client.submit(Op::recv_with(socket, vec![0u8; 5], overlapped::Flags::WAIT_ALL), 2)?;
+/// client.submit(Op::recv_with(socket, vec![0u8; 5], overlapped::driver::Flags::WAIT_ALL), 2)?;
 ///
 /// let mut answer = None;
 /// server.run(|_| {

@@ -1,6 +1,7 @@
 //! Closing sessions: in order where a peer waits for what is queued, at once otherwise.
 
-use overlapped::{CloseMode, Op};
+use overlapped::Op;
+use overlapped::driver::CloseMode;
 
 use super::id::SessionId;
 use super::reason::CloseReason;

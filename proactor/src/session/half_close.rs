@@ -1,7 +1,8 @@
 //! The ends of a session's two streams, each on its own. When both have ended, the session is
 //! closed.
 
-use overlapped::{Completion, Op, ShutdownHow};
+use overlapped::Op;
+use overlapped::driver::{Completion, ShutdownHow};
 
 use super::close;
 use super::reason::CloseReason;

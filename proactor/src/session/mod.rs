@@ -19,7 +19,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use overlapped::{Address, CloseMode};
+use overlapped::Address;
+use overlapped::driver::CloseMode;
 
 pub(crate) use self::deadlines::Spans;
 pub(crate) use self::holds::Hold;

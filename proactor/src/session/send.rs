@@ -1,7 +1,9 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::{AnyBuf, Op, OpId};
+use overlapped::Op;
+use overlapped::buf::AnyBuf;
+use overlapped::driver::OpId;
 
 use super::holds::Hold;
 use super::id::SessionId;

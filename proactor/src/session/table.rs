@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use overlapped::Address;
+use overlapped::driver::{OpId, SocketId};
 use overlapped::table::Table;
-use overlapped::{Address, OpId, SocketId};
 
 use super::ends::Ends;
 use super::holds::Holds;
@@ -224,8 +225,9 @@ impl Sessions {
 mod tests {
     use std::time::Duration;
 
+    use overlapped::sim::Network;
     use overlapped::table::Key;
-    use overlapped::{Driver, DriverConfig, Network, Time};
+    use overlapped::{Driver, DriverConfig, Time};
 
     use super::super::timers::{Rates, Timers};
     use super::*;
@@ -243,7 +245,7 @@ mod tests {
     #[test]
     fn an_id_finds_its_session_until_that_closes_and_never_a_later_one() {
         let network = Some(Network::new(1));
-        let mut driver = Driver::new(DriverConfig { network, ..DriverConfig::default() }).unwrap();
+        let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
         let mut sessions = Sessions::new(3);
         let id = sessions.insert(record(&mut driver));
         assert_eq!((id.shard(), sessions.id(id.slot())), (3, Some(id)));
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn a_session_is_in_each_list_once() {
         let network = Some(Network::new(1));
-        let mut driver = Driver::new(DriverConfig { network, ..DriverConfig::default() }).unwrap();
+        let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
         let mut sessions = Sessions::new(0);
         let slot = sessions.insert(record(&mut driver)).slot();
         sessions.send_later(slot);

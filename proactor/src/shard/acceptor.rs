@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::{
-    Address, CloseMode, Completion, Driver, ErrorKind, ListenOptions, MailError, Op, OpId, Outcome, SocketId, Stream,
-    Time,
-};
+use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
+use overlapped::mailbox::MailError;
+use overlapped::options::ListenOptions;
+use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time};
 
 use super::directory::Directory;
 use super::inbox::{Accepted, Mail};

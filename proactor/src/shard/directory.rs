@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use overlapped::{MailError, Sender, Time, WakeHandle};
+use overlapped::Time;
+use overlapped::driver::WakeHandle;
+use overlapped::mailbox::{MailError, Sender};
 
 use super::inbox::Mail;
 use super::phase::{Phase, SharedPhase};

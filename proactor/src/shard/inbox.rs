@@ -1,8 +1,9 @@
 //! What other threads tell a shard.
 
 use bytes::Bytes;
+use overlapped::Address;
+use overlapped::driver::Stream;
 use overlapped::table::Key;
-use overlapped::{Address, Stream};
 
 use crate::connect::{Found, Target};
 use crate::group::{Group, LocalGroup};

@@ -13,7 +13,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::{Address, Completion, Driver, Live, Mailbox, SocketId, Time, Wait};
+use overlapped::driver::{Completion, Live, SocketId, Wait};
+use overlapped::mailbox::Mailbox;
+use overlapped::{Address, Driver, Time};
 
 pub(crate) use self::acceptor::{Acceptor, MOST_REFUSING};
 pub(crate) use self::directory::{Directory, ShardEntry};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Driver, ErrorKind, Op, OpId, StreamOptions};
+use overlapped::driver::OpId;
+use overlapped::options::StreamOptions;
+use overlapped::{Driver, ErrorKind, Op};
 
 use super::directory::Directory;
 use super::inbox::Mail;

@@ -25,8 +25,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use overlapped::buf::Packet;
+use overlapped::mailbox::{Mailbox, Sender, mailbox};
 use overlapped::table::{Key, Table};
-use overlapped::{Driver, Mailbox, Packet, Sender, Time, mailbox};
+use overlapped::{Driver, Time};
 
 use super::error::SpawnError;
 use super::link::Link;

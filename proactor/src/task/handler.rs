@@ -13,7 +13,7 @@ use crate::session::{CloseReason, Session, SessionId};
 /// Every shard has a clone of the function.
 ///
 /// ```
-/// use overlapped::Network;
+/// use overlapped::sim::Network;
 /// use proactor::{Server, Tasks};
 ///
 /// // The same logic, on a simulated network.

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, NetworkConfig, Op, Outcome, ShutdownHow, SocketId};
+use overlapped::driver::{CloseMode, ShutdownHow, SocketId};
+use overlapped::sim::NetworkConfig;
+use overlapped::{ErrorKind, Op, Outcome};
 use proactor::codec::LengthPrefixed;
 use proactor::{CloseReason, Flow, Group, Handler, Network, Server, Session, Wait};
 
@@ -67,7 +69,7 @@ fn said(heard: &[u8]) -> BTreeMap<u8, Vec<u16>> {
 /// All clients send many packets at once and end in different ways. The drain ends the rest.
 fn run(seed: u64, shards: usize, count: usize) {
     // Small buffers, so that a send is still in flight when the next packets arrive.
-    let network = Network::with_config(seed, NetworkConfig { buffer_bytes: 1024, ..NetworkConfig::default() });
+    let network = Network::with_config(seed, NetworkConfig::new().buffer_bytes(1024));
     let chat = Chat(Group::new());
     let builder = Server::builder().listen("10.0.0.1:7777").shards(shards);
     let mut server = builder.codec(LengthPrefixed::u16()).simulate(&network, chat.clone()).unwrap();

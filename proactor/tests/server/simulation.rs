@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Completion, Driver, Op, Outcome, SocketId};
+use overlapped::driver::{CloseMode, Completion, SocketId};
+use overlapped::{Driver, Op, Outcome};
 use proactor::{
     Backend, CloseReason, Flow, Handler, Live, Network, Server, Session, SessionId, Simulation, Time, Wait,
 };

@@ -5,7 +5,9 @@
 //! programs for Winsock have it.
 
 use anyhow::Context;
-use overlapped::{Accepted, Error, ErrorKind, Event, Overlapped, Proactor, Received, Sent, Socket, Wait, WaitSet};
+use overlapped::driver::Wait;
+use overlapped::engine::{Accepted, Received, Sent};
+use overlapped::{Error, ErrorKind, Event, Overlapped, Engine, Socket, WaitSet};
 use peer_cli::Service;
 
 const MOST_SESSIONS: usize = 19_000;
@@ -109,8 +111,8 @@ impl Server {
 
 fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo]);
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(cli.listen, &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(cli.listen, &Default::default())?;
     peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
     Server::new(listener)?.run()?;
     Ok(())

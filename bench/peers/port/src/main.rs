@@ -5,9 +5,11 @@
 //! programs for Windows have it.
 
 use anyhow::Context;
-use overlapped::{
-    Accepted, Action, CompletionPacket, CompletionPort, Error, ErrorKind, Proactor, Received, Sent, Socket, Wait,
-};
+use overlapped::driver::Wait;
+use overlapped::engine::{Accepted, Received, Sent};
+use overlapped::error::Action;
+use overlapped::port::CompletionPacket;
+use overlapped::{CompletionPort, Error, ErrorKind, Engine, Socket};
 use peer_cli::Service;
 
 const MOST_PACKETS: usize = 100_000;
@@ -95,8 +97,8 @@ fn answer(socket: &Socket, mut packet: CompletionPacket) -> bool {
 
 fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo]);
-    let proactor = Proactor::local()?;
-    let listener = proactor.listen(cli.listen, &Default::default())?;
+    let engine = Engine::local()?;
+    let listener = engine.listen(cli.listen, &Default::default())?;
     peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
     let port = CompletionPort::new(1, MOST_PACKETS);
     listener.associate(&port, LISTENER)?;

@@ -10,8 +10,8 @@ use crate::error::{Action, Error, ErrorKind};
 /// A path that can be bound to.
 pub(in super::super) struct Free(PathBuf);
 
-/// Clears the way for a listener: a socket of a server that is no longer there is removed, anything else that stands at the path is left alone.
-/// `None` for addresses without a path.
+/// Prepares a path for a listener. A socket that a server has left behind is removed; anything else
+/// at the path is an error. `None` for addresses without a path.
 pub(in super::super) fn prepare(address: &Address) -> Result<Option<Free>, Error> {
     let Some(path) = address.path() else { return Ok(None) };
     let failed = |error: io::Error| Error::io(Action::Bind, &error).at(address);
@@ -23,7 +23,7 @@ pub(in super::super) fn prepare(address: &Address) -> Result<Option<Free>, Error
             return Err(Error::new(Action::Bind, ErrorKind::InUse).at(address).because(why));
         }
         Ok(_) => match connect(path) {
-            // Nobody listens: what a server left behind that did not end in order.
+            // Nobody listens: a server that crashed has left it behind.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
@@ -41,7 +41,7 @@ fn is_socket(found: &fs::Metadata) -> bool {
 
 fn connect(path: &std::path::Path) -> io::Result<()> {
     let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-    // A server whose backlog is full is one too, and is not to be waited for.
+    // Do not wait for a server whose backlog is full.
     socket.set_nonblocking(true)?;
     match socket.connect(&socket2::SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -53,7 +53,7 @@ fn connect(path: &std::path::Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(in super::super) struct BoundPath(Box<Bound>);
 
-/// In a box, because every socket has room for one, and hardly any has one.
+/// Boxed, because every socket has room for one, and hardly any has one.
 #[derive(Debug)]
 struct Bound {
     path: PathBuf,

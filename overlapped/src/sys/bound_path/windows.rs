@@ -1,4 +1,5 @@
-//! Windows, where nothing is bound to a path: its Unix sockets have no overlapped accept or connect.
+//! Windows, where nothing is bound to a path: its Unix sockets have no overlapped accept or
+//! connect.
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};

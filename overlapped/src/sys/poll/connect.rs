@@ -5,19 +5,23 @@ use std::os::fd::{BorrowedFd, RawFd};
 
 use socket2::{SockAddr, SockRef};
 
+use crate::address::Address;
+
+use super::super::handle::Handle;
+use super::super::op::{Failure, Outcome};
 use super::super::socket::address_from;
-use super::super::{Handle, Happened};
 
 /// How far a connect has come.
 pub(super) enum Connecting {
-    Done(Happened),
+    Done(Result<Outcome, Failure>),
     UnderWay,
-    /// The listener's backlog is full, which only Unix sockets are told.
+    /// The listener's backlog is full. Only Unix sockets are told that.
     Later,
 }
 
 fn borrowed(fd: &RawFd) -> BorrowedFd<'_> {
-    // SAFETY: requests come for sockets that are attached, and a socket is not closed before it is detached.
+    // SAFETY: operations come for sockets that are attached, and a socket is closed only after its
+    // last operation has ended.
     unsafe { BorrowedFd::borrow_raw(*fd) }
 }
 
@@ -25,31 +29,31 @@ fn code_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 
-/// Whether calls on the socket wait, for what cannot be told so each time. In one call, where `fcntl` takes two.
+/// Makes calls on the socket wait or not. One call; `fcntl` would take two.
 pub(super) fn set_nonblocking(fd: RawFd, nonblocking: bool) {
     let mut on = libc::c_int::from(nonblocking);
-    // SAFETY: it reads the one number. It fails only on what is no descriptor.
+    // SAFETY: it reads the one number. It fails only if this is not a descriptor.
     unsafe { libc::ioctl(fd, libc::FIONBIO, &raw mut on) };
 }
 
 /// Takes one connection from the backlog. `Err` is the system's code.
-pub(super) fn accept(fd: RawFd) -> Result<Happened, i32> {
+pub(super) fn accept(fd: RawFd) -> Result<(Handle, Address), i32> {
     let fd = borrowed(&fd);
     // On Linux one call, which sets close-on-exec and tells the peer's address.
     let (socket, peer) = SockRef::from(&fd).accept().map_err(|error| code_of(&error))?;
     let peer = address_from(&peer);
-    Ok(Happened::Accepted(Handle::accepted_from(socket.into(), &peer), peer))
+    Ok((Handle::accepted_from(socket.into(), &peer), peer))
 }
 
 /// Begins to connect.
 pub(super) fn connect(fd: RawFd, address: &SockAddr) -> Connecting {
     let fd = borrowed(&fd);
     match SockRef::from(&fd).connect(address) {
-        Ok(()) => Connecting::Done(Happened::Moved(0)),
+        Ok(()) => Connecting::Done(Ok(Outcome::Connected)),
         Err(error) => match code_of(&error) {
             libc::EINPROGRESS | libc::EINTR => Connecting::UnderWay,
             libc::EAGAIN => Connecting::Later,
-            code => Connecting::Done(Happened::Failed(code)),
+            code => Connecting::Done(Err(Failure::Code(code))),
         },
     }
 }
@@ -60,11 +64,11 @@ pub(super) fn connected(fd: RawFd) -> Connecting {
     let socket = SockRef::from(&fd);
     match socket.take_error() {
         Ok(None) => {}
-        Ok(Some(error)) | Err(error) => return Connecting::Done(Happened::Failed(code_of(&error))),
+        Ok(Some(error)) | Err(error) => return Connecting::Done(Err(Failure::Code(code_of(&error)))),
     }
     match socket.peer_addr() {
-        Ok(_) => Connecting::Done(Happened::Moved(0)),
+        Ok(_) => Connecting::Done(Ok(Outcome::Connected)),
         Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Connecting::UnderWay,
-        Err(error) => Connecting::Done(Happened::Failed(code_of(&error))),
+        Err(error) => Connecting::Done(Err(Failure::Code(code_of(&error)))),
     }
 }

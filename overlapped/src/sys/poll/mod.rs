@@ -1,10 +1,12 @@
 //! The backend on readiness: epoll on Linux, kqueue on macOS and the BSDs.
 //!
-//! An operation is tried first, and waits for readiness only if it would have had to wait. Each socket is added to the system's list once, in edge mode; so a
-//! message costs its receive and its send, and a share in the one wait that told of all sockets.
+//! An operation is tried first, and waits for readiness only if it would have had to wait. Each
+//! socket is added to the system's list once, in edge mode. So a message costs its receive and its
+//! send, and a share in the one wait that told of all sockets.
 //!
-//! Requests that end once are tried when they are started. Those that go on (pooled receives, accepting) are tried when an event is asked for, one result of each
-//! socket after the other: what one peer sends neither takes every pooled buffer nor keeps others waiting.
+//! Operations that end once are tried when they are started. Those that go on (pooled receives,
+//! accepting) are tried when an event is asked for, one result of each socket after the other. So
+//! what one peer sends neither takes every pooled buffer nor keeps others waiting.
 
 mod attempt;
 mod connect;
@@ -18,26 +20,31 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::driver::DriverConfig;
+use crate::buf::Pool;
 use crate::error::{Action, Error};
-use crate::op::{Direction, Flags, OpId, ShutdownHow};
-use crate::pool::Pool;
-use crate::report::{self, Feature, Report};
+use crate::flags::{Direction, Flags, ShutdownHow};
+use crate::id::OpId;
+use crate::options::BackendOptions;
+use crate::report::{Backend, Feature, Report};
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
+use super::handle::Handle;
 use super::message::{MOST_BYTES, Message};
+use super::op::{Event, Failure, OpKind, Outcome, Owned};
 use super::socket::sock_addr;
-use super::{Event, Handle, Happened, Request, WakeHandle};
 use connect::Connecting;
 use registry::Registry;
-use sockets::{NONE, Pending, Socket, What};
+use sockets::{NONE, Pending, Request, Socket};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
-/// Attempts in a turn, besides those that starts make. What is answered to some has left before the next are received: while the system's memory of
-/// those connections is still in the cache, and without waiting for all others.
+/// Attempts in a turn, besides those that starts make. So the answers to some sockets leave before
+/// the next sockets are tried: while the system's memory of those connections is still in the
+/// cache.
 const ATTEMPTS_A_TURN: u32 = 32;
-/// Connections that are accepted in a turn before those others who are ready: half of it, so that however many connect leave room for who is connected.
+/// Connections that are accepted in a turn before other sockets that are ready. Half of a turn's
+/// attempts, so that however many connect, those that are connected are served.
 const ACCEPTS_FIRST: u32 = ATTEMPTS_A_TURN / 2;
 /// Attempts after which the system is asked what has become ready, even if there is enough to do.
 const WAIT_EVERY: u32 = 64;
@@ -51,20 +58,22 @@ pub(crate) struct Poll {
     /// What has not ended, by the operation's slot.
     requests: Vec<Option<Pending>>,
     pool: Rc<Pool>,
-    /// What has ended, or was refused.
+    /// Events of what has ended.
     ended: VecDeque<Event>,
-    /// Directions of sockets that are believed ready and have a request, in the order in which they are tried.
+    /// Directions of sockets that are believed ready and have an operation, in the order in which
+    /// they are tried.
     ready: VecDeque<(u32, Direction)>,
-    /// Those that have had their share of this turn.
+    /// Those that have used up their share of this turn.
     next_turn: Vec<(u32, Direction)>,
-    /// Connects that are to be tried again before long.
+    /// Sockets whose connects are to be tried again soon.
     connect_again: Vec<u32>,
     /// Messages that have served.
     #[expect(clippy::vec_box, reason = "their boxes go into requests and come back")]
     spare: Vec<Box<Message>>,
     discard: Box<[u8]>,
     wake: WakeHandle,
-    /// Counted round and round: who takes an old one for this one has had no share of it, and goes on in the next.
+    /// The number of the turn. It wraps: a socket that takes an old turn for this one only goes on
+    /// in the next one.
     turn: u32,
     turn_bytes: u32,
     /// Attempts since the system was last asked what has become ready, and since the turn began.
@@ -76,7 +85,7 @@ pub(crate) struct Poll {
 }
 
 impl Poll {
-    pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Poll, Error> {
+    pub(crate) fn new(options: &BackendOptions, pool: Rc<Pool>, why: &str) -> Result<Poll, Error> {
         let (registry, wake) = Registry::new()?;
         Ok(Poll {
             registry,
@@ -91,11 +100,11 @@ impl Poll {
             discard: vec![0; DISCARD_BYTES].into(),
             wake,
             turn: 0,
-            turn_bytes: config.turn_bytes,
+            turn_bytes: options.turn_bytes,
             since_wait: 0,
             this_turn: 0,
             accepted: 0,
-            report: Report { backend: report::Backend::Poll, why: why.to_owned(), features: features() },
+            report: Report { backend: Backend::Poll, why: why.to_owned(), features: features() },
         })
     }
 
@@ -135,91 +144,106 @@ impl Poll {
         self.registry.remove(handle.raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
     }
 
-    pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
-        debug_assert_eq!(
-            request.handle().raw_fd(),
-            self.sockets[socket as usize].fd,
-            "it is the socket that was attached"
-        );
-        if self.requests.len() <= id.slot as usize {
-            self.requests.resize_with(id.slot as usize + 1, || None);
-        }
-        match request {
-            Request::Accept { multi, .. } => {
+    pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
+        debug_assert_eq!(handle.raw_fd(), self.sockets[socket as usize].fd, "it is the socket that was attached");
+        let owned = || owned.expect("it owns a buffer or an address");
+        match kind {
+            OpKind::Accept { multi } => {
                 self.sockets[socket as usize].set_nonblocking(true);
-                self.begin(socket, Direction::Receive, id, What::Accept { multi });
+                self.begin(socket, Direction::Receive, id, Request::Accept { multi });
             }
-            Request::Connect { address, .. } => match sock_addr(address) {
-                Ok(address) => self.connect(id, socket, Box::new(address)),
-                Err(_) => self.end(id, Happened::Failed(libc::EINVAL)),
+            OpKind::Connect => match owned().address.as_ref().map(sock_addr) {
+                Some(Ok(address)) => self.connect(id, socket, Box::new(address)),
+                _ => self.end(id, Err(Failure::Code(libc::EINVAL))),
             },
-            Request::Recv { buf, skip, flags, .. } => {
-                let what = match buf.single(skip) {
-                    Some((_, 0)) => What::Readable,
-                    Some((ptr, len)) => What::Recv { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
-                    None => {
-                        let mut message = self.message();
-                        match message.gather(buf, skip) {
-                            0 => {
-                                self.spare.push(message);
-                                What::Readable
-                            }
-                            bytes => What::RecvParts { message, bytes: bytes as u32, flags },
-                        }
-                    }
-                };
-                // Whether there is urgent data is not what readiness tells: it is tried, and the system says so.
+            OpKind::Recv { flags } => {
+                let request = self.recv_request(owned(), flags);
+                // Readiness does not tell of urgent data: it is tried, and the system says.
                 let urgent = flags.contains(Flags::OUT_OF_BAND);
-                self.begin_if(socket, Direction::Receive, id, what, urgent);
+                self.begin_if(socket, Direction::Receive, id, request, urgent);
             }
-            Request::RecvPooled { .. } => self.begin(socket, Direction::Receive, id, What::RecvPooled),
-            Request::RecvFromPooled { .. } => self.begin(socket, Direction::Receive, id, What::RecvFromPooled),
-            Request::Discard { .. } => self.begin(socket, Direction::Receive, id, What::Discard),
-            Request::RecvFrom { buf, flags, .. } => {
+            OpKind::RecvMulti => self.begin(socket, Direction::Receive, id, Request::RecvMulti),
+            OpKind::RecvFromMulti => self.begin(socket, Direction::Receive, id, Request::RecvFromMulti),
+            OpKind::Discard => self.begin(socket, Direction::Receive, id, Request::Discard),
+            OpKind::RecvFrom { flags } => {
                 let mut message = self.message();
-                message.gather(buf, 0);
-                self.begin(socket, Direction::Receive, id, What::RecvFrom { message, flags });
+                message.gather(owned().buf_mut(), 0);
+                self.begin(socket, Direction::Receive, id, Request::RecvFrom { message, flags });
             }
-            Request::Send { buf, skip, flags, .. } => {
-                let what = match buf.single(skip) {
-                    Some((ptr, len)) => What::Send { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
-                    None => {
-                        let mut message = self.message();
-                        let bytes = message.gather(buf, skip) as u32;
-                        What::SendParts { message, bytes, flags }
-                    }
+            OpKind::Send { flags } => {
+                let request = self.send_request(owned(), flags);
+                self.begin(socket, Direction::Send, id, request);
+            }
+            OpKind::SendTo => {
+                let owned = owned();
+                let Some(Ok(address)) = owned.address.as_ref().map(sock_addr) else {
+                    return self.end(id, Err(Failure::Code(libc::EINVAL)));
                 };
-                self.begin(socket, Direction::Send, id, what);
-            }
-            Request::SendTo { buf, address, .. } => {
-                let Ok(address) = sock_addr(address) else { return self.end(id, Happened::Failed(libc::EINVAL)) };
                 let mut message = self.message();
-                message.gather(buf, 0);
+                message.gather(owned.buf_mut(), 0);
                 message.give_name(address);
-                self.begin(socket, Direction::Send, id, What::SendTo { message });
+                self.begin(socket, Direction::Send, id, Request::SendTo { message });
             }
-            Request::Shutdown { handle, how } => {
+            OpKind::Shutdown { how } => {
                 let how = match how {
                     ShutdownHow::Receive => std::net::Shutdown::Read,
                     ShutdownHow::Send => std::net::Shutdown::Write,
                     ShutdownHow::Both => std::net::Shutdown::Both,
                 };
-                let happened = match handle.socket().shutdown(how) {
-                    Ok(()) => Happened::Moved(0),
-                    Err(error) => Happened::Failed(error.raw_os_error().unwrap_or(libc::EIO)),
-                };
-                self.end(id, happened);
+                self.end(
+                    id,
+                    match handle.socket().shutdown(how) {
+                        Ok(()) => Ok(Outcome::ShutDown),
+                        Err(error) => Err(Failure::Code(error.raw_os_error().unwrap_or(libc::EIO))),
+                    },
+                );
             }
-            Request::Close { handle } => {
-                debug_assert!(self.sockets[socket as usize].is_idle());
-                // A socket leaves the system's list with its last descriptor, which spares a call for each connection. (A process that is just being forked
-                // has another until it runs its own program. What is told of the socket until then makes whoever has its number by now try once in vain.)
-                if !handle.system().is_sole() {
-                    // It is watched, so this does not fail; and if it did, closing would be all that is left to do.
-                    let _ = self.registry.remove(handle.raw_fd());
+            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
+        }
+    }
+
+    pub(crate) fn close(&mut self, id: OpId, socket: u32, handle: Handle) {
+        debug_assert!(self.sockets[socket as usize].is_idle());
+        // A socket leaves the system's list with its last descriptor, which saves a call for each
+        // connection. (A process that is being forked has another one until it runs its own
+        // program. An event of the old socket meanwhile costs the socket that has its number one
+        // vain try.)
+        if !handle.system().is_sole() {
+            // It is watched, so this does not fail. If it did, closing would be all that is left.
+            let _ = self.registry.remove(handle.raw_fd());
+        }
+        drop(handle);
+        self.end(id, Ok(Outcome::Closed));
+    }
+
+    fn recv_request(&mut self, owned: &mut Owned, flags: Flags) -> Request {
+        let skip = owned.progress;
+        let buf = owned.buf_mut();
+        match buf.single(skip) {
+            Some((_, 0)) => Request::Readable,
+            Some((ptr, len)) => Request::Recv { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
+            None => {
+                let mut message = self.message();
+                match message.gather(buf, skip) {
+                    0 => {
+                        self.spare.push(message);
+                        Request::Readable
+                    }
+                    bytes => Request::RecvParts { message, bytes: bytes as u32, flags },
                 }
-                drop(handle);
-                self.end(id, Happened::Moved(0));
+            }
+        }
+    }
+
+    fn send_request(&mut self, owned: &mut Owned, flags: Flags) -> Request {
+        let skip = owned.progress;
+        let buf = owned.buf_mut();
+        match buf.single(skip) {
+            Some((ptr, len)) => Request::Send { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
+            None => {
+                let mut message = self.message();
+                let bytes = message.gather(buf, skip) as u32;
+                Request::SendParts { message, bytes, flags }
             }
         }
     }
@@ -228,19 +252,19 @@ impl Poll {
         self.spare.pop().unwrap_or_else(Message::new)
     }
 
-    /// A request has ended; its event waits to be taken.
-    fn end(&mut self, id: OpId, happened: Happened) {
-        self.ended.push_back(Event { id, more: false, happened });
+    /// An operation has ended; its event waits to be taken.
+    fn end(&mut self, id: OpId, result: Result<Outcome, Failure>) {
+        self.ended.push_back(Event { id, more: false, result });
     }
 
-    fn begin(&mut self, socket: u32, direction: Direction, id: OpId, what: What) {
-        self.begin_if(socket, direction, id, what, false);
+    fn begin(&mut self, socket: u32, direction: Direction, id: OpId, request: Request) {
+        self.begin_if(socket, direction, id, request, false);
     }
 
-    /// A request that is tried at once, if its direction is believed ready or `anyway`, or later.
-    fn begin_if(&mut self, socket: u32, direction: Direction, id: OpId, what: What, anyway: bool) {
-        let goes_on = matches!(what, What::RecvPooled | What::RecvFromPooled | What::Accept { .. });
-        self.wait_for(socket, direction, id, what);
+    /// Begins an operation: tries it at once if its direction is believed ready, or `anyway`.
+    fn begin_if(&mut self, socket: u32, direction: Direction, id: OpId, request: Request, anyway: bool) {
+        let goes_on = matches!(request, Request::RecvMulti | Request::RecvFromMulti | Request::Accept { .. });
+        self.wait_for(socket, direction, id, request);
         let side = self.sockets[socket as usize].side(direction);
         if !side.ready && !anyway {
             return;
@@ -252,22 +276,25 @@ impl Poll {
         }
     }
 
-    /// The request of one direction of a socket.
-    fn wait_for(&mut self, socket: u32, direction: Direction, id: OpId, what: What) {
+    /// Makes this the operation of one direction of a socket.
+    fn wait_for(&mut self, socket: u32, direction: Direction, id: OpId, request: Request) {
         let side = self.sockets[socket as usize].side(direction);
-        debug_assert_eq!(side.pending, NONE, "the driver has one request in a direction at a time");
-        side.pending = id.slot;
-        self.requests[id.slot as usize] = Some(Pending { generation: id.generation, socket, what });
+        debug_assert_eq!(side.pending, NONE, "the driver has one operation in a direction at a time");
+        side.pending = id.slot();
+        if self.requests.len() <= id.slot() as usize {
+            self.requests.resize_with(id.slot() as usize + 1, || None);
+        }
+        self.requests[id.slot() as usize] = Some(Pending { generation: id.generation(), socket, request });
     }
 
-    /// What waits on this side of a socket.
-    fn waiting(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut What)> {
+    /// The operation of one direction of a socket.
+    fn waiting(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut Request)> {
         let slot = self.sockets[socket as usize].side(direction).pending;
         let pending = self.requests.get_mut(slot as usize)?.as_mut()?;
-        Some((OpId { slot, generation: pending.generation }, &mut pending.what))
+        Some((OpId::new(slot, pending.generation), &mut pending.request))
     }
 
-    /// To be tried when an event is asked for.
+    /// Lists a direction to be tried when an event is asked for.
     fn list(&mut self, socket: u32, direction: Direction) {
         let side = self.sockets[socket as usize].side(direction);
         if !std::mem::replace(&mut side.listed, true) {
@@ -277,50 +304,50 @@ impl Poll {
 
     fn connect(&mut self, id: OpId, socket: u32, address: Box<socket2::SockAddr>) {
         let entry = &mut self.sockets[socket as usize];
-        // Between the two it can be given away, and whoever gets it expects it to block.
+        // It blocks again when it has connected: it may be given away then.
         entry.set_nonblocking(true);
         entry.forget();
-        let what = match connect::connect(entry.fd, &address) {
-            Connecting::Done(happened) => {
+        let request = match connect::connect(entry.fd, &address) {
+            Connecting::Done(connected) => {
                 // A datagram socket may have been receiving all the time.
                 entry.receives.ready = true;
                 entry.sends.ready = true;
                 entry.set_nonblocking(false);
-                return self.end(id, happened);
+                return self.end(id, connected);
             }
-            Connecting::UnderWay => What::Connect,
+            Connecting::UnderWay => Request::Connect,
             Connecting::Later => {
                 self.connect_again.push(socket);
-                What::ConnectLater(address)
+                Request::ConnectLater(address)
             }
         };
-        self.wait_for(socket, Direction::Send, id, what);
+        self.wait_for(socket, Direction::Send, id, request);
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
         // If it is not there it has ended, and its event is on the way.
-        let Some(pending) = self.requests.get_mut(id.slot as usize) else { return };
-        let Some(pending) = pending.take_if(|pending| pending.generation == id.generation) else { return };
+        let Some(pending) = self.requests.get_mut(id.slot() as usize) else { return };
+        let Some(pending) = pending.take_if(|pending| pending.generation == id.generation()) else { return };
         let entry = &mut self.sockets[pending.socket as usize];
         for direction in [Direction::Receive, Direction::Send] {
             let side = entry.side(direction);
-            if side.pending == id.slot {
+            if side.pending == id.slot() {
                 side.pending = NONE;
             }
         }
-        if matches!(pending.what, What::Connect | What::ConnectLater(_)) {
+        if matches!(pending.request, Request::Connect | Request::ConnectLater(_)) {
             entry.set_nonblocking(false);
         }
-        self.release(pending.what);
-        self.end(id, Happened::Failed(libc::ECANCELED));
+        self.release(pending.request);
+        self.end(id, Err(Failure::Code(libc::ECANCELED)));
     }
 
-    /// A request has ended: what it had of ours serves again.
-    fn release(&mut self, what: What) {
-        if let What::RecvParts { mut message, .. }
-        | What::SendParts { mut message, .. }
-        | What::RecvFrom { mut message, .. }
-        | What::SendTo { mut message } = what
+    /// An operation has ended: its message is kept for the next.
+    fn release(&mut self, request: Request) {
+        if let Request::RecvParts { mut message, .. }
+        | Request::SendParts { mut message, .. }
+        | Request::RecvFrom { mut message, .. }
+        | Request::SendTo { mut message } = request
         {
             message.clear();
             self.spare.push(message);
@@ -335,7 +362,7 @@ impl Poll {
         let busy = !self.ended.is_empty() || !self.ready.is_empty();
         (self.this_turn, self.accepted) = (0, 0);
         if busy && self.since_wait < WAIT_EVERY {
-            // There is enough to do. What has become ready meanwhile is asked for later, together with what becomes so until then.
+            // There is enough to do. The system is asked later what else has become ready.
             self.wake.runs();
             return Ok(());
         }
@@ -356,7 +383,8 @@ impl Poll {
         Ok(())
     }
 
-    /// What the wait has found. It is noted before any socket is detached or closed, so it is never taken for news of another.
+    /// Notes what the wait has found, before any socket is detached or closed: so it is never taken
+    /// for news of another socket.
     fn note_readiness(&mut self) {
         for found in self.registry.found() {
             let Some(entry) = self.sockets.get_mut(found.socket as usize) else { continue };
@@ -371,7 +399,7 @@ impl Poll {
         }
     }
 
-    /// A wait must not outlast the moment when connects are to be tried again.
+    /// Until when a turn may wait: not past the moment when connects are to be tried again.
     fn with_connects(&self, until: Option<Time>) -> Option<Time> {
         if self.connect_again.is_empty() {
             return until;
@@ -382,7 +410,7 @@ impl Poll {
 
     fn try_connects(&mut self) {
         for socket in std::mem::take(&mut self.connect_again) {
-            if let Some((_, What::ConnectLater(_))) = self.waiting(socket, Direction::Send) {
+            if let Some((_, Request::ConnectLater(_))) = self.waiting(socket, Direction::Send) {
                 self.list(socket, Direction::Send);
             }
         }
@@ -414,7 +442,7 @@ fn features() -> Vec<Feature> {
         Feature {
             name: "operation first",
             used: true,
-            why: "readiness is waited for only by what would have had to wait; a short receive saves the vain one after it"
+            why: "only what would have had to wait waits for readiness; a short receive saves the vain one after it"
                 .to_owned(),
         },
     ]

@@ -1,8 +1,8 @@
 //! The system's list of sockets to watch: epoll on Linux, kqueue on macOS and the BSDs.
 //!
-//! In edge mode, and each socket once, for both directions: what a turn costs is one wait, and nothing for a socket that is waited for
-//! again. mio is the thinnest layer over both systems that was found (no timer's descriptor, no re-registration, no reading of the
-//! wake-up's counter): a wait is one system call.
+//! In edge mode, and each socket once, for both directions. So a turn costs one wait, and waiting
+//! for a socket again costs nothing. mio is the thinnest layer over both systems (no timer's
+//! descriptor, no re-registration, no reading of the wake-up's counter): a wait is one system call.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -12,8 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
 
 use crate::error::{Action, Error};
-
-use super::super::WakeHandle;
+use crate::wake::WakeHandle;
 
 /// Readiness taken at a time.
 const EVENTS: usize = 1024;
@@ -25,14 +24,14 @@ pub(super) struct Registry {
     events: Events,
 }
 
-/// What has become known of a socket.
+/// What the system reports of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Readiness {
     pub(super) socket: u32,
     pub(super) readable: bool,
     pub(super) writable: bool,
-    /// The peer has sent its last byte, the connection is dead, or urgent data has come: whoever reads has to look further than to
-    /// where the bytes end for now.
+    /// The peer has sent its last byte, the connection is dead, or urgent data has come: a short
+    /// receive has not necessarily brought everything.
     pub(super) exceptional: bool,
 }
 
@@ -43,12 +42,13 @@ impl Registry {
         };
         let poll = mio::Poll::new().map_err(failed)?;
         let waker = mio::Waker::new(poll.registry(), WAKE).map_err(failed)?;
-        // It fails only if the system has no memory for it; the thread that waits would then find out at its next time-out.
+        // It fails only if the system has no memory for it. The thread then wakes at its next
+        // time-out.
         let wake = WakeHandle::new(move || drop(waker.wake()));
         Ok((Registry { poll, events: Events::with_capacity(EVENTS) }, wake))
     }
 
-    /// Watches a socket, for good.
+    /// Watches a socket until it is removed or closed.
     pub(super) fn add(&self, fd: RawFd, socket: u32) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         #[cfg(target_os = "linux")]
@@ -56,12 +56,13 @@ impl Registry {
         self.poll.registry().register(&mut SourceFd(&fd), Token(socket as usize), interest)
     }
 
-    /// Watches it no more. Closing its descriptor would not do, if the program has another for the same socket.
+    /// Stops watching a socket. Closing its descriptor would not do, if the program has another one
+    /// for the same socket.
     pub(super) fn remove(&self, fd: RawFd) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    /// Waits until something is ready, or the time is over; not beyond a signal.
+    /// Waits until something is ready, the time is over, or a signal comes.
     pub(super) fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, limit) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {

@@ -1,33 +1,36 @@
-//! What is known of each socket: which direction is ready, and which request waits for it.
+//! What is known of each socket: which direction is ready, and which operation waits for it.
 //!
-//! In edge mode the system says once that a socket has become ready. So what it said is kept until a call has shown that it holds no longer:
-//! the call would have had to wait, or moved less than it was asked to. A belief that is wrong in the one direction (ready) costs a call in vain;
-//! in the other (not ready) it would cost the wake-up, so nothing but such a call takes readiness away.
+//! In edge mode the system says once that a socket has become ready. So readiness is kept until a
+//! call shows that it has ended: the call would have had to wait, or moved less than it was asked
+//! to. Believing wrongly that a socket is ready costs one call. Believing wrongly that it is not
+//! would lose the wake-up, so nothing but such a call takes readiness away.
 
 use std::os::fd::RawFd;
 
-use crate::op::{Direction, Flags};
+use crate::flags::{Direction, Flags};
 
 use super::super::message::Message;
 use super::connect;
 
-/// A request that has not ended, in a table by its operation's slot. Most of a server's are the pooled receives of idle sockets.
+/// An operation that has not ended, by its slot. Most of a server's are the pooled receives of idle
+/// sockets.
 pub(super) struct Pending {
     pub(super) generation: u32,
     pub(super) socket: u32,
-    pub(super) what: What,
+    pub(super) request: Request,
 }
 
 const _: () = assert!(size_of::<Option<Pending>>() <= 24 && size_of::<Socket>() <= 32);
 
-/// What it is to do, with what it needs for that: the driver's buffers stay where they are until it has ended.
-pub(super) enum What {
+/// What it is to do, and what it needs for that. The driver's buffers stay where they are until it
+/// has ended.
+pub(super) enum Request {
     Accept {
         multi: bool,
     },
     /// The system is connecting.
     Connect,
-    /// The listener of a Unix socket has a full backlog; nobody will tell when it has not.
+    /// The listener of a Unix socket has a full backlog. The system does not tell when it has room.
     ConnectLater(Box<socket2::SockAddr>),
     Recv {
         ptr: *mut u8,
@@ -39,15 +42,15 @@ pub(super) enum What {
         bytes: u32,
         flags: Flags,
     },
-    /// A receive without room: it waits until something could be received.
+    /// A receive without room. It waits until something can be received.
     Readable,
-    RecvPooled,
+    RecvMulti,
     Discard,
     RecvFrom {
         message: Box<Message>,
         flags: Flags,
     },
-    RecvFromPooled,
+    RecvFromMulti,
     Send {
         ptr: *mut u8,
         len: u32,
@@ -70,15 +73,15 @@ pub(super) struct Part {
     pub(super) len: usize,
 }
 
-/// No request.
+/// No operation.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// One direction of a socket.
 pub(super) struct Side {
     pub(super) ready: bool,
-    /// It is in the list of those to be tried.
+    /// It is in the list of directions to be tried.
     pub(super) listed: bool,
-    /// The operation's slot of the request that waits.
+    /// The slot of the operation that waits.
     pub(super) pending: u32,
 }
 
@@ -86,13 +89,14 @@ pub(super) struct Socket {
     pub(super) fd: RawFd,
     pub(super) receives: Side,
     pub(super) sends: Side,
-    /// A receive that brings less than it could take has not necessarily brought everything: there is an end or an error behind it, or urgent
-    /// data, at which a receive stops; or it is a Unix socket, where it stops behind a message that carried descriptors.
+    /// A receive that brings less than it could take may not have brought everything: an end, an
+    /// error or urgent data is behind it; or it is a Unix socket, where a receive stops behind a
+    /// message that carried descriptors.
     pub(super) inexact: bool,
     is_ip: bool,
-    /// Its calls do not wait, which accepting and connecting cannot be told each time.
+    /// It is non-blocking. Accepting and connecting need that; other calls are told not to wait.
     nonblocking: bool,
-    /// What it has brought, and the turn in which.
+    /// Bytes that it brought in a turn, and which turn that was.
     pub(super) turn: u32,
     pub(super) brought: u32,
 }
@@ -100,8 +104,9 @@ pub(super) struct Socket {
 impl Socket {
     /// One that has just been added to the system's list.
     pub(super) fn new(fd: RawFd, is_ip: bool) -> Socket {
-        // Linux tells of what is ready when a socket is added; that saves looking at a connection which has brought nothing yet. A send
-        // will hardly have to wait. Elsewhere a socket that is not connected is silent, and its receives must fail.
+        // Linux reports what is ready when a socket is added, so a connection that has brought
+        // nothing yet need not be tried. A send will hardly have to wait. On other systems a socket
+        // that is not connected is silent, and its receives must fail.
         let receives = Side { ready: !cfg!(target_os = "linux"), listed: false, pending: NONE };
         let sends = Side { ready: true, listed: false, pending: NONE };
         Socket { fd, receives, sends, inexact: !is_ip, is_ip, nonblocking: false, turn: 0, brought: 0 }
@@ -118,7 +123,7 @@ impl Socket {
         self.receives.pending == NONE && self.sends.pending == NONE
     }
 
-    /// It is about to be connected: what was said of it before means nothing then.
+    /// It is about to be connected. What was known of it before no longer holds.
     pub(super) fn forget(&mut self) {
         self.receives.ready = false;
         self.sends.ready = false;
@@ -131,21 +136,21 @@ impl Socket {
         }
     }
 
-    /// So many bytes have come where there was room for more or as many: whether there is more is known by that.
+    /// A receive brought `bytes` bytes where there was `room`. If it is less, there is no more.
     pub(super) fn received(&mut self, bytes: usize, room: usize) {
         if bytes < room && !self.inexact {
             self.receives.ready = false;
         }
     }
 
-    /// So many bytes were taken of those that were offered.
+    /// A send took `bytes` of the bytes that were offered. If it is less, there is no more room.
     pub(super) fn sent(&mut self, bytes: usize, offered: usize) {
         if bytes < offered {
             self.sends.ready = false;
         }
     }
 
-    /// Counts what it has brought in a turn; says whether that is more than its share.
+    /// Counts bytes that it has brought in a turn; says whether its share is used up.
     pub(super) fn counts(&mut self, turn: u32, bytes: u32, share: u32) -> bool {
         if self.turn != turn {
             (self.turn, self.brought) = (turn, 0);

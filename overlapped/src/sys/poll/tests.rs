@@ -1,4 +1,5 @@
-//! What can go wrong with readiness that is told once: each test puts an event where it would be lost or meet the wrong socket.
+//! Hazards of edge-triggered readiness: each test puts an event where it could be lost or be taken
+//! for one of another socket.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -10,11 +11,13 @@ use std::time::Duration;
 use super::*;
 use crate::address::Address;
 use crate::buf::AnyBuf;
-use crate::pool::PoolConfig;
-use crate::sys::Maker;
+use crate::buf::PoolConfig;
+use crate::sys::maker::Maker;
 use crate::sys::socket::SystemSocket;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The share of a socket in a turn, as a driver has it.
+const TURN_BYTES: u32 = 64 * 1024;
 
 /// A backend, driven by hand.
 struct Bench {
@@ -27,11 +30,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench::with(DriverConfig::default())
+        Bench::with(PoolConfig::new(), TURN_BYTES)
     }
 
-    fn with(config: DriverConfig) -> Bench {
-        let poll = Poll::new(&config, Pool::new(config.pool), "a test").unwrap();
+    fn with(pool: PoolConfig, turn_bytes: u32) -> Bench {
+        let options = BackendOptions { sockets: 1000, submissions: 1024, turn_bytes, direct_descriptors: false };
+        let poll = Poll::new(&options, Pool::new(pool), "a test").unwrap();
         Bench { poll, handles: Vec::new(), bufs: Vec::new(), seen: VecDeque::new() }
     }
 
@@ -52,21 +56,25 @@ impl Bench {
 
     fn id(&mut self, buf: Option<AnyBuf>) -> OpId {
         self.bufs.push(buf);
-        OpId { slot: self.bufs.len() as u32 - 1, generation: 1 }
+        OpId::new(self.bufs.len() as u32 - 1, 1)
     }
 
-    fn start(&mut self, socket: u32, request: impl FnOnce(&Handle) -> Request<'_>) -> OpId {
-        let id = self.id(None);
+    fn start_with(&mut self, socket: u32, kind: OpKind, mut owned: Owned) -> OpId {
+        let id = self.id(owned.buf.take());
         let handle = self.handles[socket as usize].as_ref().unwrap();
-        self.poll.start(id, socket, request(handle));
+        owned.buf = self.bufs[id.slot() as usize].take();
+        self.poll.start(id, kind, socket, handle, Some(&mut owned));
+        self.bufs[id.slot() as usize] = owned.buf;
         id
+    }
+
+    fn start(&mut self, socket: u32, kind: OpKind) -> OpId {
+        self.start_with(socket, kind, Owned::default())
     }
 
     fn connect(&mut self, socket: u32, address: &Address) -> OpId {
-        let id = self.id(None);
-        let handle = self.handles[socket as usize].as_ref().unwrap();
-        self.poll.start(id, socket, Request::Connect { handle, address });
-        id
+        let owned = Owned { address: Some(address.clone()), ..Owned::default() };
+        self.start_with(socket, OpKind::Connect, owned)
     }
 
     fn recv(&mut self, socket: u32, room: usize) -> OpId {
@@ -74,22 +82,16 @@ impl Bench {
     }
 
     fn recv_with(&mut self, socket: u32, room: usize, flags: Flags) -> OpId {
-        let id = self.id(Some(AnyBuf::to_recv(vec![0u8; room])));
-        let handle = self.handles[socket as usize].as_ref().unwrap();
-        let buf = self.bufs[id.slot as usize].as_mut().unwrap();
-        self.poll.start(id, socket, Request::Recv { handle, buf, skip: 0, flags });
-        id
+        let owned = Owned { buf: Some(AnyBuf::to_recv(vec![0u8; room])), ..Owned::default() };
+        self.start_with(socket, OpKind::Recv { flags }, owned)
     }
 
     fn send(&mut self, socket: u32, bytes: Vec<u8>) -> OpId {
-        let id = self.id(Some(AnyBuf::to_send(bytes)));
-        let handle = self.handles[socket as usize].as_ref().unwrap();
-        let buf = self.bufs[id.slot as usize].as_mut().unwrap();
-        self.poll.start(id, socket, Request::Send { handle, buf, skip: 0, flags: Flags::NONE });
-        id
+        let owned = Owned { buf: Some(AnyBuf::to_send(bytes)), ..Owned::default() };
+        self.start_with(socket, OpKind::Send { flags: Flags::NONE }, owned)
     }
 
-    /// One turn, without waiting; what it brought is kept in `seen`.
+    /// Turns once without waiting, and keeps the events in `seen`.
     fn look(&mut self) {
         self.poll.turn(Some(Time::ZERO)).unwrap();
         while let Some(event) = self.poll.next() {
@@ -104,7 +106,7 @@ impl Bench {
         }
     }
 
-    /// The next event, of whichever operation.
+    /// The next event of any operation.
     fn event(&mut self) -> Event {
         let end = self.poll.now() + PATIENCE;
         loop {
@@ -117,23 +119,24 @@ impl Bench {
     }
 
     /// The next event, which is the last of an operation.
-    fn ended(&mut self, id: OpId) -> Happened {
+    fn ended(&mut self, id: OpId) -> Result<Outcome, Failure> {
         let event = self.event();
         assert_eq!((event.id, event.more), (id, false), "{event:?}");
-        event.happened
+        event.result
     }
 
     /// A receive's bytes.
     fn received(&mut self, id: OpId) -> Vec<u8> {
-        let Happened::Moved(bytes) = self.ended(id) else { panic!("it moves bytes") };
-        let mut buf = self.bufs[id.slot as usize].take().unwrap();
-        crate::sys::set_received(&mut buf, bytes as usize);
-        buf.take().unwrap()
+        let Ok(Outcome::Received(bytes)) = self.ended(id) else { panic!("it receives bytes") };
+        let buf = self.bufs[id.slot() as usize].take();
+        let mut owned = Owned { buf, progress: bytes as u64, ..Owned::default() };
+        owned.set_received();
+        owned.buf.unwrap().take().unwrap()
     }
 
     fn code(&mut self, id: OpId) -> i32 {
         match self.ended(id) {
-            Happened::Failed(code) => code,
+            Err(Failure::Code(code)) => code,
             other => panic!("it should fail: {other:?}"),
         }
     }
@@ -156,7 +159,7 @@ fn write(mut peer: impl Write, bytes: &[u8]) {
 }
 
 #[test]
-fn what_came_before_a_socket_was_attached_is_found() {
+fn bytes_that_came_before_a_socket_was_attached_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     write(&peer, b"early");
@@ -166,7 +169,7 @@ fn what_came_before_a_socket_was_attached_is_found() {
 }
 
 #[test]
-fn what_comes_between_a_vain_attempt_and_the_wait_is_found() {
+fn bytes_that_come_between_a_vain_attempt_and_the_wait_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -199,20 +202,20 @@ fn a_short_receive_is_known_to_have_drained_the_socket_and_a_full_one_is_not() {
 }
 
 #[test]
-fn the_end_that_came_with_the_last_bytes_is_found_behind_them() {
+fn an_end_that_came_with_the_last_bytes_is_found_after_them() {
     for pooled in [false, true] {
         let mut bench = Bench::new();
         let (ours, peer) = streams();
         let socket = bench.attach(ours);
         write(&peer, b"last");
         peer.shutdown(Shutdown::Write).unwrap();
-        // Both are there before the system is asked, which it then is once.
+        // Both are there before the system is asked, once.
         bench.settle();
         if pooled {
-            let id = bench.start(socket, |handle| Request::RecvPooled { handle });
+            let id = bench.start(socket, OpKind::RecvMulti);
             let packet = bench.event();
-            assert!(packet.more && matches!(&packet.happened, Happened::Packet(packet) if packet[..] == *b"last"));
-            assert!(matches!(bench.ended(id), Happened::Moved(0)));
+            assert!(packet.more && matches!(&packet.result, Ok(Outcome::Packet(packet)) if packet[..] == *b"last"));
+            assert!(matches!(bench.ended(id), Ok(Outcome::Received(0))));
         } else {
             let recv = bench.recv(socket, 9);
             assert_eq!(bench.received(recv), b"last");
@@ -221,14 +224,14 @@ fn the_end_that_came_with_the_last_bytes_is_found_behind_them() {
         }
         // The other half is open.
         let send = bench.send(socket, b"answer".to_vec());
-        assert!(matches!(bench.ended(send), Happened::Moved(6)));
+        assert!(matches!(bench.ended(send), Ok(Outcome::Sent(6))));
         let mut answer = [0; 6];
         (&peer).read_exact(&mut answer).unwrap();
     }
 }
 
 #[test]
-fn looking_at_bytes_does_not_drain_the_socket() {
+fn peeking_does_not_drain_the_socket() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -241,7 +244,7 @@ fn looking_at_bytes_does_not_drain_the_socket() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn bytes_behind_urgent_data_are_found_although_a_receive_stops_there() {
+fn bytes_after_urgent_data_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -258,9 +261,9 @@ fn bytes_behind_urgent_data_are_found_although_a_receive_stops_there() {
     assert_eq!(bench.code(none), libc::EINVAL);
 }
 
-/// A message with descriptors ends a receive on a Unix socket, whatever stands behind it.
+/// A message with descriptors ends a receive on a Unix socket, whatever follows it.
 #[test]
-fn bytes_behind_a_message_with_descriptors_are_found() {
+fn bytes_after_a_message_with_descriptors_are_received() {
     let mut bench = Bench::new();
     let (ours, peer) = UnixStream::pair().unwrap();
     let socket = bench.attach(ours);
@@ -301,10 +304,10 @@ fn send_with_descriptor(peer: &UnixStream, bytes: &[u8]) {
 }
 
 #[test]
-fn readiness_of_an_old_socket_never_meets_the_new_one_in_its_place() {
+fn readiness_of_an_old_socket_is_not_taken_for_the_new_one_in_its_slot() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
-    // The program has another descriptor of the same socket, which therefore lives on.
+    // The program has another descriptor of the same socket, so the socket lives on.
     let twin = ours.try_clone().unwrap();
     let socket = bench.attach(ours);
     bench.settle();
@@ -327,15 +330,15 @@ fn readiness_of_an_old_socket_never_meets_the_new_one_in_its_place() {
 }
 
 #[test]
-fn closing_ends_the_watching_even_of_a_socket_that_lives_on() {
+fn closing_ends_the_watching_of_a_socket_that_has_another_descriptor() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let twin = ours.try_clone().unwrap();
     let socket = bench.attach(ours);
     let handle = bench.handles[socket as usize].take().unwrap();
     let id = bench.id(None);
-    bench.poll.start(id, socket, Request::Close { handle });
-    assert!(matches!(bench.ended(id), Happened::Moved(0)));
+    bench.poll.close(id, socket, handle);
+    assert!(matches!(bench.ended(id), Ok(Outcome::Closed)));
     bench.settle();
     write(&peer, b"nobody is there");
     let until = bench.poll.now() + Duration::from_millis(20);
@@ -345,7 +348,7 @@ fn closing_ends_the_watching_even_of_a_socket_that_lives_on() {
 }
 
 #[test]
-fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_its_place() {
+fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_its_slot() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let twin = ours.try_clone().unwrap();
@@ -353,8 +356,8 @@ fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_it
     bench.settle();
     let handle = bench.handles[0].take().unwrap();
     let id = bench.id(None);
-    bench.poll.start(id, 0, Request::Close { handle });
-    assert!(matches!(bench.ended(id), Happened::Moved(0)));
+    bench.poll.close(id, 0, handle);
+    assert!(matches!(bench.ended(id), Ok(Outcome::Closed)));
     let (ours, new_peer) = streams();
     bench.attach_at(0, Handle::accepted(ours.into()));
     let recv = bench.recv(0, 9);
@@ -367,7 +370,7 @@ fn an_accepted_socket_that_lives_on_in_a_fork_does_not_disturb_the_new_one_in_it
 }
 
 #[test]
-fn a_reset_ends_what_is_parked_in_both_directions() {
+fn a_reset_ends_waiting_operations_in_both_directions() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -385,18 +388,18 @@ fn a_reset_ends_what_is_parked_in_both_directions() {
     assert!(bench.seen.is_empty(), "both wait");
     socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
     drop(peer);
-    let mut codes = [bench.event(), bench.event()].map(|event| match event.happened {
-        Happened::Failed(code) if !event.more => (event.id.slot, code),
+    let mut codes = [bench.event(), bench.event()].map(|event| match event.result {
+        Err(Failure::Code(code)) if !event.more => (event.id.slot(), code),
         other => panic!("it should fail: {other:?}"),
     });
     codes.sort();
-    assert_eq!((codes[0].0, codes[1].0), (recv.slot, send.slot));
+    assert_eq!((codes[0].0, codes[1].0), (recv.slot(), send.slot()));
     assert!(codes.iter().any(|(_, code)| *code == libc::ECONNRESET), "{codes:?}");
     assert!(codes.iter().all(|(_, code)| [libc::ECONNRESET, libc::EPIPE].contains(code)), "{codes:?}");
 }
 
 #[test]
-fn a_parked_request_that_is_cancelled_ends_once_and_takes_nothing() {
+fn a_waiting_operation_that_is_cancelled_ends_once_and_takes_no_bytes() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -413,7 +416,7 @@ fn a_parked_request_that_is_cancelled_ends_once_and_takes_nothing() {
 }
 
 #[test]
-fn a_cancel_between_readiness_and_the_attempt_takes_nothing() {
+fn a_cancel_between_readiness_and_the_attempt_takes_no_bytes() {
     let mut bench = Bench::new();
     let (ours, peer) = streams();
     let socket = bench.attach(ours);
@@ -431,60 +434,60 @@ fn a_cancel_between_readiness_and_the_attempt_takes_nothing() {
 }
 
 #[test]
-fn a_cancel_behind_the_end_changes_nothing() {
+fn a_cancel_after_the_end_changes_nothing() {
     let mut bench = Bench::new();
     let (ours, _peer) = streams();
     let socket = bench.attach(ours);
     let send = bench.send(socket, b"out".to_vec());
     bench.poll.cancel(send);
-    assert!(matches!(bench.ended(send), Happened::Moved(3)));
+    assert!(matches!(bench.ended(send), Ok(Outcome::Sent(3))));
     bench.settle();
     assert!(bench.seen.is_empty());
 }
 
 #[test]
 fn many_readable_sockets_share_few_pooled_buffers() {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 64 };
-    let mut bench = Bench::with(DriverConfig { pool, ..Default::default() });
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
+    let mut bench = Bench::with(pool, TURN_BYTES);
     let mut peers = Vec::new();
     let mut ids = Vec::new();
     for _ in 0..20 {
         let (ours, peer) = streams();
         let socket = bench.attach(ours);
-        ids.push(bench.start(socket, |handle| Request::RecvPooled { handle }));
+        ids.push(bench.start(socket, OpKind::RecvMulti));
         write(&peer, b"packet");
         peers.push(peer);
     }
     for _ in 0..20 {
         let event = bench.event();
-        assert!(event.more && matches!(&event.happened, Happened::Packet(packet) if packet[..] == *b"packet"));
+        assert!(event.more && matches!(&event.result, Ok(Outcome::Packet(packet)) if packet[..] == *b"packet"));
     }
-    // Whoever keeps them meets back-pressure, which loses nothing.
+    // Keeping them is back-pressure. Nothing is lost.
     peers.iter().for_each(|peer| write(peer, b"again"));
     let kept = [bench.event(), bench.event()];
-    assert!(kept.iter().all(|event| event.more && matches!(event.happened, Happened::Packet(_))));
+    assert!(kept.iter().all(|event| event.more && matches!(event.result, Ok(Outcome::Packet(_)))));
     let starved = bench.event();
-    assert!(!starved.more && matches!(starved.happened, Happened::Starved), "{starved:?}");
+    assert!(!starved.more && matches!(starved.result, Err(Failure::NoBuffer)), "{starved:?}");
     drop(kept);
     let socket = ids.iter().position(|id| *id == starved.id).unwrap() as u32;
     bench.seen.clear();
-    bench.start(socket, |handle| Request::RecvPooled { handle });
+    bench.start(socket, OpKind::RecvMulti);
     let mut found = false;
     while !found {
         let event = bench.event();
-        found = matches!(&event.happened, Happened::Packet(packet) if packet[..] == *b"again");
+        found = matches!(&event.result, Ok(Outcome::Packet(packet)) if packet[..] == *b"again");
     }
 }
 
 #[test]
-fn a_flooding_peer_brings_its_share_and_others_are_served_between() {
-    let pool = PoolConfig { buffers: 8, buffer_bytes: 64 };
-    let mut bench = Bench::with(DriverConfig { pool, turn_bytes: 256, ..Default::default() });
+fn a_flooding_peer_brings_its_share_of_a_turn_and_others_are_served() {
+    let pool = PoolConfig::new().buffers(8).buffer_bytes(64);
+    let mut bench = Bench::with(pool, 256);
     let (flooded, flood) = streams();
     let (quiet, other) = streams();
     let (flooded, quiet) = (bench.attach(flooded), bench.attach(quiet));
-    let flooding = bench.start(flooded, |handle| Request::RecvPooled { handle });
-    bench.start(quiet, |handle| Request::RecvPooled { handle });
+    let flooding = bench.start(flooded, OpKind::RecvMulti);
+    bench.start(quiet, OpKind::RecvMulti);
     write(&flood, &[7; 64 * 100]);
     write(&other, b"quiet");
     let (mut bytes, mut turns) = (0, 0);
@@ -494,8 +497,8 @@ fn a_flooding_peer_brings_its_share_and_others_are_served_between() {
             .seen
             .drain(..)
             .filter(|event| event.id == flooding)
-            .map(|event| match event.happened {
-                Happened::Packet(packet) => packet.len(),
+            .map(|event| match event.result {
+                Ok(Outcome::Packet(packet)) => packet.len(),
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -507,7 +510,7 @@ fn a_flooding_peer_brings_its_share_and_others_are_served_between() {
 }
 
 #[test]
-fn a_wait_is_not_over_before_its_moment() {
+fn a_wait_does_not_end_early() {
     let mut bench = Bench::new();
     for micros in [1, 100, 999, 1001, 2500] {
         let until = bench.poll.now() + Duration::from_micros(micros);
@@ -517,7 +520,7 @@ fn a_wait_is_not_over_before_its_moment() {
 }
 
 #[test]
-fn wake_ups_end_the_wait_they_find_or_the_next() {
+fn a_wake_up_ends_the_present_wait_or_the_next() {
     let mut bench = Bench::new();
     let wake = bench.poll.wake_handle();
     wake.wake();
@@ -541,10 +544,10 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = Address::from(listener.local_addr().unwrap());
     bench.attach_at(0, Maker::System.stream(&address).unwrap());
-    // What the system says of a socket without a connection is not to be taken for the connection's.
+    // Readiness of a socket without a connection is not readiness of the connection.
     bench.settle();
     let connect = bench.connect(0, &address);
-    assert!(matches!(bench.ended(connect), Happened::Moved(_)));
+    assert!(matches!(bench.ended(connect), Ok(Outcome::Connected)));
     assert!(blocks(bench.handles[0].as_ref().unwrap()));
     assert!(!bench.poll.sockets[0].inexact);
     let (mut peer, _) = listener.accept().unwrap();
@@ -558,14 +561,14 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     assert_eq!(bench.code(refused), libc::ECONNREFUSED);
 }
 
-/// Nothing tells when a Unix listener's backlog has room again.
+/// The system does not tell when a Unix listener's backlog has room again.
 #[test]
 #[cfg(target_os = "linux")]
 fn connects_that_find_a_backlog_full_are_tried_again() {
     let mut bench = Bench::new();
     let path = std::env::temp_dir().join(format!("overlapped-backlog-{}", std::process::id()));
     let address = Address::Unix(path);
-    let options = super::super::ListenOptions { backlog: 0, ..Default::default() };
+    let options = crate::options::ListenOptions::new().backlog(0);
     let listener = Maker::System.listen(&address, &options).unwrap();
     let connects: Vec<OpId> = (0..3)
         .map(|socket| {
@@ -576,39 +579,39 @@ fn connects_that_find_a_backlog_full_are_tried_again() {
     bench.settle();
     assert!(bench.seen.len() < 3, "the backlog takes fewer");
     bench.attach_at(3, listener);
-    bench.start(3, |handle| Request::Accept { handle, multi: true });
+    bench.start(3, OpKind::Accept { multi: true });
     let (mut accepted, mut connected) = (0, 0);
     while accepted < 3 || connected < 3 {
         let event = bench.event();
-        match event.happened {
-            Happened::Accepted(..) => accepted += 1,
-            Happened::Moved(_) if connects.contains(&event.id) => connected += 1,
+        match event.result {
+            Ok(Outcome::Accepted(..)) => accepted += 1,
+            Ok(Outcome::Connected) if connects.contains(&event.id) => connected += 1,
             other => panic!("{other:?}"),
         }
     }
 }
 
 #[test]
-fn accepted_sockets_are_told_with_their_peers_and_close_on_exec() {
+fn accepted_sockets_come_with_their_peers_and_close_on_exec() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let socket = bench.attach(listener);
-    let accept = bench.start(socket, |handle| Request::Accept { handle, multi: true });
+    let accept = bench.start(socket, OpKind::Accept { multi: true });
     let peers: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
     for peer in &peers {
         let event = bench.event();
-        let Happened::Accepted(handle, from) = event.happened else { panic!("{event:?}") };
+        let Ok(Outcome::Accepted(handle, from)) = event.result else { panic!("{event:?}") };
         assert_eq!((event.more, from.ip()), (true, Some(peer.local_addr().unwrap())));
         // SAFETY: it only asks.
-        assert!(unsafe { libc::fcntl(handle.raw_fd(), libc::F_GETFD) } & libc::FD_CLOEXEC != 0);
+        assert!(unsafe { libc::fcntl(handle.0.raw_fd(), libc::F_GETFD) } & libc::FD_CLOEXEC != 0);
     }
     bench.poll.cancel(accept);
     assert_eq!(bench.code(accept), libc::ECANCELED);
 }
 
 #[test]
-fn those_who_have_connected_do_not_wait_for_a_round_of_all_others_each() {
+fn new_connections_do_not_each_wait_for_a_round_of_all_sockets() {
     let mut bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -616,56 +619,56 @@ fn those_who_have_connected_do_not_wait_for_a_round_of_all_others_each() {
         .map(|_| {
             let (ours, peer) = streams();
             let socket = bench.attach(ours);
-            bench.start(socket, |handle| Request::RecvPooled { handle });
+            bench.start(socket, OpKind::RecvMulti);
             write(&peer, b"a message");
             peer
         })
         .collect();
     let socket = bench.attach(listener);
-    bench.start(socket, |handle| Request::Accept { handle, multi: true });
+    bench.start(socket, OpKind::Accept { multi: true });
     let _connected: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
-    let events: Vec<bool> = (0..13).map(|_| matches!(bench.event().happened, Happened::Accepted(..))).collect();
+    let events: Vec<bool> = (0..13).map(|_| matches!(bench.event().result, Ok(Outcome::Accepted(..)))).collect();
     let first = events.iter().position(|accepted| *accepted).unwrap();
     assert!(events[first..first + 5].iter().all(|accepted| *accepted), "{events:?}");
 }
 
 #[test]
-fn a_flood_of_connections_leaves_others_their_turn() {
-    let mut bench = Bench::with(DriverConfig { turn_bytes: 4 * 1024, ..DriverConfig::default() });
+fn a_flood_of_connections_does_not_keep_others_waiting() {
+    let mut bench = Bench::with(PoolConfig::new(), 4 * 1024);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let socket = bench.attach(listener);
-    bench.start(socket, |handle| Request::Accept { handle, multi: true });
+    bench.start(socket, OpKind::Accept { multi: true });
     let _connected: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
     let (ours, peer) = streams();
     let talks = bench.attach(ours);
-    bench.start(talks, |handle| Request::RecvPooled { handle });
+    bench.start(talks, OpKind::RecvMulti);
     write(&peer, b"a message");
-    let before = (0..21).position(|_| matches!(bench.event().happened, Happened::Packet(_))).unwrap();
+    let before = (0..21).position(|_| matches!(bench.event().result, Ok(Outcome::Packet(_)))).unwrap();
     assert!(before <= 8, "after {before} of them");
 }
 
-/// However much a socket may bring in a turn.
+/// This holds for any share of a turn.
 #[test]
 fn a_flood_of_connections_does_not_take_every_turn() {
-    for turn_bytes in [0, DriverConfig::default().turn_bytes] {
-        let mut bench = Bench::with(DriverConfig { turn_bytes, ..DriverConfig::default() });
+    for turn_bytes in [0, TURN_BYTES] {
+        let mut bench = Bench::with(PoolConfig::new(), turn_bytes);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let socket = bench.attach(listener);
-        bench.start(socket, |handle| Request::Accept { handle, multi: true });
+        bench.start(socket, OpKind::Accept { multi: true });
         let _connected: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
         let (ours, peer) = streams();
         let talks = bench.attach(ours);
-        bench.start(talks, |handle| Request::RecvPooled { handle });
+        bench.start(talks, OpKind::RecvMulti);
         write(&peer, b"a message");
-        let before = (0..101).position(|_| matches!(bench.event().happened, Happened::Packet(_))).unwrap();
+        let before = (0..101).position(|_| matches!(bench.event().result, Ok(Outcome::Packet(_)))).unwrap();
         assert!(before <= ATTEMPTS_A_TURN as usize, "after {before} of them");
     }
 }
 
 #[test]
-fn of_what_family_an_accepted_socket_is_is_told_by_its_peer() {
+fn the_peers_address_tells_the_family_of_an_accepted_socket() {
     let path = std::env::temp_dir().join(format!("overlapped-family-{}", std::process::id()));
     let tcp: Address = "127.0.0.1:0".parse().unwrap();
     for (address, is_ip) in [(tcp, true), (Address::Unix(path), false)] {
@@ -673,12 +676,12 @@ fn of_what_family_an_accepted_socket_is_is_told_by_its_peer() {
         let listener = Maker::System.listen(&address, &Default::default()).unwrap();
         let address = listener.local_addr().unwrap();
         bench.attach_at(0, listener);
-        bench.start(0, |handle| Request::Accept { handle, multi: true });
+        bench.start(0, OpKind::Accept { multi: true });
         bench.attach_at(1, Maker::System.stream(&address).unwrap());
         bench.connect(1, &address);
         let accepted = loop {
-            if let Happened::Accepted(handle, _) = bench.event().happened {
-                break handle;
+            if let Ok(Outcome::Accepted(handle, _)) = bench.event().result {
+                break handle.0;
             }
         };
         bench.attach_at(2, accepted);

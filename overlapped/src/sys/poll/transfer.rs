@@ -1,4 +1,5 @@
-//! The system calls that move bytes. None of them waits, whatever mode the socket is in: so a connection can be taken over and given away as it is.
+//! The system calls that move bytes. None of them waits, whatever mode the socket is in, so a
+//! connection can be taken over and given away as it is.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -6,13 +7,14 @@ use std::os::fd::RawFd;
 use super::super::message::Message;
 use super::sockets::Part;
 
-/// On macOS a socket option says this, which `socket2` sets on the sockets it makes, and the standard library likewise.
+/// On macOS a socket option does this. `socket2` and the standard library set it on the sockets
+/// that they make.
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: i32 = 0;
 
-/// On TCP, Linux throws the bytes away without a copy if it is told so.
+/// With this, Linux throws bytes of a TCP connection away without a copy.
 #[cfg(target_os = "linux")]
 const NO_COPY: i32 = libc::MSG_TRUNC;
 #[cfg(not(target_os = "linux"))]
@@ -29,13 +31,14 @@ fn last_code() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
 }
 
-/// Whether the call would have had to wait. (`EWOULDBLOCK` is the same number on all systems that this is for.)
+/// Whether the call would have had to wait. (`EWOULDBLOCK` is the same number on all these
+/// systems.)
 pub(super) fn would_wait(code: i32) -> bool {
     code == libc::EAGAIN
 }
 
 /// # Safety
-/// The part is memory that may be written to, and nobody else uses it meanwhile.
+/// The part may be written to, and nobody else uses it meanwhile.
 pub(super) unsafe fn recv(fd: RawFd, part: Part, flags: i32) -> Moved {
     // SAFETY: as the caller says.
     moved(unsafe { libc::recv(fd, part.ptr.cast(), part.len, flags | libc::MSG_DONTWAIT) })
@@ -62,14 +65,14 @@ pub(super) unsafe fn send_message(fd: RawFd, message: &Message, flags: i32) -> M
     moved(unsafe { libc::sendmsg(fd, &raw const message.header, flags | libc::MSG_DONTWAIT | NO_SIGNAL) })
 }
 
-/// Receives into `scratch`, where nobody will look.
+/// Receives into `scratch`, which nothing reads.
 pub(super) fn discard(fd: RawFd, scratch: &mut [u8]) -> Moved {
     let part = Part { ptr: scratch.as_mut_ptr(), len: scratch.len() };
     // SAFETY: the caller's own memory.
     unsafe { recv(fd, part, NO_COPY) }
 }
 
-/// Whether something, if only an end or an error, could be received: `Ok` and `Err` as a receive would have it.
+/// Whether something can be received, if only an end or an error: `Ok` and `Err` as of a receive.
 pub(super) fn look(fd: RawFd) -> Moved {
     let mut byte = 0u8;
     // SAFETY: a byte of our own.

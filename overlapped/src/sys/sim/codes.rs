@@ -1,4 +1,4 @@
-//! The codes by which a simulated network says what went wrong: those that the system on which it runs would have given.
+//! The error codes of a simulated network: those of the system that it runs on.
 
 #[cfg(unix)]
 pub(super) use libc::{
@@ -21,7 +21,7 @@ mod winsock {
     pub(in crate::sys::sim) const CONNECTED: i32 = 10056;
     pub(in crate::sys::sim) const NOT_CONNECTED: i32 = 10057;
     pub(in crate::sys::sim) const UNSUPPORTED: i32 = 10045;
-    /// What stands for `EPIPE`: the connection is there no more.
+    /// In place of `EPIPE`: the connection is gone.
     pub(in crate::sys::sim) const SHUT: i32 = 10053;
     pub(in crate::sys::sim) const TIMED_OUT: i32 = 10060;
 }
@@ -32,7 +32,7 @@ pub(super) use winsock::*;
 #[cfg(test)]
 mod tests {
     use crate::error::ErrorKind;
-    use crate::sys::kind_of;
+    use crate::error::code::kind_of;
 
     #[test]
     fn every_code_has_its_kind_here() {

@@ -2,24 +2,26 @@
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::sys::{DatagramOptions, Handle, ListenOptions, StreamOptions};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::table::Key;
 
 use super::codes;
-use super::network::{Network, Role};
+use super::network::Network;
+use super::socket::Role;
 
 /// A socket of a simulated network. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct End(EndView);
 
-/// A look at one. Its number is not used again, so that a look that outlives the socket finds nothing.
+/// Such a socket that someone else owns. After the socket is closed, this finds nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct EndView {
     pub(super) network: Network,
-    pub(super) id: u64,
+    pub(super) id: Key,
 }
 
 impl End {
-    pub(super) fn new(network: &Network, id: u64) -> End {
+    pub(super) fn new(network: &Network, id: Key) -> End {
         End(EndView { network: network.clone(), id })
     }
 
@@ -28,7 +30,7 @@ impl End {
     }
 
     pub(crate) fn reset_on_close(&self) {
-        if let Some(socket) = self.0.network.lock().sockets.get_mut(&self.0.id) {
+        if let Some(socket) = self.0.network.lock().sockets.get_mut(self.0.id) {
             socket.reset_on_close = true;
         }
     }
@@ -42,8 +44,8 @@ impl Drop for End {
 
 impl EndView {
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        match self.network.lock().sockets.get(&self.id) {
-            // As of a system's socket that is bound to nothing yet.
+        match self.network.lock().sockets.get(self.id) {
+            // The unspecified address, as of a system's socket that is not bound yet.
             Some(socket) => Ok(socket.local.unwrap_or_else(|| ([0, 0, 0, 0], 0).into()).into()),
             None => Err(Error::new(Action::Option, ErrorKind::Closed)),
         }
@@ -51,7 +53,7 @@ impl EndView {
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
         let state = self.network.lock();
-        let socket = state.sockets.get(&self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
+        let socket = state.sockets.get(self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
         match socket.and_then(|socket| socket.peer) {
             Some(peer) => Ok(peer.into()),
             None => Err(Error::os(Action::Option, codes::NOT_CONNECTED)),
@@ -66,22 +68,22 @@ impl EndView {
 
 /// Making sockets: what `Maker` does on a simulated network.
 impl Network {
-    pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
+    pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<End, Error> {
         let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
         match self.lock().listen(ip, options) {
-            Ok(id) => Ok(Handle::Simulated(End::new(self, id))),
+            Ok(id) => Ok(End::new(self, id)),
             Err(code) => Err(Error::os(Action::Bind, code).at(address)),
         }
     }
 
-    pub(crate) fn stream(&self, family_of: &Address) -> Result<Handle, Error> {
+    pub(crate) fn stream(&self, family_of: &Address) -> Result<End, Error> {
         if family_of.ip().is_none() {
             return Err(only_ip(Action::Socket, family_of));
         }
-        Ok(Handle::Simulated(End::new(self, self.lock().insert(Role::Fresh))))
+        Ok(End::new(self, self.lock().insert(Role::Fresh)))
     }
 
-    pub(crate) fn datagram(&self, address: &Address, _: &DatagramOptions) -> Result<Handle, Error> {
+    pub(crate) fn datagram(&self, address: &Address, _: &DatagramOptions) -> Result<End, Error> {
         let why = "a simulated network has streams only";
         Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why))
     }

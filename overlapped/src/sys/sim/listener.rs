@@ -1,40 +1,30 @@
-//! Addresses, listeners, and how a connection comes to be.
+//! Addresses, listeners, and how a connection is made.
 //!
 //! ```text
 //! client                         listener's address
-//! connect ── Asked ────────────▶ the new end is made, half open, and has its place in the backlog
-//! connected ◀──────── SynAck ──  (Refused, if nobody listens; asked again later, if the backlog is full)
-//!         ── Ack ──────────────▶ it can be accepted; everything the client sends comes behind this
+//! connect ── Asked ────────────▶ the new end is made, half open, with a place in the backlog
+//! connected ◀──────── SynAck ──  (Refused if nobody listens; tried again if the backlog is full)
+//!         ── Ack ──────────────▶ it can be accepted; what the client sends comes behind this
 //! ```
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::sys::{ListenOptions, StreamOptions};
+use crate::flags::Direction;
+use crate::options::{ListenOptions, StreamOptions};
+use crate::table::Key;
 
 use super::codes;
-use super::network::{Happening, Role, Side, State};
-use super::stream::{Item, StreamEnd};
+use super::socket::{Item, Listener, Role, StreamEnd};
+use super::state::{Happening, State, word};
 
-/// The ports that sockets are given that ask for none in particular: from here to the last, and then round again from [`LOWEST_PORT`].
-pub(super) const FIRST_PORT: u16 = 49_152;
+/// After the last port comes this one again: see [`FIRST_PORT`](super::state::FIRST_PORT).
 const LOWEST_PORT: u16 = 10_000;
-/// How often a connect is tried that is not answered.
+/// How often a connect is tried if there is no answer.
 const ATTEMPTS: u32 = 5;
 
-#[derive(Debug)]
-pub(super) struct Listener {
-    /// Connections that can be accepted.
-    queue: VecDeque<u64>,
-    /// Connections that cannot yet; they have their places.
-    half_open: usize,
-    backlog: usize,
-    only_v6: bool,
-    stream: StreamOptions,
-}
-
-/// Whether an address is reserved for documentation: such belong to nobody.
+/// Whether an address is reserved for documentation. Such addresses belong to nobody.
 fn is_nobodys(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => matches!(ip.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
@@ -50,19 +40,19 @@ fn wildcard(ip: IpAddr) -> IpAddr {
 }
 
 impl State {
-    /// The listener that a connect to this address finds.
-    fn listener_at(&self, address: SocketAddr) -> Option<u64> {
+    /// The listener that a connect to this address reaches.
+    fn listener_at(&self, address: SocketAddr) -> Option<Key> {
         let at = |ip| self.listeners.get(&(address.port(), ip)).copied();
-        let takes_v4 = |id: &u64| !self.is_only_v6(*id);
+        let takes_v4 = |id: &Key| !self.is_only_v6(*id);
         let exact = at(address.ip()).or_else(|| at(wildcard(address.ip())));
         exact.or_else(|| at(Ipv6Addr::UNSPECIFIED.into()).filter(takes_v4))
     }
 
-    fn is_only_v6(&self, listener: u64) -> bool {
-        matches!(&self.sockets[&listener].role, Role::Listener(listener) if listener.only_v6)
+    fn is_only_v6(&self, listener: Key) -> bool {
+        matches!(&self.sockets[listener.slot()].role, Role::Listener(listener) if listener.only_v6)
     }
 
-    /// Whether an address cannot be had, because of one that is the same or among those that it stands for.
+    /// Whether an address is taken: by the same one, or by one that it overlaps with.
     fn is_taken(&self, address: SocketAddr, only_v6: bool) -> bool {
         let (ip, port) = (address.ip(), address.port());
         let both = |ip: IpAddr, only_v6: bool| ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !only_v6;
@@ -87,7 +77,7 @@ impl State {
         None
     }
 
-    pub(super) fn listen(&mut self, mut address: SocketAddr, options: &ListenOptions) -> Result<u64, i32> {
+    pub(super) fn listen(&mut self, mut address: SocketAddr, options: &ListenOptions) -> Result<Key, i32> {
         let only_v6 = options.only_v6;
         if is_nobodys(address.ip()) {
             return Err(codes::NOT_AVAILABLE);
@@ -104,15 +94,15 @@ impl State {
             only_v6,
             stream: options.stream.clone(),
         }));
-        self.sockets.get_mut(&id).expect("just made").local = Some(address);
+        self.sockets.get_mut(id).expect("just made").local = Some(address);
         self.listeners.insert((address.port(), address.ip()), id);
-        self.trace.words(&[10, self.now.as_nanos(), id, address.port().into()]);
+        self.trace.words(&[10, self.now.as_nanos(), word(id), address.port().into()]);
         Ok(id)
     }
 
     /// Begins to connect.
-    pub(super) fn connect(&mut self, client: u64, mut address: SocketAddr) -> Result<(), i32> {
-        match self.sockets[&client].role {
+    pub(super) fn connect(&mut self, client: Key, mut address: SocketAddr) -> Result<(), i32> {
+        match self.sockets[client.slot()].role {
             Role::Fresh | Role::Failed(_) => {}
             Role::Connecting => return Err(codes::CONNECTING),
             Role::Stream(_) | Role::Listener(_) => return Err(codes::CONNECTED),
@@ -121,23 +111,23 @@ impl State {
             let here = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
             address.set_ip(here);
         }
-        if self.sockets[&client].local.is_none() {
+        if self.sockets[client.slot()].local.is_none() {
             let local = self.free_port(address.ip(), true).ok_or(codes::NOT_AVAILABLE)?;
             self.clients.insert((local.port(), local.ip()));
-            self.sockets.get_mut(&client).expect("seen just now").local = Some(local);
+            self.sockets.get_mut(client).expect("seen just now").local = Some(local);
         }
-        let socket = self.sockets.get_mut(&client).expect("seen just now");
+        let socket = self.sockets.get_mut(client).expect("seen just now");
         (socket.role, socket.peer) = (Role::Connecting, Some(address));
         let from = socket.local.map_or(0, |local| local.port());
-        self.trace.words(&[11, self.now.as_nanos(), client, from.into(), address.port().into()]);
+        self.trace.words(&[11, self.now.as_nanos(), word(client), from.into(), address.port().into()]);
         let at = self.arrival();
         self.plan(at, Happening::Asked { client, attempt: 0 });
         Ok(())
     }
 
-    /// Whether connecting has ended, and how.
-    pub(super) fn connected(&mut self, client: u64) -> Option<Result<(), i32>> {
-        let socket = self.sockets.get_mut(&client)?;
+    /// How connecting has ended, if it has.
+    pub(super) fn connected(&mut self, client: Key) -> Option<Result<(), i32>> {
+        let socket = self.sockets.get_mut(client)?;
         match socket.role {
             Role::Stream(_) => Some(Ok(())),
             Role::Failed(code) => {
@@ -149,19 +139,19 @@ impl State {
         }
     }
 
-    pub(super) fn connect_failed(&mut self, client: u64, code: i32) {
-        if let Some(socket) = self.sockets.get_mut(&client)
+    pub(super) fn connect_failed(&mut self, client: Key, code: i32) {
+        if let Some(socket) = self.sockets.get_mut(client)
             && matches!(socket.role, Role::Connecting)
         {
             socket.role = Role::Failed(code);
-            self.mark(client, Side::Send);
-            self.mark(client, Side::Receive);
+            self.mark(client, Direction::Send);
+            self.mark(client, Direction::Receive);
         }
     }
 
-    /// A connect has come to where it is addressed to.
-    pub(super) fn asked(&mut self, client: u64, attempt: u32) {
-        let Some(socket) = self.sockets.get(&client).filter(|socket| matches!(socket.role, Role::Connecting)) else {
+    /// A connect has arrived at its address.
+    pub(super) fn asked(&mut self, client: Key, attempt: u32) {
+        let Some(socket) = self.sockets.get(client).filter(|socket| matches!(socket.role, Role::Connecting)) else {
             return;
         };
         let (from, to) = (socket.local, socket.peer.expect("it connects to someone"));
@@ -173,7 +163,7 @@ impl State {
             let at = self.arrival();
             return self.plan(at, Happening::Refused { client });
         };
-        let Role::Listener(entry) = &mut self.sockets.get_mut(&listener).expect("it is in the table").role else {
+        let Role::Listener(entry) = &mut self.sockets.get_mut(listener).expect("it is in the table").role else {
             unreachable!("listeners listen")
         };
         if entry.queue.len() + entry.half_open >= entry.backlog {
@@ -182,13 +172,13 @@ impl State {
         entry.half_open += 1;
         let options = entry.stream.clone();
         let server = self.insert(Role::Stream(StreamEnd::new(client, Some(listener))));
-        let socket = self.sockets.get_mut(&server).expect("just made");
+        let socket = self.sockets.get_mut(server).expect("just made");
         (socket.local, socket.peer, socket.accepted) = (Some(to), from, true);
         self.set_options(server, &options);
         self.post(server, Item::SynAck);
     }
 
-    fn ask_again(&mut self, client: u64, attempt: u32) {
+    fn ask_again(&mut self, client: Key, attempt: u32) {
         let later = self.now + Duration::from_secs(1 << attempt);
         if attempt + 1 < ATTEMPTS {
             return self.plan(later, Happening::Asked { client, attempt: attempt + 1 });
@@ -196,39 +186,39 @@ impl State {
         self.connect_failed(client, codes::TIMED_OUT);
     }
 
-    /// A client's last word of the handshake has come: its connection can be accepted.
-    pub(super) fn opened(&mut self, server: u64, listener: u64) {
-        match self.sockets.get_mut(&listener).map(|socket| &mut socket.role) {
+    /// The handshake is over: the connection can be accepted.
+    pub(super) fn opened(&mut self, server: Key, listener: Key) {
+        match self.sockets.get_mut(listener).map(|socket| &mut socket.role) {
             Some(Role::Listener(entry)) => {
                 entry.half_open -= 1;
                 entry.queue.push_back(server);
-                self.mark(listener, Side::Receive);
+                self.mark(listener, Direction::Receive);
             }
             _ => self.abandon(server),
         }
     }
 
-    /// A connection that was to be ends before it can be accepted.
-    pub(super) fn forget_half_open(&mut self, server: u64, listener: u64) {
-        if let Some(Role::Listener(entry)) = self.sockets.get_mut(&listener).map(|socket| &mut socket.role) {
+    /// A half-open connection ends before it can be accepted.
+    pub(super) fn forget_half_open(&mut self, server: Key, listener: Key) {
+        if let Some(Role::Listener(entry)) = self.sockets.get_mut(listener).map(|socket| &mut socket.role) {
             entry.half_open -= 1;
         }
-        self.sockets.remove(&server);
+        self.sockets.remove(server);
     }
 
     /// Takes a connection out of the backlog.
-    pub(super) fn accept(&mut self, listener: u64) -> Option<(u64, SocketAddr)> {
-        let Some(Role::Listener(entry)) = self.sockets.get_mut(&listener).map(|socket| &mut socket.role) else {
+    pub(super) fn accept(&mut self, listener: Key) -> Option<(Key, SocketAddr)> {
+        let Some(Role::Listener(entry)) = self.sockets.get_mut(listener).map(|socket| &mut socket.role) else {
             return None;
         };
         let server = entry.queue.pop_front()?;
-        let peer = self.sockets[&server].peer.expect("an accepted connection has a peer");
+        let peer = self.sockets[server.slot()].peer.expect("an accepted connection has a peer");
         Some((server, peer))
     }
 
-    /// The listener is closed: those who wait to be accepted are reset.
-    pub(super) fn unlisten(&mut self, listener: u64) {
-        let Some(socket) = self.sockets.remove(&listener) else { return };
+    /// The listener is closed: connections in its backlog are reset.
+    pub(super) fn unlisten(&mut self, listener: Key) {
+        let Some(socket) = self.sockets.remove(listener) else { return };
         if let Some(local) = socket.local {
             self.listeners.remove(&(local.port(), local.ip()));
         }
@@ -239,8 +229,8 @@ impl State {
         }
     }
 
-    pub(super) fn set_options(&mut self, socket: u64, options: &StreamOptions) {
-        if let Some(socket) = self.sockets.get_mut(&socket) {
+    pub(super) fn set_options(&mut self, socket: Key, options: &StreamOptions) {
+        if let Some(socket) = self.sockets.get_mut(socket) {
             socket.send_bytes = options.send_buffer.unwrap_or(socket.send_bytes).max(1);
             socket.receive_bytes = options.receive_buffer.unwrap_or(socket.receive_bytes).max(1);
         }

@@ -1,15 +1,20 @@
 //! The backend on a simulated network: no operating system at all.
 //!
-//! The network ([`network`]) moves bytes between ends ([`stream`]) and makes connections ([`listener`]) as its clock moves. This backend holds a driver's requests
-//! and sees, in each turn, which of them can go on: those are tried in an order drawn from the seed, and what comes of them is
-//! handed out in that order. Requests are served by the turns of their own driver only, so nothing touches their buffers in between.
+//! The network ([`state`]) moves bytes between ends ([`stream`]) and makes connections
+//! ([`listener`]) as its clock moves. This backend holds a driver's operations. In each turn it
+//! finds those that can go on, tries them in an order drawn from the seed, and hands out what comes
+//! of them in that order. Only the turns of an operation's own driver serve it, so nothing touches
+//! its buffers in between.
 
 mod codes;
-mod end;
+mod config;
+pub(crate) mod end;
 mod listener;
-mod network;
+pub(crate) mod network;
 mod parts;
 mod random;
+mod socket;
+mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -18,26 +23,31 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use crate::address::Address;
-use crate::driver::DriverConfig;
+use crate::buf::Pool;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{Flags, OpId};
-use crate::pool::Pool;
-use crate::report::{self, Feature, Report};
+use crate::flags::{Direction, Flags};
+use crate::id::OpId;
+use crate::options::BackendOptions;
+use crate::report::{Backend, Feature, Report};
+use crate::table::Key;
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
-use super::{Event, Handle, Happened, Request, WakeHandle};
-
-pub(crate) use end::{End, EndView};
-use network::Side;
-pub use network::{Network, NetworkConfig};
+pub use config::NetworkConfig;
+use end::End;
+pub use network::Network;
 use parts::Parts;
 use stream::Found;
 
-/// A request that has not ended.
+use super::handle::Handle;
+use super::op::{Event, Failure, OpKind, Outcome, Owned};
+use super::stream::Stream;
+
+/// An operation that has not ended.
 struct Pending {
     id: OpId,
-    /// The network's number of its socket.
-    end: u64,
+    /// Its socket, as the network names it.
+    end: Key,
     cancelled: bool,
     want: Want,
 }
@@ -60,13 +70,13 @@ pub(crate) struct Sim {
     seed: u64,
     pool: Rc<Pool>,
     turn_bytes: usize,
-    /// At most one for each side of a socket.
-    pending: BTreeMap<(u32, Side), Pending>,
-    /// Which of these an operation's slot has.
-    by_slot: BTreeMap<u32, (u32, Side)>,
-    /// Requests to be tried in the next turn.
-    again: BTreeSet<(u32, Side)>,
-    /// What ended when it was started.
+    /// At most one for each direction of a socket.
+    pending: BTreeMap<(u32, Direction), Pending>,
+    /// Where the operation of a driver's slot is among these.
+    by_slot: BTreeMap<u32, (u32, Direction)>,
+    /// Operations to be tried in the next turn.
+    again: BTreeSet<(u32, Direction)>,
+    /// Events of what ended in its start.
     ended: Vec<Event>,
     events: VecDeque<Event>,
     wake: WakeHandle,
@@ -74,11 +84,11 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    pub(crate) fn new(config: &DriverConfig, network: &Network, pool: Rc<Pool>, why: &str) -> Sim {
+    pub(crate) fn new(options: &BackendOptions, network: &Network, pool: Rc<Pool>, why: &str) -> Sim {
         let (host, seed) = network.lock().add_host();
         let feature = |name, why: &str| Feature { name, used: true, why: why.to_owned() };
         let report = Report {
-            backend: report::Backend::Sim,
+            backend: Backend::Sim,
             why: why.to_owned(),
             features: vec![
                 feature("virtual clock", "it moves in turns that wait, to what happens next"),
@@ -90,7 +100,7 @@ impl Sim {
             host,
             seed,
             pool,
-            turn_bytes: match config.turn_bytes {
+            turn_bytes: match options.turn_bytes {
                 0 => usize::MAX,
                 bytes => bytes as usize,
             },
@@ -99,7 +109,7 @@ impl Sim {
             again: BTreeSet::new(),
             ended: Vec::new(),
             events: VecDeque::new(),
-            // Nobody sleeps: a turn looks whether it has been woken.
+            // No thread sleeps: a turn asks whether it has been woken.
             wake: WakeHandle::new(|| {}),
             report,
         }
@@ -121,12 +131,12 @@ impl Sim {
         &self.network
     }
 
-    /// What the driver's own random source begins with.
+    /// The seed of the driver's own random source.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// When the driver's earliest timer runs out: that is a thing to come on the network.
+    /// Says when the driver's earliest timer runs out. The network's clock stops there.
     pub(crate) fn set_alarm(&mut self, at: Option<Time>) {
         let state = &mut *self.network.lock();
         if let Some(host) = state.hosts.get_mut(&self.host)
@@ -146,7 +156,7 @@ impl Sim {
             let why = "it is not of the simulated network that this driver is on";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         };
-        if let Some(entry) = self.network.lock().sockets.get_mut(&end.id) {
+        if let Some(entry) = self.network.lock().sockets.get_mut(end.id) {
             entry.owner = Some((self.host, socket));
         }
         Ok(())
@@ -157,7 +167,7 @@ impl Sim {
         if let Some(host) = state.hosts.get_mut(&self.host) {
             host.ready.retain(|(ready, _)| *ready != socket);
         }
-        if let Some(entry) = state.sockets.get_mut(&end_of(handle)) {
+        if let Some(entry) = state.sockets.get_mut(end_of(handle)) {
             entry.owner = None;
         }
         Ok(())
@@ -167,57 +177,58 @@ impl Sim {
         Ok(true)
     }
 
-    pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
-        let (side, end, want) = match request {
-            Request::Accept { handle, multi } => (Side::Receive, end_of(handle), Want::Accept { multi }),
-            Request::Connect { handle, address } => {
-                let end = end_of(handle);
-                let asked = match address.ip() {
+    pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
+        let end = end_of(handle);
+        let parts = |owned: Option<&mut Owned>| Parts::of(owned.expect("what moves bytes owns a buffer"));
+        let (direction, want) = match kind {
+            OpKind::Accept { multi } => (Direction::Receive, Want::Accept { multi }),
+            OpKind::Connect => {
+                let address = owned.and_then(|owned| owned.address.as_ref()).and_then(Address::ip);
+                let asked = match address {
                     Some(address) => self.network.lock().connect(end, address),
                     None => Err(codes::WRONG_FAMILY),
                 };
                 match asked {
-                    Ok(()) => (Side::Send, end, Want::Connect),
-                    Err(code) => return self.end_at_once(id, Happened::Failed(code)),
+                    Ok(()) => (Direction::Send, Want::Connect),
+                    Err(code) => return self.end_at_once(id, Err(Failure::Code(code))),
                 }
             }
-            Request::Recv { flags, .. } | Request::Send { flags, .. } if flags.contains(Flags::OUT_OF_BAND) => {
-                return self.end_at_once(id, Happened::Failed(codes::UNSUPPORTED));
+            OpKind::Recv { flags } | OpKind::Send { flags } if flags.contains(Flags::OUT_OF_BAND) => {
+                return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
             }
-            Request::Recv { handle, buf, skip, flags } => {
-                let want = Want::Receive { parts: Parts::of(buf, skip), peek: flags.contains(Flags::PEEK) };
-                (Side::Receive, end_of(handle), want)
+            OpKind::Recv { flags } => {
+                (Direction::Receive, Want::Receive { parts: parts(owned), peek: flags.contains(Flags::PEEK) })
             }
-            Request::RecvPooled { handle } => (Side::Receive, end_of(handle), Want::ReceivePooled),
-            Request::Send { handle, buf, skip, .. } => {
-                (Side::Send, end_of(handle), Want::Send { parts: Parts::of(buf, skip) })
+            OpKind::RecvMulti => (Direction::Receive, Want::ReceivePooled),
+            OpKind::Send { .. } => (Direction::Send, Want::Send { parts: parts(owned) }),
+            OpKind::Discard => (Direction::Receive, Want::Discard),
+            OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => {
+                return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
             }
-            Request::Discard { handle } => (Side::Receive, end_of(handle), Want::Discard),
-            Request::RecvFrom { .. } | Request::RecvFromPooled { .. } | Request::SendTo { .. } => {
-                return self.end_at_once(id, Happened::Failed(codes::UNSUPPORTED));
+            OpKind::Shutdown { how } => {
+                let done = self.network.lock().shut_down(end, how);
+                return self.end_at_once(id, done.map(|()| Outcome::ShutDown).map_err(Failure::Code));
             }
-            Request::Shutdown { handle, how } => {
-                let done = self.network.lock().shut_down(end_of(handle), how);
-                return self.end_at_once(id, done.map_or_else(Happened::Failed, |()| Happened::Moved(0)));
-            }
-            Request::Close { handle } => {
-                drop(handle);
-                return self.end_at_once(id, Happened::Moved(0));
-            }
+            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
         };
-        let key = (socket, side);
+        let key = (socket, direction);
         let before = self.pending.insert(key, Pending { id, end, cancelled: false, want });
-        debug_assert!(before.is_none(), "one request for each side of a socket");
-        self.by_slot.insert(id.slot, key);
+        debug_assert!(before.is_none(), "one operation for each direction of a socket");
+        self.by_slot.insert(id.slot(), key);
         self.again.insert(key);
     }
 
-    fn end_at_once(&mut self, id: OpId, happened: Happened) {
-        self.ended.push(Event { id, more: false, happened });
+    pub(crate) fn close(&mut self, id: OpId, _: u32, handle: Handle) {
+        drop(handle);
+        self.end_at_once(id, Ok(Outcome::Closed));
+    }
+
+    fn end_at_once(&mut self, id: OpId, result: Result<Outcome, Failure>) {
+        self.ended.push(Event { id, more: false, result });
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        if let Some(key) = self.by_slot.get(&id.slot)
+        if let Some(key) = self.by_slot.get(&id.slot())
             && let Some(pending) = self.pending.get_mut(key).filter(|pending| pending.id == id)
         {
             pending.cancelled = true;
@@ -244,7 +255,7 @@ impl Sim {
         }
     }
 
-    /// What is said instead of waiting for ever.
+    /// The error of a wait that could never end.
     fn would_deadlock(&self) -> Error {
         let state = self.network.lock();
         let others = state.hosts.iter().filter(|(host, entry)| **host != self.host && !entry.ready.is_empty()).count();
@@ -262,10 +273,10 @@ impl Sim {
 
     pub(crate) fn leak(&mut self) {}
 
-    /// Tries every request that may be able to go on, in an order drawn from the seed.
+    /// Tries every operation that may be able to go on, in an order drawn from the seed.
     fn deliver(&mut self) {
         enum Due {
-            Try((u32, Side)),
+            Try((u32, Direction)),
             Ended(Event),
         }
         let due: Vec<Due> = {
@@ -288,27 +299,30 @@ impl Sim {
 
     fn tell(&mut self, event: Event) {
         let mut state = self.network.lock();
-        let (kind, value) = match &event.happened {
-            Happened::Moved(bytes) => (0, u64::from(*bytes)),
-            Happened::Accepted(_, peer) => (1, peer.ip().map_or(0, |peer| peer.port().into())),
-            Happened::Packet(packet) => (2, packet.len() as u64),
-            Happened::MovedFrom { bytes, .. } => (3, u64::from(*bytes)),
-            Happened::PacketFrom { packet, .. } => (4, packet.len() as u64),
-            Happened::Starved => (5, 0),
-            Happened::Failed(code) => (6, *code as u64),
+        let (kind, value) = match &event.result {
+            Ok(Outcome::Connected | Outcome::ShutDown | Outcome::Closed | Outcome::Elapsed) => (0, 0),
+            Ok(Outcome::Received(bytes)) => (0, *bytes as u64),
+            Ok(Outcome::Sent(bytes)) => (0, *bytes),
+            Ok(Outcome::Accepted(_, peer)) => (1, peer.ip().map_or(0, |peer| peer.port().into())),
+            Ok(Outcome::Packet(packet)) => (2, packet.len() as u64),
+            Ok(Outcome::ReceivedFrom(bytes, _)) => (3, *bytes as u64),
+            Ok(Outcome::Datagram(packet, _)) => (4, packet.len() as u64),
+            Err(Failure::NoBuffer) => (5, 0),
+            Err(Failure::Code(code)) => (6, *code as u64),
+            Err(Failure::Truncated { bytes, .. }) => (7, u64::from(*bytes)),
         };
         let now = state.now.as_nanos();
-        let name = u64::from(event.id.generation) << 32 | u64::from(event.id.slot);
+        let name = u64::from(event.id.generation()) << 32 | u64::from(event.id.slot());
         state.trace.words(&[20, now, self.host.into(), name, event.more.into(), kind, value]);
         drop(state);
         self.events.push_back(event);
     }
 
-    /// One request goes on as far as it can.
-    fn serve(&mut self, key: (u32, Side)) {
+    /// One operation goes on as far as it can.
+    fn serve(&mut self, key: (u32, Direction)) {
         let Some(mut pending) = self.pending.remove(&key) else { return };
         let id = pending.id;
-        // A cancel may come too late.
+        // A cancel may come too late: the seed decides.
         let mut last = None;
         if !pending.cancelled || self.network.lock().random.once_in(2) {
             last = self.attempt(key, &mut pending);
@@ -318,46 +332,46 @@ impl Sim {
                 self.pending.insert(key, pending);
                 return;
             }
-            None => Happened::Failed(codes::CANCELLED),
-            Some(happened) => happened,
+            None => Err(Failure::Code(codes::CANCELLED)),
+            Some(result) => result,
         };
-        self.by_slot.remove(&id.slot);
-        self.tell(Event { id, more: false, happened: last });
+        self.by_slot.remove(&id.slot());
+        self.tell(Event { id, more: false, result: last });
     }
 
-    /// Gives the request's last event, if it has come to that.
-    fn attempt(&mut self, key: (u32, Side), pending: &mut Pending) -> Option<Happened> {
+    /// Gives the operation's last result, if it has come to that.
+    fn attempt(&mut self, key: (u32, Direction), pending: &mut Pending) -> Option<Result<Outcome, Failure>> {
         let end = pending.end;
         match &mut pending.want {
             Want::Accept { multi } => {
                 let multi = *multi;
                 loop {
-                    let (happened, last) = {
+                    let (result, last) = {
                         let mut state = self.network.lock();
                         let (server, peer) = state.accept(end)?;
                         let last = !multi || state.ends_early();
                         drop(state);
                         let handle = Handle::Simulated(End::new(&self.network, server));
-                        (Happened::Accepted(handle, Address::Ip(peer)), last)
+                        (Ok(Outcome::Accepted(Stream(handle), Address::Ip(peer))), last)
                     };
                     if last {
-                        return Some(happened);
+                        return Some(result);
                     }
-                    self.tell(Event { id: pending.id, more: true, happened });
+                    self.tell(Event { id: pending.id, more: true, result });
                 }
             }
             Want::Connect => {
                 let connected = self.network.lock().connected(end)?;
-                Some(connected.map_or_else(Happened::Failed, |()| Happened::Moved(0)))
+                Some(connected.map(|()| Outcome::Connected).map_err(Failure::Code))
             }
             Want::Receive { parts, peek } => match self.network.lock().receive(end, parts.len(), *peek) {
                 Found::Nothing => None,
                 Found::Bytes(bytes) => {
                     parts.fill(&bytes);
-                    Some(Happened::Moved(bytes.len() as u32))
+                    Some(Ok(Outcome::Received(bytes.len())))
                 }
-                Found::End => Some(Happened::Moved(0)),
-                Found::Failed(code) => Some(Happened::Failed(code)),
+                Found::End => Some(Ok(Outcome::Received(0))),
+                Found::Failed(code) => Some(Err(Failure::Code(code))),
             },
             Want::ReceivePooled => self.receive_pooled(key, pending.id, end),
             Want::Send { parts } => {
@@ -366,35 +380,35 @@ impl Sim {
                     Ok(0) if parts.len() > 0 => None,
                     Ok(bytes) => {
                         state.send(end, &parts.read(bytes));
-                        Some(Happened::Moved(bytes as u32))
+                        Some(Ok(Outcome::Sent(bytes as u64)))
                     }
-                    Err(code) => Some(Happened::Failed(code)),
+                    Err(code) => Some(Err(Failure::Code(code))),
                 }
             }
             Want::Discard => match self.network.lock().receive(end, DISCARD_BYTES, false) {
                 Found::Nothing => None,
-                Found::Bytes(bytes) => Some(Happened::Moved(bytes.len() as u32)),
-                Found::End => Some(Happened::Moved(0)),
-                Found::Failed(code) => Some(Happened::Failed(code)),
+                Found::Bytes(bytes) => Some(Ok(Outcome::Received(bytes.len()))),
+                Found::End => Some(Ok(Outcome::Received(0))),
+                Found::Failed(code) => Some(Err(Failure::Code(code))),
             },
         }
     }
 
-    fn receive_pooled(&mut self, key: (u32, Side), id: OpId, end: u64) -> Option<Happened> {
+    fn receive_pooled(&mut self, key: (u32, Direction), id: OpId, end: Key) -> Option<Result<Outcome, Failure>> {
         let mut left = self.turn_bytes;
         loop {
             match self.network.lock().receive(end, 0, false) {
                 Found::Nothing => return None,
                 Found::Bytes(_) => {}
-                Found::End => return Some(Happened::Moved(0)),
-                Found::Failed(code) => return Some(Happened::Failed(code)),
+                Found::End => return Some(Ok(Outcome::Received(0))),
+                Found::Failed(code) => return Some(Err(Failure::Code(code))),
             }
             if left == 0 {
                 // The rest in the next turn.
                 self.again.insert(key);
                 return None;
             }
-            let Some(buffer) = self.pool.take_returned() else { return Some(Happened::Starved) };
+            let Some(buffer) = self.pool.take_returned() else { return Some(Err(Failure::NoBuffer)) };
             let most = (self.pool.config().buffer_bytes as usize).min(left);
             let mut state = self.network.lock();
             let found = state.receive(end, most, false);
@@ -405,15 +419,15 @@ impl Sim {
                 continue;
             };
             left -= bytes.len();
-            // SAFETY: the buffer was taken from the pool and is ours, and has room for `most` bytes, of which these are no more.
+            // SAFETY: the buffer was taken from the pool and is ours. It has room for `most` bytes,
+            // and these are at most so many.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pool.buffer(buffer).as_ptr(), bytes.len()) };
             // SAFETY: the buffer is ours to hand over; so many bytes have been written just now.
             let packet = unsafe { self.pool.packet(buffer, bytes.len()) };
-            let happened = Happened::Packet(packet);
             if last {
-                return Some(happened);
+                return Some(Ok(Outcome::Packet(packet)));
             }
-            self.tell(Event { id, more: true, happened });
+            self.tell(Event { id, more: true, result: Ok(Outcome::Packet(packet)) });
         }
     }
 }
@@ -424,8 +438,8 @@ impl Drop for Sim {
     }
 }
 
-/// The network's number of a socket that has been attached.
-fn end_of(handle: &Handle) -> u64 {
+/// The network's name of a socket that has been attached.
+fn end_of(handle: &Handle) -> Key {
     match handle {
         Handle::Simulated(end) => end.view().id,
         _ => unreachable!("only sockets of the network are attached"),

@@ -19,7 +19,7 @@ impl Random {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    /// Whether something happens that happens once in so many times; 0 is never.
+    /// Whether something happens that happens once in `times` times; 0 is never.
     pub(super) fn once_in(&mut self, times: u32) -> bool {
         times != 0 && self.next().is_multiple_of(times.into())
     }
@@ -54,7 +54,7 @@ impl Trace {
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.words(&[bytes.len() as u64]);
-        // All bytes that arrive go through this, so it is one multiplication for eight of them.
+        // All bytes that arrive are hashed, so it takes one multiplication for eight of them.
         let mut hash = self.0;
         let mut chunks = bytes.chunks_exact(8);
         for chunk in &mut chunks {

@@ -1,51 +1,18 @@
-//! One end of a connection: what has arrived and was not yet received, and what it has sent and is still on its way.
+//! One end of a connection: what has arrived and was not yet received, and what it has sent and is
+//! still on its way.
 
 use std::collections::VecDeque;
 
-use crate::op::ShutdownHow;
+use crate::flags::{Direction, ShutdownHow};
+use crate::table::Key;
 use crate::time::Time;
 
 use super::codes;
-use super::network::{Happening, Role, Side, State};
+use super::socket::{Item, Role, StreamEnd};
+use super::state::{Happening, State, word};
 
 /// The most bytes that travel as one piece.
 const PIECE_BYTES: usize = 16 * 1024;
-
-/// What travels from one end to the other, in order.
-#[derive(Debug)]
-pub(super) enum Item {
-    SynAck,
-    Ack,
-    Data(Vec<u8>),
-    Fin,
-    Reset,
-}
-
-#[derive(Debug)]
-pub(super) struct StreamEnd {
-    pub(super) other: u64,
-    /// The listener in whose backlog it is, until the handshake is over.
-    listener: Option<u64>,
-    arrived: VecDeque<u8>,
-    /// The peer has ended its stream, and that has arrived.
-    ended: bool,
-    /// The peer has reset the connection, and that has arrived.
-    reset: bool,
-    /// This end has shut down receiving.
-    deaf: bool,
-    /// Sent, and on its way.
-    under_way: VecDeque<Item>,
-    /// When the last of that arrives.
-    last_arrival: Time,
-    /// Bytes sent of which this end does not know that the peer has received them.
-    outstanding: usize,
-    /// Bytes received of which the peer has not been told.
-    unannounced: usize,
-    /// This end has ended its stream.
-    fin_sent: bool,
-    /// This end has reset the connection.
-    reset_sent: bool,
-}
 
 /// What a receive finds.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,49 +31,31 @@ fn first(queue: &VecDeque<u8>, bytes: usize) -> Vec<u8> {
     if front.len() == bytes { front.to_vec() } else { [front, rest].concat() }
 }
 
-impl StreamEnd {
-    pub(super) fn new(other: u64, listener: Option<u64>) -> StreamEnd {
-        StreamEnd {
-            other,
-            listener,
-            arrived: VecDeque::new(),
-            ended: false,
-            reset: false,
-            deaf: false,
-            under_way: VecDeque::new(),
-            last_arrival: Time::ZERO,
-            outstanding: 0,
-            unannounced: 0,
-            fin_sent: false,
-            reset_sent: false,
-        }
-    }
-}
-
 impl State {
-    fn end(&mut self, id: u64) -> Option<&mut StreamEnd> {
-        match &mut self.sockets.get_mut(&id)?.role {
+    fn end(&mut self, id: Key) -> Option<&mut StreamEnd> {
+        match &mut self.sockets.get_mut(id)?.role {
             Role::Stream(end) => Some(end),
             _ => None,
         }
     }
 
     /// Sends a piece on its way.
-    pub(super) fn post(&mut self, from: u64, item: Item) {
+    pub(super) fn post(&mut self, from: Key, item: Item) {
         let at = self.arrival();
         let Some(end) = self.end(from) else { return };
-        // Never at one moment with the piece before it: at one moment anything may come first.
+        // Never at the same moment as the piece before it: things of one moment happen in any
+        // order.
         let at = at.max(Time::from_nanos(end.last_arrival.as_nanos() + 1));
         end.last_arrival = at;
         end.under_way.push_back(item);
         self.plan(at, Happening::Arrival { from });
     }
 
-    /// The next piece of an end comes to its peer.
-    pub(super) fn arrive(&mut self, from: u64) {
+    /// The next piece of an end arrives at its peer.
+    pub(super) fn arrive(&mut self, from: Key) {
         let Some(end) = self.end(from) else { return };
         let to = end.other;
-        // None: the connection was reset, and the piece was lost by that.
+        // If there is none, a reset has removed the piece.
         let Some(item) = end.under_way.pop_front() else { return };
         match item {
             Item::SynAck => self.shaken_hands(from, to),
@@ -117,7 +66,7 @@ impl State {
             }
             Item::Data(bytes) => {
                 self.trace.bytes(&bytes);
-                let closed = self.sockets.get(&to).is_none_or(|socket| socket.closed);
+                let closed = self.sockets.get(to).is_none_or(|socket| socket.closed);
                 let Some(end) = self.end(to) else { return };
                 if closed {
                     if !end.reset_sent && !end.reset {
@@ -128,35 +77,35 @@ impl State {
                 }
                 if !end.reset {
                     end.arrived.extend(bytes);
-                    self.mark(to, Side::Receive);
+                    self.mark(to, Direction::Receive);
                 }
             }
             Item::Fin => {
                 if let Some(end) = self.end(to) {
                     end.ended = true;
-                    self.mark(to, Side::Receive);
+                    self.mark(to, Direction::Receive);
                 }
             }
             Item::Reset => {
                 if let Some(end) = self.end(to) {
                     end.reset = true;
-                    self.mark(to, Side::Receive);
-                    self.mark(to, Side::Send);
+                    self.mark(to, Direction::Receive);
+                    self.mark(to, Direction::Send);
                 }
             }
         }
     }
 
-    /// The listener's answer has come to the client.
-    fn shaken_hands(&mut self, server: u64, client: u64) {
-        match self.sockets.get_mut(&client) {
+    /// The listener's answer has arrived at the client.
+    fn shaken_hands(&mut self, server: Key, client: Key) {
+        match self.sockets.get_mut(client) {
             Some(socket) if matches!(socket.role, Role::Connecting) => {
                 socket.role = Role::Stream(StreamEnd::new(server, None));
                 self.post(client, Item::Ack);
-                self.mark(client, Side::Send);
-                self.mark(client, Side::Receive);
+                self.mark(client, Direction::Send);
+                self.mark(client, Direction::Receive);
             }
-            // The client has closed meanwhile.
+            // The client has closed since.
             _ => {
                 if let Some(listener) = self.end(server).and_then(|end| end.listener) {
                     self.forget_half_open(server, listener);
@@ -165,19 +114,20 @@ impl State {
         }
     }
 
-    pub(super) fn has_room_again(&mut self, to: u64, bytes: usize) {
+    pub(super) fn has_room_again(&mut self, to: Key, bytes: usize) {
         if let Some(end) = self.end(to) {
             end.outstanding = end.outstanding.saturating_sub(bytes);
-            self.mark(to, Side::Send);
+            self.mark(to, Direction::Send);
         }
     }
 
-    /// Receives up to `most` bytes. 0 asks whether anything could be received. With `peek` they stay.
-    pub(super) fn receive(&mut self, id: u64, most: usize, peek: bool) -> Found {
+    /// Receives up to `most` bytes. 0 asks whether anything could be received. With `peek` they
+    /// stay.
+    pub(super) fn receive(&mut self, id: Key, most: usize, peek: bool) -> Found {
         let short = self.random.once_in(self.config.short_receives);
         let spread = self.random.next();
         let Some(end) = self.end(id) else {
-            return match self.sockets.get(&id).map(|socket| &socket.role) {
+            return match self.sockets.get(id).map(|socket| &socket.role) {
                 Some(Role::Connecting) => Found::Nothing,
                 _ => Found::Failed(codes::NOT_CONNECTED),
             };
@@ -190,7 +140,7 @@ impl State {
             };
         }
         let mut bytes = most.min(end.arrived.len());
-        // A peek that was short might be so for ever, to one who waits for more.
+        // A peek is never short: a program that peeks until it sees more would wait for ever.
         if short && !peek && bytes > 1 {
             bytes = 1 + (spread % (bytes as u64 - 1)) as usize;
         }
@@ -204,10 +154,11 @@ impl State {
         Found::Bytes(found)
     }
 
-    /// Tells the peer that there is room again: when it is worth a send, or when there is nothing to come that would make it more. News of every few bytes
-    /// would be answered with as few, for ever.
-    fn announce_room(&mut self, id: u64) {
-        let enough = self.sockets.get(&id).map_or(1, |socket| socket.receive_bytes.div_ceil(4));
+    /// Tells the peer that there is room again: when there is enough for a worthwhile send, or when
+    /// nothing more is coming. Otherwise a few bytes of room would lead to sends of a few bytes,
+    /// for ever.
+    fn announce_room(&mut self, id: Key) {
+        let enough = self.sockets.get(id).map_or(1, |socket| socket.receive_bytes.div_ceil(4));
         let Some(end) = self.end(id) else { return };
         let (to, bytes, waits) = (end.other, end.unannounced, !end.arrived.is_empty());
         let more = waits || self.end(to).is_some_and(|peer| !peer.under_way.is_empty());
@@ -222,10 +173,10 @@ impl State {
     }
 
     /// How many of `wanted` bytes a send would take now: none, if there is no room.
-    pub(super) fn room(&mut self, id: u64, wanted: usize) -> Result<usize, i32> {
+    pub(super) fn room(&mut self, id: Key, wanted: usize) -> Result<usize, i32> {
         let short = self.random.once_in(self.config.short_sends);
         let spread = self.random.next();
-        let own = self.sockets.get(&id).map_or(0, |socket| socket.send_bytes);
+        let own = self.sockets.get(id).map_or(0, |socket| socket.send_bytes);
         let Some(end) = self.end(id) else { return Err(codes::SHUT) };
         if end.reset || end.reset_sent {
             return Err(codes::RESET);
@@ -234,13 +185,13 @@ impl State {
             return Err(codes::SHUT);
         }
         let (other, outstanding) = (end.other, end.outstanding);
-        let peers = self.sockets.get(&other).map_or(0, |socket| socket.receive_bytes);
+        let peers = self.sockets.get(other).map_or(0, |socket| socket.receive_bytes);
         let bytes = wanted.min((own + peers).saturating_sub(outstanding));
         Ok(if short && bytes > 1 { 1 + (spread % (bytes as u64 - 1)) as usize } else { bytes })
     }
 
     /// Sends bytes for which there is room.
-    pub(super) fn send(&mut self, id: u64, bytes: &[u8]) {
+    pub(super) fn send(&mut self, id: Key, bytes: &[u8]) {
         let Some(end) = self.end(id) else { return };
         end.outstanding += bytes.len();
         for piece in bytes.chunks(PIECE_BYTES) {
@@ -248,11 +199,11 @@ impl State {
         }
     }
 
-    pub(super) fn shut_down(&mut self, id: u64, how: ShutdownHow) -> Result<(), i32> {
+    pub(super) fn shut_down(&mut self, id: Key, how: ShutdownHow) -> Result<(), i32> {
         let Some(end) = self.end(id).filter(|end| !end.reset) else { return Err(codes::NOT_CONNECTED) };
         if how != ShutdownHow::Send {
             end.deaf = true;
-            self.mark(id, Side::Receive);
+            self.mark(id, Direction::Receive);
         }
         if how != ShutdownHow::Receive {
             self.end_stream(id);
@@ -260,7 +211,7 @@ impl State {
         Ok(())
     }
 
-    fn end_stream(&mut self, id: u64) {
+    fn end_stream(&mut self, id: Key) {
         if let Some(end) = self.end(id)
             && !std::mem::replace(&mut end.fin_sent, true)
         {
@@ -269,14 +220,14 @@ impl State {
     }
 
     /// The handle of a socket is gone.
-    pub(super) fn close(&mut self, id: u64) {
-        let Some(socket) = self.sockets.get_mut(&id) else { return };
-        self.trace.words(&[12, self.now.as_nanos(), id, socket.reset_on_close.into()]);
+    pub(super) fn close(&mut self, id: Key) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        self.trace.words(&[12, self.now.as_nanos(), word(id), socket.reset_on_close.into()]);
         if let Some((host, slot)) = socket.owner.take()
             && let Some(host) = self.hosts.get_mut(&host)
         {
-            host.ready.remove(&(slot, Side::Receive));
-            host.ready.remove(&(slot, Side::Send));
+            host.ready.remove(&(slot, Direction::Receive));
+            host.ready.remove(&(slot, Direction::Send));
         }
         match &socket.role {
             Role::Fresh | Role::Connecting | Role::Failed(_) => self.remove(id),
@@ -296,10 +247,10 @@ impl State {
     }
 
     /// Resets a connection and closes this end of it.
-    pub(super) fn abandon(&mut self, id: u64) {
+    pub(super) fn abandon(&mut self, id: Key) {
         let keep = self.random.next();
         let Some(end) = self.end(id) else { return };
-        // Of what is on its way an arbitrary part is lost; of the handshake nothing is.
+        // An arbitrary part of what is on its way is lost, but nothing of the handshake.
         let shakes = end.under_way.iter().take_while(|item| matches!(item, Item::SynAck | Item::Ack)).count();
         let keep = shakes + (keep % (end.under_way.len() - shakes + 1) as u64) as usize;
         end.under_way.truncate(keep);
@@ -308,21 +259,21 @@ impl State {
         self.closed(id);
     }
 
-    /// This end is closed; when both are, nobody can tell any more what happens between them.
-    fn closed(&mut self, id: u64) {
-        let Some(socket) = self.sockets.get_mut(&id) else { return };
+    /// This end is closed. When both are, nothing that happens between them can be observed.
+    fn closed(&mut self, id: Key) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
         socket.closed = true;
         let Role::Stream(end) = &mut socket.role else { return };
         end.arrived = VecDeque::new();
         let other = end.other;
-        if self.sockets.get(&other).is_none_or(|other| other.closed) {
+        if self.sockets.get(other).is_none_or(|other| other.closed) {
             self.remove(id);
             self.remove(other);
         }
     }
 
-    fn remove(&mut self, id: u64) {
-        if let Some(socket) = self.sockets.remove(&id)
+    fn remove(&mut self, id: Key) {
+        if let Some(socket) = self.sockets.remove(id)
             && let Some(local) = socket.local.filter(|_| !socket.accepted)
         {
             self.clients.remove(&(local.port(), local.ip()));

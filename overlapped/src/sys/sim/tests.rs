@@ -1,11 +1,18 @@
-//! The network's own rules, seen through drivers on it.
+//! The network's rules, as drivers on it observe them.
 
 use std::time::Duration;
 
-use super::{Network, NetworkConfig};
-use crate::*;
+use crate::buf::*;
+use crate::driver::*;
+use crate::error::*;
+use crate::future::block_on;
+use crate::options::*;
+use crate::report::*;
+use crate::sim::*;
+use crate::time::*;
+use crate::{Address, Engine, Event};
 
-/// A driver on a network, and the completions that came while others were awaited.
+/// A driver on a network, and completions that came while a test waited for others.
 struct Host {
     driver: Driver,
     seen: Vec<Completion>,
@@ -13,7 +20,7 @@ struct Host {
 
 impl Host {
     fn on(network: &Network) -> Host {
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         Host { driver: Driver::new(config).unwrap(), seen: Vec::new() }
     }
 
@@ -58,7 +65,8 @@ impl Host {
         self.outcome_of(id).expect_err("a failure").kind()
     }
 
-    /// Everything received up to the end of the stream, and the error that ended it if it did not end in order.
+    /// Everything received up to the end of the stream, and the error that ended it if it did not
+    /// end in order.
     fn read_to_end(&mut self, socket: SocketId) -> (Vec<u8>, Option<ErrorKind>) {
         let mut all = Vec::new();
         loop {
@@ -72,9 +80,10 @@ impl Host {
         }
     }
 
-    /// A listener, and two ends of a connection to it: the one that connected, and the one that was accepted.
+    /// A listener, and two ends of a connection to it: the one that connected, and the one that was
+    /// accepted.
     fn pair(&mut self) -> (SocketId, SocketId, SocketId) {
-        let listener = self.driver.listen("127.0.0.1:0", &ListenOptions::default()).unwrap();
+        let listener = self.driver.listen("127.0.0.1:0", &ListenOptions::new()).unwrap();
         let (client, server) = self.connect(listener);
         (listener, client, server)
     }
@@ -96,7 +105,7 @@ impl Host {
         assert!(matches!(self.outcome_of(close), Ok(Outcome::Closed)));
     }
 
-    /// Nothing is left, here or on the network, whose only host this is.
+    /// Checks that nothing is left, here or on the network. This is its only host.
     fn finish(mut self, network: &Network) {
         self.seen.clear();
         assert_eq!(self.driver.live(), Live::default());
@@ -156,7 +165,7 @@ fn the_same_seed_gives_the_same_run() {
         host.submit(Op::close(server, CloseMode::Now));
         host.submit(Op::close(listener, CloseMode::Now));
         host.run_dry();
-        order.extend(host.seen.iter().map(|completion| u64::from(completion.id.slot)));
+        order.extend(host.seen.iter().map(|completion| u64::from(completion.id.slot())));
         (order, network.now(), network.trace())
     };
     let first = run(7);
@@ -197,7 +206,7 @@ fn the_clock_moves_to_what_happens_next_and_never_in_a_poll() {
     assert!(matches!(host.outcome_of(timer), Ok(Outcome::Elapsed)));
     assert_eq!(network.now(), at);
 
-    // Another host's timer is a thing to come for `advance`; nothing is for this one.
+    // Another host's timer counts for `advance`. For this host nothing is to come.
     let mut other = Host::on(&network);
     other.submit(Op::timer(at + Duration::from_secs(1)));
     other.turn(Wait::Poll).unwrap();
@@ -227,7 +236,7 @@ fn a_driver_that_was_woken_returns() {
 fn addresses_are_taken_once_and_given_back() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
-    let options = ListenOptions::default();
+    let options = ListenOptions::new();
     let kind = |result: Result<SocketId, Error>| result.unwrap_err().kind();
     let first = host.driver.listen("127.0.0.1:0", &options).unwrap();
     let address = host.driver.local_addr(first).unwrap().ip().unwrap();
@@ -235,7 +244,7 @@ fn addresses_are_taken_once_and_given_back() {
     assert_eq!(kind(host.driver.listen(address, &options)), ErrorKind::InUse);
     assert_eq!(kind(host.driver.listen(format!("0.0.0.0:{}", address.port()).as_str(), &options)), ErrorKind::InUse);
     let v6 = format!("[::]:{}", address.port());
-    let both = ListenOptions { only_v6: false, ..options.clone() };
+    let both = options.clone().only_v6(false);
     assert_eq!(kind(host.driver.listen(v6.as_str(), &both)), ErrorKind::InUse);
     let v6 = host.driver.listen(v6.as_str(), &options).unwrap();
     let elsewhere = host.driver.listen(format!("10.1.2.3:{}", address.port()).as_str(), &options).unwrap();
@@ -255,10 +264,10 @@ fn addresses_are_taken_once_and_given_back() {
 }
 
 #[test]
-fn who_listens_for_all_addresses_is_found_by_each() {
+fn a_listener_on_all_addresses_is_reached_by_each() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
-    let both = ListenOptions { only_v6: false, ..ListenOptions::default() };
+    let both = ListenOptions::new().only_v6(false);
     let listener = host.driver.listen("[::]:7777", &both).unwrap();
     for address in ["127.0.0.1:7777", "10.9.8.7:7777", "[::1]:7777", "0.0.0.0:7777"] {
         let address: Address = address.parse().unwrap();
@@ -267,12 +276,12 @@ fn who_listens_for_all_addresses_is_found_by_each() {
         assert!(matches!(host.outcome_of(connect), Ok(Outcome::Connected)), "{address}");
         assert_eq!(host.driver.peer_addr(client).unwrap().ip().unwrap().port(), 7777);
     }
-    // Nobody accepts them: they are reset with their listener.
+    // They are not accepted, and are reset with their listener.
     host.close(listener, CloseMode::Now);
 }
 
 #[test]
-fn connecting_to_nobody_is_refused_and_to_nowhere_times_out() {
+fn connecting_without_a_listener_is_refused_and_to_a_reserved_address_times_out() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
     let nobody: Address = "127.0.0.1:9".parse().unwrap();
@@ -303,7 +312,7 @@ fn connecting_to_nobody_is_refused_and_to_nowhere_times_out() {
 fn a_full_backlog_holds_connections_up() {
     let network = Network::new(1);
     let mut host = Host::on(&network);
-    let options = ListenOptions { backlog: 2, ..ListenOptions::default() };
+    let options = ListenOptions::new().backlog(2);
     let listener = host.driver.listen("127.0.0.1:0", &options).unwrap();
     let address = host.driver.local_addr(listener).unwrap();
     let mut connects: Vec<OpId> = (0..3)
@@ -323,7 +332,7 @@ fn a_full_backlog_holds_connections_up() {
 }
 
 #[test]
-fn closing_with_unread_input_resets_and_the_peer_loses_what_was_on_its_way() {
+fn closing_with_unread_input_resets_and_the_peer_loses_bytes_on_their_way() {
     let mut lost = 0;
     for seed in 0..20 {
         let network = Network::new(seed);
@@ -414,8 +423,8 @@ fn peeks_readiness_and_out_of_band_data() {
 }
 
 #[test]
-fn without_short_transfers_what_is_sent_at_once_is_received_at_once() {
-    let config = NetworkConfig { short_sends: 0, short_receives: 0, early_ends: 0, ..NetworkConfig::default() };
+fn without_short_transfers_a_send_arrives_in_one_receive() {
+    let config = NetworkConfig::new().short_sends(0).short_receives(0).early_ends(0);
     for seed in 0..20 {
         let network = Network::with_config(seed, config.clone());
         let mut host = Host::on(&network);
@@ -429,8 +438,8 @@ fn without_short_transfers_what_is_sent_at_once_is_received_at_once() {
 #[test]
 fn a_pool_that_is_empty_holds_a_stream_up_and_loses_nothing() {
     let network = Network::new(3);
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 64 };
-    let config = DriverConfig { network: Some(network.clone()), pool, ..DriverConfig::default() };
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
+    let config = DriverConfig::new().network(network.clone()).pool(pool);
     let mut host = Host { driver: Driver::new(config).unwrap(), seen: Vec::new() };
     let (_, client, server) = host.pair();
     host.submit(Op::send(client, pattern(1_000)));
@@ -453,7 +462,7 @@ fn simulated_and_real_do_not_mix() {
     let mut host = Host::on(&network);
     let (_, _, server) = host.pair();
     let stream = host.driver.release(server).unwrap();
-    let refused = Driver::new(DriverConfig::default()).unwrap().adopt(stream).unwrap_err();
+    let refused = Driver::new(DriverConfig::new()).unwrap().adopt(stream).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);
     let refused = Host::on(&Network::new(1)).driver.adopt(refused.given).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument, "another network");
@@ -472,20 +481,19 @@ fn simulated_and_real_do_not_mix() {
 #[test]
 fn a_network_is_for_the_simulated_backend_and_a_thread_that_waits() {
     let kind = |config| Driver::new(config).unwrap_err().kind();
-    let none = DriverConfig { backend: Some(Backend::Sim), ..DriverConfig::default() };
+    let none = DriverConfig::new().backend(Backend::Sim);
     assert_eq!(kind(none), ErrorKind::InvalidArgument);
     let network = Network::new(1);
-    let other =
-        DriverConfig { backend: Some(Backend::Uring), network: Some(network.clone()), ..DriverConfig::default() };
+    let other = DriverConfig::new().backend(Backend::Uring).network(network.clone());
     assert_eq!(kind(other), ErrorKind::InvalidArgument);
-    let error = Proactor::builder().network(&network).build().unwrap_err();
+    let error = Engine::builder().network(&network).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 
-    let proactor = Proactor::builder().network(&network).local().unwrap();
-    assert_eq!((proactor.report().backend, proactor.now()), (Backend::Sim, Time::ZERO));
-    let slept = block_on(async { proactor.sleep(Duration::from_secs(3600)).await }).unwrap();
+    let engine = Engine::builder().network(&network).local().unwrap();
+    assert_eq!((engine.report().backend, engine.now()), (Backend::Sim, Time::ZERO));
+    let slept = block_on(async { engine.sleep(Duration::from_secs(3600)).await }).unwrap();
     slept.unwrap();
-    assert_eq!(proactor.now(), Time::from_nanos(3_600_000_000_000));
+    assert_eq!(engine.now(), Time::from_nanos(3_600_000_000_000));
     let event = Event::new();
     assert_eq!(event.wait(Wait::For(Duration::from_secs(60))).ok(), Some(false));
     assert_eq!(network.now(), Time::from_nanos(3_660_000_000_000));

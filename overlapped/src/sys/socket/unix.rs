@@ -1,18 +1,14 @@
 //! Sockets of Unix systems.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::Address;
-use crate::op::{Flags, Start};
 
-use super::super::set_received;
-use super::{Stream, SystemSocket, SystemView, Tried};
-
-/// A look at a socket that someone else owns.
+/// A socket that someone else owns.
 pub(super) type Borrowed = BorrowedFd<'static>;
 
 pub(super) fn new_unix_socket(kind: Type) -> io::Result<Socket> {
@@ -31,19 +27,20 @@ pub(super) fn local_addr(socket: &Socket) -> io::Result<SockAddr> {
     socket.local_addr()
 }
 
-/// Whether a stream is one of TCP, or one between processes.
+/// Whether a stream is a TCP connection and not a Unix socket.
 pub(super) fn is_tcp(stream: &Socket) -> io::Result<bool> {
     Ok(stream.local_addr()?.as_socket().is_some())
 }
 
-/// Blocking, whatever it was. `io_uring_enter(2)` lets a kernel report EAGAIN of a non-blocking socket instead of waiting for it; Linux 6.18 waits
-/// all the same, but a receive that is tried again and again is not a risk to take.
+/// Makes it block. `io_uring_enter(2)` allows a kernel to report EAGAIN of a non-blocking socket
+/// instead of waiting for it. Linux 6.18 waits all the same, but a receive that is retried for ever
+/// is not a risk to take.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(false)
 }
 
-/// So that a restarted server can bind while old connections are still in TIME_WAIT. (It does not let two listeners share a
-/// port.)
+/// Lets a restarted server bind while old connections are still in TIME_WAIT. (It does not let two
+/// listeners share a port.)
 pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
@@ -60,79 +57,41 @@ pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Res
     timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)))
 }
 
-impl SystemSocket {
-    /// A connection that the system has just made for us, and that blocks.
-    pub(in super::super) fn accepted(fd: OwnedFd) -> SystemSocket {
-        SystemSocket { sole: true, ..SystemSocket::with_mode_set(fd.into()) }
-    }
-
-    /// Its peer's address, which has just been told, says of what family it is.
-    pub(in super::super) fn accepted_from(fd: OwnedFd, peer: &Address) -> SystemSocket {
-        SystemSocket { ip: peer.ip().is_some(), ..SystemSocket::accepted(fd) }
-    }
-
-    /// Whether it is a socket of IP; the system is asked only if that is not known.
-    pub(in super::super) fn is_ip(&self) -> bool {
-        self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
-    }
-
-    /// Whether closing its descriptor is all that has to be done to be told of it no more.
-    pub(in super::super) fn is_sole(&self) -> bool {
-        self.sole
-    }
-
-    pub(in super::super) fn raw_fd(&self) -> RawFd {
-        self.socket().as_raw_fd()
-    }
-
-    pub(crate) fn view(&self) -> SystemView {
-        // SAFETY: used while the gate is open, and the socket closed only after: see the type.
-        SystemView(unsafe { BorrowedFd::borrow_raw(self.socket().as_raw_fd()) })
-    }
+/// A view of a socket that someone else owns.
+///
+/// # Safety
+/// The socket is not closed while the view is used.
+pub(super) unsafe fn borrow(socket: &Socket) -> Borrowed {
+    // SAFETY: as the caller says.
+    unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
 }
 
-impl SystemView {
-    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
-    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
-        let result = match start {
-            Start::Recv { buf, flags: Flags::NONE, .. } => match buf.single(0) {
-                Some((ptr, len)) if len > 0 => {
-                    // SAFETY: the buffer's own memory, which nobody else uses while the operation has it.
-                    let moved = unsafe { libc::recv(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, libc::MSG_DONTWAIT) };
-                    if let Ok(bytes) = usize::try_from(moved) {
-                        set_received(buf, bytes);
-                        return Tried::Received(bytes);
-                    }
-                    moved
-                }
-                _ => return Tried::WouldBlock,
-            },
-            Start::Send { buf, flags: Flags::NONE, done, .. } => match buf.single(*done) {
-                Some((ptr, len)) if len > 0 => {
-                    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-                    // SAFETY: the buffer's own memory, to which nobody writes while the operation has it.
-                    let moved = unsafe { libc::send(self.0.as_raw_fd(), ptr.as_ptr().cast(), len, flags) };
-                    if let Ok(bytes) = usize::try_from(moved) {
-                        *done += bytes as u64;
-                        return if bytes == len { Tried::Sent(*done) } else { Tried::WouldBlock };
-                    }
-                    moved
-                }
-                _ => return Tried::WouldBlock,
-            },
-            _ => return Tried::WouldBlock,
-        };
-        debug_assert!(result < 0);
-        let error = io::Error::last_os_error();
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Tried::WouldBlock,
-            _ => Tried::Failed(error.raw_os_error().unwrap_or_default()),
-        }
-    }
+/// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.
+///
+/// # Safety
+/// The memory may be written to, and nobody else uses it meanwhile.
+pub(super) unsafe fn recv_now(socket: &Borrowed, ptr: *mut u8, len: usize) -> Result<Option<usize>, i32> {
+    // SAFETY: as the caller says.
+    moved(unsafe { libc::recv(socket.as_raw_fd(), ptr.cast(), len, libc::MSG_DONTWAIT) })
 }
 
-impl From<std::os::unix::net::UnixStream> for Stream {
-    fn from(stream: std::os::unix::net::UnixStream) -> Stream {
-        Stream::taken_over(OwnedFd::from(stream).into())
+/// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to wait.
+///
+/// # Safety
+/// The memory is initialised, and nobody writes to it meanwhile.
+pub(super) unsafe fn send_now(socket: &Borrowed, ptr: *const u8, len: usize) -> Result<Option<usize>, i32> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: as the caller says.
+    moved(unsafe { libc::send(socket.as_raw_fd(), ptr.cast(), len, flags) })
+}
+
+fn moved(result: isize) -> Result<Option<usize>, i32> {
+    if let Ok(bytes) = usize::try_from(result) {
+        return Ok(Some(bytes));
+    }
+    let error = io::Error::last_os_error();
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+        _ => Err(error.raw_os_error().unwrap_or_default()),
     }
 }

@@ -1,4 +1,4 @@
-//! Sockets of Windows. All of them are overlapped, for `socket2` and the standard library make them so.
+//! Sockets of Windows. All of them are overlapped: `socket2` and the standard library make them so.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,12 +12,8 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use crate::address::Address;
-use crate::op::{Flags, Start};
 
-use super::super::set_received;
-use super::{StreamOptions, SystemSocket, SystemView, Tried, apply};
-
-/// A look at a socket that someone else owns.
+/// A socket that someone else owns.
 pub(super) type Borrowed = BorrowedSocket<'static>;
 
 pub(super) fn new_unix_socket(_: Type) -> io::Result<Socket> {
@@ -29,24 +25,26 @@ pub(super) fn unix_address(_: &SockAddr) -> Address {
     Address::Unnamed
 }
 
-/// Every stream is. (One that is not bound yet cannot be asked for its address here.)
+/// Every stream is TCP here. (One that is not bound yet cannot be asked for its address.)
 pub(super) fn is_tcp(_: &Socket) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Non-blocking: overlapped requests wait all the same, and what is tried without waiting does not.
+/// Makes it non-blocking: overlapped requests wait all the same, plain calls do not.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Nobody else can bind this address, whatever options they set: `SO_REUSEADDR` lets a socket take another's port here, unless the other forbids
-/// it. (The price is that connections which the listener has left behind keep the address until they have ended.)
+/// Keeps others from binding this address: on Windows, `SO_REUSEADDR` lets a socket take another's
+/// port unless the other forbids it. (The price: connections that the listener has left behind keep
+/// the address until they have ended.)
 pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     let yes: i32 = 1;
     set_socket_option(socket.as_raw_socket() as SOCKET, SO_EXCLUSIVEADDRUSE, &yes)
 }
 
-/// How long sent bytes may go unacknowledged: nothing that can be said here (`TCP_MAXRT` counts whole seconds, and not against a closed window).
+/// How long sent bytes may go unacknowledged: not supported here. (`TCP_MAXRT` counts whole
+/// seconds, and not against a closed window.)
 pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
     timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP)))
 }
@@ -59,7 +57,7 @@ pub(in super::super) fn set_socket_option<T: Copy>(socket: SOCKET, option: i32, 
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What the system says of a socket's protocol, and of whoever provides it.
+/// What the system says of a socket's protocol and of its provider.
 pub(in super::super) fn protocol_of(socket: SOCKET) -> io::Result<WSAPROTOCOL_INFOW> {
     let mut info = WSAPROTOCOL_INFOW::default();
     let mut len = size_of::<WSAPROTOCOL_INFOW>() as i32;
@@ -68,7 +66,8 @@ pub(in super::super) fn protocol_of(socket: SOCKET) -> io::Result<WSAPROTOCOL_IN
     if result == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The address a socket is bound to. One that is not bound yet has no address here; elsewhere it has one that says so.
+/// The address a socket is bound to. Before it is bound, Windows has no address for it; other
+/// systems have an unspecified one, which is given here too.
 pub(super) fn local_addr(socket: &Socket) -> io::Result<SockAddr> {
     match socket.local_addr() {
         Err(error) if error.raw_os_error() == Some(WSAEINVAL) => {
@@ -85,7 +84,8 @@ pub(in super::super) fn unspecified(v6: bool) -> SocketAddr {
     (any, 0).into()
 }
 
-/// Whether receives fail when an earlier datagram was answered with "port unreachable". Elsewhere only a connected socket is told.
+/// Whether receives fail when an earlier datagram was answered with "port unreachable". On other
+/// systems only a connected socket is told.
 pub(in super::super) fn report_unreachable(socket: &Socket, report: bool) -> io::Result<()> {
     let report = i32::from(report);
     let mut returned = 0;
@@ -106,66 +106,42 @@ pub(in super::super) fn report_unreachable(socket: &Socket, report: bool) -> io:
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-impl SystemSocket {
-    /// A connection that `listener` has accepted, with the options that connections of it begin with.
-    pub(in super::super) fn accepted(socket: Socket, listener: &StreamOptions) -> io::Result<SystemSocket> {
-        apply((&socket).into(), listener, true)?;
-        SystemSocket::of(socket)
-    }
-
-    /// What connections of this listener begin with.
-    pub(in super::super) fn inherits(&self) -> &StreamOptions {
-        &self.inherits
-    }
-
-    pub(in super::super) fn raw_socket(&self) -> SOCKET {
-        self.socket.as_raw_socket() as SOCKET
-    }
-
-    pub(crate) fn view(&self) -> SystemView {
-        // SAFETY: used while the gate is open, and the socket closed only after: see the type.
-        SystemView(unsafe { BorrowedSocket::borrow_raw(self.socket.as_raw_socket()) })
-    }
+/// A view of a socket that someone else owns.
+///
+/// # Safety
+/// The socket is not closed while the view is used.
+pub(super) unsafe fn borrow(socket: &Socket) -> Borrowed {
+    // SAFETY: as the caller says.
+    unsafe { BorrowedSocket::borrow_raw(socket.as_raw_socket()) }
 }
 
-impl SystemView {
-    /// Tries a receive or a send without flags into or from one part. A send that is cut short remembers how far it came.
-    pub(crate) fn try_now(&self, start: &mut Start) -> Tried {
-        let socket = self.0.as_raw_socket() as SOCKET;
-        let moved = match start {
-            Start::Recv { buf, flags: Flags::NONE, .. } => match buf.single(0) {
-                Some((ptr, len)) if len > 0 => {
-                    let len = i32::try_from(len).unwrap_or(i32::MAX);
-                    // SAFETY: a socket that does not block, and the buffer's own memory, which nobody else uses while the operation has it.
-                    let moved = unsafe { recv(socket, ptr.as_ptr(), len, 0) };
-                    if let Ok(bytes) = usize::try_from(moved) {
-                        set_received(buf, bytes);
-                        return Tried::Received(bytes);
-                    }
-                    moved
-                }
-                _ => return Tried::WouldBlock,
-            },
-            Start::Send { buf, flags: Flags::NONE, done, .. } => match buf.single(*done) {
-                Some((ptr, whole)) if whole > 0 => {
-                    let len = i32::try_from(whole).unwrap_or(i32::MAX);
-                    // SAFETY: a socket that does not block, and the buffer's own memory, to which nobody writes while the operation has it.
-                    let moved = unsafe { send(socket, ptr.as_ptr(), len, 0) };
-                    if let Ok(bytes) = usize::try_from(moved) {
-                        *done += bytes as u64;
-                        return if bytes == whole { Tried::Sent(*done) } else { Tried::WouldBlock };
-                    }
-                    moved
-                }
-                _ => return Tried::WouldBlock,
-            },
-            _ => return Tried::WouldBlock,
-        };
-        debug_assert!(moved < 0);
-        // SAFETY: reads a value of this thread.
-        match unsafe { WSAGetLastError() } {
-            WSAEWOULDBLOCK => Tried::WouldBlock,
-            code => Tried::Failed(code),
-        }
+/// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.
+///
+/// # Safety
+/// The memory may be written to, and nobody else uses it meanwhile.
+pub(super) unsafe fn recv_now(socket: &Borrowed, ptr: *mut u8, len: usize) -> Result<Option<usize>, i32> {
+    let len = i32::try_from(len).unwrap_or(i32::MAX);
+    // SAFETY: a socket that does not block; the rest as the caller says.
+    moved(unsafe { recv(socket.as_raw_socket() as SOCKET, ptr, len, 0) })
+}
+
+/// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to wait.
+///
+/// # Safety
+/// The memory is initialised, and nobody writes to it meanwhile.
+pub(super) unsafe fn send_now(socket: &Borrowed, ptr: *const u8, len: usize) -> Result<Option<usize>, i32> {
+    let len = i32::try_from(len).unwrap_or(i32::MAX);
+    // SAFETY: a socket that does not block; the rest as the caller says.
+    moved(unsafe { send(socket.as_raw_socket() as SOCKET, ptr, len, 0) })
+}
+
+fn moved(result: i32) -> Result<Option<usize>, i32> {
+    if let Ok(bytes) = usize::try_from(result) {
+        return Ok(Some(bytes));
+    }
+    // SAFETY: reads a value of this thread.
+    match unsafe { WSAGetLastError() } {
+        WSAEWOULDBLOCK => Ok(None),
+        code => Err(code),
     }
 }

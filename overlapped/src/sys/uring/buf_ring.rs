@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::IoUring;
 use io_uring::types::{BufRingEntry, RecvMsgOut};
 
+use crate::buf::{Packet, Pool};
 use crate::error::{Action, Error};
-use crate::pool::{Packet, Pool};
-use crate::sys::Happened;
 use crate::sys::message::name_of;
+use crate::sys::op::{Failure, Outcome};
 
 /// The one group of buffers that a driver's ring has.
 const GROUP: u16 = 0;
@@ -20,7 +20,7 @@ pub(super) struct BufRing {
     pool: Rc<Pool>,
     entries: NonNull<BufRingEntry>,
     layout: Layout,
-    /// Where the next buffer goes; the kernel sees it when it is stored in the ring.
+    /// Where the next buffer goes. The kernel sees it when it is stored in the ring.
     tail: u16,
 }
 
@@ -33,7 +33,8 @@ impl BufRing {
         // SAFETY: the size is not zero.
         let Some(entries) = NonNull::new(unsafe { alloc_zeroed(layout) }.cast()) else { handle_alloc_error(layout) };
         let mut buffers = BufRing { pool, entries, layout, tail: 0 };
-        // SAFETY: the memory is page-aligned, holds `count` entries, and is freed after the ring (see the order of fields in `Uring`).
+        // SAFETY: the memory is page-aligned, holds `count` entries, and is freed after the ring
+        // (see the order of fields in `Uring`).
         let registered =
             unsafe { ring.submitter().register_buf_ring_with_flags(entries.as_ptr() as u64, count, GROUP, 0) };
         registered.map_err(|error| {
@@ -58,8 +59,8 @@ impl BufRing {
         }
         let (mask, bytes) = (self.pool.config().buffers - 1, self.buffer_bytes());
         while let Some(buffer) = self.pool.take_returned() {
-            // SAFETY: masked, the index is within the ring, and an entry beyond the stored tail is ours. Not a reference to the whole
-            // entry would do either way: the kernel does not write here.
+            // SAFETY: masked, the index is within the ring. An entry beyond the stored tail is
+            // ours, and the kernel does not write here.
             let entry = unsafe { &mut *self.entries.as_ptr().add(usize::from(self.tail & mask)) };
             entry.set_addr(self.pool.buffer(buffer).as_ptr() as u64);
             entry.set_len(bytes);
@@ -73,21 +74,26 @@ impl BufRing {
 
     /// A buffer the kernel has filled.
     pub(super) fn packet(&self, buffer: u16, len: usize) -> Packet {
-        // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many bytes are written.
+        // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many
+        // bytes are written.
         unsafe { self.pool.packet(buffer, len) }
     }
 
     /// A buffer in which the kernel has written a head, the sender's address and a datagram.
-    pub(super) fn datagram(&self, buffer: u16, bytes: usize, header: &libc::msghdr) -> Result<Happened, i32> {
-        // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many bytes are written.
+    pub(super) fn datagram(&self, buffer: u16, bytes: usize, header: &libc::msghdr) -> Result<Outcome, Failure> {
+        // SAFETY: a completion names this buffer, so it is out of the ring, and says that so many
+        // bytes are written.
         let written = unsafe { std::slice::from_raw_parts(self.pool.buffer(buffer).as_ptr(), bytes) };
-        let message = RecvMsgOut::parse(written, header).map_err(|()| libc::EIO)?;
+        let message = RecvMsgOut::parse(written, header).map_err(|()| Failure::Code(libc::EIO))?;
         let payload = message.payload_data();
         let (start, len) = (payload.as_ptr() as usize - written.as_ptr() as usize, payload.len());
-        let (from, truncated) = (name_of(message.name_data()), message.is_payload_truncated());
+        let from = name_of(message.name_data());
+        if message.is_payload_truncated() {
+            return Err(Failure::Truncated { bytes: len as u32, from });
+        }
         // SAFETY: as above; the payload lies within what is written.
         let packet = unsafe { self.pool.packet_at(buffer, start, len) };
-        Ok(Happened::PacketFrom { packet, from, truncated })
+        Ok(Outcome::Datagram(packet, from))
     }
 
     pub(super) fn put_back(&self, buffer: u16) {

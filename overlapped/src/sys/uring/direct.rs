@@ -1,27 +1,21 @@
-//! Direct descriptors: sockets that lie in a table of the ring's, and in none of the process's.
+//! Direct descriptors: sockets in a table of the ring that have no descriptor in the process.
 //!
-//! They do not count against the limit of open files, which is what they are for: each ring has a table as large as that limit. A connection comes
-//! as an ordinary descriptor, with everything that can be done to one, and is put into the table when a driver takes it over, under the number of the driver's slot. It
-//! leaves the table when it is closed, before that number is given to another. What does not fit stays an ordinary descriptor.
+//! They do not count against the limit of open files, which is what they are for. A connection
+//! comes as an ordinary descriptor, with everything that can be done to one. When a driver takes it
+//! over it is put into the ring's table, at the number of the driver's slot. It leaves the table
+//! when it is closed, before that number is used again. What does not fit stays an ordinary
+//! descriptor.
 
 use std::cell::Cell;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use io_uring::types::{Fd, Fixed};
-use io_uring::{IoUring, Probe, opcode, squeue};
-
-use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
-use crate::report::{Feature, Report};
-
-use super::super::Handle;
 
 /// A socket in the table.
 #[derive(Debug)]
 pub(crate) struct Direct {
-    index: u32,
+    pub(super) index: u32,
     /// Closing is to reset the connection.
-    abort: Cell<bool>,
+    pub(super) abort: Cell<bool>,
 }
 
 impl Direct {
@@ -29,140 +23,13 @@ impl Direct {
         self.abort.set(true);
     }
 
-    /// As an entry of the queue names it, with [`FIXED`].
-    pub(crate) fn index(&self) -> i32 {
+    /// As an entry of the queue names it, with `IOSQE_FIXED_FILE`.
+    pub(super) fn index(&self) -> i32 {
         self.index as i32
     }
 
-    /// What it has none of.
+    /// The error of what needs an ordinary descriptor.
     pub(crate) fn lacks(&self) -> Error {
         Error::new(Action::Option, ErrorKind::Unsupported).because("a direct descriptor is known to its ring alone")
-    }
-}
-
-/// The entry's descriptor is an index into the table.
-pub(super) const FIXED: squeue::Flags = squeue::Flags::FIXED_FILE;
-
-/// `SO_LINGER` by which closing resets the connection.
-static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
-
-/// The ring's table of sockets.
-#[derive(Default)]
-pub(super) struct Table {
-    size: u32,
-    /// How many are in it.
-    used: usize,
-}
-
-impl Table {
-    /// Registers a table, if one is asked for.
-    pub(super) fn new(ring: &IoUring, config: &DriverConfig, report: &mut Report) -> Result<Table, Error> {
-        let size = config.sockets.min(open_files()) as u32;
-        let known = is_known(ring)?;
-        let why = match (known, config.direct_descriptors) {
-            (false, true) => {
-                let why = "direct descriptors: this kernel's io_uring cannot make descriptors of them again (Linux 6.8 and newer)";
-                return Err(Error::new(Action::Setup, ErrorKind::Unsupported).because(why));
-            }
-            (false, false) => "the kernel cannot make descriptors of them again (6.8)".to_owned(),
-            (true, false) => format!("not asked for; a ring may hold {size} sockets beside the limit of open files"),
-            (true, true) => format!("a table of {size} sockets, which the limit of open files does not count (6.8)"),
-        };
-        report.features.push(Feature { name: "direct descriptors", used: config.direct_descriptors, why });
-        if !config.direct_descriptors {
-            return Ok(Table::default());
-        }
-        ring.submitter().register_files_sparse(size).map_err(|error| {
-            Error::io(Action::Setup, &error).because(format!("direct descriptors: a table of {size} files"))
-        })?;
-        Ok(Table { size, used: 0 })
-    }
-
-    /// Whether there is one.
-    pub(super) fn is_there(&self) -> bool {
-        self.size > 0
-    }
-
-    pub(super) fn used(&self) -> usize {
-        self.used
-    }
-
-    /// Puts a socket into the table, where it can be.
-    pub(super) fn take_in(&mut self, ring: &IoUring, index: u32, handle: Handle) -> Handle {
-        if index >= self.size || ring.submitter().register_files_update(index, &[handle.raw_fd()]).is_err() {
-            return handle;
-        }
-        self.used += 1;
-        Handle::Direct(Direct { index, abort: Cell::new(false) })
-    }
-
-    /// Empties a place.
-    pub(super) fn take_out(&mut self, ring: &IoUring, direct: &Direct) -> Result<(), Error> {
-        let emptied = ring.submitter().register_files_update(direct.index, &[-1]);
-        emptied.map_err(|error| Error::io(Action::Socket, &error))?;
-        self.used -= 1;
-        Ok(())
-    }
-
-    /// A place has been emptied by a close.
-    pub(super) fn closed(&mut self) {
-        self.used -= 1;
-    }
-
-    /// Closes what is left in it: the ring itself goes later, when the kernel comes to it.
-    pub(super) fn clear(&mut self, ring: &IoUring) {
-        if std::mem::take(&mut self.size) > 0 {
-            let _ = ring.submitter().unregister_files();
-        }
-    }
-}
-
-/// Closes a socket of the table; before that, if the connection is to be reset, an entry that sees to it.
-pub(super) fn close(direct: &Direct) -> (Option<squeue::Entry>, squeue::Entry) {
-    let fixed = Fixed(direct.index);
-    let reset = direct.abort.get().then(|| {
-        let (level, name) = (libc::SOL_SOCKET as u32, libc::SO_LINGER as u32);
-        let (value, len) = (std::ptr::from_ref(&RESET).cast(), size_of_val(&RESET) as u32);
-        // The close follows whether this succeeds or not: for what is not connected any more it does not.
-        opcode::SetSockOpt::new(fixed, level, name, value, len).build().flags(squeue::Flags::IO_HARDLINK)
-    });
-    (reset, opcode::Close::new(fixed).build())
-}
-
-/// Makes an ordinary descriptor of one in the table, which stays there.
-pub(super) fn install(direct: &Direct) -> squeue::Entry {
-    opcode::FixedFdInstall::new(Fixed(direct.index), 0).build()
-}
-
-/// What came of [`install`].
-pub(super) fn installed(result: i32) -> Result<Handle, Error> {
-    match result {
-        // SAFETY: the kernel has just made this descriptor for us.
-        0.. => Ok(Handle::accepted(unsafe { OwnedFd::from_raw_fd(result) })),
-        _ => Err(Error::os(Action::Socket, -result)),
-    }
-}
-
-/// The kernel knows what came last of what is needed, and so what came before.
-fn is_known(ring: &IoUring) -> Result<bool, Error> {
-    let mut probe = Probe::new();
-    ring.submitter().register_probe(&mut probe).map_err(|error| Error::io(Action::Setup, &error))?;
-    Ok(probe.is_supported(opcode::FixedFdInstall::CODE))
-}
-
-/// The limit of open files, which is also that of a table.
-fn open_files() -> usize {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: it writes the one structure that it is given.
-    let failed = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0;
-    // The kernel's own limit of a table is 2^20.
-    if failed { 0 } else { limit.rlim_cur.min(1 << 20) as usize }
-}
-
-/// What a request is for, and whether that is in the table.
-pub(super) fn target(handle: &Handle) -> (Fd, bool) {
-    match handle {
-        Handle::Direct(direct) => (Fd(direct.index()), true),
-        handle => (Fd(handle.system().socket().as_raw_fd()), false),
     }
 }

@@ -1,6 +1,8 @@
-//! Entering the ring: `io_uring_enter`, through the ring's registered descriptor where there is one.
+//! Entering the ring: `io_uring_enter`, through the ring's registered descriptor where there is
+//! one.
 //!
-//! The crate's own calls look the descriptor up in the process's table each time; a registered one saves that.
+//! The crate's own calls look the descriptor up in the process's table each time; a registered one
+//! saves that.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -12,7 +14,7 @@ use io_uring::types::{SubmitArgs, Timespec};
 
 use crate::report::Feature;
 
-// The kernel's interface (`linux/io_uring.h`), as far as the crate keeps it to itself.
+// The parts of the kernel's interface (`linux/io_uring.h`) that the crate does not export.
 const ENTER_GETEVENTS: u32 = 1;
 const ENTER_EXT_ARG: u32 = 1 << 3;
 const ENTER_REGISTERED_RING: u32 = 1 << 4;
@@ -54,8 +56,8 @@ impl Entrance {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Submits `pending` entries, runs what the kernel has put off, and waits for one completion: not at all for a zero
-    /// `limit`, for ever for none.
+    /// Submits `pending` entries, runs the kernel's deferred work, and waits for one completion. A
+    /// `limit` of zero does not wait; `None` is no limit.
     pub(super) fn enter(&self, pending: u32, limit: Option<Duration>) -> io::Result<()> {
         let timeout = limit.map(Timespec::from);
         let want = u32::from(limit != Some(Duration::ZERO));
@@ -70,12 +72,13 @@ impl Entrance {
             (arg, size) = (ptr::from_ref(&args), size_of_val(&args));
             flags |= ENTER_EXT_ARG;
         }
-        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the time-out live until the call returns.
+        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the time-out live until the call
+        // returns.
         let result = unsafe { libc::syscall(libc::SYS_io_uring_enter, fd, pending, want, flags, arg, size) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Gives the registration back: it would keep the ring alive until the thread ends.
+    /// Undoes the registration, which would keep the ring alive until the thread ends.
     pub(super) fn leave(&mut self) {
         if let Some(offset) = self.registered.take() {
             let _ = self.register(UNREGISTER_RING_FDS, &mut Update { offset, reserved: 0, data: 0 });

@@ -1,4 +1,4 @@
-//! The descriptor by which other threads end this one's wait.
+//! The descriptor with which other threads end this one's wait.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::error::{Action, Error};
 
-/// An `eventfd`, blocking, so that io_uring waits for it rather than report that nothing is there.
+/// An `eventfd`. It blocks, so that io_uring waits for it and does not report that there is
+/// nothing.
 #[derive(Clone)]
 pub(super) struct EventFd(Arc<File>);
 

@@ -1,99 +1,59 @@
 //! The backend on Linux's io_uring.
 //!
-//! A request's `user_data` is its operation's slot and generation and the kind of request, so that what the kernel hands back says
-//! what it is without a look-up. One system call a turn submits, waits and collects.
+//! A request's `user_data` is its operation's slot and generation and the kind of request, so that
+//! a completion says what it is without a look-up. One system call a turn submits, waits and
+//! collects.
 
 mod accept;
 mod buf_ring;
-mod direct;
+mod complete;
+pub(crate) mod direct;
+mod direct_table;
 mod enter;
 mod event_fd;
 mod probe;
+mod request;
 mod setup;
+mod start;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use io_uring::types::Fd;
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
-use crate::driver::DriverConfig;
+use crate::buf::Pool;
 use crate::error::{Action, Error};
-use crate::op::{OpId, ShutdownHow};
-use crate::pool::Pool;
+use crate::id::OpId;
+use crate::options::BackendOptions;
 use crate::report::Report;
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
-use super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
-use super::socket::sock_addr;
-use super::{Event, Handle, Happened, Request, WakeHandle};
+use super::handle::Handle;
+use super::message::Message;
+use super::op::Event;
 use buf_ring::BufRing;
-pub(crate) use direct::Direct;
+use direct_table::DirectTable;
 use enter::Entrance;
 use event_fd::EventFd;
 use probe::Features;
+use request::{Request, user_data};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
-/// One entry is kept for the wake-up, and one because the close of a direct descriptor may take two.
+/// One entry is kept for the wake-up, and one because closing a direct descriptor may take two.
 const KEPT_ENTRIES: usize = 2;
-/// How often the kernel is asked to take on what it takes on at once, unless memory is short.
+/// How often the kernel is asked to take a request on. It does so the first time, unless memory is
+/// short.
 const INSTALL_TRIES: u32 = 100;
-/// A send of no more is left to the kernel as a whole.
-const MOST_UNTOLD_BYTES: u64 = 64 * 1024;
-
-/// Kinds of request, the low byte of `user_data`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain = 0,
-    /// It has a [`Message`].
-    Vectored = 1,
-    Accept = 2,
-    Pooled = 3,
-    Cancel = 4,
-    Wake = 5,
-    /// A datagram into its own buffers; it has a [`Message`], in which its sender is.
-    From = 6,
-    PooledFrom = 7,
-    /// The close of a direct descriptor.
-    CloseDirect = 8,
-    /// An ordinary descriptor is made of a direct one.
-    Install = 9,
-}
-
-impl Kind {
-    fn of(user_data: u64) -> Kind {
-        match user_data as u8 {
-            0 => Kind::Plain,
-            1 => Kind::Vectored,
-            2 => Kind::Accept,
-            3 => Kind::Pooled,
-            4 => Kind::Cancel,
-            5 => Kind::Wake,
-            6 => Kind::From,
-            8 => Kind::CloseDirect,
-            9 => Kind::Install,
-            _ => Kind::PooledFrom,
-        }
-    }
-}
-
-fn user_data(id: OpId, kind: Kind) -> u64 {
-    debug_assert!(id.slot < 1 << 24);
-    u64::from(id.generation) << 32 | u64::from(id.slot) << 8 | kind as u64
-}
-
-fn op_id(user_data: u64) -> OpId {
-    OpId { slot: (user_data as u32) >> 8, generation: (user_data >> 32) as u32 }
-}
 
 /// What this backend remembers of an operation's slot.
 struct Slot {
-    kind: Kind,
-    scratch: Option<Box<Message>>,
+    request: Request,
+    message: Option<Box<Message>>,
 }
 
 pub(crate) struct Uring {
@@ -101,35 +61,35 @@ pub(crate) struct Uring {
     entrance: Entrance,
     buffers: BufRing,
     slots: Vec<Slot>,
-    #[expect(clippy::vec_box, reason = "a scratch must not move while the kernel reads it")]
+    #[expect(clippy::vec_box, reason = "a message must not move while the kernel reads it")]
     spare: Vec<Box<Message>>,
-    /// What ended without the kernel.
+    /// Events of operations that ended without the kernel.
     refused: VecDeque<Event>,
-    /// What the kernel has told while something else was asked for.
+    /// Completions that came while [`descriptor_of`](Uring::descriptor_of) waited for its own.
     early: RefCell<VecDeque<cqueue::Entry>>,
     wake: WakeHandle,
     alarm: EventFd,
-    /// What the kernel reads from the wake-up's descriptor; boxed, for it must not move.
+    /// What the kernel reads from the wake-up's descriptor. Boxed, because it must not move.
     wake_count: Box<u64>,
     wake_armed: bool,
     discard: Box<[u8]>,
     features: Features,
-    direct: direct::Table,
+    direct: DirectTable,
     turn_bytes: u32,
     report: Report,
 }
 
 impl Uring {
-    pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Uring, Error> {
-        let (mut ring, mut report, deferred) = setup::ring(config, why)?;
-        let features = Features { deferred, ..probe::probe(&mut ring, config, &mut report)? };
+    pub(crate) fn new(options: &BackendOptions, pool: Rc<Pool>, why: &str) -> Result<Uring, Error> {
+        let (mut ring, mut report, deferred) = setup::ring(options, why)?;
+        let features = Features { deferred, ..probe::probe(&mut ring, options, &mut report)? };
         let buffers = BufRing::register(&ring, pool)?;
         let alarm = EventFd::new()?;
         let rings = alarm.clone();
         let wake = WakeHandle::new(move || rings.ring());
         let (entrance, feature) = Entrance::new(&ring);
         report.features.push(feature);
-        let direct = direct::Table::new(&ring, config, &mut report)?;
+        let direct = DirectTable::new(&ring, options, &mut report)?;
         Ok(Uring {
             ring,
             entrance,
@@ -145,7 +105,7 @@ impl Uring {
             discard: vec![0; DISCARD_BYTES].into(),
             features,
             direct,
-            turn_bytes: config.turn_bytes,
+            turn_bytes: options.turn_bytes,
             report,
         })
     }
@@ -177,8 +137,9 @@ impl Uring {
     }
 
     fn push(&mut self, entry: squeue::Entry) {
-        // SAFETY: what the entry points to is owned by the operation (buffers, scratch, handle) or by this backend (wake-up,
-        // discard buffer); both outlive the request, because the driver waits for its last event before it lets go.
+        // SAFETY: what the entry points to is owned by the operation (buffers, message, handle) or
+        // by this backend (wake-up, discard buffer). Both outlive the request, because the driver
+        // waits for its last event before it lets go.
         let pushed = unsafe { self.ring.submission().push(&entry) };
         pushed.expect("the driver asks for room first");
     }
@@ -187,7 +148,7 @@ impl Uring {
         Ok(())
     }
 
-    /// A stream goes into the ring's table, if there is one and it fits.
+    /// Puts a stream into the ring's table, if there is one and it fits.
     pub(crate) fn take_in(&mut self, socket: u32, handle: Handle) -> Handle {
         self.direct.take_in(&self.ring, socket, handle)
     }
@@ -203,15 +164,16 @@ impl Uring {
         self.direct.used()
     }
 
-    /// An ordinary descriptor of a socket that has none. The kernel makes it while it takes the request on, so nothing is waited for; what else has happened by
-    /// then is told in its turn.
+    /// An ordinary descriptor of a socket that has none. The kernel makes it when it takes the
+    /// request on, so nothing is waited for. What else has completed by then is handed out later.
     pub(crate) fn descriptor_of(&self, handle: &Handle) -> Result<Option<Handle>, Error> {
         let Handle::Direct(direct) = handle else { return Ok(None) };
-        let entry = direct::install(direct).user_data(Kind::Install as u64);
+        let entry = direct_table::install(direct).user_data(Request::Install as u64);
         let mut is_pushed = false;
         for _ in 0..INSTALL_TRIES {
             let pending = {
-                // SAFETY: on this thread, to which the ring belongs, no other view of the queue is open.
+                // SAFETY: on this thread, to which the ring belongs, no other view of the queue is
+                // open.
                 let mut queue = unsafe { self.ring.submission_shared() };
                 let has_room = queue.capacity() - queue.len() > KEPT_ENTRIES;
                 // SAFETY: it names no memory.
@@ -221,8 +183,8 @@ impl Uring {
             self.submit(pending, Some(Duration::ZERO))?;
             // SAFETY: as for the other queue.
             for entry in unsafe { self.ring.completion_shared() } {
-                if Kind::of(entry.user_data()) == Kind::Install {
-                    return direct::installed(entry.result()).map(Some);
+                if Request::of(entry.user_data()) == Request::Install {
+                    return direct_table::installed(entry.result()).map(Some);
                 }
                 self.early.borrow_mut().push_back(entry);
             }
@@ -230,152 +192,9 @@ impl Uring {
         Err(Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on"))
     }
 
-    pub(crate) fn start(&mut self, id: OpId, _socket: u32, request: Request<'_>) {
-        if self.slots.len() <= id.slot as usize {
-            self.slots.resize_with(id.slot as usize + 1, || Slot { kind: Kind::Plain, scratch: None });
-        }
-        let (fd, is_direct) = direct::target(request.handle());
-        let mut kind = Kind::Plain;
-        let mut scratch: Option<Box<Message>> = None;
-        let entry = match request {
-            Request::Accept { handle, multi } => {
-                kind = Kind::Accept;
-                let multi = multi && self.features.multishot_accept;
-                if multi && self.features.deferred && handle.system().is_ip() {
-                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                    accept::multi(fd, scratch)
-                } else if multi {
-                    opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
-                } else {
-                    let nowhere = std::ptr::null_mut();
-                    opcode::Accept::new(fd, nowhere, nowhere.cast()).flags(libc::SOCK_CLOEXEC).build()
-                }
-            }
-            Request::Connect { address, .. } => {
-                let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                scratch.address = address;
-                let (ptr, len) = (scratch.address.as_ptr(), scratch.address.len());
-                opcode::Connect::new(fd, ptr.cast(), len).build()
-            }
-            Request::Recv { buf, skip, flags, .. } => {
-                let flags = flag_bits(flags);
-                if let Some((ptr, len)) = buf.single(skip) {
-                    opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
-                } else {
-                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                    scratch.gather(buf, skip);
-                    opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags as u32).build()
-                }
-            }
-            Request::RecvPooled { .. } => {
-                kind = Kind::Pooled;
-                self.receive_pooled(fd)
-            }
-            Request::Send { buf, skip, flags, .. } => {
-                // With MSG_WAITALL the kernel itself goes on after a short write, where it can. It does not tell of it, so a large send, in which
-                // much may happen, goes on by the driver.
-                let wait_all = if buf.total() - skip <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
-                let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
-                if let Some((ptr, len)) = buf.single(skip) {
-                    opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32).flags(flags).build()
-                } else {
-                    let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                    scratch.gather(buf, skip);
-                    opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags as u32).build()
-                }
-            }
-            Request::RecvFrom { buf, flags, .. } => {
-                kind = Kind::From;
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                scratch.gather(buf, 0);
-                scratch.take_name();
-                let flags = flag_bits(flags) as u32;
-                opcode::RecvMsg::new(fd, &raw mut scratch.header).flags(flags).build()
-            }
-            Request::RecvFromPooled { .. } => {
-                if !self.features.multishot_receive {
-                    return self.refuse(id, libc::EOPNOTSUPP);
-                }
-                kind = Kind::PooledFrom;
-                // The kernel writes a head, the sender's address and the datagram into the buffer.
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                scratch.header.msg_namelen = NAME_BYTES;
-                let group = self.buffers.group();
-                opcode::RecvMsgMulti::new(fd, &raw const scratch.header, group).flags(libc::MSG_TRUNC as u32).build()
-            }
-            Request::SendTo { buf, address, .. } => {
-                let Ok(address) = sock_addr(address) else { return self.refuse(id, libc::EINVAL) };
-                let scratch = scratch.insert(self.spare.pop().unwrap_or_else(Message::new));
-                scratch.gather(buf, 0);
-                scratch.give_name(address);
-                let flags = libc::MSG_NOSIGNAL as u32;
-                opcode::SendMsg::new(fd, &raw const scratch.header).flags(flags).build()
-            }
-            Request::Shutdown { how, .. } => {
-                let how = match how {
-                    ShutdownHow::Receive => libc::SHUT_RD,
-                    ShutdownHow::Send => libc::SHUT_WR,
-                    ShutdownHow::Both => libc::SHUT_RDWR,
-                };
-                opcode::Shutdown::new(fd, how).build()
-            }
-            Request::Discard { .. } => {
-                // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the buffer: nobody reads it.
-                let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
-                opcode::Recv::new(fd, ptr, len).flags(libc::MSG_TRUNC).build()
-            }
-            Request::Close { handle: Handle::Direct(direct) } => {
-                let (reset, close) = direct::close(&direct);
-                if let Some(reset) = reset {
-                    self.push(reset.user_data(user_data(id, Kind::Cancel)));
-                }
-                self.slots[id.slot as usize] = Slot { kind: Kind::CloseDirect, scratch: None };
-                return self.push(close.user_data(user_data(id, Kind::CloseDirect)));
-            }
-            Request::Close { handle } => {
-                opcode::Close::new(Fd(OwnedFd::from(handle.into_socket()).into_raw_fd())).build()
-            }
-        };
-        if scratch.is_some() && kind == Kind::Plain {
-            kind = Kind::Vectored;
-        }
-        self.slots[id.slot as usize] = Slot { kind, scratch };
-        let entry = if is_direct { entry.flags(direct::FIXED) } else { entry };
-        self.push(entry.user_data(user_data(id, kind)));
-    }
-
-    /// Ends a request that the kernel is not asked for.
-    fn refuse(&mut self, id: OpId, code: i32) {
-        self.refused.push_back(Event { id, more: false, happened: Happened::Failed(code) });
-    }
-
-    /// A request's scratch has served; it is kept for the next.
-    fn release(&mut self, id: OpId) {
-        // A slot is freed by its request's last event, so the scratch is this request's.
-        if let Some(mut scratch) = self.slots[id.slot as usize].scratch.take() {
-            scratch.clear();
-            self.spare.push(scratch);
-        }
-    }
-
-    fn receive_pooled(&self, fd: Fd) -> squeue::Entry {
-        let group = self.buffers.group();
-        if !self.features.multishot_receive {
-            let len = self.buffers.buffer_bytes();
-            let entry = opcode::Recv::new(fd, std::ptr::null_mut(), len).buf_group(group).build();
-            return entry.flags(squeue::Flags::BUFFER_SELECT);
-        }
-        let entry = opcode::RecvMulti::new(fd, group).build();
-        match self.features.multishot_limit && self.turn_bytes > 0 {
-            true => probe::with_limit(entry, self.turn_bytes),
-            false => entry,
-        }
-    }
-
     pub(crate) fn cancel(&mut self, id: OpId) {
-        let target = user_data(id, self.slots[id.slot as usize].kind);
-        self.push(opcode::AsyncCancel::new(target).build().user_data(user_data(id, Kind::Cancel)));
+        let target = user_data(id, self.slots[id.slot() as usize].request);
+        self.push(opcode::AsyncCancel::new(target).build().user_data(user_data(id, Request::Cancel)));
     }
 
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
@@ -383,7 +202,7 @@ impl Uring {
         if !self.wake_armed {
             let ptr: *mut u64 = &mut *self.wake_count;
             let entry = opcode::Read::new(Fd(self.alarm.raw_fd()), ptr.cast(), size_of::<u64>() as u32).build();
-            self.push(entry.user_data(Kind::Wake as u64));
+            self.push(entry.user_data(Request::Wake as u64));
             self.wake_armed = true;
         }
         let limit = match until {
@@ -402,7 +221,8 @@ impl Uring {
         entered
     }
 
-    /// Submits, runs what the kernel has put off, and waits for one completion if `limit` is not zero.
+    /// Submits, runs the kernel's deferred work, and waits for one completion unless `limit` is
+    /// zero.
     fn enter(&mut self, limit: Option<Duration>) -> Result<(), Error> {
         let pending = self.ring.submission().len() as u32;
         self.submit(pending, limit)
@@ -412,8 +232,9 @@ impl Uring {
         match self.entrance.enter(pending, limit) {
             Ok(()) => Ok(()),
             Err(error) => match error.raw_os_error() {
-                // ETIME: the wait is over. EINTR: a signal. EBUSY: completions have to be taken first. EAGAIN: the kernel
-                // is short of memory for requests; they stay in the queue and are tried again.
+                // ETIME: the wait is over. EINTR: a signal. EBUSY: completions have to be taken
+                // first. EAGAIN: the kernel is short of memory for requests; they stay in the queue
+                // and are tried again.
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
                 _ => Err(Error::io(Action::Turn, &error)),
             },
@@ -435,115 +256,9 @@ impl Uring {
         }
     }
 
-    fn translate(&mut self, entry: &cqueue::Entry) -> Option<Event> {
-        let (id, result, flags) = (op_id(entry.user_data()), entry.result(), entry.flags());
-        let more = cqueue::more(flags);
-        let happened = match Kind::of(entry.user_data()) {
-            Kind::Cancel => return None,
-            Kind::Wake => {
-                self.wake_armed = false;
-                return None;
-            }
-            Kind::Pooled => {
-                let buffer = cqueue::buffer_select(flags);
-                match (result, buffer) {
-                    (1.., Some(buffer)) => Happened::Packet(self.buffers.packet(buffer, result as usize)),
-                    (_, buffer) => {
-                        if let Some(buffer) = buffer {
-                            self.buffers.put_back(buffer);
-                        }
-                        match result {
-                            0.. => Happened::Moved(0),
-                            _ if -result == libc::ENOBUFS => Happened::Starved,
-                            _ => Happened::Failed(-result),
-                        }
-                    }
-                }
-            }
-            Kind::Accept => {
-                let happened = self.accepted(id, entry);
-                if !more {
-                    self.release(id);
-                }
-                happened
-            }
-            Kind::Vectored => {
-                self.release(id);
-                moved(result)
-            }
-            Kind::From => {
-                let scratch = self.slots[id.slot as usize].scratch.as_ref().expect("it was given one");
-                let truncated = scratch.header.msg_flags & libc::MSG_TRUNC != 0;
-                let happened = match result {
-                    0.. => Happened::MovedFrom { bytes: result as u32, from: scratch.name(), truncated },
-                    _ => Happened::Failed(-result),
-                };
-                self.release(id);
-                happened
-            }
-            Kind::PooledFrom => {
-                let happened = self.datagram(id, result, cqueue::buffer_select(flags));
-                if !more {
-                    self.release(id);
-                }
-                happened
-            }
-            Kind::CloseDirect => {
-                if result >= 0 {
-                    self.direct.closed();
-                }
-                moved(result)
-            }
-            Kind::Install => {
-                // Nobody waits for it any more.
-                drop(direct::installed(result));
-                return None;
-            }
-            Kind::Plain => moved(result),
-        };
-        Some(Event { id, more, happened })
-    }
-
-    fn accepted(&mut self, id: OpId, entry: &cqueue::Entry) -> Happened {
-        if entry.result() < 0 {
-            return moved(entry.result());
-        }
-        // SAFETY: the kernel has just made this descriptor for us.
-        let fd = unsafe { OwnedFd::from_raw_fd(entry.result()) };
-        if let Some(name) = &self.slots[id.slot as usize].scratch
-            && self.early.borrow().is_empty()
-            && accept::is_last(&mut self.ring, entry.user_data())
-        {
-            let peer = name.name();
-            return Happened::Accepted(Handle::accepted_from(fd, &peer), peer);
-        }
-        let handle = Handle::accepted(fd);
-        match handle.peer_addr() {
-            Ok(peer) => Happened::Accepted(handle, peer),
-            // It was reset while it stood in the backlog.
-            Err(_) => Happened::Failed(libc::ECONNABORTED),
-        }
-    }
-
-    /// A datagram in a pooled buffer, behind a head and its sender's address.
-    fn datagram(&mut self, id: OpId, result: i32, buffer: Option<u16>) -> Happened {
-        let Some(buffer) = buffer else {
-            return if result == -libc::ENOBUFS { Happened::Starved } else { Happened::Failed(-result) };
-        };
-        let scratch = self.slots[id.slot as usize].scratch.as_ref().expect("it was given one");
-        let parsed = match usize::try_from(result) {
-            Ok(bytes) => self.buffers.datagram(buffer, bytes, &scratch.header),
-            Err(_) => Err(-result),
-        };
-        parsed.unwrap_or_else(|code| {
-            self.buffers.put_back(buffer);
-            Happened::Failed(code)
-        })
-    }
-
     pub(crate) fn leak(&mut self) {
         for slot in &mut self.slots {
-            std::mem::forget(slot.scratch.take());
+            std::mem::forget(slot.message.take());
         }
         std::mem::forget(std::mem::take(&mut self.discard));
         self.buffers.leak();
@@ -551,12 +266,12 @@ impl Uring {
 }
 
 impl Drop for Uring {
-    /// The wake-up's read is the one request that the driver does not know of.
+    /// Ends the wake-up's read, the one request that the driver does not know of.
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.wake_armed && Instant::now() < deadline {
             if self.free_entries() > 0 {
-                self.push(opcode::AsyncCancel::new(Kind::Wake as u64).build().user_data(Kind::Cancel as u64));
+                self.push(opcode::AsyncCancel::new(Request::Wake as u64).build().user_data(Request::Cancel as u64));
             }
             if self.enter(Some(Duration::from_millis(10))).is_err() {
                 break;
@@ -568,12 +283,5 @@ impl Drop for Uring {
         }
         self.direct.clear(&self.ring);
         self.entrance.leave();
-    }
-}
-
-fn moved(result: i32) -> Happened {
-    match result {
-        0.. => Happened::Moved(result as u32),
-        _ => Happened::Failed(-result),
     }
 }

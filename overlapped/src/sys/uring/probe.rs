@@ -1,14 +1,14 @@
-//! Finding out what the kernel can do: by asking for it, never by its version.
+//! Finding out what the kernel can do: by trying it, never by its version.
 
 use io_uring::types::Fd;
 use io_uring::{IoUring, Probe, opcode, squeue};
 
-use crate::driver::DriverConfig;
 use crate::error::{Action, Error, ErrorKind};
+use crate::options::BackendOptions;
 use crate::report::{Feature, Report};
 
 pub(super) struct Features {
-    /// Nothing is completed but while the thread is in the kernel.
+    /// Requests complete only while the thread is in the kernel.
     pub(super) deferred: bool,
     pub(super) multishot_accept: bool,
     pub(super) multishot_receive: bool,
@@ -16,14 +16,15 @@ pub(super) struct Features {
     pub(super) multishot_limit: bool,
 }
 
-/// Byte offset of `optlen` in `struct io_uring_sqe`, where a multishot receive has its limit of bytes in all. The crate
-/// has no setter for it.
+/// Byte offset of `optlen` in `struct io_uring_sqe`: a multishot receive's limit of bytes. The
+/// crate has no setter for it.
 const OPTLEN_OFFSET: usize = 44;
 
 /// Lets a multishot receive end after so many bytes.
 pub(super) fn with_limit(entry: squeue::Entry, bytes: u32) -> squeue::Entry {
     const { assert!(size_of::<squeue::Entry>() == 64) };
-    // SAFETY: an entry is the 64 bytes of `struct io_uring_sqe` (`repr(C)`), any bytes of which are valid.
+    // SAFETY: an entry is the 64 bytes of `struct io_uring_sqe` (`repr(C)`), and any bytes are
+    // valid.
     unsafe {
         let mut raw: [u8; 64] = std::mem::transmute(entry);
         raw[OPTLEN_OFFSET..OPTLEN_OFFSET + 4].copy_from_slice(&bytes.to_ne_bytes());
@@ -43,7 +44,7 @@ const NEEDED: [(&str, u8); 9] = [
     ("ASYNC_CANCEL", opcode::AsyncCancel::CODE),
 ];
 
-pub(super) fn probe(ring: &mut IoUring, config: &DriverConfig, report: &mut Report) -> Result<Features, Error> {
+pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut Report) -> Result<Features, Error> {
     let lacking = |what: &str| {
         let why = format!("this kernel's io_uring lacks {what} (Linux 5.19 or newer is needed)");
         Error::new(Action::Setup, ErrorKind::Unsupported).because(why)
@@ -78,16 +79,17 @@ pub(super) fn probe(ring: &mut IoUring, config: &DriverConfig, report: &mut Repo
         "one request receives many packets (6.0); without it each packet costs one",
     );
     let limit_known = multishot_receive && knows(ring, with_limit(opcode::RecvMulti::new(Fd(-1), 0).build(), 1))?;
-    let why = match (limit_known, config.turn_bytes) {
+    let why = match (limit_known, options.turn_bytes) {
         (true, 0) => "not asked for".to_owned(),
         (true, bytes) => format!("one peer brings at most about {bytes} bytes a turn (6.17)"),
         (false, _) => "the kernel does not know it (6.17); one peer brings at most 32 buffers a turn".to_owned(),
     };
-    let multishot_limit = feature("limit of a multishot receive", limit_known && config.turn_bytes > 0, &why);
+    let multishot_limit = feature("limit of a multishot receive", limit_known && options.turn_bytes > 0, &why);
     Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit })
 }
 
-/// Whether the kernel knows a request that names no file: it looks at the flags first (`EINVAL`), then at the file (`EBADF`).
+/// Whether the kernel knows a request, which names no file: it checks the flags first (`EINVAL`),
+/// then the file (`EBADF`).
 fn knows(ring: &mut IoUring, entry: squeue::Entry) -> Result<bool, Error> {
     // SAFETY: the request names no file and no memory, so it ends at once.
     let pushed = unsafe { ring.submission().push(&entry) };

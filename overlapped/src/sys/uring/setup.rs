@@ -1,9 +1,10 @@
-//! Setting a ring up: the best flags that this kernel knows, one rung of a ladder after the other.
+//! Setting a ring up with the best flags that this kernel knows: one rung of a ladder after the
+//! other.
 
 use io_uring::{Builder, IoUring};
 
-use crate::driver::DriverConfig;
 use crate::error::{Action, Error};
+use crate::options::BackendOptions;
 use crate::report::{Backend, Feature, Report};
 
 struct Rung {
@@ -41,10 +42,10 @@ const LADDER: [Rung; 4] = [
 ];
 
 /// Makes the ring; says whether its completions are deferred until the thread enters the kernel.
-pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report, bool), Error> {
+pub(super) fn ring(options: &BackendOptions, why: &str) -> Result<(IoUring, Report, bool), Error> {
     let mut refused = None;
     // One is kept for the wake-up, and a close may take two.
-    let submissions = config.submissions.max(4);
+    let submissions = options.submissions.max(4);
     for rung in &LADDER {
         let mut builder = IoUring::builder();
         // Multishot requests bring many completions for one submission.
@@ -55,7 +56,7 @@ pub(super) fn ring(config: &DriverConfig, why: &str) -> Result<(IoUring, Report,
                 let report = Report { backend: Backend::Uring, why: why.to_owned(), features: features(rung) };
                 return Ok((ring, report, rung.names[0]));
             }
-            // This kernel does not know a flag: the next rung.
+            // This kernel does not know a flag. Try the next rung.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => refused = Some(error),
             Err(error) => {
                 refused = Some(error);

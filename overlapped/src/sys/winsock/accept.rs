@@ -1,5 +1,5 @@
-//! Accepting: an `AcceptEx` waits for a connection. When one has come, those that stand behind it are taken without
-//! waiting, so that a burst costs one wait.
+//! Accepting: an `AcceptEx` waits for a connection. When one has come, those behind it are taken
+//! without waiting, so that a burst costs one wait.
 
 use std::os::windows::io::{AsRawSocket, FromRawSocket};
 
@@ -8,11 +8,15 @@ use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, SOCKET, WSAECONNABORTED, WSAEWOULDBLOCK, accept,
 };
 
+use super::super::handle::Handle;
+use super::super::op::{Event, Failure, Outcome};
+use super::super::socket::address_from;
 use super::super::socket::windows::set_socket_option;
-use super::super::{Event, Handle, Happened};
+use super::super::stream::Stream;
+use super::Winsock;
+use super::codes::{code, last_error};
 use super::dump::DUMP_BYTES;
 use super::slots::{Accept, Kind, Stage};
-use super::{Winsock, code, last_error};
 
 /// Connections that are taken between two waits.
 const MOST_ACCEPTED: u32 = 256;
@@ -31,7 +35,7 @@ impl Winsock {
         self.await_connection(index);
     }
 
-    /// Waits for a connection with the socket that it will be.
+    /// Waits for a connection, with the socket that it will become.
     fn await_connection(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         let Kind::Accept(accept) = &mut slot.kind else { unreachable!("it is an accept") };
@@ -41,7 +45,7 @@ impl Winsock {
                 Ok(next) => next,
                 Err(error) => {
                     let code = code(&error);
-                    return self.end(index, Happened::Failed(code));
+                    return self.end(index, Err(Failure::Code(code)));
                 }
             },
         };
@@ -49,7 +53,8 @@ impl Winsock {
         accept.next = Some(next);
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(0) };
-        // SAFETY: both sockets are open until the packet has come, the block and the dump live as long; there is room for two addresses.
+        // SAFETY: both sockets are open until the packet has come, and the block and the dump live
+        // as long. There is room for two addresses.
         let accepted = unsafe {
             (self.extensions.accept)(
                 slot.handle,
@@ -73,9 +78,9 @@ impl Winsock {
         let socket = accept.next.take().expect("it was started with one");
         // Without this the connection has no addresses and cannot be shut down.
         let updated = set_socket_option(socket.as_raw_socket() as SOCKET, SO_UPDATE_ACCEPT_CONTEXT, &slot.handle);
-        let happened = match updated {
+        let result = match updated {
             Ok(()) => connection(socket, accept),
-            Err(_) => Happened::Failed(WSAECONNABORTED),
+            Err(_) => Err(Failure::Code(WSAECONNABORTED)),
         };
         let more = accept.multi && !slot.cancelled;
         if more {
@@ -83,7 +88,7 @@ impl Winsock {
             slot.fetched = 1;
             self.has_more(index, at_once);
         }
-        Event { id, more, happened }
+        Event { id, more, result }
     }
 
     /// Takes another connection that is there already.
@@ -106,23 +111,23 @@ impl Winsock {
                 return None;
             }
             slot.stage = Stage::Idle;
-            return Some(Event { id, more: false, happened: Happened::Failed(code) });
+            return Some(Event { id, more: false, result: Err(Failure::Code(code)) });
         }
         slot.fetched += 1;
         // SAFETY: the system has just made it for us.
         let socket = unsafe { socket2::Socket::from_raw_socket(socket as u64) };
-        let happened = connection(socket, accepting);
+        let result = connection(socket, accepting);
         self.go_on(index);
-        Some(Event { id, more: true, happened })
+        Some(Event { id, more: true, result })
     }
 }
 
 /// A connection as it is handed over.
-fn connection(socket: socket2::Socket, accept: &Accept) -> Happened {
-    let handed_over = Handle::accepted(socket, &accept.inherits).and_then(|handle| {
+fn connection(socket: socket2::Socket, accept: &Accept) -> Result<Outcome, Failure> {
+    let connection = Handle::accepted(socket, &accept.inherits).and_then(|handle| {
         let peer = handle.socket().peer_addr()?;
-        Ok(Happened::Accepted(handle, super::super::socket::address_from(&peer)))
+        Ok(Outcome::Accepted(Stream(handle), address_from(&peer)))
     });
-    // What fails here is a connection that was reset while it stood in the backlog.
-    handed_over.unwrap_or(Happened::Failed(WSAECONNABORTED))
+    // It fails if the connection was reset while it was in the backlog.
+    connection.map_err(|_| Failure::Code(WSAECONNABORTED))
 }

@@ -1,7 +1,8 @@
 //! The memory that the system writes to while a request is with it.
 //!
-//! A block belongs to a slot and serves one request after the other. The packet that ends a request leads to its block by a pointer, so a
-//! block is never freed, nor used again, before that packet has been taken from the port.
+//! A block belongs to a slot and serves one request after the other. The packet that ends a request
+//! leads to its block by a pointer. So a block is neither freed nor used again before that packet
+//! has been taken from the port.
 
 use std::ptr::NonNull;
 
@@ -12,15 +13,17 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 struct Layout {
     /// At the start, so that a pointer to it is a pointer to the block.
     overlapped: OVERLAPPED,
-    /// In and out of a receive. The system may write it when the request ends, which is after the call.
+    /// In and out of a receive. The system may write it when the request ends, which is after the
+    /// call.
     flags: u32,
-    /// Bytes of a request that has ended within the call; nobody reads it.
+    /// Bytes of a request that has ended within the call. Nothing reads it.
     bytes: u32,
-    /// Whose it is; never written again.
+    /// The slot that it belongs to; never written again.
     slot: u32,
 }
 
-/// A block. It is reached by pointers only, never by a reference, for the system writes to it at times of its own.
+/// A block. It is accessed by pointers only, never by a reference, because the system writes to it
+/// at any time.
 pub(super) struct Block(NonNull<Layout>);
 
 impl Block {
@@ -48,14 +51,14 @@ impl Block {
         }
     }
 
-    /// What the system knows the request by.
+    /// The system's name of the request.
     pub(super) fn overlapped(&self) -> *mut OVERLAPPED {
         // SAFETY: within the block.
         unsafe { &raw mut (*self.0.as_ptr()).overlapped }
     }
 
     fn status(&self) -> usize {
-        // SAFETY: within the block. The system may write it meanwhile; whichever value is seen is a number.
+        // SAFETY: within the block. The system may write it meanwhile; any value is a valid number.
         unsafe { (&raw const (*self.overlapped()).Internal).read_volatile() }
     }
 
@@ -68,7 +71,7 @@ impl Block {
         self.status() == STATUS_SUCCESS as usize
     }
 
-    /// The bytes that a request has moved which has ended.
+    /// The bytes that a request has moved, after it has ended.
     pub(super) fn bytes(&self) -> u32 {
         // SAFETY: within the block. No request moves more than 32 bits hold.
         unsafe { (&raw const (*self.overlapped()).InternalHigh).read_volatile() as u32 }
@@ -77,13 +80,14 @@ impl Block {
     /// The slot of the block that a packet leads to.
     ///
     /// # Safety
-    /// The pointer came with a packet of a socket that only requests with blocks were started on; blocks that packets are owed for are not freed.
+    /// The pointer came with a packet of a socket on which all requests were started with blocks,
+    /// and no block is freed while a packet for it may come.
     pub(super) unsafe fn slot_of(overlapped: *mut OVERLAPPED) -> u32 {
-        // SAFETY: by the caller it points to the start of a block, whose slot nobody writes.
+        // SAFETY: by the caller it points to the start of a block. Its slot is not written.
         unsafe { (&raw const (*overlapped.cast::<Layout>()).slot).read() }
     }
 
-    /// The memory stays for ever: the system may still write to it.
+    /// Leaks the memory: the system may still write to it.
     pub(super) fn leak(self) {
         std::mem::forget(self);
     }

@@ -2,37 +2,35 @@
 
 use std::io;
 
-use windows_sys::Win32::Networking::WinSock::{
-    SO_UPDATE_CONNECT_CONTEXT, SOCKET, SOL_SOCKET, WSAEAFNOSUPPORT, WSAEINVAL, setsockopt,
-};
+use windows_sys::Win32::Networking::WinSock::{WSAEAFNOSUPPORT, WSAEINVAL};
 
 use crate::address::Address;
 
-use super::super::socket::{
-    sock_addr,
-    windows::{report_unreachable, unspecified},
-};
-use super::super::{Handle, Happened};
+use super::super::handle::Handle;
+use super::super::op::{Failure, Outcome};
+use super::super::socket::sock_addr;
+use super::super::socket::windows::{report_unreachable, unspecified};
+use super::Winsock;
+use super::codes::{code, done};
 use super::slots::Kind;
-use super::{Winsock, code, done};
 
 impl Winsock {
     pub(super) fn start_connect(&mut self, index: u32, handle: &Handle, address: &Address) {
         let slot = &mut self.slots[index as usize];
-        let Ok(name) = sock_addr(address) else { return self.end(index, Happened::Failed(WSAEINVAL)) };
+        let Ok(name) = sock_addr(address) else { return self.end(index, Err(Failure::Code(WSAEINVAL))) };
         let socket = &mut self.sockets[slot.socket as usize];
         if address.ip().is_none_or(|ip| ip.is_ipv6() != socket.v6) {
-            return self.end(index, Happened::Failed(WSAEAFNOSUPPORT));
+            return self.end(index, Err(Failure::Code(WSAEAFNOSUPPORT)));
         }
         if socket.datagram {
-            // Nothing to wait for: it only names a peer.
+            // It only names a peer, so there is nothing to wait for.
             let connected = report_unreachable(handle.socket(), true).and_then(|()| handle.socket().connect(&name));
             socket.connected = connected.is_ok();
-            return self.end(index, done(connected));
+            return self.end(index, done(connected, Outcome::Connected));
         }
         if let Err(error) = bind(handle, socket.v6) {
             let code = code(&error);
-            return self.end(index, Happened::Failed(code));
+            return self.end(index, Err(Failure::Code(code)));
         }
         slot.kind = Kind::Connect;
         let name = slot.address.insert(Box::new(name));
@@ -60,11 +58,4 @@ fn bind(handle: &Handle, v6: bool) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(WSAEINVAL) => Ok(()),
         done => done,
     }
-}
-
-/// The packet of a `ConnectEx` has come. Without this the connection has no peer and cannot be shut down.
-pub(super) fn finish(socket: SOCKET) -> io::Result<()> {
-    // SAFETY: an open socket; the option has no value.
-    let result = unsafe { setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, std::ptr::null(), 0) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,37 +1,25 @@
 //! Datagrams.
 //!
-//! A receive waits by peeking at the next datagram, into memory that nobody reads and that no datagram is larger than; then it is received
-//! without waiting. A receive with the operation's own buffers would meet a datagram that is larger than they are, and of
-//! that Winsock tells in two ways at once: an error of the call, and a packet.
+//! A receive waits by peeking at the next datagram, into memory that nothing reads and that is
+//! larger than any datagram. Then the datagram is received without waiting. An overlapped receive
+//! into the operation's own buffers could find a datagram that is larger than they are. Winsock
+//! reports that in two ways at once: by an error of the call, and by a packet.
 
 use socket2::{SockAddr, SockAddrStorage};
-use windows_sys::Win32::Foundation::{ERROR_NETNAME_DELETED, ERROR_PORT_UNREACHABLE};
 use windows_sys::Win32::Networking::WinSock::{
-    MSG_PEEK, SOCKET, WSABUF, WSAECONNREFUSED, WSAECONNRESET, WSAEINVAL, WSAEMSGSIZE, WSAEWOULDBLOCK, WSARecvFrom,
-    WSASendTo,
+    MSG_PEEK, SOCKET, WSABUF, WSAEINVAL, WSAEMSGSIZE, WSAEWOULDBLOCK, WSARecvFrom, WSASendTo,
 };
 
 use crate::address::Address;
-use crate::op::Flags;
+use crate::flags::Flags;
 
+use super::super::op::{Event, Failure, Outcome};
 use super::super::socket::{address_from, sock_addr};
-use super::super::{Event, Happened};
+use super::Winsock;
+use super::codes::{code_of, last_error};
 use super::dump::DUMP_BYTES;
+use super::message::{message_flags, most_bytes};
 use super::slots::Stage;
-use super::stream::message_flags;
-use super::{Winsock, last_error};
-
-/// The most bytes of a datagram, over which the system is not asked: 65,535 less the heads.
-pub(super) fn most_bytes(v6: bool) -> u32 {
-    if v6 { 65_535 - 8 } else { 65_535 - 20 - 8 }
-}
-
-/// A connected datagram socket hears that nobody listens at its peer's port, which Winsock calls a reset.
-pub(super) fn code_of(code: i32, connected_datagram: bool) -> i32 {
-    let unreachable =
-        code == WSAECONNRESET || code == ERROR_PORT_UNREACHABLE as i32 || code == ERROR_NETNAME_DELETED as i32;
-    if connected_datagram && unreachable { WSAECONNREFUSED } else { code }
-}
 
 impl Winsock {
     pub(super) fn await_datagram(&mut self, index: u32) {
@@ -39,7 +27,8 @@ impl Winsock {
         let anything = WSABUF { len: DUMP_BYTES, buf: self.dump.as_ptr() };
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(MSG_PEEK as u32) };
-        // SAFETY: the socket is open, and the block and the dump live, until the packet has come; the part is captured by the call.
+        // SAFETY: the socket is open, and the block and the dump live, until the packet has come.
+        // The call captures the part.
         let result = unsafe {
             WSARecvFrom(
                 slot.handle,
@@ -61,16 +50,17 @@ impl Winsock {
         let slot = &mut self.slots[index as usize];
         let id = slot.id(index);
         let connected = self.sockets[slot.socket as usize].connected;
-        let happened = match receive_from(slot.handle, &slot.parts, message_flags(flags)) {
-            Ok((bytes, from, truncated)) => Happened::MovedFrom { bytes, from, truncated },
+        let result = match receive_from(slot.handle, &slot.parts, message_flags(flags)) {
+            Ok((bytes, from, false)) => Ok(Outcome::ReceivedFrom(bytes as usize, from)),
+            Ok((bytes, from, true)) => Err(Failure::Truncated { bytes, from }),
             Err(WSAEWOULDBLOCK) => {
                 self.await_datagram(index);
                 return None;
             }
-            Err(code) => Happened::Failed(code_of(code, connected)),
+            Err(code) => Err(Failure::Code(code_of(code, connected))),
         };
         slot.stage = Stage::Idle;
-        Some(Event { id, more: false, happened })
+        Some(Event { id, more: false, result })
     }
 
     /// Receives the datagram that is there into a pooled buffer.
@@ -79,7 +69,7 @@ impl Winsock {
         let id = slot.id(index);
         let Some(buffer) = self.pool.take_returned() else {
             slot.stage = Stage::Idle;
-            return Some(Event { id, more: false, happened: Happened::Starved });
+            return Some(Event { id, more: false, result: Err(Failure::NoBuffer) });
         };
         let part = WSABUF { len: self.pool.config().buffer_bytes, buf: self.pool.buffer(buffer).as_ptr() };
         match receive_from(slot.handle, std::slice::from_ref(&part), 0) {
@@ -92,7 +82,11 @@ impl Winsock {
                 } else {
                     self.go_on(index);
                 }
-                Some(Event { id, more: true, happened: Happened::PacketFrom { packet, from, truncated } })
+                let result = match truncated {
+                    true => Err(Failure::Truncated { bytes, from }),
+                    false => Ok(Outcome::Datagram(packet, from)),
+                };
+                Some(Event { id, more: true, result })
             }
             Err(WSAEWOULDBLOCK) => {
                 self.pool.put_back(buffer);
@@ -103,22 +97,22 @@ impl Winsock {
                 self.pool.put_back(buffer);
                 slot.stage = Stage::Idle;
                 let code = code_of(code, self.sockets[slot.socket as usize].connected);
-                Some(Event { id, more: false, happened: Happened::Failed(code) })
+                Some(Event { id, more: false, result: Err(Failure::Code(code)) })
             }
         }
     }
 
     pub(super) fn send_to(&mut self, index: u32, address: &Address) {
         let slot = &mut self.slots[index as usize];
-        let Ok(name) = sock_addr(address) else { return self.end(index, Happened::Failed(WSAEINVAL)) };
+        let Ok(name) = sock_addr(address) else { return self.end(index, Err(Failure::Code(WSAEINVAL))) };
         if slot.parts.iter().map(|part| part.len).sum::<u32>() > most_bytes(name.is_ipv6()) {
-            return self.end(index, Happened::Failed(WSAEMSGSIZE));
+            return self.end(index, Err(Failure::Code(WSAEMSGSIZE)));
         }
         let name = slot.address.insert(Box::new(name));
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(0) };
-        // SAFETY: the socket is open, and the block, the buffers and the address live, until the packet has come; the array of parts
-        // is captured by the call.
+        // SAFETY: the socket is open, and the block, the buffers and the address live, until the
+        // packet has come. The call captures the array of parts.
         let result = unsafe {
             WSASendTo(
                 slot.handle,
@@ -136,12 +130,14 @@ impl Winsock {
     }
 }
 
-/// Receives a datagram without waiting: how many bytes of it were written, whose it is, and whether there was more of it.
+/// Receives a datagram without waiting: how many bytes of it were written, where it came from, and
+/// whether there was more of it.
 fn receive_from(socket: SOCKET, parts: &[WSABUF], flags: u32) -> Result<(u32, Address, bool), i32> {
     let mut storage = SockAddrStorage::zeroed();
     let mut len = size_of::<SockAddrStorage>() as i32;
     let (mut bytes, mut flags) = (0, flags);
-    // SAFETY: an open socket that does not block; the parts are memory that nobody else uses, and everything is written within the call.
+    // SAFETY: an open socket that does not block. Nobody else uses the parts' memory, and
+    // everything is written within the call.
     let result = unsafe {
         WSARecvFrom(
             socket,
@@ -166,7 +162,8 @@ fn receive_from(socket: SOCKET, parts: &[WSABUF], flags: u32) -> Result<(u32, Ad
     if truncated {
         bytes = parts.iter().map(|part| part.len).sum();
     }
-    // SAFETY: the system has written an address of this length over the storage, which is all zeroes otherwise.
+    // SAFETY: the system has written an address of this length over the storage, which is all
+    // zeroes otherwise.
     let from = address_from(&unsafe { SockAddr::new(storage, len) });
     Ok((bytes, from, truncated))
 }

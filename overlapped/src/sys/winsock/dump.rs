@@ -1,10 +1,10 @@
-//! A stretch of memory that many requests write to and nobody reads: what is discarded, addresses that are asked for elsewhere, the bytes of
-//! a peek that only waits.
+//! Memory that many requests write to and nothing reads: bytes that are discarded, addresses that
+//! are asked for in another way, the bytes of a peek that only waits.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// Bytes in it: more than any datagram has, so that waiting for one by peeking at it never cuts it off.
+/// Bytes in it: more than any datagram has, so that a peek never truncates one.
 pub(super) const DUMP_BYTES: u32 = 64 * 1024;
 
 const LAYOUT: Layout = match Layout::from_size_align(DUMP_BYTES as usize, 4096) {
@@ -23,7 +23,7 @@ impl Dump {
         }
     }
 
-    /// Never to be made a reference of.
+    /// Never make a reference of it: requests write to it at any time.
     pub(super) fn as_ptr(&self) -> *mut u8 {
         self.0.as_ptr()
     }

@@ -1,4 +1,4 @@
-//! Winsock's functions that are not functions of its library: they are asked for by name.
+//! Winsock's functions that its library does not export: they are asked for by name.
 
 use std::ffi::c_void;
 use std::io;
@@ -6,8 +6,8 @@ use std::os::windows::io::AsRawSocket;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
-    LPFN_ACCEPTEX, LPFN_CONNECTEX, SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKADDR, SOCKET, WSAID_ACCEPTEX,
-    WSAID_CONNECTEX, WSAIoctl,
+    LPFN_ACCEPTEX, LPFN_CONNECTEX, SIO_GET_EXTENSION_FUNCTION_POINTER, SO_UPDATE_CONNECT_CONTEXT, SOCKADDR, SOCKET,
+    SOL_SOCKET, WSAID_ACCEPTEX, WSAID_CONNECTEX, WSAIoctl, setsockopt,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, GUID};
@@ -49,7 +49,8 @@ impl Extensions {
 unsafe fn ask<F: Default>(socket: SOCKET, name: &GUID) -> io::Result<F> {
     let mut function = F::default();
     let mut returned = 0;
-    // SAFETY: the name is read and the pointer written within the call; by the caller they go together.
+    // SAFETY: the name is read and the pointer written within the call; by the caller they go
+    // together.
     let result = unsafe {
         WSAIoctl(
             socket,
@@ -64,4 +65,12 @@ unsafe fn ask<F: Default>(socket: SOCKET, name: &GUID) -> io::Result<F> {
         )
     };
     if result == 0 { Ok(function) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Finishes a `ConnectEx` after its packet has come. Without this the connection has no peer and
+/// cannot be shut down.
+pub(super) fn finish_connect(socket: SOCKET) -> io::Result<()> {
+    // SAFETY: an open socket; the option has no value.
+    let result = unsafe { setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, std::ptr::null(), 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,18 +1,22 @@
 //! The backend on Windows' overlapped sockets and a completion port.
 //!
-//! A request is started with an `OVERLAPPED` that lies in a block of its operation's slot; the packet that ends it leads back
-//! there by that pointer. What Winsock refuses at once, and then sends no packet for, is an event like any other.
+//! A request is started with an `OVERLAPPED` in a block of its operation's slot. The packet that
+//! ends it leads back there by that pointer. What Winsock refuses at once sends no packet; it
+//! becomes an event like any other.
 //!
-//! Receives into pooled buffers, and of datagrams, wait without a buffer: a receive of no bytes, or a peek into memory
-//! that nobody reads. When there is something it is fetched without waiting, one piece for each event that is asked for, so that a thousand idle
-//! sessions hold no buffer and a thousand readable ones one at a time.
+//! Receives into pooled buffers, and of datagrams, wait without a buffer: a receive of zero bytes,
+//! or a peek into memory that nothing reads. When there is something it is fetched without waiting,
+//! one piece for each event that is asked for. So a thousand idle sessions hold no buffer, and a
+//! thousand readable ones one at a time.
 
 mod accept;
 mod block;
+mod codes;
 mod connect;
 mod datagram;
 mod dump;
 mod extension;
+mod message;
 mod port;
 mod slots;
 mod sockets;
@@ -24,30 +28,29 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use windows_sys::Win32::Networking::WinSock::{
-    WSA_IO_PENDING, WSA_OPERATION_ABORTED, WSABUF, WSAEINVAL, WSAGetLastError, WSAGetOverlappedResult,
+    WSA_IO_PENDING, WSA_OPERATION_ABORTED, WSAEINVAL, WSAGetOverlappedResult,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED_ENTRY;
 
-use crate::buf::AnyBuf;
-use crate::driver::DriverConfig;
+use crate::buf::Pool;
 use crate::error::{Action, Error, ErrorKind};
-use crate::op::{OpId, ShutdownHow};
-use crate::pool::Pool;
-use crate::report::{self, Feature, Report};
+use crate::flags::ShutdownHow;
+use crate::id::OpId;
+use crate::options::BackendOptions;
+use crate::report::{Backend, Feature, Report};
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
-use super::{Event, Handle, Happened, Request, WakeHandle};
+use super::handle::Handle;
+use super::op::{Event, Failure, OpKind, Outcome, Owned};
 use block::Block;
+use codes::{code_of, done, last_error};
 use dump::Dump;
-use extension::Extensions;
+use extension::{Extensions, finish_connect};
+use message::gather;
 use port::{Packets, Port};
 use slots::{Kind, Slot, Stage};
 use sockets::Socket;
-
-/// The most parts that are given to the system at once; the driver resumes behind them.
-const MOST_PARTS: usize = 1024;
-/// The most bytes that are given to the system at once, which locks their memory; the driver resumes behind them.
-const MOST_BYTES: usize = 16 << 20;
 
 pub(crate) struct Winsock {
     port: Port,
@@ -57,7 +60,7 @@ pub(crate) struct Winsock {
     sockets: Vec<Socket>,
     /// Requests for which a packet is to come.
     pending: usize,
-    /// What ended without a packet.
+    /// Events of what ended without a packet.
     ended: VecDeque<Event>,
     /// Slots with something to fetch.
     draining: VecDeque<u32>,
@@ -71,9 +74,9 @@ pub(crate) struct Winsock {
 }
 
 impl Winsock {
-    pub(crate) fn new(config: &DriverConfig, pool: Rc<Pool>, why: &str) -> Result<Winsock, Error> {
+    pub(crate) fn new(options: &BackendOptions, pool: Rc<Pool>, why: &str) -> Result<Winsock, Error> {
         let failed = |error: io::Error| Error::io(Action::Setup, &error);
-        // First, for this starts Winsock.
+        // This comes first, because it starts Winsock.
         let extensions = Extensions::load().map_err(failed)?;
         let port = Port::new().map_err(failed)?;
         let rings = port.clone();
@@ -90,8 +93,8 @@ impl Winsock {
             wake: WakeHandle::new(move || rings.ring()),
             pool,
             dump: Dump::new(),
-            turn_bytes: config.turn_bytes,
-            report: Report { backend: report::Backend::Winsock, why: why.to_owned(), features: features() },
+            turn_bytes: options.turn_bytes,
+            report: Report { backend: Backend::Winsock, why: why.to_owned(), features: features() },
         })
     }
 
@@ -132,53 +135,48 @@ impl Winsock {
         Ok(true)
     }
 
-    pub(crate) fn start(&mut self, id: OpId, socket: u32, request: Request<'_>) {
-        while self.slots.len() <= id.slot as usize {
-            self.slots.push(Slot::new(self.slots.len() as u32));
-        }
-        let slot = &mut self.slots[id.slot as usize];
-        debug_assert!(slot.stage == Stage::Idle, "a slot has one request at a time");
-        slot.generation = id.generation;
-        slot.cancelled = false;
-        slot.fetched = 0;
-        slot.socket = socket;
-        slot.parts.clear();
-        slot.address = None;
-        slot.kind = Kind::Moves;
-        let entry = &mut self.sockets[socket as usize];
-        if entry.receive == id.slot {
-            entry.receive = sockets::NONE;
-        }
-        slot.handle = request.handle().raw_socket();
-        match request {
-            Request::Accept { handle, multi } => self.start_accept(id.slot, handle, multi),
-            Request::Connect { handle, address } => self.start_connect(id.slot, handle, address),
-            Request::Recv { buf, skip, flags, .. } => {
-                gather(&mut slot.parts, buf, skip);
-                self.receive(id.slot, flags);
+    pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
+        self.prepare(id, socket, handle);
+        let slot = &mut self.slots[id.slot() as usize];
+        let owned = || owned.expect("it owns a buffer or an address");
+        match kind {
+            OpKind::Accept { multi } => self.start_accept(id.slot(), handle, multi),
+            OpKind::Connect => match &owned().address {
+                Some(address) => self.start_connect(id.slot(), handle, address),
+                None => self.end(id.slot(), Err(Failure::Code(WSAEINVAL))),
+            },
+            OpKind::Recv { flags } => {
+                gather(&mut slot.parts, owned());
+                self.receive(id.slot(), flags);
             }
-            Request::RecvPooled { .. } => {
+            OpKind::RecvMulti => {
                 slot.kind = Kind::Pooled;
-                self.await_bytes(id.slot);
+                self.await_bytes(id.slot());
             }
-            Request::Send { buf, skip, flags, .. } => {
-                gather(&mut slot.parts, buf, skip);
-                self.send(id.slot, flags);
+            OpKind::Send { flags } => {
+                gather(&mut slot.parts, owned());
+                slot.kind = Kind::Sends;
+                self.send(id.slot(), flags);
             }
-            Request::RecvFrom { buf, flags, .. } => {
-                gather(&mut slot.parts, buf, 0);
+            OpKind::RecvFrom { flags } => {
+                gather(&mut slot.parts, owned());
                 slot.kind = Kind::From { flags };
-                self.await_datagram(id.slot);
+                self.await_datagram(id.slot());
             }
-            Request::RecvFromPooled { .. } => {
+            OpKind::RecvFromMulti => {
                 slot.kind = Kind::PooledFrom;
-                self.await_datagram(id.slot);
+                self.await_datagram(id.slot());
             }
-            Request::SendTo { buf, address, .. } => {
-                gather(&mut slot.parts, buf, 0);
-                self.send_to(id.slot, address);
+            OpKind::SendTo => {
+                let owned = owned();
+                gather(&mut slot.parts, owned);
+                slot.kind = Kind::Sends;
+                match &owned.address {
+                    Some(address) => self.send_to(id.slot(), address),
+                    None => self.end(id.slot(), Err(Failure::Code(WSAEINVAL))),
+                }
             }
-            Request::Shutdown { handle, how } => {
+            OpKind::Shutdown { how } => {
                 let receives_end = matches!(how, ShutdownHow::Receive | ShutdownHow::Both);
                 let how = match how {
                     ShutdownHow::Receive => std::net::Shutdown::Read,
@@ -189,14 +187,39 @@ impl Winsock {
                 if receives_end && result.is_ok() {
                     self.end_receives(socket);
                 }
-                self.end(id.slot, done(result));
+                self.end(id.slot(), done(result, Outcome::ShutDown));
             }
-            Request::Discard { .. } => self.discard(id.slot),
-            Request::Close { handle } => {
-                // Nothing is in flight on it, and as it does not block, closing it does not wait for a linger.
-                drop(handle);
-                self.end(id.slot, Happened::Moved(0));
-            }
+            OpKind::Discard => self.discard(id.slot()),
+            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
+        }
+    }
+
+    pub(crate) fn close(&mut self, id: OpId, socket: u32, handle: Handle) {
+        self.prepare(id, socket, &handle);
+        // Nothing is in flight on it, and as it does not block, closing it does not wait for a
+        // linger.
+        drop(handle);
+        self.end(id.slot(), Ok(Outcome::Closed));
+    }
+
+    /// Makes an operation's slot ready for its request.
+    fn prepare(&mut self, id: OpId, socket: u32, handle: &Handle) {
+        while self.slots.len() <= id.slot() as usize {
+            self.slots.push(Slot::new(self.slots.len() as u32));
+        }
+        let slot = &mut self.slots[id.slot() as usize];
+        debug_assert!(slot.stage == Stage::Idle, "a slot has one request at a time");
+        slot.generation = id.generation();
+        slot.cancelled = false;
+        slot.fetched = 0;
+        slot.socket = socket;
+        slot.parts.clear();
+        slot.address = None;
+        slot.kind = Kind::Receives;
+        slot.handle = handle.raw_socket();
+        let entry = &mut self.sockets[socket as usize];
+        if entry.receive == id.slot() {
+            entry.receive = sockets::NONE;
         }
     }
 
@@ -209,16 +232,17 @@ impl Winsock {
             return;
         }
         match if succeeded { WSA_IO_PENDING } else { last_error() } {
-            // A packet comes in either case: what succeeds at once is told of in the same way.
+            // A packet comes in either case, also for a request that succeeded at once.
             WSA_IO_PENDING => {
                 slot.stage = Stage::Pending;
                 self.pending += 1;
             }
-            code => self.end(index, Happened::Failed(code)),
+            code => self.end(index, Err(Failure::Code(code))),
         }
     }
 
-    /// A stream has been shut down for receiving: its receives find the end of the stream, also the one that waits. Winsock knows no such rule.
+    /// Ends the receives of a stream that has been shut down for receiving as at the end of the
+    /// stream, also the one that waits. Winsock has no such rule.
     fn end_receives(&mut self, socket: u32) {
         let entry = &mut self.sockets[socket as usize];
         entry.shut = !entry.datagram;
@@ -231,14 +255,15 @@ impl Winsock {
     }
 
     /// A request's last event, in its turn.
-    fn end(&mut self, slot: u32, happened: Happened) {
+    fn end(&mut self, slot: u32, result: Result<Outcome, Failure>) {
         let id = self.slots[slot as usize].id(slot);
         self.slots[slot as usize].stage = Stage::Idle;
-        self.ended.push_back(Event { id, more: false, happened });
+        self.ended.push_back(Event { id, more: false, result });
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        let Some(slot) = self.slots.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation) else {
+        let Some(slot) = self.slots.get_mut(id.slot() as usize).filter(|slot| slot.generation == id.generation())
+        else {
             return;
         };
         slot.cancelled = true;
@@ -284,12 +309,13 @@ impl Winsock {
     }
 
     fn translate(&mut self, packet: &OVERLAPPED_ENTRY) -> Option<Event> {
-        // SAFETY: every request on a socket of this port is started with a block of `slots`, which lives as long as packets may come.
+        // SAFETY: every request on a socket of this port is started with a block of `slots`, which
+        // lives as long as packets may come.
         let index = unsafe { Block::slot_of(packet.lpOverlapped) };
         let slot = &mut self.slots[index as usize];
         if slot.stage != Stage::Pending || slot.block.is_pending() {
-            // For what had been refused at once, and has had its event: not a thing that Winsock should do. The request that the
-            // slot has now, if it has one, goes on.
+            // It belongs to a request that was refused at once and has had its event. Winsock
+            // should not send such packets. The slot's present request, if there is one, goes on.
             return None;
         }
         self.pending -= 1;
@@ -299,15 +325,15 @@ impl Winsock {
         }
     }
 
-    /// A request has ended well, with a packet or within the call that started it.
+    /// A request has succeeded, with a packet or within the call that started it.
     fn succeeded(&mut self, index: u32, at_once: bool) -> Option<Event> {
         let slot = &mut self.slots[index as usize];
         slot.stage = Stage::Idle;
         let id = slot.id(index);
-        let last = |happened| Some(Event { id, more: false, happened });
+        let last = |result| Some(Event { id, more: false, result });
         match slot.kind {
-            Kind::Moves => last(Happened::Moved(slot.block.bytes())),
-            Kind::Connect => last(done(connect::finish(slot.handle))),
+            Kind::Receives | Kind::Sends => last(Ok(slot.kind.moved(slot.block.bytes()))),
+            Kind::Connect => last(done(finish_connect(slot.handle), Outcome::Connected)),
             Kind::Accept(_) => Some(self.accepted(index, at_once)),
             Kind::Pooled | Kind::From { .. } | Kind::PooledFrom => {
                 slot.stage = Stage::Draining;
@@ -323,40 +349,44 @@ impl Winsock {
         let slot = &mut self.slots[index as usize];
         let socket = self.sockets[slot.socket as usize];
         slot.stage = Stage::Idle;
-        slot.kind = Kind::Moves;
-        let happened = match code {
-            WSA_OPERATION_ABORTED if socket.shut && socket.receive == index && !slot.cancelled => Happened::Moved(0),
-            code => Happened::Failed(datagram::code_of(code, socket.connected)),
+        slot.kind = Kind::Receives;
+        let result = match code {
+            WSA_OPERATION_ABORTED if socket.shut && socket.receive == index && !slot.cancelled => {
+                Ok(Outcome::Received(0))
+            }
+            code => Err(Failure::Code(code_of(code, socket.connected))),
         };
-        Event { id: slot.id(index), more: false, happened }
+        Event { id: slot.id(index), more: false, result }
     }
 
-    /// What a request waited for is there. If it was there at once it may be so again and again: others have their turn first.
+    /// What a request waited for is there. If it was there at once, it may be so again and again,
+    /// so others come first.
     fn has_more(&mut self, index: u32, at_once: bool) {
         if at_once { self.next_turn.push(index) } else { self.draining.push_back(index) }
     }
 
-    /// There is more to fetch, behind the others: nobody waits for a peer that floods.
+    /// There is more to fetch. It goes behind the others: nobody waits for a peer that floods.
     fn go_on(&mut self, index: u32) {
         debug_assert!(self.slots[index as usize].stage == Stage::Draining);
         self.draining.push_back(index);
     }
 
-    /// Fetches one piece for a request that is draining. Afterwards it is still draining, waits again, or has had its last event.
+    /// Fetches one piece for a request that is draining. Afterwards it is still draining, waits
+    /// again, or has had its last event.
     fn fetch(&mut self, index: u32) -> Option<Event> {
         let slot = &mut self.slots[index as usize];
         let id = slot.id(index);
         if slot.cancelled {
             slot.stage = Stage::Idle;
-            slot.kind = Kind::Moves;
-            return Some(Event { id, more: false, happened: Happened::Failed(WSA_OPERATION_ABORTED) });
+            slot.kind = Kind::Receives;
+            return Some(Event { id, more: false, result: Err(Failure::Code(WSA_OPERATION_ABORTED)) });
         }
         match slot.kind {
             Kind::Accept(_) => self.accept_more(index),
             Kind::Pooled => self.fetch_bytes(index),
             Kind::From { flags } => self.fetch_datagram(index, flags),
             Kind::PooledFrom => self.fetch_pooled_datagram(index),
-            Kind::Moves | Kind::Connect => unreachable!("they have nothing to fetch"),
+            Kind::Receives | Kind::Sends | Kind::Connect => unreachable!("they have nothing to fetch"),
         }
     }
 
@@ -371,7 +401,7 @@ impl Winsock {
 }
 
 impl Drop for Winsock {
-    /// The driver has seen every request end, or has had everything leaked.
+    /// Every request has ended, or the driver has leaked everything.
     fn drop(&mut self) {
         if self.pending > 0 {
             self.leak();
@@ -379,56 +409,19 @@ impl Drop for Winsock {
     }
 }
 
-/// How a request ended whose packet has come: its bytes, or Winsock's code.
+/// How a request ended, after its packet has come: its bytes, or Winsock's code.
 fn result(slot: &Slot, moved: u32) -> Result<u32, i32> {
     if slot.block.has_succeeded() {
         return Ok(moved);
     }
     let (mut bytes, mut flags) = (0, 0);
-    // SAFETY: the system is done with the block; the socket is open, and the rest is written within the call.
+    // SAFETY: the system is done with the block. The socket is open, and the rest is written within
+    // the call.
     match unsafe { WSAGetOverlappedResult(slot.handle, slot.block.overlapped(), &raw mut bytes, 0, &raw mut flags) } {
-        // A send that was cancelled on its way has sent what it has sent.
-        0 if moved > 0 && matches!(slot.kind, Kind::Moves) => Ok(moved),
+        // A cancelled send has sent these bytes.
+        0 if moved > 0 && matches!(slot.kind, Kind::Receives | Kind::Sends) => Ok(moved),
         0 => Err(last_error()),
         _ => Ok(bytes),
-    }
-}
-
-fn last_error() -> i32 {
-    // SAFETY: reads a value of this thread.
-    unsafe { WSAGetLastError() }
-}
-
-fn code(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(WSAEINVAL)
-}
-
-/// What came of something that was done at once.
-fn done(result: io::Result<()>) -> Happened {
-    match result {
-        Ok(()) => Happened::Moved(0),
-        Err(error) => Happened::Failed(code(&error)),
-    }
-}
-
-/// Names the parts of `buf` from byte `skip` on. At least one, which may be empty.
-fn gather(parts: &mut Vec<WSABUF>, buf: &mut AnyBuf, mut skip: u64) {
-    let mut bytes = 0;
-    buf.each(&mut |ptr, len| {
-        if skip >= len as u64 {
-            skip -= len as u64;
-            return true;
-        }
-        let here = (len - skip as usize).min(MOST_BYTES - bytes);
-        // SAFETY: within the part.
-        let from = unsafe { ptr.add(skip as usize) };
-        parts.push(WSABUF { len: here as u32, buf: from });
-        skip = 0;
-        bytes += here;
-        parts.len() < MOST_PARTS && bytes < MOST_BYTES
-    });
-    if parts.is_empty() {
-        parts.push(WSABUF { len: 0, buf: std::ptr::NonNull::dangling().as_ptr() });
     }
 }
 

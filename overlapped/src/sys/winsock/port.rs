@@ -45,7 +45,8 @@ impl Port {
         if port.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Ends the wait of the thread that is in [`take`](Port::take). It fails only when the system is out of memory.
+    /// Ends the wait of the thread that is in [`take`](Port::take). It fails only when the system
+    /// is out of memory.
     pub(super) fn ring(&self) {
         // SAFETY: an open port; a packet without an `OVERLAPPED`.
         unsafe { PostQueuedCompletionStatus(self.raw(), 0, WAKE, std::ptr::null()) };
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_ends_a_wait_and_is_no_packet() {
+    fn a_ring_ends_a_wait_and_is_not_a_packet() {
         let port = Port::new().unwrap();
         let mut packets = Packets::new();
         port.ring();

@@ -1,13 +1,15 @@
-//! What this backend remembers of each operation's slot, and of each socket.
+//! What this backend remembers of each operation's slot.
 
 use socket2::{SockAddr, Socket};
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSABUF};
 use windows_sys::Win32::System::IO::CancelIoEx;
 
-use crate::op::{Flags, OpId};
+use crate::flags::Flags;
+use crate::id::OpId;
+use crate::options::StreamOptions;
 
-use super::super::StreamOptions;
+use super::super::op::Outcome;
 use super::block::Block;
 
 /// Where a request is.
@@ -17,14 +19,17 @@ pub(super) enum Stage {
     Idle,
     /// With the system: a packet is to come.
     Pending,
-    /// What it waited for is there, and is fetched without waiting, piece by piece, as events are asked for.
+    /// What it waited for is there. It is fetched without waiting, piece by piece, as events are
+    /// asked for.
     Draining,
 }
 
 /// What a request does when its packet comes.
 pub(super) enum Kind {
-    /// It has moved bytes, and that is all.
-    Moves,
+    /// It has received bytes, and that is all.
+    Receives,
+    /// It has sent bytes, and that is all.
+    Sends,
     Accept(Box<Accept>),
     Connect,
     /// Waits until there is something to receive into a pooled buffer.
@@ -62,6 +67,16 @@ pub(super) struct Slot {
     pub(super) address: Option<Box<SockAddr>>,
 }
 
+impl Kind {
+    /// What has come of a request that moves bytes.
+    pub(super) fn moved(&self, bytes: u32) -> Outcome {
+        match self {
+            Kind::Sends => Outcome::Sent(bytes.into()),
+            _ => Outcome::Received(bytes as usize),
+        }
+    }
+}
+
 impl Slot {
     pub(super) fn new(slot: u32) -> Slot {
         Slot {
@@ -72,13 +87,14 @@ impl Slot {
             fetched: 0,
             handle: 0,
             socket: 0,
-            kind: Kind::Moves,
+            kind: Kind::Receives,
             parts: Vec::new(),
             address: None,
         }
     }
 
-    /// Asks the system to end the request that it has. That it does not find it means that the packet is on its way.
+    /// Asks the system to end its request. If the system does not find it, its packet is on its
+    /// way.
     pub(super) fn ask_to_end(&self) {
         debug_assert!(self.stage == Stage::Pending);
         // SAFETY: an open socket, and the block of a request whose packet has not been taken.
@@ -86,6 +102,6 @@ impl Slot {
     }
 
     pub(super) fn id(&self, slot: u32) -> OpId {
-        OpId { slot, generation: self.generation }
+        OpId::new(slot, self.generation)
     }
 }

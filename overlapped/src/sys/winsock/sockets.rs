@@ -35,14 +35,15 @@ impl Socket {
     pub(super) fn of(socket: SOCKET) -> io::Result<Socket> {
         let protocol = protocol_of(socket)?;
         let datagram = protocol.iSocketType == SOCK_DGRAM;
-        // A layered provider whose sockets are not handles of the system would break the rule by which packets are left out. And
-        // a datagram that is cut off both fails and succeeds.
+        // Sockets of a layered provider that are not handles of the system would break the rule by
+        // which packets are left out. And a truncated datagram both fails and succeeds.
         let skips = !datagram && protocol.dwServiceFlags1 & XP1_IFS_HANDLES != 0 && skip_packets(socket);
         Ok(Socket { datagram, v6: protocol.iAddressFamily == i32::from(AF_INET6), skips, ..Socket::NONE })
     }
 }
 
-/// From here on a request that succeeds at once sends no packet. Whether it can be had: without it everything works as well.
+/// Makes requests that succeed at once send no packet; says whether that is possible. Everything
+/// also works without it.
 fn skip_packets(socket: SOCKET) -> bool {
     let modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
     // SAFETY: an open handle.

@@ -1,27 +1,15 @@
 //! Receiving from a stream, and sending.
 
-use windows_sys::Win32::Networking::WinSock::{
-    MSG_OOB, MSG_PEEK, WSABUF, WSAEMSGSIZE, WSAEWOULDBLOCK, WSARecv, WSASend,
-};
+use windows_sys::Win32::Networking::WinSock::{WSABUF, WSAEMSGSIZE, WSAEWOULDBLOCK, WSARecv, WSASend};
 
-use crate::op::Flags;
+use crate::flags::Flags;
 
-use super::super::{Event, Happened};
-use super::datagram::most_bytes;
+use super::super::op::{Event, Failure, Outcome};
+use super::Winsock;
+use super::codes::last_error;
 use super::dump::DUMP_BYTES;
+use super::message::{message_flags, most_bytes};
 use super::slots::{Kind, Stage};
-use super::{Winsock, last_error};
-
-/// Wait-all is the driver's: a socket that does not block refuses `MSG_WAITALL`.
-pub(super) fn message_flags(flags: Flags) -> u32 {
-    let mut bits = 0;
-    for (flag, bit) in [(Flags::PEEK, MSG_PEEK), (Flags::OUT_OF_BAND, MSG_OOB)] {
-        if flags.contains(flag) {
-            bits |= bit as u32;
-        }
-    }
-    bits
-}
 
 impl Winsock {
     /// Into the operation's own buffers.
@@ -29,13 +17,13 @@ impl Winsock {
         self.start_receive(index, message_flags(flags), None);
     }
 
-    /// Waits until there is something to receive: a receive of no bytes, which holds no buffer.
+    /// Waits until there is something to receive: a receive of zero bytes, which holds no buffer.
     pub(super) fn await_bytes(&mut self, index: u32) {
         let nothing = WSABUF { len: 0, buf: self.dump.as_ptr() };
         self.start_receive(index, 0, Some(nothing));
     }
 
-    /// All discards share the buffer: nobody reads it.
+    /// All discards share the buffer: nothing reads it.
     pub(super) fn discard(&mut self, index: u32) {
         let anything = WSABUF { len: DUMP_BYTES, buf: self.dump.as_ptr() };
         self.start_receive(index, 0, Some(anything));
@@ -45,7 +33,7 @@ impl Winsock {
         let slot = &mut self.slots[index as usize];
         let socket = &mut self.sockets[slot.socket as usize];
         if socket.shut {
-            return self.end(index, Happened::Moved(0));
+            return self.end(index, Ok(Outcome::Received(0)));
         }
         socket.receive = index;
         let parts = match &instead {
@@ -54,7 +42,8 @@ impl Winsock {
         };
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(flags) };
-        // SAFETY: the socket is open, and the block and the buffers live, until the packet has come; the array of parts is captured by the call.
+        // SAFETY: the socket is open, and the block and the buffers live, until the packet has
+        // come. The call captures the array of parts.
         let result = unsafe {
             WSARecv(
                 slot.handle,
@@ -73,7 +62,7 @@ impl Winsock {
         let slot = &mut self.slots[index as usize];
         let socket = self.sockets[slot.socket as usize];
         if socket.datagram && slot.parts.iter().map(|part| part.len).sum::<u32>() > most_bytes(socket.v6) {
-            return self.end(index, Happened::Failed(WSAEMSGSIZE));
+            return self.end(index, Err(Failure::Code(WSAEMSGSIZE)));
         }
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(0) };
@@ -99,12 +88,13 @@ impl Winsock {
         let id = slot.id(index);
         let Some(buffer) = self.pool.take_returned() else {
             slot.stage = Stage::Idle;
-            return Some(Event { id, more: false, happened: Happened::Starved });
+            return Some(Event { id, more: false, result: Err(Failure::NoBuffer) });
         };
         let room = self.pool.config().buffer_bytes;
         let part = WSABUF { len: room, buf: self.pool.buffer(buffer).as_ptr() };
         let (mut bytes, mut flags) = (0, 0);
-        // SAFETY: an open socket that does not block; the buffer is this backend's, and everything is written within the call.
+        // SAFETY: an open socket that does not block. The buffer is this backend's, and everything
+        // is written within the call.
         let result = unsafe {
             let nothing = std::ptr::null_mut();
             WSARecv(slot.handle, &raw const part, 1, &raw mut bytes, &raw mut flags, nothing, None)
@@ -120,22 +110,22 @@ impl Winsock {
             } else {
                 self.go_on(index);
             }
-            return Some(Event { id, more: true, happened: Happened::Packet(packet) });
+            return Some(Event { id, more: true, result: Ok(Outcome::Packet(packet)) });
         }
         self.pool.put_back(buffer);
-        let happened = match result {
-            0 => Happened::Moved(0),
+        let received = match result {
+            0 => Ok(Outcome::Received(0)),
             _ => match last_error() {
                 WSAEWOULDBLOCK => {
                     self.await_bytes(index);
                     return None;
                 }
                 // It was shut down for receiving meanwhile.
-                _ if self.sockets[slot.socket as usize].shut => Happened::Moved(0),
-                code => Happened::Failed(code),
+                _ if self.sockets[slot.socket as usize].shut => Ok(Outcome::Received(0)),
+                code => Err(Failure::Code(code)),
             },
         };
         slot.stage = Stage::Idle;
-        Some(Event { id, more: false, happened })
+        Some(Event { id, more: false, result: received })
     }
 }

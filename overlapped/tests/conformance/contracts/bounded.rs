@@ -1,8 +1,11 @@
-//! Bounded: every table and queue has a limit; an exhausted pool is back-pressure; out of descriptors, accepting pauses.
+//! Bounded: every table and queue has a limit; an exhausted pool is back-pressure; out of
+//! descriptors, accepting pauses.
 
 use std::time::{Duration, Instant};
 
-use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome, PoolConfig, Wait};
+use overlapped::buf::PoolConfig;
+use overlapped::driver::Wait;
+use overlapped::{Address, DriverConfig, ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};
@@ -17,7 +20,7 @@ rules! {
 }
 
 fn a_full_table_or_queue_refuses_the_start_and_gives_the_operation_back(on: &On) {
-    let mut bench = on.bench_with(DriverConfig { operations: 5, sockets: 5, queue: 3, ..on.config() });
+    let mut bench = on.bench_with(on.config().operations(5).sockets(5).queue(3));
     let (socket, _peer) = bench.pair();
     let (other, _peer2) = bench.pair();
     let family: Address = "127.0.0.1:1".parse().unwrap();
@@ -50,7 +53,7 @@ pub(super) fn more_starts_than_the_submission_queue_has_entries(on: &On) {
 }
 
 fn more_starts_than_entries(on: &On, submissions: u32) {
-    let mut bench = on.bench_with(DriverConfig { submissions, ..on.config() });
+    let mut bench = on.bench_with(on.config().submissions(submissions));
     let pairs: Vec<_> = (0..100).map(|_| bench.pair()).collect();
     let ids: Vec<_> = pairs.iter().map(|(socket, _)| bench.submit(Op::recv(*socket, vec![0u8; 10]))).collect();
     for (_, peer) in &pairs {
@@ -66,21 +69,21 @@ fn more_starts_than_entries(on: &On, submissions: u32) {
 }
 
 pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (first, peer) = bench.pair();
     let (second, quiet) = bench.pair();
     let (one, two) = (bench.submit(Op::recv_multi(first)), bench.submit(Op::recv_multi(second)));
     let bytes = pattern(200_000);
     let writer = bench.writer(&peer, bytes.clone());
-    // All four buffers are held: nothing fails, nothing more comes.
+    // All four buffers are held. Nothing fails, and nothing more comes.
     bench.until("the pool is empty", |seen| (seen.len() == 4).then_some(()));
     bench.write(&quiet, b"hello");
     bench.settle();
     assert_eq!(bench.seen.len(), 4, "held up: {:?}", bench.seen);
     let (mut got, mut hello) = (Vec::new(), Vec::new());
     while got.len() < bytes.len() || hello.len() < 5 {
-        // Taken out and dropped one by one: each gives its buffer back.
+        // They are taken and dropped one by one. Each gives its buffer back.
         let completion = bench.until("a packet", |seen| (!seen.is_empty()).then(|| seen.remove(0)));
         match completion.result.unwrap() {
             Outcome::Packet(packet) if completion.id == one => got.extend_from_slice(&packet),
@@ -97,10 +100,11 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     bench.finish();
 }
 
-/// The program takes one completion a turn: the packets' buffers are with the system again before it comes to what ended the receive for want of them.
+/// The program takes one completion a turn. So the system has the packets' buffers again before the
+/// program sees that the receive has ended for lack of them.
 pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known_to_have_run_out(on: &On) {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, turn_bytes: 0, ..on.config() });
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool).turn_bytes(0));
     let (socket, peer) = bench.pair();
     bench.write(&peer, &[1; 8192]);
     let recv = bench.submit(Op::recv_multi(socket));
@@ -122,7 +126,7 @@ pub(super) fn a_receive_goes_on_though_its_buffers_came_back_before_it_was_known
 pub(super) fn one_flooding_peer_brings_no_more_than_its_share_a_turn(on: &On) {
     let mut bench = on.bench();
     let limited = bench.driver.report().features.iter().any(|f| f.name == "limit of a multishot receive" && f.used);
-    // Without the kernel's help it stops at 32 buffers.
+    // A kernel without a limit of bytes stops at 32 buffers.
     let share = if limited { 64 * 1024 + 16 * 1024 } else { 32 * 16 * 1024 };
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv_multi(socket));
@@ -153,7 +157,7 @@ fn nothing_hidden_the_report_names_features_and_reasons(on: &On) {
     assert!(report.features.iter().all(|feature| !feature.name.is_empty() && !feature.why.is_empty()));
     let (mut one, mut two) = (on.bench(), on.bench());
     assert_ne!(one.driver.random(), two.driver.random());
-    let config = DriverConfig { operations: 0, ..Default::default() };
+    let config = DriverConfig::new().operations(0);
     let error = overlapped::Driver::new(config).unwrap_err();
     assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("0 operations"), "{error}");
 }

@@ -3,7 +3,8 @@
 use std::io::ErrorKind as IoKind;
 use std::time::Duration;
 
-use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome, ShutdownHow};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::{On, wine_departs};
 use crate::harness::{PATIENCE, pattern};
@@ -56,7 +57,7 @@ pub(super) fn graceful_close_delivers_everything_although_input_is_left_unread(o
     bench.finish();
 }
 
-/// A receive of urgent data where there is none is refused by the system; the stream is none the worse for it.
+/// The system refuses a receive of urgent data when there is none. The stream is not affected.
 pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refused(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
@@ -75,7 +76,7 @@ pub(super) fn graceful_close_delivers_everything_after_a_receive_that_was_refuse
     bench.finish();
 }
 
-/// A send after the stream was shut down for sending is refused; what was sent before is none the worse for it.
+/// A send after the stream was shut down for sending is refused. Earlier sends are not affected.
 pub(super) fn graceful_close_delivers_everything_after_a_send_that_came_too_late(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
@@ -96,7 +97,7 @@ pub(super) fn graceful_close_delivers_everything_after_a_send_that_came_too_late
     bench.finish();
 }
 
-/// That nothing more is to be received is no end of the peer's stream, which goes on.
+/// Shutting down receiving does not end the peer's stream, which goes on.
 fn graceful_close_delivers_everything_after_receiving_was_shut_down(on: &On) {
     for receives in [false, true] {
         let mut bench = on.bench();
@@ -114,7 +115,7 @@ fn graceful_close_delivers_everything_after_receiving_was_shut_down(on: &On) {
         let send = bench.submit(Op::send(socket, bytes.clone()));
         let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
         bench.settle();
-        // The peer says a lot before it listens.
+        // The peer sends a lot before it reads.
         let writer = bench.writer_to_end(&peer, vec![2; 100_000]);
         bench.settle();
         let reader = bench.reader(&peer);
@@ -126,7 +127,8 @@ fn graceful_close_delivers_everything_after_receiving_was_shut_down(on: &On) {
     }
 }
 
-/// A receive does not wait for a connect that was started before it, and fails; the connection is none the worse for it.
+/// A receive does not wait for a connect that was started before it, and fails. The connection is
+/// not affected.
 fn graceful_close_delivers_everything_after_a_receive_that_came_before_the_connection(on: &On) {
     let mut bench = on.bench();
     let (listener, address) = bench.listen();

@@ -1,8 +1,11 @@
-//! Datagram sockets: each datagram whole, with its sender; nothing that a peer or a router answers ends the socket.
+//! Datagram sockets: each datagram whole, with its sender; nothing that a peer or a router answers
+//! ends the socket.
 
 use std::net::{SocketAddr, UdpSocket};
 
-use overlapped::{Address, DriverConfig, ErrorKind, Flags, Op, OpId, Outcome, PoolConfig, SocketId, Wait};
+use overlapped::buf::PoolConfig;
+use overlapped::driver::{Flags, OpId, SocketId, Wait};
+use overlapped::{Address, ErrorKind, Op, Outcome};
 
 use crate::harness::bench::Bench;
 use crate::harness::place::On;
@@ -12,21 +15,21 @@ rules! {
     a_datagram_comes_whole_with_its_senders_address: "it has no datagrams",
     a_multishot_receive_brings_each_datagram_with_its_sender: "it has no datagrams",
     datagrams_of_several_parts_are_one_datagram: "it has no datagrams",
-    more_parts_than_the_system_takes_are_refused_not_cut: "it has no datagrams",
-    one_that_is_too_large_to_send_is_an_error: "it has no datagrams",
-    an_empty_datagram_is_one_and_not_an_end: "it has no datagrams",
+    a_datagram_of_more_parts_than_the_system_takes_is_refused: "it has no datagrams",
+    a_datagram_that_is_too_large_to_send_is_an_error: "it has no datagrams",
+    an_empty_datagram_is_received_and_ends_nothing: "it has no datagrams",
     a_truncated_datagram_says_so_and_gives_what_fits: "it has no datagrams",
     a_truncated_datagram_does_not_end_a_multishot_receive: "it has no datagrams",
-    one_that_just_fits_is_not_truncated: "it has no datagrams",
-    a_connected_socket_hears_its_peer_alone: "it has no datagrams",
+    a_datagram_that_just_fits_is_not_truncated: "it has no datagrams",
+    a_connected_socket_receives_only_from_its_peer: "it has no datagrams",
     a_peek_leaves_the_datagram: "it has no datagrams",
-    naming_a_peer_loses_nothing_that_has_come: "it has no datagrams",
-    what_was_sent_before_is_no_limit_for_what_comes: "it has no datagrams",
+    connecting_loses_no_datagram_that_has_come: "it has no datagrams",
+    an_earlier_send_does_not_limit_a_later_receive: "it has no datagrams",
     receives_are_filled_in_the_order_of_their_starts: "it has no datagrams",
     a_flood_that_exhausts_the_pool_is_back_pressure: "it has no datagrams",
     a_closed_port_at_the_other_end_does_not_kill_the_socket: "it has no datagrams",
-    cancelling_and_closing_end_each_once: "it has no datagrams",
-    what_is_not_for_this_kind_of_socket_is_refused: "it has no datagrams",
+    cancelling_and_closing_end_each_operation_once: "it has no datagrams",
+    operations_for_the_other_kind_of_socket_are_refused: "it has no datagrams",
     pooled_buffers_that_are_too_small_for_datagrams_are_refused: "it has no datagrams",
     dropping_a_driver_with_datagrams_in_flight_ends: "it has no datagrams",
     an_address_in_use_is_in_use: "it has no datagrams",
@@ -116,8 +119,8 @@ fn datagrams_of_several_parts_are_one_datagram(on: &On) {
     bench.finish();
 }
 
-/// A stream goes on behind what the system took; a datagram has no behind.
-fn more_parts_than_the_system_takes_are_refused_not_cut(on: &On) {
+/// A send on a stream goes on behind the parts that the system took. A datagram cannot.
+fn a_datagram_of_more_parts_than_the_system_takes_is_refused(on: &On) {
     let mut bench = on.bench();
     let (socket, _) = datagram(&mut bench);
     let (_peer, to) = peer();
@@ -136,7 +139,7 @@ fn more_parts_than_the_system_takes_are_refused_not_cut(on: &On) {
     bench.finish();
 }
 
-fn one_that_is_too_large_to_send_is_an_error(on: &On) {
+fn a_datagram_that_is_too_large_to_send_is_an_error(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let (peer, to) = peer();
@@ -150,7 +153,7 @@ fn one_that_is_too_large_to_send_is_an_error(on: &On) {
     bench.finish();
 }
 
-fn an_empty_datagram_is_one_and_not_an_end(on: &On) {
+fn an_empty_datagram_is_received_and_ends_nothing(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let (peer, to) = peer();
@@ -170,7 +173,7 @@ fn an_empty_datagram_is_one_and_not_an_end(on: &On) {
     }
     bench.driver.cancel(recv);
     assert_eq!(bench.kind_of(recv), ErrorKind::Cancelled);
-    // Connected, too.
+    // A connected socket too.
     let connect = bench.submit(Op::connect(socket, &to));
     assert!(bench.outcome_of(connect).is_ok());
     let send = bench.submit(Op::send(socket, Vec::<u8>::new()));
@@ -226,8 +229,8 @@ fn a_truncated_datagram_says_so_and_gives_what_fits(on: &On) {
 }
 
 fn a_truncated_datagram_does_not_end_a_multishot_receive(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 256 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(256);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
     let recv = bench.submit(Op::recv_from_multi(socket));
@@ -247,16 +250,16 @@ fn a_truncated_datagram_does_not_end_a_multishot_receive(on: &On) {
     bench.finish();
 }
 
-fn one_that_just_fits_is_not_truncated(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+fn a_datagram_that_just_fits_is_not_truncated(on: &On) {
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
     peer.send_to(&pattern(100), address).unwrap();
     let recv = bench.submit(Op::recv_from(socket, vec![0u8; 100]));
     assert_eq!(received(&mut bench, recv), (pattern(100), from));
     let recv = bench.submit(Op::recv_from_multi(socket));
-    // What io_uring leaves of a pooled buffer.
+    // io_uring leaves this much of a pooled buffer.
     peer.send_to(&pattern(1024 - 144), address).unwrap();
     let completion = bench.next_of(recv);
     assert!(matches!(completion.result, Ok(Outcome::Datagram(ref packet, _)) if packet[..] == pattern(1024 - 144)));
@@ -267,7 +270,7 @@ fn one_that_just_fits_is_not_truncated(on: &On) {
     bench.finish();
 }
 
-fn a_connected_socket_hears_its_peer_alone(on: &On) {
+fn a_connected_socket_receives_only_from_its_peer(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let ((friend, name), (stranger, _)) = (peer(), peer());
@@ -320,7 +323,7 @@ fn receives_are_filled_in_the_order_of_their_starts(on: &On) {
     for (i, id) in ids.into_iter().enumerate() {
         assert_eq!(received(&mut bench, id), (vec![i as u8], from.clone()));
     }
-    // And sends leave in theirs.
+    // And sends leave in the order of their starts.
     let ids: Vec<_> = (0..10u8).map(|i| bench.submit(Op::send_to(socket, vec![i], &from))).collect();
     ids.into_iter().for_each(|id| assert!(bench.outcome_of(id).is_ok()));
     for i in 0..10 {
@@ -332,8 +335,8 @@ fn receives_are_filled_in_the_order_of_their_starts(on: &On) {
 }
 
 fn a_flood_that_exhausts_the_pool_is_back_pressure(on: &On) {
-    let pool = PoolConfig { buffers: 4, buffer_bytes: 1024 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(4).buffer_bytes(1024);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
     let recv = bench.submit(Op::recv_from_multi(socket));
@@ -341,7 +344,7 @@ fn a_flood_that_exhausts_the_pool_is_back_pressure(on: &On) {
     bench.until("the pool is empty", |seen| (seen.len() == 4).then_some(()));
     bench.settle();
     assert_eq!(bench.seen.len(), 4, "held up: {:?}", bench.seen);
-    // The system's own buffer holds all of them here, so that none may be lost.
+    // The system's own buffer holds all of them here, so none may be lost.
     for i in 0..50 {
         let completion = bench.next_of(recv);
         assert!(completion.more);
@@ -354,7 +357,7 @@ fn a_flood_that_exhausts_the_pool_is_back_pressure(on: &On) {
     bench.finish();
 }
 
-/// The answer "port unreachable" is told at most to the operation that meets it.
+/// At most one operation is told of a "port unreachable".
 fn a_closed_port_at_the_other_end_does_not_kill_the_socket(on: &On) {
     for (connected, multi) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut bench = on.bench();
@@ -390,7 +393,7 @@ fn a_closed_port_at_the_other_end_does_not_kill_the_socket(on: &On) {
             match completion.result {
                 Ok(Outcome::Datagram(packet, from)) => break assert_eq!((&packet[..], from), (&b"here"[..], name)),
                 Ok(Outcome::ReceivedFrom(4, from)) => break assert_eq!(from, name),
-                // One answer more may have been on its way.
+                // One more answer may have been on its way.
                 Err(error) if connected => {
                     assert_eq!(error.kind(), ErrorKind::Refused);
                     recv = start(&mut bench);
@@ -403,7 +406,7 @@ fn a_closed_port_at_the_other_end_does_not_kill_the_socket(on: &On) {
     }
 }
 
-fn cancelling_and_closing_end_each_once(on: &On) {
+fn cancelling_and_closing_end_each_operation_once(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let (peer, from) = peer();
@@ -423,7 +426,7 @@ fn cancelling_and_closing_end_each_once(on: &On) {
         bench.settle();
         match graceful {
             true => {
-                let close = Op::close(socket, overlapped::CloseMode::Graceful { linger: PATIENCE });
+                let close = Op::close(socket, overlapped::driver::CloseMode::Graceful { linger: PATIENCE });
                 let close = bench.submit(close);
                 assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)), "there is nothing to wait for");
             }
@@ -436,8 +439,8 @@ fn cancelling_and_closing_end_each_once(on: &On) {
 }
 
 fn pooled_buffers_that_are_too_small_for_datagrams_are_refused(on: &On) {
-    let pool = PoolConfig { buffers: 2, buffer_bytes: 128 };
-    let mut bench = on.bench_with(DriverConfig { pool, ..on.config() });
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(128);
+    let mut bench = on.bench_with(on.config().pool(pool));
     let (socket, _) = datagram(&mut bench);
     let refused = bench.driver.submit(Op::recv_from_multi(socket), 0).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);
@@ -446,7 +449,7 @@ fn pooled_buffers_that_are_too_small_for_datagrams_are_refused(on: &On) {
     bench.finish();
 }
 
-fn what_is_not_for_this_kind_of_socket_is_refused(on: &On) {
+fn operations_for_the_other_kind_of_socket_are_refused(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let (stream, _peer) = bench.pair();
@@ -501,7 +504,7 @@ fn an_address_in_use_is_in_use(on: &On) {
     bench.finish();
 }
 
-fn naming_a_peer_loses_nothing_that_has_come(on: &On) {
+fn connecting_loses_no_datagram_that_has_come(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let (peer, to) = peer();
@@ -515,8 +518,8 @@ fn naming_a_peer_loses_nothing_that_has_come(on: &On) {
     bench.finish();
 }
 
-/// What a backend keeps of a message that has gone must not meet the next.
-fn what_was_sent_before_is_no_limit_for_what_comes(on: &On) {
+/// What a backend keeps of an earlier message must not affect the next.
+fn an_earlier_send_does_not_limit_a_later_receive(on: &On) {
     let mut bench = on.bench();
     let (socket, address) = datagram(&mut bench);
     let (peer, to) = peer();

@@ -1,15 +1,17 @@
-//! Bounded, and no leaks, in descriptors: they are the process's, so each rule has a process of its own.
+//! Descriptors: bounded, and none is leaked. They belong to the process, so each rule has a process
+//! of its own.
 
 use std::time::Instant;
 
-use overlapped::{ErrorKind, Op, Outcome, Wait};
+use overlapped::driver::Wait;
+use overlapped::{ErrorKind, Op, Outcome};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, alone};
 
 rules! {
-    out_of_descriptors_accepting_pauses_and_resumes_and_nobody_is_dropped: "it has no descriptors",
+    out_of_descriptors_accepting_pauses_and_resumes_without_losing_a_peer: "it has no descriptors",
     a_hundred_drivers_one_after_the_other_leave_no_descriptor: "it has no descriptors",
 }
 
@@ -17,8 +19,8 @@ fn open() -> usize {
     std::fs::read_dir("/dev/fd").unwrap().count()
 }
 
-fn out_of_descriptors_accepting_pauses_and_resumes_and_nobody_is_dropped(on: &On) {
-    let name = "out_of_descriptors_accepting_pauses_and_resumes_and_nobody_is_dropped";
+fn out_of_descriptors_accepting_pauses_and_resumes_without_losing_a_peer(on: &On) {
+    let name = "out_of_descriptors_accepting_pauses_and_resumes_without_losing_a_peer";
     if !alone(&format!("contracts::descriptors::{}::{name}", on.name())) {
         return;
     }
@@ -62,7 +64,7 @@ fn a_hundred_drivers_one_after_the_other_leave_no_descriptor(on: &On) {
     if !alone(&format!("contracts::descriptors::{}::{name}", on.name())) {
         return;
     }
-    // What a process opens once, and keeps.
+    // Descriptors that a process opens once and keeps.
     drop(on.bench());
     let before = open();
     for _ in 0..100 {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use overlapped::{ErrorKind, Flags, MailError, Op, Outcome, ShutdownHow, Wait, mailbox};
+use overlapped::driver::{Flags, ShutdownHow, Wait};
+use overlapped::mailbox::{MailError, mailbox};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};
@@ -11,7 +13,7 @@ rules! {
     one_last_completion_for_every_kind_that_is_cancelled,
     one_last_completion_after_all_results_of_a_multishot_receive,
     multishot_accept_brings_each_connection_with_its_peers_address,
-    errors_of_the_start_are_only_what_it_can_find_out_alone,
+    errors_of_the_start_are_only_those_it_can_find_by_itself,
     errors_of_the_system_are_completions_with_kind_and_address,
     never_inside_the_call,
     identity_a_name_never_means_a_later_operation_or_socket,
@@ -19,7 +21,7 @@ rules! {
     cancel_racing_packets_loses_no_byte,
     timers_end_in_the_order_of_their_moments,
     wake_ups_and_mail_end_a_wait_from_any_thread: "other threads send the mail",
-    a_shutdown_waits_for_the_sends_before_it,
+    a_shutdown_waits_for_earlier_sends,
 }
 
 pub(super) fn one_last_completion_for_every_kind_that_is_cancelled(on: &On) {
@@ -99,7 +101,7 @@ fn multishot_accept_brings_each_connection_with_its_peers_address(on: &On) {
     }
 }
 
-fn errors_of_the_start_are_only_what_it_can_find_out_alone(on: &On) {
+fn errors_of_the_start_are_only_those_it_can_find_by_itself(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let (listener, _) = bench.listen();
@@ -186,7 +188,7 @@ pub(super) fn cancel_racing_success_ends_once_and_loses_no_byte(on: &On) {
         let recv = bench.submit(Op::recv(socket, vec![0u8; 1]));
         bench.turn(Wait::Poll);
         bench.write(&peer, &[*byte]);
-        // Asked for before the data's completion is taken, sometimes before it has come.
+        // The cancel comes before the data's completion is taken, and sometimes before it has come.
         if count.is_multiple_of(2) {
             bench.turn(Wait::Poll);
         }
@@ -275,7 +277,7 @@ fn wake_ups_and_mail_end_a_wait_from_any_thread(on: &On) {
     bench.finish();
 }
 
-pub(super) fn a_shutdown_waits_for_the_sends_before_it(on: &On) {
+pub(super) fn a_shutdown_waits_for_earlier_sends(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     bench.submit(Op::send(socket, vec![1u8; on.many(16 << 20)]));

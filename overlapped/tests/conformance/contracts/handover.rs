@@ -1,6 +1,8 @@
-//! Connections handed from driver to driver, of the same backend and of another, with what has come and was not yet received.
+//! Connections that move from driver to driver, of the same backend and of another, with their
+//! unread bytes.
 
-use overlapped::{Backend, ErrorKind, Op, Outcome};
+use overlapped::report::Backend;
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::pattern;
 use crate::harness::place::On;
@@ -9,12 +11,12 @@ use crate::harness::place::is_there;
 
 rules! {
     a_connection_goes_round_all_backends: "its connections stay on its network",
-    what_has_come_and_was_not_received_comes_along,
-    what_is_busy_or_closed_or_no_stream_is_not_released,
+    unread_bytes_move_with_the_connection,
+    only_an_idle_open_stream_can_be_released,
     an_accepted_connection_is_adopted_by_another_driver,
 }
 
-/// This one first, then the others of this system.
+/// This backend first, then the others of this system.
 #[cfg(unix)]
 fn backends(on: &On) -> Vec<Backend> {
     if on.is_simulated() {
@@ -31,7 +33,7 @@ fn backends(on: &On) -> Vec<Backend> {
     vec![on.backend]
 }
 
-/// On Windows a socket stays with the port that it was given to.
+/// On Windows a socket stays with its completion port.
 fn stays(on: &On) -> bool {
     on.backend == Backend::Winsock
 }
@@ -67,7 +69,7 @@ fn a_connection_goes_round_all_backends(on: &On) {
     bench.finish();
 }
 
-fn what_has_come_and_was_not_received_comes_along(on: &On) {
+fn unread_bytes_move_with_the_connection(on: &On) {
     if stays(on) {
         return;
     }
@@ -82,7 +84,7 @@ fn what_has_come_and_was_not_received_comes_along(on: &On) {
         let stream = bench.driver.release(socket).unwrap();
         let mut there = On { network: on.network.clone(), ..On::new(backend) }.bench();
         let socket = there.driver.adopt(stream).unwrap();
-        let rest = there.submit(Op::recv_with(socket, vec![0u8; 4999], overlapped::Flags::WAIT_ALL));
+        let rest = there.submit(Op::recv_with(socket, vec![0u8; 4999], overlapped::driver::Flags::WAIT_ALL));
         got.extend(there.bytes_of(rest));
         assert!(got == bytes, "to {backend}");
         there.close(socket);
@@ -92,7 +94,7 @@ fn what_has_come_and_was_not_received_comes_along(on: &On) {
     }
 }
 
-fn what_is_busy_or_closed_or_no_stream_is_not_released(on: &On) {
+fn only_an_idle_open_stream_can_be_released(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let (listener, _) = bench.listen();
@@ -110,7 +112,7 @@ fn what_is_busy_or_closed_or_no_stream_is_not_released(on: &On) {
     bench.finish();
 }
 
-/// What an accept gives belongs to no driver yet, on Windows too.
+/// An accepted connection belongs to no driver yet, also on Windows.
 fn an_accepted_connection_is_adopted_by_another_driver(on: &On) {
     for backend in backends(on) {
         let mut bench = on.bench();
@@ -123,7 +125,7 @@ fn an_accepted_connection_is_adopted_by_another_driver(on: &On) {
         bench.settle();
         let mut there = On { network: on.network.clone(), ..On::new(backend) }.bench();
         let socket = there.driver.adopt(stream).unwrap();
-        let recv = there.submit(Op::recv_with(socket, vec![0u8; 13], overlapped::Flags::WAIT_ALL));
+        let recv = there.submit(Op::recv_with(socket, vec![0u8; 13], overlapped::driver::Flags::WAIT_ALL));
         assert_eq!(there.bytes_of(recv), b"already there", "accepted there, adopted by {backend}");
         assert_eq!(there.driver.peer_addr(socket).unwrap(), name);
         there.close(socket);

@@ -1,24 +1,25 @@
-//! Cases in which two things happen at once, or in a number that nobody would think of.
+//! Cases in which two things happen at once, or unusually many.
 
-use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome, ShutdownHow};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};
 
 rules! {
-    sends_of_no_bytes_and_of_empty_parts_are_sends,
+    sends_of_zero_bytes_and_of_empty_parts_succeed,
     a_receive_into_many_tiny_parts_fills_them_in_order,
     both_ends_close_at_the_same_moment,
-    closing_while_a_send_is_half_done_gives_the_peer_a_beginning_of_it,
-    a_reset_ends_what_is_pending_in_both_directions,
+    closing_during_a_send_gives_the_peer_the_beginning_of_it,
+    a_reset_ends_pending_operations_in_both_directions,
     a_reset_after_some_bytes_says_how_many_were_sent,
     a_pending_connect_is_cancelled_or_has_connected,
     many_accepts_are_each_given_one_connection,
-    what_is_started_after_the_ends_of_both_directions_ends_too,
+    operations_started_after_both_directions_ended_end_too,
     everything_is_cancelled_before_it_has_reached_the_system,
 }
 
-fn sends_of_no_bytes_and_of_empty_parts_are_sends(on: &On) {
+fn sends_of_zero_bytes_and_of_empty_parts_succeed(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let sends = [
@@ -41,7 +42,7 @@ fn sends_of_no_bytes_and_of_empty_parts_are_sends(on: &On) {
 fn a_receive_into_many_tiny_parts_fills_them_in_order(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
-    // Of 0, 1 and 2 bytes, more than one call of a system takes.
+    // Parts of 0, 1 and 2 bytes; more than a system takes in one call.
     let parts: Vec<Vec<u8>> = (0..3000).map(|i| vec![0; i % 3]).collect();
     let recv = bench.submit(Op::recv_with(socket, parts, Flags::WAIT_ALL));
     let bytes = pattern(3000);
@@ -68,7 +69,7 @@ fn both_ends_close_at_the_same_moment(on: &On) {
         let closes = [one, other].map(|socket| bench.submit(Op::close(socket, mode)));
         for close in closes {
             let outcome = bench.outcome_of(close);
-            // A graceful one may find that the other end has gone already, with a reset.
+            // A graceful close may find that the other end has already reset the connection.
             match outcome {
                 Ok(Outcome::Closed) => {}
                 Err(error) if error.kind() == ErrorKind::Reset => assert!(matches!(mode, CloseMode::Graceful { .. })),
@@ -86,7 +87,7 @@ fn both_ends_close_at_the_same_moment(on: &On) {
     }
 }
 
-fn closing_while_a_send_is_half_done_gives_the_peer_a_beginning_of_it(on: &On) {
+fn closing_during_a_send_gives_the_peer_the_beginning_of_it(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.flood());
@@ -103,7 +104,7 @@ fn closing_while_a_send_is_half_done_gives_the_peer_a_beginning_of_it(on: &On) {
     bench.finish();
 }
 
-fn a_reset_ends_what_is_pending_in_both_directions(on: &On) {
+fn a_reset_ends_pending_operations_in_both_directions(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let recv = bench.submit(Op::recv(socket, vec![0u8; 9]));
@@ -140,7 +141,7 @@ fn a_pending_connect_is_cancelled_or_has_connected(on: &On) {
         let connect = bench.submit(Op::connect(socket, &address));
         let send = bench.submit(Op::send(socket, b"x".to_vec()));
         if turned {
-            bench.turn(overlapped::Wait::Poll);
+            bench.turn(overlapped::driver::Wait::Poll);
         }
         bench.driver.cancel(connect);
         match bench.outcome_of(connect) {
@@ -175,7 +176,7 @@ fn many_accepts_are_each_given_one_connection(on: &On) {
     bench.finish();
 }
 
-fn what_is_started_after_the_ends_of_both_directions_ends_too(on: &On) {
+fn operations_started_after_both_directions_ended_end_too(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let shutdown = bench.submit(Op::shutdown(socket, ShutdownHow::Send));
@@ -218,7 +219,7 @@ fn everything_is_cancelled_before_it_has_reached_the_system(on: &On) {
     for id in ids {
         assert_eq!(bench.kind_of(id), ErrorKind::Cancelled);
     }
-    // Nothing of it happened.
+    // None of it reached the system.
     let send = bench.submit(Op::send(socket, b"first".to_vec()));
     assert!(bench.outcome_of(send).is_ok());
     bench.settle();

@@ -1,4 +1,4 @@
-//! The contracts of the I/O floor, each with rules named after it.
+//! The contracts of the driver, each with rules named after it.
 
 mod bounded;
 mod closing;

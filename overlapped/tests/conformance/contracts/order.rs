@@ -1,7 +1,8 @@
 //! Order per stream, and whole sends.
 
 use bytes::Bytes;
-use overlapped::{CloseMode, ErrorKind, Flags, Op, Outcome, ShutdownHow};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow};
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};

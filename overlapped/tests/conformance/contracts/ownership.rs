@@ -1,10 +1,14 @@
-//! Ownership: nothing is freed early, nothing leaks, and dropping a driver with anything in flight ends.
+//! Ownership: nothing is freed early, nothing leaks, and dropping a driver with anything in flight
+//! ends.
 
 use std::cell::Cell;
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use overlapped::{Backend, CloseMode, ErrorKind, Op, Outcome, RecvBuf, SendBuf, SocketId, Stream, Wait};
+use overlapped::buf::{RecvBuf, SendBuf};
+use overlapped::driver::{CloseMode, SocketId, Stream, Wait};
+use overlapped::report::Backend;
+use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::PATIENCE;
 use crate::harness::bench::{Bench, Peer};
@@ -19,7 +23,7 @@ rules! {
     a_connection_that_was_non_blocking_is_waited_for_all_the_same: "only the system's can be non-blocking",
 }
 
-/// A buffer that counts its ends.
+/// A buffer that counts how often it is dropped.
 struct Counted {
     bytes: Vec<u8>,
     ends: Rc<Cell<usize>>,
@@ -78,7 +82,7 @@ pub(super) fn dropping_a_driver_with_every_kind_in_flight_ends_and_drops_each_bu
         bench.submit(Op::connect(connecting, &address));
         let timer = Op::timer(bench.driver.now() + PATIENCE);
         bench.submit(timer);
-        // A connection that is accepted, or not, but never taken.
+        // A connection that may have been accepted, and is never taken.
         let (waiting, _) = bench.connect(&address);
         if settled {
             bench.driver.turn(Wait::Poll).unwrap();
@@ -87,7 +91,7 @@ pub(super) fn dropping_a_driver_with_every_kind_in_flight_ends_and_drops_each_bu
         assert_eq!(ends.get(), 0, "nothing is freed early");
         drop(bench);
         assert_eq!(ends.get(), 6, "each buffer once");
-        // Peers that are sockets of the driver are gone with it.
+        // Peers that are sockets of the driver are dropped with it.
         if let (Peer::System(waiting), Peer::System(peer)) = (waiting, peer) {
             assert_is_over(waiting.read(1).map(|bytes| bytes.len()));
             assert_is_over(peer.read_to_end().map(|_| 0));
@@ -116,7 +120,8 @@ pub(super) fn a_packet_outlives_its_driver(on: &On) {
     assert!(!packet.is_empty() && b"kept".starts_with(&packet), "{packet:?}");
 }
 
-/// A connection that the driver has given away. Where it cannot, it says so, and the connection stays.
+/// A connection that the driver has released. Where that is impossible it returns an error, and
+/// keeps the connection.
 fn released(bench: &mut Bench, socket: SocketId, on: &On) -> Option<Stream> {
     match bench.driver.release(socket) {
         Ok(stream) => Some(stream),
@@ -176,7 +181,7 @@ pub(super) fn a_connection_that_was_non_blocking_is_waited_for_all_the_same(on: 
     }
     let other = bench.adopt_peer(peer);
     let recv = bench.submit(Op::recv(other, vec![0u8; 10]));
-    // A receive that were tried again and again would keep every turn from waiting.
+    // If the receive were tried again and again, no turn would wait.
     let timer = bench.driver.now() + std::time::Duration::from_millis(50);
     let timer = bench.submit(Op::timer(timer));
     let mut turns = 0;

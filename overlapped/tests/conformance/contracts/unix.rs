@@ -33,7 +33,7 @@ rules_of_streams! {
     ending::one_last_completion_after_all_results_of_a_multishot_receive,
     ending::cancel_racing_success_ends_once_and_loses_no_byte,
     ending::cancel_racing_packets_loses_no_byte,
-    ending::a_shutdown_waits_for_the_sends_before_it,
+    ending::a_shutdown_waits_for_earlier_sends,
     order::order_receives_started_on_one_socket_are_filled_in_the_order_of_starting,
     order::order_sends_started_on_one_socket_leave_whole_and_in_order,
     order::order_is_kept_by_the_others_when_one_in_the_middle_is_cancelled,
@@ -53,7 +53,7 @@ rules! {
     a_multishot_accept_brings_each_connection: "it has no Unix sockets",
     a_stale_socket_file_is_replaced: "it has no Unix sockets",
     a_path_at_which_a_server_listens_is_in_use: "it has no Unix sockets",
-    what_is_not_a_socket_is_in_use_and_left_alone: "it has no Unix sockets",
+    a_file_that_is_not_a_socket_is_in_use_and_left_alone: "it has no Unix sockets",
     the_file_is_removed_when_the_listener_is_closed: "it has no Unix sockets",
     the_file_is_left_if_another_server_took_its_place: "it has no Unix sockets",
     connecting_where_nobody_listens_is_refused: "it has no Unix sockets",
@@ -61,7 +61,7 @@ rules! {
     a_unix_connection_is_not_a_tcp_stream: "it has no Unix sockets",
 }
 
-/// A path of this test alone; what stands there is removed in the end.
+/// A path of this test alone. The file there is removed at the end.
 struct Place(PathBuf);
 
 impl Place {
@@ -148,7 +148,7 @@ fn a_path_at_which_a_server_listens_is_in_use(on: &On) {
     bench.finish();
 }
 
-fn what_is_not_a_socket_is_in_use_and_left_alone(on: &On) {
+fn a_file_that_is_not_a_socket_is_in_use_and_left_alone(on: &On) {
     let (mut bench, place) = (on.bench(), Place::new());
     std::fs::write(&place.0, "precious").unwrap();
     let error = bench.driver.listen(place.address(), &Default::default()).unwrap_err();

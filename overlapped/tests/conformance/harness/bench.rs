@@ -4,23 +4,21 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Address, CloseMode, Completion, Driver, Error, ErrorKind, Flags, Live, Op, OpId, Outcome, ShutdownHow, SocketId,
-    Wait,
-};
+use overlapped::driver::{CloseMode, Completion, Flags, Live, OpId, ShutdownHow, SocketId, Wait};
+use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome};
 
 use super::PATIENCE;
 use super::peers::{System, Transport};
 use super::place::On;
 
-/// What the operations of peers have for a token, where peers are sockets of the same driver.
+/// The token of operations of peers that are sockets of the same driver.
 const OF_A_PEER: u64 = u64::MAX;
 
-/// A driver under test, and the completions that came while others were awaited.
+/// A driver under test, and completions that came while a test waited for others.
 pub(crate) struct Bench {
     pub(crate) driver: Driver,
     pub(crate) seen: Vec<Completion>,
-    /// What came for peers.
+    /// Completions for peers.
     of_peers: Vec<Completion>,
     /// Peers that are sockets of this driver and still open.
     peers: Vec<SocketId>,
@@ -28,14 +26,16 @@ pub(crate) struct Bench {
     transport: Transport,
 }
 
-/// The other end of a connection: of the system, or, on the simulated network, a socket of the same driver.
+/// The other end of a connection: of the system, or, on the simulated network, a socket of the same
+/// driver.
 #[derive(Debug)]
 pub(crate) enum Peer {
     System(System),
     Simulated(SocketId),
 }
 
-/// A peer that writes, or reads to the end, while the driver goes on: [`Bench::written`], [`Bench::read_all`].
+/// A peer that writes, or reads to the end, while the driver goes on: [`Bench::written`],
+/// [`Bench::read_all`].
 pub(crate) enum Busy<T> {
     System(JoinHandle<io::Result<T>>),
     Simulated(OpId),
@@ -71,7 +71,7 @@ impl Bench {
         self.driver.submit(op, 0).unwrap()
     }
 
-    /// Turns once, and takes what came.
+    /// Turns once, and takes the completions.
     pub(crate) fn turn(&mut self, wait: Wait) {
         self.driver.turn(wait).unwrap();
         self.take();
@@ -86,7 +86,7 @@ impl Bench {
         }
     }
 
-    /// Turns until `reached` finds what it looks for.
+    /// Turns until `reached` returns something.
     pub(crate) fn until<T>(&mut self, what: &str, mut reached: impl FnMut(&mut Vec<Completion>) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -122,14 +122,14 @@ impl Bench {
         self.end_of(id).result.expect_err("a failure").kind()
     }
 
-    /// What a receive into a `Vec` brought.
+    /// The bytes that a receive into a `Vec` brought.
     pub(crate) fn bytes_of(&mut self, id: OpId) -> Vec<u8> {
         let end = self.end_of(id);
         assert!(end.result.is_ok(), "{end:?}");
         end.buf.unwrap().take().unwrap()
     }
 
-    /// Lets the system do what was asked of it.
+    /// Lets the system do what it was asked to.
     pub(crate) fn settle(&mut self) {
         for _ in 0..3 {
             self.turn(Wait::For(Duration::from_millis(5)));
@@ -142,7 +142,8 @@ impl Bench {
         assert!(matches!(outcome, Ok(Outcome::Closed)), "{outcome:?}");
     }
 
-    /// Every operation has had its last completion, every socket is closed, every buffer is back.
+    /// Checks that every operation has had its last completion, every socket is closed, and every
+    /// buffer is back.
     pub(crate) fn finish(mut self) {
         for peer in std::mem::take(&mut self.peers) {
             self.end_of_peer(Op::close(peer, CloseMode::Now)).result.unwrap();
@@ -175,7 +176,7 @@ impl Bench {
         (ours, Peer::Simulated(peer))
     }
 
-    /// A peer that connects to a listener of the driver, and the address it has.
+    /// A peer that connects to a listener of the driver, and its address.
     pub(crate) fn connect(&mut self, address: &Address) -> (Peer, Address) {
         if !self.simulated {
             let peer = System::connect(address);
@@ -218,7 +219,7 @@ impl Bench {
         }
     }
 
-    /// What one read of a peer brings; nothing is the end of the stream.
+    /// The bytes of one read of a peer. No bytes mean the end of the stream.
     pub(crate) fn peer_reads(&mut self, peer: &Peer, most: usize) -> io::Result<Vec<u8>> {
         match peer {
             Peer::System(peer) => peer.read(most),
@@ -276,7 +277,7 @@ impl Bench {
                 Busy::System(std::thread::spawn(move || peer.read_to_end()))
             }
             Peer::Simulated(peer) => {
-                // More than any rule sends: it ends with the stream.
+                // More than any rule sends, so it ends with the stream.
                 let all = Op::recv_with(*peer, Vec::<u8>::with_capacity(128 << 20), Flags::WAIT_ALL);
                 Busy::Simulated(self.driver.submit(all, OF_A_PEER).unwrap())
             }
@@ -305,7 +306,7 @@ impl Bench {
         }
     }
 
-    /// The same, and then it ends its stream.
+    /// The same, and then the peer ends its stream.
     pub(crate) fn writer_to_end(&mut self, peer: &Peer, bytes: Vec<u8>) -> Busy<()> {
         match peer {
             Peer::System(peer) => {

@@ -1,27 +1,29 @@
-//! What the tests stand on: where a rule is run, peers to talk to, and an end that counts what is left.
+//! The harness: where a rule runs, peers to talk to, and a check at the end that nothing is left.
 //!
-//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this system, [`proactor_rules!`] on a proactor of every kind on every
-//! backend. A rule that cannot be run on the simulated network says why, in one line, where it is listed.
+//! A rule is a function. [`rules!`] runs it with a driver of its own on every backend of this
+//! system, [`engine_rules!`] on an engine of every kind on every backend. A rule that cannot run on
+//! the simulated network says why where it is listed.
 
 pub(crate) mod bench;
+pub(crate) mod engine;
 pub(crate) mod peers;
 pub(crate) mod place;
-pub(crate) mod proactor;
 #[macro_use]
 mod rules;
 pub(crate) mod tracked;
 
 use std::time::Duration;
 
-/// How long anything is waited for. Nothing should take so long; no test hangs.
+/// How long tests wait for anything. Nothing should take so long; no test hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Bytes of which each stretch is different.
+/// Bytes that do not repeat within a short distance.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// Runs one test of this binary in a process of its own, for what is counted by the process. `true` in that process.
+/// Runs one test of this binary in a process of its own, if it counts something of the process.
+/// Returns `true` in that process.
 #[cfg_attr(windows, allow(dead_code, reason = "what is counted by the process are descriptors, of Unix"))]
 pub(crate) fn alone(test: &str) -> bool {
     if std::env::var_os("ALONE").is_some() {

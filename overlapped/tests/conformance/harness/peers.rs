@@ -1,10 +1,11 @@
-//! The other ends: sockets of the system, used without this crate.
+//! Peers: sockets of the system that are used without this crate.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use overlapped::{Address, Stream};
+use overlapped::Address;
+use overlapped::driver::Stream;
 use socket2::{SockRef, Socket};
 
 use super::PATIENCE;
@@ -38,7 +39,7 @@ impl Transport {
     }
 }
 
-/// A connection of the system. Its reads and writes block, though not for ever.
+/// A connection of the system. Its reads and writes block, up to a limit.
 #[derive(Debug)]
 pub(crate) struct System {
     socket: Socket,
@@ -75,12 +76,12 @@ impl System {
         (&self.socket).write_all(bytes)
     }
 
-    /// What one read brings; nothing is the end of the stream.
+    /// The bytes of one read. No bytes mean the end of the stream.
     pub(crate) fn read(&self, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; most];
         loop {
             match (&self.socket).read(&mut bytes) {
-                // A ring that this thread has had is being taken down.
+                // The kernel is taking down a ring of this thread.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return read.map(|got| bytes[..got].to_vec()),
             }
@@ -120,7 +121,7 @@ impl System {
         assert_eq!(SockRef::from(&self.socket).send_out_of_band(bytes).unwrap(), bytes.len());
     }
 
-    /// To be adopted.
+    /// The connection, for a driver to adopt.
     pub(crate) fn into_stream(self) -> Stream {
         match self.transport {
             Transport::Tcp => TcpStream::from(self.socket).into(),

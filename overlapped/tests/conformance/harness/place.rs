@@ -1,25 +1,28 @@
-//! Where a rule is run: a backend, a kind of connection, and on the simulated network a seed.
+//! Where a rule runs: a backend, a kind of connection, and on the simulated network a seed.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use overlapped::{Backend, Driver, DriverConfig, Network};
+use overlapped::report::Backend;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig};
 
 use super::bench::Bench;
 use super::peers::Transport;
 
-/// Names backends that this machine is known to be without, with commas between: `PROACTOR_TEST_WITHOUT=uring`. Their tests then pass without having been run.
+/// Names the backends that this machine does not have, separated by commas:
+/// `PROACTOR_TEST_WITHOUT=uring`. Their tests then pass without running.
 const WITHOUT: &str = "PROACTOR_TEST_WITHOUT";
 
-/// On how many simulated networks each rule is run.
+/// On how many simulated networks each rule runs.
 const SEEDS: u64 = 10;
 
-/// Where a rule is run.
+/// Where a rule runs.
 pub(crate) struct On {
     pub(crate) backend: Backend,
     pub(crate) transport: Transport,
-    /// The simulated one.
+    /// Whether it is the simulated network.
     pub(crate) network: Option<Network>,
     /// Streams are direct descriptors.
     pub(crate) direct: bool,
@@ -30,7 +33,7 @@ impl On {
         On { backend, transport: Transport::Tcp, network: None, direct: false }
     }
 
-    /// The same with connections of another kind.
+    /// The same, with connections of another kind.
     #[cfg_attr(windows, allow(dead_code, reason = "connections of another kind are those of Unix"))]
     pub(crate) fn over(&self, transport: Transport) -> On {
         On { transport, network: self.network.clone(), direct: self.direct, ..On::new(self.backend) }
@@ -46,23 +49,18 @@ impl On {
         self.backend == Backend::Sim
     }
 
-    /// More bytes than a connection takes while nobody reads at its other end.
+    /// More bytes than a connection takes while its other end does not read.
     pub(crate) fn flood(&self) -> usize {
         if self.is_simulated() { 1 << 20 } else { 64 << 20 }
     }
 
-    /// So many bytes where they are moved for real, fewer where it is done for many seeds.
+    /// That many bytes on a real system; fewer on the simulated network, which runs many seeds.
     pub(crate) fn many(&self, bytes: usize) -> usize {
         if self.is_simulated() { bytes / 64 } else { bytes }
     }
 
     pub(crate) fn config(&self) -> DriverConfig {
-        DriverConfig {
-            backend: Some(self.backend),
-            network: self.network.clone(),
-            direct_descriptors: self.direct,
-            ..DriverConfig::default()
-        }
+        DriverConfig::new().backend(self.backend).network(self.network.clone()).direct_descriptors(self.direct)
     }
 
     /// A driver, and what a test needs around it.
@@ -70,7 +68,7 @@ impl On {
         self.bench_with(self.config())
     }
 
-    /// The same with other limits: `config` is changed from [`config`](On::config).
+    /// The same with other limits than those of [`config`](On::config).
     pub(crate) fn bench_with(&self, config: DriverConfig) -> Bench {
         Bench::new(Driver::new(config).unwrap(), self)
     }
@@ -98,7 +96,7 @@ pub(crate) fn run_direct(rule: impl Fn(&On)) {
     }
 }
 
-/// Runs something on simulated networks that differ in all that is left to chance. A failure says on which.
+/// Runs something on simulated networks with different seeds. A failure names the seed.
 pub(crate) fn each_seed(run: impl Fn(Network)) {
     struct Seed(u64);
     impl Drop for Seed {
@@ -114,7 +112,8 @@ pub(crate) fn each_seed(run: impl Fn(Network)) {
     }
 }
 
-/// Whether tests can be run on a backend. One that cannot be had fails them, unless it is named in `PROACTOR_TEST_WITHOUT`; that is then said, once.
+/// Whether tests can run on a backend. A backend that cannot be set up fails them, unless
+/// `PROACTOR_TEST_WITHOUT` names it; a note is then printed once.
 pub(crate) fn is_there(backend: Backend) -> bool {
     can_be_had(name(backend), &On::new(backend))
 }
@@ -128,7 +127,7 @@ fn can_be_had(name: &str, on: &On) -> bool {
         if !without.split(',').any(|without| without.trim() == name) {
             return Err(error.to_string());
         }
-        // Past the harness, which keeps what tests that pass have printed.
+        // Around the test harness, which hides the output of tests that pass.
         let _ = writeln!(std::io::stderr(), "\nNOT RUN on {name}, as {WITHOUT} says: {error}");
         Ok(false)
     });
@@ -147,7 +146,8 @@ fn name(backend: Backend) -> &'static str {
     }
 }
 
-/// Whether this is Wine, which departs from Windows in a single expectation; the reason is for the reader. Never true on another system.
+/// Whether this is Wine, which differs from Windows in one expectation; the reason is for the
+/// reader. Never true on another system.
 pub(crate) fn wine_departs(_reason: &str) -> bool {
     #[cfg(windows)]
     {
@@ -156,7 +156,8 @@ pub(crate) fn wine_departs(_reason: &str) -> bool {
             fn GetModuleHandleA(name: *const u8) -> *mut std::ffi::c_void;
             fn GetProcAddress(module: *mut std::ffi::c_void, name: *const u8) -> *mut std::ffi::c_void;
         }
-        // SAFETY: plain calls with texts that end in a zero; a module of every process, whose handle is not to be given back.
+        // SAFETY: plain calls with texts that end in a zero. Every process has the module, and its
+        // handle need not be released.
         unsafe {
             !GetProcAddress(GetModuleHandleA(c"ntdll.dll".as_ptr().cast()), c"wine_get_version".as_ptr().cast())
                 .is_null()

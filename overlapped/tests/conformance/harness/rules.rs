@@ -1,23 +1,24 @@
-//! The few lines that pick a backend.
+//! Macros that run rules on every backend.
 
-/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this system, and on io_uring once more with direct descriptors.
+/// Runs each rule, a function of [`On`](crate::harness::place::On), on every backend of this
+/// system, and on io_uring once more with direct descriptors.
 ///
-/// A name may be followed by the reason why it cannot be run on the simulated network.
+/// A name may be followed by the reason why the rule cannot run on the simulated network.
 macro_rules! rules {
     ($($name:ident $(: $real:literal)?),* $(,)?) => {
         backends!(rule [$(($name $($real)?))*]);
     };
 }
 
-/// Runs each rule, a function of a proactor, on a proactor with a thread of its own and on one that is turned by the test's waits, on every backend. (The simulated
-/// network has only the second kind.)
-macro_rules! proactor_rules {
+/// Runs each rule, a function of an engine, on every backend: on an engine with a thread of its
+/// own, and on one that the test's waits turn. (The simulated network has only the second kind.)
+macro_rules! engine_rules {
     ($($name:ident $(: $real:literal)?),* $(,)?) => {
-        backends!(proactor_rule [$(($name $($real)?))*]);
+        backends!(engine_rule [$(($name $($real)?))*]);
     };
 }
 
-/// As [`proactor_rules!`], for what concerns the proactor's own thread.
+/// As [`engine_rules!`], for rules about the engine's own thread.
 macro_rules! threaded_rules {
     ($($name:ident),* $(,)?) => {
         backends!(threaded_rule [$(($name))*]);
@@ -53,7 +54,7 @@ macro_rules! rule {
         $(unless_real! { $($real)? =>
             #[test]
             fn $name() {
-                crate::harness::place::run(overlapped::Backend::Sim, super::$name);
+                crate::harness::place::run(overlapped::report::Backend::Sim, super::$name);
             }
         })*
     };
@@ -66,20 +67,20 @@ macro_rules! rule {
     ($backend:ident [$(($name:ident $($real:literal)?))*]) => {
         $(#[test]
         fn $name() {
-            crate::harness::place::run(overlapped::Backend::$backend, super::$name);
+            crate::harness::place::run(overlapped::report::Backend::$backend, super::$name);
         })*
     };
 }
 
-macro_rules! proactor_rule {
-    // A proactor's driver has none.
+macro_rules! engine_rule {
+    // An engine's driver has no direct descriptors.
     (UringDirect $rules:tt) => {};
     (Sim [$(($name:ident $($real:literal)?))*]) => {
         mod local {
             $(unless_real! { $($real)? =>
                 #[test]
                 fn $name() {
-                    crate::harness::proactor::local(overlapped::Backend::Sim, super::super::$name);
+                    crate::harness::engine::local(overlapped::report::Backend::Sim, super::super::$name);
                 }
             })*
         }
@@ -88,13 +89,13 @@ macro_rules! proactor_rule {
         mod threaded {
             $(#[test]
             fn $name() {
-                crate::harness::proactor::threaded(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::threaded(overlapped::report::Backend::$backend, super::super::$name);
             })*
         }
         mod local {
             $(#[test]
             fn $name() {
-                crate::harness::proactor::local(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::local(overlapped::report::Backend::$backend, super::super::$name);
             })*
         }
     };
@@ -107,7 +108,7 @@ macro_rules! threaded_rule {
         mod threaded {
             $(#[test]
             fn $name() {
-                crate::harness::proactor::threaded(overlapped::Backend::$backend, super::super::$name);
+                crate::harness::engine::threaded(overlapped::report::Backend::$backend, super::super::$name);
             })*
         }
     };

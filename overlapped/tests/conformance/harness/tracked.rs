@@ -1,11 +1,11 @@
-//! Things that are counted when they are dropped.
+//! Values that count how often they are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::ThreadId;
 
-use overlapped::{RecvBuf, SendBuf};
+use overlapped::buf::{RecvBuf, SendBuf};
 
 /// A number that several threads count up.
 #[derive(Clone, Default)]
@@ -53,7 +53,7 @@ unsafe impl RecvBuf for Tracked {
         self.bytes.part_mut(i)
     }
     unsafe fn set_received(&mut self, bytes: usize) {
-        // SAFETY: what the caller says of this holds of the vector.
+        // SAFETY: as the caller says; the bytes are the vector's.
         unsafe { self.bytes.set_received(bytes) }
     }
 }
@@ -87,12 +87,12 @@ unsafe impl RecvBuf for Panics {
         self.0.part_mut(i)
     }
     unsafe fn set_received(&mut self, bytes: usize) {
-        // SAFETY: what the caller says of this holds of the vector.
+        // SAFETY: as the caller says; the bytes are the vector's.
         unsafe { self.0.set_received(bytes) }
     }
 }
 
-/// Says on which thread it was dropped.
+/// Records the thread that it was dropped on.
 pub(crate) struct Dropped(pub(crate) mpsc::Sender<ThreadId>);
 
 impl Drop for Dropped {

@@ -1,17 +1,19 @@
-//! A mebibyte there and back, told in each of the four ways.
+//! A mebibyte is echoed in each of the four models.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use overlapped::{
-    CloseMode, CompletionPort, Event, Flags, Overlapped, Proactor, Queued, Received, Sent, Socket, block_on,
-    sleep_alertable,
-};
+use overlapped::driver::{CloseMode, Flags};
+use overlapped::engine::{Received, Sent};
+use overlapped::future::block_on;
+use overlapped::port::Queued;
+use overlapped::routine::sleep_alertable;
+use overlapped::{CompletionPort, Engine, Event, Overlapped, Socket};
 
+use crate::harness::engine::*;
 use crate::harness::pattern;
-use crate::harness::proactor::*;
 
-proactor_rules! {
+engine_rules! {
     by_events,
     by_routines,
     by_a_completion_port,
@@ -21,7 +23,8 @@ proactor_rules! {
 const BYTES: usize = 1 << 20;
 const PIECE: usize = 10_000;
 
-/// Both ends are the proactor's: the client's two operations go on while the server is told piece by piece.
+/// Both ends belong to the engine. The client has one send and one receive in flight while the
+/// server echoes piece by piece.
 struct Client {
     socket: Socket,
     send: Overlapped<Sent<Vec<u8>>>,
@@ -29,19 +32,19 @@ struct Client {
 }
 
 impl Client {
-    fn start(proactor: &Proactor) -> (Client, Socket) {
-        let (listener, address) = listen(proactor);
+    fn start(engine: &Engine) -> (Client, Socket) {
+        let (listener, address) = listen(engine);
         let accept = listener.accept().start().unwrap();
-        let socket = proactor.socket(&address, &Default::default()).unwrap();
+        let socket = engine.socket(&address, &Default::default()).unwrap();
         end(socket.connect(&address).start().unwrap()).unwrap();
         let server = end(accept).unwrap().socket;
         let send = socket.send(pattern(BYTES)).start().unwrap();
-        socket.shutdown(overlapped::ShutdownHow::Send).start().unwrap().detach();
+        socket.shutdown(overlapped::driver::ShutdownHow::Send).start().unwrap().detach();
         let receive = socket.recv_with(Vec::with_capacity(BYTES + 1), Flags::WAIT_ALL).start().unwrap();
         (Client { socket, send, receive }, server)
     }
 
-    /// The server has closed: everything has come back, and nothing after it.
+    /// After the server has closed: checks that every byte has come back, and no more.
     fn finish(self) {
         assert_eq!(end(self.send).unwrap().bytes, BYTES as u64);
         assert!(end(self.receive).unwrap().buf == pattern(BYTES));
@@ -49,25 +52,25 @@ impl Client {
     }
 }
 
-fn by_events(proactor: &Proactor) {
-    let (client, server) = Client::start(proactor);
+fn by_events(engine: &Engine) {
+    let (client, server) = Client::start(engine);
     let event = Event::new();
     loop {
         let mut receive = server.recv(vec![0; PIECE]).event(&event).start().unwrap();
         assert!(event.wait(WAIT).unwrap());
-        let received = receive.result(overlapped::Wait::Poll).unwrap();
+        let received = receive.result(overlapped::driver::Wait::Poll).unwrap();
         if received.bytes == 0 {
             break;
         }
         let mut send = server.send(received.buf).event(&event).start().unwrap();
         assert!(event.wait(WAIT).unwrap());
-        send.result(overlapped::Wait::Poll).unwrap();
+        send.result(overlapped::driver::Wait::Poll).unwrap();
     }
     close(&server);
     client.finish();
 }
 
-fn by_routines(proactor: &Proactor) {
+fn by_routines(engine: &Engine) {
     fn receive(server: Rc<RefCell<Option<Socket>>>) {
         let socket = server.borrow().clone().unwrap();
         socket.recv(vec![0; PIECE]).on_complete(move |received| send(server, received.unwrap())).unwrap();
@@ -84,7 +87,7 @@ fn by_routines(proactor: &Proactor) {
         };
         socket.send(received.buf).on_complete(again).unwrap();
     }
-    let (client, server) = Client::start(proactor);
+    let (client, server) = Client::start(engine);
     let server = Rc::new(RefCell::new(Some(server)));
     receive(Rc::clone(&server));
     while server.borrow().is_some() {
@@ -93,9 +96,9 @@ fn by_routines(proactor: &Proactor) {
     client.finish();
 }
 
-fn by_a_completion_port(proactor: &Proactor) {
+fn by_a_completion_port(engine: &Engine) {
     for skip in [false, true] {
-        let (client, server) = Client::start(proactor);
+        let (client, server) = Client::start(engine);
         let port = CompletionPort::new(1, 4);
         server.associate(&port, 1).unwrap();
         server.skip_packet_on_success(skip).unwrap();
@@ -116,8 +119,8 @@ fn by_a_completion_port(proactor: &Proactor) {
     }
 }
 
-fn by_futures(proactor: &Proactor) {
-    let (client, server) = Client::start(proactor);
+fn by_futures(engine: &Engine) {
+    let (client, server) = Client::start(engine);
     let served = block_on(async {
         let mut buffer = vec![0; PIECE];
         loop {

@@ -4,49 +4,51 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use overlapped::{ErrorKind, Event, Proactor, Wait, WaitSet, wait_all, wait_any};
+use overlapped::driver::Wait;
+use overlapped::event::{wait_all, wait_any};
+use overlapped::{Engine, ErrorKind, Event, WaitSet};
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::*;
 
-proactor_rules! {
+engine_rules! {
     an_event_is_signalled_until_it_is_reset_by_any_thread: "other threads set it",
-    of_several_that_are_signalled_the_lowest_is_reported,
+    the_lowest_of_several_signalled_events_is_reported,
     waiting_for_all_is_atomic: "another thread sets them",
-    a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once: "another thread sets it",
-    a_wait_on_nothing_is_an_error,
-    a_time_out_of_zero_polls,
-    polling_an_event_lets_its_operation_end: "its clock stands still while a program polls",
-    a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled,
-    a_set_changes_under_a_wait: "another thread changes it",
-    many_operations_of_many_sockets_are_told_through_one_set,
+    a_fulfilled_wait_stays_fulfilled_if_the_event_is_reset_at_once: "another thread sets it",
+    waiting_for_no_events_is_an_error,
+    a_timeout_of_zero_polls,
+    polling_an_event_is_enough_for_its_operation_to_end: "its clock does not move while a program polls",
+    a_wait_set_has_no_limit_of_64_and_reports_all_signalled_events,
+    a_wait_set_can_change_during_a_wait: "another thread changes it",
+    one_wait_set_serves_many_sockets,
 }
 
-fn an_event_is_signalled_until_it_is_reset_by_any_thread(proactor: &Proactor) {
+fn an_event_is_signalled_until_it_is_reset_by_any_thread(engine: &Engine) {
     let event = Event::new();
     assert!(!event.wait(SHORT).unwrap());
     std::thread::scope(|scope| {
         scope.spawn(|| event.set());
         assert!(event.wait(WAIT).unwrap());
     });
-    assert!(event.wait(Wait::Poll).unwrap(), "still");
+    assert!(event.wait(Wait::Poll).unwrap(), "still signalled");
     std::thread::scope(|scope| drop(scope.spawn(|| event.reset())));
     assert!(!event.is_signalled());
-    settle(proactor);
+    settle(engine);
 }
 
-fn of_several_that_are_signalled_the_lowest_is_reported(proactor: &Proactor) {
+fn the_lowest_of_several_signalled_events_is_reported(engine: &Engine) {
     let events: Vec<Event> = (0..100).map(|_| Event::new()).collect();
     let all: Vec<&Event> = events.iter().collect();
     assert_eq!(wait_any(&all, SHORT).unwrap(), None);
     events[99].set();
     events[70].set();
-    assert_eq!(wait_any(&all, Wait::Forever).unwrap(), Some(70), "more than Winsock's 64");
-    settle(proactor);
+    assert_eq!(wait_any(&all, Wait::Forever).unwrap(), Some(70), "there is no limit of 64");
+    settle(engine);
 }
 
-/// One thread flips two events so that never both are signalled, until at last they are.
-fn waiting_for_all_is_atomic(proactor: &Proactor) {
+/// One thread sets and resets two events in turn. Both are signalled only at its end.
+fn waiting_for_all_is_atomic(engine: &Engine) {
     let events = [Event::new(), Event::new()];
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -60,19 +62,19 @@ fn waiting_for_all_is_atomic(proactor: &Proactor) {
             events[1].set();
         });
         assert!(wait_all(&[&events[0], &events[1]], WAIT).unwrap());
-        assert!(done.load(Ordering::SeqCst), "there was no moment before at which both were signalled");
+        assert!(done.load(Ordering::SeqCst), "both were signalled only then");
     });
-    assert!(events.iter().all(Event::is_signalled), "and nothing is consumed");
-    settle(proactor);
+    assert!(events.iter().all(Event::is_signalled), "the wait consumes nothing");
+    settle(engine);
 }
 
-fn a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once(proactor: &Proactor) {
+fn a_fulfilled_wait_stays_fulfilled_if_the_event_is_reset_at_once(engine: &Engine) {
     let (event, ready) = (Event::new(), Arc::new(AtomicBool::new(false)));
     for _ in 0..200 {
         ready.store(false, Ordering::SeqCst);
         let (setter, seen) = (event.clone(), Arc::clone(&ready));
         let thread = std::thread::spawn(move || {
-            // Until the waiter says that it was woken: no one set is sure to find it waiting already.
+            // Repeats until the waiter has woken: it may not wait yet at the first set.
             while !seen.load(Ordering::SeqCst) {
                 setter.set();
                 setter.reset();
@@ -82,30 +84,30 @@ fn a_wait_that_was_fulfilled_stays_so_if_the_event_is_reset_at_once(proactor: &P
         ready.store(true, Ordering::SeqCst);
         thread.join().unwrap();
     }
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_wait_on_nothing_is_an_error(proactor: &Proactor) {
+fn waiting_for_no_events_is_an_error(engine: &Engine) {
     assert_eq!(wait_any(&[], Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(wait_all(&[], Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
     let set = WaitSet::new(4);
     assert_eq!(set.wait_any(Wait::Forever).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(set.wait_all(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument);
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_time_out_of_zero_polls(proactor: &Proactor) {
+fn a_timeout_of_zero_polls(engine: &Engine) {
     let event = Event::new();
     assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), None);
     assert_eq!(wait_any(&[&event], Wait::For(Duration::ZERO)).unwrap(), None);
     event.set();
     assert_eq!(wait_any(&[&event], Wait::Poll).unwrap(), Some(0));
-    settle(proactor);
+    settle(engine);
 }
 
-/// Polling is enough for operations to begin and to end.
-fn polling_an_event_lets_its_operation_end(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+/// Polling starts operations and ends them.
+fn polling_an_event_is_enough_for_its_operation_to_end(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"x");
     let event = Event::new();
     let receive = socket.recv(vec![0; 1]).event(&event).start().unwrap();
@@ -117,7 +119,7 @@ fn polling_an_event_lets_its_operation_end(proactor: &Proactor) {
     drop(receive);
 }
 
-fn a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled(proactor: &Proactor) {
+fn a_wait_set_has_no_limit_of_64_and_reports_all_signalled_events(engine: &Engine) {
     let set = WaitSet::new(5_000);
     let events: Vec<Event> = (0..5_000).map(|_| Event::new()).collect();
     for (at, event) in events.iter().enumerate() {
@@ -139,10 +141,10 @@ fn a_kept_set_has_no_limit_of_64_and_hands_over_all_that_are_signalled(proactor:
     assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(4_999));
     drop(events);
     assert_eq!(set.wait_any(Wait::Forever).unwrap(), Some(4_999), "the set keeps its events");
-    settle(proactor);
+    settle(engine);
 }
 
-fn a_set_changes_under_a_wait(proactor: &Proactor) {
+fn a_wait_set_can_change_during_a_wait(engine: &Engine) {
     let set = WaitSet::new(8);
     let (first, second, third) = (Event::new(), Event::new(), Event::new());
     let at = set.add(&first).unwrap();
@@ -156,24 +158,24 @@ fn a_set_changes_under_a_wait(proactor: &Proactor) {
     });
     third.set();
     std::thread::scope(|scope| {
-        // The one that is missing is taken out: then all are signalled.
+        // Removing the only member that is not signalled ends a wait for all.
         scope.spawn(|| assert!(set.remove(at)));
         assert!(set.wait_all(WAIT).unwrap());
     });
-    assert_eq!(set.add(&third).unwrap(), at, "numbers are used again");
-    assert!(set.wait_all(Wait::Poll).unwrap(), "it came in signalled");
-    assert_eq!(set.add(&third).unwrap_err().kind(), ErrorKind::InvalidArgument, "once in a set");
+    assert_eq!(set.add(&third).unwrap(), at, "numbers are reused");
+    assert!(set.wait_all(Wait::Poll).unwrap(), "it was signalled when it was added");
+    assert_eq!(set.add(&third).unwrap_err().kind(), ErrorKind::InvalidArgument, "only once in a set");
     let other = WaitSet::new(1);
     other.add(&third).unwrap();
-    assert_eq!(other.wait_any(Wait::Poll).unwrap(), Some(0), "but in several sets");
-    settle(proactor);
+    assert_eq!(other.wait_any(Wait::Poll).unwrap(), Some(0), "in several sets");
+    settle(engine);
 }
 
-fn many_operations_of_many_sockets_are_told_through_one_set(proactor: &Proactor) {
+fn one_wait_set_serves_many_sockets(engine: &Engine) {
     let set = WaitSet::new(64);
     let mut pairs: Vec<_> = (0..64)
         .map(|_| {
-            let (socket, peer) = pair(proactor);
+            let (socket, peer) = pair(engine);
             let event = Event::new();
             let number = set.add(&event).unwrap();
             let receive = socket.recv(vec![0; 8]).event(&event).start().unwrap();

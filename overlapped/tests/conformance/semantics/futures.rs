@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
 use futures::{FutureExt, select_biased};
-use overlapped::{ErrorKind, Proactor, Socket, block_on};
+use overlapped::future::block_on;
+use overlapped::{Engine, ErrorKind, Socket};
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::tracked::*;
 use crate::harness::*;
 
@@ -23,56 +24,57 @@ async fn echo(socket: Socket) -> Result<usize, overlapped::Error> {
     }
 }
 
-proactor_rules! {
+engine_rules! {
     an_operation_is_a_future,
     an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output,
     dropping_a_future_cancels,
-    select_and_time_outs_lose_and_mix_up_no_byte,
+    select_and_timeouts_neither_lose_nor_reorder_bytes,
     many_sessions_in_one_executor_keep_their_bytes_apart: "their clients are a thread",
     the_waker_of_the_last_poll_is_woken,
 }
 
-fn an_operation_is_a_future(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn an_operation_is_a_future(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"hello");
     peer.shut_down_sending();
     assert_eq!(block_on(echo(socket)).unwrap().unwrap(), 5);
     assert_eq!(read(&peer, 5), b"hello");
 }
 
-fn an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn an_unpolled_future_starts_nothing_and_a_refused_start_is_its_output(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     drop(socket.recv(vec![0; 8]));
-    assert_eq!(proactor.live().operations, 0);
-    block_on(socket.close(overlapped::CloseMode::Now)).unwrap().unwrap();
+    assert_eq!(engine.live().operations, 0);
+    block_on(socket.close(overlapped::driver::CloseMode::Now)).unwrap().unwrap();
     let failed = block_on(socket.send(b"kept".to_vec())).unwrap().unwrap_err();
     assert_eq!((failed.error.kind(), &failed.given[..]), (ErrorKind::Closed, &b"kept"[..]));
 }
 
-fn dropping_a_future_cancels(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn dropping_a_future_cancels(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     let timed_out = block_on(async {
         let receive = socket.recv(vec![0; 8]);
-        let sleep = proactor.sleep(Duration::from_millis(3));
+        let sleep = engine.sleep(Duration::from_millis(3));
         matches!(select(receive, sleep).await, Either::Right(..))
     })
     .unwrap();
     assert!(timed_out);
-    until("its buffer is let go of", || proactor.live().buffers == 0);
+    until("its buffer is freed", || engine.live().buffers == 0);
 }
 
-/// A receive that is kept across the rounds of a `select` loses nothing, whatever else ends first.
-fn select_and_time_outs_lose_and_mix_up_no_byte(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+/// A receive that is kept across the rounds of a `select` loses nothing when something else ends
+/// first.
+fn select_and_timeouts_neither_lose_nor_reorder_bytes(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(20_000);
     let writer = writer(&peer, bytes.clone());
-    let (received, time_outs) = block_on(async {
-        let (mut received, mut time_outs) = (Vec::new(), 0);
+    let (received, timeouts) = block_on(async {
+        let (mut received, mut timeouts) = (Vec::new(), 0);
         let mut receive = socket.recv(vec![0; 64]).start().unwrap();
         while received.len() < 20_000 {
-            let mut tick = proactor.sleep(Duration::from_micros(50)).fuse();
+            let mut tick = engine.sleep(Duration::from_micros(50)).fuse();
             select_biased! {
-                _ = tick => time_outs += 1,
+                _ = tick => timeouts += 1,
                 ended = (&mut receive).fuse() => {
                     let mut ended = ended.unwrap();
                     received.extend_from_slice(&ended.buf);
@@ -81,15 +83,15 @@ fn select_and_time_outs_lose_and_mix_up_no_byte(proactor: &Proactor) {
                 }
             }
         }
-        (received, time_outs)
+        (received, timeouts)
     })
     .unwrap();
-    assert!(received == bytes, "with {time_outs} time-outs in between");
+    assert!(received == bytes, "with {timeouts} timeouts in between");
     writer.join().unwrap();
 }
 
-fn many_sessions_in_one_executor_keep_their_bytes_apart(proactor: &Proactor) {
-    let (sockets, peers): (Vec<_>, Vec<_>) = (0..100).map(|_| pair(proactor)).unzip();
+fn many_sessions_in_one_executor_keep_their_bytes_apart(engine: &Engine) {
+    let (sockets, peers): (Vec<_>, Vec<_>) = (0..100).map(|_| pair(engine)).unzip();
     let clients = std::thread::spawn(move || {
         for round in 0..5 {
             for (i, peer) in peers.iter().enumerate() {
@@ -105,9 +107,9 @@ fn many_sessions_in_one_executor_keep_their_bytes_apart(proactor: &Proactor) {
     assert!(served.into_iter().all(|total| total.unwrap() == 10));
 }
 
-/// The task moves from thread to thread between polls; the newest waker is told.
-fn the_waker_of_the_last_poll_is_woken(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+/// A task may move to another thread between polls. Only its newest waker is woken.
+fn the_waker_of_the_last_poll_is_woken(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     let (first, second) = (Counter::default(), Counter::default());
     for count in [&first, &second] {

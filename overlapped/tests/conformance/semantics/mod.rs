@@ -1,5 +1,6 @@
-//! The rules of overlapped I/O that are easy to get wrong, each with tests named after it, and each run on every backend, twice: on a proactor with a thread of its
-//! own, and on one that is turned by the waits of the test's thread.
+//! The rules of overlapped I/O that are easy to get wrong. Each has tests named after it. Each runs
+//! twice on every backend: on an engine with a thread of its own, and on one that the waits of the
+//! test's thread turn.
 
 mod closing;
 mod echo;

@@ -1,26 +1,27 @@
-//! A proactor's own thread, and threads that come and go.
+//! The engine's own thread, and other threads that end.
 
 use std::sync::{Mutex, mpsc};
 
-use overlapped::{ErrorKind, Event, Proactor, Wait};
+use overlapped::driver::Wait;
+use overlapped::{Engine, ErrorKind, Event};
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::tracked::Dropped;
 use crate::harness::*;
 
 threaded_rules! {
-    dropping_the_last_handle_on_the_proactors_own_thread_does_not_hang,
-    a_wait_on_the_proactors_own_thread_would_deadlock,
-    any_executor_will_do,
+    dropping_the_last_handle_on_the_engines_own_thread_does_not_hang,
+    a_wait_on_the_engines_own_thread_would_deadlock,
+    any_executor_can_run_the_futures,
     routines_of_a_thread_that_ends_are_dropped_there,
 }
 
-fn dropping_the_last_handle_on_the_proactors_own_thread_does_not_hang(own: Own) {
-    let Own::Threaded(proactor) = own else { unreachable!("the rule is for threaded ones") };
-    let (socket, peer) = pair(&proactor);
+fn dropping_the_last_handle_on_the_engines_own_thread_does_not_hang(own: Own) {
+    let Own::Threaded(engine) = own else { unreachable!("the rule is for engines with a thread") };
+    let (socket, peer) = pair(&engine);
     let mut receive = socket.recv(vec![0; 1]).start().unwrap();
     let (tell, told) = mpsc::channel();
-    let last = Mutex::new(Some(proactor));
+    let last = Mutex::new(Some(engine));
     let waker = waker(move || {
         drop(last.lock().unwrap().take());
         tell.send(()).unwrap();
@@ -30,12 +31,12 @@ fn dropping_the_last_handle_on_the_proactors_own_thread_does_not_hang(own: Own) 
     drop(waker);
     write(&peer, b"x");
     told.recv_timeout(PATIENCE).expect("the drop returns");
-    assert_eq!(peer.read(1).unwrap(), b"", "and the proactor ends and closes its sockets");
+    assert_eq!(peer.read(1).unwrap(), b"", "the engine ends and closes its sockets");
 }
 
-/// A waker runs on the proactor's own thread, which must not wait for what only it can bring about.
-fn a_wait_on_the_proactors_own_thread_would_deadlock(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+/// A waker runs on the engine's own thread, which must not wait for something that only it can do.
+fn a_wait_on_the_engines_own_thread_would_deadlock(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let (tell, told) = mpsc::channel();
     let never = Event::new();
     let waker = waker(move || _ = tell.send(never.wait(Wait::Forever).unwrap_err().kind()));
@@ -44,11 +45,11 @@ fn a_wait_on_the_proactors_own_thread_would_deadlock(proactor: &Proactor) {
     assert!(std::pin::Pin::new(&mut receive).poll(&mut context).is_pending());
     write(&peer, b"x");
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ErrorKind::WouldDeadlock);
-    assert_eq!(end(receive).unwrap().buf, b"x", "and it goes on");
+    assert_eq!(end(receive).unwrap().buf, b"x", "the operation goes on");
 }
 
-fn any_executor_will_do(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn any_executor_can_run_the_futures(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut pool = futures::executor::LocalPool::new();
     let client = std::thread::spawn(move || {
         write(&peer, b"abc");
@@ -61,14 +62,15 @@ fn any_executor_will_do(proactor: &Proactor) {
     assert_eq!((served, client.join().unwrap()), (3, b"abc".to_vec()));
 }
 
-/// The thread that started the operations ends: its routines are dropped there, called by nobody, and the operations end and let go.
-fn routines_of_a_thread_that_ends_are_dropped_there(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+/// The thread that started the operations ends. Its routines are dropped on it without being
+/// called. The operations end and free their buffers.
+fn routines_of_a_thread_that_ends_are_dropped_there(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let (tell, told) = mpsc::channel();
     let thread = {
         let socket = socket.clone();
         let peer = peer.again();
-        let proactor = proactor.clone();
+        let engine = engine.clone();
         std::thread::spawn(move || {
             for _ in 0..2 {
                 let kept = Dropped(tell.clone());
@@ -80,15 +82,15 @@ fn routines_of_a_thread_that_ends_are_dropped_there(proactor: &Proactor) {
                     })
                     .unwrap();
             }
-            // One of them has ended before the thread does, one has not.
+            // One of them ends before the thread, the other after it.
             write(&peer, b"a");
-            until("one has ended", || proactor.live().operations == 1);
+            until("one has ended", || engine.live().operations == 1);
             std::thread::current().id()
         })
     };
     let id = thread.join().unwrap();
     assert_eq!([told.recv().unwrap(), told.recv().unwrap()], [id, id]);
-    assert_eq!(proactor.live().buffers, 1, "the other still owns its buffer");
+    assert_eq!(engine.live().buffers, 1, "the other still owns its buffer");
     write(&peer, b"b");
-    until("it ends", || proactor.live().buffers == 0);
+    until("it ends", || engine.live().buffers == 0);
 }

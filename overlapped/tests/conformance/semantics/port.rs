@@ -4,19 +4,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
-use overlapped::{
-    Accepted, Action, CompletionPort, ErrorKind, Flags, Proactor, Queued, Received, Sent, Status, Wait, blocking,
-};
+use overlapped::driver::{Flags, Wait};
+use overlapped::engine::{Accepted, Received, Sent, Status};
+use overlapped::error::Action;
+use overlapped::port::{Queued, blocking};
+use overlapped::{CompletionPort, Engine, ErrorKind};
 
+use crate::harness::engine::*;
 use crate::harness::place::wine_departs;
-use crate::harness::proactor::*;
 use crate::harness::*;
 
 fn port() -> CompletionPort {
     CompletionPort::new(1, 64)
 }
 
-/// Until so many threads wait.
+/// Waits until so many threads wait on the port.
 fn until_waiting(port: &CompletionPort, threads: usize) {
     let wanted = format!("waiting: {threads}");
     let end = Instant::now() + PATIENCE;
@@ -26,20 +28,20 @@ fn until_waiting(port: &CompletionPort, threads: usize) {
     }
 }
 
-proactor_rules! {
+engine_rules! {
     packets_have_the_key_of_the_socket_and_the_token_of_the_operation,
-    packets_leave_in_the_order_in_which_they_came_own_ones_among_them,
+    packets_leave_in_order_including_posted_ones,
     a_failed_operation_is_a_packet_and_gives_its_buffer_back,
     accepts_come_through_a_port,
     a_full_port_refuses_the_start_and_the_post,
-    closing_a_port_wakes_every_waiter_and_ends_nothing_else: "the waiters are threads",
-    skipping_packets_on_success_loses_and_mixes_up_nothing,
-    with_skipping_what_would_wait_and_what_fails_still_brings_a_packet,
-    with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short,
+    closing_a_port_wakes_every_waiter_and_cancels_nothing: "the waiters are threads",
+    skipping_packets_on_success_neither_loses_nor_reorders_data,
+    with_skipping_pending_and_failed_operations_still_bring_packets,
+    with_skipping_nothing_is_sent_after_a_partial_send,
 }
 
-fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     assert_eq!(socket.recv(vec![0; 1]).to_port(1).unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     socket.associate(&port, 7).unwrap();
     assert_eq!(socket.associate(&port, 8).unwrap_err().kind(), ErrorKind::InvalidArgument, "once");
@@ -52,25 +54,29 @@ fn packets_have_the_key_of_the_socket_and_the_token_of_the_operation(proactor: &
         let mut packet = port.get(WAIT).unwrap().unwrap();
         assert_eq!((packet.key, packet.token, packet.action()), (7, token, Some(Action::Receive)));
         assert_eq!(packet.status(), Status::Succeeded);
-        assert_eq!(packet.result::<Sent<Vec<u8>>>().unwrap_err().kind(), ErrorKind::InvalidArgument, "it is no send");
+        assert_eq!(
+            packet.result::<Sent<Vec<u8>>>().unwrap_err().kind(),
+            ErrorKind::InvalidArgument,
+            "it is not a send"
+        );
         assert_eq!(packet.result::<Received<Box<[u8]>>>().unwrap_err().kind(), ErrorKind::InvalidArgument);
         assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap().buf, [b'a' + token as u8]);
         assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap_err().kind(), ErrorKind::InvalidArgument, "once");
     }
 }
 
-fn packets_leave_in_the_order_in_which_they_came_own_ones_among_them(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn packets_leave_in_order_including_posted_ones(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     port.post(5, 50).unwrap();
     socket.recv(vec![0; 1]).to_port(2).unwrap();
     write(&peer, b"x");
-    until("the receive has ended", || proactor.live().operations == 0);
-    // What ends after it is told after it: its packet is there.
-    proactor.sleep(Duration::ZERO).start().unwrap().result(Wait::Forever).unwrap();
+    until("the receive has ended", || engine.live().operations == 0);
+    // An operation that ends later is told of later, so the packet has been queued.
+    engine.sleep(Duration::ZERO).start().unwrap().result(Wait::Forever).unwrap();
     port.post(6, 60).unwrap();
     let mut packets = Vec::new();
-    assert_eq!(port.get_many(WAIT, 2, &mut packets).unwrap(), 2, "no more than asked for");
+    assert_eq!(port.get_many(WAIT, 2, &mut packets).unwrap(), 2, "at most as many as requested");
     assert_eq!(port.get_many(WAIT, 9, &mut packets).unwrap(), 1);
     let seen: Vec<_> = packets.iter().map(|packet| (packet.key, packet.token)).collect();
     assert_eq!(seen, [(5, 50), (1, 2), (6, 60)]);
@@ -79,11 +85,11 @@ fn packets_leave_in_the_order_in_which_they_came_own_ones_among_them(proactor: &
     assert_eq!(port.get_many(WAIT, 0, &mut packets).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
-fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.recv(b"mine".to_vec()).to_port(0).unwrap();
-    settle(proactor);
+    settle(engine);
     reset(peer);
     let mut packet = port.get(WAIT).unwrap().unwrap();
     assert_eq!(packet.status(), Status::Failed(ErrorKind::Reset));
@@ -92,22 +98,22 @@ fn a_failed_operation_is_a_packet_and_gives_its_buffer_back(proactor: &Proactor)
     assert_eq!(packet.take_buf::<Vec<u8>>().unwrap(), b"mine");
 }
 
-fn accepts_come_through_a_port(proactor: &Proactor) {
-    let (port, listener) = (port(), listen(proactor).0);
+fn accepts_come_through_a_port(engine: &Engine) {
+    let (port, listener) = (port(), listen(engine).0);
     listener.associate(&port, 1).unwrap();
     listener.accept().to_port(0).unwrap();
-    let peer = connect(proactor, &listener.local_addr().unwrap());
+    let peer = connect(engine, &listener.local_addr().unwrap());
     let accepted = port.get(WAIT).unwrap().unwrap().result::<Accepted>().unwrap();
     assert_eq!(accepted.peer, peer.local_addr());
-    // One that nobody takes is closed when its packet is dropped.
+    // Dropping the packet closes the connection in it.
     listener.accept().to_port(0).unwrap();
-    let lost = connect(proactor, &listener.local_addr().unwrap());
+    let lost = connect(engine, &listener.local_addr().unwrap());
     drop(port.get(WAIT).unwrap().unwrap());
     assert_eq!(lost.read(1).unwrap(), b"");
 }
 
-fn a_full_port_refuses_the_start_and_the_post(proactor: &Proactor) {
-    let (port, (socket, peer)) = (CompletionPort::new(1, 2), pair(proactor));
+fn a_full_port_refuses_the_start_and_the_post(engine: &Engine) {
+    let (port, (socket, peer)) = (CompletionPort::new(1, 2), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.recv(vec![0; 1]).to_port(0).unwrap();
     port.post(9, 9).unwrap();
@@ -121,8 +127,8 @@ fn a_full_port_refuses_the_start_and_the_post(proactor: &Proactor) {
     port.get(WAIT).unwrap().unwrap();
 }
 
-fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(proactor: &Proactor) {
-    let (port, (socket, peer)) = (CompletionPort::new(4, 64), pair(proactor));
+fn closing_a_port_wakes_every_waiter_and_cancels_nothing(engine: &Engine) {
+    let (port, (socket, peer)) = (CompletionPort::new(4, 64), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.recv(vec![0; 1]).to_port(0).unwrap();
     let waiting: Vec<_> = (0..4)
@@ -139,16 +145,16 @@ fn closing_a_port_wakes_every_waiter_and_ends_nothing_else(proactor: &Proactor) 
     assert_eq!(port.post(1, 1).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(port.get(Wait::Poll).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(socket.recv(vec![0; 1]).to_port(0).unwrap_err().error.kind(), ErrorKind::Closed);
-    assert_eq!(proactor.live().operations, 1, "still in flight");
+    assert_eq!(engine.live().operations, 1, "still in flight");
     write(&peer, b"x");
-    until("it ends, told to nobody", || proactor.live().operations == 0);
+    until("it ends without a packet", || engine.live().operations == 0);
 }
 
-/// Every start says either "here it is" or "a packet will come"; and the bytes are the same.
-fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
-    let bytes = pattern(many(proactor, 1 << 20));
+/// Each start either returns the packet or queues one, and the bytes are the same.
+fn skipping_packets_on_success_neither_loses_nor_reorders_data(engine: &Engine) {
+    let bytes = pattern(many(engine, 1 << 20));
     for skip in [false, true] {
-        let (port, (socket, peer)) = (CompletionPort::new(1, 4096), pair(proactor));
+        let (port, (socket, peer)) = (CompletionPort::new(1, 4096), pair(engine));
         assert_eq!(socket.skip_packet_on_success(true).unwrap_err().kind(), ErrorKind::InvalidArgument);
         socket.associate(&port, 1).unwrap();
         socket.skip_packet_on_success(skip).unwrap();
@@ -180,16 +186,16 @@ fn skipping_packets_on_success_loses_and_mixes_up_nothing(proactor: &Proactor) {
         }
         assert!(received == bytes);
         writer.join().unwrap();
-        assert!(port.get(Wait::Poll).unwrap().is_none(), "no packet beside what the start gave");
+        assert!(port.get(Wait::Poll).unwrap().is_none(), "no packet for what the start returned");
     }
 }
 
-fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn with_skipping_pending_and_failed_operations_still_bring_packets(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.skip_packet_on_success(true).unwrap();
     assert!(matches!(socket.recv(vec![0; 1]).to_port(1).unwrap(), Queued::Pending(Some(_))));
-    // Not tried on the spot while another is in flight: that one would be overtaken.
+    // Not tried at once while another receive is in flight: it would overtake that one.
     write(&peer, b"ab");
     let second = socket.recv(vec![0; 1]).to_port(2).unwrap();
     let mut seen = vec![port.get(WAIT).unwrap().unwrap()];
@@ -208,31 +214,31 @@ fn with_skipping_what_would_wait_and_what_fails_still_brings_a_packet(proactor: 
     }
 }
 
-fn with_skipping_nothing_is_sent_behind_a_send_that_was_cut_short(proactor: &Proactor) {
-    let (port, (socket, peer)) = (port(), pair(proactor));
+fn with_skipping_nothing_is_sent_after_a_partial_send(engine: &Engine) {
+    let (port, (socket, peer)) = (port(), pair(engine));
     socket.associate(&port, 1).unwrap();
     socket.skip_packet_on_success(true).unwrap();
-    let send = socket.send(vec![0; many(proactor, 64 << 20)]).to_port(1).unwrap();
+    let send = socket.send(vec![0; many(engine, 64 << 20)]).to_port(1).unwrap();
     let Queued::Pending(Some(id)) = send else { panic!("it does not fit: {send:?}") };
     breathe();
-    settle(proactor);
-    proactor.cancel(id);
+    settle(engine);
+    engine.cancel(id);
     let error = port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     if error.transferred() > 0 {
         reader_of(&peer, error.transferred() as usize).join().unwrap();
-        let next = socket.send(b"behind a hole".to_vec()).to_port(2).unwrap();
+        let next = socket.send(b"after a gap".to_vec()).to_port(2).unwrap();
         assert!(matches!(next, Queued::Pending(_)), "{next:?}");
         let error = port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenStream);
     }
 }
 
-/// Of a send that is tried on the spot some bytes may have left when it is found that the rest has to wait. That rest is not refused.
+/// A send that is tried at once may send a part before the rest must wait. The rest is not refused.
 #[test]
-fn with_skipping_the_rest_of_a_send_finds_room_in_a_full_table() {
-    let proactor = Proactor::builder().operations(1).build().unwrap();
-    let (port, (socket, peer)) = (port(), pair(&proactor));
+fn with_skipping_the_rest_of_a_send_fits_in_a_full_table() {
+    let engine = Engine::builder().operations(1).build().unwrap();
+    let (port, (socket, peer)) = (port(), pair(&engine));
     socket.associate(&port, 1).unwrap();
     socket.skip_packet_on_success(true).unwrap();
     let receive = socket.recv(vec![0; 1]).start().unwrap();
@@ -241,7 +247,7 @@ fn with_skipping_the_rest_of_a_send_finds_room_in_a_full_table() {
     assert!(reader_of(&peer, bytes.len()).join().unwrap() == bytes);
     assert_eq!(port.get(WAIT).unwrap().unwrap().result::<Sent<Vec<u8>>>().unwrap().bytes, bytes.len() as u64);
     drop((receive, socket));
-    finish(&proactor);
+    finish(&engine);
 }
 
 #[test]
@@ -267,7 +273,7 @@ fn the_last_thread_to_wait_is_the_first_to_be_woken() {
 }
 
 #[test]
-fn no_more_threads_run_than_the_ports_concurrency_unless_one_says_that_it_blocks() {
+fn at_most_concurrency_threads_run_at_once() {
     let port = CompletionPort::new(2, 256);
     let (running, most, served) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     (0..200).for_each(|token| port.post(0, token).unwrap());
@@ -290,10 +296,11 @@ fn no_more_threads_run_than_the_ports_concurrency_unless_one_says_that_it_blocks
 }
 
 #[test]
-fn a_thread_that_says_that_it_blocks_lets_another_run() {
+fn a_thread_in_blocking_lets_another_run() {
     let port = CompletionPort::new(1, 16);
     (0..2).for_each(|token| port.post(0, token).unwrap());
-    // Both threads must be inside a packet at once to pass the barrier; with a concurrency of one, only `blocking` permits it.
+    // To pass the barrier both threads must hold a packet at once. With a concurrency of one, only
+    // `blocking` makes that possible.
     let barrier = Barrier::new(2);
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -315,9 +322,9 @@ fn a_thread_that_ends_makes_room_for_another() {
     assert_eq!(port.get(WAIT).unwrap().unwrap().token, 1);
 }
 
-/// Waits that end just when a packet comes: whether they bring it or not, it is never lost.
+/// A wait may time out just as a packet is handed to it. The packet is not lost.
 #[test]
-fn a_waiter_that_times_out_while_a_packet_is_handed_to_it_loses_nothing() {
+fn a_waiter_that_times_out_while_a_packet_is_handed_over_loses_nothing() {
     const PACKETS: usize = 2_000;
     let port = CompletionPort::new(4, 16);
     let taken = Arc::new(AtomicUsize::new(0));
@@ -344,18 +351,18 @@ fn a_waiter_that_times_out_while_a_packet_is_handed_to_it_loses_nothing() {
     assert_eq!((posted, taken.load(Ordering::SeqCst)), (PACKETS, PACKETS));
 }
 
-/// A waker of a local proactor runs in the wait of the thread, and takes a packet too.
+/// The thread's wait turns its local engine, which runs a waker that takes a packet as well.
 #[test]
-fn a_thread_is_counted_once_though_a_waker_takes_packets_in_its_wait() {
-    let proactor = Proactor::local().unwrap();
+fn a_thread_counts_once_even_if_a_waker_takes_packets_during_its_wait() {
+    let engine = Engine::local().unwrap();
     let port = CompletionPort::new(2, 4);
     let inner = port.clone();
     let waker = waker(move || {
         inner.post(1, 0).unwrap();
         inner.post(2, 0).unwrap();
-        assert_eq!(inner.get(Wait::Poll).unwrap().unwrap().key, 2, "the first is the outer wait's");
+        assert_eq!(inner.get(Wait::Poll).unwrap().unwrap().key, 2, "the outer wait gets the first");
     });
-    let mut timer = proactor.sleep(Duration::from_millis(1)).start().unwrap();
+    let mut timer = engine.sleep(Duration::from_millis(1)).start().unwrap();
     let polled = std::pin::Pin::new(&mut timer).poll(&mut std::task::Context::from_waker(&waker));
     assert!(polled.is_pending());
     assert_eq!(port.get(WAIT).unwrap().unwrap().key, 1);

@@ -1,32 +1,34 @@
-//! Asking for the result.
+//! Status and result of an operation.
 
-use overlapped::{ErrorKind, Event, Proactor, Status, Wait};
+use overlapped::driver::Wait;
+use overlapped::engine::Status;
+use overlapped::{Engine, ErrorKind, Event};
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 
-proactor_rules! {
-    a_result_asked_for_too_early_is_incomplete_and_can_be_asked_for_again,
-    the_state_is_readable_at_any_time,
+engine_rules! {
+    asking_for_a_result_too_early_is_incomplete_and_can_be_repeated,
+    the_status_can_be_read_at_any_time,
     a_failed_operation_gives_its_buffer_back,
     a_reset_by_the_peer_is_reset,
     an_address_in_use_is_in_use,
-    a_result_is_waited_for_by_any_thread: "another thread waits",
+    any_thread_can_wait_for_a_result: "another thread waits",
     accept_and_connect,
 }
 
-fn a_result_asked_for_too_early_is_incomplete_and_can_be_asked_for_again(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn asking_for_a_result_too_early_is_incomplete_and_can_be_repeated(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::Incomplete);
     let short = Wait::For(std::time::Duration::from_millis(3));
     assert_eq!(receive.result(short).unwrap_err().kind(), ErrorKind::Incomplete);
     write(&peer, b"a");
     assert_eq!(receive.result(Wait::Forever).unwrap().buf, b"a");
-    assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument, "given once");
+    assert_eq!(receive.result(Wait::Poll).unwrap_err().kind(), ErrorKind::InvalidArgument, "it can be taken once");
 }
 
-fn the_state_is_readable_at_any_time(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_status_can_be_read_at_any_time(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     assert_eq!(receive.status(), Status::Pending);
     write(&peer, b"abc");
@@ -41,8 +43,8 @@ fn the_state_is_readable_at_any_time(proactor: &Proactor) {
     assert_eq!(receive.status(), Status::Failed(ErrorKind::Cancelled));
 }
 
-fn a_failed_operation_gives_its_buffer_back(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn a_failed_operation_gives_its_buffer_back(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     let mut receive = socket.recv(b"mine".to_vec()).start().unwrap();
     receive.cancel();
     assert_eq!(receive.result(WAIT).unwrap_err().kind(), ErrorKind::Cancelled);
@@ -50,23 +52,23 @@ fn a_failed_operation_gives_its_buffer_back(proactor: &Proactor) {
     assert!(receive.take_buf().is_none());
 }
 
-fn a_reset_by_the_peer_is_reset(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_reset_by_the_peer_is_reset(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let receive = socket.recv(vec![0; 8]).start().unwrap();
-    settle(proactor);
+    settle(engine);
     reset(peer);
     assert_eq!(end(receive).unwrap_err().kind(), ErrorKind::Reset);
 }
 
-fn an_address_in_use_is_in_use(proactor: &Proactor) {
-    let first = listen(proactor).0;
+fn an_address_in_use_is_in_use(engine: &Engine) {
+    let first = listen(engine).0;
     let address = first.local_addr().unwrap();
-    let error = proactor.listen(&address, &Default::default()).unwrap_err();
+    let error = engine.listen(&address, &Default::default()).unwrap_err();
     assert_eq!((error.kind(), error.address()), (ErrorKind::InUse, Some(&address)));
 }
 
-fn a_result_is_waited_for_by_any_thread(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn any_thread_can_wait_for_a_result(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut receive = socket.recv(vec![0; 8]).start().unwrap();
     let done = Event::new();
     std::thread::scope(|scope| {
@@ -81,11 +83,11 @@ fn a_result_is_waited_for_by_any_thread(proactor: &Proactor) {
     });
 }
 
-fn accept_and_connect(proactor: &Proactor) {
-    let listener = listen(proactor).0;
+fn accept_and_connect(engine: &Engine) {
+    let listener = listen(engine).0;
     let address = listener.local_addr().unwrap();
     let accept = listener.accept().start().unwrap();
-    let client = proactor.socket(&address, &Default::default()).unwrap();
+    let client = engine.socket(&address, &Default::default()).unwrap();
     let connect = client.connect(&address).start().unwrap();
     let hello = client.send(b"hello".to_vec()).start().unwrap();
     end(connect).unwrap();

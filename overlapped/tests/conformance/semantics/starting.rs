@@ -1,36 +1,40 @@
-//! Starting an operation: what the start itself says, what it captures, and in which order what was started is served.
+//! Starting an operation: what the start itself returns, what it takes over, and the order in which
+//! operations are served.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use overlapped::{
-    Action, CloseMode, CompletionPort, ErrorKind, Event, Flags, Proactor, Queued, Received, ShutdownHow, Status, Wait,
-    sleep_alertable, wait_all,
-};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow, Wait};
+use overlapped::engine::{Received, Status};
+use overlapped::error::Action;
+use overlapped::event::wait_all;
+use overlapped::port::Queued;
+use overlapped::routine::sleep_alertable;
+use overlapped::{CompletionPort, Engine, ErrorKind, Event};
 
-use crate::harness::proactor::*;
+use crate::harness::engine::*;
 use crate::harness::tracked::*;
 use crate::harness::*;
 
-proactor_rules! {
+engine_rules! {
     immediate_success_sets_the_event,
     immediate_success_queues_the_routine,
     immediate_success_posts_the_packet,
     immediate_success_wakes_the_waker,
-    errors_of_the_system_are_endings,
-    errors_of_the_system_are_told_like_any_ending,
-    a_start_that_is_refused_gives_back_what_it_was_given,
-    a_start_that_is_refused_leaves_the_event_as_it_was,
+    errors_of_the_system_come_as_results,
+    errors_of_the_system_are_told_in_all_four_models,
+    a_refused_start_gives_the_buffer_back,
+    a_refused_start_leaves_the_event_unchanged,
     an_operation_resets_its_event_when_it_starts,
-    the_descriptors_are_captured_and_the_buffers_come_back,
+    buffers_keep_their_addresses_and_are_given_back,
     the_operation_owns_its_buffers_until_it_has_ended,
     receives_are_filled_in_the_order_of_their_starts,
     receives_of_many_threads_are_filled_one_after_the_other: "many threads",
     sends_leave_whole_and_in_the_order_of_their_starts,
-    sends_wait_for_the_connect_before_them,
-    a_shutdown_waits_for_the_sends_before_it,
+    sends_wait_for_an_earlier_connect,
+    a_shutdown_waits_for_earlier_sends,
     an_empty_list_of_buffers_is_an_invalid_argument,
     a_receive_without_room_waits_for_readability_and_gives_0,
     a_receive_without_room_ends_at_the_end_of_the_stream,
@@ -41,14 +45,14 @@ proactor_rules! {
     a_send_of_32_mebibytes_is_one_completion,
     a_send_of_many_buffers_is_one_completion,
     the_end_of_the_stream_is_success_with_0,
-    a_peek_says_so_and_takes_nothing,
-    out_of_band_data_says_so: "its streams have no such thing",
-    a_timer_ends_not_before_its_moment,
+    a_peek_sets_its_flag_and_takes_nothing,
+    out_of_band_data_sets_its_flag: "its streams have no out-of-band data",
+    a_timer_does_not_end_early,
     the_thread_that_started_an_operation_may_end_before_the_operation: "another thread",
 }
 
-fn immediate_success_sets_the_event(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_sets_the_event(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     write(&peer, b"h");
     await_input(&socket, 1);
@@ -63,23 +67,23 @@ fn immediate_success_sets_the_event(proactor: &Proactor) {
     close(&socket);
 }
 
-fn immediate_success_queues_the_routine(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_queues_the_routine(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"h");
     await_input(&socket, 1);
     let told = Rc::new(RefCell::new(Vec::new()));
     let tell = Rc::clone(&told);
     socket.recv(vec![0; 9]).on_complete(move |end| tell.borrow_mut().push(end.unwrap().buf)).unwrap();
     assert!(told.borrow().is_empty(), "not within the start");
-    settle(proactor);
+    settle(engine);
     assert!(told.borrow().is_empty(), "not in a wait that is not alertable");
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
     assert_eq!(*told.borrow(), [b"h"]);
     close(&socket);
 }
 
-fn immediate_success_posts_the_packet(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_posts_the_packet(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let port = CompletionPort::new(1, 4);
     socket.associate(&port, 3).unwrap();
     write(&peer, b"h");
@@ -92,8 +96,8 @@ fn immediate_success_posts_the_packet(proactor: &Proactor) {
     close(&socket);
 }
 
-fn immediate_success_wakes_the_waker(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn immediate_success_wakes_the_waker(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     write(&peer, b"h");
     await_input(&socket, 1);
     let woken = Event::new();
@@ -101,12 +105,14 @@ fn immediate_success_wakes_the_waker(proactor: &Proactor) {
     let task = waker(move || wake.set());
     let mut context = Context::from_waker(&task);
     let mut recv = socket.recv(vec![0; 9]);
-    // With a thread of its own the proactor may be faster than the second half of the first poll.
+    // The thread of an engine may be done before the first poll has returned.
     let ended = match Pin::new(&mut recv).poll(&mut context) {
         Poll::Ready(ended) => ended,
         Poll::Pending => {
             assert!(woken.wait(WAIT).unwrap());
-            let Poll::Ready(ended) = Pin::new(&mut recv).poll(&mut context) else { panic!("woken for nothing") };
+            let Poll::Ready(ended) = Pin::new(&mut recv).poll(&mut context) else {
+                panic!("woken although it has not ended")
+            };
             ended
         }
     };
@@ -114,20 +120,20 @@ fn immediate_success_wakes_the_waker(proactor: &Proactor) {
     close(&socket);
 }
 
-fn errors_of_the_system_are_endings(proactor: &Proactor) {
-    let nobody = nobody(proactor);
-    let socket = proactor.socket(&nobody, &Default::default()).unwrap();
-    let mut recv = socket.recv(vec![0; 9]).start().expect("that it is not connected is for the system to say");
+fn errors_of_the_system_come_as_results(engine: &Engine) {
+    let nobody = nobody(engine);
+    let socket = engine.socket(&nobody, &Default::default()).unwrap();
+    let mut recv = socket.recv(vec![0; 9]).start().expect("the system reports that it is not connected");
     assert_eq!(recv.result(WAIT).unwrap_err().kind(), ErrorKind::NotConnected);
-    let mut connect = socket.connect(&nobody).start().expect("that nobody listens too");
+    let mut connect = socket.connect(&nobody).start().expect("the system reports that nobody listens");
     let error = connect.result(WAIT).unwrap_err();
     assert_eq!((error.kind(), error.action(), error.address()), (ErrorKind::Refused, Action::Connect, Some(&nobody)));
     close(&socket);
 }
 
-fn errors_of_the_system_are_told_like_any_ending(proactor: &Proactor) {
-    let nobody = nobody(proactor);
-    let socket = || proactor.socket(&nobody, &Default::default()).unwrap();
+fn errors_of_the_system_are_told_in_all_four_models(engine: &Engine) {
+    let nobody = nobody(engine);
+    let socket = || engine.socket(&nobody, &Default::default()).unwrap();
     let sockets = [socket(), socket(), socket(), socket()];
 
     let event = Event::new();
@@ -147,14 +153,14 @@ fn errors_of_the_system_are_told_like_any_ending(proactor: &Proactor) {
     sockets[2].connect(&nobody).to_port(0).unwrap();
     assert_eq!(port.get(WAIT).unwrap().unwrap().status(), Status::Failed(ErrorKind::Refused));
 
-    let refused = overlapped::block_on(sockets[3].connect(&nobody)).unwrap().unwrap_err();
+    let refused = overlapped::future::block_on(sockets[3].connect(&nobody)).unwrap().unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::Refused);
     sockets.iter().for_each(close);
 }
 
-fn a_start_that_is_refused_gives_back_what_it_was_given(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
-    let (listener, address) = listen(proactor);
+fn a_refused_start_gives_the_buffer_back(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
+    let (listener, address) = listen(engine);
     let kept = |given: &Vec<u8>| given == b"mine";
 
     let wrong = socket.send_with(b"mine".to_vec(), Flags::PEEK).start().unwrap_err();
@@ -167,13 +173,13 @@ fn a_start_that_is_refused_gives_back_what_it_was_given(proactor: &Proactor) {
     assert!(wrong.error.kind() == ErrorKind::InvalidArgument && kept(&wrong.given));
     let wrong = socket.recv(b"mine".to_vec()).to_port(0).unwrap_err();
     assert!(wrong.error.kind() == ErrorKind::InvalidArgument && kept(&wrong.given), "it is not associated");
-    let wrong = overlapped::block_on(listener.send(b"mine".to_vec())).unwrap().unwrap_err();
+    let wrong = overlapped::future::block_on(listener.send(b"mine".to_vec())).unwrap().unwrap_err();
     assert!(wrong.error.kind() == ErrorKind::InvalidArgument && kept(&wrong.given));
     assert_eq!(socket.accept().start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(listener.connect(&address).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(listener.shutdown(ShutdownHow::Both).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
 
-    // A routine is dropped with the start, and not called.
+    // The routine is dropped without being called.
     let captured = Rc::new(());
     let held = Rc::clone(&captured);
     let routine = move |_| {
@@ -188,8 +194,8 @@ fn a_start_that_is_refused_gives_back_what_it_was_given(proactor: &Proactor) {
     close(&listener);
 }
 
-fn a_start_that_is_refused_leaves_the_event_as_it_was(proactor: &Proactor) {
-    let (listener, _) = listen(proactor);
+fn a_refused_start_leaves_the_event_unchanged(engine: &Engine) {
+    let (listener, _) = listen(engine);
     let event = Event::new();
     event.set();
     listener.recv(vec![0; 9]).event(&event).start().unwrap_err();
@@ -199,24 +205,24 @@ fn a_start_that_is_refused_leaves_the_event_as_it_was(proactor: &Proactor) {
     assert!(event.is_signalled());
     event.reset();
     listener.accept().event(&event).start().unwrap_err();
-    settle(proactor);
+    settle(engine);
     assert!(!event.is_signalled());
 }
 
-fn an_operation_resets_its_event_when_it_starts(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn an_operation_resets_its_event_when_it_starts(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     event.set();
     let operation = socket.recv(vec![0; 9]).event(&event);
-    assert!(event.is_signalled(), "not before the start");
+    assert!(event.is_signalled(), "unchanged before the start");
     let mut recv = operation.start().unwrap();
     assert!(!event.is_signalled());
-    settle(proactor);
+    settle(engine);
     assert!(!event.is_signalled());
     write(&peer, b"n");
     assert!(event.wait(WAIT).unwrap());
     assert_eq!(recv.result(Wait::Poll).unwrap().buf, b"n");
-    assert!(event.is_signalled(), "asking for the result leaves it");
+    assert!(event.is_signalled(), "taking the result does not reset it");
 
     // The same event again, for an operation without a handle.
     socket.recv(vec![0; 9]).event(&event).detach().unwrap();
@@ -226,19 +232,19 @@ fn an_operation_resets_its_event_when_it_starts(proactor: &Proactor) {
     close(&socket);
 }
 
-fn the_descriptors_are_captured_and_the_buffers_come_back(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn buffers_keep_their_addresses_and_are_given_back(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let parts = [pattern(3), pattern(5), pattern(7)];
     let addresses = parts.each_ref().map(|part| part.as_ptr());
     let sent = socket.send(parts).start().unwrap().result(WAIT).unwrap();
     assert_eq!(sent.bytes, 15);
-    assert_eq!(sent.buf.each_ref().map(|part| part.as_ptr()), addresses, "the very same");
+    assert_eq!(sent.buf.each_ref().map(|part| part.as_ptr()), addresses, "the same memory");
     assert_eq!(read(&peer, 15), [pattern(3), pattern(5), pattern(7)].concat());
 
     let mut parts: Vec<Vec<u8>> = sent.buf.into();
     parts.push(Vec::with_capacity(3));
     let mut recv = socket.recv_with(parts, Flags::WAIT_ALL).start().unwrap();
-    settle(proactor);
+    settle(engine);
     write(&peer, b"abcdefghijklmnopqr");
     let received = recv.result(WAIT).unwrap();
     assert_eq!((received.bytes, received.flags), (18, Flags::WAIT_ALL));
@@ -247,47 +253,47 @@ fn the_descriptors_are_captured_and_the_buffers_come_back(proactor: &Proactor) {
     close(&socket);
 }
 
-fn the_operation_owns_its_buffers_until_it_has_ended(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_operation_owns_its_buffers_until_it_has_ended(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let living = Counter::default();
     let recv = socket.recv(Tracked::new(vec![0; 9], &living)).start().unwrap();
-    settle(proactor);
-    assert_eq!((living.get(), proactor.live().buffers), (1, 1));
+    settle(engine);
+    assert_eq!((living.get(), engine.live().buffers), (1, 1));
     drop(recv);
     until("the buffer is freed", || living.get() == 0);
     let mut recv = socket.recv(Tracked::new(vec![0; 9], &living)).start().unwrap();
     write(&peer, b"x");
     let received = recv.result(WAIT).unwrap();
     drop(recv);
-    assert_eq!((living.get(), &received.buf.bytes[..]), (1, &b"x"[..]), "now it is the program's");
-    assert_eq!(proactor.live().buffers, 0);
+    assert_eq!((living.get(), &received.buf.bytes[..]), (1, &b"x"[..]), "the program owns it again");
+    assert_eq!(engine.live().buffers, 0);
     close(&socket);
 }
 
-fn receives_are_filled_in_the_order_of_their_starts(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn receives_are_filled_in_the_order_of_their_starts(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(1000);
     let events: Vec<Event> = (0..6).map(|_| Event::new()).collect();
     for round in 0..20 {
         let start = |(i, event)| socket.recv(vec![0; 10 + i]).event(event).start().unwrap();
         let recvs: Vec<_> = events.iter().enumerate().map(start).collect();
         if round % 2 == 0 {
-            settle(proactor);
+            settle(engine);
         }
         let all: usize = (0..6).map(|i| 10 + i).sum();
         write(&peer, &bytes[..all]);
         assert!(wait_all(&events.iter().collect::<Vec<_>>(), WAIT).unwrap());
         let parts = recvs.into_iter().map(|mut recv| recv.result(Wait::Poll).unwrap().buf);
         let mut got = parts.collect::<Vec<_>>().concat();
-        // One of them may have been short.
+        // Some may have received less than their size.
         got.extend(receive_all(&socket, all - got.len()));
         assert_eq!(got, bytes[..all]);
     }
     close(&socket);
 }
 
-fn receives_of_many_threads_are_filled_one_after_the_other(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn receives_of_many_threads_are_filled_one_after_the_other(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(64 << 10);
     let turn = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -295,7 +301,7 @@ fn receives_of_many_threads_are_filled_one_after_the_other(proactor: &Proactor) 
             .map(|_| {
                 scope.spawn(|| {
                     for _ in 0..64 {
-                        // The order of the starts is that of the list.
+                        // The lock makes the order of the starts that of the list.
                         let mut starts = turn.lock().unwrap();
                         starts.push(socket.recv_with(vec![0; 256], Flags::WAIT_ALL).start().unwrap());
                     }
@@ -310,12 +316,12 @@ fn receives_of_many_threads_are_filled_one_after_the_other(proactor: &Proactor) 
     close(&socket);
 }
 
-fn sends_leave_whole_and_in_the_order_of_their_starts(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn sends_leave_whole_and_in_the_order_of_their_starts(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let peer = reader(&peer);
-    let bytes = pattern(many(proactor, 24 << 20));
-    // Some of them far larger than what the system takes at once.
-    let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000].map(|size| many(proactor, size));
+    let bytes = pattern(many(engine, 24 << 20));
+    // Some are far larger than what the system takes at once.
+    let sizes = [8 << 20, 1, 3 << 20, 100, 5 << 20, 0, 70_000].map(|size| many(engine, size));
     let (mut at, mut sends) = (0, Vec::new());
     for size in sizes.into_iter().cycle().take(10) {
         let size = size.min(bytes.len() - at);
@@ -330,9 +336,9 @@ fn sends_leave_whole_and_in_the_order_of_their_starts(proactor: &Proactor) {
     close(&socket);
 }
 
-fn sends_wait_for_the_connect_before_them(proactor: &Proactor) {
-    let (listener, address) = listen(proactor);
-    let socket = proactor.socket(&address, &Default::default()).unwrap();
+fn sends_wait_for_an_earlier_connect(engine: &Engine) {
+    let (listener, address) = listen(engine);
+    let socket = engine.socket(&address, &Default::default()).unwrap();
     let mut connect = socket.connect(&address).start().unwrap();
     let mut send = socket.send(b"hello").start().unwrap();
     let mut accepted = listener.accept().start().unwrap().result(WAIT).unwrap();
@@ -346,9 +352,9 @@ fn sends_wait_for_the_connect_before_them(proactor: &Proactor) {
     }
 }
 
-fn a_shutdown_waits_for_the_sends_before_it(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
-    let bytes = pattern(many(proactor, 8 << 20));
+fn a_shutdown_waits_for_earlier_sends(engine: &Engine) {
+    let (socket, peer) = pair(engine);
+    let bytes = pattern(many(engine, 8 << 20));
     let mut send = socket.send(bytes.clone()).start().unwrap();
     let mut shutdown = socket.shutdown(ShutdownHow::Send).start().unwrap();
     let peer = reader(&peer);
@@ -358,8 +364,8 @@ fn a_shutdown_waits_for_the_sends_before_it(proactor: &Proactor) {
     close(&socket);
 }
 
-fn an_empty_list_of_buffers_is_an_invalid_argument(proactor: &Proactor) {
-    let (socket, _peer) = pair(proactor);
+fn an_empty_list_of_buffers_is_an_invalid_argument(engine: &Engine) {
+    let (socket, _peer) = pair(engine);
     let none = Vec::<Vec<u8>>::new;
     assert_eq!(socket.recv(none()).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(socket.send(none()).start().unwrap_err().error.kind(), ErrorKind::InvalidArgument);
@@ -378,40 +384,40 @@ fn an_empty_list_of_buffers_is_an_invalid_argument(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_receive_without_room_waits_for_readability_and_gives_0(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_without_room_waits_for_readability_and_gives_0(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     for round in 0..2 {
         let event = Event::new();
         let mut single = socket.recv(Vec::<u8>::new()).event(&event).start().unwrap();
-        settle(proactor);
-        assert_eq!(single.status(), Status::Pending, "there is nothing to receive");
+        settle(engine);
+        assert_eq!(single.status(), Status::Pending, "nothing has come");
         write(&peer, b"some");
         assert!(event.wait(WAIT).unwrap());
         assert_eq!(single.result(Wait::Poll).unwrap().bytes, 0);
         let mut listed = socket.recv([Vec::<u8>::new(), Vec::new()]).start().unwrap();
-        assert_eq!(listed.result(WAIT).unwrap().bytes, 0, "there is still something to receive");
+        assert_eq!(listed.result(WAIT).unwrap().bytes, 0, "the bytes are still there");
         assert_eq!(receive_all(&socket, 4), b"some", "nothing was taken in round {round}");
     }
     let mut listed = socket.recv([Vec::<u8>::new(), Vec::new()]).start().unwrap();
-    settle(proactor);
+    settle(engine);
     assert_eq!(listed.status(), Status::Pending);
     write(&peer, b"x");
     assert_eq!(listed.result(WAIT).unwrap().bytes, 0);
     close(&socket);
 }
 
-fn a_receive_without_room_ends_at_the_end_of_the_stream(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_without_room_ends_at_the_end_of_the_stream(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv(Vec::<u8>::new()).start().unwrap();
-    settle(proactor);
+    settle(engine);
     drop(peer);
     assert_eq!(recv.result(WAIT).unwrap().bytes, 0);
     assert_eq!(receive(&socket, 1), b"");
     close(&socket);
 }
 
-fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_ends_as_soon_as_any_bytes_have_come(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     for pending_first in [true, false] {
         if !pending_first {
             write(&peer, b"abc");
@@ -419,7 +425,7 @@ fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
         }
         let mut recv = socket.recv(vec![0; 1 << 20]).start().unwrap();
         if pending_first {
-            settle(proactor);
+            settle(engine);
             write(&peer, b"abc");
         }
         let received = recv.result(WAIT).unwrap();
@@ -429,8 +435,8 @@ fn a_receive_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv([vec![0; 2], vec![0; 2], vec![0; 2]]).start().unwrap();
     write(&peer, b"abc");
     let received = recv.result(WAIT).unwrap();
@@ -439,14 +445,14 @@ fn a_receive_of_several_buffers_ends_as_soon_as_any_bytes_have_come(proactor: &P
     close(&socket);
 }
 
-fn wait_all_receives_until_the_buffers_are_full(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn wait_all_receives_until_the_buffers_are_full(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let bytes = pattern(600_000);
     let parts = [vec![0; 100_000], vec![0; 200_000]];
     let mut first = socket.recv_with(parts, Flags::WAIT_ALL).start().unwrap();
     let mut second = socket.recv_with(vec![0; 300_000], Flags::WAIT_ALL).start().unwrap();
     for piece in bytes.chunks(60_000) {
-        settle(proactor);
+        settle(engine);
         assert_eq!(second.status(), Status::Pending);
         write(&peer, piece);
     }
@@ -458,10 +464,10 @@ fn wait_all_receives_until_the_buffers_are_full(proactor: &Proactor) {
     close(&socket);
 }
 
-fn wait_all_ends_early_with_the_stream(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn wait_all_ends_early_with_the_stream(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv_with(vec![0; 100], Flags::WAIT_ALL).start().unwrap();
-    settle(proactor);
+    settle(engine);
     write(&peer, b"not many");
     drop(peer);
     assert_eq!(recv.result(WAIT).unwrap().buf, b"not many");
@@ -470,9 +476,9 @@ fn wait_all_ends_early_with_the_stream(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
-    let bytes = pattern(many(proactor, 32 << 20));
+fn a_send_of_32_mebibytes_is_one_completion(engine: &Engine) {
+    let (socket, peer) = pair(engine);
+    let bytes = pattern(many(engine, 32 << 20));
     let all = bytes.len() as u64;
     let told = Counter::default();
     let tell = told.clone();
@@ -483,7 +489,7 @@ fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
             assert_eq!(end.unwrap().bytes, all);
         })
         .unwrap();
-    settle(proactor);
+    settle(engine);
     peer.shut_down_sending();
     let peer = reader(&peer);
     assert_eq!(sleep_alertable(WAIT).unwrap(), 1);
@@ -493,9 +499,9 @@ fn a_send_of_32_mebibytes_is_one_completion(proactor: &Proactor) {
     assert_eq!(told.get(), 1);
 }
 
-fn a_send_of_many_buffers_is_one_completion(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
-    let bytes = pattern(many(proactor, 6 << 20));
+fn a_send_of_many_buffers_is_one_completion(engine: &Engine) {
+    let (socket, peer) = pair(engine);
+    let bytes = pattern(many(engine, 6 << 20));
     // More parts than one call of the system takes.
     let parts: Vec<Vec<u8>> = bytes.chunks(bytes.len() / 2005).map(<[u8]>::to_vec).collect();
     assert!(parts.len() > 2000);
@@ -504,28 +510,28 @@ fn a_send_of_many_buffers_is_one_completion(proactor: &Proactor) {
     socket.send(parts).to_port(0).unwrap();
     let peer = reader(&peer);
     let mut packet = port.get(WAIT).unwrap().unwrap();
-    assert_eq!(packet.result::<overlapped::Sent<Vec<Vec<u8>>>>().unwrap().bytes, bytes.len() as u64);
+    assert_eq!(packet.result::<overlapped::engine::Sent<Vec<Vec<u8>>>>().unwrap().bytes, bytes.len() as u64);
     close(&socket);
     assert!(peer.join().unwrap() == bytes);
     assert!(port.get(Wait::Poll).unwrap().is_none());
 }
 
-fn the_end_of_the_stream_is_success_with_0(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn the_end_of_the_stream_is_success_with_0(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut recv = socket.recv(vec![0; 9]).start().unwrap();
-    settle(proactor);
+    settle(engine);
     drop(peer);
     let received = recv.result(WAIT).unwrap();
     assert_eq!((received.bytes, received.buf.len()), (0, 0));
     assert_eq!(recv.status(), Status::Succeeded);
-    assert_eq!(receive(&socket, 9), b"", "again and again");
+    assert_eq!(receive(&socket, 9), b"", "and again");
     close(&socket);
 }
 
-fn a_peek_says_so_and_takes_nothing(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn a_peek_sets_its_flag_and_takes_nothing(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let mut peek = socket.recv_with(vec![0; 9], Flags::PEEK).start().unwrap();
-    settle(proactor);
+    settle(engine);
     write(&peer, b"look");
     let peeked = peek.result(WAIT).unwrap();
     assert!(peeked.flags.contains(Flags::PEEK));
@@ -536,8 +542,8 @@ fn a_peek_says_so_and_takes_nothing(proactor: &Proactor) {
     close(&socket);
 }
 
-fn out_of_band_data_says_so(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+fn out_of_band_data_sets_its_flag(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     if let Peer::System(peer) = &peer {
         peer.send_out_of_band(b"ab");
     }
@@ -551,23 +557,23 @@ fn out_of_band_data_says_so(proactor: &Proactor) {
     close(&socket);
 }
 
-fn a_timer_ends_not_before_its_moment(proactor: &Proactor) {
-    let at = proactor.now() + std::time::Duration::from_millis(20);
-    let mut late = proactor.timer(at).start().unwrap();
-    proactor.timer(overlapped::Time::ZERO).start().unwrap().result(WAIT).unwrap();
+fn a_timer_does_not_end_early(engine: &Engine) {
+    let at = engine.now() + std::time::Duration::from_millis(20);
+    let mut late = engine.timer(at).start().unwrap();
+    engine.timer(overlapped::Time::ZERO).start().unwrap().result(WAIT).unwrap();
     late.result(WAIT).unwrap();
-    assert!(proactor.now() >= at);
+    assert!(engine.now() >= at);
 }
 
-/// io_uring ties a request to the thread that submitted it: one that was submitted by a thread which then ended comes back cancelled.
-fn the_thread_that_started_an_operation_may_end_before_the_operation(proactor: &Proactor) {
-    let (socket, peer) = pair(proactor);
+/// io_uring cancels a request when the thread that submitted it ends.
+fn the_thread_that_started_an_operation_may_end_before_the_operation(engine: &Engine) {
+    let (socket, peer) = pair(engine);
     let event = Event::new();
     let (mut receive, mut send) = std::thread::scope(|scope| {
         let start = || (socket.recv(vec![0; 9]).event(&event).start().unwrap(), socket.send(b"out").start().unwrap());
         scope.spawn(start).join().unwrap()
     });
-    settle(proactor);
+    settle(engine);
     assert_eq!(receive.status(), Status::Pending);
     write(&peer, b"in");
     assert!(event.wait(WAIT).unwrap());

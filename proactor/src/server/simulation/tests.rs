@@ -5,7 +5,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, Network, Op, Wait};
+use overlapped::driver::Wait;
+use overlapped::sim::Network;
+use overlapped::{Driver, DriverConfig, Op};
 
 use crate::group::Group;
 use crate::limits::Refusal;
@@ -46,7 +48,7 @@ fn a_shard_that_is_held_back_because_another_is_late_sleeps() {
     let members = group.clone();
     let logic = Tasks::new(move |session| speak(session, members.clone()));
     let mut server = Server::builder().listen("10.0.0.1:80").shards(2).simulate(&network, logic).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let address = server.local_addrs()[0].clone();
     let clients = [(); 2].map(|()| driver.socket(&address).unwrap());
     for client in clients {
@@ -86,7 +88,7 @@ fn who_comes_when_a_shard_has_been_drained_is_refused_because_the_server_ends() 
         session.closed().await;
     });
     let mut server = Server::builder().listen("10.0.0.1:80").shards(2).simulate(&network, logic).unwrap();
-    let mut driver = Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap();
+    let mut driver = Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let address = server.local_addrs()[0].clone();
     let clients = [(); 2].map(|()| driver.socket(&address).unwrap());
     driver.submit(Op::connect(clients[0], &address), 0).unwrap();

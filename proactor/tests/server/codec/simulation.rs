@@ -1,6 +1,7 @@
 //! Every codec on a simulated network, which splits and delays streams at random.
 
-use overlapped::{Op, Outcome, ShutdownHow};
+use overlapped::driver::ShutdownHow;
+use overlapped::{Op, Outcome};
 use proactor::codec::Framing;
 use proactor::{Flow, Handler, Network, Server, Session, Wait};
 

@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Completion, Driver, ErrorKind, ListenOptions, Op, Outcome, ShutdownHow, SocketId};
+use overlapped::driver::{CloseMode, Completion, ShutdownHow, SocketId};
+use overlapped::options::ListenOptions;
+use overlapped::{Driver, ErrorKind, Op, Outcome};
 use proactor::{
     Address, CloseReason, ConnectError, ConnectFailure, Flow, Handler, Limits, Live, Network, Origin, Outbound, Server,
     Session, SessionId, Simulation, Target, Time, Wait,
@@ -114,7 +116,7 @@ impl Host {
     }
 
     fn listen(&mut self, address: &Address) {
-        let listener = self.driver.listen(address, &ListenOptions::default()).unwrap();
+        let listener = self.driver.listen(address, &ListenOptions::new()).unwrap();
         self.submit(0, ACCEPTED, Op::accept_multi(listener));
     }
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use overlapped::{CloseMode, Flags, Op, Outcome, SocketId};
+use overlapped::driver::{CloseMode, Flags, SocketId};
+use overlapped::{Op, Outcome};
 use proactor::codec::LengthPrefixed;
 use proactor::{Flow, Group, Handler, Limits, Network, Server, Session, SlowConsumer, Wait};
 

@@ -15,8 +15,7 @@ pub(crate) fn backends() -> Vec<Backend> {
 }
 
 fn find() -> Vec<Backend> {
-    let works =
-        |backend: &Backend| Driver::new(DriverConfig { backend: Some(*backend), ..DriverConfig::default() }).is_ok();
+    let works = |backend: &Backend| Driver::new(DriverConfig::new().backend(*backend)).is_ok();
     let backends: Vec<Backend> = Backend::of_this_system().iter().copied().filter(works).collect();
     assert!(!backends.is_empty(), "no backend works here");
     backends

@@ -5,5 +5,5 @@ use proactor::Network;
 
 /// The driver of a host of clients.
 pub(crate) fn driver(network: &Network) -> Driver {
-    Driver::new(DriverConfig { network: Some(network.clone()), ..DriverConfig::default() }).unwrap()
+    Driver::new(DriverConfig::new().network(network.clone())).unwrap()
 }

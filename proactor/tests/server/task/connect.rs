@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{ListenOptions, NetworkConfig, Op, Outcome};
+use overlapped::options::ListenOptions;
+use overlapped::sim::NetworkConfig;
+use overlapped::{Op, Outcome};
 use proactor::{AsyncSession, CloseReason, ConnectFailure, Network, Origin, Server, Tasks, Wait};
 
 use crate::harness::driver;
@@ -29,7 +31,7 @@ fn a_task_receives_the_result_of_its_connect_and_can_pair_with_the_session() {
     for seed in 0..10 {
         let network = Network::new(seed);
         let mut driver = driver(&network);
-        let listener = driver.listen("10.0.0.2:80", &ListenOptions::default()).unwrap();
+        let listener = driver.listen("10.0.0.2:80", &ListenOptions::new()).unwrap();
         let upstream = driver.local_addr(listener).unwrap();
         driver.submit(Op::accept(listener), 1).unwrap();
         let logic = Tasks::new(move |session: AsyncSession| {
@@ -75,10 +77,10 @@ fn a_task_receives_the_result_of_its_connect_and_can_pair_with_the_session() {
 #[test]
 fn a_connect_that_is_dropped_or_whose_opener_closes_is_cancelled() {
     // Longer than the grain of the timers.
-    let latency = (Duration::from_millis(100), Duration::from_millis(200));
-    let network = Network::with_config(1, NetworkConfig { latency, ..NetworkConfig::default() });
+    let latency = NetworkConfig::new().latency(Duration::from_millis(100), Duration::from_millis(200));
+    let network = Network::with_config(1, latency);
     let mut driver = driver(&network);
-    let listener = driver.listen("10.0.0.2:80", &ListenOptions::default()).unwrap();
+    let listener = driver.listen("10.0.0.2:80", &ListenOptions::new()).unwrap();
     let upstream = driver.local_addr(listener).unwrap();
     let failures = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&failures);

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Flags, Op, Outcome};
+use overlapped::driver::{CloseMode, Flags};
+use overlapped::{Op, Outcome};
 use proactor::codec::Lines;
 use proactor::{AsyncSession, Network, Server, Tasks, Time, Wait};
 

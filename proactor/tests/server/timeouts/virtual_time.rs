@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::{CloseMode, Driver, Op, Outcome, SocketId};
+use overlapped::driver::{CloseMode, SocketId};
+use overlapped::{Driver, Op, Outcome};
 use proactor::codec::Lines;
 use proactor::{
     Builder, CloseReason, Flow, Handler, Limits, Network, Rate, Server, Session, SessionId, Simulation, Time, Timeouts,

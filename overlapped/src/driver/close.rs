@@ -1,0 +1,151 @@
+//! Closing, step by step. A close is an operation that first sees to it that everything else on the
+//! socket has ended.
+//!
+//! ```text
+//! Graceful:  Flushing → ShuttingDown → Discarding ┐
+//! Now, Abort:                                     └→ Ending → Closing → gone
+//! ```
+//!
+//! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight
+//! to `Ending`.
+
+use std::time::Duration;
+
+use crate::error::{Action, Error, ErrorKind};
+use crate::flags::{Direction, Role};
+use crate::id::OpId;
+use crate::sys::op::{CloseHow, Failure, OpKind, Outcome};
+
+use super::Driver;
+use super::completion::Completion;
+use super::operations::{CloseStep, Stage, Verdict};
+
+impl Driver {
+    pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
+        let graceful = how == CloseHow::Graceful && self.sockets[socket].role != Role::Listener;
+        let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, None);
+        let slot = id.slot();
+        self.operations[slot].close_step = if graceful { CloseStep::Flushing } else { CloseStep::Ending };
+        self.sockets[socket].closing = slot;
+        self.cancel_queue(socket, Direction::Receive);
+        if graceful {
+            let at = self.now() + linger;
+            self.set_deadline(slot, at);
+        } else {
+            self.cancel_queue(socket, Direction::Send);
+        }
+        self.go_on_closing(socket);
+        id
+    }
+
+    /// Something on the socket has ended. The close may take its next step.
+    pub(super) fn go_on_closing(&mut self, socket: u32) {
+        let slot = self.sockets[socket].closing;
+        let operation = &self.operations[slot];
+        if operation.stage != Stage::Parked {
+            return;
+        }
+        let entry = &self.sockets[socket];
+        match operation.close_step {
+            CloseStep::Flushing if entry.dead || entry.broken => self.end_everything(slot),
+            // The peer's stream has been read to its end, or there is no stream: nothing is lost by
+            // closing, and closing tells the peer.
+            CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {
+                self.end_everything(slot);
+            }
+            CloseStep::Flushing if entry.is_idle() => self.take_step(slot, CloseStep::ShuttingDown),
+            CloseStep::Ending if entry.is_idle() => {
+                self.clear_deadline(slot);
+                self.take_step(slot, CloseStep::Closing);
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts a step that the backend does.
+    fn take_step(&mut self, slot: u32, step: CloseStep) {
+        let operation = &mut self.operations[slot];
+        operation.close_step = step;
+        operation.stage = Stage::Submitting;
+        self.list(slot);
+    }
+
+    /// Cancels what is left on the socket. When that has ended the socket is closed.
+    fn end_everything(&mut self, slot: u32) {
+        let operation = &mut self.operations[slot];
+        let socket = operation.socket;
+        operation.close_step = CloseStep::Ending;
+        operation.stage = Stage::Parked;
+        // The cancel was for the step that it was in. Closing itself is not cancelled.
+        operation.cancelled = false;
+        self.cancel_queue(socket, Direction::Receive);
+        self.cancel_queue(socket, Direction::Send);
+        self.go_on_closing(socket);
+    }
+
+    /// Ends a graceful close early. Says whether it was still graceful.
+    fn cut_close_short(&mut self, slot: u32, verdict: Verdict) -> bool {
+        let operation = &mut self.operations[slot];
+        if matches!(operation.close_step, CloseStep::Ending | CloseStep::Closing) {
+            return false;
+        }
+        operation.close_verdict = verdict;
+        if operation.stage == Stage::Kernel {
+            operation.cancelled = true;
+            self.list(slot);
+        } else {
+            self.end_everything(slot);
+        }
+        true
+    }
+
+    /// A graceful close has run out of time.
+    pub(super) fn close_expired(&mut self, slot: u32) {
+        self.cut_close_short(slot, Verdict::Expired);
+    }
+
+    /// A close is cancelled: only one that is still graceful can be.
+    pub(super) fn hasten_close(&mut self, slot: u32) -> bool {
+        self.cut_close_short(slot, Verdict::Hastened)
+    }
+
+    /// Hands the socket to the backend, to be closed.
+    pub(super) fn close_handle(&mut self, id: OpId, socket: u32) {
+        let handle = self.sockets[socket].handle.take().expect("a socket is closed once");
+        if self.operations[id.slot()].kind == (OpKind::Close { how: CloseHow::Abort }) {
+            handle.reset_on_close();
+        }
+        self.backend.close(id, socket, handle);
+    }
+
+    /// The backend has done a step of a close. The last one is its completion.
+    pub(super) fn on_close_event(&mut self, slot: u32, result: Result<Outcome, Failure>) -> Option<Completion> {
+        let operation = &mut self.operations[slot];
+        operation.stage = Stage::Parked;
+        let (step, cancelled) = (operation.close_step, operation.cancelled);
+        match (step, result) {
+            (CloseStep::Closing, _) => {
+                let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code);
+                self.sockets.remove(socket);
+                let result = match verdict {
+                    Verdict::Clean => Ok(Outcome::Closed),
+                    Verdict::Expired => Err(Error::new(Action::Close, ErrorKind::TimedOut)),
+                    Verdict::Hastened => Err(Error::new(Action::Close, ErrorKind::Cancelled)),
+                    Verdict::Failed => Err(Error::os(Action::Close, code)),
+                };
+                return Some(self.finish(slot, result));
+            }
+            (CloseStep::ShuttingDown, Ok(_)) if !cancelled => self.take_step(slot, CloseStep::Discarding),
+            (CloseStep::Discarding, Ok(Outcome::Received(1..))) if !cancelled => {
+                self.take_step(slot, CloseStep::Discarding);
+            }
+            (_, Err(Failure::Code(code))) if !cancelled => {
+                operation.close_verdict = Verdict::Failed;
+                operation.close_code = code;
+                self.end_everything(slot);
+            }
+            _ => self.end_everything(slot),
+        }
+        None
+    }
+}

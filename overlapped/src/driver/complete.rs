@@ -1,0 +1,334 @@
+//! From a backend's event to a completion: multishot operations go on, short sends are resumed, and
+//! the end of an operation lets the one behind it begin.
+
+use std::num::NonZeroI32;
+use std::time::Duration;
+
+use crate::error::{Action, Error, ErrorKind, code};
+use crate::flags::{Flags, Role, ShutdownHow};
+use crate::id::OpId;
+use crate::sys::op::{Event, Failure, OpKind, Outcome};
+
+use super::Driver;
+use super::completion::Completion;
+use super::operations::Stage;
+
+/// How long accepting pauses when descriptors or memory have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Driver {
+    /// Makes a completion of a backend's event, if it comes to one.
+    pub(super) fn on_event(&mut self, event: Event) -> Option<Completion> {
+        let Some(operation) = self.operations.get_mut(event.id).filter(|found| found.stage == Stage::Kernel) else {
+            // Dropping the event releases what it carries.
+            self.stale += 1;
+            return None;
+        };
+        if !event.more {
+            // The backend has it no longer. What follows says where it goes.
+            operation.stage = Stage::Submitting;
+        }
+        let (kind, cancelled, socket) = (operation.kind, operation.cancelled, operation.socket);
+        let slot = event.id.slot();
+        match kind {
+            OpKind::RecvMulti | OpKind::RecvFromMulti => self.received_pooled(event, cancelled),
+            OpKind::Send { .. } => self.sent(slot, event.result, cancelled),
+            OpKind::Recv { .. } if self.sockets[socket].role == Role::Datagram => {
+                self.received_datagram(slot, event.result, false)
+            }
+            OpKind::Recv { flags } => self.received_own(slot, event.result, flags, cancelled),
+            OpKind::Accept { multi } => self.accepted(event, multi, cancelled),
+            OpKind::Close { .. } => self.on_close_event(slot, event.result),
+            OpKind::Connect => Some(match event.result {
+                Ok(_) => {
+                    self.sockets[socket].connected();
+                    self.finish(slot, Ok(Outcome::Connected))
+                }
+                Err(failure) => {
+                    let error = self.failed_at_address(slot, Action::Connect, failure);
+                    self.finish(slot, Err(error))
+                }
+            }),
+            OpKind::Shutdown { how } => Some(match event.result {
+                Ok(_) => {
+                    self.sockets[socket].shut |= how != ShutdownHow::Receive;
+                    self.finish(slot, Ok(Outcome::ShutDown))
+                }
+                Err(failure) => self.finish(slot, Err(Error::os(Action::Shutdown, os_code(&failure)))),
+            }),
+            OpKind::RecvFrom { .. } => self.received_datagram(slot, event.result, true),
+            OpKind::SendTo => match event.result {
+                Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
+                Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {
+                    self.begin(slot);
+                    None
+                }
+                Err(failure) => {
+                    let error = self.failed_at_address(slot, Action::Send, failure);
+                    Some(self.finish(slot, Err(error)))
+                }
+            },
+            OpKind::Discard | OpKind::Timer => unreachable!("no operation of a program that a backend has"),
+        }
+    }
+
+    /// Counts bytes that were moved. How many in all now, and of how many.
+    fn progressed(&mut self, slot: u32, bytes: u64) -> (u64, u64) {
+        let owned = self.operations.owned_mut(slot).expect("what moves bytes owns a buffer");
+        owned.progress += bytes;
+        (owned.progress, owned.total)
+    }
+
+    /// Whether a receive has room.
+    fn wants_bytes(&mut self, slot: u32) -> bool {
+        self.operations.owned_mut(slot).is_some_and(|owned| owned.total > 0)
+    }
+
+    fn failed_at_address(&mut self, slot: u32, action: Action, failure: Failure) -> Error {
+        let error = Error::os(action, os_code(&failure));
+        match self.operations.owned_mut(slot).and_then(|owned| owned.address.as_ref()) {
+            Some(address) => error.at(address),
+            None => error,
+        }
+    }
+
+    fn sent(&mut self, slot: u32, result: Result<Outcome, Failure>, cancelled: bool) -> Option<Completion> {
+        let bytes = match result {
+            Ok(Outcome::Sent(bytes)) => bytes,
+            Ok(_) => unreachable!("a send sends bytes or fails"),
+            Err(failure) => return self.moving_failed(slot, Action::Send, &failure),
+        };
+        let (progress, total) = self.progressed(slot, bytes);
+        if progress >= total {
+            return Some(self.finish(slot, Ok(Outcome::Sent(total))));
+        }
+        if cancelled {
+            let result = self.cut_short(slot, Error::new(Action::Send, ErrorKind::Cancelled));
+            return Some(self.finish(slot, result));
+        }
+        self.begin(slot);
+        None
+    }
+
+    /// A stream has brought bytes into the operation's own buffers.
+    fn received_own(
+        &mut self,
+        slot: u32,
+        result: Result<Outcome, Failure>,
+        flags: Flags,
+        cancelled: bool,
+    ) -> Option<Completion> {
+        let bytes = match result {
+            Ok(Outcome::Received(0)) if self.wants_bytes(slot) && self.was_reset(slot).is_some() => {
+                let code = self.was_reset(slot).expect("just checked");
+                return self.moving_failed(slot, Action::Receive, &Failure::Code(code));
+            }
+            Ok(Outcome::Received(bytes)) => bytes,
+            Ok(_) => unreachable!("a receive brings bytes or fails"),
+            Err(failure) => return self.moving_failed(slot, Action::Receive, &failure),
+        };
+        let (progress, total) = self.progressed(slot, bytes as u64);
+        if bytes == 0 && total > 0 {
+            self.sockets[self.operations[slot].socket].ended = true;
+        } else if flags.contains(Flags::WAIT_ALL) && progress < total && !cancelled {
+            self.begin(slot);
+            return None;
+        }
+        let outcome = self.received(slot);
+        Some(self.finish(slot, Ok(outcome)))
+    }
+
+    /// A receive or a send has failed. The error is its end, unless it only has to be tried again.
+    fn moving_failed(&mut self, slot: u32, action: Action, failure: &Failure) -> Option<Completion> {
+        let code = os_code(failure);
+        if code::is_interrupted(code) && !self.operations[slot].cancelled {
+            self.begin(slot);
+            return None;
+        }
+        let error = Error::os(action, code);
+        self.note_death(slot, &error);
+        let result = self.cut_short(slot, error);
+        Some(self.finish(slot, result))
+    }
+
+    /// A datagram has come into the operation's own buffers.
+    fn received_datagram(
+        &mut self,
+        slot: u32,
+        result: Result<Outcome, Failure>,
+        with_address: bool,
+    ) -> Option<Completion> {
+        let (bytes, from, truncated) = match result {
+            Ok(Outcome::ReceivedFrom(bytes, from)) => (bytes as u64, from, false),
+            Ok(_) => unreachable!("a receive brings a datagram or fails"),
+            Err(Failure::Truncated { bytes, from }) => (bytes.into(), from, true),
+            Err(failure) => return self.moving_failed(slot, Action::Receive, &failure),
+        };
+        self.progressed(slot, bytes);
+        let outcome = self.received(slot);
+        let result = match (truncated, with_address) {
+            (true, _) => Err(Error::truncated(from, bytes)),
+            (false, true) => Ok(Outcome::ReceivedFrom(bytes as usize, from)),
+            (false, false) => Ok(outcome),
+        };
+        Some(self.finish(slot, result))
+    }
+
+    /// Notes whether an error means that the connection is dead, and that it was reset.
+    fn note_death(&mut self, slot: u32, error: &Error) {
+        let operation = &self.operations[slot];
+        let socket = &mut self.sockets[operation.socket];
+        // A send after the stream was shut down fails as it would on a dead connection.
+        let late = socket.shut && matches!(operation.kind, OpKind::Send { .. });
+        // A stream survives what only this operation is refused. A datagram socket survives
+        // whatever peers and routers answer.
+        let lives = matches!(
+            error.kind(),
+            ErrorKind::Cancelled
+                | ErrorKind::OutOfMemory
+                | ErrorKind::InvalidArgument
+                | ErrorKind::Unsupported
+                | ErrorKind::NotPermitted
+        );
+        if socket.role == Role::Stream && !lives && !late {
+            socket.dead = true;
+            let code = error.os_code().filter(|code| code::is_reset(*code));
+            socket.reset = socket.reset.or(code.and_then(NonZeroI32::new));
+        }
+    }
+
+    /// The code of a reset that another operation was told of. The system reports the end of the
+    /// stream to this one, which is wrong.
+    fn was_reset(&self, slot: u32) -> Option<i32> {
+        let socket = &self.sockets[self.operations[slot].socket];
+        socket.reset.filter(|_| !socket.ended).map(NonZeroI32::get)
+    }
+
+    fn accepted(&mut self, event: Event, multi: bool, cancelled: bool) -> Option<Completion> {
+        let slot = event.id.slot();
+        match event.result {
+            Ok(outcome) => {
+                if !multi {
+                    return Some(self.finish(slot, Ok(outcome)));
+                }
+                if !event.more {
+                    self.go_on(slot, cancelled);
+                }
+                Some(self.one_result(event.id, Ok(outcome)))
+            }
+            Err(failure) => {
+                let code = os_code(&failure);
+                // An accept that goes on although it was cancelled has yet to say that it has
+                // ended.
+                if code::accept_goes_on(code) && (event.more || !cancelled) {
+                    // A connection died in the backlog. Nobody has to know.
+                    if !event.more {
+                        self.begin(slot);
+                    }
+                    return None;
+                }
+                let error = Error::os(Action::Accept, code);
+                let pause = matches!(error.kind(), ErrorKind::TooManyFiles | ErrorKind::OutOfMemory);
+                if !(pause && multi) || cancelled {
+                    return Some(self.finish(slot, Err(error)));
+                }
+                if !event.more {
+                    self.operations[slot].stage = Stage::Parked;
+                    let at = self.now() + ACCEPT_PAUSE;
+                    self.set_deadline(slot, at);
+                }
+                Some(self.one_result(event.id, Err(error)))
+            }
+        }
+    }
+
+    /// A multishot receive has brought a packet or a datagram, or has ended.
+    fn received_pooled(&mut self, event: Event, cancelled: bool) -> Option<Completion> {
+        let slot = event.id.slot();
+        match event.result {
+            Ok(Outcome::Packet(packet)) => {
+                if !event.more {
+                    self.go_on(slot, cancelled);
+                }
+                Some(self.one_result(event.id, Ok(Outcome::Packet(packet))))
+            }
+            Ok(Outcome::Datagram(packet, from)) => {
+                if !event.more {
+                    self.go_on(slot, cancelled);
+                }
+                Some(self.one_result(event.id, Ok(Outcome::Datagram(packet, from))))
+            }
+            Err(Failure::Truncated { bytes, from }) => {
+                if !event.more {
+                    self.go_on(slot, cancelled);
+                }
+                Some(self.one_result(event.id, Err(Error::truncated(from, bytes.into()))))
+            }
+            Err(Failure::NoBuffer) => {
+                if cancelled {
+                    let result = self.cut_short(slot, Error::new(Action::Receive, ErrorKind::Cancelled));
+                    return Some(self.finish(slot, result));
+                }
+                self.starve(slot);
+                None
+            }
+            Ok(_) => {
+                if let Some(code) = self.was_reset(slot) {
+                    return self.moving_failed(slot, Action::Receive, &Failure::Code(code));
+                }
+                self.sockets[self.operations[slot].socket].ended = true;
+                Some(self.finish(slot, Ok(Outcome::Received(0))))
+            }
+            Err(failure) => self.moving_failed(slot, Action::Receive, &failure),
+        }
+    }
+
+    /// The backend has ended a multishot operation after a result: it is started again, unless it
+    /// was cancelled.
+    fn go_on(&mut self, slot: u32, cancelled: bool) {
+        if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
+    }
+
+    /// One result of a multishot operation.
+    #[inline]
+    fn one_result(&self, id: OpId, result: Result<Outcome, Error>) -> Completion {
+        Completion { id, token: self.operations[id.slot()].token, more: true, result, buf: None }
+    }
+
+    /// The last completion of an operation. Frees its slot, and lets the operation behind it begin.
+    pub(super) fn finish(&mut self, slot: u32, result: Result<Outcome, Error>) -> Completion {
+        self.clear_deadline(slot);
+        let id = self.operations.id(slot);
+        let operation = &self.operations[slot];
+        let (token, socket, direction) = (operation.token, operation.socket, operation.kind.direction());
+        let mut closing = false;
+        if let Some(direction) = direction {
+            let entry = &mut self.sockets[socket];
+            closing = entry.is_closing();
+            // It is not in its queue any more if it was cancelled behind others.
+            let queue = entry.queue(direction);
+            if queue.head() == Some(slot) {
+                queue.pop(&mut self.operations);
+                if let Some(next) = queue.head()
+                    && self.operations[next].stage == Stage::Queued
+                {
+                    self.begin(next);
+                }
+            }
+        }
+        let buf = self.operations.remove(slot);
+        if closing {
+            self.go_on_closing(socket);
+        }
+        Completion { id, token, more: false, result, buf }
+    }
+}
+
+/// The system's code of a failure of an operation that has no pooled buffers and takes no
+/// datagrams.
+fn os_code(failure: &Failure) -> i32 {
+    match failure {
+        Failure::Code(code) => *code,
+        Failure::NoBuffer | Failure::Truncated { .. } => unreachable!("only receives of packets fail so"),
+    }
+}

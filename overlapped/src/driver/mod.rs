@@ -1,0 +1,410 @@
+//! The driver: one thread, one completion queue.
+//!
+//! It owns every operation from its start to its end, in a table of slots with generations. It
+//! keeps the order of each socket's receives and sends, re-arms multishot operations, resumes short
+//! sends, and runs timers and the steps of a close. It asks little of a backend (`sys`): start this
+//! operation, cancel it, wait, say what happened.
+//!
+//! What it promises:
+//!
+//! - **Ownership.** An operation owns its buffers from `submit` to its last completion.
+//! - **One last completion** for every operation that was started, whatever happens.
+//! - **Nothing runs inside `submit`, `cancel` or `turn`**: completions are taken with
+//!   [`Driver::next`].
+//! - **Order.** At most one receive and one send of a socket are with the kernel; the rest wait in
+//!   the socket's queues.
+//! - **Identity.** The kernel hands back slot and generation. A stale pair is dropped.
+//! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
+
+mod close;
+mod complete;
+mod completion;
+mod config;
+mod failure;
+mod operations;
+mod shutdown;
+mod sockets;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod turn;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::address::{Address, AddressError};
+use crate::buf::Pool;
+use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::flags::Role;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::report::Report;
+use crate::sys::dispatch::AnyBackend;
+use crate::sys::handle::Handle;
+use crate::sys::maker::Maker;
+use crate::time::Time;
+
+pub use crate::flags::{CloseMode, Flags, ShutdownHow};
+pub use crate::id::{OpId, SocketId};
+pub use crate::sys::op::{Op, Outcome};
+pub use crate::sys::stream::Stream;
+pub use crate::wake::WakeHandle;
+pub use completion::Completion;
+pub use config::DriverConfig;
+
+use failure::BackendFailure;
+use operations::{Operations, Stage};
+use sockets::Sockets;
+use timers::Timers;
+
+/// How long a turn may wait for something to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It does not wait.
+    Poll,
+    /// At most this long.
+    For(Duration),
+    /// At most until this moment of the driver's clock.
+    Until(Time),
+    /// Until something happens, or a [`WakeHandle`] is used.
+    Forever,
+}
+
+/// What is in use at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Live {
+    /// Operations whose last completion has not been taken.
+    pub operations: usize,
+    /// Buffers that operations own.
+    pub buffers: usize,
+    /// Sockets, including listeners.
+    pub sockets: usize,
+    /// Sockets that are [direct descriptors](DriverConfig::direct_descriptors).
+    pub direct: usize,
+    /// Pooled buffers held by packets.
+    pub packets: usize,
+}
+
+/// Overlapped I/O for one thread: see [the crate](crate) for an example.
+///
+/// It stays on the thread that made it. Dropping it cancels what is in flight and waits until the
+/// kernel has let go of every buffer.
+pub struct Driver {
+    backend: AnyBackend,
+    operations: Operations,
+    sockets: Sockets,
+    timers: Timers,
+    pool: Rc<Pool>,
+    /// Operations that the backend has to start or to cancel. Each is in it at most once; some may
+    /// have ended.
+    listed: VecDeque<OpId>,
+    /// Operations that ended without the backend.
+    ready: VecDeque<(u32, Result<Outcome, Error>)>,
+    /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
+    starved: VecDeque<OpId>,
+    /// Events of operations that were no longer there.
+    stale: u64,
+    random: u64,
+    queue_limit: usize,
+    failure: Option<Box<BackendFailure>>,
+    /// How many turns a test lets fail.
+    #[cfg(test)]
+    pub(crate) failures: u32,
+}
+
+/// # The driver itself
+impl Driver {
+    /// Makes a driver.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names a setting that is out of range. Any other error says which backend
+    /// could not be set up, and why.
+    pub fn new(config: DriverConfig) -> Result<Driver, Error> {
+        config.check()?;
+        let pool = Pool::new(config.pool);
+        let backend = AnyBackend::new(config.backend, config.network.as_ref(), &config.options, &pool)?;
+        let random = backend.seed();
+        Ok(Driver {
+            backend,
+            operations: Operations::new(config.operations),
+            sockets: Sockets::new(config.options.sockets),
+            timers: Timers::default(),
+            pool,
+            listed: VecDeque::new(),
+            ready: VecDeque::new(),
+            starved: VecDeque::new(),
+            stale: 0,
+            random,
+            queue_limit: config.queue,
+            failure: None,
+            #[cfg(test)]
+            failures: 0,
+        })
+    }
+
+    /// Which backend this is, which features it uses, and why it does not use others.
+    pub fn report(&self) -> &Report {
+        self.backend.report()
+    }
+
+    /// A handle with which any thread can end this driver's wait.
+    pub fn wake_handle(&self) -> WakeHandle {
+        self.backend.wake_handle()
+    }
+
+    /// What makes sockets for this driver, on any thread.
+    pub(crate) fn maker(&self) -> Maker {
+        self.backend.maker()
+    }
+
+    /// This moment on the driver's clock.
+    pub fn now(&self) -> Time {
+        self.backend.now()
+    }
+
+    /// A number from the driver's random source: for spreading and sampling, not for secrets.
+    pub fn random(&mut self) -> u64 {
+        // SplitMix64.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// What is in use at this moment.
+    pub fn live(&self) -> Live {
+        Live {
+            operations: self.operations.len() - self.failure.as_ref().map_or(0, |failure| failure.orphans()),
+            buffers: self.operations.buffers(),
+            sockets: self.sockets.len(),
+            direct: self.backend.direct(),
+            packets: self.pool.lent(),
+        }
+    }
+
+    /// How many events came for operations that were no longer there, and were dropped.
+    pub fn stale(&self) -> u64 {
+        self.stale
+    }
+}
+
+/// # Sockets
+impl Driver {
+    /// Binds a listener: to an IP address, or to a path of the file system
+    /// (`unix:/run/server.sock`). The connections that it accepts begin with its options.
+    ///
+    /// At a path, a socket that nothing listens on any more is replaced. Anything else there is
+    /// left alone, and is an error. The file is removed when the listener is closed.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is not an address; `InUse`, `AddressNotAvailable`, `NotPermitted`,
+    /// `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
+    /// no Unix sockets.
+    pub fn listen(
+        &mut self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &ListenOptions,
+    ) -> Result<SocketId, Error> {
+        let address = address.try_into().map_err(Error::not_an_address)?;
+        let handle = self.backend.maker().listen(&address, options)?;
+        Ok(self.insert(handle, Role::Listener, Action::Listen)?)
+    }
+
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    ///
+    /// # Errors
+    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
+    pub fn socket(&mut self, family_of: impl Into<Address>) -> Result<SocketId, Error> {
+        let handle = self.backend.maker().stream(&family_of.into())?;
+        Ok(self.insert(handle, Role::Stream, Action::Socket)?)
+    }
+
+    /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// As for [`listen`](Driver::listen); `Unsupported` for a path, and on a simulated network.
+    pub fn datagram(
+        &mut self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &DatagramOptions,
+    ) -> Result<SocketId, Error> {
+        let address = address.try_into().map_err(Error::not_an_address)?;
+        let handle = self.backend.maker().datagram(&address, options)?;
+        Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
+    }
+
+    /// Takes over a connection: one that this or another driver accepted, or one that the standard
+    /// library made.
+    ///
+    /// # Errors
+    /// `LimitReached` if the table of sockets is full; the system's error if it does not let the
+    /// driver wait for the connection. The stream is given back.
+    pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Failed<Stream>> {
+        self.adopt_as(stream, Role::Stream)
+    }
+
+    /// Takes over a connection, or another socket.
+    pub(crate) fn adopt_as(&mut self, stream: Stream, role: Role) -> Result<SocketId, Failed<Stream>> {
+        self.insert(stream.0, role, Action::Socket)
+            .map_err(|failed| Failed { error: failed.error, given: Stream(failed.given) })
+    }
+
+    fn insert(&mut self, handle: Handle, role: Role, action: Action) -> Result<SocketId, Failed<Handle>> {
+        if self.sockets.is_full() {
+            let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
+            return Err(Failed { error, given: handle });
+        }
+        let slot = self.sockets.next_slot();
+        match self.backend.attach(slot, &handle) {
+            Ok(()) => {
+                let handle = match role {
+                    Role::Stream => self.backend.take_in(slot, handle),
+                    Role::Listener | Role::Datagram => handle,
+                };
+                Ok(self.sockets.insert(handle, role))
+            }
+            Err(error) => Err(Failed { error, given: handle }),
+        }
+    }
+
+    /// Gives a connection away, to another driver or to the standard library.
+    ///
+    /// # Errors
+    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it,
+    /// or if it is not a stream; `Unsupported` on Windows, where a socket stays with the completion
+    /// port that it was given to.
+    pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
+        let Some((slot, entry)) = self.sockets.find(socket) else {
+            return Err(Error::new(Action::Socket, ErrorKind::Closed));
+        };
+        if !entry.is_idle() || entry.role != Role::Stream {
+            let why = "only an idle stream can be released: a listener cannot, nor one with operations in flight";
+            return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
+        }
+        let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
+        let descriptor = self.backend.descriptor_of(handle)?;
+        self.backend.detach(slot, handle)?;
+        let handle = self.sockets.remove(slot).expect("just found");
+        Ok(Stream(descriptor.unwrap_or(handle)))
+    }
+
+    /// The address that a socket is bound to: for a listener on port 0, the real port.
+    pub fn local_addr(&self, socket: SocketId) -> Result<Address, Error> {
+        self.ask(socket, Handle::local_addr)
+    }
+
+    /// The address of a socket's peer.
+    pub fn peer_addr(&self, socket: SocketId) -> Result<Address, Error> {
+        self.ask(socket, Handle::peer_addr)
+    }
+
+    /// Sets options of a stream.
+    pub fn set_options(&self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
+        self.ask(socket, |handle| handle.set_options(options))
+    }
+
+    /// Asks the system something about a socket.
+    fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
+        let Some(handle) = self.sockets.handle(socket) else {
+            return Err(Error::new(Action::Option, ErrorKind::Closed));
+        };
+        match self.backend.descriptor_of(handle)? {
+            Some(descriptor) => ask(&descriptor),
+            None => ask(handle),
+        }
+    }
+}
+
+/// # Operations
+impl Driver {
+    /// Starts an operation. It is handed to the system in the next [`turn`](Driver::turn). Its
+    /// completions carry `token`.
+    ///
+    /// # Errors
+    /// Only what can be found out here, and the operation is given back: `Closed` (the socket is
+    /// not there, or is being closed), `LimitReached` (the table or the socket's queue is full),
+    /// `InvalidArgument` (no buffers, or flags that make no sense together). Every error of the
+    /// operating system comes as the operation's completion.
+    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
+        match self.check(&op) {
+            Ok(socket) => Ok(self.start(op, socket, token)),
+            Err(error) => Err(Failed { error, given: op }),
+        }
+    }
+
+    /// Asks for an operation to end early. It still ends with one last completion: of kind
+    /// `Cancelled` or, if it was faster, with what it brought. A graceful close that is cancelled
+    /// closes at once. Any other close cannot be cancelled.
+    ///
+    /// Returns `false` if there is nothing to cancel: the operation has ended (its completion may
+    /// still be waiting to be taken), or was never there.
+    pub fn cancel(&mut self, id: OpId) -> bool {
+        self.operations.get(id).is_some() && self.cancel_slot(id.slot())
+    }
+
+    /// Bytes that an operation in flight has moved so far, as far as the system has told; `None` if
+    /// it has ended. For finding out whether a peer takes anything at all of a large send.
+    ///
+    /// A readiness backend learns of every byte. With io_uring a send of at most 64 KiB is the
+    /// kernel's until all of it is written, and with Winsock every send.
+    pub fn progress(&self, id: OpId) -> Option<u64> {
+        self.operations.get(id).filter(|operation| operation.stage != Stage::Orphaned)?;
+        Some(self.operations.progress(id.slot()))
+    }
+}
+
+/// # The loop
+impl Driver {
+    /// Hands over what was started, waits until something happens or the wait is over, and leaves
+    /// what happened to be taken with [`next`](Driver::next). It does not wait while completions
+    /// are there to be taken.
+    ///
+    /// # Errors
+    /// Only if the backend itself fails, which no peer can cause. Then nothing more can be started,
+    /// and every operation that had not ended ends with that error: their completions are there to
+    /// be [taken](Driver::next). What the system may still have is not given back, and is kept
+    /// until the driver is dropped.
+    ///
+    /// On a simulated network also `WouldDeadlock`, for a wait that nothing is going to end. The
+    /// driver goes on after that.
+    pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
+        if let Some(error) = self.backend_failure(Action::Turn) {
+            return Err(error);
+        }
+        let turned = self.turn_backend(wait);
+        if let Err(error) = &turned
+            && error.kind() != ErrorKind::WouldDeadlock
+        {
+            self.fail(error);
+        }
+        turned
+    }
+
+    /// The next completion, if there is one now.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would hold the driver borrowed while completions are handled"
+    )]
+    pub fn next(&mut self) -> Option<Completion> {
+        loop {
+            if let Some((slot, result)) = self.ready.pop_front() {
+                return Some(self.finish(slot, result));
+            }
+            let Some(event) = self.backend.next() else {
+                return self.failure.as_mut()?.next();
+            };
+            if let Some(completion) = self.on_event(event) {
+                return Some(completion);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("backend", &self.report().backend).field("live", &self.live()).finish()
+    }
+}

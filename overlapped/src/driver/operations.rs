@@ -1,0 +1,215 @@
+//! The table of operations in flight.
+
+use crate::buf::AnyBuf;
+use crate::id::OpId;
+use crate::sys::op::{OpKind, Owned};
+use crate::table::Table;
+use crate::time::Time;
+
+/// No slot.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The most operations: a backend packs slots into 24 bits.
+pub(super) const MOST_OPERATIONS: usize = 1 << 24;
+
+/// Where an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Behind another operation in its socket's queue.
+    Queued,
+    /// To be handed to the backend when it next has room.
+    Submitting,
+    /// With the backend, which owes an event.
+    Kernel,
+    /// Started, but not with the backend: a timer, a close that waits for other operations, a
+    /// receive that waits for a pooled buffer, an accept that waits for a descriptor.
+    Parked,
+    /// Ended; its completion waits to be taken.
+    Ready,
+    /// Ended because the backend has failed. The backend may still have it.
+    Orphaned,
+}
+
+/// How far a close has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CloseStep {
+    /// Sends that were started before are on their way out.
+    Flushing,
+    /// The peer is told that no more will come.
+    ShuttingDown,
+    /// The peer's stream is read to its end.
+    Discarding,
+    /// Everything in flight is being cancelled.
+    Ending,
+    /// The socket itself is being closed.
+    Closing,
+}
+
+/// How a close will be reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Clean,
+    Expired,
+    /// It was graceful and was cancelled.
+    Hastened,
+    /// A step failed, with the code in `close_code`.
+    Failed,
+}
+
+/// An operation. Most of a server's are the receives of idle sessions, so it is small.
+pub(super) struct Operation {
+    pub(super) kind: OpKind,
+    pub(super) stage: Stage,
+    /// The program has asked to cancel it.
+    pub(super) cancelled: bool,
+    /// It is in the driver's list of operations to be started or cancelled.
+    pub(super) listed: bool,
+    pub(super) close_step: CloseStep,
+    pub(super) close_verdict: Verdict,
+    pub(super) close_code: i32,
+    /// Its socket's slot.
+    pub(super) socket: u32,
+    /// The operation behind it in its socket's queue.
+    pub(super) next: u32,
+    /// The slot of what it owns.
+    owned: u32,
+    pub(super) token: u64,
+    /// Its entry in the timers; `MAX` if there is none.
+    pub(super) deadline: Time,
+}
+
+const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 48);
+
+/// Operations in flight, and what some of them own: in a table of its own, because few own
+/// anything.
+pub(super) struct Operations {
+    table: Table<Operation>,
+    owned: Table<Owned>,
+    /// How many own a buffer.
+    buffers: usize,
+}
+
+impl Operations {
+    pub(super) fn new(limit: usize) -> Operations {
+        Operations { table: Table::with_limit(limit.min(MOST_OPERATIONS)), owned: Table::new(), buffers: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn buffers(&self) -> usize {
+        self.buffers
+    }
+
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.table.is_full()
+    }
+
+    /// Lets no more operations in.
+    pub(super) fn close(&mut self) {
+        self.table.set_limit(0);
+    }
+
+    /// Adds an operation. The caller has checked that the table is not full.
+    #[inline]
+    pub(super) fn insert(&mut self, kind: OpKind, stage: Stage, socket: u32, token: u64, owned: Option<Owned>) -> OpId {
+        let owned = match owned {
+            None => NONE,
+            Some(owned) => {
+                self.buffers += usize::from(owned.buf.is_some());
+                self.owned.insert(owned).slot()
+            }
+        };
+        OpId(self.table.insert(Operation {
+            kind,
+            stage,
+            cancelled: false,
+            listed: false,
+            close_step: CloseStep::Flushing,
+            close_verdict: Verdict::Clean,
+            close_code: 0,
+            socket,
+            next: NONE,
+            owned,
+            token,
+            deadline: Time::MAX,
+        }))
+    }
+
+    /// Removes an operation that has ended. Its name finds nothing from here on.
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) -> Option<AnyBuf> {
+        let operation = self.table.remove_at(slot)?;
+        debug_assert_eq!(operation.deadline, Time::MAX);
+        if operation.owned == NONE {
+            return None;
+        }
+        let buf = self.owned.remove_at(operation.owned)?.buf;
+        self.buffers -= usize::from(buf.is_some());
+        buf
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: OpId) -> Option<&mut Operation> {
+        self.table.get_mut(id.0)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: OpId) -> Option<&Operation> {
+        self.table.get(id.0)
+    }
+
+    /// The operation in a slot, if there is one.
+    #[inline]
+    pub(super) fn at_mut(&mut self, slot: u32) -> Option<&mut Operation> {
+        self.table.at_mut(slot)
+    }
+
+    /// All slots, used and free.
+    pub(super) fn slots(&self) -> std::ops::Range<u32> {
+        self.table.slots()
+    }
+
+    #[inline]
+    pub(super) fn id(&self, slot: u32) -> OpId {
+        OpId(self.table.key_of(slot).expect("the slot of an operation in flight"))
+    }
+
+    /// What an operation owns, if it owns anything.
+    #[inline]
+    pub(super) fn owned_mut(&mut self, slot: u32) -> Option<&mut Owned> {
+        let owned = self.table[slot].owned;
+        self.owned.at_mut(owned)
+    }
+
+    /// An operation, and what it owns.
+    #[inline]
+    pub(super) fn with_owned(&mut self, slot: u32) -> (&mut Operation, Option<&mut Owned>) {
+        let operation = &mut self.table[slot];
+        let owned = self.owned.at_mut(operation.owned);
+        (operation, owned)
+    }
+
+    /// Bytes that an operation has moved so far.
+    pub(super) fn progress(&self, slot: u32) -> u64 {
+        self.owned.at(self.table[slot].owned).map_or(0, |owned| owned.progress)
+    }
+}
+
+/// The operation in a slot.
+impl std::ops::Index<u32> for Operations {
+    type Output = Operation;
+    #[inline]
+    fn index(&self, slot: u32) -> &Operation {
+        &self.table[slot]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Operations {
+    #[inline]
+    fn index_mut(&mut self, slot: u32) -> &mut Operation {
+        &mut self.table[slot]
+    }
+}

@@ -1,0 +1,245 @@
+//! The start of an operation: check it, queue it, hand it to the backend, cancel it.
+
+use crate::error::{Action, Error, ErrorKind};
+use crate::flags::{Direction, Role, ShutdownHow};
+use crate::id::OpId;
+use crate::sys::op::{Op, OpKind, Outcome, Owned};
+use crate::time::Time;
+
+use super::Driver;
+use super::operations::{CloseStep, NONE, Stage};
+
+/// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an
+/// address before them.
+const LEAST_DATAGRAM_BUFFER: u32 = 256;
+
+impl Driver {
+    /// Whether an operation can be started, and its socket's slot.
+    pub(super) fn check(&mut self, op: &Op) -> Result<u32, Error> {
+        op.check()?;
+        let action = op.kind.action();
+        if op.kind == OpKind::Timer {
+            self.check_room(action)?;
+            return Ok(NONE);
+        }
+        let Some((slot, socket)) = self.sockets.find(op.socket) else {
+            return Err(Error::new(action, ErrorKind::Closed));
+        };
+        if self.operations.is_full() {
+            return Err(self.no_room(action));
+        }
+        if let Some(direction) = op.kind.direction() {
+            op.check_role(socket.role)?;
+            let bytes = self.pool.config().buffer_bytes;
+            if op.kind == OpKind::RecvFromMulti && bytes < LEAST_DATAGRAM_BUFFER {
+                let why = format!("pooled buffers of {bytes} bytes: datagrams need {LEAST_DATAGRAM_BUFFER}");
+                return Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
+            }
+            if socket.queue(direction).len() >= self.queue_limit {
+                let why = format!("{} operations are waiting on this socket", self.queue_limit);
+                return Err(Error::new(action, ErrorKind::LimitReached).because(why));
+            }
+        }
+        Ok(slot)
+    }
+
+    fn check_room(&self, action: Action) -> Result<(), Error> {
+        if self.operations.is_full() { Err(self.no_room(action)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn no_room(&self, action: Action) -> Error {
+        self.backend_failure(action).unwrap_or_else(|| {
+            let why = format!("{} operations are in flight", self.operations.len());
+            Error::new(action, ErrorKind::LimitReached).because(why)
+        })
+    }
+
+    /// Starts an operation that has been checked.
+    pub(super) fn start(&mut self, op: Op, socket: u32, token: u64) -> OpId {
+        let Op { kind, at, mut owned, .. } = op;
+        let direction = match kind {
+            OpKind::Close { how } => return self.start_close(socket, how, at.since(Time::ZERO), token),
+            OpKind::Timer => return self.start_timer(at, token),
+            kind => kind.direction().expect("closes and timers wait in no queue"),
+        };
+        let owned = if let Some(buf) = &mut owned.buf {
+            owned.total = buf.total();
+            Some(owned)
+        } else if owned.address.is_some() {
+            Some(owned)
+        } else {
+            None
+        };
+        let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
+        let queue = self.sockets[socket].queue(direction);
+        let first = queue.is_empty();
+        queue.push(&mut self.operations, id.slot());
+        if first {
+            self.begin(id.slot());
+        }
+        id
+    }
+
+    /// An operation has come to the head of its queue, or goes on: it goes to the backend, before
+    /// the next wait.
+    pub(super) fn begin(&mut self, slot: u32) {
+        let operation = &mut self.operations[slot];
+        let (kind, index) = (operation.kind, operation.socket);
+        let socket = &mut self.sockets[index];
+        match kind {
+            OpKind::Send { .. } | OpKind::Shutdown { .. } if socket.broken => {
+                return self.end(slot, Err(Error::new(kind.action(), ErrorKind::BrokenStream)));
+            }
+            OpKind::Recv { .. } | OpKind::RecvMulti if socket.deaf => return self.end_cancelled(slot),
+            OpKind::Shutdown { how } if how != ShutdownHow::Send && socket.role == Role::Stream => {
+                socket.deaf = true;
+                self.cancel_queue(index, Direction::Receive);
+                if how == ShutdownHow::Receive {
+                    return self.end(slot, Ok(Outcome::ShutDown));
+                }
+            }
+            _ => {}
+        }
+        self.operations[slot].stage = Stage::Submitting;
+        self.list(slot);
+    }
+
+    /// Puts an operation into the list of those to be started or cancelled, unless it is in it.
+    #[inline]
+    pub(super) fn list(&mut self, slot: u32) {
+        if std::mem::replace(&mut self.operations[slot].listed, true) {
+            return;
+        }
+        // Forgets those that have ended when they may be half of the list. Looking for them costs
+        // no more than they did.
+        if self.listed.len() > 2 * self.operations.len() {
+            let operations = &self.operations;
+            self.listed.retain(|id| operations.get(*id).is_some());
+        }
+        self.listed.push_back(self.operations.id(slot));
+    }
+
+    /// Hands starts and cancels to the backend, as far as it has room.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        while let Some(&id) = self.listed.front() {
+            if !self.backend.has_room()? {
+                break;
+            }
+            self.listed.pop_front();
+            // It may have ended since.
+            let Some(operation) = self.operations.get_mut(id) else { continue };
+            operation.listed = false;
+            match operation.stage {
+                Stage::Submitting => self.hand_over(id),
+                Stage::Kernel if operation.cancelled => self.backend.cancel(id),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands an operation to the backend.
+    fn hand_over(&mut self, id: OpId) {
+        let (operation, owned) = self.operations.with_owned(id.slot());
+        let index = operation.socket;
+        let socket = &mut self.sockets[index];
+        operation.stage = Stage::Kernel;
+        let kind = match operation.kind {
+            OpKind::Close { .. } => match operation.close_step {
+                CloseStep::Closing => return self.close_handle(id, index),
+                CloseStep::ShuttingDown => OpKind::Shutdown { how: ShutdownHow::Send },
+                _ => OpKind::Discard,
+            },
+            OpKind::Recv { flags } if socket.role == Role::Datagram => OpKind::RecvFrom { flags },
+            // The other direction is the driver's.
+            OpKind::Shutdown { .. } if socket.role == Role::Stream => OpKind::Shutdown { how: ShutdownHow::Send },
+            kind => kind,
+        };
+        let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
+        self.backend.start(id, kind, index, handle, owned);
+    }
+
+    pub(super) fn cancel_slot(&mut self, slot: u32) -> bool {
+        let operation = &mut self.operations[slot];
+        if matches!(operation.kind, OpKind::Close { .. }) {
+            return self.hasten_close(slot);
+        }
+        match operation.stage {
+            Stage::Ready | Stage::Orphaned => false,
+            Stage::Kernel => {
+                operation.cancelled = true;
+                self.list(slot);
+                true
+            }
+            Stage::Queued => {
+                self.leave_queue(slot);
+                self.end_cancelled(slot);
+                true
+            }
+            Stage::Submitting | Stage::Parked => {
+                self.end_cancelled(slot);
+                true
+            }
+        }
+    }
+
+    pub(super) fn cancel_queue(&mut self, socket: u32, direction: Direction) {
+        let queue = *self.sockets[socket].queue(direction);
+        if queue.is_empty() {
+            return;
+        }
+        for slot in queue.slots(&self.operations) {
+            self.cancel_slot(slot);
+        }
+    }
+
+    /// Takes an operation that ends early out of its queue. Those before it keep their order.
+    pub(super) fn leave_queue(&mut self, slot: u32) {
+        let socket = &mut self.sockets[self.operations[slot].socket];
+        let _ = socket.sends.remove(&mut self.operations, slot) || socket.receives.remove(&mut self.operations, slot);
+    }
+
+    /// Ends an operation without the backend. Its completion is taken later, never from within a
+    /// call.
+    pub(super) fn end(&mut self, slot: u32, result: Result<Outcome, Error>) {
+        debug_assert!(!matches!(self.operations[slot].stage, Stage::Kernel | Stage::Ready | Stage::Orphaned));
+        self.clear_deadline(slot);
+        self.operations[slot].stage = Stage::Ready;
+        self.ready.push_back((slot, result));
+    }
+
+    pub(super) fn end_cancelled(&mut self, slot: u32) {
+        let action = self.operations[slot].kind.action();
+        let result = self.cut_short(slot, Error::new(action, ErrorKind::Cancelled));
+        self.end(slot, result);
+    }
+
+    /// How an operation ends that fails after it has, perhaps, moved some bytes.
+    pub(super) fn cut_short(&mut self, slot: u32, error: Error) -> Result<Outcome, Error> {
+        let progress = self.operations.progress(slot);
+        let operation = &self.operations[slot];
+        match operation.kind {
+            // What was taken out of the stream is delivered. The error will come again.
+            OpKind::Recv { .. } if progress > 0 => Ok(self.received(slot)),
+            // It was not cancelled by the program: the stream was shut down for receiving.
+            OpKind::Recv { .. } | OpKind::RecvMulti
+                if error.kind() == ErrorKind::Cancelled && self.sockets[operation.socket].deaf =>
+            {
+                Ok(Outcome::Received(0))
+            }
+            OpKind::Send { .. } if progress > 0 => {
+                self.sockets[operation.socket].broken = true;
+                Err(error.after(progress))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// A receive into the operation's own buffers has ended: sets their lengths.
+    pub(super) fn received(&mut self, slot: u32) -> Outcome {
+        let owned: &mut Owned = self.operations.owned_mut(slot).expect("a receive owns a buffer");
+        owned.set_received();
+        Outcome::Received(owned.progress as usize)
+    }
+}

@@ -1,0 +1,99 @@
+//! One turn: what is due, what was started, and a wait. And what waits for a moment or for a
+//! buffer.
+
+use crate::error::Error;
+use crate::id::OpId;
+use crate::sys::op::{OpKind, Outcome};
+use crate::time::Time;
+
+use super::operations::{NONE, Stage};
+use super::{Driver, Wait};
+
+impl Driver {
+    pub(super) fn turn_backend(&mut self, wait: Wait) -> Result<(), Error> {
+        #[cfg(test)]
+        super::failure::on_demand(&mut self.failures)?;
+        self.expire();
+        self.feed_starved();
+        self.flush()?;
+        let limit = match wait {
+            Wait::Poll => Some(Time::ZERO),
+            Wait::For(duration) => Some(self.now() + duration),
+            Wait::Until(at) => Some(at),
+            Wait::Forever => None,
+        };
+        let limit = match (limit, self.timers.earliest()) {
+            (Some(limit), Some(timer)) => Some(limit.min(timer)),
+            (limit, timer) => limit.or(timer),
+        };
+        let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
+        self.backend.set_alarm(self.timers.earliest());
+        self.backend.turn(limit)?;
+        self.expire();
+        Ok(())
+    }
+
+    pub(super) fn start_timer(&mut self, at: Time, token: u64) -> OpId {
+        let id = self.operations.insert(OpKind::Timer, Stage::Parked, NONE, token, None);
+        self.set_deadline(id.slot(), at);
+        id
+    }
+
+    pub(super) fn set_deadline(&mut self, slot: u32, at: Time) {
+        self.clear_deadline(slot);
+        // `MAX` means "no deadline", so the end of time is a nanosecond early.
+        let at = at.min(Time::from_nanos(u64::MAX - 1));
+        self.operations[slot].deadline = at;
+        self.timers.insert(at, slot);
+    }
+
+    #[inline]
+    pub(super) fn clear_deadline(&mut self, slot: u32) {
+        let at = std::mem::replace(&mut self.operations[slot].deadline, Time::MAX);
+        if at != Time::MAX {
+            self.timers.remove(at, slot);
+        }
+    }
+
+    /// Goes on with everything whose moment has come.
+    fn expire(&mut self) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let now = self.now();
+        while let Some(slot) = self.timers.pop_due(now) {
+            let operation = &mut self.operations[slot];
+            operation.deadline = Time::MAX;
+            match operation.kind {
+                OpKind::Timer => self.end(slot, Ok(Outcome::Elapsed)),
+                OpKind::Close { .. } => self.close_expired(slot),
+                // An accept whose pause is over.
+                _ => self.begin(slot),
+            }
+        }
+    }
+
+    /// A multishot receive waits for a pooled buffer.
+    pub(super) fn starve(&mut self, slot: u32) {
+        self.operations[slot].stage = Stage::Parked;
+        // Forgets those that were cancelled when they may be half of the list. Looking for them
+        // costs no more than they did.
+        if self.starved.len() >= 2 * self.operations.len() {
+            let operations = &self.operations;
+            self.starved.retain(|id| operations.get(*id).is_some_and(|operation| operation.stage == Stage::Parked));
+        }
+        self.starved.push_back(self.operations.id(slot));
+    }
+
+    fn feed_starved(&mut self) {
+        // Not only when buffers have been returned since: they may be with the system again by now.
+        if self.starved.is_empty() || !self.pool.has_free() {
+            return;
+        }
+        while let Some(id) = self.starved.pop_front() {
+            if self.operations.get(id).is_some_and(|operation| operation.stage == Stage::Parked) {
+                self.begin(id.slot());
+            }
+        }
+    }
+}

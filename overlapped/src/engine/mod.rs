@@ -1,0 +1,333 @@
+//! Many threads: engines, their sockets and operations, and the four models.
+
+pub(crate) mod core;
+pub(crate) mod ending;
+pub(crate) mod endpoint;
+pub(crate) mod event;
+pub(crate) mod future;
+mod local;
+#[cfg(all(test, loom))]
+mod models;
+pub(crate) mod notify;
+pub(crate) mod operation;
+pub(crate) mod overlapped;
+pub(crate) mod park;
+pub(crate) mod port;
+pub(crate) mod routine;
+pub(crate) mod socket;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod turn;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::ending::{Ending, Received, ReceivedFrom, Sent, Status};
+pub use self::operation::Operation;
+pub use self::overlapped::Overlapped;
+pub use self::socket::{Accepted, Socket};
+
+use self::core::{Core, Limits};
+use self::local::LocalDriver;
+use self::park::Turner;
+use self::thread::EngineThread;
+use crate::address::{Address, AddressError};
+use crate::buf::{Crossing, PoolConfig};
+use crate::driver::{Driver, DriverConfig, Live, Op, Stream, Wait};
+use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::flags::Role;
+use crate::id::OpId;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::report::{Backend, Report};
+use crate::sim::Network;
+use crate::time::Time;
+
+/// Overlapped I/O for many threads. An engine has a thread of its own, which submits operations and
+/// collects their completions, so the threads that start operations may come and go.
+///
+/// Clones are handles to the same engine. When the last one is dropped, operations in flight end
+/// with `Cancelled`, sockets are closed, and the thread ends. Dropping waits for that, except on
+/// the engine's own thread (in a waker).
+///
+/// ```
+/// use overlapped::driver::Wait;
+/// use overlapped::{Engine, Event};
+/// use std::{io::Write, net::TcpStream};
+///
+/// let engine = Engine::new()?;
+/// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+/// let mut client = TcpStream::connect(listener.local_addr()?).unwrap();
+///
+/// let mut accept = listener.accept().start()?;                     // an operation in flight ...
+/// let socket = accept.result(Wait::Forever)?.socket;               // ... and its result
+///
+/// let event = Event::new();
+/// let mut receive = socket.recv(vec![0; 1024]).event(&event).start()?;
+/// client.write_all(b"hello").unwrap();
+/// event.wait(Wait::Forever)?;                                      // the event tells of its end
+/// let received = receive.result(Wait::Poll)?;
+/// assert_eq!(received.buf, b"hello");
+/// # Ok::<(), overlapped::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    core: Arc<Core>,
+    /// A local engine has none.
+    _thread: Option<Arc<EngineThread>>,
+}
+
+/// Sets the limits and the backend of an engine: [`Engine::builder`].
+#[derive(Clone, Debug)]
+pub struct EngineBuilder {
+    backend: Option<Backend>,
+    network: Option<Network>,
+    limits: Limits,
+}
+
+impl EngineBuilder {
+    /// The backend. Without this: the best that works here.
+    pub fn backend(mut self, backend: Backend) -> EngineBuilder {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// The simulated network to join as a host; only for a [`local`](EngineBuilder::local)
+    /// engine.
+    pub fn network(mut self, network: &Network) -> EngineBuilder {
+        self.network = Some(network.clone());
+        self
+    }
+
+    /// How many operations there may be at once: in flight, or ended with a result that has not
+    /// been taken. Without this: 262,144.
+    pub fn operations(mut self, limit: usize) -> EngineBuilder {
+        self.limits.operations = limit;
+        self
+    }
+
+    /// How many sockets there may be at once. Without this: 262,144.
+    pub fn sockets(mut self, limit: usize) -> EngineBuilder {
+        self.limits.sockets = limit;
+        self
+    }
+
+    /// How many receives may be in flight on one socket, and how many sends. Without this: 1,024.
+    pub fn queue(mut self, limit: usize) -> EngineBuilder {
+        self.limits.queue = limit;
+        self
+    }
+
+    fn driver(&self) -> Result<Driver, Error> {
+        // Each socket may add two: its close, and the rest of a send that was tried directly.
+        let operations = self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2));
+        let config = DriverConfig::new()
+            .backend(self.backend)
+            .network(self.network.clone())
+            .operations(operations)
+            .sockets(self.limits.sockets)
+            .queue(self.limits.queue)
+            .pool(PoolConfig::new().buffers(2).buffer_bytes(64));
+        Driver::new(config)
+    }
+
+    /// Makes an engine with a thread of its own.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a limit that is out of range, and for a simulated network: its clock
+    /// moves only while the program's own thread waits. Any other error says why no backend could
+    /// be set up or the thread could not be started.
+    pub fn build(self) -> Result<Engine, Error> {
+        if self.network.is_some() || self.backend == Some(Backend::Sim) {
+            let why = "an engine on a simulated network is turned by the thread that waits: make it with `local`";
+            return Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why));
+        }
+        let limits = self.limits;
+        let (core, thread) = EngineThread::start(move || self.driver(), limits)?;
+        Ok(Engine { core, _thread: Some(Arc::new(thread)) })
+    }
+
+    /// Makes an engine for this thread. The thread's waits turn it.
+    ///
+    /// # Errors
+    /// As for [`build`](EngineBuilder::build); `LimitReached` if this thread has one already.
+    pub fn local(self) -> Result<LocalEngine, Error> {
+        let driver = self.driver()?;
+        let core = Arc::new(Core::new(&driver, self.limits));
+        let driver = Rc::new(LocalDriver::new(Arc::clone(&core), driver));
+        if !park::set_turner(Rc::clone(&driver) as Rc<dyn Turner>) {
+            let why = "this thread has a local engine already";
+            return Err(Error::new(Action::Setup, ErrorKind::LimitReached).because(why));
+        }
+        Ok(LocalEngine { handle: Engine { core, _thread: None }, driver, not_send: PhantomData })
+    }
+}
+
+impl Engine {
+    /// Makes an engine with a thread of its own, on the best backend that works here.
+    ///
+    /// # Errors
+    /// As for [`EngineBuilder::build`].
+    pub fn new() -> Result<Engine, Error> {
+        Engine::builder().build()
+    }
+
+    /// Makes an engine for this thread.
+    ///
+    /// # Errors
+    /// As for [`EngineBuilder::local`].
+    pub fn local() -> Result<LocalEngine, Error> {
+        Engine::builder().local()
+    }
+
+    /// Sets limits or a backend before making an engine.
+    pub fn builder() -> EngineBuilder {
+        let limits = Limits { operations: 1 << 18, sockets: 1 << 18, queue: 1024 };
+        EngineBuilder { backend: None, network: None, limits }
+    }
+
+    /// Which backend this is, which features it uses, and why it does not use others.
+    pub fn report(&self) -> &Report {
+        self.core.report()
+    }
+
+    /// What is in use now. An operation counts until its result has been taken.
+    pub fn live(&self) -> Live {
+        self.core.live()
+    }
+
+    /// The present time on the engine's clock.
+    pub fn now(&self) -> Time {
+        self.core.maker().now()
+    }
+
+    /// Binds a listener to an IP address, or to a path of the file system
+    /// (`unix:/run/server.sock`). The options also apply to the connections it accepts.
+    ///
+    /// At a path, a socket without a listener is replaced, and nothing else is. Closing the
+    /// listener removes the file.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for something that is not an address. With the address: `InUse`,
+    /// `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`. `LimitReached`. `Unsupported` for a
+    /// path on a system without Unix sockets.
+    pub fn listen(
+        &self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &ListenOptions,
+    ) -> Result<Socket, Error> {
+        let address = address.try_into().map_err(Error::not_an_address)?;
+        let handle = self.core.maker().listen(&address, options)?;
+        let local = handle.local_addr()?;
+        Ok(Socket::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
+    }
+
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    ///
+    /// # Errors
+    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
+    pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
+        let handle = self.core.maker().stream(&family_of.into())?;
+        handle.set_options(options)?;
+        Ok(Socket::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
+    }
+
+    /// Makes a datagram socket (UDP) and binds it. Port 0 takes a free port.
+    ///
+    /// # Errors
+    /// As for [`listen`](Engine::listen); `Unsupported` for a path, and on a simulated network.
+    pub fn datagram(
+        &self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        options: &DatagramOptions,
+    ) -> Result<Socket, Error> {
+        let address = address.try_into().map_err(Error::not_an_address)?;
+        let handle = self.core.maker().datagram(&address, options)?;
+        Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
+    }
+
+    /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave
+    /// away.
+    ///
+    /// # Errors
+    /// `LimitReached`; the connection is given back.
+    pub fn adopt(&self, stream: impl Into<Stream>) -> Result<Socket, Failed<Stream>> {
+        Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
+    }
+
+    /// An operation that ends when the clock reaches `at`.
+    pub fn timer(&self, at: Time) -> Operation<'_, ()> {
+        Operation::new(&self.core, None, Crossing::new(Op::timer(at)))
+    }
+
+    /// An operation that ends after `duration`, counted from now.
+    pub fn sleep(&self, duration: Duration) -> Operation<'_, ()> {
+        self.timer(self.now() + duration)
+    }
+
+    /// Asks an operation to end early, by the id that [`on_complete`](Operation::on_complete) or
+    /// [`to_port`](Operation::to_port) returned. It still ends once: with `Cancelled`, or with what
+    /// it had done by then. `false` if it has ended or never existed.
+    pub fn cancel(&self, id: OpId) -> bool {
+        self.core.cancel(id)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("backend", &self.report().backend).field("live", &self.live()).finish()
+    }
+}
+
+/// An [`Engine`] for one thread: the thread's waits turn it, and it needs no second thread.
+///
+/// It stays on its thread. Its handles do not: any thread may use the [`Engine`] (to which it
+/// dereferences), its [`Socket`]s and its operations. But operations begin and end only while the
+/// local engine's thread waits, whatever it waits for: in [`Event::wait`](crate::Event::wait) and
+/// the other waits for events, in alertable waits, in
+/// [`CompletionPort::get`](crate::CompletionPort::get), in
+/// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::future::block_on). A
+/// thread has at most one local engine.
+///
+/// Dropping it ends operations in flight with `Cancelled`.
+pub struct LocalEngine {
+    handle: Engine,
+    driver: Rc<LocalDriver>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl LocalEngine {
+    /// Submits the operations that were started, waits as `wait` says for one to end, and tells of
+    /// those that have.
+    ///
+    /// # Errors
+    /// Only if the backend itself fails.
+    pub fn turn(&self, wait: Wait) -> Result<(), Error> {
+        self.driver.turn(park::deadline(wait))
+    }
+}
+
+impl Deref for LocalEngine {
+    type Target = Engine;
+    fn deref(&self) -> &Engine {
+        &self.handle
+    }
+}
+
+impl Drop for LocalEngine {
+    fn drop(&mut self) {
+        park::clear_turner();
+        self.driver.shut_down();
+    }
+}
+
+impl fmt::Debug for LocalEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}

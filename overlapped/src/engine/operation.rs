@@ -1,0 +1,225 @@
+//! An operation that is ready to be started, and the four ways to be told of its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::core::{Core, Request, Started};
+use super::ending::{Ending, Owner};
+use super::endpoint::Endpoint;
+use super::event::Event;
+use super::notify::{Notify, ToldBy};
+use super::overlapped::Overlapped;
+use super::port::Queued;
+use super::routine;
+use crate::buf::Crossing;
+use crate::driver::Op;
+use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::id::OpId;
+
+/// An operation that has not been started. How you start it decides how you are told of its end:
+///
+/// | model | start it with | and be told by |
+/// |---|---|---|
+/// | I | [`.event(&event)`][event][`.start()`][start] | the [`Event`]; [`result`][result] |
+/// | II | [`.on_complete(f)`][on_complete] | `f`, in an alertable wait of this thread |
+/// | III | [`.to_port(token)`][to_port] | a packet on the socket's [`CompletionPort`] |
+/// | IV | `.await` (or [`.start()`][start], and await that) | the future |
+///
+/// [event]: Operation::event
+/// [start]: Operation::start
+/// [on_complete]: Operation::on_complete
+/// [result]: Overlapped::result
+/// [to_port]: Operation::to_port
+/// [`CompletionPort`]: crate::CompletionPort
+///
+/// A start fails only for reasons that are known at once, and returns what was handed over:
+/// `InvalidArgument`, `Closed`, `LimitReached`. Every error of the operating system is the
+/// operation's result. No routine, waker or other code of the program runs within a start.
+///
+/// An operation is told of in one way. Once it has an event it has neither
+/// [`on_complete`](Operation::on_complete) nor [`to_port`](Operation::to_port) nor a second event:
+///
+/// ```compile_fail,E0599
+/// # fn f(socket: &overlapped::Socket, event: &overlapped::Event) {
+/// let _ = socket.recv(vec![0; 64]).event(event).on_complete(|_| {});
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn f(socket: &overlapped::Socket, event: &overlapped::Event) {
+/// let _ = socket.recv(vec![0; 64]).event(event).to_port(1);
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn f(socket: &overlapped::Socket, event: &overlapped::Event) {
+/// let _ = socket.recv(vec![0; 64]).event(event).event(event).start();
+/// # }
+/// ```
+#[must_use = "nothing has been started"]
+pub struct Operation<'a, T: Ending, E = ()> {
+    core: &'a Arc<Core>,
+    endpoint: Option<&'a Endpoint>,
+    /// The event, if there is one.
+    event: E,
+    state: State<T>,
+}
+
+enum State<T: Ending> {
+    Ready(Crossing<Op>),
+    Started(Overlapped<T>),
+    Over,
+}
+
+impl<T: Ending, E> Unpin for Operation<'_, T, E> {}
+
+impl<'a, T: Ending> Operation<'a, T> {
+    pub(crate) fn new(core: &'a Arc<Core>, endpoint: Option<&'a Endpoint>, op: Crossing<Op>) -> Operation<'a, T> {
+        Operation { core, endpoint, event: (), state: State::Ready(op) }
+    }
+
+    /// Names an event. It is reset when the operation starts, and set when the operation has ended.
+    pub fn event(self, event: &'a Event) -> Operation<'a, T, &'a Event> {
+        Operation { core: self.core, endpoint: self.endpoint, event, state: self.state }
+    }
+
+    /// Starts it with a completion routine. `routine` is called on this thread, in an alertable
+    /// wait after the operation has ended ([`wait_alertable`](crate::routine::wait_alertable),
+    /// [`sleep_alertable`](crate::routine::sleep_alertable)), and nowhere else. If the thread ends
+    /// before that, the routine is dropped there; the operation goes on, and its result is dropped.
+    /// A panic in a routine is contained.
+    ///
+    /// # Errors
+    /// See [`Operation`].
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn on_complete(
+        mut self,
+        routine: impl FnOnce(Result<T, Failed<T::Back>>) + 'static,
+    ) -> Result<OpId, Failed<T::Back>> {
+        let op = self.take_op();
+        let (core, flags) = (Arc::clone(self.core), op.get().kind.flags());
+        let kept = routine::keep(Box::new(move |completion| {
+            routine(T::from_completion(completion, flags, &|| Arc::clone(&core) as Owner));
+        }));
+        match kept {
+            Some((queue, key)) => self.go(op, Notify::Routine(queue, key), true).inspect_err(|_| routine::forget(key)),
+            None => Err(Failed {
+                error: Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending"),
+                given: T::given(op.into_inner().into_buf()),
+            }),
+        }
+    }
+
+    /// Starts it so that its end becomes a packet on the completion port of its socket, with the
+    /// association's key and this token.
+    ///
+    /// # Errors
+    /// See [`Operation`]; `InvalidArgument` if the socket is not associated with a port.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn to_port(mut self, token: u64) -> Result<Queued, Failed<T::Back>> {
+        let op = self.take_op();
+        let action = op.get().kind.action();
+        let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
+        let Some(association) = self.endpoint.and_then(Endpoint::association) else {
+            let error = Error::new(action, ErrorKind::InvalidArgument)
+                .because("its socket is not associated with a completion port");
+            return Err(Failed { error, given: given(op) });
+        };
+        if let Err(error) = association.reserve() {
+            return Err(Failed { error, given: given(op) });
+        }
+        let notify = Notify::Port(Arc::clone(association), token);
+        match self.core.start(self.endpoint, Request { op, notify, detached: true }) {
+            Ok(Started::Pending(id)) => Ok(Queued::Pending(Some(id))),
+            Ok(Started::Told) => Ok(Queued::Pending(None)),
+            Ok(Started::Immediate(flags, completion)) => {
+                association.release();
+                Ok(Queued::Done(association.packet(token, action, flags, completion)))
+            }
+            Err(failed) => {
+                association.release();
+                Err(Failed { error: failed.error, given: given(failed.given.op) })
+            }
+        }
+    }
+}
+
+impl<T: Ending, E> Operation<'_, T, E> {
+    fn take_op(&mut self) -> Crossing<Op> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Ready(op) => op,
+            _ => panic!("an operation is started once"),
+        }
+    }
+
+    /// Starts it in a way that has no immediate result.
+    fn go(&self, op: Crossing<Op>, notify: Notify, detached: bool) -> Result<OpId, Failed<T::Back>> {
+        match self.core.start(self.endpoint, Request { op, notify, detached }) {
+            Ok(Started::Pending(id)) => Ok(id),
+            Ok(_) => unreachable!("only a start with a packet is tried directly"),
+            Err(Failed { error, given }) => Err(Failed { error, given: T::given(given.op.into_inner().into_buf()) }),
+        }
+    }
+}
+
+impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
+    /// Starts it, and returns a handle.
+    ///
+    /// # Errors
+    /// See [`Operation`].
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn start(mut self) -> Result<Overlapped<T>, Failed<T::Back>> {
+        self.begin()
+    }
+
+    fn begin(&mut self) -> Result<Overlapped<T>, Failed<T::Back>> {
+        let op = self.take_op();
+        let action = op.get().kind.action();
+        let id = self.go(op, self.event.notify(), false)?;
+        Ok(Overlapped::new(Arc::clone(self.core), id, action))
+    }
+
+    /// Starts it without a handle. If an event was named, it is set when the operation has ended.
+    /// The result is dropped.
+    ///
+    /// # Errors
+    /// See [`Operation`].
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    pub fn detach(mut self) -> Result<OpId, Failed<T::Back>> {
+        let op = self.take_op();
+        self.go(op, self.event.notify(), true)
+    }
+
+    /// Starts it, if that has not been done, and returns the result if it has ended.
+    pub(super) fn poll_result(&mut self, waker: &Waker) -> Option<Result<T, Failed<T::Back>>> {
+        if let State::Ready(_) = self.state {
+            match self.begin() {
+                Ok(overlapped) => self.state = State::Started(overlapped),
+                Err(failed) => return Some(Err(failed)),
+            }
+        }
+        let State::Started(overlapped) = &mut self.state else { panic!("polled after its result was taken") };
+        let result = overlapped.poll_result(waker)?;
+        self.state = State::Over;
+        Some(result)
+    }
+}
+
+impl<T: Ending, E> fmt::Debug for Operation<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Ready(op) => write!(f, "Operation({:?}, not started)", op.get().kind.action()),
+            State::Started(overlapped) => overlapped.fmt(f),
+            State::Over => f.write_str("Operation(over)"),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Overlapped sockets.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
+use super::endpoint::Endpoint;
+use super::operation::Operation;
+use super::port::{Association, CompletionPort};
+use crate::address::Address;
+use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
+use crate::driver::{Completion, Op, Outcome, Stream};
+use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
+use crate::options::StreamOptions;
+use crate::sys::view::View;
+
+/// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
+/// [`Operation`]s, to be started in one of four ways.
+///
+/// Clones are handles to the same socket; any thread may use them. Receives are filled in the order
+/// in which they were started. Sends leave whole and in that order. When the last handle is dropped
+/// the socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
+#[derive(Clone)]
+pub struct Socket(Arc<Shared>);
+
+struct Shared {
+    core: Arc<Core>,
+    endpoint: Arc<Endpoint>,
+    peer: Option<Address>,
+    listening: Option<Address>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.core.abandon(&self.endpoint);
+    }
+}
+
+/// The result of an accept.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub socket: Socket,
+    /// The address of its peer.
+    pub peer: Address,
+}
+
+impl Ending for Accepted {
+    type Back = ();
+}
+impl FromCompletion for Accepted {
+    type Given = ();
+    fn from_completion(completion: Completion, _: Flags, owner: &dyn Fn() -> Owner) -> Result<Accepted, Failed<()>> {
+        let failed = |error| Failed { error, given: () };
+        match completion.result {
+            Ok(Outcome::Accepted(stream, peer)) => {
+                let core = owner().downcast::<Core>().expect("an owner is an engine's core");
+                let socket = Socket::insert(&core, stream, Role::Stream, Some(peer.clone()), None);
+                Ok(Accepted { socket: socket.map_err(|full| failed(full.error))?, peer })
+            }
+            Ok(_) => unreachable!("an accept accepts"),
+            Err(error) => Err(failed(error)),
+        }
+    }
+    fn matches(action: Action, _: &Completion) -> bool {
+        action == Action::Accept
+    }
+    fn given(_: Option<AnyBuf>) {}
+}
+
+impl Socket {
+    /// Makes a socket of an engine.
+    pub(super) fn insert(
+        core: &Arc<Core>,
+        stream: Stream,
+        role: Role,
+        peer: Option<Address>,
+        listening: Option<Address>,
+    ) -> Result<Socket, Failed<Stream>> {
+        let endpoint = core.insert(stream, role)?;
+        Ok(Socket(Arc::new(Shared { core: Arc::clone(core), endpoint, peer, listening })))
+    }
+
+    fn operation<T: Ending>(&self, op: Op) -> Operation<'_, T> {
+        Operation::new(&self.0.core, Some(&self.0.endpoint), Crossing::new(op))
+    }
+
+    /// Accepts one connection (`AcceptEx`). Several accepts may be in flight.
+    pub fn accept(&self) -> Operation<'_, Accepted> {
+        self.operation(Op::accept(Op::NO_SOCKET))
+    }
+
+    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it
+    /// sets the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
+    pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
+        self.operation(Op::connect(Op::NO_SOCKET, address))
+    }
+
+    /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
+    /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until
+    /// something can be received.
+    pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
+        self.recv_with(buf, Flags::NONE)
+    }
+
+    /// As [`recv`](Socket::recv), with flags: [`Flags::PEEK`], [`Flags::WAIT_ALL`],
+    /// [`Flags::OUT_OF_BAND`].
+    pub fn recv_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Received<B>> {
+        self.operation(Op::recv_with(Op::NO_SOCKET, buf, flags))
+    }
+
+    /// Sends every byte of one buffer or, one after the other, of several (`WSASend`). Ends once:
+    /// with all bytes written, or with an error that says how many were.
+    pub fn send<B: SendBuf + Send>(&self, buf: B) -> Operation<'_, Sent<B>> {
+        self.send_with(buf, Flags::NONE)
+    }
+
+    /// As [`send`](Socket::send), with flags: [`Flags::OUT_OF_BAND`].
+    pub fn send_with<B: SendBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Sent<B>> {
+        self.operation(Op::send_with(Op::NO_SOCKET, buf, flags))
+    }
+
+    /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger
+    /// than the buffers ends it with `Truncated`: the buffers hold what fits, the error says [how
+    /// much](Error::transferred) and [from where](Error::address), and the rest is lost.
+    pub fn recv_from<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, ReceivedFrom<B>> {
+        self.recv_from_with(buf, Flags::NONE)
+    }
+
+    /// As [`recv_from`](Socket::recv_from), with flags: [`Flags::PEEK`].
+    pub fn recv_from_with<B: RecvBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, ReceivedFrom<B>> {
+        self.operation(Op::recv_from_with(Op::NO_SOCKET, buf, flags))
+    }
+
+    /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).
+    pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl Into<Address>) -> Operation<'_, Sent<B>> {
+        self.operation(Op::send_to(Op::NO_SOCKET, buf, address))
+    }
+
+    /// Shuts down one or both directions, after the sends started before (`WSASendDisconnect`).
+    pub fn shutdown(&self, how: ShutdownHow) -> Operation<'_, ()> {
+        self.operation(Op::shutdown(Op::NO_SOCKET, how))
+    }
+
+    /// Closes the socket, for all its handles. Once the close has started, nothing can be started
+    /// on the socket; when it has ended, the socket is gone. Operations in flight end with
+    /// `Cancelled`. There is always room for a close. It goes on if its handle is dropped;
+    /// cancelling a graceful close makes it close at once.
+    pub fn close(&self, mode: CloseMode) -> Operation<'_, ()> {
+        self.operation(Op::close(Op::NO_SOCKET, mode))
+    }
+
+    /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how
+    /// many there were. Its cost grows with the number of operations of the whole engine.
+    pub fn cancel_all(&self) -> usize {
+        self.0.core.cancel_all(self.0.endpoint.key())
+    }
+
+    /// Associates the socket with a completion port under a key of your choice.
+    /// [`to_port`](Operation::to_port) then leads to that port.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is associated already.
+    pub fn associate(&self, port: &CompletionPort, key: usize) -> Result<(), Error> {
+        let association = Association::new(port, key, Arc::clone(&self.0.core) as Owner);
+        self.0.endpoint.associate(association).map_err(|_| {
+            Error::new(Action::Port, ErrorKind::InvalidArgument).because("the socket is associated with a port already")
+        })
+    }
+
+    /// Whether a receive or send started with [`to_port`](Operation::to_port) is first tried within
+    /// the start. If it succeeds there, the start returns it and no packet is queued
+    /// (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`). Without this there is always a packet.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the socket is not associated with a port.
+    pub fn skip_packet_on_success(&self, skip: bool) -> Result<(), Error> {
+        match self.0.endpoint.association() {
+            Some(association) => {
+                association.set_skip(skip);
+                Ok(())
+            }
+            None => Err(Error::new(Action::Port, ErrorKind::InvalidArgument)
+                .because("the socket is not associated with a completion port")),
+        }
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
+        match &*self.0.endpoint.view() {
+            Some(view) => f(view),
+            None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),
+        }
+    }
+
+    /// The address the socket is bound to. For a listener on port 0: the port it was given.
+    pub fn local_addr(&self) -> Result<Address, Error> {
+        match &self.0.listening {
+            Some(address) => Ok(address.clone()),
+            None => self.with(View::local_addr),
+        }
+    }
+
+    /// The address of the peer.
+    pub fn peer_addr(&self) -> Result<Address, Error> {
+        match &self.0.peer {
+            Some(address) => Ok(address.clone()),
+            None => self.with(View::peer_addr),
+        }
+    }
+
+    /// Sets options.
+    pub fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        self.with(|view| view.set_options(options))
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.listening, &self.0.peer) {
+            (Some(address), _) => write!(f, "Socket(listening on {address})"),
+            (None, Some(address)) => write!(f, "Socket(peer {address})"),
+            (None, None) => write!(f, "Socket(socket {})", self.0.endpoint.key()),
+        }
+    }
+}

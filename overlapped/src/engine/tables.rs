@@ -1,0 +1,194 @@
+//! The tables of an engine: its operations and its sockets, and the queue of operations that the
+//! engine's thread has to start or cancel.
+
+use std::collections::VecDeque;
+use std::sync::Weak;
+use std::task::Waker;
+
+use super::endpoint::Endpoint;
+use super::notify::Notify;
+use crate::buf::Crossing;
+use crate::driver::{Completion, Op, Stream};
+use crate::error::Action;
+use crate::flags::{Direction, Flags, Role};
+use crate::id::{OpId, SocketId};
+use crate::table::{Key, Table};
+
+/// How far an operation has come.
+pub(super) enum Stage {
+    /// Waits for the engine's thread to submit it to the driver.
+    Starting(Crossing<Op>),
+    /// With the driver, under this id.
+    Started(OpId),
+    /// The driver did not take it; its end is about to be told.
+    Refused,
+    /// Ended; its result waits to be taken.
+    Ended(Crossing<Completion>),
+}
+
+impl Stage {
+    pub(super) fn is_in_flight(&self) -> bool {
+        matches!(self, Stage::Starting(_) | Stage::Started(_))
+    }
+}
+
+/// An operation, until its end has been told and its result taken.
+pub(super) struct OperationRecord {
+    pub(super) stage: Stage,
+    /// It is in the queue of the engine's thread.
+    queued: bool,
+    pub(super) cancelled: bool,
+    /// It has no handle: its record is freed when it ends.
+    pub(super) detached: bool,
+    pub(super) has_buf: bool,
+    pub(super) action: Action,
+    pub(super) flags: Flags,
+    pub(super) direction: Option<Direction>,
+    pub(super) socket: Option<Key>,
+    pub(super) notify: Notify,
+    /// Wakes the task or thread that waits on the handle.
+    pub(super) waker: Option<Waker>,
+}
+
+/// Where a socket is.
+pub(super) enum Place {
+    /// The driver has not been given it yet.
+    New(Stream),
+    /// On its way to the driver.
+    Moving,
+    Driver(SocketId),
+}
+
+pub(super) struct SocketRecord {
+    pub(super) place: Place,
+    pub(super) role: Role,
+    pub(super) closing: bool,
+    /// A stream on which an operation has failed or that was shut down. Only the driver knows what
+    /// that means for later operations, so none of them is tried directly.
+    pub(super) failed: bool,
+    /// Operations in flight in each direction.
+    receives: u32,
+    sends: u32,
+    /// While a handle exists.
+    pub(super) endpoint: Weak<Endpoint>,
+}
+
+impl SocketRecord {
+    fn new(stream: Stream, role: Role) -> SocketRecord {
+        SocketRecord {
+            place: Place::New(stream),
+            role,
+            closing: false,
+            failed: false,
+            receives: 0,
+            sends: 0,
+            endpoint: Weak::new(),
+        }
+    }
+
+    pub(super) fn count(&mut self, direction: Direction) -> &mut u32 {
+        match direction {
+            Direction::Receive => &mut self.receives,
+            Direction::Send => &mut self.sends,
+        }
+    }
+}
+
+/// Everything under the engine's lock.
+pub(super) struct Tables {
+    /// Operations can be started.
+    pub(super) open: bool,
+    pub(super) operations: Table<OperationRecord>,
+    /// Operations that own a buffer.
+    pub(super) buffers: usize,
+    pub(super) sockets: Table<SocketRecord>,
+    /// Operations to start or cancel, each at most once.
+    queue: VecDeque<Key>,
+}
+
+impl Tables {
+    pub(super) fn new() -> Tables {
+        Tables { open: true, operations: Table::new(), buffers: 0, sockets: Table::new(), queue: VecDeque::new() }
+    }
+
+    pub(super) fn insert(&mut self, op: Crossing<Op>, socket: Option<Key>, notify: Notify, detached: bool) -> Key {
+        let kind = op.get().kind;
+        let (action, direction, flags) = (kind.action(), kind.direction(), kind.flags());
+        let has_buf = op.get().owned.buf.is_some();
+        self.buffers += usize::from(has_buf);
+        self.operations.insert(OperationRecord {
+            stage: Stage::Starting(op),
+            queued: false,
+            cancelled: false,
+            detached,
+            has_buf,
+            action,
+            flags,
+            direction,
+            socket,
+            notify,
+            waker: None,
+        })
+    }
+
+    /// Frees a record. The caller drops what was in it after it has released the lock.
+    pub(super) fn remove(&mut self, slot: u32) -> OperationRecord {
+        let record = self.operations.remove_at(slot).expect("the caller has found it");
+        self.buffers -= usize::from(record.has_buf);
+        record
+    }
+
+    /// Puts an operation into the queue of the engine's thread. Returns whether the thread must be
+    /// woken: the queue was empty.
+    pub(super) fn enqueue(&mut self, key: Key) -> bool {
+        let record = &mut self.operations[key.slot()];
+        if std::mem::replace(&mut record.queued, true) {
+            return false;
+        }
+        self.queue.push_back(key);
+        self.queue.len() == 1
+    }
+
+    /// As [`enqueue`](Tables::enqueue), for the operation in a slot.
+    pub(super) fn enqueue_slot(&mut self, slot: u32) -> bool {
+        self.operations.key_of(slot).is_some_and(|key| self.enqueue(key))
+    }
+
+    /// Takes the next operation out of that queue. Those that have ended meanwhile are left out.
+    pub(super) fn dequeue(&mut self) -> Option<Key> {
+        loop {
+            let key = self.queue.pop_front()?;
+            if let Some(record) = self.operations.get_mut(key) {
+                record.queued = false;
+                return Some(key);
+            }
+        }
+    }
+
+    /// Asks every operation in flight to end. Returns how many there are.
+    pub(super) fn cancel_everything(&mut self) -> usize {
+        let mut in_flight = 0;
+        for slot in self.operations.slots() {
+            let Some(record) = self.operations.at_mut(slot) else { continue };
+            if record.stage.is_in_flight() {
+                record.cancelled = true;
+                self.enqueue_slot(slot);
+                in_flight += 1;
+            }
+        }
+        in_flight
+    }
+
+    pub(super) fn insert_socket(&mut self, stream: Stream, role: Role) -> Key {
+        self.sockets.insert(SocketRecord::new(stream, role))
+    }
+}
+
+/// The driver's token for an operation.
+pub(super) fn token(key: Key) -> u64 {
+    u64::from(key.generation()) << 32 | u64::from(key.slot())
+}
+
+pub(super) fn key_of_token(token: u64) -> Key {
+    Key::new(token as u32, (token >> 32) as u32)
+}

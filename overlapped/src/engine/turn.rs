@@ -1,0 +1,216 @@
+//! The engine's thread: it submits what was started, collects what has ended, and tells of it.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::core::Core;
+use super::endpoint::Endpoint;
+use super::notify::Notify;
+use super::park::Unparks;
+use super::tables::{Place, Stage, Tables, key_of_token, token};
+use crate::buf::{AnyBuf, Crossing};
+use crate::driver::{Completion, Driver, Outcome, Wait};
+use crate::error::{Action, Error, ErrorKind};
+use crate::flags::Role;
+use crate::id::OpId;
+use crate::sync::lock;
+use crate::table::Key;
+
+/// Operations submitted to the driver before other threads get the lock.
+const BATCH: usize = 64;
+/// How long an engine that ends waits for its operations to end.
+const SHUT_DOWN_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Submits what was started, waits, and tells of what has ended. The driver is not borrowed
+    /// while anyone is told: a waker may wait, and so turn this engine again.
+    pub(super) fn turn(&self, driver: &RefCell<Driver>, wait: Wait) -> Result<(), Error> {
+        // A waker may have woken the task that waits here, or have started an operation.
+        let wait = if self.submit(driver) { Wait::Poll } else { wait };
+        let turned = driver.borrow_mut().turn(wait);
+        self.collect(driver);
+        turned
+    }
+
+    /// Submits what was started. Returns whether anyone was told of an end: an operation that the
+    /// driver refuses has ended.
+    fn submit(&self, driver: &RefCell<Driver>) -> bool {
+        let mut told = false;
+        loop {
+            let mut refused = Vec::new();
+            let mut submitted = 0;
+            {
+                let driver = &mut *driver.borrow_mut();
+                let mut tables = lock(&self.tables);
+                while submitted < BATCH {
+                    let Some(key) = tables.dequeue() else { break };
+                    submitted += 1;
+                    if let Some(completion) = submit_one(&mut tables, driver, key) {
+                        refused.push(completion);
+                    }
+                }
+            }
+            for completion in refused {
+                self.ended(completion);
+                told = true;
+            }
+            if submitted < BATCH {
+                return told;
+            }
+        }
+    }
+
+    fn collect(&self, driver: &RefCell<Driver>) {
+        loop {
+            let Some(completion) = driver.borrow_mut().next() else { return };
+            self.ended(completion);
+        }
+    }
+
+    /// Tells of an operation's end. A waker may panic, and so may a buffer that is dropped.
+    fn ended(&self, completion: Completion) {
+        if catch_unwind(AssertUnwindSafe(|| self.tell(completion))).is_err() {
+            tracing::error!("a waker, or a buffer that was dropped, panicked; other operations go on");
+        }
+    }
+
+    fn tell(&self, completion: Completion) {
+        let key = key_of_token(completion.token);
+        let mut tables = lock(&self.tables);
+        let record = &tables.operations[key.slot()];
+        debug_assert!(matches!(record.stage, Stage::Started(_) | Stage::Refused));
+        debug_assert!(tables.operations.contains(key));
+        let (action, flags) = (record.action, record.flags);
+        if record.has_buf && completion.buf.is_none() {
+            // Telling would have to give the buffer back.
+            return tracing::error!("the system keeps the buffer of an operation, which therefore does not end");
+        }
+        let mut closed = None;
+        if let Some(socket) = record.socket {
+            match record.direction {
+                Some(direction) => {
+                    if let Some(record) = tables.sockets.get_mut(socket) {
+                        *record.count(direction) -= 1;
+                        record.failed |= record.role == Role::Stream && needs_driver(&completion.result);
+                    }
+                }
+                // Dropping this closes a socket that the driver never got.
+                None => closed = tables.sockets.remove(socket),
+            }
+        }
+        let completion = Crossing::new(completion);
+        let record = &mut tables.operations[key.slot()];
+        if record.detached {
+            let record = tables.remove(key.slot());
+            drop(tables);
+            drop((record.stage, record.waker, closed));
+            return record.notify.ended(action, flags, completion);
+        }
+        record.stage = Stage::Ended(completion);
+        let waker = record.waker.take();
+        // Under the lock: a thread that sees the end may start another operation with the same
+        // event, which must not be signalled then.
+        let waiting = match &record.notify {
+            Notify::Event(event) => event.signal(),
+            _ => Unparks::default(),
+        };
+        drop(tables);
+        drop(closed);
+        waiting.unpark();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Ends every operation, telling of each once, and closes every socket.
+    pub(super) fn shut_down(&self, driver: &RefCell<Driver>) {
+        self.close();
+        let limit = driver.borrow().now() + SHUT_DOWN_PATIENCE;
+        let mut failures = 0;
+        loop {
+            let in_flight = lock(&self.tables).cancel_everything();
+            if in_flight == 0 {
+                break;
+            }
+            let soon = driver.borrow().now() + Duration::from_millis(50);
+            // A failed backend ends everything in the turn that fails; the next round sees that.
+            failures += usize::from(self.turn(driver, Wait::Until(soon)).is_err());
+            if failures > 1 || driver.borrow().now() >= limit {
+                tracing::error!("an engine ended, and {in_flight} of its operations did not");
+                break;
+            }
+        }
+        let endpoints: Vec<Arc<Endpoint>> =
+            lock(&self.tables).sockets.iter().filter_map(|(_, record)| Weak::upgrade(&record.endpoint)).collect();
+        endpoints.iter().for_each(|endpoint| endpoint.shut());
+        let mut tables = lock(&self.tables);
+        let records: Vec<_> = tables.sockets.slots().filter_map(|slot| tables.sockets.remove_at(slot)).collect();
+        drop(tables);
+        // The last endpoint to be dropped may lock the tables.
+        drop((endpoints, records));
+    }
+}
+
+/// Submits or cancels one operation. Returns its completion if the driver refuses it.
+fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Completion> {
+    let record = &mut tables.operations[key.slot()];
+    let (action, cancelled) = (record.action, record.cancelled);
+    let mut op = match std::mem::replace(&mut record.stage, Stage::Refused) {
+        Stage::Starting(op) => op.into_inner(),
+        stage => {
+            if let (Stage::Started(id), true) = (&stage, cancelled) {
+                driver.cancel(*id);
+            }
+            record.stage = stage;
+            return None;
+        }
+    };
+    let refused = |error, buf| Some(completion(key, error, buf));
+    if let Some(socket) = record.socket {
+        let Some(record) = tables.sockets.get_mut(socket) else {
+            return refused(Error::new(action, ErrorKind::Closed), op.into_buf());
+        };
+        match std::mem::replace(&mut record.place, Place::Moving) {
+            Place::New(stream) => match driver.adopt_as(stream, record.role) {
+                Ok(id) => record.place = Place::Driver(id),
+                // The system does not let the driver wait on it. The next operation tries again.
+                Err(failed) => {
+                    record.place = Place::New(failed.given);
+                    return refused(failed.error, op.into_buf());
+                }
+            },
+            place => record.place = place,
+        }
+        let Place::Driver(id) = record.place else { unreachable!("a socket stays until its close has ended") };
+        op.socket = id;
+    }
+    if cancelled && action != Action::Close {
+        return refused(Error::new(action, ErrorKind::Cancelled), op.into_buf());
+    }
+    match driver.submit(op, token(key)) {
+        Ok(id) => {
+            tables.operations[key.slot()].stage = Stage::Started(id);
+            if cancelled {
+                driver.cancel(id);
+            }
+            None
+        }
+        Err(failed) => refused(failed.error, failed.given.into_buf()),
+    }
+}
+
+fn completion(key: Key, error: Error, buf: Option<AnyBuf>) -> Completion {
+    Completion { id: OpId(key), token: token(key), more: false, result: Err(error), buf }
+}
+
+/// Whether later operations on the stream must go through the driver, which knows what this end
+/// means for them. It means nothing if the operation succeeded, or was cancelled before it had
+/// moved a byte.
+fn needs_driver(result: &Result<Outcome, Error>) -> bool {
+    match result {
+        Ok(outcome) => matches!(outcome, Outcome::ShutDown),
+        Err(error) => error.kind() != ErrorKind::Cancelled || error.transferred() > 0,
+    }
+}

@@ -1,0 +1,88 @@
+//! How an operation is done, and on what.
+
+use std::fmt;
+use std::ops::BitOr;
+use std::time::Duration;
+
+/// Flags of a receive or a send: Winsock's `lpFlags`. Combine them with `|`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Nothing special.
+    pub const NONE: Flags = Flags(0);
+    /// Receive without taking the bytes out of the stream (`MSG_PEEK`).
+    pub const PEEK: Flags = Flags(1);
+    /// Receive until the buffers are full or the stream ends (`MSG_WAITALL`).
+    pub const WAIT_ALL: Flags = Flags(2);
+    /// Receive or send out-of-band data (`MSG_OOB`).
+    pub const OUT_OF_BAND: Flags = Flags(4);
+
+    /// Whether all flags of `other` are set.
+    pub const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [(Flags::PEEK, "PEEK"), (Flags::WAIT_ALL, "WAIT_ALL"), (Flags::OUT_OF_BAND, "OUT_OF_BAND")];
+        f.debug_list().entries(names.iter().filter(|(flag, _)| self.contains(*flag)).map(|(_, name)| name)).finish()
+    }
+}
+
+/// Which directions of a stream to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownHow {
+    /// No more receives. Receives that wait, and those that are started later, end as at the end of
+    /// the stream. Bytes that come are left unread; a graceful close throws them away. The peer is
+    /// not told.
+    Receive,
+    /// No more sends: the peer sees the end of the stream after everything sent before.
+    Send,
+    /// Both.
+    Both,
+}
+
+/// How to close a socket. Every way ends what is in flight on it first, with exactly one completion
+/// each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseMode {
+    /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the
+    /// connection, and sent bytes may be lost.
+    Now,
+    /// As `Now`, and the connection is reset on purpose. Bytes that were not delivered are thrown
+    /// away, and no `TIME_WAIT` stays behind.
+    Abort,
+    /// Cancel receives, let the sends that were started before end, shut down sending, discard
+    /// input to the end of the stream, close. If that takes longer than `linger`, close as by
+    /// `Now`, and end with `TimedOut`.
+    Graceful {
+        /// How long to wait for the peer, from the start of the close.
+        linger: Duration,
+    },
+}
+
+/// What a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Stream,
+    Listener,
+    Datagram,
+}
+
+/// The two queues of a socket, in which operations keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Direction {
+    /// Receives; and a listener's accepts.
+    Receive,
+    /// Sends, and what keeps its place among them: connects and shutdowns.
+    Send,
+}

@@ -1,0 +1,48 @@
+//! Making sockets, on any thread.
+
+use crate::address::Address;
+use crate::error::Error;
+use crate::options::{DatagramOptions, ListenOptions};
+use crate::time::Time;
+
+use super::handle::Handle;
+use super::sim::network::Network;
+use super::socket::SystemSocket;
+
+/// Makes the sockets of a backend, on any thread.
+#[derive(Clone, Debug)]
+pub(crate) enum Maker {
+    System,
+    Sim(Network),
+}
+
+impl Maker {
+    pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
+        match self {
+            Maker::System => SystemSocket::listen(address, options).map(Handle::System),
+            Maker::Sim(network) => network.listen(address, options).map(Handle::Simulated),
+        }
+    }
+
+    pub(crate) fn stream(&self, family_of: &Address) -> Result<Handle, Error> {
+        match self {
+            Maker::System => SystemSocket::stream(family_of).map(Handle::System),
+            Maker::Sim(network) => network.stream(family_of).map(Handle::Simulated),
+        }
+    }
+
+    pub(crate) fn datagram(&self, address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
+        match self {
+            Maker::System => SystemSocket::datagram(address, options).map(Handle::System),
+            Maker::Sim(network) => network.datagram(address, options).map(Handle::Simulated),
+        }
+    }
+
+    /// This moment on the clock of these sockets' backend.
+    pub(crate) fn now(&self) -> Time {
+        match self {
+            Maker::System => Time::real(),
+            Maker::Sim(network) => network.now(),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! An operation, what it owns while it is in flight, and what comes of it.
+//!
+//! The same types go all the way down and up. A program starts an [`Op`]. The driver keeps its
+//! [`OpKind`] in a table, and what it owns ([`Owned`]) beside it. A backend is shown both and makes
+//! of them what its system wants. What comes of an operation is an [`Outcome`], from the backend's
+//! [`Event`] up to the program.
+
+use crate::address::Address;
+use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
+use crate::error::{Action, Error, ErrorKind};
+use crate::flags::{CloseMode, Direction, Flags, Role, ShutdownHow};
+use crate::id::{OpId, SocketId};
+use crate::time::Time;
+
+use super::stream::Stream;
+
+/// An operation to start, with the buffers it will own: give it to
+/// [`Driver::submit`](crate::Driver::submit).
+#[derive(Debug)]
+pub struct Op {
+    pub(crate) kind: OpKind,
+    /// [`Op::NO_SOCKET`] for a timer.
+    pub(crate) socket: SocketId,
+    /// When a timer ends. For a graceful close: how long it may take, counted from [`Time::ZERO`].
+    pub(crate) at: Time,
+    pub(crate) owned: Owned,
+}
+
+/// What an operation does. It is small, because a driver keeps one for each idle session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpKind {
+    Accept {
+        multi: bool,
+    },
+    /// To the address that it owns.
+    Connect,
+    Recv {
+        flags: Flags,
+    },
+    RecvMulti,
+    Send {
+        flags: Flags,
+    },
+    RecvFrom {
+        flags: Flags,
+    },
+    RecvFromMulti,
+    /// To the address that it owns.
+    SendTo,
+    Shutdown {
+        how: ShutdownHow,
+    },
+    Close {
+        how: CloseHow,
+    },
+    /// Receives and throws away: a step of a graceful close, which only a driver starts.
+    Discard,
+    Timer,
+}
+
+/// A [`CloseMode`] without its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseHow {
+    Now,
+    Abort,
+    Graceful,
+}
+
+/// What an operation owns, and how far it has come. Most operations of a server own nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Owned {
+    pub(crate) buf: Option<AnyBuf>,
+    pub(crate) address: Option<Address>,
+    /// Bytes moved so far.
+    pub(crate) progress: u64,
+    /// Bytes there are to move.
+    pub(crate) total: u64,
+}
+
+impl Owned {
+    /// Sets the lengths of a receive's buffers to what was received: [`progress`](Owned::progress).
+    pub(crate) fn set_received(&mut self) {
+        if let Some(buf) = &mut self.buf {
+            // SAFETY: `progress` is the sum of what the backend reported for this buffer, and
+            // backends fill parts in order.
+            unsafe { buf.set_received(self.progress as usize) }
+        }
+    }
+
+    pub(super) fn buf_mut(&mut self) -> &mut AnyBuf {
+        self.buf.as_mut().expect("what moves bytes owns a buffer")
+    }
+}
+
+/// The most buffers that every system takes for one datagram (`IOV_MAX`).
+const MOST_PARTS_OF_A_DATAGRAM: usize = 1024;
+
+impl OpKind {
+    #[inline]
+    pub(crate) fn action(self) -> Action {
+        match self {
+            OpKind::Accept { .. } => Action::Accept,
+            OpKind::Connect => Action::Connect,
+            OpKind::Recv { .. }
+            | OpKind::RecvMulti
+            | OpKind::RecvFrom { .. }
+            | OpKind::RecvFromMulti
+            | OpKind::Discard => Action::Receive,
+            OpKind::Send { .. } | OpKind::SendTo => Action::Send,
+            OpKind::Shutdown { .. } => Action::Shutdown,
+            OpKind::Close { .. } => Action::Close,
+            OpKind::Timer => Action::Timer,
+        }
+    }
+
+    /// The queue of its socket that it waits in.
+    #[inline]
+    pub(crate) fn direction(self) -> Option<Direction> {
+        match self {
+            OpKind::Accept { .. }
+            | OpKind::Recv { .. }
+            | OpKind::RecvMulti
+            | OpKind::RecvFrom { .. }
+            | OpKind::RecvFromMulti
+            | OpKind::Discard => Some(Direction::Receive),
+            OpKind::Connect | OpKind::Send { .. } | OpKind::SendTo | OpKind::Shutdown { .. } => Some(Direction::Send),
+            OpKind::Close { .. } | OpKind::Timer => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn flags(self) -> Flags {
+        match self {
+            OpKind::Recv { flags } | OpKind::Send { flags } | OpKind::RecvFrom { flags } => flags,
+            _ => Flags::NONE,
+        }
+    }
+}
+
+impl Op {
+    /// The socket of an operation that has none, or not yet.
+    pub(crate) const NO_SOCKET: SocketId = SocketId::new(u32::MAX, 0);
+
+    #[inline]
+    fn new(kind: OpKind, socket: SocketId) -> Op {
+        Op { kind, socket, at: Time::ZERO, owned: Owned::default() }
+    }
+
+    #[inline]
+    fn with_buf(kind: OpKind, socket: SocketId, buf: AnyBuf) -> Op {
+        Op { owned: Owned { buf: Some(buf), ..Owned::default() }, ..Op::new(kind, socket) }
+    }
+
+    fn parts(&self) -> Option<usize> {
+        self.owned.buf.as_ref().map(AnyBuf::parts)
+    }
+
+    /// Whether its arguments make sense, on whatever socket it is started.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
+        if self.parts() == Some(0) {
+            return invalid("an empty list of buffers");
+        }
+        match self.kind {
+            OpKind::Recv { flags }
+                if flags.contains(Flags::WAIT_ALL)
+                    && (flags.contains(Flags::OUT_OF_BAND) || flags.contains(Flags::PEEK)) =>
+            {
+                invalid("WAIT_ALL does not go with OUT_OF_BAND or PEEK")
+            }
+            OpKind::RecvFrom { flags } if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) => {
+                invalid("WAIT_ALL and OUT_OF_BAND are flags of streams")
+            }
+            OpKind::Send { flags } if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) => {
+                invalid("PEEK and WAIT_ALL are flags of receives")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it can be started on a socket of this role.
+    pub(crate) fn check_role(&self, role: Role) -> Result<(), Error> {
+        let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
+        match (self.kind, role) {
+            (OpKind::Close { .. } | OpKind::Timer, _) => Ok(()),
+            (OpKind::Accept { .. }, Role::Listener) => Ok(()),
+            (OpKind::Accept { .. }, _) => invalid("not a listener"),
+            (_, Role::Listener) => invalid("a listener can only accept and be closed"),
+            (OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo, Role::Stream) => {
+                invalid("not a datagram socket")
+            }
+            // A stream goes on behind what the system took; a datagram would be cut.
+            (_, Role::Datagram) if self.parts().is_some_and(|parts| parts > MOST_PARTS_OF_A_DATAGRAM) => {
+                invalid("a datagram of more than 1024 parts")
+            }
+            (OpKind::RecvMulti, Role::Datagram) => invalid("datagrams are received with `recv_from_multi`"),
+            (OpKind::Recv { flags } | OpKind::Send { flags }, Role::Datagram)
+                if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) =>
+            {
+                invalid("WAIT_ALL and OUT_OF_BAND are flags of streams")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Accepts one connection. Ends with [`Outcome::Accepted`].
+    pub fn accept(listener: SocketId) -> Op {
+        Op::new(OpKind::Accept { multi: false }, listener)
+    }
+
+    /// Accepts connections until it is cancelled. Each comes as an [`Outcome::Accepted`] with
+    /// [`Completion::more`](crate::driver::Completion::more) set.
+    ///
+    /// When descriptors run out, an error of kind `TooManyFiles` comes, also with `more` set.
+    /// Accepting pauses, the waiting peers stay in the listener's backlog, and it goes on by
+    /// itself.
+    pub fn accept_multi(listener: SocketId) -> Op {
+        Op::new(OpKind::Accept { multi: true }, listener)
+    }
+
+    /// Connects. Sends that are started after it wait for it.
+    ///
+    /// On a datagram socket it names the peer that [`send`](Op::send) sends to. After it, datagrams
+    /// of other peers are not received.
+    pub fn connect(socket: SocketId, address: impl Into<Address>) -> Op {
+        let owned = Owned { address: Some(address.into()), ..Owned::default() };
+        Op { owned, ..Op::new(OpKind::Connect, socket) }
+    }
+
+    /// Receives what has come, or waits until something does. Fills one buffer or, part after part,
+    /// several. Ends with [`Outcome::Received`]; zero bytes mean the end of the stream, or that the
+    /// buffers have no room.
+    ///
+    /// Receives on one socket are filled in the order in which they were started.
+    pub fn recv(socket: SocketId, buf: impl RecvBuf) -> Op {
+        Op::recv_with(socket, buf, Flags::NONE)
+    }
+
+    /// As [`recv`](Op::recv), with flags.
+    pub fn recv_with(socket: SocketId, buf: impl RecvBuf, flags: Flags) -> Op {
+        Op::with_buf(OpKind::Recv { flags }, socket, AnyBuf::to_recv(buf))
+    }
+
+    /// Receives into the driver's pooled buffers until the stream ends or fails, or it is
+    /// cancelled. Each piece comes as an [`Outcome::Packet`] with
+    /// [`Completion::more`](crate::driver::Completion::more) set; the end of the stream is
+    /// `Outcome::Received(0)`.
+    ///
+    /// An empty pool is back-pressure: receiving waits until a packet is dropped.
+    pub fn recv_multi(socket: SocketId) -> Op {
+        Op::new(OpKind::RecvMulti, socket)
+    }
+
+    /// Sends every byte of one buffer or, one after the other, of several. Ends once, with
+    /// [`Outcome::Sent`] of all bytes, or with an error that says how many were written
+    /// ([`Error::transferred`]).
+    ///
+    /// Sends on one socket leave whole and in the order in which they were started. After a send
+    /// that was cut short, the later ones end with `BrokenStream`.
+    pub fn send(socket: SocketId, buf: impl SendBuf) -> Op {
+        Op::send_with(socket, buf, Flags::NONE)
+    }
+
+    /// As [`send`](Op::send), with flags.
+    pub fn send_with(socket: SocketId, buf: impl SendBuf, flags: Flags) -> Op {
+        Op::with_buf(OpKind::Send { flags }, socket, AnyBuf::to_send(buf))
+    }
+
+    /// Receives one datagram, and where it came from. Ends with [`Outcome::ReceivedFrom`].
+    ///
+    /// A datagram that is larger than the buffers ends it with `Truncated`: what fits is in the
+    /// buffers, the error says [how much](Error::transferred) and [from where](Error::address), the
+    /// rest is lost.
+    pub fn recv_from(socket: SocketId, buf: impl RecvBuf) -> Op {
+        Op::recv_from_with(socket, buf, Flags::NONE)
+    }
+
+    pub(crate) fn recv_from_with(socket: SocketId, buf: impl RecvBuf, flags: Flags) -> Op {
+        Op::with_buf(OpKind::RecvFrom { flags }, socket, AnyBuf::to_recv(buf))
+    }
+
+    /// Receives datagrams into the driver's pooled buffers until it fails or is cancelled. Each
+    /// comes as an [`Outcome::Datagram`] with
+    /// [`Completion::more`](crate::driver::Completion::more) set.
+    ///
+    /// In place of a datagram that is larger than a pooled buffer (on io_uring, less 144 bytes) an
+    /// error of kind `Truncated` comes, also with `more` set. Pooled buffers of less than 256 bytes
+    /// are an invalid argument. An empty pool is back-pressure: datagrams then wait in the socket's
+    /// own buffer, as far as that goes.
+    pub fn recv_from_multi(socket: SocketId) -> Op {
+        Op::new(OpKind::RecvFromMulti, socket)
+    }
+
+    /// Sends one datagram, made of one buffer or, one after the other, of several. Ends with
+    /// [`Outcome::Sent`].
+    pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl Into<Address>) -> Op {
+        let owned = Owned { buf: Some(AnyBuf::to_send(buf)), address: Some(address.into()), ..Owned::default() };
+        Op { owned, ..Op::new(OpKind::SendTo, socket) }
+    }
+
+    /// Shuts down one or both directions, after the sends that were started before.
+    pub fn shutdown(socket: SocketId, how: ShutdownHow) -> Op {
+        Op::new(OpKind::Shutdown { how }, socket)
+    }
+
+    /// Closes the socket. When this has ended the socket is gone, whatever the outcome. From its
+    /// start on, no operation can be started on the socket. Cancelling a graceful close makes it
+    /// close at once.
+    pub fn close(socket: SocketId, mode: CloseMode) -> Op {
+        let (how, at) = match mode {
+            CloseMode::Now => (CloseHow::Now, Time::ZERO),
+            CloseMode::Abort => (CloseHow::Abort, Time::ZERO),
+            CloseMode::Graceful { linger } => (CloseHow::Graceful, Time::ZERO + linger),
+        };
+        Op { at, ..Op::new(OpKind::Close { how }, socket) }
+    }
+
+    /// Ends with [`Outcome::Elapsed`] when the driver's clock has reached `at`.
+    pub fn timer(at: Time) -> Op {
+        Op { at, ..Op::new(OpKind::Timer, Op::NO_SOCKET) }
+    }
+
+    /// The buffer that the operation was given.
+    pub fn into_buf(self) -> Option<AnyBuf> {
+        self.owned.buf
+    }
+}
+
+/// What a successful operation, or one result of a multishot one, brought.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A connection and the address of its peer. Dropping the stream closes the connection.
+    Accepted(Stream, Address),
+    /// The socket is connected.
+    Connected,
+    /// So many bytes are in the operation's buffers; 0 is the end of the stream.
+    Received(usize),
+    /// Bytes in one of the driver's pooled buffers.
+    Packet(Packet),
+    /// A datagram of so many bytes, from this address, is in the operation's buffers.
+    ReceivedFrom(usize, Address),
+    /// A datagram in one of the driver's pooled buffers, and where it came from.
+    Datagram(Packet, Address),
+    /// All bytes, so many, are written.
+    Sent(u64),
+    /// The directions are shut down.
+    ShutDown,
+    /// The socket is closed; a graceful close saw the end of the peer's stream.
+    Closed,
+    /// The timer's moment has come.
+    Elapsed,
+}
+
+/// Something that happened to an operation which a backend has.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) id: OpId,
+    /// The operation stays with the backend; its last event is the one without this.
+    pub(crate) more: bool,
+    pub(crate) result: Result<Outcome, Failure>,
+}
+
+/// Why an operation failed, as a backend knows it.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The system's code.
+    Code(i32),
+    /// There was no pooled buffer.
+    NoBuffer,
+    /// A datagram was larger than its buffers, which hold this many bytes of it.
+    Truncated { bytes: u32, from: Address },
+}

@@ -1,0 +1,182 @@
+//! From an operation to an entry of the submission queue.
+
+use std::os::fd::{IntoRawFd, OwnedFd};
+
+use io_uring::types::Fd;
+use io_uring::{opcode, squeue};
+
+use crate::flags::ShutdownHow;
+use crate::id::OpId;
+
+use super::super::handle::Handle;
+use super::super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
+use super::super::op::{Event, Failure, OpKind, Owned};
+use super::super::socket::sock_addr;
+use super::request::{Request, user_data};
+use super::{Slot, Uring, accept, direct_table, probe};
+
+/// A send of at most this many bytes is left to the kernel as a whole.
+const MOST_UNTOLD_BYTES: u64 = 64 * 1024;
+
+impl Uring {
+    pub(crate) fn start(&mut self, id: OpId, kind: OpKind, _: u32, handle: &Handle, owned: Option<&mut Owned>) {
+        let (fd, is_direct) = direct_table::target(handle);
+        let owned = || owned.expect("it owns a buffer or an address");
+        let mut message = None;
+        let (request, entry) = match kind {
+            OpKind::Accept { multi } => (Request::Accept, self.accept(fd, handle, multi, &mut message)),
+            OpKind::Connect => {
+                let Some(Ok(address)) = owned().address.as_ref().map(sock_addr) else {
+                    return self.refuse(id, libc::EINVAL);
+                };
+                let message = message.insert(self.message());
+                message.address = address;
+                let (ptr, len) = (message.address.as_ptr(), message.address.len());
+                (Request::Connect, opcode::Connect::new(fd, ptr.cast(), len).build())
+            }
+            OpKind::Recv { flags } => {
+                let (owned, flags) = (owned(), flag_bits(flags));
+                let skip = owned.progress;
+                let buf = owned.buf_mut();
+                if let Some((ptr, len)) = buf.single(skip) {
+                    let entry = opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32);
+                    (Request::Recv, entry.flags(flags).build())
+                } else {
+                    let message = message.insert(self.message());
+                    message.gather(buf, skip);
+                    let entry = opcode::RecvMsg::new(fd, &raw mut message.header);
+                    (Request::RecvParts, entry.flags(flags as u32).build())
+                }
+            }
+            OpKind::RecvMulti => (Request::RecvMulti, self.recv_multi(fd)),
+            OpKind::Send { flags } => {
+                let owned = owned();
+                let skip = owned.progress;
+                // With MSG_WAITALL the kernel itself goes on after a short write, where it can. It
+                // does not tell of it. So the driver goes on with a large send, in which much may
+                // happen.
+                let wait_all = if owned.total - skip <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
+                let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
+                let buf = owned.buf_mut();
+                if let Some((ptr, len)) = buf.single(skip) {
+                    let entry = opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32);
+                    (Request::Send, entry.flags(flags).build())
+                } else {
+                    let message = message.insert(self.message());
+                    message.gather(buf, skip);
+                    let entry = opcode::SendMsg::new(fd, &raw const message.header);
+                    (Request::SendParts, entry.flags(flags as u32).build())
+                }
+            }
+            OpKind::RecvFrom { flags } => {
+                let message = message.insert(self.message());
+                message.gather(owned().buf_mut(), 0);
+                message.take_name();
+                let entry = opcode::RecvMsg::new(fd, &raw mut message.header);
+                (Request::RecvFrom, entry.flags(flag_bits(flags) as u32).build())
+            }
+            OpKind::RecvFromMulti => {
+                if !self.features.multishot_receive {
+                    return self.refuse(id, libc::EOPNOTSUPP);
+                }
+                // The kernel writes a head, the sender's address and the datagram into the buffer.
+                let message = message.insert(self.message());
+                message.header.msg_namelen = NAME_BYTES;
+                let entry = opcode::RecvMsgMulti::new(fd, &raw const message.header, self.buffers.group());
+                (Request::RecvFromMulti, entry.flags(libc::MSG_TRUNC as u32).build())
+            }
+            OpKind::SendTo => {
+                let owned = owned();
+                let Some(Ok(address)) = owned.address.as_ref().map(sock_addr) else {
+                    return self.refuse(id, libc::EINVAL);
+                };
+                let message = message.insert(self.message());
+                message.gather(owned.buf_mut(), 0);
+                message.give_name(address);
+                let entry = opcode::SendMsg::new(fd, &raw const message.header);
+                (Request::SendParts, entry.flags(libc::MSG_NOSIGNAL as u32).build())
+            }
+            OpKind::Shutdown { how } => {
+                let how = match how {
+                    ShutdownHow::Receive => libc::SHUT_RD,
+                    ShutdownHow::Send => libc::SHUT_WR,
+                    ShutdownHow::Both => libc::SHUT_RDWR,
+                };
+                (Request::Shutdown, opcode::Shutdown::new(fd, how).build())
+            }
+            OpKind::Discard => {
+                // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the
+                // buffer: nothing reads it.
+                let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
+                (Request::Discard, opcode::Recv::new(fd, ptr, len).flags(libc::MSG_TRUNC).build())
+            }
+            OpKind::Close { .. } | OpKind::Timer => {
+                unreachable!("closes come by `close`, timers are the driver's")
+            }
+        };
+        self.remember(id, request, message);
+        let entry = if is_direct { entry.flags(direct_table::FIXED) } else { entry };
+        self.push(entry.user_data(user_data(id, request)));
+    }
+
+    pub(crate) fn close(&mut self, id: OpId, _: u32, handle: Handle) {
+        let (request, entry) = match handle {
+            Handle::Direct(direct) => {
+                let (reset, close) = direct_table::close(&direct);
+                if let Some(reset) = reset {
+                    self.push(reset.user_data(user_data(id, Request::Cancel)));
+                }
+                (Request::CloseDirect, close)
+            }
+            handle => {
+                let fd = OwnedFd::from(handle.into_socket()).into_raw_fd();
+                (Request::Close, opcode::Close::new(Fd(fd)).build())
+            }
+        };
+        self.remember(id, request, None);
+        self.push(entry.user_data(user_data(id, request)));
+    }
+
+    fn accept(&mut self, fd: Fd, handle: &Handle, multi: bool, message: &mut Option<Box<Message>>) -> squeue::Entry {
+        let multi = multi && self.features.multishot_accept;
+        if multi && self.features.deferred && handle.system().is_ip() {
+            accept::multi(fd, message.insert(self.message()))
+        } else if multi {
+            opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build()
+        } else {
+            let nowhere = std::ptr::null_mut();
+            opcode::Accept::new(fd, nowhere, nowhere.cast()).flags(libc::SOCK_CLOEXEC).build()
+        }
+    }
+
+    fn message(&mut self) -> Box<Message> {
+        self.spare.pop().unwrap_or_else(Message::new)
+    }
+
+    fn remember(&mut self, id: OpId, request: Request, message: Option<Box<Message>>) {
+        if self.slots.len() <= id.slot() as usize {
+            self.slots.resize_with(id.slot() as usize + 1, || Slot { request, message: None });
+        }
+        self.slots[id.slot() as usize] = Slot { request, message };
+    }
+
+    /// Ends an operation that the kernel is not asked for.
+    fn refuse(&mut self, id: OpId, code: i32) {
+        self.remember(id, Request::Connect, None);
+        self.refused.push_back(Event { id, more: false, result: Err(Failure::Code(code)) });
+    }
+
+    fn recv_multi(&self, fd: Fd) -> squeue::Entry {
+        let group = self.buffers.group();
+        if !self.features.multishot_receive {
+            let len = self.buffers.buffer_bytes();
+            let entry = opcode::Recv::new(fd, std::ptr::null_mut(), len).buf_group(group).build();
+            return entry.flags(squeue::Flags::BUFFER_SELECT);
+        }
+        let entry = opcode::RecvMulti::new(fd, group).build();
+        match self.features.multishot_limit && self.turn_bytes > 0 {
+            true => probe::with_limit(entry, self.turn_bytes),
+            false => entry,
+        }
+    }
+}
