@@ -1,0 +1,188 @@
+//! Rules about the text of files: comments, lengths, words and `unsafe`.
+
+use std::collections::{BTreeSet, HashMap};
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use crate::{
+    module::crates,
+    tree::{Finding, Tree},
+};
+
+/// The last column of a comment.
+pub const COMMENT_COLUMNS: usize = 100;
+/// The most lines of a file that is not a test.
+pub const FILE_LINES: usize = 500;
+/// The most lines with roundabout words.
+pub const ROUNDABOUT_LINES: usize = 10;
+
+/// Where `unsafe` is allowed in code that is not a test, and why. A folder ends with `/`.
+pub const UNSAFE: [(&str, &str); 8] = [
+    ("overlapped/src/sys/", "calls the system"),
+    ("overlapped/src/buf/", "buffers whose bytes the kernel reads and writes"),
+    ("overlapped/src/buf.rs", "buffers whose bytes the kernel reads and writes"),
+    ("overlapped/src/pool", "receive buffers that the kernel fills"),
+    ("overlapped/src/log/", "bytes that are appended while others send them"),
+    ("overlapped/src/log.rs", "bytes that are appended while others send them"),
+    ("bench/", "measures with the system's own clocks and rings; not shipped"),
+    ("ci/", "calls the system to prepare a check; not shipped"),
+];
+
+/// `unsafe` in blocks, functions, impls, traits and macros, outside [`UNSAFE`] and tests.
+pub fn check_unsafe(tree: &Tree) -> Vec<Finding> {
+    let tests = test_files(tree);
+    let mut findings = Vec::new();
+    for (file, text) in tree.with_extension(&["rs"]) {
+        let free = file.starts_with("fuzz/")
+            || is_test(file, &tests)
+            || file.split('/').any(|part| part == "examples")
+            || UNSAFE.iter().any(|(place, _)| file.starts_with(place));
+        if !free {
+            match text.parse() {
+                Ok(tokens) => unsafe_in(tokens, &mut |line| {
+                    findings.push(Finding::at(file, line, "`unsafe` is not allowed in this file"));
+                }),
+                Err(error) => findings.push(unread(file, &error)),
+            }
+        }
+    }
+    findings
+}
+
+fn unsafe_in(tokens: TokenStream, found: &mut impl FnMut(usize)) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(word) if word == "unsafe" => found(word.span().start().line),
+            TokenTree::Group(group) => unsafe_in(group.stream(), found),
+            // An attribute: skip its brackets.
+            TokenTree::Punct(hash) if hash.as_char() == '#' => {
+                tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!'));
+                tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn unread(file: &str, error: &proc_macro2::LexError) -> Finding {
+    Finding::at(file, error.span().start().line, "is not Rust")
+}
+
+/// Comments that go beyond [`COMMENT_COLUMNS`].
+pub fn check_comments(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in tree.with_extension(&["rs", "sh", "toml"]) {
+        let is_rust = file.ends_with(".rs");
+        let mut code_ends = HashMap::new();
+        if is_rust {
+            match text.parse() {
+                Ok(tokens) => code_columns(tokens, text, &mut code_ends),
+                Err(error) => findings.push(unread(file, &error)),
+            }
+        }
+        for (number, line) in (1..).zip(text.lines()) {
+            let width = line.trim_end().chars().count();
+            let comment = if is_rust { code_ends.get(&number).is_none_or(|end| *end < width) } else { has_hash_comment(line) };
+            if width > COMMENT_COLUMNS && comment {
+                findings.push(Finding::at(file, number, format!("a comment of {width} columns; at most {COMMENT_COLUMNS}")));
+            }
+        }
+    }
+    findings
+}
+
+/// Notes for each line the column where its last token ends. What follows that is a comment.
+fn code_columns(tokens: TokenStream, text: &str, ends: &mut HashMap<usize, usize>) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let (start, end) = (token.span().start(), token.span().end());
+        match token {
+            // A doc comment is lexed into an attribute whose tokens all span the whole comment.
+            TokenTree::Punct(hash) if hash.as_char() == '#' && (start.line, start.column + 1) != (end.line, end.column) => {
+                tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!'));
+                tokens.next();
+            }
+            TokenTree::Group(group) => {
+                for edge in [group.span_open(), group.span_close()] {
+                    note(ends, edge.end().line, edge.end().column);
+                }
+                code_columns(group.stream(), text, ends);
+            }
+            _ => {
+                // All of a string's lines but the last are code to their end.
+                (start.line..end.line).for_each(|line| note(ends, line, usize::MAX));
+                note(ends, end.line, end.column);
+            }
+        }
+    }
+}
+
+fn note(ends: &mut HashMap<usize, usize>, line: usize, column: usize) {
+    let end = ends.entry(line).or_default();
+    *end = column.max(*end);
+}
+
+/// Whether a line of shell or TOML has a `#` comment: one that is not in quotes or in a word.
+fn has_hash_comment(line: &str) -> bool {
+    let (mut quote, mut before) = (None, ' ');
+    for c in line.chars() {
+        match quote {
+            None if c == '#' && before.is_whitespace() => return true,
+            None if matches!(c, '"' | '\'') && before != '\\' => quote = Some(c),
+            Some(open) if c == open && before != '\\' => quote = None,
+            _ => {}
+        }
+        before = c;
+    }
+    false
+}
+
+/// Files of more than [`FILE_LINES`] lines that are not tests.
+pub fn check_lengths(tree: &Tree) -> Vec<Finding> {
+    let tests = test_files(tree);
+    tree.with_extension(&["rs"])
+        .filter(|(file, _)| !is_test(file, &tests))
+        .map(|(file, text)| (file, text.lines().count()))
+        .filter(|(_, lines)| *lines > FILE_LINES)
+        .map(|(file, lines)| Finding::new(file, format!("{lines} lines; at most {FILE_LINES}")))
+        .collect()
+}
+
+/// The files that only tests or loom models reach by `mod`.
+fn test_files(tree: &Tree) -> BTreeSet<String> {
+    let (mut tests, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for module in crates(tree).into_iter().flat_map(|one| one.modules) {
+        if module.test { &mut tests } else { &mut others }.insert(module.file);
+    }
+    &tests - &others
+}
+
+fn is_test(file: &str, tests: &BTreeSet<String>) -> bool {
+    tests.contains(file) || file.split('/').any(|part| part == "tests" || part == "tests.rs")
+}
+
+/// Lines with roundabout words, if there are more than [`ROUNDABOUT_LINES`].
+pub fn check_words(tree: &Tree) -> Vec<Finding> {
+    let findings: Vec<_> = tree
+        .with_extension(&["md", "rs"])
+        .filter(|(file, _)| !file.ends_with("CHANGELOG.md"))
+        .flat_map(|(file, text)| (1..).zip(text.lines()).map(move |(number, line)| (file, number, line)))
+        .filter_map(|(file, number, line)| {
+            roundabout(line).map(|words| Finding::at(file, number, format!("say it directly, without \"{words}\"")))
+        })
+        .collect();
+    if findings.len() > ROUNDABOUT_LINES { findings } else { Vec::new() }
+}
+
+fn roundabout(line: &str) -> Option<String> {
+    const WORDS: [&str; 4] = ["whoever", "whosoever", "thereof", "wherein"];
+    let lower = line.to_lowercase();
+    let words: Vec<_> = lower.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    (0..words.len()).find_map(|at| match words[at..] {
+        [word, ..] if WORDS.contains(&word) => Some(word.to_owned()),
+        ["of", "which", ..] => Some("of which".to_owned()),
+        ["what", verb @ ("came" | "comes" | "was" | "is"), no @ ("no" | "not"), ..] => Some(format!("what {verb} {no}")),
+        _ => None,
+    })
+}
