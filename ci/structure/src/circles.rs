@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
-    module::{Crate, Module, crates},
-    tree::{Finding, Tree},
+    module::{Crate, Module},
+    tree::Finding,
 };
 
 /// For each file, the files it takes names from, and the names.
@@ -21,18 +21,15 @@ enum Target {
     Item { module: usize, name: String },
 }
 
-/// The circles of every crate of the tree, or of the one that is named.
-pub fn check(tree: &Tree, only: Option<&str>) -> Vec<Finding> {
-    crates(tree)
-        .into_iter()
-        .filter(|one| only.is_none_or(|name| one.name == name))
-        .flat_map(|mut one| {
-            let mut findings = std::mem::take(&mut one.unread);
-            let arrows = arrows(&one);
-            findings.extend(circles(&arrows).iter().map(|circle| Finding::new(&one.name, describe(circle, &arrows))));
-            findings
-        })
-        .collect()
+/// The circles of these crates, and the files of them that could not be read.
+pub fn check<'a>(crates: impl IntoIterator<Item = &'a Crate>) -> Vec<Finding> {
+    let check = |one: &Crate| {
+        let arrows = arrows(one);
+        let circles = circles(&arrows).into_iter();
+        let circles = circles.map(|circle| Finding::new(&one.name, describe(&circle, &arrows)));
+        one.unread.iter().cloned().chain(circles).collect::<Vec<_>>()
+    };
+    crates.into_iter().flat_map(check).collect()
 }
 
 fn describe(circle: &BTreeSet<String>, arrows: &Arrows) -> String {
@@ -64,7 +61,9 @@ pub fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
     let mut circles: Vec<BTreeSet<String>> = Vec::new();
     for (file, to) in &reached {
         if to.contains(*file) && !circles.iter().any(|circle| circle.contains(*file)) {
-            circles.push(to.iter().filter(|to| reached.get(to).is_some_and(|back| back.contains(*file))).cloned().collect());
+            circles.push(
+                to.iter().filter(|to| reached.get(to).is_some_and(|back| back.contains(*file))).cloned().collect(),
+            );
         }
     }
     circles
@@ -146,7 +145,9 @@ impl Resolver<'_> {
             let mut next = Vec::new();
             for target in found {
                 match target {
-                    Target::Module(at) if part == "super" => next.extend(self.one.modules[at].parent.map(Target::Module)),
+                    Target::Module(at) if part == "super" => {
+                        next.extend(self.one.modules[at].parent.map(Target::Module))
+                    }
                     Target::Module(at) => next.extend(self.name(at, part)),
                     // A variant or an associated item belongs to the file of its type.
                     item => next.push(item),
@@ -164,7 +165,8 @@ impl Resolver<'_> {
         let one = self.one;
         let module = &one.modules[at];
         let item = || Target::Item { module: at, name: name.to_owned() };
-        let mut found: Vec<_> = module.children.iter().filter(|(child, _)| child == name).map(|(_, id)| Target::Module(*id)).collect();
+        let mut found: Vec<_> =
+            module.children.iter().filter(|(child, _)| child == name).map(|(_, id)| Target::Module(*id)).collect();
         if module.items.iter().chain(&module.macros).any(|item| item == name) {
             found.push(item());
         }

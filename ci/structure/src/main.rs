@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use structure::{circles, text, tree::Tree};
+use structure::{
+    circles,
+    repository::{CHECKS, Repository},
+};
 
 const USAGE: &str = "usage: structure [--root DIR] [--crate NAME]
 
@@ -26,26 +29,34 @@ fn main() -> ExitCode {
         *value = arguments.next();
     }
     let here = std::env::current_dir().unwrap_or_default();
-    let root = root.map_or_else(|| here.ancestors().find(|at| at.join(".git").exists()).unwrap_or(&here).to_owned(), PathBuf::from);
-    let tree = match Tree::read(&root) {
-        Ok(tree) => tree,
+    let root = root.map_or_else(
+        || here.ancestors().find(|at| at.join(".git").exists()).unwrap_or(&here).to_owned(),
+        PathBuf::from,
+    );
+    let repository = match Repository::read(&root) {
+        Ok(repository) => repository,
         Err(error) => {
             eprintln!("structure: cannot read {}: {error}", root.display());
             return ExitCode::from(2);
         }
     };
-    let mut checks = vec![("Import circles", circles::check(&tree, only.as_deref()))];
-    if only.is_none() {
-        checks.extend([
-            ("Unsafe code", text::check_unsafe(&tree)),
-            ("Wide comments", text::check_comments(&tree)),
-            ("Long files", text::check_lengths(&tree)),
-            ("Roundabout words", text::check_words(&tree)),
-        ]);
-    }
-    for (name, findings) in &checks {
-        println!("{name}: {}", if findings.is_empty() { "none".to_owned() } else { findings.len().to_string() });
+    let results: Vec<_> = match only {
+        Some(name) => {
+            let mut chosen = repository.crates.iter().filter(|one| one.name == name).peekable();
+            if chosen.peek().is_none() {
+                eprintln!("structure: there is no crate `{name}`");
+                return ExitCode::from(2);
+            }
+            vec![(CHECKS[0].0, circles::check(chosen))]
+        }
+        None => CHECKS.iter().map(|(rule, check)| (*rule, check(&repository))).collect(),
+    };
+    for (rule, findings) in &results {
+        println!(
+            "{rule}: {}",
+            if findings.is_empty() { "ok".to_owned() } else { format!("{} findings", findings.len()) }
+        );
         findings.iter().for_each(|finding| println!("  {finding}"));
     }
-    ExitCode::from(u8::from(checks.iter().any(|(_, findings)| !findings.is_empty())))
+    ExitCode::from(u8::from(results.iter().any(|(_, findings)| !findings.is_empty())))
 }

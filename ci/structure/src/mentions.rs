@@ -79,7 +79,9 @@ impl Mentions {
                     }
                     let before = |c| begin > 0 && punct(begin - 1, c);
                     let variable = before('$') && first != "crate";
-                    let continued = before('.') && !(begin > 1 && punct(begin - 2, '.')) || before('\'') || before(':') && begin > 1 && punct(begin - 2, ':');
+                    let continued = before('.') && !(begin > 1 && punct(begin - 2, '.'))
+                        || before('\'')
+                        || before(':') && begin > 1 && punct(begin - 2, ':');
                     let field = path.len() == 1 && punct(at, ':') && !punct(at + 1, ':');
                     if variable || continued || field {
                         continue;

@@ -73,7 +73,11 @@ fn roots(tree: &Tree, directory: &str, manifest: &str) -> Vec<String> {
     roots.extend(["lib.rs", "main.rs"].map(|name| join(&source, name)));
     roots.extend(tree.paths().filter_map(|path| {
         let name = path.strip_prefix(&programs)?.strip_prefix('/')?;
-        let root = if name.contains('/') { name.matches('/').count() == 1 && name.ends_with("/main.rs") } else { name.ends_with(".rs") };
+        let root = if name.contains('/') {
+            name.matches('/').count() == 1 && name.ends_with("/main.rs")
+        } else {
+            name.ends_with(".rs")
+        };
         root.then(|| path.to_owned())
     }));
     roots.retain(|path| tree.text(path).is_some());
@@ -90,7 +94,14 @@ impl Crate {
         loaded
     }
 
-    fn add_file(&mut self, tree: &Tree, file: String, directory: String, parent: Option<usize>, test: bool) -> Option<usize> {
+    fn add_file(
+        &mut self,
+        tree: &Tree,
+        file: String,
+        directory: String,
+        parent: Option<usize>,
+        test: bool,
+    ) -> Option<usize> {
         match syn::parse_file(tree.text(&file)?) {
             Ok(parsed) => Some(self.add(tree, Place { file, directory, inline: false }, parsed.items, parent, test)),
             Err(error) => {
@@ -135,7 +146,11 @@ impl Crate {
             return;
         }
         let base = if place.inline { &place.directory } else { parent(&place.file) };
-        let mut files: Vec<_> = paths(&item.attrs).iter().map(|path| join(base, path)).map(|path| (parent(&path).to_owned(), path)).collect();
+        let mut files: Vec<_> = paths(&item.attrs)
+            .iter()
+            .map(|path| join(base, path))
+            .map(|path| (parent(&path).to_owned(), path))
+            .collect();
         files.push((directory.clone(), format!("{directory}.rs")));
         files.push((directory.clone(), format!("{directory}/mod.rs")));
         for (directory, file) in files {

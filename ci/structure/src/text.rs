@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use proc_macro2::{TokenStream, TokenTree};
 
 use crate::{
-    module::crates,
+    module::Crate,
     tree::{Finding, Tree},
 };
 
@@ -29,15 +29,15 @@ pub const UNSAFE: [(&str, &str); 8] = [
 ];
 
 /// `unsafe` in blocks, functions, impls, traits and macros, outside [`UNSAFE`] and tests.
-pub fn check_unsafe(tree: &Tree) -> Vec<Finding> {
-    let tests = test_files(tree);
+pub fn check_unsafe(tree: &Tree, crates: &[Crate]) -> Vec<Finding> {
+    let tests = test_files(crates);
     let mut findings = Vec::new();
     for (file, text) in tree.with_extension(&["rs"]) {
         let free = file.starts_with("fuzz/")
             || is_test(file, &tests)
             || file.split('/').any(|part| part == "examples")
             || UNSAFE.iter().any(|(place, _)| file.starts_with(place));
-        if !free {
+        if !free && text.contains("unsafe") {
             match text.parse() {
                 Ok(tokens) => unsafe_in(tokens, &mut |line| {
                     findings.push(Finding::at(file, line, "`unsafe` is not allowed in this file"));
@@ -73,19 +73,27 @@ fn unread(file: &str, error: &proc_macro2::LexError) -> Finding {
 pub fn check_comments(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, text) in tree.with_extension(&["rs", "sh", "toml"]) {
+        if text.lines().all(|line| line.chars().count() <= COMMENT_COLUMNS) {
+            continue;
+        }
         let is_rust = file.ends_with(".rs");
         let mut code_ends = HashMap::new();
         if is_rust {
             match text.parse() {
-                Ok(tokens) => code_columns(tokens, text, &mut code_ends),
+                Ok(tokens) => code_columns(tokens, &mut code_ends),
                 Err(error) => findings.push(unread(file, &error)),
             }
         }
         for (number, line) in (1..).zip(text.lines()) {
             let width = line.trim_end().chars().count();
-            let comment = if is_rust { code_ends.get(&number).is_none_or(|end| *end < width) } else { has_hash_comment(line) };
+            let comment =
+                if is_rust { code_ends.get(&number).is_none_or(|end| *end < width) } else { has_hash_comment(line) };
             if width > COMMENT_COLUMNS && comment {
-                findings.push(Finding::at(file, number, format!("a comment of {width} columns; at most {COMMENT_COLUMNS}")));
+                findings.push(Finding::at(
+                    file,
+                    number,
+                    format!("a comment of {width} columns; at most {COMMENT_COLUMNS}"),
+                ));
             }
         }
     }
@@ -93,13 +101,15 @@ pub fn check_comments(tree: &Tree) -> Vec<Finding> {
 }
 
 /// Notes for each line the column where its last token ends. What follows that is a comment.
-fn code_columns(tokens: TokenStream, text: &str, ends: &mut HashMap<usize, usize>) {
+fn code_columns(tokens: TokenStream, ends: &mut HashMap<usize, usize>) {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         let (start, end) = (token.span().start(), token.span().end());
         match token {
             // A doc comment is lexed into an attribute whose tokens all span the whole comment.
-            TokenTree::Punct(hash) if hash.as_char() == '#' && (start.line, start.column + 1) != (end.line, end.column) => {
+            TokenTree::Punct(hash)
+                if hash.as_char() == '#' && (start.line, start.column + 1) != (end.line, end.column) =>
+            {
                 tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!'));
                 tokens.next();
             }
@@ -107,7 +117,7 @@ fn code_columns(tokens: TokenStream, text: &str, ends: &mut HashMap<usize, usize
                 for edge in [group.span_open(), group.span_close()] {
                     note(ends, edge.end().line, edge.end().column);
                 }
-                code_columns(group.stream(), text, ends);
+                code_columns(group.stream(), ends);
             }
             _ => {
                 // All of a string's lines but the last are code to their end.
@@ -139,8 +149,8 @@ fn has_hash_comment(line: &str) -> bool {
 }
 
 /// Files of more than [`FILE_LINES`] lines that are not tests.
-pub fn check_lengths(tree: &Tree) -> Vec<Finding> {
-    let tests = test_files(tree);
+pub fn check_lengths(tree: &Tree, crates: &[Crate]) -> Vec<Finding> {
+    let tests = test_files(crates);
     tree.with_extension(&["rs"])
         .filter(|(file, _)| !is_test(file, &tests))
         .map(|(file, text)| (file, text.lines().count()))
@@ -150,15 +160,15 @@ pub fn check_lengths(tree: &Tree) -> Vec<Finding> {
 }
 
 /// The files that only tests or loom models reach by `mod`.
-fn test_files(tree: &Tree) -> BTreeSet<String> {
+fn test_files(crates: &[Crate]) -> BTreeSet<&str> {
     let (mut tests, mut others) = (BTreeSet::new(), BTreeSet::new());
-    for module in crates(tree).into_iter().flat_map(|one| one.modules) {
-        if module.test { &mut tests } else { &mut others }.insert(module.file);
+    for module in crates.iter().flat_map(|one| &one.modules) {
+        if module.test { &mut tests } else { &mut others }.insert(module.file.as_str());
     }
     &tests - &others
 }
 
-fn is_test(file: &str, tests: &BTreeSet<String>) -> bool {
+fn is_test(file: &str, tests: &BTreeSet<&str>) -> bool {
     tests.contains(file) || file.split('/').any(|part| part == "tests" || part == "tests.rs")
 }
 
@@ -182,7 +192,9 @@ fn roundabout(line: &str) -> Option<String> {
     (0..words.len()).find_map(|at| match words[at..] {
         [word, ..] if WORDS.contains(&word) => Some(word.to_owned()),
         ["of", "which", ..] => Some("of which".to_owned()),
-        ["what", verb @ ("came" | "comes" | "was" | "is"), no @ ("no" | "not"), ..] => Some(format!("what {verb} {no}")),
+        ["what", verb @ ("came" | "comes" | "was" | "is"), no @ ("no" | "not"), ..] => {
+            Some(format!("what {verb} {no}"))
+        }
         _ => None,
     })
 }
