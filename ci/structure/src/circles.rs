@@ -127,8 +127,8 @@ fn resolve_macro(one: &Crate, module: usize, path: &[String]) -> Vec<Target> {
 
 struct Resolver<'a> {
     one: &'a Crate,
-    /// The names that are being looked up, since imports can go round.
-    open: HashSet<(usize, String)>,
+    /// The imports that are being followed, as module and index, since imports can go round.
+    open: HashSet<(usize, usize)>,
 }
 
 impl Resolver<'_> {
@@ -138,53 +138,72 @@ impl Resolver<'_> {
         let mut found = match first.as_str() {
             "crate" => vec![Target::Module(0)],
             "self" => vec![Target::Module(module)],
-            "super" => self.one.modules[module].parent.map(Target::Module).into_iter().collect(),
+            "super" => self.parent(module),
             name => self.name(module, name),
         };
         for part in rest {
-            let mut next = Vec::new();
-            for target in found {
-                match target {
-                    Target::Module(at) if part == "super" => {
-                        next.extend(self.one.modules[at].parent.map(Target::Module))
-                    }
-                    Target::Module(at) => next.extend(self.name(at, part)),
-                    // A variant or an associated item belongs to the file of its type.
-                    item => next.push(item),
-                }
+            let step = |target: &Target| match target {
+                Target::Module(at) if part == "super" => self.parent(*at),
+                Target::Module(at) => self.name(*at, part),
+                // A variant or an associated item belongs to the file of its type.
+                item => vec![item.clone()],
+            };
+            let next: Vec<_> = found.iter().flat_map(step).collect();
+            if next.is_empty() {
+                // A macro may define it, or a glob may take it from another crate.
+                let unseen = |target| match target {
+                    Target::Module(module) => Target::Item { module, name: part.clone() },
+                    item => item,
+                };
+                found = found.into_iter().map(unseen).collect();
+            } else {
+                found = next;
             }
-            found = next;
         }
         found
     }
 
+    fn parent(&self, module: usize) -> Vec<Target> {
+        self.one.modules[module].parent.map(Target::Module).into_iter().collect()
+    }
+
+    /// All that a name can stand for in a module.
     fn name(&mut self, at: usize, name: &str) -> Vec<Target> {
-        if !self.open.insert((at, name.to_owned())) {
-            return Vec::new();
-        }
         let one = self.one;
         let module = &one.modules[at];
         let item = || Target::Item { module: at, name: name.to_owned() };
-        let mut found: Vec<_> =
-            module.children.iter().filter(|(child, _)| child == name).map(|(_, id)| Target::Module(*id)).collect();
+        let children = module.children.iter().filter(|(child, _)| child == name);
+        let mut found: Vec<_> = children.map(|(_, child)| Target::Module(*child)).collect();
         if module.items.iter().chain(&module.macros).any(|item| item == name) {
             found.push(item());
         }
-        for import in module.mentions.imports.iter().filter(|import| import.name.as_deref() == Some(name)) {
-            let targets = self.path(at, &import.path);
+        let imports = || module.mentions.imports.iter().enumerate();
+        for (index, import) in imports().filter(|(_, import)| import.name.as_deref() == Some(name)) {
+            let targets = self.follow(at, index, |this| this.path(at, &import.path));
             // What another crate defines enters this one here.
             found.extend(if targets.is_empty() { vec![item()] } else { targets });
         }
-        if found.is_empty() {
-            for import in module.mentions.imports.iter().filter(|import| import.name.is_none()) {
-                for target in self.path(at, &import.path) {
-                    if let Target::Module(from) = target {
-                        found.extend(self.name(from, name));
-                    }
-                }
+        for (index, glob) in imports().filter(|(_, import)| import.name.is_none()) {
+            if !found.is_empty() {
+                break;
             }
+            found = self.follow(at, index, |this| {
+                let from = this.path(at, &glob.path).into_iter();
+                let names = from
+                    .map(|target| if let Target::Module(from) = target { this.name(from, name) } else { Vec::new() });
+                names.flatten().collect()
+            });
         }
-        self.open.remove(&(at, name.to_owned()));
+        found
+    }
+
+    /// Runs `find` for an import, unless that import is being followed already.
+    fn follow(&mut self, at: usize, import: usize, find: impl FnOnce(&mut Self) -> Vec<Target>) -> Vec<Target> {
+        if !self.open.insert((at, import)) {
+            return Vec::new();
+        }
+        let found = find(self);
+        self.open.remove(&(at, import));
         found
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Attributes, visibilities and test code are left out. Method calls are not seen.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Attribute, Item, Meta, Token, UseTree, Visibility,
+    Attribute, Ident, ImplItem, Item, Meta, Token, UseTree, Visibility,
     punctuated::Punctuated,
     visit::{self, Visit},
 };
@@ -21,6 +21,16 @@ pub struct Import {
     pub path: Path,
     /// Whether other modules can take the name from here.
     pub re_export: bool,
+}
+
+/// A field that most kinds of an item have.
+macro_rules! field {
+    ($item:expr, $field:ident, $of:ident: $($kind:ident)*) => {
+        match $item {
+            $($of::$kind(item) => Some(&item.$field),)*
+            _ => None,
+        }
+    };
 }
 
 /// What a module mentions.
@@ -41,11 +51,10 @@ impl Mentions {
                 path.push(tree.ident.to_string());
                 self.import(&tree.tree, path, re_export);
             }
-            UseTree::Name(tree) if tree.ident == "self" => {
-                self.imports.push(Import { name: path.last().cloned(), path, re_export });
-            }
             UseTree::Name(tree) => {
-                path.push(tree.ident.to_string());
+                if tree.ident != "self" {
+                    path.push(tree.ident.to_string());
+                }
                 self.imports.push(Import { name: path.last().cloned(), path, re_export });
             }
             UseTree::Rename(tree) => {
@@ -104,20 +113,14 @@ impl<'a> Visit<'a> for Mentions {
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 
     fn visit_item(&mut self, item: &'a Item) {
-        if !is_test(attributes(item)) {
+        if !is_test_item(item) {
             visit::visit_item(self, item);
         }
     }
 
-    fn visit_impl_item(&mut self, item: &'a syn::ImplItem) {
-        let attributes = match item {
-            syn::ImplItem::Const(item) => &item.attrs[..],
-            syn::ImplItem::Fn(item) => &item.attrs,
-            syn::ImplItem::Type(item) => &item.attrs,
-            syn::ImplItem::Macro(item) => &item.attrs,
-            _ => &[],
-        };
-        if !is_test(attributes) {
+    fn visit_impl_item(&mut self, item: &'a ImplItem) {
+        let attributes = field!(item, attrs, ImplItem: Const Fn Type Macro);
+        if !attributes.is_some_and(|attributes| is_test(attributes)) {
             visit::visit_impl_item(self, item);
         }
     }
@@ -145,75 +148,23 @@ fn written(path: &syn::Path) -> Path {
     path.segments.iter().map(|segment| segment.ident.to_string()).collect()
 }
 
-/// The names that an item defines in its module, and whether they are macros.
-pub fn defined(item: &Item) -> (Vec<String>, bool) {
-    let name = match item {
-        Item::Const(item) => &item.ident,
-        Item::Enum(item) => &item.ident,
-        Item::Fn(item) => &item.sig.ident,
-        Item::Static(item) => &item.ident,
-        Item::Struct(item) => &item.ident,
-        Item::Trait(item) => &item.ident,
-        Item::TraitAlias(item) => &item.ident,
-        Item::Type(item) => &item.ident,
-        Item::Union(item) => &item.ident,
-        Item::ForeignMod(block) => {
-            let names = block.items.iter().filter_map(|item| match item {
-                syn::ForeignItem::Fn(item) => Some(item.sig.ident.to_string()),
-                syn::ForeignItem::Static(item) => Some(item.ident.to_string()),
-                syn::ForeignItem::Type(item) => Some(item.ident.to_string()),
-                _ => None,
-            });
-            return (names.collect(), false);
-        }
-        Item::Macro(syn::ItemMacro { ident: Some(name), .. }) => return (vec![name.to_string()], true),
-        Item::Macro(call) => return (defined_in(call.mac.tokens.clone()), false),
-        _ => return (Vec::new(), false),
-    };
-    (vec![name.to_string()], false)
-}
-
-/// The items that a macro's tokens seem to define, as in `thread_local! { static NAME: .. }`.
-fn defined_in(tokens: TokenStream) -> Vec<String> {
-    const KEYWORDS: [&str; 7] = ["const", "enum", "fn", "static", "struct", "trait", "type"];
-    let tokens: Vec<_> = tokens.into_iter().collect();
-    let mut names = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        match (token, tokens.get(at + 1)) {
-            (TokenTree::Ident(word), Some(TokenTree::Ident(name))) if KEYWORDS.iter().any(|k| word == k) => {
-                names.push(name.to_string());
-            }
-            (TokenTree::Group(group), _) if group.delimiter() == Delimiter::None => {
-                names.extend(defined_in(group.stream()));
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-/// The attributes of an item.
-pub fn attributes(item: &Item) -> &[Attribute] {
+/// The name that an item defines in its module.
+pub fn name(item: &Item) -> Option<&Ident> {
     match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::ForeignMod(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Union(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
+        Item::Fn(item) => Some(&item.sig.ident),
+        Item::Macro(item) => item.ident.as_ref(),
+        _ => field!(item, ident, Item: Const Enum Static Struct Trait Type Union),
     }
+}
+
+/// Whether an item is only for tests or loom models.
+pub fn is_test_item(item: &Item) -> bool {
+    field!(item, attrs, Item: Const Enum Fn ForeignMod Impl Macro Mod Static Struct Trait Type Union Use)
+        .is_some_and(|attributes| is_test(attributes))
 }
 
 /// Whether these attributes keep an item out of everything but tests and loom models.
-pub fn is_test(attributes: &[Attribute]) -> bool {
+fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || matches!(&attribute.meta, Meta::List(list) if list.path.is_ident("cfg")

@@ -3,7 +3,7 @@
 use syn::{Attribute, Expr, ExprLit, Item, Lit, Meta, Token, punctuated::Punctuated, visit::Visit};
 
 use crate::{
-    mentions::{Mentions, attributes, defined, is_test},
+    mentions::{Mentions, is_test_item, name},
     tree::{Finding, Tree, join, parent},
 };
 
@@ -123,14 +123,14 @@ impl Crate {
             mentions: Mentions::default(),
         });
         for item in items {
-            let test = test || is_test(attributes(&item));
+            let test = test || is_test_item(&item);
             if let Item::Mod(item) = item {
                 self.add_child(tree, &place, item, id, test);
                 continue;
             }
             let module = &mut self.modules[id];
-            let (names, is_macro) = defined(&item);
-            if is_macro { &mut module.macros } else { &mut module.items }.extend(names);
+            let names = if let Item::Macro(_) = item { &mut module.macros } else { &mut module.items };
+            names.extend(name(&item).map(ToString::to_string));
             module.mentions.visit_item(&item);
         }
         id

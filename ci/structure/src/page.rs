@@ -152,8 +152,14 @@ fn check_walk(tree: &Tree, heading: &str, most_files: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut entered: BTreeMap<String, usize> = BTreeMap::new();
     let mut before = String::new();
+    let mut fenced = false;
     for (line, text) in lines {
-        let text = text.trim_start().trim_start_matches(|c: char| c.is_ascii_digit() || ".-*` ".contains(c));
+        fenced ^= text.trim_start().starts_with("```");
+        let text = text.trim_start();
+        if !fenced && !text.starts_with(|c: char| c.is_ascii_digit() || "-*".contains(c)) {
+            continue;
+        }
+        let text = text.trim_start_matches(|c: char| c.is_ascii_digit() || ".-*` ".contains(c));
         let step = text.split(" — ").next().unwrap_or_default();
         let Some(end) = step.find(".rs") else { continue };
         if !step[end..].starts_with(".rs: ") || step[..end].contains(' ') {
