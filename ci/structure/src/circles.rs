@@ -179,31 +179,29 @@ impl Resolver<'_> {
         }
         let imports = || module.mentions.imports.iter().enumerate();
         for (index, import) in imports().filter(|(_, import)| import.name.as_deref() == Some(name)) {
-            let targets = self.follow(at, index, |this| this.path(at, &import.path));
-            // What another crate defines enters this one here.
-            found.extend(if targets.is_empty() { vec![item()] } else { targets });
+            if self.open.insert((at, index)) {
+                let targets = self.path(at, &import.path);
+                // What another crate defines enters this one here.
+                found.extend(if targets.is_empty() { vec![item()] } else { targets });
+                self.open.remove(&(at, index));
+            }
+        }
+        if !found.is_empty() {
+            return found;
         }
         for (index, glob) in imports().filter(|(_, import)| import.name.is_none()) {
-            if !found.is_empty() {
-                break;
+            if self.open.insert((at, index)) {
+                for target in self.path(at, &glob.path) {
+                    if let Target::Module(from) = target {
+                        found.extend(self.name(from, name));
+                    }
+                }
+                self.open.remove(&(at, index));
             }
-            found = self.follow(at, index, |this| {
-                let from = this.path(at, &glob.path).into_iter();
-                let names = from
-                    .map(|target| if let Target::Module(from) = target { this.name(from, name) } else { Vec::new() });
-                names.flatten().collect()
-            });
         }
-        found
-    }
-
-    /// Runs `find` for an import, unless that import is being followed already.
-    fn follow(&mut self, at: usize, import: usize, find: impl FnOnce(&mut Self) -> Vec<Target>) -> Vec<Target> {
-        if !self.open.insert((at, import)) {
-            return Vec::new();
-        }
-        let found = find(self);
-        self.open.remove(&(at, import));
         found
     }
 }
+
+#[cfg(test)]
+mod tests;
