@@ -192,3 +192,6 @@ fn paths(attributes: &[Attribute]) -> Vec<String> {
     attributes.iter().for_each(|attribute| named(&attribute.meta, &mut paths));
     paths
 }
+
+#[cfg(test)]
+mod tests;

@@ -258,3 +258,6 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
         .filter_map(|target| target.split(['#', ' ']).next())
         .filter(|target| !target.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

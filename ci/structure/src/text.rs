@@ -198,3 +198,6 @@ fn roundabout(line: &str) -> Option<String> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;
