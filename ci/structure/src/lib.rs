@@ -4,7 +4,7 @@
 //! | check | rule |
 //! |---|---|
 //! | [`circles::check`] | No import circle between the files of a crate. |
-//! | [`text::check_unsafe`] | `unsafe` only in the places of [`text::UNSAFE`], tests and examples. |
+//! | [`text::check_unsafe`] | `unsafe` only in [`text::UNSAFE`], tests and examples. |
 //! | [`text::check_comments`] | No comment wider than [`text::COMMENT_COLUMNS`] columns. |
 //! | [`text::check_lengths`] | No file over [`text::FILE_LINES`] lines, except tests. |
 //! | [`text::check_words`] | At most [`text::ROUNDABOUT_LINES`] lines with roundabout words. |
@@ -44,7 +44,7 @@
 //!
 //! | contract | test |
 //! |---|---|
-//! | Sends leave in order. | `overlapped/tests/conformance/contracts/order.rs: sends_leave_in_order` |
+//! | Sends leave in order. | `overlapped/tests/order.rs: sends_leave_in_order` |
 //!
 //! ## Glossary
 //!
@@ -63,3 +63,4 @@ pub mod page;
 pub mod repository;
 pub mod text;
 pub mod tree;
+pub mod words;

@@ -40,22 +40,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let results: Vec<_> = match only {
-        Some(name) => {
-            let mut chosen = repository.crates.iter().filter(|one| one.name == name).peekable();
-            if chosen.peek().is_none() {
-                eprintln!("structure: there is no crate `{name}`");
-                return ExitCode::from(2);
-            }
-            vec![(CHECKS[0].0, circles::check(chosen))]
-        }
+    let results: Vec<_> = match &only {
         None => CHECKS.iter().map(|(rule, check)| (*rule, check(&repository))).collect(),
+        Some(name) => vec![(CHECKS[0].0, circles::check(repository.crates.iter().filter(|one| one.name == *name)))],
     };
+    if only.is_some_and(|name| repository.crates.iter().all(|one| one.name != name)) {
+        eprintln!("structure: there is no crate of this name");
+        return ExitCode::from(2);
+    }
     for (rule, findings) in &results {
-        println!(
-            "{rule}: {}",
-            if findings.is_empty() { "ok".to_owned() } else { format!("{} findings", findings.len()) }
-        );
+        println!("{rule}: {}", findings.len());
         findings.iter().for_each(|finding| println!("  {finding}"));
     }
     ExitCode::from(u8::from(results.iter().any(|(_, findings)| !findings.is_empty())))

@@ -2,12 +2,14 @@
 //!
 //! Attributes, visibilities and test code are left out. Method calls are not seen.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use syn::{
-    Attribute, Ident, ImplItem, Item, Meta, Token, UseTree, Visibility,
+    Attribute, Ident, ImplItem, Item, Meta, MetaList, Token, UseTree, Visibility,
     punctuated::Punctuated,
     visit::{self, Visit},
 };
+
+use crate::words::words_of;
 
 /// The parts of a path: `crate`, `self`, `super` or names.
 pub type Path = Vec<String>;
@@ -51,17 +53,13 @@ impl Mentions {
                 path.push(tree.ident.to_string());
                 self.import(&tree.tree, path, re_export);
             }
-            UseTree::Name(tree) => {
-                if tree.ident != "self" {
-                    path.push(tree.ident.to_string());
+            UseTree::Name(syn::UseName { ident }) | UseTree::Rename(syn::UseRename { ident, .. }) => {
+                if ident != "self" {
+                    path.push(ident.to_string());
                 }
-                self.imports.push(Import { name: path.last().cloned(), path, re_export });
-            }
-            UseTree::Rename(tree) => {
-                if tree.ident != "self" {
-                    path.push(tree.ident.to_string());
-                }
-                self.imports.push(Import { name: Some(tree.rename.to_string()), path, re_export });
+                let name =
+                    if let UseTree::Rename(tree) = tree { Some(tree.rename.to_string()) } else { path.last().cloned() };
+                self.imports.push(Import { name, path, re_export });
             }
             UseTree::Glob(_) => self.imports.push(Import { name: None, path, re_export }),
             UseTree::Group(tree) => tree.items.iter().for_each(|tree| self.import(tree, path.clone(), re_export)),
@@ -70,38 +68,27 @@ impl Mentions {
 
     /// Finds what looks like a path in tokens that have no grammar.
     fn tokens(&mut self, tokens: TokenStream) {
-        let tokens: Vec<_> = tokens.into_iter().collect();
-        let punct = |at: usize, c: char| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == c);
+        let words = words_of(tokens);
+        let text = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
+        let is_name = |at| text(at).starts_with(|c: char| c.is_alphabetic() || c == '_');
         let mut at = 0;
-        while at < tokens.len() {
-            let begin = at;
+        while at < words.len() {
+            let before = |back| at.checked_sub(back).map_or("", text);
+            let variable = before(1) == "$" && text(at) != "crate";
+            let member = before(1) == "." && before(2) != ".";
+            let continued = before(1) == ":" && before(2) == ":";
+            let is_path = is_name(at) && !variable && !member && !continued && before(1) != "'";
+            let mut path = vec![text(at).to_owned()];
             at += 1;
-            match &tokens[begin] {
-                TokenTree::Group(group) => self.tokens(group.stream()),
-                TokenTree::Ident(first) => {
-                    let mut path = vec![first.to_string()];
-                    while let (true, true, Some(TokenTree::Ident(next))) =
-                        (punct(at, ':'), punct(at + 1, ':'), tokens.get(at + 2))
-                    {
-                        path.push(next.to_string());
-                        at += 3;
-                    }
-                    let before = |c| begin > 0 && punct(begin - 1, c);
-                    let variable = before('$') && first != "crate";
-                    let continued = before('.') && !(begin > 1 && punct(begin - 2, '.'))
-                        || before('\'')
-                        || before(':') && begin > 1 && punct(begin - 2, ':');
-                    let field = path.len() == 1 && punct(at, ':') && !punct(at + 1, ':');
-                    if variable || continued || field {
-                        continue;
-                    }
-                    if punct(at, '!') && matches!(tokens.get(at + 1), Some(TokenTree::Group(_))) {
-                        self.macros.push(path);
-                    } else {
-                        self.paths.push(path);
-                    }
-                }
-                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            while text(at) == ":" && text(at + 1) == ":" && is_name(at + 2) {
+                path.push(text(at + 2).to_owned());
+                at += 3;
+            }
+            let field = path.len() == 1 && text(at) == ":" && text(at + 1) != ":";
+            if is_path && text(at) == "!" && matches!(text(at + 1), "(" | "[" | "{") {
+                self.macros.push(path);
+            } else if is_path && !field {
+                self.paths.push(path);
             }
         }
     }
@@ -158,13 +145,13 @@ pub fn name(item: &Item) -> Option<&Ident> {
 }
 
 /// Whether an item is only for tests or loom models.
-pub fn is_test_item(item: &Item) -> bool {
+fn is_test_item(item: &Item) -> bool {
     field!(item, attrs, Item: Const Enum Fn ForeignMod Impl Macro Mod Static Struct Trait Type Union Use)
         .is_some_and(|attributes| is_test(attributes))
 }
 
 /// Whether these attributes keep an item out of everything but tests and loom models.
-fn is_test(attributes: &[Attribute]) -> bool {
+pub fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || matches!(&attribute.meta, Meta::List(list) if list.path.is_ident("cfg")
@@ -173,15 +160,10 @@ fn is_test(attributes: &[Attribute]) -> bool {
 }
 
 fn needs_test(predicate: &Meta) -> bool {
+    let parts = |list: &MetaList| list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
     match predicate {
-        Meta::Path(path) => path.is_ident("test") || path.is_ident("loom"),
-        Meta::List(list) => {
-            let Ok(parts) = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) else {
-                return false;
-            };
-            (list.path.is_ident("all") && parts.iter().any(needs_test))
-                || (list.path.is_ident("any") && parts.iter().all(needs_test))
-        }
-        Meta::NameValue(_) => false,
+        Meta::List(list) if list.path.is_ident("all") => parts(list).is_ok_and(|parts| parts.iter().any(needs_test)),
+        Meta::List(list) if list.path.is_ident("any") => parts(list).is_ok_and(|parts| parts.iter().all(needs_test)),
+        meta => meta.path().is_ident("test") || meta.path().is_ident("loom"),
     }
 }

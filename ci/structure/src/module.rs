@@ -1,16 +1,16 @@
 //! The modules of a crate, found from its root file by `mod` declarations, whatever their `cfg`.
 
-use syn::{Attribute, Expr, ExprLit, Item, Lit, Meta, Token, punctuated::Punctuated, visit::Visit};
+use syn::{Attribute, Expr, ExprLit, Item, ItemMod, Lit, visit::Visit};
 
 use crate::{
-    mentions::{Mentions, is_test_item, name},
+    mentions::{Mentions, is_test, name},
     tree::{Finding, Tree, join, parent},
 };
 
 /// A crate: the modules that are compiled together.
 #[derive(Debug)]
 pub struct Crate {
-    /// The package's name, and the binary's if it is not the only crate of its package.
+    /// The package's name.
     pub name: String,
     /// The root is the first.
     pub modules: Vec<Module>,
@@ -19,7 +19,7 @@ pub struct Crate {
 }
 
 /// One module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Module {
     /// The file it is written in.
     pub file: String,
@@ -37,95 +37,76 @@ pub struct Module {
     pub mentions: Mentions,
 }
 
-/// All crates of the tree: the library and the programs of each package.
-pub fn crates(tree: &Tree) -> Vec<Crate> {
-    tree.paths()
-        .filter(|path| *path == "Cargo.toml" || path.ends_with("/Cargo.toml"))
-        .filter_map(|path| Some((parent(path), tree.text(path)?)))
-        .flat_map(|(directory, manifest)| {
-            let name = package_name(manifest)?;
-            Some(roots(tree, directory, manifest).into_iter().map(move |root| Crate::load(tree, name, &root)))
-        })
-        .flatten()
-        .collect()
+/// Where a module is written.
+struct Place {
+    file: String,
+    /// Where the files of its children are.
+    directory: String,
+    inline: bool,
+    parent: Option<usize>,
+    test: bool,
 }
 
-fn values<'a>(manifest: &'a str, sections: &'a [&str], key: &'a str) -> impl Iterator<Item = &'a str> {
-    let mut section = "";
-    manifest.lines().map(str::trim).filter_map(move |line| {
-        if line.starts_with('[') {
-            section = line;
+/// All crates of the tree: the library and the programs of each package.
+pub fn crates(tree: &Tree) -> Vec<Crate> {
+    let mut crates = Vec::new();
+    for manifest in tree.paths().filter(|path| *path == "Cargo.toml" || path.ends_with("/Cargo.toml")) {
+        if let Some(name) = tree.text(manifest).and_then(package_name) {
+            crates.extend(roots(tree, parent(manifest)).map(|root| Crate::load(tree, name, root)));
         }
-        let (name, value) = line.split_once('=')?;
-        (sections.contains(&section) && name.trim() == key).then(|| value.trim().trim_matches('"'))
-    })
+    }
+    crates
 }
 
 fn package_name(manifest: &str) -> Option<&str> {
-    values(manifest, &["[package]"], "name").next()
+    let mut lines = manifest.lines().skip_while(|line| line.trim() != "[package]");
+    lines
+        .find_map(|line| line.strip_prefix("name")?.trim_start().strip_prefix('='))
+        .map(|name| name.trim().trim_matches('"'))
 }
 
-/// The root files of a package's crates, by cargo's conventions and as its manifest says.
-fn roots(tree: &Tree, directory: &str, manifest: &str) -> Vec<String> {
-    let source = join(directory, "src");
-    let programs = join(&source, "bin");
-    let mut roots: Vec<_> = values(manifest, &["[lib]", "[[bin]]"], "path").map(|path| join(directory, path)).collect();
-    roots.extend(["lib.rs", "main.rs"].map(|name| join(&source, name)));
-    roots.extend(tree.paths().filter_map(|path| {
-        let name = path.strip_prefix(&programs)?.strip_prefix('/')?;
-        let root = if name.contains('/') {
-            name.matches('/').count() == 1 && name.ends_with("/main.rs")
-        } else {
-            name.ends_with(".rs")
-        };
-        root.then(|| path.to_owned())
-    }));
-    roots.retain(|path| tree.text(path).is_some());
-    roots.sort();
-    roots.dedup();
-    roots
+/// The root files of a package's crates, by cargo's conventions.
+fn roots<'a>(tree: &'a Tree, package: &str) -> impl Iterator<Item = &'a str> {
+    let source = join(package, "src");
+    tree.paths().filter(move |path| {
+        path.strip_prefix(&source).is_some_and(|name| {
+            matches!(name, "/lib.rs" | "/main.rs")
+                || name.starts_with("/bin/") && (name.ends_with("/main.rs") || name.matches('/').count() == 2)
+        })
+    })
 }
 
 impl Crate {
     /// Reads the crate whose root file is `root`.
     pub fn load(tree: &Tree, name: &str, root: &str) -> Self {
         let mut loaded = Self { name: name.to_owned(), modules: Vec::new(), unread: Vec::new() };
-        loaded.add_file(tree, root.to_owned(), parent(root).to_owned(), None, false);
+        let directory = parent(root).to_owned();
+        loaded.add_file(tree, Place { file: root.to_owned(), directory, inline: false, parent: None, test: false });
         loaded
     }
 
-    fn add_file(
-        &mut self,
-        tree: &Tree,
-        file: String,
-        directory: String,
-        parent: Option<usize>,
-        test: bool,
-    ) -> Option<usize> {
-        match syn::parse_file(tree.text(&file)?) {
-            Ok(parsed) => Some(self.add(tree, Place { file, directory, inline: false }, parsed.items, parent, test)),
+    fn add_file(&mut self, tree: &Tree, place: Place) -> Option<usize> {
+        match syn::parse_file(tree.text(&place.file)?) {
+            Ok(parsed) => Some(self.add(tree, &place, parsed.items)),
             Err(error) => {
-                self.unread.push(Finding::at(&file, error.span().start().line, format!("cannot be parsed: {error}")));
+                let line = error.span().start().line;
+                self.unread.push(Finding::at(&place.file, line, format!("cannot be parsed: {error}")));
                 None
             }
         }
     }
 
-    fn add(&mut self, tree: &Tree, place: Place, items: Vec<Item>, parent: Option<usize>, test: bool) -> usize {
+    fn add(&mut self, tree: &Tree, place: &Place, items: Vec<Item>) -> usize {
         let id = self.modules.len();
         self.modules.push(Module {
             file: place.file.clone(),
-            parent,
-            test,
-            children: Vec::new(),
-            items: Vec::new(),
-            macros: Vec::new(),
-            mentions: Mentions::default(),
+            parent: place.parent,
+            test: place.test,
+            ..Module::default()
         });
         for item in items {
-            let test = test || is_test_item(&item);
-            if let Item::Mod(item) = item {
-                self.add_child(tree, &place, item, id, test);
+            if let Item::Mod(child) = item {
+                self.add_child(tree, place, id, child);
                 continue;
             }
             let module = &mut self.modules[id];
@@ -136,61 +117,50 @@ impl Crate {
         id
     }
 
-    fn add_child(&mut self, tree: &Tree, place: &Place, item: syn::ItemMod, id: usize, test: bool) {
+    fn add_child(&mut self, tree: &Tree, place: &Place, parent_id: usize, item: ItemMod) {
         let name = item.ident.to_string();
         let directory = join(&place.directory, &name);
+        let child = |file, directory, inline| Place {
+            file,
+            directory,
+            inline,
+            parent: Some(parent_id),
+            test: place.test || is_test(&item.attrs),
+        };
         if let Some((_, items)) = item.content {
-            let place = Place { file: place.file.clone(), directory, inline: true };
-            let child = self.add(tree, place, items, Some(id), test);
-            self.modules[id].children.push((name, child));
+            let id = self.add(tree, &child(place.file.clone(), directory, true), items);
+            self.modules[parent_id].children.push((name, id));
             return;
         }
         let base = if place.inline { &place.directory } else { parent(&place.file) };
-        let mut files: Vec<_> = paths(&item.attrs)
+        let mut files: Vec<_> = item
+            .attrs
             .iter()
-            .map(|path| join(base, path))
-            .map(|path| (parent(&path).to_owned(), path))
+            .filter_map(path_attribute)
+            .map(|path| join(base, &path))
+            .map(|file| (parent(&file).to_owned(), file))
             .collect();
-        files.push((directory.clone(), format!("{directory}.rs")));
-        files.push((directory.clone(), format!("{directory}/mod.rs")));
-        for (directory, file) in files {
-            if let Some(child) = self.add_file(tree, file, directory, Some(id), test) {
-                self.modules[id].children.push((name.clone(), child));
-            }
+        if files.is_empty() {
+            files = ["/mod.rs", ".rs"].map(|end| (directory.clone(), format!("{directory}{end}"))).into();
         }
-        if !self.modules[id].children.iter().any(|(child, _)| *child == name) {
+        files.retain(|(_, file)| tree.text(file).is_some());
+        if files.is_empty() {
             self.unread.push(Finding::new(&place.file, format!("the file of `mod {name}` was not found")));
         }
-    }
-}
-
-/// Where a module is written, and where the files of its children are.
-struct Place {
-    file: String,
-    directory: String,
-    inline: bool,
-}
-
-/// The files that `#[path]` names, directly or in a `cfg_attr`.
-fn paths(attributes: &[Attribute]) -> Vec<String> {
-    fn named(meta: &Meta, paths: &mut Vec<String>) {
-        match meta {
-            Meta::NameValue(pair) if pair.path.is_ident("path") => {
-                if let Expr::Lit(ExprLit { lit: Lit::Str(path), .. }) = &pair.value {
-                    paths.push(path.value());
-                }
+        for (directory, file) in files {
+            if let Some(id) = self.add_file(tree, child(file, directory, false)) {
+                self.modules[parent_id].children.push((name.clone(), id));
             }
-            Meta::List(list) if list.path.is_ident("cfg_attr") => {
-                if let Ok(parts) = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) {
-                    parts.iter().skip(1).for_each(|meta| named(meta, paths));
-                }
-            }
-            _ => {}
         }
     }
-    let mut paths = Vec::new();
-    attributes.iter().for_each(|attribute| named(&attribute.meta, &mut paths));
-    paths
+}
+
+/// The file that `#[path = ".."]` names.
+fn path_attribute(attribute: &Attribute) -> Option<String> {
+    match &attribute.meta.require_name_value().ok()?.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(path), .. }) if attribute.path().is_ident("path") => Some(path.value()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
-use crate::tree::{Finding, Tree, join, parent};
+use crate::{
+    tree::{Finding, Tree, join, parent},
+    words::words_of,
+};
 
 /// The page that describes the tree.
 pub const ARCHITECTURE: &str = "ARCHITECTURE.md";
@@ -80,57 +82,43 @@ impl Reference {
 
 /// The names of all functions of a file; methods are there with and without their type or trait.
 fn functions(text: &str) -> BTreeSet<String> {
-    let mut names = Functions::default();
+    let mut functions = Functions::default();
     if let Ok(file) = syn::parse_file(text) {
-        names.visit_file(&file);
+        functions.visit_file(&file);
     }
-    // In macros too.
-    names.scan(text.parse().unwrap_or_default());
-    names.0
+    functions.names
 }
 
 #[derive(Default)]
-struct Functions(BTreeSet<String>);
-
-impl Functions {
-    fn scan(&mut self, tokens: TokenStream) {
-        let mut after_fn = false;
-        for token in tokens {
-            match token {
-                TokenTree::Ident(name) => {
-                    if after_fn {
-                        self.0.insert(name.to_string());
-                    }
-                    after_fn = name == "fn";
-                    continue;
-                }
-                TokenTree::Group(group) => self.scan(group.stream()),
-                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-            }
-            after_fn = false;
-        }
-    }
+struct Functions {
+    names: BTreeSet<String>,
+    owner: String,
 }
 
 impl<'a> Visit<'a> for Functions {
     fn visit_item_impl(&mut self, block: &'a syn::ItemImpl) {
-        if let syn::Type::Path(path) = &*block.self_ty
-            && let Some(owner) = path.path.segments.last()
-        {
-            self.0.extend(block.items.iter().filter_map(|item| match item {
-                syn::ImplItem::Fn(method) => Some(format!("{}::{}", owner.ident, method.sig.ident)),
-                _ => None,
-            }));
+        if let syn::Type::Path(path) = &*block.self_ty {
+            self.owner = path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         }
         visit::visit_item_impl(self, block);
+        self.owner.clear();
     }
 
     fn visit_item_trait(&mut self, item: &'a syn::ItemTrait) {
-        self.0.extend(item.items.iter().filter_map(|method| match method {
-            syn::TraitItem::Fn(method) => Some(format!("{}::{}", item.ident, method.sig.ident)),
-            _ => None,
-        }));
+        self.owner = item.ident.to_string();
         visit::visit_item_trait(self, item);
+        self.owner.clear();
+    }
+
+    fn visit_signature(&mut self, signature: &'a syn::Signature) {
+        self.names.insert(signature.ident.to_string());
+        self.names.insert(format!("{}::{}", self.owner, signature.ident));
+    }
+
+    fn visit_macro(&mut self, call: &'a syn::Macro) {
+        let words = words_of(call.tokens.clone());
+        let named = words.windows(2).filter(|pair| pair[0].text == "fn");
+        self.names.extend(named.map(|pair| pair[1].text.clone()));
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proc_macro2::{TokenStream, TokenTree};
-
 use crate::{
     module::Crate,
     tree::{Finding, Tree},
+    words::words,
 };
 
 /// The last column of a comment.
@@ -17,7 +16,7 @@ pub const FILE_LINES: usize = 500;
 pub const ROUNDABOUT_LINES: usize = 10;
 
 /// Where `unsafe` is allowed in code that is not a test, and why. A folder ends with `/`.
-pub const UNSAFE: [(&str, &str); 8] = [
+pub const UNSAFE: [(&str, &str); 9] = [
     ("overlapped/src/sys/", "calls the system"),
     ("overlapped/src/buf/", "buffers whose bytes the kernel reads and writes"),
     ("overlapped/src/buf.rs", "buffers whose bytes the kernel reads and writes"),
@@ -26,111 +25,73 @@ pub const UNSAFE: [(&str, &str); 8] = [
     ("overlapped/src/log.rs", "bytes that are appended while others send them"),
     ("bench/", "measures with the system's own clocks and rings; not shipped"),
     ("ci/", "calls the system to prepare a check; not shipped"),
+    ("fuzz/", "not shipped"),
 ];
 
 /// `unsafe` in blocks, functions, impls, traits and macros, outside [`UNSAFE`] and tests.
 pub fn check_unsafe(tree: &Tree, crates: &[Crate]) -> Vec<Finding> {
     let tests = test_files(crates);
     let mut findings = Vec::new();
-    for (file, text) in tree.with_extension(&["rs"]) {
-        let free = file.starts_with("fuzz/")
-            || is_test(file, &tests)
-            || file.split('/').any(|part| part == "examples")
-            || UNSAFE.iter().any(|(place, _)| file.starts_with(place));
-        if !free && text.contains("unsafe") {
-            match text.parse() {
-                Ok(tokens) => unsafe_in(tokens, &mut |line| {
-                    findings.push(Finding::at(file, line, "`unsafe` is not allowed in this file"));
-                }),
-                Err(error) => findings.push(unread(file, &error)),
-            }
+    for (file, text) in tree.with_extension(&["rs"]).filter(|(_, text)| text.contains("unsafe")) {
+        let allowed = UNSAFE.iter().any(|(place, _)| file.starts_with(place));
+        if allowed || is_test(file, &tests) || file.split('/').any(|part| part == "examples") {
+            continue;
+        }
+        match words(file, text) {
+            // `unsafe(..)` is an attribute.
+            Ok(words) => findings.extend(
+                words
+                    .windows(2)
+                    .filter(|pair| pair[0].text == "unsafe" && pair[1].text != "(")
+                    .map(|pair| Finding::at(file, pair[0].start.line, "`unsafe` is not allowed in this file")),
+            ),
+            Err(finding) => findings.push(finding),
         }
     }
     findings
-}
-
-fn unsafe_in(tokens: TokenStream, found: &mut impl FnMut(usize)) {
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Ident(word) if word == "unsafe" => found(word.span().start().line),
-            TokenTree::Group(group) => unsafe_in(group.stream(), found),
-            // An attribute: skip its brackets.
-            TokenTree::Punct(hash) if hash.as_char() == '#' => {
-                tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!'));
-                tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn unread(file: &str, error: &proc_macro2::LexError) -> Finding {
-    Finding::at(file, error.span().start().line, "is not Rust")
 }
 
 /// Comments that go beyond [`COMMENT_COLUMNS`].
 pub fn check_comments(tree: &Tree) -> Vec<Finding> {
+    let width = |line: &str| line.trim_end().chars().count();
     let mut findings = Vec::new();
     for (file, text) in tree.with_extension(&["rs", "sh", "toml"]) {
-        if text.lines().all(|line| line.chars().count() <= COMMENT_COLUMNS) {
+        if text.lines().all(|line| width(line) <= COMMENT_COLUMNS) {
             continue;
         }
-        let is_rust = file.ends_with(".rs");
-        let mut code_ends = HashMap::new();
-        if is_rust {
-            match text.parse() {
-                Ok(tokens) => code_columns(tokens, &mut code_ends),
-                Err(error) => findings.push(unread(file, &error)),
+        let code = match file.ends_with(".rs").then(|| code_ends(file, text)).transpose() {
+            Ok(code) => code,
+            Err(finding) => {
+                findings.push(finding);
+                continue;
             }
-        }
-        for (number, line) in (1..).zip(text.lines()) {
-            let width = line.trim_end().chars().count();
-            let comment =
-                if is_rust { code_ends.get(&number).is_none_or(|end| *end < width) } else { has_hash_comment(line) };
-            if width > COMMENT_COLUMNS && comment {
-                findings.push(Finding::at(
-                    file,
-                    number,
-                    format!("a comment of {width} columns; at most {COMMENT_COLUMNS}"),
-                ));
+        };
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| width(line) > COMMENT_COLUMNS) {
+            let is_comment = match &code {
+                Some(ends) => ends.get(&number).is_none_or(|end| *end < width(line)),
+                None => has_hash_comment(line),
+            };
+            if is_comment {
+                let problem = format!("a comment of {} columns; at most {COMMENT_COLUMNS}", width(line));
+                findings.push(Finding::at(file, number, problem));
             }
         }
     }
     findings
 }
 
-/// Notes for each line the column where its last token ends. What follows that is a comment.
-fn code_columns(tokens: TokenStream, ends: &mut HashMap<usize, usize>) {
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let (start, end) = (token.span().start(), token.span().end());
-        match token {
-            // A doc comment is lexed into an attribute whose tokens all span the whole comment.
-            TokenTree::Punct(hash)
-                if hash.as_char() == '#' && (start.line, start.column + 1) != (end.line, end.column) =>
-            {
-                tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!'));
-                tokens.next();
-            }
-            TokenTree::Group(group) => {
-                for edge in [group.span_open(), group.span_close()] {
-                    note(ends, edge.end().line, edge.end().column);
-                }
-                code_columns(group.stream(), ends);
-            }
-            _ => {
-                // All of a string's lines but the last are code to their end.
-                (start.line..end.line).for_each(|line| note(ends, line, usize::MAX));
-                note(ends, end.line, end.column);
-            }
+/// For each line with code, the column where its last word ends. What follows is a comment.
+fn code_ends(file: &str, text: &str) -> Result<HashMap<usize, usize>, Finding> {
+    let mut ends = HashMap::new();
+    for word in words(file, text)? {
+        // All of a string's lines but the last are code to their end.
+        let full = (word.start.line..word.end.line).map(|line| (line, usize::MAX));
+        for (line, column) in full.chain([(word.end.line, word.end.column)]) {
+            let end = ends.entry(line).or_default();
+            *end = column.max(*end);
         }
     }
-}
-
-fn note(ends: &mut HashMap<usize, usize>, line: usize, column: usize) {
-    let end = ends.entry(line).or_default();
-    *end = column.max(*end);
+    Ok(ends)
 }
 
 /// Whether a line of shell or TOML has a `#` comment: one that is not in quotes or in a word.

@@ -87,6 +87,7 @@ impl Tree {
 }
 
 /// A tree in memory: `(path, text)` pairs.
+#[cfg(test)]
 impl<'a> FromIterator<(&'a str, &'a str)> for Tree {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(files: I) -> Self {
         Self { files: files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect() }

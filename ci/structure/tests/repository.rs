@@ -1,6 +1,6 @@
 //! The rules of this tree, one test a rule.
 
-use std::{path::Path, sync::LazyLock};
+use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
 use structure::repository::{CHECKS, Repository};
 
@@ -39,10 +39,10 @@ rules! {
 }
 
 #[test]
-fn every_package_was_found() {
-    let names: Vec<_> = REPOSITORY.crates.iter().map(|one| one.name.as_str()).collect();
-    for name in ["bench", "overlapped", "peer-trial", "proactor", "proactor-cli", "structure", "without-io-uring"] {
-        assert!(names.contains(&name), "{name} is not among {names:?}");
-    }
-    assert!(REPOSITORY.crates.iter().all(|one| !one.modules.is_empty()));
+fn every_source_file_is_in_a_crate() {
+    let found: BTreeSet<_> = REPOSITORY.crates.iter().flat_map(|one| &one.modules).map(|it| it.file.as_str()).collect();
+    let files = REPOSITORY.tree.with_extension(&["rs"]).map(|(file, _)| file);
+    let missing: Vec<_> = files.filter(|file| file.contains("/src/") && !found.contains(file)).collect();
+    assert!(missing.is_empty(), "no `mod` leads to {missing:?}");
+    assert!(found.len() > 100, "{}", found.len());
 }

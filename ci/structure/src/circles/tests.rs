@@ -191,9 +191,12 @@ fn all_systems_are_taken_and_a_name_of_one_is_not_sought_in_the_other() {
     let files = [
         ("src/lib.rs", "mod a; pub mod os;"),
         ("src/a.rs", "use crate::os::{both, one}; fn f() { both(); one() }"),
-        ("src/os.rs", "#[cfg(unix)] mod unix; #[cfg(unix)] use unix as system;
-            #[cfg_attr(windows, path = \"win/dows.rs\")] #[cfg(windows)] mod windows; #[cfg(windows)] use windows as system;
-            pub use system::{both, one};"),
+        (
+            "src/os.rs",
+            "#[cfg(unix)] mod unix; #[cfg(unix)] use unix as system;
+            #[path = \"win/dows.rs\"] #[cfg(windows)] mod windows; #[cfg(windows)] use windows as system;
+            pub use system::{both, one};",
+        ),
         ("src/os/unix.rs", "pub fn both() {} pub fn one() {}"),
         ("src/win/dows.rs", "pub fn both() {}"),
     ];

@@ -5,13 +5,12 @@ use crate::tree::Tree;
 fn crates_are_found_by_manifest_and_convention() {
     let tree: Tree = [
         ("Cargo.toml", "[workspace]\nmembers = [\"one\"]\n"),
-        ("one/Cargo.toml", "[package]\nname = \"one\"\n\n[[bin]]\nname = \"tool\"\npath = \"tool/start.rs\"\n"),
+        ("one/Cargo.toml", "# name = \"zero\"\n[package]\nname = \"one\"\n\n[[bin]]\nname = \"tool\"\n"),
         ("one/src/lib.rs", "mod part;"),
         ("one/src/part.rs", ""),
         ("one/src/bin/first.rs", ""),
         ("one/src/bin/second/main.rs", ""),
         ("one/src/bin/second/part.rs", ""),
-        ("one/tool/start.rs", ""),
         ("one/tests/outside.rs", ""),
         ("two/Cargo.toml", "[package]\nname=\"two\""),
         ("two/src/main.rs", ""),
@@ -23,7 +22,6 @@ fn crates_are_found_by_manifest_and_convention() {
         ("one", "one/src/bin/first.rs"),
         ("one", "one/src/bin/second/main.rs"),
         ("one", "one/src/lib.rs"),
-        ("one", "one/tool/start.rs"),
         ("two", "two/src/main.rs"),
     ];
     assert_eq!(found, expected.map(|(name, root)| (name.to_owned(), root.to_owned())));

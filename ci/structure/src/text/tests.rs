@@ -91,7 +91,12 @@ fn comments_of_100_columns_and_wide_code_are_accepted() {
 
 #[test]
 fn a_file_that_is_no_rust_is_reported() {
-    assert_eq!(comment_places("a.rs", &[wide(101, "const A: &str = \"", "")]).len(), 2);
+    let text = format!("\n{}", wide(101, "const A: &str = \"", ""));
+    assert_eq!(check_comments(&tree(&[("a.rs", &text)])), [Finding::at("a.rs", 2, "is not Rust")]);
+    assert_eq!(
+        check_unsafe(&tree(&[("a.rs", &format!("{text} unsafe"))]), &[]),
+        [Finding::at("a.rs", 2, "is not Rust")]
+    );
 }
 
 #[test]
