@@ -1,6 +1,7 @@
 //! The names that a module mentions, as they are written: its imports, paths and macro calls.
 //!
-//! Attributes, visibilities and test code are left out. Method calls are not seen.
+//! Attributes, visibilities and test code are left out. Method calls are not seen. A variable
+//! cannot be told from a function of the same name.
 
 use proc_macro2::TokenStream;
 use syn::{
