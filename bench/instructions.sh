@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Instructions per unit of work on the simulated network, counted by callgrind: of one build, or of two
-# side by side.
+# Instructions per unit of work on the simulated network, counted by callgrind: of one build, or of
+# two side by side.
 #
 #     bench/instructions.sh BINARY [NEW_BINARY]
 #
-# A binary is made by `cargo build --release -p instructions` in bench/ and copied aside. Each workload
-# runs twice, with a small and a large number of units; the difference leaves out the start. "all" counts
-# the server's turns with the simulated network; "path" leaves out the functions of the simulated network.
-# Needs valgrind. Takes about a minute per binary.
+# A binary is made by `cargo build --release -p instructions` in bench/ and copied aside. Each
+# workload runs twice, with a small and a large number of units; the difference leaves out the
+# start. "all" counts the server's turns with the simulated network. "path" leaves out the
+# functions of the simulated network; what the compiler has inlined elsewhere, or what they call
+# in libc, still counts. Needs valgrind. Takes about a minute per binary.
 set -euo pipefail
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# count BINARY WORKLOAD UNITS: prints the instructions of the server's turns, and those outside sys/sim.
+# count BINARY WORKLOAD UNITS: prints the instructions of the server's turns, and those outside
+# sys/sim.
 count() {
     valgrind --tool=callgrind --toggle-collect='*server_turn*' --callgrind-out-file="$work/out" \
         "$1" "$2" "$3" > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
@@ -35,7 +37,8 @@ per_unit() {
     local small large
     small=$(count "$1" "$2" "$3")
     large=$(count "$1" "$2" "$4")
-    echo "$small $large $(($4 - $3))" | awk '{ printf "%.1f %.1f\n", ($3 - $1) / $5, ($4 - $2) / $5 }'
+    echo "$small $large $(($4 - $3))" |
+        awk '{ printf "%.1f %.1f\n", ($3 - $1) / $5, ($4 - $2) / $5 }'
 }
 
 printf '%-12s %10s %10s' workload all path

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Compares two builds of the program, in rounds that alternate between them, over io_uring and over poll.
+# Compares two builds of the program, in rounds that alternate between them, over io_uring and
+# over poll.
 #
 #     bench/old-and-new.sh OLD_PROGRAM NEW_PROGRAM RESULTS [CASE..]
 #
-# RESULTS is a directory for the tables and the JSON of every case. Cases are named uring, poll or both,
-# then what is measured, such as uring-pingpong64; all run if none is named. BENCH names a bench that is
-# built already; without it, the one of this workspace is built. ROUNDS multiplies the rounds by a
-# percentage: ROUNDS=10 is a trial. Each build is started like the contestant `ours` or `ours-poll`, so
-# that both have the same arguments. The old build is the baseline: a ratio above 1 says that the new
-# build needs more.
+# RESULTS is a directory for the tables and the JSON of every case. Cases are named uring, poll or
+# both, then what is measured, such as uring-pingpong64; all run if none is named. BENCH names a
+# bench that is built already; without it, the one of this workspace is built. ROUNDS multiplies
+# the rounds by a percentage: ROUNDS=10 is a trial. Both builds are started with the arguments of
+# `ours` or `ours-poll`. The old build is the baseline: a ratio of CPU time above 1 says that the
+# new build needs more.
 set -euo pipefail
 
 [ $# -ge 3 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }

@@ -1,5 +1,5 @@
-//! `instructions WORKLOAD UNITS` runs a server on the simulated network with clients beside it. Under
-//! `callgrind --toggle-collect=server_turn` only the server's turns are counted.
+//! `instructions WORKLOAD UNITS` runs a server on the simulated network with clients beside it.
+//! Under `callgrind --toggle-collect=*server_turn*` only the server's turns are counted.
 
 mod server;
 
@@ -67,7 +67,8 @@ impl Load {
         self.world.clients.submit(op, (client as u64) << 8 | SEND).expect("room");
     }
 
-    /// Turns server and clients until `each` returns `true`. It is given every completion of a client.
+    /// Turns server and clients until `each`, which gets every completion of a client, returns
+    /// `true`.
     fn run(&mut self, mut each: impl FnMut(&mut Load, usize, Event) -> bool) {
         let mut quiet = 0;
         loop {
@@ -218,7 +219,9 @@ fn open_loop(clients: usize, units: usize) {
     load.connect_all(clients);
     let mut due = load.world.network.now();
     let (mut next, mut arrived) = (0, 0);
-    let timer = |load: &mut Load, due| load.world.clients.submit(Op::timer(due), DUE).map(drop).expect("room");
+    let timer = |load: &mut Load, due| {
+        load.world.clients.submit(Op::timer(due), DUE).map(drop).expect("room");
+    };
     timer(&mut load, due);
     load.run(|load, client, event| {
         match event {
@@ -241,7 +244,10 @@ fn open_loop(clients: usize, units: usize) {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [workload, units] = &arguments[..] else {
-        eprintln!("usage: instructions pingpong64|pingpong512|pipelined|fanout16|fanout1|churn|openloop UNITS");
+        eprintln!(
+            "usage: instructions WORKLOAD UNITS\n\
+             workloads: pingpong64, pingpong512, pipelined, fanout16, fanout1, churn, openloop"
+        );
         return ExitCode::FAILURE;
     };
     let Ok(units) = units.parse() else {
