@@ -10,14 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::affinity;
+use loadgen::workload::{Case, Measurement, Setup, Workload, affinity};
+
 use crate::contestant::{self, Contestant, Places, Workshop};
-use crate::generate;
 use crate::machine::Machine;
-use crate::measurement::Measurement;
 use crate::report::{CaseResult, Outcome, Report, Runs};
 use crate::statistics;
-use crate::workload::{Case, Workload};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -123,10 +121,10 @@ fn measure_all(options: &Options) -> Result<Report> {
     affinity::raise_descriptor_limit()?;
     let mut extra = Vec::new();
     for text in &options.command {
-        extra.push(Contestant::from_command(text)?);
+        extra.push(contestant::from_command(text)?);
     }
     for text in &options.variant {
-        extra.push(Contestant::from_variant(text)?);
+        extra.push(contestant::from_variant(text)?);
     }
     let contestants = contestant::select(&options.contestants, extra)?;
     let cases = results(&options.cases.cases()?, &contestants, options);
@@ -282,7 +280,7 @@ impl Bench<'_> {
         let options = self.options;
         let offer = contestant.offer(case.workload).with_context(|| format!("does not serve {}", case.workload))?;
         let mut server = offer.start(&options.places, options.server_core)?;
-        let load = generate::Options {
+        let load = Setup {
             connect: server.address,
             server_pid: server.pid(),
             case: case.clone(),
@@ -292,6 +290,7 @@ impl Bench<'_> {
         };
         let this = std::env::current_exe().context("finding this program")?;
         let output = Command::new(this)
+            .arg("generate")
             .args(load.arguments())
             .stdin(Stdio::null())
             .output()

@@ -3,20 +3,17 @@
 //! `compare` is the controller: it starts each contestant as a process of its own, runs a generator (this
 //! same program, `generate`) against it, and repeats that in interleaved rounds. See README.md.
 
-mod affinity;
 mod compare;
 mod contestant;
-mod cpu_clock;
-mod generate;
 mod machine;
-mod measurement;
 mod report;
 mod statistics;
-mod workload;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use loadgen::workload::{self, HoldOptions, Setup};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -30,19 +27,25 @@ enum Command {
     /// Compare contestants in interleaved rounds
     Compare(Box<compare::Options>),
     /// Load one server that runs already and print one measurement as JSON
-    Generate(generate::Options),
+    Generate(Setup),
     /// Hold sessions for a generator of the workload idle, which starts it
     #[command(hide = true)]
-    Hold(generate::HoldOptions),
+    Hold(HoldOptions),
     /// List the contestants, how each is written, and whether it is built
     Contestants(contestant::Places),
+}
+
+/// Prints one measurement as a line of JSON on standard output.
+fn generate(setup: &Setup) -> Result<()> {
+    println!("{}", serde_json::to_string(&workload::measure(setup)?)?);
+    Ok(())
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Compare(options) => compare::run(&options),
-        Command::Generate(options) => generate::run(&options).map(|()| ExitCode::SUCCESS),
-        Command::Hold(options) => generate::hold(&options).map(|()| ExitCode::SUCCESS),
+        Command::Generate(options) => generate(&options).map(|()| ExitCode::SUCCESS),
+        Command::Hold(options) => workload::hold(&options).map(|()| ExitCode::SUCCESS),
         Command::Contestants(places) => {
             contestant::list(&places);
             Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 //! plots, and JSON, which can be read back.
 
 mod html;
-mod plot;
+mod runs;
 mod summary;
 mod table;
 mod tables;
@@ -12,10 +12,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::runs::{Outcome, Runs};
 use crate::machine::Machine;
-use crate::measurement::Measurement;
-use crate::workload::Case;
-use summary::Summary;
+use loadgen::workload::Case;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Report {
@@ -37,38 +36,6 @@ pub(crate) struct CaseResult {
     pub(crate) case: Case,
     pub(crate) unit: String,
     pub(crate) results: Vec<Runs>,
-}
-
-/// One contestant's rounds of one case.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Runs {
-    pub(crate) contestant: String,
-    /// How it is written.
-    pub(crate) how: String,
-    /// What has to be said beside its numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) remark: Option<String>,
-    #[serde(flatten)]
-    pub(crate) outcome: Outcome,
-    /// For whoever reads the JSON: it is made from the rounds, and not read back.
-    #[serde(skip_deserializing)]
-    pub(crate) summary: Option<Summary>,
-    /// Round by round. None where it did not take part: after it failed, or in a run that was without it.
-    pub(crate) rounds: Vec<Option<Measurement>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    Measured,
-    /// Erred: reported, and nothing of it averaged.
-    Failed {
-        round: usize,
-        reason: String,
-    },
-    Absent {
-        reason: String,
-    },
 }
 
 impl CaseResult {
@@ -156,7 +123,7 @@ impl Report {
         for result in &mut self.cases {
             let baseline = result.baseline(&self.baselines).cloned();
             for runs in &mut result.results {
-                runs.summary = Summary::of(runs, baseline.as_ref());
+                runs.summary = runs.summarized(baseline.as_ref());
             }
         }
     }
@@ -174,9 +141,11 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use loadgen::workload::Measurement;
+
     use super::*;
-    use crate::measurement::Latency;
-    use crate::workload::Workload;
+    use loadgen::workload::Latency;
+    use loadgen::workload::Workload;
 
     fn run(cpu_us: f64) -> Option<Measurement> {
         Some(Measurement {
@@ -222,7 +191,7 @@ mod tests {
     fn ratios_pair_rounds() {
         let base = runs("base", vec![run(10.0), run(20.0), run(40.0)]);
         let mine = runs("mine", vec![run(9.0), run(18.0), run(36.0)]);
-        let cpu = Summary::of(&mine, Some(&base)).unwrap().server_cpu_us_per_unit;
+        let cpu = mine.summarized(Some(&base)).unwrap().server_cpu_us_per_unit;
         assert!((cpu.value.median - 18.0).abs() < 1e-9);
         let ratio = cpu.ratio.unwrap();
         assert!((ratio.low - 0.9).abs() < 1e-9 && (ratio.high - 0.9).abs() < 1e-9);

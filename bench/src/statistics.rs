@@ -1,5 +1,6 @@
 //! Medians, and how far to trust them.
 
+use loadgen::Random;
 use serde::{Deserialize, Serialize};
 
 /// Resamples drawn for one interval.
@@ -60,33 +61,6 @@ pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
     Some(Estimate { median, low, high, decided: values.len() >= 3 && reach <= median.abs() * DECIDED_WITHIN })
 }
 
-/// SplitMix64: small, seeded, and good enough to draw samples and to fill payloads.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
-        }
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,15 +108,5 @@ mod tests {
             .count();
         let share = held as f64 / f64::from(experiments);
         assert!((0.88..=0.99).contains(&share), "held in {share}");
-    }
-
-    #[test]
-    fn draws_reach_every_value_and_no_further() {
-        let mut random = Random::new(2);
-        let mut seen = [0; 7];
-        for _ in 0..7_000 {
-            seen[random.below(7)] += 1;
-        }
-        assert!(seen.iter().all(|&count| count > 800), "{seen:?}");
     }
 }

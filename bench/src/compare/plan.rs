@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::workload::{Case, Workload};
+use loadgen::workload::{Case, Workload};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Chosen {

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::sched_setaffinity;
 
-use crate::affinity;
+use loadgen::workload::affinity;
 
 /// Time in which a server has to say where it listens.
 const READY_WITHIN: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 //! The contestants that are known by name, and how each is written. A new one is a row here: for every service, how it is
 //! written, what program that is, and how it is started.
 
-use super::program::Native;
-use super::{Contestant, Offer, Program, Service};
+use super::offer::{Contestant, Offer, Service};
+use super::program::{Native, Program};
 
 use Service::{Chat, Echo, Framed, Http};
 

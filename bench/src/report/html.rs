@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::plot::{self, Bar, Range};
 use super::summary::{Quantity, Summary};
 use super::table::{Table, escaped};
 use super::{CaseResult, Report};
-use crate::workload::Workload;
+use loadgen::plot::rows::{self as plot, Bar, Range};
+use loadgen::workload::Workload;
 
 const STYLE: &str = include_str!("page.css");
 

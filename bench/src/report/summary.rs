@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Outcome, Runs};
-use crate::measurement::Measurement;
 use crate::statistics::{Estimate, estimate, median};
+use loadgen::workload::Measurement;
 
 /// A quantity over all rounds.
 #[derive(Clone, Debug, Serialize)]
@@ -59,18 +58,15 @@ pub(crate) struct OfferedSummary {
 }
 
 impl Summary {
-    /// Of a contestant that went through all its rounds; none otherwise.
-    pub(crate) fn of(runs: &Runs, baseline: Option<&Runs>) -> Option<Self> {
-        if runs.outcome != Outcome::Measured {
-            return None;
-        }
-        let over = Over { runs: &runs.rounds, baseline: baseline.map(|runs| &runs.rounds[..]) };
+    /// Summarizes the rounds of a contestant that was measured in all of them.
+    pub(super) fn of(runs: &[Option<Measurement>], baseline: Option<&[Option<Measurement>]>) -> Option<Self> {
+        let over = Over { runs, baseline };
         // The tick counts of a window are few: their share is taken of all rounds together.
         let user = over.median(|run| run.server_user_share);
         let cpu = over.quantity(|run| Some(run.cpu_us_per_unit()))?;
         let latency = || {
             let percentile =
-                |of: fn(&crate::measurement::Latency) -> f64| over.median(|run| run.latency.as_ref().map(of));
+                |of: fn(&loadgen::workload::Latency) -> f64| over.median(|run| run.latency.as_ref().map(of));
             Some(LatencySummary {
                 p50_us: percentile(|latency| latency.p50_us)?,
                 p90_us: percentile(|latency| latency.p90_us)?,
@@ -80,7 +76,7 @@ impl Summary {
             })
         };
         let idle = || {
-            let idle = |of: fn(&crate::measurement::Idle) -> Option<f64>| over.median(|run| of(run.idle.as_ref()?));
+            let idle = |of: fn(&loadgen::workload::Idle) -> Option<f64>| over.median(|run| of(run.idle.as_ref()?));
             Some(IdleSummary {
                 resident_bytes_per_session: over.quantity(|run| Some(run.idle.as_ref()?.resident_bytes_per_session))?,
                 proportional_bytes_per_session: idle(|idle| idle.proportional_bytes_per_session),

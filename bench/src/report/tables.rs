@@ -6,7 +6,7 @@ use super::summary::{Quantity, Summary};
 use super::table::Table;
 use super::{CaseResult, Outcome, Report};
 use crate::statistics::Estimate;
-use crate::workload::Workload;
+use loadgen::workload::Workload;
 
 impl Report {
     pub(crate) fn text(&self) -> String {

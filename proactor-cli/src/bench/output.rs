@@ -1,10 +1,10 @@
-//! Where the results go. Files are opened before anything else is done, so that an hour's run is not lost to a mistyped path.
+//! The report's files. They are opened before the run, so that a mistyped path does not cost an hour.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
-use super::summary::Summary;
+use loadgen::echo::summary::Summary;
 
 pub(crate) struct Outputs {
     json: Option<Output>,
@@ -36,7 +36,7 @@ impl Outputs {
         match &self.json {
             // Nothing was measured, and the error says why.
             _ if summary.connections.made == 0 => {}
-            // Whoever reads the one does not want the other in it.
+            // JSON goes to standard output, so the text must not.
             Some(Output::Stdout) => {
                 let _ = stderr().write_all(summary.text().as_bytes());
             }
@@ -54,7 +54,7 @@ impl Outputs {
 }
 
 fn open(flag: &str, path: &Path) -> Result<Output, String> {
-    // What is there stays until there is something better.
+    // The old content stays until there is a new report.
     let file = OpenOptions::new().create(true).write(true).truncate(false).open(path);
     let file = file.map_err(|error| format!("{flag} {}: {error}", path.display()))?;
     Ok(Output::File(path.to_owned(), file))

@@ -4,13 +4,13 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use loadgen::echo::plan::Plan;
+use loadgen::echo::script::{Content, Expected, Script};
 use overlapped::{Address, DriverConfig};
 use proactor::Target;
 use proactor::codec::Codec;
 
-use super::script::{Content, Expected, Script};
-use super::{Answer, Bench};
-use crate::backend::BackendChoice;
+use super::options::{Answer, Bench};
 use crate::codec::CodecChoice;
 use crate::system;
 
@@ -29,85 +29,60 @@ const USUAL_SIZE: usize = 64;
 /// The longest answer of which only the end is of interest.
 const LONGEST_ANSWER: usize = 1 << 20;
 
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// As it was asked for.
-    pub(crate) target: String,
-    pub(crate) address: Address,
-    pub(crate) backend: BackendChoice,
-    pub(crate) connections: usize,
-    pub(crate) threads: usize,
-    /// Messages that may be under way on one connection.
-    pub(crate) pipeline: usize,
-    /// Messages a second on all connections. `None`: the next message is sent when one is answered.
-    pub(crate) rate: Option<u64>,
-    pub(crate) warmup: Duration,
-    pub(crate) duration: Duration,
-    /// For connecting, and for an answer.
-    pub(crate) timeout: Duration,
-    /// Connections that are being made at once.
-    pub(crate) connecting: usize,
-    /// Connections begun a second.
-    pub(crate) connect_rate: Option<u64>,
-    pub(crate) codec: CodecChoice,
-    pub(crate) script: Script,
-}
-
-impl Plan {
-    pub(super) fn new(bench: &Bench) -> Result<Plan, String> {
-        let script = script(bench)?;
-        let connections = bench.connections;
-        let files = system::raise_open_files().unwrap_or(u64::MAX);
-        let most = files.saturating_sub(OTHER_FILES);
-        if connections as u64 > most {
-            return Err(format!(
-                "--connections {connections} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most {most} connections",
-                (connections as u64).saturating_add(OTHER_FILES)
-            ));
-        }
-        let threads = match bench.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from).min(connections),
-            threads if threads > connections => {
-                return Err(format!(
-                    "--threads {threads} are more than --connections {connections}: a thread needs a connection"
-                ));
-            }
-            threads => threads,
-        };
-        let sockets = DriverConfig::new().most_sockets().saturating_mul(threads);
-        if connections > sockets {
-            return Err(format!(
-                "--connections {connections}: {threads} threads can have {sockets}; ask for more --threads"
-            ));
-        }
-        let frame = script.size + bench.codec.overhead();
-        let under_way = connections.saturating_mul(bench.pipeline).saturating_mul(frame);
-        if under_way > MOST_UNDER_WAY {
-            return Err(format!(
-                "--connections {connections} with --pipeline {} messages of --size {} would be {} MiB under way at once, and may be {}: make one of them smaller",
-                bench.pipeline,
-                script.size,
-                under_way >> 20,
-                MOST_UNDER_WAY >> 20
-            ));
-        }
-        Ok(Plan {
-            target: bench.connect.to_string(),
-            address: address(&bench.connect, bench.timeout)?,
-            backend: bench.backend,
-            connections,
-            threads,
-            pipeline: bench.pipeline,
-            rate: bench.rate,
-            warmup: bench.warmup,
-            duration: bench.duration,
-            timeout: bench.timeout,
-            connecting: bench.connecting,
-            connect_rate: bench.connect_rate,
-            codec: bench.codec,
-            script,
-        })
+/// The run that the options describe.
+pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
+    let script = script(bench)?;
+    let connections = bench.connections;
+    let files = system::raise_open_files().unwrap_or(u64::MAX);
+    let most = files.saturating_sub(OTHER_FILES);
+    if connections as u64 > most {
+        return Err(format!(
+            "--connections {connections} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most {most} connections",
+            (connections as u64).saturating_add(OTHER_FILES)
+        ));
     }
+    let threads = match bench.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(connections),
+        threads if threads > connections => {
+            return Err(format!(
+                "--threads {threads} are more than --connections {connections}: a thread needs a connection"
+            ));
+        }
+        threads => threads,
+    };
+    let sockets = DriverConfig::new().most_sockets().saturating_mul(threads);
+    if connections > sockets {
+        return Err(format!(
+            "--connections {connections}: {threads} threads can have {sockets}; ask for more --threads"
+        ));
+    }
+    let frame = script.size + bench.codec.overhead();
+    let under_way = connections.saturating_mul(bench.pipeline).saturating_mul(frame);
+    if under_way > MOST_UNDER_WAY {
+        return Err(format!(
+            "--connections {connections} with --pipeline {} messages of --size {} would be {} MiB under way at once, and may be {}: make one of them smaller",
+            bench.pipeline,
+            script.size,
+            under_way >> 20,
+            MOST_UNDER_WAY >> 20
+        ));
+    }
+    Ok(Plan {
+        target: bench.connect.to_string(),
+        address: address(&bench.connect, bench.timeout)?,
+        backend: bench.backend.backend(),
+        connections,
+        threads,
+        pipeline: bench.pipeline,
+        rate: bench.rate,
+        warmup: bench.warmup,
+        duration: bench.duration,
+        timeout: bench.timeout,
+        connecting: bench.connecting,
+        connect_rate: bench.connect_rate,
+        codec: bench.codec.to_string(),
+        script,
+    })
 }
 
 /// What is said, in this codec.

@@ -1,32 +1,49 @@
-//! What is said on standard error while it runs: one line, in place on a terminal, and one below the other elsewhere.
+//! The progress line on standard error: updated in place on a terminal, one line below the other elsewhere.
 
 use std::io::{IsTerminal, Write, stderr};
 
-use super::figures::{grouped, rate, time};
-use super::record::Record;
-use super::timeline::Phase;
+use loadgen::echo::figures::{grouped, rate, time};
+use loadgen::echo::record::Record;
+use loadgen::echo::run::Progress;
+use loadgen::echo::timeline::Phase;
 
-pub(crate) struct Progress {
+pub(super) struct Line {
     is_quiet: bool,
     in_place: bool,
-    /// Characters on the line that is written over next.
+    /// Characters of the line on the terminal.
     shown: usize,
-    /// Intervals that the last line knew of.
+    /// Intervals that the last line covered.
     told: usize,
 }
 
-impl Progress {
-    pub(crate) fn new(is_quiet: bool) -> Progress {
+impl Line {
+    pub(super) fn new(is_quiet: bool) -> Line {
         let in_place = stderr().is_terminal();
-        Progress { is_quiet, in_place, shown: 0, told: 0 }
+        Line { is_quiet, in_place, shown: 0, told: 0 }
     }
 
-    pub(crate) fn connecting(&mut self, made: usize, wanted: usize, faults: u64) {
+    fn say(&mut self, line: &str) {
+        if self.is_quiet {
+            return;
+        }
+        let length = line.chars().count();
+        let mut stderr = stderr().lock();
+        // A closed standard error is no reason to stop.
+        let _ = match self.in_place {
+            true => write!(stderr, "\r{line}{}", " ".repeat(self.shown.saturating_sub(length))),
+            false => writeln!(stderr, "{line}"),
+        };
+        let _ = stderr.flush();
+        self.shown = length;
+    }
+}
+
+impl Progress for Line {
+    fn connecting(&mut self, made: usize, wanted: usize, faults: u64) {
         self.say(&format!("connecting: {made} of {wanted}, {}", errors(faults)));
     }
 
-    /// So many seconds have passed since the load began.
-    pub(crate) fn running(&mut self, seconds: f64, connections: usize, record: &Record) {
+    fn running(&mut self, seconds: f64, connections: usize, record: &Record) {
         let new = &record.points[self.told..];
         self.told = record.points.len();
         let (messages, took) =
@@ -51,23 +68,7 @@ impl Progress {
         ));
     }
 
-    fn say(&mut self, line: &str) {
-        if self.is_quiet {
-            return;
-        }
-        let length = line.chars().count();
-        let mut stderr = stderr().lock();
-        // Whoever does not take it does not want it.
-        let _ = match self.in_place {
-            true => write!(stderr, "\r{line}{}", " ".repeat(self.shown.saturating_sub(length))),
-            false => writeln!(stderr, "{line}"),
-        };
-        let _ = stderr.flush();
-        self.shown = length;
-    }
-
-    /// Makes room for what is said next.
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         if self.in_place && self.shown > 0 {
             let mut stderr = stderr().lock();
             let _ = write!(stderr, "\r{}\r", " ".repeat(self.shown));

@@ -7,7 +7,7 @@
 use anyhow::Context;
 use overlapped::driver::Wait;
 use overlapped::engine::{Accepted, Received, Sent};
-use overlapped::{Error, ErrorKind, Event, Overlapped, Engine, Socket, WaitSet};
+use overlapped::{Engine, Error, ErrorKind, Event, Overlapped, Socket, WaitSet};
 use peer_cli::Service;
 
 const MOST_SESSIONS: usize = 19_000;

@@ -9,7 +9,7 @@ use overlapped::driver::Wait;
 use overlapped::engine::{Accepted, Received, Sent};
 use overlapped::error::Action;
 use overlapped::port::CompletionPacket;
-use overlapped::{CompletionPort, Error, ErrorKind, Engine, Socket};
+use overlapped::{CompletionPort, Engine, Error, ErrorKind, Socket};
 use peer_cli::Service;
 
 const MOST_PACKETS: usize = 100_000;

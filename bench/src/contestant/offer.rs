@@ -1,0 +1,104 @@
+//! A contestant and the services that it offers.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use loadgen::workload::Workload;
+
+use super::program::{Places, Program, Workshop};
+use super::server::Server;
+
+/// What a program can do for those that connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// Bytes go back as they come
+    Echo,
+    /// Every packet, 4 bytes of big-endian length and so many bytes, goes through a function that answers with the same packet
+    Framed,
+    /// What one says, in packets like those, every other one hears
+    Chat,
+    /// HTTP/1.1 with keep-alive: every GET is answered with `Hello, World!`
+    Http,
+}
+
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Service::Echo => "echo",
+            Service::Framed => "framed",
+            Service::Chat => "chat",
+            Service::Http => "http",
+        }
+    }
+}
+
+/// A server that can be compared.
+#[derive(Clone, Debug)]
+pub(crate) struct Contestant {
+    pub(crate) name: String,
+    pub(super) offers: Vec<Offer>,
+}
+
+/// One service of a contestant.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    /// Of a program given on the command line it is not known what it serves: whatever is asked.
+    pub(super) service: Option<Service>,
+    /// How it is written, for the report.
+    pub(crate) how: String,
+    pub(super) program: Program,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: Vec<(String, String)>,
+}
+
+impl Offer {
+    pub(super) fn new(service: Service, how: &str, program: Program, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().copied().map(String::from).collect();
+        Self { service: Some(service), how: how.into(), program, arguments, environment: Vec::new() }
+    }
+
+    pub(super) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sees to it that the program is built, and says why it cannot take part if so.
+    pub(crate) fn missing(&self, workshop: &mut Workshop<'_>) -> Option<String> {
+        workshop.missing(&self.program)
+    }
+
+    /// Starts it on one core, and waits until it says where it listens.
+    pub(crate) fn start(&self, places: &Places, core: usize) -> Result<Server> {
+        Server::start(&self.program.path(places)?, &self.arguments, &self.environment, core)
+    }
+}
+
+impl Contestant {
+    pub(super) fn new(name: &str, offers: Vec<Offer>) -> Self {
+        Self { name: name.into(), offers }
+    }
+
+    /// What of it takes part in a workload; none if it does not serve it.
+    pub(crate) fn offer(&self, workload: Workload) -> Option<&Offer> {
+        let mut wanted = services(workload).iter();
+        wanted
+            .find_map(|&service| self.offers.iter().find(|offer| offer.service.is_none_or(|offers| offers == service)))
+    }
+
+    /// What has to be said of it beside its numbers in this workload.
+    pub(crate) fn remark(&self, workload: Workload) -> Option<&'static str> {
+        let echoes = self.offer(workload)?.service == Some(Service::Echo);
+        (workload == Workload::Pipelined && echoes).then_some("does not frame: bytes go back as they come")
+    }
+}
+
+/// The services that a workload needs one of, the best first.
+fn services(workload: Workload) -> &'static [Service] {
+    match workload {
+        Workload::Pipelined => &[Service::Framed, Service::Echo],
+        Workload::Fanout => &[Service::Chat],
+        Workload::Http => &[Service::Http],
+        Workload::Pingpong | Workload::Churn | Workload::Stream | Workload::Idle | Workload::Openloop => {
+            &[Service::Echo]
+        }
+    }
+}

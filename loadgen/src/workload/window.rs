@@ -1,0 +1,152 @@
+//! Warm-up, the measured window, and the drain after it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+
+use super::cpu_clock::{CpuClock, Ticks};
+use super::measurement::{Latency, Measurement};
+
+/// Latencies above this are recorded as this.
+const LONGEST: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    WarmUp,
+    Measuring,
+    /// Over: nothing new is sent, what is outstanding is awaited and still checked.
+    Draining,
+}
+
+struct Reading {
+    at: Instant,
+    server: Duration,
+    server_ticks: Ticks,
+    generator: Duration,
+}
+
+pub(crate) struct Window {
+    server: CpuClock,
+    generator: CpuClock,
+    warmup: Duration,
+    length: Duration,
+    phase: Phase,
+    ends: Instant,
+    begun: Option<Reading>,
+    measurement: Option<Measurement>,
+    units: u64,
+    latency: Histogram<u64>,
+}
+
+impl Window {
+    pub(crate) fn new(server: CpuClock, warmup: Duration, length: Duration) -> Result<Self> {
+        Ok(Self {
+            server,
+            generator: CpuClock::of(std::process::id())?,
+            warmup,
+            length,
+            phase: Phase::WarmUp,
+            ends: Instant::now() + warmup,
+            begun: None,
+            measurement: None,
+            units: 0,
+            latency: Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 3)?,
+        })
+    }
+
+    /// One that has begun to measure this very process and does not end.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        let this = CpuClock::of(std::process::id()).expect("this process has a CPU clock");
+        let mut window = Self::new(this, Duration::ZERO, LONGEST).expect("the bounds of the histogram are right");
+        window.advance().expect("this process can be read");
+        window
+    }
+
+    /// The load begins: so does the warm-up.
+    pub(crate) fn start(&mut self) {
+        self.ends = Instant::now() + self.warmup;
+    }
+
+    /// So many units are complete, each after that time.
+    pub(crate) fn completed(&mut self, units: u64, took: Duration) {
+        if self.phase == Phase::Measuring {
+            self.units += units;
+            self.latency.saturating_record_n(took.as_nanos() as u64, units);
+        }
+    }
+
+    /// Moves from phase to phase as time passes; to be called once a batch.
+    pub(crate) fn advance(&mut self) -> Result<()> {
+        if self.phase == Phase::Draining || Instant::now() < self.ends {
+            return Ok(());
+        }
+        let reading = self.read()?;
+        match self.begun.take() {
+            None => {
+                self.ends = reading.at + self.length;
+                self.begun = Some(reading);
+                self.phase = Phase::Measuring;
+            }
+            Some(begun) => {
+                self.measurement = Some(self.measure(&begun, &reading)?);
+                self.phase = Phase::Draining;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The longest time that was counted.
+    #[cfg(test)]
+    pub(crate) fn longest(&self) -> Duration {
+        Duration::from_nanos(self.latency.max())
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Draining
+    }
+
+    /// The result, once the window is over.
+    pub(crate) fn into_measurement(self) -> Option<Measurement> {
+        self.measurement
+    }
+
+    fn read(&self) -> Result<Reading> {
+        Ok(Reading {
+            server_ticks: self.server.ticks()?,
+            server: self.server.total()?,
+            generator: self.generator.total()?,
+            at: Instant::now(),
+        })
+    }
+
+    fn measure(&self, begun: &Reading, ended: &Reading) -> Result<Measurement> {
+        ensure!(self.units > 0, "nothing was completed in the window");
+        let user = ended.server_ticks.user - begun.server_ticks.user;
+        let system = ended.server_ticks.system - begun.server_ticks.system;
+        let ticks = user + system;
+        let percentile = |q| self.latency.value_at_quantile(q) as f64 / 1e3;
+        Ok(Measurement {
+            seconds: (ended.at - begun.at).as_secs_f64(),
+            units: self.units,
+            server_cpu_seconds: (ended.server - begun.server).as_secs_f64(),
+            server_user_share: (ticks > 0).then(|| user as f64 / ticks as f64),
+            generator_cpu_seconds: (ended.generator - begun.generator).as_secs_f64(),
+            server_resident_bytes: self.server.resident_bytes()?,
+            latency: Some(Latency {
+                p50_us: percentile(0.5),
+                p90_us: percentile(0.9),
+                p99_us: percentile(0.99),
+                p999_us: percentile(0.999),
+                max_us: self.latency.max() as f64 / 1e3,
+            }),
+            idle: None,
+            offered: None,
+        })
+    }
+}
