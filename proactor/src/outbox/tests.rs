@@ -504,3 +504,17 @@ fn records_that_a_log_has_forgotten_count_as_dropped() {
     };
     assert!(gather.iter().flatten().copied().eq([9; 4000].into_iter().chain([10; 4000])));
 }
+
+#[test]
+fn a_private_send_outside_of_groups_reads_no_clock_and_stays_behind_what_is_queued() {
+    let (id, groups) = (id(0), LocalGroups::default());
+    let mut outbox = Outbox::default();
+    let no_clock = || panic!("it was read");
+    assert_eq!(outbox.stamp(no_clock), 0);
+    outbox.push(Frame::of(b"abc"), 7, 64, false, Vec::new).unwrap();
+    assert_eq!(outbox.stamp(no_clock), 7, "a packet from another thread is queued");
+    outbox.join(0, 0, 0);
+    assert_eq!(outbox.stamp(|| 9), 9);
+    outbox.leave(id, 0, None, 64, &groups);
+    assert_eq!(outbox.stamp(no_clock), 7);
+}
