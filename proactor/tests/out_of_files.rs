@@ -63,11 +63,11 @@ fn accepting_pauses_without_file_descriptors_and_resumes() {
         assert_eq!((handle.sessions(), handle.stats().refused_in_all()), (0, 0));
         let streams: Vec<TcpStream> = sockets.into_iter().map(TcpStream::from).collect();
         drop(files);
-        wait_until("all are taken", || handle.sessions() == streams.len());
+        wait_until("all are accepted", || handle.sessions() == streams.len());
         streams.iter().for_each(echo);
         let stats = handle.stats();
         assert_eq!((stats.out_of_files, stats.accepted), (1, streams.len() as u64));
         drop(streams);
-        wait_until("every place is free", || handle.sessions() == 0);
+        wait_until("every session has ended", || handle.sessions() == 0);
     }
 }

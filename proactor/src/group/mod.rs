@@ -172,14 +172,20 @@ impl Group {
         self.inner.channel.get().map_or(Ok(()), |channel| channel.broadcast(packet, except))
     }
 
-    /// A reader of the log that begins at its end. `None` if the group belongs to another server.
-    pub(crate) fn reader(&self, domain: &Arc<Domain>) -> Option<LogReader<BroadcastHeader>> {
-        self.belongs_to(domain).then(|| self.inner.channel.get().map(|channel| channel.log.reader()))?
+    /// The group's channel, made for the first server that asks. `None` if that is another one.
+    fn channel(&self, domain: &Arc<Domain>) -> Option<&Channel> {
+        let channel = self.inner.channel.get_or_init(|| Channel::new(domain));
+        Arc::ptr_eq(&channel.domain, domain).then_some(channel)
     }
 
-    /// Whether the group belongs to this server. It is the first server that asks.
+    /// A reader of the log that begins at its end. `None` if the group belongs to another server.
+    pub(crate) fn reader(&self, domain: &Arc<Domain>) -> Option<LogReader<BroadcastHeader>> {
+        self.channel(domain).map(|channel| channel.log.reader())
+    }
+
+    /// Whether the group belongs to this server.
     pub(crate) fn belongs_to(&self, domain: &Arc<Domain>) -> bool {
-        Arc::ptr_eq(&self.inner.channel.get_or_init(|| Channel::new(domain)).domain, domain)
+        self.channel(domain).is_some()
     }
 
     fn on_shard(&self, shard: u16) -> Option<&OnShard> {

@@ -73,6 +73,7 @@ mod tests {
     use overlapped::table::Key;
 
     use super::super::memory::SendMemory;
+    use super::super::take::TakeLimits;
     use super::*;
     use crate::codec::Frame;
     use crate::group::local::LocalGroups;
@@ -87,7 +88,7 @@ mod tests {
         outbox.give_back(&mut store);
         assert_eq!(outbox.len(), 3, "what is queued stays");
         let (id, groups) = (SessionId::new(0, Key::new(0, 0)), LocalGroups::default());
-        let taken = outbox.take_all(id, u64::MAX, &groups, &mut SendMemory::default()).unwrap();
+        let taken = outbox.take(id, TakeLimits::all(u64::MAX), &groups, &mut SendMemory::default()).unwrap();
         outbox.sent(taken.len());
         outbox.give_back(&mut store);
         assert_eq!((outbox.get().is_some(), store.spare.len()), (false, 1));

@@ -24,14 +24,11 @@ pub(crate) use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
 pub use self::slow::SlowConsumer;
-use self::take::TakeLimits;
+pub(crate) use self::take::TakeLimits;
 use crate::codec::Frame;
 use crate::error::SendError;
 use crate::group::{BroadcastHeader, Excepted, LocalGroups, News};
 use crate::session::SessionId;
-
-/// Pieces of one send.
-const MOST_PIECES: usize = 64;
 
 /// What an outbox gives to be sent in one operation.
 #[derive(Debug)]
@@ -145,32 +142,8 @@ impl Outbox {
         self.len() + frame.len() < high && self.own.append(frame, stamp)
     }
 
-    /// Takes whole packets issued up to a stamp, to be sent in one operation: at most `most` bytes,
-    /// unless the first packet has more, and as many pieces as an operation may have.
+    /// Takes whole packets, to be sent in one operation.
     pub(crate) fn take(
-        &mut self,
-        id: SessionId,
-        stamp: u64,
-        most: usize,
-        groups: &LocalGroups,
-        memory: &mut SendMemory,
-    ) -> Option<Taken> {
-        self.take_within(id, TakeLimits { stamp, bytes: most, pieces: MOST_PIECES }, groups, memory)
-    }
-
-    /// Takes all that was issued up to a stamp, in however many pieces: for a session that closes.
-    pub(crate) fn take_all(
-        &mut self,
-        id: SessionId,
-        stamp: u64,
-        groups: &LocalGroups,
-        memory: &mut SendMemory,
-    ) -> Option<Taken> {
-        let limits = TakeLimits { stamp, bytes: usize::MAX, pieces: usize::MAX };
-        self.take_within(id, limits, groups, memory)
-    }
-
-    fn take_within(
         &mut self,
         id: SessionId,
         limits: TakeLimits,
@@ -223,12 +196,12 @@ impl Outbox {
 
     /// The first record of the group's log that is not taken.
     pub(crate) fn position(&self, group: u32) -> Option<u64> {
-        Some(self.positions.in_group(group)?.next())
+        Some(self.positions.in_group(group)?.next)
     }
 
     /// The groups that it is a member of.
     pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
-        self.positions.iter().map(|position| position.group())
+        self.positions.iter().map(|position| position.group)
     }
 
     pub(crate) fn group_count(&self) -> usize {
@@ -252,10 +225,10 @@ impl Outbox {
         groups: &LocalGroups,
     ) -> Option<usize> {
         let position = self.positions.remove(group)?;
-        let Some(stamp) = upto else { return Some(position.member()) };
+        let Some(stamp) = upto else { return Some(position.member) };
         let group = groups.at(group)?;
-        self.dropped += group.front().saturating_sub(position.next());
-        let records = group.records(position.next()..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
+        self.dropped += group.front().saturating_sub(position.next);
+        let records = group.records(position.next..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
         for record in records.filter(|record| record.mark.except != Some(id)) {
             if record.bytes > limit.saturating_sub(self.len()) {
                 self.dropped += 1;
@@ -263,7 +236,7 @@ impl Outbox {
                 self.own.insert(group.slices(record.number..record.number + 1), record.mark.stamp);
             }
         }
-        Some(position.member())
+        Some(position.member)
     }
 
     /// Before [`count_news`](Outbox::count_news): one of the news is withheld from this session.
@@ -296,7 +269,7 @@ impl Outbox {
                 (own, Some(first)) if own.is_none_or(|own| first.stamp <= own.stamp) => {
                     let position = self.positions.at_mut(first.at);
                     let record = first.number..first.number + 1;
-                    let bytes = groups.at(position.group()).map_or(0, |group| group.bytes_for(id, record));
+                    let bytes = groups.at(position.group).map_or(0, |group| group.bytes_for(id, record));
                     position.advance(first.number + 1, bytes, groups);
                     bytes
                 }

@@ -7,13 +7,13 @@ use crate::session::SessionId;
 #[derive(Debug)]
 pub(super) struct Position {
     /// The slot of the local group.
-    group: u32,
+    pub(super) group: u32,
     /// The session's index among the group's members.
-    member: usize,
+    pub(super) member: usize,
     /// The first record that is not taken.
-    next: u64,
+    pub(super) next: u64,
     /// Bytes of the records that are counted, not taken, and not withheld from it.
-    behind: usize,
+    pub(super) behind: usize,
     /// Bytes of the latest news that are withheld from it.
     excepted: usize,
 }
@@ -28,22 +28,6 @@ pub(super) struct First {
 }
 
 impl Position {
-    pub(super) fn group(&self) -> u32 {
-        self.group
-    }
-
-    pub(super) fn member(&self) -> usize {
-        self.member
-    }
-
-    pub(super) fn next(&self) -> u64 {
-        self.next
-    }
-
-    pub(super) fn behind(&self) -> usize {
-        self.behind
-    }
-
     /// Behind the last record that is counted.
     pub(super) fn end(&self, groups: &LocalGroups) -> u64 {
         groups.at(self.group).map_or(0, |group| group.counted())

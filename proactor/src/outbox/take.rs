@@ -7,14 +7,28 @@ use super::positions::Positions;
 use crate::group::{BroadcastHeader, LocalGroups};
 use crate::session::SessionId;
 
+/// Pieces of one send.
+pub(super) const MOST_PIECES: usize = 64;
+
 /// How much one send takes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TakeLimits {
+pub(crate) struct TakeLimits {
     /// Only what was issued up to this stamp.
     pub(super) stamp: u64,
     /// Bytes, unless the first packet alone has more.
-    pub(super) bytes: usize,
-    pub(super) pieces: usize,
+    bytes: usize,
+    pieces: usize,
+}
+
+impl TakeLimits {
+    pub(crate) fn new(stamp: u64, bytes: usize) -> TakeLimits {
+        TakeLimits { stamp, bytes, pieces: MOST_PIECES }
+    }
+
+    /// All that was issued up to a stamp, for a session that closes.
+    pub(crate) fn all(stamp: u64) -> TakeLimits {
+        TakeLimits { stamp, bytes: usize::MAX, pieces: usize::MAX }
+    }
 }
 
 /// Takes all that is queued if it is one piece of the log of one group. A member that says little
@@ -27,17 +41,17 @@ pub(super) fn slice(
 ) -> Option<LogSlice<BroadcastHeader>> {
     let mut behind = positions.behind_mut();
     let position = behind.next()?;
-    if behind.next().is_some() || position.behind() > limits.bytes || own.len() > 0 {
+    if behind.next().is_some() || position.behind > limits.bytes || own.len() > 0 {
         return None;
     }
-    let group = groups.at(position.group())?;
+    let group = groups.at(position.group)?;
     let counted = group.counted();
     let last = group.records(counted.checked_sub(1)?..counted).next()?;
-    let mut slices = group.slices(position.next()..counted);
+    let mut slices = group.slices(position.next..counted);
     let slice = slices.next()?;
-    let is_whole = position.next() >= group.front() && slices.next().is_none();
+    let is_whole = position.next >= group.front() && slices.next().is_none();
     // If it has more bytes, some of them are withheld from this member.
-    if !is_whole || slice.len() != position.behind() || last.mark.stamp > limits.stamp {
+    if !is_whole || slice.len() != position.behind || last.mark.stamp > limits.stamp {
         return None;
     }
     position.advance(counted, slice.len(), groups);
@@ -66,7 +80,7 @@ pub(super) fn gather(
             let next = positions.oldest_elsewhere(first.at, id, groups).map_or(u64::MAX, |stamp| stamp - 1);
             let bound = limit.min(next).max(first.stamp);
             let position = positions.at_mut(first.at);
-            let group = groups.at(position.group()).expect("it gave a record just now");
+            let group = groups.at(position.group).expect("it gave a record just now");
             let mut to = first.number;
             let mut bytes = 0;
             for record in group.records(first.number..group.counted()) {

@@ -5,6 +5,7 @@ use overlapped::table::Key;
 use proptest::prelude::*;
 
 use super::own::Run;
+use super::take::MOST_PIECES;
 use super::*;
 use crate::codec::{Codec, LengthPrefixed};
 use crate::group::{Group, LocalGroup};
@@ -171,7 +172,12 @@ impl World {
             return;
         }
         let before = member.outbox.len();
-        member.in_flight = member.outbox.take(id(session), self.upto, LIMIT, &self.groups, &mut SendMemory::default());
+        member.in_flight = member.outbox.take(
+            id(session),
+            TakeLimits::new(self.upto, LIMIT),
+            &self.groups,
+            &mut SendMemory::default(),
+        );
         match &member.in_flight {
             Some(Taken::Bytes(bytes)) => member.sent.extend_from_slice(bytes),
             Some(Taken::Slice(slice)) => member.sent.extend_from_slice(slice.as_ref()),
@@ -357,7 +363,12 @@ proptest! {
 fn takes_whole_packets_up_to_its_limit_counting_what_is_in_flight() {
     let groups = LocalGroups::default();
     let mut outbox = Outbox::default();
-    let take = |outbox: &mut Outbox| match outbox.take(id(0), 0, LIMIT, &groups, &mut SendMemory::default()) {
+    let take = |outbox: &mut Outbox| match outbox.take(
+        id(0),
+        TakeLimits::new(0, LIMIT),
+        &groups,
+        &mut SendMemory::default(),
+    ) {
         Some(Taken::Bytes(bytes)) => bytes,
         other => panic!("{other:?}"),
     };
@@ -414,7 +425,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
         let mut taken = Vec::new();
         let mut first = true;
         for due in [stamp - late, stamp, stamp] {
-            let some = outbox.take(id(0), due, LIMIT, &groups, &mut SendMemory::default());
+            let some = outbox.take(id(0), TakeLimits::new(due, LIMIT), &groups, &mut SendMemory::default());
             if std::mem::take(&mut first) {
                 assert_eq!(matches!(some, Some(Taken::Slice(_))), one, "{records:?}");
             }
@@ -444,7 +455,7 @@ fn what_does_not_fit_leaves_nothing_behind() {
     outbox.push(Frame::of(b"de"), 1, 64, false, Vec::new).unwrap();
     // What was issued before it goes before it.
     outbox.push(Frame::of(b"fg"), 0, 64, false, Vec::new).unwrap();
-    match outbox.take(id(0), 1, 64, &groups, &mut SendMemory::default()) {
+    match outbox.take(id(0), TakeLimits::new(1, 64), &groups, &mut SendMemory::default()) {
         Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"fgabcde"),
         other => panic!("{other:?}"),
     }
@@ -462,7 +473,7 @@ fn is_queued_behind_others_only_if_they_are_of_the_same_stamp_and_it_fits_below_
     assert!(!outbox.append(frame(), 1, 7));
     assert!(outbox.append(frame(), 1, 8));
     assert!(!outbox.append(frame(), 1, 64), "more than was given would be taken");
-    match outbox.take(id(0), 1, 64, &groups, &mut SendMemory::default()) {
+    match outbox.take(id(0), TakeLimits::new(1, 64), &groups, &mut SendMemory::default()) {
         Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"abc\0\x02de"),
         other => panic!("{other:?}"),
     }
@@ -499,8 +510,24 @@ fn records_that_a_log_has_forgotten_count_as_dropped() {
     outbox.skip_lost(id(0), &groups);
     assert!(!outbox.has_lost(&groups));
     assert_eq!((outbox.dropped(), outbox.len()), (8, 8000));
-    let Some(Taken::Gather(gather)) = outbox.take(id(0), 10, 1 << 20, &groups, &mut SendMemory::default()) else {
+    let Some(Taken::Gather(gather)) =
+        outbox.take(id(0), TakeLimits::new(10, 1 << 20), &groups, &mut SendMemory::default())
+    else {
         panic!("two records")
     };
     assert!(gather.iter().flatten().copied().eq([9; 4000].into_iter().chain([10; 4000])));
+}
+
+#[test]
+fn a_private_send_outside_of_groups_reads_no_clock_and_stays_behind_what_is_queued() {
+    let (id, groups) = (id(0), LocalGroups::default());
+    let mut outbox = Outbox::default();
+    let no_clock = || panic!("it was read");
+    assert_eq!(outbox.stamp(no_clock), 0);
+    outbox.push(Frame::of(b"abc"), 7, 64, false, Vec::new).unwrap();
+    assert_eq!(outbox.stamp(no_clock), 7, "a packet from another thread is queued");
+    outbox.join(0, 0, 0);
+    assert_eq!(outbox.stamp(|| 9), 9);
+    outbox.leave(id, 0, None, 64, &groups);
+    assert_eq!(outbox.stamp(no_clock), 7);
 }

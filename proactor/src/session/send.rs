@@ -10,7 +10,7 @@ use super::id::SessionId;
 use super::reading;
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
-use crate::outbox::{SlowConsumer, Taken};
+use crate::outbox::{SlowConsumer, TakeLimits, Taken};
 use crate::shard::{ShardState, token};
 
 /// The most memory for making frames that is kept.
@@ -136,7 +136,7 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
     if record.sending || record.reason.is_some() || !record.outbox.has_queued() {
         return;
     }
-    let taken = record.outbox.take(id, stamp, limits.outbox, groups.local(), send_memory);
+    let taken = record.outbox.take(id, TakeLimits::new(stamp, limits.outbox), groups.local(), send_memory);
     let Some(taken) = taken else {
         // What is queued was issued after the last count: it waits for the next.
         sessions.send_later(slot);
@@ -161,7 +161,7 @@ pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
-    if let Some(taken) = outbox.take_all(id, stamp, groups.local(), send_memory) {
+    if let Some(taken) = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) {
         start(state, slot, taken);
     }
 }

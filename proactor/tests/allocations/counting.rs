@@ -45,6 +45,7 @@ pub(crate) fn allocations() -> u64 {
 }
 
 /// Bytes that this thread has allocated and not freed.
+#[cfg(unix)]
 pub(crate) fn bytes_held() -> i64 {
     BYTES.with(Cell::get)
 }

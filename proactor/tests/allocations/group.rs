@@ -19,14 +19,14 @@ const LEN: usize = 500;
 
 #[derive(Clone)]
 struct Chat {
-    room: Group,
+    group: Group,
     counts: Sender<u64>,
 }
 
 impl Handler for Chat {
     type State = (usize, u64);
     fn connected(&mut self, session: &Session) -> (usize, u64) {
-        session.join(&self.room).unwrap();
+        session.join(&self.group).unwrap();
         (0, 0)
     }
     fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
@@ -36,7 +36,7 @@ impl Handler for Chat {
             PACKETS => self.counts.send(allocations() - *before).unwrap(),
             _ => {}
         }
-        self.room.broadcast(packet).unwrap();
+        self.group.broadcast(packet).unwrap();
         // A private packet after each broadcast, so that a send has many pieces.
         session.send(&packet[..10]).unwrap();
         Flow::Continue
@@ -47,7 +47,7 @@ impl Handler for Chat {
 fn a_broadcast_and_its_deliveries_allocate_almost_nothing() {
     for backend in backends() {
         let (counts, counted) = mpsc::channel();
-        let chat = Chat { room: Group::new(), counts };
+        let chat = Chat { group: Group::new(), counts };
         let builder = builder(backend);
         let server = builder.codec(LengthPrefixed::u16()).start(chat).unwrap();
         let streams: Vec<TcpStream> = (0..MEMBERS).map(|_| connect(&server)).collect();
@@ -58,10 +58,10 @@ fn a_broadcast_and_its_deliveries_allocate_almost_nothing() {
             let mut frame = vec![7; 2 + LEN];
             frame[..2].copy_from_slice(&(LEN as u16).to_be_bytes());
             // No more at once than a receive buffer holds: a frame across two buffers needs memory.
-            let mut speaker = &streams[0];
+            let mut sender = &streams[0];
             for _ in 0..PACKETS / BURST {
-                speaker.write_all(&frame.repeat(BURST)).unwrap();
-                speaker.read_exact(&mut vec![0; BURST * (frame.len() + 12)]).unwrap();
+                sender.write_all(&frame.repeat(BURST)).unwrap();
+                sender.read_exact(&mut vec![0; BURST * (frame.len() + 12)]).unwrap();
             }
             let count = counted.recv().unwrap();
             server.handle().stop();
@@ -80,14 +80,14 @@ const PART: usize = 1_500;
 /// Broadcasts each packet to all others.
 #[derive(Clone)]
 struct Others {
-    room: Group,
+    group: Group,
     counts: Sender<u64>,
 }
 
 impl Handler for Others {
     type State = (usize, u64);
     fn connected(&mut self, session: &Session) -> (usize, u64) {
-        session.join(&self.room).unwrap();
+        session.join(&self.group).unwrap();
         (0, 0)
     }
     fn received(&mut self, session: &Session, (packets, before): &mut (usize, u64), packet: &[u8]) -> Flow {
@@ -98,34 +98,34 @@ impl Handler for Others {
             // Leaves out what the report itself allocated.
             *before = allocations();
         }
-        self.room.broadcast_except(session.id(), packet).unwrap();
+        self.group.broadcast_except(session.id(), packet).unwrap();
         Flow::Continue
     }
 }
 
 #[test]
 fn members_that_keep_up_cost_no_allocation() {
-    const HEARERS: usize = 50;
+    const READERS: usize = 50;
     for backend in backends() {
         for at_once in [1, 15] {
             let (counts, counted) = mpsc::channel();
-            let others = Others { room: Group::new(), counts };
+            let others = Others { group: Group::new(), counts };
             let builder = builder(backend);
             let server = builder.codec(LengthPrefixed::u32()).start(others.clone()).unwrap();
-            let mut hearers: Vec<TcpStream> = (0..HEARERS).map(|_| connect(&server)).collect();
-            let mut speaker = connect(&server);
-            while others.room.len() < HEARERS + 1 {
+            let mut readers: Vec<TcpStream> = (0..READERS).map(|_| connect(&server)).collect();
+            let mut sender = connect(&server);
+            while others.group.len() < READERS + 1 {
                 std::thread::yield_now();
             }
             let mut frames = [7; 4 + 100];
             frames[..4].copy_from_slice(&100_u32.to_be_bytes());
             let frames = frames.repeat(at_once);
-            let mut heard = vec![0; frames.len()];
+            let mut received = vec![0; frames.len()];
             for _ in 0..PACKETS / at_once {
-                speaker.write_all(&frames).unwrap();
-                for hearer in &mut hearers {
-                    hearer.read_exact(&mut heard).unwrap();
-                    assert!(heard == frames, "{backend}");
+                sender.write_all(&frames).unwrap();
+                for reader in &mut readers {
+                    reader.read_exact(&mut received).unwrap();
+                    assert!(received == frames, "{backend}");
                 }
             }
             server.handle().stop();

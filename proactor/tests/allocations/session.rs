@@ -190,7 +190,7 @@ fn an_idle_session_takes_at_most_512_bytes() {
                 session.join(&group).unwrap();
                 session.leave(&group);
             }),
-            ("being the one who is not told", |session| {
+            ("a broadcast to others", |session| {
                 // Only the first session joins.
                 let group = ROOM.with(|room| {
                     let made = || (Group::new(), session.id());

@@ -145,7 +145,7 @@ fn a_session_stays_open_after_the_end_of_its_peer() {
         assert_eq!(event(events), Event::Closed(CloseReason::ByPeer));
         assert_eq!(events.try_recv().ok(), None);
         stream.set_nonblocking(true).unwrap();
-        assert_eq!((&stream).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "it is open still");
+        assert_eq!((&stream).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "the connection is still open");
     });
 }
 

@@ -47,7 +47,7 @@ impl Handler for Chat {
 
 struct Client {
     socket: SocketId,
-    heard: Vec<u8>,
+    received: Vec<u8>,
     ended: bool,
 }
 
@@ -57,13 +57,13 @@ fn frame(who: usize, number: u16, end: u8) -> Vec<u8> {
 }
 
 /// The numbers of the packets of each sender.
-fn said(heard: &[u8]) -> BTreeMap<u8, Vec<u16>> {
-    let mut said = BTreeMap::<u8, Vec<u16>>::new();
-    for frame in heard.chunks(6) {
+fn numbers_of_senders(received: &[u8]) -> BTreeMap<u8, Vec<u16>> {
+    let mut numbers = BTreeMap::<u8, Vec<u16>>::new();
+    for frame in received.chunks(6) {
         assert_eq!((frame.len(), &frame[..2]), (6, &[0, 4][..]), "nothing is missing within a packet");
-        said.entry(frame[2]).or_default().push(u16::from_be_bytes([frame[3], frame[4]]));
+        numbers.entry(frame[2]).or_default().push(u16::from_be_bytes([frame[3], frame[4]]));
     }
-    said
+    numbers
 }
 
 /// All clients send many packets at once and end in different ways. The drain ends the rest.
@@ -80,7 +80,7 @@ fn run(seed: u64, shards: usize, count: usize) {
             let socket = driver.socket(&address).unwrap();
             driver.submit(Op::connect(socket, &address), 0).unwrap();
             driver.submit(Op::recv(socket, vec![0u8; 4000]), index as u64).unwrap();
-            Client { socket, heard: Vec::new(), ended: false }
+            Client { socket, received: Vec::new(), ended: false }
         })
         .collect();
     let packets: Vec<u16> = (0..count).map(|_| 1 + (driver.random() % 1000) as u16).collect();
@@ -100,7 +100,7 @@ fn run(seed: u64, shards: usize, count: usize) {
                 }
                 Ok(Outcome::Received(bytes)) => {
                     let buf = completion.buf.unwrap().take::<Vec<u8>>().unwrap();
-                    client.heard.extend_from_slice(&buf[..bytes]);
+                    client.received.extend_from_slice(&buf[..bytes]);
                     driver.submit(Op::recv(client.socket, buf), completion.token).unwrap();
                 }
                 Ok(_) => {}
@@ -125,8 +125,9 @@ fn run(seed: u64, shards: usize, count: usize) {
                 }
             }
         }
-        let own = |who: usize| said(&clients[who].heard).get(&(ANSWER | who as u8)).map_or(0, Vec::len);
-        let whole = clients.iter().all(|client| client.heard.len().is_multiple_of(6));
+        let own =
+            |who: usize| numbers_of_senders(&clients[who].received).get(&(ANSWER | who as u8)).map_or(0, Vec::len);
+        let whole = clients.iter().all(|client| client.received.len().is_multiple_of(6));
         let goes = |who: usize| if matches!(ends[who], b'c' | b's') { clients[who].ended } else { own(who) > 0 };
         if begun && !drains && whole && (0..count).all(goes) {
             drains = true;
@@ -141,19 +142,16 @@ fn run(seed: u64, shards: usize, count: usize) {
     }
     for (who, client) in clients.iter().enumerate() {
         // An answer comes before the broadcast of the same packet.
-        let of_it = client.heard.chunks(6).filter(|frame| usize::from(frame[2] & !ANSWER) == who);
+        let of_it = client.received.chunks(6).filter(|frame| usize::from(frame[2] & !ANSWER) == who);
         let order: Vec<(u16, bool)> =
             of_it.map(|frame| (u16::from_be_bytes([frame[3], frame[4]]), frame[2] & ANSWER == 0)).collect();
         assert!(order.is_sorted(), "seed {seed}: {who}: {order:?}");
-        for (speaker, numbers) in said(&client.heard) {
-            assert!(
-                numbers.iter().copied().eq(0..numbers.len() as u16),
-                "seed {seed}: {who} of {speaker}: {numbers:?}"
-            );
+        for (sender, numbers) in numbers_of_senders(&client.received) {
+            assert!(numbers.iter().copied().eq(0..numbers.len() as u16), "seed {seed}: {who} of {sender}: {numbers:?}");
         }
         if matches!(ends[who], b'c' | b's') {
-            let own = said(&client.heard)[&(ANSWER | who as u8)].len();
-            assert_eq!(own, usize::from(packets[who]) + 1, "seed {seed}: {who} is answered to the end");
+            let own = numbers_of_senders(&client.received)[&(ANSWER | who as u8)].len();
+            assert_eq!(own, usize::from(packets[who]) + 1, "seed {seed}: {who} has all answers");
         }
     }
 }

@@ -63,7 +63,7 @@ fn on_each_backend(settings: impl Fn(Builder) -> Builder, test: impl Fn(SocketAd
         handle.stop();
         server.wait().unwrap();
         let stats = handle.stats();
-        assert_eq!((stats.sessions, stats.handshakes), (0, 0), "a place was not given back");
+        assert_eq!((stats.sessions, stats.handshakes), (0, 0), "a slot was not given back");
         assert_eq!(stats.accepted, stats.closed_in_all());
     }
 }
@@ -140,14 +140,14 @@ fn a_storm_of_20_000_never_exceeds_the_limits_and_gives_every_slot_back() {
         let mut all: Vec<TcpStream> = Vec::new();
         for last in 1..=10 {
             for _ in 0..PER_IP {
-                all.push(admitted(last, server).expect("there are places"));
+                all.push(admitted(last, server).expect("there are free slots"));
             }
         }
         assert!(admitted(20, server).is_none());
         assert_eq!(handle.stats().refused(Refusal::Sessions), stats.refused(Refusal::Sessions) + 1);
         all.pop();
-        wait_until("its place is free", || handle.sessions() == SESSIONS - 1);
-        assert!(admitted(1, server).is_none(), "its address has all it may have");
+        wait_until("its slot is free", || handle.sessions() == SESSIONS - 1);
+        assert!(admitted(1, server).is_none(), "its address is at its limit");
         assert!(admitted(20, server).is_some());
     });
 }
@@ -162,7 +162,7 @@ fn an_accept_rate_admits_its_burst_then_its_rate() {
             let worth = began.elapsed().as_secs() as usize * 2 + 2;
             assert!(held.len() >= 5 && held.len() <= 5 + worth, "{} in {:?}", held.len(), began.elapsed());
             assert_eq!(handle.stats().refused(Refusal::AcceptRate), 40 - held.len() as u64);
-            wait_until("time brings places", || admitted(1, server).is_some());
+            wait_until("the rate admits one more", || admitted(1, server).is_some());
         },
     );
 }
@@ -177,10 +177,10 @@ fn silent_clients_take_only_handshake_slots() {
             assert!(admitted(1, server).is_none());
             assert_eq!(handle.stats().refused(Refusal::Handshakes), 1);
             exchange(&silent[0], b"hello");
-            let next = admitted(1, server).expect("one of three has spoken");
+            let next = admitted(1, server).expect("one of three has sent a packet");
             assert!(admitted(1, server).is_none());
             drop(silent);
-            wait_until("who leaves without a word gives the place back", || handle.stats().handshakes == 1);
+            wait_until("a silent client that leaves gives its slot back", || handle.stats().handshakes == 1);
             drop(next);
         },
     );
@@ -228,7 +228,7 @@ fn a_session_over_its_packet_rate_is_slowed_down_and_others_are_not() {
             }
             let least = Duration::from_millis(1000 * (50 - 10 - 1) / 100);
             assert!(began.elapsed() >= least, "50 packets in {:?}", began.elapsed());
-            assert_eq!(handle.stats().closed_in_all(), 0, "nobody is closed for it");
+            assert_eq!(handle.stats().closed_in_all(), 0, "no session is closed for it");
         },
     );
 }

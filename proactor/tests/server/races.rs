@@ -53,7 +53,7 @@ fn wait(server: Server) {
 /// Counts the sessions that begin and end, and the outbound connections that fail.
 #[derive(Clone, Default)]
 struct Watch {
-    room: Option<Group>,
+    group: Option<Group>,
     ids: Arc<Mutex<Vec<SessionId>>>,
     came: Arc<AtomicUsize>,
     gone: Arc<AtomicUsize>,
@@ -64,8 +64,8 @@ impl Handler for Watch {
     type State = ();
 
     fn connected(&mut self, session: &Session) {
-        if let Some(room) = &self.room {
-            session.join(room).unwrap();
+        if let Some(group) = &self.group {
+            session.join(group).unwrap();
         }
         self.ids.lock().unwrap().push(session.id());
         self.came.fetch_add(1, Ordering::SeqCst);
@@ -93,14 +93,14 @@ fn a_drain_delivers_what_was_sent_before() {
             let server = builder(backend, 1 + round % 2).start(watch.clone()).unwrap();
             let handle = server.handle();
             let mut client = connect(address_of(&server));
-            spin_until("it is a session", || watch.came.load(Ordering::SeqCst) == 1);
+            spin_until("the client is a session", || watch.came.load(Ordering::SeqCst) == 1);
             let id = watch.ids.lock().unwrap()[0];
             handle.send(id, &b"good"[..]).unwrap();
             handle.send(id, &b"bye"[..]).unwrap();
             handle.drain(PATIENCE);
-            let mut heard = Vec::new();
-            client.read_to_end(&mut heard).unwrap();
-            assert_eq!(heard, b"goodbye", "{backend}, round {round}");
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).unwrap();
+            assert_eq!(received, b"goodbye", "{backend}, round {round}");
             drop(client);
             wait(server);
         }
@@ -112,22 +112,22 @@ fn a_drain_delivers_what_was_sent_before() {
 fn a_drain_delivers_broadcasts_to_members_that_joined_before() {
     for backend in backends() {
         for round in rounds() {
-            let (watch, room) = (Watch::default(), Group::new());
+            let (watch, group) = (Watch::default(), Group::new());
             let server = builder(backend, 1 + round % 2).start(watch.clone()).unwrap();
             let handle = server.handle();
             let mut client = connect(address_of(&server));
-            spin_until("it is a session", || watch.came.load(Ordering::SeqCst) == 1);
+            spin_until("the client is a session", || watch.came.load(Ordering::SeqCst) == 1);
             let id = watch.ids.lock().unwrap()[0];
-            handle.join(id, &room).unwrap();
-            room.broadcast(b"good").unwrap();
+            handle.join(id, &group).unwrap();
+            group.broadcast(b"good").unwrap();
             handle.send(id, &b"bye"[..]).unwrap();
             handle.drain(PATIENCE);
-            let mut heard = Vec::new();
-            client.read_to_end(&mut heard).unwrap();
-            assert_eq!(heard, b"goodbye", "{backend}, round {round}");
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).unwrap();
+            assert_eq!(received, b"goodbye", "{backend}, round {round}");
             drop(client);
             wait(server);
-            assert_eq!(room.len(), 0);
+            assert_eq!(group.len(), 0);
         }
     }
 }
@@ -162,7 +162,7 @@ fn every_accepted_connect_request_is_answered_whenever_the_server_ends() {
                     })
                 })
                 .collect();
-            spin_until("it is asked for", || asking.load(Ordering::SeqCst));
+            spin_until("a connect was accepted", || asking.load(Ordering::SeqCst));
             match round % 2 {
                 0 => handle.stop(),
                 _ => handle.drain(Duration::from_millis(50)),
@@ -170,7 +170,7 @@ fn every_accepted_connect_request_is_answered_whenever_the_server_ends() {
             wait(server);
             let taken: usize = askers.into_iter().map(|asker| asker.join().unwrap()).sum();
             let stats = handle.stats();
-            assert_eq!(stats.outbound, 0, "{backend}, round {round}: a place is not given back");
+            assert_eq!(stats.outbound, 0, "{backend}, round {round}: a slot was not given back");
             let (connected, failed) = (stats.connected as usize, watch.failed.load(Ordering::SeqCst));
             assert_eq!(connected + failed, taken, "{backend}, round {round}: {connected} and {failed}");
             assert_eq!(stats.connects_failed as usize, failed);
@@ -184,7 +184,7 @@ struct Fragile(&'static str);
 
 impl Clone for Fragile {
     fn clone(&self) -> Fragile {
-        assert_ne!(std::thread::current().name(), Some(self.0), "it is asked to panic here");
+        assert_ne!(std::thread::current().name(), Some(self.0), "asked to panic");
         Fragile(self.0)
     }
 }
@@ -243,13 +243,13 @@ fn a_server_can_be_ended_as_soon_as_it_has_started() {
 fn calls_from_other_threads_leave_nothing_behind_when_the_server_ends() {
     for backend in backends() {
         for round in 0..4 {
-            let room = Group::new();
-            let watch = Watch { room: (round % 2 == 0).then(|| room.clone()), ..Watch::default() };
+            let group = Group::new();
+            let watch = Watch { group: (round % 2 == 0).then(|| group.clone()), ..Watch::default() };
             let server = builder(backend, 2).start(watch.clone()).unwrap();
             let (handle, address) = (server.handle(), address_of(&server));
             let over = AtomicBool::new(false);
             std::thread::scope(|scope| {
-                let (watch, over, room, handle) = (&watch, &over, &room, &handle);
+                let (watch, over, group, handle) = (&watch, &over, &group, &handle);
                 for worker in 0..2 {
                     // Acts on each session as soon as its id is known.
                     scope.spawn(move || {
@@ -261,11 +261,11 @@ fn calls_from_other_threads_leave_nothing_behind_when_the_server_ends() {
                             };
                             seen += 1;
                             // The server may have ended by now.
-                            let _ = handle.join(id, room);
-                            let _ = room.broadcast(b"news");
+                            let _ = handle.join(id, group);
+                            let _ = group.broadcast(b"news");
                             let _ = handle.send(id, &b"mail"[..]);
                             if (seen + worker).is_multiple_of(3) {
-                                let _ = handle.leave(id, room);
+                                let _ = handle.leave(id, group);
                             }
                             if (seen + worker).is_multiple_of(2) {
                                 let _ = handle.close(id);
@@ -300,7 +300,7 @@ fn calls_from_other_threads_leave_nothing_behind_when_the_server_ends() {
                 wait(server);
                 over.store(true, Ordering::SeqCst);
             });
-            assert_eq!((handle.sessions(), room.len()), (0, 0), "{backend}, round {round}");
+            assert_eq!((handle.sessions(), group.len()), (0, 0), "{backend}, round {round}");
             let (came, gone) = (watch.came.load(Ordering::SeqCst), watch.gone.load(Ordering::SeqCst));
             let (stats, closed) = (handle.stats(), handle.stats().closings().map(|(_, count)| count).sum::<u64>());
             assert!(came > 0);
@@ -315,30 +315,30 @@ fn calls_from_other_threads_leave_nothing_behind_when_the_server_ends() {
 #[test]
 fn a_member_receives_exactly_what_is_broadcast_between_its_join_and_its_leave() {
     for backend in backends() {
-        let (watch, room) = (Watch::default(), Group::new());
+        let (watch, group) = (Watch::default(), Group::new());
         let server = builder(backend, 2).start(watch.clone()).unwrap();
         let (handle, address) = (server.handle(), address_of(&server));
         let mut clients: Vec<TcpStream> = (0..2).map(|_| connect(address)).collect();
-        spin_until("they are sessions", || watch.came.load(Ordering::SeqCst) == 2);
+        spin_until("both clients are sessions", || watch.came.load(Ordering::SeqCst) == 2);
         let ids = watch.ids.lock().unwrap().clone();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let (over, room, handle, other) = (&over, &room, &handle, ids[1]);
+            let (over, group, handle, other) = (&over, &group, &handle, ids[1]);
             // The other shard gets its first member and loses it, again and again.
             scope.spawn(move || {
                 while !over.load(Ordering::SeqCst) {
-                    let _ = handle.join(other, room);
-                    let _ = handle.leave(other, room);
+                    let _ = handle.join(other, group);
+                    let _ = handle.leave(other, group);
                 }
             });
             let mut sent = Vec::new();
             for round in rounds().take(20_000) {
                 // The other thread may have filled the mailbox.
-                spin_until("there is room for a join", || handle.join(ids[0], room).is_ok());
+                spin_until("there is room for a join", || handle.join(ids[0], group).is_ok());
                 let number = round as u32;
-                room.broadcast(&number.to_be_bytes()).unwrap();
-                spin_until("there is room for a leave", || handle.leave(ids[0], room).is_ok());
-                room.broadcast(&u32::MAX.to_be_bytes()).unwrap();
+                group.broadcast(&number.to_be_bytes()).unwrap();
+                spin_until("there is room for a leave", || handle.leave(ids[0], group).is_ok());
+                group.broadcast(&u32::MAX.to_be_bytes()).unwrap();
                 sent.push(number);
             }
             over.store(true, Ordering::SeqCst);
@@ -346,17 +346,17 @@ fn a_member_receives_exactly_what_is_broadcast_between_its_join_and_its_leave() 
                 spin_until("there is room for a close", || handle.close(id).is_ok());
             }
             // It is not known which of the two clients has which id.
-            let mut heard: Vec<Vec<u8>> = Vec::new();
+            let mut received: Vec<Vec<u8>> = Vec::new();
             for client in &mut clients {
                 let mut bytes = Vec::new();
                 match client.read_to_end(&mut bytes) {
                     Ok(_) => {}
                     Err(error) => assert_ne!(error.kind(), ErrorKind::WouldBlock, "no end"),
                 }
-                heard.push(bytes);
+                received.push(bytes);
             }
             let expected: Vec<u8> = sent.iter().flat_map(|number| number.to_be_bytes()).collect();
-            assert!(heard.contains(&expected), "{backend}: {} bytes, not {heard:?}", expected.len());
+            assert!(received.contains(&expected), "{backend}: {} bytes, not {received:?}", expected.len());
         });
         in_time("the drop ends", move || drop(server));
     }
@@ -415,16 +415,16 @@ fn a_task_that_is_woken_as_it_begins_to_wait_goes_on() {
         let server = server.unwrap();
         let clients: Vec<TcpStream> = (0..2).map(|_| connect(address_of(&server))).collect();
         for mut client in &clients {
-            let (mut sent, mut heard) = (0, Vec::new());
-            while !heard.ends_with(b"done") {
+            let (mut sent, mut received) = (0, Vec::new());
+            while !received.ends_with(b"done") {
                 if sent < 200 {
                     client.write_all(b"x").unwrap();
                     sent += 1;
                 }
                 let mut bytes = [0; 64];
                 let count = read_once(client, &mut bytes).unwrap();
-                assert!(count > 0, "{backend}: the end before the last word");
-                heard.extend_from_slice(&bytes[..count]);
+                assert!(count > 0, "{backend}: the stream ended before `done`");
+                received.extend_from_slice(&bytes[..count]);
             }
         }
         drop(clients);

@@ -172,7 +172,7 @@ fn assembled(mut codec: Framing, stream: &[u8], (lens, stops): &(Vec<usize>, Vec
                 break;
             }
         }
-        assert!(piece.is_empty(), "it says that it needs more, and leaves some");
+        assert!(piece.is_empty(), "it asks for more bytes and leaves some");
         if !stopped {
             assert!(assembly.is_waiting());
             assert!(assembly.len() < most && assembly.memory() <= most, "{assembly:?} for frames of {most}");

@@ -121,7 +121,7 @@ impl Bench {
 
     /// Checks that every slot is given back. The drain ends only when every socket is closed.
     fn finish(self) {
-        wait_until("every place is given back", || self.handle.stats().outbound == 0);
+        wait_until("every slot is given back", || self.handle.stats().outbound == 0);
         self.handle.drain(PATIENCE);
         self.server.wait().unwrap();
     }
@@ -168,7 +168,7 @@ impl Silent {
         let mut backlog = Vec::new();
         while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
             backlog.push(stream);
-            assert!(backlog.len() < 100, "it answers all of them");
+            assert!(backlog.len() < 100, "the backlog never fills");
         }
         Silent { address, _listener: listener, _backlog: backlog }
     }
@@ -324,7 +324,7 @@ fn outbound_sessions_never_exceed_their_limit() {
             let end = Instant::now() + PATIENCE;
             while let Err(error) = bench.handle.connect(nobody.address, token) {
                 assert_eq!(error.failure(), ConnectFailure::Limit);
-                assert!(Instant::now() < end, "the place is not given back");
+                assert!(Instant::now() < end, "the slot is not given back");
             }
             assert_eq!(bench.failed(token).kind, ConnectFailure::Failed);
         }
@@ -344,7 +344,7 @@ fn an_attempt_ends_with_its_opener() {
         client.write_all(silent.address.to_string().as_bytes()).unwrap();
         wait_until("a connection is asked for", || bench.handle.stats().outbound > 0);
         client.write_all(b"close").unwrap();
-        let Event::Failed(1, false, failure) = bench.event() else { panic!("its opener is gone") };
+        let Event::Failed(1, false, failure) = bench.event() else { panic!("the opener still exists") };
         assert_eq!((failure.kind, failure.tried), (ConnectFailure::Cancelled, vec![(silent.address, None)]));
         drop(client);
         bench.finish();
@@ -381,7 +381,7 @@ fn a_drain_cancels_every_attempt_and_refuses_new_ones() {
 fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
     let start = |builder: Builder| match builder.start(Dialler(mpsc::channel().0)) {
         Err(ServerError::Config(text)) => text,
-        _ => panic!("it starts"),
+        _ => panic!("the server starts"),
     };
     let builder = Server::builder().listen("127.0.0.1:0").shards(1);
     assert!(

@@ -166,7 +166,7 @@ impl Bench {
 
     /// Checks that no session is left.
     fn finish(self) {
-        wait_until("every place is given back", || (self.handle.sessions(), self.handle.stats().outbound) == (0, 0));
+        wait_until("every slot is given back", || (self.handle.sessions(), self.handle.stats().outbound) == (0, 0));
         self.handle.stop();
         self.server.wait().unwrap();
     }
@@ -182,7 +182,7 @@ fn is_reset(stream: &TcpStream) {
     let mut some = [0; 4096];
     loop {
         match read_once(stream, &mut some) {
-            Ok(0) => panic!("it ended in order"),
+            Ok(0) => panic!("the connection ended in order"),
             Ok(_) => {}
             Err(error) => return assert_eq!(error.kind(), ErrorKind::ConnectionReset),
         }
@@ -320,7 +320,7 @@ fn an_upstream_that_refuses_ends_its_client() {
     for backend in backends() {
         let bench = Bench::refusing(backend, false, |builder| builder);
         is_reset(&bench.connect());
-        let Event::Failed(error) = bench.event() else { panic!("it did not fail") };
+        let Event::Failed(error) = bench.event() else { panic!("the connect did not fail") };
         let address = bench.upstream.local_addr().unwrap();
         let begins = format!("could not connect to {address}: no address could be reached; ");
         assert!(error.starts_with(&begins) && error.contains("refused"), "{error}");
@@ -438,6 +438,6 @@ fn bytes_after_the_last_packet_go_to_the_partner_unchanged() {
         assert_eq!(read_to_end(&upstream), rest);
         upstream.write_all(b"\n\nx").unwrap();
         drop(upstream);
-        assert_eq!(read_to_end(&client), b"connected\n\n\nx", "the one packet was a line");
+        assert_eq!(read_to_end(&client), b"connected\n\n\nx", "the only packet was a line");
     }
 }

@@ -22,18 +22,18 @@ fn chat(backend: Backend, shards: usize, members: usize, packets: usize) {
         }
         readers.into_iter().map(|reader| reader.join().unwrap()).collect()
     });
-    for (who, heard) in all.iter().enumerate() {
+    for (who, received) in all.iter().enumerate() {
         let mut next = vec![0; members];
-        for (speaker, number) in heard {
-            assert_ne!(*speaker as usize, who, "nobody hears himself");
-            assert_eq!(next[*speaker as usize], *number, "{who} hears {speaker} in order");
-            next[*speaker as usize] += 1;
+        for (sender, number) in received {
+            assert_ne!(*sender as usize, who, "a member received its own packet");
+            assert_eq!(next[*sender as usize], *number, "{who} received {sender} out of order");
+            next[*sender as usize] += 1;
         }
         // Nobody receives its own packets, so leave out those of the two that are compared.
         let common = |of: &[(u32, u32)]| -> Vec<(u32, u32)> {
-            of.iter().copied().filter(|(speaker, _)| *speaker != 0 && *speaker as usize != who).collect()
+            of.iter().copied().filter(|(sender, _)| *sender != 0 && *sender as usize != who).collect()
         };
-        assert!(common(heard) == common(&all[0]), "{who} hears all in another order than the first");
+        assert!(common(received) == common(&all[0]), "{who} and 0 received the same packets in another order");
     }
     running.finish();
 }
@@ -70,19 +70,19 @@ fn broadcasts_and_private_sends_of_a_thread_keep_their_order() {
                 let mut last = [None; THREADS as usize];
                 for (thread, number) in read_packets(stream, total(index)) {
                     let last = &mut last[thread as usize];
-                    assert!(last.is_none_or(|last| number > last), "{thread} said {number} after {last:?}");
+                    assert!(last.is_none_or(|last| number > last), "{thread}: {number} after {last:?}");
                     assert!(
                         number % 2 == 0 || *last == Some(number - 1),
-                        "a private packet comes right behind its own"
+                        "a private packet comes right after its broadcast"
                     );
                     *last = Some(number);
                 }
             });
             for thread in 0..THREADS {
-                let (room, handle, ids) = (running.room.clone(), running.server.handle(), &ids);
+                let (group, handle, ids) = (running.group.clone(), running.server.handle(), &ids);
                 scope.spawn(move || {
                     for number in 0..PACKETS {
-                        room.broadcast(&packet(thread, 2 * number)).unwrap();
+                        group.broadcast(&packet(thread, 2 * number)).unwrap();
                         let to = ids[number as usize % MEMBERS];
                         handle.send(to, packet(thread, 2 * number + 1).to_vec()).unwrap();
                         if number % 16 == 0 {
@@ -105,7 +105,7 @@ fn draining_delivers_what_was_broadcast() {
         let running = start(*backend, 2, |builder| builder.limits(Limits::new().outbox_bytes(8 << 20)));
         let streams = running.connect(10);
         for number in 0..60 {
-            running.room.broadcast(&[number; LEN]).unwrap();
+            running.group.broadcast(&[number; LEN]).unwrap();
         }
         running.server.handle().drain(PATIENCE);
         for mut stream in &streams {
@@ -121,7 +121,7 @@ fn draining_delivers_what_was_broadcast() {
             assert_eq!(running.reasons.recv_timeout(PATIENCE).unwrap().1, CloseReason::Drained);
         }
         running.server.wait().unwrap();
-        assert_eq!(running.room.len(), 0);
+        assert_eq!(running.group.len(), 0);
     }
 }
 
@@ -161,7 +161,7 @@ fn broadcasts_and_sends_before_an_end_arrive_in_order() {
             let expected: Vec<(u32, u32)> = (0..6).map(|number| (0, number)).collect();
             assert_eq!(read_packets(&stream, 6), expected, "{backend}, {how}");
             drop(stream);
-            wait_until("it is gone", || server.handle().sessions() == 0);
+            wait_until("the session has ended", || server.handle().sessions() == 0);
         }
     }
 }
@@ -169,10 +169,10 @@ fn broadcasts_and_sends_before_an_end_arrive_in_order() {
 #[test]
 fn a_broadcast_that_no_outbox_could_hold_is_refused() {
     let running = start(backends()[0], 1, |builder| builder.limits(Limits::new().outbox_bytes(64 * 1024)));
-    assert_eq!(Group::new().broadcast(&[0; 100]), Ok(()), "nobody is there");
+    assert_eq!(Group::new().broadcast(&[0; 100]), Ok(()), "a group without members takes any packet");
     let streams = running.connect(1);
-    running.room.broadcast(&[1; 32 * 1024]).unwrap();
-    let error = running.room.broadcast(&[1; 32 * 1024 + 1]).unwrap_err();
+    running.group.broadcast(&[1; 32 * 1024]).unwrap();
+    let error = running.group.broadcast(&[1; 32 * 1024 + 1]).unwrap_err();
     assert!(error.to_string().contains("32768"), "{error}");
     (&streams[0]).read_exact(&mut [0; 32 * 1024]).unwrap();
     running.finish();

@@ -20,7 +20,7 @@ pub(super) fn packet(who: u32, number: u32) -> [u8; PACKET] {
 }
 
 /// The sender and the number of a packet.
-pub(super) fn said(bytes: &[u8]) -> (u32, u32) {
+pub(super) fn sender_and_number(bytes: &[u8]) -> (u32, u32) {
     let who = u32::from_be_bytes(bytes[..4].try_into().unwrap());
     let number = u32::from_be_bytes(bytes[4..8].try_into().unwrap());
     assert!(bytes == packet(who, number), "the packet is whole");
@@ -30,7 +30,7 @@ pub(super) fn said(bytes: &[u8]) -> (u32, u32) {
 /// Broadcasts each packet to all others.
 #[derive(Clone)]
 struct Chat {
-    room: Group,
+    group: Group,
     closed: mpsc::Sender<(SessionId, CloseReason)>,
     names: Arc<Mutex<BTreeMap<SessionId, SocketAddr>>>,
 }
@@ -41,7 +41,7 @@ impl Handler for Chat {
 
     fn connected(&mut self, session: &Session) -> Vec<u8> {
         self.names.lock().unwrap().insert(session.id(), session.peer_addr().ip().unwrap());
-        session.join(&self.room).unwrap();
+        session.join(&self.group).unwrap();
         Vec::new()
     }
 
@@ -49,7 +49,7 @@ impl Handler for Chat {
         kept.extend_from_slice(bytes);
         let whole = kept.len() / PACKET * PACKET;
         for packet in kept.drain(..whole).as_slice().chunks(PACKET) {
-            self.room.broadcast_except(session.id(), packet).unwrap();
+            self.group.broadcast_except(session.id(), packet).unwrap();
         }
         Flow::Continue
     }
@@ -61,7 +61,7 @@ impl Handler for Chat {
 
 pub(super) struct Running {
     pub(super) server: Server,
-    pub(super) room: Group,
+    pub(super) group: Group,
     pub(super) reasons: mpsc::Receiver<(SessionId, CloseReason)>,
     pub(super) names: Arc<Mutex<BTreeMap<SessionId, SocketAddr>>>,
 }
@@ -69,19 +69,19 @@ pub(super) struct Running {
 pub(super) fn start(backend: Backend, shards: usize, build: impl FnOnce(Builder) -> Builder) -> Running {
     raise_open_files();
     let (closed, reasons) = mpsc::channel();
-    let (room, names) = (Group::new(), Arc::default());
-    let chat = Chat { room: room.clone(), closed, names: Arc::clone(&names) };
+    let (group, names) = (Group::new(), Arc::default());
+    let chat = Chat { group: group.clone(), closed, names: Arc::clone(&names) };
     let server = build(builder(backend, shards)).start(chat).unwrap();
-    Running { server, room, reasons, names }
+    Running { server, group, reasons, names }
 }
 
 impl Running {
     /// Connects clients, and waits until all are members.
     pub(super) fn connect(&self, count: usize) -> Vec<TcpStream> {
-        let before = self.room.len();
+        let before = self.group.len();
         let address = address_of(&self.server);
         let streams = (0..count).map(|_| connect(address)).collect();
-        wait_until("all are members", || self.room.len() == before + count);
+        wait_until("all are members", || self.group.len() == before + count);
         streams
     }
 
@@ -94,7 +94,7 @@ impl Running {
         let handle = self.server.handle();
         handle.stop();
         self.server.wait().unwrap();
-        assert_eq!((handle.sessions(), self.room.len()), (0, 0));
+        assert_eq!((handle.sessions(), self.group.len()), (0, 0));
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn read_packets(mut stream: &TcpStream, count: usize) -> Vec<(u32, u3
     (0..count)
         .map(|at| {
             stream.read_exact(&mut bytes).unwrap_or_else(|error| panic!("packet {at} of {count}: {error}"));
-            said(&bytes)
+            sender_and_number(&bytes)
         })
         .collect()
 }

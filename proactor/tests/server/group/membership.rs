@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proactor::{Group, JoinError, Limits, SessionId};
 
-use super::chat::{PACKET, Running, on_threads, packet, read_packets, said, start};
+use super::chat::{PACKET, Running, on_threads, packet, read_packets, sender_and_number, start};
 use crate::harness::{PATIENCE, ReportsIds, address_of, backends, builder, connect, wait_until};
 
 #[test]
@@ -16,27 +16,27 @@ fn a_member_by_handle_receives_what_is_broadcast_between_its_join_and_its_leave(
     for backend in &backends() {
         let (names, ids) = mpsc::channel();
         let server = builder(*backend, 2).start(ReportsIds(names)).unwrap();
-        let (handle, room) = (server.handle(), Group::new());
+        let (handle, group) = (server.handle(), Group::new());
         let streams: Vec<TcpStream> = (0..4).map(|_| connect(address_of(&server))).collect();
         let ids: Vec<SessionId> = (0..4).map(|_| ids.recv_timeout(PATIENCE).unwrap()).collect();
         for round in 0..50 {
             for id in &ids {
-                handle.join(*id, &room).unwrap();
-                room.broadcast(&packet(round, 0)).unwrap();
-                handle.leave(*id, &room).unwrap();
-                room.broadcast(&packet(round, 1)).unwrap();
+                handle.join(*id, &group).unwrap();
+                group.broadcast(&packet(round, 0)).unwrap();
+                handle.leave(*id, &group).unwrap();
+                group.broadcast(&packet(round, 1)).unwrap();
             }
         }
         ids.iter().for_each(|id| handle.close(*id).unwrap());
         for mut stream in &streams {
             let mut bytes = Vec::new();
             stream.read_to_end(&mut bytes).unwrap();
-            let heard: Vec<(u32, u32)> = bytes.chunks(PACKET).map(said).collect();
-            assert!(heard.iter().copied().eq((0..50).map(|round| (round, 0))), "{heard:?}");
+            let received: Vec<(u32, u32)> = bytes.chunks(PACKET).map(sender_and_number).collect();
+            assert!(received.iter().copied().eq((0..50).map(|round| (round, 0))), "{received:?}");
         }
         // A group belongs to one server.
         let other = builder(*backend, 1).start(ReportsIds(mpsc::channel().0)).unwrap();
-        assert_eq!(other.handle().join(ids[0], &room), Err(JoinError::OtherServer));
+        assert_eq!(other.handle().join(ids[0], &group), Err(JoinError::OtherServer));
         drop(streams);
         handle.stop();
         server.wait().unwrap();
@@ -51,8 +51,8 @@ fn members_join_and_leave_while_others_broadcast() {
         let streams = running.connect(STAY);
         let address = address_of(&running.server);
         let (over, visits) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let said_in_all = std::thread::scope(|scope| {
-            let (over, visits, room) = (&over, &visits, &running.room);
+        let sent_in_all = std::thread::scope(|scope| {
+            let (over, visits, group) = (&over, &visits, &running.group);
             let guests: Vec<_> = (0..4)
                 .map(|guest: usize| {
                     scope.spawn(move || {
@@ -61,8 +61,8 @@ fn members_join_and_leave_while_others_broadcast() {
                             let mut stream = connect(address);
                             // It receives every packet from its first on, then leaves in one of
                             // three ways.
-                            let heard = read_packets(&stream, 1 + round % 5);
-                            assert!(heard.windows(2).all(|pair| pair[1] == (7, pair[0].1 + 1)), "{heard:?}");
+                            let received = read_packets(&stream, 1 + round % 5);
+                            assert!(received.windows(2).all(|pair| pair[1] == (7, pair[0].1 + 1)), "{received:?}");
                             match round % 3 {
                                 0 => drop(stream),
                                 1 => stream.shutdown(Shutdown::Write).unwrap(),
@@ -78,7 +78,7 @@ fn members_join_and_leave_while_others_broadcast() {
                 let (mut bytes, mut next) = ([0; PACKET], 0);
                 loop {
                     match stream.read_exact(&mut bytes) {
-                        Ok(()) => assert_eq!(said(&bytes), (7, next)),
+                        Ok(()) => assert_eq!(sender_and_number(&bytes), (7, next)),
                         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return next,
                         Err(error) => panic!("{error}"),
                     }
@@ -89,7 +89,7 @@ fn members_join_and_leave_while_others_broadcast() {
             let mut number = 0;
             // Long enough to cross many segments, and until guests have come and gone some times.
             while number < 20_000 || visits.load(Ordering::Relaxed) < 20 && begun.elapsed() < PATIENCE {
-                room.broadcast(&packet(7, number)).unwrap();
+                group.broadcast(&packet(7, number)).unwrap();
                 number += 1;
                 if number % 64 == 0 {
                     std::thread::sleep(Duration::from_millis(1));
@@ -99,26 +99,30 @@ fn members_join_and_leave_while_others_broadcast() {
             for guest in guests {
                 // A guest that waits for a packet gets one.
                 while !guest.is_finished() {
-                    room.broadcast(&packet(7, number)).unwrap();
+                    group.broadcast(&packet(7, number)).unwrap();
                     number += 1;
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 guest.join().unwrap();
             }
             assert!(visits.load(Ordering::Relaxed) >= 20);
-            wait_until("the guests are gone", || room.len() == STAY);
+            wait_until("the guests have left", || group.len() == STAY);
             running.server.handle().drain(PATIENCE);
             for reader in readers {
-                assert_eq!(reader.join().unwrap(), number, "who stays hears everything");
+                assert_eq!(reader.join().unwrap(), number, "a member that stays receives everything");
             }
             number
         });
-        assert!(said_in_all >= 20_000);
+        assert!(sent_in_all >= 20_000);
         drop(streams);
-        let Running { server, room, .. } = running;
+        let Running { server, group, .. } = running;
         server.wait().unwrap();
-        assert_eq!(room.len(), 0);
-        assert!(room.log_memory() < 256 * 1024, "nothing is kept for those who are gone: {}", room.log_memory());
+        assert_eq!(group.len(), 0);
+        assert!(
+            group.log_memory() < 256 * 1024,
+            "the log keeps nothing for members that have left: {}",
+            group.log_memory()
+        );
     }
 }
 
@@ -131,13 +135,13 @@ fn a_member_receives_a_broadcast_as_soon_as_it_is_counted() {
         let address = address_of(&running.server);
         for round in 0..500 {
             let stream = connect(address);
-            while running.room.is_empty() {
+            while running.group.is_empty() {
                 std::hint::spin_loop();
             }
-            running.room.broadcast(&packet(0, round)).unwrap();
+            running.group.broadcast(&packet(0, round)).unwrap();
             assert_eq!(read_packets(&stream, 1), [(0, round)]);
             drop(stream);
-            wait_until("it is gone", || running.room.is_empty());
+            wait_until("the member has left", || running.group.is_empty());
         }
         running.finish();
     }

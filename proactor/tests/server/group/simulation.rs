@@ -66,25 +66,25 @@ fn run(seed: u64, shards: usize) -> (Vec<Vec<Vec<u8>>>, u64) {
         driver.submit(Op::recv(socket, vec![0u8; 1000]), index as u64).unwrap();
         clients.push((socket, Vec::new()));
     }
-    let mut said = false;
+    let mut sent = false;
     let done = server.run(|server| {
         driver.turn(Wait::Poll).unwrap();
         while let Some(completion) = driver.next() {
-            let (socket, heard) = &mut clients[completion.token as usize % MEMBERS];
+            let (socket, received) = &mut clients[completion.token as usize % MEMBERS];
             match completion.result.unwrap() {
                 Outcome::Received(0) => {
                     driver.submit(Op::close(*socket, CloseMode::Now), 0).unwrap();
                 }
                 Outcome::Received(bytes) => {
                     let buf = completion.buf.unwrap().take::<Vec<u8>>().unwrap();
-                    heard.extend_from_slice(&buf[..bytes]);
+                    received.extend_from_slice(&buf[..bytes]);
                     driver.submit(Op::recv(*socket, buf), completion.token).unwrap();
                 }
                 _ => {}
             }
         }
-        if !said && chat.all.len() == MEMBERS {
-            said = true;
+        if !sent && chat.all.len() == MEMBERS {
+            sent = true;
             for (who, (socket, _)) in clients.iter().enumerate() {
                 let mut bytes = frame(&[who as u8, b'j']);
                 for number in 0..PACKETS {
@@ -118,33 +118,33 @@ fn run(seed: u64, shards: usize) -> (Vec<Vec<Vec<u8>>>, u64) {
 #[test]
 fn every_member_receives_all_others_in_order_across_groups_and_private_sends() {
     for (seed, shards) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 2)] {
-        let (heard, _) = run(seed, shards);
-        for (who, heard) in heard.iter().enumerate() {
+        let (received, _) = run(seed, shards);
+        for (who, received) in received.iter().enumerate() {
             let who = who as u8;
-            for speaker in 0..MEMBERS as u8 {
+            for sender in 0..MEMBERS as u8 {
                 // The order in which they were issued: to all, to the half, to the sender.
-                let of_speaker: Vec<(u8, u16)> = heard
+                let of_sender: Vec<(u8, u16)> = received
                     .iter()
-                    .filter(|packet| packet[0] == speaker)
+                    .filter(|packet| packet[0] == sender)
                     .map(|packet| (packet[1], u16::from_be_bytes([packet[2], packet[3]])))
                     .collect();
-                let kinds: &[u8] = match (speaker == who, speaker % 2 == who % 2) {
+                let kinds: &[u8] = match (sender == who, sender % 2 == who % 2) {
                     (true, _) => b"hp",
                     (false, true) => b"ah",
                     (false, false) => b"a",
                 };
                 let all = (0..PACKETS as u16).flat_map(|number| kinds.iter().map(move |kind| (*kind, number)));
-                if speaker == who || kinds == b"a" {
-                    assert!(of_speaker.iter().copied().eq(all), "seed {seed}: {who} of {speaker}: {of_speaker:?}");
+                if sender == who || kinds == b"a" {
+                    assert!(of_sender.iter().copied().eq(all), "seed {seed}: {who} of {sender}: {of_sender:?}");
                 } else {
-                    // The member may have joined or left its half while the speaker sent to it.
-                    let to_all = of_speaker.iter().filter(|(kind, _)| *kind == b'a').map(|(_, number)| *number);
+                    // The member may have joined or left its half while the sender sent to it.
+                    let to_all = of_sender.iter().filter(|(kind, _)| *kind == b'a').map(|(_, number)| *number);
                     assert!(to_all.eq(0..PACKETS as u16));
                     let half: Vec<u16> =
-                        of_speaker.iter().filter(|(kind, _)| *kind == b'h').map(|(_, number)| *number).collect();
+                        of_sender.iter().filter(|(kind, _)| *kind == b'h').map(|(_, number)| *number).collect();
                     assert!(half.windows(2).all(|pair| pair[1] == pair[0] + 1));
-                    for pair in of_speaker.windows(2).filter(|pair| pair[1].0 == b'h') {
-                        assert_eq!(pair[0], (b'a', pair[1].1), "seed {seed}: right behind what all heard");
+                    for pair in of_sender.windows(2).filter(|pair| pair[1].0 == b'h') {
+                        assert_eq!(pair[0], (b'a', pair[1].1), "seed {seed}: right after the broadcast to all");
                     }
                 }
             }
@@ -195,7 +195,7 @@ fn a_member_that_the_log_has_overtaken_closes_in_order() {
     let mut rounds = 0;
     while server.handle().stats().dropped == 0 {
         rounds += 1;
-        assert!(rounds < 10_000, "somebody takes it");
+        assert!(rounds < 10_000, "a member reads");
         group.broadcast(&[1; 4 * 1024]).unwrap();
         for _ in 0..5 {
             server.turn().unwrap();
@@ -242,16 +242,16 @@ fn a_broadcast_and_a_send_right_before_a_close_leave_in_order() {
     driver.submit(Op::connect(socket, &address), 0).unwrap();
     driver.submit(Op::send(socket, b"x"), 1).unwrap();
     driver.submit(Op::recv_with(socket, vec![0u8; 6], Flags::WAIT_ALL), 2).unwrap();
-    let mut heard = None;
+    let mut received = None;
     let done = server.run(|_| {
         driver.turn(Wait::Poll).unwrap();
         while let Some(completion) = driver.next() {
             if completion.token == 2 {
-                heard = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok());
+                received = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok());
             }
         }
-        heard.is_some()
+        received.is_some()
     });
     assert!(done.unwrap());
-    assert_eq!(heard.unwrap(), b"allone");
+    assert_eq!(received.unwrap(), b"allone");
 }

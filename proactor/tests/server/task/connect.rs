@@ -53,7 +53,7 @@ fn a_task_receives_the_result_of_its_connect_and_can_pair_with_the_session() {
         let client = driver.socket(&address).unwrap();
         driver.submit(Op::connect(client, &address), 2).unwrap();
         driver.submit(Op::send(client, b"hello"), 3).unwrap();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let done = server.run(|_| {
             driver.turn(Wait::Poll).unwrap();
             while let Some(completion) = driver.next() {
@@ -62,11 +62,11 @@ fn a_task_receives_the_result_of_its_connect_and_can_pair_with_the_session() {
                         let peer = driver.adopt(stream).unwrap();
                         driver.submit(Op::recv_multi(peer), 4).unwrap();
                     }
-                    Outcome::Packet(packet) => heard.extend_from_slice(&packet),
+                    Outcome::Packet(packet) => received.extend_from_slice(&packet),
                     _ => {}
                 }
             }
-            heard == b"hello"
+            received == b"hello"
         });
         assert!(done.unwrap(), "seed {seed}");
         let stats = server.handle().stats();

@@ -15,17 +15,21 @@ use crate::harness::{PATIENCE, connect, driver, expect, on_each_backend, patient
 
 /// Starts a proxy and a client. The client's task takes no packet. Reports the result of the
 /// pairing.
-fn start(builder: Builder, upstream: &TcpListener, says: mpsc::Sender<Result<(), PairError>>) -> (Server, TcpStream) {
+fn start(
+    builder: Builder,
+    upstream: &TcpListener,
+    results: mpsc::Sender<Result<(), PairError>>,
+) -> (Server, TcpStream) {
     let target = upstream.local_addr().unwrap();
     let (server, address) = serve(builder, move |session: AsyncSession| {
-        let says = says.clone();
+        let results = results.clone();
         async move {
             match session.session().origin() {
                 Origin::Connected { opener: Some(client), .. } => {
                     // By now the client has sent something that its task has not taken.
                     session.next().await.unwrap();
                     let client = session.session().sibling(client).unwrap();
-                    says.send(client.pair(session.session())).unwrap();
+                    results.send(client.pair(session.session())).unwrap();
                 }
                 _ => session.session().connect(target, 0).unwrap(),
             }
@@ -39,14 +43,14 @@ fn start(builder: Builder, upstream: &TcpListener, says: mpsc::Sender<Result<(),
 fn a_packet_that_no_task_has_taken_goes_to_the_partner_first() {
     on_each_backend(|builder| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (says, said) = mpsc::channel();
-        let (_server, mut client) = start(builder, &listener, says);
+        let (results, result) = mpsc::channel();
+        let (_server, mut client) = start(builder, &listener, results);
         let mut upstream = patient(listener.accept().unwrap().0);
         client.write_all(b"before").unwrap();
         // Time for it to arrive. If it has not arrived, the test shows less and still passes.
         thread::sleep(Duration::from_millis(50));
         upstream.write_all(b"go\n").unwrap();
-        said.recv_timeout(PATIENCE).unwrap().unwrap();
+        result.recv_timeout(PATIENCE).unwrap().unwrap();
         client.write_all(b", after").unwrap();
         expect(&upstream, b"before, after");
         upstream.write_all(b"back").unwrap();
@@ -63,14 +67,14 @@ fn a_decoded_packet_prevents_a_pairing_and_stays_with_its_task() {
     on_each_backend(|builder| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap();
-        let (says, said) = mpsc::channel();
+        let (results, result) = mpsc::channel();
         let tried = Arc::new(AtomicBool::new(false));
         let (_server, address) = serve(builder.codec(Lines::new()), move |session: AsyncSession| {
-            let (says, tried) = (says.clone(), Arc::clone(&tried));
+            let (results, tried) = (results.clone(), Arc::clone(&tried));
             async move {
                 if let Origin::Connected { opener: Some(client), .. } = session.session().origin() {
                     let client = session.session().sibling(client).unwrap();
-                    says.send(client.pair(session.session())).unwrap();
+                    results.send(client.pair(session.session())).unwrap();
                     tried.store(true, Ordering::Relaxed);
                     session.closed().await;
                 } else {
@@ -89,7 +93,7 @@ fn a_decoded_packet_prevents_a_pairing_and_stays_with_its_task() {
         let mut client = connect(address);
         client.write_all(b"taken\nkept\n").unwrap();
         let _upstream = patient(listener.accept().unwrap().0);
-        assert_eq!(said.recv_timeout(PATIENCE).unwrap(), Err(PairError::Codec));
+        assert_eq!(result.recv_timeout(PATIENCE).unwrap(), Err(PairError::Codec));
         expect(&client, b"kept\n");
     });
 }
@@ -132,7 +136,7 @@ fn a_paused_session_stays_paused_after_a_pairing() {
     driver.submit(Op::send(ends[0], b"before"), 1).unwrap();
     let later = network.now() + Duration::from_secs(4);
     driver.submit(Op::timer(later), 2).unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let done = server.run(|_| {
         driver.turn(Wait::Poll).unwrap();
         while let Some(completion) = driver.next() {
@@ -143,16 +147,16 @@ fn a_paused_session_stays_paused_after_a_pairing() {
                 }
                 Outcome::Elapsed => drop(driver.submit(Op::send(ends[0], b", after"), 0).unwrap()),
                 Outcome::Packet(packet) => {
-                    heard.extend_from_slice(&packet);
-                    if heard.len() > 6 {
+                    received.extend_from_slice(&packet);
+                    if received.len() > 6 {
                         assert!(!paused.load(Ordering::Relaxed), "it is not read from while it is paused");
                     }
                 }
                 _ => {}
             }
         }
-        heard.len() == 13
+        received.len() == 13
     });
     assert!(done.unwrap());
-    assert_eq!(heard, b"before, after");
+    assert_eq!(received, b"before, after");
 }

@@ -133,14 +133,17 @@ fn a_busy_session_ends_with_its_lifetime() {
             let began = Instant::now();
             let end = began + PATIENCE;
             loop {
-                assert!(Instant::now() < end, "it lasts for ever");
+                assert!(Instant::now() < end, "the session never ends");
                 let mut back = [0; 4];
                 if busy.write_all(b"busy").is_err() || busy.read_exact(&mut back).is_err() {
                     break;
                 }
                 assert_eq!(&back, b"busy");
             }
-            assert!(began.elapsed() >= Duration::from_millis(300) - Duration::from_millis(20), "it ended too early");
+            assert!(
+                began.elapsed() >= Duration::from_millis(300) - Duration::from_millis(20),
+                "the session ended too early"
+            );
             drop(busy);
             assert_eq!(reasons.recv_timeout(PATIENCE).unwrap(), CloseReason::Lifetime);
         },
@@ -212,7 +215,7 @@ mod options_of_the_system {
                 let end = Instant::now() + PATIENCE;
                 // Until the last bytes are acknowledged, another kind of timer runs.
                 while timer(address, stream.local_addr().unwrap()).as_deref() != Some(KEEP_ALIVE) {
-                    assert!(Instant::now() < end, "nobody asks");
+                    assert!(Instant::now() < end, "no keep-alive timer runs");
                 }
             },
         );
@@ -223,7 +226,7 @@ mod options_of_the_system {
                 exchange(&stream, b"hello");
                 let end = Instant::now() + PATIENCE;
                 while timer(address, stream.local_addr().unwrap()).as_deref() != Some(NONE) {
-                    assert!(Instant::now() < end, "someone asks");
+                    assert!(Instant::now() < end, "a timer runs");
                 }
             },
         );
