@@ -79,7 +79,7 @@ pub(crate) enum Role {
 }
 
 /// The two queues of a socket, in which operations keep their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {
     /// Receives; and a listener's accepts.
     Receive,

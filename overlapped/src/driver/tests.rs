@@ -73,3 +73,15 @@ fn receives_that_were_cancelled_while_they_waited_for_a_buffer_are_forgotten() {
     }
     assert_eq!(served.len(), STREAMS - HELD);
 }
+
+#[test]
+fn operations_that_end_before_a_turn_hands_them_over_are_forgotten() {
+    let mut driver = Driver::new(DriverConfig::new().network(Network::new(1))).unwrap();
+    let listener = driver.listen("10.0.0.1:80", &ListenOptions::new()).unwrap();
+    for round in 0..1000 {
+        let accept = driver.submit(Op::accept(listener), round).unwrap();
+        assert!(driver.cancel(accept));
+        assert_eq!(driver.next().unwrap().token, round);
+        assert!(driver.listed.len() <= 4, "{} operations are listed", driver.listed.len());
+    }
+}

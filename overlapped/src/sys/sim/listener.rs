@@ -11,11 +11,12 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::flags::Direction;
 use crate::options::{ListenOptions, StreamOptions};
 use crate::table::Key;
 
 use super::codes;
-use super::socket::{Item, Listener, Role, Side, StreamEnd};
+use super::socket::{Item, Listener, Role, StreamEnd};
 use super::state::{Happening, State, word};
 
 /// After the last port comes this one again: see [`FIRST_PORT`](super::state::FIRST_PORT).
@@ -143,8 +144,8 @@ impl State {
             && matches!(socket.role, Role::Connecting)
         {
             socket.role = Role::Failed(code);
-            self.mark(client, Side::Send);
-            self.mark(client, Side::Receive);
+            self.mark(client, Direction::Send);
+            self.mark(client, Direction::Receive);
         }
     }
 
@@ -191,7 +192,7 @@ impl State {
             Some(Role::Listener(entry)) => {
                 entry.half_open -= 1;
                 entry.queue.push_back(server);
-                self.mark(listener, Side::Receive);
+                self.mark(listener, Direction::Receive);
             }
             _ => self.abandon(server),
         }

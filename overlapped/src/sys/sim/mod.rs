@@ -25,7 +25,7 @@ use std::rc::Rc;
 use crate::address::Address;
 use crate::buf::Pool;
 use crate::error::{Action, Error, ErrorKind};
-use crate::flags::Flags;
+use crate::flags::{Direction, Flags};
 use crate::id::OpId;
 use crate::options::BackendOptions;
 use crate::report::{Backend, Feature, Report};
@@ -37,7 +37,6 @@ pub use config::NetworkConfig;
 use end::End;
 pub use network::Network;
 use parts::Parts;
-use socket::Side;
 use stream::Found;
 
 use super::handle::Handle;
@@ -71,12 +70,12 @@ pub(crate) struct Sim {
     seed: u64,
     pool: Rc<Pool>,
     turn_bytes: usize,
-    /// At most one for each side of a socket.
-    pending: BTreeMap<(u32, Side), Pending>,
+    /// At most one for each direction of a socket.
+    pending: BTreeMap<(u32, Direction), Pending>,
     /// Where the operation of a driver's slot is among these.
-    by_slot: BTreeMap<u32, (u32, Side)>,
+    by_slot: BTreeMap<u32, (u32, Direction)>,
     /// Operations to be tried in the next turn.
-    again: BTreeSet<(u32, Side)>,
+    again: BTreeSet<(u32, Direction)>,
     /// Events of what ended in its start.
     ended: Vec<Event>,
     events: VecDeque<Event>,
@@ -181,8 +180,8 @@ impl Sim {
     pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
         let end = end_of(handle);
         let parts = |owned: Option<&mut Owned>| Parts::of(owned.expect("what moves bytes owns a buffer"));
-        let (side, want) = match kind {
-            OpKind::Accept { multi } => (Side::Receive, Want::Accept { multi }),
+        let (direction, want) = match kind {
+            OpKind::Accept { multi } => (Direction::Receive, Want::Accept { multi }),
             OpKind::Connect => {
                 let address = owned.and_then(|owned| owned.address.as_ref()).and_then(Address::ip);
                 let asked = match address {
@@ -190,7 +189,7 @@ impl Sim {
                     None => Err(codes::WRONG_FAMILY),
                 };
                 match asked {
-                    Ok(()) => (Side::Send, Want::Connect),
+                    Ok(()) => (Direction::Send, Want::Connect),
                     Err(code) => return self.end_at_once(id, Err(Failure::Code(code))),
                 }
             }
@@ -198,11 +197,11 @@ impl Sim {
                 return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
             }
             OpKind::Recv { flags } => {
-                (Side::Receive, Want::Receive { parts: parts(owned), peek: flags.contains(Flags::PEEK) })
+                (Direction::Receive, Want::Receive { parts: parts(owned), peek: flags.contains(Flags::PEEK) })
             }
-            OpKind::RecvMulti => (Side::Receive, Want::ReceivePooled),
-            OpKind::Send { .. } => (Side::Send, Want::Send { parts: parts(owned) }),
-            OpKind::Discard => (Side::Receive, Want::Discard),
+            OpKind::RecvMulti => (Direction::Receive, Want::ReceivePooled),
+            OpKind::Send { .. } => (Direction::Send, Want::Send { parts: parts(owned) }),
+            OpKind::Discard => (Direction::Receive, Want::Discard),
             OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => {
                 return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
             }
@@ -212,9 +211,9 @@ impl Sim {
             }
             OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
         };
-        let key = (socket, side);
+        let key = (socket, direction);
         let before = self.pending.insert(key, Pending { id, end, cancelled: false, want });
-        debug_assert!(before.is_none(), "one operation for each side of a socket");
+        debug_assert!(before.is_none(), "one operation for each direction of a socket");
         self.by_slot.insert(id.slot(), key);
         self.again.insert(key);
     }
@@ -277,7 +276,7 @@ impl Sim {
     /// Tries every operation that may be able to go on, in an order drawn from the seed.
     fn deliver(&mut self) {
         enum Due {
-            Try((u32, Side)),
+            Try((u32, Direction)),
             Ended(Event),
         }
         let due: Vec<Due> = {
@@ -320,7 +319,7 @@ impl Sim {
     }
 
     /// One operation goes on as far as it can.
-    fn serve(&mut self, key: (u32, Side)) {
+    fn serve(&mut self, key: (u32, Direction)) {
         let Some(mut pending) = self.pending.remove(&key) else { return };
         let id = pending.id;
         // A cancel may come too late: the seed decides.
@@ -341,7 +340,7 @@ impl Sim {
     }
 
     /// Gives the operation's last result, if it has come to that.
-    fn attempt(&mut self, key: (u32, Side), pending: &mut Pending) -> Option<Result<Outcome, Failure>> {
+    fn attempt(&mut self, key: (u32, Direction), pending: &mut Pending) -> Option<Result<Outcome, Failure>> {
         let end = pending.end;
         match &mut pending.want {
             Want::Accept { multi } => {
@@ -395,7 +394,7 @@ impl Sim {
         }
     }
 
-    fn receive_pooled(&mut self, key: (u32, Side), id: OpId, end: Key) -> Option<Result<Outcome, Failure>> {
+    fn receive_pooled(&mut self, key: (u32, Direction), id: OpId, end: Key) -> Option<Result<Outcome, Failure>> {
         let mut left = self.turn_bytes;
         loop {
             match self.network.lock().receive(end, 0, false) {

@@ -7,15 +7,6 @@ use crate::options::StreamOptions;
 use crate::table::Key;
 use crate::time::Time;
 
-/// Which of a socket's two operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    /// A receive, an accept, or the discarding of a close.
-    Receive,
-    /// A connect or a send.
-    Send,
-}
-
 #[derive(Debug)]
 pub(super) struct Socket {
     /// The host that it is attached to, and that host's number for it.

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::flags::Direction;
 use crate::table::{Key, Table};
 use crate::time::Time;
 
 use super::codes;
 use super::config::NetworkConfig;
 use super::random::{Random, Trace};
-use super::socket::{Role, Side, Socket};
+use super::socket::{Role, Socket};
 
 /// Sockets that ask for no port in particular are given ports from here to the last one.
 pub(super) const FIRST_PORT: u16 = 49_152;
@@ -42,7 +43,7 @@ pub(super) enum Happening {
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// Sockets, by the driver's numbers, on which an operation may now be able to go on.
-    pub(super) ready: BTreeSet<(u32, Side)>,
+    pub(super) ready: BTreeSet<(u32, Direction)>,
     /// The driver's earliest timer.
     pub(super) alarm: Option<Time>,
 }
@@ -125,12 +126,12 @@ impl State {
         self.random.once_in(self.config.early_ends)
     }
 
-    /// An operation on that side of a socket may be able to go on.
-    pub(super) fn mark(&mut self, socket: Key, side: Side) {
+    /// An operation of one direction of a socket may be able to go on.
+    pub(super) fn mark(&mut self, socket: Key, direction: Direction) {
         if let Some((host, slot)) = self.sockets.get(socket).and_then(|socket| socket.owner)
             && let Some(host) = self.hosts.get_mut(&host)
         {
-            host.ready.insert((slot, side));
+            host.ready.insert((slot, direction));
         }
     }
 

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use crate::flags::ShutdownHow;
+use crate::flags::{Direction, ShutdownHow};
 use crate::table::Key;
 use crate::time::Time;
 
 use super::codes;
-use super::socket::{Item, Role, Side, StreamEnd};
+use super::socket::{Item, Role, StreamEnd};
 use super::state::{Happening, State, word};
 
 /// The most bytes that travel as one piece.
@@ -77,20 +77,20 @@ impl State {
                 }
                 if !end.reset {
                     end.arrived.extend(bytes);
-                    self.mark(to, Side::Receive);
+                    self.mark(to, Direction::Receive);
                 }
             }
             Item::Fin => {
                 if let Some(end) = self.end(to) {
                     end.ended = true;
-                    self.mark(to, Side::Receive);
+                    self.mark(to, Direction::Receive);
                 }
             }
             Item::Reset => {
                 if let Some(end) = self.end(to) {
                     end.reset = true;
-                    self.mark(to, Side::Receive);
-                    self.mark(to, Side::Send);
+                    self.mark(to, Direction::Receive);
+                    self.mark(to, Direction::Send);
                 }
             }
         }
@@ -102,8 +102,8 @@ impl State {
             Some(socket) if matches!(socket.role, Role::Connecting) => {
                 socket.role = Role::Stream(StreamEnd::new(server, None));
                 self.post(client, Item::Ack);
-                self.mark(client, Side::Send);
-                self.mark(client, Side::Receive);
+                self.mark(client, Direction::Send);
+                self.mark(client, Direction::Receive);
             }
             // The client has closed since.
             _ => {
@@ -117,7 +117,7 @@ impl State {
     pub(super) fn has_room_again(&mut self, to: Key, bytes: usize) {
         if let Some(end) = self.end(to) {
             end.outstanding = end.outstanding.saturating_sub(bytes);
-            self.mark(to, Side::Send);
+            self.mark(to, Direction::Send);
         }
     }
 
@@ -203,7 +203,7 @@ impl State {
         let Some(end) = self.end(id).filter(|end| !end.reset) else { return Err(codes::NOT_CONNECTED) };
         if how != ShutdownHow::Send {
             end.deaf = true;
-            self.mark(id, Side::Receive);
+            self.mark(id, Direction::Receive);
         }
         if how != ShutdownHow::Receive {
             self.end_stream(id);
@@ -226,8 +226,8 @@ impl State {
         if let Some((host, slot)) = socket.owner.take()
             && let Some(host) = self.hosts.get_mut(&host)
         {
-            host.ready.remove(&(slot, Side::Receive));
-            host.ready.remove(&(slot, Side::Send));
+            host.ready.remove(&(slot, Direction::Receive));
+            host.ready.remove(&(slot, Direction::Send));
         }
         match &socket.role {
             Role::Fresh | Role::Connecting | Role::Failed(_) => self.remove(id),
