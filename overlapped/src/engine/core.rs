@@ -18,7 +18,7 @@ use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::flags::{CloseMode, Direction, Flags, Role};
+use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
@@ -236,8 +236,8 @@ impl Core {
         }
     }
 
-    /// Whether a transfer may be tried without the driver: the socket can do it, no other transfer in
-    /// its direction is in flight, and none has failed.
+    /// Whether a transfer may be tried without the driver: the socket can do it, no other transfer
+    /// in its direction is in flight, and none has failed.
     fn may_try(&self, socket: Key, op: &Op) -> bool {
         let mut tables = lock(&self.tables);
         match (tables.sockets.get_mut(socket), op.kind.direction()) {
