@@ -18,7 +18,7 @@ use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
-use crate::flags::{CloseMode, Direction, Flags, Role};
+use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
@@ -225,7 +225,7 @@ impl Core {
     /// ordinary way; a part of a send may have been sent.
     fn try_immediately(&self, socket: Key, view: &View, op: &mut Op) -> Option<Result<Outcome, Error>> {
         let action = op.kind.action();
-        if !self.is_idle(socket, op.kind.direction()) {
+        if !self.may_try(socket, op) {
             return None;
         }
         match view.try_now(op) {
@@ -236,12 +236,14 @@ impl Core {
         }
     }
 
-    /// Whether a transfer in that direction may be tried without the driver: no other is in flight
-    /// there, and none has failed.
-    fn is_idle(&self, socket: Key, direction: Option<Direction>) -> bool {
+    /// Whether a transfer may be tried without the driver: the socket can do it, no other transfer
+    /// in its direction is in flight, and none has failed.
+    fn may_try(&self, socket: Key, op: &Op) -> bool {
         let mut tables = lock(&self.tables);
-        match (tables.sockets.get_mut(socket), direction) {
-            (Some(record), Some(direction)) => *record.count(direction) == 0 && !record.closing && !record.failed,
+        match (tables.sockets.get_mut(socket), op.kind.direction()) {
+            (Some(record), Some(direction)) => {
+                *record.count(direction) == 0 && !record.closing && !record.failed && op.check_role(record.role).is_ok()
+            }
             _ => false,
         }
     }

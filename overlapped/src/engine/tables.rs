@@ -192,3 +192,46 @@ pub(super) fn token(key: Key) -> u64 {
 pub(super) fn key_of_token(token: u64) -> Key {
     Key::new(token as u32, (token >> 32) as u32)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    fn insert(tables: &mut Tables) -> Key {
+        tables.insert(Crossing::new(Op::timer(Time::ZERO)), None, Notify::Nobody, false)
+    }
+
+    #[test]
+    fn an_operation_is_queued_once_and_only_the_first_wakes_the_thread() {
+        let mut tables = Tables::new();
+        let (first, second) = (insert(&mut tables), insert(&mut tables));
+        assert!(tables.enqueue(first));
+        assert!(!tables.enqueue(second));
+        assert!(!tables.enqueue(first));
+        assert_eq!([tables.dequeue(), tables.dequeue(), tables.dequeue()], [Some(first), Some(second), None]);
+        assert!(tables.enqueue(second));
+    }
+
+    #[test]
+    fn an_operation_that_was_removed_leaves_the_queue_and_its_slot_can_be_queued_again() {
+        let mut tables = Tables::new();
+        let old = insert(&mut tables);
+        tables.enqueue(old);
+        tables.remove(old.slot());
+        let new = insert(&mut tables);
+        assert_eq!(new.slot(), old.slot());
+        assert!(!tables.enqueue(new), "the queue still holds the old key");
+        assert_eq!([tables.dequeue(), tables.dequeue()], [Some(new), None]);
+    }
+
+    #[test]
+    fn cancelling_everything_queues_each_operation_in_flight() {
+        let mut tables = Tables::new();
+        let keys = [insert(&mut tables), insert(&mut tables)];
+        tables.operations[keys[1].slot()].stage = Stage::Refused;
+        assert_eq!(tables.cancel_everything(), 1);
+        assert_eq!([tables.dequeue(), tables.dequeue()], [Some(keys[0]), None]);
+        assert!(tables.operations[keys[0].slot()].cancelled);
+    }
+}

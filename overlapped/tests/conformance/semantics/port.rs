@@ -206,6 +206,11 @@ fn with_skipping_pending_and_failed_operations_still_bring_packets(engine: &Engi
     for (packet, expected) in seen.iter_mut().zip([b"a", b"b"]) {
         assert_eq!(packet.result::<Received<Vec<u8>>>().unwrap().buf, expected);
     }
+    let listener = listen(engine).0;
+    listener.associate(&port, 2).unwrap();
+    listener.skip_packet_on_success(true).unwrap();
+    let refused = listener.recv(b"kept".to_vec()).to_port(0).unwrap_err();
+    assert_eq!((refused.error.kind(), &refused.given[..]), (ErrorKind::InvalidArgument, &b"kept"[..]));
     reset(peer);
     assert!(matches!(socket.recv_with(vec![0; 1], Flags::PEEK).to_port(3).unwrap(), Queued::Pending(_)));
     match port.get(WAIT).unwrap().unwrap().status() {
