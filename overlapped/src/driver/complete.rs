@@ -17,6 +17,25 @@ use super::operations::Stage;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Driver {
+    /// The next completion, if there is one now.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would hold the driver borrowed while completions are handled"
+    )]
+    pub fn next(&mut self) -> Option<Completion> {
+        loop {
+            if let Some((slot, result)) = self.ready.pop_front() {
+                return Some(self.finish(slot, result));
+            }
+            let Some(event) = self.backend.next() else {
+                return self.failure.as_mut()?.next();
+            };
+            if let Some(completion) = self.on_event(event) {
+                return Some(completion);
+            }
+        }
+    }
+
     /// Makes a completion of a backend's event, if it comes to one.
     pub(super) fn on_event(&mut self, event: Event) -> Option<Completion> {
         let Some(operation) = self.operations.get_mut(event.id).filter(|found| found.stage == Stage::Kernel) else {

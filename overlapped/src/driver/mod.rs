@@ -320,21 +320,6 @@ impl Driver {
 
 /// # Operations
 impl Driver {
-    /// Starts an operation. It is handed to the system in the next [`turn`](Driver::turn). Its
-    /// completions carry `token`.
-    ///
-    /// # Errors
-    /// Only what can be found out here, and the operation is given back: `Closed` (the socket is
-    /// not there, or is being closed), `LimitReached` (the table or the socket's queue is full),
-    /// `InvalidArgument` (no buffers, or flags that make no sense together). Every error of the
-    /// operating system comes as the operation's completion.
-    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
-        match self.check(&op) {
-            Ok(socket) => Ok(self.start(op, socket, token)),
-            Err(error) => Err(Failed { error, given: op }),
-        }
-    }
-
     /// Asks for an operation to end early. It still ends with one last completion: of kind
     /// `Cancelled` or, if it was faster, with what it brought. A graceful close that is cancelled
     /// closes at once. Any other close cannot be cancelled.
@@ -381,25 +366,6 @@ impl Driver {
             self.fail(error);
         }
         turned
-    }
-
-    /// The next completion, if there is one now.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator would hold the driver borrowed while completions are handled"
-    )]
-    pub fn next(&mut self) -> Option<Completion> {
-        loop {
-            if let Some((slot, result)) = self.ready.pop_front() {
-                return Some(self.finish(slot, result));
-            }
-            let Some(event) = self.backend.next() else {
-                return self.failure.as_mut()?.next();
-            };
-            if let Some(completion) = self.on_event(event) {
-                return Some(completion);
-            }
-        }
     }
 }
 

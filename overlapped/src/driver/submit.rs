@@ -1,6 +1,6 @@
 //! The start of an operation: check it, queue it, hand it to the backend, cancel it.
 
-use crate::error::{Action, Error, ErrorKind};
+use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{Direction, Role, ShutdownHow};
 use crate::id::OpId;
 use crate::sys::op::{Op, OpKind, Outcome, Owned};
@@ -14,6 +14,21 @@ use super::operations::{CloseStep, NONE, Stage};
 const LEAST_DATAGRAM_BUFFER: u32 = 256;
 
 impl Driver {
+    /// Starts an operation. It is handed to the system in the next [`turn`](Driver::turn). Its
+    /// completions carry `token`.
+    ///
+    /// # Errors
+    /// Only what can be found out here, and the operation is given back: `Closed` (the socket is
+    /// not there, or is being closed), `LimitReached` (the table or the socket's queue is full),
+    /// `InvalidArgument` (no buffers, or flags that make no sense together). Every error of the
+    /// operating system comes as the operation's completion.
+    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
+        match self.check(&op) {
+            Ok(socket) => Ok(self.start(op, socket, token)),
+            Err(error) => Err(Failed { error, given: op }),
+        }
+    }
+
     /// Whether an operation can be started, and its socket's slot.
     pub(super) fn check(&mut self, op: &Op) -> Result<u32, Error> {
         op.check()?;
