@@ -5,7 +5,8 @@ mod server;
 
 use std::process::ExitCode;
 
-use overlapped::{CloseMode, Completion, Op, Outcome, SocketId, Wait};
+use overlapped::driver::{CloseMode, Completion, SocketId, Wait};
+use overlapped::{Op, Outcome};
 use server::{Service, World};
 
 const MESSAGE: usize = 64;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use overlapped::{Driver, DriverConfig, Network, NetworkConfig};
+use overlapped::sim::{Network, NetworkConfig};
+use overlapped::{Driver, DriverConfig};
 use proactor::codec::LengthPrefixed;
 use proactor::{Flow, Group, Handler, Server, Session, Simulation};
 
@@ -41,19 +42,19 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(framed: bool, chat: bool) -> World {
         // Without chance, so that what arrives together is handled together.
-        let wire = NetworkConfig {
-            latency: (Duration::from_micros(50), Duration::from_micros(50)),
-            short_sends: 0,
-            short_receives: 0,
-            early_ends: 0,
-            buffer_bytes: 256 * 1024,
-        };
+        let latency = Duration::from_micros(50);
+        let wire = NetworkConfig::new()
+            .latency(latency, latency)
+            .short_sends(0)
+            .short_receives(0)
+            .early_ends(0)
+            .buffer_bytes(256 * 1024);
         let network = Network::with_config(1, wire);
         let service = Service { room: chat.then(Group::new) };
-        let builder = Server::builder().bind(ADDRESS).shards(1);
+        let builder = Server::builder().listen(ADDRESS).shards(1);
         let builder = if framed { builder.codec(LengthPrefixed::u32()) } else { builder };
         let server = builder.simulate(&network, service).expect("a simulated server starts");
-        let config = DriverConfig { network: Some(network.clone()), ..DriverConfig::default() };
+        let config = DriverConfig::new().network(network.clone());
         let clients = Driver::new(config).expect("a driver on the same network");
         World { server, network, clients }
     }
