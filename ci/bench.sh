@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The benchmark at its smallest: does everything in it still run, and is every byte right? What it measures here says nothing: it is not
-# optimised, its windows are short, and others may use the machine.
+# The benchmark at its smallest: does everything in it still run, and is every byte right? What it
+# measures here says nothing: it is not optimised, its windows are short, and others may use the
+# machine.
 #
-# Lints and tests the workspace of the bench, then asks ours and the peers that need nothing but cargo for every workload. Needs what the
-# ordinary build needs, crates.io, and two cores. Builds in target/bench.
+# Lints and tests the workspace of the bench, then asks ours and the peers that need nothing but
+# cargo for every workload. Needs what the ordinary build needs, crates.io, and two cores. Builds in
+# target/bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

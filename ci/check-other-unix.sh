@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Type-checks the three crates for macOS and FreeBSD, whose backend is poll on kqueue.
 #
-# Needs crates.io and Debian 12's packages rustc-web, cargo-web and rust-web-src, which are installed if
-# they are missing (with sudo unless you are root). Nothing is linked or run: that would need those
-# systems. Builds in target/other-unix.
+# Needs crates.io and Debian 12's packages rustc-web, cargo-web and rust-web-src, which are
+# installed if they are missing (with sudo unless you are root). Nothing is linked or run: that
+# would need those systems. Builds in target/other-unix.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/debian-rust.sh

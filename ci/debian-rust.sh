@@ -1,6 +1,6 @@
-# Source this file. Debian packages the source of Rust's standard library (rust-web-src), so its Rust
-# can build the library for any target. RUSTC_BOOTSTRAP enables -Zbuild-std, which otherwise needs a
-# nightly toolchain.
+# Source this file. Debian packages the source of Rust's standard library (rust-web-src), so its
+# Rust can build the library for any target. RUSTC_BOOTSTRAP enables -Zbuild-std, which otherwise
+# needs a nightly toolchain.
 
 # Installs the Debian packages that are missing.
 need_packages() {

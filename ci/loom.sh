@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Runs the models of overlapped/src/engine/models: every order in which their threads can take turns. Arguments go to the tests: a name picks some.
+# Runs the models of overlapped/src/engine/models: every order in which their threads can take
+# turns. Arguments go to the tests: a name picks some.
 #
-# A model that fails says so at its first bad order. LOOM_LOG=trace LOOM_LOCATION=1 show that order step by step.
+# A model that fails says so at its first bad order. LOOM_LOG=trace LOOM_LOCATION=1 show that order
+# step by step.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tests Linux as in most containers: a seccomp filter refuses io_uring with EPERM, as Docker's default
-# profile does. All tests must pass, `proactor echo` must fall back and say why, and `--backend uring`
-# must fail with the reason.
+# Tests Linux as in most containers: a seccomp filter refuses io_uring with EPERM, as Docker's
+# default profile does. All tests must pass, `proactor echo` must fall back and say why, and
+# `--backend uring` must fail with the reason.
 #
 # Needs no special rights. Builds the launcher that sets the filter in target/without-io-uring.
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tests the Windows backend, built with MinGW and run under Wine: unit tests, the conformance suite and
-# the server's session tests as .exe; then `proactor.exe` and the four examples with clients of this
-# system, until Ctrl-C drains them.
+# Tests the Windows backend, built with MinGW and run under Wine: unit tests, the conformance suite
+# and the server's session tests as .exe; then `proactor.exe` and the four examples with clients of
+# this system, until Ctrl-C drains them.
 #
 # Needs crates.io and Debian 12's packages mingw-w64, wine64, rustc-web, cargo-web and rust-web-src,
 # which are installed if they are missing (with sudo unless you are root). Builds in target/windows,

@@ -27,10 +27,10 @@ pub(crate) struct Options {
     /// Names of those that take part; all that serve the workload, if none is given
     #[arg(long, value_delimiter = ',')]
     contestants: Vec<String>,
-    /// A contestant of your own: prints `127.0.0.1:PORT` once it listens, and serves whatever is asked. May be repeated
+    /// Your own contestant. It must print `127.0.0.1:PORT` once it listens. Repeatable
     #[arg(long, value_name = "NAME=PROGRAM ARGUMENTS..")]
     command: Vec<String>,
-    /// A contestant started like a known one, but another program, such as an older build. May be repeated
+    /// Another program started like a known contestant, such as an older build. Repeatable
     #[arg(long, value_name = "NAME=CONTESTANT:PROGRAM")]
     variant: Vec<String>,
     /// Whom the others are measured against: in each case the first of these that takes part
@@ -42,8 +42,8 @@ pub(crate) struct Options {
     /// Seconds of load before a window begins
     #[arg(long, default_value_t = 0.3)]
     warmup: f64,
-    /// For openloop: the closed-loop throughput that its load is a part of, in messages a second; measured with the baseline unless
-    /// it is given
+    /// For openloop: the closed-loop throughput that its load is a part of, in messages a second;
+    /// measured with the baseline unless it is given
     #[arg(long, value_name = "PER SECOND")]
     rate: Option<f64>,
     /// Core for the server
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     no_build: bool,
     #[command(flatten)]
     places: Places,
-    /// Measure nothing: put earlier results together, more rounds of the same cases included, and show them
+    /// Measure nothing; merge and show earlier results. Rounds of the same case are joined
     #[arg(long, value_name = "JSON FILE", value_delimiter = ',')]
     from: Vec<PathBuf>,
     /// Write everything, every round included, to this file, after every round
@@ -71,8 +71,8 @@ pub(crate) struct Options {
     html: Option<PathBuf>,
 }
 
-/// Runs all rounds and reports. The exit code tells whether every contestant that is built went through without
-/// an error.
+/// Runs all rounds and reports. The exit code tells whether every contestant that is built went
+/// through without an error.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     check(options)?;
     let mut report = if options.from.is_empty() { measure_all(options)? } else { read_all(options)? };
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if report.any_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What can be known to go wrong before the first round, so that it does not go wrong after the last.
+/// Finds problems before the first round rather than after the last.
 fn check(options: &Options) -> Result<()> {
     for path in options.json.iter().chain(&options.markdown).chain(&options.html) {
         let opened = File::options().create(true).append(true).open(path);
@@ -214,7 +214,7 @@ impl Bench<'_> {
         self.contestants.iter().find(|contestant| contestant.name == name)
     }
 
-    /// What the generator is asked for in each case. A load that is a part of the baseline's throughput becomes a rate.
+    /// The generator's case. A load relative to the baseline's throughput becomes a rate.
     fn loads(&self, cases: &[CaseResult]) -> Result<Vec<Case>> {
         let mut loads = Vec::new();
         let mut known: Vec<(Case, f64)> = Vec::new();
@@ -239,7 +239,7 @@ impl Bench<'_> {
         Ok(loads)
     }
 
-    /// Messages a second that the baseline echoes when every connection waits for its answer: the median of three windows.
+    /// The baseline's closed-loop throughput in messages per second: the median of three windows.
     fn throughput(&self, pingpong: &Case) -> Result<f64> {
         let mut baselines = self.options.baseline.iter().filter_map(|name| self.named(name));
         let contestant = baselines
@@ -304,8 +304,8 @@ impl Bench<'_> {
     }
 }
 
-/// Who runs after whom: rotated from round to round, and the other way about after each full turn, so that
-/// everyone has every place and not always the same neighbour.
+/// Who runs after whom: rotated from round to round, and the other way about after each full turn,
+/// so that everyone has every place and not always the same neighbour.
 fn order(present: &[usize], round: usize) -> Vec<usize> {
     let mut order = present.to_vec();
     if order.is_empty() {

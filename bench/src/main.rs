@@ -1,7 +1,8 @@
 //! Runs servers side by side and says what each costs.
 //!
-//! `compare` is the controller: it starts each contestant as a process of its own, runs a generator (this
-//! same program, `generate`) against it, and repeats that in interleaved rounds. See README.md.
+//! `compare` is the controller: it starts each contestant as a process of its own, runs a generator
+//! (this same program, `generate`) against it, and repeats that in interleaved rounds. See
+//! README.md.
 
 mod compare;
 mod contestant;

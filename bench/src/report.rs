@@ -1,5 +1,5 @@
-//! What all rounds come to, and the forms in which it is shown: tables as text and Markdown, a page with
-//! plots, and JSON, which can be read back.
+//! What all rounds come to, and the forms in which it is shown: tables as text and Markdown, a page
+//! with plots, and JSON, which can be read back.
 
 mod html;
 mod runs;
@@ -44,7 +44,7 @@ impl CaseResult {
         self.results.iter().map(|runs| runs.rounds.len()).max().unwrap_or(0)
     }
 
-    /// The first of these that was measured, and that did what the workload asks rather than less: one with a remark stands back.
+    /// The first of these that was measured; one without a remark is preferred.
     fn baseline(&self, names: &[String]) -> Option<&Runs> {
         let measured = |name: &String| {
             let mut runs = self.results.iter();
@@ -55,7 +55,7 @@ impl CaseResult {
         all.find(|runs| runs.remark.is_none()).or(first)
     }
 
-    /// More rounds of the same case: they follow those that are here, side by side as they were made.
+    /// Appends more rounds of the same case.
     fn append(&mut self, other: CaseResult) {
         let before = self.rounds();
         for runs in &mut self.results {

@@ -39,11 +39,12 @@ fn median_reordering(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// The median with its bootstrap percentile interval: the values are drawn anew, with replacement, as many
-/// as there are, again and again, and the interval holds the middle 95 % of the medians of these draws.
+/// The median with its bootstrap percentile interval: the values are drawn anew, with replacement,
+/// as many as there are, again and again, and the interval holds the middle 95 % of the medians of
+/// these draws.
 ///
-/// The draws come from a fixed seed, so that a report made twice from the same rounds says the same.
-/// Fewer than three values decide nothing, however close they lie.
+/// The draws come from a fixed seed, so that a report made twice from the same rounds says the
+/// same. Fewer than three values decide nothing, however close they lie.
 pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
     let median = median(values)?;
     let mut random = Random::new(0x5eed);
@@ -94,7 +95,8 @@ mod tests {
         assert!(!estimate.decided);
     }
 
-    /// The interval is what it claims to be: it misses the true median in about one of twenty experiments.
+    /// The interval is what it claims to be: it misses the true median in about one of twenty
+    /// experiments.
     #[test]
     fn the_interval_holds_the_true_median_nearly_always() {
         let mut random = Random::new(1);

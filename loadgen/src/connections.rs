@@ -1,7 +1,7 @@
 //! Connections on a driver: the engine under every message load.
 //!
-//! What is to be sent on a connection is appended to its buffer; one send per connection is in flight,
-//! and takes everything that was appended before it.
+//! What is to be sent on a connection is appended to its buffer; one send per connection is in
+//! flight, and takes everything that was appended before it.
 
 use overlapped::buf::Packet;
 use overlapped::driver::{CloseMode, SocketId, Stream, Wait};
@@ -150,7 +150,8 @@ impl Connections {
         }
     }
 
-    /// Sends what was appended, in one operation per connection. Returns those that could not be sent.
+    /// Sends what was appended, in one operation per connection. Returns those that could not be
+    /// sent.
     pub(crate) fn flush(&mut self) -> Vec<(usize, Error)> {
         let mut failed = Vec::new();
         let mut dirty = std::mem::take(&mut self.dirty);
@@ -168,12 +169,14 @@ impl Connections {
         failed
     }
 
-    /// Closes a connection, if it has been begun; nothing more is reported of it but what is on its way.
+    /// Closes a connection, if it has been begun; nothing more is reported of it but what is on its
+    /// way.
     pub(crate) fn close(&mut self, index: usize, mode: CloseMode) {
         let connection = &mut self.connections[index];
         connection.out = Vec::new();
         if let Some(socket) = connection.socket.take() {
-            // Refused only if the table of operations is full; then the driver closes it at the end.
+            // Refused only if the table of operations is full; then the driver closes it at the
+            // end.
             let _ = self.driver.submit(Op::close(socket, mode), token::of(token::CLOSE, index));
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`echo`] | the load of `proactor bench`: every packet is answered by one, in a closed loop or at a fixed rate |
-//! | [`workload`] | the workloads of the comparison in `bench/`, measured from outside the server (Linux only) |
+//! | [`echo`] | the load of `proactor bench`: every packet is answered by one |
+//! | [`workload`] | the workloads of the comparison in `bench/` (Linux only) |
 //! | [`plot`] | the plots of both |
 //!
 //! All message loads run on one engine: connections on an [`overlapped::Driver`].

@@ -37,8 +37,8 @@ pub(crate) struct Chat {
     /// Where one packet ends and the next begins: raw, lines, length, length2 or fixed:N
     #[arg(long, default_value = "lines", help_heading = PACKETS, long_help = codec::HELP)]
     codec: CodecChoice,
-    /// Take the first packet of a session (at most 256 bytes) as the name of its room; it is sent to
-    /// nobody. There may be as many rooms as sessions. Needs a codec other than raw
+    /// Take the first packet of a session (at most 256 bytes) as the name of its room; it is sent
+    /// to nobody. There may be as many rooms as sessions. Needs a codec other than raw
     #[arg(long, help_heading = PACKETS)]
     rooms: bool,
     #[command(flatten)]

@@ -60,8 +60,8 @@ impl CodecChoice {
         matches!(self, CodecChoice::Lines | CodecChoice::Length | CodecChoice::Length2)
     }
 
-    /// The codec for a server. Its longest frame fits into half of the outbox, so that every packet can
-    /// be answered with one of the same size.
+    /// The codec for a server. Its longest frame fits into half of the outbox, so that every packet
+    /// can be answered with one of the same size.
     pub(crate) fn framing(self, max_frame: Option<usize>, outbox_bytes: usize) -> Result<Framing, String> {
         let room = (outbox_bytes / 2).min(MOST_FRAME);
         let too_long = |what: String, frame: usize| {
@@ -110,7 +110,8 @@ impl CodecChoice {
 }
 
 impl CodecChoice {
-    /// The codec for a client that sends packets of `size` bytes and accepts answers of up to `most`.
+    /// The codec for a client that sends packets of `size` bytes and accepts answers of up to
+    /// `most`.
     pub(crate) fn for_packets(self, size: usize, most: usize) -> Result<Framing, String> {
         let limit = match self {
             CodecChoice::Raw | CodecChoice::Fixed(_) => MOST_FRAME,

@@ -32,8 +32,8 @@ const EXAMPLES: &str = "Examples:\n  proactor proxy --upstream 127.0.0.1:8080\n 
 )]
 pub(crate) struct Proxy {
     /// Upstream to connect to: `backend.internal:8080`, `127.0.0.1:8080`, `[::1]:8080` or
-    /// `unix:/run/backend.sock`. A name is looked up for every client, and the first of its addresses
-    /// that answers is used.
+    /// `unix:/run/backend.sock`. A name is looked up for every client, and the first of its
+    /// addresses that answers is used.
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Target,
     /// How long connecting to the upstream may take, including the look-up of its name.
@@ -74,7 +74,8 @@ impl Handler for Passing {
     }
 
     fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
-        // Never called: a client is paused until it is paired, and a pair forwards without the handler.
+        // Never called: a client is paused until it is paired, and a pair forwards without the
+        // handler.
         Flow::Close
     }
 

@@ -36,8 +36,8 @@ pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
 pub(crate) struct Serving {
-    /// Address to listen on: `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/proactor.sock`. Port 0 takes
-    /// a free port. Repeat the option to listen on several addresses.
+    /// Address to listen on: `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/proactor.sock`. Port 0
+    /// takes a free port. Repeat the option to listen on several addresses.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", help_heading = LISTENING)]
     listen: Vec<Address>,
     /// Number of shards. Each shard is one thread; 0 means one per core.
@@ -46,25 +46,27 @@ pub(crate) struct Serving {
     /// I/O backend to use.
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, help_heading = LISTENING)]
     backend: BackendChoice,
-    /// Keep sessions as direct descriptors of io_uring, which do not count against the limit of open
-    /// files. Each shard then has room for as many sessions as that limit (Linux 6.8 or newer).
+    /// Keep sessions as direct descriptors of io_uring, which do not count against the limit of
+    /// open files. Each shard then has room for as many sessions as that limit (Linux 6.8 or
+    /// newer).
     #[arg(long, help_heading = LISTENING)]
     direct_descriptors: bool,
     /// How long a drain may take, for example 500ms or 10s.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
     drain_timeout: Duration,
-    /// Maximum number of sessions [default: as many as the limit of open files allows, at most 100000]
+    /// Maximum number of sessions [default: as many as the limit of open files allows, at most
+    /// 100000]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
     max_sessions: Option<usize>,
     /// Maximum number of sessions of one IP address. An IPv6 /64 counts as one [default: no limit]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
     max_sessions_per_ip: Option<usize>,
-    /// Connections accepted per second: N, or N:BURST, where BURST (default N) is how many may come at
-    /// once after a pause [default: no limit]
+    /// Connections accepted per second: N, or N:BURST, where BURST (default N) is how many may come
+    /// at once after a pause [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     accept_rate: Option<Rate>,
-    /// Bytes a session may send per second: 64KiB, or 64KiB:1MiB with a burst. A session over its rate
-    /// is not read until it is under it again [default: no limit]
+    /// Bytes a session may send per second: 64KiB, or 64KiB:1MiB with a burst. A session over its
+    /// rate is not read until it is under it again [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
     byte_rate: Option<Rate>,
 
@@ -183,7 +185,8 @@ pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T)
     }
 }
 
-/// Counts of sessions by reason of closing, of refused connections by reason, and of dropped packets.
+/// Counts of sessions by reason of closing, of refused connections by reason, and of dropped
+/// packets.
 fn summary(handle: &Handle) -> String {
     let stats = handle.stats();
     let reasons = |reasons: Vec<String>| match reasons.is_empty() {

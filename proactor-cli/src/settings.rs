@@ -18,25 +18,25 @@ pub(crate) struct Settings {
     serving: Serving,
 
     /// Longest packet, without the bytes that the codec adds. A client that sends a longer one is
-    /// disconnected. For lines, length and length2 [default: 8KiB for lines, 64KiB for length, 65535
-    /// for length2; less if --outbox-bytes is below 132KiB]
+    /// disconnected. For lines, length and length2 [default: 8KiB for lines, 64KiB for length,
+    /// 65535 for length2; less if --outbox-bytes is below 132KiB]
     #[arg(long, value_name = "BYTES", value_parser = values::at_least_one_byte, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
-    /// Packets a session may send per second: N or N:BURST. A session over its rate is not read until
-    /// it is under it again [default: no limit]
+    /// Packets a session may send per second: N or N:BURST. A session over its rate is not read
+    /// until it is under it again [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     packet_rate: Option<Rate>,
 
-    /// Close a session when one packet takes longer than this from its first byte to its last. Has no
-    /// effect with raw [default: never]
+    /// Close a session when one packet takes longer than this from its first byte to its last. Has
+    /// no effect with raw [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     read_timeout: Option<Duration>,
     /// Close a session that has not sent its first packet within this time [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     handshake_timeout: Option<Duration>,
-    /// Send an empty packet (an empty line, a length of 0) when nothing was sent to a session for this
-    /// time. Not with raw and fixed:N, which have no empty packets [default: never]
+    /// Send an empty packet (an empty line, a length of 0) when nothing was sent to a session for
+    /// this time. Not with raw and fixed:N, which have no empty packets [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     heartbeat: Option<Duration>,
 

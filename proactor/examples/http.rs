@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2 on sessions: hyper on tokio's traits, every connection on the shard that has it. No tokio runtime is running.
+//! HTTP/1.1 and HTTP/2 with hyper, on sessions as tokio streams. No tokio runtime is running.
 //!
 //!     cargo run --release -p proactor --example http 127.0.0.1:8080
 //!     curl http://127.0.0.1:8080/

@@ -1,4 +1,5 @@
-//! A proxy: each client is connected to an upstream, and what either sends is passed on to the other.
+//! A proxy: each client is connected to an upstream, and what either sends is passed on to the
+//! other.
 //!
 //! ```sh
 //! python3 -m http.server 8080 &

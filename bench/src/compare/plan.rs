@@ -10,7 +10,8 @@ pub(super) struct Chosen {
     /// What is asked of the servers: one workload, several, or all, each with its usual cases
     #[arg(long, value_delimiter = ',', default_value = "pingpong", value_parser = workloads)]
     workload: Vec<Which>,
-    /// A case of its own, as fanout:members=500,outstanding=1; what is not said is as usual. May be repeated. Instead of --workload
+    /// One case, as fanout:members=500,outstanding=1; other parameters keep their defaults.
+    /// Repeatable. Replaces --workload
     #[arg(long, value_name = "WORKLOAD:NAME=NUMBER,..")]
     case: Vec<Case>,
     /// These numbers of connections (or members, or sessions) instead of the usual ones

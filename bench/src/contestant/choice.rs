@@ -21,7 +21,7 @@ pub(crate) fn from_command(text: &str) -> Result<Contestant> {
     Ok(Contestant::new(name, vec![offer]))
 }
 
-/// A contestant like another, of another program, given as `NAME=CONTESTANT:PROGRAM`: an older build beside the present one.
+/// Another program started like a known contestant, given as `NAME=CONTESTANT:PROGRAM`.
 pub(crate) fn from_variant(text: &str) -> Result<Contestant> {
     const FORM: &str = "a variant is given as NAME=CONTESTANT:PROGRAM";
     let (name, (like, path)) =
@@ -37,7 +37,7 @@ pub(crate) fn from_variant(text: &str) -> Result<Contestant> {
     Ok(contestant)
 }
 
-/// Those with these names, in this order; without names, all. A contestant in `extra` replaces its namesake.
+/// The contestants with these names, in this order, or all. One in `extra` replaces its namesake.
 pub(crate) fn select(names: &[String], extra: Vec<Contestant>) -> Result<Vec<Contestant>> {
     let mut all = table::table();
     for contestant in extra {

@@ -7,12 +7,12 @@ use loadgen::workload::Workload;
 use super::program::{Places, Program, Workshop};
 use super::server::Server;
 
-/// What a program can do for those that connect.
+/// What a contestant does for its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
     /// Bytes go back as they come
     Echo,
-    /// Every packet, 4 bytes of big-endian length and so many bytes, goes through a function that answers with the same packet
+    /// Length-prefixed packets (4 bytes, big-endian) that a function answers with the same packet
     Framed,
     /// What one says, in packets like those, every other one hears
     Chat,

@@ -39,7 +39,7 @@ pub(super) struct Native {
 /// Where programs are found.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Places {
-    /// The release build of the repository's root, where ours are; relative to the workspace of the bench
+    /// Release build of the repository's root; relative to the bench workspace
     #[arg(long, value_name = "DIRECTORY", default_value = "../target/release")]
     root_build: PathBuf,
 }
@@ -107,7 +107,7 @@ impl Program {
     }
 }
 
-/// One package at a time, so that what features its dependencies are built with does not hang on who else takes part.
+/// One package at a time, so that its dependencies' features do not depend on the others.
 fn build_package(package: &str) -> Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
@@ -188,7 +188,7 @@ mod tests {
         natives
     }
 
-    /// Where a compiler or a library is missing there is nothing to try: then what it says has to name the packages.
+    /// Without the compiler or library there is nothing to run: then the error names the packages.
     #[test]
     fn what_is_not_written_in_rust_serves_or_says_which_packages_it_needs() {
         for native in natives() {

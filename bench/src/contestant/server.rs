@@ -1,4 +1,4 @@
-//! A server while it runs: started on its core, watched for where it listens and what it says, killed at the end.
+//! A running server: started on its core, its output read, killed at the end.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -40,7 +40,8 @@ impl Server {
         let mut command = Command::new(program);
         command.args(arguments).envs(environment.iter().cloned());
         let cores = affinity::only(core)?;
-        // SAFETY: the closure runs between fork and exec and makes two system calls: no allocation, no lock.
+        // SAFETY: the closure runs between fork and exec and makes two system calls: no allocation,
+        // no lock.
         unsafe {
             command.pre_exec(move || {
                 set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -107,7 +108,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads a server's output to its end, so that it never blocks on a full pipe, and reports the addresses in it.
+/// Reads all output, so that the server never blocks on a full pipe, and reports addresses in it.
 fn watch(output: impl Read + Send + 'static, found: Sender<SocketAddr>, lines: Arc<Mutex<VecDeque<String>>>) {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
@@ -128,7 +129,7 @@ fn watch(output: impl Read + Send + 'static, found: Sender<SocketAddr>, lines: A
     });
 }
 
-/// The first `127.0.0.1:PORT` in a line, whatever surrounds it. Port 0 is what was asked for, not where it listens.
+/// The first `127.0.0.1:PORT` in a line. Port 0 is the request, not where it listens.
 fn address_in(line: &str) -> Option<SocketAddr> {
     const HOST: &str = "127.0.0.1:";
     line.match_indices(HOST).find_map(|(at, _)| {

@@ -1,5 +1,5 @@
-//! The contestants that are known by name, and how each is written. A new one is a row here: for every service, how it is
-//! written, what program that is, and how it is started.
+//! The contestants that are known by name, and how each is written. A new one is a row here: for
+//! every service, how it is written, what program that is, and how it is started.
 
 use super::offer::{Contestant, Offer, Service};
 use super::program::{Native, Program};
@@ -27,7 +27,7 @@ const LIBUV: Native = Native {
     packages: "gcc pkg-config libuv1-dev",
 };
 
-/// Without `--contestants` all of them take part that serve the workload and are built, in this order.
+/// All known contestants, in the order of the reports.
 pub(super) fn table() -> Vec<Contestant> {
     vec![
         ours("ours", "", "auto"),

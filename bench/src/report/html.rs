@@ -1,4 +1,4 @@
-//! The report as a page that needs nothing else: no script, no font, no network. Plots are drawings within it.
+//! The report as one self-contained page, without script or network.
 
 use std::fmt::Write;
 

@@ -16,10 +16,10 @@ pub(crate) struct Runs {
     pub(crate) remark: Option<String>,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
-    /// For whoever reads the JSON: it is made from the rounds, and not read back.
+    /// For readers of the JSON: calculated from the rounds, not read back.
     #[serde(skip_deserializing)]
     pub(crate) summary: Option<Summary>,
-    /// Round by round. None where it did not take part: after it failed, or in a run that was without it.
+    /// By round. `None` where the contestant did not take part.
     pub(crate) rounds: Vec<Option<Measurement>>,
 }
 

@@ -1,4 +1,5 @@
-//! One table, as text, as Markdown or as HTML. The first column is left-aligned, the others are numbers.
+//! One table, as text, as Markdown or as HTML. The first column is left-aligned, the others are
+//! numbers.
 
 pub(super) struct Table {
     rows: Vec<Vec<String>>,

@@ -1,4 +1,5 @@
-//! The tables of a report: which columns a workload has, what is said under them, and the pages they make.
+//! The tables of a report: which columns a workload has, what is said under them, and the pages
+//! they make.
 
 use std::fmt::Write;
 
@@ -41,8 +42,8 @@ impl Report {
         text
     }
 
-    /// Everyone who took part, and how it is written: for each service a line of its own. One that is not in every case stands behind
-    /// the one that it follows there.
+    /// Everyone who took part, and how it is written: for each service a line of its own. One that
+    /// is not in every case stands behind the one that it follows there.
     pub(super) fn contestants(&self) -> Vec<(&str, Vec<&str>)> {
         let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
         for result in &self.cases {

@@ -1,5 +1,5 @@
-//! `without-io-uring COMMAND ARGUMENT...` runs a command and its children under a seccomp filter that
-//! refuses io_uring with EPERM, as Docker's default profile does.
+//! `without-io-uring COMMAND ARGUMENT...` runs a command and its children under a seccomp filter
+//! that refuses io_uring with EPERM, as Docker's default profile does.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,4 +1,5 @@
-//! One connection of a generator: its stage, its conversation, and when each outstanding message began.
+//! One connection of a generator: its stage, its conversation, and when each outstanding message
+//! began.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! One connection's side of the talk: it says messages and checks what is answered, in order. It knows no socket and no clock.
+//! One connection's messages, and the check of their answers, in order. Knows no socket and no
+//! clock.
 
 use proactor::codec::{Assembly, FrameError, Framing};
 
@@ -13,7 +14,8 @@ pub(crate) struct Conversation {
     said: u64,
     /// Messages answered, whole.
     answered: u64,
-    /// With raw, where a message's answer is counted by its bytes: those of the one that has not all come.
+    /// With raw, where a message's answer is counted by its bytes: those of the one that has not
+    /// all come.
     within: usize,
 }
 

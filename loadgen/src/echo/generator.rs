@@ -1,10 +1,12 @@
-//! The load of one thread: its connections on a driver of its own. A value with `turn`; who turns it, and on what network, is not its business.
+//! The load of one thread: its connections on its own driver. A value with `turn`; the caller
+//! decides who turns it, and on which network.
 //!
-//! It stands on the [`Driver`] and not on a server's sessions: an open loop needs deadlines to the microsecond, where a shard's timers have a grain of 8.4 ms,
-//! and a measurement a stamp for every receive.
+//! It uses the [`Driver`] and not sessions of a server: an open loop needs deadlines to the
+//! microsecond, and a shard's timers have ticks of 8.4 ms.
 //!
-//! What is measured is this. A message counts from when it is made, before the system is asked to send it, or, in an open loop, from when it was due; until the
-//! driver has handed over its answer's last byte, at which the clock is read, once a receive. So the generator's own delays are in the latencies, never left out of them.
+//! A message counts from when it is made, before the system is asked to send it, or, in an open
+//! loop, from when it was due. It ends when the driver has handed over the last byte of its answer.
+//! So the delays of the generator are part of the latencies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +31,7 @@ use crate::connections::{Connections, Happened};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Connecting,
-    /// Until the others are ready too.
+    /// Until the other threads are ready.
     Ready,
     /// Until the load begins.
     Waiting(Time),
@@ -39,13 +41,13 @@ enum Phase {
     Over,
 }
 
-/// Waits of the backends that are not io_uring end with a millisecond of the system's: what is left of one is spent looking.
+/// Other backends than io_uring wait in whole milliseconds; the rest of a wait is spent polling.
 const COARSE: Duration = Duration::from_millis(1);
 
-/// How often it is looked who has not answered for too long.
+/// Interval of the check for overdue answers.
 const SCANS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// How long closing may take at the end.
+/// Time for closing at the end.
 const CLOSING: Duration = Duration::from_secs(2);
 
 pub(crate) struct Generator {
@@ -54,13 +56,13 @@ pub(crate) struct Generator {
     thread: usize,
     commands: Mailbox<Command>,
     events: mpsc::Sender<Event>,
-    /// Connections that are open, on all threads.
+    /// Open connections of all threads.
     gauge: Arc<AtomicUsize>,
     phase: Phase,
     connections: Vec<Connection>,
-    /// Those before are begun.
+    /// Connections before this one are begun.
     begun: usize,
-    /// When one may be begun, if there is a rate of that.
+    /// When connections may begin, if their rate is limited.
     attempts: Option<Rhythm>,
     connecting: usize,
     open: usize,
@@ -69,7 +71,7 @@ pub(crate) struct Generator {
     unanswered: u64,
     arrivals: Option<Arrivals>,
     tally: Option<Tally>,
-    /// What is counted before the load begins.
+    /// Counts from before the load begins.
     totals: Totals,
     scratch: Vec<u8>,
     next_scan: Time,
@@ -112,10 +114,7 @@ impl Generator {
         }
     }
 
-    /// Turns until all is done.
-    ///
-    /// # Errors
-    /// The driver's, which no peer can bring about.
+    /// Turns until the load is over. Fails only if the driver itself does.
     pub(crate) fn run(mut self) -> Result<(), Error> {
         while self.turn(None)? {}
         let end = self.wire.driver().now() + CLOSING;
@@ -126,7 +125,7 @@ impl Generator {
         Ok(())
     }
 
-    /// Waits, or as it is told, until something is to be done, and does it. Says whether it goes on.
+    /// One turn, with this wait or until the next deadline. Returns whether the load goes on.
     pub(crate) fn turn(&mut self, wait: Option<Wait>) -> Result<bool, Error> {
         let wait = wait.unwrap_or_else(|| self.wait());
         self.wire.turn(wait)?;
@@ -143,7 +142,7 @@ impl Generator {
         Ok(self.phase != Phase::Over)
     }
 
-    /// The moment at which it has something to do without being told.
+    /// The next time at which it has something to do.
     pub(crate) fn deadline(&self) -> Time {
         let more = match self.phase {
             Phase::Connecting => self.next_attempt(),
@@ -197,7 +196,7 @@ impl Generator {
         }
     }
 
-    /// The load begins at a moment.
+    /// Schedules the start of the load.
     fn begin(&mut self, at: Time) {
         let timeline = Timeline::new(at, self.plan.warmup, self.plan.duration);
         let totals = std::mem::replace(&mut self.totals, Totals::new());
@@ -236,13 +235,13 @@ impl Generator {
         }
         match self.phase {
             Phase::Draining if self.under_way == 0 => self.end(),
-            // As long as others have connections this goes on too, so that all tell of the same intervals.
+            // It goes on while any thread has connections, so that all report the same intervals.
             Phase::Running if self.gauge.load(Ordering::Relaxed) == 0 => self.end(),
             _ => {}
         }
     }
 
-    /// Gives away the intervals that are over.
+    /// Reports the intervals that are over.
     fn count_up_to(&mut self, now: Time) {
         let Some(tally) = &mut self.tally else { return };
         while let Some(interval) = tally.pop_interval(now) {
@@ -250,7 +249,7 @@ impl Generator {
         }
     }
 
-    /// Messages of an open loop come to be due.
+    /// Sends the messages of an open loop that are due.
     fn arrive(&mut self, now: Time) {
         let Some(to) = self.tally.as_ref().map(|tally| tally.timeline.to) else { return };
         while let Some(arrivals) = &mut self.arrivals {
@@ -297,7 +296,7 @@ impl Generator {
         }
     }
 
-    /// All is done: what is open is closed, and what was counted is told.
+    /// Closes all connections and reports the totals.
     fn end(&mut self) {
         if self.phase == Phase::Over {
             return;
@@ -331,13 +330,13 @@ impl Generator {
 
     // ---- connecting ----
 
-    /// How many may be being made at once, of this thread.
+    /// How many connections this thread may be making at one time.
     fn most_connecting(&self) -> usize {
         let (all, threads) = (self.plan.connecting, self.plan.threads);
         (all / threads + usize::from(self.thread < all % threads)).max(1)
     }
 
-    /// When the next connection may be begun; `None` if another has to end first, or there is none.
+    /// When the next connection may begin; `None` if another must finish first or none is left.
     fn next_attempt(&self) -> Option<Time> {
         if self.begun == self.connections.len() || self.connecting >= self.most_connecting() {
             return None;
@@ -384,7 +383,7 @@ impl Generator {
         self.gauge.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection has ended as it should not.
+    /// Closes a connection after a fault and reports it.
     fn fail(&mut self, index: usize, fault: Fault) {
         if matches!(self.connections[index].stage, Stage::New | Stage::Over) {
             return;
@@ -406,7 +405,7 @@ impl Generator {
             Stage::New | Stage::Over => return,
         }
         connection.stage = Stage::Over;
-        // Not what the conversation says: of a piece that ended in a fault nothing was counted.
+        // Not from the conversation: a piece with a fault was not counted.
         let lost = std::mem::take(&mut connection.since).len() as u64;
         (self.under_way, self.unanswered) = (self.under_way - lost, self.unanswered + lost);
         self.wire.close(index, mode);
@@ -448,7 +447,7 @@ impl Generator {
         }
     }
 
-    /// Says what the loop asks for on a connection, as far as there is room on it.
+    /// Sends the messages that the loop asks for on a connection, up to its pipeline.
     fn say_what_may_be(&mut self, index: usize, now: Time) {
         let Some(to) = self.tally.as_ref().map(|tally| tally.timeline.to) else { return };
         if self.phase != Phase::Running || now >= to {

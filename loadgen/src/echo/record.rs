@@ -1,4 +1,4 @@
-//! What the threads tell, put together: the series interval by interval, faults by kind, and in the end the window.
+//! Collects what the threads report: the series of intervals, faults by kind, and the window.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Faults {
 /// One interval of all threads.
 #[derive(Clone, Debug, Serialize)]
 pub struct Point {
-    /// Seconds from the begin of the window to that of the interval; less than nothing in the warm-up.
+    /// Seconds from the start of the window to the start of the interval; negative in the warm-up.
     pub at: f64,
     pub seconds: f64,
     /// Whether it is of the window.

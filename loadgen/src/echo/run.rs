@@ -1,4 +1,5 @@
-//! A run from its begin to its end: starts the threads, has them begin together, listens to what they tell, and ends them early if it has to.
+//! One run: starts the threads, begins the load on all of them together, collects their reports,
+//! and ends early if it must.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,10 +19,10 @@ use super::plan::Plan;
 use super::record::Record;
 use super::timeline::Timeline;
 
-/// From when all are ready until the load begins: all threads have heard of it by then.
+/// Time from when all threads are ready until the load begins, so that all have heard of it.
 const NOTICE: Duration = Duration::from_millis(5);
 
-/// How often progress is told.
+/// Interval of the progress line.
 const TOLD: Duration = Duration::from_secs(1);
 
 /// How a run ended.
@@ -37,11 +38,11 @@ pub enum Ending {
 pub struct Outcome {
     pub ending: Ending,
     pub record: Record,
-    /// What the threads ran on.
+    /// The backend of the threads.
     pub report: Report,
     /// Connections that were made.
     pub made: usize,
-    /// The part of the threads' time in which they were on a core, where the system tells.
+    /// Share of the time in which the threads were on a core, if the system reports it.
     pub busy: Option<f64>,
 }
 
@@ -61,7 +62,7 @@ struct Run<'p> {
     made: usize,
     began: Option<Instant>,
     cpu: Option<Duration>,
-    /// Why it is ended early.
+    /// Why the run ends early.
     early: Option<Ending>,
 }
 
@@ -74,7 +75,7 @@ pub trait Progress {
     fn clear(&mut self);
 }
 
-/// Does what is planned. Faults of the server's are part of what comes of it, as long as there are no more of them than may be.
+/// Runs a plan. Faults of the server are part of the result, up to `most_faults`.
 ///
 /// # Errors
 /// It could not be begun, or a thread could not go on.
@@ -117,7 +118,7 @@ pub fn run(
     run.listen(threads)
 }
 
-/// A thread: the only place that knows that a generator is turned by one.
+/// Body of a thread.
 fn generate(plan: Plan, thread: usize, events: &mpsc::Sender<Event>, gauge: Arc<AtomicUsize>) {
     let _guard = TellOfPanic(events.clone());
     let done = Driver::new(DriverConfig::new().backend(plan.backend)).and_then(|driver| {
@@ -155,7 +156,7 @@ impl Run<'_> {
         }
         let busy = self.busy();
         for thread in threads {
-            // Of a panic it has told.
+            // A panic has been reported by its guard.
             let _ = thread.join();
         }
         self.progress.clear();
@@ -225,7 +226,7 @@ impl Run<'_> {
 
     fn tell_all(&self, command: Command) {
         for thread in &self.threads {
-            // One that has ended needs to hear no more.
+            // A thread that has ended needs no command.
             let _ = thread.send(command);
         }
     }

@@ -1,12 +1,13 @@
-//! When the messages of an open loop are due: evenly spaced over all connections, each in its turn, whatever has become of those before.
+//! When the messages of an open loop are due: evenly spaced, one connection after the other,
+//! whether or not earlier messages were answered.
 //!
-//! It is arithmetic and nothing else: what is due and not sent yet takes no memory, however much that is.
+//! Pure arithmetic: messages that are due but not sent take no memory.
 
 use std::ops::Range;
 
 use overlapped::Time;
 
-/// Moments at an even rate, dealt out in turn: number `i` of all is `i / rate` seconds after the start.
+/// Evenly spaced moments: number `i` is `i / rate` seconds after the start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rhythm {
     start: Time,
@@ -24,7 +25,8 @@ impl Rhythm {
     }
 }
 
-/// What of an open loop is one thread's: that of the connections whose number has the remainder `thread` when divided by the number of threads.
+/// One thread's part of an open loop: every connection whose number modulo the number of threads is
+/// `thread`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrivals {
     rhythm: Rhythm,

@@ -1,4 +1,5 @@
-//! What is said: the messages of every connection, as their codec takes them. Each can be made again at any time, so that none is kept to be compared with its answer.
+//! The messages of every connection. Each can be made again at any time, so none is kept for the
+//! check of its answer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Whole runs on a simulated network, against servers of every manner: what is counted is exact there, for the clock stands still while anything runs.
+//! Whole runs on a simulated network, against servers that behave in various ways. Counts are
+//! exact, since the clock stands still while code runs.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -199,7 +200,7 @@ fn a_closed_loop_is_answered_in_every_codec_with_every_seed() {
             assert_eq!((played.kinds(), totals.unanswered, played.made), (vec![], 0, 5), "{codec} {seed}");
             assert_eq!(totals.latency.len(), totals.sent.messages, "{codec} {seed}");
             assert_eq!(totals.measured, plan.duration);
-            // There and back takes 2 ms at the most for each of the pieces in which a message may travel.
+            // A round trip takes at most 2 ms for each piece of a message.
             assert!(totals.answered.messages >= 5 * 5, "{codec} {seed}: {totals:?}");
             assert!(totals.latency.min() >= 100_000, "not faster than the network");
         }
@@ -220,7 +221,8 @@ fn an_open_loop_sends_every_message_when_it_is_due() {
     }
 }
 
-/// What coordinated omission is: during a pause of a second a closed loop measures one message for each connection, and an open one all that were due.
+/// Coordinated omission: during a pause of a second, a closed loop measures one message per
+/// connection, and an open loop all that were due.
 #[test]
 fn a_pause_counts_for_every_message_that_was_due_in_it() {
     let manner = Manner::Pause { after: Duration::from_secs(1), length: Duration::from_secs(1) };

@@ -1,4 +1,4 @@
-//! What a run has shown, in numbers: all of it, as JSON has it. The text and the page are chosen from this.
+//! The results of a run, in full, as in the JSON. Text and page show a selection.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -290,7 +290,7 @@ impl Summary {
                 grouped(rate)
             ));
         }
-        // In an open loop what tells is whether its messages are late; it may be busy with nothing but waiting for the moment.
+        // An open loop may be busy just waiting for the next message, so its lateness decides.
         if let Some(busy) = self.generator.busy.filter(|busy| *busy > BUSY && self.settings.rate.is_none()) {
             remarks.push(format!(
                 "this program used {:.0} % of its threads: it may be what limits, not the server; ask for more --threads, or run it on another machine",

@@ -69,7 +69,7 @@ pub(crate) struct Totals {
     pub(crate) sent: Moved,
     /// Answered within the window.
     pub(crate) answered: Moved,
-    /// Of messages that were sent within the window, or were due in it, whenever they were answered.
+    /// Messages sent or due within the window, whenever they were answered.
     pub(crate) latency: Histogram<u64>,
     /// In an open loop: by how much messages left late although their connection had room for them.
     pub(crate) lateness: Histogram<u64>,
@@ -130,7 +130,8 @@ impl Tally {
         self.interval.to
     }
 
-    /// Time has come so far: the interval that is over by then, if one is. To be asked until there is none, before anything is counted.
+    /// The next interval that is over at this time. Call it until there is none before counting
+    /// more.
     pub(crate) fn pop_interval(&mut self, now: Time) -> Option<Interval> {
         if now < self.interval.to {
             return None;

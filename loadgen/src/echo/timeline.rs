@@ -1,4 +1,4 @@
-//! The course of a run: warm-up, the measured window, what comes after; and the intervals into which it is cut for the series.
+//! The phases of a run (warm-up, measured window, after) and the intervals of its series.
 
 use std::time::Duration;
 
@@ -43,7 +43,8 @@ impl Timeline {
         self.from = self.from.min(self.to);
     }
 
-    /// The end of the interval in which a moment lies. Intervals are counted from both sides of the window's begin, and none lies across an edge of the window.
+    /// The end of the interval around a moment. Intervals count from the start of the window in
+    /// both directions, and none crosses an edge of the window.
     pub fn interval_end(&self, at: Time) -> Time {
         let step = self.interval.as_nanos() as u64;
         if at < self.from {

@@ -108,7 +108,8 @@ struct Thinned {
     max_us: Option<f64>,
 }
 
-/// The points of the warm-up and of the window, several together if they are many: of percentiles the highest, so that nothing is smoothed away.
+/// The points of warm-up and window. Many points are merged, keeping the highest percentiles, so
+/// that no peak is lost.
 fn thinned(series: &[Point]) -> Vec<Thinned> {
     let end = series.iter().rposition(|point| point.measured).map_or(0, |last| last + 1);
     let series = &series[..end];

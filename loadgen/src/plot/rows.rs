@@ -1,4 +1,4 @@
-//! Plots of one case, as SVG: a row for each contestant. Names stand left, values right of what is drawn, so that no two texts meet.
+//! Plots of one case: a row per contestant, with its name on the left and its value on the right.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -16,7 +16,7 @@ const TEXT: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 const GRID: RGBColor = RGBColor(0xe3, 0xe6, 0xea);
 
-/// One after the other for the contestants: neighbours differ, and so do colours that look alike to the colour-blind in lightness.
+/// Colours of the contestants. Neighbours differ, also in lightness for the colour-blind.
 const COLOURS: [RGBColor; 20] = [
     RGBColor(0x1f, 0x5f, 0xb4),
     RGBColor(0x7f, 0xb2, 0xe5),
@@ -205,7 +205,7 @@ pub fn significant(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// 1, 2 and 5 of every power of ten from below the least to above the most; fewer where they would meet.
+/// Ticks at 1, 2 and 5 times the powers of ten, fewer where they would overlap.
 fn log_ticks(least: f64, most: f64) -> Vec<f64> {
     let decades = (most / least).log10();
     let marks: &[f64] = match decades {

@@ -1,4 +1,4 @@
-//! What is asked of a server: the workloads, their parameters, and the cases that are measured unless others are asked for.
+//! The workloads, their parameters, and the cases measured by default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,13 +13,15 @@ use serde::{Deserialize, Serialize};
 pub enum Workload {
     /// Every connection sends one message, waits for its echo, and sends the next
     Pingpong,
-    /// Every connection sends a burst of length-prefixed packets in one write, and the next burst when all are back
+    /// Every connection sends a burst of length-prefixed packets in one write, and the next burst
+    /// when all are back
     Pipelined,
     /// One speaks, all others hear it: so many messages are under way at a time
     Fanout,
     /// Connect, one message and its echo, reset, and again
     Churn,
-    /// Every connection sends 64 KiB pieces without waiting, at most 1 MiB ahead of what has come back
+    /// Every connection sends 64 KiB pieces without waiting, at most 1 MiB ahead of what has come
+    /// back
     Stream,
     /// Sessions that have echoed one message each and are quiet: what each costs in memory
     Idle,
@@ -34,7 +36,7 @@ pub struct Parameter {
     pub name: &'static str,
     default: u64,
     least: u64,
-    /// How it is shown, with `{}` for the number. Where 0 is allowed it stands for "not", and is not shown.
+    /// How the value is shown, with `{}` for the number. An allowed 0 means "off" and is not shown.
     shown: &'static str,
 }
 
@@ -142,8 +144,8 @@ impl fmt::Display for Workload {
     }
 }
 
-/// One workload with its parameters: what a table of results is about. Written `fanout:members=500,outstanding=1`; what is not
-/// said is as usual.
+/// One workload with its parameters: what a table of results is about. Written
+/// `fanout:members=500,outstanding=1`; what is not said is as usual.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "Record", try_from = "Record")]
 pub struct Case {

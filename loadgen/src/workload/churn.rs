@@ -1,5 +1,5 @@
-//! Connect, send one message, have its echo, reset, and again: so many connections at a time. A unit is a connection, and the time it
-//! takes is from connecting to the last byte of the echo.
+//! Connect, send one message, have its echo, reset, and again: so many connections at a time. A
+//! unit is a connection, and the time it takes is from connecting to the last byte of the echo.
 //!
 //! A reset leaves nothing behind on either side, so that ports do not run out.
 
@@ -83,7 +83,8 @@ impl Churn {
         window.into_measurement().context("the connections ended before the window did")
     }
 
-    /// On loopback a connection is made before the call returns that begins it, so that the message nearly always leaves at once.
+    /// On loopback the connection is complete when `connect` returns, so the message leaves at
+    /// once.
     fn open(&mut self, place: &mut Place) -> Result<()> {
         place.begun = Instant::now();
         let describe = |place: &Place| format!("connecting to {}: {}", self.server, place.conversation.describe());

@@ -1,4 +1,4 @@
-//! A load in which every connection has one exchange under way: the next begins when it is complete.
+//! A load with one exchange per connection at a time; the next begins when it is complete.
 
 use std::time::Instant;
 

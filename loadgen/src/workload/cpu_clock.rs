@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
-/// The CPU-time clock of one process: user and system time of all its threads, those that have ended
-/// and the kernel's io_uring workers included, in nanoseconds.
+/// The CPU-time clock of one process: user and system time of all its threads, those that have
+/// ended and the kernel's io_uring workers included, in nanoseconds.
 ///
-/// A thread that is running at the moment of reading was last brought up to date at its latest switch or
-/// scheduler tick, so that one reading may lag by up to a tick (4 ms at 250 Hz). It does not add up:
-/// a difference of two readings is off by a tick at most, however long the window.
+/// A thread that is running at the moment of reading was last brought up to date at its latest
+/// switch or scheduler tick, so that one reading may lag by up to a tick (4 ms at 250 Hz). It does
+/// not add up: a difference of two readings is off by a tick at most, however long the window.
 #[derive(Clone, Copy)]
 pub(crate) struct CpuClock {
     clock: ClockId,
@@ -31,7 +31,7 @@ impl CpuClock {
         Ok(time.with_context(|| format!("reading the CPU clock of process {}", self.pid))?.into())
     }
 
-    /// User and system time apart, in ticks of the accounting (10 ms): coarse, good for their proportion only.
+    /// User and system time in accounting ticks (10 ms): coarse, useful only for their proportion.
     pub(crate) fn ticks(self) -> Result<Ticks> {
         let path = format!("/proc/{}/stat", self.pid);
         let stat = fs::read_to_string(&path).with_context(|| path.clone())?;

@@ -1,5 +1,6 @@
-//! One member speaks and all others hear it. So many messages are under way at a time; one is done when every other member has it
-//! whole and right, and what has become free is said in one write. A unit is a delivery: one message at one member.
+//! One member speaks and all others hear it. So many messages are under way at a time; one is done
+//! when every other member has it whole and right, and what has become free is said in one write. A
+//! unit is a delivery: one message at one member.
 
 use std::time::Instant;
 
@@ -16,8 +17,9 @@ use crate::Random;
 /// The member that speaks.
 const SPEAKER: usize = 0;
 
-/// Different messages, said over and over in this order. A prime, so that no server's buffer holds a whole number of rounds of them;
-/// far more than may be under way, so that neither an older nor a later message passes for the one expected.
+/// Different messages, said over and over in this order. A prime, so that no server's buffer holds
+/// a whole number of rounds of them; far more than may be under way, so that neither an older nor a
+/// later message passes for the one expected.
 const DIFFERENT: usize = 1021;
 
 /// The most that may be under way.
@@ -53,7 +55,8 @@ struct Room {
     done: u64,
     /// Bytes that each member has heard.
     heard: Vec<u64>,
-    /// For each message under way, by its number modulo [`DIFFERENT`]: when it was let go, and how many members do not have it.
+    /// For each message under way, by its number modulo [`DIFFERENT`]: when it was let go, and how
+    /// many members do not have it.
     under_way: Vec<(Instant, usize)>,
 }
 

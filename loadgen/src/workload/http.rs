@@ -1,5 +1,5 @@
-//! GET over HTTP/1.1 with keep-alive: every connection sends a request, waits for the whole response, and sends the next. A unit is a
-//! response.
+//! GET over HTTP/1.1 with keep-alive: every connection sends a request, waits for the whole
+//! response, and sends the next. A unit is a response.
 
 use anyhow::{Context, Result, bail, ensure};
 

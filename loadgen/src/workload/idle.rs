@@ -1,8 +1,10 @@
-//! Sessions that have had one message echoed and are quiet. How much the server's memory grows from the first of them to the last, and
-//! what CPU time it uses while nothing happens. A unit is a session that was added, with its message.
+//! Sessions that have had one message echoed and are quiet. How much the server's memory grows from
+//! the first of them to the last, and what CPU time it uses while nothing happens. A unit is a
+//! session that was added, with its message.
 //!
-//! The first ones make the server allocate what does not grow with them: buffers, tables, the code of every path. The sessions are held
-//! by processes of their own, as many as their limit on open descriptors asks for, each connecting from an address of its own.
+//! The first ones make the server allocate what does not grow with them: buffers, tables, the code
+//! of every path. The sessions are held by processes of their own, as many as their limit on open
+//! descriptors asks for, each connecting from an address of its own.
 
 mod hold;
 

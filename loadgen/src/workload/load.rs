@@ -1,5 +1,5 @@
-//! Runs a message load: sends what it has, gives it what comes back, until the window is over and every
-//! answer is there.
+//! Runs a message load: sends what it has, gives it what comes back, until the window is over and
+//! every answer is there.
 
 use std::net::TcpStream;
 use std::time::Instant;

@@ -13,7 +13,8 @@ pub struct Measurement {
     pub server_cpu_seconds: f64,
     /// Part of it that was spent in user mode, 0 to 1, from coarse ticks.
     pub server_user_share: Option<f64>,
-    /// CPU time of the generator in the window: near `seconds`, and the generator is what limits throughput.
+    /// CPU time of the generator in the window. Near `seconds`, the generator limits the
+    /// throughput.
     pub generator_cpu_seconds: f64,
     /// Resident memory of the server at the end of the window.
     pub server_resident_bytes: u64,
@@ -38,7 +39,7 @@ pub struct Latency {
 /// What quiet sessions cost.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Idle {
-    /// Growth of the server's resident memory, from the first sessions to all of them, by the sessions that were added.
+    /// Growth of the server's resident memory per added session.
     pub resident_bytes_per_session: f64,
     /// The same of its proportional share, which leaves out what it shares with other processes.
     pub proportional_bytes_per_session: Option<f64>,
@@ -50,7 +51,7 @@ pub struct Idle {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Offered {
     pub per_second: f64,
-    /// Messages that were due and not answered at the end of the window, less those at its beginning.
+    /// Unanswered messages at the end of the window, minus those at its start.
     pub fallen_behind: i64,
     /// How late messages left, which is the generator's doing and part of their latency.
     pub left_late_p99_us: f64,

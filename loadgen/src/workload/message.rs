@@ -1,4 +1,4 @@
-//! One connection of which everything comes back as it was sent: a message at a time, each different, each byte checked.
+//! An echoed connection: one message at a time, each different, every byte checked.
 //! Knows no socket.
 
 use anyhow::{Result, bail, ensure};

@@ -1,8 +1,8 @@
 //! The workloads of the comparison. Each measures a server from outside while it loads it.
 //!
 //! The generator reads the server's CPU clock itself, at the moments at which its window begins and
-//! ends, so that CPU and units are of the same window. A wrong or missing byte, a closed connection or a
-//! stall is an error, never a number.
+//! ends, so that CPU and units are of the same window. A wrong or missing byte, a closed connection
+//! or a stall is an error, never a number.
 
 pub mod affinity;
 mod case;

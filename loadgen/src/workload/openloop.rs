@@ -1,7 +1,8 @@
-//! Messages leave at a fixed rate, one connection after the other, whether or not earlier ones have been answered. A unit is a message.
+//! Messages leave at a fixed rate, one connection after the other, whether or not earlier ones have
+//! been answered. A unit is a message.
 //!
-//! The time that a message took is counted from when it was due, not from when it could be sent: a server that stops for a while is
-//! charged for every message that had to wait meanwhile.
+//! The time that a message took is counted from when it was due, not from when it could be sent: a
+//! server that stops for a while is charged for every message that had to wait meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::setup::Setup;
 use super::window::{Phase, Window};
 use crate::Random;
 
-/// Bytes that are made ready on a connection before any of them is sent. What is due beyond is only counted.
+/// Bytes prepared on a connection before any is sent. Messages beyond that are only counted.
 const READY: usize = 64 * 1024;
 
 pub(super) fn run(setup: &Setup) -> Result<Measurement> {

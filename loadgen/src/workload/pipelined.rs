@@ -1,5 +1,5 @@
-//! Every connection sends a burst of length-prefixed packets in one write, and the next burst when the whole of it has come back.
-//! A unit is a packet.
+//! Every connection sends a burst of length-prefixed packets in one write, and the next burst when
+//! the whole of it has come back. A unit is a packet.
 
 use anyhow::{Result, ensure};
 
@@ -51,8 +51,8 @@ impl Burst {
 }
 
 impl Exchange for Burst {
-    /// The content of a burst is drawn once; what makes each packet of each burst another one is the burst's number in its
-    /// first bytes, so that making a burst costs next to nothing.
+    /// The content of a burst is drawn once; what makes each packet of each burst another one is
+    /// the burst's number in its first bytes, so that making a burst costs next to nothing.
     fn next(&mut self) {
         let framed = self.framed;
         self.back = 0;

@@ -1,5 +1,5 @@
-//! Every connection sends 64 KiB pieces without waiting for their echo, at most 1 MiB ahead of what has come back, and reads all the
-//! while. A unit is a piece.
+//! Every connection sends 64 KiB pieces without waiting for their echo, at most 1 MiB ahead of what
+//! has come back, and reads all the while. A unit is a piece.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,7 +33,7 @@ struct Streams {
 }
 
 struct Stream {
-    /// One period of what is sent, and the beginning of the next, so that a piece is in one part wherever it begins.
+    /// One period of the data and the start of the next, so that every piece is contiguous.
     content: Arc<[u8]>,
     /// Where in the period this connection begins: no two send the same.
     offset: u64,

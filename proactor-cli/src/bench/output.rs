@@ -1,4 +1,5 @@
-//! The report's files. They are opened before the run, so that a mistyped path does not cost an hour.
+//! The report's files. They are opened before the run, so that a mistyped path does not cost an
+//! hour.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Write, stderr, stdout};

@@ -1,4 +1,4 @@
-//! What is to be done, checked: whatever cannot be is an error that names the flag and says what to do, before anything is sent.
+//! From options to a checked plan. An error names the option and the remedy.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::options::{Answer, Bench};
 use crate::codec::CodecChoice;
 use crate::system;
 
-/// Descriptors that are not connections: standard streams, output files, and a few for every thread.
+/// Descriptors that are not connections: standard streams, output files, a few per thread.
 const OTHER_FILES: u64 = 64;
 
-/// Bytes that may be under way at once, on all connections.
+/// Bytes that may be outstanding on all connections.
 const MOST_UNDER_WAY: usize = 1 << 30;
 
 /// The longest run and the longest wait.
@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const MOST_RATE: u64 = 100_000_000;
 const USUAL_SIZE: usize = 64;
 
-/// The longest answer of which only the end is of interest.
+/// Longest answer with `--answer any`.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// The run that the options describe.
@@ -37,7 +37,7 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
     let most = files.saturating_sub(OTHER_FILES);
     if connections as u64 > most {
         return Err(format!(
-            "--connections {connections} needs {} open files, but the limit is {files}: raise it (ulimit -n), or ask for at most {most} connections",
+            "--connections {connections} needs {} open files, but the limit is {files}: raise it (ulimit -n), or use at most {most} connections",
             (connections as u64).saturating_add(OTHER_FILES)
         ));
     }
@@ -45,7 +45,7 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(connections),
         threads if threads > connections => {
             return Err(format!(
-                "--threads {threads} are more than --connections {connections}: a thread needs a connection"
+                "--threads {threads} is more than --connections {connections}: a thread needs a connection"
             ));
         }
         threads => threads,
@@ -53,14 +53,14 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
     let sockets = DriverConfig::new().most_sockets().saturating_mul(threads);
     if connections > sockets {
         return Err(format!(
-            "--connections {connections}: {threads} threads can have {sockets}; ask for more --threads"
+            "--connections {connections}: {threads} threads have room for {sockets}; use more --threads"
         ));
     }
     let frame = script.size + bench.codec.overhead();
     let under_way = connections.saturating_mul(bench.pipeline).saturating_mul(frame);
     if under_way > MOST_UNDER_WAY {
         return Err(format!(
-            "--connections {connections} with --pipeline {} messages of --size {} would be {} MiB under way at once, and may be {}: make one of them smaller",
+            "--connections {connections} with --pipeline {} messages of --size {} would be {} MiB outstanding, and the limit is {}: reduce one of them",
             bench.pipeline,
             script.size,
             under_way >> 20,
@@ -85,12 +85,12 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
     })
 }
 
-/// What is said, in this codec.
+/// The messages, in the chosen codec.
 fn script(bench: &Bench) -> Result<Script, String> {
     let same = match &bench.message {
         None => None,
         Some(_) if bench.size.is_some() => {
-            return Err("--size is that of the --message: leave one of the two out".into());
+            return Err("--message has its own size: leave out --size or --message".into());
         }
         Some(text) => Some(message(text)?),
     };
@@ -122,13 +122,13 @@ fn script(bench: &Bench) -> Result<Script, String> {
     };
     if let Content::Same(same) = &content {
         codec.clone().encode(same, &mut Vec::new()).map_err(|error| {
-            format!("--message is no packet of the codec: {error}; change it, or choose another --codec")
+            format!("the codec cannot frame --message: {error}; change it, or choose another --codec")
         })?;
     }
     Ok(Script { content, size, codec, expected, seed: bench.seed })
 }
 
-/// A message as it is given: its text, or the file that has it.
+/// The bytes of `--message`: a text, or the content of a file.
 fn message(text: &str) -> Result<Arc<[u8]>, String> {
     let bytes = match text.strip_prefix('@') {
         None => text.as_bytes().to_vec(),
@@ -140,7 +140,7 @@ fn message(text: &str) -> Result<Arc<[u8]>, String> {
     Ok(bytes.into())
 }
 
-/// The address that is connected to: of several under one name, the first that answers.
+/// The address to connect to: of several, the first that answers.
 fn address(target: &Target, timeout: Duration) -> Result<Address, String> {
     let text = target.to_string();
     if let Ok(address) = text.parse::<Address>() {
@@ -151,16 +151,16 @@ fn address(target: &Target, timeout: Duration) -> Result<Address, String> {
     let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, timeout).is_ok();
     let chosen = match addresses.len() {
         1 => addresses.first(),
-        // If none answers, connecting says why.
+        // If none answers, connecting reports why.
         _ => addresses.iter().find(answers).or(addresses.first()),
     };
-    chosen.map(|address| (*address).into()).ok_or_else(|| format!("--connect {text}: there is no address under it"))
+    chosen.map(|address| (*address).into()).ok_or_else(|| format!("--connect {text}: it has no address"))
 }
 
 /// How long a run lasts.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match warmup(text)? {
-        Duration::ZERO => Err("must be more than nothing".into()),
+        Duration::ZERO => Err("must be more than 0".into()),
         time => Ok(time),
     }
 }
@@ -172,10 +172,10 @@ pub(super) fn warmup(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// So many a second.
+/// A rate per second.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(rate @ 1..=MOST_RATE) => Ok(rate),
-        _ => Err(format!("write how many a second, as 50000: 1 to {MOST_RATE}")),
+        _ => Err(format!("write a number per second, 1 to {MOST_RATE}: 50000")),
     }
 }

@@ -1,4 +1,5 @@
-//! The progress line on standard error: updated in place on a terminal, one line below the other elsewhere.
+//! The progress line on standard error: updated in place on a terminal, one line below the other
+//! elsewhere.
 
 use std::io::{IsTerminal, Write, stderr};
 

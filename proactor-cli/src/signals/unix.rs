@@ -15,8 +15,8 @@ impl StopRequests {
         Signals::new([SIGINT, SIGTERM]).map(StopRequests)
     }
 
-    /// Calls `asked` for every request, on its own thread, until the process ends. The argument is the
-    /// time that stopping may take.
+    /// Calls `asked` for every request, on its own thread, until the process ends. The argument is
+    /// the time that stopping may take.
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
             for _ in self.0.forever() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::signal::windows as console;
 
-/// Windows ends a program 5 s after its console was closed (`HandlerRoutine`, time-outs). The rest is
-/// left for a graceful end.
+/// Windows ends a program 5 s after its console was closed (`HandlerRoutine`, time-outs). The rest
+/// is left for a graceful end.
 const WHEN_CLOSED: Duration = Duration::from_secs(4);
 
 /// Collects requests to stop from now on; they no longer end the process at once.
@@ -35,8 +35,8 @@ impl StopRequests {
         })
     }
 
-    /// Calls `asked` for every request, on its own thread, until the process ends. The argument is the
-    /// time that stopping may take.
+    /// Calls `asked` for every request, on its own thread, until the process ends. The argument is
+    /// the time that stopping may take.
     pub(crate) fn each(mut self, mut asked: impl FnMut(Duration) + Send + 'static) {
         thread::spawn(move || {
             // `block_on` fails only on an engine's own thread.

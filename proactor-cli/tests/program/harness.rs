@@ -1,8 +1,9 @@
 //! Starts and stops the program.
 //!
-//! These variables let the tests drive the Windows program under Wine: PROACTOR_TEST_PROGRAMS is its
-//! directory, PROACTOR_TEST_UNDER the command that starts it, PROACTOR_TEST_CONNECTIONS the number of
-//! connections to open. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused on this machine.
+//! These variables let the tests drive the Windows program under Wine: PROACTOR_TEST_PROGRAMS is
+//! its directory, PROACTOR_TEST_UNDER the command that starts it, PROACTOR_TEST_CONNECTIONS the
+//! number of connections to open. PROACTOR_TEST_WITHOUT=uring says that io_uring is refused on this
+//! machine.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};

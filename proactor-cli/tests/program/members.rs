@@ -116,8 +116,8 @@ impl Member {
 /// Prefix of a greeting. With a 4-digit number behind it, a greeting has 8 bytes.
 const HERE: &str = "here";
 
-/// Connects `count` members and waits until all hear each other. The first member hears a greeting of
-/// each of the others; it must be the first to finish.
+/// Connects `count` members and waits until all hear each other. The first member hears a greeting
+/// of each of the others; it must be the first to finish.
 pub(crate) fn enter(chat: &Running, frames: Frames, room: Option<&str>, count: usize) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
     for number in 0..count {

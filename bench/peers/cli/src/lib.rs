@@ -1,4 +1,4 @@
-//! Shared by the peers: the command line `SERVICE --listen ADDRESS [--flush WHEN]` and the start-up line.
+//! The peers' command line, `SERVICE --listen ADDRESS [--flush WHEN]`, and start-up line.
 
 use std::env;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ pub struct Cli {
 pub enum Service {
     /// Sends back every byte.
     Echo,
-    /// Packets, each a length of four bytes, big-endian, and as many bytes; each is answered with the same packet.
+    /// Packets with a 4-byte big-endian length; each is answered with the same packet.
     Framed,
     /// Packets as in `Framed`; each is sent to every other session.
     Chat,
@@ -54,7 +54,7 @@ impl Service {
     }
 }
 
-/// Reads the command line. On an error, or for a service that is not offered, prints the usage and exits.
+/// Reads the command line. On an error or an unknown service, prints the usage and exits.
 pub fn parse(served: &[Service]) -> Cli {
     parse_from(served, env::args().skip(1)).unwrap_or_else(|problem| {
         let served: Vec<_> = served.iter().map(|service| service.name()).collect();

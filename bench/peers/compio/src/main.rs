@@ -1,4 +1,5 @@
-//! Echo as users of compio write it: the default runtime, one task per connection that owns its buffer.
+//! Echo as users of compio write it: the default runtime, one task per connection that owns its
+//! buffer.
 
 use compio::buf::{BufResult, IntoInner, IoBuf};
 use compio::io::{AsyncRead, AsyncWriteExt};

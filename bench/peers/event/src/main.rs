@@ -1,8 +1,8 @@
 //! Echo in overlapped model I, events, on one thread: the waits of this thread turn an
 //! `Engine::local()`. Every session has an event, and a `WaitSet` tells which are signalled.
 //!
-//! The example `echo_event` of the crate is the same with an accepting thread and a threaded engine, as
-//! programs for Winsock have it.
+//! The example `echo_event` of the crate is the same with an accepting thread and a threaded
+//! engine, as programs for Winsock have it.
 
 use anyhow::Context;
 use overlapped::driver::Wait;

@@ -1,4 +1,5 @@
-//! HTTP/1.1 as users of hyper write it on tokio: a runtime on the current thread, one task per connection.
+//! HTTP/1.1 as users of hyper write it on tokio: a runtime on the current thread, one task per
+//! connection.
 
 use std::convert::Infallible;
 

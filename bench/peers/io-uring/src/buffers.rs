@@ -1,6 +1,7 @@
-//! A ring of provided buffers: the kernel takes them from its head, the program puts them back at its tail. Each receive
-//! has one to itself. Filled bit by bit (`IOU_PBUF_RING_INC`) they would be cut at their ends: measured, that is no
-//! faster with small messages, and a quarter slower with bursts.
+//! A ring of provided buffers: the kernel takes them from its head, the program puts them back at
+//! its tail. Each receive has one to itself. Filled bit by bit (`IOU_PBUF_RING_INC`) they would be
+//! cut at their ends: measured, that is no faster with small messages, and a quarter slower with
+//! bursts.
 
 use std::alloc::{self, Layout};
 use std::io;
@@ -61,7 +62,8 @@ impl Buffers {
     pub(crate) fn give_back(&mut self, id: u16) {
         let address = self.memory.as_ptr().wrapping_add(usize::from(id) * BUFFER_BYTES);
         let place = usize::from(self.tail & (self.count - 1));
-        // SAFETY: `place` is below the number of entries, and the kernel does not read an entry past the tail.
+        // SAFETY: `place` is below the number of entries, and the kernel does not read an entry
+        // past the tail.
         let entry = unsafe { self.entries.add(place).as_mut() };
         entry.set_addr(address as u64);
         entry.set_len(BUFFER_BYTES as u32);
@@ -72,8 +74,8 @@ impl Buffers {
 
     /// Shows the kernel what was given back.
     pub(crate) fn publish(&mut self) {
-        // SAFETY: the first entry of a registered ring holds the tail, aligned for a u16; only this program
-        // writes it, and the kernel reads it atomically.
+        // SAFETY: the first entry of a registered ring holds the tail, aligned for a u16; only this
+        // program writes it, and the kernel reads it atomically.
         let tail = unsafe {
             let tail = BufRingEntry::tail(self.entries.as_ptr()).cast_mut();
             AtomicU16::from_ptr(tail)

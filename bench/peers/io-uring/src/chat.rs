@@ -1,5 +1,5 @@
-//! Chat on one shared log. A member is a position in it, and has one send in flight that takes everything
-//! up to the log's end. The floor of a fan-out: its cost without a library.
+//! Chat on one shared log. A member is a position in it, and has one send in flight that takes
+//! everything up to the log's end. The floor of a fan-out: its cost without a library.
 //!
 //! A member that falls behind the start of the log is closed.
 
@@ -37,7 +37,8 @@ pub(crate) struct Server<'a> {
 
 struct Room {
     log: Log,
-    /// By place. One is closed only when nothing of it is in flight, so that no completion is ever stale.
+    /// By place. One is closed only when nothing of it is in flight, so that no completion is ever
+    /// stale.
     members: Vec<Option<Member>>,
     /// The earliest position of any member or send in flight.
     lowest: u64,
@@ -117,7 +118,8 @@ impl<'a> Server<'a> {
         let run = completed.buffer().map(|buffer| self.buffers.received(buffer, length));
         match (result, run) {
             (Ok(1..), Some(run)) if !member.ended => {
-                // SAFETY: the kernel has filled these bytes, and does not write there before they are given back.
+                // SAFETY: the kernel has filled these bytes, and does not write there before they
+                // are given back.
                 let bytes = unsafe { slice::from_raw_parts(self.buffers.address(run), run.length as usize) };
                 self.room.said(place, bytes, &mut self.ring)?;
                 self.buffers.give_back(run.buffer);
@@ -249,7 +251,8 @@ impl Room {
             };
             if end - member.position > LOG_BYTES {
                 cut |= member.sending;
-                // It is closed when its last operation has ended, or when its next receive would start.
+                // It is closed when its last operation has ended, or when its next receive would
+                // start.
                 member.end(place as u32, ring)?;
             } else {
                 self.lowest = self.lowest.min(member.position);

@@ -16,7 +16,8 @@ pub(crate) struct Server<'a> {
     ring: Ring<'a>,
     buffers: Buffers,
     listener: TcpListener,
-    /// By place. One is closed only when nothing of it is in flight, so that no completion is ever stale.
+    /// By place. One is closed only when nothing of it is in flight, so that no completion is ever
+    /// stale.
     connections: Vec<Option<Connection>>,
     /// Connections whose receive ended for want of a buffer.
     starved: Vec<u32>,

@@ -1,4 +1,5 @@
-//! The bytes that a room has said, in one ring of memory. A place in it is a number of bytes from the beginning.
+//! The bytes that a room has said, in one ring of memory. A place in it is a number of bytes from
+//! the beginning.
 
 use std::ptr::NonNull;
 
@@ -22,13 +23,14 @@ impl Log {
         self.end
     }
 
-    /// Nobody may be about to read what is overwritten: the bytes further back than [`LOG_BYTES`] from the new end.
+    /// Nobody may be about to read what is overwritten: the bytes further back than [`LOG_BYTES`]
+    /// from the new end.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         assert!(bytes.len() as u64 <= LOG_BYTES, "a packet is smaller than the log");
         let at = (self.end % LOG_BYTES) as usize;
         let (before, after) = bytes.split_at(bytes.len().min(LOG_BYTES as usize - at));
-        // SAFETY: both parts end within the memory, which nothing has a reference into; the kernel reads only what
-        // members have in flight, which is not overwritten.
+        // SAFETY: both parts end within the memory, which nothing has a reference into; the kernel
+        // reads only what members have in flight, which is not overwritten.
         unsafe {
             self.memory.add(at).copy_from_nonoverlapping(NonNull::from(before).cast(), before.len());
             self.memory.copy_from_nonoverlapping(NonNull::from(after).cast(), after.len());

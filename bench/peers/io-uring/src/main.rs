@@ -1,5 +1,6 @@
 //! A bare io_uring loop: multishot accept into direct descriptors, multishot receive into provided
-//! buffers, one system call per turn. The floor: the cost of completion-based I/O without a library.
+//! buffers, one system call per turn. The floor: the cost of completion-based I/O without a
+//! library.
 
 mod buffers;
 mod chat;

@@ -1,5 +1,5 @@
-//! The ring, and the operations that both services start. Sockets are direct descriptors: a connection is known by its
-//! place in the ring's table of files.
+//! The ring, and the operations that both services start. Sockets are direct descriptors: a
+//! connection is known by its place in the ring's table of files.
 
 use std::io;
 use std::net::TcpListener;
@@ -18,7 +18,8 @@ const COMPLETIONS: u32 = 16384;
 /// Connections at a time, unless fewer descriptors are allowed.
 const CONNECTIONS: u32 = 32 * 1024;
 
-/// What an operation is, in the upper half of its user data; the lower half is the connection's place.
+/// What an operation is, in the upper half of its user data; the lower half is the connection's
+/// place.
 pub(crate) const ACCEPT: u32 = 0;
 pub(crate) const RECEIVE: u32 = 1;
 pub(crate) const SEND: u32 = 2;
@@ -49,8 +50,8 @@ impl Ring<'_> {
     fn push(&mut self, kind: u32, place: u32, entry: Entry) -> io::Result<()> {
         let entry = entry.user_data(u64::from(kind) << 32 | u64::from(place));
         loop {
-            // SAFETY: what an entry points to, a provided buffer or the log, is never freed, and is written again only
-            // after the operation has ended.
+            // SAFETY: what an entry points to, a provided buffer or the log, is never freed, and is
+            // written again only after the operation has ended.
             if unsafe { self.submissions.push(&entry) }.is_ok() {
                 return Ok(());
             }

@@ -1,4 +1,5 @@
-//! Echo as users of monoio write it: its io_uring driver, one task per connection that owns its buffer.
+//! Echo as users of monoio write it: its io_uring driver, one task per connection that owns its
+//! buffer.
 
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::{TcpListener, TcpStream};

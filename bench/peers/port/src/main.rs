@@ -1,5 +1,5 @@
-//! Echo in overlapped model III, a completion port, on one thread: this thread's waits for packets turn
-//! an `Engine::local()`. Every socket is associated with the port under its session's number.
+//! Echo in overlapped model III, a completion port, on one thread: this thread's waits for packets
+//! turn an `Engine::local()`. Every socket is associated with the port under its session's number.
 //!
 //! The example `echo_port` of the crate is the same with several threads and a threaded engine, as
 //! programs for Windows have it.
@@ -72,8 +72,8 @@ impl Server {
 
     fn packet(&mut self, key: usize, packet: CompletionPacket) {
         let Some(socket) = &self.sessions[key] else { return };
-        // End of stream or an error ends the session. It has one operation in flight, so no packet of it
-        // is still to come.
+        // End of stream or an error ends the session. It has one operation in flight, so no packet
+        // of it is still to come.
         if !answer(socket, packet) {
             self.sessions[key] = None;
             self.free.push(key);

@@ -1,5 +1,5 @@
-//! Chat over a broadcast channel, with a reading and a writing task per member. Compared with a channel
-//! per member, this is faster with many messages outstanding and the same with one.
+//! Chat over a broadcast channel, with a reading and a writing task per member. Compared with a
+//! channel per member, this is faster with many messages outstanding and the same with one.
 
 use std::io;
 

@@ -14,8 +14,9 @@ fn answer(packet: BytesMut) -> Bytes {
     packet.freeze()
 }
 
-/// `forward` feeds the answers while packets are there, and flushes when there are none for now. Measured against a
-/// `Framed` on which `next` is tried with `now_or_never`: this is a little faster.
+/// `forward` feeds the answers while packets are there, and flushes when there are none for now.
+/// Measured against a `Framed` on which `next` is tried with `now_or_never`: this is a little
+/// faster.
 pub(crate) async fn drained(mut socket: TcpStream) -> io::Result<()> {
     let (input, output) = socket.split();
     let packets = FramedRead::with_capacity(input, codec(), BUFFER_BYTES);

@@ -1,8 +1,9 @@
-//! Packets as users of tokio write them: tokio-util's length-delimited codec, a runtime on the current
-//! thread, one task per connection.
+//! Packets as users of tokio write them: tokio-util's length-delimited codec, a runtime on the
+//! current thread, one task per connection.
 //!
 //! `--flush drained` is the fast way: feed packets to the codec while there are more, then flush.
-//! `--flush packet` is the way that the documentation shows first: one `send`, which flushes, per packet.
+//! `--flush packet` is the way that the documentation shows first: one `send`, which flushes, per
+//! packet.
 
 mod chat;
 mod framed;

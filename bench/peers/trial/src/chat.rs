@@ -42,8 +42,8 @@ pub(crate) fn tried(server: &Server) {
     one_that_never_reads(server, &mut members);
 }
 
-/// A new member greets, and has joined when the others hear it. The first member does not greet: nobody
-/// may be there to hear it.
+/// A new member greets, and has joined when the others hear it. The first member does not greet:
+/// nobody may be there to hear it.
 fn join(server: &Server, members: &mut Vec<Client>) {
     let newest = members.len();
     members.push(server.connect());

@@ -15,7 +15,8 @@ pub(crate) fn tried(server: &Server) {
     }
     one.write_apart(&[b"a", b"few", b"pieces"]);
     one.expect(b"afewpieces");
-    // Far more than sockets hold: the server has to wait for room, and nothing may be lost or change places.
+    // Far more than sockets hold: the server has to wait for room, and nothing may be lost or
+    // change places.
     one.write_while_expecting(&bytes(32 * 1024 * 1024, 3));
     other.write(b"the other");
     server.connect().reset();

@@ -1,8 +1,8 @@
 //! Trials for every contestant, over real connections: it serves its services however the bytes are
 //! split, and a client that never reads does not make its memory grow.
 //!
-//! A trial panics when a contestant fails; each peer's tests call the trials. The program does the same
-//! with any command: `peer-trial SERVICE PROGRAM ARGUMENTS..`.
+//! A trial panics when a contestant fails; each peer's tests call the trials. The program does the
+//! same with any command: `peer-trial SERVICE PROGRAM ARGUMENTS..`.
 
 mod chat;
 mod client;

@@ -1,5 +1,5 @@
-//! A process that holds sessions: told over its standard input how many to add, it answers when each has had its message echoed. It
-//! ends with its input.
+//! A process that holds sessions: told over its standard input how many to add, it answers when
+//! each has had its message echoed. It ends with its input.
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -16,7 +16,8 @@ use super::super::setup::STALLED;
 /// Sessions that are added, and speak, at once: as many as the accept queue of any server takes.
 const BATCH: usize = 100;
 
-/// Sessions from one address. Finding a free port takes the kernel milliseconds when half of its usual range, 14,116, is taken.
+/// Sessions per source address. With half of the usual port range (14,116) in use, the kernel takes
+/// milliseconds to find a free port.
 const FROM_ONE_ADDRESS: usize = 10_000;
 
 #[derive(Args, Clone, Debug)]
