@@ -1,4 +1,4 @@
-//! `proactor bench`, against `proactor echo` and against servers that do what they should not.
+//! `proactor bench` against `proactor echo` and against faulty servers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{Running, backend, interrupt, proactor, run, spawn};
 
-/// A short run, with all numbers on standard output.
+/// A short run with JSON on standard output.
 fn bench(address: SocketAddr, arguments: &[&str]) -> Output {
     let address = address.to_string();
     let always = ["bench", "--connect", &address, "--connections", "6", "--duration", "300ms", "--warmup", "100ms"];
@@ -30,7 +30,7 @@ fn number(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path} is no number in {value:#}"))
 }
 
-/// Checks that the parts of the report say the same.
+/// Checks that the parts of the report agree.
 fn adds_up(report: &Value) {
     let series = report["series"].as_array().unwrap();
     let measured = series.iter().filter(|point| point["measured"] == true);
@@ -52,7 +52,7 @@ fn adds_up(report: &Value) {
     assert!(rising.is_sorted() && rising[0] > 0.0, "{rising:?}");
 }
 
-/// Serves every connection by a thread.
+/// Serves every connection on its own thread.
 fn serve(each: impl Fn(usize, TcpStream) + Send + Sync + Clone + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -65,7 +65,7 @@ fn serve(each: impl Fn(usize, TcpStream) + Send + Sync + Clone + 'static) -> Soc
     address
 }
 
-/// Answers what comes as `answer` says, until the client has ended its stream.
+/// Answers with `answer` until the client ends its stream.
 fn answer(mut stream: TcpStream, mut answer: impl FnMut(&mut Vec<u8>)) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
@@ -106,7 +106,7 @@ fn every_codec_in_a_closed_loop_and_an_open_one() {
 }
 
 #[test]
-fn the_report_says_what_there_is_to_know() {
+fn the_report_has_all_results() {
     let echo = Running::echo(&["--listen", "127.0.0.1:0"]);
     let address = format!("localhost:{}", echo.addresses[0].port());
     let always = ["bench", "--connect", &address, "--duration", "1200ms", "--warmup", "0s", "--size", "1KiB"];
@@ -124,19 +124,19 @@ fn the_report_says_what_there_is_to_know() {
         "{progress}"
     );
     let quiet = run(&[&always[..], &["--quiet"]].concat());
-    // That io_uring cannot be had here is said all the same.
+    // The reason for not using io_uring is also reported.
     let said = said(&quiet);
     let said: Vec<&str> = said.lines().filter(|line| !line.contains("falling back to the backend")).collect();
     assert_eq!(said, Vec::<&str>::new());
 }
 
 #[test]
-fn the_page_needs_nothing_else_and_the_file_of_numbers_is_the_same() {
+fn the_page_is_self_contained_and_the_json_file_matches() {
     let echo = Running::echo(&["--listen", "127.0.0.1:0", "--codec", "lines"]);
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let file = |ending: &str| directory.join(format!("bench-{}.{ending}", std::process::id()));
     let (page, numbers) = (file("html"), file("json"));
-    // What was there before is gone, however long it was.
+    // The old content is gone, however long it was.
     std::fs::write(&numbers, "x".repeat(1 << 20)).unwrap();
     let address = echo.addresses[0].to_string();
     let (html, json) = (page.to_str().unwrap(), numbers.to_str().unwrap());
@@ -173,7 +173,7 @@ fn the_page_needs_nothing_else_and_the_file_of_numbers_is_the_same() {
 }
 
 #[test]
-fn what_a_server_does_wrong_is_an_error_with_its_name() {
+fn every_fault_of_a_server_is_reported_by_kind() {
     let wrong = serve(|_, stream| answer(stream, |bytes| bytes[0] ^= 1));
     let twice = serve(|_, stream| answer(stream, |bytes| bytes.extend_from_within(..)));
     let closing = serve(|_, mut stream| drop(stream.read(&mut [0; 1024])));
@@ -198,7 +198,7 @@ fn what_a_server_does_wrong_is_an_error_with_its_name() {
 }
 
 #[test]
-fn as_many_errors_as_may_be_do_not_end_it() {
+fn errors_up_to_the_limit_do_not_end_the_run() {
     let some = serve(|number, stream| match number {
         0 | 3 => {}
         _ => answer(stream, |_| {}),
@@ -214,7 +214,7 @@ fn as_many_errors_as_may_be_do_not_end_it() {
 }
 
 #[test]
-fn any_answer_will_do_if_that_is_asked_for() {
+fn any_answer_is_accepted_if_asked_for() {
     let pong = serve(|_, stream| {
         let mut lines = BufReader::new(stream.try_clone().unwrap());
         let (mut stream, mut line) = (stream, String::new());
@@ -235,7 +235,7 @@ fn any_answer_will_do_if_that_is_asked_for() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named_with_what_to_do() {
+fn an_unreachable_server_is_named_with_the_remedy() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = bench(nobody, &[]);
     assert_eq!(output.status.code(), Some(1));
@@ -248,7 +248,7 @@ fn a_server_that_is_not_there_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_found_out_before_anything_is_sent() {
+fn an_unwritable_file_is_an_error_before_the_run() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address = nobody.to_string();
     for flag in ["--json", "--html"] {
@@ -260,7 +260,7 @@ fn a_file_that_cannot_be_written_is_found_out_before_anything_is_sent() {
 }
 
 #[test]
-fn ctrl_c_ends_it_with_what_there_is() {
+fn ctrl_c_reports_what_was_measured() {
     let echo = Running::echo(&["--listen", "127.0.0.1:0"]);
     let address = echo.addresses[0].to_string();
     let arguments = ["bench", "--connect", &address, "--duration", "1h", "--warmup", "0s", "--json", "-"];
@@ -289,7 +289,7 @@ fn ctrl_c_ends_it_with_what_there_is() {
 }
 
 #[test]
-fn a_bad_flag_is_named_with_what_to_do() {
+fn errors_name_the_option_and_the_remedy() {
     let cases: [(&[&str], i32, &[&str]); 18] = [
         (&["--connect", "server"], 2, &["'server' is nothing to connect to", "example.org:80"]),
         (&["--connections", "0"], 2, &["--connections", "at least 1"]),
@@ -298,7 +298,7 @@ fn a_bad_flag_is_named_with_what_to_do() {
         (
             &["--size", "1MiB", "--pipeline", "17"],
             1,
-            &["--connections 64", "--pipeline 17", "--size 1048576", "1088 MiB", "make one of them smaller"],
+            &["--connections 64", "--pipeline 17", "--size 1048576", "1088 MiB", "reduce one of them"],
         ),
         (&["--size", "17MiB", "--codec", "lines"], 1, &["--size 17825792", "at most"]),
         (&["--size", "65536", "--codec", "length2"], 1, &["--size 65536", "--codec length"]),
@@ -309,7 +309,7 @@ fn a_bad_flag_is_named_with_what_to_do() {
         (&["--message", ""], 1, &["--message", "at least 1 byte"]),
         (&["--pipeline", "none"], 2, &["--pipeline", "1000"]),
         (&["--rate", "0"], 2, &["--rate", "50000"]),
-        (&["--duration", "0s"], 2, &["--duration", "more than nothing"]),
+        (&["--duration", "0s"], 2, &["--duration", "more than 0"]),
         (&["--warmup", "25h"], 2, &["--warmup", "at most 24h"]),
         (&["--threads", "65"], 1, &["--threads 65", "--connections 64"]),
         (&["--max-errors", "few"], 2, &["--max-errors"]),
