@@ -4,7 +4,7 @@
 //! flight, and takes everything that was appended before it.
 
 use overlapped::buf::Packet;
-use overlapped::driver::{CloseMode, SocketId, Stream, Wait};
+use overlapped::driver::{CloseMode, SocketId, Wait};
 use overlapped::options::StreamOptions;
 use overlapped::{Address, Driver, Error, Op, Outcome};
 
@@ -84,7 +84,7 @@ impl Connections {
 
     /// Takes over a connected stream and starts to receive from it.
     #[cfg(target_os = "linux")]
-    pub(crate) fn adopt(&mut self, index: usize, stream: Stream) -> Result<(), Error> {
+    pub(crate) fn adopt(&mut self, index: usize, stream: overlapped::driver::Stream) -> Result<(), Error> {
         let socket = self.driver.adopt(stream)?;
         self.connections[index].socket = Some(socket);
         self.driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?;
