@@ -47,6 +47,7 @@
 mod error;
 pub(crate) mod executor;
 mod handler;
+mod handover;
 pub(crate) mod link;
 mod offer;
 pub(crate) mod offload;

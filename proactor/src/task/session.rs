@@ -4,25 +4,22 @@ use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use overlapped::{Address, Time};
 
 use super::error::{Elapsed, OffloadError, SpawnError};
-use super::executor::{Executor, Owner, Polled};
-use super::link::{Link, Place};
-use super::offer::{Given, Offer};
+use super::handover::Handover;
 use super::offload;
 use super::output::TaskOutput;
 use super::remote::Remote;
 use super::sleep::Sleep;
-use super::waker::wake;
 use crate::connect::{ConnectError, ConnectWaiter, Target};
 use crate::error::SendError;
 use crate::server::Handle;
-use crate::session::{CloseReason, Hold, Session, SessionId, close, reading, send};
+use crate::session::{CloseReason, Session, SessionId};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).
@@ -33,26 +30,17 @@ use crate::session::{CloseReason, Hold, Session, SessionId, close, reading, send
 /// that was not taken then goes to the next caller.
 #[derive(Clone)]
 pub struct AsyncSession {
-    inner: Rc<Inner>,
-}
-
-struct Inner {
-    session: Session,
-    link: Rc<Link>,
-    executor: Rc<Executor>,
+    inner: Rc<Handover>,
 }
 
 impl AsyncSession {
     /// A session has begun.
     pub(super) fn begin(session: &Session) -> AsyncSession {
-        let link = Rc::<Link>::default();
-        let mut state = session.state().borrow_mut();
-        let executor = Rc::clone(&state.tasks);
-        if let Some(record) = state.sessions.open(session.id()) {
-            record.link = Some(Rc::clone(&link));
-        }
-        drop(state);
-        AsyncSession { inner: Rc::new(Inner { session: session.clone(), link, executor }) }
+        AsyncSession { inner: Rc::new(Handover::new(session)) }
+    }
+
+    pub(super) fn handover(&self) -> &Handover {
+        &self.inner
     }
 
     /// Makes the session's future a task.
@@ -64,154 +52,18 @@ impl AsyncSession {
             }
             session.finish();
         };
-        if let Err(error) = self.spawn_owned(false, body) {
+        if let Err(error) = self.inner.spawn_owned(false, body) {
             tracing::warn!("{:?} is refused: {error}", self.inner.session);
-            self.end(CloseReason::Limit);
+            self.inner.end(CloseReason::Limit);
         }
     }
 
     /// The task has returned.
     fn finish(&self) {
-        match self.link().has_peer_ended() {
-            true => self.end(CloseReason::ByPeer),
+        match self.inner.link.has_peer_ended() {
+            true => self.inner.end(CloseReason::ByPeer),
             false => self.close(),
         }
-    }
-
-    fn end(&self, reason: CloseReason) {
-        close::begin_if_open(&mut self.inner.session.state().borrow_mut(), self.id(), reason);
-    }
-
-    /// The peer's stream has ended, and all packets are handed over.
-    pub(super) fn peer_ended(&self, session: &Session) {
-        self.link().peer_ended(&mut session.state().borrow_mut().to_wake);
-    }
-
-    pub(super) fn link(&self) -> &Link {
-        &self.inner.link
-    }
-
-    /// A packet has come: it goes to a task that waits for one, or is kept.
-    pub(super) fn hand_over(&self, packet: &[u8]) {
-        let (link, executor) = (self.link(), &*self.inner.executor);
-        let (readers, taken) = (link.readers.len(), link.taken.get());
-        let offer = Offer(link);
-        match executor.place_in_lent(packet) {
-            Some(range) if readers > 0 && link.untaken.borrow().is_empty() => *link.offered.borrow_mut() = Some(range),
-            _ => self.keep(packet),
-        }
-        for _ in 0..readers {
-            let Some(reader) = link.readers.pop() else { break };
-            wake(reader.waker);
-            if let Some(task) = reader.task
-                && let Polled::Panicked(Some(owner)) = executor.poll_now(task)
-            {
-                close::begin_if_open(&mut self.inner.session.state().borrow_mut(), owner, CloseReason::Panic);
-            }
-            if link.taken.get() != taken {
-                break;
-            }
-        }
-        if offer.withdraw() {
-            self.keep(packet);
-        }
-        if !link.untaken.borrow().is_empty() {
-            let mut state = self.inner.session.state().borrow_mut();
-            if state.sessions.open(self.id()).is_some() {
-                reading::hold(&mut state, self.id().slot(), Hold::Untaken);
-            }
-        }
-    }
-
-    fn keep(&self, packet: &[u8]) {
-        self.link().untaken.borrow_mut().push_back(Bytes::copy_from_slice(packet));
-    }
-
-    /// Something was taken; if nothing is left, and the session was held for it, it goes on.
-    fn count_taken(&self) {
-        let link = self.link();
-        link.taken.set(link.taken.get() + 1);
-        if link.untaken.borrow().is_empty() {
-            let mut state = self.inner.session.state().borrow_mut();
-            if state.sessions.open(self.id()).is_some() {
-                reading::release(&mut state, self.id().slot(), Hold::Untaken);
-            }
-        }
-    }
-
-    /// Takes a packet, if there is one.
-    fn take<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
-        let link = self.link();
-        let offered = link.offered.borrow_mut().take();
-        if let Some(range) = offered {
-            link.taken.set(link.taken.get() + 1);
-            return Some(self.inner.executor.read_lent(range, |bytes| read(Given::Slice(bytes))));
-        }
-        let kept = link.untaken.borrow_mut().pop_front()?;
-        self.count_taken();
-        Some(read(Given::Owned(kept)))
-    }
-
-    /// Takes a packet, or wakes the caller when there is one. `None` at the end.
-    fn poll_take<R>(
-        &self,
-        cx: &Context<'_>,
-        place: &mut Place<'_>,
-        read: &mut Option<impl FnOnce(Given<'_>) -> R>,
-    ) -> Poll<Option<R>> {
-        let link = self.link();
-        let here = link.offered.borrow().is_some() || !link.untaken.borrow().is_empty();
-        if here && let Some(read) = read.take() {
-            return Poll::Ready(self.take(read));
-        }
-        if link.is_over() {
-            return Poll::Ready(None);
-        }
-        place.register(cx.waker(), self.inner.executor.current());
-        Poll::Pending
-    }
-
-    /// Reads up to so many bytes of a packet, and keeps the rest. Returns `false` if there is none.
-    #[cfg(feature = "tokio")]
-    pub(super) fn read_some(&self, most: usize, read: impl FnOnce(&[u8])) -> bool {
-        let link = self.link();
-        let offered = link.offered.borrow_mut().take();
-        if let Some(range) = offered {
-            let rest = self.inner.executor.read_lent(range, |bytes| {
-                let (now, rest) = bytes.split_at(most.min(bytes.len()));
-                read(now);
-                (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
-            });
-            // `hand_over` notices it after the task has been polled, and holds the session.
-            link.untaken.borrow_mut().extend(rest);
-            link.taken.set(link.taken.get() + 1);
-            return true;
-        }
-        let mut untaken = link.untaken.borrow_mut();
-        let Some(bytes) = untaken.front_mut() else { return false };
-        read(&bytes.split_to(most.min(bytes.len())));
-        if bytes.is_empty() {
-            untaken.pop_front();
-        }
-        drop(untaken);
-        self.count_taken();
-        true
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn wait_to_read(&self, cx: &Context<'_>) {
-        self.link().readers.register_stream(cx.waker(), self.inner.executor.current());
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn wait_to_write(&self, cx: &Context<'_>) {
-        self.link().senders.register_stream(cx.waker(), None);
-    }
-
-    /// Bytes that always fit while the outbox is below its high watermark.
-    #[cfg(feature = "tokio")]
-    pub(super) fn most_at_once(&self) -> usize {
-        self.inner.session.state().borrow().limits.high()
     }
 
     /// Its name, for any thread.
@@ -235,7 +87,7 @@ impl AsyncSession {
     /// frame, in its own memory. Returns `None` at the end: the peer has ended its stream, or the
     /// session is closing. If several tasks wait, the first gets it.
     pub async fn next(&self) -> Option<Bytes> {
-        self.take_next(|given| given.into_bytes()).await
+        self.inner.take_next(|given| given.into_bytes()).await
     }
 
     /// Waits for the next packet, and reads it in place. If it came whole while this was waiting,
@@ -251,13 +103,7 @@ impl AsyncSession {
     /// }
     /// ```
     pub async fn next_with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        self.take_next(|given| read(given.as_slice())).await
-    }
-
-    async fn take_next<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
-        let mut place = self.link().readers.place();
-        let mut read = Some(read);
-        poll_fn(|cx| self.poll_take(cx, &mut place, &mut read)).await
+        self.inner.take_next(|given| read(given.as_slice())).await
     }
 
     /// Queues a packet, as [`Session::send`] does, once there is room. While more than half of the
@@ -268,39 +114,15 @@ impl AsyncSession {
     /// `Closed` if the session is closed, `Frame` if the codec has no frame for it, `Full` if it is
     /// more than the whole outbox may hold. Nothing is queued then.
     pub async fn send(&self, packet: impl AsRef<[u8]>) -> Result<(), SendError> {
-        let mut place = self.link().senders.place();
+        let mut place = self.inner.link.senders.place();
         poll_fn(|cx| {
-            let sent = self.send_if_room(packet.as_ref());
+            let sent = self.inner.send_if_room(packet.as_ref());
             if sent.is_none() {
                 place.register(cx.waker(), None);
             }
             sent.map_or(Poll::Pending, Poll::Ready)
         })
         .await
-    }
-
-    /// Queues a packet if what is queued is below the watermark. `None`: not yet.
-    pub(super) fn send_if_room(&self, packet: &[u8]) -> Option<Result<(), SendError>> {
-        let (link, id) = (self.link(), self.id());
-        let mut state = self.inner.session.state().borrow_mut();
-        let high = state.limits.high();
-        let Some(record) = state.sessions.open(id) else { return Some(Err(SendError::Closed)) };
-        let queued = record.outbox.len();
-        if queued >= high {
-            link.full.set(true);
-        }
-        if link.full.get() {
-            return None;
-        }
-        let stamp = send::stamp(&state, id.slot());
-        match send::queue(&mut state, id, packet, stamp) {
-            // It may fit when the peer has taken more.
-            Err(SendError::Full) if queued > 0 => {
-                link.full.set(true);
-                None
-            }
-            result => Some(result),
-        }
     }
 
     /// Queues a packet now, whatever is queued already.
@@ -319,7 +141,7 @@ impl AsyncSession {
     /// Waits until the session is closing, and returns the reason. If the peer has ended its stream
     /// and all packets are handed over, returns `ByPeer`; then the peer can still be sent to.
     pub async fn closed(&self) -> CloseReason {
-        let link = self.link();
+        let link = &*self.inner.link;
         let mut place = link.closers.place();
         poll_fn(|cx| {
             if let Some(reason) = link.reason() {
@@ -374,7 +196,7 @@ impl AsyncSession {
 
     /// Sends what is queued, then closes. The task goes on until it returns.
     pub fn close(&self) {
-        self.end(CloseReason::ByHandler);
+        self.inner.end(CloseReason::ByHandler);
     }
 
     /// Closes at once, by a reset, as [`Session::abort`] does.
@@ -429,7 +251,7 @@ impl AsyncSession {
     /// # Errors
     /// `Closed` if the session has ended, `Full` if the shard has too many tasks.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
-        self.spawn_owned(true, future)
+        self.inner.spawn_owned(true, future)
     }
 
     /// Runs a future on this shard, however long the session lasts. It is dropped when the shard
@@ -439,11 +261,6 @@ impl AsyncSession {
     /// `Closed` if the shard has ended, `Full` if it has too many tasks.
     pub fn spawn_on_shard(&self, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
         self.inner.executor.spawn(None, future)
-    }
-
-    fn spawn_owned(&self, tied: bool, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
-        let owner = Owner { id: self.id(), link: Rc::clone(&self.inner.link), tied };
-        self.inner.executor.spawn(Some(owner), future)
     }
 
     /// The number of tasks on this shard.

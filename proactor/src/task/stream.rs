@@ -21,18 +21,18 @@ impl AsyncRead for AsyncSession {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        while self.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
+        while self.handover().read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
             // An empty packet must not be taken for the end of the stream.
             if buf.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
-        let (reason, ended) = (self.link().reason(), self.link().has_peer_ended());
+        let (reason, ended) = (self.handover().link.reason(), self.handover().link.has_peer_ended());
         Poll::Ready(match reason {
             Some(CloseReason::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
             _ if ended => Ok(()),
             None => {
-                self.wait_to_read(cx);
+                self.handover().wait_to_read(cx);
                 return Poll::Pending;
             }
             Some(CloseReason::ByPeer | CloseReason::ByHandler) => Ok(()),
@@ -47,12 +47,12 @@ impl AsyncRead for AsyncSession {
 /// stream](AsyncSession::shutdown) behind what was written.
 impl AsyncWrite for AsyncSession {
     fn poll_write(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let piece = &buf[..buf.len().min(self.most_at_once())];
-        match self.send_if_room(piece) {
+        let piece = &buf[..buf.len().min(self.handover().most_at_once())];
+        match self.handover().send_if_room(piece) {
             Some(Ok(())) => Poll::Ready(Ok(piece.len())),
             Some(Err(error)) => Poll::Ready(Err(self.io_error(error))),
             None => {
-                self.wait_to_write(cx);
+                self.handover().wait_to_write(cx);
                 Poll::Pending
             }
         }
@@ -71,7 +71,9 @@ impl AsyncWrite for AsyncSession {
 impl AsyncSession {
     fn io_error(&self, error: SendError) -> io::Error {
         let kind = match error {
-            SendError::Closed if self.link().reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,
+            SendError::Closed if self.handover().link.reason() == Some(CloseReason::Reset) => {
+                io::ErrorKind::ConnectionReset
+            }
             SendError::Closed => io::ErrorKind::BrokenPipe,
             SendError::Full => io::ErrorKind::StorageFull,
             SendError::Frame(_) => io::ErrorKind::InvalidData,

@@ -1,0 +1,206 @@
+//! Handing packets over to a session's tasks, and taking packets from them.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::error::SpawnError;
+use super::executor::{Executor, Owner, Polled};
+use super::link::{Link, Place};
+use super::offer::{Given, Offer};
+use super::waker::wake;
+use crate::error::SendError;
+use crate::session::{CloseReason, Hold, Session, SessionId, close, reading, send};
+
+/// What the tasks of one session share.
+pub(super) struct Handover {
+    pub(super) session: Session,
+    pub(super) link: Rc<Link>,
+    pub(super) executor: Rc<Executor>,
+}
+
+impl Handover {
+    pub(super) fn new(session: &Session) -> Handover {
+        let link = Rc::<Link>::default();
+        let mut state = session.state().borrow_mut();
+        let executor = Rc::clone(&state.tasks);
+        if let Some(record) = state.sessions.open(session.id()) {
+            record.link = Some(Rc::clone(&link));
+        }
+        drop(state);
+        Handover { session: session.clone(), link, executor }
+    }
+
+    fn id(&self) -> SessionId {
+        self.session.id()
+    }
+
+    pub(super) fn end(&self, reason: CloseReason) {
+        close::begin_if_open(&mut self.session.state().borrow_mut(), self.id(), reason);
+    }
+
+    /// The peer's stream has ended, and all packets are handed over.
+    pub(super) fn peer_ended(&self, session: &Session) {
+        self.link.peer_ended(&mut session.state().borrow_mut().to_wake);
+    }
+
+    /// A packet has come: it goes to a task that waits for one, or is kept.
+    pub(super) fn hand_over(&self, packet: &[u8]) {
+        let (link, executor) = (&*self.link, &*self.executor);
+        let (readers, taken) = (link.readers.len(), link.taken.get());
+        let offer = Offer(link);
+        match executor.place_in_lent(packet) {
+            Some(range) if readers > 0 && link.untaken.borrow().is_empty() => *link.offered.borrow_mut() = Some(range),
+            _ => self.keep(packet),
+        }
+        for _ in 0..readers {
+            let Some(reader) = link.readers.pop() else { break };
+            wake(reader.waker);
+            if let Some(task) = reader.task
+                && let Polled::Panicked(Some(owner)) = executor.poll_now(task)
+            {
+                close::begin_if_open(&mut self.session.state().borrow_mut(), owner, CloseReason::Panic);
+            }
+            if link.taken.get() != taken {
+                break;
+            }
+        }
+        if offer.withdraw() {
+            self.keep(packet);
+        }
+        if !link.untaken.borrow().is_empty() {
+            let mut state = self.session.state().borrow_mut();
+            if state.sessions.open(self.id()).is_some() {
+                reading::hold(&mut state, self.id().slot(), Hold::Untaken);
+            }
+        }
+    }
+
+    fn keep(&self, packet: &[u8]) {
+        self.link.untaken.borrow_mut().push_back(Bytes::copy_from_slice(packet));
+    }
+
+    /// Something was taken; if nothing is left, and the session was held for it, it goes on.
+    fn count_taken(&self) {
+        let link = &*self.link;
+        link.taken.set(link.taken.get() + 1);
+        if link.untaken.borrow().is_empty() {
+            let mut state = self.session.state().borrow_mut();
+            if state.sessions.open(self.id()).is_some() {
+                reading::release(&mut state, self.id().slot(), Hold::Untaken);
+            }
+        }
+    }
+
+    /// Takes a packet, if there is one.
+    fn take<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
+        let link = &*self.link;
+        let offered = link.offered.borrow_mut().take();
+        if let Some(range) = offered {
+            link.taken.set(link.taken.get() + 1);
+            return Some(self.executor.read_lent(range, |bytes| read(Given::Slice(bytes))));
+        }
+        let kept = link.untaken.borrow_mut().pop_front()?;
+        self.count_taken();
+        Some(read(Given::Owned(kept)))
+    }
+
+    /// Takes a packet, or wakes the caller when there is one. `None` at the end.
+    fn poll_take<R>(
+        &self,
+        cx: &Context<'_>,
+        place: &mut Place<'_>,
+        read: &mut Option<impl FnOnce(Given<'_>) -> R>,
+    ) -> Poll<Option<R>> {
+        let link = &*self.link;
+        let here = link.offered.borrow().is_some() || !link.untaken.borrow().is_empty();
+        if here && let Some(read) = read.take() {
+            return Poll::Ready(self.take(read));
+        }
+        if link.is_over() {
+            return Poll::Ready(None);
+        }
+        place.register(cx.waker(), self.executor.current());
+        Poll::Pending
+    }
+
+    /// Reads up to so many bytes of a packet, and keeps the rest. Returns `false` if there is none.
+    #[cfg(feature = "tokio")]
+    pub(super) fn read_some(&self, most: usize, read: impl FnOnce(&[u8])) -> bool {
+        let link = &*self.link;
+        let offered = link.offered.borrow_mut().take();
+        if let Some(range) = offered {
+            let rest = self.executor.read_lent(range, |bytes| {
+                let (now, rest) = bytes.split_at(most.min(bytes.len()));
+                read(now);
+                (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))
+            });
+            // `hand_over` notices it after the task has been polled, and holds the session.
+            link.untaken.borrow_mut().extend(rest);
+            link.taken.set(link.taken.get() + 1);
+            return true;
+        }
+        let mut untaken = link.untaken.borrow_mut();
+        let Some(bytes) = untaken.front_mut() else { return false };
+        read(&bytes.split_to(most.min(bytes.len())));
+        if bytes.is_empty() {
+            untaken.pop_front();
+        }
+        drop(untaken);
+        self.count_taken();
+        true
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn wait_to_read(&self, cx: &Context<'_>) {
+        self.link.readers.register_stream(cx.waker(), self.executor.current());
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn wait_to_write(&self, cx: &Context<'_>) {
+        self.link.senders.register_stream(cx.waker(), None);
+    }
+
+    /// Bytes that always fit while the outbox is below its high watermark.
+    #[cfg(feature = "tokio")]
+    pub(super) fn most_at_once(&self) -> usize {
+        self.session.state().borrow().limits.high()
+    }
+
+    /// Queues a packet if what is queued is below the watermark. `None`: not yet.
+    pub(super) fn send_if_room(&self, packet: &[u8]) -> Option<Result<(), SendError>> {
+        let (link, id) = (&*self.link, self.id());
+        let mut state = self.session.state().borrow_mut();
+        let high = state.limits.high();
+        let Some(record) = state.sessions.open(id) else { return Some(Err(SendError::Closed)) };
+        let queued = record.outbox.len();
+        if queued >= high {
+            link.full.set(true);
+        }
+        if link.full.get() {
+            return None;
+        }
+        let stamp = send::stamp(&state, id.slot());
+        match send::queue(&mut state, id, packet, stamp) {
+            // It may fit when the peer has taken more.
+            Err(SendError::Full) if queued > 0 => {
+                link.full.set(true);
+                None
+            }
+            result => Some(result),
+        }
+    }
+
+    pub(super) async fn take_next<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
+        let mut place = self.link.readers.place();
+        let mut read = Some(read);
+        poll_fn(|cx| self.poll_take(cx, &mut place, &mut read)).await
+    }
+
+    pub(super) fn spawn_owned(&self, tied: bool, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {
+        let owner = Owner { id: self.id(), link: Rc::clone(&self.link), tied };
+        self.executor.spawn(Some(owner), future)
+    }
+}
