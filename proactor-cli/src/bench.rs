@@ -4,6 +4,7 @@ mod options;
 mod output;
 mod plan;
 mod progress;
+mod values;
 
 use std::process::ExitCode;
 

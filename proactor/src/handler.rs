@@ -1,7 +1,9 @@
 //! The server's logic, which its user writes.
 
 use crate::connect::ConnectError;
-use crate::session::{CloseReason, Session, SessionId};
+use crate::session::Session;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 
 /// What to do with a session after a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The names that a module mentions, as they are written: its imports, paths and macro calls.
 //!
-//! Attributes, visibilities and test code are left out. Method calls are not seen. A variable
+//! Visibilities and test code are left out. Method calls are not seen. A variable
 //! cannot be told from a function of the same name.
 
 use proc_macro2::TokenStream;
@@ -96,7 +96,15 @@ impl Mentions {
 }
 
 impl<'a> Visit<'a> for Mentions {
-    fn visit_attribute(&mut self, _: &'a Attribute) {}
+    /// Derive helpers such as clap's name functions in their attributes.
+    fn visit_attribute(&mut self, attribute: &'a Attribute) {
+        const NAMELESS: [&str; 8] = ["allow", "cfg", "cfg_attr", "deny", "derive", "doc", "expect", "test"];
+        if let Meta::List(list) = &attribute.meta
+            && !NAMELESS.iter().any(|name| list.path.is_ident(name))
+        {
+            self.tokens(list.tokens.clone());
+        }
+    }
 
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 

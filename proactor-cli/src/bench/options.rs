@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use proactor::Target;
 
-use super::plan;
+use super::values as limits;
 use crate::backend::{self, BackendChoice};
 use crate::codec::{self, CodecChoice};
 use crate::values;
@@ -53,10 +53,10 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N", default_value = "128", value_parser = values::count, help_heading = CONNECTING)]
     pub(super) connecting: usize,
     /// Connections begun per second [default: as fast as possible]
-    #[arg(long, value_name = "N", value_parser = plan::rate, help_heading = CONNECTING)]
+    #[arg(long, value_name = "N", value_parser = limits::rate, help_heading = CONNECTING)]
     pub(super) connect_rate: Option<u64>,
     /// Time allowed for connecting and for an answer; longer is an error
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = plan::duration, help_heading = CONNECTING)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = limits::duration, help_heading = CONNECTING)]
     pub(super) timeout: Duration,
 
     /// Outstanding messages per connection. In an open loop this is a maximum: further messages
@@ -65,13 +65,13 @@ pub(crate) struct Bench {
     pub(super) pipeline: usize,
     /// Messages per second on all connections together, evenly spaced (open loop) [default: closed
     /// loop]
-    #[arg(long, value_name = "N", value_parser = plan::rate, help_heading = LOAD)]
+    #[arg(long, value_name = "N", value_parser = limits::rate, help_heading = LOAD)]
     pub(super) rate: Option<u64>,
     /// How long to measure, for example 500ms, 10s or 5m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = plan::duration, help_heading = LOAD)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = limits::duration, help_heading = LOAD)]
     pub(super) duration: Duration,
     /// Load before the measurement begins
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = plan::warmup, help_heading = LOAD)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = limits::warmup, help_heading = LOAD)]
     pub(super) warmup: Duration,
     /// Number of threads, which share the connections; 0 means one per core
     #[arg(long, visible_alias = "shards", value_name = "N", default_value = "1", value_parser = values::shards, help_heading = LOAD)]

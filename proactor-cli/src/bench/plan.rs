@@ -20,10 +20,6 @@ const OTHER_FILES: u64 = 64;
 /// Bytes that may be outstanding on all connections.
 const MOST_UNDER_WAY: usize = 1 << 30;
 
-/// The longest run and the longest wait.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-pub(super) const MOST_RATE: u64 = 100_000_000;
 const USUAL_SIZE: usize = 64;
 
 /// Longest answer with `--answer any`.
@@ -155,27 +151,4 @@ fn address(target: &Target, timeout: Duration) -> Result<Address, String> {
         _ => addresses.iter().find(answers).or(addresses.first()),
     };
     chosen.map(|address| (*address).into()).ok_or_else(|| format!("--connect {text}: it has no address"))
-}
-
-/// How long a run lasts.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    match warmup(text)? {
-        Duration::ZERO => Err("must be more than 0".into()),
-        time => Ok(time),
-    }
-}
-
-pub(super) fn warmup(text: &str) -> Result<Duration, String> {
-    match crate::values::any_time(text)? {
-        time if time > LONGEST => Err("must be at most 24h".into()),
-        time => Ok(time),
-    }
-}
-
-/// A rate per second.
-pub(super) fn rate(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(rate @ 1..=MOST_RATE) => Ok(rate),
-        _ => Err(format!("write a number per second, 1 to {MOST_RATE}: 50000")),
-    }
 }

@@ -22,7 +22,7 @@ use super::resolver::{Found, Interest, Resolver};
 use super::target::{Target, Where};
 use super::waiter::ConnectWaiter;
 use crate::limits::Permit;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// Makes the token of a flight's operations of the flight's slot.
 type FlightToken = fn(u32) -> u64;

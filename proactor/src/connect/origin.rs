@@ -1,6 +1,6 @@
 //! How a session came to be.
 
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// How a session came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

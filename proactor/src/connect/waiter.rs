@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::error::ConnectError;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 use crate::task::waker::wake;
 
 /// What an attempt and the task that waits for it share.

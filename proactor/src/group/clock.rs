@@ -23,7 +23,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// What a record of a group's log carries besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

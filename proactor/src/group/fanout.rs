@@ -4,9 +4,12 @@
 use super::Group;
 use super::local::News;
 use super::membership;
-use crate::outbox::SlowConsumer;
-use crate::session::{CloseReason, Hold, SessionId, close, reading, send};
-use crate::shard::ShardState;
+use crate::outbox::slow::SlowConsumer;
+use crate::session::holds::Hold;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
+use crate::session::{close, reading, send};
+use crate::shard::state::ShardState;
 
 /// Counts the news of all groups that have some. Says whether any had.
 pub(crate) fn count_news(state: &mut ShardState) -> bool {

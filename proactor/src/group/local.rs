@@ -8,7 +8,7 @@ use overlapped::table::Table;
 
 use super::Group;
 use super::clock::BroadcastHeader;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// A group on one shard.
 pub(crate) struct LocalGroup {

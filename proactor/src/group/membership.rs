@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Group;
 use super::local::LocalGroup;
 use crate::error::JoinError;
-use crate::outbox::SlowConsumer;
-use crate::session::SessionId;
-use crate::shard::ShardState;
+use crate::outbox::slow::SlowConsumer;
+use crate::session::id::SessionId;
+use crate::shard::state::ShardState;
 
 /// Groups that one session may be a member of.
 const MOST_GROUPS: usize = 64;

@@ -21,14 +21,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use overlapped::log::{Log, LogConfig, LogReader};
 
-pub(crate) use self::clock::BroadcastHeader;
-pub(crate) use self::domain::Domain;
-pub(crate) use self::local::{Excepted, LocalGroup, LocalGroups, News};
-pub(crate) use self::notifier::Notifier;
-pub(crate) use self::shard_groups::ShardGroups;
+use self::clock::BroadcastHeader;
+use self::domain::Domain;
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 const SEGMENT_BYTES: usize = 64 * 1024;
 /// The longest frame a log can be made for.

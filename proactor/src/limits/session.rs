@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::outbox::SlowConsumer;
+use crate::outbox::slow::SlowConsumer;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionLimits {

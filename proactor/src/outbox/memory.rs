@@ -3,7 +3,7 @@
 use overlapped::buf::AnyBuf;
 use overlapped::log::{Gather, LogSlice};
 
-use crate::group::BroadcastHeader;
+use crate::group::clock::BroadcastHeader;
 
 /// Buffers, and gathers, that are kept.
 const SPARE_BUFFERS: usize = 256;

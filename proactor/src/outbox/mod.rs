@@ -9,26 +9,25 @@
 //! Only whole packets are taken. So the rest can be dropped packet by packet, and a packet that is
 //! partly sent is never cut.
 
-mod lazy;
-mod memory;
-mod own;
-mod positions;
-mod slow;
-mod take;
+pub(crate) mod lazy;
+pub(crate) mod memory;
+pub(crate) mod own;
+pub(crate) mod positions;
+pub(crate) mod slow;
+pub(crate) mod take;
 
 use overlapped::driver::OpId;
 use overlapped::log::{Gather, LogSlice};
 
-pub(crate) use self::lazy::{LazyOutbox, OutboxStore};
-pub(crate) use self::memory::SendMemory;
+use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
-pub use self::slow::SlowConsumer;
-pub(crate) use self::take::TakeLimits;
+use self::take::TakeLimits;
 use crate::codec::Frame;
 use crate::error::SendError;
-use crate::group::{BroadcastHeader, Excepted, LocalGroups, News};
-use crate::session::SessionId;
+use crate::group::clock::BroadcastHeader;
+use crate::group::local::{Excepted, LocalGroups, News};
+use crate::session::id::SessionId;
 
 /// What an outbox gives to be sent in one operation.
 #[derive(Debug)]
@@ -301,4 +300,4 @@ impl Default for Outbox {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Where a session stands in the logs of its groups.
 
-use crate::group::{Excepted, LocalGroups, News};
-use crate::session::SessionId;
+use crate::group::local::{Excepted, LocalGroups, News};
+use crate::session::id::SessionId;
 
 /// A session's position in the log of one group.
 #[derive(Debug)]

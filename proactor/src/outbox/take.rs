@@ -4,8 +4,9 @@ use overlapped::log::{Gather, LogSlice};
 
 use super::own::OwnBytes;
 use super::positions::Positions;
-use crate::group::{BroadcastHeader, LocalGroups};
-use crate::session::SessionId;
+use crate::group::clock::BroadcastHeader;
+use crate::group::local::LocalGroups;
+use crate::session::id::SessionId;
 
 /// Pieces of one send.
 pub(super) const MOST_PIECES: usize = 64;

@@ -8,7 +8,8 @@ use super::own::Run;
 use super::take::MOST_PIECES;
 use super::*;
 use crate::codec::{Codec, LengthPrefixed};
-use crate::group::{Group, LocalGroup};
+use crate::group::Group;
+use crate::group::local::LocalGroup;
 
 const LIMIT: usize = 4096;
 const SESSIONS: usize = 3;

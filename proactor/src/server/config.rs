@@ -14,12 +14,17 @@ use super::timeouts::Timeouts;
 use crate::codec::{Codec, Framing};
 use crate::connect::Resolver;
 use crate::error::ServerError;
-use crate::group::{Domain, Notifier};
+use crate::group::domain::Domain;
+use crate::group::notifier::Notifier;
 use crate::handler::Handler;
 use crate::limits::SessionLimits;
-use crate::outbox::SlowConsumer;
-use crate::session::Rates;
-use crate::shard::{Acceptor, Directory, MOST_REFUSING, Mail, OPERATIONS_PER_SOCKET, Shard, ShardConfig, ShardEntry};
+use crate::outbox::slow::SlowConsumer;
+use crate::session::timers::Rates;
+use crate::shard::Shard;
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
+use crate::shard::directory::{Directory, ShardEntry};
+use crate::shard::inbox::Mail;
+use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
 use crate::task::offload::Offload;
 
 /// Messages that a shard's mailbox holds.

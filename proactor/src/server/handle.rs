@@ -10,9 +10,12 @@ use overlapped::mailbox::MailError;
 use super::stats::Stats;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{JoinError, SendError};
-use crate::group::{Group, LocalGroup};
-use crate::session::SessionId;
-use crate::shard::{Directory, Mail, Phase, Wanted};
+use crate::group::Group;
+use crate::group::local::LocalGroup;
+use crate::session::id::SessionId;
+use crate::shard::directory::Directory;
+use crate::shard::inbox::{Mail, Wanted};
+use crate::shard::phase::Phase;
 
 /// A running server, from any thread. Cheap to clone.
 #[derive(Clone)]

@@ -11,7 +11,8 @@ use super::config::{Config, Made};
 use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
-use crate::shard::{Directory, Phase};
+use crate::shard::directory::Directory;
+use crate::shard::phase::Phase;
 use crate::task::offload::Offload;
 
 /// Starts a thread for each shard. Each makes its driver, since that stays on its thread; when all

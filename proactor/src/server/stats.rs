@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::Refusal;
-use crate::session::CloseReason;
+use crate::session::reason::CloseReason;
 
 /// What a server has counted since it began. [`Handle::stats`](crate::Handle::stats) returns it.
 ///

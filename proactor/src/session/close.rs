@@ -8,7 +8,7 @@ use super::reason::CloseReason;
 use super::send;
 use crate::codec::Assembly;
 use crate::group::membership;
-use crate::shard::{ShardState, token};
+use crate::shard::state::{ShardState, token};
 
 /// Begins to close a session, in the way that fits the reason. The first reason stays.
 pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {

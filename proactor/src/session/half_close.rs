@@ -7,7 +7,7 @@ use overlapped::driver::{Completion, ShutdownHow};
 use super::close;
 use super::reason::CloseReason;
 use crate::group::membership;
-use crate::shard::{ShardState, token};
+use crate::shard::state::{ShardState, token};
 
 /// Ends our stream behind what is queued. The end of the turn finds out whether the last send is
 /// still to come.

@@ -2,7 +2,7 @@
 
 pub(crate) mod close;
 pub(crate) mod deadlines;
-mod ends;
+pub(crate) mod ends;
 pub(crate) mod half_close;
 pub(crate) mod holds;
 pub(crate) mod id;
@@ -22,17 +22,15 @@ use std::rc::Rc;
 use overlapped::Address;
 use overlapped::driver::CloseMode;
 
-pub(crate) use self::deadlines::Spans;
-pub(crate) use self::holds::Hold;
-pub use self::id::SessionId;
-pub use self::pair::PairError;
-pub use self::reason::CloseReason;
-pub(crate) use self::timers::Rates;
+use self::holds::Hold;
+use self::id::SessionId;
+use self::pair::PairError;
+use self::reason::CloseReason;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
 use crate::error::{JoinError, SendError};
 use crate::group::{Group, fanout, membership};
-use crate::outbox::SlowConsumer;
-use crate::shard::ShardState;
+use crate::outbox::slow::SlowConsumer;
+use crate::shard::state::ShardState;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
 /// [`id`](Session::id).

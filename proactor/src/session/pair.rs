@@ -17,7 +17,7 @@ use super::{close, half_close, reading, send};
 use crate::codec::{Codec, Framing};
 use crate::error::SendError;
 use crate::group::membership;
-use crate::shard::ShardState;
+use crate::shard::state::ShardState;
 
 /// Why two sessions were not paired. Nothing has changed for either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

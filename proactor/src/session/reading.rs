@@ -3,7 +3,7 @@
 use overlapped::{Op, Time};
 
 use super::holds::Hold;
-use crate::shard::{ShardState, token};
+use crate::shard::state::{ShardState, token};
 
 /// Starts receiving, if nothing is received yet and the session may be read from.
 pub(crate) fn start(state: &mut ShardState, slot: u32) {

@@ -8,8 +8,8 @@ use super::{Session, close, half_close, pair, pause, reading};
 use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
-use crate::shard::ShardState;
 use crate::shard::logic::{Logic, contained};
+use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 
 /// Why no more packets of a session are handed over.

@@ -10,8 +10,10 @@ use super::id::SessionId;
 use super::reading;
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
-use crate::outbox::{SlowConsumer, TakeLimits, Taken};
-use crate::shard::{ShardState, token};
+use crate::outbox::Taken;
+use crate::outbox::slow::SlowConsumer;
+use crate::outbox::take::TakeLimits;
+use crate::shard::state::{ShardState, token};
 
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;

@@ -14,7 +14,7 @@ use super::timers::Activity;
 use crate::codec::{Assembly, BacklogFull, Framing};
 use crate::connect::Origin;
 use crate::limits::SessionLimits;
-use crate::outbox::LazyOutbox;
+use crate::outbox::lazy::LazyOutbox;
 use crate::task::link::Link;
 
 /// One session.
@@ -232,7 +232,7 @@ mod tests {
     use super::super::timers::{Rates, Timers};
     use super::*;
     use crate::limits::Permit;
-    use crate::session::Spans;
+    use crate::session::deadlines::Spans;
 
     fn record(driver: &mut Driver) -> Record {
         let timers =

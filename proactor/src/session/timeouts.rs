@@ -4,7 +4,7 @@ use super::deadlines::Expired;
 use super::holds::Hold;
 use super::reason::CloseReason;
 use super::{close, reading};
-use crate::shard::ShardState;
+use crate::shard::state::ShardState;
 
 /// A session's entry in the wheel has expired: does what is due without the handler, and says
 /// whether the handler has to be asked for a heart-beat.

@@ -12,10 +12,10 @@ use super::inbox::Mail;
 use super::phase::{Phase, SharedPhase};
 use crate::connect::{ConnectError, ConnectFailure, Resolver, Target};
 use crate::error::SendError;
-use crate::group::Domain;
+use crate::group::domain::Domain;
 use crate::limits::{Admission, AdmissionLimits, Permit};
 use crate::server::Stats;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// How to reach one shard.
 pub(crate) struct ShardEntry {

@@ -6,9 +6,10 @@ use overlapped::driver::Stream;
 use overlapped::table::Key;
 
 use crate::connect::{Found, Target};
-use crate::group::{Group, LocalGroup};
+use crate::group::Group;
+use crate::group::local::LocalGroup;
 use crate::limits::Permit;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// A connection that has been admitted.
 pub(crate) struct Accepted {

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use super::state::ShardState;
 use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
-use crate::session::{CloseReason, Session, SessionId, close};
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
+use crate::session::{Session, close};
 
 /// Calls user code, handler or codec, and contains its panic.
 pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {

@@ -7,7 +7,7 @@ pub(crate) mod inbox;
 pub(crate) mod logic;
 pub(crate) mod phase;
 pub(crate) mod state;
-mod tasks;
+pub(crate) mod tasks;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,19 +17,21 @@ use overlapped::driver::{Completion, Live, SocketId, Wait};
 use overlapped::mailbox::Mailbox;
 use overlapped::{Address, Driver, Time};
 
-pub(crate) use self::acceptor::{Acceptor, MOST_REFUSING};
-pub(crate) use self::directory::{Directory, ShardEntry};
-pub(crate) use self::inbox::{Accepted, Mail, Wanted};
+use self::acceptor::Acceptor;
+use self::directory::Directory;
+use self::inbox::{Accepted, Mail, Wanted};
 use self::logic::{Logic, contained};
-pub(crate) use self::phase::Phase;
-pub(crate) use self::state::{OPERATIONS_PER_SOCKET, ShardConfig, ShardState, token};
+use self::phase::Phase;
+use self::state::{ShardConfig, ShardState, token};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 use crate::session::table::Record;
-use crate::session::{CloseReason, SessionId, close, half_close, reading, receive, send, timeouts};
+use crate::session::{close, half_close, reading, receive, send, timeouts};
 use crate::task::executor::Executor;
 use crate::task::offload::Offload;
 

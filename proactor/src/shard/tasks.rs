@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use super::state::ShardState;
-use crate::session::{CloseReason, close};
+use crate::session::close;
+use crate::session::reason::CloseReason;
 use crate::task::executor::{Executor, Polled};
 use crate::task::waker::wake;
 

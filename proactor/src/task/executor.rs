@@ -34,7 +34,7 @@ use super::error::SpawnError;
 use super::link::Link;
 use super::offload::Offload;
 use super::timers::SleepTimers;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// Tasks of one shard.
 const MOST_TASKS: usize = 1 << 20;

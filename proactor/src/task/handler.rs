@@ -5,7 +5,9 @@ use std::fmt;
 use super::output::TaskOutput;
 use super::session::AsyncSession;
 use crate::handler::{Flow, Handler};
-use crate::session::{CloseReason, Session, SessionId};
+use crate::session::Session;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 
 /// A [`Handler`] that runs an async function for each session.
 /// [`Builder::serve`](crate::Builder::serve) makes one.

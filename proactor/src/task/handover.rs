@@ -12,7 +12,10 @@ use super::link::{Link, Place};
 use super::offer::{Given, Offer};
 use super::waker::wake;
 use crate::error::SendError;
-use crate::session::{CloseReason, Hold, Session, SessionId, close, reading, send};
+use crate::session::holds::Hold;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
+use crate::session::{Session, close, reading, send};
 
 /// What the tasks of one session share.
 pub(super) struct Handover {

@@ -9,7 +9,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use overlapped::table::Key;
 
-use crate::session::CloseReason;
+use crate::session::reason::CloseReason;
 
 /// Wakers that wait for one thing, in the order in which they came.
 #[derive(Default)]

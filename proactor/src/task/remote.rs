@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::error::SendError;
 use crate::server::Handle;
-use crate::session::SessionId;
+use crate::session::id::SessionId;
 
 /// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
 /// makes it. Cheap to clone; may outlive the session.

@@ -19,7 +19,9 @@ use super::sleep::Sleep;
 use crate::connect::{ConnectError, ConnectWaiter, Target};
 use crate::error::SendError;
 use crate::server::Handle;
-use crate::session::{CloseReason, Session, SessionId};
+use crate::session::Session;
+use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::AsyncSession;
 use crate::error::SendError;
-use crate::session::CloseReason;
+use crate::session::reason::CloseReason;
 
 /// Reads the bytes of the session's packets, without the bounds between them. Use it with the codec
 /// [`Raw`](crate::codec::Raw): then they are the bytes of the stream. A read takes what there is;

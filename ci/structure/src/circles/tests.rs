@@ -167,6 +167,16 @@ fn names_in_the_tokens_of_macros_are_seen() {
 }
 
 #[test]
+fn names_in_the_attributes_of_derives_are_seen() {
+    let files = [
+        ("src/lib.rs", "mod a; mod b;"),
+        ("src/a.rs", "use crate::b; struct S { #[arg(long, value_parser = b::parse)] field: u8 }"),
+        ("src/b.rs", "pub fn parse(_: &str) -> u8 { 0 }"),
+    ];
+    assert_eq!(drawn(&files), ["a -> b: parse"]);
+}
+
+#[test]
 fn fields_methods_and_variables_in_the_tokens_of_macros_are_no_names() {
     let files = [
         ("src/lib.rs", "mod a; mod b; pub use b::f;"),
