@@ -47,11 +47,11 @@ pub struct Record {
     /// By their begin: of how many threads they are, and what those counted.
     gathering: BTreeMap<Time, (usize, Interval)>,
     pub points: Vec<Point>,
-    /// Of the window so far, or of the warm-up before it has begun; to two digits.
+    /// Latencies of the window so far, or of the warm-up before it; to two digits.
     pub so_far: Histogram<u32>,
     phase: Phase,
     pub faults: BTreeMap<FaultKind, Faults>,
-    /// Of which the points know.
+    /// Faults that the points already count.
     faults_told: u64,
     pub(crate) totals: Totals,
 }

@@ -41,7 +41,7 @@ pub struct Summary {
     pub latency: Distribution,
     /// Up to which latency how many of the messages came.
     pub latency_curve: Vec<CurvePoint>,
-    /// In an open loop: how late messages left of which nothing but the generator held up.
+    /// In an open loop: how late messages left when only the generator delayed them.
     pub lateness: Option<Distribution>,
     pub errors: Errors,
     pub generator: GeneratorUse,

@@ -145,7 +145,7 @@ impl fmt::Display for Workload {
 }
 
 /// One workload with its parameters: what a table of results is about. Written
-/// `fanout:members=500,outstanding=1`; what is not said is as usual.
+/// `fanout:members=500,outstanding=1`; other parameters keep their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "Record", try_from = "Record")]
 pub struct Case {

@@ -20,7 +20,7 @@ impl Message {
         Self { connection, sequence: 0, message: message.into(), sent: 0, echoed: 0 }
     }
 
-    /// Begins with a message of which no byte can be guessed.
+    /// Begins with a random message.
     pub(super) fn random(connection: u64, size: usize) -> Self {
         let mut conversation = Self::new(connection, vec![0; size]);
         conversation.fill();
