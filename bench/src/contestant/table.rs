@@ -35,15 +35,15 @@ pub(super) fn table() -> Vec<Contestant> {
         peer(
             "event",
             "peer-event",
-            &[(Echo, "overlapped model I: a local proactor, an event a session, a kept WaitSet, one thread")],
+            &[(Echo, "overlapped model I: a local engine, an event a session, a kept WaitSet, one thread")],
         ),
         model(
             "routine",
             "examples/echo_routine",
-            "overlapped model II: a local proactor, a completion routine for every operation",
+            "overlapped model II: a local engine, a completion routine for every operation",
         ),
-        peer("port", "peer-port", &[(Echo, "overlapped model III: a local proactor, a completion port, one thread")]),
-        model("future", "examples/echo_future", "overlapped model IV: a local proactor, a future a session"),
+        peer("port", "peer-port", &[(Echo, "overlapped model III: a local engine, a completion port, one thread")]),
+        model("future", "examples/echo_future", "overlapped model IV: a local engine, a future a session"),
         peer(
             "tokio",
             "peer-tokio",
