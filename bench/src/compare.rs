@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_what_the_rest_takes_at_the_same_pace() {
+    fn the_remaining_time_assumes_the_same_pace() {
         assert_eq!(remaining(Duration::from_secs(9), 0, 10), "");
         assert_eq!(remaining(Duration::from_secs(9), 3, 10), ", 21 s left");
         assert_eq!(remaining(Duration::from_secs(60), 1, 11), ", 10 min left");

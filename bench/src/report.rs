@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn a_written_report_reads_back() {
         let mut failed = runs("failed", vec![run(1.0), None]);
         failed.outcome = Outcome::Failed { round: 2, reason: "why".into() };
         let report = report(vec![runs("base", vec![run(10.0); 3]), failed]);

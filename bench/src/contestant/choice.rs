@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_replaces_its_namesake_and_serves_what_is_asked() {
+    fn a_command_replaces_its_namesake_and_serves_every_workload() {
         let mine = from_command("tokio=/bin/mine --listen 127.0.0.1:0").unwrap();
         let chosen = select(&["tokio".into()], vec![mine]).unwrap();
         assert_eq!(chosen[0].offer(Workload::Fanout).unwrap().how, "/bin/mine --listen 127.0.0.1:0");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_given_once_and_what_only_echoes_is_marked_where_packets_are_asked_for() {
+    fn names_are_unique_and_echo_servers_are_marked_in_packet_workloads() {
         let all = select(&[], vec![]).unwrap();
         for (place, contestant) in all.iter().enumerate() {
             assert!(all[place + 1..].iter().all(|other| other.name != contestant.name), "{}", contestant.name);

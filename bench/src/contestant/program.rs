@@ -190,7 +190,7 @@ mod tests {
 
     /// Without the compiler or library there is nothing to run: then the error names the packages.
     #[test]
-    fn what_is_not_written_in_rust_serves_or_says_which_packages_it_needs() {
+    fn native_peers_serve_or_name_the_packages_they_need() {
         for native in natives() {
             assert!(workspace().join(native.source).is_file(), "{}", native.source);
             if let Err(error) = native.build() {

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_for_is_no_answer() {
+    fn bytes_beyond_the_messages_are_no_answer() {
         for script in scripts() {
             let (mut conversation, mut out) = after(&script, 2);
             out.extend_from_within(..out.len() / 2);

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_cut_to_what_can_be_read() {
+    fn numbers_are_shortened() {
         assert_eq!([0, 12, 999, 1_000, 1_234_567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
         assert_eq!([0.25, 99.94, 123_456.7].map(rate), ["0.2", "99.9", "123,457"]);
         let times = [1.25, 12.3, 999.4, 999.6, 1_234.0, 12_345.0, 123_456.0, 999_600.0, 61e6].map(time);

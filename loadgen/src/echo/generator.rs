@@ -219,7 +219,7 @@ impl Generator {
         if matches!(self.phase, Phase::Waiting(at) if at <= now) {
             self.phase = Phase::Running;
             for index in 0..self.connections.len() {
-                self.say_what_may_be(index, now);
+                self.send_within_pipeline(index, now);
             }
         }
         if self.phase == Phase::Running {
@@ -443,12 +443,12 @@ impl Generator {
         connection.quiet_since = now;
         self.under_way -= answers;
         if answers > 0 {
-            self.say_what_may_be(index, now);
+            self.send_within_pipeline(index, now);
         }
     }
 
     /// Sends the messages that the loop asks for on a connection, up to its pipeline.
-    fn say_what_may_be(&mut self, index: usize, now: Time) {
+    fn send_within_pipeline(&mut self, index: usize, now: Time) {
         let Some(to) = self.tally.as_ref().map(|tally| tally.timeline.to) else { return };
         if self.phase != Phase::Running || now >= to {
             return;

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_from_a_moment_on_is_counted() {
+    fn messages_due_from_a_moment_on_are_counted() {
         let arrivals = Arrivals::new(Rhythm::new(Time::ZERO, 1_000), 4, 1, 2);
         for from in 0..200 {
             let from = Time::from_nanos(from * 500_000);

@@ -244,7 +244,7 @@ fn a_pause_counts_for_every_message_that_was_due_in_it() {
 }
 
 #[test]
-fn what_a_slow_server_is_behind_is_told_and_not_forgotten() {
+fn the_backlog_of_a_slow_server_is_reported() {
     let plan = Plan { connections: 2, rate: Some(1_000), ..plan("length") };
     let played = play(1, &plan, Manner::Slow(Duration::from_millis(20)), None);
     let totals = &played.record.totals;
@@ -254,7 +254,7 @@ fn what_a_slow_server_is_behind_is_told_and_not_forgotten() {
 }
 
 #[test]
-fn what_a_server_does_wrong_is_named() {
+fn faults_of_a_server_are_named() {
     let cases = [
         (Manner::Wrong(3), FaultKind::WrongAnswer),
         (Manner::Silent(3), FaultKind::NoAnswer),
@@ -307,7 +307,7 @@ fn connections_are_begun_at_the_rate_that_is_asked_for() {
 }
 
 #[test]
-fn it_can_be_stopped_at_any_time_and_tells_what_there_is() {
+fn a_run_can_be_stopped_at_any_time_and_reports_what_it_has() {
     for rate in [None, Some(2_000)] {
         for after in [0, 20, 50, 120, 251] {
             let plan = Plan { rate, ..plan("lines") };

@@ -12,7 +12,7 @@ impl Summary {
         let (messages, amount) = (&self.messages, &self.bytes);
         let at = if self.target == self.address { String::new() } else { format!(" ({})", self.address) };
         let _ = writeln!(text, "{}{at}: {}", self.target, self.what());
-        let busy = self.generator.busy.map_or(String::new(), |busy| format!(", {:.0} % in use", busy * 100.0));
+        let busy = self.generator.busy.map_or(String::new(), |busy| format!(", {:.0} % busy", busy * 100.0));
         let _ = writeln!(
             text,
             "{:.2} s, after {} s of warm-up; backend {}, {} {}{busy}\n",
@@ -24,13 +24,13 @@ impl Summary {
         );
         let _ = writeln!(
             text,
-            "answered    {} a second, {} in all",
+            "answered    {} per second, {} in all",
             rate(messages.answered_per_second),
             grouped(messages.answered)
         );
         let _ = writeln!(
             text,
-            "bytes       {} a second sent, {} received",
+            "bytes       {} per second sent, {} received",
             bytes(amount.sent_per_second),
             bytes(amount.received_per_second)
         );
@@ -62,11 +62,11 @@ impl Summary {
     pub fn what(&self) -> String {
         let settings = &self.settings;
         let each = match settings.pipeline {
-            1 => "one message under way on each".to_owned(),
-            many => format!("{} messages under way on each", grouped(many as u64)),
+            1 => "one message outstanding on each".to_owned(),
+            many => format!("{} messages outstanding on each", grouped(many as u64)),
         };
         let pace = match settings.rate {
-            Some(rate) => format!("{} messages a second, at most {each}", grouped(rate)),
+            Some(rate) => format!("{} messages per second, at most {each}", grouped(rate)),
             None => each,
         };
         format!(
@@ -81,8 +81,8 @@ impl Summary {
     /// What the latencies are.
     pub fn counted_from(&self) -> &'static str {
         match self.settings.rate {
-            Some(_) => "from when each message was due, whenever it could be sent, to its whole answer",
-            None => "from when each message was sent to its whole answer",
+            Some(_) => "from when each message was due until its whole answer",
+            None => "from when each message was sent until its whole answer",
         }
     }
 }

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_hold_what_is_drawn_between_them() {
+    fn ticks_enclose_the_drawn_values() {
         for (least, most) in [(1.0, 2.0), (15.0, 7000.0), (270.0, 280.0), (0.5, 3e6), (10.0, 10.0)] {
             let ticks = log_ticks(least, most);
             assert!(ticks.len() >= 2 && ticks.len() <= 9, "{ticks:?}");

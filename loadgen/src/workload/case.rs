@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_as_usual() {
+    fn missing_parameters_keep_their_defaults() {
         let case: Case = "fanout:outstanding=1".parse().unwrap();
         assert_eq!((case.get("members"), case.get("size"), case.get("outstanding")), (500, 100, 1));
         assert_eq!(case.to_string(), "fanout: 500 members, 100 bytes, 1 outstanding");

@@ -13,7 +13,7 @@ pub(super) trait Exchange {
     fn next(&mut self);
     fn unsent(&self) -> &[u8];
     fn sent(&mut self, count: usize);
-    /// Checks what came, and says how many units are complete now that were not before.
+    /// Checks received bytes and returns how many units they complete.
     fn received(&mut self, bytes: &[u8]) -> Result<u64>;
     fn is_complete(&self) -> bool;
     /// What is under way, for an error.

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn a_wrong_response_is_named() {
         for (from, to, named) in [
             ("200 OK", "404 Not Found", "404"),
             ("HTTP/1.1", "HTTP/1.0", "HTTP/1.0"),

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_is_made_in_portions_and_all_of_it_is_sent() {
+    fn due_messages_are_prepared_in_portions_and_all_are_sent() {
         let mut schedule = Schedule::new(1, 1000, 1e6);
         let now = schedule.begun + Duration::from_millis(1);
         schedule.release(now, true, &mut Vec::new());

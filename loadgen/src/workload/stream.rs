@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mebibyte_is_under_way_in_pieces_and_what_comes_back_makes_room() {
+    fn a_mebibyte_is_outstanding_and_echoes_make_room() {
         let mut stream = stream();
         let writes = send(&mut stream);
         assert_eq!(writes.len(), 16);

@@ -28,7 +28,7 @@ const LONG_ABOUT: &str = "Loads a server that answers every packet with one pack
 
 const EXAMPLES: &str = "Examples:\n  proactor echo &  proactor bench --connect 127.0.0.1:7777\n  proactor bench --connect chat.example.org:7777 --codec lines --connections 1000 --rate 5000 \
     --duration 1m --html report.html\n  proactor bench --connect '[::1]:7777' --codec length --size 1KiB --pipeline 100 --threads 2\n  proactor bench --connect unix:/run/echo.sock --json - | jq .latency\n  \
-    proactor bench --connect 127.0.0.1:6379 --codec lines --message PING --answer any    # any server that answers each packet with one";
+    proactor bench --connect 127.0.0.1:6379 --codec lines --message PING --answer any";
 
 const LOAD: &str = "Load";
 const PACKETS: &str = "Packets";
@@ -101,7 +101,7 @@ pub(crate) struct Bench {
     /// ends the run
     #[arg(long, value_name = "N", default_value = "0", help_heading = REPORT)]
     pub(super) max_errors: u64,
-    /// Write all results to a file, with the series and the percentile curve. - means standard
+    /// Write all results to a file, with the series and the percentile curve. `-` means standard
     /// output; the report then goes to standard error
     #[arg(long, value_name = "FILE", help_heading = REPORT)]
     pub(super) json: Option<PathBuf>,

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_or_not_served_is_refused() {
+    fn bad_arguments_and_unknown_services_are_refused() {
         let lines = [
             "",
             "echo",

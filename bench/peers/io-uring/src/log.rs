@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_read_also_across_the_end_of_the_memory() {
+    fn records_are_read_across_the_end_of_the_memory() {
         let mut log = Log::new();
         let said: Vec<u8> = (0..1000u32).map(|byte| byte as u8).collect();
         while log.end() < 3 * LOG_BYTES {
