@@ -41,6 +41,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
         // If the future makes or drops a local engine, it is polled again with a new waker, which
         // wakes this thread in the way that it waits now.
         while flag.unpark.is_valid() {
+            park::begin();
             // A swap, not a store: the poll sees what was written before a wake-up that this
             // clears.
             flag.woken.swap(false, Ordering::AcqRel);

@@ -68,6 +68,7 @@ impl<T: Ending> Overlapped<T> {
     /// [`take_buf`](Overlapped::take_buf) then returns its buffer.
     pub fn result(&mut self, wait: Wait) -> Result<T, Error> {
         self.check_taken()?;
+        park::begin();
         let mut ended = self.core.take(self.id, None);
         if ended.is_none() && wait == Wait::Poll {
             park::poll()?;

@@ -29,6 +29,8 @@ pub(crate) trait Turner {
 thread_local! {
     /// What this thread turns whenever it waits.
     static TURNER: RefCell<Option<Rc<dyn Turner>>> = const { RefCell::new(None) };
+    /// Waits that this thread has begun since it last turned its local engine.
+    static BEGUN: Cell<u32> = const { Cell::new(0) };
     /// This thread drives an engine: it must not wait for something that only it can do.
     static DRIVES: Cell<bool> = const { Cell::new(false) };
     /// Its address tells threads apart.
@@ -145,6 +147,22 @@ pub(crate) fn is_over(until: Option<Time>) -> bool {
     until.is_some_and(|until| until == Time::ZERO || until <= now())
 }
 
+/// Waits that a thread begins before its local engine is turned, even if each is satisfied at once.
+/// A turn that finds nothing costs one system call.
+const WAITS_A_TURN: u32 = 16;
+
+/// A wait begins. A program that always finds something else to do still gets its input and its
+/// timers: every [`WAITS_A_TURN`] waits, this thread's local engine is turned.
+pub(crate) fn begin() {
+    let begun = BEGUN.get() + 1;
+    BEGUN.set(begun);
+    if begun >= WAITS_A_TURN {
+        BEGUN.set(0);
+        // A backend that has failed is reported by the next wait that needs it.
+        let _ = poll();
+    }
+}
+
 /// Waits until this thread is unparked or `until` is reached. May return early without a reason.
 ///
 /// # Errors
@@ -156,6 +174,7 @@ pub(crate) fn park(until: Option<Time>) -> Result<(), Error> {
         return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock).because(why));
     }
     if let Some(turner) = turner() {
+        BEGUN.set(0);
         return turner.turn(until);
     }
     sleep(until);

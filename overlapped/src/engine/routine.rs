@@ -204,6 +204,7 @@ pub enum Woken {
 
 /// Runs routines, or waits with `block` until there are some to run.
 fn alertable(block: impl FnOnce(&dyn Fn() -> bool) -> Result<Option<usize>, Error>) -> Result<Woken, Error> {
+    park::begin();
     let ran = run();
     if ran > 0 {
         return Ok(Woken::Routines(ran));

@@ -67,6 +67,7 @@ fn wait_for(
     let Some(first) = events.first() else {
         return Err(Error::new(Action::Wait, ErrorKind::InvalidArgument).because("a wait on no events"));
     };
+    park::begin();
     let domain = first.domain();
     if let Some(place) = satisfied(&domain.lock(), events, goal) {
         return Ok(Some(place));

@@ -184,6 +184,7 @@ impl WaitSet {
         interrupted: Option<&dyn Fn() -> bool>,
         find: &mut Find<'_, R>,
     ) -> Result<Option<R>, Error> {
+        park::begin();
         let Registered { domain, index, .. } = *self.0;
         let mut find = |tables: &mut Tables, wait: Option<u64>| {
             let set = &mut tables.sets[index];

@@ -215,6 +215,7 @@ impl CompletionPort {
     }
 
     fn take(&self, wait: Wait, most: usize, give: &mut dyn FnMut(CompletionPacket)) -> Result<usize, Error> {
+        park::begin();
         let port = &self.0;
         // A thread that asks for the next packet has stopped running.
         let before = RUNS.with(|runs| runs.0.borrow_mut().take());

@@ -11,3 +11,4 @@ mod port;
 mod results;
 mod routines;
 mod starting;
+mod starving;
