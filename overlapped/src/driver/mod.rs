@@ -44,6 +44,7 @@ use crate::report::Report;
 use crate::sys::dispatch::AnyBackend;
 use crate::sys::handle::Handle;
 use crate::sys::maker::Maker;
+use crate::sys::process::Process;
 use crate::time::Time;
 
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};
@@ -91,7 +92,11 @@ pub struct Live {
 ///
 /// It stays on the thread that made it. Dropping it cancels what is in flight and waits until the
 /// kernel has let go of every buffer.
+///
+/// It also stays in the process that made it. In a child that this process forks, whatever is asked
+/// of it is refused with `Closed`, and dropping it leaves the parent's operations alone.
 pub struct Driver {
+    process: Process,
     backend: AnyBackend,
     operations: Operations,
     sockets: Sockets,
@@ -127,6 +132,7 @@ impl Driver {
         let backend = AnyBackend::new(config.backend, config.network.as_ref(), &config.options, &pool)?;
         let random = backend.seed();
         Ok(Driver {
+            process: Process::this(),
             backend,
             operations: Operations::new(config.operations),
             sockets: Sockets::new(config.options.sockets),
@@ -253,6 +259,9 @@ impl Driver {
     }
 
     fn insert(&mut self, handle: Handle, role: Role, action: Action) -> Result<SocketId, Failed<Handle>> {
+        if let Err(error) = self.process.check(action) {
+            return Err(Failed { error, given: handle });
+        }
         if self.sockets.is_full() {
             let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
             return Err(Failed { error, given: handle });
@@ -277,6 +286,7 @@ impl Driver {
     /// or if it is not a stream; `Unsupported` on Windows, where a socket stays with the completion
     /// port that it was given to.
     pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
+        self.process.check(Action::Socket)?;
         let Some((slot, entry)) = self.sockets.find(socket) else {
             return Err(Error::new(Action::Socket, ErrorKind::Closed));
         };
@@ -308,6 +318,7 @@ impl Driver {
 
     /// Asks the system something about a socket.
     fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
+        self.process.check(Action::Option)?;
         let Some(handle) = self.sockets.handle(socket) else {
             return Err(Error::new(Action::Option, ErrorKind::Closed));
         };
@@ -356,6 +367,7 @@ impl Driver {
     /// On a simulated network also `WouldDeadlock`, for a wait that nothing is going to end. The
     /// driver goes on after that.
     pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
+        self.process.check(Action::Turn)?;
         if let Some(error) = self.backend_failure(Action::Turn) {
             return Err(error);
         }

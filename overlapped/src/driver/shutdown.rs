@@ -129,6 +129,10 @@ impl Drop for Driver {
     /// Cancels everything and waits until the kernel has let go. What it does not let go of in ten
     /// seconds is leaked, and an error is logged.
     fn drop(&mut self) {
+        if !self.process.is_this() {
+            // What is in flight is the parent's.
+            return;
+        }
         for slot in self.operations.slots() {
             if let Some(operation) = self.operations.at_mut(slot)
                 && operation.stage == Stage::Orphaned

@@ -33,6 +33,7 @@ impl Driver {
     pub(super) fn check(&mut self, op: &Op) -> Result<u32, Error> {
         op.check()?;
         let action = op.kind.action();
+        self.process.check(action)?;
         if op.kind == OpKind::Timer {
             self.check_room(action)?;
             return Ok(NONE);

@@ -23,6 +23,7 @@ use crate::id::OpId;
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
 use crate::sys::maker::Maker;
+use crate::sys::process::Process;
 use crate::sys::view::{Tried, View};
 use crate::table::Key;
 use crate::wake::WakeHandle;
@@ -54,6 +55,9 @@ pub(crate) enum Started {
 }
 
 pub(crate) struct Core {
+    /// In a child that this process forks, another thread may hold a lock for ever. So whatever
+    /// locks asks first whether this is still the process.
+    process: Process,
     pub(super) tables: Mutex<Tables>,
     wake: WakeHandle,
     report: Report,
@@ -67,6 +71,7 @@ impl Core {
     /// For the thread that calls, which drives the driver.
     pub(super) fn new(driver: &Driver, limits: Limits) -> Core {
         Core {
+            process: Process::this(),
             tables: Mutex::new(Tables::new()),
             wake: driver.wake_handle(),
             report: driver.report().clone(),
@@ -88,7 +93,14 @@ impl Core {
         &self.wake
     }
 
+    pub(crate) fn process(&self) -> Process {
+        self.process
+    }
+
     pub(super) fn live(&self) -> Live {
+        if !self.process.is_this() {
+            return Live::default();
+        }
         let tables = lock(&self.tables);
         let (operations, sockets) = (tables.operations.len(), tables.sockets.len());
         Live { operations, buffers: tables.buffers, sockets, ..Live::default() }
@@ -117,6 +129,9 @@ impl Core {
     pub(crate) fn insert(&self, stream: Stream, role: Role) -> Result<Arc<Endpoint>, Failed<Stream>> {
         let refused =
             |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
+        if let Err(error) = self.process.check(Action::Socket) {
+            return Err(Failed { error, given: stream });
+        }
         let view = View::of(&stream.0);
         let mut tables = lock(&self.tables);
         if !tables.open {
@@ -147,7 +162,7 @@ impl Core {
     pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
-        if let Err(error) = request.op.get().check() {
+        if let Err(error) = self.process.check(action).and_then(|()| request.op.get().check()) {
             return refused(error, request);
         }
         // Held to the end, so that an operation that is tried directly keeps its place among the
@@ -250,6 +265,9 @@ impl Core {
 
     /// Asks an operation to end early; `false` if it has ended or never existed.
     pub(crate) fn cancel(&self, id: OpId) -> bool {
+        if !self.process.is_this() {
+            return false;
+        }
         let key = id.0;
         let mut tables = lock(&self.tables);
         let Some(record) = tables.operations.get_mut(key) else { return false };
@@ -267,6 +285,9 @@ impl Core {
 
     /// Cancels every operation in flight on a socket, and returns how many there were.
     pub(crate) fn cancel_all(&self, socket: Key) -> usize {
+        if !self.process.is_this() {
+            return 0;
+        }
         let mut tables = lock(&self.tables);
         if !tables.sockets.contains(socket) {
             return 0;
@@ -291,6 +312,9 @@ impl Core {
     /// The handle of an operation is dropped. The operation's result is dropped now or when it
     /// ends.
     pub(crate) fn discard(&self, id: OpId, cancel: bool) {
+        if !self.process.is_this() {
+            return;
+        }
         let key = id.0;
         let mut tables = lock(&self.tables);
         let Some(record) = tables.operations.get_mut(key) else { return };
@@ -314,6 +338,9 @@ impl Core {
     }
 
     pub(crate) fn status(&self, id: OpId) -> Option<Status> {
+        if !self.process.is_this() {
+            return Some(Status::Failed(ErrorKind::Closed));
+        }
         let tables = lock(&self.tables);
         Some(match &tables.operations.get(id.0)?.stage {
             Stage::Ended(completion) => Status::of(completion.get()),
@@ -324,6 +351,9 @@ impl Core {
     /// Takes an operation's completion and its flags. `None` means that it has not ended; `waker`
     /// is then woken when it has.
     pub(crate) fn take(&self, id: OpId, waker: Option<&Waker>) -> Option<(Flags, Completion)> {
+        if !self.process.is_this() {
+            return None;
+        }
         let key = id.0;
         // Cloned outside the lock: a waker may run any code when it is cloned.
         let mut fresh = None;

@@ -55,6 +55,11 @@ use crate::time::Time;
 /// with `Cancelled`, sockets are closed, and the thread ends. Dropping waits for that, except on
 /// the engine's own thread (in a waker).
 ///
+/// An engine stays in the process that made it. In a child that this process forks, starts are
+/// refused with `Closed`, results are not waited for, and dropping handles does nothing. The child
+/// can make an engine of its own. It must not use events, ports or routine queues that other
+/// threads of the parent used when it was forked: one of these threads may have held their lock.
+///
 /// ```
 /// use overlapped::driver::Wait;
 /// use overlapped::{Engine, Event};
@@ -321,6 +326,9 @@ impl Deref for LocalEngine {
 
 impl Drop for LocalEngine {
     fn drop(&mut self) {
+        if !self.core.process().is_this() {
+            return;
+        }
         park::clear_turner();
         self.driver.shut_down();
     }

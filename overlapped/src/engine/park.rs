@@ -12,7 +12,9 @@ use std::task::{Wake, Waker};
 
 use crate::driver::Wait;
 use crate::error::{Action, Error, ErrorKind};
+
 use crate::sync::{self, Thread, current_thread, thread_local};
+use crate::sys::process::Process;
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
@@ -28,7 +30,7 @@ pub(crate) trait Turner {
 
 thread_local! {
     /// What this thread turns whenever it waits.
-    static TURNER: RefCell<Option<Rc<dyn Turner>>> = const { RefCell::new(None) };
+    static TURNER: RefCell<Option<(Process, Rc<dyn Turner>)>> = const { RefCell::new(None) };
     /// Waits that this thread has begun since it last turned its local engine.
     static BEGUN: Cell<u32> = const { Cell::new(0) };
     /// This thread drives an engine: it must not wait for something that only it can do.
@@ -46,11 +48,12 @@ pub(crate) fn this_thread() -> usize {
 pub(crate) fn set_turner(turner: Rc<dyn Turner>) -> bool {
     TURNER.with(|here| {
         let mut here = here.borrow_mut();
-        let free = here.is_none();
-        if free {
-            *here = Some(turner);
+        // After a fork, the engine that is there is the parent's.
+        if here.as_ref().is_some_and(|(process, _)| process.is_this()) {
+            return false;
         }
-        free
+        *here = Some((Process::this(), turner));
+        true
     })
 }
 
@@ -60,7 +63,8 @@ pub(crate) fn clear_turner() {
 }
 
 fn turner() -> Option<Rc<dyn Turner>> {
-    TURNER.try_with(|here| here.borrow().clone()).ok().flatten()
+    let here = TURNER.try_with(|here| here.borrow().clone()).ok().flatten();
+    here.filter(|(process, _)| process.is_this()).map(|(_, turner)| turner)
 }
 
 /// From now on this thread drives an engine.

@@ -188,6 +188,7 @@ impl Socket {
     }
 
     fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
+        self.0.core.process().check(Action::Option)?;
         match &*self.0.endpoint.view() {
             Some(view) => f(view),
             None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),

@@ -51,8 +51,12 @@ impl EngineThread {
 
 impl Drop for EngineThread {
     fn drop(&mut self) {
-        self.core.close();
         let thread = self.thread.take().expect("dropped once");
+        if !self.core.process().is_this() {
+            // The thread is the parent's. Here there is none to join.
+            return std::mem::forget(thread);
+        }
+        self.core.close();
         // The engine's own thread cannot join itself; it ends after this.
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
             tracing::error!("the thread of an engine panicked");

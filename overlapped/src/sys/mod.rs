@@ -18,6 +18,7 @@ pub(crate) mod maker;
 #[cfg(unix)]
 mod message;
 pub(crate) mod op;
+pub(crate) mod process;
 pub(crate) mod sim;
 mod socket;
 pub(crate) mod stream;

@@ -55,7 +55,7 @@ pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server
         // `wait` finds out about a thread that has ended by now.
         let _ = introduction.send(Arc::clone(&directory));
     }
-    Ok(Server { threads, handle: Handle::new(directory), addresses, report })
+    Ok(Server { process: std::process::id(), threads, handle: Handle::new(directory), addresses, report })
 }
 
 fn gather(ready: &mut mpsc::Receiver<Result<Made, ServerError>>, shards: usize) -> Result<Vec<Made>, ServerError> {
@@ -118,8 +118,11 @@ impl Drop for StopOnPanic {
     }
 }
 
-/// A running server. Dropping it stops it at once and waits for its threads.
+/// A running server. Dropping it stops it at once and waits for its threads. In a child that this
+/// process forks, dropping it does nothing.
 pub struct Server {
+    /// The process that started it.
+    process: u32,
     threads: Vec<JoinHandle<Result<(), ServerError>>>,
     handle: Handle,
     addresses: Vec<Address>,
@@ -158,6 +161,11 @@ impl Server {
     }
 
     fn join(&mut self) -> Result<(), ServerError> {
+        if self.process != std::process::id() {
+            // A forked child has none of these threads, so it cannot wait for them.
+            self.threads.drain(..).for_each(std::mem::forget);
+            return Err(ServerError::Thread("the server belongs to the process that this one was forked from".into()));
+        }
         let mut result = Ok(());
         for (index, thread) in self.threads.drain(..).enumerate() {
             let ended = thread.join().unwrap_or_else(|_| {
@@ -172,7 +180,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.handle.stop();
+        if self.process == std::process::id() {
+            self.handle.stop();
+        }
         let _ = self.join();
     }
 }

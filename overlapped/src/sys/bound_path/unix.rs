@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
+use crate::sys::process::Process;
 
 /// A path that can be bound to.
 pub(in super::super) struct Free(PathBuf);
@@ -49,7 +50,8 @@ fn connect(path: &std::path::Path) -> io::Result<()> {
     }
 }
 
-/// The file of a listener. Dropping it removes the file, unless another has taken its place.
+/// The file of a listener. Dropping it removes the file, unless another has taken its place, or
+/// this is a forked child of the process that made it.
 #[derive(Debug)]
 pub(in super::super) struct BoundPath(Box<Bound>);
 
@@ -58,13 +60,14 @@ pub(in super::super) struct BoundPath(Box<Bound>);
 struct Bound {
     path: PathBuf,
     identity: Option<Identity>,
+    process: Process,
 }
 
 impl BoundPath {
     /// The listener has been bound.
     pub(in super::super) fn made(free: Free) -> BoundPath {
         let identity = identity(&free.0);
-        BoundPath(Box::new(Bound { path: free.0, identity }))
+        BoundPath(Box::new(Bound { path: free.0, identity, process: Process::this() }))
     }
 }
 
@@ -79,8 +82,8 @@ fn identity(path: &std::path::Path) -> Option<Identity> {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        let Bound { path, identity: its } = &*self.0;
-        if its.is_some() && identity(path) == *its {
+        let Bound { path, identity: its, process } = &*self.0;
+        if process.is_this() && its.is_some() && identity(path) == *its {
             let _ = fs::remove_file(path);
         }
     }

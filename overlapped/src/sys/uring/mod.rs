@@ -35,6 +35,7 @@ use crate::wake::WakeHandle;
 use super::handle::Handle;
 use super::message::Message;
 use super::op::Event;
+use super::process::Process;
 use buf_ring::BufRing;
 use direct_table::DirectTable;
 use enter::Entrance;
@@ -57,6 +58,7 @@ struct Slot {
 }
 
 pub(crate) struct Uring {
+    process: Process,
     ring: IoUring,
     entrance: Entrance,
     buffers: BufRing,
@@ -91,6 +93,7 @@ impl Uring {
         report.features.push(feature);
         let direct = DirectTable::new(&ring, options, &mut report)?;
         Ok(Uring {
+            process: Process::this(),
             ring,
             entrance,
             buffers,
@@ -268,6 +271,10 @@ impl Uring {
 impl Drop for Uring {
     /// Ends the wake-up's read, the one request that the driver does not know of.
     fn drop(&mut self) {
+        if !self.process.is_this() {
+            // The queues are memory that a forked child shares with its parent.
+            return;
+        }
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.wake_armed && Instant::now() < deadline {
             if self.free_entries() > 0 {
