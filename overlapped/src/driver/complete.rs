@@ -153,8 +153,8 @@ impl Driver {
             self.begin(slot);
             return None;
         }
-        let outcome = self.received(slot);
-        Some(self.finish(slot, Ok(outcome)))
+        let received = self.received(slot);
+        Some(self.finish(slot, received))
     }
 
     /// A receive or a send has failed. The error is its end, unless it only has to be tried again.
@@ -184,11 +184,11 @@ impl Driver {
             Err(failure) => return self.moving_failed(slot, Action::Receive, &failure),
         };
         self.progressed(slot, bytes);
-        let outcome = self.received(slot);
-        let result = match (truncated, with_address) {
-            (true, _) => Err(Error::truncated(from, bytes)),
-            (false, true) => Ok(Outcome::ReceivedFrom(bytes as usize, from)),
-            (false, false) => Ok(outcome),
+        let result = match (self.received(slot), truncated, with_address) {
+            (Err(error), ..) => Err(error),
+            (_, true, _) => Err(Error::truncated(from, bytes)),
+            (_, false, true) => Ok(Outcome::ReceivedFrom(bytes as usize, from)),
+            (received, false, false) => received,
         };
         Some(self.finish(slot, result))
     }

@@ -117,6 +117,9 @@ pub struct Driver {
     /// How many turns a test lets fail.
     #[cfg(test)]
     pub(crate) failures: u32,
+    /// A test lets the next turn with an operation in flight panic.
+    #[cfg(test)]
+    pub(crate) panics: bool,
 }
 
 /// # The driver itself
@@ -147,6 +150,8 @@ impl Driver {
             failure: None,
             #[cfg(test)]
             failures: 0,
+            #[cfg(test)]
+            panics: false,
         })
     }
 

@@ -66,6 +66,15 @@ impl Driver {
         }
     }
 
+    /// The thread that turns this driver has panicked, perhaps in the middle of something: ends
+    /// every operation as after a failure of the backend.
+    #[cold]
+    pub(crate) fn end_after_panic(&mut self) {
+        if self.failure.is_none() {
+            self.fail(&Error::new(Action::Turn, ErrorKind::Other).because("the thread that turns the driver panicked"));
+        }
+    }
+
     /// The backend has failed: ends every operation with that error. From here on nothing is
     /// started, and the backend is not called any more.
     ///

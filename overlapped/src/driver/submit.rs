@@ -1,5 +1,7 @@
 //! The start of an operation: check it, queue it, hand it to the backend, cancel it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{Direction, Role, ShutdownHow};
 use crate::id::OpId;
@@ -73,20 +75,13 @@ impl Driver {
 
     /// Starts an operation that has been checked.
     pub(super) fn start(&mut self, op: Op, socket: u32, token: u64) -> OpId {
-        let Op { kind, at, mut owned, .. } = op;
+        let Op { kind, at, owned, .. } = op;
         let direction = match kind {
             OpKind::Close { how } => return self.start_close(socket, how, at.since(Time::ZERO), token),
             OpKind::Timer => return self.start_timer(at, token),
             kind => kind.direction().expect("closes and timers wait in no queue"),
         };
-        let owned = if let Some(buf) = &mut owned.buf {
-            owned.total = buf.total();
-            Some(owned)
-        } else if owned.address.is_some() {
-            Some(owned)
-        } else {
-            None
-        };
+        let owned = (owned.buf.is_some() || owned.address.is_some()).then_some(owned);
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();
@@ -173,7 +168,16 @@ impl Driver {
             kind => kind,
         };
         let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
-        self.backend.start(id, kind, index, handle, owned);
+        if owned.is_none() {
+            return self.backend.start(id, kind, index, handle, None);
+        }
+        // The backend asks the buffer for its parts before it does anything else.
+        let start = || self.backend.start(id, kind, index, handle, owned);
+        if catch_unwind(AssertUnwindSafe(start)).is_err() {
+            self.operations[id.slot()].stage = Stage::Submitting;
+            let result = self.cut_short(id.slot(), buffer_panicked(kind.action()));
+            self.end(id.slot(), result);
+        }
     }
 
     pub(super) fn cancel_slot(&mut self, slot: u32) -> bool {
@@ -237,7 +241,7 @@ impl Driver {
         let operation = &self.operations[slot];
         match operation.kind {
             // What was taken out of the stream is delivered. The error will come again.
-            OpKind::Recv { .. } if progress > 0 => Ok(self.received(slot)),
+            OpKind::Recv { .. } if progress > 0 => self.received(slot),
             // It was not cancelled by the program: the stream was shut down for receiving.
             OpKind::Recv { .. } | OpKind::RecvMulti
                 if error.kind() == ErrorKind::Cancelled && self.sockets[operation.socket].deaf =>
@@ -253,9 +257,18 @@ impl Driver {
     }
 
     /// A receive into the operation's own buffers has ended: sets their lengths.
-    pub(super) fn received(&mut self, slot: u32) -> Outcome {
+    pub(super) fn received(&mut self, slot: u32) -> Result<Outcome, Error> {
         let owned: &mut Owned = self.operations.owned_mut(slot).expect("a receive owns a buffer");
-        owned.set_received();
-        Outcome::Received(owned.progress as usize)
+        match catch_unwind(AssertUnwindSafe(|| owned.set_received())) {
+            Ok(()) => Ok(Outcome::Received(owned.progress as usize)),
+            Err(_) => Err(buffer_panicked(Action::Receive).after(owned.progress)),
+        }
     }
+}
+
+/// A buffer of the program's own type panicked. Nobody but its operation is affected.
+#[cold]
+fn buffer_panicked(action: Action) -> Error {
+    tracing::error!("the buffer of an operation panicked; the operation ends, others go on");
+    Error::new(action, ErrorKind::InvalidArgument).because("its buffer panicked when it was asked for its memory")
 }

@@ -12,7 +12,10 @@ use super::{Driver, Wait};
 impl Driver {
     pub(super) fn turn_backend(&mut self, wait: Wait) -> Result<(), Error> {
         #[cfg(test)]
-        super::failure::on_demand(&mut self.failures)?;
+        {
+            super::failure::on_demand(&mut self.failures)?;
+            assert!(!self.panics || self.operations.len() == 0, "a test asks for a panic");
+        }
         self.expire();
         self.feed_starved();
         self.flush()?;

@@ -107,13 +107,18 @@ impl Core {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        lock(&self.tables).open
+        lock(&self.tables).ended.is_none()
     }
 
     /// Refuses further starts, and makes the engine's thread end everything.
     pub(super) fn close(&self) {
-        lock(&self.tables).open = false;
+        self.refuse_starts("the engine has ended");
         self.wake.wake();
+    }
+
+    /// Refuses further starts. The first reason is the one that they are told.
+    pub(super) fn refuse_starts(&self, why: &'static str) {
+        lock(&self.tables).ended.get_or_insert(why);
     }
 
     /// Makes the engine's thread look at its queue. It does so before it waits, so it need not wake
@@ -134,9 +139,9 @@ impl Core {
         }
         let view = View::of(&stream.0);
         let mut tables = lock(&self.tables);
-        if !tables.open {
+        if let Some(why) = tables.ended {
             drop(tables);
-            return refused(ErrorKind::Closed, "the engine has ended", stream);
+            return refused(ErrorKind::Closed, why, stream);
         }
         if tables.sockets.len() >= self.limits.sockets {
             drop(tables);
@@ -177,9 +182,9 @@ impl Core {
         }
         let mut tables = lock(&self.tables);
         let closed = |why| Error::new(action, ErrorKind::Closed).because(why);
-        if !tables.open {
+        if let Some(why) = tables.ended {
             drop(tables);
-            return refused(closed("the engine has ended"), request);
+            return refused(closed(why), request);
         }
         if tables.operations.len() >= self.limits.operations && !has_room(request.op.get()) {
             drop(tables);
@@ -198,9 +203,9 @@ impl Core {
                 drop(tables);
                 endpoint.shut();
                 tables = lock(&self.tables);
-                if !tables.open {
+                if let Some(why) = tables.ended {
                     drop(tables);
-                    return refused(closed("the engine has ended"), request);
+                    return refused(closed(why), request);
                 }
             } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get()) {
                 drop(tables);

@@ -96,8 +96,8 @@ impl SocketRecord {
 
 /// Everything under the engine's lock.
 pub(super) struct Tables {
-    /// Operations can be started.
-    pub(super) open: bool,
+    /// Why no operation can be started any more.
+    pub(super) ended: Option<&'static str>,
     pub(super) operations: Table<OperationRecord>,
     /// Operations that own a buffer.
     pub(super) buffers: usize,
@@ -108,7 +108,7 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn new() -> Tables {
-        Tables { open: true, operations: Table::new(), buffers: 0, sockets: Table::new(), queue: VecDeque::new() }
+        Tables { ended: None, operations: Table::new(), buffers: 0, sockets: Table::new(), queue: VecDeque::new() }
     }
 
     pub(super) fn insert(&mut self, op: Crossing<Op>, socket: Option<Key>, notify: Notify, detached: bool) -> Key {

@@ -33,3 +33,28 @@ fn a_backend_that_fails_ends_what_is_in_flight_and_what_is_started_after_it() {
     drop((close, listener, accept, receive));
     assert_eq!(core.live(), Live::default());
 }
+
+/// Nothing that the program gives an engine can make its thread panic. If a bug does, nothing hangs.
+#[test]
+fn a_panic_of_the_engines_thread_ends_what_is_in_flight_and_refuses_what_is_started_after_it() {
+    for backend in crate::report::Backend::of_this_system() {
+        let Ok(checked) = Driver::new(DriverConfig::new().backend(*backend)) else { continue };
+        drop(checked);
+        let make = || {
+            let mut driver = Driver::new(DriverConfig::new().backend(*backend))?;
+            // The first turn is that of the operation.
+            driver.panics = true;
+            Ok(driver)
+        };
+        let limits = super::core::Limits { operations: 16, sockets: 16, queue: 16 };
+        let (core, thread) = super::thread::EngineThread::start(make, limits).unwrap();
+        let engine = Engine { core, _thread: Some(std::sync::Arc::new(thread)) };
+        let mut sleep = engine.sleep(std::time::Duration::from_secs(60)).start().unwrap();
+        let ended = sleep.result(Wait::For(std::time::Duration::from_secs(20))).unwrap_err();
+        assert_eq!(ended.kind(), crate::ErrorKind::Other, "{ended}");
+        let refused = engine.sleep(std::time::Duration::ZERO).start().unwrap_err().error;
+        assert_eq!(refused.kind(), crate::ErrorKind::Closed);
+        assert!(refused.to_string().contains("its thread panicked"), "{refused}");
+        assert_eq!(engine.live(), Live::default());
+    }
+}

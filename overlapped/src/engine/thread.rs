@@ -1,6 +1,7 @@
 //! The thread of an engine that has one.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -31,11 +32,19 @@ impl EngineThread {
             park::drive();
             let core = Arc::new(Core::new(&driver.borrow(), limits));
             let _ = sender.send(Ok(Arc::clone(&core)));
-            while core.is_open() {
-                if let Err(error) = core.turn(&driver, Wait::Forever) {
-                    tracing::error!("an engine ends because its backend has failed: {error}");
-                    break;
+            let turns = || {
+                while core.is_open() {
+                    if let Err(error) = core.turn(&driver, Wait::Forever) {
+                        tracing::error!("an engine ends because its backend has failed: {error}");
+                        break;
+                    }
                 }
+            };
+            // The program's own code is contained where it is called, so a panic here is a bug. All
+            // operations end nevertheless.
+            if catch_unwind(AssertUnwindSafe(turns)).is_err() {
+                core.refuse_starts("the engine has ended because its thread panicked");
+                driver.borrow_mut().end_after_panic();
             }
             core.shut_down(&driver);
         };

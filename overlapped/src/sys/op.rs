@@ -147,8 +147,9 @@ impl Op {
     }
 
     #[inline]
-    fn with_buf(kind: OpKind, socket: SocketId, buf: AnyBuf) -> Op {
-        Op { owned: Owned { buf: Some(buf), ..Owned::default() }, ..Op::new(kind, socket) }
+    fn with_buf(kind: OpKind, socket: SocketId, mut buf: AnyBuf) -> Op {
+        let total = buf.total();
+        Op { owned: Owned { buf: Some(buf), total, ..Owned::default() }, ..Op::new(kind, socket) }
     }
 
     fn parts(&self) -> Option<usize> {
@@ -294,8 +295,9 @@ impl Op {
     /// Sends one datagram, made of one buffer or, one after the other, of several. Ends with
     /// [`Outcome::Sent`].
     pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl Into<Address>) -> Op {
-        let owned = Owned { buf: Some(AnyBuf::to_send(buf)), address: Some(address.into()), ..Owned::default() };
-        Op { owned, ..Op::new(OpKind::SendTo, socket) }
+        let mut op = Op::with_buf(OpKind::SendTo, socket, AnyBuf::to_send(buf));
+        op.owned.address = Some(address.into());
+        op
     }
 
     /// Shuts down one or both directions, after the sends that were started before.

@@ -7,6 +7,7 @@ mod echo;
 mod events;
 mod futures;
 mod own_thread;
+mod panics;
 mod port;
 mod results;
 mod routines;
