@@ -23,6 +23,9 @@ impl Driver {
         reason = "an iterator would hold the driver borrowed while completions are handled"
     )]
     pub fn next(&mut self) -> Option<Completion> {
+        if let Some(completion) = self.early.pop_front() {
+            return Some(completion);
+        }
         loop {
             if let Some((slot, result)) = self.ready.pop_front() {
                 return Some(self.finish(slot, result));

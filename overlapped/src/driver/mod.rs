@@ -107,6 +107,8 @@ pub struct Driver {
     listed: VecDeque<OpId>,
     /// Operations that ended without the backend.
     ready: VecDeque<(u32, Result<Outcome, Error>)>,
+    /// Completions of operations that the engine tried without the driver.
+    early: VecDeque<Completion>,
     /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
     starved: VecDeque<OpId>,
     /// Events of operations that were no longer there.
@@ -143,6 +145,7 @@ impl Driver {
             pool,
             listed: VecDeque::new(),
             ready: VecDeque::new(),
+            early: VecDeque::new(),
             starved: VecDeque::new(),
             stale: 0,
             random,

@@ -3,7 +3,6 @@
 //! In both cases everything is cancelled, and the kernel is given time to let go. Memory that the
 //! kernel may still write to is never freed.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -84,7 +83,7 @@ impl Driver {
     pub(super) fn fail(&mut self, error: &Error) {
         tracing::error!("{error}: all operations end with that");
         self.operations.close();
-        let mut ends: VecDeque<Completion> = VecDeque::new();
+        let mut ends = std::mem::take(&mut self.early);
         while let Some(event) = self.backend.next() {
             ends.extend(self.on_event(event));
         }

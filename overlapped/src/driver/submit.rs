@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{Direction, Role, ShutdownHow};
 use crate::id::OpId;
-use crate::sys::op::{Op, OpKind, Outcome, Owned};
+use crate::sys::op::{Event, Op, OpKind, Outcome, Owned};
 use crate::time::Time;
 
 use super::Driver;
@@ -168,11 +168,13 @@ impl Driver {
             kind => kind,
         };
         let handle = socket.handle.as_ref().expect("operations end before the socket is closed");
-        if owned.is_none() {
-            return self.backend.start(id, kind, index, handle, None);
+        let Some(owned) = owned else { return self.backend.start(id, kind, index, handle, None) };
+        if let Some(result) = owned.take_tried() {
+            let completion = self.on_event(Event { id, more: false, result });
+            return self.early.extend(completion);
         }
         // The backend asks the buffer for its parts before it does anything else.
-        let start = || self.backend.start(id, kind, index, handle, owned);
+        let start = || self.backend.start(id, kind, index, handle, Some(owned));
         if catch_unwind(AssertUnwindSafe(start)).is_err() {
             self.operations[id.slot()].stage = Stage::Submitting;
             let result = self.cut_short(id.slot(), buffer_panicked(kind.action()));

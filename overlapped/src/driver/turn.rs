@@ -29,7 +29,11 @@ impl Driver {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
+        let limit = if self.ready.is_empty() && self.listed.is_empty() && self.early.is_empty() {
+            limit
+        } else {
+            Some(Time::ZERO)
+        };
         self.backend.set_alarm(self.timers.earliest());
         self.backend.turn(limit)?;
         self.expire();

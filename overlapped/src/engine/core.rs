@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::ending::Status;
-use super::endpoint::Endpoint;
+use super::endpoint::{Direct, Endpoint};
 use super::notify::Notify;
 use super::park;
 use super::tables::{Stage, Tables};
@@ -23,8 +23,9 @@ use crate::id::OpId;
 use crate::report::Report;
 use crate::sync::{Mutex, lock};
 use crate::sys::maker::Maker;
+use crate::sys::op::Tried;
 use crate::sys::process::Process;
-use crate::sys::view::{Tried, View};
+use crate::sys::view::{Attempt, View};
 use crate::table::Key;
 use crate::wake::WakeHandle;
 
@@ -50,8 +51,6 @@ pub(crate) enum Started {
     Pending(OpId),
     /// It succeeded within the start. Nobody else is told.
     Immediate(Flags, Crossing<Completion>),
-    /// It failed within the start, and its end has been told.
-    Told,
 }
 
 pub(crate) struct Core {
@@ -172,13 +171,12 @@ impl Core {
         }
         // Held to the end, so that an operation that is tried directly keeps its place among the
         // starts. A close takes this lock itself, below.
-        let direct = endpoint.filter(|endpoint| action != Action::Close && endpoint.skips_packets());
-        let view = direct.map(Endpoint::view);
-        if let (Some(endpoint), Some(view), Notify::Port(..)) = (direct, view.as_deref(), &request.notify)
-            && let Some(view) = view
-            && let Some(result) = self.try_immediately(endpoint.key(), view, request.op.get_mut())
+        let skips = endpoint.filter(|endpoint| action != Action::Close && endpoint.skips_packets());
+        let mut direct = skips.map(Endpoint::direct);
+        if let (Some(endpoint), Some(direct), Notify::Port(..)) = (skips, &mut direct, &request.notify)
+            && let Some(outcome) = self.try_immediately(endpoint, direct, request.op.get_mut())
         {
-            return Ok(immediate(request, result));
+            return Ok(immediate(request, outcome));
         }
         let mut tables = lock(&self.tables);
         let closed = |why| Error::new(action, ErrorKind::Closed).because(why);
@@ -242,27 +240,33 @@ impl Core {
     }
 
     /// Tries a receive or a send without the driver. `None` means that it must be started in the
-    /// ordinary way; a part of a send may have been sent.
-    fn try_immediately(&self, socket: Key, view: &View, op: &mut Op) -> Option<Result<Outcome, Error>> {
-        let action = op.kind.action();
-        if !self.may_try(socket, op) {
+    /// ordinary way: a part of a send may have been sent, and what the system said otherwise goes
+    /// with the operation to the driver, where every error is decided.
+    fn try_immediately(&self, endpoint: &Endpoint, direct: &mut Direct, op: &mut Op) -> Option<Outcome> {
+        if !self.may_try(endpoint.key(), op) || endpoint.has_waiting_packets() {
             return None;
         }
-        match view.try_now(op) {
-            Tried::WouldBlock => None,
-            Tried::Received(bytes) => Some(Ok(Outcome::Received(bytes))),
-            Tried::Sent(bytes) => Some(Ok(Outcome::Sent(bytes))),
-            Tried::Failed(code) => Some(Err(Error::os(action, code))),
+        let attempt = direct.may_succeed()?.try_now(op);
+        if let Some(Tried::Failed(code)) = op.owned.tried {
+            direct.failed(code);
+        }
+        match attempt {
+            Attempt::Start => None,
+            Attempt::Succeeded(outcome) => {
+                direct.succeeded();
+                Some(outcome)
+            }
         }
     }
 
-    /// Whether a transfer may be tried without the driver: the socket can do it, no other transfer
-    /// in its direction is in flight, and none has failed.
+    /// Whether a transfer may be tried without the driver: the socket is a stream, no other
+    /// transfer in its direction is in flight, and none has failed. (The system would tell nobody
+    /// that a datagram was larger than its buffer.)
     fn may_try(&self, socket: Key, op: &Op) -> bool {
         let mut tables = lock(&self.tables);
         match (tables.sockets.get_mut(socket), op.kind.direction()) {
             (Some(record), Some(direction)) => {
-                *record.count(direction) == 0 && !record.closing && !record.failed && op.check_role(record.role).is_ok()
+                *record.count(direction) == 0 && !record.closing && !record.failed && record.role == Role::Stream
             }
             _ => false,
         }
@@ -393,22 +397,16 @@ impl Core {
     }
 }
 
-/// Ends an operation that was done within its start. Only a success is given back by the start.
-fn immediate(request: Request, result: Result<Outcome, Error>) -> Started {
-    let Request { op, notify, .. } = request;
-    let op = op.into_inner();
-    let (action, flags, succeeded) = (op.kind.action(), op.kind.flags(), result.is_ok());
+/// Ends an operation that has succeeded within its start.
+fn immediate(request: Request, outcome: Outcome) -> Started {
+    let op = request.op.into_inner();
     let id = OpId::new(u32::MAX, 0);
-    let completion = Crossing::new(Completion { id, token: 0, more: false, result, buf: op.into_buf() });
-    if succeeded {
-        return Started::Immediate(flags, completion);
-    }
-    notify.ended(action, flags, completion);
-    Started::Told
+    let flags = op.kind.flags();
+    let completion = Completion { id, token: 0, more: false, result: Ok(outcome), buf: op.into_buf() };
+    Started::Immediate(flags, Crossing::new(completion))
 }
 
-/// A full table still takes a close, and the rest of a send that has begun: every socket brings the
-/// room for both.
+/// A full table still takes a close, and what has begun: every socket brings the room for both.
 fn has_room(op: &Op) -> bool {
-    op.kind.action() == Action::Close || op.owned.progress > 0
+    op.kind.action() == Action::Close || op.owned.progress > 0 || op.owned.tried.is_some()
 }

@@ -135,8 +135,7 @@ impl<'a, T: Ending> Operation<'a, T> {
         }
         let notify = Notify::Port(Arc::clone(association), token);
         match self.core.start(self.endpoint, Request { op, notify, detached: true }) {
-            Ok(Started::Pending(id)) => Ok(Queued::Pending(Some(id))),
-            Ok(Started::Told) => Ok(Queued::Pending(None)),
+            Ok(Started::Pending(id)) => Ok(Queued::Pending(id)),
             Ok(Started::Immediate(flags, completion)) => {
                 association.release();
                 Ok(Queued::Done(association.packet(token, action, flags, completion)))

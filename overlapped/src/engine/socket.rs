@@ -170,9 +170,14 @@ impl Socket {
         })
     }
 
-    /// Whether a receive or send started with [`to_port`](Operation::to_port) is first tried within
-    /// the start. If it succeeds there, the start returns it and no packet is queued
-    /// (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`). Without this there is always a packet.
+    /// Whether a receive or send of a stream that is started with [`to_port`](Operation::to_port)
+    /// is first tried within the start. If it succeeds there, the start returns it and no packet is
+    /// queued (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`). Without this there is always a packet.
+    ///
+    /// A failure, the end of the stream, a datagram, and an operation that would have to wait bring
+    /// a packet. So does an operation that is started while packets wait for a thread of the port,
+    /// or after 32 of the socket that succeeded within their starts: a peer that always has more to
+    /// send does not hold a thread.
     ///
     /// # Errors
     /// `InvalidArgument` if the socket is not associated with a port.
@@ -189,7 +194,7 @@ impl Socket {
 
     fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
         self.0.core.process().check(Action::Option)?;
-        match &*self.0.endpoint.view() {
+        match self.0.endpoint.direct().view() {
             Some(view) => f(view),
             None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),
         }

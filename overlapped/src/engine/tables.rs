@@ -41,6 +41,8 @@ pub(super) struct OperationRecord {
     /// It has no handle: its record is freed when it ends.
     pub(super) detached: bool,
     pub(super) has_buf: bool,
+    /// It moves bytes: zero of them mean the end of the stream.
+    pub(super) wants_bytes: bool,
     pub(super) action: Action,
     pub(super) flags: Flags,
     pub(super) direction: Option<Direction>,
@@ -114,7 +116,7 @@ impl Tables {
     pub(super) fn insert(&mut self, op: Crossing<Op>, socket: Option<Key>, notify: Notify, detached: bool) -> Key {
         let kind = op.get().kind;
         let (action, direction, flags) = (kind.action(), kind.direction(), kind.flags());
-        let has_buf = op.get().owned.buf.is_some();
+        let (has_buf, wants_bytes) = (op.get().owned.buf.is_some(), op.get().owned.total > 0);
         self.buffers += usize::from(has_buf);
         self.operations.insert(OperationRecord {
             stage: Stage::Starting(op),
@@ -122,6 +124,7 @@ impl Tables {
             cancelled: false,
             detached,
             has_buf,
+            wants_bytes,
             action,
             flags,
             direction,

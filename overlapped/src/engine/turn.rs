@@ -76,8 +76,13 @@ impl Core {
         }
     }
 
-    fn tell(&self, completion: Completion) {
+    fn tell(&self, mut completion: Completion) {
         let key = key_of_token(completion.token);
+        if let Ok(Outcome::Received(0)) = completion.result
+            && let Some(code) = self.reset_behind(key)
+        {
+            completion.result = Err(Error::os(Action::Receive, code));
+        }
         let mut tables = lock(&self.tables);
         let record = &tables.operations[key.slot()];
         debug_assert!(matches!(record.stage, Stage::Started(_) | Stage::Refused));
@@ -122,6 +127,18 @@ impl Core {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// The code of a reset that lies behind the end of a stream: a transfer that was tried without
+    /// the driver has found it, just before or at this moment.
+    #[cold]
+    fn reset_behind(&self, key: Key) -> Option<i32> {
+        let endpoint = {
+            let tables = lock(&self.tables);
+            let record = tables.operations.get(key).filter(|record| record.wants_bytes)?;
+            tables.sockets.get(record.socket?)?.endpoint.upgrade()?
+        };
+        endpoint.found_reset()
     }
 
     /// Ends every operation, telling of each once, and closes every socket.

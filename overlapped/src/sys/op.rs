@@ -75,9 +75,28 @@ pub(crate) struct Owned {
     pub(crate) progress: u64,
     /// Bytes there are to move.
     pub(crate) total: u64,
+    /// It was tried without the driver, and the system has told what the driver must know.
+    pub(crate) tried: Option<Tried>,
+}
+
+/// What the system told of a transfer that was tried directly, and tells only once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// The end of the stream.
+    Ended,
+    /// The system's code.
+    Failed(i32),
 }
 
 impl Owned {
+    /// What came of it, if it was tried without the driver and the driver must know.
+    pub(crate) fn take_tried(&mut self) -> Option<Result<Outcome, Failure>> {
+        Some(match self.tried.take()? {
+            Tried::Ended => Ok(Outcome::Received(0)),
+            Tried::Failed(code) => Err(Failure::Code(code)),
+        })
+    }
+
     /// Sets the lengths of a receive's buffers to what was received: [`progress`](Owned::progress).
     pub(crate) fn set_received(&mut self) {
         if let Some(buf) = &mut self.buf {

@@ -6,7 +6,7 @@ use crate::flags::Flags;
 use crate::options::StreamOptions;
 
 use super::handle::Handle;
-use super::op::{Op, OpKind};
+use super::op::{Op, OpKind, Outcome, Tried};
 use super::sim::end::EndView;
 use super::socket::SystemView;
 
@@ -22,13 +22,11 @@ pub(crate) enum View {
 
 /// How a transfer went that was tried without waiting.
 #[derive(Debug)]
-pub(crate) enum Tried {
-    /// It has to be started: it would have had to wait, perhaps after some of its bytes.
-    WouldBlock,
-    Received(usize),
-    Sent(u64),
-    /// The system's code.
-    Failed(i32),
+pub(crate) enum Attempt {
+    /// It has to be started. It would have had to wait, perhaps after some of its bytes, or it has
+    /// not succeeded: what that means is the driver's affair.
+    Start,
+    Succeeded(Outcome),
 }
 
 impl View {
@@ -63,37 +61,40 @@ impl View {
     }
 
     /// Tries a receive or a send of one part and without flags. A send that is cut short remembers
-    /// how far it came. On a simulated network nothing happens outside of turns.
-    pub(crate) fn try_now(&self, op: &mut Op) -> Tried {
-        let View::System(view) = self else { return Tried::WouldBlock };
+    /// how far it came, and a failure or the end of the stream is remembered for the driver. On a
+    /// simulated network nothing happens outside of turns.
+    pub(crate) fn try_now(&self, op: &mut Op) -> Attempt {
+        let View::System(view) = self else { return Attempt::Start };
         let (kind, owned) = (op.kind, &mut op.owned);
         let Some((ptr, len)) = owned.buf.as_mut().and_then(|buf| buf.single(owned.progress)) else {
-            return Tried::WouldBlock;
+            return Attempt::Start;
         };
         if len == 0 {
-            return Tried::WouldBlock;
+            return Attempt::Start;
         }
         let moved = match kind {
             // SAFETY: the buffer's own memory. Nobody else uses it while the operation owns it.
             OpKind::Recv { flags: Flags::NONE } => unsafe { view.recv_now(ptr.as_ptr(), len) },
             // SAFETY: as above.
             OpKind::Send { flags: Flags::NONE } => unsafe { view.send_now(ptr.as_ptr(), len) },
-            _ => return Tried::WouldBlock,
+            _ => return Attempt::Start,
         };
-        match moved {
-            Err(code) => Tried::Failed(code),
-            Ok(None) => Tried::WouldBlock,
-            Ok(Some(bytes)) => {
+        match (moved, kind) {
+            (Err(code), _) => owned.tried = Some(Tried::Failed(code)),
+            (Ok(None), _) => {}
+            (Ok(Some(0)), OpKind::Recv { .. }) => owned.tried = Some(Tried::Ended),
+            (Ok(Some(bytes)), OpKind::Recv { .. }) => {
                 owned.progress += bytes as u64;
-                match kind {
-                    OpKind::Recv { .. } => {
-                        owned.set_received();
-                        Tried::Received(bytes)
-                    }
-                    _ if bytes == len => Tried::Sent(owned.progress),
-                    _ => Tried::WouldBlock,
+                owned.set_received();
+                return Attempt::Succeeded(Outcome::Received(bytes));
+            }
+            (Ok(Some(bytes)), _) => {
+                owned.progress += bytes as u64;
+                if bytes == len {
+                    return Attempt::Succeeded(Outcome::Sent(owned.progress));
                 }
             }
         }
+        Attempt::Start
     }
 }

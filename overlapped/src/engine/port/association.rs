@@ -33,6 +33,11 @@ impl Association {
         self.skip.store(skip, Ordering::Release);
     }
 
+    /// Whether packets wait for a thread of the port.
+    pub(crate) fn has_waiting_packets(&self) -> bool {
+        self.port.has_waiting_packets()
+    }
+
     /// Keeps room for the packet of an operation.
     pub(crate) fn reserve(&self) -> Result<(), Error> {
         self.port.reserve()

@@ -100,8 +100,8 @@ impl fmt::Debug for CompletionPacket {
 #[derive(Debug)]
 pub enum Queued {
     /// A packet will come, or has come already. With the operation's id for
-    /// [`Engine::cancel`](crate::Engine::cancel), if there is still something to cancel.
-    Pending(Option<OpId>),
+    /// [`Engine::cancel`](crate::Engine::cancel).
+    Pending(OpId),
     /// The operation succeeded at once, on a socket that
     /// [skips the packet](crate::Socket::skip_packet_on_success) then. This is its packet; none is
     /// queued.

@@ -108,6 +108,11 @@ impl Inner {
         Ok(())
     }
 
+    /// Whether packets wait for a thread.
+    pub(super) fn has_waiting_packets(&self) -> bool {
+        !lock(&self.state).queue.is_empty()
+    }
+
     /// Gives kept room back.
     pub(super) fn release(&self) {
         lock(&self.state).reserved -= 1;

@@ -11,5 +11,6 @@ mod panics;
 mod port;
 mod results;
 mod routines;
+mod skipping;
 mod starting;
 mod starving;
