@@ -86,7 +86,7 @@ impl Directory {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins under the lock, so that the room cannot be removed between look-up and join.
+    /// Joins under the lock, so that the room cannot be removed between lookup and join.
     fn enter(&self, session: &Session, name: &[u8]) -> Result<Group, JoinError> {
         let mut rooms = self.lock();
         let group = rooms.get(name).cloned().unwrap_or_default();
@@ -150,7 +150,7 @@ impl Handler for Chatting {
     }
 
     fn heartbeat(&mut self, session: &Session, _: &mut Place) {
-        // A heart-beat is due only while nothing is queued, so there is room.
+        // A heartbeat is due only while nothing is queued, so there is room.
         let _ = session.send(b"");
     }
 

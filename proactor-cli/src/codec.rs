@@ -55,7 +55,7 @@ impl FromStr for CodecChoice {
 }
 
 impl CodecChoice {
-    /// Whether the codec can frame an empty packet, which a heart-beat needs.
+    /// Whether the codec can frame an empty packet, which a heartbeat needs.
     pub(crate) fn has_empty_packets(self) -> bool {
         matches!(self, CodecChoice::Lines | CodecChoice::Length | CodecChoice::Length2)
     }

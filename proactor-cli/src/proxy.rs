@@ -15,7 +15,7 @@ const LONG_ABOUT: &str = concat!(
     "Connects each client to an upstream and forwards bytes both ways.\n\nThe proxy reads from a client once its upstream is connected. While \
      one side does not take what is sent to it, the proxy does not read from the other side. When one side ends its stream, the proxy ends \
      the stream to the other side and keeps forwarding the opposite direction. When one side resets its connection, the other is reset. A \
-     client whose upstream cannot be reached is reset. Rates and time-outs apply to both sides: --byte-rate limits each direction, and both \
+     client whose upstream cannot be reached is reset. Rates and timeouts apply to both sides: --byte-rate limits each direction, and both \
      connections are closed when either side is idle or takes nothing for too long.\n\n",
     life!("proxy")
 );
@@ -36,7 +36,7 @@ pub(crate) struct Proxy {
     /// addresses that answers is used.
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Target,
-    /// How long connecting to the upstream may take, including the look-up of its name.
+    /// How long connecting to the upstream may take, including the lookup of its name.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     connect_timeout: Duration,
     #[command(flatten)]

@@ -31,7 +31,7 @@ pub(crate) use life;
 pub(crate) const LISTENING: &str = "Listening";
 pub(crate) const LIMITS: &str =
     "Limits (a connection over a limit is refused; a session over a rate is not read until it is under it again)";
-pub(crate) const TIMES: &str = "Time-outs (for example 500ms, 10s or 5m)";
+pub(crate) const TIMES: &str = "Timeouts (for example 500ms, 10s or 5m)";
 pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
@@ -115,7 +115,7 @@ impl Serving {
         }
     }
 
-    /// A server on these addresses; its limits and time-outs are still to be set.
+    /// A server on these addresses; its limits and timeouts are still to be set.
     pub(crate) fn builder(&self) -> Builder {
         let builder = Server::builder()
             .shards(self.shards)

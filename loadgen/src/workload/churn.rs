@@ -54,7 +54,7 @@ impl Churn {
         for place in &mut *places {
             self.open(place)?;
         }
-        let stalled = Timespec::try_from(STALLED).context("time-out out of range")?;
+        let stalled = Timespec::try_from(STALLED).context("timeout out of range")?;
         let mut buffer = vec![0; 64 * 1024];
         let mut events = Vec::with_capacity(64);
         while self.open > 0 {

@@ -83,7 +83,7 @@ struct Flight {
     attempt: Option<Key>,
 }
 
-/// Sends the answer of a look-up to the shard.
+/// Sends the answer of a lookup to the shard.
 pub(crate) type Answer = Arc<dyn Fn(Key, Found) + Send + Sync>;
 
 pub(crate) struct Attempts {

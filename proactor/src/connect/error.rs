@@ -14,12 +14,12 @@ pub enum ConnectFailure {
     NotFound,
     /// None of its addresses could be connected to: each one's error says why.
     Failed,
-    /// It took longer than the [connect time-out](crate::Outbound::connect_timeout).
+    /// It took longer than the [connect timeout](crate::Outbound::connect_timeout).
     TimedOut,
     /// The session that asked for it has been closed.
     Cancelled,
     /// There are as many outbound sessions as there [may be](crate::Outbound::sessions), or too
-    /// many look-ups wait.
+    /// many lookups wait.
     Limit,
     /// The server, or the session that asked, is ending.
     Ending,
@@ -30,7 +30,7 @@ pub enum ConnectFailure {
 pub struct ConnectError {
     pub(super) target: Target,
     pub(super) failure: ConnectFailure,
-    /// The error of the look-up, or which limit was reached.
+    /// The error of the lookup, or which limit was reached.
     pub(super) detail: Option<String>,
     pub(super) tried: Vec<Tried>,
 }

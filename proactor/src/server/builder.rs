@@ -93,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// Time-outs and heart-beats.
+    /// Timeouts and heartbeats.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Builder {
         self.config.timeouts = timeouts;
         self

@@ -7,7 +7,7 @@ use super::{close, reading};
 use crate::shard::state::ShardState;
 
 /// A session's entry in the wheel has expired: does what is due without the handler, and says
-/// whether the handler has to be asked for a heart-beat.
+/// whether the handler has to be asked for a heartbeat.
 pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
     let mut heartbeat = false;
     if let Some(record) = state.sessions.at_mut(slot) {
@@ -22,7 +22,7 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
                 return heartbeat;
             }
             Some(Expired::Heartbeat) => {
-                // A heart-beat has no place among a partner's bytes.
+                // A heartbeat has no place among a partner's bytes.
                 heartbeat = record.partner.is_none();
                 continue;
             }

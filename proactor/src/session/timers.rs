@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn time_outs_stand_still_while_the_server_does_not_read() {
+    fn timeouts_stand_still_while_the_server_does_not_read() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
         let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
         let mut activity = timers.admit(Permit::alone(), false);

@@ -48,6 +48,6 @@ pub(crate) enum Mail {
     Close(SessionId),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
-    /// The answer to an attempt's look-up.
+    /// The answer to an attempt's lookup.
     Found(Key, Found),
 }

@@ -97,7 +97,7 @@ impl ShardState {
         let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
         let inbox = directory.inbox(shard);
         let answer = move |attempt, found| {
-            // If the inbox is full or closed, the attempt's time-out ends it, or has ended it.
+            // If the inbox is full or closed, the attempt's timeout ends it, or has ended it.
             let _ = inbox.send(Mail::Found(attempt, found));
         };
         let attempts = Attempts::new(connect_timeout, stream, directory.resolver.clone(), Arc::new(answer), |slot| {

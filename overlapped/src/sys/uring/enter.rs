@@ -72,7 +72,7 @@ impl Entrance {
             (arg, size) = (ptr::from_ref(&args), size_of_val(&args));
             flags |= ENTER_EXT_ARG;
         }
-        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the time-out live until the call
+        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the timeout live until the call
         // returns.
         let result = unsafe { libc::syscall(libc::SYS_io_uring_enter, fd, pending, want, flags, arg, size) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

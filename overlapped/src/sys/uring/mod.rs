@@ -1,7 +1,7 @@
 //! The backend on Linux's io_uring.
 //!
 //! A request's `user_data` is its operation's slot and generation and the kind of request, so that
-//! a completion says what it is without a look-up. One system call a turn submits, waits and
+//! a completion says what it is without a lookup. One system call a turn submits, waits and
 //! collects.
 
 mod accept;

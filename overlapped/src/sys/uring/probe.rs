@@ -57,7 +57,7 @@ pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut R
     let params = ring.params();
     for (name, there) in [
         ("completions that cannot be lost (NODROP)", params.is_feature_nodrop()),
-        ("waiting with a time-out (EXT_ARG)", params.is_feature_ext_arg()),
+        ("waiting with a timeout (EXT_ARG)", params.is_feature_ext_arg()),
         ("waiting for sockets without a thread (FAST_POLL)", params.is_feature_fast_poll()),
     ] {
         if !there {
