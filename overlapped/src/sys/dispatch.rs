@@ -81,7 +81,7 @@ impl AnyBackend {
                 // No other backend has them either.
                 Err(error) if options.direct_descriptors => return Err(error),
                 Err(error) => {
-                    why = format!("{backend} is not to be had: {error}");
+                    why = format!("{backend} cannot be used: {error}");
                     refused = Some(error);
                 }
             }

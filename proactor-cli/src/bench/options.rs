@@ -22,12 +22,12 @@ const LONG_ABOUT: &str = "Loads a server that answers every packet with one pack
     to send it until the system has handed over the last byte of its answer, so this program's own delays are included. The \
     report shows how busy this program's threads were: near 100 %, the program may be the limit. Give the server and this \
     program separate cores.\n\n\
-    Exits with 0 if there were at most --max-errors errors, with 1 if there were more or the run could not begin, and with \
-    130 after SIGINT or SIGTERM (on Windows: Ctrl-C, Ctrl-Break or closing the console), which end the run with a report of \
-    what was measured so far; a second signal exits at once. A lost connection is an error and is not made again.";
+    A lost connection is an error, and the program does not connect again in its place. SIGINT or SIGTERM (on Windows: \
+    Ctrl-C, Ctrl-Break or closing the console) ends the run with a report of what was measured so far; a second signal exits \
+    at once. The program exits with 0 if there were at most --max-errors errors, with 1 if there were more or the run could \
+    not begin, and with 130 after a signal.";
 
-const EXAMPLES: &str = "Examples:\n  proactor echo &  proactor bench --connect 127.0.0.1:7777\n  proactor bench --connect chat.example.org:7777 --codec lines --connections 1000 --rate 5000 \
-    --duration 1m --html report.html\n  proactor bench --connect '[::1]:7777' --codec length --size 1KiB --pipeline 100 --threads 2\n  proactor bench --connect unix:/run/echo.sock --json - | jq .latency\n  \
+const EXAMPLES: &str = "Examples:\n  proactor echo &  proactor bench --connect 127.0.0.1:7777\n  proactor bench --connect example.org:7777 --connections 1000 --rate 5000 --html report.html\n  proactor bench --connect '[::1]:7777' --codec length --size 1KiB --pipeline 100 --threads 2\n  proactor bench --connect unix:/run/echo.sock --json - | jq .latency\n  \
     proactor bench --connect 127.0.0.1:6379 --codec lines --message PING --answer any";
 
 const LOAD: &str = "Load";

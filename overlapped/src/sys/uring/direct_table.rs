@@ -38,7 +38,9 @@ impl DirectTable {
                 return Err(Error::new(Action::Setup, ErrorKind::Unsupported).because(why));
             }
             (false, false) => "the kernel cannot make descriptors of them again (6.8)".to_owned(),
-            (true, false) => format!("not asked for; a ring may hold {size} sockets beside the limit of open files"),
+            (true, false) => format!(
+                "not asked for; with them, a ring holds up to {size} sockets that the limit of open files does not count"
+            ),
             (true, true) => format!("a table of {size} sockets, which the limit of open files does not count (6.8)"),
         };
         report.features.push(Feature { name: "direct descriptors", used: options.direct_descriptors, why });
