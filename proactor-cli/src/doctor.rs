@@ -157,7 +157,7 @@ fn print(findings: &Findings) {
         let value = limit.value.map_or("unlimited".into(), |value| value.to_string());
         let higher = limit.most.filter(|most| limit.value.is_some_and(|value| value < *most));
         let most = higher.map_or(String::new(), |most| format!(" (may be raised to {most})"));
-        println!("  {}: {value}{most}: {}", limit.name, limit.meaning);
+        println!("  {}: {value}{most} - {}", limit.name, limit.meaning);
     }
     println!("advice");
     for line in &findings.advice {

@@ -65,7 +65,7 @@ pub(crate) struct Serving {
     /// at once after a pause [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     accept_rate: Option<Rate>,
-    /// Bytes a session may send per second: 64KiB, or 64KiB:1MiB with a burst [default: no limit]
+    /// Bytes a session may send per second: N or N:BURST, such as 64KiB:1MiB [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
     byte_rate: Option<Rate>,
 

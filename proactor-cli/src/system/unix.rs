@@ -60,7 +60,7 @@ pub(crate) fn limits() -> Vec<Limit> {
             name: "locked memory",
             value: memory.current,
             most: memory.maximum,
-            meaning: "bytes; on some kernels the rings of io_uring count against it, up to 256 KiB a shard".into(),
+            meaning: "in bytes; on some kernels the rings of io_uring count against it, up to 256 KiB a shard".into(),
         });
     }
     if let Some(disabled) = read_number("/proc/sys/kernel/io_uring_disabled") {
