@@ -37,11 +37,13 @@ impl DirectTable {
                 let why = "direct descriptors: this kernel's io_uring cannot make descriptors of them again (Linux 6.8 and newer)";
                 return Err(Error::new(Action::Setup, ErrorKind::Unsupported).because(why));
             }
-            (false, false) => "the kernel cannot make descriptors of them again (6.8)".to_owned(),
+            (false, false) => "the kernel cannot make descriptors of them again (Linux 6.8)".to_owned(),
             (true, false) => format!(
                 "not asked for; with them, a ring holds up to {size} sockets that the limit of open files does not count"
             ),
-            (true, true) => format!("a table of {size} sockets, which the limit of open files does not count (6.8)"),
+            (true, true) => {
+                format!("a table of {size} sockets, which the limit of open files does not count (Linux 6.8)")
+            }
         };
         report.features.push(Feature { name: "direct descriptors", used: options.direct_descriptors, why });
         if !options.direct_descriptors {

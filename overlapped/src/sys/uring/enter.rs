@@ -42,7 +42,7 @@ impl Entrance {
         let (used, why) = match entrance.register(REGISTER_RING_FDS, &mut update) {
             Ok(()) => {
                 entrance.registered = Some(update.offset);
-                (true, "saves looking the ring up in every call (5.18)".to_owned())
+                (true, "saves a lookup of the ring in every call (Linux 5.18)".to_owned())
             }
             Err(error) => (false, error.to_string()),
         };
