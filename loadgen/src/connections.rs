@@ -38,16 +38,18 @@ struct Connection {
 }
 
 /// What happened on a connection.
-pub(crate) enum Happened {
+pub enum Happened {
     Connected(Result<(), Error>),
     Received(Packet),
     Sent,
     /// The server has ended its stream.
     Ended,
     Failed(Error),
+    /// It was closed, and everything about it has been reported.
+    Closed,
 }
 
-pub(crate) struct Connections {
+pub struct Connections {
     driver: Driver,
     connections: Vec<Connection>,
     dirty: Vec<usize>,
@@ -61,21 +63,16 @@ impl Connections {
         Connections { driver, connections: all, dirty: Vec::new(), spare: Vec::new() }
     }
 
-    #[cfg(target_os = "linux")]
-    pub(crate) fn len(&self) -> usize {
-        self.connections.len()
-    }
-
-    pub(crate) fn driver(&self) -> &Driver {
+    pub fn driver(&self) -> &Driver {
         &self.driver
     }
 
-    pub(crate) fn turn(&mut self, wait: Wait) -> Result<(), Error> {
+    pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
         self.driver.turn(wait)
     }
 
     /// Starts connecting; [`Happened::Connected`] follows.
-    pub(crate) fn connect(&mut self, index: usize, address: &Address) -> Result<(), Error> {
+    pub fn connect(&mut self, index: usize, address: &Address) -> Result<(), Error> {
         let socket = self.driver.socket(address)?;
         self.connections[index].socket = Some(socket);
         self.driver.submit(Op::connect(socket, address), token::of(token::CONNECT, index))?;
@@ -92,21 +89,27 @@ impl Connections {
     }
 
     /// What happened next; call it until there is nothing after each [`turn`](Connections::turn).
-    pub(crate) fn next(&mut self) -> Option<(usize, Happened)> {
+    pub fn next(&mut self) -> Option<(usize, Happened)> {
         loop {
             let completion = self.driver.next()?;
             let (kind, index) = token::parts(completion.token);
+            let is_closed = self.connections[index].socket.is_none();
             let happened = match (kind, completion.result) {
-                (token::CONNECT, result) => Happened::Connected(result.and_then(|_| self.connected(index))),
-                (token::RECEIVE, Ok(Outcome::Packet(packet))) => Happened::Received(packet),
-                (token::RECEIVE, Ok(_)) => Happened::Ended,
+                (token::CLOSE, _) => {
+                    self.connections[index].sending = false;
+                    Happened::Closed
+                }
                 (token::SEND, Ok(_)) => {
                     let buffer = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok());
                     self.sent(index, buffer.unwrap_or_default());
                     Happened::Sent
                 }
-                (token::RECEIVE | token::SEND, Err(error)) => Happened::Failed(error),
-                _ => continue,
+                _ if is_closed => continue,
+                (token::CONNECT, result) => Happened::Connected(result.and_then(|_| self.connected(index))),
+                (token::RECEIVE, Ok(Outcome::Packet(packet))) => Happened::Received(packet),
+                (token::RECEIVE, Ok(_)) => Happened::Ended,
+                (_, Err(error)) => Happened::Failed(error),
+                (_, Ok(_)) => continue,
             };
             return Some((index, happened));
         }
@@ -169,8 +172,7 @@ impl Connections {
         failed
     }
 
-    /// Closes a connection, if it has been begun; nothing more is reported of it but what is on its
-    /// way.
+    /// Closes a connection that was begun. Only [`Happened::Closed`] is reported of it then.
     pub(crate) fn close(&mut self, index: usize, mode: CloseMode) {
         let connection = &mut self.connections[index];
         connection.out = Vec::new();

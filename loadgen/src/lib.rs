@@ -15,6 +15,7 @@ mod connections;
 pub mod echo;
 pub mod plot;
 mod random;
+mod schedule;
 #[cfg(target_os = "linux")]
 pub mod workload;
 

@@ -16,11 +16,11 @@ mod page;
 pub mod plan;
 pub mod record;
 pub mod run;
-mod schedule;
+
 pub mod script;
 #[cfg(test)]
 mod simulated;
 pub mod summary;
-mod tally;
+pub(crate) mod tally;
 mod text;
 pub mod timeline;

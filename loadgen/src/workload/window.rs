@@ -7,9 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::cpu_clock::{CpuClock, Ticks};
 use super::measurement::{Latency, Measurement};
-
-/// Latencies above this are recorded as this.
-const LONGEST: Duration = Duration::from_secs(60);
+use crate::echo::tally::histogram;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -26,7 +24,7 @@ struct Reading {
     generator: Duration,
 }
 
-pub(crate) struct Window {
+pub struct Window {
     server: CpuClock,
     generator: CpuClock,
     warmup: Duration,
@@ -51,17 +49,23 @@ impl Window {
             begun: None,
             measurement: None,
             units: 0,
-            latency: Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 3)?,
+            latency: histogram(),
         })
     }
 
-    /// One that has begun to measure this very process and does not end.
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        let this = CpuClock::of(std::process::id()).expect("this process has a CPU clock");
-        let mut window = Self::new(this, Duration::ZERO, LONGEST).expect("the bounds of the histogram are right");
-        window.advance().expect("this process can be read");
-        window
+    /// One that has begun, and does not end unless it is advanced.
+    ///
+    /// # Errors
+    /// The CPU clock of this process cannot be read.
+    pub fn endless() -> Result<Self> {
+        let mut window = Self::new(CpuClock::of(std::process::id())?, Duration::ZERO, Duration::ZERO)?;
+        window.advance()?;
+        Ok(window)
+    }
+
+    /// Units that are complete.
+    pub fn units(&self) -> u64 {
+        self.units
     }
 
     /// The load begins: so does the warm-up.
