@@ -38,7 +38,7 @@ struct Connection {
 }
 
 /// What happened on a connection.
-pub enum Happened {
+pub(crate) enum Happened {
     Connected(Result<(), Error>),
     Received(Packet),
     Sent,
@@ -49,7 +49,7 @@ pub enum Happened {
     Closed,
 }
 
-pub struct Connections {
+pub(crate) struct Connections {
     driver: Driver,
     connections: Vec<Connection>,
     dirty: Vec<usize>,
@@ -63,16 +63,16 @@ impl Connections {
         Connections { driver, connections: all, dirty: Vec::new(), spare: Vec::new() }
     }
 
-    pub fn driver(&self) -> &Driver {
+    pub(crate) fn driver(&self) -> &Driver {
         &self.driver
     }
 
-    pub fn turn(&mut self, wait: Wait) -> Result<(), Error> {
+    pub(crate) fn turn(&mut self, wait: Wait) -> Result<(), Error> {
         self.driver.turn(wait)
     }
 
     /// Starts connecting; [`Happened::Connected`] follows.
-    pub fn connect(&mut self, index: usize, address: &Address) -> Result<(), Error> {
+    pub(crate) fn connect(&mut self, index: usize, address: &Address) -> Result<(), Error> {
         let socket = self.driver.socket(address)?;
         self.connections[index].socket = Some(socket);
         self.driver.submit(Op::connect(socket, address), token::of(token::CONNECT, index))?;
@@ -89,7 +89,7 @@ impl Connections {
     }
 
     /// What happened next; call it until there is nothing after each [`turn`](Connections::turn).
-    pub fn next(&mut self) -> Option<(usize, Happened)> {
+    pub(crate) fn next(&mut self) -> Option<(usize, Happened)> {
         loop {
             let completion = self.driver.next()?;
             let (kind, index) = token::parts(completion.token);

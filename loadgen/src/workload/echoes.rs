@@ -238,8 +238,11 @@ impl<A: Answers> Load for Echoes<A> {
         format!("connection {connection}: {released} messages due, {sent} bytes sent, {answered} messages answered")
     }
 
-    fn is_paced(&self) -> bool {
-        matches!(self.pace, Pace::Open(_))
+    fn next_due(&self) -> Option<Time> {
+        match &self.pace {
+            Pace::Open(schedule) => Some(schedule.next()),
+            _ => None,
+        }
     }
 
     fn reconnects(&self) -> bool {

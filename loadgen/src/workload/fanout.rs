@@ -98,7 +98,8 @@ impl Load for Room {
     }
 
     fn other_senders(&mut self, now: Time, window: &Window, senders: &mut Vec<usize>) {
-        while self.under_way.pop_front_if(|(_, missing)| *missing == 0).is_some() {
+        while let Some((_, 0)) = self.under_way.front() {
+            self.under_way.pop_front();
             self.done += 1;
         }
         if !window.is_over() && self.say(now) {

@@ -37,9 +37,9 @@ pub trait Load {
 
     fn describe(&self, connection: usize) -> String;
 
-    /// Messages are due by the clock, so waiting for answers must not delay them.
-    fn is_paced(&self) -> bool {
-        false
+    /// When the next message is due, if that is by the clock. Waiting for answers must not delay it.
+    fn next_due(&self) -> Option<Time> {
+        None
     }
 
     /// Every message has a connection of its own. It is reset when its answer is there, which
@@ -75,7 +75,7 @@ pub(super) fn run(setup: &Setup, load: &mut dyn Load) -> Result<Measurement> {
     generator.start()?;
     let mut heard = generator.connections.driver().now();
     while !(window.is_over() && generator.unanswered().next().is_none()) {
-        let wait = if generator.load.is_paced() { Wait::Poll } else { Wait::For(STALLED) };
+        let wait = if generator.next_due().is_some() { Wait::Poll } else { Wait::For(STALLED) };
         let received = generator.turn(wait, &mut window)?;
         let now = generator.connections.driver().now();
         if received {
@@ -93,15 +93,22 @@ pub(super) fn run(setup: &Setup, load: &mut dyn Load) -> Result<Measurement> {
 
 /// A load on its connections.
 pub struct Generator<'a> {
-    pub connections: Connections,
+    connections: Connections,
     load: &'a mut dyn Load,
     server: Address,
     senders: Vec<usize>,
+    /// Connections that it has made.
+    pub connected: usize,
 }
 
 impl<'a> Generator<'a> {
     pub fn new(driver: Driver, server: Address, load: &'a mut dyn Load) -> Self {
-        Self { connections: Connections::new(driver, load.connections()), load, server, senders: Vec::new() }
+        let connections = Connections::new(driver, load.connections());
+        Self { connections, load, server, senders: Vec::new(), connected: 0 }
+    }
+
+    pub fn next_due(&self) -> Option<Time> {
+        self.load.next_due()
     }
 
     /// Connections with something outstanding.
@@ -110,19 +117,31 @@ impl<'a> Generator<'a> {
     }
 
     /// Begins the load on connections that are made, or makes them if each message has its own.
+    ///
+    /// # Errors
+    /// A connection or a send could not be started.
     pub fn start(&mut self) -> Result<()> {
         self.load.start(self.connections.driver().now());
         for index in 0..self.load.connections() {
             match self.load.reconnects() {
-                true => self.connect(index)?,
+                true => self.renew(index)?,
                 false => self.append(index),
             }
         }
         self.flush()
     }
 
-    fn connect(&mut self, index: usize) -> Result<()> {
+    /// Makes a connection for the next message.
+    fn renew(&mut self, index: usize) -> Result<()> {
         self.load.begin(index, self.connections.driver().now());
+        self.connect(index)
+    }
+
+    /// Begins to connect.
+    ///
+    /// # Errors
+    /// The driver takes no more connections.
+    pub fn connect(&mut self, index: usize) -> Result<()> {
         self.connections.connect(index, &self.server).with_context(|| self.connecting(index))
     }
 
@@ -132,6 +151,9 @@ impl<'a> Generator<'a> {
 
     /// Waits, takes what has come, and sends what can be sent. Returns whether anything was
     /// received.
+    ///
+    /// # Errors
+    /// A wrong byte came, or a connection failed.
     pub fn turn(&mut self, wait: Wait, window: &mut Window) -> Result<bool> {
         self.connections.turn(wait)?;
         let mut received = false;
@@ -156,12 +178,13 @@ impl<'a> Generator<'a> {
                     return Ok(());
                 }
             }
-            Happened::Closed if !window.is_over() => return self.connect(index),
+            Happened::Closed if !window.is_over() => return self.renew(index),
             Happened::Closed => return Ok(()),
             Happened::Ended => bail!("the server closed the connection: {}", self.load.describe(index)),
             Happened::Connected(Err(error)) => return Err(error).with_context(|| self.connecting(index)),
             Happened::Failed(error) => return Err(error).with_context(|| self.load.describe(index)),
-            Happened::Sent | Happened::Connected(Ok(())) => {}
+            Happened::Connected(Ok(())) => self.connected += 1,
+            Happened::Sent => {}
         }
         self.append(index);
         Ok(())
