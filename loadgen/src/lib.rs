@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`echo`] | the load of `proactor bench`: every packet is answered by one |
 //! | [`workload`] | the workloads of the comparison in `bench/` (Linux only) |
-//! | [`plot`] | the plots of both |
+//! | [`plot`], [`page`] | the plots and pages of both |
 //!
 //! All message loads run on one engine: connections on an [`overlapped::Driver`].
 
@@ -13,6 +13,7 @@
 
 mod connections;
 pub mod echo;
+pub mod page;
 pub mod plot;
 mod random;
 mod schedule;

@@ -3,6 +3,9 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::{Area, mark, svg};
+use crate::echo::figures::time;
+
 const WIDTH: i32 = 580;
 const ROW: i32 = 24;
 const TOP: i32 = 6;
@@ -116,7 +119,7 @@ pub fn ranges(ranges: &[Range]) -> String {
     let x = |value: f64| {
         LEFT + 8 + (span * ((value.max(0.01).log10() - begin) / (end - begin)).clamp(0.0, 1.0)).round() as i32
     };
-    let ticks: Vec<_> = ticks.iter().map(|&tick| (x(tick), time(tick))).collect();
+    let ticks: Vec<_> = ticks.iter().map(|&tick| (x(tick), mark(tick, time))).collect();
     draw(ranges.len(), &ticks, |canvas, row| {
         let range = &ranges[row];
         let middle = TOP + row as i32 * ROW + ROW / 2;
@@ -130,7 +133,7 @@ pub fn ranges(ranges: &[Range]) -> String {
 }
 
 struct Canvas<'a, 'b> {
-    area: &'a DrawingArea<SVGBackend<'b>, plotters::coord::Shift>,
+    area: &'a Area<'b>,
 }
 
 type At = (i32, i32);
@@ -165,19 +168,17 @@ impl Canvas<'_, '_> {
 
 fn draw(rows: usize, ticks: &[(i32, String)], row: impl Fn(&Canvas<'_, '_>, usize)) -> String {
     let height = TOP + rows as i32 * ROW + BOTTOM;
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, height as u32)).into_drawing_area();
-        let canvas = Canvas { area: &area };
+    let drawn = svg((WIDTH as u32, height as u32), |area| {
+        let canvas = Canvas { area };
         let foot = height - BOTTOM;
         for (x, label) in ticks {
             canvas.line((*x, TOP), (*x, foot), GRID, 1);
             canvas.text(label, (*x, foot + 13), FAINT, HPos::Center);
         }
         (0..rows).for_each(|number| row(&canvas, number));
-        area.present().expect(INFALLIBLE);
-    }
-    svg
+        Ok(())
+    });
+    drawn.expect(INFALLIBLE)
 }
 
 /// A step of 1, 2 or 5 by which about five reach so far.
@@ -195,7 +196,7 @@ fn number(value: f64, step: f64) -> String {
 }
 
 /// Three digits that count.
-pub fn significant(value: f64) -> String {
+fn significant(value: f64) -> String {
     let digits = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,
@@ -219,15 +220,6 @@ fn log_ticks(least: f64, most: f64) -> Vec<f64> {
     let begin = all.iter().rposition(|&tick| tick <= least).unwrap_or(0);
     let end = all.iter().position(|&tick| tick >= most).unwrap_or(all.len() - 1);
     all[begin..=end.max(begin + 1)].to_vec()
-}
-
-/// Microseconds in the unit that suits them.
-fn time(us: f64) -> String {
-    match us {
-        1e6.. => format!("{} s", us / 1e6),
-        1e3.. => format!("{} ms", us / 1e3),
-        _ => format!("{} µs", (us * 10.0).round() / 10.0),
-    }
 }
 
 #[cfg(test)]

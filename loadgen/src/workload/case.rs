@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::echo::figures::grouped;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
@@ -212,15 +214,7 @@ impl Case {
 
 /// With thousands set apart, and "1 connection".
 fn shown_as(parameter: &Parameter, value: u64) -> String {
-    let digits = value.to_string();
-    let mut number = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) && digits.len() > 3 {
-            number.push(',');
-        }
-        number.push(digit);
-    }
-    let text = parameter.shown.replace("{}", &number);
+    let text = parameter.shown.replace("{}", &grouped(value));
     if value == 1 && parameter.shown.starts_with("{}") { text.trim_end_matches('s').into() } else { text }
 }
 
