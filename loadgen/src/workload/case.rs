@@ -52,17 +52,8 @@ const fn optional(name: &'static str, default: u64, shown: &'static str) -> Para
 }
 
 impl Workload {
-    pub fn name(self) -> &'static str {
-        match self {
-            Workload::Pingpong => "pingpong",
-            Workload::Pipelined => "pipelined",
-            Workload::Fanout => "fanout",
-            Workload::Churn => "churn",
-            Workload::Stream => "stream",
-            Workload::Idle => "idle",
-            Workload::Openloop => "openloop",
-            Workload::Http => "http",
-        }
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
     }
 
     /// What is counted: "CPU per message" and "messages per second" are of this.
@@ -142,7 +133,7 @@ impl Workload {
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(&self.name())
     }
 }
 

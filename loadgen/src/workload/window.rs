@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 
-use super::cpu_clock::{CpuClock, Ticks};
+use super::cpu_clock::{CpuClock, Reading};
 use super::measurement::{Latency, Measurement};
 use crate::echo::tally::histogram;
 
@@ -15,13 +15,6 @@ pub(crate) enum Phase {
     Measuring,
     /// Over: nothing new is sent, what is outstanding is awaited and still checked.
     Draining,
-}
-
-struct Reading {
-    at: Instant,
-    server: Duration,
-    server_ticks: Ticks,
-    generator: Duration,
 }
 
 pub struct Window {
@@ -121,27 +114,13 @@ impl Window {
     }
 
     fn read(&self) -> Result<Reading> {
-        Ok(Reading {
-            server_ticks: self.server.ticks()?,
-            server: self.server.total()?,
-            generator: self.generator.total()?,
-            at: Instant::now(),
-        })
+        Reading::take(self.server, self.generator.total()?)
     }
 
     fn measure(&self, begun: &Reading, ended: &Reading) -> Result<Measurement> {
         ensure!(self.units > 0, "nothing was completed in the window");
-        let user = ended.server_ticks.user - begun.server_ticks.user;
-        let system = ended.server_ticks.system - begun.server_ticks.system;
-        let ticks = user + system;
         let percentile = |q| self.latency.value_at_quantile(q) as f64 / 1e3;
         Ok(Measurement {
-            seconds: (ended.at - begun.at).as_secs_f64(),
-            units: self.units,
-            server_cpu_seconds: (ended.server - begun.server).as_secs_f64(),
-            server_user_share: (ticks > 0).then(|| user as f64 / ticks as f64),
-            generator_cpu_seconds: (ended.generator - begun.generator).as_secs_f64(),
-            server_resident_bytes: self.server.resident_bytes()?,
             latency: Some(Latency {
                 p50_us: percentile(0.5),
                 p90_us: percentile(0.9),
@@ -149,8 +128,7 @@ impl Window {
                 p999_us: percentile(0.999),
                 max_us: self.latency.max() as f64 / 1e3,
             }),
-            idle: None,
-            offered: None,
+            ..Measurement::between(begun, ended, self.units, self.server.resident_bytes()?)
         })
     }
 }
