@@ -98,13 +98,12 @@ impl Report {
 
     /// A contestant's name beside its colour.
     fn name(&self, name: &str) -> String {
-        format!("<i style=\"background:{}\"></i>{}", plot::css(self.colour(name)), escaped(name))
+        format!("<i style=\"background:{}\"></i>{}", plot::css(self.number(name)), escaped(name))
     }
 
     /// The same on the whole page.
-    fn colour(&self, name: &str) -> plotters::style::RGBColor {
-        let place = self.contestants().iter().position(|(known, _)| *known == name);
-        plot::colour(place.unwrap_or(0))
+    fn number(&self, name: &str) -> usize {
+        self.contestants().iter().position(|(known, _)| *known == name).unwrap_or(0)
     }
 
     fn bars(&self, result: &CaseResult, memory: bool) -> Vec<Bar> {
@@ -113,7 +112,7 @@ impl Report {
             let quantity = if memory { main(summary) } else { &summary.server_cpu_us_per_unit };
             Some(Bar {
                 name: runs.contestant.clone(),
-                colour: self.colour(&runs.contestant),
+                number: self.number(&runs.contestant),
                 value: quantity.value.median,
                 low: quantity.value.low,
                 high: quantity.value.high,
@@ -128,7 +127,7 @@ impl Report {
             let latency = runs.summary.as_ref()?.latency.as_ref()?;
             Some(Range {
                 name: runs.contestant.clone(),
-                colour: self.colour(&runs.contestant),
+                number: self.number(&runs.contestant),
                 p50: latency.p50_us,
                 p99: latency.p99_us,
                 p999: latency.p999_us,
