@@ -6,7 +6,8 @@
 //! | [`workload`] | the workloads of the comparison in `bench/` (Linux only) |
 //! | [`plot`], [`page`] | the plots and pages of both |
 //!
-//! All message loads run on one engine: connections on an [`overlapped::Driver`].
+//! All message loads run on one engine: connections on an [`overlapped::Driver`]. All open loops
+//! have one schedule, which is pure arithmetic.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "internal to this repository; the modules say what they are for")]

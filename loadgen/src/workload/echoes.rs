@@ -11,7 +11,7 @@ use super::load::Load;
 use super::measurement::Offered;
 use super::window::{Phase, Window};
 use crate::echo::tally::histogram;
-use crate::schedule::Rhythm;
+use crate::schedule::{Arrivals, Rhythm};
 
 /// When messages are let go.
 pub(super) enum Pace {
@@ -27,8 +27,8 @@ pub(super) enum Pace {
 
 pub(super) struct Schedule {
     per_second: u64,
-    rhythm: Rhythm,
-    released: u64,
+    /// None before the load begins.
+    arrivals: Option<Arrivals>,
     /// Released and not answered when the window began, and when it ended.
     behind: [Option<u64>; 2],
     /// By how much messages left later than they were due: what the generator is to blame for.
@@ -37,18 +37,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(per_second: u64) -> Self {
-        Self {
-            per_second,
-            rhythm: Rhythm::new(Time::ZERO, per_second),
-            released: 0,
-            behind: [None; 2],
-            late: histogram(),
-        }
-    }
-
-    /// When the next message is due.
-    fn next(&self) -> Time {
-        self.rhythm.moment(self.released)
+        Self { per_second, arrivals: None, behind: [None; 2], late: histogram() }
     }
 }
 
@@ -170,7 +159,8 @@ impl<A: Answers> Load for Echoes<A> {
 
     fn start(&mut self, now: Time) {
         if let Pace::Open(schedule) = &mut self.pace {
-            schedule.rhythm = Rhythm::new(now, schedule.per_second);
+            let rhythm = Rhythm::new(now, schedule.per_second);
+            schedule.arrivals = Some(Arrivals::new(rhythm, self.connections.len(), 0, 1));
         }
         (0..self.connections.len()).for_each(|connection| self.release(connection, now));
     }
@@ -217,10 +207,12 @@ impl<A: Answers> Load for Echoes<A> {
                 return;
             }
         }
-        while schedule.next() <= now {
-            let due = schedule.next();
-            let number = (schedule.released % self.connections.len() as u64) as usize;
-            schedule.released += 1;
+        while let Some(arrivals) = &mut schedule.arrivals {
+            let due = arrivals.next();
+            if due > now {
+                break;
+            }
+            let number = arrivals.pass();
             self.connections[number].release(1, due);
             senders.push(number);
             if window.phase() == Phase::Measuring {
@@ -240,7 +232,7 @@ impl<A: Answers> Load for Echoes<A> {
 
     fn next_due(&self) -> Option<Time> {
         match &self.pace {
-            Pace::Open(schedule) => Some(schedule.next()),
+            Pace::Open(schedule) => schedule.arrivals.as_ref().map(Arrivals::next),
             _ => None,
         }
     }

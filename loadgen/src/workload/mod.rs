@@ -3,6 +3,14 @@
 //! The generator reads the server's CPU clock itself, at the moments at which its window begins and
 //! ends, so that CPU and units are of the same window. A wrong or missing byte, a closed connection
 //! or a stall is an error, never a number.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `content` | the bytes that are sent, and their comparison with what comes back |
+//! | `echoes`, `http`, `fanout` | the loads: what is sent when, and what has to come back |
+//! | `load` | runs a load on connections of a driver |
+//! | `idle` | sessions that are quiet. They are plain sockets: up to 200,000 of them then need no slot in a driver, and each can be bound to an address and reset when it is closed |
+//! | `window`, `cpu_clock`, `measurement` | what is measured meanwhile |
 
 pub mod affinity;
 mod case;
