@@ -11,6 +11,9 @@ const PERIOD: usize = 1 << 20;
 /// The content repeats after so many messages, or more.
 const MESSAGES: usize = 16;
 
+/// Messages from where one connection begins to where the next does.
+const STRIDE: usize = 256;
+
 /// Messages of one length, said over and over in this order.
 pub(super) struct Content {
     bytes: Vec<u8>,
@@ -43,10 +46,11 @@ impl Content {
         Self { bytes: message.to_vec(), message: message.len() }
     }
 
-    /// Where the stream of a connection begins, so that no two next to each other send the same.
+    /// Where the stream of a connection begins: elsewhere for each of as many connections as there
+    /// are messages, whose number has no divisor in common with the stride.
     pub(super) fn begin(&self, connection: usize) -> u64 {
-        let count = (self.bytes.len() / self.message) as u64;
-        Random::new(connection as u64).next() % count * self.message as u64
+        let count = self.bytes.len() / self.message;
+        (connection.wrapping_mul(STRIDE) % count * self.message) as u64
     }
 
     /// What is at this place of the endless stream, up to the end of a round and at most so much.
