@@ -31,7 +31,7 @@ fn server_turn(server: &mut proactor::Simulation<Service>) -> bool {
 fn run(case: &Case, units: u64) -> Result<()> {
     let is_chat = case.workload == Workload::Fanout;
     let (mut world, driver) = World::new(is_chat || case.workload == Workload::Pipelined, is_chat);
-    let mut load = workload::load(case)?;
+    let mut load = workload::load_of(case)?;
     let connections = load.connections();
     let reconnects = load.reconnects();
     let mut clients = Generator::new(driver, world.server.local_addrs()[0].clone(), &mut *load);

@@ -2,8 +2,8 @@
 //! checked.
 //!
 //! Parts that know neither socket nor clock: [`script`] says what the messages are, `conversation`
-//! checks the answers, `timeline` and `tally` count. `generator` is the load of one thread, [`run`] all of them; [`record`] collects,
-//! [`summary`] calculates, `text` and `page` present.
+//! checks the answers, `timeline` and `tally` count. `generator` is the load of one thread, [`run`]
+//! all of them; [`record`] collects, [`summary`] calculates, `text` and `page` present.
 
 mod connection;
 mod conversation;

@@ -37,7 +37,8 @@ pub trait Load {
 
     fn describe(&self, connection: usize) -> String;
 
-    /// When the next message is due, if that is by the clock. Waiting for answers must not delay it.
+    /// When the next message is due, if that is by the clock. Waiting for answers must not delay
+    /// it.
     fn next_due(&self) -> Option<Time> {
         None
     }

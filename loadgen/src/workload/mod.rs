@@ -9,8 +9,11 @@
 //! | `content` | the bytes that are sent, and their comparison with what comes back |
 //! | `echoes`, `http`, `fanout` | the loads: what is sent when, and what has to come back |
 //! | `load` | runs a load on connections of a driver |
-//! | `idle` | sessions that are quiet. They are plain sockets: up to 200,000 of them then need no slot in a driver, and each can be bound to an address and reset when it is closed |
+//! | `idle` | sessions that are quiet |
 //! | `window`, `cpu_clock`, `measurement` | what is measured meanwhile |
+//!
+//! The sessions of `idle` are plain sockets: up to 200,000 of them then need no slot in a driver,
+//! and each can be bound to an address of its own and is reset when it is closed.
 
 pub mod affinity;
 mod case;
@@ -56,7 +59,7 @@ pub fn measure(setup: &Setup) -> Result<Measurement> {
     if case.workload == Workload::Idle {
         return idle::run(setup);
     }
-    let mut load = load(case)?;
+    let mut load = load_of(case)?;
     // Members that never read: in the room before anything is said, and held until the end.
     let _stuck = setup.connect(if case.has("stuck") { case.get("stuck") } else { 0 })?;
     load::run(setup, &mut *load)
@@ -67,7 +70,7 @@ pub fn measure(setup: &Setup) -> Result<Measurement> {
 ///
 /// # Errors
 /// Its numbers are too large, or a rate is missing.
-pub fn load(case: &Case) -> Result<Box<dyn Load>> {
+pub fn load_of(case: &Case) -> Result<Box<dyn Load>> {
     let number = |name| if case.has(name) { case.get(name) } else { 1 };
     let (connections, size, burst) = (number("connections"), number("size"), number("burst"));
     let one = Pace::Closed { least: 0, most: 1 };
