@@ -172,7 +172,8 @@ impl Connections {
         failed
     }
 
-    /// Closes a connection that was begun. Only [`Happened::Closed`] is reported of it then.
+    /// Closes a connection that was begun. Only the end of a send and [`Happened::Closed`] are
+    /// reported of it then.
     pub(crate) fn close(&mut self, index: usize, mode: CloseMode) {
         let connection = &mut self.connections[index];
         connection.out = Vec::new();
