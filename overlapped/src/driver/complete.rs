@@ -337,7 +337,7 @@ impl Driver {
         }
         let buf = self.operations.remove(slot);
         if closing {
-            self.go_on_closing(socket);
+            self.continue_close(socket);
         }
         Completion { id, token, more: false, result, buf }
     }

@@ -178,7 +178,7 @@ impl Driver {
     pub(super) fn cancel_slot(&mut self, slot: u32) -> bool {
         let operation = &mut self.operations[slot];
         if matches!(operation.kind, OpKind::Close { .. }) {
-            return self.hasten_close(slot);
+            return self.cancel_close(slot);
         }
         match operation.stage {
             Stage::Ready | Stage::Orphaned => false,

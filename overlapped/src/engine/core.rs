@@ -1,10 +1,10 @@
-//! What an engine's handles share: its tables, and the way of an operation from a handle to the
-//! engine's thread. [`turn`](super::turn) is the way back.
+//! What an engine's handles share: its tables, and how an operation passes from a handle to the
+//! engine's thread. [`turn`](super::turn) passes its completion back.
 //!
 //! ```text
 //! start ──▶ Starting ──submit──▶ Started ──collect──▶ Ended ──take──▶ free
 //!   │            (engine's thread)         └──▶ routine or port ────▶ free
-//!   └──▶ immediate result: tried within the start, on a socket that skips packets
+//!   └──▶ immediate result: tried within the start, on a socket that skips packets on success
 //! ```
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) enum Started {
     Pending(OpId),
     /// It succeeded within the start. Nobody else is told.
     Immediate(Flags, Crossing<Completion>),
-    /// It failed within the start, and its end has been told.
+    /// It failed within the start, and its completion has been delivered.
     Told,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// For the thread that calls, which drives the driver.
+    /// The calling thread becomes the engine's thread: it drives the driver.
     pub(super) fn new(driver: &Driver, limits: Limits) -> Core {
         Core {
             tables: Mutex::new(Tables::new()),
@@ -142,16 +142,17 @@ impl Core {
 
     // ---- operations ----
 
-    /// Starts an operation: tries it at once on a socket that skips packets, or queues it for the
-    /// engine's thread.
+    /// Starts an operation. On a socket that skips packets on success (Windows:
+    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`) it is tried at once. Otherwise, and if it would have to
+    /// wait, it is queued for the engine's thread.
     pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
         if let Err(error) = request.op.get().check() {
             return refused(error, request);
         }
-        // Held to the end, so that an operation that is tried directly keeps its place among the
-        // starts. A close takes this lock itself, below.
+        // Locks the socket until this function returns, so that operations tried directly keep the
+        // order of their starts. A close takes this lock itself, below.
         let direct = endpoint.filter(|endpoint| action != Action::Close && endpoint.skips_packets());
         let view = direct.map(Endpoint::view);
         if let (Some(endpoint), Some(view), Notify::Port(..)) = (direct, view.as_deref(), &request.notify)
@@ -187,7 +188,7 @@ impl Core {
                     drop(tables);
                     return refused(closed("the engine has ended"), request);
                 }
-            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get()) {
+            } else if let Err(error) = self.admit(&mut tables, endpoint.key(), request.op.get()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -207,7 +208,7 @@ impl Core {
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts
     /// it.
-    fn check_in(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
+    fn admit(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
         if let Some(direction) = op.kind.direction() {

@@ -19,12 +19,12 @@ pub(crate) struct LocalGroup {
     /// The slots of the shard's sessions that are members.
     members: Vec<u32>,
     /// Of the latest news, those that one member does not get.
-    excepted: Vec<Excepted>,
+    withheld: Vec<Withheld>,
 }
 
 /// A record that one member does not get.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Excepted {
+pub(crate) struct Withheld {
     pub(crate) id: SessionId,
     pub(crate) bytes: usize,
 }
@@ -42,7 +42,7 @@ impl LocalGroup {
     /// A view from the reader's present end on.
     pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
-        LocalGroup { group, reader, counted, members: Vec::new(), excepted: Vec::new() }
+        LocalGroup { group, reader, counted, members: Vec::new(), withheld: Vec::new() }
     }
 
     pub(crate) fn group(&self) -> &Group {
@@ -74,10 +74,10 @@ impl LocalGroup {
     }
 
     /// Reads what is new, and counts it up to the records of stamp `limit`. The records that one
-    /// member does not get are in [`excepted`](LocalGroup::excepted) until the next call.
+    /// member does not get are in [`withheld`](LocalGroup::withheld) until the next call.
     pub(crate) fn count_news(&mut self, limit: u64) -> News {
         self.reader.refresh();
-        self.excepted.clear();
+        self.withheld.clear();
         // What was lost was never counted.
         let from = self.counted.max(self.reader.front());
         let mut news = News { from, to: from, bytes: 0 };
@@ -88,15 +88,15 @@ impl LocalGroup {
             news.to = record.number + 1;
             news.bytes += record.bytes;
             if let Some(id) = record.mark.except {
-                self.excepted.push(Excepted { id, bytes: record.bytes });
+                self.withheld.push(Withheld { id, bytes: record.bytes });
             }
         }
         self.counted = news.to;
         news
     }
 
-    pub(crate) fn excepted(&self) -> &[Excepted] {
-        &self.excepted
+    pub(crate) fn withheld(&self) -> &[Withheld] {
+        &self.withheld
     }
 
     /// Whether there are records that were not counted, because their stamps were over the limit.

@@ -143,8 +143,8 @@ impl ShardGroups {
         self.news = memory;
     }
 
-    /// Counts the news of a group up to the stamp of this turn.
-    pub(crate) fn count_news(&mut self, slot: u32) -> Option<super::local::News> {
+    /// The news of a group up to the stamp of this turn.
+    pub(crate) fn news_of(&mut self, slot: u32) -> Option<super::local::News> {
         let local = self.local.at_mut(slot)?;
         local.group().lower_flag(self.shard);
         let news = local.count_news(self.upto);
@@ -267,7 +267,7 @@ mod tests {
         groups.begin_delivery();
         let news = groups.take_news().unwrap();
         assert_eq!(news, [slot], "two broadcasts, one notification");
-        assert_eq!(groups.count_news(slot).map(|news| news.bytes), Some(6));
+        assert_eq!(groups.news_of(slot).map(|news| news.bytes), Some(6));
         groups.reuse_news(news);
         assert!(groups.may_wait());
         assert_eq!(groups.remove_member(slot, 0), Some(7), "the last member took the index");

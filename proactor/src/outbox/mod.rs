@@ -26,7 +26,7 @@ use self::take::TakeLimits;
 use crate::codec::Frame;
 use crate::error::SendError;
 use crate::group::clock::BroadcastHeader;
-use crate::group::local::{Excepted, LocalGroups, News};
+use crate::group::local::{LocalGroups, News, Withheld};
 use crate::session::id::SessionId;
 
 /// What an outbox gives to be sent in one operation.
@@ -238,13 +238,13 @@ impl Outbox {
         Some(position.member)
     }
 
-    /// Before [`count_news`](Outbox::count_news): one of the news is withheld from this session.
-    pub(crate) fn except(&mut self, group: u32, news: &News, record: &Excepted) {
-        self.positions.except(group, news, record);
+    /// Before [`queue_news`](Outbox::queue_news): one of the news is withheld from this session.
+    pub(crate) fn withhold(&mut self, group: u32, news: &News, record: &Withheld) {
+        self.positions.withhold(group, news, record);
     }
 
-    /// Counts the news of a group: from now on they are queued.
-    pub(crate) fn count_news(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
+    /// Queues the news of a group, by counting them: the records stay in the group's log.
+    pub(crate) fn queue_news(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         self.positions.count(id, group, news, groups);
     }
 

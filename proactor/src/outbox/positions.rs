@@ -1,6 +1,6 @@
 //! Where a session stands in the logs of its groups.
 
-use crate::group::local::{Excepted, LocalGroups, News};
+use crate::group::local::{LocalGroups, News, Withheld};
 use crate::session::id::SessionId;
 
 /// A session's position in the log of one group.
@@ -15,7 +15,7 @@ pub(super) struct Position {
     /// Bytes of the records that are counted, not taken, and not withheld from it.
     pub(super) behind: usize,
     /// Bytes of the latest news that are withheld from it.
-    excepted: usize,
+    withheld: usize,
 }
 
 /// The first record that is queued for a session in one of its groups.
@@ -106,7 +106,7 @@ impl Positions {
     pub(super) fn add(&mut self, group: u32, next: u64, member: usize) {
         // Most sessions are in one group.
         self.0.reserve_exact(1);
-        self.0.push(Position { group, member, next, behind: 0, excepted: 0 });
+        self.0.push(Position { group, member, next, behind: 0, withheld: 0 });
     }
 
     pub(super) fn remove(&mut self, group: u32) -> Option<Position> {
@@ -121,18 +121,18 @@ impl Positions {
     }
 
     /// Before [`count`](Positions::count): one of the news is withheld from this session.
-    pub(super) fn except(&mut self, group: u32, news: &News, record: &Excepted) {
+    pub(super) fn withhold(&mut self, group: u32, news: &News, record: &Withheld) {
         if let Some(position) = self.in_group_mut(group).filter(|position| position.next <= news.from) {
-            position.excepted += record.bytes;
+            position.withheld += record.bytes;
         }
     }
 
     /// Counts the news of a group.
     pub(super) fn count(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         let Some(position) = self.in_group_mut(group) else { return };
-        let excepted = std::mem::take(&mut position.excepted);
+        let withheld = std::mem::take(&mut position.withheld);
         position.behind += match position.next <= news.from {
-            true => news.bytes - excepted,
+            true => news.bytes - withheld,
             // It joined in the middle of them.
             false => groups.at(group).map_or(0, |group| group.bytes_for(id, position.next..news.to)),
         };

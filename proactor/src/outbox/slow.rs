@@ -1,7 +1,8 @@
 //! What becomes of a peer that does not take what is sent to it.
 
 /// What to do with a session whose peer reads more slowly than it is sent to. With every policy at
-/// most [`outbox_bytes`](crate::Limits::outbox_bytes) are queued and in flight for it.
+/// most [`outbox_bytes`](crate::Limits::outbox_bytes) are queued and in flight for it. Only
+/// broadcasts to a session with nothing in flight may exceed this, until its next send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SlowConsumer {
     /// At half of its outbox, the session is handed no more packets; at a quarter it is again. A

@@ -156,12 +156,12 @@ impl World {
         for group in 0..GROUPS as u32 {
             let news = self.groups.at_mut(group).unwrap().count_news(self.upto);
             let local = self.groups.at(group).unwrap();
-            for record in local.excepted() {
-                self.members[record.id.slot() as usize].outbox.except(group, &news, record);
+            for record in local.withheld() {
+                self.members[record.id.slot() as usize].outbox.withhold(group, &news, record);
             }
             for slot in local.members().to_vec() {
                 let session = slot as usize;
-                self.members[session].outbox.count_news(id(session), group, &news, &self.groups);
+                self.members[session].outbox.queue_news(id(session), group, &news, &self.groups);
                 self.apply_policy(session);
             }
         }
@@ -417,10 +417,10 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
             }
         }
         let news = groups.at_mut(0).unwrap().count_news(stamp);
-        for record in groups.at(0).unwrap().excepted().to_vec() {
-            outbox.except(0, &news, &record);
+        for record in groups.at(0).unwrap().withheld().to_vec() {
+            outbox.withhold(0, &news, &record);
         }
-        outbox.count_news(id(0), 0, &news, &groups);
+        outbox.queue_news(id(0), 0, &news, &groups);
         outbox.push(Frame::of(&vec![b'o'; own]), stamp, LIMIT, false, Vec::new).unwrap();
         expected.extend(vec![b'o'; own]);
         let mut taken = Vec::new();
@@ -506,7 +506,7 @@ fn records_that_a_log_has_forgotten_count_as_dropped() {
         log.append(&[&[stamp as u8; 4000]], || BroadcastHeader { stamp, except: None }).unwrap();
     }
     let news = groups.at_mut(0).unwrap().count_news(10);
-    outbox.count_news(id(0), 0, &news, &groups);
+    outbox.queue_news(id(0), 0, &news, &groups);
     assert!(outbox.has_lost(&groups));
     outbox.skip_lost(id(0), &groups);
     assert!(!outbox.has_lost(&groups));

@@ -184,7 +184,7 @@ impl Sessions {
     }
 
     /// The session is being sent for: it is no longer in the list.
-    pub(crate) fn clean(&mut self, slot: u32) -> Option<&mut Record> {
+    pub(crate) fn unmark_dirty(&mut self, slot: u32) -> Option<&mut Record> {
         let record = self.records.at_mut(slot)?;
         record.dirty = false;
         Some(record)
@@ -269,7 +269,7 @@ mod tests {
         sessions.send_later(slot);
         let dirty = sessions.take_dirty();
         assert_eq!(dirty, [slot]);
-        sessions.clean(slot);
+        sessions.unmark_dirty(slot);
         sessions.send_later(slot);
         sessions.reuse_dirty(dirty);
         assert_eq!(sessions.take_dirty(), [slot], "what is queued meanwhile is for the next turn");

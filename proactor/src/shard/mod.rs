@@ -440,7 +440,7 @@ impl<H: Handler> Shard<H> {
         // A packet that was mailed before a broadcast leaves before it.
         let mut busy = has_groups && self.read_mail();
         let state = &mut *self.logic.state();
-        busy |= fanout::count_news(state);
+        busy |= fanout::fan_out(state);
         let now = state.timers.now();
         state.groups.renew_budget(now);
         if state.sessions.is_dirty() {
