@@ -6,8 +6,8 @@
 //! Now, Abort:                                         Ending → Closing → gone
 //! ```
 //!
-//! A graceful close goes straight to `Ending` when it runs out of time, when it is cancelled, when a
-//! step fails, when the connection is dead or a send broke it, when the peer's stream has already
+//! A graceful close goes straight to `Ending` when it runs out of time, when it is cancelled, when
+//! a step fails, when the connection is dead or a send broke it, when the peer's stream has already
 //! been read to its end, and on a datagram socket.
 
 use std::time::Duration;
@@ -50,8 +50,8 @@ impl Driver {
         let entry = &self.sockets[socket];
         match operation.close_step {
             CloseStep::Flushing if entry.dead || entry.broken => self.end_everything(slot),
-            // The peer's stream has been read to its end, or there is none. Closing loses nothing and
-            // tells the peer, so the steps between are not needed.
+            // The peer's stream has been read to its end, or there is none. Closing loses nothing
+            // and tells the peer, so the steps between are not needed.
             CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {
                 self.end_everything(slot);
             }

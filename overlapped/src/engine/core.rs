@@ -143,8 +143,8 @@ impl Core {
     // ---- operations ----
 
     /// Starts an operation. On a socket that skips packets on success (Windows:
-    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`) it is tried at once. Otherwise, and if it would have to
-    /// wait, it is queued for the engine's thread.
+    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`) it is tried at once. Otherwise, and if it would have
+    /// to wait, it is queued for the engine's thread.
     pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();

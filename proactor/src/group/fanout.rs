@@ -1,10 +1,9 @@
 //! From the news of groups to the outboxes of their members, and what happens to members that are
 //! too slow.
 
-use super::Group;
 use super::local::News;
-use super::membership;
-use crate::outbox::slow::SlowConsumer;
+use super::{Group, membership};
+use crate::limits::SlowConsumer;
 use crate::session::holds::Hold;
 use crate::session::id::SessionId;
 use crate::session::reason::CloseReason;
@@ -32,14 +31,14 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     let Some(local) = groups.local().at(group) else { return };
     for withheld in local.withheld().iter().filter(|withheld| withheld.id.shard() == shard) {
         if let Some(outbox) = sessions.get_mut(withheld.id).and_then(|record| record.outbox.get()) {
-            outbox.withhold(group, &news, withheld);
+            outbox.positions.withhold(group, &news, withheld);
         }
     }
     let mut oldest_needed = local.counted();
     for slot in local.members() {
         let (Some(id), Some(record)) = (sessions.id(*slot), sessions.at_mut(*slot)) else { continue };
         record.outbox.queue_news(id, group, &news, groups.local());
-        if record.outbox.len() >= high || record.outbox.has_lost(groups.local()) {
+        if record.outbox.len() >= high || record.outbox.positions.has_lost(groups.local()) {
             slow.push(*slot);
         }
         oldest_needed = oldest_needed.min(record.outbox.position(group).unwrap_or(oldest_needed));
@@ -48,7 +47,7 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
         }
     }
     if let Some(local) = groups.at_mut(group) {
-        local.trim(oldest_needed);
+        local.reader.trim(oldest_needed);
     }
     for slot in slow.drain(..) {
         apply_slow_policy(state, slot);
@@ -65,7 +64,7 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
     let Some(outbox) = record.outbox.get() else { return };
     // With nothing in flight the peer is not slow: it was sent nothing that it could take.
     let is_sending = outbox.is_sending();
-    let is_over = (is_sending && outbox.len() > limits.outbox) || outbox.has_lost(groups.local());
+    let is_over = (is_sending && outbox.len() > limits.outbox) || outbox.positions.has_lost(groups.local());
     match limits.slow {
         SlowConsumer::DropOldest if is_over => {
             let before = outbox.dropped();
@@ -83,8 +82,8 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
     }
 }
 
-/// Takes a session out of a group. It is still sent the broadcasts up to `stamp`. The last count was
-/// not later than `stamp`.
+/// Takes a session out of a group. It is still sent the broadcasts up to `stamp`. The last count
+/// was not later than `stamp`.
 pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp: u64) {
     let Some(local) = state.groups.slot_of(group) else { return };
     let Some(record) = state.sessions.open(id) else { return };
@@ -108,7 +107,7 @@ pub(crate) fn trim_logs(state: &mut ShardState) {
         let positions = local.members().iter().filter_map(|slot| sessions.at(*slot)?.outbox.position(group));
         let oldest_needed = positions.min().unwrap_or(local.counted()).min(local.counted());
         if let Some(local) = groups.at_mut(group) {
-            local.trim(oldest_needed);
+            local.reader.trim(oldest_needed);
         }
     }
     groups.reuse_to_trim(to_trim);

@@ -3,17 +3,17 @@
 
 use std::ops::Range;
 
-use overlapped::log::{LogReader, LogRecord, LogSlice};
+use overlapped::log::LogReader;
 use overlapped::table::Table;
 
 use super::Group;
-use super::clock::BroadcastHeader;
+use super::domain::BroadcastHeader;
 use crate::session::id::SessionId;
 
 /// A group on one shard.
 pub(crate) struct LocalGroup {
     group: Group,
-    reader: LogReader<BroadcastHeader>,
+    pub(crate) reader: LogReader<BroadcastHeader>,
     /// Records before this one are counted in the outboxes of the members that get them.
     counted: u64,
     /// The slots of the shard's sessions that are members.
@@ -54,22 +54,9 @@ impl LocalGroup {
         self.counted
     }
 
-    /// The first record that the log still holds.
-    pub(crate) fn front(&self) -> u64 {
-        self.reader.front()
-    }
-
-    pub(crate) fn records(&self, range: Range<u64>) -> impl Iterator<Item = LogRecord<BroadcastHeader>> + '_ {
-        self.reader.records(range)
-    }
-
-    pub(crate) fn slices(&self, range: Range<u64>) -> impl Iterator<Item = LogSlice<BroadcastHeader>> + '_ {
-        self.reader.slices(range)
-    }
-
     /// Bytes between two records that a member gets.
     pub(crate) fn bytes_for(&self, id: SessionId, range: Range<u64>) -> usize {
-        let records = self.records(range).filter(|record| record.mark.except != Some(id));
+        let records = self.reader.records(range).filter(|record| record.mark.except != Some(id));
         records.map(|record| record.bytes).sum()
     }
 
@@ -109,10 +96,6 @@ impl LocalGroup {
         position < self.reader.end()
     }
 
-    pub(crate) fn refresh(&mut self) {
-        self.reader.refresh();
-    }
-
     /// The first record issued after `stamp`, which is no earlier than the last count.
     pub(crate) fn position_after(&mut self, stamp: u64) -> u64 {
         self.reader.refresh();
@@ -144,16 +127,6 @@ impl LocalGroup {
     pub(crate) fn remove_member(&mut self, index: usize) -> Option<u32> {
         self.members.swap_remove(index);
         self.members.get(index).copied()
-    }
-
-    /// Whether the log holds segments that a trim could free.
-    pub(crate) fn can_trim(&self) -> bool {
-        self.reader.segments() > 1
-    }
-
-    /// Lets the log forget records before `keep`.
-    pub(crate) fn trim(&mut self, keep: u64) {
-        self.reader.trim(keep);
     }
 }
 

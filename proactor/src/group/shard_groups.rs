@@ -2,15 +2,13 @@
 //! Knows no socket and no session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use overlapped::Time;
 
 use super::Group;
-use super::budget::Budget;
-use super::clock::{broadcast_by_thread, reset_broadcast_by_thread};
-use super::domain::Domain;
+use super::domain::{Domain, Notifier, broadcast_by_thread, reset_broadcast_by_thread};
 use super::local::{LocalGroup, LocalGroups};
-use super::notifier::Notifier;
 use crate::outbox::Outbox;
 
 pub(crate) struct ShardGroups {
@@ -32,7 +30,7 @@ pub(crate) struct ShardGroups {
 
 impl ShardGroups {
     pub(crate) fn new(shard: u16, domain: Arc<Domain>) -> ShardGroups {
-        let budget = Budget::new(domain.outbox_bytes(), domain.notifiers().len());
+        let budget = Budget::new(domain.outbox_bytes, domain.notifiers.len());
         ShardGroups {
             shard,
             domain,
@@ -51,7 +49,7 @@ impl ShardGroups {
     }
 
     fn notifier(&self) -> &Notifier {
-        self.domain.notifier(self.shard)
+        &self.domain.notifiers[usize::from(self.shard)]
     }
 
     /// Whether no session of the shard is in a group.
@@ -109,7 +107,7 @@ impl ShardGroups {
 
     /// The latest stamp.
     pub(crate) fn now(&self) -> u64 {
-        self.domain.clock().now()
+        self.domain.clock.now()
     }
 
     /// Takes down what has been issued up to now. Mail that was sent before any of it is in the
@@ -123,7 +121,7 @@ impl ShardGroups {
     /// The stamp up to which what is queued may be sent. Outside of groups, all of it may.
     #[inline]
     pub(crate) fn sendable_upto(&self, outbox: &Outbox) -> u64 {
-        if outbox.group_count() == 0 { u64::MAX } else { self.upto }
+        if outbox.positions.is_empty() { u64::MAX } else { self.upto }
     }
 
     /// Takes the list of local groups with news, if the shard has members or was notified.
@@ -194,14 +192,14 @@ impl ShardGroups {
     /// shard is looked at.
     pub(crate) fn renew_budget(&mut self, now: Time) {
         if reset_broadcast_by_thread() > 0 || self.budget.is_held() {
-            let oldest = self.domain.notifiers().iter().map(Notifier::oldest).min().unwrap_or(u64::MAX);
+            let oldest = self.domain.notifiers.iter().map(Notifier::oldest).min().unwrap_or(u64::MAX);
             self.budget.renew(self.now().saturating_sub(oldest), now);
         }
     }
 
     /// Notes the groups of a session that has taken all of them: they may have segments to free.
     pub(crate) fn caught_up(&mut self, outbox: &Outbox) {
-        let can_trim = |slot: &u32| self.local.at(*slot).is_some_and(LocalGroup::can_trim);
+        let can_trim = |slot: &u32| self.local.at(*slot).is_some_and(|local| local.reader.segments() > 1);
         self.to_trim.extend(outbox.groups().filter(can_trim));
     }
 
@@ -222,6 +220,52 @@ impl ShardGroups {
     pub(crate) fn reuse_to_trim(&mut self, mut memory: Vec<u32>) {
         memory.clear();
         self.to_trim = memory;
+    }
+}
+
+/// The longest that a shard's handlers are held back because another shard is late. A handler that
+/// blocks its shard must not stop all others.
+const LONGEST_HELD: Duration = Duration::from_millis(100);
+
+/// A limit on what a shard's handlers broadcast in one turn. Without it the packets of many
+/// sessions, each broadcast to all the others, could fill the outbox of a member that has had no
+/// chance to be sent anything.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// So few bytes that all shards together do not bring a member near the end of its outbox.
+    usual: u64,
+    outbox: u64,
+    allowed: u64,
+    /// Since when nothing is allowed, because another shard is late.
+    held_since: Option<Time>,
+}
+
+impl Budget {
+    pub(crate) fn new(outbox_bytes: usize, shards: usize) -> Budget {
+        let usual = (outbox_bytes / (2 * (shards + 1))) as u64;
+        Budget { usual, outbox: outbox_bytes as u64, allowed: usual, held_since: None }
+    }
+
+    /// Whether so many broadcast bytes are all that is allowed.
+    #[inline]
+    pub(crate) fn is_spent(&self, broadcast: u64) -> bool {
+        broadcast >= self.allowed
+    }
+
+    /// Whether nothing is allowed at all: there is no use in asking again at once.
+    pub(crate) fn is_held(&self) -> bool {
+        self.allowed == 0
+    }
+
+    /// Sets what is allowed next. `backlog` is how much was broadcast since the news that the
+    /// latest shard has not taken.
+    pub(crate) fn renew(&mut self, backlog: u64, now: Time) {
+        self.allowed = self.usual;
+        if backlog <= self.outbox {
+            self.held_since = None;
+        } else if now.since(*self.held_since.get_or_insert(now)) < LONGEST_HELD {
+            self.allowed = 0;
+        }
     }
 }
 
@@ -286,5 +330,18 @@ mod tests {
         }
         groups.renew_budget(Time::ZERO);
         assert!(!groups.is_budget_spent() && !groups.is_held_back());
+    }
+
+    #[test]
+    fn a_late_shard_holds_the_others_back_for_a_while() {
+        let mut budget = Budget::new(64 * 1024, 3);
+        assert!(!budget.is_spent(8191) && budget.is_spent(8192));
+        budget.renew(64 * 1024 + 1, Time::ZERO);
+        assert!(budget.is_held() && budget.is_spent(0));
+        budget.renew(64 * 1024 + 1, Time::ZERO + LONGEST_HELD);
+        assert!(!budget.is_held(), "a shard that is blocked must not stop all others");
+        budget.renew(64 * 1024, Time::ZERO + LONGEST_HELD);
+        budget.renew(64 * 1024 + 1, Time::ZERO + LONGEST_HELD);
+        assert!(budget.is_held(), "it has caught up meanwhile, and is late again");
     }
 }

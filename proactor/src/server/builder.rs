@@ -13,7 +13,7 @@ use super::timeouts::Timeouts;
 use crate::codec::Codec;
 use crate::error::ServerError;
 use crate::handler::Handler;
-use crate::outbox::slow::SlowConsumer;
+use crate::limits::SlowConsumer;
 use crate::task::{AsyncSession, TaskOutput, Tasks};
 
 /// Describes a server, then starts it. Made by [`Server::builder`].

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use overlapped::mailbox::{Mailbox, Sender, mailbox};
+use overlapped::mailbox::{Sender, mailbox};
 use overlapped::options::ListenOptions;
 use overlapped::report::Report;
 use overlapped::{Address, Driver, DriverConfig};
@@ -14,16 +14,13 @@ use super::timeouts::Timeouts;
 use crate::codec::{Codec, Framing};
 use crate::connect::Resolver;
 use crate::error::ServerError;
-use crate::group::domain::Domain;
-use crate::group::notifier::Notifier;
+use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;
-use crate::limits::SessionLimits;
-use crate::outbox::slow::SlowConsumer;
+use crate::limits::{SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
 use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
-use crate::shard::directory::{Directory, ShardEntry};
-use crate::shard::inbox::Mail;
+use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
 use crate::task::offload::Offload;
 
@@ -110,8 +107,13 @@ impl Config {
         Directory::new(shards, self.limits.admission, self.outbound.admission(), resolver, domain)
     }
 
-    /// Makes a shard, on the thread that will turn it.
-    pub(super) fn make_shard<H: Handler>(&self, index: usize, handler: H) -> Result<(NewShard<H>, Made), ServerError> {
+    /// Makes a shard, on the thread that will turn it. It is whole when it has been given the
+    /// directory of all shards.
+    pub(super) fn make_shard<H: Handler>(
+        &self,
+        index: usize,
+        handler: H,
+    ) -> Result<(impl FnOnce(Arc<Directory>) -> Shard<H> + use<H>, Made), ServerError> {
         let limits = SessionLimits {
             outbox: self.limits.outbox_bytes,
             // One packet, and a full pool: what may be on its way when a receive is cancelled.
@@ -145,24 +147,8 @@ impl Config {
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             report: driver.report().clone(),
         };
-        Ok((NewShard { driver, config, handler, acceptor, inbox, offload: self.offload.clone() }, made))
-    }
-}
-
-/// A shard that does not know the other shards yet.
-pub(super) struct NewShard<H> {
-    driver: Driver,
-    config: ShardConfig,
-    handler: H,
-    acceptor: Option<Acceptor>,
-    inbox: Mailbox<Mail>,
-    offload: Option<Offload>,
-}
-
-impl<H: Handler> NewShard<H> {
-    pub(super) fn introduce(self, directory: Arc<Directory>) -> Shard<H> {
-        let NewShard { driver, config, handler, acceptor, inbox, offload } = self;
-        Shard::new(driver, config, handler, acceptor, inbox, offload, directory)
+        let offload = self.offload.clone();
+        Ok((move |directory| Shard::new(driver, config, handler, acceptor, inbox, offload, directory), made))
     }
 }
 

@@ -86,7 +86,7 @@ impl<H: Handler> Simulation<H> {
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
         let directory = Arc::new(config.directory(arrived));
-        let shards = made.into_iter().map(|shard| shard.introduce(Arc::clone(&directory))).collect();
+        let shards = made.into_iter().map(|introduce| introduce(Arc::clone(&directory))).collect();
         let handle = Handle::new(directory);
         Ok(Simulation { network: network.clone(), shards, handle, addresses, report })
     }

@@ -4,7 +4,7 @@
 use overlapped::{Error, ErrorKind, Outcome};
 
 use super::reason::CloseReason;
-use super::{Session, close, half_close, pair, pause, reading};
+use super::{Session, close, pair, pause, reading};
 use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
@@ -208,7 +208,7 @@ fn end<H: Handler>(logic: &mut Logic<H>, session: &Session) {
     }
     match flow {
         Ok(Flow::Close) => close::begin(&mut state, slot, CloseReason::ByPeer),
-        Ok(Flow::Continue | Flow::Pause) => half_close::close_if_both_ended(&mut state, slot),
+        Ok(Flow::Continue | Flow::Pause) => close::close_if_both_ended(&mut state, slot),
         Err(_) => close::begin(&mut state, slot, CloseReason::Panic),
     }
 }

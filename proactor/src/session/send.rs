@@ -10,9 +10,8 @@ use super::id::SessionId;
 use super::reading;
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
-use crate::outbox::Taken;
-use crate::outbox::slow::SlowConsumer;
-use crate::outbox::take::TakeLimits;
+use crate::limits::SlowConsumer;
+use crate::outbox::{TakeLimits, Taken};
 use crate::shard::state::{ShardState, token};
 
 /// The most memory for making frames that is kept.
@@ -42,7 +41,7 @@ fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
     let high = limits.high();
     let drops_oldest = limits.slow == SlowConsumer::DropOldest;
     let Some(record) = sessions.open(id) else { return false };
-    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.has_queued() {
+    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.deadlines.has_queued() {
         return false;
     }
     match (record.outbox.get(), record.codec.frame(packet)) {
@@ -123,8 +122,8 @@ pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
     send_upto(state, slot, upto);
     let ShardState { sessions, groups, .. } = state;
     if let Some(record) = sessions.at(slot)
-        && record.outbox.group_count() > 0
-        && record.outbox.has_caught_up()
+        && !record.outbox.positions.is_empty()
+        && record.outbox.positions.behind() == 0
     {
         groups.caught_up(&record.outbox);
     }
@@ -147,7 +146,7 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
     let send = start(state, slot, taken);
     let ShardState { sessions, timers, .. } = state;
     if let Some(record) = sessions.at_mut(slot) {
-        record.outbox.set_send(send.map(|send| (send, 0)));
+        record.outbox.send = send.map(|send| (send, 0));
         // Queueing a broadcast does not start the write time-out, so the send does.
         timers.bytes_queued(slot, &mut record.activity);
     }
@@ -195,7 +194,7 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
         return false;
     }
     let left = record.outbox.len();
-    record.outbox.set_send(None);
+    record.outbox.send = None;
     timers.bytes_taken(slot, &mut record.activity, left > 0);
     let (has_to_send, partner) = (record.outbox.has_queued(), record.partner);
     let is_throttled = record.holds.contains(Hold::Throttled);

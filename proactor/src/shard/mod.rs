@@ -3,11 +3,8 @@
 
 pub(crate) mod acceptor;
 pub(crate) mod directory;
-pub(crate) mod inbox;
 pub(crate) mod logic;
-pub(crate) mod phase;
 pub(crate) mod state;
-pub(crate) mod tasks;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,10 +15,8 @@ use overlapped::mailbox::Mailbox;
 use overlapped::{Address, Driver, Time};
 
 use self::acceptor::Acceptor;
-use self::directory::Directory;
-use self::inbox::{Accepted, Mail, Wanted};
+use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
 use self::logic::{Logic, contained};
-use self::phase::Phase;
 use self::state::{ShardConfig, ShardState, token};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
@@ -31,7 +26,7 @@ use crate::limits::{Permit, Refusal};
 use crate::session::id::SessionId;
 use crate::session::reason::CloseReason;
 use crate::session::table::Record;
-use crate::session::{close, half_close, reading, receive, send, timeouts};
+use crate::session::{close, reading, receive, send, timeouts};
 use crate::task::executor::Executor;
 use crate::task::offload::Offload;
 
@@ -136,7 +131,7 @@ impl<H: Handler> Shard<H> {
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions();
         busy |= self.end_attempts();
-        busy |= tasks::run(self.logic.cell(), &self.tasks);
+        busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.flush();
         Ok(busy)
     }
@@ -170,7 +165,7 @@ impl<H: Handler> Shard<H> {
                 }
             }
             token::CLOSE => self.closed(slot),
-            token::SHUTDOWN => half_close::own_stream_ended(&mut self.logic.state(), slot, &completion),
+            token::SHUTDOWN => close::own_stream_ended(&mut self.logic.state(), slot, &completion),
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -447,7 +442,7 @@ impl<H: Handler> Shard<H> {
             let dirty = state.sessions.take_dirty();
             for slot in &dirty {
                 send::send_queued(state, *slot);
-                half_close::end_own_stream(state, *slot);
+                close::end_own_stream(state, *slot);
             }
             state.sessions.reuse_dirty(dirty);
         }

@@ -10,8 +10,7 @@ use overlapped::driver::OpId;
 use overlapped::options::StreamOptions;
 use overlapped::{Driver, ErrorKind, Op};
 
-use super::directory::Directory;
-use super::inbox::Mail;
+use super::directory::{Directory, Mail};
 use crate::codec::Framing;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;

@@ -46,9 +46,7 @@ thread_local! {
 
 /// Where other threads report the tasks that they have woken. It needs no limit: a task is in it at
 /// most once.
-struct TaskInbox {
-    mail: Sender<Key>,
-}
+type TaskInbox = Sender<Key>;
 
 /// The run queue.
 struct RunQueue {
@@ -82,7 +80,7 @@ impl Wake for TaskWaker {
         });
         if !here.unwrap_or(false) {
             // If the shard has ended, so has the task.
-            let _ = self.inbox.mail.send(self.id);
+            let _ = self.inbox.send(self.id);
         }
     }
 }
@@ -135,7 +133,7 @@ impl Executor {
         let (mail, inbox) = mailbox(usize::MAX, driver.wake_handle());
         Rc::new(Executor {
             table: RefCell::new(Table::with_limit(MOST_TASKS)),
-            local: Rc::new(RunQueue { inbox: Arc::new(TaskInbox { mail }), queue: RefCell::default() }),
+            local: Rc::new(RunQueue { inbox: Arc::new(mail), queue: RefCell::default() }),
             mail: RefCell::new(inbox),
             timers: RefCell::new(SleepTimers::new(driver.now())),
             current: Cell::new(None),

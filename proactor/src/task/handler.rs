@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::output::TaskOutput;
+use super::error::TaskOutput;
 use super::session::AsyncSession;
 use crate::handler::{Flow, Handler};
 use crate::session::Session;

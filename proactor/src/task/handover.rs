@@ -8,9 +8,7 @@ use bytes::Bytes;
 
 use super::error::SpawnError;
 use super::executor::{Executor, Owner, Polled};
-use super::link::{Link, Place};
-use super::offer::{Given, Offer};
-use super::waker::wake;
+use super::link::{Given, Link, Offer, Place, wake};
 use crate::error::SendError;
 use crate::session::holds::Hold;
 use crate::session::id::SessionId;
@@ -154,22 +152,6 @@ impl Handover {
         drop(untaken);
         self.count_taken();
         true
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn wait_to_read(&self, cx: &Context<'_>) {
-        self.link.readers.register_stream(cx.waker(), self.executor.current());
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn wait_to_write(&self, cx: &Context<'_>) {
-        self.link.senders.register_stream(cx.waker(), None);
-    }
-
-    /// Bytes that always fit while the outbox is below its high watermark.
-    #[cfg(feature = "tokio")]
-    pub(super) fn most_at_once(&self) -> usize {
-        self.session.state().borrow().limits.high()
     }
 
     /// Queues a packet if what is queued is below the watermark. `None`: not yet.

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::AsyncSession;
+use super::handover::Handover;
+use super::link::STREAM;
 use crate::error::SendError;
 use crate::session::reason::CloseReason;
 
@@ -27,12 +29,12 @@ impl AsyncRead for AsyncSession {
                 return Poll::Ready(Ok(()));
             }
         }
-        let (reason, ended) = (self.handover().link.reason(), self.handover().link.has_peer_ended());
-        Poll::Ready(match reason {
+        let Handover { link, executor, .. } = self.handover();
+        Poll::Ready(match link.reason() {
             Some(CloseReason::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
-            _ if ended => Ok(()),
+            _ if link.has_peer_ended() => Ok(()),
             None => {
-                self.handover().wait_to_read(cx);
+                link.readers.register(&mut Some(STREAM), cx.waker(), executor.current());
                 return Poll::Pending;
             }
             Some(CloseReason::ByPeer | CloseReason::ByHandler) => Ok(()),
@@ -47,12 +49,14 @@ impl AsyncRead for AsyncSession {
 /// stream](AsyncSession::shutdown) behind what was written.
 impl AsyncWrite for AsyncSession {
     fn poll_write(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let piece = &buf[..buf.len().min(self.handover().most_at_once())];
+        // So much always fits while the outbox is below its high watermark.
+        let most = self.session().state().borrow().limits.high();
+        let piece = &buf[..buf.len().min(most)];
         match self.handover().send_if_room(piece) {
             Some(Ok(())) => Poll::Ready(Ok(piece.len())),
             Some(Err(error)) => Poll::Ready(Err(self.io_error(error))),
             None => {
-                self.handover().wait_to_write(cx);
+                self.handover().link.senders.register(&mut Some(STREAM), cx.waker(), None);
                 Poll::Pending
             }
         }
