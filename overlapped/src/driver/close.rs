@@ -18,8 +18,7 @@ use crate::id::OpId;
 use crate::sys::op::{CloseHow, Failure, OpKind, Outcome};
 
 use super::Driver;
-use super::completion::Completion;
-use super::operations::{CloseStep, Stage, Verdict};
+use super::operations::{CloseStep, Completion, Stage, Verdict};
 
 impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
@@ -129,7 +128,8 @@ impl Driver {
             // The socket is gone, whatever the system says of it.
             (CloseStep::Closing, _) => {
                 let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code);
-                self.sockets.remove(socket);
+                let removed = self.sockets.remove_at(socket);
+                debug_assert!(removed.is_some_and(|socket| socket.is_idle()));
                 let result = match verdict {
                     Verdict::Clean => Ok(Outcome::Closed),
                     Verdict::Expired => Err(Error::new(Action::Close, ErrorKind::TimedOut)),

@@ -12,9 +12,7 @@ use crate::sys::op::Event;
 use crate::time::Time;
 
 use super::Driver;
-use super::completion::Completion;
-use super::failure::{BackendFailure, failed};
-use super::operations::Stage;
+use super::operations::{Completion, Stage};
 
 /// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel
 /// holds.
@@ -22,10 +20,18 @@ const DROP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the kernel is given to let go after a failure.
 const FAILURE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// A backend has failed: the error, and the completions that are still to be taken.
+pub(super) struct BackendFailure {
+    error: Error,
+    pub(super) ends: VecDeque<Completion>,
+    /// Operations that have ended although the system has not let go of them.
+    pub(super) orphans: usize,
+}
+
 impl Driver {
     /// The failure of the backend, if it has failed, as the error of this action.
     pub(super) fn backend_failure(&self, action: Action) -> Option<Error> {
-        self.failure.as_ref().map(|failure| failure.error(action))
+        self.failure.as_ref().map(|failure| failed(&failure.error, action))
     }
 
     /// Cancels what the system has, and waits until it has let go of everything, or until the
@@ -54,7 +60,7 @@ impl Driver {
             }
             let asked = self.flush();
             #[cfg(test)]
-            let asked = asked.and(super::failure::on_demand(&mut self.failures));
+            let asked = asked.and(on_demand(&mut self.failures));
             let soon = (self.now() + Duration::from_millis(50)).min(limit);
             let turned = asked.and_then(|()| self.backend.turn(Some(soon)));
             while let Some(event) = self.backend.next() {
@@ -121,7 +127,7 @@ impl Driver {
                 }
             }
         }
-        self.failure = Some(Box::new(BackendFailure::new(error, ends, orphans)));
+        self.failure = Some(Box::new(BackendFailure { error: failed(error, Action::Turn), ends, orphans }));
     }
 }
 
@@ -160,3 +166,27 @@ impl Drop for Driver {
         std::mem::forget(Rc::clone(&self.pool));
     }
 }
+
+/// A backend's error, as the error of this action.
+fn failed(error: &Error, action: Action) -> Error {
+    error.of(action).because("the driver's backend has failed")
+}
+
+/// The code of a failure that a test asks for: no such descriptor.
+#[cfg(test)]
+pub(super) const TEST_CODE: i32 = if cfg!(windows) { 6 } else { 9 };
+
+/// Fails as often as a test asks for.
+#[cfg(test)]
+pub(super) fn on_demand(failures: &mut u32) -> Result<(), Error> {
+    match failures.checked_sub(1) {
+        None => Ok(()),
+        Some(left) => {
+            *failures = left;
+            Err(Error::os(Action::Turn, TEST_CODE))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use crate::time::Time;
 
 use super::Driver;
 use super::operations::{CloseStep, NONE, Stage};
+use super::sockets;
 
 /// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an
 /// address before them.
@@ -37,7 +38,7 @@ impl Driver {
             self.check_room(action)?;
             return Ok(NONE);
         }
-        let Some((slot, socket)) = self.sockets.find(op.socket) else {
+        let Some((slot, socket)) = sockets::find(&mut self.sockets, op.socket) else {
             return Err(Error::new(action, ErrorKind::Closed));
         };
         if self.operations.is_full() {
