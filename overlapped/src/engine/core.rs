@@ -55,9 +55,9 @@ pub(crate) enum Started {
 
 pub(crate) struct Core {
     pub(super) tables: Mutex<Tables>,
-    wake: WakeHandle,
-    report: Report,
-    maker: Maker,
+    pub(super) wake: WakeHandle,
+    pub(super) report: Report,
+    pub(super) maker: Maker,
     limits: Limits,
     /// The engine's thread.
     thread: usize,
@@ -74,18 +74,6 @@ impl Core {
             limits,
             thread: park::this_thread(),
         }
-    }
-
-    pub(super) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(super) fn maker(&self) -> &Maker {
-        &self.maker
-    }
-
-    pub(super) fn wake_handle(&self) -> &WakeHandle {
-        &self.wake
     }
 
     pub(super) fn live(&self) -> Live {
@@ -117,7 +105,10 @@ impl Core {
     pub(crate) fn insert(&self, stream: Stream, role: Role) -> Result<Arc<Endpoint>, Failed<Stream>> {
         let refused =
             |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
-        let view = View::of(&stream.0);
+        let view = match stream.0.view() {
+            Ok(view) => view,
+            Err(error) => return Err(Failed { error, given: stream }),
+        };
         let mut tables = lock(&self.tables);
         if !tables.open {
             drop(tables);
@@ -157,7 +148,7 @@ impl Core {
         let view = direct.map(Endpoint::view);
         if let (Some(endpoint), Some(view), Notify::Port(..)) = (direct, view.as_deref(), &request.notify)
             && let Some(view) = view
-            && let Some(result) = self.try_immediately(endpoint.key(), view, request.op.get_mut())
+            && let Some(result) = self.try_immediately(endpoint.key, view, request.op.get_mut())
         {
             return Ok(immediate(request, result));
         }
@@ -173,7 +164,7 @@ impl Core {
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
         if let Some(endpoint) = endpoint {
-            let record = tables.sockets.get_mut(endpoint.key()).filter(|record| !record.closing);
+            let record = tables.sockets.get_mut(endpoint.key).filter(|record| !record.closing);
             let Some(record) = record else {
                 drop(tables);
                 return refused(closed("the socket is closed"), request);
@@ -188,7 +179,7 @@ impl Core {
                     drop(tables);
                     return refused(closed("the engine has ended"), request);
                 }
-            } else if let Err(error) = self.admit(&mut tables, endpoint.key(), request.op.get()) {
+            } else if let Err(error) = self.admit(&mut tables, endpoint.key, request.op.get()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -197,7 +188,7 @@ impl Core {
         if let Notify::Event(event) = &notify {
             event.reset();
         }
-        let key = tables.insert(op, endpoint.map(Endpoint::key), notify, detached);
+        let key = tables.insert(op, endpoint.map(|endpoint| endpoint.key), notify, detached);
         let first = tables.enqueue(key);
         drop(tables);
         if first {

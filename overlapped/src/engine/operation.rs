@@ -125,12 +125,12 @@ impl<'a, T: Ending> Operation<'a, T> {
         let op = self.take_op();
         let action = op.get().kind.action();
         let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
-        let Some(association) = self.endpoint.and_then(Endpoint::association) else {
+        let Some(association) = self.endpoint.and_then(|endpoint| endpoint.association.get()) else {
             let error = Error::new(action, ErrorKind::InvalidArgument)
                 .because("its socket is not associated with a completion port");
             return Err(Failed { error, given: given(op) });
         };
-        if let Err(error) = association.reserve() {
+        if let Err(error) = association.port.reserve() {
             return Err(Failed { error, given: given(op) });
         }
         let notify = Notify::Port(Arc::clone(association), token);
@@ -138,11 +138,11 @@ impl<'a, T: Ending> Operation<'a, T> {
             Ok(Started::Pending(id)) => Ok(Queued::Pending(Some(id))),
             Ok(Started::Told) => Ok(Queued::Pending(None)),
             Ok(Started::Immediate(flags, completion)) => {
-                association.release();
+                association.port.release();
                 Ok(Queued::Done(association.packet(token, action, flags, completion)))
             }
             Err(failed) => {
-                association.release();
+                association.port.release();
                 Err(Failed { error: failed.error, given: given(failed.given.op) })
             }
         }

@@ -63,10 +63,10 @@ impl TryFrom<Stream> for TcpStream {
         let Handle::System(system) = stream.0 else {
             return invalid("it is a connection of a simulated network, not of this system");
         };
-        if system.local_addr()?.ip().is_none() {
+        if system.view().local_addr()?.ip().is_none() {
             return invalid("it is not a TCP connection");
         }
-        let socket = system.into_socket();
+        let socket = system.socket;
         socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         Ok(socket.into())
     }

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::flags::Flags;
 use crate::options::StreamOptions;
 
-use super::handle::Handle;
 use super::op::{Op, OpKind};
 use super::sim::end::EndView;
 use super::socket::SystemView;
@@ -32,15 +31,6 @@ pub(crate) enum Tried {
 }
 
 impl View {
-    pub(crate) fn of(handle: &Handle) -> View {
-        match handle {
-            Handle::System(system) => View::System(system.view()),
-            Handle::Simulated(end) => View::Simulated(end.view().clone()),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(_) => unreachable!("an engine's driver has no direct descriptors"),
-        }
-    }
-
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         match self {
             View::System(view) => view.local_addr(),

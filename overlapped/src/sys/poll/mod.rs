@@ -70,7 +70,7 @@ pub(crate) struct Poll {
     #[expect(clippy::vec_box, reason = "their boxes go into requests and come back")]
     spare: Vec<Box<Message>>,
     discard: Box<[u8]>,
-    wake: WakeHandle,
+    pub(super) wake: WakeHandle,
     /// The number of the turn. It wraps: a socket that takes an old turn for this one only goes on
     /// in the next one.
     turn: u32,
@@ -81,7 +81,7 @@ pub(crate) struct Poll {
     this_turn: u32,
     /// Connections accepted in this turn.
     accepted: u32,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Poll {
@@ -108,25 +108,9 @@ impl Poll {
         })
     }
 
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(crate) fn wake_handle(&self) -> WakeHandle {
-        self.wake.clone()
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        Time::real()
-    }
-
-    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        Ok(true)
-    }
-
     pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         let index = socket as usize;
-        let fd = handle.raw_fd();
+        let fd = handle.system().raw_fd();
         self.registry.add(fd, socket).map_err(|error| Error::io(Action::Socket, &error))?;
         let is_ip = handle.system().is_ip();
         if index >= self.sockets.len() {
@@ -141,11 +125,15 @@ impl Poll {
 
     pub(crate) fn detach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         debug_assert!(self.sockets[socket as usize].is_idle());
-        self.registry.remove(handle.raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
+        self.registry.remove(handle.system().raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
     }
 
     pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
-        debug_assert_eq!(handle.raw_fd(), self.sockets[socket as usize].fd, "it is the socket that was attached");
+        debug_assert_eq!(
+            handle.system().raw_fd(),
+            self.sockets[socket as usize].fd,
+            "it is the socket that was attached"
+        );
         let owned = || owned.expect("it owns a buffer or an address");
         match kind {
             OpKind::Accept { multi } => {
@@ -192,7 +180,7 @@ impl Poll {
                 };
                 self.end(
                     id,
-                    match handle.socket().shutdown(how) {
+                    match handle.system().socket.shutdown(how) {
                         Ok(()) => Ok(Outcome::ShutDown),
                         Err(error) => Err(Failure::Code(error.raw_os_error().unwrap_or(libc::EIO))),
                     },
@@ -207,9 +195,9 @@ impl Poll {
         // The system drops a socket from its list with the last descriptor, which saves a call for
         // each connection. A forked process has a copy of the descriptor until it runs its program.
         // An event that comes until then makes the next socket of this number try once in vain.
-        if !handle.system().is_sole() {
+        if !handle.system().sole {
             // An error would change nothing: the socket is closed all the same.
-            let _ = self.registry.remove(handle.raw_fd());
+            let _ = self.registry.remove(handle.system().raw_fd());
         }
         drop(handle);
         self.end(id, Ok(Outcome::Closed));
@@ -371,7 +359,7 @@ impl Poll {
             _ if busy => Some(Duration::ZERO),
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - self.now()),
+            Some(until) => Some(until - Time::real()),
         };
         let waits = limit != Some(Duration::ZERO) && self.wake.may_wait();
         let waited = self.registry.wait(if waits { limit } else { Some(Duration::ZERO) });
@@ -403,7 +391,7 @@ impl Poll {
         if self.connect_again.is_empty() {
             return until;
         }
-        let soon = self.now() + CONNECT_AGAIN;
+        let soon = Time::real() + CONNECT_AGAIN;
         Some(until.map_or(soon, |until| until.min(soon)))
     }
 
@@ -429,9 +417,6 @@ impl Poll {
         }
         None
     }
-
-    /// Nothing to leak: the system has no memory of ours between calls.
-    pub(crate) fn leak(&mut self) {}
 }
 
 fn features() -> Vec<Feature> {

@@ -24,7 +24,8 @@ impl Winsock {
         }
         if socket.datagram {
             // It only names a peer, so there is nothing to wait for.
-            let connected = report_unreachable(handle.socket(), true).and_then(|()| handle.socket().connect(&name));
+            let connected =
+                report_unreachable(&handle.system().socket, true).and_then(|()| handle.system().socket.connect(&name));
             socket.connected = connected.is_ok();
             return self.end(index, done(connected, Outcome::Connected));
         }
@@ -54,7 +55,7 @@ impl Winsock {
 
 /// Binds a socket to any address and port of its family, unless it is bound.
 fn bind(handle: &Handle, v6: bool) -> io::Result<()> {
-    match handle.socket().bind(&unspecified(v6).into()) {
+    match handle.system().socket.bind(&unspecified(v6).into()) {
         Err(error) if error.raw_os_error() == Some(WSAEINVAL) => Ok(()),
         done => done,
     }
