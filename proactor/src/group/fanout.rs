@@ -27,9 +27,9 @@ pub(crate) fn fan_out(state: &mut ShardState) -> bool {
 fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     let (high, shard) = (state.limits.high(), state.shard);
     let ShardState { sessions, groups, .. } = state;
-    let mut slow = groups.take_slow();
+    let mut slow = std::mem::take(&mut groups.slow);
     let Some(local) = groups.local().at(group) else { return };
-    for withheld in local.withheld().iter().filter(|withheld| withheld.id.shard() == shard) {
+    for withheld in local.withheld.iter().filter(|withheld| withheld.id.shard() == shard) {
         if let Some(outbox) = sessions.get_mut(withheld.id).and_then(|record| record.outbox.get()) {
             outbox.positions.withhold(group, &news, withheld);
         }
@@ -52,7 +52,7 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     for slot in slow.drain(..) {
         apply_slow_policy(state, slot);
     }
-    state.groups.reuse_slow(slow);
+    state.groups.slow = slow;
 }
 
 /// Applies the policy to a session that may be over its high watermark or its limit.

@@ -12,14 +12,14 @@ use crate::session::id::SessionId;
 
 /// A group on one shard.
 pub(crate) struct LocalGroup {
-    group: Group,
+    pub(crate) group: Group,
     pub(crate) reader: LogReader<BroadcastHeader>,
     /// Records before this one are counted in the outboxes of the members that get them.
     counted: u64,
     /// The slots of the shard's sessions that are members.
     members: Vec<u32>,
     /// Of the latest news, those that one member does not get.
-    withheld: Vec<Withheld>,
+    pub(crate) withheld: Vec<Withheld>,
 }
 
 /// A record that one member does not get.
@@ -43,10 +43,6 @@ impl LocalGroup {
     pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
         LocalGroup { group, reader, counted, members: Vec::new(), withheld: Vec::new() }
-    }
-
-    pub(crate) fn group(&self) -> &Group {
-        &self.group
     }
 
     /// The number of the record behind the last that is counted.
@@ -80,10 +76,6 @@ impl LocalGroup {
         }
         self.counted = news.to;
         news
-    }
-
-    pub(crate) fn withheld(&self) -> &[Withheld] {
-        &self.withheld
     }
 
     /// Whether there are records that were not counted, because their stamps were over the limit.

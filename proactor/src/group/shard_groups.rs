@@ -22,7 +22,7 @@ pub(crate) struct ShardGroups {
     /// Local groups with news over that stamp: for the next turn.
     later: Vec<u32>,
     /// Memory for a list of slow members.
-    slow: Vec<u32>,
+    pub(super) slow: Vec<u32>,
     /// Local groups whose logs may have segments to free.
     to_trim: Vec<u32>,
     budget: Budget,
@@ -67,12 +67,12 @@ impl ShardGroups {
 
     /// The slot of a group that has members here.
     pub(crate) fn slot_of(&self, group: &Group) -> Option<u32> {
-        group.local(self.shard).filter(|slot| self.local.at(*slot).is_some_and(|local| local.group() == group))
+        group.local(self.shard).filter(|slot| self.local.at(*slot).is_some_and(|local| local.group == *group))
     }
 
     /// Adds a group that had no members here.
     pub(crate) fn insert(&mut self, local: LocalGroup) -> u32 {
-        let group = local.group().clone();
+        let group = local.group.clone();
         let slot = self.local.insert(local).slot();
         group.set_local(self.shard, Some(slot));
         slot
@@ -82,7 +82,7 @@ impl ShardGroups {
     /// among the members.
     pub(crate) fn add_member(&mut self, slot: u32, session: u32, stamp: u64) -> (u64, usize) {
         let local = &mut self.local[slot];
-        local.group().count_in(self.shard);
+        local.group.count_in(self.shard);
         let position = local.position_after(stamp);
         if local.has_records_from(position) {
             // The shard may not have been notified of these: it had no members until now.
@@ -96,11 +96,11 @@ impl ShardGroups {
     pub(crate) fn remove_member(&mut self, slot: u32, member: usize) -> Option<u32> {
         let local = self.local.at_mut(slot)?;
         let moved = local.remove_member(member);
-        local.group().count_out(self.shard);
+        local.group.count_out(self.shard);
         if local.members().is_empty()
             && let Some(local) = self.local.remove_at(slot)
         {
-            local.group().set_local(self.shard, None);
+            local.group.set_local(self.shard, None);
         }
         moved
     }
@@ -144,21 +144,12 @@ impl ShardGroups {
     /// The news of a group up to the stamp of this turn.
     pub(crate) fn news_of(&mut self, slot: u32) -> Option<super::local::News> {
         let local = self.local.at_mut(slot)?;
-        local.group().lower_flag(self.shard);
+        local.group.lower_flag(self.shard);
         let news = local.count_news(self.upto);
         if local.has_uncounted() {
             self.later.push(slot);
         }
         Some(news)
-    }
-
-    /// Memory for a list of slow members.
-    pub(crate) fn take_slow(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.slow)
-    }
-
-    pub(crate) fn reuse_slow(&mut self, memory: Vec<u32>) {
-        self.slow = memory;
     }
 
     /// Whether there are news for the next turn.

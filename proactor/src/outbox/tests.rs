@@ -155,7 +155,7 @@ impl World {
         for group in 0..GROUPS as u32 {
             let news = self.groups.at_mut(group).unwrap().count_news(self.upto);
             let local = self.groups.at(group).unwrap();
-            for record in local.withheld() {
+            for record in &local.withheld {
                 self.members[record.id.slot() as usize].outbox.positions.withhold(group, &news, record);
             }
             for slot in local.members().to_vec() {
@@ -416,7 +416,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
             }
         }
         let news = groups.at_mut(0).unwrap().count_news(stamp);
-        for record in groups.at(0).unwrap().withheld().to_vec() {
+        for record in groups.at(0).unwrap().withheld.clone() {
             outbox.positions.withhold(0, &news, &record);
         }
         outbox.queue_news(id(0), 0, &news, &groups);

@@ -112,7 +112,7 @@ pub(crate) fn pass_on(state: &mut ShardState, slot: u32, bytes: &[u8]) -> bool {
 /// What a session's task had not taken when it was paired goes to its partner, before what comes.
 fn pass_on_untaken(state: &mut ShardState, slot: u32) {
     let Some(link) = state.sessions.at(slot).and_then(|record| record.link.clone()) else { return };
-    let untaken = link.take_untaken();
+    let untaken = link.untaken.take();
     if !untaken.is_empty() {
         reading::release(state, slot, Hold::Untaken);
     }

@@ -49,7 +49,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             let ShardState { sessions, limits, .. } = &mut *state;
             let Some(record) = sessions.at_mut(slot) else { return };
             // The buffer goes back to the pool; the bytes wait for their session.
-            if record.keep(&packet, limits).is_err() {
+            if record.assembly.keep(&packet, limits.leftover).is_err() {
                 close::begin(&mut state, slot, CloseReason::Limit);
             } else if !record.holds.any() {
                 reading::stop(&mut state, slot);
@@ -118,7 +118,7 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
     record.set_handed(*turn, handed);
-    if record.keep(piece, limits).is_err() {
+    if record.assembly.keep(piece, limits.leftover).is_err() {
         return close::begin(&mut state, slot, CloseReason::Limit);
     }
     if !needs_more {

@@ -11,9 +11,8 @@ use super::holds::Holds;
 use super::id::SessionId;
 use super::reason::CloseReason;
 use super::timers::Activity;
-use crate::codec::{Assembly, BacklogFull, Framing};
+use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
-use crate::limits::SessionLimits;
 use crate::outbox::lazy::LazyOutbox;
 use crate::task::link::Link;
 
@@ -92,11 +91,6 @@ impl Record {
 
     pub(crate) fn set_handed(&mut self, turn: u32, bytes: usize) {
         (self.turn, self.handed) = (turn, u32::try_from(bytes).unwrap_or(u32::MAX));
-    }
-
-    /// Keeps bytes for later, within the limit.
-    pub(crate) fn keep(&mut self, bytes: &[u8], limits: &SessionLimits) -> Result<(), BacklogFull> {
-        self.assembly.keep(bytes, limits.leftover)
     }
 
     /// Whether a send for it is in flight, or will be started in this turn.

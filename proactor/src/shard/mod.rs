@@ -235,7 +235,7 @@ impl<H: Handler> Shard<H> {
             match mail {
                 Mail::Accepted(_) => unreachable!("handled above"),
                 Mail::Join { id, stamp, local } => {
-                    let group = local.group().clone();
+                    let group = local.group.clone();
                     if let Err(error) = membership::join(state, id, &group, stamp, Some(local)) {
                         tracing::debug!("{id:?} does not join a group: {error}");
                     }

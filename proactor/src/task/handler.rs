@@ -66,16 +66,16 @@ where
     }
 
     fn received(&mut self, _: &Session, state: &mut AsyncSession, packet: &[u8]) -> Flow {
-        state.handover().hand_over(packet);
+        state.inner.hand_over(packet);
         Flow::Continue
     }
 
     fn ended(&mut self, session: &Session, state: &mut AsyncSession) -> Flow {
-        state.handover().peer_ended(session);
+        state.inner.peer_ended(session);
         Flow::Continue
     }
 
     fn closed(&mut self, _: SessionId, state: AsyncSession, reason: &CloseReason) {
-        debug_assert_eq!(state.handover().link.reason(), Some(*reason));
+        debug_assert_eq!(state.inner.link.reason(), Some(*reason));
     }
 }

@@ -123,7 +123,7 @@ impl Handover {
         if link.is_over() {
             return Poll::Ready(None);
         }
-        place.register(cx.waker(), self.executor.current());
+        place.register(cx.waker(), self.executor.current.get());
         Poll::Pending
     }
 

@@ -112,7 +112,7 @@ pub(crate) struct Link {
     pub(crate) full: Cell<bool>,
     peer_ended: Cell<bool>,
     reason: Cell<Option<CloseReason>>,
-    gone: Cell<bool>,
+    pub(super) gone: Cell<bool>,
     /// The tasks that end when the session has.
     tied: RefCell<BTreeSet<Key>>,
 }
@@ -131,15 +131,6 @@ impl Link {
     /// No packet will come any more, apart from one that is untaken.
     pub(crate) fn is_over(&self) -> bool {
         self.peer_ended.get() || self.reason.get().is_some()
-    }
-
-    /// The session is not in the shard's table any more.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.get()
-    }
-
-    pub(crate) fn gone(&self) {
-        self.gone.set(true);
     }
 
     pub(crate) fn tie(&self, task: Key) {
@@ -179,10 +170,6 @@ impl Link {
 
     pub(crate) fn has_untaken(&self) -> bool {
         !self.untaken.borrow().is_empty()
-    }
-
-    pub(crate) fn take_untaken(&self) -> VecDeque<Bytes> {
-        self.untaken.take()
     }
 }
 

@@ -53,7 +53,6 @@ pub(crate) mod offload;
 mod session;
 #[cfg(feature = "tokio")]
 mod stream;
-mod timers;
 
 pub use error::{Elapsed, OffloadError, SpawnError, TaskOutput};
 pub use handler::Tasks;

@@ -32,17 +32,13 @@ use crate::session::{Session, connect};
 /// that was not taken then goes to the next caller.
 #[derive(Clone)]
 pub struct AsyncSession {
-    inner: Rc<Handover>,
+    pub(super) inner: Rc<Handover>,
 }
 
 impl AsyncSession {
     /// A session has begun.
     pub(super) fn begin(session: &Session) -> AsyncSession {
         AsyncSession { inner: Rc::new(Handover::new(session)) }
-    }
-
-    pub(super) fn handover(&self) -> &Handover {
-        &self.inner
     }
 
     /// Makes the session's future a task.
@@ -285,7 +281,7 @@ impl AsyncSession {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, OffloadError> {
-        match self.inner.executor.offload() {
+        match &self.inner.executor.offload {
             Some(threads) => threads.start(work)?.await,
             None => offload::run(work),
         }

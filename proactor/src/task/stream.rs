@@ -23,18 +23,18 @@ impl AsyncRead for AsyncSession {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        while self.handover().read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
+        while self.inner.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
             // An empty packet must not be taken for the end of the stream.
             if buf.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
-        let Handover { link, executor, .. } = self.handover();
+        let Handover { link, executor, .. } = &*self.inner;
         Poll::Ready(match link.reason() {
             Some(CloseReason::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
             _ if link.has_peer_ended() => Ok(()),
             None => {
-                link.readers.register(&mut Some(STREAM), cx.waker(), executor.current());
+                link.readers.register(&mut Some(STREAM), cx.waker(), executor.current.get());
                 return Poll::Pending;
             }
             Some(CloseReason::ByPeer | CloseReason::ByHandler) => Ok(()),
@@ -52,11 +52,11 @@ impl AsyncWrite for AsyncSession {
         // So much always fits while the outbox is below its high watermark.
         let most = self.session().state().borrow().limits.high();
         let piece = &buf[..buf.len().min(most)];
-        match self.handover().send_if_room(piece) {
+        match self.inner.send_if_room(piece) {
             Some(Ok(())) => Poll::Ready(Ok(piece.len())),
             Some(Err(error)) => Poll::Ready(Err(self.io_error(error))),
             None => {
-                self.handover().link.senders.register(&mut Some(STREAM), cx.waker(), None);
+                self.inner.link.senders.register(&mut Some(STREAM), cx.waker(), None);
                 Poll::Pending
             }
         }
@@ -75,9 +75,7 @@ impl AsyncWrite for AsyncSession {
 impl AsyncSession {
     fn io_error(&self, error: SendError) -> io::Error {
         let kind = match error {
-            SendError::Closed if self.handover().link.reason() == Some(CloseReason::Reset) => {
-                io::ErrorKind::ConnectionReset
-            }
+            SendError::Closed if self.inner.link.reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,
             SendError::Closed => io::ErrorKind::BrokenPipe,
             SendError::Full => io::ErrorKind::StorageFull,
             SendError::Frame(_) => io::ErrorKind::InvalidData,
