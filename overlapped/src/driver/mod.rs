@@ -38,9 +38,7 @@ use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Role;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::Report;
-use crate::sys::dispatch::AnyBackend;
-use crate::sys::handle::Handle;
-use crate::sys::maker::Maker;
+use crate::sys::{dispatch::AnyBackend, handle::Handle, maker::Maker};
 use crate::time::Time;
 
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};

@@ -6,9 +6,8 @@ use crate::id::OpId;
 use crate::sys::op::{Op, OpKind, Outcome, Owned};
 use crate::time::Time;
 
-use super::Driver;
 use super::operations::{CloseStep, NONE, Stage};
-use super::sockets;
+use super::{Driver, sockets};
 
 /// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an
 /// address before them.

@@ -10,11 +10,8 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::ending::Status;
-use super::endpoint::Endpoint;
-use super::notify::Notify;
-use super::park;
 use super::tables::{Stage, Tables};
+use super::{ending::Status, endpoint::Endpoint, notify::Notify, park};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};

@@ -4,11 +4,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::ending::Ending;
-use super::notify::ToldBy;
-use super::operation::Operation;
-use super::overlapped::Overlapped;
 use super::park::{self, Unpark};
+use super::{ending::Ending, notify::ToldBy, operation::Operation, overlapped::Overlapped};
 use crate::error::{Error, Failed};
 use crate::sync::{AtomicBool, Ordering};
 

@@ -6,12 +6,8 @@ use std::task::Waker;
 
 use super::core::{Core, Request, Started};
 use super::ending::{Ending, Owner};
-use super::endpoint::Endpoint;
-use super::event::Event;
 use super::notify::{Notify, ToldBy};
-use super::overlapped::Overlapped;
-use super::port::Queued;
-use super::routine;
+use super::{endpoint::Endpoint, event::Event, overlapped::Overlapped, port::Queued, routine};
 use crate::buf::Crossing;
 use crate::driver::Op;
 use crate::error::{Action, Error, ErrorKind, Failed};

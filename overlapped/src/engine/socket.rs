@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::Core;
 use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
-use super::endpoint::Endpoint;
-use super::operation::Operation;
 use super::port::{Association, CompletionPort};
+use super::{core::Core, endpoint::Endpoint, operation::Operation};
 use crate::address::Address;
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::driver::{Completion, Op, Outcome, Stream};

@@ -11,17 +11,15 @@ use crate::report::{Backend, Report};
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::handle::Handle;
-use super::maker::Maker;
 use super::op::{Event, OpKind, Owned};
 #[cfg(unix)]
 use super::poll::Poll;
-use super::sim::Sim;
-use super::sim::network::Network;
 #[cfg(target_os = "linux")]
 use super::uring::Uring;
 #[cfg(windows)]
 use super::winsock::Winsock;
+use super::{handle::Handle, maker::Maker};
+use super::{sim::Sim, sim::network::Network};
 
 /// The backend of a driver.
 #[allow(clippy::large_enum_variant, reason = "a driver has one, and every call would go through a pointer")]

@@ -4,11 +4,10 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::options::StreamOptions;
 
-use super::sim::end::End;
-use super::socket::SystemSocket;
 #[cfg(target_os = "linux")]
 use super::uring::direct::Direct;
 use super::view::View;
+use super::{sim::end::End, socket::SystemSocket};
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]

@@ -6,8 +6,7 @@ use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
 use crate::options::StreamOptions;
 
-use super::handle::Handle;
-use super::socket::SystemSocket;
+use super::{handle::Handle, socket::SystemSocket};
 
 /// A connection that belongs to no driver at the moment: it was just accepted, or released.
 ///

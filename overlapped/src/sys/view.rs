@@ -6,8 +6,7 @@ use crate::flags::Flags;
 use crate::options::StreamOptions;
 
 use super::op::{Op, OpKind};
-use super::sim::end::EndView;
-use super::socket::SystemView;
+use super::{sim::end::EndView, socket::SystemView};
 
 /// A socket that a driver owns, for options, addresses, and transfers that do not wait.
 ///

@@ -4,8 +4,7 @@
 use std::fmt;
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
-use super::length::LengthPrefixed;
-use super::lines::Lines;
+use super::{length::LengthPrefixed, lines::Lines};
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.

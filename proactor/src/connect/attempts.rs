@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId};
-use overlapped::options::StreamOptions;
 use overlapped::table::{Key, Table};
-use overlapped::{Address, Driver, Op, Time};
+use overlapped::{Address, Driver, Op, Time, options::StreamOptions};
 
 use super::error::{ConnectError, ConnectFailure, ConnectWaiter, Tried};
 use super::race::{Race, Step};

@@ -1,13 +1,9 @@
 //! From the news of groups to the outboxes of their members, and what happens to members that are
 //! too slow.
 
-use super::local::News;
-use super::{Group, membership};
+use super::{Group, local::News, membership};
 use crate::limits::SlowConsumer;
-use crate::session::holds::Hold;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{close, reading, send};
+use crate::session::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 use crate::shard::state::ShardState;
 
 /// Queues the news of all groups for their members. Returns whether any group had news.

@@ -3,11 +3,9 @@
 
 use std::ops::Range;
 
-use overlapped::log::LogReader;
-use overlapped::table::Table;
+use overlapped::{log::LogReader, table::Table};
 
-use super::Group;
-use super::domain::BroadcastHeader;
+use super::{Group, domain::BroadcastHeader};
 use crate::session::id::SessionId;
 
 /// A group on one shard.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Group;
-use super::local::LocalGroup;
+use super::{Group, local::LocalGroup};
 use crate::error::JoinError;
 use crate::limits::SlowConsumer;
 use crate::session::id::SessionId;

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use super::own::Run;
 use super::*;
 use crate::codec::{Codec, LengthPrefixed};
-use crate::group::Group;
-use crate::group::local::LocalGroup;
+use crate::group::{Group, local::LocalGroup};
 
 const LIMIT: usize = 4096;
 const SESSIONS: usize = 3;

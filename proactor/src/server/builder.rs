@@ -1,7 +1,6 @@
 //! The description of a server, setting by setting.
 
-use overlapped::report::Backend;
-use overlapped::sim::Network;
+use overlapped::{report::Backend, sim::Network};
 
 use super::config::Config;
 use super::limits::Limits;

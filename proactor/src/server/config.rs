@@ -3,14 +3,9 @@
 use std::sync::Arc;
 
 use overlapped::mailbox::{Sender, mailbox};
-use overlapped::options::ListenOptions;
-use overlapped::report::Report;
-use overlapped::{Address, Driver, DriverConfig};
+use overlapped::{Address, Driver, DriverConfig, options::ListenOptions, report::Report};
 
-use super::limits::Limits;
-use super::listener::Listener;
-use super::outbound::Outbound;
-use super::timeouts::Timeouts;
+use super::{limits::Limits, listener::Listener, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
 use crate::connect::Resolver;
 use crate::error::ServerError;

@@ -10,8 +10,7 @@ use overlapped::mailbox::MailError;
 use super::stats::Stats;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{JoinError, SendError};
-use crate::group::Group;
-use crate::group::local::LocalGroup;
+use crate::group::{Group, local::LocalGroup};
 use crate::session::id::SessionId;
 use crate::shard::directory::{Directory, Mail, Phase, Wanted};
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use overlapped::Address;
-use overlapped::report::Report;
+use overlapped::{Address, report::Report};
 
 use super::config::{Config, Made};
 use super::handle::Handle;

@@ -5,12 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use overlapped::driver::{Live, Wait};
-use overlapped::report::Report;
-use overlapped::sim::Network;
-use overlapped::{Address, Time};
+use overlapped::{Address, Time, report::Report, sim::Network};
 
-use super::config::Config;
-use super::handle::Handle;
+use super::{config::Config, handle::Handle};
 use crate::error::ServerError;
 use crate::handler::Handler;
 use crate::shard::Shard;

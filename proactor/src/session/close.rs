@@ -4,9 +4,7 @@
 use overlapped::Op;
 use overlapped::driver::{CloseMode, Completion, ShutdownHow};
 
-use super::id::SessionId;
-use super::reason::CloseReason;
-use super::send;
+use super::{id::SessionId, reason::CloseReason, send};
 use crate::codec::Assembly;
 use crate::group::membership;
 use crate::shard::state::{ShardState, token};

@@ -18,8 +18,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use overlapped::Address;
-use overlapped::driver::CloseMode;
+use overlapped::{Address, driver::CloseMode};
 
 use self::holds::Hold;
 use self::id::SessionId;

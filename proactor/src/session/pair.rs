@@ -10,10 +10,7 @@
 
 use std::fmt;
 
-use super::holds::Hold;
-use super::id::SessionId;
-use super::reason::CloseReason;
-use super::{close, reading, send};
+use super::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 use crate::codec::{Codec, Framing};
 use crate::error::SendError;
 use crate::group::membership;

@@ -3,8 +3,7 @@
 
 use overlapped::{Error, ErrorKind, Outcome};
 
-use super::reason::CloseReason;
-use super::{Session, close, pair, pause, reading};
+use super::{Session, close, pair, pause, reading, reason::CloseReason};
 use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;

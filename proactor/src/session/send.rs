@@ -1,13 +1,9 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::Op;
-use overlapped::buf::AnyBuf;
-use overlapped::driver::OpId;
+use overlapped::{Op, buf::AnyBuf, driver::OpId};
 
-use super::holds::Hold;
-use super::id::SessionId;
-use super::reading;
+use super::{holds::Hold, id::SessionId, reading};
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
 use crate::limits::SlowConsumer;

@@ -2,15 +2,10 @@
 
 use std::rc::Rc;
 
-use overlapped::Address;
 use overlapped::driver::{OpId, SocketId};
-use overlapped::table::Table;
+use overlapped::{Address, table::Table};
 
-use super::ends::Ends;
-use super::holds::Holds;
-use super::id::SessionId;
-use super::reason::CloseReason;
-use super::timers::Activity;
+use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
 use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
 use crate::outbox::lazy::LazyOutbox;

@@ -1,9 +1,6 @@
 //! What happens when a deadline of a session expires.
 
-use super::deadlines::Expired;
-use super::holds::Hold;
-use super::reason::CloseReason;
-use super::{close, reading};
+use super::{close, deadlines::Expired, holds::Hold, reading, reason::CloseReason};
 use crate::shard::state::ShardState;
 
 /// A session's entry in the wheel has expired: does what is due without the handler, and says

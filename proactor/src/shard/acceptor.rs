@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
-use overlapped::mailbox::MailError;
-use overlapped::options::ListenOptions;
-use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time};
+use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
 
 use super::directory::{Accepted, Directory, Mail};
 use super::state::token;

@@ -8,14 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use overlapped::driver::{Stream, WakeHandle};
 use overlapped::mailbox::{MailError, Sender};
-use overlapped::table::Key;
-use overlapped::{Address, Time};
+use overlapped::{Address, Time, table::Key};
 
 use crate::connect::{ConnectError, ConnectFailure, Found, Resolver, Target};
 use crate::error::SendError;
-use crate::group::Group;
-use crate::group::domain::Domain;
-use crate::group::local::LocalGroup;
+use crate::group::{Group, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit};
 use crate::server::Stats;
 use crate::session::id::SessionId;

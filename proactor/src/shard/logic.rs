@@ -8,9 +8,7 @@ use std::rc::Rc;
 use super::state::ShardState;
 use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, close};
+use crate::session::{Session, close, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::driver::{Completion, Live, SocketId, Wait};
-use overlapped::mailbox::Mailbox;
-use overlapped::{Address, Driver, Time};
+use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
 use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
@@ -23,12 +22,8 @@ use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::table::Record;
-use crate::session::{close, reading, receive, send, timeouts};
-use crate::task::executor::Executor;
-use crate::task::offload::Offload;
+use crate::session::{close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts};
+use crate::task::{executor::Executor, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);

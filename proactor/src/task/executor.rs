@@ -25,14 +25,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use overlapped::buf::Packet;
 use overlapped::mailbox::{Mailbox, Sender, mailbox};
 use overlapped::table::{Key, Table};
-use overlapped::{Driver, Time};
+use overlapped::{Driver, Time, buf::Packet};
 
-use super::error::SpawnError;
-use super::link::Link;
-use super::offload::Offload;
+use super::{error::SpawnError, link::Link, offload::Offload};
 use crate::session::id::SessionId;
 use crate::wheel::Wheel;
 

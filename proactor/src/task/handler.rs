@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use super::error::TaskOutput;
-use super::session::AsyncSession;
+use super::{error::TaskOutput, session::AsyncSession};
 use crate::handler::{Flow, Handler};
-use crate::session::Session;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
+use crate::session::{Session, id::SessionId, reason::CloseReason};
 
 /// A [`Handler`] that runs an async function for each session.
 /// [`Builder::serve`](crate::Builder::serve) makes one.

@@ -10,10 +10,7 @@ use super::error::SpawnError;
 use super::executor::{Executor, Owner, Polled};
 use super::link::{Given, Link, Offer, Place, wake};
 use crate::error::SendError;
-use crate::session::holds::Hold;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, close, reading, send};
+use crate::session::{Session, close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 
 /// What the tasks of one session share.
 pub(super) struct Handover {

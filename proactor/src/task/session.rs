@@ -9,19 +9,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::table::Key;
-use overlapped::{Address, Time};
+use overlapped::{Address, Time, table::Key};
 
 use super::error::{Elapsed, OffloadError, SpawnError, TaskOutput};
-use super::executor::Executor;
-use super::handover::Handover;
-use super::offload;
+use super::{executor::Executor, handover::Handover, offload};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Target};
 use crate::error::SendError;
 use crate::server::Handle;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, connect};
+use crate::session::{Session, connect, id::SessionId, reason::CloseReason};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).

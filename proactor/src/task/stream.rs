@@ -6,9 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::AsyncSession;
-use super::handover::Handover;
-use super::link::STREAM;
+use super::{AsyncSession, handover::Handover, link::STREAM};
 use crate::error::SendError;
 use crate::session::reason::CloseReason;
 

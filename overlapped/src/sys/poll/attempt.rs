@@ -3,9 +3,8 @@
 use crate::flags::{Direction, Flags};
 use crate::id::OpId;
 
-use super::super::message::flag_bits;
 use super::super::op::{Event, Failure, Outcome};
-use super::super::stream::Stream;
+use super::super::{message::flag_bits, stream::Stream};
 use super::connect::{self, Connecting};
 use super::sockets::{NONE, Part, Request};
 use super::transfer::{self, would_wait};

@@ -29,10 +29,9 @@ use crate::report::{Backend, Feature, Report};
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::handle::Handle;
 use super::message::{MOST_BYTES, Message};
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
-use super::socket::sock_addr;
+use super::{handle::Handle, socket::sock_addr};
 use connect::Connecting;
 use registry::Registry;
 use sockets::{NONE, Pending, Request, Socket};

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::address::Address;
-use crate::buf::AnyBuf;
-use crate::buf::PoolConfig;
-use crate::sys::maker::Maker;
-use crate::sys::socket::SystemSocket;
+use crate::buf::{AnyBuf, PoolConfig};
+use crate::sys::{maker::Maker, socket::SystemSocket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The share of a socket in a turn, as a driver has it.

@@ -39,9 +39,8 @@ pub use network::Network;
 use parts::Parts;
 use stream::Found;
 
-use super::handle::Handle;
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
-use super::stream::Stream;
+use super::{handle::Handle, stream::Stream};
 
 /// An operation that has not ended.
 struct Pending {

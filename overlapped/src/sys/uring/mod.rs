@@ -35,9 +35,7 @@ use crate::report::Report;
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::handle::Handle;
-use super::message::Message;
-use super::op::Event;
+use super::{handle::Handle, message::Message, op::Event};
 use buf_ring::BufRing;
 use direct_table::DirectTable;
 use enter::Entrance;

@@ -8,15 +8,11 @@ use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, SOCKET, WSAECONNABORTED, WSAEWOULDBLOCK, accept,
 };
 
-use super::super::handle::Handle;
 use super::super::op::{Event, Failure, Outcome};
-use super::super::socket::address_from;
-use super::super::socket::windows::set_socket_option;
-use super::super::stream::Stream;
-use super::Winsock;
+use super::super::{handle::Handle, socket::address_from, socket::windows::set_socket_option, stream::Stream};
 use super::codes::{code, last_error};
-use super::dump::DUMP_BYTES;
 use super::slots::{Accept, Kind, Stage};
+use super::{Winsock, dump::DUMP_BYTES};
 
 /// Connections that are taken between two waits.
 const MOST_ACCEPTED: u32 = 256;

@@ -6,13 +6,11 @@ use windows_sys::Win32::Networking::WinSock::{WSAEAFNOSUPPORT, WSAEINVAL};
 
 use crate::address::Address;
 
-use super::super::handle::Handle;
 use super::super::op::{Failure, Outcome};
-use super::super::socket::sock_addr;
 use super::super::socket::windows::{report_unreachable, unspecified};
-use super::Winsock;
+use super::super::{handle::Handle, socket::sock_addr};
 use super::codes::{code, done};
-use super::slots::Kind;
+use super::{Winsock, slots::Kind};
 
 impl Winsock {
     pub(super) fn start_connect(&mut self, index: u32, handle: &Handle, address: &Address) {
