@@ -49,8 +49,7 @@ pub use crate::wake::WakeHandle;
 pub use config::DriverConfig;
 pub use operations::Completion;
 
-use operations::{Operations, Stage};
-use shutdown::BackendFailure;
+use operations::{BackendFailure, Operations, Stage};
 use sockets::{Socket, Sockets};
 
 /// How long a turn may wait for something to happen.

@@ -1,7 +1,8 @@
-//! The table of operations in flight, and what a program is told of them.
+//! The table of operations in flight, what a program is told of them, and what is left of them when
+//! the backend has failed.
 
 use crate::buf::AnyBuf;
-use crate::error::Error;
+use crate::error::{Action, Error};
 use crate::id::OpId;
 use crate::sys::op::{OpKind, Outcome, Owned};
 use crate::table::Table;
@@ -21,6 +22,19 @@ pub struct Completion {
     pub result: Result<Outcome, Error>,
     /// The buffer that the operation was given.
     pub buf: Option<AnyBuf>,
+}
+
+/// A backend has failed: the error, and the completions that are still to be taken.
+pub(super) struct BackendFailure {
+    pub(super) error: Error,
+    pub(super) ends: std::collections::VecDeque<Completion>,
+    /// Operations that have ended although the system has not let go of them.
+    pub(super) orphans: usize,
+}
+
+/// A backend's error, as the error of this action.
+pub(super) fn failed(error: &Error, action: Action) -> Error {
+    error.of(action).because("the driver's backend has failed")
 }
 
 /// No slot.

@@ -12,21 +12,13 @@ use crate::sys::op::Event;
 use crate::time::Time;
 
 use super::Driver;
-use super::operations::{Completion, Stage};
+use super::operations::{BackendFailure, Completion, Stage, failed};
 
 /// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel
 /// holds.
 const DROP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the kernel is given to let go after a failure.
 const FAILURE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A backend has failed: the error, and the completions that are still to be taken.
-pub(super) struct BackendFailure {
-    error: Error,
-    pub(super) ends: VecDeque<Completion>,
-    /// Operations that have ended although the system has not let go of them.
-    pub(super) orphans: usize,
-}
 
 impl Driver {
     /// The failure of the backend, if it has failed, as the error of this action.
@@ -165,11 +157,6 @@ impl Drop for Driver {
         self.backend.leak();
         std::mem::forget(Rc::clone(&self.pool));
     }
-}
-
-/// A backend's error, as the error of this action.
-fn failed(error: &Error, action: Action) -> Error {
-    error.of(action).because("the driver's backend has failed")
 }
 
 /// The code of a failure that a test asks for: no such descriptor.

@@ -217,7 +217,7 @@ impl Core {
         if !self.may_try(socket, op) {
             return None;
         }
-        match view.try_now(op) {
+        match op.try_now(view) {
             Tried::WouldBlock => None,
             Tried::Received(bytes) => Some(Ok(Outcome::Received(bytes))),
             Tried::Sent(bytes) => Some(Ok(Outcome::Sent(bytes))),

@@ -60,8 +60,8 @@ impl Handle {
         }
     }
 
-    /// For options, addresses, and transfers that do not wait. A socket that only its ring knows has
-    /// none.
+    /// For options, addresses, and transfers that do not wait. A socket that only its ring knows
+    /// has none.
     pub(crate) fn view(&self) -> Result<View, Error> {
         match self {
             Handle::System(system) => Ok(View::System(system.view())),

@@ -34,8 +34,8 @@ pub(crate) struct SystemSocket {
     /// It is known to be an IP socket. `false` only means that this is not known.
     #[cfg(unix)]
     ip: bool,
-    /// The system made it for us, and nobody can have made a second descriptor of it. So closing this
-    /// one ends all notifications.
+    /// The system made it for us, and nobody can have made a second descriptor of it. So closing
+    /// this one ends all notifications.
     #[cfg(unix)]
     pub(super) sole: bool,
     /// What a listener's connections begin with: Windows does not hand it down.
@@ -161,8 +161,8 @@ impl SystemSocket {
 
     /// A view of it, for calls that do not go through a driver.
     pub(super) fn view(&self) -> SystemView {
-        // SAFETY: the view is used only while its socket is borrowed, or while the gate of its socket
-        // is open. The gate is shut before the socket is closed: see `View`.
+        // SAFETY: the view is used only while its socket is borrowed, or while the gate of its
+        // socket is open. The gate is shut before the socket is closed: see `View`.
         SystemView(unsafe { os::borrow(&self.socket) })
     }
 

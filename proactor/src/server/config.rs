@@ -102,13 +102,8 @@ impl Config {
         Directory::new(shards, self.limits.admission, self.outbound.admission(), resolver, domain)
     }
 
-    /// Makes a shard, on the thread that will turn it. It is whole when it has been given the
-    /// directory of all shards.
-    pub(super) fn make_shard<H: Handler>(
-        &self,
-        index: usize,
-        handler: H,
-    ) -> Result<(impl FnOnce(Arc<Directory>) -> Shard<H> + use<H>, Made), ServerError> {
+    /// Makes a shard, on the thread that will turn it.
+    pub(super) fn make_shard<H: Handler>(&self, index: usize, handler: H) -> Result<(NewShard<H>, Made), ServerError> {
         let limits = SessionLimits {
             outbox: self.limits.outbox_bytes,
             // One packet, and a full pool: what may be on its way when a receive is cancelled.
@@ -143,9 +138,13 @@ impl Config {
             report: driver.report().clone(),
         };
         let offload = self.offload.clone();
-        Ok((move |directory| Shard::new(driver, config, handler, acceptor, inbox, offload, directory), made))
+        let shard = move |directory| Shard::new(driver, config, handler, acceptor, inbox, offload, directory);
+        Ok((Box::new(shard), made))
     }
 }
+
+/// Makes a shard whole that does not know the other shards yet.
+pub(super) type NewShard<H> = Box<dyn FnOnce(Arc<Directory>) -> Shard<H>>;
 
 /// What the server and the other shards are told of a new shard.
 pub(super) struct Made {
