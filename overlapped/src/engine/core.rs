@@ -1,20 +1,17 @@
-//! What an engine's handles share: its tables, and the way of an operation from a handle to the
-//! engine's thread. [`turn`](super::turn) is the way back.
+//! What an engine's handles share: its tables, and how an operation passes from a handle to the
+//! engine's thread. [`turn`](super::turn) passes its completion back.
 //!
 //! ```text
 //! start ──▶ Starting ──submit──▶ Started ──collect──▶ Ended ──take──▶ free
 //!   │            (engine's thread)         └──▶ routine or port ────▶ free
-//!   └──▶ immediate result: tried within the start, on a socket that skips packets
+//!   └──▶ immediate result: tried within the start, on a socket that skips packets on success
 //! ```
 
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::ending::Status;
-use super::endpoint::Endpoint;
-use super::notify::Notify;
-use super::park;
 use super::tables::{Stage, Tables};
+use super::{ending::Status, endpoint::Endpoint, notify::Notify, park};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
@@ -49,22 +46,22 @@ pub(crate) enum Started {
     Pending(OpId),
     /// It succeeded within the start. Nobody else is told.
     Immediate(Flags, Crossing<Completion>),
-    /// It failed within the start, and its end has been told.
+    /// It failed within the start, and its completion has been delivered.
     Told,
 }
 
 pub(crate) struct Core {
     pub(super) tables: Mutex<Tables>,
-    wake: WakeHandle,
-    report: Report,
-    maker: Maker,
+    pub(super) wake: WakeHandle,
+    pub(super) report: Report,
+    pub(super) maker: Maker,
     limits: Limits,
     /// The engine's thread.
     thread: usize,
 }
 
 impl Core {
-    /// For the thread that calls, which drives the driver.
+    /// The calling thread becomes the engine's thread: it drives the driver.
     pub(super) fn new(driver: &Driver, limits: Limits) -> Core {
         Core {
             tables: Mutex::new(Tables::new()),
@@ -74,18 +71,6 @@ impl Core {
             limits,
             thread: park::this_thread(),
         }
-    }
-
-    pub(super) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(super) fn maker(&self) -> &Maker {
-        &self.maker
-    }
-
-    pub(super) fn wake_handle(&self) -> &WakeHandle {
-        &self.wake
     }
 
     pub(super) fn live(&self) -> Live {
@@ -117,7 +102,10 @@ impl Core {
     pub(crate) fn insert(&self, stream: Stream, role: Role) -> Result<Arc<Endpoint>, Failed<Stream>> {
         let refused =
             |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
-        let view = View::of(&stream.0);
+        let view = match stream.0.view() {
+            Ok(view) => view,
+            Err(error) => return Err(Failed { error, given: stream }),
+        };
         let mut tables = lock(&self.tables);
         if !tables.open {
             drop(tables);
@@ -142,21 +130,22 @@ impl Core {
 
     // ---- operations ----
 
-    /// Starts an operation: tries it at once on a socket that skips packets, or queues it for the
-    /// engine's thread.
+    /// Starts an operation. On a socket that skips packets on success (Windows:
+    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`) it is tried at once. Otherwise, and if it would have
+    /// to wait, it is queued for the engine's thread.
     pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
         if let Err(error) = request.op.get().check() {
             return refused(error, request);
         }
-        // Held to the end, so that an operation that is tried directly keeps its place among the
-        // starts. A close takes this lock itself, below.
+        // Locks the socket until this function returns, so that operations tried directly keep the
+        // order of their starts. A close takes this lock itself, below.
         let direct = endpoint.filter(|endpoint| action != Action::Close && endpoint.skips_packets());
         let view = direct.map(Endpoint::view);
         if let (Some(endpoint), Some(view), Notify::Port(..)) = (direct, view.as_deref(), &request.notify)
             && let Some(view) = view
-            && let Some(result) = self.try_immediately(endpoint.key(), view, request.op.get_mut())
+            && let Some(result) = self.try_immediately(endpoint.key, view, request.op.get_mut())
         {
             return Ok(immediate(request, result));
         }
@@ -172,7 +161,7 @@ impl Core {
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
         if let Some(endpoint) = endpoint {
-            let record = tables.sockets.get_mut(endpoint.key()).filter(|record| !record.closing);
+            let record = tables.sockets.get_mut(endpoint.key).filter(|record| !record.closing);
             let Some(record) = record else {
                 drop(tables);
                 return refused(closed("the socket is closed"), request);
@@ -187,7 +176,7 @@ impl Core {
                     drop(tables);
                     return refused(closed("the engine has ended"), request);
                 }
-            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get()) {
+            } else if let Err(error) = self.admit(&mut tables, endpoint.key, request.op.get()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -196,7 +185,7 @@ impl Core {
         if let Notify::Event(event) = &notify {
             event.reset();
         }
-        let key = tables.insert(op, endpoint.map(Endpoint::key), notify, detached);
+        let key = tables.insert(op, endpoint.map(|endpoint| endpoint.key), notify, detached);
         let first = tables.enqueue(key);
         drop(tables);
         if first {
@@ -207,7 +196,7 @@ impl Core {
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts
     /// it.
-    fn check_in(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
+    fn admit(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
         if let Some(direction) = op.kind.direction() {
@@ -228,7 +217,7 @@ impl Core {
         if !self.may_try(socket, op) {
             return None;
         }
-        match view.try_now(op) {
+        match op.try_now(view) {
             Tried::WouldBlock => None,
             Tried::Received(bytes) => Some(Ok(Outcome::Received(bytes))),
             Tried::Sent(bytes) => Some(Ok(Outcome::Sent(bytes))),

@@ -10,20 +10,16 @@ use crate::table::Key;
 /// A socket of an engine: its key in the engine's table, the system's socket for direct use, and
 /// its completion port.
 pub(crate) struct Endpoint {
-    key: Key,
+    pub(super) key: Key,
     /// The system's socket while it is open. Its direct users hold the lock, so that it is not
     /// closed while they use it.
     view: Mutex<Option<View>>,
-    association: OnceLock<Arc<Association>>,
+    pub(super) association: OnceLock<Arc<Association>>,
 }
 
 impl Endpoint {
     pub(crate) fn new(key: Key, view: View) -> Endpoint {
         Endpoint { key, view: Mutex::new(Some(view)), association: OnceLock::new() }
-    }
-
-    pub(crate) fn key(&self) -> Key {
-        self.key
     }
 
     /// The system's socket for direct use; `None` once the socket is closed.
@@ -36,17 +32,8 @@ impl Endpoint {
         *self.view() = None;
     }
 
-    pub(crate) fn association(&self) -> Option<&Arc<Association>> {
-        self.association.get()
-    }
-
-    /// Associates it with a port. Fails if it is associated already.
-    pub(crate) fn associate(&self, association: Association) -> Result<(), Arc<Association>> {
-        self.association.set(Arc::new(association))
-    }
-
     /// Whether its operations with a packet are first tried within their start.
     pub(crate) fn skips_packets(&self) -> bool {
-        self.association().is_some_and(|association| association.skips())
+        self.association.get().is_some_and(|association| association.skips())
     }
 }

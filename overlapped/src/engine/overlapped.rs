@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::core::Core;
 use super::ending::{Ending, Owner, Status};
-use super::park;
+use super::{core::Core, park};
 use crate::driver::{Completion, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Flags;

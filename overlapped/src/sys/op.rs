@@ -13,6 +13,7 @@ use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
 use super::stream::Stream;
+use super::view::{Tried, View};
 
 /// An operation to start, with the buffers it will own: give it to
 /// [`Driver::submit`](crate::Driver::submit).
@@ -175,6 +176,41 @@ impl Op {
                 invalid("PEEK and WAIT_ALL are flags of receives")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Tries a receive or a send of one part and without flags. A send that is cut short remembers
+    /// how far it came. On a simulated network nothing happens outside of turns.
+    pub(crate) fn try_now(&mut self, view: &View) -> Tried {
+        let View::System(view) = view else { return Tried::WouldBlock };
+        let (kind, owned) = (self.kind, &mut self.owned);
+        let Some((ptr, len)) = owned.buf.as_mut().and_then(|buf| buf.single(owned.progress)) else {
+            return Tried::WouldBlock;
+        };
+        if len == 0 {
+            return Tried::WouldBlock;
+        }
+        let moved = match kind {
+            // SAFETY: the buffer's own memory. Nobody else uses it while the operation owns it.
+            OpKind::Recv { flags: Flags::NONE } => unsafe { view.recv_now(ptr.as_ptr(), len) },
+            // SAFETY: as above.
+            OpKind::Send { flags: Flags::NONE } => unsafe { view.send_now(ptr.as_ptr(), len) },
+            _ => return Tried::WouldBlock,
+        };
+        match moved {
+            Err(code) => Tried::Failed(code),
+            Ok(None) => Tried::WouldBlock,
+            Ok(Some(bytes)) => {
+                owned.progress += bytes as u64;
+                match kind {
+                    OpKind::Recv { .. } => {
+                        owned.set_received();
+                        Tried::Received(bytes)
+                    }
+                    _ if bytes == len => Tried::Sent(owned.progress),
+                    _ => Tried::WouldBlock,
+                }
+            }
         }
     }
 

@@ -2,13 +2,9 @@
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::flags::Flags;
 use crate::options::StreamOptions;
 
-use super::handle::Handle;
-use super::op::{Op, OpKind};
-use super::sim::end::EndView;
-use super::socket::SystemView;
+use super::{sim::end::EndView, socket::SystemView};
 
 /// A socket that a driver owns, for options, addresses, and transfers that do not wait.
 ///
@@ -32,15 +28,6 @@ pub(crate) enum Tried {
 }
 
 impl View {
-    pub(crate) fn of(handle: &Handle) -> View {
-        match handle {
-            Handle::System(system) => View::System(system.view()),
-            Handle::Simulated(end) => View::Simulated(end.view().clone()),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(_) => unreachable!("an engine's driver has no direct descriptors"),
-        }
-    }
-
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         match self {
             View::System(view) => view.local_addr(),
@@ -59,41 +46,6 @@ impl View {
         match self {
             View::System(view) => view.set_options(options),
             View::Simulated(view) => view.set_options(options),
-        }
-    }
-
-    /// Tries a receive or a send of one part and without flags. A send that is cut short remembers
-    /// how far it came. On a simulated network nothing happens outside of turns.
-    pub(crate) fn try_now(&self, op: &mut Op) -> Tried {
-        let View::System(view) = self else { return Tried::WouldBlock };
-        let (kind, owned) = (op.kind, &mut op.owned);
-        let Some((ptr, len)) = owned.buf.as_mut().and_then(|buf| buf.single(owned.progress)) else {
-            return Tried::WouldBlock;
-        };
-        if len == 0 {
-            return Tried::WouldBlock;
-        }
-        let moved = match kind {
-            // SAFETY: the buffer's own memory. Nobody else uses it while the operation owns it.
-            OpKind::Recv { flags: Flags::NONE } => unsafe { view.recv_now(ptr.as_ptr(), len) },
-            // SAFETY: as above.
-            OpKind::Send { flags: Flags::NONE } => unsafe { view.send_now(ptr.as_ptr(), len) },
-            _ => return Tried::WouldBlock,
-        };
-        match moved {
-            Err(code) => Tried::Failed(code),
-            Ok(None) => Tried::WouldBlock,
-            Ok(Some(bytes)) => {
-                owned.progress += bytes as u64;
-                match kind {
-                    OpKind::Recv { .. } => {
-                        owned.set_received();
-                        Tried::Received(bytes)
-                    }
-                    _ if bytes == len => Tried::Sent(owned.progress),
-                    _ => Tried::WouldBlock,
-                }
-            }
         }
     }
 }

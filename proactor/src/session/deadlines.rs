@@ -22,8 +22,8 @@ pub(crate) const MOST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 type Tick = u32;
 
 /// A duration in ticks, rounded up: a deadline is never early, and less than two ticks late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ticks(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ticks(u32);
 
 impl Ticks {
     fn of(span: Duration) -> Ticks {
@@ -37,32 +37,24 @@ impl Ticks {
     }
 }
 
-/// The timeouts of every session of a server, in ticks.
+/// The timeouts of every session of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Timeouts {
-    idle: Option<Ticks>,
-    read: Option<Ticks>,
-    write: Option<Ticks>,
-    handshake: Option<Ticks>,
-    lifetime: Option<Ticks>,
-    heartbeat: Option<Ticks>,
+pub(crate) struct TimeoutsIn<T> {
+    /// No bytes either way.
+    pub(crate) idle: Option<T>,
+    /// From the first byte of a packet to its last.
+    pub(crate) read: Option<T>,
+    /// Bytes for the peer, and none taken.
+    pub(crate) write: Option<T>,
+    /// From the connection to the end of the first packet.
+    pub(crate) handshake: Option<T>,
+    pub(crate) lifetime: Option<T>,
+    /// Nothing sent.
+    pub(crate) heartbeat: Option<T>,
 }
 
-/// The timeouts, as durations.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spans {
-    /// No bytes either way.
-    pub(crate) idle: Option<Duration>,
-    /// From the first byte of a packet to its last.
-    pub(crate) read: Option<Duration>,
-    /// Bytes for the peer, and none taken.
-    pub(crate) write: Option<Duration>,
-    /// From the connection to the end of the first packet.
-    pub(crate) handshake: Option<Duration>,
-    pub(crate) lifetime: Option<Duration>,
-    /// Nothing sent.
-    pub(crate) heartbeat: Option<Duration>,
-}
+pub(crate) type Spans = TimeoutsIn<Duration>;
+pub(crate) type Timeouts = TimeoutsIn<Ticks>;
 
 impl Timeouts {
     /// Whether no timeout is set, as in most servers.

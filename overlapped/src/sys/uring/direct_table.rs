@@ -66,7 +66,7 @@ impl DirectTable {
 
     /// Puts a socket into the table, where it can be.
     pub(super) fn take_in(&mut self, ring: &IoUring, index: u32, handle: Handle) -> Handle {
-        if index >= self.size || ring.submitter().register_files_update(index, &[handle.raw_fd()]).is_err() {
+        if index >= self.size || ring.submitter().register_files_update(index, &[handle.system().raw_fd()]).is_err() {
             return handle;
         }
         self.used += 1;
@@ -141,6 +141,6 @@ fn open_files() -> usize {
 pub(super) fn target(handle: &Handle) -> (Fd, bool) {
     match handle {
         Handle::Direct(direct) => (Fd(direct.index()), true),
-        handle => (Fd(handle.system().socket().as_raw_fd()), false),
+        handle => (Fd(handle.system().socket.as_raw_fd()), false),
     }
 }
