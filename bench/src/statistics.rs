@@ -52,7 +52,7 @@ pub(crate) fn estimate(values: &[f64]) -> Option<Estimate> {
     let mut medians: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             draw.fill_with(|| values[random.below(values.len())]);
-            median_reordering(&mut draw).expect("a draw is as long as the values, which are some")
+            median_reordering(&mut draw).expect("there are as many draws as values, and there is a value")
         })
         .collect();
     medians.sort_unstable_by(f64::total_cmp);

@@ -45,6 +45,8 @@ pub(crate) enum Happened {
     /// The server has ended its stream.
     Ended,
     Failed(Error),
+    /// It was closed, and everything about it has been reported.
+    Closed,
 }
 
 pub(crate) struct Connections {
@@ -59,11 +61,6 @@ impl Connections {
         let mut all = Vec::new();
         all.resize_with(connections, Connection::default);
         Connections { driver, connections: all, dirty: Vec::new(), spare: Vec::new() }
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(crate) fn len(&self) -> usize {
-        self.connections.len()
     }
 
     pub(crate) fn driver(&self) -> &Driver {
@@ -96,17 +93,23 @@ impl Connections {
         loop {
             let completion = self.driver.next()?;
             let (kind, index) = token::parts(completion.token);
+            let is_closed = self.connections[index].socket.is_none();
             let happened = match (kind, completion.result) {
-                (token::CONNECT, result) => Happened::Connected(result.and_then(|_| self.connected(index))),
-                (token::RECEIVE, Ok(Outcome::Packet(packet))) => Happened::Received(packet),
-                (token::RECEIVE, Ok(_)) => Happened::Ended,
+                (token::CLOSE, _) => {
+                    self.connections[index].sending = false;
+                    Happened::Closed
+                }
                 (token::SEND, Ok(_)) => {
                     let buffer = completion.buf.and_then(|buf| buf.take::<Vec<u8>>().ok());
                     self.sent(index, buffer.unwrap_or_default());
                     Happened::Sent
                 }
-                (token::RECEIVE | token::SEND, Err(error)) => Happened::Failed(error),
-                _ => continue,
+                _ if is_closed => continue,
+                (token::CONNECT, result) => Happened::Connected(result.and_then(|_| self.connected(index))),
+                (token::RECEIVE, Ok(Outcome::Packet(packet))) => Happened::Received(packet),
+                (token::RECEIVE, Ok(_)) => Happened::Ended,
+                (_, Err(error)) => Happened::Failed(error),
+                (_, Ok(_)) => continue,
             };
             return Some((index, happened));
         }
@@ -169,8 +172,8 @@ impl Connections {
         failed
     }
 
-    /// Closes a connection, if it has been begun; nothing more is reported of it but what is on its
-    /// way.
+    /// Closes a connection that was begun. Only the end of a send and [`Happened::Closed`] are
+    /// reported of it then.
     pub(crate) fn close(&mut self, index: usize, mode: CloseMode) {
         let connection = &mut self.connections[index];
         connection.out = Vec::new();

@@ -4,17 +4,20 @@
 //! |---|---|
 //! | [`echo`] | the load of `proactor bench`: every packet is answered by one |
 //! | [`workload`] | the workloads of the comparison in `bench/` (Linux only) |
-//! | [`plot`] | the plots of both |
+//! | [`plot`], [`page`] | the plots and pages of both |
 //!
-//! All message loads run on one engine: connections on an [`overlapped::Driver`].
+//! All message loads run on one engine: connections on an [`overlapped::Driver`]. All open loops
+//! have one schedule, which is pure arithmetic.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "internal to this repository; the modules say what they are for")]
 
 mod connections;
 pub mod echo;
+pub mod page;
 pub mod plot;
 mod random;
+mod schedule;
 #[cfg(target_os = "linux")]
 pub mod workload;
 

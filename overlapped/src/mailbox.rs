@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::wake::WakeHandle;
 
 /// Makes a mailbox of at most `limit` messages for the thread of the driver that `wake` belongs to.
@@ -43,12 +43,6 @@ struct Queue<M> {
     open: bool,
 }
 
-impl<M> Shared<M> {
-    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
-        lock(&self.queue)
-    }
-}
-
 /// Why a message was not taken; it is given back.
 #[derive(PartialEq, Eq)]
 pub enum MailError<M> {
@@ -83,7 +77,7 @@ pub struct Sender<M> {
 impl<M> Sender<M> {
     /// Sends a message. It is given back if the mailbox is full or gone. Never blocks for long.
     pub fn send(&self, message: M) -> Result<(), MailError<M>> {
-        let mut queue = self.shared.lock();
+        let mut queue = lock(&self.shared.queue);
         if !queue.open {
             return Err(MailError::Closed(message));
         }
@@ -132,7 +126,7 @@ impl<M> Mailbox<M> {
     /// driver again.
     pub fn take(&mut self) -> impl Iterator<Item = M> + '_ {
         if self.shared.has_mail.load(Ordering::Acquire) {
-            let mut queue = self.shared.lock();
+            let mut queue = lock(&self.shared.queue);
             match self.taken.is_empty() {
                 true => std::mem::swap(&mut self.taken, &mut queue.mail),
                 false => self.taken.append(&mut queue.mail),
@@ -145,14 +139,14 @@ impl<M> Mailbox<M> {
     /// Accepts no more messages: senders get [`MailError::Closed`]. Messages that have come can
     /// still be taken, so that none is lost silently.
     pub fn close(&mut self) {
-        self.shared.lock().open = false;
+        lock(&self.shared.queue).open = false;
     }
 }
 
 impl<M> Drop for Mailbox<M> {
     fn drop(&mut self) {
         let mail = {
-            let mut queue = self.shared.lock();
+            let mut queue = lock(&self.shared.queue);
             queue.open = false;
             std::mem::take(&mut queue.mail)
         };

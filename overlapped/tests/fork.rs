@@ -38,6 +38,12 @@ fn in_child(child: impl FnOnce()) {
     assert_eq!((waited, status), (pid, 0), "the child panicked, hung or was killed");
 }
 
+/// Drops in the child what returning from `main` would drop there.
+fn drop_as_main_would<T>(value: &T) {
+    // SAFETY: the child ends without dropping the original; the parent keeps its own.
+    drop(unsafe { std::ptr::read(value) });
+}
+
 fn pair(adopt: impl FnOnce(TcpStream) -> Socket) -> (Socket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -87,11 +93,9 @@ fn an_engine_with_a_thread_is_refused_in_a_child_and_goes_on_in_the_parent() {
         engine.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
         in_child(|| {
             refused(&engine, &socket, &mut pending);
-            // What returning from `main` would drop.
-            // SAFETY: the originals are the parent's: the child ends without dropping them again.
-            drop(unsafe { std::ptr::read(&raw const pending) });
-            drop(unsafe { std::ptr::read(&raw const socket) });
-            drop(unsafe { std::ptr::read(&raw const engine) });
+            drop_as_main_would(&pending);
+            drop_as_main_would(&socket);
+            drop_as_main_would(&engine);
             let own = Engine::builder().backend(backend).build().unwrap();
             own.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
         });
@@ -109,10 +113,9 @@ fn a_local_engine_is_refused_in_a_child_and_goes_on_in_the_parent() {
         in_child(|| {
             refused(&engine, &socket, &mut pending);
             assert_eq!(engine.turn(Wait::Poll).unwrap_err().kind(), ErrorKind::Closed);
-            // SAFETY: as above.
-            drop(unsafe { std::ptr::read(&raw const pending) });
-            drop(unsafe { std::ptr::read(&raw const socket) });
-            drop(unsafe { std::ptr::read(&raw const engine) });
+            drop_as_main_would(&pending);
+            drop_as_main_would(&socket);
+            drop_as_main_would(&engine);
             let own = Engine::builder().backend(backend).local().unwrap();
             own.sleep(Duration::ZERO).start().unwrap().result(WAIT).unwrap();
         });
@@ -134,8 +137,7 @@ fn a_driver_is_refused_in_a_child_and_goes_on_in_the_parent() {
             assert_eq!(driver.submit(Op::recv_multi(socket), 2).unwrap_err().error.kind(), ErrorKind::Closed);
             assert_eq!(driver.turn(Wait::Forever).unwrap_err().kind(), ErrorKind::Closed);
             assert_eq!(driver.release(socket).unwrap_err().kind(), ErrorKind::Closed);
-            // SAFETY: as above.
-            drop(unsafe { std::ptr::read(&raw const driver) });
+            drop_as_main_would(&driver);
             let mut own = Driver::new(DriverConfig::new().backend(backend)).unwrap();
             own.turn(Wait::Poll).unwrap();
         });
@@ -152,9 +154,8 @@ fn a_child_that_ends_leaves_the_parents_unix_listener_alone() {
     let listener = engine.listen(format!("unix:{}", path.display()).as_str(), &Default::default()).unwrap();
     let accept = listener.accept().start().unwrap();
     in_child(|| {
-        // SAFETY: as above.
-        drop(unsafe { std::ptr::read(&raw const listener) });
-        drop(unsafe { std::ptr::read(&raw const engine) });
+        drop_as_main_would(&listener);
+        drop_as_main_would(&engine);
     });
     assert!(path.exists());
     let mut accept = accept;

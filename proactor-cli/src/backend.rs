@@ -10,19 +10,19 @@ const VARIABLE: &str = "PROACTOR_BACKEND";
 
 /// For `--help`.
 pub(crate) const ENVIRONMENT: &str =
-    "Environment:\n  PROACTOR_BACKEND  The backend to use when --backend is auto; same names";
+    "Environment:\n  PROACTOR_BACKEND  The backend to use when --backend is auto; takes the same names";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
-    /// The one named by PROACTOR_BACKEND, or else the best that works on this machine
+    /// The backend that PROACTOR_BACKEND names; without it, the best that works on this machine
     Auto,
-    /// io_uring on Linux
+    /// io_uring (Linux)
     #[cfg(target_os = "linux")]
     Uring,
-    /// Readiness: epoll on Linux, kqueue on macOS and the BSDs
+    /// epoll on Linux, kqueue on macOS and the BSDs
     #[cfg(unix)]
     Poll,
-    /// Overlapped sockets on a completion port, on Windows
+    /// Overlapped sockets on a completion port (Windows)
     #[cfg(windows)]
     Winsock,
 }

@@ -13,8 +13,8 @@ use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
 
 const LONG_ABOUT: &str = concat!(
-    "Sends every packet of a session to all other sessions of its room.\n\nA session joins the one room when it connects. With --rooms, the \
-     first packet of a session names its room. The server adds nothing: no names, no notices, no copy to the sender. All members receive the \
+    "Sends every packet of a session to all other sessions of its room.\n\nAll sessions share one room; with --rooms, the first \
+     packet of a session names its room. The server adds nothing: no names, no notices, no copy to the sender. All members receive the \
      packets of a room in the same order. A member that does not read does not delay the others: --slow-consumer decides what happens to it, \
      and --outbox-bytes limits how far it may fall behind. To limit how fast a session may send, use --packet-rate or --byte-rate.\n\n",
     life!("chat")
@@ -86,7 +86,7 @@ impl Directory {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins under the lock, so that the room cannot be removed between look-up and join.
+    /// Joins under the lock, so that the room cannot be removed between lookup and join.
     fn enter(&self, session: &Session, name: &[u8]) -> Result<Group, JoinError> {
         let mut rooms = self.lock();
         let group = rooms.get(name).cloned().unwrap_or_default();
@@ -150,7 +150,7 @@ impl Handler for Chatting {
     }
 
     fn heartbeat(&mut self, session: &Session, _: &mut Place) {
-        // A heart-beat is due only while nothing is queued, so there is room.
+        // A heartbeat is due only while nothing is queued, so there is room.
         let _ = session.send(b"");
     }
 

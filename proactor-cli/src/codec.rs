@@ -55,7 +55,7 @@ impl FromStr for CodecChoice {
 }
 
 impl CodecChoice {
-    /// Whether the codec can frame an empty packet, which a heart-beat needs.
+    /// Whether the codec can frame an empty packet, which a heartbeat needs.
     pub(crate) fn has_empty_packets(self) -> bool {
         matches!(self, CodecChoice::Lines | CodecChoice::Length | CodecChoice::Length2)
     }
@@ -81,9 +81,8 @@ impl CodecChoice {
                         .into(),
                 );
             }
-            CodecChoice::Raw => return Ok(Raw.into_framing()),
             CodecChoice::Fixed(bytes) if bytes > room => return too_long(format!("--codec fixed:{bytes}"), bytes),
-            CodecChoice::Fixed(bytes) => return Ok(Fixed::new(bytes).into_framing()),
+            CodecChoice::Raw | CodecChoice::Fixed(_) => return Ok(self.of_packets(room)),
             CodecChoice::Lines => (LINE_END, USUAL_LINE),
             CodecChoice::Length => (size_of::<u32>(), USUAL_PACKET),
             CodecChoice::Length2 => (size_of::<u16>(), usize::from(u16::MAX)),
@@ -101,15 +100,9 @@ impl CodecChoice {
             Some(bytes) => bytes,
             None => usual.min(room - header),
         };
-        Ok(match self {
-            CodecChoice::Lines => Lines::new().max_line(most).into_framing(),
-            CodecChoice::Length2 => LengthPrefixed::u16().max_packet(most).into_framing(),
-            _ => LengthPrefixed::u32().max_packet(most).into_framing(),
-        })
+        Ok(self.of_packets(most))
     }
-}
 
-impl CodecChoice {
     /// The codec for a client that sends packets of `size` bytes and accepts answers of up to
     /// `most`.
     pub(crate) fn for_packets(self, size: usize, most: usize) -> Result<Framing, String> {
@@ -127,14 +120,18 @@ impl CodecChoice {
                 _ => format!("a packet has at most {limit} bytes"),
             });
         }
-        let most = most.min(limit);
-        Ok(match self {
+        Ok(self.of_packets(most.min(limit)))
+    }
+
+    /// The codec for packets of at most so many bytes.
+    fn of_packets(self, most: usize) -> Framing {
+        match self {
             CodecChoice::Raw => Raw.into_framing(),
             CodecChoice::Lines => Lines::new().max_line(most).into_framing(),
             CodecChoice::Length => LengthPrefixed::u32().max_packet(most).into_framing(),
             CodecChoice::Length2 => LengthPrefixed::u16().max_packet(most).into_framing(),
             CodecChoice::Fixed(bytes) => Fixed::new(bytes).into_framing(),
-        })
+        }
     }
 
     /// Bytes that the codec adds to a packet.

@@ -13,8 +13,8 @@ use crate::system::{self, BACKLOG, Limit, OPEN_FILES};
 /// Shows what a server can use on this machine: kernel, backends, features, limits, advice.
 #[derive(Args)]
 #[command(
-    long_about = "Shows what a server can use on this machine: the kernel, the chosen backend and why, which of its features are used and why, \
-                  whether the other backends work, the limits that a server will meet, and advice. Exits with 1 if the backend cannot be set \
+    long_about = "Shows what a server can use on this machine: the kernel, the backend and why it was chosen, which of its features are used \
+                  and why, whether the other backends work, the limits that a server will meet, and advice. Exits with 1 if the backend cannot be set \
                   up.",
     after_help = backend::ENVIRONMENT
 )]
@@ -155,8 +155,9 @@ fn print(findings: &Findings) {
     }
     for limit in &findings.limits {
         let value = limit.value.map_or("unlimited".into(), |value| value.to_string());
-        let most = limit.most.map_or(String::new(), |most| format!(" (may be raised to {most})"));
-        println!("  {}: {value}{most}: {}", limit.name, limit.meaning);
+        let higher = limit.most.filter(|most| limit.value.is_some_and(|value| value < *most));
+        let most = higher.map_or(String::new(), |most| format!(" (may be raised to {most})"));
+        println!("  {}: {value}{most} - {}", limit.name, limit.meaning);
     }
     println!("advice");
     for line in &findings.advice {

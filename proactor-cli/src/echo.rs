@@ -52,7 +52,7 @@ impl Handler for Echoing {
     }
 
     fn heartbeat(&mut self, session: &Session, (): &mut ()) {
-        // A heart-beat is due only while nothing is queued, so there is room.
+        // A heartbeat is due only while nothing is queued, so there is room.
         let _ = session.send(b"");
     }
 

@@ -15,8 +15,8 @@ const LONG_ABOUT: &str = concat!(
     "Connects each client to an upstream and forwards bytes both ways.\n\nThe proxy reads from a client once its upstream is connected. While \
      one side does not take what is sent to it, the proxy does not read from the other side. When one side ends its stream, the proxy ends \
      the stream to the other side and keeps forwarding the opposite direction. When one side resets its connection, the other is reset. A \
-     client whose upstream cannot be reached is reset. Rates and time-outs apply to both sides: --byte-rate limits each direction, and both \
-     connections are closed when either side is idle or takes nothing for too long.\n\n",
+     client whose upstream cannot be reached is reset. --byte-rate limits each direction. --idle-timeout and --write-timeout watch both \
+     sides; when one of them ends a connection, the connection to the other side ends too.\n\n",
     life!("proxy")
 );
 
@@ -24,11 +24,19 @@ const EXAMPLES: &str = "Examples:\n  proactor proxy --upstream 127.0.0.1:8080\n 
                         backend.internal:8080 --connect-timeout 2s\n  proactor proxy --listen '[::]:5432' --upstream \
                         unix:/run/postgresql/.s.PGSQL.5432\n  proactor proxy --upstream 127.0.0.1:8080 --max-sessions-per-ip 100 --idle-timeout 5m";
 
+/// Helps of options that mean something else here than for other servers.
+const MAX_SESSIONS: &str = "Maximum number of clients. The upstream connection of a client is not counted, but takes an open file too \
+                            [default: half as many as the limit of open files allows, at most 100000]";
+const OUTBOX_BYTES: &str = "Bytes that may be queued for one side: 64KiB to 1GiB. When half of that is queued, the proxy stops reading from \
+                            the other side; it goes on at a quarter";
+
 /// Connects each client to an upstream and forwards bytes both ways.
 #[derive(Args)]
 #[command(
     long_about = LONG_ABOUT,
-    after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT)
+    after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT),
+    mut_arg("max_sessions", |arg| arg.help(MAX_SESSIONS)),
+    mut_arg("outbox_bytes", |arg| arg.help(OUTBOX_BYTES).help_heading("Buffers")),
 )]
 pub(crate) struct Proxy {
     /// Upstream to connect to: `backend.internal:8080`, `127.0.0.1:8080`, `[::1]:8080` or
@@ -36,7 +44,7 @@ pub(crate) struct Proxy {
     /// addresses that answers is used.
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Target,
-    /// How long connecting to the upstream may take, including the look-up of its name.
+    /// How long connecting to the upstream may take, including the lookup of its name.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     connect_timeout: Duration,
     #[command(flatten)]

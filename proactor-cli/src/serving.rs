@@ -16,12 +16,12 @@ use crate::values;
 macro_rules! life {
     ($name:literal) => {
         concat!(
-            "When the server is ready, it prints one line on standard error that begins with \"proactor: ",
+            "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
-            " on\": its addresses, its backend and why, and the number of shards. On SIGINT or SIGTERM (on Windows: Ctrl-C, Ctrl-Break or \
-             closing the console) it stops accepting, delivers what is queued, closes its sessions gracefully and exits with 0. Sessions that \
-             take longer than --drain-timeout are cut off. A second signal stops the server at once. At the end it prints how many sessions \
-             it served and why they ended."
+            " on\" and says the addresses, the backend and why it was chosen, and the number of shards. On SIGINT or SIGTERM (on Windows: \
+             Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, delivers what is queued, closes its sessions gracefully \
+             and exits with 0. Sessions that take longer than --drain-timeout are cut off. A second signal stops the server at once. At the \
+             end it prints how many sessions it served and why they ended."
         )
     };
 }
@@ -30,8 +30,8 @@ pub(crate) use life;
 /// Headings of the options in `--help`.
 pub(crate) const LISTENING: &str = "Listening";
 pub(crate) const LIMITS: &str =
-    "Limits (a connection over a limit is refused; a session over a rate is not read until it is under it again)";
-pub(crate) const TIMES: &str = "Time-outs (for example 500ms, 10s or 5m)";
+    "Limits (a connection over a limit is refused; a session is read no faster than its rates allow)";
+pub(crate) const TIMES: &str = "Timeouts (for example 500ms, 10s or 5m)";
 pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
@@ -46,12 +46,12 @@ pub(crate) struct Serving {
     /// I/O backend to use.
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, help_heading = LISTENING)]
     backend: BackendChoice,
-    /// Keep sessions as direct descriptors of io_uring, which do not count against the limit of
-    /// open files. Each shard then has room for as many sessions as that limit (Linux 6.8 or
-    /// newer).
+    /// Keep the sockets of sessions in a table of io_uring, where the limit of open files does not
+    /// count them. Each shard has a table, with room for as many sockets as that limit. Needs
+    /// io_uring and Linux 6.8 or newer.
     #[arg(long, help_heading = LISTENING)]
     direct_descriptors: bool,
-    /// How long a drain may take, for example 500ms or 10s.
+    /// How long sessions may take to end after the first signal, for example 500ms or 10s.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
     drain_timeout: Duration,
     /// Maximum number of sessions [default: as many as the limit of open files allows, at most
@@ -65,8 +65,7 @@ pub(crate) struct Serving {
     /// at once after a pause [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     accept_rate: Option<Rate>,
-    /// Bytes a session may send per second: 64KiB, or 64KiB:1MiB with a burst. A session over its
-    /// rate is not read until it is under it again [default: no limit]
+    /// Bytes a session may send per second: N or N:BURST, such as 64KiB:1MiB [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
     byte_rate: Option<Rate>,
 
@@ -115,7 +114,7 @@ impl Serving {
         }
     }
 
-    /// A server on these addresses; its limits and time-outs are still to be set.
+    /// A server on these addresses; its limits and timeouts are still to be set.
     pub(crate) fn builder(&self) -> Builder {
         let builder = Server::builder()
             .shards(self.shards)

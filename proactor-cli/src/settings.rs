@@ -17,14 +17,14 @@ pub(crate) struct Settings {
     #[command(flatten)]
     serving: Serving,
 
-    /// Longest packet, without the bytes that the codec adds. A client that sends a longer one is
-    /// disconnected. For lines, length and length2 [default: 8KiB for lines, 64KiB for length,
-    /// 65535 for length2; less if --outbox-bytes is below 132KiB]
+    /// Longest packet, without the bytes that the codec adds; with them it must fit into half of
+    /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length and
+    /// length2 [default: 8KiB for lines, 64KiB for length, 65535 for length2, but never more than
+    /// fits]
     #[arg(long, value_name = "BYTES", value_parser = values::at_least_one_byte, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
-    /// Packets a session may send per second: N or N:BURST. A session over its rate is not read
-    /// until it is under it again [default: no limit]
+    /// Packets a session may send per second: N or N:BURST [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
     packet_rate: Option<Rate>,
 
@@ -47,8 +47,8 @@ pub(crate) struct Settings {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SlowChoice {
-    /// Do not read from it while more than half of --outbox-bytes is queued; close it when other
-    /// sessions' packets exceed --outbox-bytes
+    /// Stop reading from it when half of --outbox-bytes is queued, and go on at a quarter. In
+    /// chat, close it when a packet from another session does not fit
     Pause,
     /// Drop its oldest queued packets until the next one fits
     DropOldest,

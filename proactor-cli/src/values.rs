@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proactor::Rate;
 
-/// The longest time-out of a server: 180 days.
+/// The longest timeout of a server: 180 days.
 const LONGEST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// Limits of `--outbox-bytes`.
@@ -59,11 +59,11 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A time-out: more than zero, at most 180 days.
+/// A timeout: more than zero, at most 180 days.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let time = any_time(text)?;
     match time.is_zero() || time > LONGEST {
-        true => Err("must be more than 0 and at most 180 days; leave the option out for no time-out".into()),
+        true => Err("must be more than 0 and at most 180 days; leave the option out for no timeout".into()),
         false => Ok(time),
     }
 }

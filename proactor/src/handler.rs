@@ -1,9 +1,7 @@
 //! The server's logic, which its user writes.
 
 use crate::connect::ConnectError;
-use crate::session::Session;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
+use crate::session::{Session, id::SessionId, reason::CloseReason};
 
 /// What to do with a session after a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,8 +73,7 @@ pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tri
 pub use error::{JoinError, SendError, ServerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
-pub use limits::{Rate, Refusal};
-pub use outbox::slow::SlowConsumer;
+pub use limits::{Rate, Refusal, SlowConsumer};
 pub use server::{Builder, Handle, Limits, Listener, Outbound, Server, Simulation, Stats, Timeouts};
 pub use session::Session;
 pub use session::id::SessionId;

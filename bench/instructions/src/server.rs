@@ -36,11 +36,13 @@ impl Handler for Service {
 pub(crate) struct World {
     pub(crate) server: Simulation<Service>,
     pub(crate) network: Network,
-    pub(crate) clients: Driver,
+    /// Turns in which nothing happened.
+    pub(crate) quiet: u32,
 }
 
 impl World {
-    pub(crate) fn new(framed: bool, chat: bool) -> World {
+    /// With the driver of the clients.
+    pub(crate) fn new(framed: bool, chat: bool) -> (World, Driver) {
         // Without chance, so that what arrives together is handled together.
         let latency = Duration::from_micros(50);
         let wire = NetworkConfig::new()
@@ -56,6 +58,6 @@ impl World {
         let server = builder.simulate(&network, service).expect("a simulated server starts");
         let config = DriverConfig::new().network(network.clone());
         let clients = Driver::new(config).expect("a driver on the same network");
-        World { server, network, clients }
+        (World { server, network, quiet: 0 }, clients)
     }
 }

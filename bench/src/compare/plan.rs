@@ -138,7 +138,7 @@ mod tests {
     fn all_is_every_workload() {
         let all = cases("--workload all");
         for workload in <Workload as clap::ValueEnum>::value_variants() {
-            assert!(all.iter().any(|case| case.starts_with(workload.name())), "{workload}");
+            assert!(all.iter().any(|case| case.starts_with(&workload.name())), "{workload}");
         }
     }
 }

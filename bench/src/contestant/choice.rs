@@ -1,8 +1,9 @@
 //! Which contestants take part: those of the table, and those given on the command line.
 
 use anyhow::{Context, Result, anyhow, ensure};
+use peer_cli::Service;
 
-use super::offer::{Contestant, Offer, Service};
+use super::offer::{Contestant, Offer};
 use super::program::{Places, Program};
 use super::table;
 

@@ -1,35 +1,11 @@
 //! A contestant and the services that it offers.
 
 use anyhow::Result;
-use clap::ValueEnum;
 use loadgen::workload::Workload;
+use peer_cli::Service;
 
 use super::program::{Places, Program, Workshop};
 use super::server::Server;
-
-/// What a contestant does for its clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Service {
-    /// Bytes go back as they come
-    Echo,
-    /// Length-prefixed packets (4 bytes, big-endian) that a function answers with the same packet
-    Framed,
-    /// What one says, in packets like those, every other one hears
-    Chat,
-    /// HTTP/1.1 with keep-alive: every GET is answered with `Hello, World!`
-    Http,
-}
-
-impl Service {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Service::Echo => "echo",
-            Service::Framed => "framed",
-            Service::Chat => "chat",
-            Service::Http => "http",
-        }
-    }
-}
 
 /// A server that can be compared.
 #[derive(Clone, Debug)]

@@ -1,7 +1,9 @@
 //! The contestants that are known by name, and how each is written. A new one is a row here: for
 //! every service, how it is written, what program that is, and how it is started.
 
-use super::offer::{Contestant, Offer, Service};
+use peer_cli::Service;
+
+use super::offer::{Contestant, Offer};
 use super::program::{Native, Program};
 
 use Service::{Chat, Echo, Framed, Http};

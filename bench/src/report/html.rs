@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::summary::{Quantity, Summary};
-use super::table::{Table, escaped};
+use super::table::Table;
 use super::{CaseResult, Report};
+use loadgen::page::{self, escaped};
 use loadgen::plot::rows::{self as plot, Bar, Range};
 use loadgen::workload::Workload;
 
@@ -13,9 +14,7 @@ const STYLE: &str = include_str!("page.css");
 impl Report {
     pub(crate) fn html(&self) -> String {
         let mut page = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>Servers side by side</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Servers side by side</h1>\n\
-             <p>{}. Server on one core, generator on another, loopback.</p>\n",
+            "<h1>Servers side by side</h1>\n<p>{}. Server on one core, generator on another, loopback.</p>\n",
             escaped(&self.machine.to_string())
         );
         let (open, what) = if self.commands.len() > 1 { ("", "Commands") } else { (" open", "Command") };
@@ -36,35 +35,34 @@ impl Report {
             _ = writeln!(page, "<dt>{}</dt>", self.name(name));
             hows.iter().for_each(|how| _ = writeln!(page, "<dd>{}</dd>", escaped(how)));
         }
-        page.push_str("</dl>\n</body>\n</html>\n");
-        page
+        page.push_str("</dl>\n");
+        page::page("Servers side by side", STYLE, &page)
     }
 
     /// Ratios to the baseline in what matters most, all cases in one table.
     fn overview(&self) -> String {
         let names: Vec<&str> = self.contestants().into_iter().map(|(name, _)| name).collect();
-        let mut html = String::from(
-            "<p class=\"legend\">The server's CPU time for one unit (for idle: its memory for one session) as a multiple of the baseline's, \
-             which has the 1. Bold is the least.</p>\n<div class=\"wide\"><table>\n<tr><th>case</th>",
-        );
-        names.iter().for_each(|name| _ = write!(html, "<th>{}</th>", escaped(name)));
-        html.push_str("</tr>\n");
-        for (number, result) in self.cases.iter().enumerate() {
-            let ratio = |name: &str| {
-                let runs = result.results.iter().find(|runs| runs.contestant == name)?;
+        let head = std::iter::once("case").chain(names.iter().copied()).map(escaped).collect();
+        let rows = self.cases.iter().enumerate().map(|(number, result)| {
+            let ratio = |name: &&str| {
+                let runs = result.results.iter().find(|runs| runs.contestant == *name)?;
                 Some(main(runs.summary.as_ref()?).ratio?.median)
             };
-            let least = names.iter().filter_map(|name| ratio(name)).fold(f64::INFINITY, f64::min);
-            _ = write!(html, "<tr><td><a href=\"#case-{number}\">{}</a></td>", escaped(&result.case.to_string()));
-            for name in &names {
-                let class = if ratio(name) == Some(least) { " class=\"least\"" } else { "" };
-                let shown = ratio(name).map_or(String::new(), |ratio| format!("{ratio:.2}"));
-                _ = write!(html, "<td{class}>{shown}</td>");
-            }
-            html.push_str("</tr>\n");
-        }
-        html.push_str("</table></div>\n");
-        html
+            let least = names.iter().filter_map(ratio).fold(f64::INFINITY, f64::min);
+            let cell = |name| match ratio(name) {
+                None => String::new(),
+                Some(ratio) if ratio == least => format!("<b>{ratio:.2}</b>"),
+                Some(ratio) => format!("{ratio:.2}"),
+            };
+            let link = format!("<a href=\"#case-{number}\">{}</a>", escaped(&result.case.to_string()));
+            std::iter::once(link).chain(names.iter().map(cell)).collect()
+        });
+        let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+        format!(
+            "<p class=\"legend\">The server's CPU time for one unit (for idle: its memory for one session) as a multiple of the baseline's, \
+             which has the 1. Bold is the least.</p>\n<div class=\"wide\">{}</div>\n",
+            page::table("", true, rows)
+        )
     }
 
     fn section(&self, page: &mut String, number: usize, result: &CaseResult) {
@@ -93,22 +91,19 @@ impl Report {
         _ = write!(page, "</div>\n<div class=\"wide\">{}</div>\n", table.html(|name| self.name(name)));
         let remarks = result.remarks();
         if !remarks.is_empty() {
-            page.push_str("<ul>\n");
-            remarks.iter().for_each(|remark| _ = writeln!(page, "<li>{}</li>", escaped(remark)));
-            page.push_str("</ul>\n");
+            page.push_str(&page::list(&remarks));
         }
         page.push_str("</section>\n");
     }
 
     /// A contestant's name beside its colour.
     fn name(&self, name: &str) -> String {
-        format!("<i style=\"background:{}\"></i>{}", plot::css(self.colour(name)), escaped(name))
+        format!("<i style=\"background:{}\"></i>{}", plot::css(self.number(name)), escaped(name))
     }
 
     /// The same on the whole page.
-    fn colour(&self, name: &str) -> plotters::style::RGBColor {
-        let place = self.contestants().iter().position(|(known, _)| *known == name);
-        plot::colour(place.unwrap_or(0))
+    fn number(&self, name: &str) -> usize {
+        self.contestants().iter().position(|(known, _)| *known == name).unwrap_or(0)
     }
 
     fn bars(&self, result: &CaseResult, memory: bool) -> Vec<Bar> {
@@ -117,7 +112,7 @@ impl Report {
             let quantity = if memory { main(summary) } else { &summary.server_cpu_us_per_unit };
             Some(Bar {
                 name: runs.contestant.clone(),
-                colour: self.colour(&runs.contestant),
+                number: self.number(&runs.contestant),
                 value: quantity.value.median,
                 low: quantity.value.low,
                 high: quantity.value.high,
@@ -132,7 +127,7 @@ impl Report {
             let latency = runs.summary.as_ref()?.latency.as_ref()?;
             Some(Range {
                 name: runs.contestant.clone(),
-                colour: self.colour(&runs.contestant),
+                number: self.number(&runs.contestant),
                 p50: latency.p50_us,
                 p99: latency.p99_us,
                 p999: latency.p999_us,

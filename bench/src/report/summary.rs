@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::statistics::{Estimate, estimate, median};
-use loadgen::workload::Measurement;
+use loadgen::workload::{Idle, Latency, Measurement};
 
 /// A quantity over all rounds.
 #[derive(Clone, Debug, Serialize)]
@@ -22,7 +22,8 @@ pub(crate) struct Summary {
     pub(crate) server_user_us_per_unit: Option<f64>,
     pub(crate) server_system_us_per_unit: Option<f64>,
     pub(crate) units_per_second: Quantity,
-    pub(crate) latency: Option<LatencySummary>,
+    /// Medians over the rounds of each round's percentiles.
+    pub(crate) latency: Option<Latency>,
     pub(crate) idle: Option<IdleSummary>,
     pub(crate) offered: Option<OfferedSummary>,
     /// Part of the window in which the server was on its core.
@@ -30,16 +31,6 @@ pub(crate) struct Summary {
     /// Part of the window in which the generator was on its core.
     pub(crate) generator_busy: f64,
     pub(crate) server_resident_bytes: f64,
-}
-
-/// Medians over the rounds of each round's percentiles.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct LatencySummary {
-    pub(crate) p50_us: f64,
-    pub(crate) p90_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) p999_us: f64,
-    pub(crate) max_us: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -65,9 +56,8 @@ impl Summary {
         let user = over.median(|run| run.server_user_share);
         let cpu = over.quantity(|run| Some(run.cpu_us_per_unit()))?;
         let latency = || {
-            let percentile =
-                |of: fn(&loadgen::workload::Latency) -> f64| over.median(|run| run.latency.as_ref().map(of));
-            Some(LatencySummary {
+            let percentile = |of: fn(&Latency) -> f64| over.median(|run| run.latency.as_ref().map(of));
+            Some(Latency {
                 p50_us: percentile(|latency| latency.p50_us)?,
                 p90_us: percentile(|latency| latency.p90_us)?,
                 p99_us: percentile(|latency| latency.p99_us)?,
@@ -76,7 +66,7 @@ impl Summary {
             })
         };
         let idle = || {
-            let idle = |of: fn(&loadgen::workload::Idle) -> Option<f64>| over.median(|run| of(run.idle.as_ref()?));
+            let idle = |of: fn(&Idle) -> Option<f64>| over.median(|run| of(run.idle.as_ref()?));
             Some(IdleSummary {
                 resident_bytes_per_session: over.quantity(|run| Some(run.idle.as_ref()?.resident_bytes_per_session))?,
                 proportional_bytes_per_session: idle(|idle| idle.proportional_bytes_per_session),

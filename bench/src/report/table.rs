@@ -1,6 +1,8 @@
 //! One table, as text, as Markdown or as HTML. The first column is left-aligned, the others are
 //! numbers.
 
+use loadgen::page::{self, escaped};
+
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -40,18 +42,13 @@ impl Table {
 
     /// With the first cell of every row as `name` makes it.
     pub(super) fn html(&self, name: impl Fn(&str) -> String) -> String {
-        let mut html = String::from("<table>\n");
-        for (number, row) in self.rows.iter().enumerate() {
-            let tag = if number == 0 { "th" } else { "td" };
-            html.push_str("<tr>");
-            for (column, cell) in row.iter().enumerate() {
-                let cell = if number > 0 && column == 0 { name(cell) } else { escaped(cell) };
-                html.push_str(&format!("<{tag}>{cell}</{tag}>"));
-            }
-            html.push_str("</tr>\n");
-        }
-        html.push_str("</table>\n");
-        html
+        let cells = |(number, row): (usize, &Vec<String>)| {
+            let cell = |(column, cell): (usize, &String)| {
+                if number > 0 && column == 0 { name(cell) } else { escaped(cell) }
+            };
+            row.iter().enumerate().map(cell).collect::<Vec<_>>()
+        };
+        page::table("", true, self.rows.iter().enumerate().map(cells))
     }
 
     fn cells(&self, row: &[String], widths: &[usize]) -> Vec<String> {
@@ -73,11 +70,6 @@ impl Table {
             })
             .collect()
     }
-}
-
-/// Text as HTML shows it.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -23,10 +23,10 @@ use super::connection::{Connection, Stage};
 use super::fault::{Fault, FaultKind};
 use super::messages::{Command, Event};
 use super::plan::Plan;
-use super::schedule::{Arrivals, Rhythm};
 use super::tally::{Tally, Totals};
 use super::timeline::Timeline;
 use crate::connections::{Connections, Happened};
+use crate::schedule::{Arrivals, Rhythm};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -419,7 +419,7 @@ impl Generator {
             Happened::Received(packet) => self.hear(index, &packet),
             Happened::Ended => self.ended(index),
             Happened::Failed(error) => self.fail(index, Fault::lost(&error)),
-            Happened::Sent => {}
+            Happened::Sent | Happened::Closed => {}
         }
     }
 

@@ -1,10 +1,9 @@
 //! The load of `proactor bench`: every packet is answered with one packet, and every byte is
 //! checked.
 //!
-//! Parts that know neither socket nor clock: `schedule` says when the messages of an open loop
-//! are due, [`script`] what they are, `conversation` checks the answers, `timeline` and `tally`
-//! count. `generator` is the load of one thread, [`run`] all of them; [`record`] collects,
-//! [`summary`] calculates, `text` and `page` present.
+//! Parts that know neither socket nor clock: [`script`] says what the messages are, `conversation`
+//! checks the answers, `timeline` and `tally` count. `generator` is the load of one thread, [`run`]
+//! all of them; [`record`] collects, [`summary`] calculates, `text` and `page` present.
 
 mod connection;
 mod conversation;
@@ -16,11 +15,11 @@ mod page;
 pub mod plan;
 pub mod record;
 pub mod run;
-mod schedule;
+
 pub mod script;
 #[cfg(test)]
 mod simulated;
 pub mod summary;
-mod tally;
+pub(crate) mod tally;
 mod text;
 pub mod timeline;

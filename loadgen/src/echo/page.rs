@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::figures::{bytes, grouped, rate, time};
+use super::figures::{bytes, counted, grouped, rate, time};
 use super::summary::{Distribution, Summary};
+use crate::page::{self as html, escaped, list, table};
 use crate::plot::lines as plot;
 
 const STYLE: &str = "
@@ -37,31 +38,15 @@ ul { margin: 4px 0 0; padding-left: 20px; }
 code { font: 13px ui-monospace, 'SFMono-Regular', Menlo, 'DejaVu Sans Mono', monospace; word-break: break-word; }
 ";
 
-/// What is text, where markup would be read.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 impl Summary {
     /// # Errors
     /// A plot could not be drawn.
     pub fn page(&self) -> Result<String, String> {
-        let mut page = String::new();
-        let title = escaped(&format!("proactor bench: {}", self.target));
-        let _ = write!(
-            page,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"soft\">{}</p>\n",
-            escaped(&self.target),
-            escaped(&self.what())
-        );
+        let mut page =
+            format!("<main>\n<h1>{}</h1>\n<p class=\"soft\">{}</p>\n", escaped(&self.target), escaped(&self.what()));
         self.cards(&mut page);
         if !self.remarks.is_empty() {
-            page.push_str("<section class=\"note\">\n<h2>Notes</h2>\n<ul>\n");
-            for remark in &self.remarks {
-                let _ = writeln!(page, "<li>{}</li>", escaped(remark));
-            }
-            page.push_str("</ul>\n</section>\n");
+            _ = write!(page, "<section class=\"note\">\n<h2>Notes</h2>\n{}</section>\n", list(&self.remarks));
         }
         if self.latency.count > 0 {
             let from = format!("Of {} messages, {}.", grouped(self.latency.count), self.counted_from());
@@ -76,11 +61,13 @@ impl Summary {
             let about = "Of the messages answered in each interval: <i class=\"red\"></i>longest, <i class=\"orange\"></i>p99, <i class=\"blue\"></i>p50.";
             section(&mut page, "Latency over time", about, &plot::over_time(self)?);
         }
-        self.distributions(&mut page);
-        self.faults(&mut page);
-        self.details(&mut page);
-        page.push_str("</main>\n</body>\n</html>\n");
-        Ok(page)
+        tabled(&mut page, "Times", &table("", true, self.distributions()));
+        if !self.errors.kinds.is_empty() {
+            tabled(&mut page, "Errors", &table("text", true, self.faults()));
+        }
+        tabled(&mut page, "Details", &table("text", false, self.details()));
+        page.push_str("</main>\n");
+        Ok(html::page(&format!("proactor bench: {}", self.target), STYLE, &page))
     }
 
     fn cards(&self, page: &mut String) {
@@ -96,51 +83,42 @@ impl Summary {
         page.push_str("<div class=\"cards\">\n");
         for (name, value, bad) in cards {
             let class = if bad { "card bad" } else { "card" };
-            let _ = writeln!(page, "<div class=\"{class}\"><b>{value}</b><span>{name}</span></div>");
+            _ = writeln!(page, "<div class=\"{class}\"><b>{value}</b><span>{name}</span></div>");
         }
         page.push_str("</div>\n");
     }
 
-    fn distributions(&self, page: &mut String) {
-        page.push_str("<section>\n<h2>Times</h2>\n<table>\n<tr><th></th><th>count</th>");
-        for (name, _) in self.latency.figures() {
-            let _ = write!(page, "<th>{name}</th>");
-        }
-        page.push_str("<th>mean</th><th>std. dev.</th></tr>\n");
-        let mut row = |name: &str, distribution: &Distribution| {
-            let _ = write!(page, "<tr><td>{name}</td><td>{}</td>", grouped(distribution.count));
-            let mean = [("mean", distribution.mean_us), ("std. dev.", distribution.stdev_us)];
-            for (_, us) in distribution.figures().into_iter().chain(mean) {
-                let shown = if distribution.count > 0 { time(us) } else { "–".into() };
-                let _ = write!(page, "<td>{shown}</td>");
-            }
-            page.push_str("</tr>\n");
+    fn distributions(&self) -> Vec<Vec<String>> {
+        let rows = [
+            ("latency", Some(&self.latency)),
+            ("sent late", self.lateness.as_ref()),
+            ("connecting", Some(&self.connections.connecting)),
+        ];
+        let figures = |of: &Distribution| {
+            let more = [("mean", of.mean_us), ("std. dev.", of.stdev_us)];
+            of.figures().into_iter().chain(more)
         };
-        row("latency", &self.latency);
-        if let Some(lateness) = &self.lateness {
-            row("sent late", lateness);
-        }
-        row("connecting", &self.connections.connecting);
-        page.push_str("</table>\n</section>\n");
+        let head = ["", "count"].into_iter().chain(figures(&self.latency).map(|(name, _)| name));
+        let rows = rows.into_iter().filter_map(|(name, distribution)| Some((name, distribution?)));
+        let row = |(name, distribution): (&str, &Distribution)| {
+            let shown = |(_, us)| if distribution.count > 0 { time(us) } else { "–".into() };
+            [name.to_owned(), grouped(distribution.count)].into_iter().chain(figures(distribution).map(shown)).collect()
+        };
+        std::iter::once(head.map(String::from).collect()).chain(rows.map(row)).collect()
     }
 
-    fn faults(&self, page: &mut String) {
-        if self.errors.kinds.is_empty() {
-            return;
-        }
-        page.push_str("<section>\n<h2>Errors</h2>\n<table class=\"text\">\n<tr><th>kind</th><th>count</th><th>the first</th></tr>\n");
-        for faults in &self.errors.kinds {
-            let (name, first) = (faults.kind.name(), escaped(&faults.first));
-            let _ = writeln!(page, "<tr><td>{name}</td><td>{}</td><td>{first}</td></tr>", grouped(faults.count));
-        }
-        page.push_str("</table>\n</section>\n");
+    fn faults(&self) -> Vec<[String; 3]> {
+        let rows = self.errors.kinds.iter();
+        let rows = rows.map(|faults| [faults.kind.name().into(), grouped(faults.count), escaped(&faults.first)]);
+        std::iter::once(["kind", "count", "the first"].map(String::from)).chain(rows).collect()
     }
 
-    fn details(&self, page: &mut String) {
+    fn details(&self) -> [[String; 2]; 8] {
         let (settings, messages, amount) = (&self.settings, &self.messages, &self.bytes);
         let of = |each: &str, in_all: u64, per_second: f64| {
             format!("{each} {}, {} a second", bytes(in_all as f64), bytes(per_second))
         };
+        let busy = self.generator.busy.map_or(String::new(), |busy| format!(", {:.0} % in use", busy * 100.0));
         let rows = [
             ("command", format!("<code>{}</code>", escaped(&self.command))),
             ("server", escaped(&format!("{} ({})", self.target, self.address))),
@@ -176,25 +154,23 @@ impl Summary {
             ),
             (
                 "this program",
-                format!(
-                    "{}; {} on {}, {} {}{}",
-                    escaped(&self.program),
-                    escaped(&self.backend),
-                    escaped(&self.system),
-                    settings.threads,
-                    if settings.threads == 1 { "thread" } else { "threads" },
-                    self.generator.busy.map_or(String::new(), |busy| format!(", {:.0} % in use", busy * 100.0))
-                ),
+                escaped(&format!(
+                    "{}; {} on {}, {}{busy}",
+                    self.program,
+                    self.backend,
+                    self.system,
+                    counted(settings.threads as u64, "thread")
+                )),
             ),
         ];
-        page.push_str("<section>\n<h2>Details</h2>\n<table class=\"text\">\n");
-        for (name, value) in rows {
-            let _ = writeln!(page, "<tr><td>{name}</td><td>{value}</td></tr>");
-        }
-        page.push_str("</table>\n</section>\n");
+        rows.map(|(name, value)| [name.into(), value])
     }
 }
 
 fn section(page: &mut String, title: &str, about: &str, plot: &str) {
-    let _ = writeln!(page, "<section>\n<h2>{title}</h2>\n<p class=\"soft\">{about}</p>\n{plot}\n</section>");
+    _ = writeln!(page, "<section>\n<h2>{title}</h2>\n<p class=\"soft\">{about}</p>\n{plot}\n</section>");
+}
+
+fn tabled(page: &mut String, title: &str, table: &str) {
+    _ = write!(page, "<section>\n<h2>{title}</h2>\n{table}</section>\n");
 }

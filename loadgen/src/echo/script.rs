@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proactor::codec::{Codec, Framing};
 
 use super::fault::{Fault, FaultKind};
+use crate::random::{GAMMA, mixed};
 
 /// What an answer has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +40,6 @@ pub struct Script {
 
 /// Bytes that are made at once to be compared.
 const PIECE: usize = 512;
-
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// SplitMix64's output function: neighbours in, nothing in common out.
-fn mixed(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 impl Script {
     /// What the messages of a connection follow from.

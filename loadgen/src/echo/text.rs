@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::figures::{bytes, grouped, rate, time};
+use super::figures::{bytes, counted, grouped, rate, time};
 use super::summary::{Distribution, Summary};
 
 impl Summary {
@@ -15,12 +15,11 @@ impl Summary {
         let busy = self.generator.busy.map_or(String::new(), |busy| format!(", {:.0} % busy", busy * 100.0));
         let _ = writeln!(
             text,
-            "{:.2} s, after {} s of warm-up; backend {}, {} {}{busy}\n",
+            "{:.2} s, after {} s of warm-up; backend {}, {}{busy}\n",
             self.seconds,
             settings.warmup_seconds,
             self.backend,
-            settings.threads,
-            if settings.threads == 1 { "thread" } else { "threads" },
+            counted(settings.threads as u64, "thread"),
         );
         let _ = writeln!(
             text,
@@ -70,9 +69,8 @@ impl Summary {
             None => each,
         };
         format!(
-            "{} {}, messages of {} bytes ({}), {pace}",
-            grouped(settings.connections as u64),
-            if settings.connections == 1 { "connection" } else { "connections" },
+            "{}, messages of {} bytes ({}), {pace}",
+            counted(settings.connections as u64, "connection"),
             grouped(settings.message_bytes as u64),
             settings.codec
         )

@@ -1,12 +1,10 @@
 //! The plots of the page, as SVG.
 
-use std::error::Error;
-
-use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
+use super::{Area, Drawn, mark, svg};
 use crate::echo::figures::{rate, time};
 use crate::echo::record::Point;
 use crate::echo::summary::Summary;
@@ -25,26 +23,10 @@ const MOST_POINTS: usize = 600;
 /// From so many times the median on, latencies are drawn on a logarithmic scale.
 const WIDE: f64 = 30.0;
 
-type Drawn = Result<(), Box<dyn Error>>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
 /// One line of a plot.
 struct Line {
     colour: RGBColor,
     points: Vec<(f64, f64)>,
-}
-
-fn svg(draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, String> {
-    let mut text = String::new();
-    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-    let drawn = draw(&area).and_then(|()| Ok(area.present()?));
-    drop(area);
-    drawn.map_err(|error| format!("--html: a plot could not be drawn: {error}"))?;
-    // As a part of a page it needs no name space, and is as wide as there is room.
-    let begin = text.find("<svg").unwrap_or_default();
-    let fluid = format!("<svg viewBox=\"0 0 {} {}\" role=\"img\">", SIZE.0, SIZE.1);
-    let rest = text[begin..].split_once('>').map_or("", |(_, rest)| rest);
-    Ok(fluid + rest)
 }
 
 /// Percentiles, spread out towards the end as in HDR histograms' plots.
@@ -68,7 +50,7 @@ pub(crate) fn percentiles(summary: &Summary) -> Result<String, String> {
     };
     let line = Line { colour: BLUE, points };
     let (least, most) = (summary.latency.min_us, summary.latency.max_us.max(1.0));
-    svg(|area| latencies(area, x, &label, &[line], least, most, summary.latency.p50_us, &[]))
+    svg(SIZE, |area| latencies(area, x, &label, &[line], least, most, summary.latency.p50_us, &[]))
 }
 
 /// Messages answered a second, over time.
@@ -76,7 +58,7 @@ pub(crate) fn throughput(summary: &Summary) -> Result<String, String> {
     let points = thinned(&summary.series);
     let most = points.iter().map(|point| point.per_second).fold(1.0, f64::max);
     let line = Line { colour: BLUE, points: points.iter().map(|point| (point.middle, point.per_second)).collect() };
-    svg(|area| {
+    svg(SIZE, |area| {
         let axis = Axis { label: &|per_second: &f64| mark(*per_second, rate), marks: 7 };
         draw(area, seconds(&points), &second, 0.0..most * 1.08, axis, &[line], &warm_up(&points, 0.0, most * 1.08))
     })
@@ -94,7 +76,7 @@ pub(crate) fn over_time(summary: &Summary) -> Result<String, String> {
     let (least, most) = (all().fold(f64::MAX, f64::min), all().fold(1.0, f64::max));
     let least = if least > most { 0.1 } else { least };
     let shade = warm_up(&points, 0.0, most * 10.0);
-    svg(|area| latencies(area, seconds(&points), &second, &lines, least, most, summary.latency.p50_us, &shade))
+    svg(SIZE, |area| latencies(area, seconds(&points), &second, &lines, least, most, summary.latency.p50_us, &shade))
 }
 
 struct Thinned {
@@ -147,19 +129,6 @@ fn seconds(points: &[Thinned]) -> RangedCoordf64 {
 fn warm_up(points: &[Thinned], low: f64, high: f64) -> Vec<[(f64, f64); 2]> {
     let end = points.iter().filter(|point| !point.measured).map(|point| point.to).reduce(f64::max);
     points.first().zip(end).map(|(first, end)| [(first.from, low), (end, high)]).into_iter().collect()
-}
-
-/// A number beside an axis: it is round, and so needs no digits that say nothing.
-fn mark(number: f64, shown: impl Fn(f64) -> String) -> String {
-    let text = shown(number);
-    let end = text.find(|sign: char| !sign.is_ascii_digit() && sign != '.').unwrap_or(text.len());
-    match text.split_at(end) {
-        _ if number == 0.0 => "0".to_owned(),
-        (digits, unit) if digits.contains('.') => {
-            format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.'))
-        }
-        _ => text,
-    }
 }
 
 struct Axis<'f> {
@@ -243,15 +212,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn marks_have_no_digits_that_say_nothing() {
-        assert_eq!(
-            [0.0, 8_000.0, 8_500.0, 100.0, 10_000.0].map(|us| mark(us, time)),
-            ["0", "8 ms", "8.5 ms", "100 µs", "10 ms"]
-        );
-        assert_eq!([0.0, 50.0, 1_000.0].map(|per_second| mark(per_second, rate)), ["0", "50", "1,000"]);
-    }
 
     fn point(at: f64, measured: bool, answered: u64, p99_us: f64) -> Point {
         Point {

@@ -3,6 +3,9 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::{Area, mark, svg};
+use crate::echo::figures::time;
+
 const WIDTH: i32 = 580;
 const ROW: i32 = 24;
 const TOP: i32 = 6;
@@ -16,43 +19,28 @@ const TEXT: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 const GRID: RGBColor = RGBColor(0xe3, 0xe6, 0xea);
 
-/// Colours of the contestants. Neighbours differ, also in lightness for the colour-blind.
-const COLOURS: [RGBColor; 20] = [
-    RGBColor(0x1f, 0x5f, 0xb4),
-    RGBColor(0x7f, 0xb2, 0xe5),
-    RGBColor(0xd9, 0x5f, 0x02),
-    RGBColor(0xf6, 0xb2, 0x6b),
-    RGBColor(0x2a, 0x8a, 0x4a),
-    RGBColor(0x92, 0xcf, 0x8c),
-    RGBColor(0xb8, 0x2e, 0x3c),
-    RGBColor(0xf0, 0x97, 0x97),
-    RGBColor(0x6f, 0x4a, 0xa8),
-    RGBColor(0xbd, 0xa7, 0xdc),
-    RGBColor(0x7a, 0x50, 0x3c),
-    RGBColor(0xc4, 0xa0, 0x8c),
-    RGBColor(0xc0, 0x4f, 0x9b),
-    RGBColor(0xee, 0xb4, 0xd6),
-    RGBColor(0x55, 0x5b, 0x63),
-    RGBColor(0xaf, 0xb5, 0xbc),
-    RGBColor(0x8f, 0x8b, 0x1a),
-    RGBColor(0xd3, 0xcf, 0x6f),
-    RGBColor(0x12, 0x8a, 0x99),
-    RGBColor(0x8f, 0xd2, 0xdc),
+/// Colours of the contestants, as 0xRRGGBB. Neighbours differ, also in lightness for the
+/// colour-blind.
+const COLOURS: [u32; 20] = [
+    0x1f5fb4, 0x7fb2e5, 0xd95f02, 0xf6b26b, 0x2a8a4a, 0x92cf8c, 0xb82e3c, 0xf09797, 0x6f4aa8, 0xbda7dc, 0x7a503c,
+    0xc4a08c, 0xc04f9b, 0xeeb4d6, 0x555b63, 0xafb5bc, 0x8f8b1a, 0xd3cf6f, 0x128a99, 0x8fd2dc,
 ];
 
-pub fn colour(number: usize) -> RGBColor {
-    COLOURS[number % COLOURS.len()]
+/// The colour of the contestant with this number, as a style sheet has it.
+pub fn css(number: usize) -> String {
+    format!("#{:06x}", COLOURS[number % COLOURS.len()])
 }
 
-pub fn css(colour: RGBColor) -> String {
-    let RGBColor(red, green, blue) = colour;
-    format!("#{red:02x}{green:02x}{blue:02x}")
+fn colour(number: usize) -> RGBColor {
+    let [_, red, green, blue] = COLOURS[number % COLOURS.len()].to_be_bytes();
+    RGBColor(red, green, blue)
 }
 
 /// A value with its interval, and how much of it is set apart in a darker tone.
 pub struct Bar {
     pub name: String,
-    pub colour: RGBColor,
+    /// The number of its contestant.
+    pub number: usize,
     pub value: f64,
     pub low: f64,
     pub high: f64,
@@ -73,11 +61,12 @@ pub fn bars(bars: &[Bar]) -> String {
     let ticks: Vec<_> = ticks.map(|tick| (x(tick), number(tick, step))).collect();
     draw(bars.len(), &ticks, |canvas, row| {
         let bar = &bars[row];
+        let tone = colour(bar.number);
         let middle = TOP + row as i32 * ROW + ROW / 2;
         let (top, bottom) = (middle - 8, middle + 8);
         let dark = bar.dark.unwrap_or(bar.value).min(bar.value);
-        canvas.rectangle((x(0.0), top), (x(bar.value), bottom), bar.colour.mix(0.55));
-        canvas.rectangle((x(0.0), top), (x(dark), bottom), bar.colour.to_rgba());
+        canvas.rectangle((x(0.0), top), (x(bar.value), bottom), tone.mix(0.55));
+        canvas.rectangle((x(0.0), top), (x(dark), bottom), tone.to_rgba());
         let mut after = x(bar.value);
         if bar.value > end {
             // Two white strokes: it goes on.
@@ -100,7 +89,8 @@ pub fn bars(bars: &[Bar]) -> String {
 /// Percentiles of one contestant, in microseconds.
 pub struct Range {
     pub name: String,
-    pub colour: RGBColor,
+    /// The number of its contestant.
+    pub number: usize,
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
@@ -116,21 +106,22 @@ pub fn ranges(ranges: &[Range]) -> String {
     let x = |value: f64| {
         LEFT + 8 + (span * ((value.max(0.01).log10() - begin) / (end - begin)).clamp(0.0, 1.0)).round() as i32
     };
-    let ticks: Vec<_> = ticks.iter().map(|&tick| (x(tick), time(tick))).collect();
+    let ticks: Vec<_> = ticks.iter().map(|&tick| (x(tick), mark(tick, time))).collect();
     draw(ranges.len(), &ticks, |canvas, row| {
         let range = &ranges[row];
+        let tone = colour(range.number);
         let middle = TOP + row as i32 * ROW + ROW / 2;
-        canvas.line((x(range.p50), middle), (x(range.p999), middle), range.colour, 4);
-        canvas.line((x(range.p99), middle - 8), (x(range.p99), middle + 8), range.colour, 4);
+        canvas.line((x(range.p50), middle), (x(range.p999), middle), tone, 4);
+        canvas.line((x(range.p99), middle - 8), (x(range.p99), middle + 8), tone, 4);
         canvas.circle((x(range.p999), middle), 5, WHITE, true);
-        canvas.circle((x(range.p999), middle), 5, range.colour, false);
-        canvas.circle((x(range.p50), middle), 6, range.colour, true);
+        canvas.circle((x(range.p999), middle), 5, tone, false);
+        canvas.circle((x(range.p50), middle), 6, tone, true);
         canvas.name(row, &range.name);
     })
 }
 
 struct Canvas<'a, 'b> {
-    area: &'a DrawingArea<SVGBackend<'b>, plotters::coord::Shift>,
+    area: &'a Area<'b>,
 }
 
 type At = (i32, i32);
@@ -165,19 +156,17 @@ impl Canvas<'_, '_> {
 
 fn draw(rows: usize, ticks: &[(i32, String)], row: impl Fn(&Canvas<'_, '_>, usize)) -> String {
     let height = TOP + rows as i32 * ROW + BOTTOM;
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, height as u32)).into_drawing_area();
-        let canvas = Canvas { area: &area };
+    let drawn = svg((WIDTH as u32, height as u32), |area| {
+        let canvas = Canvas { area };
         let foot = height - BOTTOM;
         for (x, label) in ticks {
             canvas.line((*x, TOP), (*x, foot), GRID, 1);
             canvas.text(label, (*x, foot + 13), FAINT, HPos::Center);
         }
         (0..rows).for_each(|number| row(&canvas, number));
-        area.present().expect(INFALLIBLE);
-    }
-    svg
+        Ok(())
+    });
+    drawn.expect(INFALLIBLE)
 }
 
 /// A step of 1, 2 or 5 by which about five reach so far.
@@ -195,7 +184,7 @@ fn number(value: f64, step: f64) -> String {
 }
 
 /// Three digits that count.
-pub fn significant(value: f64) -> String {
+fn significant(value: f64) -> String {
     let digits = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,
@@ -219,15 +208,6 @@ fn log_ticks(least: f64, most: f64) -> Vec<f64> {
     let begin = all.iter().rposition(|&tick| tick <= least).unwrap_or(0);
     let end = all.iter().position(|&tick| tick >= most).unwrap_or(all.len() - 1);
     all[begin..=end.max(begin + 1)].to_vec()
-}
-
-/// Microseconds in the unit that suits them.
-fn time(us: f64) -> String {
-    match us {
-        1e6.. => format!("{} s", us / 1e6),
-        1e3.. => format!("{} ms", us / 1e3),
-        _ => format!("{} µs", (us * 10.0).round() / 10.0),
-    }
 }
 
 #[cfg(test)]
@@ -254,14 +234,7 @@ mod tests {
 
     #[test]
     fn every_row_has_its_name_and_value_even_if_it_is_cut() {
-        let bar = |name: &str, value| Bar {
-            name: name.into(),
-            colour: colour(0),
-            value,
-            low: value,
-            high: value,
-            dark: None,
-        };
+        let bar = |name: &str, value| Bar { name: name.into(), number: 0, value, low: value, high: value, dark: None };
         let svg = bars(&[bar("short", 1.0), bar("usual", 1.2), bar("long", 90.0)]);
         for text in ["short", "usual", "long", "90.0", "1.20"] {
             assert!(svg.contains(text), "{text}");

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::echo::figures::grouped;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
@@ -50,17 +52,8 @@ const fn optional(name: &'static str, default: u64, shown: &'static str) -> Para
 }
 
 impl Workload {
-    pub fn name(self) -> &'static str {
-        match self {
-            Workload::Pingpong => "pingpong",
-            Workload::Pipelined => "pipelined",
-            Workload::Fanout => "fanout",
-            Workload::Churn => "churn",
-            Workload::Stream => "stream",
-            Workload::Idle => "idle",
-            Workload::Openloop => "openloop",
-            Workload::Http => "http",
-        }
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
     }
 
     /// What is counted: "CPU per message" and "messages per second" are of this.
@@ -140,7 +133,7 @@ impl Workload {
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(&self.name())
     }
 }
 
@@ -212,15 +205,7 @@ impl Case {
 
 /// With thousands set apart, and "1 connection".
 fn shown_as(parameter: &Parameter, value: u64) -> String {
-    let digits = value.to_string();
-    let mut number = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) && digits.len() > 3 {
-            number.push(',');
-        }
-        number.push(digit);
-    }
-    let text = parameter.shown.replace("{}", &number);
+    let text = parameter.shown.replace("{}", &grouped(value));
     if value == 1 && parameter.shown.starts_with("{}") { text.trim_end_matches('s').into() } else { text }
 }
 

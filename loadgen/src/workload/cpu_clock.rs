@@ -1,7 +1,7 @@
 //! What a process has used so far, from the kernel's accounting of that process.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
@@ -54,6 +54,21 @@ impl CpuClock {
     }
 }
 
+/// What server and generator have used at one moment.
+pub(crate) struct Reading {
+    pub(crate) at: Instant,
+    pub(crate) server: Duration,
+    pub(crate) ticks: Ticks,
+    pub(crate) generator: Duration,
+}
+
+impl Reading {
+    pub(crate) fn take(server: CpuClock, generator: Duration) -> Result<Self> {
+        let (ticks, server) = (server.ticks()?, server.total()?);
+        Ok(Self { server, ticks, generator, at: Instant::now() })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticks {
     pub(crate) user: u64,
@@ -85,7 +100,6 @@ fn bytes_of(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use std::hint::black_box;
-    use std::time::Instant;
 
     #[test]
     fn user_and_system_are_fields_14_and_15_whatever_the_program_is_called() {

@@ -2,161 +2,104 @@
 //! when every other member has it whole and right, and what has become free is said in one write. A
 //! unit is a delivery: one message at one member.
 
-use std::time::Instant;
+use std::collections::VecDeque;
 
 use anyhow::{Result, bail, ensure};
+use overlapped::Time;
 
-use super::load::{self, Load};
-use super::measurement::Measurement;
-use super::message::first_difference;
-use super::pipelined::{PREFIX, append_packet};
-use super::setup::Setup;
+use super::content::Content;
+use super::load::Load;
 use super::window::Window;
-use crate::Random;
 
 /// The member that speaks.
 const SPEAKER: usize = 0;
 
-/// Different messages, said over and over in this order. A prime, so that no server's buffer holds
-/// a whole number of rounds of them; far more than may be under way, so that neither an older nor a
-/// later message passes for the one expected.
-const DIFFERENT: usize = 1021;
-
-/// The most that may be under way.
-const MOST_OUTSTANDING: usize = 512;
-
-pub(super) fn run(setup: &Setup) -> Result<Measurement> {
-    let case = &setup.case;
-    let (members, outstanding) = (case.get("members"), case.get("outstanding"));
-    ensure!(members >= 2, "a fan-out has a speaker and somebody who hears it");
-    ensure!(outstanding <= MOST_OUTSTANDING, "at most {MOST_OUTSTANDING} outstanding");
-    ensure!(case.get("size") <= 1 << 20, "messages of at most 1 MiB");
-    // Members that never read: in the room before anything is said, and held until the end.
-    let stuck = setup.connect(case.get("stuck"))?;
-    let sockets = setup.connect(members)?;
-    let load = &mut Room::new(members, case.get("size"), outstanding);
-    // One who enters after a message was said does not hear it.
-    setup.let_server_rest()?;
-    let measurement = load::run(sockets, load, setup.window()?)?;
-    drop(stuck);
-    Ok(measurement)
-}
-
-struct Room {
-    /// All different messages in their frames, one after the other.
-    script: Vec<u8>,
-    /// Bytes of a message and its length.
-    framed: usize,
-    outstanding: usize,
-    /// Messages that were let go, and bytes of them that were sent.
-    said: u64,
+pub(super) struct Room {
+    said: Content,
+    outstanding: u64,
+    /// Bytes of the speaker's stream that were let go, and that were sent.
+    released: u64,
     sent: u64,
-    /// Messages that every other member has.
-    done: u64,
     /// Bytes that each member has heard.
     heard: Vec<u64>,
-    /// For each message under way, by its number modulo [`DIFFERENT`]: when it was let go, and how
-    /// many members do not have it.
-    under_way: Vec<(Instant, usize)>,
+    /// Messages that every other member has.
+    done: u64,
+    /// For each message after these: when it was let go, and how many members do not have it.
+    under_way: VecDeque<(Time, usize)>,
 }
 
 impl Room {
-    fn new(members: usize, size: usize, outstanding: usize) -> Self {
-        let mut random = Random::new(0x700);
-        let mut script = Vec::with_capacity(DIFFERENT * (PREFIX + size));
-        for _ in 0..DIFFERENT {
-            append_packet(&mut script, size, &mut random);
-        }
+    pub(super) fn new(members: usize, size: usize, outstanding: usize) -> Self {
         Self {
-            script,
-            framed: PREFIX + size,
-            outstanding,
-            said: 0,
+            said: Content::random(size, true, outstanding),
+            outstanding: outstanding as u64,
+            released: 0,
             sent: 0,
-            done: 0,
             heard: vec![0; members],
-            under_way: vec![(Instant::now(), 0); DIFFERENT],
+            done: 0,
+            under_way: VecDeque::new(),
         }
     }
 
     /// Lets go of as many messages as are free. Whether there were any.
-    fn say(&mut self, now: Instant) -> bool {
-        let most = self.done + self.outstanding as u64;
-        let any = self.said < most;
-        while self.said < most {
-            let place = (self.said % DIFFERENT as u64) as usize;
-            self.under_way[place] = (now, self.heard.len() - 1);
-            self.said += 1;
+    fn say(&mut self, now: Time) -> bool {
+        let free = self.outstanding - self.under_way.len() as u64;
+        for _ in 0..free {
+            self.under_way.push_back((now, self.heard.len() - 1));
         }
-        any
-    }
-
-    fn said_bytes(&self) -> u64 {
-        self.said * self.framed as u64
-    }
-
-    /// Where in the script a place of the endless stream is.
-    fn place(&self, position: u64) -> usize {
-        (position % self.script.len() as u64) as usize
+        self.released += free * self.said.message as u64;
+        free > 0
     }
 }
 
 impl Load for Room {
-    fn start(&mut self, now: Instant) {
+    fn connections(&self) -> usize {
+        self.heard.len()
+    }
+
+    fn start(&mut self, now: Time) {
         self.say(now);
     }
 
     fn unsent(&self, connection: usize) -> &[u8] {
-        if connection != SPEAKER {
-            return &[];
+        match connection {
+            SPEAKER => self.said.at(self.sent, self.released - self.sent),
+            _ => &[],
         }
-        let begin = self.place(self.sent);
-        let count = (self.said_bytes() - self.sent) as usize;
-        &self.script[begin..self.script.len().min(begin + count)]
     }
 
     fn sent(&mut self, _connection: usize, count: usize) {
         self.sent += count as u64;
     }
 
-    fn received(&mut self, connection: usize, bytes: &[u8], now: Instant, window: &mut Window) -> Result<()> {
+    fn received(&mut self, connection: usize, bytes: &[u8], now: Time, window: &mut Window) -> Result<()> {
         ensure!(connection != SPEAKER, "the speaker hears itself: {} bytes came", bytes.len());
-        let before = self.heard[connection];
+        let (message, before) = (self.said.message as u64, self.heard[connection]);
         let more = self.sent - before;
         ensure!(
             bytes.len() as u64 <= more,
             "member {connection}, message {}: {} bytes came where {more} are under way",
-            before / self.framed as u64,
+            before / message,
             bytes.len(),
         );
-        let mut rest = bytes;
-        let mut position = before;
-        while !rest.is_empty() {
-            let expected = &self.script[self.place(position)..];
-            let (part, after) = rest.split_at(rest.len().min(expected.len()));
-            if *part != expected[..part.len()] {
-                let wrong = position + first_difference(part, expected) as u64;
-                let framed = self.framed as u64;
-                bail!(
-                    "member {connection}, message {}: byte {} of {framed} is not what was said",
-                    wrong / framed,
-                    wrong % framed
-                );
-            }
-            position += part.len() as u64;
-            rest = after;
+        let agreeing = self.said.agreeing(before, bytes);
+        let position = before + agreeing as u64;
+        if agreeing < bytes.len() {
+            let (number, byte) = (position / message, position % message);
+            bail!("member {connection}, message {number}: byte {byte} of {message} is not what was said");
         }
         self.heard[connection] = position;
-        for message in before / self.framed as u64..position / self.framed as u64 {
-            let (said, missing) = &mut self.under_way[(message % DIFFERENT as u64) as usize];
+        for number in before / message..position / message {
+            let (said, missing) = &mut self.under_way[(number - self.done) as usize];
             *missing -= 1;
             window.completed(1, now - *said);
         }
         Ok(())
     }
 
-    fn other_senders(&mut self, now: Instant, window: &Window, senders: &mut Vec<usize>) {
-        while self.done < self.said && self.under_way[(self.done % DIFFERENT as u64) as usize].1 == 0 {
+    fn other_senders(&mut self, now: Time, window: &Window, senders: &mut Vec<usize>) {
+        while let Some((_, 0)) = self.under_way.front() {
+            self.under_way.pop_front();
             self.done += 1;
         }
         if !window.is_over() && self.say(now) {
@@ -164,25 +107,20 @@ impl Load for Room {
         }
     }
 
-    fn is_quiet(&self) -> bool {
-        self.done == self.said
+    fn is_answered(&self, connection: usize) -> bool {
+        connection == SPEAKER || self.heard[connection] == self.released
     }
 
     fn describe(&self, connection: usize) -> String {
-        let framed = self.framed as u64;
-        let heard = self.heard[connection];
-        let (whole, part) = (heard / framed, heard % framed);
+        let message = self.said.message as u64;
+        let (heard, said) = (self.heard[connection], self.released / message);
         match connection {
-            SPEAKER => format!("the speaker: {} bytes of {} messages sent", self.sent, self.said),
-            _ => format!("member {connection}: {whole} of {} messages heard, and {part} bytes", self.said),
+            SPEAKER => format!("the speaker: {} bytes of {said} messages sent", self.sent),
+            _ => {
+                let (whole, part) = (heard / message, heard % message);
+                format!("member {connection}: {whole} of {said} messages heard, and {part} bytes")
+            }
         }
-    }
-
-    fn describe_outstanding(&self) -> String {
-        let missing = self.under_way[(self.done % DIFFERENT as u64) as usize].1;
-        let behind = (1..self.heard.len()).min_by_key(|&member| self.heard[member]);
-        let behind = behind.map(|member| self.describe(member));
-        format!("message {}: {missing} do not have it; {}", self.done, behind.unwrap_or_default())
     }
 }
 
@@ -191,12 +129,12 @@ mod tests {
     use super::*;
 
     const SIZE: usize = 10;
-    const FRAMED: usize = PREFIX + SIZE;
+    const FRAMED: usize = 4 + SIZE;
 
     /// A room in which the first messages are sent, and their bytes.
     fn room(members: usize, outstanding: usize) -> (Room, Vec<u8>) {
         let mut room = Room::new(members, SIZE, outstanding);
-        room.start(Instant::now());
+        room.start(Time::ZERO);
         let said = room.unsent(SPEAKER).to_vec();
         assert_eq!(said.len(), outstanding * FRAMED);
         room.sent(SPEAKER, said.len());
@@ -204,13 +142,13 @@ mod tests {
     }
 
     fn hear(room: &mut Room, member: usize, bytes: &[u8]) -> Result<()> {
-        room.received(member, bytes, Instant::now(), &mut Window::for_test())
+        room.received(member, bytes, Time::ZERO, &mut Window::endless().unwrap())
     }
 
     /// What the speaker sends next.
     fn next(room: &mut Room) -> Vec<u8> {
         let mut senders = Vec::new();
-        room.other_senders(Instant::now(), &Window::for_test(), &mut senders);
+        room.other_senders(Time::ZERO, &Window::endless().unwrap(), &mut senders);
         assert_eq!(senders.is_empty(), room.unsent(SPEAKER).is_empty());
         room.unsent(SPEAKER).to_vec()
     }
@@ -265,9 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn the_script_is_said_over_and_over() {
-        let (mut room, mut said) = room(2, 2);
-        for _ in 0..DIFFERENT {
+    fn the_content_is_said_over_and_over() {
+        let (mut room, mut said) = room(2, 300);
+        let mut in_all = 0;
+        while in_all < 3 << 20 {
+            in_all += said.len();
             hear(&mut room, 1, &said).unwrap();
             said.clear();
             next(&mut room);
@@ -279,7 +219,7 @@ mod tests {
                 room.sent(SPEAKER, part.len());
                 said.extend(part);
             }
-            assert_eq!(said.len(), 2 * FRAMED);
+            assert_eq!(said.len(), 300 * FRAMED);
         }
     }
 }

@@ -1,14 +1,11 @@
-//! GET over HTTP/1.1 with keep-alive: every connection sends a request, waits for the whole
-//! response, and sends the next. A unit is a response.
+//! GET over HTTP/1.1: what is asked, and the check of every response.
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::closed_loop::{ClosedLoop, Exchange};
-use super::load;
-use super::measurement::Measurement;
-use super::setup::Setup;
+use super::content::{Content, first_difference};
+use super::echoes::{Answers, Place};
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 /// What every response has to say.
 const BODY: &[u8] = b"Hello, World!";
@@ -16,70 +13,19 @@ const BODY: &[u8] = b"Hello, World!";
 /// No server here says more about it.
 const LONGEST: usize = 4096;
 
-pub(super) fn run(setup: &Setup) -> Result<Measurement> {
-    let connections = setup.case.get("connections");
-    let sockets = setup.connect(connections)?;
-    load::run(sockets, &mut ClosedLoop::new((0..connections).map(Request::new)), setup.window()?)
-}
+/// What of a response came so far, while it is not whole.
+#[derive(Default)]
+pub(super) struct Responses(Vec<u8>);
 
-struct Request {
-    connection: usize,
-    number: u64,
-    sent: usize,
-    /// What of the response came so far, while it is not whole.
-    response: Vec<u8>,
-    complete: bool,
-}
-
-impl Request {
-    fn new(connection: usize) -> Self {
-        Self { connection, number: 0, sent: 0, response: Vec::new(), complete: false }
-    }
-}
-
-impl Exchange for Request {
-    fn next(&mut self) {
-        self.number += 1;
-        self.sent = 0;
-        self.complete = false;
-    }
-
-    fn unsent(&self) -> &[u8] {
-        &REQUEST[self.sent..]
-    }
-
-    fn sent(&mut self, count: usize) {
-        self.sent += count;
-    }
-
-    fn received(&mut self, bytes: &[u8]) -> Result<u64> {
-        let Self { connection, number, .. } = *self;
-        let place = || format!("connection {connection}, response {number}");
-        ensure!(!self.complete && self.sent == REQUEST.len(), "{}: it came unasked", place());
-        if self.response.is_empty() {
-            // Nearly always it comes at once, and need not be kept.
-            self.complete = is_whole(bytes).with_context(place)?;
-            if !self.complete {
-                self.response.extend_from_slice(bytes);
-            }
-        } else {
-            self.response.extend_from_slice(bytes);
-            self.complete = is_whole(&self.response).with_context(place)?;
+impl Answers for Responses {
+    fn received(&mut self, said: &Content, place: Place, bytes: &[u8]) -> Result<u64> {
+        ensure!(place.sent / said.message as u64 > place.answered, "response {}: it came unasked", place.answered);
+        self.0.extend_from_slice(bytes);
+        let whole = is_whole(&self.0).with_context(|| format!("response {}", place.answered))?;
+        if whole {
+            self.0.clear();
         }
-        if self.complete {
-            self.response.clear();
-        }
-        Ok(u64::from(self.complete))
-    }
-
-    fn is_complete(&self) -> bool {
-        self.complete
-    }
-
-    fn describe(&self) -> String {
-        let Self { connection, number, sent, .. } = self;
-        let (asked, came) = (REQUEST.len(), self.response.len());
-        format!("connection {connection}, request {number}: {sent} of {asked} bytes sent, {came} of the response came")
+        Ok(u64::from(whole))
     }
 }
 
@@ -99,7 +45,7 @@ fn is_whole(response: &[u8]) -> Result<bool> {
         BODY => Ok(true),
         _ if body.starts_with(BODY) => bail!("{} bytes too many", body.len() - BODY.len()),
         _ => {
-            let wrong = body.iter().zip(BODY).take_while(|(a, b)| a == b).count();
+            let wrong = first_difference(body, BODY);
             bail!("byte {wrong} of the body is not that of {:?}", String::from_utf8_lossy(BODY));
         }
     }
@@ -128,28 +74,37 @@ fn check_head(head: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use overlapped::Time;
+
+    use super::super::echoes::{Echoes, Pace};
+    use super::super::load::Load;
+    use super::super::window::Window;
     use super::*;
 
     const GOOD: &str = "HTTP/1.1 200 OK\r\nserver: x\r\nContent-Length: 13\r\n\r\nHello, World!";
 
-    fn respond(response: &str) -> Result<u64> {
-        let mut request = Request::new(7);
-        request.sent(REQUEST.len());
-        request.received(response.as_bytes())
+    /// A connection that has asked.
+    fn asked() -> Echoes<Responses> {
+        let mut requests = Echoes::new(1, Content::same(REQUEST), Pace::Closed { least: 0, most: 1 });
+        requests.start(Time::ZERO);
+        assert_eq!(requests.unsent(0), REQUEST);
+        requests.sent(0, REQUEST.len());
+        requests
+    }
+
+    fn respond(requests: &mut Echoes<Responses>, response: &str) -> Result<()> {
+        requests.received(0, response.as_bytes(), Time::ZERO, &mut Window::endless()?)
     }
 
     #[test]
     fn a_response_may_come_in_any_two_parts() {
         for cut in 0..GOOD.len() {
-            let mut request = Request::new(7);
-            request.sent(REQUEST.len());
-            let (first, second) = GOOD.as_bytes().split_at(cut);
-            assert_eq!(request.received(first).unwrap(), 0);
-            assert!(!request.is_complete());
-            assert_eq!(request.received(second).unwrap(), 1);
-            assert!(request.is_complete());
-            request.next();
-            assert_eq!(request.unsent(), REQUEST);
+            let mut requests = asked();
+            let (first, second) = GOOD.split_at(cut);
+            respond(&mut requests, first).unwrap();
+            assert!(requests.unsent(0).is_empty());
+            respond(&mut requests, second).unwrap();
+            assert_eq!(requests.unsent(0), REQUEST);
         }
     }
 
@@ -166,22 +121,22 @@ mod tests {
             ("Hello", "Hllo", "byte 1 "),
             ("World!", "World!H", "1 bytes too many"),
         ] {
-            let error = format!("{:#}", respond(&GOOD.replace(from, to)).unwrap_err());
-            assert!(error.contains(named) && error.contains("connection 7"), "{to}: {error}");
+            let error = format!("{:#}", respond(&mut asked(), &GOOD.replace(from, to)).unwrap_err());
+            assert!(error.contains(named) && error.contains("connection 0"), "{to}: {error}");
         }
     }
 
     #[test]
     fn a_response_that_nobody_asked_for_is_an_error() {
-        let mut request = Request::new(7);
-        assert!(request.received(GOOD.as_bytes()).is_err());
-        request.sent(REQUEST.len());
-        request.received(GOOD.as_bytes()).unwrap();
-        assert!(request.received(GOOD.as_bytes()).is_err());
+        let mut requests = Echoes::new(1, Content::same(REQUEST), Pace::Closed { least: 0, most: 1 });
+        assert!(respond(&mut requests, GOOD).is_err());
+        let mut requests = asked();
+        respond(&mut requests, GOOD).unwrap();
+        assert!(respond(&mut requests, GOOD).is_err());
     }
 
     #[test]
     fn a_head_without_end_is_an_error_and_not_kept_for_ever() {
-        assert!(respond(&"x".repeat(LONGEST)).is_err());
+        assert!(respond(&mut asked(), &"x".repeat(LONGEST)).is_err());
     }
 }

@@ -12,12 +12,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Ipv4Addr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Resource, getrlimit};
 
-use super::cpu_clock::CpuClock;
+use super::cpu_clock::{CpuClock, Reading};
 use super::measurement::{Idle, Measurement};
 use super::setup::Setup;
 pub use hold::{HoldOptions, run as hold};
@@ -40,16 +40,12 @@ pub(super) fn run(setup: &Setup) -> Result<Measurement> {
     holders.grow_to(first)?;
     setup.let_server_rest()?;
     let memory = server.memory()?;
-    let ticks = server.ticks()?;
-    let used = server.total()?;
-    let generated = holders.cpu()?;
-    let begun = Instant::now();
+    let begun = Reading::take(server, holders.cpu()?)?;
     holders.grow_to(sessions)?;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = begun.at.elapsed().as_secs_f64();
     setup.let_server_rest()?;
     let grown = server.memory()?;
-    let used_ticks = server.ticks()?;
-    let used = server.total()? - used;
+    let ended = Reading::take(server, holders.cpu()?)?;
 
     let quiet = server.total()?;
     thread::sleep(Duration::try_from_secs_f64(setup.seconds).context("--seconds")?);
@@ -59,15 +55,8 @@ pub(super) fn run(setup: &Setup) -> Result<Measurement> {
 
     let added = sessions - first;
     let per_session = |before: u64, after: u64| (after as f64 - before as f64) / added as f64;
-    let (user, system) = (used_ticks.user - ticks.user, used_ticks.system - ticks.system);
     Ok(Measurement {
         seconds,
-        units: added as u64,
-        server_cpu_seconds: used.as_secs_f64(),
-        server_user_share: (user + system > 0).then(|| user as f64 / (user + system) as f64),
-        generator_cpu_seconds: (holders.cpu()? - generated).as_secs_f64(),
-        server_resident_bytes: grown.resident,
-        latency: None,
         idle: Some(Idle {
             resident_bytes_per_session: per_session(memory.resident, grown.resident),
             proportional_bytes_per_session: memory
@@ -76,7 +65,7 @@ pub(super) fn run(setup: &Setup) -> Result<Measurement> {
                 .map(|(before, after)| per_session(before, after)),
             quiet_cpu_seconds: quiet.as_secs_f64() / setup.seconds,
         }),
-        offered: None,
+        ..Measurement::between(&begun, &ended, added as u64, grown.resident)
     })
 }
 

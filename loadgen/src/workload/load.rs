@@ -1,15 +1,13 @@
 //! Runs a message load: sends what it has, gives it what comes back, until the window is over and
 //! every answer is there.
 
-use std::net::TcpStream;
-use std::time::Instant;
-
 use anyhow::{Context, Result, bail};
-use overlapped::driver::Wait;
-use overlapped::{Driver, DriverConfig};
+use overlapped::driver::{CloseMode, Wait};
+use overlapped::{Address, Driver, DriverConfig, Time};
 
-use super::measurement::Measurement;
-use super::setup::STALLED;
+use super::case::Workload;
+use super::measurement::{Measurement, Offered};
+use super::setup::{STALLED, Setup};
 use super::window::Window;
 use crate::connections::{Connections, Happened};
 
@@ -17,12 +15,11 @@ use crate::connections::{Connections, Happened};
 const SEND_BYTES: usize = 256 * 1024;
 
 /// What is sent and what has to come back. Knows no socket.
-pub(super) trait Load {
-    /// Messages are due by the clock, so waiting for answers must not delay them.
-    const PACED: bool = false;
+pub trait Load {
+    fn connections(&self) -> usize;
 
     /// The load begins now.
-    fn start(&mut self, now: Instant);
+    fn start(&mut self, now: Time);
 
     /// Bytes that can be sent on this connection now.
     fn unsent(&self, connection: usize) -> &[u8];
@@ -30,77 +27,168 @@ pub(super) trait Load {
     fn sent(&mut self, connection: usize, count: usize);
 
     /// Checks what came back.
-    fn received(&mut self, connection: usize, bytes: &[u8], now: Instant, window: &mut Window) -> Result<()>;
+    fn received(&mut self, connection: usize, bytes: &[u8], now: Time, window: &mut Window) -> Result<()>;
 
     /// Connections that have something to send although nothing was received on them.
-    fn other_senders(&mut self, _now: Instant, _window: &Window, _senders: &mut Vec<usize>) {}
+    fn other_senders(&mut self, _now: Time, _window: &Window, _senders: &mut Vec<usize>) {}
 
-    /// Whether every answer is there. Asked only after the window.
-    fn is_quiet(&self) -> bool;
+    /// Whether everything due on this connection has come.
+    fn is_answered(&self, connection: usize) -> bool;
 
     fn describe(&self, connection: usize) -> String;
-    fn describe_outstanding(&self) -> String;
+
+    /// When the next message is due, if that is by the clock. Waiting for answers must not delay
+    /// it.
+    fn next_due(&self) -> Option<Time> {
+        None
+    }
+
+    /// Every message has a connection of its own. It is reset when its answer is there, which
+    /// leaves nothing behind on either side, so that ports do not run out.
+    fn reconnects(&self) -> bool {
+        false
+    }
+
+    /// How much a load with a rate of its own asked for.
+    fn offered(&self) -> Option<Offered> {
+        None
+    }
+
+    /// A message on a new connection begins.
+    fn begin(&mut self, _connection: usize, _now: Time) {}
 }
 
-pub(super) fn run(sockets: Vec<TcpStream>, load: &mut impl Load, window: Window) -> Result<Measurement> {
+/// Runs a load against a server of another process.
+pub(super) fn run(setup: &Setup, load: &mut dyn Load) -> Result<Measurement> {
     let driver = Driver::new(DriverConfig::new()).context("setting up the load generator")?;
-    let mut connections = Connections::new(driver, sockets.len());
-    for (index, socket) in sockets.into_iter().enumerate() {
-        connections.adopt(index, socket.into()).with_context(|| load.describe(index))?;
+    let mut generator = Generator::new(driver, setup.connect.into(), load);
+    if !generator.load.reconnects() {
+        for (index, socket) in setup.connect(generator.load.connections())?.into_iter().enumerate() {
+            generator.connections.adopt(index, socket.into()).with_context(|| generator.load.describe(index))?;
+        }
+        if setup.case.workload == Workload::Fanout {
+            // A member that enters after a message was said does not hear it.
+            setup.let_server_rest()?;
+        }
     }
-    Loop { connections, load }.run(window)
+    let mut window = setup.window()?;
+    window.start();
+    generator.start()?;
+    let mut heard = generator.connections.driver().now();
+    while !(window.is_over() && generator.unanswered().next().is_none()) {
+        let wait = if generator.next_due().is_some() { Wait::Poll } else { Wait::For(STALLED) };
+        let received = generator.turn(wait, &mut window)?;
+        let now = generator.connections.driver().now();
+        if received {
+            heard = now;
+        } else if now - heard > STALLED {
+            let (count, first) = (generator.unanswered().count(), generator.unanswered().next());
+            let first = first.map(|index| generator.load.describe(index)).unwrap_or_default();
+            bail!("no answer for {STALLED:?}: {count} connections wait, the first of them {first}");
+        }
+        window.advance()?;
+    }
+    let measurement = window.into_measurement().context("the connections ended before the window did")?;
+    Ok(Measurement { offered: generator.load.offered(), ..measurement })
 }
 
-struct Loop<'a, L> {
+/// A load on its connections.
+pub struct Generator<'a> {
     connections: Connections,
-    load: &'a mut L,
+    load: &'a mut dyn Load,
+    server: Address,
+    senders: Vec<usize>,
+    /// Connections that it has made.
+    pub connected: usize,
 }
 
-impl<L: Load> Loop<'_, L> {
-    fn run(mut self, mut window: Window) -> Result<Measurement> {
-        window.start();
-        self.load.start(Instant::now());
-        for index in 0..self.connections.len() {
-            self.append(index);
-        }
-        self.flush()?;
-        let mut senders = Vec::new();
-        let mut heard = Instant::now();
-        while !(window.is_over() && self.load.is_quiet()) {
-            self.connections.turn(if L::PACED { Wait::Poll } else { Wait::For(STALLED) })?;
-            if self.take_events(&mut window)? {
-                heard = Instant::now();
-            } else if heard.elapsed() > STALLED {
-                bail!("no answer for {STALLED:?}: {}", self.load.describe_outstanding());
-            }
-            self.load.other_senders(Instant::now(), &window, &mut senders);
-            for index in senders.drain(..) {
-                self.append(index);
-            }
-            self.flush()?;
-            window.advance()?;
-        }
-        window.into_measurement().context("the connections ended before the window did")
+impl<'a> Generator<'a> {
+    pub fn new(driver: Driver, server: Address, load: &'a mut dyn Load) -> Self {
+        let connections = Connections::new(driver, load.connections());
+        Self { connections, load, server, senders: Vec::new(), connected: 0 }
     }
 
-    /// Returns whether anything was received.
-    fn take_events(&mut self, window: &mut Window) -> Result<bool> {
+    pub fn next_due(&self) -> Option<Time> {
+        self.load.next_due()
+    }
+
+    /// Connections with something outstanding.
+    fn unanswered(&self) -> impl Iterator<Item = usize> {
+        (0..self.load.connections()).filter(|&index| !self.load.is_answered(index))
+    }
+
+    /// Begins the load on connections that are made, or makes them if each message has its own.
+    ///
+    /// # Errors
+    /// A connection or a send could not be started.
+    pub fn start(&mut self) -> Result<()> {
+        self.load.start(self.connections.driver().now());
+        for index in 0..self.load.connections() {
+            match self.load.reconnects() {
+                true => self.renew(index)?,
+                false => self.append(index),
+            }
+        }
+        self.flush()
+    }
+
+    /// Makes a connection for the next message.
+    fn renew(&mut self, index: usize) -> Result<()> {
+        self.load.begin(index, self.connections.driver().now());
+        self.connect(index)
+    }
+
+    /// Begins to connect.
+    ///
+    /// # Errors
+    /// The driver takes no more connections.
+    pub fn connect(&mut self, index: usize) -> Result<()> {
+        self.connections.connect(index, &self.server).with_context(|| self.connecting(index))
+    }
+
+    fn connecting(&self, index: usize) -> String {
+        format!("connecting to {}: {}", self.server, self.load.describe(index))
+    }
+
+    /// Waits, takes what has come, and sends what can be sent. Returns whether anything was
+    /// received.
+    ///
+    /// # Errors
+    /// A wrong byte came, or a connection failed.
+    pub fn turn(&mut self, wait: Wait, window: &mut Window) -> Result<bool> {
+        self.connections.turn(wait)?;
         let mut received = false;
         while let Some((index, happened)) = self.connections.next() {
-            match happened {
-                Happened::Received(packet) => {
-                    received = true;
-                    self.load.received(index, &packet, Instant::now(), window)?;
-                }
-                Happened::Ended => bail!("the server closed the connection: {}", self.load.describe(index)),
-                Happened::Failed(error) | Happened::Connected(Err(error)) => {
-                    return Err(error).with_context(|| self.load.describe(index));
-                }
-                Happened::Sent | Happened::Connected(Ok(())) => {}
-            }
-            self.append(index);
+            received |= matches!(happened, Happened::Received(_));
+            self.happened(index, happened, window)?;
         }
+        let mut senders = std::mem::take(&mut self.senders);
+        self.load.other_senders(self.connections.driver().now(), window, &mut senders);
+        senders.drain(..).for_each(|index| self.append(index));
+        self.senders = senders;
+        self.flush()?;
         Ok(received)
+    }
+
+    fn happened(&mut self, index: usize, happened: Happened, window: &mut Window) -> Result<()> {
+        match happened {
+            Happened::Received(packet) => {
+                self.load.received(index, &packet, self.connections.driver().now(), window)?;
+                if self.load.reconnects() && self.load.is_answered(index) {
+                    self.connections.close(index, CloseMode::Abort);
+                    return Ok(());
+                }
+            }
+            Happened::Closed if !window.is_over() => return self.renew(index),
+            Happened::Closed => return Ok(()),
+            Happened::Ended => bail!("the server closed the connection: {}", self.load.describe(index)),
+            Happened::Connected(Err(error)) => return Err(error).with_context(|| self.connecting(index)),
+            Happened::Failed(error) => return Err(error).with_context(|| self.load.describe(index)),
+            Happened::Connected(Ok(())) => self.connected += 1,
+            Happened::Sent => {}
+        }
+        self.append(index);
+        Ok(())
     }
 
     /// Appends what can be sent, unless a send is in flight; its end brings the rest.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cpu_clock::Reading;
+
 /// One window of one run. The generator prints it; the controller collects it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Measurement {
@@ -65,6 +67,23 @@ impl Offered {
 }
 
 impl Measurement {
+    /// What was used from one reading to the other, for so many units.
+    pub(super) fn between(begun: &Reading, ended: &Reading, units: u64, server_resident_bytes: u64) -> Self {
+        let user = ended.ticks.user - begun.ticks.user;
+        let ticks = user + ended.ticks.system - begun.ticks.system;
+        Self {
+            seconds: (ended.at - begun.at).as_secs_f64(),
+            units,
+            server_cpu_seconds: (ended.server - begun.server).as_secs_f64(),
+            server_user_share: (ticks > 0).then(|| user as f64 / ticks as f64),
+            generator_cpu_seconds: (ended.generator - begun.generator).as_secs_f64(),
+            server_resident_bytes,
+            latency: None,
+            idle: None,
+            offered: None,
+        }
+    }
+
     pub fn cpu_us_per_unit(&self) -> f64 {
         self.server_cpu_seconds * 1e6 / self.units as f64
     }

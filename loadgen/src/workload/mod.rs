@@ -3,31 +3,48 @@
 //! The generator reads the server's CPU clock itself, at the moments at which its window begins and
 //! ends, so that CPU and units are of the same window. A wrong or missing byte, a closed connection
 //! or a stall is an error, never a number.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `content` | the bytes that are sent, and their comparison with what comes back |
+//! | `echoes`, `http`, `fanout` | the loads: what is sent when, and what has to come back |
+//! | `load` | runs a load on connections of a driver |
+//! | `idle` | sessions that are quiet |
+//! | `window`, `cpu_clock`, `measurement` | what is measured meanwhile |
+//!
+//! The sessions of `idle` are plain sockets: up to 200,000 of them then need no slot in a driver,
+//! and each can be bound to an address of its own and is reset when it is closed.
 
 pub mod affinity;
 mod case;
-mod churn;
-mod closed_loop;
+mod content;
 mod cpu_clock;
+mod echoes;
 mod fanout;
 mod http;
 mod idle;
 mod load;
 mod measurement;
-mod message;
-mod openloop;
-mod pingpong;
-mod pipelined;
 mod setup;
-mod stream;
 mod window;
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 
 pub use case::{Case, Workload};
+use content::Content;
+use echoes::{Echo, Echoes, Pace, Schedule};
 pub use idle::{HoldOptions, hold};
+pub use load::{Generator, Load};
 pub use measurement::{Idle, Latency, Measurement, Offered};
 pub use setup::Setup;
+pub use window::Window;
+
+/// Bytes of a piece of a stream, and how many may be under way.
+const PIECE: usize = 64 * 1024;
+const PIECES: usize = 16;
+
+/// The most messages that may be under way in a fan-out.
+const MOST_OUTSTANDING: usize = 512;
 
 /// Runs one workload against one server, on the core of `setup` if it names one.
 ///
@@ -38,14 +55,51 @@ pub fn measure(setup: &Setup) -> Result<Measurement> {
         affinity::pin(core)?;
     }
     affinity::raise_descriptor_limit()?;
-    match setup.case.workload {
-        Workload::Pingpong => pingpong::run(setup),
-        Workload::Pipelined => pipelined::run(setup),
-        Workload::Fanout => fanout::run(setup),
-        Workload::Churn => churn::run(setup),
-        Workload::Stream => stream::run(setup),
-        Workload::Idle => idle::run(setup),
-        Workload::Openloop => openloop::run(setup),
-        Workload::Http => http::run(setup),
+    let case = &setup.case;
+    if case.workload == Workload::Idle {
+        return idle::run(setup);
     }
+    let mut load = load_of(case)?;
+    // Members that never read: in the room before anything is said, and held until the end.
+    let _stuck = setup.connect(if case.has("stuck") { case.get("stuck") } else { 0 })?;
+    load::run(setup, &mut *load)
+}
+
+/// What a case sends and expects. The sessions of [`Workload::Idle`] are not one load: processes of
+/// their own hold them.
+///
+/// # Errors
+/// Its numbers are too large, or a rate is missing.
+pub fn load_of(case: &Case) -> Result<Box<dyn Load>> {
+    let number = |name| if case.has(name) { case.get(name) } else { 1 };
+    let (connections, size, burst) = (number("connections"), number("size"), number("burst"));
+    let one = Pace::Closed { least: 0, most: 1 };
+    let echoes = |said, pace| Box::new(Echoes::<Echo>::new(connections, said, pace));
+    Ok(match case.workload {
+        Workload::Pingpong => echoes(Content::random(size, false, 1), one),
+        Workload::Pipelined => {
+            ensure!(burst.saturating_mul(size) <= 16 << 20, "a burst of more than 16 MiB");
+            echoes(Content::random(size, true, burst), Pace::Closed { least: 0, most: burst as u64 })
+        }
+        Workload::Stream => {
+            let pace = Pace::Closed { least: PIECES as u64 - 1, most: PIECES as u64 };
+            echoes(Content::random(PIECE, false, PIECES), pace)
+        }
+        Workload::Openloop => {
+            let rate = case.get("rate") as u64;
+            ensure!(rate > 0, "openloop needs a rate: compare finds one, or give it as openloop:rate=100000");
+            ensure!(size <= 1 << 20, "messages of at most 1 MiB");
+            echoes(Content::random(size, false, 1), Pace::Open(Schedule::new(rate)))
+        }
+        Workload::Churn => echoes(Content::random(size, false, 1), Pace::OneEach),
+        Workload::Http => Box::new(Echoes::<http::Responses>::new(connections, Content::same(http::REQUEST), one)),
+        Workload::Fanout => {
+            let (members, outstanding) = (case.get("members"), case.get("outstanding"));
+            ensure!(members >= 2, "a fan-out has a speaker and somebody who hears it");
+            ensure!(outstanding <= MOST_OUTSTANDING, "at most {MOST_OUTSTANDING} outstanding");
+            ensure!(size <= 1 << 20, "messages of at most 1 MiB");
+            Box::new(fanout::Room::new(members, size, outstanding))
+        }
+        Workload::Idle => bail!("the sessions of idle are held by other processes"),
+    })
 }

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 
-use super::cpu_clock::{CpuClock, Ticks};
+use super::cpu_clock::{CpuClock, Reading};
 use super::measurement::{Latency, Measurement};
-
-/// Latencies above this are recorded as this.
-const LONGEST: Duration = Duration::from_secs(60);
+use crate::echo::tally::histogram;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -19,14 +17,7 @@ pub(crate) enum Phase {
     Draining,
 }
 
-struct Reading {
-    at: Instant,
-    server: Duration,
-    server_ticks: Ticks,
-    generator: Duration,
-}
-
-pub(crate) struct Window {
+pub struct Window {
     server: CpuClock,
     generator: CpuClock,
     warmup: Duration,
@@ -51,17 +42,23 @@ impl Window {
             begun: None,
             measurement: None,
             units: 0,
-            latency: Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 3)?,
+            latency: histogram(),
         })
     }
 
-    /// One that has begun to measure this very process and does not end.
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        let this = CpuClock::of(std::process::id()).expect("this process has a CPU clock");
-        let mut window = Self::new(this, Duration::ZERO, LONGEST).expect("the bounds of the histogram are right");
-        window.advance().expect("this process can be read");
-        window
+    /// One that has begun, and does not end unless it is advanced.
+    ///
+    /// # Errors
+    /// The CPU clock of this process cannot be read.
+    pub fn endless() -> Result<Self> {
+        let mut window = Self::new(CpuClock::of(std::process::id())?, Duration::ZERO, Duration::ZERO)?;
+        window.advance()?;
+        Ok(window)
+    }
+
+    /// Units that are complete.
+    pub fn units(&self) -> u64 {
+        self.units
     }
 
     /// The load begins: so does the warm-up.
@@ -117,27 +114,13 @@ impl Window {
     }
 
     fn read(&self) -> Result<Reading> {
-        Ok(Reading {
-            server_ticks: self.server.ticks()?,
-            server: self.server.total()?,
-            generator: self.generator.total()?,
-            at: Instant::now(),
-        })
+        Reading::take(self.server, self.generator.total()?)
     }
 
     fn measure(&self, begun: &Reading, ended: &Reading) -> Result<Measurement> {
         ensure!(self.units > 0, "nothing was completed in the window");
-        let user = ended.server_ticks.user - begun.server_ticks.user;
-        let system = ended.server_ticks.system - begun.server_ticks.system;
-        let ticks = user + system;
         let percentile = |q| self.latency.value_at_quantile(q) as f64 / 1e3;
         Ok(Measurement {
-            seconds: (ended.at - begun.at).as_secs_f64(),
-            units: self.units,
-            server_cpu_seconds: (ended.server - begun.server).as_secs_f64(),
-            server_user_share: (ticks > 0).then(|| user as f64 / ticks as f64),
-            generator_cpu_seconds: (ended.generator - begun.generator).as_secs_f64(),
-            server_resident_bytes: self.server.resident_bytes()?,
             latency: Some(Latency {
                 p50_us: percentile(0.5),
                 p90_us: percentile(0.9),
@@ -145,8 +128,7 @@ impl Window {
                 p999_us: percentile(0.999),
                 max_us: self.latency.max() as f64 / 1e3,
             }),
-            idle: None,
-            offered: None,
+            ..Measurement::between(begun, ended, self.units, self.server.resident_bytes()?)
         })
     }
 }

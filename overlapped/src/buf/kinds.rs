@@ -112,38 +112,28 @@ single_send! {
     BytesMut => |b| b;
 }
 
-// SAFETY: as for `single_send`; the whole capacity is the handle's own heap memory.
-unsafe impl RecvBuf for Vec<u8> {
-    fn parts(&self) -> usize {
-        1
-    }
-    fn part_mut(&mut self, i: usize) -> (*mut u8, usize) {
-        assert_eq!(i, 0, "a single buffer has one part");
-        (self.as_mut_ptr(), self.capacity())
-    }
-    unsafe fn set_received(&mut self, bytes: usize) {
-        debug_assert!(bytes <= self.capacity());
-        // SAFETY: the caller says that so many bytes from the start are initialised; they came
-        // within the capacity.
-        unsafe { self.set_len(bytes) }
-    }
+macro_rules! growable_recv {
+    ($($type:ty),*) => {$(
+        // SAFETY: as for `single_send`; the whole capacity is the handle's own heap memory.
+        unsafe impl RecvBuf for $type {
+            fn parts(&self) -> usize {
+                1
+            }
+            fn part_mut(&mut self, i: usize) -> (*mut u8, usize) {
+                assert_eq!(i, 0, "a single buffer has one part");
+                (self.as_mut_ptr(), self.capacity())
+            }
+            unsafe fn set_received(&mut self, bytes: usize) {
+                debug_assert!(bytes <= self.capacity());
+                // SAFETY: the caller says that so many bytes from the start are initialised; they
+                // came within the capacity.
+                unsafe { self.set_len(bytes) }
+            }
+        }
+    )*};
 }
 
-// SAFETY: as for `Vec<u8>`.
-unsafe impl RecvBuf for BytesMut {
-    fn parts(&self) -> usize {
-        1
-    }
-    fn part_mut(&mut self, i: usize) -> (*mut u8, usize) {
-        assert_eq!(i, 0, "a single buffer has one part");
-        (self.as_mut_ptr(), self.capacity())
-    }
-    unsafe fn set_received(&mut self, bytes: usize) {
-        debug_assert!(bytes <= self.capacity());
-        // SAFETY: as for `Vec<u8>`.
-        unsafe { self.set_len(bytes) }
-    }
-}
+growable_recv!(Vec<u8>, BytesMut);
 
 // SAFETY: as for `Vec<u8>`; the whole slice is initialised already.
 unsafe impl RecvBuf for Box<[u8]> {

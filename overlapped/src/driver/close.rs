@@ -1,13 +1,14 @@
-//! Closing, step by step. A close is an operation that first sees to it that everything else on the
-//! socket has ended.
+//! Closing, step by step. A close is an operation. It closes the socket when every other operation
+//! on it has ended.
 //!
 //! ```text
-//! Graceful:  Flushing → ShuttingDown → Discarding ┐
-//! Now, Abort:                                     └→ Ending → Closing → gone
+//! Graceful:    Flushing → ShuttingDown → Discarding → Ending → Closing → gone
+//! Now, Abort:                                         Ending → Closing → gone
 //! ```
 //!
-//! A graceful close that runs out of time, is cancelled, or finds the connection dead goes straight
-//! to `Ending`.
+//! A graceful close goes straight to `Ending` when it runs out of time, when it is cancelled, when
+//! a step fails, when the connection is dead or a send broke it, when the peer's stream has already
+//! been read to its end, and on a datagram socket.
 
 use std::time::Duration;
 
@@ -17,8 +18,7 @@ use crate::id::OpId;
 use crate::sys::op::{CloseHow, Failure, OpKind, Outcome};
 
 use super::Driver;
-use super::completion::Completion;
-use super::operations::{CloseStep, Stage, Verdict};
+use super::operations::{CloseStep, Completion, Stage, Verdict};
 
 impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
@@ -34,12 +34,13 @@ impl Driver {
         } else {
             self.cancel_queue(socket, Direction::Send);
         }
-        self.go_on_closing(socket);
+        self.continue_close(socket);
         id
     }
 
-    /// Something on the socket has ended. The close may take its next step.
-    pub(super) fn go_on_closing(&mut self, socket: u32) {
+    /// Takes the next step of the socket's close, if nothing holds it up any more. For when an
+    /// operation on the socket has ended.
+    pub(super) fn continue_close(&mut self, socket: u32) {
         let slot = self.sockets[socket].closing;
         let operation = &self.operations[slot];
         if operation.stage != Stage::Parked {
@@ -48,8 +49,8 @@ impl Driver {
         let entry = &self.sockets[socket];
         match operation.close_step {
             CloseStep::Flushing if entry.dead || entry.broken => self.end_everything(slot),
-            // The peer's stream has been read to its end, or there is no stream: nothing is lost by
-            // closing, and closing tells the peer.
+            // The peer's stream has been read to its end, or there is none. Closing loses nothing
+            // and tells the peer, so the steps between are not needed.
             CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {
                 self.end_everything(slot);
             }
@@ -62,7 +63,7 @@ impl Driver {
         }
     }
 
-    /// Starts a step that the backend does.
+    /// Has the backend do a step.
     fn take_step(&mut self, slot: u32, step: CloseStep) {
         let operation = &mut self.operations[slot];
         operation.close_step = step;
@@ -70,20 +71,20 @@ impl Driver {
         self.list(slot);
     }
 
-    /// Cancels what is left on the socket. When that has ended the socket is closed.
+    /// Cancels every operation left on the socket. It is closed when they have ended.
     fn end_everything(&mut self, slot: u32) {
         let operation = &mut self.operations[slot];
         let socket = operation.socket;
         operation.close_step = CloseStep::Ending;
         operation.stage = Stage::Parked;
-        // The cancel was for the step that it was in. Closing itself is not cancelled.
+        // What was cancelled is the step before. `Closing` cannot be cancelled.
         operation.cancelled = false;
         self.cancel_queue(socket, Direction::Receive);
         self.cancel_queue(socket, Direction::Send);
-        self.go_on_closing(socket);
+        self.continue_close(socket);
     }
 
-    /// Ends a graceful close early. Says whether it was still graceful.
+    /// Makes a graceful close go to `Ending`. Returns whether it had not come to `Ending` before.
     fn cut_close_short(&mut self, slot: u32, verdict: Verdict) -> bool {
         let operation = &mut self.operations[slot];
         if matches!(operation.close_step, CloseStep::Ending | CloseStep::Closing) {
@@ -104,8 +105,8 @@ impl Driver {
         self.cut_close_short(slot, Verdict::Expired);
     }
 
-    /// A close is cancelled: only one that is still graceful can be.
-    pub(super) fn hasten_close(&mut self, slot: u32) -> bool {
+    /// Cancels a close. Returns whether it could: a close at or past `Ending` cannot be cancelled.
+    pub(super) fn cancel_close(&mut self, slot: u32) -> bool {
         self.cut_close_short(slot, Verdict::Hastened)
     }
 
@@ -118,15 +119,17 @@ impl Driver {
         self.backend.close(id, socket, handle);
     }
 
-    /// The backend has done a step of a close. The last one is its completion.
+    /// The backend has done a step of a close. After the last step, the close has its completion.
     pub(super) fn on_close_event(&mut self, slot: u32, result: Result<Outcome, Failure>) -> Option<Completion> {
         let operation = &mut self.operations[slot];
         operation.stage = Stage::Parked;
         let (step, cancelled) = (operation.close_step, operation.cancelled);
         match (step, result) {
+            // The socket is gone, whatever the system says of it.
             (CloseStep::Closing, _) => {
                 let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code);
-                self.sockets.remove(socket);
+                let removed = self.sockets.remove_at(socket);
+                debug_assert!(removed.is_some_and(|socket| socket.is_idle()));
                 let result = match verdict {
                     Verdict::Clean => Ok(Outcome::Closed),
                     Verdict::Expired => Err(Error::new(Action::Close, ErrorKind::TimedOut)),

@@ -10,8 +10,7 @@ use crate::id::OpId;
 use crate::sys::op::{Event, Failure, OpKind, Outcome};
 
 use super::Driver;
-use super::completion::Completion;
-use super::operations::Stage;
+use super::operations::{Completion, Stage};
 
 /// How long accepting pauses when descriptors or memory have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -31,7 +30,7 @@ impl Driver {
                 return Some(self.finish(slot, result));
             }
             let Some(event) = self.backend.next() else {
-                return self.failure.as_mut()?.next();
+                return self.failure.as_mut()?.ends.pop_front();
             };
             if let Some(completion) = self.on_event(event) {
                 return Some(completion);
@@ -340,7 +339,7 @@ impl Driver {
         }
         let buf = self.operations.remove(slot);
         if closing {
-            self.go_on_closing(socket);
+            self.continue_close(socket);
         }
         Completion { id, token, more: false, result, buf }
     }

@@ -6,8 +6,7 @@ use crate::options::BackendOptions;
 use crate::report::Backend;
 use crate::sys::sim::Network;
 
-use super::operations::MOST_OPERATIONS;
-use super::sockets::MOST_SOCKETS;
+use super::{operations::MOST_OPERATIONS, sockets::MOST_SOCKETS};
 
 /// What a driver is made of, and its limits.
 ///

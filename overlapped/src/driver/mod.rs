@@ -18,19 +18,16 @@
 
 mod close;
 mod complete;
-mod completion;
 mod config;
-mod failure;
 mod operations;
 mod shutdown;
 mod sockets;
 mod submit;
 #[cfg(test)]
 mod tests;
-mod timers;
 mod turn;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,10 +38,7 @@ use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Role;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::Report;
-use crate::sys::dispatch::AnyBackend;
-use crate::sys::handle::Handle;
-use crate::sys::maker::Maker;
-use crate::sys::process::Process;
+use crate::sys::{dispatch::AnyBackend, handle::Handle, maker::Maker, process::Process};
 use crate::time::Time;
 
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};
@@ -52,13 +46,11 @@ pub use crate::id::{OpId, SocketId};
 pub use crate::sys::op::{Op, Outcome};
 pub use crate::sys::stream::Stream;
 pub use crate::wake::WakeHandle;
-pub use completion::Completion;
 pub use config::DriverConfig;
+pub use operations::Completion;
 
-use failure::BackendFailure;
-use operations::{Operations, Stage};
-use sockets::Sockets;
-use timers::Timers;
+use operations::{BackendFailure, Operations, Stage};
+use sockets::{Socket, Sockets};
 
 /// How long a turn may wait for something to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +92,9 @@ pub struct Driver {
     backend: AnyBackend,
     operations: Operations,
     sockets: Sockets,
-    timers: Timers,
+    /// Deadlines of operations, and their slots, earliest first. A deadline that is cancelled is
+    /// removed, so there are never more than there are operations.
+    timers: BTreeSet<(Time, u32)>,
     pool: Rc<Pool>,
     /// Operations that the backend has to start or to cancel. Each is in it at most once; some may
     /// have ended.
@@ -140,8 +134,8 @@ impl Driver {
             process: Process::this(),
             backend,
             operations: Operations::new(config.operations),
-            sockets: Sockets::new(config.options.sockets),
-            timers: Timers::default(),
+            sockets: Sockets::with_limit(config.options.sockets),
+            timers: BTreeSet::new(),
             pool,
             listed: VecDeque::new(),
             ready: VecDeque::new(),
@@ -191,7 +185,7 @@ impl Driver {
     /// What is in use at this moment.
     pub fn live(&self) -> Live {
         Live {
-            operations: self.operations.len() - self.failure.as_ref().map_or(0, |failure| failure.orphans()),
+            operations: self.operations.len() - self.failure.as_ref().map_or(0, |failure| failure.orphans),
             buffers: self.operations.buffers(),
             sockets: self.sockets.len(),
             direct: self.backend.direct(),
@@ -274,14 +268,14 @@ impl Driver {
             let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
             return Err(Failed { error, given: handle });
         }
-        let slot = self.sockets.next_slot();
+        let slot = self.sockets.next_key().slot();
         match self.backend.attach(slot, &handle) {
             Ok(()) => {
                 let handle = match role {
                     Role::Stream => self.backend.take_in(slot, handle),
                     Role::Listener | Role::Datagram => handle,
                 };
-                Ok(self.sockets.insert(handle, role))
+                Ok(SocketId(self.sockets.insert(Socket::new(handle, role))))
             }
             Err(error) => Err(Failed { error, given: handle }),
         }
@@ -295,7 +289,7 @@ impl Driver {
     /// port that it was given to.
     pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
         self.process.check(Action::Socket)?;
-        let Some((slot, entry)) = self.sockets.find(socket) else {
+        let Some((slot, entry)) = sockets::find(&mut self.sockets, socket) else {
             return Err(Error::new(Action::Socket, ErrorKind::Closed));
         };
         if !entry.is_idle() || entry.role != Role::Stream {
@@ -305,7 +299,7 @@ impl Driver {
         let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
         let descriptor = self.backend.descriptor_of(handle)?;
         self.backend.detach(slot, handle)?;
-        let handle = self.sockets.remove(slot).expect("just found");
+        let handle = self.sockets.remove_at(slot).and_then(|entry| entry.handle).expect("just found");
         Ok(Stream(descriptor.unwrap_or(handle)))
     }
 
@@ -327,7 +321,8 @@ impl Driver {
     /// Asks the system something about a socket.
     fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
         self.process.check(Action::Option)?;
-        let Some(handle) = self.sockets.handle(socket) else {
+        let entry = self.sockets.get(socket.0).filter(|entry| !entry.is_closing());
+        let Some(handle) = entry.and_then(|entry| entry.handle.as_ref()) else {
             return Err(Error::new(Action::Option, ErrorKind::Closed));
         };
         match self.backend.descriptor_of(handle)? {

@@ -1,10 +1,41 @@
-//! The table of operations in flight.
+//! The table of operations in flight, what a program is told of them, and what is left of them when
+//! the backend has failed.
 
 use crate::buf::AnyBuf;
+use crate::error::{Action, Error};
 use crate::id::OpId;
-use crate::sys::op::{OpKind, Owned};
+use crate::sys::op::{OpKind, Outcome, Owned};
 use crate::table::Table;
 use crate::time::Time;
+
+/// How an operation ended, or one result of a multishot operation that goes on.
+#[derive(Debug)]
+pub struct Completion {
+    /// The operation.
+    pub id: OpId,
+    /// The token that [`Driver::submit`](crate::Driver::submit) was given with it.
+    pub token: u64,
+    /// Whether more completions of this operation follow. Every operation has exactly one
+    /// completion without this, its last.
+    pub more: bool,
+    /// What it brought, or why it failed.
+    pub result: Result<Outcome, Error>,
+    /// The buffer that the operation was given.
+    pub buf: Option<AnyBuf>,
+}
+
+/// A backend has failed: the error, and the completions that are still to be taken.
+pub(super) struct BackendFailure {
+    pub(super) error: Error,
+    pub(super) ends: std::collections::VecDeque<Completion>,
+    /// Operations that have ended although the system has not let go of them.
+    pub(super) orphans: usize,
+}
+
+/// A backend's error, as the error of this action.
+pub(super) fn failed(error: &Error, action: Action) -> Error {
+    error.of(action).because("the driver's backend has failed")
+}
 
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;

@@ -11,9 +11,7 @@ use crate::sys::op::Event;
 use crate::time::Time;
 
 use super::Driver;
-use super::completion::Completion;
-use super::failure::{BackendFailure, failed};
-use super::operations::Stage;
+use super::operations::{BackendFailure, Completion, Stage, failed};
 
 /// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel
 /// holds.
@@ -24,7 +22,7 @@ const FAILURE_PATIENCE: Duration = Duration::from_secs(1);
 impl Driver {
     /// The failure of the backend, if it has failed, as the error of this action.
     pub(super) fn backend_failure(&self, action: Action) -> Option<Error> {
-        self.failure.as_ref().map(|failure| failure.error(action))
+        self.failure.as_ref().map(|failure| failed(&failure.error, action))
     }
 
     /// Cancels what the system has, and waits until it has let go of everything, or until the
@@ -53,7 +51,7 @@ impl Driver {
             }
             let asked = self.flush();
             #[cfg(test)]
-            let asked = asked.and(super::failure::on_demand(&mut self.failures));
+            let asked = asked.and(on_demand(&mut self.failures));
             let soon = (self.now() + Duration::from_millis(50)).min(limit);
             let turned = asked.and_then(|()| self.backend.turn(Some(soon)));
             while let Some(event) = self.backend.next() {
@@ -129,7 +127,7 @@ impl Driver {
                 }
             }
         }
-        self.failure = Some(Box::new(BackendFailure::new(error, ends, orphans)));
+        self.failure = Some(Box::new(BackendFailure { error: failed(error, Action::Turn), ends, orphans }));
     }
 }
 
@@ -172,3 +170,22 @@ impl Drop for Driver {
         std::mem::forget(Rc::clone(&self.pool));
     }
 }
+
+/// The code of a failure that a test asks for: no such descriptor.
+#[cfg(test)]
+pub(super) const TEST_CODE: i32 = if cfg!(windows) { 6 } else { 9 };
+
+/// Fails as often as a test asks for.
+#[cfg(test)]
+pub(super) fn on_demand(failures: &mut u32) -> Result<(), Error> {
+    match failures.checked_sub(1) {
+        None => Ok(()),
+        Some(left) => {
+            *failures = left;
+            Err(Error::os(Action::Turn, TEST_CODE))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

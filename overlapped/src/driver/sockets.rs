@@ -163,64 +163,11 @@ impl Socket {
 const _: () = assert!(Table::<Socket>::BYTES_PER_VALUE <= 72);
 
 /// A driver's sockets.
-pub(super) struct Sockets(Table<Socket>);
+pub(super) type Sockets = Table<Socket>;
 
-impl Sockets {
-    pub(super) fn new(limit: usize) -> Sockets {
-        Sockets(Table::with_limit(limit))
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.0.is_full()
-    }
-
-    /// The slot that the next socket gets.
-    pub(super) fn next_slot(&self) -> u32 {
-        self.0.next_key().slot()
-    }
-
-    /// Adds a socket. The caller has checked that the table is not full.
-    pub(super) fn insert(&mut self, handle: Handle, role: Role) -> SocketId {
-        SocketId(self.0.insert(Socket::new(handle, role)))
-    }
-
-    /// Removes a socket on which nothing is in flight. Its handle, if it still has it, is the
-    /// caller's.
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Handle> {
-        let socket = self.0.remove_at(slot)?;
-        debug_assert!(socket.is_idle());
-        socket.handle
-    }
-
-    /// The slot and the entry of a socket that is not being closed.
-    #[inline]
-    pub(super) fn find(&mut self, id: SocketId) -> Option<(u32, &mut Socket)> {
-        let socket = self.0.get_mut(id.0)?;
-        (!socket.is_closing()).then_some((id.slot(), socket))
-    }
-
-    /// The handle of a socket that is not being closed.
-    pub(super) fn handle(&self, id: SocketId) -> Option<&Handle> {
-        self.0.get(id.0).filter(|socket| !socket.is_closing())?.handle.as_ref()
-    }
-}
-
-/// The socket in a slot.
-impl std::ops::Index<u32> for Sockets {
-    type Output = Socket;
-    #[inline]
-    fn index(&self, slot: u32) -> &Socket {
-        &self.0[slot]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Sockets {
-    #[inline]
-    fn index_mut(&mut self, slot: u32) -> &mut Socket {
-        &mut self.0[slot]
-    }
+/// The slot and the entry of a socket that is not being closed.
+#[inline]
+pub(super) fn find(sockets: &mut Sockets, id: SocketId) -> Option<(u32, &mut Socket)> {
+    let socket = sockets.get_mut(id.0)?;
+    (!socket.is_closing()).then_some((id.slot(), socket))
 }

@@ -8,8 +8,8 @@ use crate::id::OpId;
 use crate::sys::op::{Event, Op, OpKind, Outcome, Owned};
 use crate::time::Time;
 
-use super::Driver;
 use super::operations::{CloseStep, NONE, Stage};
+use super::{Driver, sockets};
 
 /// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an
 /// address before them.
@@ -40,7 +40,7 @@ impl Driver {
             self.check_room(action)?;
             return Ok(NONE);
         }
-        let Some((slot, socket)) = self.sockets.find(op.socket) else {
+        let Some((slot, socket)) = sockets::find(&mut self.sockets, op.socket) else {
             return Err(Error::new(action, ErrorKind::Closed));
         };
         if self.operations.is_full() {
@@ -185,7 +185,7 @@ impl Driver {
     pub(super) fn cancel_slot(&mut self, slot: u32) -> bool {
         let operation = &mut self.operations[slot];
         if matches!(operation.kind, OpKind::Close { .. }) {
-            return self.hasten_close(slot);
+            return self.cancel_close(slot);
         }
         match operation.stage {
             Stage::Ready | Stage::Orphaned => false,

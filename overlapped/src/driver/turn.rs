@@ -13,7 +13,7 @@ impl Driver {
     pub(super) fn turn_backend(&mut self, wait: Wait) -> Result<(), Error> {
         #[cfg(test)]
         {
-            super::failure::on_demand(&mut self.failures)?;
+            super::shutdown::on_demand(&mut self.failures)?;
             assert!(!self.panics || self.operations.len() == 0, "a test asks for a panic");
         }
         self.expire();
@@ -25,7 +25,8 @@ impl Driver {
             Wait::Until(at) => Some(at),
             Wait::Forever => None,
         };
-        let limit = match (limit, self.timers.earliest()) {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let limit = match (limit, timer) {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
@@ -34,7 +35,7 @@ impl Driver {
         } else {
             Some(Time::ZERO)
         };
-        self.backend.set_alarm(self.timers.earliest());
+        self.backend.set_alarm(timer);
         self.backend.turn(limit)?;
         self.expire();
         Ok(())
@@ -51,14 +52,14 @@ impl Driver {
         // `MAX` means "no deadline", so the end of time is a nanosecond early.
         let at = at.min(Time::from_nanos(u64::MAX - 1));
         self.operations[slot].deadline = at;
-        self.timers.insert(at, slot);
+        self.timers.insert((at, slot));
     }
 
     #[inline]
     pub(super) fn clear_deadline(&mut self, slot: u32) {
         let at = std::mem::replace(&mut self.operations[slot].deadline, Time::MAX);
         if at != Time::MAX {
-            self.timers.remove(at, slot);
+            self.timers.remove(&(at, slot));
         }
     }
 
@@ -68,7 +69,8 @@ impl Driver {
             return;
         }
         let now = self.now();
-        while let Some(slot) = self.timers.pop_due(now) {
+        while let Some(&(at, slot)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, slot));
             let operation = &mut self.operations[slot];
             operation.deadline = Time::MAX;
             match operation.kind {

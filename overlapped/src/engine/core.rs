@@ -1,20 +1,18 @@
-//! What an engine's handles share: its tables, and the way of an operation from a handle to the
-//! engine's thread. [`turn`](super::turn) is the way back.
+//! What an engine's handles share: its tables, and how an operation passes from a handle to the
+//! engine's thread. [`turn`](super::turn) passes its completion back.
 //!
 //! ```text
 //! start ──▶ Starting ──submit──▶ Started ──collect──▶ Ended ──take──▶ free
 //!   │            (engine's thread)         └──▶ routine or port ────▶ free
-//!   └──▶ immediate result: tried within the start, on a socket that skips packets
+//!   └──▶ immediate result: tried within the start, on a socket that skips packets on success
 //! ```
 
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::ending::Status;
 use super::endpoint::{Direct, Endpoint};
-use super::notify::Notify;
-use super::park;
 use super::tables::{Stage, Tables};
+use super::{ending::Status, notify::Notify, park};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
@@ -25,7 +23,7 @@ use crate::sync::{Mutex, lock};
 use crate::sys::maker::Maker;
 use crate::sys::op::Tried;
 use crate::sys::process::Process;
-use crate::sys::view::{Attempt, View};
+
 use crate::table::Key;
 use crate::wake::WakeHandle;
 
@@ -56,18 +54,18 @@ pub(crate) enum Started {
 pub(crate) struct Core {
     /// In a child that this process forks, another thread may hold a lock for ever. So whatever
     /// locks asks first whether this is still the process.
-    process: Process,
+    pub(super) process: Process,
     pub(super) tables: Mutex<Tables>,
-    wake: WakeHandle,
-    report: Report,
-    maker: Maker,
+    pub(super) wake: WakeHandle,
+    pub(super) report: Report,
+    pub(super) maker: Maker,
     limits: Limits,
     /// The engine's thread.
     thread: usize,
 }
 
 impl Core {
-    /// For the thread that calls, which drives the driver.
+    /// The calling thread becomes the engine's thread: it drives the driver.
     pub(super) fn new(driver: &Driver, limits: Limits) -> Core {
         Core {
             process: Process::this(),
@@ -78,22 +76,6 @@ impl Core {
             limits,
             thread: park::this_thread(),
         }
-    }
-
-    pub(super) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(super) fn maker(&self) -> &Maker {
-        &self.maker
-    }
-
-    pub(super) fn wake_handle(&self) -> &WakeHandle {
-        &self.wake
-    }
-
-    pub(crate) fn process(&self) -> Process {
-        self.process
     }
 
     pub(super) fn live(&self) -> Live {
@@ -136,7 +118,10 @@ impl Core {
         if let Err(error) = self.process.check(Action::Socket) {
             return Err(Failed { error, given: stream });
         }
-        let view = View::of(&stream.0);
+        let view = match stream.0.view() {
+            Ok(view) => view,
+            Err(error) => return Err(Failed { error, given: stream }),
+        };
         let mut tables = lock(&self.tables);
         if let Some(why) = tables.ended {
             drop(tables);
@@ -161,8 +146,9 @@ impl Core {
 
     // ---- operations ----
 
-    /// Starts an operation: tries it at once on a socket that skips packets, or queues it for the
-    /// engine's thread.
+    /// Starts an operation. On a socket that skips packets on success (Windows:
+    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`) it is tried at once. Otherwise, and if it would have
+    /// to wait, it is queued for the engine's thread.
     pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
@@ -190,7 +176,7 @@ impl Core {
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
         if let Some(endpoint) = endpoint {
-            let record = tables.sockets.get_mut(endpoint.key()).filter(|record| !record.closing);
+            let record = tables.sockets.get_mut(endpoint.key).filter(|record| !record.closing);
             let Some(record) = record else {
                 drop(tables);
                 return refused(closed("the socket is closed"), request);
@@ -205,7 +191,7 @@ impl Core {
                     drop(tables);
                     return refused(closed(why), request);
                 }
-            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get()) {
+            } else if let Err(error) = self.admit(&mut tables, endpoint.key, request.op.get()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -214,7 +200,7 @@ impl Core {
         if let Notify::Event(event) = &notify {
             event.reset();
         }
-        let key = tables.insert(op, endpoint.map(Endpoint::key), notify, detached);
+        let key = tables.insert(op, endpoint.map(|endpoint| endpoint.key), notify, detached);
         let first = tables.enqueue(key);
         drop(tables);
         if first {
@@ -225,7 +211,7 @@ impl Core {
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts
     /// it.
-    fn check_in(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
+    fn admit(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
         if let Some(direction) = op.kind.direction() {
@@ -243,20 +229,17 @@ impl Core {
     /// ordinary way: a part of a send may have been sent, and what the system said otherwise goes
     /// with the operation to the driver, where every error is decided.
     fn try_immediately(&self, endpoint: &Endpoint, direct: &mut Direct, op: &mut Op) -> Option<Outcome> {
-        if !self.may_try(endpoint.key(), op) || endpoint.has_waiting_packets() {
+        if !self.may_try(endpoint.key, op) || endpoint.has_waiting_packets() {
             return None;
         }
-        let attempt = direct.may_succeed()?.try_now(op);
+        let outcome = op.try_now(direct.may_succeed()?);
         if let Some(Tried::Failed(code)) = op.owned.tried {
             direct.failed(code);
         }
-        match attempt {
-            Attempt::Start => None,
-            Attempt::Succeeded(outcome) => {
-                direct.succeeded();
-                Some(outcome)
-            }
+        if outcome.is_some() {
+            direct.succeeded();
         }
+        outcome
     }
 
     /// Whether a transfer may be tried without the driver: the socket is a stream, no other

@@ -37,7 +37,7 @@ mod sealed {
 
     /// Seals [`Ending`](super::Ending), and makes one of a completion.
     pub trait FromCompletion: Sized {
-        type Given;
+        type Given: 'static;
 
         /// `flags` are those the operation was started with. `owner` is the engine that it ran on.
         fn from_completion(
@@ -50,7 +50,10 @@ mod sealed {
         fn matches(action: Action, completion: &Completion) -> bool;
 
         /// What the program handed over, from the buffer.
-        fn given(buf: Option<AnyBuf>) -> Self::Given;
+        fn given(buf: Option<AnyBuf>) -> Self::Given {
+            let buf = buf.expect("an operation that was given a buffer gives it back");
+            buf.take().expect("the buffer has the type it was given with")
+        }
     }
 }
 
@@ -96,11 +99,6 @@ pub struct Sent<B> {
     pub buf: B,
 }
 
-fn given<B: 'static>(buf: Option<AnyBuf>) -> B {
-    let buf = buf.expect("an operation that was given a buffer gives it back");
-    buf.take().expect("the buffer has the type it was given with")
-}
-
 fn is<B: 'static>(completion: &Completion) -> bool {
     completion.buf.as_ref().is_some_and(AnyBuf::is::<B>)
 }
@@ -111,7 +109,7 @@ impl<B: RecvBuf + Send> Ending for Received<B> {
 impl<B: RecvBuf> FromCompletion for Received<B> {
     type Given = B;
     fn from_completion(completion: Completion, flags: Flags, _: &dyn Fn() -> Owner) -> Result<Received<B>, Failed<B>> {
-        let buf = given(completion.buf);
+        let buf = Self::given(completion.buf);
         match completion.result {
             Ok(Outcome::Received(bytes)) => Ok(Received { bytes, flags, buf }),
             Ok(_) => unreachable!("a receive receives"),
@@ -122,9 +120,6 @@ impl<B: RecvBuf> FromCompletion for Received<B> {
         let stream = !matches!(completion.result, Ok(Outcome::ReceivedFrom(..)));
         action == Action::Receive && stream && is::<B>(completion)
     }
-    fn given(buf: Option<AnyBuf>) -> B {
-        given(buf)
-    }
 }
 
 impl<B: RecvBuf + Send> Ending for ReceivedFrom<B> {
@@ -133,7 +128,7 @@ impl<B: RecvBuf + Send> Ending for ReceivedFrom<B> {
 impl<B: RecvBuf> FromCompletion for ReceivedFrom<B> {
     type Given = B;
     fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<ReceivedFrom<B>, Failed<B>> {
-        let buf = given(completion.buf);
+        let buf = Self::given(completion.buf);
         match completion.result {
             Ok(Outcome::ReceivedFrom(bytes, from)) => Ok(ReceivedFrom { bytes, from, buf }),
             Ok(_) => unreachable!("a receive of a datagram receives one"),
@@ -144,9 +139,6 @@ impl<B: RecvBuf> FromCompletion for ReceivedFrom<B> {
         let datagram = !matches!(completion.result, Ok(Outcome::Received(_)));
         action == Action::Receive && datagram && is::<B>(completion)
     }
-    fn given(buf: Option<AnyBuf>) -> B {
-        given(buf)
-    }
 }
 
 impl<B: SendBuf + Send> Ending for Sent<B> {
@@ -155,7 +147,7 @@ impl<B: SendBuf + Send> Ending for Sent<B> {
 impl<B: SendBuf> FromCompletion for Sent<B> {
     type Given = B;
     fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<Sent<B>, Failed<B>> {
-        let buf = given(completion.buf);
+        let buf = Self::given(completion.buf);
         match completion.result {
             Ok(Outcome::Sent(bytes)) => Ok(Sent { bytes, buf }),
             Ok(_) => unreachable!("a send sends"),
@@ -164,9 +156,6 @@ impl<B: SendBuf> FromCompletion for Sent<B> {
     }
     fn matches(action: Action, completion: &Completion) -> bool {
         action == Action::Send && is::<B>(completion)
-    }
-    fn given(buf: Option<AnyBuf>) -> B {
-        given(buf)
     }
 }
 

@@ -12,11 +12,11 @@ use crate::table::Key;
 /// A socket of an engine: its key in the engine's table, the system's socket for direct use, and
 /// its completion port.
 pub(crate) struct Endpoint {
-    key: Key,
+    pub(super) key: Key,
     /// The system's socket while it is open. Its direct users hold the lock, so that it is not
     /// closed while they use it.
     view: Mutex<Direct>,
-    association: OnceLock<Arc<Association>>,
+    pub(super) association: OnceLock<Arc<Association>>,
 }
 
 /// What its direct users share.
@@ -62,10 +62,6 @@ impl Endpoint {
         Endpoint { key, view: Mutex::new(direct), association: OnceLock::new() }
     }
 
-    pub(crate) fn key(&self) -> Key {
-        self.key
-    }
-
     /// The system's socket for direct use, while this is held.
     pub(crate) fn direct(&self) -> MutexGuard<'_, Direct> {
         lock(&self.view)
@@ -82,22 +78,13 @@ impl Endpoint {
         self.direct().reset.map(NonZeroI32::get)
     }
 
-    pub(crate) fn association(&self) -> Option<&Arc<Association>> {
-        self.association.get()
-    }
-
-    /// Associates it with a port. Fails if it is associated already.
-    pub(crate) fn associate(&self, association: Association) -> Result<(), Arc<Association>> {
-        self.association.set(Arc::new(association))
-    }
-
     /// Whether its operations with a packet are first tried within their start.
     pub(crate) fn skips_packets(&self) -> bool {
-        self.association().is_some_and(|association| association.skips())
+        self.association.get().is_some_and(|association| association.skips())
     }
 
     /// Whether packets wait for a thread of its port. They come first.
     pub(crate) fn has_waiting_packets(&self) -> bool {
-        self.association().is_some_and(|association| association.has_waiting_packets())
+        self.association.get().is_some_and(|association| association.port.has_waiting_packets())
     }
 }

@@ -4,11 +4,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::ending::Ending;
-use super::notify::ToldBy;
-use super::operation::Operation;
-use super::overlapped::Overlapped;
 use super::park::{self, Unpark};
+use super::{ending::Ending, notify::ToldBy, operation::Operation, overlapped::Overlapped};
 use crate::error::{Error, Failed};
 use crate::sync::{AtomicBool, Ordering};
 
@@ -81,10 +78,7 @@ impl<T: Ending> Future for Overlapped<T> {
     /// If it is polled after it was ready, or after [`result`](Overlapped::result) has returned the
     /// result.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.poll_result(context.waker()) {
-            Some(result) => Poll::Ready(result),
-            None => Poll::Pending,
-        }
+        self.poll_result(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -93,9 +87,6 @@ impl<T: Ending, E: ToldBy> Future for Operation<'_, T, E> {
 
     /// Starts it when it is first polled. Dropping it cancels it.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.poll_result(context.waker()) {
-            Some(result) => Poll::Ready(result),
-            None => Poll::Pending,
-        }
+        self.poll_result(context.waker()).map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -5,7 +5,6 @@ pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod future;
-mod local;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod notify;
@@ -21,6 +20,7 @@ mod tests;
 mod thread;
 mod turn;
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -34,7 +34,6 @@ pub use self::overlapped::Overlapped;
 pub use self::socket::{Accepted, Socket};
 
 use self::core::{Core, Limits};
-use self::local::LocalDriver;
 use self::park::Turner;
 use self::thread::EngineThread;
 use crate::address::{Address, AddressError};
@@ -47,6 +46,7 @@ use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::report::{Backend, Report};
 use crate::sim::Network;
 use crate::time::Time;
+use crate::wake::WakeHandle;
 
 /// Overlapped I/O for many threads. An engine has a thread of its own, which submits operations and
 /// collects their completions, so the threads that start operations may come and go.
@@ -198,7 +198,7 @@ impl Engine {
 
     /// Which backend this is, which features it uses, and why it does not use others.
     pub fn report(&self) -> &Report {
-        self.core.report()
+        &self.core.report
     }
 
     /// What is in use now. An operation counts until its result has been taken.
@@ -208,7 +208,7 @@ impl Engine {
 
     /// The present time on the engine's clock.
     pub fn now(&self) -> Time {
-        self.core.maker().now()
+        self.core.maker.now()
     }
 
     /// Binds a listener to an IP address, or to a path of the file system
@@ -227,7 +227,7 @@ impl Engine {
         options: &ListenOptions,
     ) -> Result<Socket, Error> {
         let address = address.try_into().map_err(Error::not_an_address)?;
-        let handle = self.core.maker().listen(&address, options)?;
+        let handle = self.core.maker.listen(&address, options)?;
         let local = handle.local_addr()?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
     }
@@ -237,7 +237,7 @@ impl Engine {
     /// # Errors
     /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
     pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
-        let handle = self.core.maker().stream(&family_of.into())?;
+        let handle = self.core.maker.stream(&family_of.into())?;
         handle.set_options(options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
     }
@@ -252,7 +252,7 @@ impl Engine {
         options: &DatagramOptions,
     ) -> Result<Socket, Error> {
         let address = address.try_into().map_err(Error::not_an_address)?;
-        let handle = self.core.maker().datagram(&address, options)?;
+        let handle = self.core.maker.datagram(&address, options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
 
@@ -326,7 +326,7 @@ impl Deref for LocalEngine {
 
 impl Drop for LocalEngine {
     fn drop(&mut self) {
-        if !self.core.process().is_this() {
+        if !self.core.process.is_this() {
             return;
         }
         park::clear_turner();
@@ -337,5 +337,40 @@ impl Drop for LocalEngine {
 impl fmt::Debug for LocalEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.handle.fmt(f)
+    }
+}
+
+pub(crate) struct LocalDriver {
+    core: Arc<Core>,
+    pub(super) driver: RefCell<Driver>,
+    ended: Cell<bool>,
+}
+
+impl LocalDriver {
+    pub(super) fn new(core: Arc<Core>, driver: Driver) -> LocalDriver {
+        LocalDriver { core, driver: RefCell::new(driver), ended: Cell::new(false) }
+    }
+
+    /// Ends every operation and closes every socket. Later turns do nothing.
+    pub(super) fn shut_down(&self) {
+        self.ended.set(true);
+        self.core.shut_down(&self.driver);
+    }
+}
+
+impl Turner for LocalDriver {
+    fn turn(&self, until: Option<Time>) -> Result<(), Error> {
+        if self.ended.get() {
+            return Ok(());
+        }
+        self.core.turn(&self.driver, until.map_or(Wait::Forever, Wait::Until))
+    }
+
+    fn wake_handle(&self) -> WakeHandle {
+        self.core.wake.clone()
+    }
+
+    fn now(&self) -> Time {
+        self.driver.borrow().now()
     }
 }

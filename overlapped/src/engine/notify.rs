@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::event::Event;
-use super::port::Association;
-use super::routine;
+use super::{event::Event, port::Association, routine};
 use crate::buf::Crossing;
 use crate::driver::Completion;
 use crate::error::Action;

@@ -6,12 +6,8 @@ use std::task::Waker;
 
 use super::core::{Core, Request, Started};
 use super::ending::{Ending, Owner};
-use super::endpoint::Endpoint;
-use super::event::Event;
 use super::notify::{Notify, ToldBy};
-use super::overlapped::Overlapped;
-use super::port::Queued;
-use super::routine;
+use super::{endpoint::Endpoint, event::Event, overlapped::Overlapped, port::Queued, routine};
 use crate::buf::Crossing;
 use crate::driver::Op;
 use crate::error::{Action, Error, ErrorKind, Failed};
@@ -125,23 +121,23 @@ impl<'a, T: Ending> Operation<'a, T> {
         let op = self.take_op();
         let action = op.get().kind.action();
         let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
-        let Some(association) = self.endpoint.and_then(Endpoint::association) else {
+        let Some(association) = self.endpoint.and_then(|endpoint| endpoint.association.get()) else {
             let error = Error::new(action, ErrorKind::InvalidArgument)
                 .because("its socket is not associated with a completion port");
             return Err(Failed { error, given: given(op) });
         };
-        if let Err(error) = association.reserve() {
+        if let Err(error) = association.port.reserve() {
             return Err(Failed { error, given: given(op) });
         }
         let notify = Notify::Port(Arc::clone(association), token);
         match self.core.start(self.endpoint, Request { op, notify, detached: true }) {
             Ok(Started::Pending(id)) => Ok(Queued::Pending(id)),
             Ok(Started::Immediate(flags, completion)) => {
-                association.release();
+                association.port.release();
                 Ok(Queued::Done(association.packet(token, action, flags, completion)))
             }
             Err(failed) => {
-                association.release();
+                association.port.release();
                 Err(Failed { error: failed.error, given: given(failed.given.op) })
             }
         }

@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::core::Core;
 use super::ending::{Ending, Owner, Status};
-use super::park;
+use super::{core::Core, park};
 use crate::driver::{Completion, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Flags;
@@ -63,13 +62,13 @@ impl<T: Ending> Overlapped<T> {
     ///
     /// # Errors
     /// `Incomplete` if it has not ended by then: it goes on, and you can ask again.
-    /// `InvalidArgument` if the result has been taken. `Closed` in a child that was forked after the
-    /// start. `WouldDeadlock` if it would have to wait on
-    /// the thread of an [`Engine`](crate::Engine). Otherwise the operation's own error;
+    /// `InvalidArgument` if the result has been taken. `Closed` in a child that was forked after
+    /// the start. `WouldDeadlock` if it would have to wait on the thread of an
+    /// [`Engine`](crate::Engine). Otherwise the operation's own error;
     /// [`take_buf`](Overlapped::take_buf) then returns its buffer.
     pub fn result(&mut self, wait: Wait) -> Result<T, Error> {
         self.check_taken()?;
-        self.core.process().check(self.action)?;
+        self.core.process.check(self.action)?;
         park::begin();
         let mut ended = self.core.take(self.id, None);
         if ended.is_none() && wait == Wait::Poll {

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::Core;
 use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
-use super::endpoint::Endpoint;
-use super::operation::Operation;
 use super::port::{Association, CompletionPort};
+use super::{core::Core, endpoint::Endpoint, operation::Operation};
 use crate::address::Address;
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::driver::{Completion, Op, Outcome, Stream};
@@ -155,7 +153,7 @@ impl Socket {
     /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how
     /// many there were. Its cost grows with the number of operations of the whole engine.
     pub fn cancel_all(&self) -> usize {
-        self.0.core.cancel_all(self.0.endpoint.key())
+        self.0.core.cancel_all(self.0.endpoint.key)
     }
 
     /// Associates the socket with a completion port under a key of your choice.
@@ -165,7 +163,7 @@ impl Socket {
     /// `InvalidArgument` if it is associated already.
     pub fn associate(&self, port: &CompletionPort, key: usize) -> Result<(), Error> {
         let association = Association::new(port, key, Arc::clone(&self.0.core) as Owner);
-        self.0.endpoint.associate(association).map_err(|_| {
+        self.0.endpoint.association.set(Arc::new(association)).map_err(|_| {
             Error::new(Action::Port, ErrorKind::InvalidArgument).because("the socket is associated with a port already")
         })
     }
@@ -182,7 +180,7 @@ impl Socket {
     /// # Errors
     /// `InvalidArgument` if the socket is not associated with a port.
     pub fn skip_packet_on_success(&self, skip: bool) -> Result<(), Error> {
-        match self.0.endpoint.association() {
+        match self.0.endpoint.association.get() {
             Some(association) => {
                 association.set_skip(skip);
                 Ok(())
@@ -193,7 +191,7 @@ impl Socket {
     }
 
     fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
-        self.0.core.process().check(Action::Option)?;
+        self.0.core.process.check(Action::Option)?;
         match self.0.endpoint.direct().view() {
             Some(view) => f(view),
             None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),
@@ -227,7 +225,7 @@ impl fmt::Debug for Socket {
         match (&self.0.listening, &self.0.peer) {
             (Some(address), _) => write!(f, "Socket(listening on {address})"),
             (None, Some(address)) => write!(f, "Socket(peer {address})"),
-            (None, None) => write!(f, "Socket(socket {})", self.0.endpoint.key()),
+            (None, None) => write!(f, "Socket(socket {})", self.0.endpoint.key),
         }
     }
 }

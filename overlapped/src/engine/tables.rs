@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Weak;
 use std::task::Waker;
 
-use super::endpoint::Endpoint;
-use super::notify::Notify;
+use super::{endpoint::Endpoint, notify::Notify};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Op, Stream};
 use crate::error::Action;

@@ -34,7 +34,7 @@ fn a_backend_that_fails_ends_what_is_in_flight_and_what_is_started_after_it() {
     assert_eq!(core.live(), Live::default());
 }
 
-/// Nothing that the program gives an engine can make its thread panic. If a bug does, nothing hangs.
+/// No code of the program can make an engine's thread panic. If a bug does, nothing hangs.
 #[test]
 fn a_panic_of_the_engines_thread_ends_what_is_in_flight_and_refuses_what_is_started_after_it() {
     for backend in crate::report::Backend::of_this_system() {

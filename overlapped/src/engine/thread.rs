@@ -61,7 +61,7 @@ impl EngineThread {
 impl Drop for EngineThread {
     fn drop(&mut self) {
         let thread = self.thread.take().expect("dropped once");
-        if !self.core.process().is_this() {
+        if !self.core.process.is_this() {
             // The thread is the parent's. Here there is none to join.
             return std::mem::forget(thread);
         }

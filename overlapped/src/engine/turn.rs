@@ -5,11 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::core::Core;
-use super::endpoint::Endpoint;
-use super::notify::Notify;
-use super::park::Unparks;
 use super::tables::{Place, Stage, Tables, key_of_token, token};
+use super::{core::Core, endpoint::Endpoint, notify::Notify, park::Unparks};
 use crate::buf::{AnyBuf, Crossing};
 use crate::driver::{Completion, Driver, Outcome, Wait};
 use crate::error::{Action, Error, ErrorKind};

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::config::LogConfig;
-use super::segment::Segment;
+use super::{config::LogConfig, segment::Segment};
 
 /// Segments that are kept to be used again.
 pub(super) const SPARE_SEGMENTS: usize = 4;

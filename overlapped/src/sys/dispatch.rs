@@ -11,18 +11,15 @@ use crate::report::{Backend, Report};
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::choice;
-use super::handle::Handle;
-use super::maker::Maker;
 use super::op::{Event, OpKind, Owned};
 #[cfg(unix)]
 use super::poll::Poll;
-use super::sim::Sim;
-use super::sim::network::Network;
 #[cfg(target_os = "linux")]
 use super::uring::Uring;
 #[cfg(windows)]
 use super::winsock::Winsock;
+use super::{handle::Handle, maker::Maker};
+use super::{sim::Sim, sim::network::Network};
 
 /// The backend of a driver.
 #[allow(clippy::large_enum_variant, reason = "a driver has one, and every call would go through a pointer")]
@@ -58,7 +55,7 @@ impl AnyBackend {
         options: &BackendOptions,
         pool: &Rc<Pool>,
     ) -> Result<AnyBackend, Error> {
-        match choice::chosen(asked, network.is_some())? {
+        match chosen(asked, network.is_some())? {
             Some((backend, why)) => AnyBackend::forced(backend, network, options, pool, why),
             None => AnyBackend::best(options, pool),
         }
@@ -81,7 +78,7 @@ impl AnyBackend {
                 // No other backend has them either.
                 Err(error) if options.direct_descriptors => return Err(error),
                 Err(error) => {
-                    why = format!("{backend} is not to be had: {error}");
+                    why = format!("{backend} cannot be used: {error}");
                     refused = Some(error);
                 }
             }
@@ -121,27 +118,25 @@ impl AnyBackend {
     }
 
     pub(crate) fn report(&self) -> &Report {
-        dispatch!(self, b => b.report())
+        dispatch!(self, b => &b.report)
     }
 
     pub(crate) fn wake_handle(&self) -> WakeHandle {
-        dispatch!(self, b => b.wake_handle())
+        dispatch!(self, b => b.wake.clone())
     }
 
     pub(crate) fn now(&self) -> Time {
-        dispatch!(self, b => b.now())
+        match self {
+            AnyBackend::Sim(b) => b.network.now(),
+            _ => Time::real(),
+        }
     }
 
     /// What makes this backend's sockets.
     pub(crate) fn maker(&self) -> Maker {
         match self {
-            #[cfg(target_os = "linux")]
-            AnyBackend::Uring(_) => Maker::System,
-            #[cfg(unix)]
-            AnyBackend::Poll(_) => Maker::System,
-            #[cfg(windows)]
-            AnyBackend::Winsock(_) => Maker::System,
-            AnyBackend::Sim(b) => Maker::Sim(b.network().clone()),
+            AnyBackend::Sim(b) => Maker::Sim(b.network.clone()),
+            _ => Maker::System,
         }
     }
 
@@ -194,7 +189,11 @@ impl AnyBackend {
 
     /// Whether one more start, close or cancel can be taken now; makes room if it can.
     pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        dispatch!(self, b => b.has_room())
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.has_room(),
+            _ => Ok(true),
+        }
     }
 
     /// Starts an operation. There is room, and no other operation has this name. What it owns stays
@@ -226,7 +225,7 @@ impl AnyBackend {
     pub(crate) fn seed(&self) -> u64 {
         use std::hash::{BuildHasher, Hasher};
         match self {
-            AnyBackend::Sim(b) => b.seed(),
+            AnyBackend::Sim(b) => b.seed,
             _ => std::collections::hash_map::RandomState::new().build_hasher().finish(),
         }
     }
@@ -243,6 +242,38 @@ impl AnyBackend {
 
     /// The system did not let go of everything: memory that it may still touch is never freed.
     pub(crate) fn leak(&mut self) {
-        dispatch!(self, b => b.leak())
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.leak(),
+            #[cfg(windows)]
+            AnyBackend::Winsock(b) => b.leak(),
+            // Between calls, the system has no memory of theirs.
+            _ => {}
+        }
+    }
+}
+
+/// Names a backend for programs that do not choose one themselves.
+const VARIABLE: &str = "PROACTOR_BACKEND";
+
+/// The backend that is asked for, and why it is this one. `None` asks for the best that works.
+fn chosen(asked: Option<Backend>, on_network: bool) -> Result<Option<(Backend, &'static str)>, Error> {
+    let invalid = |why: String| Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why);
+    if on_network {
+        return match asked {
+            None | Some(Backend::Sim) => Ok(Some((Backend::Sim, "a network was given"))),
+            Some(other) => Err(invalid(format!("a simulated network was given, which the backend {other} cannot use"))),
+        };
+    }
+    if let Some(backend) = asked {
+        return Ok(Some((backend, "asked for")));
+    }
+    let Some(name) = std::env::var_os(VARIABLE) else { return Ok(None) };
+    match name.to_string_lossy().as_ref() {
+        "" | "auto" => Ok(None),
+        name => match name.parse() {
+            Ok(backend) => Ok(Some((backend, "asked for by PROACTOR_BACKEND"))),
+            Err(why) => Err(invalid(format!("{VARIABLE}: {why}"))),
+        },
     }
 }

@@ -4,10 +4,10 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::options::StreamOptions;
 
-use super::sim::end::End;
-use super::socket::SystemSocket;
 #[cfg(target_os = "linux")]
 use super::uring::direct::Direct;
+use super::view::View;
+use super::{sim::end::End, socket::SystemSocket};
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]
@@ -50,61 +50,37 @@ impl Handle {
         }
     }
 
-    #[cfg(unix)]
-    pub(super) fn raw_fd(&self) -> std::os::fd::RawFd {
-        self.system().raw_fd()
-    }
-
-    pub(super) fn socket(&self) -> &socket2::Socket {
-        self.system().socket()
-    }
-
-    #[cfg(windows)]
-    pub(super) fn raw_socket(&self) -> windows_sys::Win32::Networking::WinSock::SOCKET {
-        self.system().raw_socket()
-    }
-
-    /// What connections of this listener begin with.
-    #[cfg(windows)]
-    pub(super) fn inherits(&self) -> &StreamOptions {
-        self.system().inherits()
-    }
-
     /// The system's socket, for the caller to close. The path of a listener is removed.
     #[cfg(target_os = "linux")]
     pub(super) fn into_socket(self) -> socket2::Socket {
         match self {
-            Handle::System(system) => system.into_socket(),
+            Handle::System(system) => system.socket,
             Handle::Simulated(_) => unreachable!("a simulated socket does not come to a backend of the system"),
             Handle::Direct(_) => unreachable!("it is closed as what it is"),
         }
     }
 
-    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
+    /// For options, addresses, and transfers that do not wait. A socket that only its ring knows
+    /// has none.
+    pub(crate) fn view(&self) -> Result<View, Error> {
         match self {
-            Handle::System(system) => system.local_addr(),
-            Handle::Simulated(end) => end.view().local_addr(),
+            Handle::System(system) => Ok(View::System(system.view())),
+            Handle::Simulated(end) => Ok(View::Simulated(end.view().clone())),
             #[cfg(target_os = "linux")]
             Handle::Direct(direct) => Err(direct.lacks()),
         }
+    }
+
+    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
+        self.view()?.local_addr()
     }
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
-        match self {
-            Handle::System(system) => system.peer_addr(),
-            Handle::Simulated(end) => end.view().peer_addr(),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(direct) => Err(direct.lacks()),
-        }
+        self.view()?.peer_addr()
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        match self {
-            Handle::System(system) => system.set_options(options),
-            Handle::Simulated(end) => end.view().set_options(options),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(direct) => Err(direct.lacks()),
-        }
+        self.view()?.set_options(options)
     }
 
     /// Makes closing reset the connection. It fails only on a socket that is not connected any

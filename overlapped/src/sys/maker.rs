@@ -5,9 +5,7 @@ use crate::error::Error;
 use crate::options::{DatagramOptions, ListenOptions};
 use crate::time::Time;
 
-use super::handle::Handle;
-use super::sim::network::Network;
-use super::socket::SystemSocket;
+use super::{handle::Handle, sim::network::Network, socket::SystemSocket};
 
 /// Makes the sockets of a backend, on any thread.
 #[derive(Clone, Debug)]

@@ -11,7 +11,6 @@
 #![allow(unsafe_code, reason = "this is where the operating system is called")]
 
 mod bound_path;
-mod choice;
 pub(crate) mod dispatch;
 pub(crate) mod handle;
 pub(crate) mod maker;

@@ -13,6 +13,7 @@ use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
 use super::stream::Stream;
+use super::view::View;
 
 /// An operation to start, with the buffers it will own: give it to
 /// [`Driver::submit`](crate::Driver::submit).
@@ -196,6 +197,38 @@ impl Op {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Tries a receive or a send of one part and without flags. `None` means that it must be
+    /// started. A send that is cut short remembers how far it came, and a failure or the end of the
+    /// stream is remembered for the driver. On a simulated network nothing happens outside of
+    /// turns.
+    pub(crate) fn try_now(&mut self, view: &View) -> Option<Outcome> {
+        let View::System(view) = view else { return None };
+        let (kind, owned) = (self.kind, &mut self.owned);
+        let (ptr, len) = owned.buf.as_mut()?.single(owned.progress).filter(|(_, len)| *len > 0)?;
+        let moved = match kind {
+            // SAFETY: the buffer's own memory. Nobody else uses it while the operation owns it.
+            OpKind::Recv { flags: Flags::NONE } => unsafe { view.recv_now(ptr.as_ptr(), len) },
+            // SAFETY: as above.
+            OpKind::Send { flags: Flags::NONE } => unsafe { view.send_now(ptr.as_ptr(), len) },
+            _ => return None,
+        };
+        match (moved, kind) {
+            (Err(code), _) => owned.tried = Some(Tried::Failed(code)),
+            (Ok(None), _) => {}
+            (Ok(Some(0)), OpKind::Recv { .. }) => owned.tried = Some(Tried::Ended),
+            (Ok(Some(bytes)), OpKind::Recv { .. }) => {
+                owned.progress += bytes as u64;
+                owned.set_received();
+                return Some(Outcome::Received(bytes));
+            }
+            (Ok(Some(bytes)), _) => {
+                owned.progress += bytes as u64;
+                return (bytes == len).then_some(Outcome::Sent(owned.progress));
+            }
+        }
+        None
     }
 
     /// Whether it can be started on a socket of this role.

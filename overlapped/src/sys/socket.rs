@@ -28,18 +28,19 @@ use windows as os;
 /// A socket of the operating system. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
-    socket: Socket,
+    pub(super) socket: Socket,
     /// The file that a Unix listener is bound to. It is removed with the listener.
     _bound: Option<BoundPath>,
     /// It is known to be an IP socket. `false` only means that this is not known.
     #[cfg(unix)]
     ip: bool,
-    /// The system made it for us, and nobody can have made a second descriptor of it.
+    /// The system made it for us, and nobody can have made a second descriptor of it. So closing
+    /// this one ends all notifications.
     #[cfg(unix)]
-    sole: bool,
+    pub(super) sole: bool,
     /// What a listener's connections begin with: Windows does not hand it down.
     #[cfg(windows)]
-    inherits: StreamOptions,
+    pub(super) inherits: StreamOptions,
 }
 
 fn apply(socket: SockRef<'_>, options: &StreamOptions, tcp: bool) -> io::Result<()> {
@@ -142,22 +143,10 @@ impl SystemSocket {
         SystemSocket::of(socket)
     }
 
-    /// What connections of this listener begin with.
-    #[cfg(windows)]
-    pub(super) fn inherits(&self) -> &StreamOptions {
-        &self.inherits
-    }
-
     /// Whether it is an IP socket; the system is asked only if that is not known.
     #[cfg(unix)]
     pub(super) fn is_ip(&self) -> bool {
         self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
-    }
-
-    /// Whether no other descriptor of it exists, so that closing this one ends all notifications.
-    #[cfg(unix)]
-    pub(super) fn is_sole(&self) -> bool {
-        self.sole
     }
 
     #[cfg(unix)]
@@ -172,8 +161,8 @@ impl SystemSocket {
 
     /// A view of it, for calls that do not go through a driver.
     pub(super) fn view(&self) -> SystemView {
-        // SAFETY: the view is used only while the gate of its socket is open. The gate is shut
-        // before the socket is closed: see `View`.
+        // SAFETY: the view is used only while its socket is borrowed, or while the gate of its
+        // socket is open. The gate is shut before the socket is closed: see `View`.
         SystemView(unsafe { os::borrow(&self.socket) })
     }
 
@@ -222,39 +211,11 @@ impl SystemSocket {
         SystemSocket::of(socket).map_err(at(Action::Option))
     }
 
-    /// The system's socket.
-    pub(super) fn socket(&self) -> &Socket {
-        &self.socket
-    }
-
-    /// The system's socket, for the caller to close. The path of a listener is removed.
-    pub(super) fn into_socket(self) -> Socket {
-        self.socket
-    }
-
-    pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        address_of(os::local_addr(&self.socket))
-    }
-
-    pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
-        address_of(self.socket.peer_addr())
-    }
-
-    pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        set_options(SockRef::from(&self.socket), options)
-    }
-
     /// Makes closing reset the connection. It fails only on a socket that is not connected any
     /// more.
     pub(crate) fn reset_on_close(&self) {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
-}
-
-fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::io(Action::Option, &error);
-    let tcp = os::is_tcp(&socket).map_err(failed)?;
-    apply(socket, options, tcp).map_err(failed)
 }
 
 /// A socket of the operating system that someone else owns: see [`View`](super::view::View).
@@ -275,7 +236,9 @@ impl SystemView {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        set_options(self.socket(), options)
+        let failed = |error: io::Error| Error::io(Action::Option, &error);
+        let tcp = os::is_tcp(&self.socket()).map_err(failed)?;
+        apply(self.socket(), options, tcp).map_err(failed)
     }
 
     /// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.

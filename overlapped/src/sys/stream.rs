@@ -6,8 +6,7 @@ use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
 use crate::options::StreamOptions;
 
-use super::handle::Handle;
-use super::socket::SystemSocket;
+use super::{handle::Handle, socket::SystemSocket};
 
 /// A connection that belongs to no driver at the moment: it was just accepted, or released.
 ///
@@ -63,10 +62,10 @@ impl TryFrom<Stream> for TcpStream {
         let Handle::System(system) = stream.0 else {
             return invalid("it is a connection of a simulated network, not of this system");
         };
-        if system.local_addr()?.ip().is_none() {
+        if system.view().local_addr()?.ip().is_none() {
             return invalid("it is not a TCP connection");
         }
-        let socket = system.into_socket();
+        let socket = system.socket;
         socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         Ok(socket.into())
     }

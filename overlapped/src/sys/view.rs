@@ -2,13 +2,9 @@
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::flags::Flags;
 use crate::options::StreamOptions;
 
-use super::handle::Handle;
-use super::op::{Op, OpKind, Outcome, Tried};
-use super::sim::end::EndView;
-use super::socket::SystemView;
+use super::{sim::end::EndView, socket::SystemView};
 
 /// A socket that a driver owns, for options, addresses, and transfers that do not wait.
 ///
@@ -20,25 +16,7 @@ pub(crate) enum View {
     Simulated(EndView),
 }
 
-/// How a transfer went that was tried without waiting.
-#[derive(Debug)]
-pub(crate) enum Attempt {
-    /// It has to be started. It would have had to wait, perhaps after some of its bytes, or it has
-    /// not succeeded: what that means is the driver's affair.
-    Start,
-    Succeeded(Outcome),
-}
-
 impl View {
-    pub(crate) fn of(handle: &Handle) -> View {
-        match handle {
-            Handle::System(system) => View::System(system.view()),
-            Handle::Simulated(end) => View::Simulated(end.view().clone()),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(_) => unreachable!("an engine's driver has no direct descriptors"),
-        }
-    }
-
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         match self {
             View::System(view) => view.local_addr(),
@@ -58,43 +36,5 @@ impl View {
             View::System(view) => view.set_options(options),
             View::Simulated(view) => view.set_options(options),
         }
-    }
-
-    /// Tries a receive or a send of one part and without flags. A send that is cut short remembers
-    /// how far it came, and a failure or the end of the stream is remembered for the driver. On a
-    /// simulated network nothing happens outside of turns.
-    pub(crate) fn try_now(&self, op: &mut Op) -> Attempt {
-        let View::System(view) = self else { return Attempt::Start };
-        let (kind, owned) = (op.kind, &mut op.owned);
-        let Some((ptr, len)) = owned.buf.as_mut().and_then(|buf| buf.single(owned.progress)) else {
-            return Attempt::Start;
-        };
-        if len == 0 {
-            return Attempt::Start;
-        }
-        let moved = match kind {
-            // SAFETY: the buffer's own memory. Nobody else uses it while the operation owns it.
-            OpKind::Recv { flags: Flags::NONE } => unsafe { view.recv_now(ptr.as_ptr(), len) },
-            // SAFETY: as above.
-            OpKind::Send { flags: Flags::NONE } => unsafe { view.send_now(ptr.as_ptr(), len) },
-            _ => return Attempt::Start,
-        };
-        match (moved, kind) {
-            (Err(code), _) => owned.tried = Some(Tried::Failed(code)),
-            (Ok(None), _) => {}
-            (Ok(Some(0)), OpKind::Recv { .. }) => owned.tried = Some(Tried::Ended),
-            (Ok(Some(bytes)), OpKind::Recv { .. }) => {
-                owned.progress += bytes as u64;
-                owned.set_received();
-                return Attempt::Succeeded(Outcome::Received(bytes));
-            }
-            (Ok(Some(bytes)), _) => {
-                owned.progress += bytes as u64;
-                if bytes == len {
-                    return Attempt::Succeeded(Outcome::Sent(owned.progress));
-                }
-            }
-        }
-        Attempt::Start
     }
 }

@@ -47,7 +47,7 @@
 //! - `Cancelled`: `contracts::ending`, `semantics::closing`
 //! - `Truncated`: `contracts::datagrams`
 //! - `InUse`: `semantics::results`, `contracts::datagrams`, `contracts::unix`
-//! - `TimedOut`: `contracts::closing`, of a graceful close. (A connect's time-out takes minutes on
+//! - `TimedOut`: `contracts::closing`, of a graceful close. (A connect's timeout takes minutes on
 //!   a real system and is not tested here.)
 //!
 //! # Rules that are easy to get wrong

@@ -17,17 +17,17 @@ const LONG_ABOUT: &str = "Loads a server that answers every packet with one pack
     connection sends its next message when one is answered, so a slow server gets less load. With --rate the loop is open: \
     messages are due at an even rate whatever the server does, and a latency counts from when its message was due, so the \
     wait behind a slow answer is included (no coordinated omission).\n\n\
-    Progress goes to standard error once a second, the report to standard output at the end. It covers the messages that \
-    were sent, or due, within the measured time; their answers are awaited. A message counts from before the system is asked \
-    to send it until the system has handed over the last byte of its answer, so this program's own delays are included. The \
-    report shows how busy this program's threads were: near 100 %, the program may be the limit. Give the server and this \
-    program separate cores.\n\n\
-    Exits with 0 if there were at most --max-errors errors, with 1 if there were more or the run could not begin, and with \
-    130 after SIGINT or SIGTERM (on Windows: Ctrl-C, Ctrl-Break or closing the console), which end the run with a report of \
-    what was measured so far; a second signal exits at once. A lost connection is an error and is not made again.";
+    Progress goes to standard error once a second; the report goes to standard output at the end. It covers the messages that \
+    were sent (with --rate: were due) within the measured time, and waits for their answers. Without --rate, a \
+    latency begins just before the system is asked to send the message. It ends when the system has handed over the last byte \
+    of the answer, so this program's own delays are included. The report shows how busy this program's threads were: near \
+    100 %, the program may be the limit. Give the server and this program separate cores.\n\n\
+    A lost connection is an error, and the program does not connect again in its place. SIGINT or SIGTERM (on Windows: \
+    Ctrl-C, Ctrl-Break or closing the console) ends the run with a report of what was measured so far; a second signal exits \
+    at once. The program exits with 0 if there were at most --max-errors errors, with 1 if there were more or the run could \
+    not begin, and with 130 after a signal.";
 
-const EXAMPLES: &str = "Examples:\n  proactor echo &  proactor bench --connect 127.0.0.1:7777\n  proactor bench --connect chat.example.org:7777 --codec lines --connections 1000 --rate 5000 \
-    --duration 1m --html report.html\n  proactor bench --connect '[::1]:7777' --codec length --size 1KiB --pipeline 100 --threads 2\n  proactor bench --connect unix:/run/echo.sock --json - | jq .latency\n  \
+const EXAMPLES: &str = "Examples:\n  proactor echo &  proactor bench --connect 127.0.0.1:7777\n  proactor bench --connect example.org:7777 --connections 1000 --rate 5000 --html report.html\n  proactor bench --connect '[::1]:7777' --codec length --size 1KiB --pipeline 100 --threads 2\n  proactor bench --connect unix:/run/echo.sock --json - | jq .latency\n  \
     proactor bench --connect 127.0.0.1:6379 --codec lines --message PING --answer any";
 
 const LOAD: &str = "Load";
@@ -49,13 +49,13 @@ pub(crate) struct Bench {
     /// Number of connections, open for the whole run
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::count, help_heading = CONNECTING)]
     pub(super) connections: usize,
-    /// Connections that may be connecting at one time
+    /// How many connections may be connecting at the same time
     #[arg(long, value_name = "N", default_value = "128", value_parser = values::count, help_heading = CONNECTING)]
     pub(super) connecting: usize,
     /// Connections begun per second [default: as fast as possible]
     #[arg(long, value_name = "N", value_parser = limits::rate, help_heading = CONNECTING)]
     pub(super) connect_rate: Option<u64>,
-    /// Time allowed for connecting and for an answer; longer is an error
+    /// Time allowed for a connection, and for an answer; a longer time is an error
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = limits::duration, help_heading = CONNECTING)]
     pub(super) timeout: Duration,
 

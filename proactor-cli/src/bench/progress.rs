@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal, Write, stderr};
 
-use loadgen::echo::figures::{grouped, rate, time};
+use loadgen::echo::figures::{counted, grouped, rate, time};
 use loadgen::echo::record::Record;
 use loadgen::echo::run::Progress;
 use loadgen::echo::timeline::Phase;
@@ -41,7 +41,7 @@ impl Line {
 
 impl Progress for Line {
     fn connecting(&mut self, made: usize, wanted: usize, faults: u64) {
-        self.say(&format!("connecting: {made} of {wanted}, {}", errors(faults)));
+        self.say(&format!("connecting: {made} of {wanted}, {}", counted(faults, "error")));
     }
 
     fn running(&mut self, seconds: f64, connections: usize, record: &Record) {
@@ -65,7 +65,7 @@ impl Progress for Line {
             rate(per_second),
             quantile(0.5),
             quantile(0.99),
-            errors(record.faults_in_all())
+            counted(record.faults_in_all(), "error")
         ));
     }
 
@@ -77,8 +77,4 @@ impl Progress for Line {
             self.shown = 0;
         }
     }
-}
-
-fn errors(count: u64) -> String {
-    format!("{} {}", grouped(count), if count == 1 { "error" } else { "errors" })
 }

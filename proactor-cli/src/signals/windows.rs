@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::windows as console;
 
-/// Windows ends a program 5 s after its console was closed (`HandlerRoutine`, time-outs). The rest
+/// Windows ends a program 5 s after its console was closed (`HandlerRoutine`, timeouts). The rest
 /// is left for a graceful end.
 const WHEN_CLOSED: Duration = Duration::from_secs(4);
 

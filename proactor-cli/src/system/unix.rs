@@ -40,7 +40,7 @@ pub(crate) fn limits() -> Vec<Limit> {
         most: files.maximum,
         meaning: match files.maximum {
             Some(files) => format!(
-                "about {} sessions; servers raise the soft limit themselves, for more raise the hard limit (ulimit -Hn)",
+                "enough for about {} sessions; a server raises its soft limit to the hard limit itself; for more, raise the hard limit (ulimit -Hn)",
                 files.saturating_sub(64)
             ),
             None => "no limit".into(),
@@ -60,7 +60,7 @@ pub(crate) fn limits() -> Vec<Limit> {
             name: "locked memory",
             value: memory.current,
             most: memory.maximum,
-            meaning: "bytes; counts for io_uring on kernels before 5.12 only".into(),
+            meaning: "in bytes; on some kernels the rings of io_uring count against it, up to 256 KiB a shard".into(),
         });
     }
     if let Some(disabled) = read_number("/proc/sys/kernel/io_uring_disabled") {

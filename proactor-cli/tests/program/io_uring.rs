@@ -21,7 +21,7 @@ fn doctor_lists_io_uring_features_or_says_how_to_enable_it() {
 fn echo_falls_back_and_says_why_once_where_io_uring_is_refused() {
     let mut echo = Running::echo(&["--listen", "127.0.0.1:0", "--shards", "2"]);
     assert!(
-        echo.line.contains("backend poll (io_uring is not to be had: ") && echo.line.contains("seccomp"),
+        echo.line.contains("backend poll (io_uring cannot be used: ") && echo.line.contains("seccomp"),
         "{}",
         echo.line
     );

@@ -15,6 +15,6 @@ mod proxy;
 mod serving;
 mod settings;
 mod slow_consumers;
-mod time_outs;
+mod timeouts;
 #[cfg(unix)]
 mod unix_sockets;

@@ -1,14 +1,10 @@
-//! The trait that all codecs have, and the codec that one session holds: a built-in one in place,
-//! or your own in a box.
+//! The trait that all codecs have, the codec that one session holds (a built-in one in place, or
+//! your own in a box), and the two codecs whose frames are the packets unchanged.
 
 use std::fmt;
 
-use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
-use super::fixed::Fixed;
-use super::frame::Frame;
-use super::length::LengthPrefixed;
-use super::lines::Lines;
-use super::raw::Raw;
+use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
+use super::{length::LengthPrefixed, lines::Lines};
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.
@@ -267,8 +263,6 @@ macro_rules! built_in {
     };
 }
 
-built_in!(Raw,);
-built_in!(Fixed,);
 built_in!(LengthPrefixed,);
 built_in!(
     Lines,
@@ -291,6 +285,111 @@ impl fmt::Debug for Framing {
             Framing::LengthPrefixed(codec) => codec.fmt(f),
             Framing::Fixed(codec) => codec.fmt(f),
             Framing::Own(_) => f.write_str("Own"),
+        }
+    }
+}
+
+/// No framing: a packet is whatever arrived at once, at least 1 byte and at most 16 KiB. It is sent
+/// unchanged. Packet boundaries have no meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raw;
+
+/// The longest packet of [`Raw`]: the usual receive buffer.
+const MOST_RAW_BYTES: usize = 16 * 1024;
+
+impl Raw {
+    #[inline]
+    fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        if bytes.is_empty() { None } else { Some(bytes.split_at(bytes.len().min(MOST_RAW_BYTES))) }
+    }
+}
+
+impl Codec for Raw {
+    #[inline]
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+        Ok(match bytes.len().min(MOST_RAW_BYTES) {
+            0 => Decoded::Need(1),
+            len => Decoded::Frame { packet: 0..len, consumed: len },
+        })
+    }
+
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        out.extend_from_slice(packet);
+        Ok(())
+    }
+
+    fn max_bytes(&self) -> usize {
+        MOST_RAW_BYTES
+    }
+
+    fn into_framing(self) -> Framing {
+        Framing::Raw(self)
+    }
+}
+
+/// Frames of a fixed number of bytes, with nothing around them.
+///
+/// ```
+/// use proactor::codec::{Codec, Decoded, Fixed};
+///
+/// let mut codec = Fixed::new(4);
+/// assert_eq!(codec.decode(b"abcdef"), Ok(Decoded::Frame { packet: 0..4, consumed: 4 }));
+/// assert_eq!(codec.decode(b"ef"), Ok(Decoded::Need(4)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    bytes: usize,
+}
+
+impl Fixed {
+    /// Frames of so many bytes: 1 to 1 GiB. The server checks it when it starts.
+    pub fn new(bytes: usize) -> Fixed {
+        Fixed { bytes }
+    }
+
+    /// The frame of a packet, if it has one.
+    #[inline]
+    fn frame<'p>(&self, packet: &'p [u8]) -> Result<Frame<'p>, FrameError> {
+        match packet.len() {
+            len if len == self.bytes => Ok(Frame::of(packet)),
+            len if len > self.bytes => Err(FrameError::TooLarge { limit: self.bytes }),
+            _ => Err(FrameError::Malformed("a packet shorter than the fixed length")),
+        }
+    }
+
+    /// The first packet and the rest, if all of the packet has come.
+    #[inline]
+    fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        bytes.split_at_checked(self.bytes)
+    }
+}
+
+impl Codec for Fixed {
+    #[inline]
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+        if bytes.len() < self.bytes {
+            return Ok(Decoded::Need(self.bytes));
+        }
+        Ok(Decoded::Frame { packet: 0..self.bytes, consumed: self.bytes })
+    }
+
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        self.frame(packet)?.append_to(out);
+        Ok(())
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn into_framing(self) -> Framing {
+        Framing::Fixed(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self.bytes {
+            1..=MOST_FRAME_BYTES => Ok(()),
+            bytes => Err(format!("frames of {bytes} bytes: must be 1 to {MOST_FRAME_BYTES}")),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Frames that begin with their length.
 
-use super::decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
-use super::frame::{Frame, LONGEST_HEADER};
+use super::decoded::{Decoded, Frame, FrameError, LONGEST_HEADER, MOST_FRAME_BYTES};
 
 /// Frames that begin with their length: 1, 2, 4 or 8 bytes, big-endian by default. The length
 /// counts what follows or, after [`counting_header`](LengthPrefixed::counting_header), the whole
@@ -150,9 +149,7 @@ impl LengthPrefixed {
     fn tellable(&self) -> u64 {
         (u64::MAX >> (64 - 8 * u32::from(self.width))) - self.counted()
     }
-}
 
-impl LengthPrefixed {
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         let width = self.width();
         let Some(told) = bytes.get(..width) else { return Ok(Decoded::Need(width)) };

@@ -75,15 +75,7 @@ impl Lines {
         }
         Ok(Decoded::Frame { packet: 0..end, consumed })
     }
-}
 
-impl Default for Lines {
-    fn default() -> Lines {
-        Lines::new()
-    }
-}
-
-impl Lines {
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if let Some(end) = self.search(bytes) {
             self.searched = 0;
@@ -127,6 +119,12 @@ impl Lines {
             1..=MOST => Ok(()),
             max => Err(format!("lines of at most {max} bytes: must be 1 to {MOST}")),
         }
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines::new()
     }
 }
 

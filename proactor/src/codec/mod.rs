@@ -29,22 +29,17 @@
 
 mod assembly;
 mod decoded;
-mod fixed;
-mod frame;
 mod framing;
 mod length;
 mod lines;
-mod raw;
 #[cfg(feature = "tokio-util")]
 mod tokio_util;
 
 pub use assembly::{Assembly, BacklogFull, Payload};
+pub(crate) use decoded::Frame;
 pub use decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
-pub use fixed::Fixed;
-pub(crate) use frame::Frame;
-pub use framing::{Codec, Framing, OwnCodec};
+pub use framing::{Codec, Fixed, Framing, OwnCodec, Raw};
 pub use length::LengthPrefixed;
 pub use lines::Lines;
-pub use raw::Raw;
 #[cfg(feature = "tokio-util")]
 pub use tokio_util::{FromPacket, TokioUtil};

@@ -11,16 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId};
-use overlapped::options::StreamOptions;
 use overlapped::table::{Key, Table};
-use overlapped::{Address, Driver, Op, Time};
+use overlapped::{Address, Driver, Op, Time, options::StreamOptions};
 
-use super::error::{ConnectError, ConnectFailure, Tried};
-use super::origin::Origin;
+use super::error::{ConnectError, ConnectFailure, ConnectWaiter, Tried};
 use super::race::{Race, Step};
 use super::resolver::{Found, Interest, Resolver};
-use super::target::{Target, Where};
-use super::waiter::ConnectWaiter;
+use super::target::{Origin, Target, Where};
 use crate::limits::Permit;
 use crate::session::id::SessionId;
 
@@ -83,7 +80,7 @@ struct Flight {
     attempt: Option<Key>,
 }
 
-/// Sends the answer of a look-up to the shard.
+/// Sends the answer of a lookup to the shard.
 pub(crate) type Answer = Arc<dyn Fn(Key, Found) + Send + Sync>;
 
 pub(crate) struct Attempts {
@@ -370,10 +367,10 @@ impl Attempts {
 
 /// Closes a socket on which nothing is in flight, without an operation: the table of operations is
 /// full.
-fn reset(socket: SocketId, driver: &mut Driver) {
+pub(crate) fn reset(socket: SocketId, driver: &mut Driver) {
     match driver.release(socket) {
         Ok(stream) => stream.reset_on_drop(),
-        Err(error) => tracing::warn!("a socket that could not be connected is not closed: {error}"),
+        Err(error) => tracing::warn!("a connection that is given up is not closed: {error}"),
     }
 }
 

@@ -1,10 +1,15 @@
-//! Why a connection was not made.
+//! How an attempt to connect fails, and how a task is told of its end.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use overlapped::{Address, ErrorKind};
 
 use super::target::Target;
+use crate::session::id::SessionId;
+use crate::task::link::wake;
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,12 +19,12 @@ pub enum ConnectFailure {
     NotFound,
     /// None of its addresses could be connected to: each one's error says why.
     Failed,
-    /// It took longer than the [connect time-out](crate::Outbound::connect_timeout).
+    /// It took longer than the [connect timeout](crate::Outbound::connect_timeout).
     TimedOut,
     /// The session that asked for it has been closed.
     Cancelled,
     /// There are as many outbound sessions as there [may be](crate::Outbound::sessions), or too
-    /// many look-ups wait.
+    /// many lookups wait.
     Limit,
     /// The server, or the session that asked, is ending.
     Ending,
@@ -30,7 +35,7 @@ pub enum ConnectFailure {
 pub struct ConnectError {
     pub(super) target: Target,
     pub(super) failure: ConnectFailure,
-    /// The error of the look-up, or which limit was reached.
+    /// The error of the lookup, or which limit was reached.
     pub(super) detail: Option<String>,
     pub(super) tried: Vec<Tried>,
 }
@@ -47,11 +52,6 @@ pub struct Tried {
 impl ConnectError {
     pub(crate) fn new(target: Target, failure: ConnectFailure) -> ConnectError {
         ConnectError { target, failure, detail: None, tried: Vec::new() }
-    }
-
-    /// It was made, and closed before anyone used it.
-    pub(crate) fn closed(target: Target) -> ConnectError {
-        ConnectError::new(target, ConnectFailure::Cancelled).because("it was closed at once")
     }
 
     pub(crate) fn because(mut self, detail: impl Into<String>) -> ConnectError {
@@ -108,3 +108,37 @@ impl fmt::Display for ConnectError {
 }
 
 impl std::error::Error for ConnectError {}
+
+/// What an attempt and the task that waits for it share.
+#[derive(Default)]
+pub(crate) struct ConnectWaiter {
+    end: RefCell<Option<Result<SessionId, ConnectError>>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl ConnectWaiter {
+    /// Whether the task still waits.
+    pub(crate) fn is_awaited(this: &Rc<ConnectWaiter>) -> bool {
+        Rc::strong_count(this) > 1
+    }
+
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Result<SessionId, ConnectError>> {
+        match self.end.borrow_mut().take() {
+            Some(end) => Poll::Ready(end),
+            None => {
+                *self.waker.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The attempt has ended: tells the task. Nothing may be borrowed, for a waker may run user
+    /// code.
+    pub(crate) fn ended(&self, end: Result<SessionId, ConnectError>) {
+        *self.end.borrow_mut() = Some(end);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+    }
+}

@@ -10,15 +10,12 @@
 
 mod attempts;
 mod error;
-mod origin;
 mod race;
 mod resolver;
 mod target;
-mod waiter;
 
-pub(crate) use attempts::{Attempts, Ended, Request};
+pub(crate) use attempts::{Attempts, Ended, Request, reset};
+pub(crate) use error::ConnectWaiter;
 pub use error::{ConnectError, ConnectFailure, Tried};
-pub use origin::Origin;
 pub(crate) use resolver::{Found, Resolver};
-pub use target::{Target, TargetError};
-pub(crate) use waiter::ConnectWaiter;
+pub use target::{Origin, Target, TargetError};

@@ -1,22 +1,22 @@
 //! Looking names up. The system's call for that blocks, so a few threads outside the shards make
 //! it. They are started when the first name is looked up.
 //!
-//! Look-ups wait in a queue with a limit. A look-up whose attempt has ended meanwhile is skipped,
-//! so names that nobody answers hold up others for no longer than their own time-outs.
+//! Lookups wait in a queue with a limit. A lookup whose attempt has ended meanwhile is skipped,
+//! so names that nobody answers hold up others for no longer than their own timeouts.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Look-ups that are made at once.
+/// Lookups that are made at once.
 const MOST_THREADS: usize = 4;
-/// Look-ups that wait for a thread.
+/// Lookups that wait for a thread.
 const MOST_WAITING: usize = 4096;
 
-/// The answer to a look-up: addresses, the preferred ones first, or the system's error.
+/// The answer to a lookup: addresses, the preferred ones first, or the system's error.
 pub(crate) type Found = Result<Vec<SocketAddr>, String>;
 
-/// An attempt keeps this while it waits. When it is dropped, the look-up is not made.
+/// An attempt keeps this while it waits. When it is dropped, the lookup is not made.
 pub(crate) type Interest = Arc<()>;
 
 struct Job {
@@ -26,8 +26,8 @@ struct Job {
     answer: Box<dyn FnOnce(Found) + Send>,
 }
 
-/// The threads, and the look-ups that wait for them. Dropping it ends the threads, each after its
-/// present look-up.
+/// The threads, and the lookups that wait for them. Dropping it ends the threads, each after its
+/// present lookup.
 pub(crate) struct Resolver {
     lookups: Arc<Lookups>,
 }
@@ -85,7 +85,7 @@ impl Resolver {
     /// before.
     ///
     /// # Errors
-    /// Too many look-ups wait, or no thread could be started.
+    /// Too many lookups wait, or no thread could be started.
     pub(crate) fn look_up(
         &self,
         name: &str,

@@ -1,10 +1,12 @@
-//! Targets of outbound connections.
+//! Targets of outbound connections, and where a session comes from.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use overlapped::Address;
+
+use crate::session::id::SessionId;
 
 /// The longest name that DNS allows.
 const MOST_NAME_BYTES: usize = 253;
@@ -127,6 +129,22 @@ impl fmt::Display for TargetError {
 }
 
 impl std::error::Error for TargetError {}
+
+/// How a session came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A peer connected to one of the server's listeners.
+    Accepted,
+    /// The server connected to the peer.
+    Connected {
+        /// The token that was given to [`Session::connect`](crate::Session::connect) or
+        /// [`Handle::connect`](crate::Handle::connect).
+        token: u64,
+        /// The session that asked for it, if one did.
+        opener: Option<SessionId>,
+    },
+}
 
 #[cfg(test)]
 mod tests {

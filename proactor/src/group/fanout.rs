@@ -1,71 +1,66 @@
 //! From the news of groups to the outboxes of their members, and what happens to members that are
 //! too slow.
 
-use super::Group;
-use super::local::News;
-use super::membership;
-use crate::outbox::slow::SlowConsumer;
-use crate::session::holds::Hold;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{close, reading, send};
+use super::{Group, local::News, membership};
+use crate::limits::SlowConsumer;
+use crate::session::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 use crate::shard::state::ShardState;
 
-/// Counts the news of all groups that have some. Says whether any had.
-pub(crate) fn count_news(state: &mut ShardState) -> bool {
-    let Some(mut news) = state.groups.take_news() else { return false };
-    let any = !news.is_empty();
-    for group in news.drain(..) {
-        if let Some(news) = state.groups.count_news(group) {
-            queue_news(state, group, news);
+/// Queues the news of all groups for their members. Returns whether any group had news.
+pub(crate) fn fan_out(state: &mut ShardState) -> bool {
+    let Some(mut groups_with_news) = state.groups.take_news() else { return false };
+    let any = !groups_with_news.is_empty();
+    for group in groups_with_news.drain(..) {
+        if let Some(news) = state.groups.news_of(group) {
+            fan_out_one(state, group, news);
         }
     }
-    state.groups.reuse_news(news);
+    state.groups.reuse_news(groups_with_news);
     any
 }
 
-/// Queues the news of a group for its members.
-fn queue_news(state: &mut ShardState, group: u32, news: News) {
+/// Queues the news of one group for its members.
+fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     let (high, shard) = (state.limits.high(), state.shard);
     let ShardState { sessions, groups, .. } = state;
-    let mut slow = groups.take_slow();
+    let mut slow = std::mem::take(&mut groups.slow);
     let Some(local) = groups.local().at(group) else { return };
-    for excepted in local.excepted().iter().filter(|excepted| excepted.id.shard() == shard) {
-        if let Some(outbox) = sessions.get_mut(excepted.id).and_then(|record| record.outbox.get()) {
-            outbox.except(group, &news, excepted);
+    for withheld in local.withheld.iter().filter(|withheld| withheld.id.shard() == shard) {
+        if let Some(outbox) = sessions.get_mut(withheld.id).and_then(|record| record.outbox.get()) {
+            outbox.positions.withhold(group, &news, withheld);
         }
     }
-    let mut keep = local.counted();
+    let mut oldest_needed = local.counted();
     for slot in local.members() {
         let (Some(id), Some(record)) = (sessions.id(*slot), sessions.at_mut(*slot)) else { continue };
-        record.outbox.count_news(id, group, &news, groups.local());
-        if record.outbox.len() >= high || record.outbox.has_lost(groups.local()) {
+        record.outbox.queue_news(id, group, &news, groups.local());
+        if record.outbox.len() >= high || record.outbox.positions.has_lost(groups.local()) {
             slow.push(*slot);
         }
-        keep = keep.min(record.outbox.position(group).unwrap_or(keep));
+        oldest_needed = oldest_needed.min(record.outbox.position(group).unwrap_or(oldest_needed));
         if !record.sending && record.outbox.has_queued() {
             sessions.send_later(*slot);
         }
     }
     if let Some(local) = groups.at_mut(group) {
-        local.trim(keep);
+        local.reader.trim(oldest_needed);
     }
     for slot in slow.drain(..) {
         apply_slow_policy(state, slot);
     }
-    state.groups.reuse_slow(slow);
+    state.groups.slow = slow;
 }
 
-/// Decides what to do with a session that may be over its high watermark or its limit.
+/// Applies the policy to a session that may be over its high watermark or its limit.
 pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
     let limits = state.limits;
     let ShardState { sessions, groups, directory, .. } = state;
     let Some(id) = sessions.id(slot) else { return };
     let Some(record) = sessions.open_at(slot) else { return };
     let Some(outbox) = record.outbox.get() else { return };
-    // While nothing is in flight, the peer has had no chance to be quicker.
+    // With nothing in flight the peer is not slow: it was sent nothing that it could take.
     let is_sending = outbox.is_sending();
-    let is_over = is_sending && outbox.len() > limits.outbox || outbox.has_lost(groups.local());
+    let is_over = (is_sending && outbox.len() > limits.outbox) || outbox.positions.has_lost(groups.local());
     match limits.slow {
         SlowConsumer::DropOldest if is_over => {
             let before = outbox.dropped();
@@ -83,13 +78,13 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
     }
 }
 
-/// Takes a session out of a group. What was issued up to `stamp`, which is no earlier than the last
-/// count, is still sent.
+/// Takes a session out of a group. It is still sent the broadcasts up to `stamp`. The last count
+/// was not later than `stamp`.
 pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp: u64) {
     let Some(local) = state.groups.slot_of(group) else { return };
     let Some(record) = state.sessions.open(id) else { return };
     if record.outbox.len() > state.limits.outbox {
-        // What can be sent at once need not be copied.
+        // Leaving copies what is queued into the outbox. What is sent before is not copied.
         let complete = membership::complete_upto(state, id.slot());
         send::send_upto(state, id.slot(), stamp.min(complete));
     }
@@ -99,16 +94,16 @@ pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp:
     apply_slow_policy(state, id.slot());
 }
 
-/// Lets logs forget what all members have taken.
+/// Drops from the logs the records that every member has taken.
 pub(crate) fn trim_logs(state: &mut ShardState) {
     let ShardState { sessions, groups, .. } = state;
     let to_trim = groups.take_to_trim();
     for group in to_trim.iter().copied() {
         let Some(local) = groups.local().at(group) else { continue };
         let positions = local.members().iter().filter_map(|slot| sessions.at(*slot)?.outbox.position(group));
-        let keep = positions.min().unwrap_or(local.counted()).min(local.counted());
+        let oldest_needed = positions.min().unwrap_or(local.counted()).min(local.counted());
         if let Some(local) = groups.at_mut(group) {
-            local.trim(keep);
+            local.reader.trim(oldest_needed);
         }
     }
     groups.reuse_to_trim(to_trim);

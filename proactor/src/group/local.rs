@@ -3,28 +3,26 @@
 
 use std::ops::Range;
 
-use overlapped::log::{LogReader, LogRecord, LogSlice};
-use overlapped::table::Table;
+use overlapped::{log::LogReader, table::Table};
 
-use super::Group;
-use super::clock::BroadcastHeader;
+use super::{Group, domain::BroadcastHeader};
 use crate::session::id::SessionId;
 
 /// A group on one shard.
 pub(crate) struct LocalGroup {
-    group: Group,
-    reader: LogReader<BroadcastHeader>,
+    pub(crate) group: Group,
+    pub(crate) reader: LogReader<BroadcastHeader>,
     /// Records before this one are counted in the outboxes of the members that get them.
     counted: u64,
     /// The slots of the shard's sessions that are members.
     members: Vec<u32>,
     /// Of the latest news, those that one member does not get.
-    excepted: Vec<Excepted>,
+    pub(crate) withheld: Vec<Withheld>,
 }
 
 /// A record that one member does not get.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Excepted {
+pub(crate) struct Withheld {
     pub(crate) id: SessionId,
     pub(crate) bytes: usize,
 }
@@ -42,11 +40,7 @@ impl LocalGroup {
     /// A view from the reader's present end on.
     pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
-        LocalGroup { group, reader, counted, members: Vec::new(), excepted: Vec::new() }
-    }
-
-    pub(crate) fn group(&self) -> &Group {
-        &self.group
+        LocalGroup { group, reader, counted, members: Vec::new(), withheld: Vec::new() }
     }
 
     /// The number of the record behind the last that is counted.
@@ -54,30 +48,17 @@ impl LocalGroup {
         self.counted
     }
 
-    /// The first record that the log still holds.
-    pub(crate) fn front(&self) -> u64 {
-        self.reader.front()
-    }
-
-    pub(crate) fn records(&self, range: Range<u64>) -> impl Iterator<Item = LogRecord<BroadcastHeader>> + '_ {
-        self.reader.records(range)
-    }
-
-    pub(crate) fn slices(&self, range: Range<u64>) -> impl Iterator<Item = LogSlice<BroadcastHeader>> + '_ {
-        self.reader.slices(range)
-    }
-
     /// Bytes between two records that a member gets.
     pub(crate) fn bytes_for(&self, id: SessionId, range: Range<u64>) -> usize {
-        let records = self.records(range).filter(|record| record.mark.except != Some(id));
+        let records = self.reader.records(range).filter(|record| record.mark.except != Some(id));
         records.map(|record| record.bytes).sum()
     }
 
     /// Reads what is new, and counts it up to the records of stamp `limit`. The records that one
-    /// member does not get are in [`excepted`](LocalGroup::excepted) until the next call.
+    /// member does not get are in [`withheld`](LocalGroup::withheld) until the next call.
     pub(crate) fn count_news(&mut self, limit: u64) -> News {
         self.reader.refresh();
-        self.excepted.clear();
+        self.withheld.clear();
         // What was lost was never counted.
         let from = self.counted.max(self.reader.front());
         let mut news = News { from, to: from, bytes: 0 };
@@ -88,15 +69,11 @@ impl LocalGroup {
             news.to = record.number + 1;
             news.bytes += record.bytes;
             if let Some(id) = record.mark.except {
-                self.excepted.push(Excepted { id, bytes: record.bytes });
+                self.withheld.push(Withheld { id, bytes: record.bytes });
             }
         }
         self.counted = news.to;
         news
-    }
-
-    pub(crate) fn excepted(&self) -> &[Excepted] {
-        &self.excepted
     }
 
     /// Whether there are records that were not counted, because their stamps were over the limit.
@@ -107,10 +84,6 @@ impl LocalGroup {
     /// Whether records have come that the shard has not read, because the position is before them.
     pub(crate) fn has_records_from(&self, position: u64) -> bool {
         position < self.reader.end()
-    }
-
-    pub(crate) fn refresh(&mut self) {
-        self.reader.refresh();
     }
 
     /// The first record issued after `stamp`, which is no earlier than the last count.
@@ -144,16 +117,6 @@ impl LocalGroup {
     pub(crate) fn remove_member(&mut self, index: usize) -> Option<u32> {
         self.members.swap_remove(index);
         self.members.get(index).copied()
-    }
-
-    /// Whether the log holds segments that a trim could free.
-    pub(crate) fn can_trim(&self) -> bool {
-        self.reader.segments() > 1
-    }
-
-    /// Lets the log forget records before `keep`.
-    pub(crate) fn trim(&mut self, keep: u64) {
-        self.reader.trim(keep);
     }
 }
 

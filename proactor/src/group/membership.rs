@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Group;
-use super::local::LocalGroup;
+use super::{Group, local::LocalGroup};
 use crate::error::JoinError;
-use crate::outbox::slow::SlowConsumer;
+use crate::limits::SlowConsumer;
 use crate::session::id::SessionId;
 use crate::shard::state::ShardState;
 
@@ -32,7 +31,7 @@ pub(crate) fn join(
     if slot.is_some_and(|slot| record.outbox.position(slot).is_some()) {
         return Ok(());
     }
-    if record.outbox.group_count() >= MOST_GROUPS {
+    if record.outbox.positions.len() >= MOST_GROUPS {
         return Err(JoinError::TooMany);
     }
     let slot = match (slot, local) {
@@ -44,7 +43,7 @@ pub(crate) fn join(
         }
     };
     let (position, member) = groups.add_member(slot, id.slot(), stamp);
-    record.outbox.get_or_take(outboxes).join(slot, position, member);
+    record.outbox.get_or_take(outboxes).positions.join(slot, position, member);
     Ok(())
 }
 
@@ -67,7 +66,7 @@ pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Opt
     let ShardState { sessions, groups, outboxes, .. } = state;
     let Some(id) = sessions.id(slot) else { return false };
     let (Some(local), Some(record)) = (groups.at_mut(group), sessions.at_mut(slot)) else { return false };
-    local.refresh();
+    local.reader.refresh();
     let before = record.outbox.dropped();
     let Some(member) = record.outbox.leave(id, group, upto, limits.outbox, groups.local()) else { return false };
     let dropped = record.outbox.dropped() - before;
@@ -79,7 +78,7 @@ pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Opt
     }
     let moved = groups.remove_member(group, member);
     if let Some(record) = moved.and_then(|moved| sessions.at_mut(moved)) {
-        record.outbox.set_member(group, member);
+        record.outbox.positions.set_member(group, member);
     }
     state.directory.count_dropped(dropped);
     is_open && dropped > 0 && limits.slow != SlowConsumer::DropOldest

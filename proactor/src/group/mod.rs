@@ -6,13 +6,10 @@
 //! shard that has members. So its cost depends on the number of shards, not of members, and no
 //! member can hold it up.
 
-pub(crate) mod budget;
-pub(crate) mod clock;
 pub(crate) mod domain;
 pub(crate) mod fanout;
 pub(crate) mod local;
 pub(crate) mod membership;
-pub(crate) mod notifier;
 pub(crate) mod shard_groups;
 
 use std::fmt;
@@ -21,8 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use overlapped::log::{Log, LogConfig, LogReader};
 
-use self::clock::BroadcastHeader;
-use self::domain::Domain;
+use self::domain::{BroadcastHeader, Domain};
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;
 use crate::session::id::SessionId;
@@ -105,13 +101,9 @@ struct Channel {
     domain: Arc<Domain>,
     log: Log<BroadcastHeader>,
     frame_limit: usize,
-    encoder: Mutex<Encoder>,
+    /// The codec, and memory for a frame.
+    encoder: Mutex<(Framing, Vec<u8>)>,
     shards: Box<[OnShard]>,
-}
-
-struct Encoder {
-    codec: Framing,
-    frame: Vec<u8>,
 }
 
 /// What broadcasting threads know of a group on one shard.
@@ -231,7 +223,7 @@ impl Group {
 
 impl Channel {
     fn new(domain: &Arc<Domain>) -> Channel {
-        let outbox = domain.outbox_bytes();
+        let outbox = domain.outbox_bytes;
         let record_bytes = (outbox / 2).clamp(1, MOST_FRAME_BYTES);
         // Long enough that the slow-consumer policy applies before the log forgets records.
         let log_bytes = 4 * outbox + SEGMENT_BYTES + record_bytes;
@@ -243,8 +235,8 @@ impl Channel {
             notified: AtomicBool::new(false),
             local: AtomicU32::new(NO_LOCAL),
         };
-        let shards = std::iter::repeat_with(on_shard).take(domain.notifiers().len()).collect();
-        let encoder = Mutex::new(Encoder { codec: domain.codec(), frame: Vec::new() });
+        let shards = std::iter::repeat_with(on_shard).take(domain.notifiers.len()).collect();
+        let encoder = Mutex::new((domain.codec(), Vec::new()));
         Channel { domain: Arc::clone(domain), log, frame_limit: record_bytes, encoder, shards }
     }
 
@@ -254,7 +246,7 @@ impl Channel {
         {
             // If a codec panics, the next frame clears what it left.
             let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
-            let Encoder { codec, frame } = &mut *encoder;
+            let (codec, frame) = &mut *encoder;
             let frame = match codec {
                 Framing::Raw(_) => packet,
                 codec => {
@@ -268,14 +260,14 @@ impl Channel {
                 return Err(SendError::Frame(FrameError::TooLarge { limit: self.frame_limit }));
             }
             let header = || {
-                stamp = self.domain.clock().tick(frame.len());
+                stamp = self.domain.clock.tick(frame.len());
                 BroadcastHeader { stamp, except }
             };
             self.log.append(&[frame], header).expect("the frame is within the log's limit");
         }
         // Between appending and looking for members: see `count_in`.
         fence(Ordering::SeqCst);
-        for (on_shard, notifier) in self.shards.iter().zip(self.domain.notifiers()) {
+        for (on_shard, notifier) in self.shards.iter().zip(&self.domain.notifiers) {
             if on_shard.members.load(Ordering::Relaxed) > 0 && !on_shard.notified.swap(true, Ordering::AcqRel) {
                 notifier.notify(on_shard.local.load(Ordering::Acquire), stamp);
             }

@@ -2,15 +2,13 @@
 //! Knows no socket and no session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use overlapped::Time;
 
 use super::Group;
-use super::budget::Budget;
-use super::clock::{broadcast_by_thread, reset_broadcast_by_thread};
-use super::domain::Domain;
+use super::domain::{Domain, Notifier, broadcast_by_thread, reset_broadcast_by_thread};
 use super::local::{LocalGroup, LocalGroups};
-use super::notifier::Notifier;
 use crate::outbox::Outbox;
 
 pub(crate) struct ShardGroups {
@@ -24,7 +22,7 @@ pub(crate) struct ShardGroups {
     /// Local groups with news over that stamp: for the next turn.
     later: Vec<u32>,
     /// Memory for a list of slow members.
-    slow: Vec<u32>,
+    pub(super) slow: Vec<u32>,
     /// Local groups whose logs may have segments to free.
     to_trim: Vec<u32>,
     budget: Budget,
@@ -32,7 +30,7 @@ pub(crate) struct ShardGroups {
 
 impl ShardGroups {
     pub(crate) fn new(shard: u16, domain: Arc<Domain>) -> ShardGroups {
-        let budget = Budget::new(domain.outbox_bytes(), domain.notifiers().len());
+        let budget = Budget::new(domain.outbox_bytes, domain.notifiers.len());
         ShardGroups {
             shard,
             domain,
@@ -51,7 +49,7 @@ impl ShardGroups {
     }
 
     fn notifier(&self) -> &Notifier {
-        self.domain.notifier(self.shard)
+        &self.domain.notifiers[usize::from(self.shard)]
     }
 
     /// Whether no session of the shard is in a group.
@@ -69,12 +67,12 @@ impl ShardGroups {
 
     /// The slot of a group that has members here.
     pub(crate) fn slot_of(&self, group: &Group) -> Option<u32> {
-        group.local(self.shard).filter(|slot| self.local.at(*slot).is_some_and(|local| local.group() == group))
+        group.local(self.shard).filter(|slot| self.local.at(*slot).is_some_and(|local| local.group == *group))
     }
 
     /// Adds a group that had no members here.
     pub(crate) fn insert(&mut self, local: LocalGroup) -> u32 {
-        let group = local.group().clone();
+        let group = local.group.clone();
         let slot = self.local.insert(local).slot();
         group.set_local(self.shard, Some(slot));
         slot
@@ -84,7 +82,7 @@ impl ShardGroups {
     /// among the members.
     pub(crate) fn add_member(&mut self, slot: u32, session: u32, stamp: u64) -> (u64, usize) {
         let local = &mut self.local[slot];
-        local.group().count_in(self.shard);
+        local.group.count_in(self.shard);
         let position = local.position_after(stamp);
         if local.has_records_from(position) {
             // The shard may not have been notified of these: it had no members until now.
@@ -98,18 +96,18 @@ impl ShardGroups {
     pub(crate) fn remove_member(&mut self, slot: u32, member: usize) -> Option<u32> {
         let local = self.local.at_mut(slot)?;
         let moved = local.remove_member(member);
-        local.group().count_out(self.shard);
+        local.group.count_out(self.shard);
         if local.members().is_empty()
             && let Some(local) = self.local.remove_at(slot)
         {
-            local.group().set_local(self.shard, None);
+            local.group.set_local(self.shard, None);
         }
         moved
     }
 
     /// The latest stamp.
     pub(crate) fn now(&self) -> u64 {
-        self.domain.clock().now()
+        self.domain.clock.now()
     }
 
     /// Takes down what has been issued up to now. Mail that was sent before any of it is in the
@@ -123,7 +121,7 @@ impl ShardGroups {
     /// The stamp up to which what is queued may be sent. Outside of groups, all of it may.
     #[inline]
     pub(crate) fn sendable_upto(&self, outbox: &Outbox) -> u64 {
-        if outbox.group_count() == 0 { u64::MAX } else { self.upto }
+        if outbox.positions.is_empty() { u64::MAX } else { self.upto }
     }
 
     /// Takes the list of local groups with news, if the shard has members or was notified.
@@ -143,24 +141,15 @@ impl ShardGroups {
         self.news = memory;
     }
 
-    /// Counts the news of a group up to the stamp of this turn.
-    pub(crate) fn count_news(&mut self, slot: u32) -> Option<super::local::News> {
+    /// The news of a group up to the stamp of this turn.
+    pub(crate) fn news_of(&mut self, slot: u32) -> Option<super::local::News> {
         let local = self.local.at_mut(slot)?;
-        local.group().lower_flag(self.shard);
+        local.group.lower_flag(self.shard);
         let news = local.count_news(self.upto);
         if local.has_uncounted() {
             self.later.push(slot);
         }
         Some(news)
-    }
-
-    /// Memory for a list of slow members.
-    pub(crate) fn take_slow(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.slow)
-    }
-
-    pub(crate) fn reuse_slow(&mut self, memory: Vec<u32>) {
-        self.slow = memory;
     }
 
     /// Whether there are news for the next turn.
@@ -194,14 +183,14 @@ impl ShardGroups {
     /// shard is looked at.
     pub(crate) fn renew_budget(&mut self, now: Time) {
         if reset_broadcast_by_thread() > 0 || self.budget.is_held() {
-            let oldest = self.domain.notifiers().iter().map(Notifier::oldest).min().unwrap_or(u64::MAX);
+            let oldest = self.domain.notifiers.iter().map(Notifier::oldest).min().unwrap_or(u64::MAX);
             self.budget.renew(self.now().saturating_sub(oldest), now);
         }
     }
 
     /// Notes the groups of a session that has taken all of them: they may have segments to free.
     pub(crate) fn caught_up(&mut self, outbox: &Outbox) {
-        let can_trim = |slot: &u32| self.local.at(*slot).is_some_and(LocalGroup::can_trim);
+        let can_trim = |slot: &u32| self.local.at(*slot).is_some_and(|local| local.reader.segments() > 1);
         self.to_trim.extend(outbox.groups().filter(can_trim));
     }
 
@@ -222,6 +211,52 @@ impl ShardGroups {
     pub(crate) fn reuse_to_trim(&mut self, mut memory: Vec<u32>) {
         memory.clear();
         self.to_trim = memory;
+    }
+}
+
+/// The longest that a shard's handlers are held back because another shard is late. A handler that
+/// blocks its shard must not stop all others.
+const LONGEST_HELD: Duration = Duration::from_millis(100);
+
+/// A limit on what a shard's handlers broadcast in one turn. Without it the packets of many
+/// sessions, each broadcast to all the others, could fill the outbox of a member that has had no
+/// chance to be sent anything.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// So few bytes that all shards together do not bring a member near the end of its outbox.
+    usual: u64,
+    outbox: u64,
+    allowed: u64,
+    /// Since when nothing is allowed, because another shard is late.
+    held_since: Option<Time>,
+}
+
+impl Budget {
+    pub(crate) fn new(outbox_bytes: usize, shards: usize) -> Budget {
+        let usual = (outbox_bytes / (2 * (shards + 1))) as u64;
+        Budget { usual, outbox: outbox_bytes as u64, allowed: usual, held_since: None }
+    }
+
+    /// Whether so many broadcast bytes are all that is allowed.
+    #[inline]
+    pub(crate) fn is_spent(&self, broadcast: u64) -> bool {
+        broadcast >= self.allowed
+    }
+
+    /// Whether nothing is allowed at all: there is no use in asking again at once.
+    pub(crate) fn is_held(&self) -> bool {
+        self.allowed == 0
+    }
+
+    /// Sets what is allowed next. `backlog` is how much was broadcast since the news that the
+    /// latest shard has not taken.
+    pub(crate) fn renew(&mut self, backlog: u64, now: Time) {
+        self.allowed = self.usual;
+        if backlog <= self.outbox {
+            self.held_since = None;
+        } else if now.since(*self.held_since.get_or_insert(now)) < LONGEST_HELD {
+            self.allowed = 0;
+        }
     }
 }
 
@@ -267,7 +302,7 @@ mod tests {
         groups.begin_delivery();
         let news = groups.take_news().unwrap();
         assert_eq!(news, [slot], "two broadcasts, one notification");
-        assert_eq!(groups.count_news(slot).map(|news| news.bytes), Some(6));
+        assert_eq!(groups.news_of(slot).map(|news| news.bytes), Some(6));
         groups.reuse_news(news);
         assert!(groups.may_wait());
         assert_eq!(groups.remove_member(slot, 0), Some(7), "the last member took the index");
@@ -286,5 +321,18 @@ mod tests {
         }
         groups.renew_budget(Time::ZERO);
         assert!(!groups.is_budget_spent() && !groups.is_held_back());
+    }
+
+    #[test]
+    fn a_late_shard_holds_the_others_back_for_a_while() {
+        let mut budget = Budget::new(64 * 1024, 3);
+        assert!(!budget.is_spent(8191) && budget.is_spent(8192));
+        budget.renew(64 * 1024 + 1, Time::ZERO);
+        assert!(budget.is_held() && budget.is_spent(0));
+        budget.renew(64 * 1024 + 1, Time::ZERO + LONGEST_HELD);
+        assert!(!budget.is_held(), "a shard that is blocked must not stop all others");
+        budget.renew(64 * 1024, Time::ZERO + LONGEST_HELD);
+        budget.renew(64 * 1024 + 1, Time::ZERO + LONGEST_HELD);
+        assert!(budget.is_held(), "it has caught up meanwhile, and is late again");
     }
 }

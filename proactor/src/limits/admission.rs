@@ -73,7 +73,7 @@ impl Admission {
     /// count towards the rate, so an address over its limit takes nothing from others.
     pub(crate) fn admit(&self, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
         let limits = &self.limits;
-        let mut counts = self.gate.counts();
+        let mut counts = lock(&self.gate);
         if counts.sessions >= limits.sessions {
             return Err(Refusal::Sessions);
         }
@@ -103,17 +103,14 @@ impl Admission {
 
     /// The number of sessions, and of those in their handshake.
     pub(crate) fn sessions(&self) -> (usize, usize) {
-        let counts = self.gate.counts();
+        let counts = lock(&self.gate);
         (counts.sessions, counts.handshakes)
     }
 }
 
 /// The counts, under one lock, which makes the limits exact. A session takes the lock three times:
 /// when it comes, at its first packet, and at its end.
-#[derive(Default)]
-struct Gate {
-    counts: Mutex<Counts>,
-}
+type Gate = Mutex<Counts>;
 
 #[derive(Default)]
 struct Counts {
@@ -126,11 +123,9 @@ struct Counts {
     bucket: Option<Bucket>,
 }
 
-impl Gate {
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        // Nothing that holds it can panic half-way.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(gate: &Gate) -> MutexGuard<'_, Counts> {
+    // Nothing that holds it can panic half-way.
+    gate.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One session's place, given back when this is dropped.
@@ -153,14 +148,14 @@ impl Permit {
     #[inline]
     pub(crate) fn established(&mut self) {
         if std::mem::take(&mut self.shaking) {
-            self.gate.counts().handshakes -= 1;
+            lock(&self.gate).handshakes -= 1;
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.gate.counts();
+        let mut counts = lock(&self.gate);
         counts.sessions -= 1;
         counts.handshakes -= usize::from(self.shaking);
         if let Some(prefix) = self.prefix
@@ -212,7 +207,7 @@ mod tests {
     }
 
     fn left(admission: &Admission) -> (usize, usize, usize) {
-        let counts = admission.gate.counts();
+        let counts = admission.gate.lock().unwrap();
         (counts.sessions, counts.handshakes, counts.by_prefix.len())
     }
 

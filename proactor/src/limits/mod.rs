@@ -9,4 +9,5 @@ pub use admission::Refusal;
 pub(crate) use admission::{Admission, AdmissionLimits, Permit};
 pub(crate) use bucket::Bucket;
 pub use bucket::Rate;
+pub use session::SlowConsumer;
 pub(crate) use session::{LEAST_SHARE, SessionLimits};

@@ -45,10 +45,10 @@ impl LazyOutbox {
     #[inline(never)]
     pub(crate) fn give_back(&mut self, store: &mut OutboxStore) {
         let is_vacant =
-            |outbox: &mut Box<Outbox>| outbox.len() == 0 && outbox.group_count() == 0 && outbox.dropped() == 0;
+            |outbox: &mut Box<Outbox>| outbox.len() == 0 && outbox.positions.is_empty() && outbox.dropped() == 0;
         if let Some(outbox) = self.0.take_if(is_vacant)
             && store.spare.len() < MOST_SPARE
-            && outbox.is_small(MOST_RUNS)
+            && outbox.own.is_small(MOST_RUNS)
         {
             store.spare.push(outbox);
         }
@@ -72,8 +72,8 @@ impl DerefMut for LazyOutbox {
 mod tests {
     use overlapped::table::Key;
 
+    use super::super::TakeLimits;
     use super::super::memory::SendMemory;
-    use super::super::take::TakeLimits;
     use super::*;
     use crate::codec::Frame;
     use crate::group::local::LocalGroups;
@@ -92,7 +92,7 @@ mod tests {
         outbox.sent(taken.len());
         outbox.give_back(&mut store);
         assert_eq!((outbox.get().is_some(), store.spare.len()), (false, 1));
-        outbox.get_or_take(&mut store).join(7, 0, 0);
+        outbox.get_or_take(&mut store).positions.join(7, 0, 0);
         assert_eq!(store.spare.len(), 0, "one that has served is used again");
         outbox.give_back(&mut store);
         assert_eq!(outbox.position(7), Some(0), "so does a membership");

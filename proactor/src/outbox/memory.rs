@@ -3,7 +3,7 @@
 use overlapped::buf::AnyBuf;
 use overlapped::log::{Gather, LogSlice};
 
-use crate::group::clock::BroadcastHeader;
+use crate::group::domain::BroadcastHeader;
 
 /// Buffers, and gathers, that are kept.
 const SPARE_BUFFERS: usize = 256;

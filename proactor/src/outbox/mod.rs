@@ -13,8 +13,6 @@ pub(crate) mod lazy;
 pub(crate) mod memory;
 pub(crate) mod own;
 pub(crate) mod positions;
-pub(crate) mod slow;
-pub(crate) mod take;
 
 use overlapped::driver::OpId;
 use overlapped::log::{Gather, LogSlice};
@@ -22,11 +20,10 @@ use overlapped::log::{Gather, LogSlice};
 use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
-use self::take::TakeLimits;
 use crate::codec::Frame;
 use crate::error::SendError;
-use crate::group::clock::BroadcastHeader;
-use crate::group::local::{Excepted, LocalGroups, News};
+use crate::group::domain::BroadcastHeader;
+use crate::group::local::{LocalGroups, News};
 use crate::session::id::SessionId;
 
 /// What an outbox gives to be sent in one operation.
@@ -61,13 +58,14 @@ pub(crate) struct Pushed {
 /// Private bytes and what is in flight are never more than the limit. With broadcasts there may be
 /// more only while nothing is in flight: if its shard has not come round to sending, that is not
 /// the peer's fault, and the bytes are in the log anyway.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outbox {
     own: OwnBytes,
-    positions: Positions,
+    /// Where it stands in the logs of its groups.
+    pub(crate) positions: Positions,
     in_flight: usize,
     /// The send in flight, and its progress when that was last asked for.
-    send: Option<(OpId, u64)>,
+    pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
 }
 
@@ -89,14 +87,6 @@ impl Outbox {
     /// Whether a send is in flight.
     pub(crate) fn is_sending(&self) -> bool {
         self.in_flight > 0
-    }
-
-    pub(crate) fn send(&self) -> Option<(OpId, u64)> {
-        self.send
-    }
-
-    pub(crate) fn set_send(&mut self, send: Option<(OpId, u64)>) {
-        self.send = send;
     }
 
     /// Packets that were dropped because the peer was too slow.
@@ -149,7 +139,7 @@ impl Outbox {
         groups: &LocalGroups,
         memory: &mut SendMemory,
     ) -> Option<Taken> {
-        let taken = if let Some(slice) = take::slice(&self.own, &mut self.positions, limits, groups) {
+        let taken = if let Some(slice) = take_slice(&self.own, &mut self.positions, limits, groups) {
             Taken::Slice(slice)
         } else if self.positions.behind() == 0
             && let Some(bytes) = self.own.take_whole(limits.stamp)
@@ -157,7 +147,7 @@ impl Outbox {
             Taken::Bytes(bytes)
         } else {
             let mut gather = memory.gather();
-            let at = take::gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
+            let at = take_gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
             if at < gather.own().len() {
                 // Seldom: a piece too many, or bytes that were issued later.
                 self.own.put_back(&gather.own()[at..], memory.buffer());
@@ -173,24 +163,9 @@ impl Outbox {
         self.in_flight -= bytes;
     }
 
-    /// Whether it holds little enough memory to be kept for another session.
-    fn is_small(&self, most_runs: usize) -> bool {
-        self.own.is_small(most_runs)
-    }
-
     /// Discards the private bytes that are queued.
     pub(crate) fn clear(&mut self) {
         self.own.clear();
-    }
-
-    /// Becomes a member from record `next` on. `member` is its index among the group's members.
-    pub(crate) fn join(&mut self, group: u32, next: u64, member: usize) {
-        self.positions.add(group, next, member);
-    }
-
-    /// Its index among the group's members has changed.
-    pub(crate) fn set_member(&mut self, group: u32, member: usize) {
-        self.positions.set_member(group, member);
     }
 
     /// The first record of the group's log that is not taken.
@@ -201,15 +176,6 @@ impl Outbox {
     /// The groups that it is a member of.
     pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
         self.positions.iter().map(|position| position.group)
-    }
-
-    pub(crate) fn group_count(&self) -> usize {
-        self.positions.len()
-    }
-
-    /// Whether it has taken all that its groups have counted.
-    pub(crate) fn has_caught_up(&self) -> bool {
-        self.positions.behind() == 0
     }
 
     /// Leaves a group, and returns the index that it had among the members. With a stamp, records
@@ -226,31 +192,21 @@ impl Outbox {
         let position = self.positions.remove(group)?;
         let Some(stamp) = upto else { return Some(position.member) };
         let group = groups.at(group)?;
-        self.dropped += group.front().saturating_sub(position.next);
-        let records = group.records(position.next..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
+        self.dropped += group.reader.front().saturating_sub(position.next);
+        let records = group.reader.records(position.next..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
         for record in records.filter(|record| record.mark.except != Some(id)) {
             if record.bytes > limit.saturating_sub(self.len()) {
                 self.dropped += 1;
             } else {
-                self.own.insert(group.slices(record.number..record.number + 1), record.mark.stamp);
+                self.own.insert(group.reader.slices(record.number..record.number + 1), record.mark.stamp);
             }
         }
         Some(position.member)
     }
 
-    /// Before [`count_news`](Outbox::count_news): one of the news is withheld from this session.
-    pub(crate) fn except(&mut self, group: u32, news: &News, record: &Excepted) {
-        self.positions.except(group, news, record);
-    }
-
-    /// Counts the news of a group: from now on they are queued.
-    pub(crate) fn count_news(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
+    /// Queues the news of a group, by counting them: the records stay in the group's log.
+    pub(crate) fn queue_news(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         self.positions.count(id, group, news, groups);
-    }
-
-    /// Whether a log has forgotten records that were not taken.
-    pub(crate) fn has_lost(&self, groups: &LocalGroups) -> bool {
-        self.positions.has_lost(groups)
     }
 
     /// Skips the records that logs have forgotten, and counts them as dropped.
@@ -293,11 +249,109 @@ impl Outbox {
     }
 }
 
-impl Default for Outbox {
-    fn default() -> Outbox {
-        Outbox::new()
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// Pieces of one send.
+const MOST_PIECES: usize = 64;
+
+/// How much one send takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TakeLimits {
+    /// Only what was issued up to this stamp.
+    stamp: u64,
+    /// Bytes, unless the first packet alone has more.
+    bytes: usize,
+    pieces: usize,
+}
+
+impl TakeLimits {
+    pub(crate) fn new(stamp: u64, bytes: usize) -> TakeLimits {
+        TakeLimits { stamp, bytes, pieces: MOST_PIECES }
+    }
+
+    /// All that was issued up to a stamp, for a session that closes.
+    pub(crate) fn all(stamp: u64) -> TakeLimits {
+        TakeLimits { stamp, bytes: usize::MAX, pieces: usize::MAX }
     }
 }
 
-#[cfg(test)]
-pub(crate) mod tests;
+/// Takes all that is queued if it is one piece of the log of one group. A member that says little
+/// is mostly sent that.
+fn take_slice(
+    own: &OwnBytes,
+    positions: &mut Positions,
+    limits: TakeLimits,
+    groups: &LocalGroups,
+) -> Option<LogSlice<BroadcastHeader>> {
+    let mut behind = positions.behind_mut();
+    let position = behind.next()?;
+    if behind.next().is_some() || position.behind > limits.bytes || own.len() > 0 {
+        return None;
+    }
+    let group = groups.at(position.group)?;
+    let counted = group.counted();
+    let last = group.reader.records(counted.checked_sub(1)?..counted).next()?;
+    let mut slices = group.reader.slices(position.next..counted);
+    let slice = slices.next()?;
+    let is_whole = position.next >= group.reader.front() && slices.next().is_none();
+    // If it has more bytes, some of them are withheld from this member.
+    if !is_whole || slice.len() != position.behind || last.mark.stamp > limits.stamp {
+        return None;
+    }
+    position.advance(counted, slice.len(), groups);
+    Some(slice)
+}
+
+/// Takes private bytes and records in the order of their stamps. Returns how far the private bytes
+/// in the gather are taken.
+fn take_gather(
+    own: &mut OwnBytes,
+    positions: &mut Positions,
+    id: SessionId,
+    limits: TakeLimits,
+    groups: &LocalGroups,
+    gather: &mut Gather<BroadcastHeader>,
+) -> usize {
+    let (buffer, mut at) = own.take_buffer();
+    gather.set_own(buffer);
+    let mut taken = 0;
+    while gather.pieces() < limits.pieces {
+        let own_stamp = own.first().map_or(u64::MAX, |run| run.stamp);
+        let limit = own_stamp.min(limits.stamp);
+        let oldest = positions.oldest(id, groups).filter(|first| first.stamp <= limit);
+        if let Some(first) = oldest {
+            // As far as nothing else comes in between.
+            let next = positions.oldest_elsewhere(first.at, id, groups).map_or(u64::MAX, |stamp| stamp - 1);
+            let bound = limit.min(next).max(first.stamp);
+            let position = positions.at_mut(first.at);
+            let group = groups.at(position.group).expect("it gave a record just now");
+            let mut to = first.number;
+            let mut bytes = 0;
+            for record in group.reader.records(first.number..group.counted()) {
+                let over = taken + bytes > 0 && taken + bytes + record.bytes > limits.bytes;
+                if record.mark.except == Some(id) || record.mark.stamp > bound || over {
+                    break;
+                }
+                to = record.number + 1;
+                bytes += record.bytes;
+            }
+            if to == first.number {
+                break;
+            }
+            group.reader.slices(first.number..to).for_each(|slice| gather.push_slice(slice));
+            position.advance(to, bytes, groups);
+            taken += bytes;
+        } else if let Some(run) =
+            own.first().filter(|run| run.stamp <= limits.stamp && (taken == 0 || taken + run.bytes <= limits.bytes))
+        {
+            let range = own.take_first(at);
+            at = range.end;
+            gather.push_own(range);
+            taken += run.bytes;
+        } else {
+            break;
+        }
+    }
+    at
+}

@@ -13,7 +13,7 @@ pub(super) struct Run {
     pub(super) bytes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OwnBytes {
     bytes: Vec<u8>,
     /// Bytes before this one are taken or dropped.

@@ -1,6 +1,6 @@
 //! Where a session stands in the logs of its groups.
 
-use crate::group::local::{Excepted, LocalGroups, News};
+use crate::group::local::{LocalGroups, News, Withheld};
 use crate::session::id::SessionId;
 
 /// A session's position in the log of one group.
@@ -15,7 +15,7 @@ pub(super) struct Position {
     /// Bytes of the records that are counted, not taken, and not withheld from it.
     pub(super) behind: usize,
     /// Bytes of the latest news that are withheld from it.
-    excepted: usize,
+    withheld: usize,
 }
 
 /// The first record that is queued for a session in one of its groups.
@@ -47,15 +47,15 @@ impl Position {
         if self.behind == 0 {
             return None;
         }
-        let mut records = groups.at(self.group)?.records(self.next..self.end(groups));
+        let mut records = groups.at(self.group)?.reader.records(self.next..self.end(groups));
         let record = records.find(|record| record.mark.except != Some(id))?;
         Some((record.number, record.mark.stamp))
     }
 }
 
 /// A session's positions in all its groups.
-#[derive(Debug)]
-pub(super) struct Positions(Vec<Position>);
+#[derive(Debug, Default)]
+pub(crate) struct Positions(Vec<Position>);
 
 impl Positions {
     pub(super) const fn new() -> Positions {
@@ -63,17 +63,17 @@ impl Positions {
     }
 
     #[inline(always)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Bytes that are queued in all groups.
     #[inline]
-    pub(super) fn behind(&self) -> usize {
+    pub(crate) fn behind(&self) -> usize {
         if self.is_empty() { 0 } else { self.behind_in_all() }
     }
 
@@ -103,10 +103,11 @@ impl Positions {
         &mut self.0[at]
     }
 
-    pub(super) fn add(&mut self, group: u32, next: u64, member: usize) {
+    /// Becomes a member from record `next` on. `member` is its index among the group's members.
+    pub(crate) fn join(&mut self, group: u32, next: u64, member: usize) {
         // Most sessions are in one group.
         self.0.reserve_exact(1);
-        self.0.push(Position { group, member, next, behind: 0, excepted: 0 });
+        self.0.push(Position { group, member, next, behind: 0, withheld: 0 });
     }
 
     pub(super) fn remove(&mut self, group: u32) -> Option<Position> {
@@ -114,25 +115,25 @@ impl Positions {
         Some(self.0.swap_remove(at))
     }
 
-    pub(super) fn set_member(&mut self, group: u32, member: usize) {
+    pub(crate) fn set_member(&mut self, group: u32, member: usize) {
         if let Some(position) = self.in_group_mut(group) {
             position.member = member;
         }
     }
 
     /// Before [`count`](Positions::count): one of the news is withheld from this session.
-    pub(super) fn except(&mut self, group: u32, news: &News, record: &Excepted) {
+    pub(crate) fn withhold(&mut self, group: u32, news: &News, record: &Withheld) {
         if let Some(position) = self.in_group_mut(group).filter(|position| position.next <= news.from) {
-            position.excepted += record.bytes;
+            position.withheld += record.bytes;
         }
     }
 
     /// Counts the news of a group.
     pub(super) fn count(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         let Some(position) = self.in_group_mut(group) else { return };
-        let excepted = std::mem::take(&mut position.excepted);
+        let withheld = std::mem::take(&mut position.withheld);
         position.behind += match position.next <= news.from {
-            true => news.bytes - excepted,
+            true => news.bytes - withheld,
             // It joined in the middle of them.
             false => groups.at(group).map_or(0, |group| group.bytes_for(id, position.next..news.to)),
         };
@@ -140,8 +141,10 @@ impl Positions {
     }
 
     /// Whether a log has forgotten records that were not taken.
-    pub(super) fn has_lost(&self, groups: &LocalGroups) -> bool {
-        self.0.iter().any(|position| groups.at(position.group).is_some_and(|group| position.next < group.front()))
+    pub(crate) fn has_lost(&self, groups: &LocalGroups) -> bool {
+        self.0
+            .iter()
+            .any(|position| groups.at(position.group).is_some_and(|group| position.next < group.reader.front()))
     }
 
     /// Goes on behind the records that the logs have forgotten, and returns how many there were.
@@ -150,7 +153,7 @@ impl Positions {
         let mut lost = 0;
         for position in &mut self.0 {
             let Some(group) = groups.at(position.group) else { continue };
-            let (front, end) = (group.front(), group.counted());
+            let (front, end) = (group.reader.front(), group.counted());
             if position.next < front {
                 lost += front - position.next;
                 position.behind = group.bytes_for(id, front..end);

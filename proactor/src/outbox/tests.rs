@@ -5,11 +5,9 @@ use overlapped::table::Key;
 use proptest::prelude::*;
 
 use super::own::Run;
-use super::take::MOST_PIECES;
 use super::*;
 use crate::codec::{Codec, LengthPrefixed};
-use crate::group::Group;
-use crate::group::local::LocalGroup;
+use crate::group::{Group, local::LocalGroup};
 
 const LIMIT: usize = 4096;
 const SESSIONS: usize = 3;
@@ -126,7 +124,7 @@ impl World {
 
     fn apply_policy(&mut self, session: usize) {
         let member = &mut self.members[session];
-        assert!(!member.outbox.has_lost(&self.groups), "the logs are large enough");
+        assert!(!member.outbox.positions.has_lost(&self.groups), "the logs are large enough");
         if member.outbox.len() <= LIMIT || !member.outbox.is_sending() {
             return;
         }
@@ -156,12 +154,12 @@ impl World {
         for group in 0..GROUPS as u32 {
             let news = self.groups.at_mut(group).unwrap().count_news(self.upto);
             let local = self.groups.at(group).unwrap();
-            for record in local.excepted() {
-                self.members[record.id.slot() as usize].outbox.except(group, &news, record);
+            for record in &local.withheld {
+                self.members[record.id.slot() as usize].outbox.positions.withhold(group, &news, record);
             }
             for slot in local.members().to_vec() {
                 let session = slot as usize;
-                self.members[session].outbox.count_news(id(session), group, &news, &self.groups);
+                self.members[session].outbox.queue_news(id(session), group, &news, &self.groups);
                 self.apply_policy(session);
             }
         }
@@ -223,13 +221,13 @@ impl World {
                 let member = &mut self.members[session];
                 if !member.closed && member.outbox.position(group as u32).is_none() {
                     let end = local.position_after(u64::MAX);
-                    member.outbox.join(group as u32, end, 0);
+                    member.outbox.positions.join(group as u32, end, 0);
                     local.add_member(session as u32);
                 }
             }
             Step::Leave(session, group) => {
                 let local = self.groups.at_mut(group as u32).unwrap();
-                local.refresh();
+                local.reader.refresh();
                 remove_member(local, session);
                 if !self.members[session].closed {
                     self.members[session].outbox.leave(
@@ -389,7 +387,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
     let mut groups = LocalGroups::default();
     groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
-    outbox.join(0, 0, 0);
+    outbox.positions.join(0, 0, 0);
     let mut stamp = 0;
     // Records, the own bytes queued behind them, the stamp up to which they are due, and whether
     // one piece is taken.
@@ -417,10 +415,10 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
             }
         }
         let news = groups.at_mut(0).unwrap().count_news(stamp);
-        for record in groups.at(0).unwrap().excepted().to_vec() {
-            outbox.except(0, &news, &record);
+        for record in groups.at(0).unwrap().withheld.clone() {
+            outbox.positions.withhold(0, &news, &record);
         }
-        outbox.count_news(id(0), 0, &news, &groups);
+        outbox.queue_news(id(0), 0, &news, &groups);
         outbox.push(Frame::of(&vec![b'o'; own]), stamp, LIMIT, false, Vec::new).unwrap();
         expected.extend(vec![b'o'; own]);
         let mut taken = Vec::new();
@@ -501,15 +499,15 @@ fn records_that_a_log_has_forgotten_count_as_dropped() {
     let mut groups = LocalGroups::default();
     groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
-    outbox.join(0, 0, 0);
+    outbox.positions.join(0, 0, 0);
     for stamp in 1..=10 {
         log.append(&[&[stamp as u8; 4000]], || BroadcastHeader { stamp, except: None }).unwrap();
     }
     let news = groups.at_mut(0).unwrap().count_news(10);
-    outbox.count_news(id(0), 0, &news, &groups);
-    assert!(outbox.has_lost(&groups));
+    outbox.queue_news(id(0), 0, &news, &groups);
+    assert!(outbox.positions.has_lost(&groups));
     outbox.skip_lost(id(0), &groups);
-    assert!(!outbox.has_lost(&groups));
+    assert!(!outbox.positions.has_lost(&groups));
     assert_eq!((outbox.dropped(), outbox.len()), (8, 8000));
     let Some(Taken::Gather(gather)) =
         outbox.take(id(0), TakeLimits::new(10, 1 << 20), &groups, &mut SendMemory::default())
@@ -527,7 +525,7 @@ fn a_private_send_outside_of_groups_reads_no_clock_and_stays_behind_what_is_queu
     assert_eq!(outbox.stamp(no_clock), 0);
     outbox.push(Frame::of(b"abc"), 7, 64, false, Vec::new).unwrap();
     assert_eq!(outbox.stamp(no_clock), 7, "a packet from another thread is queued");
-    outbox.join(0, 0, 0);
+    outbox.positions.join(0, 0, 0);
     assert_eq!(outbox.stamp(|| 9), 9);
     outbox.leave(id, 0, None, 64, &groups);
     assert_eq!(outbox.stamp(no_clock), 7);

@@ -1,7 +1,6 @@
 //! The description of a server, setting by setting.
 
-use overlapped::report::Backend;
-use overlapped::sim::Network;
+use overlapped::{report::Backend, sim::Network};
 
 use super::config::Config;
 use super::limits::Limits;
@@ -13,7 +12,7 @@ use super::timeouts::Timeouts;
 use crate::codec::Codec;
 use crate::error::ServerError;
 use crate::handler::Handler;
-use crate::outbox::slow::SlowConsumer;
+use crate::limits::SlowConsumer;
 use crate::task::{AsyncSession, TaskOutput, Tasks};
 
 /// Describes a server, then starts it. Made by [`Server::builder`].
@@ -93,7 +92,7 @@ impl Builder {
         self
     }
 
-    /// Time-outs and heart-beats.
+    /// Timeouts and heartbeats.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Builder {
         self.config.timeouts = timeouts;
         self

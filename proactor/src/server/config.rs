@@ -2,28 +2,20 @@
 
 use std::sync::Arc;
 
-use overlapped::mailbox::{Mailbox, Sender, mailbox};
-use overlapped::options::ListenOptions;
-use overlapped::report::Report;
-use overlapped::{Address, Driver, DriverConfig};
+use overlapped::mailbox::{Sender, mailbox};
+use overlapped::{Address, Driver, DriverConfig, options::ListenOptions, report::Report};
 
-use super::limits::Limits;
-use super::listener::Listener;
-use super::outbound::Outbound;
-use super::timeouts::Timeouts;
+use super::{limits::Limits, listener::Listener, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
 use crate::connect::Resolver;
 use crate::error::ServerError;
-use crate::group::domain::Domain;
-use crate::group::notifier::Notifier;
+use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;
-use crate::limits::SessionLimits;
-use crate::outbox::slow::SlowConsumer;
+use crate::limits::{SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
 use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
-use crate::shard::directory::{Directory, ShardEntry};
-use crate::shard::inbox::Mail;
+use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
 use crate::task::offload::Offload;
 
@@ -145,26 +137,14 @@ impl Config {
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             report: driver.report().clone(),
         };
-        Ok((NewShard { driver, config, handler, acceptor, inbox, offload: self.offload.clone() }, made))
+        let offload = self.offload.clone();
+        let shard = move |directory| Shard::new(driver, config, handler, acceptor, inbox, offload, directory);
+        Ok((Box::new(shard), made))
     }
 }
 
-/// A shard that does not know the other shards yet.
-pub(super) struct NewShard<H> {
-    driver: Driver,
-    config: ShardConfig,
-    handler: H,
-    acceptor: Option<Acceptor>,
-    inbox: Mailbox<Mail>,
-    offload: Option<Offload>,
-}
-
-impl<H: Handler> NewShard<H> {
-    pub(super) fn introduce(self, directory: Arc<Directory>) -> Shard<H> {
-        let NewShard { driver, config, handler, acceptor, inbox, offload } = self;
-        Shard::new(driver, config, handler, acceptor, inbox, offload, directory)
-    }
-}
+/// Makes a shard whole that does not know the other shards yet.
+pub(super) type NewShard<H> = Box<dyn FnOnce(Arc<Directory>) -> Shard<H>>;
 
 /// What the server and the other shards are told of a new shard.
 pub(super) struct Made {

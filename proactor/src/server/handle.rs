@@ -10,12 +10,9 @@ use overlapped::mailbox::MailError;
 use super::stats::Stats;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{JoinError, SendError};
-use crate::group::Group;
-use crate::group::local::LocalGroup;
+use crate::group::{Group, local::LocalGroup};
 use crate::session::id::SessionId;
-use crate::shard::directory::Directory;
-use crate::shard::inbox::{Mail, Wanted};
-use crate::shard::phase::Phase;
+use crate::shard::directory::{Directory, Mail, Phase, Wanted};
 
 /// A running server, from any thread. Cheap to clone.
 #[derive(Clone)]
@@ -59,7 +56,7 @@ impl Handle {
     /// # Errors
     /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended.
     pub fn send(&self, id: SessionId, packet: impl Into<Bytes>) -> Result<(), SendError> {
-        let stamp = self.directory.domain.clock().now();
+        let stamp = self.directory.domain.clock.now();
         self.directory.mail_to_session(id, Mail::Send { id, packet: packet.into(), stamp })
     }
 
@@ -72,7 +69,7 @@ impl Handle {
     /// group has had members of another server.
     pub fn join(&self, id: SessionId, group: &Group) -> Result<(), JoinError> {
         // The stamp before the reader: records that the reader has not seen are later.
-        let stamp = self.directory.domain.clock().now();
+        let stamp = self.directory.domain.clock.now();
         let reader = group.reader(&self.directory.domain).ok_or(JoinError::OtherServer)?;
         let local = Box::new(LocalGroup::new(group.clone(), reader));
         self.directory.mail_to_session(id, Mail::Join { id, stamp, local }).map_err(|error| match error {
@@ -87,7 +84,7 @@ impl Handle {
     /// # Errors
     /// As for [`send`](Handle::send).
     pub fn leave(&self, id: SessionId, group: &Group) -> Result<(), SendError> {
-        let stamp = self.directory.domain.clock().now();
+        let stamp = self.directory.domain.clock.now();
         self.directory.mail_to_session(id, Mail::Leave { id, group: group.clone(), stamp })
     }
 

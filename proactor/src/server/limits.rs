@@ -76,7 +76,7 @@ impl Limits {
     }
 
     /// Sessions that may wait for their first packet at one time. No limit by default. With a
-    /// [`handshake` time-out](crate::Timeouts::handshake) it keeps silent connections from taking
+    /// [`handshake` timeout](crate::Timeouts::handshake) it keeps silent connections from taking
     /// all places.
     pub fn handshakes(mut self, sessions: usize) -> Limits {
         self.admission.handshakes = Some(sessions);

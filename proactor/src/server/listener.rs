@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use overlapped::Address;
-use overlapped::address::AddressError;
 use overlapped::options::{ListenOptions, StreamOptions};
+use overlapped::{Address, address::AddressError};
 
 /// An address that a server listens on, and the TCP options of the connections accepted there.
 ///

@@ -48,7 +48,7 @@ impl Outbound {
         self
     }
 
-    /// Time for one connection, from the look-up of its name to the address that answers. 10 s by
+    /// Time for one connection, from the lookup of its name to the address that answers. 10 s by
     /// default.
     pub fn connect_timeout(mut self, time: Duration) -> Outbound {
         self.connect_timeout = time;
@@ -76,6 +76,6 @@ impl Outbound {
         if let Some(sessions) = self.sessions.filter(|sessions| *sessions > most_sessions) {
             return Err(format!("{sessions} outbound sessions: must be at most {most_sessions}"));
         }
-        check_time("connect time-out", self.connect_timeout)
+        check_time("connect timeout", self.connect_timeout)
     }
 }

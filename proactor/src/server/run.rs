@@ -4,15 +4,13 @@ use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use overlapped::Address;
-use overlapped::report::Report;
+use overlapped::{Address, report::Report};
 
 use super::config::{Config, Made};
 use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
-use crate::shard::directory::Directory;
-use crate::shard::phase::Phase;
+use crate::shard::directory::{Directory, Phase};
 use crate::task::offload::Offload;
 
 /// Starts a thread for each shard. Each makes its driver, since that stays on its thread; when all
@@ -79,7 +77,7 @@ fn shard_thread<H: Handler>(
     up: mpsc::Sender<Result<Made, ServerError>>,
     introduced: &mpsc::Receiver<Arc<Directory>>,
 ) -> Result<(), ServerError> {
-    let (shard, made) = match config.make_shard(index, handler) {
+    let (introduce, made) = match config.make_shard(index, handler) {
         Ok(both) => both,
         Err(error) => {
             let _ = up.send(Err(error));
@@ -92,7 +90,7 @@ fn shard_thread<H: Handler>(
     // Without an introduction another shard could not be made, and there is no server.
     let Ok(directory) = introduced.recv() else { return Ok(()) };
     let _guard = StopOnPanic(Arc::clone(&directory));
-    let mut shard = shard.introduce(Arc::clone(&directory));
+    let mut shard = introduce(Arc::clone(&directory));
     let ended = loop {
         match shard.turn() {
             Ok(true) => {}

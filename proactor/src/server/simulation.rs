@@ -5,12 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use overlapped::driver::{Live, Wait};
-use overlapped::report::Report;
-use overlapped::sim::Network;
-use overlapped::{Address, Time};
+use overlapped::{Address, Time, report::Report, sim::Network};
 
-use super::config::Config;
-use super::handle::Handle;
+use super::{config::Config, handle::Handle};
 use crate::error::ServerError;
 use crate::handler::Handler;
 use crate::shard::Shard;
@@ -86,7 +83,7 @@ impl<H: Handler> Simulation<H> {
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
         let directory = Arc::new(config.directory(arrived));
-        let shards = made.into_iter().map(|shard| shard.introduce(Arc::clone(&directory))).collect();
+        let shards = made.into_iter().map(|introduce| introduce(Arc::clone(&directory))).collect();
         let handle = Handle::new(directory);
         Ok(Simulation { network: network.clone(), shards, handle, addresses, report })
     }

@@ -1,10 +1,10 @@
-//! Time-outs and heart-beats.
+//! Timeouts and heartbeats.
 
 use std::time::Duration;
 
 use crate::session::deadlines::{MOST, Spans};
 
-/// Time-outs of a server's sessions. None is set by default, except [`linger`](Timeouts::linger).
+/// Timeouts of a server's sessions. None is set by default, except [`linger`](Timeouts::linger).
 ///
 /// They are kept by a timer wheel with a tick of 8.4 ms: none fires early, none more than two ticks
 /// late. The longest is 180 days.
@@ -35,7 +35,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// No time-outs, and a linger time of 5 s.
+    /// No timeouts, and a linger time of 5 s.
     pub fn new() -> Timeouts {
         Timeouts::default()
     }
@@ -96,18 +96,18 @@ impl Timeouts {
     pub(super) fn check(&self) -> Result<(), String> {
         let spans = &self.spans;
         let times = [
-            ("idle time-out", spans.idle),
-            ("read time-out", spans.read),
-            ("write time-out", spans.write),
-            ("handshake time-out", spans.handshake),
+            ("idle timeout", spans.idle),
+            ("read timeout", spans.read),
+            ("write timeout", spans.write),
+            ("handshake timeout", spans.handshake),
             ("lifetime", spans.lifetime),
-            ("heart-beat", spans.heartbeat),
+            ("heartbeat", spans.heartbeat),
         ];
         times.into_iter().try_for_each(|(name, time)| time.map_or(Ok(()), |time| check_time(name, time)))
     }
 }
 
-/// A time-out must be more than zero and within the timer wheel's range.
+/// A timeout must be more than zero and within the timer wheel's range.
 pub(super) fn check_time(name: &str, time: Duration) -> Result<(), String> {
     match time.is_zero() || time > MOST {
         true => Err(format!("{name}: must be more than 0 and at most {MOST:?}")),

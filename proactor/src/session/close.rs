@@ -1,11 +1,10 @@
-//! Closing sessions: in order where a peer waits for what is queued, at once otherwise.
+//! Closing sessions: in order where a peer waits for what is queued, at once otherwise. Also the
+//! ends of a session's two streams, each on its own. When both have ended, the session is closed.
 
 use overlapped::Op;
-use overlapped::driver::CloseMode;
+use overlapped::driver::{CloseMode, Completion, ShutdownHow};
 
-use super::id::SessionId;
-use super::reason::CloseReason;
-use super::send;
+use super::{id::SessionId, reason::CloseReason, send};
 use crate::codec::Assembly;
 use crate::group::membership;
 use crate::shard::state::{ShardState, token};
@@ -46,7 +45,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     if !graceful && let Some(outbox) = record.outbox.get() {
         outbox.clear();
     }
-    let (socket, has_groups) = (record.socket, record.outbox.group_count() > 0);
+    let (socket, has_groups) = (record.socket, !record.outbox.positions.is_empty());
     timers.forget(slot);
     if has_groups {
         if graceful {
@@ -102,5 +101,47 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
         && sessions.at(slot).is_some_and(|record| record.attempts > 0)
     {
         attempts.cancel_of(id, driver);
+    }
+}
+
+/// Ends our stream behind what is queued. The end of the turn finds out whether the last send is
+/// still to come.
+pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
+    let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
+    record.ends.ask_own();
+    // What was broadcast until now is still sent.
+    if !record.outbox.positions.is_empty() {
+        let now = state.groups.now();
+        if membership::leave_all(state, slot, Some(now)) {
+            return begin(state, slot, CloseReason::TooSlow);
+        }
+    }
+    state.sessions.send_later(slot);
+}
+
+/// After a turn's sends: if our stream is to end and nothing is left to be sent, it ends.
+pub(crate) fn end_own_stream(state: &mut ShardState, slot: u32) {
+    let Some(record) = state.sessions.open_at(slot) else { return };
+    if !record.ends.is_own_asked() || record.outbox.has_queued() {
+        return;
+    }
+    record.ends.own_started();
+    let op = Op::shutdown(record.socket, ShutdownHow::Send);
+    state.submit(op, token::of(token::SHUTDOWN, slot));
+}
+
+/// Our stream has ended, or could not be ended.
+pub(crate) fn own_stream_ended(state: &mut ShardState, slot: u32, completion: &Completion) {
+    let Some(record) = state.sessions.open_at(slot) else { return };
+    if completion.result.is_err() {
+        return begin(state, slot, CloseReason::Reset);
+    }
+    record.ends.own_ended();
+    close_if_both_ended(state, slot);
+}
+
+pub(crate) fn close_if_both_ended(state: &mut ShardState, slot: u32) {
+    if state.sessions.at(slot).is_some_and(|record| record.ends.have_both_ended()) {
+        begin(state, slot, CloseReason::ByPeer);
     }
 }

@@ -6,7 +6,7 @@
 //! earliest deadline forward (the first bytes of a packet, bytes for a peer that had none) needs a
 //! new entry in the wheel. That happens at most once for each expiry of the entry.
 //!
-//! Moments are ticks of the shard's wheel in 32 bits, which wrap after 417 days. A time-out is at
+//! Moments are ticks of the shard's wheel in 32 bits, which wrap after 417 days. A timeout is at
 //! most [`MOST`].
 
 use std::time::Duration;
@@ -15,15 +15,15 @@ use overlapped::Time;
 
 use crate::wheel::{TICK, tick_at, tick_time};
 
-/// The longest time-out: 180 days. Past and future are told apart by half of the range, 208 days.
+/// The longest timeout: 180 days. Past and future are told apart by half of the range, 208 days.
 pub(crate) const MOST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// Ticks of the clock, modulo 2^32.
 type Tick = u32;
 
 /// A duration in ticks, rounded up: a deadline is never early, and less than two ticks late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ticks(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ticks(u32);
 
 impl Ticks {
     fn of(span: Duration) -> Ticks {
@@ -37,35 +37,27 @@ impl Ticks {
     }
 }
 
-/// The time-outs of every session of a server, in ticks.
+/// The timeouts of every session of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Timeouts {
-    idle: Option<Ticks>,
-    read: Option<Ticks>,
-    write: Option<Ticks>,
-    handshake: Option<Ticks>,
-    lifetime: Option<Ticks>,
-    heartbeat: Option<Ticks>,
+pub(crate) struct TimeoutsIn<T> {
+    /// No bytes either way.
+    pub(crate) idle: Option<T>,
+    /// From the first byte of a packet to its last.
+    pub(crate) read: Option<T>,
+    /// Bytes for the peer, and none taken.
+    pub(crate) write: Option<T>,
+    /// From the connection to the end of the first packet.
+    pub(crate) handshake: Option<T>,
+    pub(crate) lifetime: Option<T>,
+    /// Nothing sent.
+    pub(crate) heartbeat: Option<T>,
 }
 
-/// The time-outs, as durations.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spans {
-    /// No bytes either way.
-    pub(crate) idle: Option<Duration>,
-    /// From the first byte of a packet to its last.
-    pub(crate) read: Option<Duration>,
-    /// Bytes for the peer, and none taken.
-    pub(crate) write: Option<Duration>,
-    /// From the connection to the end of the first packet.
-    pub(crate) handshake: Option<Duration>,
-    pub(crate) lifetime: Option<Duration>,
-    /// Nothing sent.
-    pub(crate) heartbeat: Option<Duration>,
-}
+pub(crate) type Spans = TimeoutsIn<Duration>;
+pub(crate) type Timeouts = TimeoutsIn<Ticks>;
 
 impl Timeouts {
-    /// Whether no time-out is set, as in most servers.
+    /// Whether no timeout is set, as in most servers.
     fn are_off(&self) -> bool {
         let Timeouts { idle, read, write, handshake, lifetime, heartbeat } = self;
         [idle, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
@@ -93,7 +85,7 @@ pub(crate) enum Expired {
     Write,
     Handshake,
     Lifetime,
-    /// A quarter of the write time-out is over. The caller has to check whether the peer has taken
+    /// A quarter of the write timeout is over. The caller has to check whether the peer has taken
     /// some of what is in flight and, if so, call [`Deadlines::taken`]. So a slow peer is told from
     /// one that takes nothing for that long.
     Progress,
@@ -109,7 +101,7 @@ pub(crate) struct Deadlines {
     opened: Tick,
     /// Bytes last came or were taken.
     active: Tick,
-    /// The last bytes were taken, or the last heart-beat was due.
+    /// The last bytes were taken, or the last heartbeat was due.
     sent: Tick,
     /// The packet that is unfinished began.
     partial: Tick,
@@ -119,7 +111,7 @@ pub(crate) struct Deadlines {
     release: Tick,
     /// The session's entry in the wheel.
     entered: Tick,
-    /// Quarters of the write time-out that are over.
+    /// Quarters of the write timeout that are over.
     quarters: u8,
     is_shaking: bool,
     is_partial: bool,
@@ -204,12 +196,12 @@ impl Deadlines {
     }
 
     /// The server stops reading from the session, and the peer is not to blame. The idle and read
-    /// time-outs stand still.
+    /// timeouts stand still.
     pub(crate) fn hold(&mut self) {
         self.is_held = true;
     }
 
-    /// The server reads again. Time-outs that stood still begin anew.
+    /// The server reads again. Timeouts that stood still begin anew.
     pub(crate) fn unhold(&mut self, now: Time) {
         if std::mem::take(&mut self.is_held) {
             (self.active, self.partial) = (tick(now), tick(now));
@@ -241,7 +233,7 @@ impl Deadlines {
         ]
     }
 
-    /// Something that has expired. Asked until it answers `None`. A heart-beat or the end of a hold
+    /// Something that has expired. Asked until it answers `None`. A heartbeat or the end of a hold
     /// is told once, progress four times, and what closes a session again and again.
     pub(crate) fn expired(&mut self, timeouts: &Timeouts, now: Time) -> Option<Expired> {
         // The last tick that has begun, so nothing is early.

@@ -44,7 +44,7 @@ impl Holds {
         was_there
     }
 
-    /// Whether the idle and read time-outs stand still: the server does not read, and the peer is
+    /// Whether the idle and read timeouts stand still: the server does not read, and the peer is
     /// not to blame. A peer that does not take what it is sent is to blame.
     pub(crate) fn stop_timeouts(self) -> bool {
         self.0 & !(Hold::Throttled as u8) != 0

@@ -3,7 +3,6 @@
 pub(crate) mod close;
 pub(crate) mod deadlines;
 pub(crate) mod ends;
-pub(crate) mod half_close;
 pub(crate) mod holds;
 pub(crate) mod id;
 pub(crate) mod pair;
@@ -19,8 +18,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use overlapped::Address;
-use overlapped::driver::CloseMode;
+use overlapped::{Address, driver::CloseMode};
 
 use self::holds::Hold;
 use self::id::SessionId;
@@ -29,7 +27,7 @@ use self::reason::CloseReason;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
 use crate::error::{JoinError, SendError};
 use crate::group::{Group, fanout, membership};
-use crate::outbox::slow::SlowConsumer;
+use crate::limits::SlowConsumer;
 use crate::shard::state::ShardState;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
@@ -171,7 +169,7 @@ impl Session {
     pub fn shutdown(&self) {
         let mut state = self.state.borrow_mut();
         if state.sessions.open(self.id).is_some() {
-            half_close::shut_down(&mut state, self.id.slot());
+            close::shut_down(&mut state, self.id.slot());
         }
     }
 
@@ -273,16 +271,6 @@ impl Session {
     pub fn connect(&self, target: impl Into<Target>, token: u64) -> Result<(), ConnectError> {
         connect(&mut self.state.borrow_mut(), self.id, target.into(), token, None)
     }
-
-    /// As [`connect`](Session::connect), for a task that waits.
-    pub(crate) fn connect_for_task(
-        &self,
-        target: Target,
-        token: u64,
-        waiter: Rc<ConnectWaiter>,
-    ) -> Result<(), ConnectError> {
-        connect(&mut self.state.borrow_mut(), self.id, target, token, Some(waiter))
-    }
 }
 
 pub(crate) fn pause(state: &mut ShardState, id: SessionId) {
@@ -301,7 +289,7 @@ fn close_if_too_slow(state: &mut ShardState, id: SessionId) -> SendError {
     SendError::Full
 }
 
-fn connect(
+pub(crate) fn connect(
     state: &mut ShardState,
     opener: SessionId,
     target: Target,

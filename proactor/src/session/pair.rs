@@ -10,10 +10,7 @@
 
 use std::fmt;
 
-use super::holds::Hold;
-use super::id::SessionId;
-use super::reason::CloseReason;
-use super::{close, half_close, reading, send};
+use super::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 use crate::codec::{Codec, Framing};
 use crate::error::SendError;
 use crate::group::membership;
@@ -71,7 +68,7 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
     let Some(record) = state.sessions.at_mut(slot) else { return };
     record.partner = Some(partner);
     // Packets of a group have no place among its bytes.
-    if record.outbox.group_count() > 0 {
+    if !record.outbox.positions.is_empty() {
         let now = state.groups.now();
         if membership::leave_all(state, slot, Some(now)) {
             return close::begin(state, slot, CloseReason::TooSlow);
@@ -88,7 +85,7 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
         reading::hold(state, partner, Hold::Blocked);
     }
     if has_ended {
-        half_close::shut_down(state, partner);
+        close::shut_down(state, partner);
     }
     state.sessions.resume_later(slot);
 }
@@ -112,7 +109,7 @@ pub(crate) fn pass_on(state: &mut ShardState, slot: u32, bytes: &[u8]) -> bool {
 /// What a session's task had not taken when it was paired goes to its partner, before what comes.
 fn pass_on_untaken(state: &mut ShardState, slot: u32) {
     let Some(link) = state.sessions.at(slot).and_then(|record| record.link.clone()) else { return };
-    let untaken = link.take_untaken();
+    let untaken = link.untaken.take();
     if !untaken.is_empty() {
         reading::release(state, slot, Hold::Untaken);
     }
@@ -125,7 +122,7 @@ fn pass_on_untaken(state: &mut ShardState, slot: u32) {
 /// by the end of ours, and this returns `true`.
 pub(crate) fn pass_on_end(state: &mut ShardState, slot: u32) -> bool {
     let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner) else { return false };
-    half_close::shut_down(state, partner);
-    half_close::close_if_both_ended(state, slot);
+    close::shut_down(state, partner);
+    close::close_if_both_ended(state, slot);
     true
 }

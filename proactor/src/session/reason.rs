@@ -23,14 +23,14 @@ pub enum CloseReason {
     Protocol,
     /// A limit of the shard was reached.
     Limit,
-    /// No byte went either way for the [idle time-out](crate::Timeouts::idle).
+    /// No byte went either way for the [idle timeout](crate::Timeouts::idle).
     Idle,
-    /// A packet was not complete within the [read time-out](crate::Timeouts::read).
+    /// A packet was not complete within the [read timeout](crate::Timeouts::read).
     ReadTimeout,
     /// The peer took none of what was queued for it within the [write
-    /// time-out](crate::Timeouts::write).
+    /// timeout](crate::Timeouts::write).
     WriteTimeout,
-    /// There was no packet within the [handshake time-out](crate::Timeouts::handshake).
+    /// There was no packet within the [handshake timeout](crate::Timeouts::handshake).
     HandshakeTimeout,
     /// It lasted as long as a session [may](crate::Timeouts::lifetime).
     Lifetime,

@@ -3,8 +3,7 @@
 
 use overlapped::{Error, ErrorKind, Outcome};
 
-use super::reason::CloseReason;
-use super::{Session, close, half_close, pair, pause, reading};
+use super::{Session, close, pair, pause, reading, reason::CloseReason};
 use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
@@ -17,10 +16,10 @@ enum Stop {
     /// More bytes must come.
     NeedsMore,
     /// It is held, has had its share of the turn, or its shard's handlers have broadcast enough.
-    Held,
+    NotNow,
     Closed,
     /// The peer sent an invalid frame.
-    Refused(FrameError),
+    InvalidFrame(FrameError),
 }
 
 /// A session's receive has completed.
@@ -41,7 +40,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 drop(state);
                 let bytes = packet.len();
                 tasks.lend(packet, |piece| hand_over(logic, slot, piece));
-                // Only now, for it may hold the session.
+                // Counted after the packets, because the byte rate may hold the session.
                 bytes_came(&mut logic.state(), slot, bytes);
                 return;
             }
@@ -49,13 +48,14 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             let ShardState { sessions, limits, .. } = &mut *state;
             let Some(record) = sessions.at_mut(slot) else { return };
             // The buffer goes back to the pool; the bytes wait for their session.
-            if record.keep(&packet, limits).is_err() {
+            if record.assembly.keep(&packet, limits.leftover).is_err() {
                 close::begin(&mut state, slot, CloseReason::Limit);
             } else if !record.holds.any() {
                 reading::stop(&mut state, slot);
                 state.sessions.resume_later(slot);
             }
         }
+        // The end of the stream.
         Ok(_) => {
             record.receive = None;
             record.ends.peer_ended();
@@ -70,6 +70,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             if error.kind() != ErrorKind::Cancelled {
                 close::begin(&mut state, slot, CloseReason::Reset);
             } else if record.assembly.is_waiting() {
+                // The hold that cancelled it may be gone already. If not, this does nothing.
                 reading::start(&mut state, slot);
             }
         }
@@ -104,11 +105,11 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         let session = Session::new(shared, id, record.peer.clone(), record.origin());
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
-    let all = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
+    let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
         Ok(Stop::NeedsMore) => true,
-        Ok(Stop::Held) => false,
+        Ok(Stop::NotNow) => false,
         Ok(Stop::Closed) => return,
-        Ok(Stop::Refused(error)) => return refuse(&mut logic.state(), &session, error),
+        Ok(Stop::InvalidFrame(error)) => return refuse(&mut logic.state(), &session, error),
         Err(_) => return close::begin(&mut logic.state(), slot, CloseReason::Panic),
     };
     let mut state = logic.state();
@@ -116,10 +117,10 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
     record.set_handed(*turn, handed);
-    if record.keep(piece, limits).is_err() {
+    if record.assembly.keep(piece, limits.leftover).is_err() {
         return close::begin(&mut state, slot, CloseReason::Limit);
     }
-    if !all {
+    if !needs_more {
         // If it is held: the hold has stopped its receive, and the release resumes it.
         if !record.holds.any() {
             reading::stop(&mut state, slot);
@@ -154,7 +155,7 @@ fn packets<H: Handler>(
         let ShardState { sessions, groups, limits, timers, .. } = &mut *state;
         let Some(record) = sessions.open(session.id()) else { return Stop::Closed };
         if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
-            return Stop::Held;
+            return Stop::NotNow;
         }
         let packet = match assembly.first_of(&record.codec, piece) {
             Some((packet, rest)) => {
@@ -164,7 +165,7 @@ fn packets<H: Handler>(
             None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_ended()) {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return Stop::NeedsMore,
-                Err(error) => return Stop::Refused(error),
+                Err(error) => return Stop::InvalidFrame(error),
             },
         };
         *handed += packet.len().max(LEAST_SHARE);
@@ -206,7 +207,7 @@ fn end<H: Handler>(logic: &mut Logic<H>, session: &Session) {
     }
     match flow {
         Ok(Flow::Close) => close::begin(&mut state, slot, CloseReason::ByPeer),
-        Ok(Flow::Continue | Flow::Pause) => half_close::close_if_both_ended(&mut state, slot),
+        Ok(Flow::Continue | Flow::Pause) => close::close_if_both_ended(&mut state, slot),
         Err(_) => close::begin(&mut state, slot, CloseReason::Panic),
     }
 }

@@ -1,24 +1,19 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::Op;
-use overlapped::buf::AnyBuf;
-use overlapped::driver::OpId;
+use overlapped::{Op, buf::AnyBuf, driver::OpId};
 
-use super::holds::Hold;
-use super::id::SessionId;
-use super::reading;
+use super::{holds::Hold, id::SessionId, reading};
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
-use crate::outbox::Taken;
-use crate::outbox::slow::SlowConsumer;
-use crate::outbox::take::TakeLimits;
+use crate::limits::SlowConsumer;
+use crate::outbox::{TakeLimits, Taken};
 use crate::shard::state::{ShardState, token};
 
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;
 
-/// Has a codec make a frame in memory that serves for that.
+/// Makes a frame in `memory`, which is used again for the next one.
 #[inline(never)]
 fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec<u8>) -> Result<Frame<'f>, FrameError> {
     memory.clear();
@@ -30,19 +25,19 @@ fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec<u8>) -> Re
 /// Queues the frame of a packet that is issued now.
 #[inline]
 pub(crate) fn send(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
-    if append(state, id, packet) { Ok(()) } else { queue_now(state, id, packet) }
+    if append(state, id, packet) { Ok(()) } else { stamp_and_queue(state, id, packet) }
 }
 
-/// Queues a packet behind the one before it, if that has the same stamp, and says whether it did.
-/// Then nothing else is to be done: it is known that something is queued, and since when. Most
-/// packets of a burst are queued here.
+/// The short way for the second and later packets of a burst. Appends to the packet queued before
+/// if that has the same stamp, and says whether it did. The session is then already listed for
+/// sending, and its write timeout already runs.
 #[inline(never)]
 fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
     let ShardState { sessions, groups, limits, .. } = state;
     let high = limits.high();
-    let drops = limits.slow == SlowConsumer::DropOldest;
+    let drops_oldest = limits.slow == SlowConsumer::DropOldest;
     let Some(record) = sessions.open(id) else { return false };
-    if drops || !record.ends.takes_more() || !record.will_send() || !record.activity.has_queued() {
+    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.deadlines.has_queued() {
         return false;
     }
     match (record.outbox.get(), record.codec.frame(packet)) {
@@ -55,7 +50,7 @@ fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
 }
 
 #[inline(never)]
-fn queue_now(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
+fn stamp_and_queue(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
     let stamp = stamp(state, id.slot());
     queue(state, id, packet, stamp)
 }
@@ -70,26 +65,26 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
     let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, .. } = state;
     let limit = limits.outbox;
     let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
-    // Of a pair nothing may be missing: its partner is held up instead.
-    let drops = limits.slow == SlowConsumer::DropOldest && record.partner.is_none();
+    // A pair passes on a stream, which may have no gap. Its partner is held instead.
+    let may_drop = limits.slow == SlowConsumer::DropOldest && record.partner.is_none();
     let frame = match record.codec.frame(packet) {
         Some(frame) => frame,
-        // Not into the outbox itself: a user's codec could change what is queued.
+        // A user's codec does not write to the outbox: it could change what is queued there.
         None => encode(packet, &mut record.codec, memory),
     };
     let frame = frame.map_err(SendError::Frame)?;
     let will_send = record.will_send();
     let outbox = record.outbox.get_or_take(outboxes);
-    if drops {
+    if may_drop {
         let before = outbox.dropped();
         outbox.make_room(id, frame.len(), limit, groups.local());
         directory.count_dropped(outbox.dropped() - before);
     }
-    let pushed = match outbox.push(frame, stamp, limit, drops, || send_memory.buffer()) {
+    let pushed = match outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()) {
         Ok(pushed) if pushed.bytes > 0 => pushed,
-        nothing => {
+        not_queued => {
             record.outbox.give_back(outboxes);
-            return nothing.map(drop);
+            return not_queued.map(drop);
         }
     };
     let has_to_send = !will_send && outbox.has_queued();
@@ -98,15 +93,15 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
         sessions.send_later(id.slot());
     }
     if pushed.len >= limits.high() {
-        hold_back(state, id.slot());
+        hold_reading(state, id.slot());
     }
     Ok(())
 }
 
-/// The outbox of a session is over the high watermark: its partner, or by policy the session
-/// itself, is not read from until the peer has taken some.
+/// The outbox of a session has reached the high watermark. Its partner, or the session itself if
+/// the policy says so, is not read until the peer has taken some.
 #[cold]
-fn hold_back(state: &mut ShardState, slot: u32) {
+fn hold_reading(state: &mut ShardState, slot: u32) {
     let pauses = state.limits.slow == SlowConsumer::PauseReading;
     match state.sessions.at(slot).and_then(|record| record.partner) {
         Some(partner) => reading::hold(state, partner, Hold::Blocked),
@@ -115,7 +110,7 @@ fn hold_back(state: &mut ShardState, slot: u32) {
     }
 }
 
-/// Sends what is queued and may leave, in one operation.
+/// Sends in one operation what is queued, except broadcasts later than the last count.
 pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
     let ShardState { sessions, groups, .. } = state;
     let Some(record) = sessions.at(slot) else { return };
@@ -123,43 +118,43 @@ pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
     send_upto(state, slot, upto);
     let ShardState { sessions, groups, .. } = state;
     if let Some(record) = sessions.at(slot)
-        && record.outbox.group_count() > 0
-        && record.outbox.has_caught_up()
+        && !record.outbox.positions.is_empty()
+        && record.outbox.positions.behind() == 0
     {
         groups.caught_up(&record.outbox);
     }
 }
 
-/// Sends what is queued and was issued up to a stamp, unless a send is in flight.
+/// Sends what is queued with a stamp up to `stamp`, unless a send is in flight.
 pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
     let ShardState { sessions, groups, limits, send_memory, .. } = state;
     let Some(id) = sessions.id(slot) else { return };
-    let Some(record) = sessions.clean(slot) else { return };
+    let Some(record) = sessions.unmark_dirty(slot) else { return };
     if record.sending || record.reason.is_some() || !record.outbox.has_queued() {
         return;
     }
     let taken = record.outbox.take(id, TakeLimits::new(stamp, limits.outbox), groups.local(), send_memory);
     let Some(taken) = taken else {
-        // What is queued was issued after the last count: it waits for the next.
+        // All that is queued has a later stamp. The next count lets it go.
         sessions.send_later(slot);
         return;
     };
     let send = start(state, slot, taken);
     let ShardState { sessions, timers, .. } = state;
     if let Some(record) = sessions.at_mut(slot) {
-        record.outbox.set_send(send.map(|send| (send, 0)));
-        // Broadcasts are queued without it.
+        record.outbox.send = send.map(|send| (send, 0));
+        // Queueing a broadcast does not start the write timeout, so the send does.
         timers.bytes_queued(slot, &mut record.activity);
     }
 }
 
-/// Sends all that is queued and was issued up to a stamp, whatever is in flight: the session
-/// closes.
+/// Sends everything queued with a stamp up to `stamp`, even while a send is in flight. For a
+/// session that closes.
 pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
     let ShardState { sessions, groups, send_memory, directory, .. } = state;
     let Some(id) = sessions.id(slot) else { return };
     let Some(outbox) = sessions.at_mut(slot).and_then(|record| record.outbox.get()) else { return };
-    // What the logs have forgotten still counts as queued, and would be waited for in vain.
+    // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
@@ -179,8 +174,8 @@ fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
     state.submit(op, token::of(token::SEND, slot))
 }
 
-/// A send has ended, and gives its memory back. Says whether the session has to be closed because
-/// it failed.
+/// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
+/// send failed, so that the caller closes the session.
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, .. } = state;
@@ -188,24 +183,26 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let Some(record) = sessions.at_mut(slot) else { return false };
     record.sending = false;
     record.outbox.sent(bytes);
-    if !is_ok || record.reason.is_some() {
-        return !is_ok;
+    if !is_ok {
+        return true;
+    }
+    if record.reason.is_some() {
+        return false;
     }
     let left = record.outbox.len();
-    record.outbox.set_send(None);
+    record.outbox.send = None;
     timers.bytes_taken(slot, &mut record.activity, left > 0);
     let (has_to_send, partner) = (record.outbox.has_queued(), record.partner);
     let is_throttled = record.holds.contains(Hold::Throttled);
+    let is_low = left <= limits.low();
     record.outbox.give_back(outboxes);
-    if left <= limits.low()
-        && let Some(link) = &record.link
-    {
+    if is_low && let Some(link) = &record.link {
         link.has_room(to_wake);
     }
     if has_to_send {
         sessions.send_later(slot);
     }
-    if left <= limits.low() {
+    if is_low {
         if is_throttled {
             reading::release(state, slot, Hold::Throttled);
         }

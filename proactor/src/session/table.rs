@@ -2,18 +2,12 @@
 
 use std::rc::Rc;
 
-use overlapped::Address;
 use overlapped::driver::{OpId, SocketId};
-use overlapped::table::Table;
+use overlapped::{Address, table::Table};
 
-use super::ends::Ends;
-use super::holds::Holds;
-use super::id::SessionId;
-use super::reason::CloseReason;
-use super::timers::Activity;
-use crate::codec::{Assembly, BacklogFull, Framing};
+use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
+use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
-use crate::limits::SessionLimits;
 use crate::outbox::lazy::LazyOutbox;
 use crate::task::link::Link;
 
@@ -92,11 +86,6 @@ impl Record {
 
     pub(crate) fn set_handed(&mut self, turn: u32, bytes: usize) {
         (self.turn, self.handed) = (turn, u32::try_from(bytes).unwrap_or(u32::MAX));
-    }
-
-    /// Keeps bytes for later, within the limit.
-    pub(crate) fn keep(&mut self, bytes: &[u8], limits: &SessionLimits) -> Result<(), BacklogFull> {
-        self.assembly.keep(bytes, limits.leftover)
     }
 
     /// Whether a send for it is in flight, or will be started in this turn.
@@ -184,7 +173,7 @@ impl Sessions {
     }
 
     /// The session is being sent for: it is no longer in the list.
-    pub(crate) fn clean(&mut self, slot: u32) -> Option<&mut Record> {
+    pub(crate) fn unmark_dirty(&mut self, slot: u32) -> Option<&mut Record> {
         let record = self.records.at_mut(slot)?;
         record.dirty = false;
         Some(record)
@@ -269,7 +258,7 @@ mod tests {
         sessions.send_later(slot);
         let dirty = sessions.take_dirty();
         assert_eq!(dirty, [slot]);
-        sessions.clean(slot);
+        sessions.unmark_dirty(slot);
         sessions.send_later(slot);
         sessions.reuse_dirty(dirty);
         assert_eq!(sessions.take_dirty(), [slot], "what is queued meanwhile is for the next turn");

@@ -1,17 +1,14 @@
 //! What happens when a deadline of a session expires.
 
-use super::deadlines::Expired;
-use super::holds::Hold;
-use super::reason::CloseReason;
-use super::{close, reading};
+use super::{close, deadlines::Expired, holds::Hold, reading, reason::CloseReason};
 use crate::shard::state::ShardState;
 
 /// A session's entry in the wheel has expired: does what is due without the handler, and says
-/// whether the handler has to be asked for a heart-beat.
+/// whether the handler has to be asked for a heartbeat.
 pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
     let mut heartbeat = false;
     if let Some(record) = state.sessions.at_mut(slot) {
-        record.activity.left();
+        record.activity.deadlines.left();
     }
     loop {
         let ShardState { sessions, timers, .. } = state;
@@ -22,7 +19,7 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
                 return heartbeat;
             }
             Some(Expired::Heartbeat) => {
-                // A heart-beat has no place among a partner's bytes.
+                // A heartbeat has no place among a partner's bytes.
                 heartbeat = record.partner.is_none();
                 continue;
             }
@@ -52,9 +49,9 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
 fn has_send_progressed(state: &mut ShardState, slot: u32) -> bool {
     let ShardState { sessions, timers, driver, .. } = state;
     let Some(record) = sessions.at_mut(slot) else { return false };
-    let Some((send, seen)) = record.outbox.send() else { return false };
+    let Some((send, seen)) = record.outbox.send else { return false };
     let Some(progress) = driver.progress(send).filter(|progress| *progress > seen) else { return false };
-    record.outbox.set_send(Some((send, progress)));
+    record.outbox.send = Some((send, progress));
     timers.send_progressed(&mut record.activity);
     true
 }

@@ -29,7 +29,7 @@ pub(crate) struct Rates {
 pub(crate) struct Activity {
     /// Gives the place back when it is dropped.
     permit: Permit,
-    deadlines: Deadlines,
+    pub(super) deadlines: Deadlines,
     /// Of packets and of bytes, if either has a rate.
     buckets: Option<Box<(Option<Bucket>, Option<Bucket>)>>,
 }
@@ -149,19 +149,6 @@ impl Timers {
     }
 }
 
-impl Activity {
-    /// Whether it is known that bytes are queued for the peer.
-    #[inline]
-    pub(crate) fn has_queued(&self) -> bool {
-        self.deadlines.has_queued()
-    }
-
-    /// The session's entry in the wheel has expired.
-    pub(crate) fn left(&mut self) {
-        self.deadlines.left();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -181,7 +168,7 @@ mod tests {
         assert_eq!(timers.bytes_came(&mut activity, 10), None, "there is no rate");
         timers.begin_turn(Time::ZERO + SECOND + SECOND / 4);
         assert_eq!(timers.pop_due(), Some(3), "its entry has expired");
-        activity.left();
+        activity.deadlines.left();
         assert_eq!(timers.expired(&mut activity), None, "but bytes have come since it was entered");
         timers.enter(3, &mut activity);
         timers.begin_turn(Time::ZERO + SECOND * 2);
@@ -190,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn time_outs_stand_still_while_the_server_does_not_read() {
+    fn timeouts_stand_still_while_the_server_does_not_read() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
         let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
         let mut activity = timers.admit(Permit::alone(), false);

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
-use overlapped::mailbox::MailError;
-use overlapped::options::ListenOptions;
-use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time};
+use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
 
-use super::directory::Directory;
-use super::inbox::{Accepted, Mail};
+use super::directory::{Accepted, Directory, Mail};
 use super::state::token;
+use crate::connect::reset;
 use crate::error::ServerError;
 use crate::limits::Refusal;
 
@@ -170,13 +168,4 @@ fn place(accepted: Accepted, directory: &Directory) -> Option<Accepted> {
         tracing::warn!("{peer} is refused: {refusal}");
     }
     None
-}
-
-/// Resets a connection on which nothing is in flight, without an operation: the table of operations
-/// is full.
-fn reset(socket: SocketId, driver: &mut Driver) {
-    match driver.release(socket) {
-        Ok(stream) => stream.reset_on_drop(),
-        Err(error) => tracing::warn!("a refused connection is not closed: {error}"),
-    }
 }

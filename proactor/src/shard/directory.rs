@@ -1,18 +1,18 @@
-//! What all shards of a server share: how to reach each other, and what is counted for all.
+//! What all shards of a server share: how to reach each other, what they can be told, the phase
+//! that they are in, and what is counted for all.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use overlapped::Time;
-use overlapped::driver::WakeHandle;
+use bytes::Bytes;
+use overlapped::driver::{Stream, WakeHandle};
 use overlapped::mailbox::{MailError, Sender};
+use overlapped::{Address, Time, table::Key};
 
-use super::inbox::Mail;
-use super::phase::{Phase, SharedPhase};
-use crate::connect::{ConnectError, ConnectFailure, Resolver, Target};
+use crate::connect::{ConnectError, ConnectFailure, Found, Resolver, Target};
 use crate::error::SendError;
-use crate::group::domain::Domain;
+use crate::group::{Group, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit};
 use crate::server::Stats;
 use crate::session::id::SessionId;
@@ -152,5 +152,94 @@ impl Directory {
                 Err(ConnectError::new(target, ConnectFailure::Limit).because(why))
             }
         }
+    }
+}
+
+/// What a server, or a shard of it, is doing. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running,
+    /// Nothing is accepted; sessions are closed gracefully.
+    Draining,
+    /// Sessions are closed at once.
+    Stopping,
+}
+
+/// The phase that the shards of a server are told to enter.
+#[derive(Debug)]
+pub(crate) struct SharedPhase(AtomicU8);
+
+impl SharedPhase {
+    pub(crate) fn new() -> SharedPhase {
+        SharedPhase(AtomicU8::new(Phase::Running as u8))
+    }
+
+    pub(crate) fn get(&self) -> Phase {
+        match self.0.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Draining,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// Enters a phase, unless a later one has begun.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.0.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+}
+
+/// A connection that has been admitted.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Address,
+    pub(crate) permit: Permit,
+}
+
+/// A connection that another thread has asked for.
+pub(crate) struct Wanted {
+    pub(crate) target: Target,
+    pub(crate) token: u64,
+    pub(crate) permit: Permit,
+}
+
+/// A message to a shard. `stamp` is the latest one at the moment of the call.
+pub(crate) enum Mail {
+    /// The connection is counted in the shard's load already.
+    Accepted(Accepted),
+    Send {
+        id: SessionId,
+        packet: Bytes,
+        stamp: u64,
+    },
+    /// The local group has seen nothing later than the stamp.
+    Join {
+        id: SessionId,
+        stamp: u64,
+        local: Box<LocalGroup>,
+    },
+    Leave {
+        id: SessionId,
+        group: Group,
+        stamp: u64,
+    },
+    Close(SessionId),
+    /// The connection is counted in the shard's load already.
+    Connect(Box<Wanted>),
+    /// The answer to an attempt's lookup.
+    Found(Key, Found),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_is_never_left_for_an_earlier_one() {
+        let phase = SharedPhase::new();
+        assert_eq!(phase.get(), Phase::Running);
+        phase.advance(Phase::Stopping);
+        phase.advance(Phase::Draining);
+        assert_eq!(phase.get(), Phase::Stopping);
     }
 }

@@ -1,5 +1,5 @@
-//! The handler of a shard, its state for each session, and the calls to it. A panic in a call ends
-//! the session for which it is made, and no other.
+//! The logic of a shard: its handler, the handler's state for each session, and its tasks. A panic
+//! in a call ends the session for which it is made, and no other.
 
 use std::cell::{RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,9 @@ use std::rc::Rc;
 use super::state::ShardState;
 use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, close};
+use crate::session::{Session, close, id::SessionId, reason::CloseReason};
+use crate::task::executor::{Executor, Polled};
+use crate::task::link::wake;
 
 /// Calls user code, handler or codec, and contains its panic.
 pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
@@ -32,10 +32,6 @@ impl<H: Handler> Logic<H> {
     #[inline]
     pub(crate) fn state(&self) -> RefMut<'_, ShardState> {
         self.state.borrow_mut()
-    }
-
-    pub(crate) fn cell(&self) -> &RefCell<ShardState> {
-        &self.state
     }
 
     /// A session that is not closing.
@@ -109,5 +105,52 @@ impl<H: Handler> Logic<H> {
                 None => tracing::error!("the handler panicked when it was told: {error}"),
             }
         }
+    }
+
+    /// Polls the tasks that were woken. Says whether there were any.
+    pub(crate) fn run_tasks(&self, tasks: &Executor) -> bool {
+        let state = &*self.state;
+        wake_all(state, tasks);
+        let mut any = false;
+        for _ in 0..MOST_POLLS {
+            // What tasks have broadcast must reach the members before there is more of it.
+            if !tasks.has_woken() || state.borrow().groups.is_budget_spent() {
+                break;
+            }
+            let Some(task) = tasks.pop_woken() else { break };
+            match tasks.poll(task) {
+                Polled::Idle => continue,
+                Polled::Ran | Polled::Panicked(None) => {}
+                Polled::Panicked(Some(owner)) => close::begin_if_open(&mut self.state(), owner, CloseReason::Panic),
+            }
+            any = true;
+            if !state.borrow().to_wake.is_empty() {
+                wake_all(state, tasks);
+            }
+        }
+        any
+    }
+}
+
+/// Tasks polled in a turn. The others wait for the next, so that tasks that always have something
+/// to do leave time for I/O.
+const MOST_POLLS: usize = 1024;
+
+/// Calls the wakers of timers that are due, and those that parts of the state have left.
+fn wake_all(state: &RefCell<ShardState>, tasks: &Executor) {
+    let now = state.borrow().timers.now();
+    while let Some(waker) = tasks.pop_due_timer(now) {
+        wake(waker);
+    }
+    let to_wake = {
+        let mut state = state.borrow_mut();
+        if state.to_wake.is_empty() {
+            return;
+        }
+        std::mem::take(&mut state.to_wake)
+    };
+    // Nothing is borrowed: a waker may run user code.
+    for waker in to_wake {
+        wake(waker);
     }
 }

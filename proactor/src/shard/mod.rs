@@ -3,37 +3,27 @@
 
 pub(crate) mod acceptor;
 pub(crate) mod directory;
-pub(crate) mod inbox;
 pub(crate) mod logic;
-pub(crate) mod phase;
 pub(crate) mod state;
-pub(crate) mod tasks;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::driver::{Completion, Live, SocketId, Wait};
-use overlapped::mailbox::Mailbox;
-use overlapped::{Address, Driver, Time};
+use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
-use self::directory::Directory;
-use self::inbox::{Accepted, Mail, Wanted};
+use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
 use self::logic::{Logic, contained};
-use self::phase::Phase;
 use self::state::{ShardConfig, ShardState, token};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::table::Record;
-use crate::session::{close, half_close, reading, receive, send, timeouts};
-use crate::task::executor::Executor;
-use crate::task::offload::Offload;
+use crate::session::{close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts};
+use crate::task::{executor::Executor, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -136,7 +126,7 @@ impl<H: Handler> Shard<H> {
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions();
         busy |= self.end_attempts();
-        busy |= tasks::run(self.logic.cell(), &self.tasks);
+        busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.flush();
         Ok(busy)
     }
@@ -170,7 +160,7 @@ impl<H: Handler> Shard<H> {
                 }
             }
             token::CLOSE => self.closed(slot),
-            token::SHUTDOWN => half_close::own_stream_ended(&mut self.logic.state(), slot, &completion),
+            token::SHUTDOWN => close::own_stream_ended(&mut self.logic.state(), slot, &completion),
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -240,7 +230,7 @@ impl<H: Handler> Shard<H> {
             match mail {
                 Mail::Accepted(_) => unreachable!("handled above"),
                 Mail::Join { id, stamp, local } => {
-                    let group = local.group().clone();
+                    let group = local.group.clone();
                     if let Err(error) = membership::join(state, id, &group, stamp, Some(local)) {
                         tracing::debug!("{id:?} does not join a group: {error}");
                     }
@@ -440,14 +430,14 @@ impl<H: Handler> Shard<H> {
         // A packet that was mailed before a broadcast leaves before it.
         let mut busy = has_groups && self.read_mail();
         let state = &mut *self.logic.state();
-        busy |= fanout::count_news(state);
+        busy |= fanout::fan_out(state);
         let now = state.timers.now();
         state.groups.renew_budget(now);
         if state.sessions.is_dirty() {
             let dirty = state.sessions.take_dirty();
             for slot in &dirty {
                 send::send_queued(state, *slot);
-                half_close::end_own_stream(state, *slot);
+                close::end_own_stream(state, *slot);
             }
             state.sessions.reuse_dirty(dirty);
         }

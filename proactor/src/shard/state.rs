@@ -6,21 +6,16 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::driver::OpId;
-use overlapped::options::StreamOptions;
-use overlapped::{Driver, ErrorKind, Op};
+use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
 
-use super::directory::Directory;
-use super::inbox::Mail;
+use super::directory::{Directory, Mail};
 use crate::codec::Framing;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
-use crate::outbox::lazy::OutboxStore;
-use crate::outbox::memory::SendMemory;
-use crate::session::deadlines::Spans;
-use crate::session::table::Sessions;
+use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::session::timers::{Rates, Timers};
+use crate::session::{deadlines::Spans, table::Sessions};
 use crate::task::executor::Executor;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
@@ -97,7 +92,7 @@ impl ShardState {
         let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
         let inbox = directory.inbox(shard);
         let answer = move |attempt, found| {
-            // If the inbox is full or closed, the attempt's time-out ends it, or has ended it.
+            // If the inbox is full or closed, the attempt's timeout ends it, or has ended it.
             let _ = inbox.send(Mail::Found(attempt, found));
         };
         let attempts = Attempts::new(connect_timeout, stream, directory.resolver.clone(), Arc::new(answer), |slot| {

@@ -1,4 +1,4 @@
-//! Errors of tasks.
+//! Errors of tasks, and what a session's task may return.
 
 use std::fmt;
 
@@ -61,3 +61,21 @@ impl fmt::Display for Elapsed {
 }
 
 impl std::error::Error for Elapsed {}
+
+/// What a session's task may return: nothing, or a `Result` with an error that can be shown.
+pub trait TaskOutput {
+    /// The error as text, if it is one.
+    fn into_error(self) -> Option<String>;
+}
+
+impl TaskOutput for () {
+    fn into_error(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: fmt::Display> TaskOutput for Result<T, E> {
+    fn into_error(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}

@@ -25,16 +25,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use overlapped::buf::Packet;
 use overlapped::mailbox::{Mailbox, Sender, mailbox};
 use overlapped::table::{Key, Table};
-use overlapped::{Driver, Time};
+use overlapped::{Driver, Time, buf::Packet};
 
-use super::error::SpawnError;
-use super::link::Link;
-use super::offload::Offload;
-use super::timers::SleepTimers;
+use super::{error::SpawnError, link::Link, offload::Offload};
 use crate::session::id::SessionId;
+use crate::wheel::Wheel;
 
 /// Tasks of one shard.
 const MOST_TASKS: usize = 1 << 20;
@@ -46,9 +43,7 @@ thread_local! {
 
 /// Where other threads report the tasks that they have woken. It needs no limit: a task is in it at
 /// most once.
-struct TaskInbox {
-    mail: Sender<Key>,
-}
+type TaskInbox = Sender<Key>;
 
 /// The run queue.
 struct RunQueue {
@@ -82,7 +77,7 @@ impl Wake for TaskWaker {
         });
         if !here.unwrap_or(false) {
             // If the shard has ended, so has the task.
-            let _ = self.inbox.mail.send(self.id);
+            let _ = self.inbox.send(self.id);
         }
     }
 }
@@ -122,12 +117,12 @@ pub(crate) struct Executor {
     mail: RefCell<Mailbox<Key>>,
     pub(super) timers: RefCell<SleepTimers>,
     /// The task that is being polled.
-    current: Cell<Option<Key>>,
+    pub(super) current: Cell<Option<Key>>,
     /// The pooled buffer whose packets are being handed over.
     lent: RefCell<Option<Packet>>,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
-    offload: Option<Offload>,
+    pub(super) offload: Option<Offload>,
 }
 
 impl Executor {
@@ -135,7 +130,7 @@ impl Executor {
         let (mail, inbox) = mailbox(usize::MAX, driver.wake_handle());
         Rc::new(Executor {
             table: RefCell::new(Table::with_limit(MOST_TASKS)),
-            local: Rc::new(RunQueue { inbox: Arc::new(TaskInbox { mail }), queue: RefCell::default() }),
+            local: Rc::new(RunQueue { inbox: Arc::new(mail), queue: RefCell::default() }),
             mail: RefCell::new(inbox),
             timers: RefCell::new(SleepTimers::new(driver.now())),
             current: Cell::new(None),
@@ -157,7 +152,7 @@ impl Executor {
         owner: Option<Owner>,
         future: impl Future<Output = ()> + 'static,
     ) -> Result<(), SpawnError> {
-        if self.ended.get() || owner.as_ref().is_some_and(|owner| owner.tied && owner.link.is_gone()) {
+        if self.ended.get() || owner.as_ref().is_some_and(|owner| owner.tied && owner.link.gone.get()) {
             return Err(SpawnError::Closed);
         }
         let future: BoxedFuture = Box::pin(future);
@@ -179,10 +174,6 @@ impl Executor {
         Ok(())
     }
 
-    pub(super) fn offload(&self) -> Option<&Offload> {
-        self.offload.as_ref()
-    }
-
     /// When the first timer of a task is due.
     pub(crate) fn earliest_timer(&self) -> Option<Time> {
         self.timers.borrow().earliest()
@@ -191,10 +182,6 @@ impl Executor {
     /// The waker of a timer that is due.
     pub(crate) fn pop_due_timer(&self, now: Time) -> Option<Waker> {
         self.timers.borrow_mut().pop_due(now)
-    }
-
-    pub(crate) fn current(&self) -> Option<Key> {
-        self.current.get()
     }
 
     /// Tasks there are.
@@ -285,7 +272,7 @@ impl Executor {
 
     /// A session has ended: drops the tasks that are tied to it.
     pub(crate) fn session_ended(&self, link: &Link) {
-        link.gone();
+        link.gone.set(true);
         while let Some(id) = link.first_tied() {
             link.untie(id);
             self.cancel(id);
@@ -350,5 +337,91 @@ pub(crate) struct Turning {
 impl Drop for Turning {
     fn drop(&mut self) {
         let _ = TURNING.try_with(|turning| turning.replace(self.before.take()));
+    }
+}
+
+pub(super) struct SleepTimers {
+    now: Time,
+    wheel: Wheel,
+    timers: Table<Timer>,
+}
+
+enum Timer {
+    Waiting(Waker),
+    Over,
+}
+
+impl SleepTimers {
+    pub(super) fn new(now: Time) -> SleepTimers {
+        SleepTimers { now, wheel: Wheel::new(), timers: Table::new() }
+    }
+
+    /// The time of the turn.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    pub(super) fn earliest(&self) -> Option<Time> {
+        self.wheel.earliest()
+    }
+
+    /// Begins a turn, and returns the waker of a timer that is due.
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<Waker> {
+        self.now = now;
+        while let Some(slot) = self.wheel.pop_due(now) {
+            if let Some(timer) = self.timers.at_mut(slot)
+                && let Timer::Waiting(waker) = std::mem::replace(timer, Timer::Over)
+            {
+                return Some(waker);
+            }
+        }
+        None
+    }
+
+    pub(super) fn start(&mut self, at: Time, waker: &Waker) -> Key {
+        let key = self.timers.insert(Timer::Waiting(waker.clone()));
+        self.wheel.insert(key.slot(), at);
+        key
+    }
+
+    /// Renews the waker of a timer. Says whether the timer is over.
+    pub(super) fn is_over(&mut self, key: Key, waker: &Waker) -> bool {
+        match self.timers.get_mut(key) {
+            Some(Timer::Waiting(kept)) => {
+                kept.clone_from(waker);
+                false
+            }
+            Some(Timer::Over) | None => true,
+        }
+    }
+
+    /// Stops a timer. Returns its waker: dropping that may run user code.
+    pub(super) fn stop(&mut self, key: Key) -> Option<Waker> {
+        self.wheel.remove(key.slot());
+        match self.timers.remove(key)? {
+            Timer::Waiting(waker) => Some(waker),
+            Timer::Over => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_timer_is_due_once_and_its_slot_serves_again() {
+        let second = Time::ZERO + Duration::from_secs(1);
+        let mut timers = SleepTimers::new(Time::ZERO);
+        let first = timers.start(second, Waker::noop());
+        assert!(!timers.is_over(first, Waker::noop()) && timers.pop_due(Time::ZERO).is_none());
+        assert!(timers.pop_due(second + Duration::from_secs(1)).is_some());
+        assert!(timers.is_over(first, Waker::noop()) && timers.earliest().is_none());
+        assert!(timers.stop(first).is_none(), "its waker has been called");
+        let next = timers.start(second, Waker::noop());
+        assert_eq!(next.slot(), first.slot());
+        assert!(timers.stop(first).is_none() && timers.stop(next).is_some());
     }
 }

@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use super::output::TaskOutput;
-use super::session::AsyncSession;
+use super::{error::TaskOutput, session::AsyncSession};
 use crate::handler::{Flow, Handler};
-use crate::session::Session;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
+use crate::session::{Session, id::SessionId, reason::CloseReason};
 
 /// A [`Handler`] that runs an async function for each session.
 /// [`Builder::serve`](crate::Builder::serve) makes one.
@@ -66,16 +63,16 @@ where
     }
 
     fn received(&mut self, _: &Session, state: &mut AsyncSession, packet: &[u8]) -> Flow {
-        state.handover().hand_over(packet);
+        state.inner.hand_over(packet);
         Flow::Continue
     }
 
     fn ended(&mut self, session: &Session, state: &mut AsyncSession) -> Flow {
-        state.handover().peer_ended(session);
+        state.inner.peer_ended(session);
         Flow::Continue
     }
 
     fn closed(&mut self, _: SessionId, state: AsyncSession, reason: &CloseReason) {
-        debug_assert_eq!(state.handover().link.reason(), Some(*reason));
+        debug_assert_eq!(state.inner.link.reason(), Some(*reason));
     }
 }

@@ -8,14 +8,9 @@ use bytes::Bytes;
 
 use super::error::SpawnError;
 use super::executor::{Executor, Owner, Polled};
-use super::link::{Link, Place};
-use super::offer::{Given, Offer};
-use super::waker::wake;
+use super::link::{Given, Link, Offer, Place, wake};
 use crate::error::SendError;
-use crate::session::holds::Hold;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
-use crate::session::{Session, close, reading, send};
+use crate::session::{Session, close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 
 /// What the tasks of one session share.
 pub(super) struct Handover {
@@ -125,7 +120,7 @@ impl Handover {
         if link.is_over() {
             return Poll::Ready(None);
         }
-        place.register(cx.waker(), self.executor.current());
+        place.register(cx.waker(), self.executor.current.get());
         Poll::Pending
     }
 
@@ -154,22 +149,6 @@ impl Handover {
         drop(untaken);
         self.count_taken();
         true
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn wait_to_read(&self, cx: &Context<'_>) {
-        self.link.readers.register_stream(cx.waker(), self.executor.current());
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(super) fn wait_to_write(&self, cx: &Context<'_>) {
-        self.link.senders.register_stream(cx.waker(), None);
-    }
-
-    /// Bytes that always fit while the outbox is below its high watermark.
-    #[cfg(feature = "tokio")]
-    pub(super) fn most_at_once(&self) -> usize {
-        self.session.state().borrow().limits.high()
     }
 
     /// Queues a packet if what is queued is below the watermark. `None`: not yet.

@@ -1,9 +1,10 @@
-//! What a session's task and its shard share: who waits for what, and the packets that nobody has
-//! taken yet.
+//! What a session's task and its shard share: who waits for what, the packets that nobody has taken
+//! yet, and the packet that is just handed over.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -18,9 +19,10 @@ pub(crate) struct Waiters {
     tickets: Cell<u64>,
 }
 
-/// The ticket of the stream interface; others begin at 1.
+/// The ticket of the stream interface, which has one place and never gives it up. Others begin at
+/// 1.
 #[cfg(feature = "tokio")]
-const STREAM: u64 = 0;
+pub(super) const STREAM: u64 = 0;
 
 pub(crate) struct Waiter {
     ticket: u64,
@@ -37,33 +39,14 @@ impl Waiters {
 
     /// Adds a waker, last, or renews it.
     pub(crate) fn register(&self, ticket: &mut Option<u64>, waker: &Waker, task: Option<Key>) {
+        let ticket = *ticket.get_or_insert_with(|| self.tickets.replace(self.tickets.get() + 1) + 1);
         let mut list = self.list.borrow_mut();
-        let known = ticket.and_then(|ticket| list.iter_mut().find(|waiter| waiter.ticket == ticket));
-        match known {
+        match list.iter_mut().find(|waiter| waiter.ticket == ticket) {
             Some(waiter) => {
                 waiter.waker.clone_from(waker);
                 waiter.task = task;
             }
-            None => {
-                let new = self.tickets.get() + 1;
-                self.tickets.set(new);
-                *ticket = Some(new);
-                list.push(Waiter { ticket: new, waker: waker.clone(), task });
-            }
-        }
-    }
-
-    /// As [`register`](Waiters::register), for the stream interface: it has one place, which is
-    /// never given up.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn register_stream(&self, waker: &Waker, task: Option<Key>) {
-        let mut list = self.list.borrow_mut();
-        match list.iter_mut().find(|waiter| waiter.ticket == STREAM) {
-            Some(waiter) => {
-                waiter.waker.clone_from(waker);
-                waiter.task = task;
-            }
-            None => list.push(Waiter { ticket: STREAM, waker: waker.clone(), task }),
+            None => list.push(Waiter { ticket, waker: waker.clone(), task }),
         }
     }
 
@@ -129,7 +112,7 @@ pub(crate) struct Link {
     pub(crate) full: Cell<bool>,
     peer_ended: Cell<bool>,
     reason: Cell<Option<CloseReason>>,
-    gone: Cell<bool>,
+    pub(super) gone: Cell<bool>,
     /// The tasks that end when the session has.
     tied: RefCell<BTreeSet<Key>>,
 }
@@ -148,15 +131,6 @@ impl Link {
     /// No packet will come any more, apart from one that is untaken.
     pub(crate) fn is_over(&self) -> bool {
         self.peer_ended.get() || self.reason.get().is_some()
-    }
-
-    /// The session is not in the shard's table any more.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.get()
-    }
-
-    pub(crate) fn gone(&self) {
-        self.gone.set(true);
     }
 
     pub(crate) fn tie(&self, task: Key) {
@@ -197,8 +171,50 @@ impl Link {
     pub(crate) fn has_untaken(&self) -> bool {
         !self.untaken.borrow().is_empty()
     }
+}
 
-    pub(crate) fn take_untaken(&self) -> VecDeque<Bytes> {
-        self.untaken.take()
+/// Calls a waker, and contains its panic.
+pub(crate) fn wake(waker: Waker) {
+    if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+        tracing::error!("a waker panicked");
+    }
+}
+
+/// A packet in the lent buffer is offered for no longer than this is there, for the buffer is lent
+/// to others after that.
+pub(super) struct Offer<'l>(pub(super) &'l Link);
+
+impl Offer<'_> {
+    /// Says whether nobody took it.
+    pub(super) fn withdraw(&self) -> bool {
+        self.0.offered.borrow_mut().take().is_some()
+    }
+}
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+/// A packet for the task that takes it.
+pub(super) enum Given<'a> {
+    Slice(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl Given<'_> {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Given::Slice(bytes) => bytes,
+            Given::Owned(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self {
+            Given::Slice(bytes) => Bytes::copy_from_slice(bytes),
+            Given::Owned(bytes) => bytes,
+        }
     }
 }

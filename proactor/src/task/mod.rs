@@ -49,20 +49,11 @@ pub(crate) mod executor;
 mod handler;
 mod handover;
 pub(crate) mod link;
-mod offer;
 pub(crate) mod offload;
-mod output;
-mod remote;
 mod session;
-mod sleep;
 #[cfg(feature = "tokio")]
 mod stream;
-mod timers;
-pub(crate) mod waker;
 
-pub use error::{Elapsed, OffloadError, SpawnError};
+pub use error::{Elapsed, OffloadError, SpawnError, TaskOutput};
 pub use handler::Tasks;
-pub use output::TaskOutput;
-pub use remote::Remote;
-pub use session::AsyncSession;
-pub use sleep::Sleep;
+pub use session::{AsyncSession, Remote, Sleep};

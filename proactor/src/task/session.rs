@@ -1,27 +1,22 @@
-//! A session in the hands of its task.
+//! A session in the hands of its task, its sleeping, and its name for other threads.
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use overlapped::{Address, Time};
+use overlapped::{Address, Time, table::Key};
 
-use super::error::{Elapsed, OffloadError, SpawnError};
-use super::handover::Handover;
-use super::offload;
-use super::output::TaskOutput;
-use super::remote::Remote;
-use super::sleep::Sleep;
-use crate::connect::{ConnectError, ConnectWaiter, Target};
+use super::error::{Elapsed, OffloadError, SpawnError, TaskOutput};
+use super::{executor::Executor, handover::Handover, offload};
+use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Target};
 use crate::error::SendError;
 use crate::server::Handle;
-use crate::session::Session;
-use crate::session::id::SessionId;
-use crate::session::reason::CloseReason;
+use crate::session::{Session, connect, id::SessionId, reason::CloseReason};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).
@@ -32,17 +27,13 @@ use crate::session::reason::CloseReason;
 /// that was not taken then goes to the next caller.
 #[derive(Clone)]
 pub struct AsyncSession {
-    inner: Rc<Handover>,
+    pub(super) inner: Rc<Handover>,
 }
 
 impl AsyncSession {
     /// A session has begun.
     pub(super) fn begin(session: &Session) -> AsyncSession {
         AsyncSession { inner: Rc::new(Handover::new(session)) }
-    }
-
-    pub(super) fn handover(&self) -> &Handover {
-        &self.inner
     }
 
     /// Makes the session's future a task.
@@ -185,9 +176,11 @@ impl AsyncSession {
     /// the two sessions is closed meanwhile.
     pub async fn connect(&self, target: impl Into<Target>, token: u64) -> Result<Session, ConnectError> {
         let (target, waiter) = (target.into(), Rc::<ConnectWaiter>::default());
-        self.session().connect_for_task(target.clone(), token, Rc::clone(&waiter))?;
+        let shared = Some(Rc::clone(&waiter));
+        connect(&mut self.session().state().borrow_mut(), self.id(), target.clone(), token, shared)?;
         let id = poll_fn(|context| waiter.poll(context)).await?;
-        self.session().sibling(id).ok_or_else(|| ConnectError::closed(target))
+        let closed = || ConnectError::new(target, ConnectFailure::Cancelled).because("it was closed at once");
+        self.session().sibling(id).ok_or_else(closed)
     }
 
     /// Ends our stream behind what is queued, as [`Session::shutdown`] does: packets still come.
@@ -283,7 +276,7 @@ impl AsyncSession {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, OffloadError> {
-        match self.inner.executor.offload() {
+        match &self.inner.executor.offload {
             Some(threads) => threads.start(work)?.await,
             None => offload::run(work),
         }
@@ -303,5 +296,97 @@ impl AsyncSession {
 impl fmt::Debug for AsyncSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.session.fmt(f)
+    }
+}
+
+/// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
+/// makes it. Cheap to clone; may outlive the session.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    pub(super) handle: Handle,
+    pub(super) id: SessionId,
+}
+
+impl Remote {
+    /// The session's name.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The server.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Queues a packet for the session, as [`Handle::send`] does.
+    ///
+    /// # Errors
+    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended. If the session has
+    /// ended, the packet is dropped.
+    pub fn send(&self, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        self.handle.send(self.id, packet)
+    }
+
+    /// Closes the session gracefully; does nothing if it has ended.
+    ///
+    /// # Errors
+    /// As for [`send`](Remote::send).
+    pub fn close(&self) -> Result<(), SendError> {
+        self.handle.close(self.id)
+    }
+}
+
+/// Waits for a moment of the shard's clock. [`AsyncSession::sleep`](super::AsyncSession::sleep)
+/// returns it.
+///
+/// It is never early. The shard's timers have a grain of 8.4 ms (2^23 ns), so it is late by up to
+/// that, and by what the shard is busy with.
+pub struct Sleep {
+    executor: Rc<Executor>,
+    at: Time,
+    key: Option<Key>,
+}
+
+impl Sleep {
+    pub(crate) fn new(executor: Rc<Executor>, at: Time) -> Sleep {
+        Sleep { executor, at, key: None }
+    }
+
+    /// The moment it waits for.
+    pub fn deadline(&self) -> Time {
+        self.at
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        let executor = Rc::clone(&self.executor);
+        let mut timers = executor.timers.borrow_mut();
+        if self.at <= timers.now() {
+            return Poll::Ready(());
+        }
+        match self.key {
+            None => self.key = Some(timers.start(self.at, cx.waker())),
+            Some(key) if timers.is_over(key, cx.waker()) => return Poll::Ready(()),
+            Some(_) => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            // The waker is dropped after the borrow of the timers.
+            let _waker = self.executor.timers.borrow_mut().stop(key);
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("at", &self.at).finish()
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::AsyncSession;
+use super::{AsyncSession, handover::Handover, link::STREAM};
 use crate::error::SendError;
 use crate::session::reason::CloseReason;
 
@@ -21,18 +21,18 @@ impl AsyncRead for AsyncSession {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        while self.handover().read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
+        while self.inner.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
             // An empty packet must not be taken for the end of the stream.
             if buf.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
         }
-        let (reason, ended) = (self.handover().link.reason(), self.handover().link.has_peer_ended());
-        Poll::Ready(match reason {
+        let Handover { link, executor, .. } = &*self.inner;
+        Poll::Ready(match link.reason() {
             Some(CloseReason::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
-            _ if ended => Ok(()),
+            _ if link.has_peer_ended() => Ok(()),
             None => {
-                self.handover().wait_to_read(cx);
+                link.readers.register(&mut Some(STREAM), cx.waker(), executor.current.get());
                 return Poll::Pending;
             }
             Some(CloseReason::ByPeer | CloseReason::ByHandler) => Ok(()),
@@ -47,12 +47,14 @@ impl AsyncRead for AsyncSession {
 /// stream](AsyncSession::shutdown) behind what was written.
 impl AsyncWrite for AsyncSession {
     fn poll_write(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let piece = &buf[..buf.len().min(self.handover().most_at_once())];
-        match self.handover().send_if_room(piece) {
+        // So much always fits while the outbox is below its high watermark.
+        let most = self.session().state().borrow().limits.high();
+        let piece = &buf[..buf.len().min(most)];
+        match self.inner.send_if_room(piece) {
             Some(Ok(())) => Poll::Ready(Ok(piece.len())),
             Some(Err(error)) => Poll::Ready(Err(self.io_error(error))),
             None => {
-                self.handover().wait_to_write(cx);
+                self.inner.link.senders.register(&mut Some(STREAM), cx.waker(), None);
                 Poll::Pending
             }
         }
@@ -71,9 +73,7 @@ impl AsyncWrite for AsyncSession {
 impl AsyncSession {
     fn io_error(&self, error: SendError) -> io::Error {
         let kind = match error {
-            SendError::Closed if self.handover().link.reason() == Some(CloseReason::Reset) => {
-                io::ErrorKind::ConnectionReset
-            }
+            SendError::Closed if self.inner.link.reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,
             SendError::Closed => io::ErrorKind::BrokenPipe,
             SendError::Full => io::ErrorKind::StorageFull,
             SendError::Frame(_) => io::ErrorKind::InvalidData,

@@ -171,7 +171,7 @@ fn an_idle_session_takes_at_most_512_bytes() {
         for (case, bytes) in [
             ("raw", bytes_a_session(backend, Raw, None, |builder| builder)),
             ("length-prefixed", bytes_a_session(backend, LengthPrefixed::u32(), None, |builder| builder)),
-            ("with time-outs", bytes_a_session(backend, Raw, None, with_timeouts)),
+            ("with timeouts", bytes_a_session(backend, Raw, None, with_timeouts)),
         ] {
             assert!((200..=512).contains(&bytes), "{backend}, {case}: {bytes} bytes a session");
         }

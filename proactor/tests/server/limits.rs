@@ -293,8 +293,8 @@ fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
         ("packet rate", |b| b.limits(Limits::new().packet_rate(Rate::per_second(1).burst(0)))),
         ("byte rate", |b| b.limits(Limits::new().byte_rate(0))),
         ("refusal of 1025", |b| b.limits(Limits::new().refusal(vec![0; 1025]))),
-        ("idle time-out", |b| b.timeouts(Timeouts::new().idle(Duration::ZERO))),
-        ("heart-beat", |b| b.timeouts(Timeouts::new().heartbeat(Duration::ZERO))),
+        ("idle timeout", |b| b.timeouts(Timeouts::new().idle(Duration::ZERO))),
+        ("heartbeat", |b| b.timeouts(Timeouts::new().heartbeat(Duration::ZERO))),
         ("lifetime", |b| b.timeouts(Timeouts::new().lifetime(Duration::from_secs(181 * 24 * 60 * 60)))),
     ];
     for (what, setting) in wrong {

@@ -7,6 +7,7 @@ mod chat;
 mod echo;
 mod log;
 mod ring;
+mod server;
 
 use std::net::TcpListener;
 
@@ -14,6 +15,7 @@ use buffers::Buffers;
 use peer_cli::Service;
 use ring::Ring;
 use rustix::net::sockopt::set_tcp_nodelay;
+use server::{Io, Server};
 
 fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo, Service::Chat]);
@@ -25,11 +27,11 @@ fn main() -> anyhow::Result<()> {
     let (submitter, submissions, completions) = ring.split();
     let count = if cli.service == Service::Chat { chat::BUFFERS } else { echo::BUFFERS };
     let buffers = Buffers::register(&submitter, count)?;
-    let ring = Ring { submitter, submissions };
+    let io = Io { ring: Ring { submitter, submissions }, buffers };
     peer_cli::announce(listener.local_addr()?)?;
     match cli.service {
-        Service::Chat => chat::Server::new(ring, buffers, listener).run(completions)?,
-        _ => echo::Server::new(ring, buffers, listener).run(completions)?,
+        Service::Chat => Server::new(io, listener, chat::Room::new()).run(completions)?,
+        _ => Server::new(io, listener, echo::Echo::default()).run(completions)?,
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use clap::Args;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::super::affinity;
-use super::super::message::Message;
+use super::super::content::Content;
+use super::super::echoes::{Answers, Echo, Place};
 use super::super::setup::STALLED;
 
 /// Sessions that are added, and speak, at once: as many as the accept queue of any server takes.
@@ -35,12 +36,13 @@ pub struct HoldOptions {
 
 pub fn run(options: &HoldOptions) -> Result<()> {
     affinity::raise_descriptor_limit()?;
+    let said = Content::random(options.size, false, 1);
     let mut sessions: Vec<Session> = Vec::new();
     for line in io::stdin().lock().lines() {
         let line = line?;
         match line.split_once(' ') {
-            Some(("grow", count)) => grow(options, &mut sessions, count.parse().context("grow")?)?,
-            None if line == "echo" => sessions.chunks_mut(BATCH).try_for_each(|batch| echo(batch, options.size))?,
+            Some(("grow", count)) => grow(options, &said, &mut sessions, count.parse().context("grow")?)?,
+            None if line == "echo" => sessions.chunks_mut(BATCH).try_for_each(|batch| echo(batch, &said))?,
             _ => bail!("{line} is not understood"),
         }
         println!("done");
@@ -50,12 +52,11 @@ pub fn run(options: &HoldOptions) -> Result<()> {
 
 struct Session {
     socket: TcpStream,
-    number: u64,
-    /// Messages that were echoed.
-    said: u64,
+    number: usize,
+    place: Place,
 }
 
-fn grow(options: &HoldOptions, sessions: &mut Vec<Session>, count: usize) -> Result<()> {
+fn grow(options: &HoldOptions, said: &Content, sessions: &mut Vec<Session>, count: usize) -> Result<()> {
     let end = sessions.len() + count;
     while sessions.len() < end {
         let begin = sessions.len();
@@ -63,9 +64,9 @@ fn grow(options: &HoldOptions, sessions: &mut Vec<Session>, count: usize) -> Res
             let source = Ipv4Addr::from_bits(options.source.to_bits() + (number / FROM_ONE_ADDRESS) as u32);
             let socket = connect(source, options.connect)
                 .with_context(|| format!("session {number} from {source} to {}", options.connect))?;
-            sessions.push(Session { socket, number: number as u64, said: 0 });
+            sessions.push(Session { socket, number, place: Place::first(said, number) });
         }
-        echo(&mut sessions[begin..], options.size)?;
+        echo(&mut sessions[begin..], said)?;
     }
     Ok(())
 }
@@ -82,31 +83,30 @@ fn connect(source: Ipv4Addr, server: SocketAddr) -> Result<TcpStream> {
 }
 
 /// A message on each of them, all sent before the first echo is awaited.
-fn echo(sessions: &mut [Session], size: usize) -> Result<()> {
-    let mut conversations = Vec::with_capacity(sessions.len());
+fn echo(sessions: &mut [Session], said: &Content) -> Result<()> {
     for session in &mut *sessions {
-        let mut conversation = Message::random((session.number << 8) + session.said, size);
-        session.socket.write_all(conversation.unsent()).with_context(|| describe(session))?;
-        conversation.sent(size);
-        conversations.push(conversation);
+        let message = session.place.say(said);
+        session.socket.write_all(message).with_context(|| describe(session))?;
     }
-    let mut buffer = vec![0; size];
-    for (session, mut conversation) in sessions.iter_mut().zip(conversations) {
-        while !conversation.is_complete() {
-            match session.socket.read(&mut buffer) {
+    let mut buffer = vec![0; said.message];
+    for session in sessions {
+        let mut echo = Echo::default();
+        while session.place.under_way() > 0 {
+            let count = match session.socket.read(&mut buffer) {
                 Ok(0) => bail!("server closed {}", describe(session)),
-                Ok(count) => conversation.received(&buffer[..count]).with_context(|| describe(session))?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error).with_context(|| format!("no answer on {}", describe(session))),
-            }
+            };
+            let answers = echo.received(said, session.place, &buffer[..count]);
+            session.place.answered += answers.with_context(|| describe(session))?;
         }
-        session.said += 1;
     }
     Ok(())
 }
 
 fn describe(session: &Session) -> String {
-    format!("session {}, whose messages echoed so far are {}", session.number, session.said)
+    format!("session {}, whose messages echoed so far are {}", session.number, session.place.answered)
 }
 
 #[cfg(test)]
@@ -143,18 +143,19 @@ mod tests {
     #[test]
     fn sessions_are_added_and_speak_again() {
         let options = options(server(None));
-        let mut sessions = Vec::new();
-        grow(&options, &mut sessions, 5).unwrap();
-        grow(&options, &mut sessions, 3).unwrap();
-        echo(&mut sessions, 40).unwrap();
-        let said: Vec<_> = sessions.iter().map(|session| session.said).collect();
-        assert_eq!(said, [2; 8]);
+        let (said, mut sessions) = (Content::random(40, false, 1), Vec::new());
+        grow(&options, &said, &mut sessions, 5).unwrap();
+        grow(&options, &said, &mut sessions, 3).unwrap();
+        echo(&mut sessions, &said).unwrap();
+        let answered: Vec<_> = sessions.iter().map(|session| session.place.answered).collect();
+        assert_eq!(answered, [2; 8]);
         assert_eq!(sessions[7].socket.local_addr().unwrap().ip(), IpAddr::from(options.source));
     }
 
     #[test]
     fn a_wrong_byte_is_an_error() {
-        let error = format!("{:#}", grow(&options(server(Some(9))), &mut Vec::new(), 2).unwrap_err());
+        let said = Content::random(40, false, 1);
+        let error = format!("{:#}", grow(&options(server(Some(9))), &said, &mut Vec::new(), 2).unwrap_err());
         assert!(error.contains("session 0") && error.contains("byte 9 of 40"), "{error}");
     }
 }

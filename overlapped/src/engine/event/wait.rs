@@ -1,10 +1,103 @@
 //! Waits on a slice of events.
 
-use super::domain::{Domain, Goal, Tables, Waiter};
-use super::handle::Event;
+use std::fmt;
+use std::sync::Arc;
+
+use super::domain::{Domain, EventState, Few, Goal, Tables, Waiter, domain};
 use crate::driver::Wait;
-use crate::engine::park::{self, Unpark};
+use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
+
+/// An event of overlapped I/O: signalled until it is reset (manual reset).
+///
+/// Starting an operation with an event resets the event; the end of the operation sets it. Any
+/// thread may set or reset an event. Events live in user space: making one costs no descriptor and
+/// no system call, and there may be as many as fit in memory (about 100 bytes each). Clones are
+/// handles to the same event.
+///
+/// In Winsock: `WSAEVENT`, `WSACreateEvent`, `WSASetEvent`, `WSAResetEvent`.
+///
+/// ```
+/// use overlapped::Event;
+/// use overlapped::driver::Wait;
+/// use overlapped::event::wait_any;
+///
+/// let (quiet, loud) = (Event::new(), Event::new());
+/// let setter = loud.clone();
+/// std::thread::spawn(move || setter.set());
+/// assert_eq!(wait_any(&[&quiet, &loud], Wait::Forever)?, Some(1));
+/// assert!(loud.is_signalled(), "until it is reset");
+/// loud.reset();
+/// assert_eq!(wait_any(&[&quiet, &loud], Wait::Poll)?, None);
+/// # Ok::<(), overlapped::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Event(Arc<Registered>);
+
+struct Registered {
+    domain: &'static Domain,
+    index: usize,
+}
+
+impl Event {
+    /// Makes an event that is not signalled.
+    pub fn new() -> Event {
+        let domain = domain();
+        let state = EventState { signalled: false, owned: true, waiters: Few::new(), sets: Few::new() };
+        let index = domain.lock().events.insert(state);
+        Event(Arc::new(Registered { domain, index }))
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.0.index
+    }
+
+    pub(super) fn domain(&self) -> &'static Domain {
+        self.0.domain
+    }
+
+    /// Signals it: wakes every thread whose wait this fulfils.
+    pub fn set(&self) {
+        self.signal().unpark();
+    }
+
+    /// Signals it; the caller wakes the waiting threads.
+    pub(crate) fn signal(&self) -> Unparks {
+        let mut unparks = Unparks::default();
+        self.0.domain.lock().set(self.0.index, &mut unparks);
+        unparks
+    }
+
+    /// Makes it not signalled. Waits that are already fulfilled stay fulfilled.
+    pub fn reset(&self) {
+        self.0.domain.lock().reset(self.0.index);
+    }
+
+    /// Whether it is signalled now.
+    pub fn is_signalled(&self) -> bool {
+        self.0.domain.lock().events[self.0.index].signalled
+    }
+}
+
+impl Default for Event {
+    fn default() -> Event {
+        Event::new()
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut tables = self.domain.lock();
+        tables.events[self.index].owned = false;
+        tables.release(self.index);
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({})", if self.is_signalled() { "signalled" } else { "not signalled" })
+    }
+}
 
 /// Waits until one of the events is signalled, and returns its place in the slice: the lowest, if
 /// several are signalled. `None` means that the wait has timed out.

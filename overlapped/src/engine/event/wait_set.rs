@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::domain::{Domain, EventState, Goal, Member, NO_WAIT, SetState, Tables, Waiter, domain};
-use super::handle::Event;
+use super::wait::Event;
 use crate::driver::Wait;
 use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};

@@ -4,13 +4,17 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use slab::Slab;
 
 use super::packet::CompletionPacket;
-use crate::driver::Wait;
+use crate::buf::Crossing;
+use crate::driver::{Completion, Wait};
+use crate::engine::ending::Owner;
 use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
+use crate::flags::Flags;
 use crate::sync::{Mutex, lock, thread_local};
 
 /// A completion port: one queue of packets, from which several threads take. A packet is an
@@ -51,7 +55,7 @@ use crate::sync::{Mutex, lock, thread_local};
 #[derive(Clone)]
 pub struct CompletionPort(Arc<Inner>);
 
-pub(super) struct Inner {
+pub(crate) struct Inner {
     state: Mutex<State>,
     concurrency: usize,
     limit: usize,
@@ -96,7 +100,7 @@ impl Inner {
     }
 
     /// Keeps room for the packet of an operation.
-    pub(super) fn reserve(&self) -> Result<(), Error> {
+    pub(crate) fn reserve(&self) -> Result<(), Error> {
         let mut state = lock(&self.state);
         if !state.open {
             return Err(self.error(ErrorKind::Closed));
@@ -109,17 +113,17 @@ impl Inner {
     }
 
     /// Whether packets wait for a thread.
-    pub(super) fn has_waiting_packets(&self) -> bool {
+    pub(crate) fn has_waiting_packets(&self) -> bool {
         !lock(&self.state).queue.is_empty()
     }
 
     /// Gives kept room back.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         lock(&self.state).reserved -= 1;
     }
 
     /// Queues a packet; if `reserved`, in the room that was kept for it.
-    pub(super) fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
+    fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
         let mut unparks = Unparks::default();
         let mut state = lock(&self.state);
         state.reserved -= usize::from(reserved);
@@ -299,10 +303,6 @@ impl CompletionPort {
         unparks.unpark();
         drop(dropped);
     }
-
-    pub(super) fn inner(&self) -> &Arc<Inner> {
-        &self.0
-    }
 }
 
 /// The port has counted this thread as running. A waker that ran during the wait may have taken
@@ -359,4 +359,44 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
     let _again = RunsAgain(port);
     f()
+}
+
+/// A socket's port and key.
+pub struct Association {
+    pub(crate) port: Arc<Inner>,
+    key: usize,
+    owner: Owner,
+    skip: AtomicBool,
+}
+
+impl Association {
+    pub(crate) fn new(port: &CompletionPort, key: usize, owner: Owner) -> Association {
+        Association { port: Arc::clone(&port.0), key, owner, skip: AtomicBool::new(false) }
+    }
+
+    /// Whether operations that succeed within their start are given by the start, without a packet.
+    pub(crate) fn skips(&self) -> bool {
+        self.skip.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_skip(&self, skip: bool) {
+        self.skip.store(skip, Ordering::Release);
+    }
+
+    pub(crate) fn packet(
+        &self,
+        token: u64,
+        action: Action,
+        flags: Flags,
+        completion: Crossing<Completion>,
+    ) -> CompletionPacket {
+        CompletionPacket::of_operation((self.key, token), action, flags, completion, Arc::clone(&self.owner))
+    }
+
+    /// Queues the packet of an operation that has ended, in the room that was kept for it. A closed
+    /// port drops it.
+    pub(crate) fn ended(&self, token: u64, action: Action, flags: Flags, completion: Crossing<Completion>) {
+        let dropped = self.port.push(self.packet(token, action, flags, completion), true);
+        drop(dropped);
+    }
 }

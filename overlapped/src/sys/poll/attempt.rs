@@ -3,9 +3,8 @@
 use crate::flags::{Direction, Flags};
 use crate::id::OpId;
 
-use super::super::message::flag_bits;
 use super::super::op::{Event, Failure, Outcome};
-use super::super::stream::Stream;
+use super::super::{message::flag_bits, stream::Stream};
 use super::connect::{self, Connecting};
 use super::sockets::{NONE, Part, Request};
 use super::transfer::{self, would_wait};
@@ -35,7 +34,7 @@ impl Attempt {
 impl Poll {
     /// Tries what waits on this side of a socket, if anything does.
     pub(super) fn attempt(&mut self, socket: u32, direction: Direction) -> Option<Event> {
-        let (id, _) = self.waiting(socket, direction)?;
+        let (id, _) = self.pending(socket, direction)?;
         self.since_wait += 1;
         let attempt = match direction {
             Direction::Receive => self.receive(socket),
@@ -66,7 +65,7 @@ impl Poll {
                             side.listed = true;
                             self.ready.push_front((socket, direction));
                         }
-                        _ => self.list(socket, direction),
+                        _ => self.list_ready(socket, direction),
                     }
                 }
                 Some(Event { id, more: true, result })
@@ -83,7 +82,7 @@ impl Poll {
 
     fn receive(&mut self, socket: u32) -> Attempt {
         let fd = self.sockets[socket as usize].fd;
-        let Some((_, request)) = self.waiting(socket, Direction::Receive) else { return Attempt::Holds };
+        let Some((_, request)) = self.pending(socket, Direction::Receive) else { return Attempt::Holds };
         match request {
             Request::RecvMulti => self.receive_pooled(socket),
             Request::RecvFromMulti => self.receive_datagram(socket),
@@ -207,7 +206,7 @@ impl Poll {
 
     fn send(&mut self, socket: u32) -> Attempt {
         let fd = self.sockets[socket as usize].fd;
-        let Some((_, request)) = self.waiting(socket, Direction::Send) else { return Attempt::Holds };
+        let Some((_, request)) = self.pending(socket, Direction::Send) else { return Attempt::Holds };
         let (sent, offered) = match request {
             Request::Send { ptr, len, flags } => {
                 let part = Part { ptr: *ptr, len: *len as usize };

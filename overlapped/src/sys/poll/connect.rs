@@ -7,9 +7,8 @@ use socket2::{SockAddr, SockRef};
 
 use crate::address::Address;
 
-use super::super::handle::Handle;
 use super::super::op::{Failure, Outcome};
-use super::super::socket::address_from;
+use super::super::{handle::Handle, socket::address_from};
 
 /// How far a connect has come.
 pub(super) enum Connecting {

@@ -1,8 +1,8 @@
 //! The backend on readiness: epoll on Linux, kqueue on macOS and the BSDs.
 //!
-//! An operation is tried first, and waits for readiness only if it would have had to wait. Each
-//! socket is added to the system's list once, in edge mode. So a message costs its receive and its
-//! send, and a share in the one wait that told of all sockets.
+//! An operation is tried first. Only if the system has nothing for it, it waits for readiness. Each
+//! socket is added to the system's list once, in edge mode. So a message costs a call to receive, a
+//! call to send, and its share of one wait for all sockets.
 //!
 //! Operations that end once are tried when they are started. Those that go on (pooled receives,
 //! accepting) are tried when an event is asked for, one result of each socket after the other. So
@@ -29,19 +29,17 @@ use crate::report::{Backend, Feature, Report};
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::handle::Handle;
 use super::message::{MOST_BYTES, Message};
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
-use super::socket::sock_addr;
+use super::{handle::Handle, socket::sock_addr};
 use connect::Connecting;
 use registry::Registry;
 use sockets::{NONE, Pending, Request, Socket};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
-/// Attempts in a turn, besides those that starts make. So the answers to some sockets leave before
-/// the next sockets are tried: while the system's memory of those connections is still in the
-/// cache.
+/// Attempts in a turn, without those that a start makes at once. The answers of these sockets leave
+/// before more sockets are tried, while the system's records of the connections are in the cache.
 const ATTEMPTS_A_TURN: u32 = 32;
 /// Connections that are accepted in a turn before other sockets that are ready. Half of a turn's
 /// attempts, so that however many connect, those that are connected are served.
@@ -53,9 +51,9 @@ const CONNECT_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) struct Poll {
     registry: Registry,
-    /// By the driver's numbers.
+    /// Indexed by the driver's number of a socket.
     sockets: Vec<Socket>,
-    /// What has not ended, by the operation's slot.
+    /// The operations that have not ended, indexed by slot.
     requests: Vec<Option<Pending>>,
     pool: Rc<Pool>,
     /// Events of what has ended.
@@ -67,21 +65,22 @@ pub(crate) struct Poll {
     next_turn: Vec<(u32, Direction)>,
     /// Sockets whose connects are to be tried again soon.
     connect_again: Vec<u32>,
-    /// Messages that have served.
+    /// Messages to use again.
     #[expect(clippy::vec_box, reason = "their boxes go into requests and come back")]
     spare: Vec<Box<Message>>,
     discard: Box<[u8]>,
-    wake: WakeHandle,
+    pub(super) wake: WakeHandle,
     /// The number of the turn. It wraps: a socket that takes an old turn for this one only goes on
     /// in the next one.
     turn: u32,
     turn_bytes: u32,
-    /// Attempts since the system was last asked what has become ready, and since the turn began.
+    /// Attempts since the system was last asked what has become ready.
     since_wait: u32,
+    /// Attempts since the turn began.
     this_turn: u32,
     /// Connections accepted in this turn.
     accepted: u32,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Poll {
@@ -108,25 +107,9 @@ impl Poll {
         })
     }
 
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(crate) fn wake_handle(&self) -> WakeHandle {
-        self.wake.clone()
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        Time::real()
-    }
-
-    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        Ok(true)
-    }
-
     pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         let index = socket as usize;
-        let fd = handle.raw_fd();
+        let fd = handle.system().raw_fd();
         self.registry.add(fd, socket).map_err(|error| Error::io(Action::Socket, &error))?;
         let is_ip = handle.system().is_ip();
         if index >= self.sockets.len() {
@@ -141,11 +124,15 @@ impl Poll {
 
     pub(crate) fn detach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         debug_assert!(self.sockets[socket as usize].is_idle());
-        self.registry.remove(handle.raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
+        self.registry.remove(handle.system().raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
     }
 
     pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
-        debug_assert_eq!(handle.raw_fd(), self.sockets[socket as usize].fd, "it is the socket that was attached");
+        debug_assert_eq!(
+            handle.system().raw_fd(),
+            self.sockets[socket as usize].fd,
+            "it is the socket that was attached"
+        );
         let owned = || owned.expect("it owns a buffer or an address");
         match kind {
             OpKind::Accept { multi } => {
@@ -158,7 +145,7 @@ impl Poll {
             },
             OpKind::Recv { flags } => {
                 let request = self.recv_request(owned(), flags);
-                // Readiness does not tell of urgent data: it is tried, and the system says.
+                // Urgent data makes no socket ready, so it is tried at once.
                 let urgent = flags.contains(Flags::OUT_OF_BAND);
                 self.begin_if(socket, Direction::Receive, id, request, urgent);
             }
@@ -192,7 +179,7 @@ impl Poll {
                 };
                 self.end(
                     id,
-                    match handle.socket().shutdown(how) {
+                    match handle.system().socket.shutdown(how) {
                         Ok(()) => Ok(Outcome::ShutDown),
                         Err(error) => Err(Failure::Code(error.raw_os_error().unwrap_or(libc::EIO))),
                     },
@@ -204,13 +191,12 @@ impl Poll {
 
     pub(crate) fn close(&mut self, id: OpId, socket: u32, handle: Handle) {
         debug_assert!(self.sockets[socket as usize].is_idle());
-        // A socket leaves the system's list with its last descriptor, which saves a call for each
-        // connection. (A process that is being forked has another one until it runs its own
-        // program. An event of the old socket meanwhile costs the socket that has its number one
-        // vain try.)
-        if !handle.system().is_sole() {
-            // It is watched, so this does not fail. If it did, closing would be all that is left.
-            let _ = self.registry.remove(handle.raw_fd());
+        // The system drops a socket from its list with the last descriptor, which saves a call for
+        // each connection. A forked process has a copy of the descriptor until it runs its program.
+        // An event that comes until then makes the next socket of this number try once in vain.
+        if !handle.system().sole {
+            // An error would change nothing: the socket is closed all the same.
+            let _ = self.registry.remove(handle.system().raw_fd());
         }
         drop(handle);
         self.end(id, Ok(Outcome::Closed));
@@ -261,23 +247,23 @@ impl Poll {
         self.begin_if(socket, direction, id, request, false);
     }
 
-    /// Begins an operation: tries it at once if its direction is believed ready, or `anyway`.
-    fn begin_if(&mut self, socket: u32, direction: Direction, id: OpId, request: Request, anyway: bool) {
+    /// Begins an operation, and tries it at once if its direction is believed ready or `urgent`.
+    fn begin_if(&mut self, socket: u32, direction: Direction, id: OpId, request: Request, urgent: bool) {
         let goes_on = matches!(request, Request::RecvMulti | Request::RecvFromMulti | Request::Accept { .. });
-        self.wait_for(socket, direction, id, request);
+        self.set_pending(socket, direction, id, request);
         let side = self.sockets[socket as usize].side(direction);
-        if !side.ready && !anyway {
+        if !side.ready && !urgent {
             return;
         }
         if goes_on {
-            self.list(socket, direction);
+            self.list_ready(socket, direction);
         } else if let Some(event) = self.attempt(socket, direction) {
             self.ended.push_back(event);
         }
     }
 
     /// Makes this the operation of one direction of a socket.
-    fn wait_for(&mut self, socket: u32, direction: Direction, id: OpId, request: Request) {
+    fn set_pending(&mut self, socket: u32, direction: Direction, id: OpId, request: Request) {
         let side = self.sockets[socket as usize].side(direction);
         debug_assert_eq!(side.pending, NONE, "the driver has one operation in a direction at a time");
         side.pending = id.slot();
@@ -288,14 +274,14 @@ impl Poll {
     }
 
     /// The operation of one direction of a socket.
-    fn waiting(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut Request)> {
+    fn pending(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut Request)> {
         let slot = self.sockets[socket as usize].side(direction).pending;
         let pending = self.requests.get_mut(slot as usize)?.as_mut()?;
         Some((OpId::new(slot, pending.generation), &mut pending.request))
     }
 
     /// Lists a direction to be tried when an event is asked for.
-    fn list(&mut self, socket: u32, direction: Direction) {
+    fn list_ready(&mut self, socket: u32, direction: Direction) {
         let side = self.sockets[socket as usize].side(direction);
         if !std::mem::replace(&mut side.listed, true) {
             self.ready.push_back((socket, direction));
@@ -304,7 +290,7 @@ impl Poll {
 
     fn connect(&mut self, id: OpId, socket: u32, address: Box<socket2::SockAddr>) {
         let entry = &mut self.sockets[socket as usize];
-        // It blocks again when it has connected: it may be given away then.
+        // For the connect only. Once connected it blocks again, because it may be given away.
         entry.set_nonblocking(true);
         entry.forget();
         let request = match connect::connect(entry.fd, &address) {
@@ -321,7 +307,7 @@ impl Poll {
                 Request::ConnectLater(address)
             }
         };
-        self.wait_for(socket, Direction::Send, id, request);
+        self.set_pending(socket, Direction::Send, id, request);
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
@@ -357,12 +343,12 @@ impl Poll {
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
         self.turn = self.turn.wrapping_add(1);
         for (socket, direction) in std::mem::take(&mut self.next_turn) {
-            self.list(socket, direction);
+            self.list_ready(socket, direction);
         }
         let busy = !self.ended.is_empty() || !self.ready.is_empty();
         (self.this_turn, self.accepted) = (0, 0);
         if busy && self.since_wait < WAIT_EVERY {
-            // There is enough to do. The system is asked later what else has become ready.
+            // There is enough to do. A later turn asks the system what else has become ready.
             self.wake.runs();
             return Ok(());
         }
@@ -372,7 +358,7 @@ impl Poll {
             _ if busy => Some(Duration::ZERO),
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - self.now()),
+            Some(until) => Some(until - Time::real()),
         };
         let waits = limit != Some(Duration::ZERO) && self.wake.may_wait();
         let waited = self.registry.wait(if waits { limit } else { Some(Duration::ZERO) });
@@ -404,14 +390,14 @@ impl Poll {
         if self.connect_again.is_empty() {
             return until;
         }
-        let soon = self.now() + CONNECT_AGAIN;
+        let soon = Time::real() + CONNECT_AGAIN;
         Some(until.map_or(soon, |until| until.min(soon)))
     }
 
     fn try_connects(&mut self) {
         for socket in std::mem::take(&mut self.connect_again) {
-            if let Some((_, Request::ConnectLater(_))) = self.waiting(socket, Direction::Send) {
-                self.list(socket, Direction::Send);
+            if let Some((_, Request::ConnectLater(_))) = self.pending(socket, Direction::Send) {
+                self.list_ready(socket, Direction::Send);
             }
         }
     }
@@ -430,9 +416,6 @@ impl Poll {
         }
         None
     }
-
-    /// The system holds nothing between calls.
-    pub(crate) fn leak(&mut self) {}
 }
 
 fn features() -> Vec<Feature> {
@@ -442,7 +425,8 @@ fn features() -> Vec<Feature> {
         Feature {
             name: "operation first",
             used: true,
-            why: "only what would have had to wait waits for readiness; a short receive saves the vain one after it"
+            why: "an operation waits for readiness only if the system has nothing for it; after a short receive, no \
+                  second one is tried"
                 .to_owned(),
         },
     ]

@@ -43,7 +43,7 @@ impl Registry {
         let poll = mio::Poll::new().map_err(failed)?;
         let waker = mio::Waker::new(poll.registry(), WAKE).map_err(failed)?;
         // It fails only if the system has no memory for it. The thread then wakes at its next
-        // time-out.
+        // timeout.
         let wake = WakeHandle::new(move || drop(waker.wake()));
         Ok((Registry { poll, events: Events::with_capacity(EVENTS) }, wake))
     }

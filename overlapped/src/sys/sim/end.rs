@@ -5,9 +5,7 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::table::Key;
 
-use super::codes;
-use super::network::Network;
-use super::socket::Role;
+use super::{codes, network::Network, socket::Role};
 
 /// A socket of a simulated network. Dropping it closes it.
 #[derive(Debug)]

@@ -39,9 +39,8 @@ pub use network::Network;
 use parts::Parts;
 use stream::Found;
 
-use super::handle::Handle;
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
-use super::stream::Stream;
+use super::{handle::Handle, stream::Stream};
 
 /// An operation that has not ended.
 struct Pending {
@@ -65,9 +64,9 @@ enum Want {
 const DISCARD_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Sim {
-    network: Network,
+    pub(super) network: Network,
     host: u32,
-    seed: u64,
+    pub(super) seed: u64,
     pool: Rc<Pool>,
     turn_bytes: usize,
     /// At most one for each direction of a socket.
@@ -79,8 +78,8 @@ pub(crate) struct Sim {
     /// Events of what ended in its start.
     ended: Vec<Event>,
     events: VecDeque<Event>,
-    wake: WakeHandle,
-    report: Report,
+    pub(super) wake: WakeHandle,
+    pub(super) report: Report,
 }
 
 impl Sim {
@@ -113,27 +112,6 @@ impl Sim {
             wake: WakeHandle::new(|| {}),
             report,
         }
-    }
-
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(crate) fn wake_handle(&self) -> WakeHandle {
-        self.wake.clone()
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        self.network.now()
-    }
-
-    pub(crate) fn network(&self) -> &Network {
-        &self.network
-    }
-
-    /// The seed of the driver's own random source.
-    pub(crate) fn seed(&self) -> u64 {
-        self.seed
     }
 
     /// Says when the driver's earliest timer runs out. The network's clock stops there.
@@ -171,10 +149,6 @@ impl Sim {
             entry.owner = None;
         }
         Ok(())
-    }
-
-    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        Ok(true)
     }
 
     pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
@@ -270,8 +244,6 @@ impl Sim {
     pub(crate) fn next(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
-
-    pub(crate) fn leak(&mut self) {}
 
     /// Tries every operation that may be able to go on, in an order drawn from the seed.
     fn deliver(&mut self) {

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::time::Time;
 
-use super::config::NetworkConfig;
-use super::state::State;
+use super::{config::NetworkConfig, state::State};
 
 /// A simulated network in memory. Drivers are its hosts. There is no operating system, the clock
 /// jumps, and all chance is drawn from a seed: the same seed and the same program give the same

@@ -13,10 +13,9 @@ use crate::flags::Direction;
 use crate::table::{Key, Table};
 use crate::time::Time;
 
-use super::codes;
-use super::config::NetworkConfig;
 use super::random::{Random, Trace};
 use super::socket::{Role, Socket};
+use super::{codes, config::NetworkConfig};
 
 /// Sockets that ask for no port in particular are given ports from here to the last one.
 pub(super) const FIRST_PORT: u16 = 49_152;

@@ -6,9 +6,8 @@ use io_uring::cqueue;
 
 use crate::id::OpId;
 
-use super::super::handle::Handle;
 use super::super::op::{Event, Failure, Outcome};
-use super::super::stream::Stream;
+use super::super::{handle::Handle, stream::Stream};
 use super::request::{Request, op_id};
 use super::{Uring, accept, direct_table};
 

@@ -37,9 +37,13 @@ impl DirectTable {
                 let why = "direct descriptors: this kernel's io_uring cannot make descriptors of them again (Linux 6.8 and newer)";
                 return Err(Error::new(Action::Setup, ErrorKind::Unsupported).because(why));
             }
-            (false, false) => "the kernel cannot make descriptors of them again (6.8)".to_owned(),
-            (true, false) => format!("not asked for; a ring may hold {size} sockets beside the limit of open files"),
-            (true, true) => format!("a table of {size} sockets, which the limit of open files does not count (6.8)"),
+            (false, false) => "the kernel cannot make descriptors of them again (Linux 6.8)".to_owned(),
+            (true, false) => format!(
+                "not asked for; with them, a ring holds up to {size} sockets that the limit of open files does not count"
+            ),
+            (true, true) => {
+                format!("a table of {size} sockets, which the limit of open files does not count (Linux 6.8)")
+            }
         };
         report.features.push(Feature { name: "direct descriptors", used: options.direct_descriptors, why });
         if !options.direct_descriptors {
@@ -62,7 +66,7 @@ impl DirectTable {
 
     /// Puts a socket into the table, where it can be.
     pub(super) fn take_in(&mut self, ring: &IoUring, index: u32, handle: Handle) -> Handle {
-        if index >= self.size || ring.submitter().register_files_update(index, &[handle.raw_fd()]).is_err() {
+        if index >= self.size || ring.submitter().register_files_update(index, &[handle.system().raw_fd()]).is_err() {
             return handle;
         }
         self.used += 1;
@@ -137,6 +141,6 @@ fn open_files() -> usize {
 pub(super) fn target(handle: &Handle) -> (Fd, bool) {
     match handle {
         Handle::Direct(direct) => (Fd(direct.index()), true),
-        handle => (Fd(handle.system().socket().as_raw_fd()), false),
+        handle => (Fd(handle.system().socket.as_raw_fd()), false),
     }
 }

@@ -42,7 +42,7 @@ impl Entrance {
         let (used, why) = match entrance.register(REGISTER_RING_FDS, &mut update) {
             Ok(()) => {
                 entrance.registered = Some(update.offset);
-                (true, "saves looking the ring up in every call (5.18)".to_owned())
+                (true, "saves a lookup of the ring in every call (Linux 5.18)".to_owned())
             }
             Err(error) => (false, error.to_string()),
         };
@@ -72,7 +72,7 @@ impl Entrance {
             (arg, size) = (ptr::from_ref(&args), size_of_val(&args));
             flags |= ENTER_EXT_ARG;
         }
-        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the time-out live until the call
+        // SAFETY: `arg` is null, or what EXT_ARG asks for; it and the timeout live until the call
         // returns.
         let result = unsafe { libc::syscall(libc::SYS_io_uring_enter, fd, pending, want, flags, arg, size) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

@@ -1,7 +1,7 @@
 //! The backend on Linux's io_uring.
 //!
 //! A request's `user_data` is its operation's slot and generation and the kind of request, so that
-//! a completion says what it is without a look-up. One system call a turn submits, waits and
+//! a completion says what it is without a lookup. One system call a turn submits, waits and
 //! collects.
 
 mod accept;
@@ -10,7 +10,6 @@ mod complete;
 pub(crate) mod direct;
 mod direct_table;
 mod enter;
-mod event_fd;
 mod probe;
 mod request;
 mod setup;
@@ -18,7 +17,11 @@ mod start;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use io_uring::types::Fd;
@@ -32,14 +35,10 @@ use crate::report::Report;
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::handle::Handle;
-use super::message::Message;
-use super::op::Event;
-use super::process::Process;
+use super::{handle::Handle, message::Message, op::Event, process::Process};
 use buf_ring::BufRing;
 use direct_table::DirectTable;
 use enter::Entrance;
-use event_fd::EventFd;
 use probe::Features;
 use request::{Request, user_data};
 
@@ -69,7 +68,7 @@ pub(crate) struct Uring {
     refused: VecDeque<Event>,
     /// Completions that came while [`descriptor_of`](Uring::descriptor_of) waited for its own.
     early: RefCell<VecDeque<cqueue::Entry>>,
-    wake: WakeHandle,
+    pub(super) wake: WakeHandle,
     alarm: EventFd,
     /// What the kernel reads from the wake-up's descriptor. Boxed, because it must not move.
     wake_count: Box<u64>,
@@ -78,7 +77,7 @@ pub(crate) struct Uring {
     features: Features,
     direct: DirectTable,
     turn_bytes: u32,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Uring {
@@ -111,18 +110,6 @@ impl Uring {
             turn_bytes: options.turn_bytes,
             report,
         })
-    }
-
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(crate) fn wake_handle(&self) -> WakeHandle {
-        self.wake.clone()
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        Time::real()
     }
 
     pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
@@ -211,7 +198,7 @@ impl Uring {
         let limit = match until {
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - self.now()),
+            Some(until) => Some(until - Time::real()),
         };
         let idle = self.refused.is_empty() && self.early.get_mut().is_empty() && self.ring.completion().is_empty();
         if limit == Some(Duration::ZERO) || !idle || !self.wake.may_wait() {
@@ -290,5 +277,31 @@ impl Drop for Uring {
         }
         self.direct.clear(&self.ring);
         self.entrance.leave();
+    }
+}
+
+/// An `eventfd`. It blocks, so that io_uring waits for it and does not report that there is
+/// nothing.
+#[derive(Clone)]
+struct EventFd(Arc<File>);
+
+impl EventFd {
+    fn new() -> Result<EventFd, Error> {
+        // SAFETY: a plain system call; the result is checked.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(Error::io(Action::Setup, &std::io::Error::last_os_error()));
+        }
+        // SAFETY: the descriptor is new and nobody else's.
+        Ok(EventFd(Arc::new(unsafe { File::from_raw_fd(fd) })))
+    }
+
+    fn ring(&self) {
+        // A write fails only when the counter is full, and then the reader is awake anyway.
+        let _ = (&*self.0).write(&1u64.to_ne_bytes());
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }

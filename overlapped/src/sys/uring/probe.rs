@@ -57,7 +57,7 @@ pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut R
     let params = ring.params();
     for (name, there) in [
         ("completions that cannot be lost (NODROP)", params.is_feature_nodrop()),
-        ("waiting with a time-out (EXT_ARG)", params.is_feature_ext_arg()),
+        ("waiting with a timeout (EXT_ARG)", params.is_feature_ext_arg()),
         ("waiting for sockets without a thread (FAST_POLL)", params.is_feature_fast_poll()),
     ] {
         if !there {
@@ -71,18 +71,20 @@ pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut R
     let multishot_accept = feature(
         "multishot accept",
         knows(ring, opcode::AcceptMulti::new(Fd(-1)).build())?,
-        "one request accepts many connections (5.19)",
+        "one request accepts many connections (Linux 5.19)",
     );
     let multishot_receive = feature(
         "multishot receive",
         knows(ring, opcode::RecvMulti::new(Fd(-1), 0).build())?,
-        "one request receives many packets (6.0); without it each packet costs one",
+        "one request receives many packets (Linux 6.0); without it, each packet needs its own",
     );
     let limit_known = multishot_receive && knows(ring, with_limit(opcode::RecvMulti::new(Fd(-1), 0).build(), 1))?;
     let why = match (limit_known, options.turn_bytes) {
         (true, 0) => "not asked for".to_owned(),
-        (true, bytes) => format!("one peer brings at most about {bytes} bytes a turn (6.17)"),
-        (false, _) => "the kernel does not know it (6.17); one peer brings at most 32 buffers a turn".to_owned(),
+        (true, bytes) => format!("a turn takes at most about {bytes} bytes from one peer (Linux 6.17)"),
+        (false, _) => {
+            "the kernel does not know it (Linux 6.17); a turn takes at most 32 buffers from one peer".to_owned()
+        }
     };
     let multishot_limit = feature("limit of a multishot receive", limit_known && options.turn_bytes > 0, &why);
     Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit })

@@ -13,10 +13,10 @@ struct Rung {
 }
 
 const FLAGS: [(&str, &str); 4] = [
-    ("IORING_SETUP_DEFER_TASKRUN", "completions are worked off in one batch a turn (6.1)"),
-    ("IORING_SETUP_SINGLE_ISSUER", "only one thread submits, which saves locking (6.0)"),
-    ("IORING_SETUP_COOP_TASKRUN", "no interrupts of the running thread (5.19)"),
-    ("IORING_SETUP_SUBMIT_ALL", "one bad request does not hold up those behind it (5.18)"),
+    ("IORING_SETUP_DEFER_TASKRUN", "each turn handles its completions in one batch (Linux 6.1)"),
+    ("IORING_SETUP_SINGLE_ISSUER", "only one thread submits, which saves locking (Linux 6.0)"),
+    ("IORING_SETUP_COOP_TASKRUN", "the kernel does not interrupt the running thread (Linux 5.19)"),
+    ("IORING_SETUP_SUBMIT_ALL", "one bad request does not hold up those behind it (Linux 5.18)"),
 ];
 
 const LADDER: [Rung; 4] = [

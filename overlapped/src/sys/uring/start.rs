@@ -8,10 +8,9 @@ use io_uring::{opcode, squeue};
 use crate::flags::ShutdownHow;
 use crate::id::OpId;
 
-use super::super::handle::Handle;
 use super::super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
 use super::super::op::{Event, Failure, OpKind, Owned};
-use super::super::socket::sock_addr;
+use super::super::{handle::Handle, socket::sock_addr};
 use super::request::{Request, user_data};
 use super::{Slot, Uring, accept, direct_table, probe};
 

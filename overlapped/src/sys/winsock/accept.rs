@@ -8,15 +8,11 @@ use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, SOCKET, WSAECONNABORTED, WSAEWOULDBLOCK, accept,
 };
 
-use super::super::handle::Handle;
 use super::super::op::{Event, Failure, Outcome};
-use super::super::socket::address_from;
-use super::super::socket::windows::set_socket_option;
-use super::super::stream::Stream;
-use super::Winsock;
+use super::super::{handle::Handle, socket::address_from, socket::windows::set_socket_option, stream::Stream};
 use super::codes::{code, last_error};
-use super::dump::DUMP_BYTES;
 use super::slots::{Accept, Kind, Stage};
+use super::{Winsock, dump::DUMP_BYTES};
 
 /// Connections that are taken between two waits.
 const MOST_ACCEPTED: u32 = 256;
@@ -30,7 +26,7 @@ impl Winsock {
     pub(super) fn start_accept(&mut self, index: u32, listener: &Handle, multi: bool) {
         let v6 = self.sockets[self.slots[index as usize].socket as usize].v6;
         let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
-        let accept = Accept { multi, domain, inherits: listener.inherits().clone(), next: None };
+        let accept = Accept { multi, domain, inherits: listener.system().inherits.clone(), next: None };
         self.slots[index as usize].kind = Kind::Accept(Box::new(accept));
         self.await_connection(index);
     }
@@ -125,7 +121,7 @@ impl Winsock {
 /// A connection as it is handed over.
 fn connection(socket: socket2::Socket, accept: &Accept) -> Result<Outcome, Failure> {
     let connection = Handle::accepted(socket, &accept.inherits).and_then(|handle| {
-        let peer = handle.socket().peer_addr()?;
+        let peer = handle.system().socket.peer_addr()?;
         Ok(Outcome::Accepted(Stream(handle), address_from(&peer)))
     });
     // It fails if the connection was reset while it was in the backlog.

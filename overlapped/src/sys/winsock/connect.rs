@@ -6,13 +6,11 @@ use windows_sys::Win32::Networking::WinSock::{WSAEAFNOSUPPORT, WSAEINVAL};
 
 use crate::address::Address;
 
-use super::super::handle::Handle;
 use super::super::op::{Failure, Outcome};
-use super::super::socket::sock_addr;
 use super::super::socket::windows::{report_unreachable, unspecified};
-use super::Winsock;
+use super::super::{handle::Handle, socket::sock_addr};
 use super::codes::{code, done};
-use super::slots::Kind;
+use super::{Winsock, slots::Kind};
 
 impl Winsock {
     pub(super) fn start_connect(&mut self, index: u32, handle: &Handle, address: &Address) {
@@ -24,7 +22,8 @@ impl Winsock {
         }
         if socket.datagram {
             // It only names a peer, so there is nothing to wait for.
-            let connected = report_unreachable(handle.socket(), true).and_then(|()| handle.socket().connect(&name));
+            let connected =
+                report_unreachable(&handle.system().socket, true).and_then(|()| handle.system().socket.connect(&name));
             socket.connected = connected.is_ok();
             return self.end(index, done(connected, Outcome::Connected));
         }
@@ -54,7 +53,7 @@ impl Winsock {
 
 /// Binds a socket to any address and port of its family, unless it is bound.
 fn bind(handle: &Handle, v6: bool) -> io::Result<()> {
-    match handle.socket().bind(&unspecified(v6).into()) {
+    match handle.system().socket.bind(&unspecified(v6).into()) {
         Err(error) if error.raw_os_error() == Some(WSAEINVAL) => Ok(()),
         done => done,
     }

@@ -15,11 +15,9 @@ use crate::flags::Flags;
 
 use super::super::op::{Event, Failure, Outcome};
 use super::super::socket::{address_from, sock_addr};
-use super::Winsock;
 use super::codes::{code_of, last_error};
-use super::dump::DUMP_BYTES;
 use super::message::{message_flags, most_bytes};
-use super::slots::Stage;
+use super::{Winsock, dump::DUMP_BYTES, slots::Stage};
 
 impl Winsock {
     pub(super) fn await_datagram(&mut self, index: u32) {

@@ -66,11 +66,11 @@ pub(crate) struct Winsock {
     draining: VecDeque<u32>,
     /// The same, but not before the next turn.
     next_turn: Vec<u32>,
-    wake: WakeHandle,
+    pub(super) wake: WakeHandle,
     pool: Rc<Pool>,
     dump: Dump,
     turn_bytes: u32,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Winsock {
@@ -98,41 +98,25 @@ impl Winsock {
         })
     }
 
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    pub(crate) fn wake_handle(&self) -> WakeHandle {
-        self.wake.clone()
-    }
-
-    pub(crate) fn now(&self) -> Time {
-        Time::real()
-    }
-
     pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let index = socket as usize;
         if self.sockets.len() <= index {
             self.sockets.resize(index + 1, Socket::NONE);
         }
-        self.port.associate(handle.raw_socket()).map_err(|error| match failed(error) {
+        self.port.associate(handle.system().raw_socket()).map_err(|error| match failed(error) {
             error if error.kind() == ErrorKind::InvalidArgument => {
                 error.because("a socket stays with the first completion port that it was given to")
             }
             error => error,
         })?;
-        self.sockets[index] = Socket::of(handle.raw_socket()).map_err(failed)?;
+        self.sockets[index] = Socket::of(handle.system().raw_socket()).map_err(failed)?;
         Ok(())
     }
 
     pub(crate) fn detach(&mut self, _: u32, _: &Handle) -> Result<(), Error> {
         Err(Error::new(Action::Socket, ErrorKind::Unsupported)
             .because("on Windows a socket stays with the completion port that it was given to"))
-    }
-
-    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
-        Ok(true)
     }
 
     pub(crate) fn start(&mut self, id: OpId, kind: OpKind, socket: u32, handle: &Handle, owned: Option<&mut Owned>) {
@@ -183,7 +167,7 @@ impl Winsock {
                     ShutdownHow::Send => std::net::Shutdown::Write,
                     ShutdownHow::Both => std::net::Shutdown::Both,
                 };
-                let result = handle.socket().shutdown(how);
+                let result = handle.system().socket.shutdown(how);
                 if receives_end && result.is_ok() {
                     self.end_receives(socket);
                 }
@@ -216,7 +200,7 @@ impl Winsock {
         slot.parts.clear();
         slot.address = None;
         slot.kind = Kind::Receives;
-        slot.handle = handle.raw_socket();
+        slot.handle = handle.system().raw_socket();
         let entry = &mut self.sockets[socket as usize];
         if entry.receive == id.slot() {
             entry.receive = sockets::NONE;
@@ -280,7 +264,7 @@ impl Winsock {
         let limit = match until {
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - self.now()),
+            Some(until) => Some(until - Time::real()),
         };
         let idle = self.ended.is_empty() && self.draining.is_empty();
         let waits = idle && limit != Some(Duration::ZERO) && self.wake.may_wait();

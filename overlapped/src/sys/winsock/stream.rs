@@ -5,11 +5,9 @@ use windows_sys::Win32::Networking::WinSock::{WSABUF, WSAEMSGSIZE, WSAEWOULDBLOC
 use crate::flags::Flags;
 
 use super::super::op::{Event, Failure, Outcome};
-use super::Winsock;
-use super::codes::last_error;
-use super::dump::DUMP_BYTES;
 use super::message::{message_flags, most_bytes};
 use super::slots::{Kind, Stage};
+use super::{Winsock, codes::last_error, dump::DUMP_BYTES};
 
 impl Winsock {
     /// Into the operation's own buffers.

@@ -146,7 +146,7 @@ fn with_skipping_a_socket_that_always_succeeds_at_once_does_not_hold_its_thread(
     assert_eq!([port.get(WAIT), port.get(WAIT)].map(|packet| packet.unwrap().unwrap().key), [2, 1]);
 }
 
-/// Two threads serve a port. Four clients always have more to send. The others wait for each answer.
+/// Two threads serve a port. Four clients always have more to send; the others await each answer.
 fn with_skipping_flooding_clients_take_no_more_than_their_share(own: Own) {
     // A local engine's operations go on only while its own thread waits.
     let Own::Threaded(engine) = own else { return };

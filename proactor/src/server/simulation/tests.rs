@@ -5,9 +5,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use overlapped::driver::Wait;
-use overlapped::sim::Network;
-use overlapped::{Driver, DriverConfig, Op};
+use overlapped::{Driver, DriverConfig, Op, driver::Wait, sim::Network};
 
 use crate::group::Group;
 use crate::limits::Refusal;

@@ -35,7 +35,7 @@ impl Model {
             Expired::Idle => after(Some(self.active).filter(|_| !self.held), self.spans.idle),
             Expired::Heartbeat => after(Some(self.sent).filter(|_| self.waiting.is_none()), self.spans.heartbeat),
             Expired::Hold => self.release,
-            // Only a look, within the time of the write time-out.
+            // Only a look, within the time of the write timeout.
             Expired::Progress => None,
         }
     }

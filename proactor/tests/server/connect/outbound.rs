@@ -390,6 +390,6 @@ fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
     );
     assert!(
         start(builder.outbound(Outbound::new().connect_timeout(Duration::ZERO)))
-            .starts_with("connect time-out: must be more than 0")
+            .starts_with("connect timeout: must be more than 0")
     );
 }

@@ -36,7 +36,7 @@ thread_local! {
 }
 
 /// Connects every client to one upstream. In a watched server the first client is the watcher: each
-/// of its heart-beats measures the outboxes of the others.
+/// of its heartbeats measures the outboxes of the others.
 #[derive(Clone)]
 struct Proxy {
     upstream: Target,
@@ -377,7 +377,7 @@ fn a_pair_has_no_heart_beats() {
         let (client, upstream) = bench.pair();
         send_all(&client, b"there");
         assert_eq!(read_to_end(&upstream), b"there");
-        // The handler would panic at a heart-beat of a pair, and end it.
+        // The handler would panic at a heartbeat of a pair, and end it.
         std::thread::sleep(Duration::from_millis(150));
         send_all(&upstream, b"and back");
         assert_eq!(read_to_end(&client), b"and back");

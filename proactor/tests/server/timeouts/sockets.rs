@@ -1,4 +1,4 @@
-//! Time-outs and heart-beats with real sockets: a session is closed for the right reason, and
+//! Timeouts and heartbeats with real sockets: a session is closed for the right reason, and
 //! others go on.
 
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use proactor::{Builder, CloseReason, Flow, Handler, Listener, Server, Session, S
 
 use crate::harness::{PATIENCE, address_of, backends, connect, exchange, read_end};
 
-/// Echoes, reports why sessions end, and sends heart-beats.
+/// Echoes, reports why sessions end, and sends heartbeats.
 #[derive(Clone)]
 struct Echo {
     closed: mpsc::Sender<CloseReason>,

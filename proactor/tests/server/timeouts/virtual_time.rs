@@ -1,4 +1,4 @@
-//! Time-outs, heart-beats and rates on a simulated network, exact to the tick. Hours pass at once,
+//! Timeouts, heartbeats and rates on a simulated network, exact to the tick. Hours pass at once,
 //! and no other program can delay them.
 
 use std::sync::{Arc, Mutex};
@@ -253,7 +253,7 @@ fn a_peer_that_reads_nothing_is_closed_on_time_and_a_slow_reader_is_not() {
     }
     world.pass(WAY);
     let began = world.network.now();
-    // The slow client reads a little within each time-out: enough to open its window.
+    // The slow client reads a little within each timeout: enough to open its window.
     for _ in 0..12 {
         world.pass(SECOND * 4);
         world.read_all(slow, 40_000);
@@ -261,7 +261,7 @@ fn a_peer_that_reads_nothing_is_closed_on_time_and_a_slow_reader_is_not() {
     assert!(world.network.now() > began + SECOND * 40);
     let (at, reason) = world.closed(ids[0].1).expect("it is closed");
     assert_eq!(reason, CloseReason::WriteTimeout);
-    // The network took what it buffers within the first quarter of the time-out.
+    // The network took what it buffers within the first quarter of the timeout.
     let took = at.since(ids[0].0);
     assert!(took >= SECOND * 5 && took <= SECOND * 25 / 4 + TICKS + WAY * 3, "{took:?}");
     assert_eq!(world.closed(ids[1].1), None);

@@ -1,4 +1,4 @@
-//! Options for time-outs, heart-beats and rates.
+//! Options for timeouts, heartbeats and rates.
 
 use std::io::{Read, Write};
 
@@ -23,7 +23,7 @@ fn each_time_out_closes_with_its_own_reason() {
                 "100ms",
             ]));
             let mut member = Member::connect(&server, Frames::Lines);
-            // On a busy machine the time-out may come before this write, which then ends in a
+            // On a busy machine the timeout may come before this write, which then ends in a
             // reset: the server closes with unread input.
             let _ = member.stream.get_mut().write_all(begin);
             let _ = member.stream.read_to_end(&mut Vec::new());
