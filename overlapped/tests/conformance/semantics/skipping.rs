@@ -178,7 +178,10 @@ fn with_skipping_flooding_clients_take_no_more_than_their_share(own: Own) {
             let Peer::System(peer) = peer else { unreachable!("it is not simulated") };
             let reading = peer.again();
             scope.spawn(move || while reading.read(1 << 16).is_ok_and(|read| !read.is_empty()) {});
-            scope.spawn(|| while !over.load(Ordering::SeqCst) && peer.write(&[2; 1 << 14]).is_ok() {});
+            scope.spawn(|| {
+                let flood = || !over.load(Ordering::SeqCst) && peer.write(&[2; 1 << 14]).is_ok();
+                while flood() {}
+            });
         }
         let clients: Vec<_> = others
             .iter()
