@@ -8,6 +8,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use super::endpoint::{Direct, Endpoint};
@@ -62,6 +63,8 @@ pub(crate) struct Core {
     limits: Limits,
     /// The engine's thread.
     thread: usize,
+    /// It is a local engine, and nothing has turned it so far.
+    pub(super) unturned: AtomicBool,
 }
 
 impl Core {
@@ -75,6 +78,7 @@ impl Core {
             maker: driver.maker(),
             limits,
             thread: park::this_thread(),
+            unturned: AtomicBool::new(false),
         }
     }
 
@@ -108,6 +112,21 @@ impl Core {
         if self.thread != park::this_thread() {
             self.wake.wake();
         }
+    }
+
+    /// Fails if a future of a local engine is polled by an executor that, as far as can be seen,
+    /// does not turn the engine: the future would never be ready.
+    pub(super) fn check_executor(&self, action: Action) -> Result<(), Error> {
+        let hangs = self.unturned.load(Ordering::Relaxed)
+            && self.thread == park::this_thread()
+            && !park::is_blocking_on_a_future();
+        if !hangs {
+            return Ok(());
+        }
+        let why = "a local engine goes on only while its thread waits in this crate, and this executor has not \
+                   done that: use `future::block_on`, an `Engine::new()`, or call `LocalEngine::turn` in the \
+                   executor's loop, and once before it";
+        Err(Error::new(action, ErrorKind::WouldDeadlock).because(why))
     }
 
     // ---- sockets ----

@@ -31,6 +31,7 @@ use crate::sync::{AtomicBool, Ordering};
 /// ```
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
     let mut future = pin!(future);
+    let _in_here = park::BlocksOn::begin();
     loop {
         let flag = Arc::new(Flag { woken: AtomicBool::new(false), unpark: Unpark::this_thread() });
         let waker = Waker::from(Arc::clone(&flag));

@@ -26,6 +26,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use self::ending::{Ending, Received, ReceivedFrom, Sent, Status};
@@ -164,6 +165,7 @@ impl EngineBuilder {
     pub fn local(self) -> Result<LocalEngine, Error> {
         let driver = self.driver()?;
         let core = Arc::new(Core::new(&driver, self.limits));
+        core.unturned.store(true, Ordering::Relaxed);
         let driver = Rc::new(LocalDriver::new(Arc::clone(&core), driver));
         if !park::set_turner(Rc::clone(&driver) as Rc<dyn Turner>) {
             let why = "this thread has a local engine already";
@@ -299,6 +301,10 @@ impl fmt::Debug for Engine {
 /// [`Overlapped::result`](crate::Overlapped::result) or in [`block_on`](crate::future::block_on). A
 /// thread has at most one local engine.
 ///
+/// So another executor than `block_on` must call [`turn`](LocalEngine::turn) in its loop. A future
+/// that it polls before anything has turned the engine fails with `WouldDeadlock`: otherwise it
+/// would never be ready.
+///
 /// Dropping it ends operations in flight with `Cancelled`.
 pub struct LocalEngine {
     handle: Engine,
@@ -363,6 +369,7 @@ impl Turner for LocalDriver {
         if self.ended.get() {
             return Ok(());
         }
+        self.core.unturned.store(false, Ordering::Relaxed);
         self.core.turn(&self.driver, until.map_or(Wait::Forever, Wait::Until))
     }
 

@@ -196,7 +196,11 @@ impl<T: Ending, E: ToldBy> Operation<'_, T, E> {
 
     /// Starts it, if that has not been done, and returns the result if it has ended.
     pub(super) fn poll_result(&mut self, waker: &Waker) -> Option<Result<T, Failed<T::Back>>> {
-        if let State::Ready(_) = self.state {
+        if let State::Ready(op) = &self.state {
+            if let Err(error) = self.core.check_executor(op.get().kind.action()) {
+                let given = T::given(self.take_op().into_inner().into_buf());
+                return Some(Err(Failed { error, given }));
+            }
             match self.begin() {
                 Ok(overlapped) => self.state = State::Started(overlapped),
                 Err(failed) => return Some(Err(failed)),

@@ -35,6 +35,8 @@ thread_local! {
     static BEGUN: Cell<u32> = const { Cell::new(0) };
     /// This thread drives an engine: it must not wait for something that only it can do.
     static DRIVES: Cell<bool> = const { Cell::new(false) };
+    /// How many calls of `block_on` this thread is in.
+    static BLOCKS_ON: Cell<u32> = const { Cell::new(0) };
     /// Its address tells threads apart.
     static THREAD: u8 = const { 0 };
 }
@@ -70,6 +72,27 @@ fn turner() -> Option<Rc<dyn Turner>> {
 /// From now on this thread drives an engine.
 pub(crate) fn drive() {
     DRIVES.with(|drives| drives.set(true));
+}
+
+/// While this lives, the thread is in `block_on`.
+pub(crate) struct BlocksOn(());
+
+impl BlocksOn {
+    pub(crate) fn begin() -> BlocksOn {
+        BLOCKS_ON.with(|depth| depth.set(depth.get() + 1));
+        BlocksOn(())
+    }
+}
+
+impl Drop for BlocksOn {
+    fn drop(&mut self) {
+        let _ = BLOCKS_ON.try_with(|depth| depth.set(depth.get() - 1));
+    }
+}
+
+/// Whether this thread is in `block_on`, which turns its local engine.
+pub(crate) fn is_blocking_on_a_future() -> bool {
+    BLOCKS_ON.with(|depth| depth.get() > 0)
 }
 
 /// Wakes a waiting thread.
@@ -158,10 +181,10 @@ const WAITS_A_TURN: u32 = 16;
 /// A wait begins. A program that always finds something else to do still gets its input and its
 /// timers: every [`WAITS_A_TURN`] waits, this thread's local engine is turned.
 pub(crate) fn begin() {
-    let begun = BEGUN.get() + 1;
-    BEGUN.set(begun);
+    let begun = BEGUN.with(Cell::get) + 1;
+    BEGUN.with(|count| count.set(begun));
     if begun >= WAITS_A_TURN {
-        BEGUN.set(0);
+        BEGUN.with(|count| count.set(0));
         // A backend that has failed is reported by the next wait that needs it.
         let _ = poll();
     }
@@ -178,7 +201,7 @@ pub(crate) fn park(until: Option<Time>) -> Result<(), Error> {
         return Err(Error::new(Action::Wait, ErrorKind::WouldDeadlock).because(why));
     }
     if let Some(turner) = turner() {
-        BEGUN.set(0);
+        BEGUN.with(|count| count.set(0));
         return turner.turn(until);
     }
     sleep(until);

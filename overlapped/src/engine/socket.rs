@@ -98,7 +98,8 @@ impl Socket {
 
     /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
     /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until
-    /// something can be received.
+    /// something can be received. An empty vector needs its type: `Vec::<u8>::with_capacity(4096)`,
+    /// because a vector of buffers is a buffer too.
     pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
         self.recv_with(buf, Flags::NONE)
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
 use futures::{FutureExt, select_biased};
+use overlapped::driver::Wait;
 use overlapped::future::block_on;
 use overlapped::{Engine, ErrorKind, Socket};
 
@@ -31,6 +32,7 @@ engine_rules! {
     select_and_timeouts_neither_lose_nor_reorder_bytes,
     many_sessions_in_one_executor_keep_their_bytes_apart: "their clients are a thread",
     the_waker_of_the_last_poll_is_woken,
+    an_executor_that_never_turns_a_local_engine_is_told_so,
 }
 
 fn an_operation_is_a_future(engine: &Engine) {
@@ -122,4 +124,25 @@ fn the_waker_of_the_last_poll_is_woken(engine: &Engine) {
     until("it is woken", || second.get() == 1);
     assert_eq!(first.get(), 0);
     assert_eq!(end(receive).unwrap().buf, b"x");
+}
+
+/// Nobody would ever end the operation.
+fn an_executor_that_never_turns_a_local_engine_is_told_so(own: Own) {
+    let Own::Local(engine) = own else { return };
+    let socket = engine.datagram("127.0.0.1:0", &Default::default());
+    let failed = futures::executor::block_on(engine.sleep(Duration::ZERO)).unwrap_err();
+    assert_eq!(failed.error.kind(), ErrorKind::WouldDeadlock);
+    assert!(failed.error.to_string().contains("block_on"), "{}", failed.error);
+    if let Ok(socket) = socket {
+        let failed = futures::executor::block_on(socket.recv(b"kept".to_vec())).unwrap_err();
+        assert_eq!((failed.error.kind(), &failed.given[..]), (ErrorKind::WouldDeadlock, &b"kept"[..]));
+    }
+    block_on(engine.sleep(Duration::ZERO)).unwrap().unwrap();
+
+    // An executor whose loop turns the engine is none of these.
+    engine.turn(Wait::Poll).unwrap();
+    let mut pool = futures::executor::LocalPool::new();
+    let task = pool.run_until(async { futures::FutureExt::now_or_never(engine.sleep(Duration::ZERO)) });
+    assert!(task.is_none(), "it is pending");
+    finish(&engine);
 }
