@@ -18,6 +18,7 @@ pub(crate) mod maker;
 #[cfg(unix)]
 mod message;
 pub(crate) mod op;
+mod rest;
 pub(crate) mod sim;
 mod socket;
 pub(crate) mod stream;

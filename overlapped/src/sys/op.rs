@@ -5,6 +5,8 @@
 //! of them what its system wants. What comes of an operation is an [`Outcome`], from the backend's
 //! [`Event`] up to the program.
 
+use std::ptr::NonNull;
+
 use crate::address::Address;
 use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind};
@@ -12,6 +14,7 @@ use crate::flags::{CloseMode, Direction, Flags, Role, ShutdownHow};
 use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
+use super::rest::{Rest, skipping};
 use super::stream::Stream;
 
 /// An operation to start, with the buffers it will own: give it to
@@ -75,6 +78,8 @@ pub(crate) struct Owned {
     pub(crate) progress: u64,
     /// Bytes there are to move.
     pub(crate) total: u64,
+    /// Once an operation with a buffer of many parts goes on.
+    pub(super) rest: Option<Box<Rest>>,
 }
 
 impl Owned {
@@ -87,8 +92,26 @@ impl Owned {
         }
     }
 
-    pub(super) fn buf_mut(&mut self) -> &mut AnyBuf {
+    fn buf_mut(&mut self) -> &mut AnyBuf {
         self.buf.as_mut().expect("what moves bytes owns a buffer")
+    }
+
+    /// All that is still to be moved, if one part holds it; `None` if several may.
+    pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
+        let progress = self.progress;
+        if self.rest.is_some() { None } else { self.buf_mut().single(progress) }
+    }
+
+    /// Calls `see` with the start and the length of each part, or rest of a part, that is still to
+    /// be moved, in order, until it returns `false`. Leaves out empty ones.
+    pub(super) fn each_left(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) {
+        if self.progress > 0 && self.rest.is_none() {
+            self.rest = Rest::of(self.buf_mut()).map(Box::new);
+        }
+        match &mut self.rest {
+            Some(rest) => rest.each_from(self.progress, see),
+            None => self.buf.as_mut().expect("what moves bytes owns a buffer").each(&mut skipping(self.progress, see)),
+        }
     }
 }
 

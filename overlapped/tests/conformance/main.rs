@@ -32,7 +32,7 @@
 //!    `semantics::closing`.
 //! 7. Close, graceful close, dropping a driver: `contracts::closing`, `contracts::hard`,
 //!    `semantics::closing`, `semantics::own_thread`.
-//! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`,
+//! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`, `contracts::many_parts`,
 //!    `semantics::starting`.
 //! 9. Bounded; an exhausted pool is back-pressure; out of descriptors: `contracts::bounded`,
 //!    `contracts::descriptors`, `contracts::datagrams`.
