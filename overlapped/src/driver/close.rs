@@ -125,7 +125,7 @@ impl Driver {
         let (step, cancelled) = (operation.close_step, operation.cancelled);
         match (step, result) {
             (CloseStep::Closing, _) => {
-                let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code);
+                let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code());
                 self.sockets.remove(socket);
                 let result = match verdict {
                     Verdict::Clean => Ok(Outcome::Closed),
@@ -141,7 +141,7 @@ impl Driver {
             }
             (_, Err(Failure::Code(code))) if !cancelled => {
                 operation.close_verdict = Verdict::Failed;
-                operation.close_code = code;
+                operation.set_close_code(code);
                 self.end_everything(slot);
             }
             _ => self.end_everything(slot),
