@@ -268,19 +268,7 @@ impl Core {
     /// Cancels every operation in flight on a socket, and returns how many there were.
     pub(crate) fn cancel_all(&self, socket: Key) -> usize {
         let mut tables = lock(&self.tables);
-        if !tables.sockets.contains(socket) {
-            return 0;
-        }
-        let (mut cancelled, mut first) = (0, false);
-        for slot in tables.operations.slots() {
-            let Some(record) = tables.operations.at_mut(slot) else { continue };
-            let of_socket = record.socket == Some(socket) && record.direction.is_some();
-            if of_socket && record.stage.is_in_flight() {
-                record.cancelled = true;
-                first |= tables.enqueue_slot(slot);
-                cancelled += 1;
-            }
-        }
+        let (cancelled, first) = tables.cancel_all(socket);
         drop(tables);
         if first {
             self.wake_thread();

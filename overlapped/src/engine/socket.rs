@@ -153,7 +153,8 @@ impl Socket {
     }
 
     /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how
-    /// many there were. Its cost grows with the number of operations of the whole engine.
+    /// many there were. Each still ends once, as if it had been cancelled alone. A close is not
+    /// cancelled. The cost grows with the number of operations on this socket only.
     pub fn cancel_all(&self) -> usize {
         self.0.core.cancel_all(self.0.endpoint.key())
     }

@@ -32,8 +32,8 @@
 //!    `semantics::closing`.
 //! 7. Close, graceful close, dropping a driver: `contracts::closing`, `contracts::hard`,
 //!    `semantics::closing`, `semantics::own_thread`.
-//! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`, `contracts::many_parts`,
-//!    `semantics::starting`.
+//! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`,
+//!    `contracts::many_parts`, `semantics::starting`.
 //! 9. Bounded; an exhausted pool is back-pressure; out of descriptors: `contracts::bounded`,
 //!    `contracts::descriptors`, `contracts::datagrams`.
 //! 10. One error type, with the same kinds everywhere: the list below.
@@ -59,6 +59,8 @@
 //! - completion port: `semantics::port`
 //! - futures: `semantics::futures`, `semantics::own_thread`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
+//! - what is done with one socket costs what is on it: `semantics::many_operations`,
+//!   `contracts::many_operations`
 //! - a mebibyte through each model: `semantics::echo`
 //! - datagrams: `contracts::datagrams`
 //! - Unix sockets: `contracts::unix`, which also runs the rules of streams in

@@ -6,6 +6,7 @@ mod closing;
 mod echo;
 mod events;
 mod futures;
+mod many_operations;
 mod own_thread;
 mod port;
 mod results;
