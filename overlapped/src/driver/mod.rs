@@ -54,6 +54,8 @@ pub use crate::wake::WakeHandle;
 pub use completion::Completion;
 pub use config::DriverConfig;
 
+pub(crate) use operations::MOST_OPERATIONS;
+
 use failure::BackendFailure;
 use operations::{Operations, Stage};
 use sockets::Sockets;

@@ -10,7 +10,7 @@ use crate::time::Time;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// The most operations: a backend packs slots into 24 bits.
-pub(super) const MOST_OPERATIONS: usize = 1 << 24;
+pub(crate) const MOST_OPERATIONS: usize = 1 << 24;
 
 /// Where an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::notify::Notify;
 use super::park;
 use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
-use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
+use crate::driver::{Completion, Driver, Live, MOST_OPERATIONS, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
@@ -33,6 +33,45 @@ pub(crate) struct Limits {
     pub(crate) operations: usize,
     pub(crate) sockets: usize,
     pub(crate) queue: usize,
+}
+
+impl Limits {
+    /// Names a limit that is out of range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Limits { operations, sockets, queue } = *self;
+        let most = MOST_OPERATIONS;
+        let why = if operations == 0 || operations > most {
+            format!("operations({operations}): must be 1 to {most}")
+        } else if sockets == 0 || sockets > most {
+            format!("sockets({sockets}): must be 1 to {most}")
+        } else if self.with_own() > most {
+            format!(
+                "operations({operations}) and sockets({sockets}): twice the sockets and the operations are more than {most}"
+            )
+        } else if queue == 0 {
+            "queue(0): must be at least 1".into()
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why))
+    }
+
+    /// The operations, and what each socket adds: its close, and the rest of a send that was tried
+    /// directly.
+    pub(super) fn with_own(&self) -> usize {
+        self.operations.saturating_add(self.sockets.saturating_mul(2))
+    }
+
+    /// How many operations there must be for this one to be refused. The last eighth is for those
+    /// who have nothing yet: see [`EngineBuilder::operations`](super::EngineBuilder::operations).
+    fn full_for(&self, tables: &mut Tables, socket: Option<Key>, op: &Op) -> usize {
+        let kept = self.operations / 8;
+        match (socket, op.kind.direction()) {
+            (Some(socket), Some(direction)) if tables.has_none(socket, direction) => self.operations,
+            (None, _) => self.operations - kept.div_ceil(2),
+            _ => self.operations - kept,
+        }
+    }
 }
 
 /// An operation to start.
@@ -166,9 +205,10 @@ impl Core {
             drop(tables);
             return refused(closed("the engine has ended"), request);
         }
-        if tables.operations.len() >= self.limits.operations && !has_room(request.op.get()) {
+        let full = self.limits.full_for(&mut tables, endpoint.map(Endpoint::key), request.op.get());
+        if tables.operations.len() >= full && !has_room(request.op.get()) {
+            let why = format!("{} operations of {} are in use", tables.operations.len(), self.limits.operations);
             drop(tables);
-            let why = format!("{} operations are in flight", self.limits.operations);
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
         if let Some(endpoint) = endpoint {

@@ -78,6 +78,9 @@ pub(super) struct SocketRecord {
     /// Operations in flight in each direction.
     receives: u32,
     sends: u32,
+    /// The same, with those whose results have not been taken.
+    receive_records: u32,
+    send_records: u32,
     /// While a handle exists.
     pub(super) endpoint: Weak<Endpoint>,
 }
@@ -93,6 +96,8 @@ impl SocketRecord {
             last: NONE,
             receives: 0,
             sends: 0,
+            receive_records: 0,
+            send_records: 0,
             endpoint: Weak::new(),
         }
     }
@@ -101,6 +106,14 @@ impl SocketRecord {
         match direction {
             Direction::Receive => &mut self.receives,
             Direction::Send => &mut self.sends,
+        }
+    }
+
+    /// Operations in this direction until their results have been taken.
+    fn records(&mut self, direction: Direction) -> &mut u32 {
+        match direction {
+            Direction::Receive => &mut self.receive_records,
+            Direction::Send => &mut self.send_records,
         }
     }
 }
@@ -142,10 +155,10 @@ impl Tables {
             notify,
             waker: None,
         });
-        if let Some(socket) = socket
-            && direction.is_some()
+        if let (Some(socket), Some(direction)) = (socket, direction)
             && let Some(record) = self.sockets.get_mut(socket)
         {
+            *record.records(direction) += 1;
             match std::mem::replace(&mut record.last, key.slot()) {
                 NONE => record.first = key.slot(),
                 last => {
@@ -182,7 +195,18 @@ impl Tables {
     pub(super) fn remove(&mut self, slot: u32) -> OperationRecord {
         let record = self.operations.remove_at(slot).expect("the caller has found it");
         self.buffers -= usize::from(record.has_buf);
+        if let (Some(socket), Some(direction)) = (record.socket, record.direction)
+            && let Some(socket) = self.sockets.get_mut(socket)
+        {
+            *socket.records(direction) -= 1;
+        }
         record
+    }
+
+    /// Whether a socket has no operation in this direction, not even one whose result has not been
+    /// taken.
+    pub(super) fn has_none(&mut self, socket: Key, direction: Direction) -> bool {
+        self.sockets.get_mut(socket).is_some_and(|record| *record.records(direction) == 0)
     }
 
     /// Puts an operation into the queue of the engine's thread. Returns whether the thread must be

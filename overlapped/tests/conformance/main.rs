@@ -35,7 +35,7 @@
 //! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`,
 //!    `contracts::many_parts`, `semantics::starting`.
 //! 9. Bounded; an exhausted pool is back-pressure; out of descriptors: `contracts::bounded`,
-//!    `contracts::descriptors`, `contracts::datagrams`.
+//!    `contracts::descriptors`, `contracts::datagrams`, `semantics::limits`.
 //! 10. One error type, with the same kinds everywhere: the list below.
 //! 11. Nothing hidden:
 //!     `contracts::bounded::nothing_hidden_the_report_names_features_and_reasons`.

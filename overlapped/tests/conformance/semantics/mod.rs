@@ -6,6 +6,7 @@ mod closing;
 mod echo;
 mod events;
 mod futures;
+mod limits;
 mod many_operations;
 mod own_thread;
 mod port;
