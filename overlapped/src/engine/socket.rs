@@ -100,7 +100,7 @@ impl Socket {
 
     /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
     /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until
-    /// something can be received.
+    /// something can be received. [`BufExt`](crate::buf::BufExt) names a part of a buffer.
     pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
         self.recv_with(buf, Flags::NONE)
     }

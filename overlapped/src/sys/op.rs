@@ -255,6 +255,7 @@ impl Op {
     /// buffers have no room.
     ///
     /// Receives on one socket are filled in the order in which they were started.
+    /// [`BufExt`](crate::buf::BufExt) names a part of a buffer.
     pub fn recv(socket: SocketId, buf: impl RecvBuf) -> Op {
         Op::recv_with(socket, buf, Flags::NONE)
     }

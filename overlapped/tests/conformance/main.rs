@@ -61,6 +61,7 @@
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
 //! - what is done with one socket costs what is on it: `semantics::many_operations`,
 //!   `contracts::many_operations`
+//! - parts of buffers: `semantics::parts_of_buffers`
 //! - a mebibyte through each model: `semantics::echo`
 //! - datagrams: `contracts::datagrams`
 //! - Unix sockets: `contracts::unix`, which also runs the rules of streams in

@@ -9,6 +9,7 @@ mod futures;
 mod limits;
 mod many_operations;
 mod own_thread;
+mod parts_of_buffers;
 mod port;
 mod results;
 mod routines;
