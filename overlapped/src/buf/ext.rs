@@ -6,9 +6,8 @@ use super::kinds::SendBuf;
 use super::slice::Slice;
 use super::spare::{Spare, SpareBuf};
 
-/// Names a part of a buffer, for an operation that is to use only that: `WSABUF { buf + start, len }`.
-///
-/// The operation owns the whole buffer meanwhile, and gives it back with it.
+/// Names a part of a buffer, for an operation that is to use only that: `WSABUF { buf + start, len
+/// }`. The operation owns the whole buffer meanwhile, and gives it back at its end.
 ///
 /// ```
 /// use overlapped::Engine;
@@ -30,7 +29,8 @@ use super::spare::{Spare, SpareBuf};
 ///
 /// // Behind what is there: at most 5 bytes more.
 /// let message = b"> ".to_vec();
-/// let received = socket.recv_with(message.spare(5), Flags::WAIT_ALL).start()?.result(Wait::Forever)?;
+/// let receive = socket.recv_with(message.spare(5), Flags::WAIT_ALL);
+/// let received = receive.start()?.result(Wait::Forever)?;
 /// assert_eq!((received.bytes, &received.buf.into_inner()[..]), (5, &b"> hello"[..]));
 ///
 /// // Of a send: the bytes behind the first two.
