@@ -5,7 +5,9 @@ use bytes::{Bytes, BytesMut};
 /// Bytes that can be sent: one part, or several that leave one after the other (gather).
 ///
 /// Implemented for `Vec<u8>`, `Box<[u8]>`, [`Bytes`], [`BytesMut`], `&'static [u8]`, `&'static [u8;
-/// N]` (byte string literals), `&'static str`, `String`, and arrays and vectors of any of these.
+/// N]` (byte string literals), `&'static str`, `String`, [slices](crate::buf::Slice) of any
+/// of these, and arrays and vectors of them. A list may have any number of parts; for one with more
+/// than 1,024 a stream's operation needs 16 bytes a part while it is in flight.
 ///
 /// # Safety
 ///
@@ -37,8 +39,16 @@ pub unsafe trait SendBuf: 'static {
 /// both receive up to 4096 bytes, and a buffer can be used again without clearing it. A receive
 /// that fails leaves the lengths as they were.
 ///
-/// Implemented for `Vec<u8>`, `Box<[u8]>` (length unchanged), [`BytesMut`], and arrays and vectors
-/// of any of these.
+/// The capacity may be larger than what was asked for, and a buffer that was used for something
+/// large stays large. With [`Flags::WAIT_ALL`](crate::driver::Flags::WAIT_ALL) the receive then
+/// waits for all of that, or takes bytes of the next message. For an exact number of bytes, and for
+/// bytes behind others, use a part of a buffer: [`buf.slice(a..b)`](crate::buf::BufExt::slice) is
+/// those bytes of the contents, [`buf.spare(n)`](crate::buf::BufExt::spare) is room for `n` bytes
+/// behind the contents.
+///
+/// Implemented for `Vec<u8>`, `Box<[u8]>` (all of it; length unchanged), [`BytesMut`],
+/// [slices](crate::buf::Slice) and [spare room](crate::buf::Spare), and arrays and vectors of any
+/// of these.
 ///
 /// # Safety
 ///

@@ -9,11 +9,17 @@
 
 mod any;
 mod crossing;
+mod ext;
 mod kinds;
 mod pool;
+mod slice;
+mod spare;
 
 pub use any::AnyBuf;
 pub(crate) use crossing::Crossing;
+pub use ext::BufExt;
 pub use kinds::{RecvBuf, SendBuf};
 pub(crate) use pool::Pool;
 pub use pool::{Packet, PoolConfig};
+pub use slice::{Slice, SliceBuf};
+pub use spare::{Spare, SpareBuf};

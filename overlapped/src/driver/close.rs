@@ -127,7 +127,7 @@ impl Driver {
         match (step, result) {
             // The socket is gone, whatever the system says of it.
             (CloseStep::Closing, _) => {
-                let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code);
+                let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code());
                 let removed = self.sockets.remove_at(socket);
                 debug_assert!(removed.is_some_and(|socket| socket.is_idle()));
                 let result = match verdict {
@@ -144,7 +144,7 @@ impl Driver {
             }
             (_, Err(Failure::Code(code))) if !cancelled => {
                 operation.close_verdict = Verdict::Failed;
-                operation.close_code = code;
+                operation.set_close_code(code);
                 self.end_everything(slot);
             }
             _ => self.end_everything(slot),

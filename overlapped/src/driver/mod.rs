@@ -52,6 +52,8 @@ pub use operations::Completion;
 use operations::{BackendFailure, Operations, Stage};
 use sockets::{Socket, Sockets};
 
+pub(crate) use operations::MOST_OPERATIONS;
+
 /// How long a turn may wait for something to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {

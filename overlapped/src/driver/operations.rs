@@ -41,7 +41,7 @@ pub(super) fn failed(error: &Error, action: Action) -> Error {
 pub(super) const NONE: u32 = u32::MAX;
 
 /// The most operations: a backend packs slots into 24 bits.
-pub(super) const MOST_OPERATIONS: usize = 1 << 24;
+pub(crate) const MOST_OPERATIONS: usize = 1 << 24;
 
 /// Where an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +97,11 @@ pub(super) struct Operation {
     pub(super) listed: bool,
     pub(super) close_step: CloseStep,
     pub(super) close_verdict: Verdict,
-    pub(super) close_code: i32,
     /// Its socket's slot.
     pub(super) socket: u32,
+    /// The operation before it in its socket's queue. A close is in no queue and keeps something
+    /// else here: see [`close_code`](Operation::close_code).
+    pub(super) before: u32,
     /// The operation behind it in its socket's queue.
     pub(super) next: u32,
     /// The slot of what it owns.
@@ -110,6 +112,18 @@ pub(super) struct Operation {
 }
 
 const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 48);
+
+impl Operation {
+    /// The system's code of the step of a close that failed.
+    pub(super) fn close_code(&self) -> i32 {
+        self.before as i32
+    }
+
+    pub(super) fn set_close_code(&mut self, code: i32) {
+        debug_assert!(matches!(self.kind, OpKind::Close { .. }));
+        self.before = code as u32;
+    }
+}
 
 /// Operations in flight, and what some of them own: in a table of its own, because few own
 /// anything.
@@ -160,8 +174,8 @@ impl Operations {
             listed: false,
             close_step: CloseStep::Flushing,
             close_verdict: Verdict::Clean,
-            close_code: 0,
             socket,
+            before: NONE,
             next: NONE,
             owned,
             token,

@@ -42,12 +42,15 @@ impl Queue {
         self.len as usize
     }
 
-    /// Puts a new operation, whose `next` is [`NONE`], at the end.
+    /// Puts a new operation at the end.
     #[inline]
     pub(super) fn push(&mut self, operations: &mut Operations, slot: u32) {
         match self.tail {
             NONE => self.head = slot,
-            tail => operations[tail].next = slot,
+            tail => {
+                operations[tail].next = slot;
+                operations[slot].before = tail;
+            }
         }
         self.tail = slot;
         self.len += 1;
@@ -57,31 +60,27 @@ impl Queue {
     #[inline]
     pub(super) fn pop(&mut self, operations: &mut Operations) {
         self.head = std::mem::replace(&mut operations[self.head].next, NONE);
-        if self.head == NONE {
-            self.tail = NONE;
+        match self.head {
+            NONE => self.tail = NONE,
+            head => operations[head].before = NONE,
         }
         self.len -= 1;
     }
 
-    /// Takes an operation out, wherever it is; says whether it was in this queue.
-    pub(super) fn remove(&mut self, operations: &mut Operations, slot: u32) -> bool {
-        let (mut before, mut at) = (NONE, self.head);
-        while at != slot {
-            if at == NONE {
-                return false;
-            }
-            (before, at) = (at, operations[at].next);
-        }
-        let after = std::mem::replace(&mut operations[slot].next, NONE);
+    /// Takes out an operation that is in this queue, wherever it is.
+    pub(super) fn remove(&mut self, operations: &mut Operations, slot: u32) {
+        let operation = &mut operations[slot];
+        let before = std::mem::replace(&mut operation.before, NONE);
+        let next = std::mem::replace(&mut operation.next, NONE);
         match before {
-            NONE => self.head = after,
-            before => operations[before].next = after,
+            NONE => self.head = next,
+            before => operations[before].next = next,
         }
-        if self.tail == slot {
-            self.tail = before;
+        match next {
+            NONE => self.tail = before,
+            next => operations[next].before = before,
         }
         self.len -= 1;
-        true
     }
 
     /// The slots of its operations, in order.

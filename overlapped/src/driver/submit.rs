@@ -218,8 +218,9 @@ impl Driver {
 
     /// Takes an operation that ends early out of its queue. Those before it keep their order.
     pub(super) fn leave_queue(&mut self, slot: u32) {
-        let socket = &mut self.sockets[self.operations[slot].socket];
-        let _ = socket.sends.remove(&mut self.operations, slot) || socket.receives.remove(&mut self.operations, slot);
+        let operation = &self.operations[slot];
+        let direction = operation.kind.direction().expect("only operations in a queue wait behind others");
+        self.sockets[operation.socket].queue(direction).remove(&mut self.operations, slot);
     }
 
     /// Ends an operation without the backend. Its completion is taken later, never from within a

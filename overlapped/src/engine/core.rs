@@ -15,7 +15,7 @@ use super::endpoint::{Direct, Endpoint};
 use super::tables::{Stage, Tables};
 use super::{ending::Status, notify::Notify, park};
 use crate::buf::Crossing;
-use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
+use crate::driver::{Completion, Driver, Live, MOST_OPERATIONS, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
@@ -34,6 +34,45 @@ pub(crate) struct Limits {
     pub(crate) operations: usize,
     pub(crate) sockets: usize,
     pub(crate) queue: usize,
+}
+
+impl Limits {
+    /// Names a limit that is out of range.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Limits { operations, sockets, queue } = *self;
+        let most = MOST_OPERATIONS;
+        let why = if operations == 0 || operations > most {
+            format!("operations({operations}): must be 1 to {most}")
+        } else if sockets == 0 || sockets > most {
+            format!("sockets({sockets}): must be 1 to {most}")
+        } else if self.with_own() > most {
+            format!(
+                "operations({operations}) and sockets({sockets}): twice the sockets and the operations are more than {most}"
+            )
+        } else if queue == 0 {
+            "queue(0): must be at least 1".into()
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why))
+    }
+
+    /// The operations, and what each socket adds: its close, and the rest of a send that was tried
+    /// directly.
+    pub(super) fn with_own(&self) -> usize {
+        self.operations.saturating_add(self.sockets.saturating_mul(2))
+    }
+
+    /// How many operations there must be for this one to be refused. The last eighth is for those
+    /// who have nothing yet: see [`EngineBuilder::operations`](super::EngineBuilder::operations).
+    fn full_for(&self, tables: &mut Tables, socket: Option<Key>, op: &Op) -> usize {
+        let kept = self.operations / 8;
+        match (socket, op.kind.direction()) {
+            (Some(socket), Some(direction)) if tables.has_none(socket, direction) => self.operations,
+            (None, _) => self.operations - kept.div_ceil(2),
+            _ => self.operations - kept,
+        }
+    }
 }
 
 /// An operation to start.
@@ -189,9 +228,10 @@ impl Core {
             drop(tables);
             return refused(closed(why), request);
         }
-        if tables.operations.len() >= self.limits.operations && !has_room(request.op.get()) {
+        let full = self.limits.full_for(&mut tables, endpoint.map(|endpoint| endpoint.key), request.op.get());
+        if tables.operations.len() >= full && !has_room(request.op.get()) {
+            let why = format!("{} operations of {} are in use", tables.operations.len(), self.limits.operations);
             drop(tables);
-            let why = format!("{} operations are in flight", self.limits.operations);
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
         if let Some(endpoint) = endpoint {
@@ -300,19 +340,7 @@ impl Core {
             return 0;
         }
         let mut tables = lock(&self.tables);
-        if !tables.sockets.contains(socket) {
-            return 0;
-        }
-        let (mut cancelled, mut first) = (0, false);
-        for slot in tables.operations.slots() {
-            let Some(record) = tables.operations.at_mut(slot) else { continue };
-            let of_socket = record.socket == Some(socket) && record.direction.is_some();
-            if of_socket && record.stage.is_in_flight() {
-                record.cancelled = true;
-                first |= tables.enqueue_slot(slot);
-                cancelled += 1;
-            }
-        }
+        let (cancelled, first) = tables.cancel_all(socket);
         drop(tables);
         if first {
             self.wake_thread();

@@ -111,31 +111,56 @@ impl EngineBuilder {
     }
 
     /// How many operations there may be at once: in flight, or ended with a result that has not
-    /// been taken. Without this: 262,144.
+    /// been taken. Without this: 262,144. At least 1, and at most 2^24 less twice the
+    /// [sockets](EngineBuilder::sockets).
+    ///
+    /// A start beyond the limit is refused with `LimitReached`. The last eighth of it is kept for
+    /// sockets that have nothing, so that a producer that starts whatever it can does not shut all
+    /// others out:
+    ///
+    /// - a receive or an accept takes of it only on a socket that has no other one;
+    /// - a send, a connect or a shutdown only on a socket that has no other one of these;
+    /// - timers, which belong to no socket, take at most half of it;
+    /// - a close takes nothing of the limit: there is always room for it.
+    ///
+    /// A limit of less than 8 keeps nothing back.
+    ///
+    /// ```
+    /// # use overlapped::{Engine, ErrorKind};
+    /// let engine = Engine::builder().operations(16).build()?;
+    /// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// let flood: Vec<_> = std::iter::from_fn(|| listener.accept().start().ok()).collect();
+    /// assert_eq!(flood.len(), 14);
+    ///
+    /// let other = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// let first = other.accept().start()?;
+    /// assert_eq!(other.accept().start().unwrap_err().error.kind(), ErrorKind::LimitReached);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
     pub fn operations(mut self, limit: usize) -> EngineBuilder {
         self.limits.operations = limit;
         self
     }
 
-    /// How many sockets there may be at once. Without this: 262,144.
+    /// How many sockets there may be at once. Without this: 262,144. At least 1.
     pub fn sockets(mut self, limit: usize) -> EngineBuilder {
         self.limits.sockets = limit;
         self
     }
 
     /// How many receives may be in flight on one socket, and how many sends. Without this: 1,024.
+    /// At least 1.
     pub fn queue(mut self, limit: usize) -> EngineBuilder {
         self.limits.queue = limit;
         self
     }
 
     fn driver(&self) -> Result<Driver, Error> {
-        // Each socket may add two: its close, and the rest of a send that was tried directly.
-        let operations = self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2));
+        self.limits.check()?;
         let config = DriverConfig::new()
             .backend(self.backend)
             .network(self.network.clone())
-            .operations(operations)
+            .operations(self.limits.with_own())
             .sockets(self.limits.sockets)
             .queue(self.limits.queue)
             .pool(PoolConfig::new().buffers(2).buffer_bytes(64));
@@ -145,9 +170,9 @@ impl EngineBuilder {
     /// Makes an engine with a thread of its own.
     ///
     /// # Errors
-    /// `InvalidArgument` for a limit that is out of range, and for a simulated network: its clock
-    /// moves only while the program's own thread waits. Any other error says why no backend could
-    /// be set up or the thread could not be started.
+    /// `InvalidArgument` for a limit that is out of range, which the text names, and for a
+    /// simulated network: its clock moves only while the program's own thread waits. Any other
+    /// error says why no backend could be set up or the thread could not be started.
     pub fn build(self) -> Result<Engine, Error> {
         if self.network.is_some() || self.backend == Some(Backend::Sim) {
             let why = "an engine on a simulated network is turned by the thread that waits: make it with `local`";

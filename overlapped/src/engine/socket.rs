@@ -100,6 +100,7 @@ impl Socket {
     /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until
     /// something can be received. An empty vector needs its type: `Vec::<u8>::with_capacity(4096)`,
     /// because a vector of buffers is a buffer too.
+    /// [`BufExt`](crate::buf::BufExt) names a part of a buffer.
     pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
         self.recv_with(buf, Flags::NONE)
     }
@@ -152,7 +153,8 @@ impl Socket {
     }
 
     /// Asks every operation in flight on the socket to end early (`CancelIoEx`), and returns how
-    /// many there were. Its cost grows with the number of operations of the whole engine.
+    /// many there were. Each still ends once, as if it had been cancelled alone. A close is not
+    /// cancelled. The cost grows with the number of operations on this socket only.
     pub fn cancel_all(&self) -> usize {
         self.0.core.cancel_all(self.0.endpoint.key)
     }

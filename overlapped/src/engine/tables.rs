@@ -13,6 +13,9 @@ use crate::flags::{Direction, Flags, Role};
 use crate::id::{OpId, SocketId};
 use crate::table::{Key, Table};
 
+/// No slot.
+const NONE: u32 = u32::MAX;
+
 /// How far an operation has come.
 pub(super) enum Stage {
     /// Waits for the engine's thread to submit it to the driver.
@@ -46,6 +49,9 @@ pub(super) struct OperationRecord {
     pub(super) flags: Flags,
     pub(super) direction: Option<Direction>,
     pub(super) socket: Option<Key>,
+    /// Its neighbours in its socket's list.
+    before: u32,
+    after: u32,
     pub(super) notify: Notify,
     /// Wakes the task or thread that waits on the handle.
     pub(super) waker: Option<Waker>,
@@ -67,9 +73,15 @@ pub(super) struct SocketRecord {
     /// A stream on which an operation has failed or that was shut down. Only the driver knows what
     /// that means for later operations, so none of them is tried directly.
     pub(super) failed: bool,
+    /// The list of its operations that have not ended, oldest first. Its close is not in it.
+    first: u32,
+    last: u32,
     /// Operations in flight in each direction.
     receives: u32,
     sends: u32,
+    /// The same, with those whose results have not been taken.
+    receive_records: u32,
+    send_records: u32,
     /// While a handle exists.
     pub(super) endpoint: Weak<Endpoint>,
 }
@@ -81,8 +93,12 @@ impl SocketRecord {
             role,
             closing: false,
             failed: false,
+            first: NONE,
+            last: NONE,
             receives: 0,
             sends: 0,
+            receive_records: 0,
+            send_records: 0,
             endpoint: Weak::new(),
         }
     }
@@ -91,6 +107,14 @@ impl SocketRecord {
         match direction {
             Direction::Receive => &mut self.receives,
             Direction::Send => &mut self.sends,
+        }
+    }
+
+    /// Operations in this direction until their results have been taken.
+    fn records(&mut self, direction: Direction) -> &mut u32 {
+        match direction {
+            Direction::Receive => &mut self.receive_records,
+            Direction::Send => &mut self.send_records,
         }
     }
 }
@@ -117,7 +141,7 @@ impl Tables {
         let (action, direction, flags) = (kind.action(), kind.direction(), kind.flags());
         let (has_buf, wants_bytes) = (op.get().owned.buf.is_some(), op.get().owned.total > 0);
         self.buffers += usize::from(has_buf);
-        self.operations.insert(OperationRecord {
+        let key = self.operations.insert(OperationRecord {
             stage: Stage::Starting(op),
             queued: false,
             cancelled: false,
@@ -128,16 +152,63 @@ impl Tables {
             flags,
             direction,
             socket,
+            before: NONE,
+            after: NONE,
             notify,
             waker: None,
-        })
+        });
+        if let (Some(socket), Some(direction)) = (socket, direction)
+            && let Some(record) = self.sockets.get_mut(socket)
+        {
+            *record.records(direction) += 1;
+            match std::mem::replace(&mut record.last, key.slot()) {
+                NONE => record.first = key.slot(),
+                last => {
+                    self.operations[last].after = key.slot();
+                    self.operations[key.slot()].before = last;
+                }
+            }
+        }
+        key
+    }
+
+    /// An operation has ended: takes it out of its socket's list.
+    pub(super) fn leave_socket(&mut self, slot: u32) {
+        let record = &mut self.operations[slot];
+        let socket = record.socket;
+        let before = std::mem::replace(&mut record.before, NONE);
+        let after = std::mem::replace(&mut record.after, NONE);
+        if before != NONE {
+            self.operations[before].after = after;
+        }
+        if after != NONE {
+            self.operations[after].before = before;
+        }
+        let Some(socket) = socket.and_then(|socket| self.sockets.get_mut(socket)) else { return };
+        if socket.first == slot {
+            socket.first = after;
+        }
+        if socket.last == slot {
+            socket.last = before;
+        }
     }
 
     /// Frees a record. The caller drops what was in it after it has released the lock.
     pub(super) fn remove(&mut self, slot: u32) -> OperationRecord {
         let record = self.operations.remove_at(slot).expect("the caller has found it");
         self.buffers -= usize::from(record.has_buf);
+        if let (Some(socket), Some(direction)) = (record.socket, record.direction)
+            && let Some(socket) = self.sockets.get_mut(socket)
+        {
+            *socket.records(direction) -= 1;
+        }
         record
+    }
+
+    /// Whether a socket has no operation in this direction, not even one whose result has not been
+    /// taken.
+    pub(super) fn has_none(&mut self, socket: Key, direction: Direction) -> bool {
+        self.sockets.get_mut(socket).is_some_and(|record| *record.records(direction) == 0)
     }
 
     /// Puts an operation into the queue of the engine's thread. Returns whether the thread must be
@@ -165,6 +236,23 @@ impl Tables {
                 return Some(key);
             }
         }
+    }
+
+    /// Asks every operation in flight on a socket to end. Returns how many there are, and whether
+    /// the engine's thread must be woken.
+    pub(super) fn cancel_all(&mut self, socket: Key) -> (usize, bool) {
+        let mut at = self.sockets.get(socket).map_or(NONE, |record| record.first);
+        let (mut cancelled, mut wake) = (0, false);
+        while at != NONE {
+            let record = &mut self.operations[at];
+            let (slot, in_flight) = (std::mem::replace(&mut at, record.after), record.stage.is_in_flight());
+            if in_flight {
+                record.cancelled = true;
+                wake |= self.enqueue_slot(slot);
+                cancelled += 1;
+            }
+        }
+        (cancelled, wake)
     }
 
     /// Asks every operation in flight to end. Returns how many there are.
@@ -198,6 +286,8 @@ pub(super) fn key_of_token(token: u64) -> Key {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::driver::{Driver, DriverConfig};
+    use crate::sim::Network;
     use crate::time::Time;
 
     fn insert(tables: &mut Tables) -> Key {
@@ -225,6 +315,34 @@ mod tests {
         assert_eq!(new.slot(), old.slot());
         assert!(!tables.enqueue(new), "the queue still holds the old key");
         assert_eq!([tables.dequeue(), tables.dequeue()], [Some(new), None]);
+    }
+
+    #[test]
+    fn a_socket_lists_its_operations_in_order_until_they_have_ended() {
+        let mut tables = Tables::new();
+        let driver = Driver::new(DriverConfig::new().network(Network::new(1))).unwrap();
+        let family = "10.0.0.1:80".parse().unwrap();
+        let stream = || Stream(driver.maker().stream(&family).unwrap());
+        let sockets = [(); 2].map(|()| tables.insert_socket(stream(), Role::Stream));
+        let mut expected = [const { Vec::new() }; 2];
+        for i in 0..20 {
+            let receive = Crossing::new(Op::recv(Op::NO_SOCKET, vec![0u8; 1]));
+            let key = tables.insert(receive, Some(sockets[i % 2]), Notify::Nobody, false);
+            expected[i % 2].push(key.slot());
+        }
+        // The first, the last, some between, and then the rest.
+        for at in [0, 8, 3, 3, 0, 0, 0, 0, 0, 0] {
+            for (socket, expected) in sockets.iter().zip(&mut expected) {
+                tables.leave_socket(expected.remove(at));
+                let record = &tables.sockets[socket.slot()];
+                let after = |at: &u32| Some(tables.operations[*at].after).filter(|at| *at != NONE);
+                let before = |at: &u32| Some(tables.operations[*at].before).filter(|at| *at != NONE);
+                let end = |at| Some(at).filter(|at| *at != NONE);
+                assert!(std::iter::successors(end(record.first), after).eq(expected.iter().copied()));
+                assert!(std::iter::successors(end(record.last), before).eq(expected.iter().rev().copied()));
+            }
+        }
+        assert_eq!(tables.cancel_all(sockets[0]), (0, false));
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Core {
         if let Some(socket) = record.socket {
             match record.direction {
                 Some(direction) => {
+                    tables.leave_socket(key.slot());
                     if let Some(record) = tables.sockets.get_mut(socket) {
                         *record.count(direction) -= 1;
                         record.failed |= record.role == Role::Stream && needs_driver(&completion.result);

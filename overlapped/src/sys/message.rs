@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::address::Address;
-use crate::buf::AnyBuf;
 use crate::flags::Flags;
 
+use super::op::Owned;
 use super::socket::address_from;
 
 /// The most buffers the system takes in one call (`IOV_MAX`); the driver resumes behind them.
@@ -61,20 +61,13 @@ impl Message {
         name_of(unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), len) })
     }
 
-    /// Points to the parts of `buf` from byte `skip` on; says how many bytes they have.
-    pub(super) fn gather(&mut self, buf: &mut AnyBuf, mut skip: u64) -> usize {
+    /// Points to what an operation still has to move; says how many bytes that is.
+    pub(super) fn gather(&mut self, owned: &mut Owned) -> usize {
         self.parts.clear();
         let mut bytes = 0;
-        buf.each(&mut |ptr, len| {
-            if skip >= len as u64 {
-                skip -= len as u64;
-                return true;
-            }
-            let here = (len - skip as usize).min(MOST_BYTES - bytes);
-            // SAFETY: within the part.
-            let iov_base = unsafe { ptr.add(skip as usize) }.cast();
-            self.parts.push(libc::iovec { iov_base, iov_len: here });
-            skip = 0;
+        owned.each_left(&mut |ptr, len| {
+            let here = len.min(MOST_BYTES - bytes);
+            self.parts.push(libc::iovec { iov_base: ptr.cast(), iov_len: here });
             bytes += here;
             self.parts.len() < MOST_PARTS && bytes < MOST_BYTES
         });

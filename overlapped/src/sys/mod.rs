@@ -18,6 +18,7 @@ pub(crate) mod maker;
 mod message;
 pub(crate) mod op;
 pub(crate) mod process;
+mod rest;
 pub(crate) mod sim;
 mod socket;
 pub(crate) mod stream;

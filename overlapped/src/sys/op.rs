@@ -5,6 +5,8 @@
 //! of them what its system wants. What comes of an operation is an [`Outcome`], from the backend's
 //! [`Event`] up to the program.
 
+use std::ptr::NonNull;
+
 use crate::address::Address;
 use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind};
@@ -12,6 +14,7 @@ use crate::flags::{CloseMode, Direction, Flags, Role, ShutdownHow};
 use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
+use super::rest::{Rest, skipping};
 use super::stream::Stream;
 use super::view::View;
 
@@ -78,6 +81,8 @@ pub(crate) struct Owned {
     pub(crate) total: u64,
     /// It was tried without the driver, and the system has told what the driver must know.
     pub(crate) tried: Option<Tried>,
+    /// Once an operation with a buffer of many parts goes on.
+    pub(super) rest: Option<Box<Rest>>,
 }
 
 /// What the system told of a transfer that was tried directly, and tells only once.
@@ -107,8 +112,26 @@ impl Owned {
         }
     }
 
-    pub(super) fn buf_mut(&mut self) -> &mut AnyBuf {
+    fn buf_mut(&mut self) -> &mut AnyBuf {
         self.buf.as_mut().expect("what moves bytes owns a buffer")
+    }
+
+    /// All that is still to be moved, if one part holds it; `None` if several may.
+    pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
+        let progress = self.progress;
+        if self.rest.is_some() { None } else { self.buf_mut().single(progress) }
+    }
+
+    /// Calls `see` with the start and the length of each part, or rest of a part, that is still to
+    /// be moved, in order, until it returns `false`. Leaves out empty ones.
+    pub(super) fn each_left(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) {
+        if self.progress > 0 && self.rest.is_none() {
+            self.rest = Rest::of(self.buf_mut()).map(Box::new);
+        }
+        match &mut self.rest {
+            Some(rest) => rest.each_from(self.progress, see),
+            None => self.buf.as_mut().expect("what moves bytes owns a buffer").each(&mut skipping(self.progress, see)),
+        }
     }
 }
 
@@ -285,6 +308,7 @@ impl Op {
     /// buffers have no room.
     ///
     /// Receives on one socket are filled in the order in which they were started.
+    /// [`BufExt`](crate::buf::BufExt) names a part of a buffer.
     pub fn recv(socket: SocketId, buf: impl RecvBuf) -> Op {
         Op::recv_with(socket, buf, Flags::NONE)
     }

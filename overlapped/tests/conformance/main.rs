@@ -33,9 +33,9 @@
 //! 7. Close, graceful close, dropping a driver: `contracts::closing`, `contracts::hard`,
 //!    `semantics::closing`, `semantics::own_thread`.
 //! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`,
-//!    `semantics::starting`.
+//!    `contracts::many_parts`, `semantics::starting`.
 //! 9. Bounded; an exhausted pool is back-pressure; out of descriptors: `contracts::bounded`,
-//!    `contracts::descriptors`, `contracts::datagrams`.
+//!    `contracts::descriptors`, `contracts::datagrams`, `semantics::limits`.
 //! 10. One error type, with the same kinds everywhere: the list below.
 //! 11. Nothing hidden:
 //!     `contracts::bounded::nothing_hidden_the_report_names_features_and_reasons`.
@@ -59,6 +59,9 @@
 //! - completion port: `semantics::port`
 //! - futures: `semantics::futures`, `semantics::own_thread`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
+//! - what is done with one socket costs what is on it: `semantics::many_operations`,
+//!   `contracts::many_operations`
+//! - parts of buffers: `semantics::parts_of_buffers`
 //! - a mebibyte through each model: `semantics::echo`
 //! - datagrams: `contracts::datagrams`
 //! - Unix sockets: `contracts::unix`, which also runs the rules of streams in

@@ -154,7 +154,7 @@ impl Poll {
             OpKind::Discard => self.begin(socket, Direction::Receive, id, Request::Discard),
             OpKind::RecvFrom { flags } => {
                 let mut message = self.message();
-                message.gather(owned().buf_mut(), 0);
+                message.gather(owned());
                 self.begin(socket, Direction::Receive, id, Request::RecvFrom { message, flags });
             }
             OpKind::Send { flags } => {
@@ -167,7 +167,7 @@ impl Poll {
                     return self.end(id, Err(Failure::Code(libc::EINVAL)));
                 };
                 let mut message = self.message();
-                message.gather(owned.buf_mut(), 0);
+                message.gather(owned);
                 message.give_name(address);
                 self.begin(socket, Direction::Send, id, Request::SendTo { message });
             }
@@ -203,14 +203,12 @@ impl Poll {
     }
 
     fn recv_request(&mut self, owned: &mut Owned, flags: Flags) -> Request {
-        let skip = owned.progress;
-        let buf = owned.buf_mut();
-        match buf.single(skip) {
+        match owned.single() {
             Some((_, 0)) => Request::Readable,
             Some((ptr, len)) => Request::Recv { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
             None => {
                 let mut message = self.message();
-                match message.gather(buf, skip) {
+                match message.gather(owned) {
                     0 => {
                         self.spare.push(message);
                         Request::Readable
@@ -222,13 +220,11 @@ impl Poll {
     }
 
     fn send_request(&mut self, owned: &mut Owned, flags: Flags) -> Request {
-        let skip = owned.progress;
-        let buf = owned.buf_mut();
-        match buf.single(skip) {
+        match owned.single() {
             Some((ptr, len)) => Request::Send { ptr: ptr.as_ptr(), len: len.min(MOST_BYTES) as u32, flags },
             None => {
                 let mut message = self.message();
-                let bytes = message.gather(buf, skip) as u32;
+                let bytes = message.gather(owned) as u32;
                 Request::SendParts { message, bytes, flags }
             }
         }

@@ -12,16 +12,9 @@ impl Parts {
     /// The parts of an operation's buffer that are still to be moved. The buffer outlives the
     /// operation's time with this backend, and nobody else uses it meanwhile.
     pub(super) fn of(owned: &mut Owned) -> Parts {
-        let mut skip = owned.progress;
         let mut parts = Vec::new();
-        owned.buf_mut().each(&mut |ptr, len| {
-            if skip >= len as u64 {
-                skip -= len as u64;
-                return true;
-            }
-            // SAFETY: within the part.
-            parts.push((unsafe { ptr.add(skip as usize) }, len - skip as usize));
-            skip = 0;
+        owned.each_left(&mut |ptr, len| {
+            parts.push((ptr, len));
             parts.len() < MOST_PARTS
         });
         Parts(parts)

@@ -35,14 +35,12 @@ impl Uring {
             }
             OpKind::Recv { flags } => {
                 let (owned, flags) = (owned(), flag_bits(flags));
-                let skip = owned.progress;
-                let buf = owned.buf_mut();
-                if let Some((ptr, len)) = buf.single(skip) {
+                if let Some((ptr, len)) = owned.single() {
                     let entry = opcode::Recv::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32);
                     (Request::Recv, entry.flags(flags).build())
                 } else {
                     let message = message.insert(self.message());
-                    message.gather(buf, skip);
+                    message.gather(owned);
                     let entry = opcode::RecvMsg::new(fd, &raw mut message.header);
                     (Request::RecvParts, entry.flags(flags as u32).build())
                 }
@@ -50,26 +48,24 @@ impl Uring {
             OpKind::RecvMulti => (Request::RecvMulti, self.recv_multi(fd)),
             OpKind::Send { flags } => {
                 let owned = owned();
-                let skip = owned.progress;
                 // With MSG_WAITALL the kernel itself goes on after a short write, where it can. It
                 // does not tell of it. So the driver goes on with a large send, in which much may
                 // happen.
-                let wait_all = if owned.total - skip <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
+                let wait_all = if owned.total - owned.progress <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
                 let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
-                let buf = owned.buf_mut();
-                if let Some((ptr, len)) = buf.single(skip) {
+                if let Some((ptr, len)) = owned.single() {
                     let entry = opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32);
                     (Request::Send, entry.flags(flags).build())
                 } else {
                     let message = message.insert(self.message());
-                    message.gather(buf, skip);
+                    message.gather(owned);
                     let entry = opcode::SendMsg::new(fd, &raw const message.header);
                     (Request::SendParts, entry.flags(flags as u32).build())
                 }
             }
             OpKind::RecvFrom { flags } => {
                 let message = message.insert(self.message());
-                message.gather(owned().buf_mut(), 0);
+                message.gather(owned());
                 message.take_name();
                 let entry = opcode::RecvMsg::new(fd, &raw mut message.header);
                 (Request::RecvFrom, entry.flags(flag_bits(flags) as u32).build())
@@ -90,7 +86,7 @@ impl Uring {
                     return self.refuse(id, libc::EINVAL);
                 };
                 let message = message.insert(self.message());
-                message.gather(owned.buf_mut(), 0);
+                message.gather(owned);
                 message.give_name(address);
                 let entry = opcode::SendMsg::new(fd, &raw const message.header);
                 (Request::SendParts, entry.flags(libc::MSG_NOSIGNAL as u32).build())

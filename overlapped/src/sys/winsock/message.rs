@@ -31,17 +31,10 @@ pub(super) fn message_flags(flags: Flags) -> u32 {
 /// Names the parts of an operation's buffer that are still to be moved. At least one part, which
 /// may be empty.
 pub(super) fn gather(parts: &mut Vec<WSABUF>, owned: &mut Owned) {
-    let (mut bytes, mut skip) = (0, owned.progress);
-    owned.buf_mut().each(&mut |ptr, len| {
-        if skip >= len as u64 {
-            skip -= len as u64;
-            return true;
-        }
-        let here = (len - skip as usize).min(MOST_BYTES - bytes);
-        // SAFETY: within the part.
-        let from = unsafe { ptr.add(skip as usize) };
-        parts.push(WSABUF { len: here as u32, buf: from });
-        skip = 0;
+    let mut bytes = 0;
+    owned.each_left(&mut |ptr, len| {
+        let here = len.min(MOST_BYTES - bytes);
+        parts.push(WSABUF { len: here as u32, buf: ptr });
         bytes += here;
         parts.len() < MOST_PARTS && bytes < MOST_BYTES
     });

@@ -8,6 +8,8 @@ mod descriptors;
 mod ending;
 mod handover;
 mod hard;
+mod many_operations;
+mod many_parts;
 mod order;
 mod ownership;
 #[cfg(unix)]

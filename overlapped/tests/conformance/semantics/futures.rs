@@ -142,7 +142,7 @@ fn an_executor_that_never_turns_a_local_engine_is_told_so(own: Own) {
     // An executor whose loop turns the engine is none of these.
     engine.turn(Wait::Poll).unwrap();
     let mut pool = futures::executor::LocalPool::new();
-    let task = pool.run_until(async { futures::FutureExt::now_or_never(engine.sleep(Duration::ZERO)) });
+    let task = pool.run_until(async { engine.sleep(Duration::ZERO).now_or_never() });
     assert!(task.is_none(), "it is pending");
     finish(&engine);
 }
