@@ -47,12 +47,14 @@ impl Driver {
         }
         let entry = &self.sockets[socket];
         match operation.close_step {
-            CloseStep::Flushing if entry.dead || entry.broken => self.end_everything(slot),
+            CloseStep::Flushing if entry.dead || entry.broken.is_some() => self.end_everything(slot),
             // The peer's stream has been read to its end, or there is no stream: nothing is lost by
             // closing, and closing tells the peer.
             CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {
                 self.end_everything(slot);
             }
+            // The program has shut it down. A system that has seen both ends would refuse it now.
+            CloseStep::Flushing if entry.is_idle() && entry.shut => self.take_step(slot, CloseStep::Discarding),
             CloseStep::Flushing if entry.is_idle() => self.take_step(slot, CloseStep::ShuttingDown),
             CloseStep::Ending if entry.is_idle() => {
                 self.clear_deadline(slot);
@@ -126,13 +128,13 @@ impl Driver {
         match (step, result) {
             (CloseStep::Closing, _) => {
                 let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code);
-                self.sockets.remove(socket);
                 let result = match verdict {
                     Verdict::Clean => Ok(Outcome::Closed),
                     Verdict::Expired => Err(Error::new(Action::Close, ErrorKind::TimedOut)),
                     Verdict::Hastened => Err(Error::new(Action::Close, ErrorKind::Cancelled)),
-                    Verdict::Failed => Err(Error::os(Action::Close, code)),
+                    Verdict::Failed => Err(self.failed_on(socket, Action::Close, code)),
                 };
+                self.sockets.remove(socket);
                 return Some(self.finish(slot, result));
             }
             (CloseStep::ShuttingDown, Ok(_)) if !cancelled => self.take_step(slot, CloseStep::Discarding),

@@ -17,7 +17,7 @@ use super::park;
 use super::tables::{Stage, Tables};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
-use crate::error::{Action, Error, ErrorKind, Failed};
+use crate::error::{Action, Error, ErrorKind, Failed, code};
 use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
 use crate::report::Report;
@@ -187,7 +187,7 @@ impl Core {
                     drop(tables);
                     return refused(closed("the engine has ended"), request);
                 }
-            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get()) {
+            } else if let Err(error) = self.check_in(&mut tables, endpoint.key(), request.op.get_mut()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -207,7 +207,7 @@ impl Core {
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts
     /// it.
-    fn check_in(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
+    fn check_in(&self, tables: &mut Tables, socket: Key, op: &mut Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
         if let Some(direction) = op.kind.direction() {
@@ -232,13 +232,15 @@ impl Core {
             Tried::WouldBlock => None,
             Tried::Received(bytes) => Some(Ok(Outcome::Received(bytes))),
             Tried::Sent(bytes) => Some(Ok(Outcome::Sent(bytes))),
+            // Only the driver knows what broke, and the system says it again.
+            Tried::Failed(code) if code::is_broken_pipe(code) => None,
             Tried::Failed(code) => Some(Err(Error::os(action, code))),
         }
     }
 
     /// Whether a transfer may be tried without the driver: the socket can do it, no other transfer
     /// in its direction is in flight, and none has failed.
-    fn may_try(&self, socket: Key, op: &Op) -> bool {
+    fn may_try(&self, socket: Key, op: &mut Op) -> bool {
         let mut tables = lock(&self.tables);
         match (tables.sockets.get_mut(socket), op.kind.direction()) {
             (Some(record), Some(direction)) => {

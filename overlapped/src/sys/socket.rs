@@ -1,6 +1,7 @@
 //! Sockets of the operating system, and their options. What differs between systems is in a file
 //! for each of them.
 
+mod options;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -17,7 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
 
 use super::bound_path::{self, BoundPath};
 #[cfg(unix)]
@@ -40,28 +41,8 @@ pub(crate) struct SystemSocket {
     /// What a listener's connections begin with: Windows does not hand it down.
     #[cfg(windows)]
     inherits: StreamOptions,
-}
-
-fn apply(socket: SockRef<'_>, options: &StreamOptions, tcp: bool) -> io::Result<()> {
-    if tcp {
-        socket.set_tcp_nodelay(options.nodelay)?;
-        match options.keep_alive {
-            Some(idle) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(idle))?,
-            None => socket.set_keepalive(false)?,
-        }
-        os::set_user_timeout(&socket, options.user_timeout)?;
-    }
-    set_buffers(socket, options.receive_buffer, options.send_buffer)
-}
-
-fn set_buffers(socket: SockRef<'_>, receive: Option<usize>, send: Option<usize>) -> io::Result<()> {
-    if let Some(bytes) = receive {
-        socket.set_recv_buffer_size(bytes)?;
-    }
-    if let Some(bytes) = send {
-        socket.set_send_buffer_size(bytes)?;
-    }
-    Ok(())
+    /// It has, or had, a connection. Only one that was made to be connected has none.
+    pub(super) connected: bool,
 }
 
 fn new_socket(family_of: &Address, kind: Type) -> io::Result<Socket> {
@@ -120,6 +101,7 @@ impl SystemSocket {
             sole: false,
             #[cfg(windows)]
             inherits: StreamOptions::new(),
+            connected: true,
         }
     }
 
@@ -138,7 +120,7 @@ impl SystemSocket {
     /// A connection that a listener has accepted, with the options that its connections begin with.
     #[cfg(windows)]
     pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
-        apply((&socket).into(), inherits, true)?;
+        options::apply((&socket).into(), inherits, Target::Tcp)?;
         SystemSocket::of(socket)
     }
 
@@ -179,16 +161,23 @@ impl SystemSocket {
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
         let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
+        Error::check_address(Action::Bind, address)?;
+        let target = if address.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
+        // Before anything is done to the path.
+        options.stream.check(target).map_err(|error| error.at(address))?;
         let bound = bound_path::prepare(address)?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         let socket = new_socket(address, Type::STREAM).map_err(at(Action::Socket))?;
-        if let Address::Ip(ip) = address {
-            if ip.is_ipv6() {
-                socket.set_only_v6(options.only_v6).map_err(at(Action::Option))?;
+        let set = || {
+            if let Address::Ip(ip) = address {
+                if ip.is_ipv6() {
+                    options::set(socket.set_only_v6(options.only_v6), ("only_v6", " (IPV6_V6ONLY)"), options.only_v6)?;
+                }
+                options::set(os::claim_address(&socket), (os::CLAIM, ""), true)?;
             }
-            os::claim_address(&socket).map_err(at(Action::Option))?;
-        }
-        apply(SockRef::from(&socket), &options.stream, address.ip().is_some()).map_err(at(Action::Option))?;
+            options::apply(SockRef::from(&socket), &options.stream, target)
+        };
+        set().map_err(|error: Error| error.at(address))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
         let bound = bound.map(BoundPath::made);
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
@@ -202,8 +191,10 @@ impl SystemSocket {
     pub(crate) fn stream(family_of: &Address) -> Result<SystemSocket, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
-        apply(SockRef::from(&socket), &StreamOptions::new(), family_of.ip().is_some()).map_err(failed)?;
-        SystemSocket::of(socket).map_err(failed)
+        let target = if family_of.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
+        options::apply(SockRef::from(&socket), &StreamOptions::new(), target)?;
+        let handle = SystemSocket::of(socket).map_err(failed)?;
+        Ok(SystemSocket { connected: false, ..handle })
     }
 
     pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<SystemSocket, Error> {
@@ -213,8 +204,7 @@ impl SystemSocket {
             return Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why));
         }
         let socket = new_socket(address, Type::DGRAM).map_err(at(Action::Socket))?;
-        socket.set_broadcast(options.broadcast).map_err(at(Action::Option))?;
-        set_buffers(SockRef::from(&socket), options.receive_buffer, options.send_buffer).map_err(at(Action::Option))?;
+        options::apply_to_datagrams(&socket, options).map_err(|error| error.at(address))?;
         #[cfg(windows)]
         os::report_unreachable(&socket, false).map_err(at(Action::Option))?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
@@ -241,7 +231,7 @@ impl SystemSocket {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        set_options(SockRef::from(&self.socket), options)
+        options::set_all(SockRef::from(&self.socket), options)
     }
 
     /// Makes closing reset the connection. It fails only on a socket that is not connected any
@@ -249,12 +239,6 @@ impl SystemSocket {
     pub(crate) fn reset_on_close(&self) {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
-}
-
-fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::io(Action::Option, &error);
-    let tcp = os::is_tcp(&socket).map_err(failed)?;
-    apply(socket, options, tcp).map_err(failed)
 }
 
 /// A socket of the operating system that someone else owns: see [`View`](super::view::View).
@@ -275,7 +259,7 @@ impl SystemView {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        set_options(self.socket(), options)
+        options::set_all(self.socket(), options)
     }
 
     /// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.

@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
 use crate::table::Key;
 
 use super::codes;
@@ -51,6 +51,11 @@ impl EndView {
         }
     }
 
+    /// Whether it has, or had, a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.network.lock().sockets.get(self.id).is_some_and(|socket| matches!(socket.role, Role::Stream(_)))
+    }
+
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
         let state = self.network.lock();
         let socket = state.sockets.get(self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
@@ -61,6 +66,7 @@ impl EndView {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        options.check(Target::Tcp)?;
         self.network.lock().set_options(self.id, options);
         Ok(())
     }
@@ -70,6 +76,7 @@ impl EndView {
 impl Network {
     pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<End, Error> {
         let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
+        options.stream.check(Target::Tcp).map_err(|error| error.at(address))?;
         match self.lock().listen(ip, options) {
             Ok(id) => Ok(End::new(self, id)),
             Err(code) => Err(Error::os(Action::Bind, code).at(address)),

@@ -6,9 +6,13 @@ mod datagrams;
 #[cfg(unix)]
 mod descriptors;
 mod ending;
+mod errors;
 mod handover;
 mod hard;
+mod options;
 mod order;
 mod ownership;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_errors;
