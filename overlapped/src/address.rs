@@ -73,6 +73,16 @@ impl Address {
             _ => None,
         }
     }
+
+    /// What the system's "invalid argument" means, of an address that can be used on one link only.
+    pub(crate) fn lacks_scope(&self) -> Option<&'static str> {
+        match self {
+            Address::Ip(SocketAddr::V6(address)) if address.ip().is_unicast_link_local() && address.scope_id() == 0 => {
+                Some("a link-local address needs the number of its interface, as in [fe80::1%2]:7777")
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Address {

@@ -56,8 +56,8 @@ impl ListenOptions {
 /// Without other settings: `TCP_NODELAY` on TCP connections, the rest as the system has it.
 ///
 /// `nodelay`, `keep_alive` and `user_timeout` are options of TCP. Asked for on a Unix socket or a
-/// datagram socket, they are refused (`InvalidArgument`), and so is a value that is out of range, on
-/// every system. The error names the option and the value:
+/// datagram socket, they are refused (`InvalidArgument`), and so is a value that is out of range,
+/// on every system. The error names the option and the value:
 ///
 /// ```
 /// # use overlapped::{Driver, DriverConfig, ErrorKind};
@@ -108,16 +108,16 @@ impl StreamOptions {
         StreamOptions { user_timeout: timeout.into(), ..self }
     }
 
-    /// Bytes of the system's receive buffer, at most 2,147,483,647. Linux and Windows cut this down to
-    /// what they allow, others refuse more than that. `None`, as at first, leaves it to the system,
-    /// which adapts it.
+    /// Bytes of the system's receive buffer, at most 2,147,483,647. Linux and Windows cut this down
+    /// to what they allow, others refuse more than that. `None`, as at first, leaves it to the
+    /// system, which adapts it.
     pub fn receive_buffer(self, bytes: impl Into<Option<usize>>) -> StreamOptions {
         StreamOptions { receive_buffer: bytes.into(), ..self }
     }
 
-    /// Bytes of the system's send buffer, at most 2,147,483,647. Linux and Windows cut this down to
-    /// what they allow, others refuse more than that. `None`, as at first, leaves it to the system,
-    /// which adapts it.
+    /// Bytes of the system's send buffer, at most 2,147,483,647. Linux and Windows cut this down
+    /// to what they allow, others refuse more than that. `None`, as at first, leaves it to the
+    /// system, which adapts it.
     pub fn send_buffer(self, bytes: impl Into<Option<usize>>) -> StreamOptions {
         StreamOptions { send_buffer: bytes.into(), ..self }
     }
@@ -144,14 +144,14 @@ impl DatagramOptions {
         DatagramOptions { broadcast, ..self }
     }
 
-    /// Bytes of the system's receive buffer, as [of streams](StreamOptions::receive_buffer). `None`,
-    /// as at first, leaves it to the system. Datagrams that find it full are lost.
+    /// Bytes of the system's receive buffer, as [of streams](StreamOptions::receive_buffer).
+    /// `None`, as at first, leaves it to the system. Datagrams that find it full are lost.
     pub fn receive_buffer(self, bytes: impl Into<Option<usize>>) -> DatagramOptions {
         DatagramOptions { receive_buffer: bytes.into(), ..self }
     }
 
-    /// Bytes of the system's send buffer, as [of streams](StreamOptions::send_buffer). `None`, as at
-    /// first, leaves it to the system.
+    /// Bytes of the system's send buffer, as [of streams](StreamOptions::send_buffer). `None`, as
+    /// at first, leaves it to the system.
     pub fn send_buffer(self, bytes: impl Into<Option<usize>>) -> DatagramOptions {
         DatagramOptions { send_buffer: bytes.into(), ..self }
     }

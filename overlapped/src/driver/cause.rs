@@ -5,7 +5,7 @@ use std::num::NonZeroI32;
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind, code};
-use crate::flags::Role;
+use crate::flags::{Flags, Role};
 use crate::sys::handle::Handle;
 use crate::sys::op::{OpKind, Outcome};
 
@@ -48,6 +48,20 @@ impl Driver {
         }
     }
 
+    /// The error of a receive or a send.
+    pub(super) fn moving_error(&self, slot: u32, action: Action, code: i32) -> Error {
+        let operation = &self.operations[slot];
+        let error = self.failed_on(operation.socket, action, code);
+        match operation.kind {
+            OpKind::Recv { flags }
+                if flags.contains(Flags::OUT_OF_BAND) && error.kind() == ErrorKind::InvalidArgument =>
+            {
+                error.because("there is no out-of-band data, or it has been received")
+            }
+            _ => error,
+        }
+    }
+
     /// Whether a stream's TCP connection lives. If it cannot be sent on all the same, this end was
     /// shut down before the driver took it over. (A Unix socket has a peer also after that has
     /// gone.)
@@ -71,7 +85,7 @@ impl Driver {
         let Some(address) = self.operations.owned_mut(slot).and_then(|owned| owned.address.clone()) else {
             return error;
         };
-        let error = error.at(&address);
+        let error = error.at_given(&address);
         let other_family = |own: Address| match (own.ip(), address.ip()) {
             (Some(own), Some(address)) => own.is_ipv4() != address.is_ipv4(),
             (own, address) => own.is_some() != address.is_some(),
@@ -97,7 +111,7 @@ impl Driver {
             return;
         }
         socket.dead = true;
-        // Of a broken pipe only senders are told: before it, the peer had ended its stream in order.
+        // Only senders are told of a broken pipe. The peer had ended its stream in order before.
         let code = error.os_code().filter(|code| !code::is_broken_pipe(*code));
         if socket.death.is_none()
             && matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable)

@@ -158,7 +158,7 @@ impl Driver {
             self.begin(slot);
             return None;
         }
-        let error = self.failed_on(self.operations[slot].socket, action, code);
+        let error = self.moving_error(slot, action, code);
         self.note_death(slot, &error);
         let result = self.cut_short(slot, error);
         Some(self.finish(slot, result))

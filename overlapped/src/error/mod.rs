@@ -70,6 +70,14 @@ impl Error {
         }
     }
 
+    /// An error at an address. What an invalid one lacks is said, as far as the address shows it.
+    pub(crate) fn at_given(self, address: &Address) -> Error {
+        match address.lacks_scope().filter(|_| self.kind == ErrorKind::InvalidArgument) {
+            Some(why) => self.at(address).because(why),
+            None => self.at(address),
+        }
+    }
+
     fn details(&mut self) -> &mut Details {
         self.more.get_or_insert_default()
     }
@@ -144,6 +152,10 @@ impl Error {
     fn describe(&self) -> &'static str {
         match (self.kind, self.action, self.os_code()) {
             (ErrorKind::Truncated, Action::Send, _) => "the datagram is larger than can be sent",
+            // On Windows it is the peer's address that cannot be connected to.
+            (ErrorKind::AddressNotAvailable, Action::Connect, _) if cfg!(unix) => {
+                "no address or port of this machine is free for it"
+            }
             (ErrorKind::Reset, _, Some(code)) if code::is_aborted(code) => "the connection was aborted",
             (kind, ..) => kind.describe(),
         }
@@ -315,6 +327,9 @@ mod tests {
     fn words_fit_the_action_and_the_code() {
         let aborted = Error::os(Action::Receive, code::ABORTED);
         assert!(aborted.to_string().starts_with("could not receive: the connection was aborted ("), "{aborted}");
+        let ports = Error::new(Action::Connect, ErrorKind::AddressNotAvailable);
+        let none_free = "could not connect: no address or port of this machine is free for it";
+        assert_eq!(ports.to_string() == none_free, cfg!(unix), "{ports}");
         let large = Error::new(Action::Send, ErrorKind::Truncated);
         assert_eq!(large.to_string(), "could not send: the datagram is larger than can be sent");
     }

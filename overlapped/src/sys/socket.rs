@@ -160,7 +160,7 @@ impl SystemSocket {
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
-        let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
+        let at = |action| move |error: io::Error| Error::io(action, &error).at_given(address);
         Error::check_address(Action::Bind, address)?;
         let target = if address.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
         // Before anything is done to the path.
@@ -198,7 +198,7 @@ impl SystemSocket {
     }
 
     pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<SystemSocket, Error> {
-        let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
+        let at = |action| move |error: io::Error| Error::io(action, &error).at_given(address);
         if address.ip().is_none() {
             let why = "datagrams are sent between IP addresses";
             return Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why));
@@ -223,11 +223,11 @@ impl SystemSocket {
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        address_of(os::local_addr(&self.socket))
+        address_of(os::local_addr(&self.socket), OWN)
     }
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
-        address_of(self.socket.peer_addr())
+        address_of(self.socket.peer_addr(), PEERS)
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
@@ -251,11 +251,11 @@ impl SystemView {
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        address_of(os::local_addr(&self.socket()))
+        address_of(os::local_addr(&self.socket()), OWN)
     }
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
-        address_of(self.socket().peer_addr())
+        address_of(self.socket().peer_addr(), PEERS)
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
@@ -282,6 +282,10 @@ impl SystemView {
     }
 }
 
-fn address_of(address: io::Result<SockAddr>) -> Result<Address, Error> {
-    Ok(address_from(&address.map_err(|error| Error::io(Action::Option, &error))?))
+/// Which address was asked for.
+const OWN: &str = "it was asked for its address";
+const PEERS: &str = "it was asked for the address of its peer";
+
+fn address_of(address: io::Result<SockAddr>, asked: &str) -> Result<Address, Error> {
+    Ok(address_from(&address.map_err(|error| Error::io(Action::Option, &error).because(asked))?))
 }

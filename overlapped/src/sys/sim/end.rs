@@ -20,6 +20,9 @@ pub(crate) struct EndView {
     pub(super) id: Key,
 }
 
+/// Which address was asked for.
+const PEERS: &str = "it was asked for the address of its peer";
+
 impl End {
     pub(super) fn new(network: &Network, id: Key) -> End {
         End(EndView { network: network.clone(), id })
@@ -61,7 +64,7 @@ impl EndView {
         let socket = state.sockets.get(self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
         match socket.and_then(|socket| socket.peer) {
             Some(peer) => Ok(peer.into()),
-            None => Err(Error::os(Action::Option, codes::NOT_CONNECTED)),
+            None => Err(Error::os(Action::Option, codes::NOT_CONNECTED).because(PEERS)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use overlapped::driver::{CloseMode, Flags, ShutdownHow, SocketId};
 use overlapped::error::Action;
 use overlapped::options::StreamOptions;
-use overlapped::{Error, ErrorKind, Op, Outcome};
+use overlapped::{Address, Error, ErrorKind, Op, Outcome};
 
 use crate::harness::PATIENCE;
 use crate::harness::bench::Bench;
@@ -26,6 +26,9 @@ rules! {
     a_graceful_close_of_a_connection_that_was_reset_says_so,
     a_shutdown_of_a_connection_that_was_reset_says_so,
     a_connect_to_an_address_of_another_family_says_so: "a socket there has no family",
+    a_link_local_address_without_an_interface_says_so: "its addresses have no links",
+    a_receive_of_out_of_band_data_that_is_not_there_says_so: "it has no out-of-band data",
+    an_address_that_is_not_known_yet_is_named,
     a_datagram_without_a_destination_is_not_connected: "it has no datagrams",
     a_datagram_that_is_too_large_to_send_does_not_speak_of_a_buffer: "it has no datagrams",
     a_receive_of_a_datagram_without_room_is_refused_at_the_start: "it has no datagrams",
@@ -234,7 +237,7 @@ fn a_shutdown_of_a_connection_that_was_reset_says_so(on: &On) {
 fn a_connect_to_an_address_of_another_family_says_so(on: &On) {
     for (own, other) in [("127.0.0.1:9", "[::1]:9"), ("[::1]:9", "127.0.0.1:9")] {
         let mut bench = on.bench();
-        let (own, other): (overlapped::Address, overlapped::Address) = (own.parse().unwrap(), other.parse().unwrap());
+        let (own, other): (Address, Address) = (own.parse().unwrap(), other.parse().unwrap());
         let socket = bench.driver.socket(own).unwrap();
         let error = failure_of(&mut bench, Op::connect(socket, &other));
         assert_eq!((error.kind(), error.address()), (ErrorKind::InvalidArgument, Some(&other)), "{error}");
@@ -242,6 +245,54 @@ fn a_connect_to_an_address_of_another_family_says_so(on: &On) {
         bench.close(socket);
         bench.finish();
     }
+}
+
+fn a_link_local_address_without_an_interface_says_so(on: &On) {
+    if !cfg!(target_os = "linux") {
+        // Other systems take the first interface, or say something else.
+        return;
+    }
+    let mut bench = on.bench();
+    let address: Address = "[fe80::1]:9".parse().unwrap();
+    let listen = bench.driver.listen(&address, &Default::default()).unwrap_err();
+    let datagram = bench.driver.datagram(&address, &Default::default()).unwrap_err();
+    let socket = bench.driver.socket(&address).unwrap();
+    let connect = failure_of(&mut bench, Op::connect(socket, &address));
+    for error in [listen, datagram, connect] {
+        assert_eq!((error.kind(), error.address()), (ErrorKind::InvalidArgument, Some(&address)), "{error}");
+        assert!(error.to_string().contains("needs the number of its interface"), "{error}");
+    }
+    bench.close(socket);
+    bench.finish();
+}
+
+fn a_receive_of_out_of_band_data_that_is_not_there_says_so(on: &On) {
+    let mut bench = on.bench();
+    let (socket, _peer) = bench.pair();
+    let receive = bench.submit(Op::recv_with(socket, vec![0u8; 1], Flags::OUT_OF_BAND));
+    bench.settle();
+    // Some systems wait for it.
+    if bench.driver.cancel(receive) {
+        assert_eq!(bench.kind_of(receive), ErrorKind::Cancelled);
+    } else {
+        let error = bench.outcome_of(receive).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.to_string().contains("no out-of-band data"), "{error}");
+    }
+    bench.close(socket);
+    bench.finish();
+}
+
+fn an_address_that_is_not_known_yet_is_named(on: &On) {
+    let mut bench = on.bench();
+    let (listener, address) = bench.listen();
+    let socket = bench.driver.socket(address).unwrap();
+    let error = bench.driver.peer_addr(socket).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConnected, "{error}");
+    assert!(error.to_string().contains("the address of its peer"), "{error}");
+    bench.close(socket);
+    bench.close(listener);
+    bench.finish();
 }
 
 fn a_datagram_without_a_destination_is_not_connected(on: &On) {
