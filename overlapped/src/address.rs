@@ -1,9 +1,9 @@
 //! Addresses of sockets: an IP address and port, or a path of the file system.
 
 use std::convert::Infallible;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -48,11 +48,56 @@ impl Address {
     }
 }
 
+/// The most bytes of a path that the system's address has room for, before a zero.
+#[cfg(unix)]
+const MOST_PATH_BYTES: usize = size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path) - 1;
+/// There are no Unix sockets.
+#[cfg(not(unix))]
+const MOST_PATH_BYTES: usize = usize::MAX;
+
+impl Address {
+    /// Why nothing can be bound or connected to it, if that is so.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let bytes = match self {
+            Address::Ip(_) => return None,
+            Address::Unnamed => return Some("an unnamed socket cannot be listened on or connected to".to_owned()),
+            Address::Unix(path) => path.as_os_str().as_encoded_bytes(),
+        };
+        match bytes {
+            [] => Some("the path is empty".to_owned()),
+            [0, ..] => Some("abstract names are not supported: use a path of the file system".to_owned()),
+            _ if bytes.contains(&0) => Some("the path has a zero byte in it".to_owned()),
+            _ if bytes.len() > MOST_PATH_BYTES => {
+                Some(format!("a path of {} bytes: a Unix socket's has at most {MOST_PATH_BYTES}", bytes.len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the system's "invalid argument" means, of an address that can be used on one link only.
+    pub(crate) fn lacks_scope(&self) -> Option<&'static str> {
+        match self {
+            Address::Ip(SocketAddr::V6(address)) if address.ip().is_unicast_link_local() && address.scope_id() == 0 => {
+                Some("a link-local address needs the number of its interface, as in [fe80::1%2]:7777")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Ip(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Unix(path) => {
+                f.write_str("unix:")?;
+                // A terminal or a log is not to be told what to do.
+                path.to_string_lossy().chars().try_for_each(|sign| match sign {
+                    '\0' => f.write_str("\\0"),
+                    sign if sign.is_control() => write!(f, "{}", sign.escape_default()),
+                    sign => f.write_char(sign),
+                })
+            }
             Address::Unnamed => f.write_str("unix:(unnamed)"),
         }
     }
@@ -68,9 +113,39 @@ impl fmt::Debug for Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError(String);
 
+impl AddressError {
+    /// What is wrong with the text, if it is nearly an address.
+    fn fault(&self) -> &'static str {
+        let text = self.0.as_str();
+        let is_v6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+        match text.rsplit_once(':') {
+            _ if text.parse::<Ipv4Addr>().is_ok() => "the port is missing",
+            _ if is_v6(text) => "the port is missing, and an IPv6 address before it needs brackets",
+            _ if text.starts_with('/') || text.starts_with("./") => "a path begins with unix:",
+            _ if text == "unix:" => "the path is missing",
+            _ if text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).is_some_and(is_v6) => {
+                "the port is missing"
+            }
+            Some(("" | "*", _)) => "the IP address is missing; 0.0.0.0 or [::] stand for all",
+            Some((ip, _)) if is_v6(ip) => "an IPv6 address needs brackets",
+            Some((ip, port)) if ip.parse::<Ipv4Addr>().is_ok() || ip.starts_with('[') => match port.parse::<u16>() {
+                Ok(_) => "it is no IP address",
+                Err(_) => "the port is not a number up to 65535",
+            },
+            Some((_, port)) if port.parse::<u16>().is_ok() => "names are not looked up here: it takes an IP address",
+            _ => "",
+        }
+    }
+}
+
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' is not an address: write it as 127.0.0.1:7777, [::1]:7777 or unix:/run/server.sock", self.0)
+        write!(f, "'{}' is not an address: ", self.0)?;
+        match self.fault() {
+            "" => {}
+            fault => write!(f, "{fault}; ")?,
+        }
+        f.write_str("write it as 127.0.0.1:7777, [::1]:7777 or unix:/run/server.sock")
     }
 }
 
@@ -168,5 +243,33 @@ mod tests {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.to_string().starts_with(&format!("'{text}' is not an address")), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_says_what_is_missing() {
+        for (text, fault) in [
+            ("127.0.0.1", "the port is missing"),
+            ("::1", "the port is missing"),
+            ("[::1]", "the port is missing"),
+            ("fe80::1:70000", "needs brackets"),
+            ("1.2.3.4:70000", "not a number up to 65535"),
+            ("1.2.3.4:http", "not a number up to 65535"),
+            ("[::g]:80", "no IP address"),
+            (":80", "0.0.0.0 or [::]"),
+            ("*:80", "0.0.0.0 or [::]"),
+            ("localhost:80", "names are not looked up"),
+            ("unix:", "the path is missing"),
+            ("/run/server.sock", "begins with unix:"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(fault), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_tells_a_terminal_nothing() {
+        let address = Address::Unix("\0a\x1b[2Jb\n".into());
+        assert_eq!(address.to_string(), "unix:\\0a\\u{1b}[2Jb\\n");
+        assert!(address.fault().unwrap().contains("abstract"));
     }
 }

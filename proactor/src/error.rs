@@ -35,13 +35,17 @@ impl fmt::Display for ServerError {
                 error.fmt(f)?;
                 f.write_str(match error.kind() {
                     Kind::InUse if error.address().is_some_and(|address| address.path().is_some()) => {
-                        "; end the program that listens there, or choose another path"
+                        "; choose another path, or end the program that listens there, if one does"
                     }
                     Kind::InUse => "; end the program that listens there, or choose another port",
                     Kind::AddressNotAvailable => "; choose an address of this machine, or 0.0.0.0 or [::] for all of them",
                     Kind::NotPermitted if error.address().and_then(overlapped::Address::ip).is_some_and(|address| address.port() < 1024) => {
                         "; choose a port from 1024 on, or give the program the right to low ports (CAP_NET_BIND_SERVICE)"
                     }
+                    Kind::NotPermitted if error.address().is_some_and(|address| address.path().is_some()) => {
+                        "; choose a directory that this user may write to"
+                    }
+                    Kind::NotFound if error.address().is_some() => "; make its directory first",
                     Kind::TooManyFiles => "; raise the limit of open files (ulimit -n)",
                     _ => "",
                 })

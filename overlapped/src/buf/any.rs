@@ -177,6 +177,16 @@ impl AnyBuf {
         total
     }
 
+    /// Whether any part has room.
+    pub(crate) fn has_room(&mut self) -> bool {
+        let mut room = false;
+        self.each(&mut |_, len| {
+            room = len > 0;
+            !room
+        });
+        room
+    }
+
     /// # Safety
     /// That many bytes of the parts, in order, have been initialised.
     pub(crate) unsafe fn set_received(&mut self, bytes: usize) {

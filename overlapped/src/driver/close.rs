@@ -48,12 +48,14 @@ impl Driver {
         }
         let entry = &self.sockets[socket];
         match operation.close_step {
-            CloseStep::Flushing if entry.dead || entry.broken => self.end_everything(slot),
+            CloseStep::Flushing if entry.dead || entry.broken.is_some() => self.end_everything(slot),
             // The peer's stream has been read to its end, or there is none. Closing loses nothing
             // and tells the peer, so the steps between are not needed.
             CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {
                 self.end_everything(slot);
             }
+            // The program has shut it down. A system that has seen both ends would refuse it now.
+            CloseStep::Flushing if entry.is_idle() && entry.shut => self.take_step(slot, CloseStep::Discarding),
             CloseStep::Flushing if entry.is_idle() => self.take_step(slot, CloseStep::ShuttingDown),
             CloseStep::Ending if entry.is_idle() => {
                 self.clear_deadline(slot);
@@ -128,14 +130,14 @@ impl Driver {
             // The socket is gone, whatever the system says of it.
             (CloseStep::Closing, _) => {
                 let (socket, verdict, code) = (operation.socket, operation.close_verdict, operation.close_code());
-                let removed = self.sockets.remove_at(socket);
-                debug_assert!(removed.is_some_and(|socket| socket.is_idle()));
                 let result = match verdict {
                     Verdict::Clean => Ok(Outcome::Closed),
                     Verdict::Expired => Err(Error::new(Action::Close, ErrorKind::TimedOut)),
                     Verdict::Hastened => Err(Error::new(Action::Close, ErrorKind::Cancelled)),
-                    Verdict::Failed => Err(Error::os(Action::Close, code)),
+                    Verdict::Failed => Err(self.failed_on(socket, Action::Close, code)),
                 };
+                let removed = self.sockets.remove_at(socket);
+                debug_assert!(removed.is_some_and(|socket| socket.is_idle()));
                 return Some(self.finish(slot, result));
             }
             (CloseStep::ShuttingDown, Ok(_)) if !cancelled => self.take_step(slot, CloseStep::Discarding),

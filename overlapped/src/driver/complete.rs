@@ -1,7 +1,6 @@
 //! From a backend's event to a completion: multishot operations go on, short sends are resumed, and
 //! the end of an operation lets the one behind it begin.
 
-use std::num::NonZeroI32;
 use std::time::Duration;
 
 use crate::error::{Action, Error, ErrorKind, code};
@@ -66,7 +65,7 @@ impl Driver {
                     self.finish(slot, Ok(Outcome::Connected))
                 }
                 Err(failure) => {
-                    let error = self.failed_at_address(slot, Action::Connect, failure);
+                    let error = self.failed_at_address(slot, Action::Connect, os_code(&failure));
                     self.finish(slot, Err(error))
                 }
             }),
@@ -75,7 +74,10 @@ impl Driver {
                     self.sockets[socket].shut |= how != ShutdownHow::Receive;
                     self.finish(slot, Ok(Outcome::ShutDown))
                 }
-                Err(failure) => self.finish(slot, Err(Error::os(Action::Shutdown, os_code(&failure)))),
+                Err(failure) => {
+                    let error = self.failed_on(socket, Action::Shutdown, os_code(&failure));
+                    self.finish(slot, Err(error))
+                }
             }),
             OpKind::RecvFrom { .. } => self.received_datagram(slot, event.result, true),
             OpKind::SendTo => match event.result {
@@ -85,7 +87,7 @@ impl Driver {
                     None
                 }
                 Err(failure) => {
-                    let error = self.failed_at_address(slot, Action::Send, failure);
+                    let error = self.failed_at_address(slot, Action::Send, os_code(&failure));
                     Some(self.finish(slot, Err(error)))
                 }
             },
@@ -103,14 +105,6 @@ impl Driver {
     /// Whether a receive has room.
     fn wants_bytes(&mut self, slot: u32) -> bool {
         self.operations.owned_mut(slot).is_some_and(|owned| owned.total > 0)
-    }
-
-    fn failed_at_address(&mut self, slot: u32, action: Action, failure: Failure) -> Error {
-        let error = Error::os(action, os_code(&failure));
-        match self.operations.owned_mut(slot).and_then(|owned| owned.address.as_ref()) {
-            Some(address) => error.at(address),
-            None => error,
-        }
     }
 
     fn sent(&mut self, slot: u32, result: Result<Outcome, Failure>, cancelled: bool) -> Option<Completion> {
@@ -140,8 +134,8 @@ impl Driver {
         cancelled: bool,
     ) -> Option<Completion> {
         let bytes = match result {
-            Ok(Outcome::Received(0)) if self.wants_bytes(slot) && self.was_reset(slot).is_some() => {
-                let code = self.was_reset(slot).expect("just checked");
+            Ok(Outcome::Received(0)) if self.wants_bytes(slot) && self.died_of(slot).is_some() => {
+                let code = self.died_of(slot).expect("just checked");
                 return self.moving_failed(slot, Action::Receive, &Failure::Code(code));
             }
             Ok(Outcome::Received(bytes)) => bytes,
@@ -166,7 +160,7 @@ impl Driver {
             self.begin(slot);
             return None;
         }
-        let error = Error::os(action, code);
+        let error = self.moving_error(slot, action, code);
         self.note_death(slot, &error);
         let result = self.cut_short(slot, error);
         Some(self.finish(slot, result))
@@ -193,36 +187,6 @@ impl Driver {
             (received, false, false) => received,
         };
         Some(self.finish(slot, result))
-    }
-
-    /// Notes whether an error means that the connection is dead, and that it was reset.
-    fn note_death(&mut self, slot: u32, error: &Error) {
-        let operation = &self.operations[slot];
-        let socket = &mut self.sockets[operation.socket];
-        // A send after the stream was shut down fails as it would on a dead connection.
-        let late = socket.shut && matches!(operation.kind, OpKind::Send { .. });
-        // A stream survives what only this operation is refused. A datagram socket survives
-        // whatever peers and routers answer.
-        let lives = matches!(
-            error.kind(),
-            ErrorKind::Cancelled
-                | ErrorKind::OutOfMemory
-                | ErrorKind::InvalidArgument
-                | ErrorKind::Unsupported
-                | ErrorKind::NotPermitted
-        );
-        if socket.role == Role::Stream && !lives && !late {
-            socket.dead = true;
-            let code = error.os_code().filter(|code| code::is_reset(*code));
-            socket.reset = socket.reset.or(code.and_then(NonZeroI32::new));
-        }
-    }
-
-    /// The code of a reset that another operation was told of. The system reports the end of the
-    /// stream to this one, which is wrong.
-    fn was_reset(&self, slot: u32) -> Option<i32> {
-        let socket = &self.sockets[self.operations[slot].socket];
-        socket.reset.filter(|_| !socket.ended).map(NonZeroI32::get)
     }
 
     fn accepted(&mut self, event: Event, multi: bool, cancelled: bool) -> Option<Completion> {
@@ -294,7 +258,7 @@ impl Driver {
                 None
             }
             Ok(_) => {
-                if let Some(code) = self.was_reset(slot) {
+                if let Some(code) = self.died_of(slot) {
                     return self.moving_failed(slot, Action::Receive, &Failure::Code(code));
                 }
                 self.sockets[self.operations[slot].socket].ended = true;

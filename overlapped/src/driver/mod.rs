@@ -16,6 +16,7 @@
 //! - **Identity.** The kernel hands back slot and generation. A stale pair is dropped.
 //! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
 
+mod cause;
 mod close;
 mod complete;
 mod config;
@@ -210,9 +211,11 @@ impl Driver {
     /// left alone, and is an error. The file is removed when the listener is closed.
     ///
     /// # Errors
-    /// `InvalidArgument` if it is not an address; `InUse`, `AddressNotAvailable`, `NotPermitted`,
-    /// `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
-    /// no Unix sockets.
+    /// With the address: `InvalidArgument` if it is none that can be listened on, such as a path
+    /// that is too long; `InUse`, `AddressNotAvailable`, `NotPermitted`, `NotFound` (a directory of
+    /// the path), `TooManyFiles`. An option that is refused (`InvalidArgument`, `Unsupported`) has
+    /// the action [`Option`](crate::error::Action::Option), and the text names it. `LimitReached`;
+    /// `Unsupported` for a path where there are no Unix sockets.
     pub fn listen(
         &mut self,
         address: impl TryInto<Address, Error: Into<AddressError>>,
@@ -298,11 +301,12 @@ impl Driver {
             let why = "only an idle stream can be released: a listener cannot, nor one with operations in flight";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
+        let connected = entry.connected;
         let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
         let descriptor = self.backend.descriptor_of(handle)?;
         self.backend.detach(slot, handle)?;
         let handle = self.sockets.remove_at(slot).and_then(|entry| entry.handle).expect("just found");
-        Ok(Stream(descriptor.unwrap_or(handle)))
+        Ok(Stream(descriptor.unwrap_or(handle).with_connected(connected)))
     }
 
     /// The address that a socket is bound to: for a listener on port 0, the real port.
@@ -315,7 +319,12 @@ impl Driver {
         self.ask(socket, Handle::peer_addr)
     }
 
-    /// Sets options of a stream.
+    /// Sets options of a stream, or of a listener, whose connections then begin with them. A
+    /// datagram socket takes those of the system's buffers.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused
+    /// (see [`StreamOptions`]); those before it are set. `Closed`.
     pub fn set_options(&self, socket: SocketId, options: &StreamOptions) -> Result<(), Error> {
         self.ask(socket, |handle| handle.set_options(options))
     }

@@ -6,6 +6,7 @@
 
 use std::num::NonZeroI32;
 
+use crate::error::ErrorKind;
 use crate::flags::{Direction, Role};
 use crate::id::SocketId;
 use crate::sys::handle::Handle;
@@ -107,14 +108,17 @@ pub(super) struct Socket {
     pub(super) deaf: bool,
     /// The connection is dead, so there is nothing to flush or to wait for.
     pub(super) dead: bool,
-    /// The peer has reset the connection, with this code.
-    pub(super) reset: Option<NonZeroI32>,
-    /// A send was cut short. What would follow it would follow a hole.
-    pub(super) broken: bool,
+    /// The code of what the connection died of: a reset, or a peer that did not answer in time.
+    pub(super) death: Option<NonZeroI32>,
+    /// A send was cut short, for this reason. What would follow it would follow a hole.
+    pub(super) broken: Option<ErrorKind>,
+    /// It has, or had, a connection.
+    pub(super) connected: bool,
 }
 
 impl Socket {
     pub(super) fn new(handle: Handle, role: Role) -> Socket {
+        let connected = handle.is_connected();
         Socket {
             handle: Some(handle),
             receives: Queue::EMPTY,
@@ -125,8 +129,9 @@ impl Socket {
             shut: false,
             deaf: false,
             dead: false,
-            reset: None,
-            broken: false,
+            death: None,
+            broken: None,
+            connected,
         }
     }
 
@@ -143,7 +148,8 @@ impl Socket {
         self.ended = false;
         self.deaf = false;
         self.dead = false;
-        self.reset = None;
+        self.death = None;
+        self.connected = true;
     }
 
     #[inline]

@@ -22,17 +22,18 @@ impl Driver {
     /// # Errors
     /// Only what can be found out here, and the operation is given back: `Closed` (the socket is
     /// not there, or is being closed), `LimitReached` (the table or the socket's queue is full),
-    /// `InvalidArgument` (no buffers, or flags that make no sense together). Every error of the
-    /// operating system comes as the operation's completion.
-    pub fn submit(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
-        match self.check(&op) {
+    /// `InvalidArgument` (no buffers, no room for a datagram, flags that make no sense together, a
+    /// path that no address has room for). Every error of the operating system comes as the
+    /// operation's completion.
+    pub fn submit(&mut self, mut op: Op, token: u64) -> Result<OpId, Failed<Op>> {
+        match self.check(&mut op) {
             Ok(socket) => Ok(self.start(op, socket, token)),
             Err(error) => Err(Failed { error, given: op }),
         }
     }
 
     /// Whether an operation can be started, and its socket's slot.
-    pub(super) fn check(&mut self, op: &Op) -> Result<u32, Error> {
+    pub(super) fn check(&mut self, op: &mut Op) -> Result<u32, Error> {
         op.check()?;
         let action = op.kind.action();
         self.process.check(action)?;
@@ -99,8 +100,9 @@ impl Driver {
         let (kind, index) = (operation.kind, operation.socket);
         let socket = &mut self.sockets[index];
         match kind {
-            OpKind::Send { .. } | OpKind::Shutdown { .. } if socket.broken => {
-                return self.end(slot, Err(Error::new(kind.action(), ErrorKind::BrokenStream)));
+            OpKind::Send { .. } | OpKind::Shutdown { .. } if socket.broken.is_some() => {
+                let error = self.behind_a_gap(index, kind.action()).expect("it has a gap");
+                return self.end(slot, Err(error));
             }
             OpKind::Recv { .. } | OpKind::RecvMulti if socket.deaf => return self.end_cancelled(slot),
             OpKind::Shutdown { how } if how != ShutdownHow::Send && socket.role == Role::Stream => {
@@ -236,27 +238,6 @@ impl Driver {
         let action = self.operations[slot].kind.action();
         let result = self.cut_short(slot, Error::new(action, ErrorKind::Cancelled));
         self.end(slot, result);
-    }
-
-    /// How an operation ends that fails after it has, perhaps, moved some bytes.
-    pub(super) fn cut_short(&mut self, slot: u32, error: Error) -> Result<Outcome, Error> {
-        let progress = self.operations.progress(slot);
-        let operation = &self.operations[slot];
-        match operation.kind {
-            // What was taken out of the stream is delivered. The error will come again.
-            OpKind::Recv { .. } if progress > 0 => self.received(slot),
-            // It was not cancelled by the program: the stream was shut down for receiving.
-            OpKind::Recv { .. } | OpKind::RecvMulti
-                if error.kind() == ErrorKind::Cancelled && self.sockets[operation.socket].deaf =>
-            {
-                Ok(Outcome::Received(0))
-            }
-            OpKind::Send { .. } if progress > 0 => {
-                self.sockets[operation.socket].broken = true;
-                Err(error.after(progress))
-            }
-            _ => Err(error),
-        }
     }
 
     /// A receive into the operation's own buffers has ended: sets their lengths.

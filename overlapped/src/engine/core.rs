@@ -250,7 +250,7 @@ impl Core {
                     drop(tables);
                     return refused(closed(why), request);
                 }
-            } else if let Err(error) = self.admit(&mut tables, endpoint.key, request.op.get()) {
+            } else if let Err(error) = self.admit(&mut tables, endpoint.key, request.op.get_mut()) {
                 drop(tables);
                 return refused(error, request);
             }
@@ -270,7 +270,7 @@ impl Core {
 
     /// Checks whether an operation other than a close can be started on an open socket, and counts
     /// it.
-    fn admit(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
+    fn admit(&self, tables: &mut Tables, socket: Key, op: &mut Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
         if let Some(direction) = op.kind.direction() {

@@ -4,7 +4,7 @@ use std::num::NonZeroI32;
 use std::sync::{Arc, OnceLock};
 
 use super::port::Association;
-use crate::error::code;
+use crate::error::{Action, Error, ErrorKind, code};
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::sys::view::View;
 use crate::table::Key;
@@ -24,8 +24,8 @@ pub(crate) struct Direct {
     view: Option<View>,
     /// Operations that succeeded within their start, one after the other.
     at_once: u32,
-    /// A send or receive that was tried directly found that the peer had reset the connection.
-    reset: Option<NonZeroI32>,
+    /// What the connection died of, as a send or receive was told that was tried directly.
+    death: Option<NonZeroI32>,
 }
 
 /// Operations that may succeed within their start, one after the other. A session whose peer floods
@@ -52,13 +52,18 @@ impl Direct {
 
     /// A failure that the driver will be told of, and that may end another operation meanwhile.
     pub(crate) fn failed(&mut self, code: i32) {
-        self.reset = self.reset.or(NonZeroI32::new(code).filter(|_| code::is_reset(code)));
+        let kind = Error::os(Action::Receive, code).kind();
+        let is_death = matches!(kind, ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable);
+        // Only senders are told of a broken pipe.
+        if is_death && !code::is_broken_pipe(code) && self.death.is_none() {
+            self.death = NonZeroI32::new(code);
+        }
     }
 }
 
 impl Endpoint {
     pub(crate) fn new(key: Key, view: View) -> Endpoint {
-        let direct = Direct { view: Some(view), at_once: 0, reset: None };
+        let direct = Direct { view: Some(view), at_once: 0, death: None };
         Endpoint { key, view: Mutex::new(direct), association: OnceLock::new() }
     }
 
@@ -72,10 +77,10 @@ impl Endpoint {
         self.direct().view = None;
     }
 
-    /// The code of a reset that a transfer found which was tried directly. The system tells of a
-    /// reset once; to a receive that it ends as well it reports the end of the stream.
-    pub(crate) fn found_reset(&self) -> Option<i32> {
-        self.direct().reset.map(NonZeroI32::get)
+    /// The code of what the connection died of, if a transfer was told that was tried directly. The
+    /// system tells it once; to a receive that it ends as well it reports the end of the stream.
+    pub(crate) fn died_of(&self) -> Option<i32> {
+        self.direct().death.map(NonZeroI32::get)
     }
 
     /// Whether its operations with a packet are first tried within their start.

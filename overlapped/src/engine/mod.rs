@@ -245,9 +245,11 @@ impl Engine {
     /// listener removes the file.
     ///
     /// # Errors
-    /// `InvalidArgument` for something that is not an address. With the address: `InUse`,
-    /// `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`. `LimitReached`. `Unsupported` for a
-    /// path on a system without Unix sockets.
+    /// With the address: `InvalidArgument` if it is none that can be listened on, such as a path
+    /// that is too long; `InUse`, `AddressNotAvailable`, `NotPermitted`, `NotFound` (a directory of
+    /// the path), `TooManyFiles`. An option that is refused (`InvalidArgument`, `Unsupported`) has
+    /// the action [`Option`](crate::error::Action::Option), and the text names it. `LimitReached`.
+    /// `Unsupported` for a path on a system without Unix sockets.
     pub fn listen(
         &self,
         address: impl TryInto<Address, Error: Into<AddressError>>,
@@ -262,7 +264,8 @@ impl Engine {
     /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
+    /// `TooManyFiles`, `LimitReached`; for options as [`Socket::set_options`]; `Unsupported` for a
+    /// path on a system without Unix sockets.
     pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
         let handle = self.core.maker.stream(&family_of.into())?;
         handle.set_options(options)?;

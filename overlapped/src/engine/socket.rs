@@ -98,8 +98,9 @@ impl Socket {
 
     /// Receives into one buffer or, part after part, into several (`WSARecv`). Ends as soon as any
     /// bytes have come. 0 bytes mean the end of the stream. A buffer without room waits until
-    /// something can be received. An empty vector needs its type: `Vec::<u8>::with_capacity(4096)`,
-    /// because a vector of buffers is a buffer too.
+    /// something can be received. (On a datagram socket it is refused: see
+    /// [`recv_from`](Socket::recv_from).) An empty vector needs its type,
+    /// `Vec::<u8>::with_capacity(4096)`: a vector of buffers is a buffer too.
     /// [`BufExt`](crate::buf::BufExt) names a part of a buffer.
     pub fn recv<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, Received<B>> {
         self.recv_with(buf, Flags::NONE)
@@ -124,7 +125,8 @@ impl Socket {
 
     /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger
     /// than the buffers ends it with `Truncated`: the buffers hold what fits, the error says [how
-    /// much](Error::transferred) and [from where](Error::address), and the rest is lost.
+    /// much](Error::transferred) and [from where](Error::address), and the rest is lost. So buffers
+    /// without any room are refused (`InvalidArgument`), unless it is a [peek](Flags::PEEK).
     pub fn recv_from<B: RecvBuf + Send>(&self, buf: B) -> Operation<'_, ReceivedFrom<B>> {
         self.recv_from_with(buf, Flags::NONE)
     }
@@ -217,7 +219,12 @@ impl Socket {
         }
     }
 
-    /// Sets options.
+    /// Sets options: of a stream, or of a listener, whose connections then begin with them. A
+    /// datagram socket takes those of the system's buffers.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused
+    /// (see [`StreamOptions`]); those before it are set. `Closed`.
     pub fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         self.with(|view| view.set_options(options))
     }

@@ -76,7 +76,7 @@ impl Core {
     fn tell(&self, mut completion: Completion) {
         let key = key_of_token(completion.token);
         if let Ok(Outcome::Received(0)) = completion.result
-            && let Some(code) = self.reset_behind(key)
+            && let Some(code) = self.death_behind(key)
         {
             completion.result = Err(Error::os(Action::Receive, code));
         }
@@ -127,16 +127,16 @@ impl Core {
         }
     }
 
-    /// The code of a reset that lies behind the end of a stream: a transfer that was tried without
-    /// the driver has found it, just before or at this moment.
+    /// The code of what lies behind the end of a stream: a transfer that was tried without the
+    /// driver was told it, just before or at this moment.
     #[cold]
-    fn reset_behind(&self, key: Key) -> Option<i32> {
+    fn death_behind(&self, key: Key) -> Option<i32> {
         let endpoint = {
             let tables = lock(&self.tables);
             let record = tables.operations.get(key).filter(|record| record.wants_bytes)?;
             tables.sockets.get(record.socket?)?.endpoint.upgrade()?
         };
-        endpoint.found_reset()
+        endpoint.died_of()
     }
 
     /// Ends every operation, telling of each once, and closes every socket.

@@ -1,6 +1,7 @@
 //! What was being done when something failed, and what went wrong.
 
 use std::fmt;
+use std::io;
 
 /// What a failed operation was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +43,20 @@ pub enum Action {
     Routine,
 }
 
+impl Action {
+    /// What stands between the action and its address.
+    pub(super) fn before_address(self) -> &'static str {
+        match self {
+            Action::Socket => "for ",
+            Action::Listen => "on ",
+            Action::Accept | Action::Receive => "from ",
+            Action::Send => "to ",
+            Action::Option => "of ",
+            _ => "",
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -70,7 +85,9 @@ impl fmt::Display for Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The peer reset the connection (`ECONNRESET`, `EPIPE`; Winsock 10054, port 64).
+    /// The peer reset the connection (`ECONNRESET`, or `EPIPE` where it means that; Winsock 10054,
+    /// port 64), or this system gave it up by itself (`ECONNABORTED`; Winsock 10053, which Windows
+    /// also reports of a send after a reset).
     Reset,
     /// Nobody listens there (`ECONNREFUSED`; Winsock 10061, port 1225).
     Refused,
@@ -86,10 +103,17 @@ pub enum ErrorKind {
     Unreachable,
     /// The system does not permit this (`EACCES`, `EPERM`; Winsock 10013).
     NotPermitted,
-    /// The datagram was larger than the buffer (`MSG_TRUNC`; Winsock 10040, port 234).
+    /// The datagram was larger than the buffer (`MSG_TRUNC`; Winsock 10040, port 234), or, of a
+    /// send, larger than can be sent (`EMSGSIZE`).
     Truncated,
-    /// The socket is not connected (`ENOTCONN`; Winsock 10057).
+    /// The socket is not connected, or a datagram has no destination (`ENOTCONN`, `EDESTADDRREQ`,
+    /// `EPIPE` where it means that; Winsock 10057).
     NotConnected,
+    /// This end has shut the stream down itself, so nothing can be sent any more (`EPIPE`; Winsock
+    /// 10058). The peer has done nothing wrong.
+    ShutDown,
+    /// There is nothing at this path, or a directory of it is missing (`ENOENT`; on Windows 2, 3).
+    NotFound,
     /// The process or the system is out of descriptors (`EMFILE`, `ENFILE`; Winsock 10024).
     TooManyFiles,
     /// The system is out of memory or buffers for this (`ENOMEM`, `ENOBUFS`; Winsock 10055).
@@ -102,7 +126,8 @@ pub enum ErrorKind {
     /// A limit of this driver is reached: a table or a queue is full; nothing was started.
     LimitReached,
     /// An earlier send on this stream ended with only some of its bytes written, so that later ones
-    /// would follow a hole.
+    /// would follow a hole. The connection itself is alive. If it is not, later sends end with the
+    /// kind of what ended it, such as `Reset`.
     BrokenStream,
     /// The operation has not ended yet (Winsock 996, `WSA_IO_INCOMPLETE`).
     Incomplete,
@@ -128,6 +153,8 @@ impl ErrorKind {
             ErrorKind::NotPermitted => "not permitted",
             ErrorKind::Truncated => "the datagram is larger than the buffer",
             ErrorKind::NotConnected => "the socket is not connected",
+            ErrorKind::ShutDown => "this end has shut the stream down",
+            ErrorKind::NotFound => "no such file or directory",
             ErrorKind::TooManyFiles => "too many open files",
             ErrorKind::OutOfMemory => "out of memory or buffers",
             ErrorKind::InvalidArgument => "invalid argument",
@@ -139,5 +166,40 @@ impl ErrorKind {
             ErrorKind::Unsupported => "not supported here",
             ErrorKind::Other => "the system reported an error",
         }
+    }
+
+    /// The standard library's kind that comes closest.
+    pub(super) fn to_std(self) -> io::ErrorKind {
+        match self {
+            ErrorKind::Reset => io::ErrorKind::ConnectionReset,
+            ErrorKind::Refused => io::ErrorKind::ConnectionRefused,
+            ErrorKind::TimedOut => io::ErrorKind::TimedOut,
+            ErrorKind::InUse => io::ErrorKind::AddrInUse,
+            ErrorKind::AddressNotAvailable => io::ErrorKind::AddrNotAvailable,
+            ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
+            ErrorKind::NotPermitted => io::ErrorKind::PermissionDenied,
+            ErrorKind::NotConnected => io::ErrorKind::NotConnected,
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
+            ErrorKind::InvalidArgument => io::ErrorKind::InvalidInput,
+            ErrorKind::ShutDown | ErrorKind::BrokenStream => io::ErrorKind::BrokenPipe,
+            ErrorKind::Incomplete => io::ErrorKind::WouldBlock,
+            ErrorKind::WouldDeadlock => io::ErrorKind::Deadlock,
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            _ => io::ErrorKind::Other,
+        }
+    }
+}
+
+/// The kind of an error that the standard library made without a code.
+pub(super) fn of_std(kind: io::ErrorKind) -> ErrorKind {
+    match kind {
+        io::ErrorKind::InvalidInput => ErrorKind::InvalidArgument,
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied => ErrorKind::NotPermitted,
+        io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+        io::ErrorKind::OutOfMemory => ErrorKind::OutOfMemory,
+        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        _ => ErrorKind::Other,
     }
 }

@@ -2,17 +2,17 @@
 //! port.
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_CONNECTION_ABORTED, ERROR_CONNECTION_REFUSED, ERROR_HOST_UNREACHABLE,
-    ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_NETNAME_DELETED, ERROR_NETWORK_UNREACHABLE,
+    ERROR_ACCESS_DENIED, ERROR_CONNECTION_ABORTED, ERROR_CONNECTION_REFUSED, ERROR_FILE_NOT_FOUND,
+    ERROR_HOST_UNREACHABLE, ERROR_INVALID_PARAMETER, ERROR_MORE_DATA, ERROR_NETNAME_DELETED, ERROR_NETWORK_UNREACHABLE,
     ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_CONNECTED, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED,
-    ERROR_OPERATION_ABORTED, ERROR_OUTOFMEMORY, ERROR_PORT_UNREACHABLE, ERROR_PROTOCOL_UNREACHABLE, ERROR_SEM_TIMEOUT,
-    ERROR_TOO_MANY_OPEN_FILES, ERROR_WORKING_SET_QUOTA,
+    ERROR_OPERATION_ABORTED, ERROR_OUTOFMEMORY, ERROR_PATH_NOT_FOUND, ERROR_PORT_UNREACHABLE,
+    ERROR_PROTOCOL_UNREACHABLE, ERROR_SEM_TIMEOUT, ERROR_TOO_MANY_OPEN_FILES, ERROR_WORKING_SET_QUOTA,
 };
 use windows_sys::Win32::Networking::WinSock::{
     WSAEACCES, WSAEADDRINUSE, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAECONNABORTED, WSAECONNREFUSED, WSAECONNRESET,
-    WSAEDISCON, WSAEHOSTDOWN, WSAEHOSTUNREACH, WSAEINTR, WSAEINVAL, WSAEMFILE, WSAEMSGSIZE, WSAENETDOWN, WSAENETRESET,
-    WSAENETUNREACH, WSAENOBUFS, WSAENOTCONN, WSAEOPNOTSUPP, WSAEPROTONOSUPPORT, WSAESHUTDOWN, WSAETIMEDOUT,
-    WSAEWOULDBLOCK,
+    WSAEDESTADDRREQ, WSAEDISCON, WSAEHOSTDOWN, WSAEHOSTUNREACH, WSAEINTR, WSAEINVAL, WSAEMFILE, WSAEMSGSIZE,
+    WSAENETDOWN, WSAENETRESET, WSAENETUNREACH, WSAENOBUFS, WSAENOPROTOOPT, WSAENOTCONN, WSAEOPNOTSUPP, WSAEPFNOSUPPORT,
+    WSAEPROTONOSUPPORT, WSAESHUTDOWN, WSAESOCKTNOSUPPORT, WSAETIMEDOUT, WSAEWOULDBLOCK,
 };
 
 use super::kind::ErrorKind;
@@ -20,8 +20,8 @@ use super::kind::ErrorKind;
 /// The kind of a code of this system.
 pub(crate) fn kind_of(code: i32) -> ErrorKind {
     match code {
-        // `WSAESHUTDOWN` is a send after the stream was shut down, which is `EPIPE` elsewhere.
-        WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAEDISCON | WSAESHUTDOWN => ErrorKind::Reset,
+        WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAEDISCON => ErrorKind::Reset,
+        WSAESHUTDOWN => ErrorKind::ShutDown,
         WSAECONNREFUSED => ErrorKind::Refused,
         WSAETIMEDOUT => ErrorKind::TimedOut,
         WSAEADDRINUSE => ErrorKind::InUse,
@@ -29,13 +29,14 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         WSAENETUNREACH | WSAEHOSTUNREACH | WSAENETDOWN | WSAEHOSTDOWN => ErrorKind::Unreachable,
         WSAEACCES => ErrorKind::NotPermitted,
         WSAEMSGSIZE => ErrorKind::Truncated,
-        WSAENOTCONN => ErrorKind::NotConnected,
+        WSAENOTCONN | WSAEDESTADDRREQ => ErrorKind::NotConnected,
         WSAEMFILE => ErrorKind::TooManyFiles,
         // The second is "too many outstanding overlapped requests". Calls that do not wait check
         // for it themselves.
         WSAENOBUFS | WSAEWOULDBLOCK => ErrorKind::OutOfMemory,
         WSAEINVAL => ErrorKind::InvalidArgument,
-        WSAEOPNOTSUPP | WSAEAFNOSUPPORT | WSAEPROTONOSUPPORT => ErrorKind::Unsupported,
+        WSAEOPNOTSUPP | WSAEAFNOSUPPORT | WSAEPFNOSUPPORT | WSAEPROTONOSUPPORT | WSAESOCKTNOSUPPORT
+        | WSAENOPROTOOPT => ErrorKind::Unsupported,
         _ => kind_of_packet(code as u32),
     }
 }
@@ -52,6 +53,7 @@ fn kind_of_packet(code: u32) -> ErrorKind {
         ERROR_NETWORK_UNREACHABLE | ERROR_HOST_UNREACHABLE | ERROR_PROTOCOL_UNREACHABLE => ErrorKind::Unreachable,
         ERROR_ACCESS_DENIED => ErrorKind::NotPermitted,
         ERROR_NOT_CONNECTED => ErrorKind::NotConnected,
+        ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND => ErrorKind::NotFound,
         ERROR_TOO_MANY_OPEN_FILES => ErrorKind::TooManyFiles,
         ERROR_NOT_ENOUGH_MEMORY | ERROR_OUTOFMEMORY | ERROR_NO_SYSTEM_RESOURCES | ERROR_WORKING_SET_QUOTA => {
             ErrorKind::OutOfMemory
@@ -69,10 +71,20 @@ pub(crate) fn accept_goes_on(code: i32) -> bool {
         || matches!(code as u32, ERROR_NETNAME_DELETED | ERROR_SEM_TIMEOUT)
 }
 
-/// Whether it says that the peer has reset the connection. Linux reports that once: to the first
-/// call, be it a send or a receive.
-pub(crate) fn is_reset(code: i32) -> bool {
-    code == WSAECONNRESET || code as u32 == ERROR_NETNAME_DELETED
+/// Whether it says that a send found no way to the peer: this end has shut the stream down. (Wine
+/// says the same after a reset.)
+pub(crate) fn is_broken_pipe(code: i32) -> bool {
+    code == WSAESHUTDOWN
+}
+
+/// Whether this system has given the connection up by itself.
+pub(crate) fn is_aborted(code: i32) -> bool {
+    code == WSAECONNABORTED
+}
+
+/// Whether an address may not be used: of a send, a broadcast address.
+pub(crate) fn is_no_permission(code: i32) -> bool {
+    code == WSAEACCES
 }
 
 /// Whether the operation only has to be tried again.
@@ -81,8 +93,13 @@ pub(crate) fn is_interrupted(code: i32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub(crate) const RESET: i32 = WSAECONNRESET;
+    pub(crate) const REFUSED: i32 = WSAECONNREFUSED;
+    pub(crate) const ABORTED: i32 = WSAECONNABORTED;
+    pub(crate) const UNREACHABLE: i32 = WSAENETUNREACH;
 
     #[test]
     fn winsock_and_the_completion_port_name_the_same_kinds() {
@@ -93,6 +110,10 @@ mod tests {
             (10040, 234, ErrorKind::Truncated),
             (10048, 10048, ErrorKind::InUse),
             (10060, 121, ErrorKind::TimedOut),
+            (10058, 10058, ErrorKind::ShutDown),
+            (10057, 2250, ErrorKind::NotConnected),
+            (10042, 50, ErrorKind::Unsupported),
+            (2, 3, ErrorKind::NotFound),
         ] {
             assert_eq!((kind_of(winsock), kind_of(port)), (kind, kind), "{winsock} and {port}");
         }

@@ -38,6 +38,24 @@ impl Handle {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
+    /// Whether it has, or had, a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        match self {
+            Handle::System(system) => system.connected,
+            Handle::Simulated(end) => end.view().is_connected(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => direct.connected,
+        }
+    }
+
+    /// The same socket, of which this is known.
+    pub(crate) fn with_connected(mut self, connected: bool) -> Handle {
+        if let Handle::System(system) = &mut self {
+            system.connected = connected;
+        }
+        self
+    }
+
     /// The system's socket. Only for backends of the system: attaching lets no other come to one.
     pub(super) fn system(&self) -> &SystemSocket {
         match self {

@@ -205,6 +205,9 @@ impl Op {
         if self.parts() == Some(0) {
             return invalid("an empty list of buffers");
         }
+        if let Some(address) = &self.owned.address {
+            Error::check_address(self.kind.action(), address)?;
+        }
         match self.kind {
             OpKind::Recv { flags }
                 if flags.contains(Flags::WAIT_ALL)
@@ -255,8 +258,9 @@ impl Op {
     }
 
     /// Whether it can be started on a socket of this role.
-    pub(crate) fn check_role(&self, role: Role) -> Result<(), Error> {
-        let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
+    pub(crate) fn check_role(&mut self, role: Role) -> Result<(), Error> {
+        let action = self.kind.action();
+        let invalid = |why: &str| Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
         match (self.kind, role) {
             (OpKind::Close { .. } | OpKind::Timer, _) => Ok(()),
             (OpKind::Accept { .. }, Role::Listener) => Ok(()),
@@ -268,6 +272,11 @@ impl Op {
             // A stream goes on behind what the system took; a datagram would be cut.
             (_, Role::Datagram) if self.parts().is_some_and(|parts| parts > MOST_PARTS_OF_A_DATAGRAM) => {
                 invalid("a datagram of more than 1024 parts")
+            }
+            (OpKind::Recv { flags } | OpKind::RecvFrom { flags }, Role::Datagram)
+                if !flags.contains(Flags::PEEK) && !self.owned.buf_mut().has_room() =>
+            {
+                invalid("the buffers have no room, and the datagram would be lost")
             }
             (OpKind::RecvMulti, Role::Datagram) => invalid("datagrams are received with `recv_from_multi`"),
             (OpKind::Recv { flags } | OpKind::Send { flags }, Role::Datagram)
@@ -298,6 +307,9 @@ impl Op {
     ///
     /// On a datagram socket it names the peer that [`send`](Op::send) sends to. After it, datagrams
     /// of other peers are not received.
+    ///
+    /// A path that is too long, or that no file can have, is refused at the start
+    /// (`InvalidArgument`), as is an address without a name.
     pub fn connect(socket: SocketId, address: impl Into<Address>) -> Op {
         let owned = Owned { address: Some(address.into()), ..Owned::default() };
         Op { owned, ..Op::new(OpKind::Connect, socket) }
@@ -305,7 +317,8 @@ impl Op {
 
     /// Receives what has come, or waits until something does. Fills one buffer or, part after part,
     /// several. Ends with [`Outcome::Received`]; zero bytes mean the end of the stream, or that the
-    /// buffers have no room.
+    /// buffers have no room. A receive without room waits until there is something; on a datagram
+    /// socket it is refused, because it would lose the datagram.
     ///
     /// Receives on one socket are filled in the order in which they were started.
     /// [`BufExt`](crate::buf::BufExt) names a part of a buffer.
@@ -333,7 +346,9 @@ impl Op {
     /// ([`Error::transferred`]).
     ///
     /// Sends on one socket leave whole and in the order in which they were started. After a send
-    /// that was cut short, the later ones end with `BrokenStream`.
+    /// that was cut short, the later ones end with `BrokenStream`, or, if the connection was lost,
+    /// with the kind of that, such as `Reset`. After a [`shutdown`](Op::shutdown) they end with
+    /// `ShutDown`.
     pub fn send(socket: SocketId, buf: impl SendBuf) -> Op {
         Op::send_with(socket, buf, Flags::NONE)
     }
@@ -347,7 +362,7 @@ impl Op {
     ///
     /// A datagram that is larger than the buffers ends it with `Truncated`: what fits is in the
     /// buffers, the error says [how much](Error::transferred) and [from where](Error::address), the
-    /// rest is lost.
+    /// rest is lost. Buffers without any room are refused (`InvalidArgument`).
     pub fn recv_from(socket: SocketId, buf: impl RecvBuf) -> Op {
         Op::recv_from_with(socket, buf, Flags::NONE)
     }

@@ -1,6 +1,7 @@
 //! Sockets of the operating system, and their options. What differs between systems is in a file
 //! for each of them.
 
+mod options;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -17,7 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
 
 use super::bound_path::{self, BoundPath};
 #[cfg(unix)]
@@ -41,28 +42,8 @@ pub(crate) struct SystemSocket {
     /// What a listener's connections begin with: Windows does not hand it down.
     #[cfg(windows)]
     pub(super) inherits: StreamOptions,
-}
-
-fn apply(socket: SockRef<'_>, options: &StreamOptions, tcp: bool) -> io::Result<()> {
-    if tcp {
-        socket.set_tcp_nodelay(options.nodelay)?;
-        match options.keep_alive {
-            Some(idle) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(idle))?,
-            None => socket.set_keepalive(false)?,
-        }
-        os::set_user_timeout(&socket, options.user_timeout)?;
-    }
-    set_buffers(socket, options.receive_buffer, options.send_buffer)
-}
-
-fn set_buffers(socket: SockRef<'_>, receive: Option<usize>, send: Option<usize>) -> io::Result<()> {
-    if let Some(bytes) = receive {
-        socket.set_recv_buffer_size(bytes)?;
-    }
-    if let Some(bytes) = send {
-        socket.set_send_buffer_size(bytes)?;
-    }
-    Ok(())
+    /// It has, or had, a connection. Only one that was made to be connected has none.
+    pub(super) connected: bool,
 }
 
 fn new_socket(family_of: &Address, kind: Type) -> io::Result<Socket> {
@@ -121,6 +102,7 @@ impl SystemSocket {
             sole: false,
             #[cfg(windows)]
             inherits: StreamOptions::new(),
+            connected: true,
         }
     }
 
@@ -139,7 +121,7 @@ impl SystemSocket {
     /// A connection that a listener has accepted, with the options that its connections begin with.
     #[cfg(windows)]
     pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
-        apply((&socket).into(), inherits, true)?;
+        options::apply((&socket).into(), inherits, Target::Tcp)?;
         SystemSocket::of(socket)
     }
 
@@ -167,17 +149,24 @@ impl SystemSocket {
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
-        let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
+        let at = |action| move |error: io::Error| Error::io(action, &error).at_given(address);
+        Error::check_address(Action::Bind, address)?;
+        let target = if address.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
+        // Before anything is done to the path.
+        options.stream.check(target).map_err(|error| error.at(address))?;
         let bound = bound_path::prepare(address)?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         let socket = new_socket(address, Type::STREAM).map_err(at(Action::Socket))?;
-        if let Address::Ip(ip) = address {
-            if ip.is_ipv6() {
-                socket.set_only_v6(options.only_v6).map_err(at(Action::Option))?;
+        let set = || {
+            if let Address::Ip(ip) = address {
+                if ip.is_ipv6() {
+                    options::set(socket.set_only_v6(options.only_v6), ("only_v6", " (IPV6_V6ONLY)"), options.only_v6)?;
+                }
+                options::set(os::claim_address(&socket), (os::CLAIM, ""), true)?;
             }
-            os::claim_address(&socket).map_err(at(Action::Option))?;
-        }
-        apply(SockRef::from(&socket), &options.stream, address.ip().is_some()).map_err(at(Action::Option))?;
+            options::apply(SockRef::from(&socket), &options.stream, target)
+        };
+        set().map_err(|error: Error| error.at(address))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
         let bound = bound.map(BoundPath::made);
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
@@ -191,19 +180,20 @@ impl SystemSocket {
     pub(crate) fn stream(family_of: &Address) -> Result<SystemSocket, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
-        apply(SockRef::from(&socket), &StreamOptions::new(), family_of.ip().is_some()).map_err(failed)?;
-        SystemSocket::of(socket).map_err(failed)
+        let target = if family_of.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
+        options::apply(SockRef::from(&socket), &StreamOptions::new(), target)?;
+        let handle = SystemSocket::of(socket).map_err(failed)?;
+        Ok(SystemSocket { connected: false, ..handle })
     }
 
     pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<SystemSocket, Error> {
-        let at = |action| move |error: io::Error| Error::io(action, &error).at(address);
+        let at = |action| move |error: io::Error| Error::io(action, &error).at_given(address);
         if address.ip().is_none() {
             let why = "datagrams are sent between IP addresses";
             return Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why));
         }
         let socket = new_socket(address, Type::DGRAM).map_err(at(Action::Socket))?;
-        socket.set_broadcast(options.broadcast).map_err(at(Action::Option))?;
-        set_buffers(SockRef::from(&socket), options.receive_buffer, options.send_buffer).map_err(at(Action::Option))?;
+        options::apply_to_datagrams(&socket, options).map_err(|error| error.at(address))?;
         #[cfg(windows)]
         os::report_unreachable(&socket, false).map_err(at(Action::Option))?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
@@ -228,17 +218,15 @@ impl SystemView {
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
-        address_of(os::local_addr(&self.socket()))
+        address_of(os::local_addr(&self.socket()), OWN)
     }
 
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
-        address_of(self.socket().peer_addr())
+        address_of(self.socket().peer_addr(), PEERS)
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        let failed = |error: io::Error| Error::io(Action::Option, &error);
-        let tcp = os::is_tcp(&self.socket()).map_err(failed)?;
-        apply(self.socket(), options, tcp).map_err(failed)
+        options::set_all(self.socket(), options)
     }
 
     /// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.
@@ -261,6 +249,10 @@ impl SystemView {
     }
 }
 
-fn address_of(address: io::Result<SockAddr>) -> Result<Address, Error> {
-    Ok(address_from(&address.map_err(|error| Error::io(Action::Option, &error))?))
+/// Which address was asked for.
+const OWN: &str = "it was asked for its address";
+const PEERS: &str = "it was asked for the address of its peer";
+
+fn address_of(address: io::Result<SockAddr>, asked: &str) -> Result<Address, Error> {
+    Ok(address_from(&address.map_err(|error| Error::io(Action::Option, &error).because(asked))?))
 }

@@ -27,6 +27,10 @@ impl Stream {
     }
 
     /// Sets options.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused
+    /// (see [`StreamOptions`]); those before it are set.
     pub fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         self.0.set_options(options)
     }

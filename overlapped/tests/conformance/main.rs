@@ -36,7 +36,8 @@
 //!    `contracts::many_parts`, `semantics::starting`.
 //! 9. Bounded; an exhausted pool is back-pressure; out of descriptors: `contracts::bounded`,
 //!    `contracts::descriptors`, `contracts::datagrams`, `semantics::limits`.
-//! 10. One error type, with the same kinds everywhere: the list below.
+//! 10. One error type, with the same kinds everywhere: the list below, `contracts::errors`,
+//!     `contracts::options`, `contracts::unix_errors`, `semantics::errors`.
 //! 11. Nothing hidden:
 //!     `contracts::bounded::nothing_hidden_the_report_names_features_and_reasons`.
 //!

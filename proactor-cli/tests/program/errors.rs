@@ -21,12 +21,50 @@ fn errors_name_the_cause_and_the_remedy() {
         (&["--drain-timeout", "soon"], 2, &["soon", "--drain-timeout"]),
     ];
     for (arguments, code, texts) in cases {
-        let output = run(&[&["echo"], arguments].concat());
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-        for expected in texts {
-            assert!(text.contains(expected), "{arguments:?}: {expected:?} is not in {text:?}");
-        }
+        says(arguments, code, texts);
+    }
+}
+
+/// Runs `echo`, which fails with this code and names all of this.
+fn says(arguments: &[&str], code: i32, texts: &[&str]) {
+    let output = run(&[&["echo"], arguments].concat());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    for expected in texts {
+        assert!(text.contains(expected), "{arguments:?}: {expected:?} is not in {text:?}");
+    }
+}
+
+#[test]
+fn texts_that_are_nearly_addresses_say_what_is_missing() {
+    for (address, fault) in [
+        ("127.0.0.1", "the port is missing"),
+        ("::1", "needs brackets"),
+        ("localhost:7777", "names are not looked up"),
+        (":7777", "0.0.0.0 or [::]"),
+        ("127.0.0.1:99999", "not a number up to 65535"),
+        ("/run/echo.sock", "begins with unix:"),
+        ("unix:", "the path is missing"),
+    ] {
+        says(&["--listen", address], 2, &[address, "--listen", fault]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn paths_that_cannot_be_listened_on_say_why() {
+    if windows() {
+        return;
+    }
+    let long = format!("unix:/tmp/{}", "x".repeat(150));
+    let below = format!("unix:{}/echo.sock", env!("CARGO_BIN_EXE_proactor"));
+    for (address, texts) in [
+        ("unix:/no-such-directory/echo.sock", &["no such file or directory", "make its directory first"][..]),
+        (&long, &[&long, "a path of 155 bytes", "has at most 10"]),
+        ("unix:/tmp", &["something that is not a socket", "choose another path"]),
+        (&below, &["os error 20"]),
+    ] {
+        says(&["--listen", address], 1, &[&[address], texts].concat());
     }
 }
 

@@ -19,6 +19,8 @@ mod connect {
     mod outbound;
     mod proxy;
     mod proxy_simulation;
+    #[cfg(unix)]
+    mod tcp_options;
 }
 mod group {
     mod broadcast;

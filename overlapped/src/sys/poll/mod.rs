@@ -110,7 +110,15 @@ impl Poll {
     pub(crate) fn attach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         let index = socket as usize;
         let fd = handle.system().raw_fd();
-        self.registry.add(fd, socket).map_err(|error| Error::io(Action::Socket, &error))?;
+        self.registry.add(fd, socket).map_err(|error| {
+            let failed = Error::io(Action::Socket, &error);
+            match error.raw_os_error() {
+                Some(libc::ENOSPC) => {
+                    failed.because("the limit of watched sockets (fs.epoll.max_user_watches) is reached")
+                }
+                _ => failed,
+            }
+        })?;
         let is_ip = handle.system().is_ip();
         if index >= self.sockets.len() {
             debug_assert_eq!(index, self.sockets.len(), "the driver numbers its sockets without gaps");

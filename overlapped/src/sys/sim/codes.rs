@@ -21,8 +21,7 @@ mod winsock {
     pub(in crate::sys::sim) const CONNECTED: i32 = 10056;
     pub(in crate::sys::sim) const NOT_CONNECTED: i32 = 10057;
     pub(in crate::sys::sim) const UNSUPPORTED: i32 = 10045;
-    /// In place of `EPIPE`: the connection is gone.
-    pub(in crate::sys::sim) const SHUT: i32 = 10053;
+    pub(in crate::sys::sim) const SHUT: i32 = 10058;
     pub(in crate::sys::sim) const TIMED_OUT: i32 = 10060;
 }
 
@@ -32,7 +31,7 @@ pub(super) use winsock::*;
 #[cfg(test)]
 mod tests {
     use crate::error::ErrorKind;
-    use crate::error::code::kind_of;
+    use crate::error::code::{is_broken_pipe, kind_of};
 
     #[test]
     fn every_code_has_its_kind_here() {
@@ -45,10 +44,10 @@ mod tests {
             (super::RESET, ErrorKind::Reset),
             (super::NOT_CONNECTED, ErrorKind::NotConnected),
             (super::UNSUPPORTED, ErrorKind::Unsupported),
-            (super::SHUT, ErrorKind::Reset),
             (super::TIMED_OUT, ErrorKind::TimedOut),
         ] {
             assert_eq!(kind_of(code), kind, "code {code}");
         }
+        assert!(is_broken_pipe(super::SHUT), "the driver knows which kind it is");
     }
 }

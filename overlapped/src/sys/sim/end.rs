@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
 use crate::table::Key;
 
 use super::{codes, network::Network, socket::Role};
@@ -17,6 +17,9 @@ pub(crate) struct EndView {
     pub(super) network: Network,
     pub(super) id: Key,
 }
+
+/// Which address was asked for.
+const PEERS: &str = "it was asked for the address of its peer";
 
 impl End {
     pub(super) fn new(network: &Network, id: Key) -> End {
@@ -49,16 +52,22 @@ impl EndView {
         }
     }
 
+    /// Whether it has, or had, a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.network.lock().sockets.get(self.id).is_some_and(|socket| matches!(socket.role, Role::Stream(_)))
+    }
+
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
         let state = self.network.lock();
         let socket = state.sockets.get(self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
         match socket.and_then(|socket| socket.peer) {
             Some(peer) => Ok(peer.into()),
-            None => Err(Error::os(Action::Option, codes::NOT_CONNECTED)),
+            None => Err(Error::os(Action::Option, codes::NOT_CONNECTED).because(PEERS)),
         }
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        options.check(Target::Tcp)?;
         self.network.lock().set_options(self.id, options);
         Ok(())
     }
@@ -68,6 +77,7 @@ impl EndView {
 impl Network {
     pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<End, Error> {
         let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
+        options.stream.check(Target::Tcp).map_err(|error| error.at(address))?;
         match self.lock().listen(ip, options) {
             Ok(id) => Ok(End::new(self, id)),
             Err(code) => Err(Error::os(Action::Bind, code).at(address)),

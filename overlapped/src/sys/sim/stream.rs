@@ -177,7 +177,7 @@ impl State {
         let short = self.random.once_in(self.config.short_sends);
         let spread = self.random.next();
         let own = self.sockets.get(id).map_or(0, |socket| socket.send_bytes);
-        let Some(end) = self.end(id) else { return Err(codes::SHUT) };
+        let Some(end) = self.end(id) else { return Err(codes::NOT_CONNECTED) };
         if end.reset || end.reset_sent {
             return Err(codes::RESET);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::Address;
+use crate::options::Target;
 
 /// A socket that someone else owns.
 pub(super) type Borrowed = BorrowedFd<'static>;
@@ -27,9 +28,13 @@ pub(super) fn local_addr(socket: &Socket) -> io::Result<SockAddr> {
     socket.local_addr()
 }
 
-/// Whether a stream is a TCP connection and not a Unix socket.
-pub(super) fn is_tcp(stream: &Socket) -> io::Result<bool> {
-    Ok(stream.local_addr()?.as_socket().is_some())
+/// What a socket's options are set on.
+pub(super) fn target(socket: &Socket) -> io::Result<Target> {
+    Ok(match socket.local_addr()?.as_socket() {
+        None => Target::UnixSocket,
+        Some(_) if socket.r#type()? == Type::DGRAM => Target::Datagrams,
+        Some(_) => Target::Tcp,
+    })
 }
 
 /// Makes it block. `io_uring_enter(2)` allows a kernel to report EAGAIN of a non-blocking socket
@@ -38,6 +43,9 @@ pub(super) fn is_tcp(stream: &Socket) -> io::Result<bool> {
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(false)
 }
+
+/// The option that [`claim_address`] sets.
+pub(super) const CLAIM: &str = "SO_REUSEADDR";
 
 /// Lets a restarted server bind while old connections are still in TIME_WAIT. (It does not let two
 /// listeners share a port.)

@@ -12,6 +12,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use crate::address::Address;
+use crate::options::Target;
 
 /// A socket that someone else owns.
 pub(super) type Borrowed = BorrowedSocket<'static>;
@@ -25,15 +26,19 @@ pub(super) fn unix_address(_: &SockAddr) -> Address {
     Address::Unnamed
 }
 
-/// Every stream is TCP here. (One that is not bound yet cannot be asked for its address.)
-pub(super) fn is_tcp(_: &Socket) -> io::Result<bool> {
-    Ok(true)
+/// What a socket's options are set on. Every stream is TCP here. (One that is not bound yet cannot
+/// be asked for its address.)
+pub(super) fn target(socket: &Socket) -> io::Result<Target> {
+    Ok(if socket.r#type()? == Type::DGRAM { Target::Datagrams } else { Target::Tcp })
 }
 
 /// Makes it non-blocking: overlapped requests wait all the same, plain calls do not.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
+
+/// The option that [`claim_address`] sets.
+pub(super) const CLAIM: &str = "SO_EXCLUSIVEADDRUSE";
 
 /// Keeps others from binding this address: on Windows, `SO_REUSEADDR` lets a socket take another's
 /// port unless the other forbids it. (The price: connections that the listener has left behind keep

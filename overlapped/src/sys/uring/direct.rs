@@ -16,6 +16,8 @@ pub(crate) struct Direct {
     pub(super) index: u32,
     /// Closing is to reset the connection.
     pub(super) abort: Cell<bool>,
+    /// It had a connection when it came.
+    pub(crate) connected: bool,
 }
 
 impl Direct {

@@ -70,7 +70,7 @@ impl DirectTable {
             return handle;
         }
         self.used += 1;
-        Handle::Direct(Direct { index, abort: Cell::new(false) })
+        Handle::Direct(Direct { index, abort: Cell::new(false), connected: handle.is_connected() })
     }
 
     /// Takes a socket out of the table.

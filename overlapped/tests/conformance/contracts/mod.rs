@@ -6,11 +6,15 @@ mod datagrams;
 #[cfg(unix)]
 mod descriptors;
 mod ending;
+mod errors;
 mod handover;
 mod hard;
 mod many_operations;
 mod many_parts;
+mod options;
 mod order;
 mod ownership;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_errors;

@@ -1,7 +1,7 @@
 //! Unix stream sockets: listening at a path, and the rules of streams over them.
 
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use overlapped::{Address, ErrorKind, Op, Outcome};
@@ -62,17 +62,21 @@ rules! {
 }
 
 /// A path of this test alone. The file there is removed at the end.
-struct Place(PathBuf);
+pub(super) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Place {
+    pub(super) fn new() -> Place {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("overlapped-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Place(std::env::temp_dir().join(name))
     }
 
-    fn address(&self) -> Address {
-        self.0.as_path().into()
+    pub(super) fn address(&self) -> Address {
+        self.path().into()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -208,8 +212,8 @@ fn an_unusable_path_is_an_error(on: &On) {
     assert_eq!(bench.driver.listen(&long, &Default::default()).unwrap_err().address(), Some(&long));
     let socket = bench.driver.socket(&long).unwrap();
     for nowhere in [long, Address::Unnamed] {
-        let connect = bench.submit(Op::connect(socket, &nowhere));
-        assert_eq!(bench.kind_of(connect), ErrorKind::InvalidArgument);
+        let refused = bench.driver.submit(Op::connect(socket, &nowhere), 0).unwrap_err();
+        assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);
     }
     let missing: Address = PathBuf::from("/tmp/no-such-directory/socket").into();
     assert_eq!(bench.driver.listen(&missing, &Default::default()).unwrap_err().address(), Some(&missing));

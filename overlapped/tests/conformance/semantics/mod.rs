@@ -4,6 +4,7 @@
 
 mod closing;
 mod echo;
+mod errors;
 mod events;
 mod futures;
 mod limits;

@@ -1,0 +1,161 @@
+//! Why operations on a socket fail. The system tells a connection's cause of death once, to one
+//! operation. What it says to the others would mislead.
+
+use std::num::NonZeroI32;
+
+use crate::address::Address;
+use crate::error::{Action, Error, ErrorKind, code};
+use crate::flags::{Flags, Role};
+use crate::sys::handle::Handle;
+use crate::sys::op::{OpKind, Outcome};
+
+use super::Driver;
+
+/// A connection survives what only one operation is refused.
+fn survives(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Cancelled
+            | ErrorKind::ShutDown
+            | ErrorKind::OutOfMemory
+            | ErrorKind::InvalidArgument
+            | ErrorKind::Unsupported
+            | ErrorKind::NotPermitted
+    )
+}
+
+impl Driver {
+    /// The error of an operation on a socket, of the system's code. A broken pipe has three
+    /// meanings, and a stream that is not connected any more has been reset.
+    pub(super) fn failed_on(&self, socket: u32, action: Action, code: i32) -> Error {
+        let error = Error::os(action, code);
+        let entry = &self.sockets[socket];
+        let broken_pipe = code::is_broken_pipe(code);
+        if !broken_pipe && error.kind() != ErrorKind::NotConnected {
+            return error;
+        }
+        if entry.shut {
+            return if broken_pipe { error.meaning(ErrorKind::ShutDown) } else { error };
+        }
+        if entry.role != Role::Stream {
+            return error;
+        }
+        match entry.death {
+            Some(code) => Error::os(action, code.get()),
+            None if !entry.connected => error.meaning(ErrorKind::NotConnected),
+            None if broken_pipe && self.has_ip_peer(socket) => error.meaning(ErrorKind::ShutDown),
+            None => error.meaning(ErrorKind::Reset),
+        }
+    }
+
+    /// The error of a receive or a send.
+    pub(super) fn moving_error(&self, slot: u32, action: Action, code: i32) -> Error {
+        let operation = &self.operations[slot];
+        let error = self.failed_on(operation.socket, action, code);
+        match operation.kind {
+            OpKind::Recv { flags }
+                if flags.contains(Flags::OUT_OF_BAND) && error.kind() == ErrorKind::InvalidArgument =>
+            {
+                error.because("there is no out-of-band data, or it has been received")
+            }
+            _ => error,
+        }
+    }
+
+    /// Whether a stream's TCP connection lives. If it cannot be sent on all the same, this end was
+    /// shut down before the driver took it over. (A Unix socket has a peer also after that has
+    /// gone.)
+    fn has_ip_peer(&self, socket: u32) -> bool {
+        self.ask_at(socket, Handle::peer_addr).is_some_and(|peer| peer.ip().is_some())
+    }
+
+    /// Asks the system something about a socket.
+    fn ask_at<T>(&self, socket: u32, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Option<T> {
+        let handle = self.sockets[socket].handle.as_ref()?;
+        match self.backend.descriptor_of(handle).ok()? {
+            Some(descriptor) => ask(&descriptor).ok(),
+            None => ask(handle).ok(),
+        }
+    }
+
+    /// The error of an operation that has an address.
+    pub(super) fn failed_at_address(&mut self, slot: u32, action: Action, code: i32) -> Error {
+        let socket = self.operations[slot].socket;
+        let error = self.failed_on(socket, action, code);
+        let Some(address) = self.operations.owned_mut(slot).and_then(|owned| owned.address.clone()) else {
+            return error;
+        };
+        let error = error.at_given(&address);
+        let other_family = |own: Address| match (own.ip(), address.ip()) {
+            (Some(own), Some(address)) => own.is_ipv4() != address.is_ipv4(),
+            (own, address) => own.is_some() != address.is_some(),
+        };
+        match error.kind() {
+            ErrorKind::InvalidArgument | ErrorKind::Unsupported
+                if self.ask_at(socket, Handle::local_addr).is_some_and(other_family) =>
+            {
+                error.meaning(ErrorKind::InvalidArgument).because("the socket was made for another family of addresses")
+            }
+            ErrorKind::NotPermitted if action == Action::Send && code::is_no_permission(code) => {
+                error.because("broadcast addresses need `DatagramOptions::broadcast`")
+            }
+            _ => error,
+        }
+    }
+
+    /// Notes whether an error means that the connection is dead, and what it died of.
+    pub(super) fn note_death(&mut self, slot: u32, error: &Error) {
+        let socket = &mut self.sockets[self.operations[slot].socket];
+        // A datagram socket survives whatever peers and routers answer.
+        if socket.role != Role::Stream || survives(error.kind()) {
+            return;
+        }
+        socket.dead = true;
+        // Only senders are told of a broken pipe. The peer had ended its stream in order before.
+        let code = error.os_code().filter(|code| !code::is_broken_pipe(*code));
+        if socket.death.is_none()
+            && matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable)
+        {
+            socket.death = code.and_then(NonZeroI32::new);
+        }
+    }
+
+    /// The code of what a connection died of, which another operation was told. The system reports
+    /// the end of the stream to this one, which is wrong.
+    pub(super) fn died_of(&self, slot: u32) -> Option<i32> {
+        let socket = &self.sockets[self.operations[slot].socket];
+        socket.death.filter(|_| !socket.ended).map(NonZeroI32::get)
+    }
+
+    /// The error of what follows a send that was cut short; `None` if none was.
+    pub(super) fn behind_a_gap(&self, socket: u32, action: Action) -> Option<Error> {
+        let socket = &self.sockets[socket];
+        let cause = socket.broken?;
+        Some(match socket.death {
+            Some(code) => Error::os(action, code.get()),
+            None if survives(cause) => Error::new(action, ErrorKind::BrokenStream).because(cause.describe()),
+            None => Error::new(action, cause),
+        })
+    }
+
+    /// How an operation ends that fails after it has, perhaps, moved some bytes.
+    pub(super) fn cut_short(&mut self, slot: u32, error: Error) -> Result<Outcome, Error> {
+        let progress = self.operations.progress(slot);
+        let operation = &self.operations[slot];
+        match operation.kind {
+            // What was taken out of the stream is delivered. The error will come again.
+            OpKind::Recv { .. } if progress > 0 => self.received(slot),
+            // It was not cancelled by the program: the stream was shut down for receiving.
+            OpKind::Recv { .. } | OpKind::RecvMulti
+                if error.kind() == ErrorKind::Cancelled && self.sockets[operation.socket].deaf =>
+            {
+                Ok(Outcome::Received(0))
+            }
+            OpKind::Send { .. } if progress > 0 => {
+                self.sockets[operation.socket].broken = Some(error.kind());
+                Err(error.after(progress))
+            }
+            _ => Err(error),
+        }
+    }
+}
