@@ -58,16 +58,7 @@ impl Driver {
             OpKind::Recv { flags } => self.received_own(slot, event.result, flags, cancelled),
             OpKind::Accept { multi } => self.accepted(event, multi, cancelled),
             OpKind::Close { .. } => self.on_close_event(slot, event.result),
-            OpKind::Connect => Some(match event.result {
-                Ok(_) => {
-                    self.sockets[socket].connected();
-                    self.finish(slot, Ok(Outcome::Connected))
-                }
-                Err(failure) => {
-                    let error = self.failed_at_address(slot, Action::Connect, failure);
-                    self.finish(slot, Err(error))
-                }
-            }),
+            OpKind::Connect => Some(self.connect_ended(slot, event.result)),
             OpKind::Shutdown { how } => Some(match event.result {
                 Ok(_) => {
                     self.sockets[socket].shut |= how != ShutdownHow::Receive;
@@ -103,7 +94,7 @@ impl Driver {
         self.operations.owned_mut(slot).is_some_and(|owned| owned.total > 0)
     }
 
-    fn failed_at_address(&mut self, slot: u32, action: Action, failure: Failure) -> Error {
+    pub(super) fn failed_at_address(&mut self, slot: u32, action: Action, failure: Failure) -> Error {
         let error = Error::os(action, os_code(&failure));
         match self.operations.owned_mut(slot).and_then(|owned| owned.address.as_ref()) {
             Some(address) => error.at(address),

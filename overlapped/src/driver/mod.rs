@@ -20,6 +20,7 @@ mod close;
 mod complete;
 mod completion;
 mod config;
+mod connect;
 mod failure;
 mod operations;
 mod shutdown;

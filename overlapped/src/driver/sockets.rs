@@ -110,6 +110,8 @@ pub(super) struct Socket {
     pub(super) dead: bool,
     /// The peer has reset the connection, with this code.
     pub(super) reset: Option<NonZeroI32>,
+    /// A connect is with the backend, or about to be. Receives wait for it.
+    pub(super) connecting: bool,
     /// A send was cut short. What would follow it would follow a hole.
     pub(super) broken: bool,
 }
@@ -127,6 +129,7 @@ impl Socket {
             deaf: false,
             dead: false,
             reset: None,
+            connecting: false,
             broken: false,
         }
     }

@@ -92,8 +92,13 @@ impl Socket {
         self.operation(Op::accept(Op::NO_SOCKET))
     }
 
-    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it
-    /// sets the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
+    /// Connects (`ConnectEx`). Sends that are started later wait for it, and so do receives that
+    /// are started while it is in flight. On a datagram socket it sets the peer:
+    /// [`send`](Socket::send) sends to it, and only its datagrams are received.
+    ///
+    /// If it fails or is cancelled, it is over, in the system too: what waits for it ends with
+    /// `NotConnected`, and the next connect of the socket is a fresh attempt. A socket that is
+    /// connected refuses it with `AlreadyConnected`, and its connection goes on.
     pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
         self.operation(Op::connect(Op::NO_SOCKET, address))
     }

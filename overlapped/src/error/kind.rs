@@ -90,6 +90,8 @@ pub enum ErrorKind {
     Truncated,
     /// The socket is not connected (`ENOTCONN`; Winsock 10057).
     NotConnected,
+    /// The socket is connected already, and stays so (`EISCONN`; Winsock 10056, port 1230).
+    AlreadyConnected,
     /// The process or the system is out of descriptors (`EMFILE`, `ENFILE`; Winsock 10024).
     TooManyFiles,
     /// The system is out of memory or buffers for this (`ENOMEM`, `ENOBUFS`; Winsock 10055).
@@ -128,6 +130,7 @@ impl ErrorKind {
             ErrorKind::NotPermitted => "not permitted",
             ErrorKind::Truncated => "the datagram is larger than the buffer",
             ErrorKind::NotConnected => "the socket is not connected",
+            ErrorKind::AlreadyConnected => "the socket is connected already",
             ErrorKind::TooManyFiles => "too many open files",
             ErrorKind::OutOfMemory => "out of memory or buffers",
             ErrorKind::InvalidArgument => "invalid argument",

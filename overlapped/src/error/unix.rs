@@ -15,6 +15,7 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         libc::EACCES | libc::EPERM => ErrorKind::NotPermitted,
         libc::EMSGSIZE => ErrorKind::Truncated,
         libc::ENOTCONN => ErrorKind::NotConnected,
+        libc::EISCONN => ErrorKind::AlreadyConnected,
         libc::EMFILE | libc::ENFILE => ErrorKind::TooManyFiles,
         libc::ENOMEM | libc::ENOBUFS => ErrorKind::OutOfMemory,
         libc::EINVAL => ErrorKind::InvalidArgument,

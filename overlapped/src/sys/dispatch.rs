@@ -214,6 +214,19 @@ impl AnyBackend {
         dispatch!(self, b => b.cancel(id))
     }
 
+    /// A connect of a stream has failed, or was `cancelled`. The next connect of the socket is a
+    /// fresh attempt, and of this one nothing goes on.
+    pub(crate) fn connect_failed(&mut self, socket: u32, handle: &Handle, cancelled: bool) {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) if cancelled => b.disconnect(handle),
+            #[cfg(unix)]
+            AnyBackend::Poll(b) => b.connect_failed(socket, handle, cancelled),
+            AnyBackend::Sim(b) if cancelled => b.disconnect(handle),
+            _ => _ = socket,
+        }
+    }
+
     /// Says when the driver's earliest timer runs out, for a backend whose clock others move too.
     pub(crate) fn set_alarm(&mut self, at: Option<Time>) {
         if let AnyBackend::Sim(b) = self {

@@ -218,7 +218,12 @@ impl Op {
         Op::new(OpKind::Accept { multi: true }, listener)
     }
 
-    /// Connects. Sends that are started after it wait for it.
+    /// Connects. Sends that are started after it wait for it, and so do receives that are started
+    /// while it is in flight.
+    ///
+    /// If it fails or is cancelled, it is over, in the system too: what waits for it ends with
+    /// `NotConnected`, and the next connect of the socket is a fresh attempt. A socket that is
+    /// connected refuses it with `AlreadyConnected`, and its connection goes on.
     ///
     /// On a datagram socket it names the peer that [`send`](Op::send) sends to. After it, datagrams
     /// of other peers are not received.

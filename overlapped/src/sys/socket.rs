@@ -2,7 +2,7 @@
 //! for each of them.
 
 #[cfg(unix)]
-mod unix;
+pub(super) mod unix;
 #[cfg(windows)]
 pub(super) mod windows;
 

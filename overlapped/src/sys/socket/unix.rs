@@ -45,6 +45,22 @@ pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
+/// What `connect` with no family's address does on Linux: the socket is as before its connect. An
+/// attempt in the kernel ends, and a connection that it has led to is reset.
+#[cfg(target_os = "linux")]
+pub(in super::super) static NO_ADDRESS: libc::sockaddr =
+    libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+
+/// Ends an attempt to connect: see [`NO_ADDRESS`].
+#[cfg(target_os = "linux")]
+pub(in super::super) fn disconnect(socket: &Socket) {
+    // SAFETY: it reads the address, which has this size. It fails on a Unix socket, of which no
+    // attempt goes on in the kernel.
+    unsafe { libc::connect(socket.as_raw_fd(), &raw const NO_ADDRESS, size_of_val(&NO_ADDRESS) as libc::socklen_t) };
+    // The kernel leaves a reset for the next call to report.
+    let _ = socket.take_error();
+}
+
 /// How long sent bytes may go unacknowledged.
 #[cfg(target_os = "linux")]
 pub(super) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {

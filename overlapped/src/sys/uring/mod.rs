@@ -35,6 +35,7 @@ use crate::wake::WakeHandle;
 use super::handle::Handle;
 use super::message::Message;
 use super::op::Event;
+use super::socket::unix::disconnect;
 use buf_ring::BufRing;
 use direct_table::DirectTable;
 use enter::Entrance;
@@ -190,6 +191,17 @@ impl Uring {
             }
         }
         Err(Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on"))
+    }
+
+    /// Ends an attempt to connect whose request was cancelled: without this the kernel goes on.
+    pub(crate) fn disconnect(&mut self, handle: &Handle) {
+        let Handle::Direct(direct) = handle else { return disconnect(handle.socket()) };
+        if self.free_entries() == 0 && self.enter(Some(Duration::ZERO)).is_err() || self.free_entries() == 0 {
+            // The ring has failed, or completions have to be taken first. The next connect of this
+            // socket finds the attempt.
+            return;
+        }
+        self.push(direct_table::disconnect(direct).user_data(Request::Cancel as u64));
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {

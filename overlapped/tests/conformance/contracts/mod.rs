@@ -2,6 +2,7 @@
 
 mod bounded;
 mod closing;
+mod connecting;
 mod datagrams;
 #[cfg(unix)]
 mod descriptors;

@@ -18,6 +18,14 @@ pub(crate) enum Transport {
     Unix,
 }
 
+/// An address at which nobody listens. No other test takes it while its socket lives.
+pub(crate) fn nobody() -> (Socket, Address) {
+    let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address.into())
+}
+
 impl Transport {
     /// Two connected sockets of the system.
     pub(crate) fn streams(self) -> (Stream, System) {
