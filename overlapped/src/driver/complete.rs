@@ -2,7 +2,6 @@
 //! the end of an operation lets the one behind it begin.
 
 use std::num::NonZeroI32;
-use std::time::Duration;
 
 use crate::error::{Action, Error, ErrorKind, code};
 use crate::flags::{Flags, Role, ShutdownHow};
@@ -12,9 +11,6 @@ use crate::sys::op::{Event, Failure, OpKind, Outcome};
 use super::Driver;
 use super::completion::Completion;
 use super::operations::Stage;
-
-/// How long accepting pauses when descriptors or memory have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Driver {
     /// The next completion, if there is one now.
@@ -214,44 +210,6 @@ impl Driver {
         socket.reset.filter(|_| !socket.ended).map(NonZeroI32::get)
     }
 
-    fn accepted(&mut self, event: Event, multi: bool, cancelled: bool) -> Option<Completion> {
-        let slot = event.id.slot();
-        match event.result {
-            Ok(outcome) => {
-                if !multi {
-                    return Some(self.finish(slot, Ok(outcome)));
-                }
-                if !event.more {
-                    self.go_on(slot, cancelled);
-                }
-                Some(self.one_result(event.id, Ok(outcome)))
-            }
-            Err(failure) => {
-                let code = os_code(&failure);
-                // An accept that goes on although it was cancelled has yet to say that it has
-                // ended.
-                if code::accept_goes_on(code) && (event.more || !cancelled) {
-                    // A connection died in the backlog. Nobody has to know.
-                    if !event.more {
-                        self.begin(slot);
-                    }
-                    return None;
-                }
-                let error = Error::os(Action::Accept, code);
-                let pause = matches!(error.kind(), ErrorKind::TooManyFiles | ErrorKind::OutOfMemory);
-                if !(pause && multi) || cancelled {
-                    return Some(self.finish(slot, Err(error)));
-                }
-                if !event.more {
-                    self.operations[slot].stage = Stage::Parked;
-                    let at = self.now() + ACCEPT_PAUSE;
-                    self.set_deadline(slot, at);
-                }
-                Some(self.one_result(event.id, Err(error)))
-            }
-        }
-    }
-
     /// A multishot receive has brought a packet or a datagram, or has ended.
     fn received_pooled(&mut self, event: Event, cancelled: bool) -> Option<Completion> {
         let slot = event.id.slot();
@@ -295,13 +253,13 @@ impl Driver {
 
     /// The backend has ended a multishot operation after a result: it is started again, unless it
     /// was cancelled.
-    fn go_on(&mut self, slot: u32, cancelled: bool) {
+    pub(super) fn go_on(&mut self, slot: u32, cancelled: bool) {
         if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
     }
 
     /// One result of a multishot operation.
     #[inline]
-    fn one_result(&self, id: OpId, result: Result<Outcome, Error>) -> Completion {
+    pub(super) fn one_result(&self, id: OpId, result: Result<Outcome, Error>) -> Completion {
         Completion { id, token: self.operations[id.slot()].token, more: true, result, buf: None }
     }
 
@@ -336,7 +294,7 @@ impl Driver {
 
 /// The system's code of a failure of an operation that has no pooled buffers and takes no
 /// datagrams.
-fn os_code(failure: &Failure) -> i32 {
+pub(super) fn os_code(failure: &Failure) -> i32 {
     match failure {
         Failure::Code(code) => *code,
         Failure::NoBuffer | Failure::Truncated { .. } => unreachable!("only receives of packets fail so"),

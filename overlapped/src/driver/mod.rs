@@ -16,6 +16,7 @@
 //! - **Identity.** The kernel hands back slot and generation. A stale pair is dropped.
 //! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
 
+mod accept;
 mod close;
 mod complete;
 mod completion;
@@ -105,6 +106,8 @@ pub struct Driver {
     ready: VecDeque<(u32, Result<Outcome, Error>)>,
     /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
     starved: VecDeque<OpId>,
+    /// When accepting goes on after it has run out of descriptors; zero if it has not.
+    accepts_again: Time,
     /// Events of operations that were no longer there.
     stale: u64,
     random: u64,
@@ -136,6 +139,7 @@ impl Driver {
             listed: VecDeque::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
+            accepts_again: Time::ZERO,
             stale: 0,
             random,
             queue_limit: config.queue,

@@ -119,6 +119,7 @@ impl Driver {
                     return self.end(slot, Ok(Outcome::ShutDown));
                 }
             }
+            OpKind::Accept { .. } if self.accepts_again != Time::ZERO && self.pauses(slot) => return,
             _ => {}
         }
         self.operations[slot].stage = Stage::Submitting;

@@ -115,17 +115,30 @@ impl Core {
     // ---- sockets ----
 
     pub(crate) fn insert(&self, stream: Stream, role: Role) -> Result<Arc<Endpoint>, Failed<Stream>> {
-        let refused =
-            |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
+        self.insert_if(stream, role, |places| places < self.limits.sockets)
+    }
+
+    /// The same for a connection that was accepted. Its place was kept when the accept started.
+    pub(crate) fn insert_accepted(&self, stream: Stream) -> Result<Arc<Endpoint>, Failed<Stream>> {
+        self.insert_if(stream, Role::Stream, |_| true)
+    }
+
+    fn insert_if(
+        &self,
+        stream: Stream,
+        role: Role,
+        has_room: impl FnOnce(usize) -> bool,
+    ) -> Result<Arc<Endpoint>, Failed<Stream>> {
+        let refused = |error, given| Err(Failed { error, given });
         let view = View::of(&stream.0);
         let mut tables = lock(&self.tables);
         if !tables.open {
             drop(tables);
-            return refused(ErrorKind::Closed, "the engine has ended", stream);
+            return refused(Error::new(Action::Socket, ErrorKind::Closed).because("the engine has ended"), stream);
         }
-        if tables.sockets.len() >= self.limits.sockets {
+        if !has_room(tables.places()) {
             drop(tables);
-            return refused(ErrorKind::LimitReached, "the engine's table of sockets is full", stream);
+            return refused(table_is_full(Action::Socket), stream);
         }
         let key = tables.insert_socket(stream, role);
         let endpoint = Arc::new(Endpoint::new(key, view));
@@ -210,6 +223,11 @@ impl Core {
     fn check_in(&self, tables: &mut Tables, socket: Key, op: &Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
+        // The client of an accept without a place stays in the backlog.
+        if op.kind.action() == Action::Accept && tables.places() >= self.limits.sockets {
+            return Err(table_is_full(Action::Accept));
+        }
+        let record = &mut tables.sockets[socket.slot()];
         if let Some(direction) = op.kind.direction() {
             let count = record.count(direction);
             if *count as usize >= self.limits.queue {
@@ -370,6 +388,10 @@ fn immediate(request: Request, result: Result<Outcome, Error>) -> Started {
     }
     notify.ended(action, flags, completion);
     Started::Told
+}
+
+fn table_is_full(action: Action) -> Error {
+    Error::new(action, ErrorKind::LimitReached).because("the engine's table of sockets is full")
 }
 
 /// A full table still takes a close, and the rest of a send that has begun: every socket brings the

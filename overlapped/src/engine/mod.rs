@@ -126,11 +126,16 @@ impl EngineBuilder {
     fn driver(&self) -> Result<Driver, Error> {
         // Each socket may add two: its close, and the rest of a send that was tried directly.
         let operations = self.limits.operations.saturating_add(self.limits.sockets.saturating_mul(2));
+        // Accepted connections whose packets have not been taken are in no table of the engine.
+        let sockets = match self.limits.sockets {
+            0 => 0,
+            sockets => sockets.max(sockets.saturating_add(self.limits.operations).min(1 << 30)),
+        };
         let config = DriverConfig::new()
             .backend(self.backend)
             .network(self.network.clone())
             .operations(operations)
-            .sockets(self.limits.sockets)
+            .sockets(sockets)
             .queue(self.limits.queue)
             .pool(PoolConfig::new().buffers(2).buffer_bytes(64));
         Driver::new(config)

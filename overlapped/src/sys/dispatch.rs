@@ -227,6 +227,12 @@ impl AnyBackend {
         }
     }
 
+    /// Whether a client is in a listener's backlog.
+    pub(crate) fn has_client(&self, listener: &Handle) -> bool {
+        // A simulated network does not run out of anything.
+        matches!(self, AnyBackend::Sim(_)) || listener.system().has_client()
+    }
+
     /// Says when the driver's earliest timer runs out, for a backend whose clock others move too.
     pub(crate) fn set_alarm(&mut self, at: Option<Time>) {
         if let AnyBackend::Sim(b) = self {

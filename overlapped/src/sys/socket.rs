@@ -138,7 +138,8 @@ impl SystemSocket {
     /// A connection that a listener has accepted, with the options that its connections begin with.
     #[cfg(windows)]
     pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
-        apply((&socket).into(), inherits, true)?;
+        // It fails if the peer has reset the connection. There may be bytes to receive all the same.
+        let _ = apply((&socket).into(), inherits, true);
         SystemSocket::of(socket)
     }
 
@@ -230,6 +231,18 @@ impl SystemSocket {
     /// The system's socket, for the caller to close. The path of a listener is removed.
     pub(super) fn into_socket(self) -> Socket {
         self.socket
+    }
+
+    /// Whether a client is in this listener's backlog.
+    pub(super) fn has_client(&self) -> bool {
+        os::has_client(&self.socket)
+    }
+
+    /// The peer of a connection that has just been accepted. It may have gone by now.
+    #[cfg(target_os = "linux")]
+    pub(super) fn accepted_peer(&self) -> Address {
+        let peer = self.socket.peer_addr().or_else(|_| os::peer_that_has_gone(&self.socket));
+        peer.map_or(Address::Unnamed, |peer| address_from(&peer))
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {

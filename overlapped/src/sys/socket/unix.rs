@@ -61,6 +61,31 @@ pub(in super::super) fn disconnect(socket: &Socket) {
     let _ = socket.take_error();
 }
 
+/// Whether a client is in a listener's backlog. If that cannot be found out, one may be.
+pub(super) fn has_client(listener: &Socket) -> bool {
+    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: it writes the one structure that it is given, and does not wait.
+    unsafe { libc::poll(&raw mut poll, 1, 0) != 0 }
+}
+
+/// The address of a peer that has reset its connection, which `getpeername` does not tell.
+#[cfg(target_os = "linux")]
+pub(super) fn peer_that_has_gone(socket: &Socket) -> io::Result<SockAddr> {
+    // The kernel wants to know the length of the address. Both ends are of one family.
+    let known = socket.local_addr()?.len();
+    // SAFETY: it writes at most as many bytes as there is room for, and says how many.
+    let ((), peer) = unsafe {
+        SockAddr::try_init(|address, len| {
+            *len = known.min(*len);
+            match libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERNAME, address.cast(), len) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        })?
+    };
+    Ok(peer)
+}
+
 /// How long sent bytes may go unacknowledged.
 #[cfg(target_os = "linux")]
 pub(super) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {
