@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::error::{Action, Error, ErrorKind, code};
-use crate::sys::op::Event;
+use crate::sys::handle::Handle;
+use crate::sys::op::{Event, Outcome};
 use crate::time::Time;
 
 use super::Driver;
@@ -19,6 +20,12 @@ impl Driver {
         let slot = event.id.slot();
         match event.result {
             Ok(outcome) => {
+                // A connection begins with the options of its listener.
+                if let Outcome::Accepted(stream, _) = &outcome
+                    && self.listener_of(slot).is_some_and(Handle::is_lent)
+                {
+                    stream.0.lent();
+                }
                 if !multi {
                     return Some(self.finish(slot, Ok(outcome)));
                 }
@@ -60,8 +67,11 @@ impl Driver {
 
     /// Whether a client waits for this accept.
     fn is_awaited(&self, slot: u32) -> bool {
-        let socket = &self.sockets[self.operations[slot].socket];
-        socket.handle.as_ref().is_none_or(|handle| self.backend.has_client(handle))
+        self.listener_of(slot).is_none_or(|listener| self.backend.has_client(listener))
+    }
+
+    fn listener_of(&self, slot: u32) -> Option<&Handle> {
+        self.sockets[self.operations[slot].socket].handle.as_ref()
     }
 
     /// An accept is about to begin. It pauses if one has failed a moment ago for want of

@@ -145,6 +145,7 @@ impl Drop for Driver {
                 operation.stage = Stage::Parked;
             }
         });
+        self.sockets.handles().for_each(|handle| self.backend.hasten_close(handle));
         if has_let_go {
             return;
         }

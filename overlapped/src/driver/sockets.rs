@@ -199,6 +199,11 @@ impl Sockets {
         socket.handle
     }
 
+    /// The handles of all sockets.
+    pub(super) fn handles(&self) -> impl Iterator<Item = &Handle> {
+        self.0.iter().filter_map(|(_, socket)| socket.handle.as_ref())
+    }
+
     /// The slot and the entry of a socket that is not being closed.
     #[inline]
     pub(super) fn find(&mut self, id: SocketId) -> Option<(u32, &mut Socket)> {

@@ -148,6 +148,8 @@ impl Core {
 
     /// Closes a socket whose last handle is gone.
     pub(crate) fn abandon(&self, endpoint: &Endpoint) {
+        // The engine may be closing it at this moment.
+        endpoint.shut();
         let op = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
         // It fails if the socket or the whole engine is being closed already.
         let _ = self.start(Some(endpoint), Request { op, notify: Notify::Nobody, detached: true });

@@ -33,7 +33,10 @@ impl Endpoint {
 
     /// Ends direct use: when this returns, nobody uses the system's socket directly any more.
     pub(crate) fn shut(&self) {
-        *self.view() = None;
+        let mut view = self.view();
+        if let Some(view) = view.take() {
+            view.hasten_close();
+        }
     }
 
     pub(crate) fn association(&self) -> Option<&Arc<Association>> {

@@ -227,6 +227,16 @@ impl AnyBackend {
         }
     }
 
+    /// This backend ends while it has a socket. Closing the socket is not to wait.
+    pub(crate) fn hasten_close(&self, handle: &Handle) {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.hasten_close(handle),
+            // Dropping the handle closes the socket, and sees to that.
+            _ => _ = handle,
+        }
+    }
+
     /// Whether a client is in a listener's backlog.
     pub(crate) fn has_client(&self, listener: &Handle) -> bool {
         // A simulated network does not run out of anything.

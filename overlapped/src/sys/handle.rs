@@ -80,6 +80,26 @@ impl Handle {
         }
     }
 
+    /// Others have the socket too from here on, and may set its options.
+    pub(crate) fn lent(&self) {
+        match self {
+            Handle::System(system) => system.lent(),
+            Handle::Simulated(_) => {}
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => direct.lent(),
+        }
+    }
+
+    /// Whether others have, or have had, the socket: its options may be any.
+    pub(crate) fn is_lent(&self) -> bool {
+        match self {
+            Handle::System(system) => system.is_lent(),
+            Handle::Simulated(_) => false,
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => direct.is_lent(),
+        }
+    }
+
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         match self {
             Handle::System(system) => system.local_addr(),

@@ -1,6 +1,7 @@
 //! Sockets of the operating system, and their options. What differs between systems is in a file
 //! for each of them.
 
+mod linger;
 #[cfg(unix)]
 pub(super) mod unix;
 #[cfg(windows)]
@@ -11,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 #[cfg(windows)]
 use std::os::windows::io::AsRawSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -20,6 +22,7 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
+use linger::Closing;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
@@ -28,7 +31,7 @@ use windows as os;
 /// A socket of the operating system. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
-    socket: Socket,
+    socket: Closing,
     /// The file that a Unix listener is bound to. It is removed with the listener.
     _bound: Option<BoundPath>,
     /// It is known to be an IP socket. `false` only means that this is not known.
@@ -107,12 +110,14 @@ impl SystemSocket {
         // It fails only if this is not a socket. Everything that is done to it later fails too
         // then.
         let _ = os::set_mode(&socket);
-        SystemSocket::with_mode_set(socket)
+        let taken = SystemSocket::with_mode_set(socket);
+        taken.lent();
+        taken
     }
 
     fn with_mode_set(socket: Socket) -> SystemSocket {
         SystemSocket {
-            socket,
+            socket: Closing::new(socket),
             _bound: None,
             #[cfg(unix)]
             ip: false,
@@ -175,7 +180,7 @@ impl SystemSocket {
     pub(super) fn view(&self) -> SystemView {
         // SAFETY: the view is used only while the gate of its socket is open. The gate is shut
         // before the socket is closed: see `View`.
-        SystemView(unsafe { os::borrow(&self.socket) })
+        SystemView { socket: unsafe { os::borrow(&self.socket) }, lent: AtomicBool::new(false) }
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
@@ -230,7 +235,23 @@ impl SystemSocket {
 
     /// The system's socket, for the caller to close. The path of a listener is removed.
     pub(super) fn into_socket(self) -> Socket {
-        self.socket
+        self.socket.into_inner()
+    }
+
+    /// Others have the socket too from here on, and may set its options.
+    pub(super) fn lent(&self) {
+        self.socket.lent();
+    }
+
+    /// Whether others have, or have had, the socket.
+    pub(super) fn is_lent(&self) -> bool {
+        self.socket.is_lent()
+    }
+
+    /// Sees to it that closing it does not wait, for a caller that does not drop it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn hasten_close(&self) {
+        self.socket.hasten();
     }
 
     /// Whether a client is in this listener's backlog.
@@ -254,7 +275,7 @@ impl SystemSocket {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        set_options(SockRef::from(&self.socket), options)
+        set_options(SockRef::from(&*self.socket), options)
     }
 
     /// Makes closing reset the connection. It fails only on a socket that is not connected any
@@ -272,11 +293,27 @@ fn set_options(socket: SockRef<'_>, options: &StreamOptions) -> Result<(), Error
 
 /// A socket of the operating system that someone else owns: see [`View`](super::view::View).
 #[derive(Debug)]
-pub(crate) struct SystemView(os::Borrowed);
+pub(crate) struct SystemView {
+    socket: os::Borrowed,
+    lent: AtomicBool,
+}
 
 impl SystemView {
     fn socket(&self) -> SockRef<'_> {
-        SockRef::from(&self.0)
+        SockRef::from(&self.socket)
+    }
+
+    /// The program gets the descriptor, and may set options with it.
+    #[allow(dead_code, reason = "the sockets of an engine do not lend their descriptors yet")]
+    pub(crate) fn lent(&self) {
+        self.lent.store(true, Ordering::Relaxed);
+    }
+
+    /// It is about to be closed, which is not to wait.
+    pub(crate) fn hasten_close(&self) {
+        if self.lent.load(Ordering::Relaxed) {
+            linger::hasten(&self.socket());
+        }
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
@@ -297,7 +334,7 @@ impl SystemView {
     /// The memory may be written to, and nobody else uses it meanwhile.
     pub(super) unsafe fn recv_now(&self, ptr: *mut u8, len: usize) -> Result<Option<usize>, i32> {
         // SAFETY: as the caller says.
-        unsafe { os::recv_now(&self.0, ptr, len) }
+        unsafe { os::recv_now(&self.socket, ptr, len) }
     }
 
     /// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to
@@ -307,7 +344,7 @@ impl SystemView {
     /// The memory is initialised, and nobody writes to it meanwhile.
     pub(super) unsafe fn send_now(&self, ptr: *const u8, len: usize) -> Result<Option<usize>, i32> {
         // SAFETY: as the caller says.
-        unsafe { os::send_now(&self.0, ptr, len) }
+        unsafe { os::send_now(&self.socket, ptr, len) }
     }
 }
 

@@ -67,7 +67,8 @@ impl DirectTable {
             return handle;
         }
         self.used += 1;
-        Handle::Direct(Direct { index, abort: Cell::new(false) })
+        let lent = Cell::new(handle.is_lent());
+        Handle::Direct(Direct { index, abort: Cell::new(false), lent })
     }
 
     /// Takes a socket out of the table.

@@ -185,12 +185,28 @@ impl Uring {
             // SAFETY: as for the other queue.
             for entry in unsafe { self.ring.completion_shared() } {
                 if Request::of(entry.user_data()) == Request::Install {
-                    return direct_table::installed(entry.result()).map(Some);
+                    let handle = direct_table::installed(entry.result())?;
+                    if direct.is_lent() {
+                        handle.lent();
+                    }
+                    return Ok(Some(handle));
                 }
                 self.early.borrow_mut().push_back(entry);
             }
         }
         Err(Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on"))
+    }
+
+    /// Sees to it that closing a socket does not wait. It waits for a linger that others have set.
+    pub(crate) fn hasten_close(&self, handle: &Handle) {
+        if !handle.is_lent() {
+            return;
+        }
+        match handle {
+            // An ordinary descriptor, which is not the last one, does that when it is dropped.
+            Handle::Direct(_) => drop(self.descriptor_of(handle)),
+            handle => handle.system().hasten_close(),
+        }
     }
 
     /// Ends an attempt to connect whose request was cancelled: without this the kernel goes on.

@@ -10,6 +10,7 @@ mod descriptors;
 mod ending;
 mod handover;
 mod hard;
+mod lingering;
 mod order;
 mod ownership;
 #[cfg(unix)]

@@ -138,3 +138,19 @@ impl System {
         }
     }
 }
+
+/// A connection that lingers for this time when it is closed, its peer, and another descriptor of
+/// the connection.
+pub(crate) fn lingering(time: Option<Duration>) -> (Stream, System, Socket) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    SockRef::from(&ours).set_linger(time).unwrap();
+    let other = ours.try_clone().unwrap().into();
+    let (peer, _) = listener.accept().unwrap();
+    (ours.into(), System::new(peer.into(), Transport::Tcp), other)
+}
+
+/// A time to linger: longer than any close may take.
+pub(crate) const LONG: Duration = Duration::from_secs(12);
+/// What takes so long has waited for a linger.
+pub(crate) const PROMPT: Duration = Duration::from_secs(5);

@@ -7,6 +7,7 @@ mod closing;
 mod echo;
 mod events;
 mod futures;
+mod lingering;
 mod own_thread;
 mod port;
 mod results;
