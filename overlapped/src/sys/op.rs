@@ -219,8 +219,8 @@ impl Op {
     /// [`Completion::more`](crate::driver::Completion::more) set.
     ///
     /// When there is a client and no descriptor for it, an error of kind `TooManyFiles` comes, also
-    /// with `more` set, at most ten times a second. Accepting pauses, the waiting peers stay in the listener's backlog, and it goes on by
-    /// itself.
+    /// with `more` set, at most ten times a second. Accepting pauses, the waiting peers stay in the
+    /// listener's backlog, and it goes on by itself.
     pub fn accept_multi(listener: SocketId) -> Op {
         Op::new(OpKind::Accept { multi: true }, listener)
     }

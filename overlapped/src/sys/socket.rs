@@ -143,7 +143,7 @@ impl SystemSocket {
     /// A connection that a listener has accepted, with the options that its connections begin with.
     #[cfg(windows)]
     pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
-        // It fails if the peer has reset the connection. There may be bytes to receive all the same.
+        // It fails if the peer has reset the connection. There may be bytes to receive even so.
         let _ = apply((&socket).into(), inherits, true);
         SystemSocket::of(socket)
     }

@@ -130,8 +130,8 @@ impl Socket {
         self.inexact = !self.is_ip;
     }
 
-    /// It has connected or has failed to. Whichever it is, the next call says so. (A datagram socket
-    /// may have been receiving all the time.)
+    /// It has connected or has failed to. Whichever it is, the next call says so. (A datagram
+    /// socket may have been receiving all the time.)
     pub(super) fn connect_ended(&mut self) {
         self.receives.ready = true;
         self.sends.ready = true;
