@@ -15,7 +15,8 @@ use super::operations::Stage;
 impl Driver {
     /// The backend has ended a connect.
     pub(super) fn connect_ended(&mut self, slot: u32, result: Result<Outcome, Failure>) -> Completion {
-        let index = self.operations[slot].socket;
+        let operation = &self.operations[slot];
+        let (index, cancelled) = (operation.socket, operation.cancelled);
         let failure = match result {
             Ok(_) => {
                 self.sockets[index].connected();
@@ -30,9 +31,9 @@ impl Driver {
             ErrorKind::AlreadyConnected | ErrorKind::InvalidArgument | ErrorKind::Unsupported => {
                 self.go_on_receiving(index);
             }
-            kind if self.sockets[index].role == Role::Stream => {
+            _ if self.sockets[index].role == Role::Stream => {
                 let handle = self.sockets[index].handle.as_ref().expect("operations end before the socket is closed");
-                self.backend.connect_failed(index, handle, kind == ErrorKind::Cancelled);
+                self.backend.connect_failed(index, handle, cancelled);
                 self.connect_is_over(slot);
             }
             _ => {}
