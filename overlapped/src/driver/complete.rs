@@ -1,8 +1,6 @@
 //! From a backend's event to a completion: multishot operations go on, short sends are resumed, and
 //! the end of an operation lets the one behind it begin.
 
-use std::time::Duration;
-
 use crate::error::{Action, Error, ErrorKind, code};
 use crate::flags::{Flags, Role, ShutdownHow};
 use crate::id::OpId;
@@ -10,9 +8,6 @@ use crate::sys::op::{Event, Failure, OpKind, Outcome};
 
 use super::Driver;
 use super::operations::{Completion, Stage};
-
-/// How long accepting pauses when descriptors or memory have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Driver {
     /// The next completion, if there is one now.
@@ -59,16 +54,7 @@ impl Driver {
             OpKind::Recv { flags } => self.received_own(slot, event.result, flags, cancelled),
             OpKind::Accept { multi } => self.accepted(event, multi, cancelled),
             OpKind::Close { .. } => self.on_close_event(slot, event.result),
-            OpKind::Connect => Some(match event.result {
-                Ok(_) => {
-                    self.sockets[socket].connected();
-                    self.finish(slot, Ok(Outcome::Connected))
-                }
-                Err(failure) => {
-                    let error = self.failed_at_address(slot, Action::Connect, os_code(&failure));
-                    self.finish(slot, Err(error))
-                }
-            }),
+            OpKind::Connect => Some(self.connect_ended(slot, event.result)),
             OpKind::Shutdown { how } => Some(match event.result {
                 Ok(_) => {
                     self.sockets[socket].shut |= how != ShutdownHow::Receive;
@@ -189,44 +175,6 @@ impl Driver {
         Some(self.finish(slot, result))
     }
 
-    fn accepted(&mut self, event: Event, multi: bool, cancelled: bool) -> Option<Completion> {
-        let slot = event.id.slot();
-        match event.result {
-            Ok(outcome) => {
-                if !multi {
-                    return Some(self.finish(slot, Ok(outcome)));
-                }
-                if !event.more {
-                    self.go_on(slot, cancelled);
-                }
-                Some(self.one_result(event.id, Ok(outcome)))
-            }
-            Err(failure) => {
-                let code = os_code(&failure);
-                // An accept that goes on although it was cancelled has yet to say that it has
-                // ended.
-                if code::accept_goes_on(code) && (event.more || !cancelled) {
-                    // A connection died in the backlog. Nobody has to know.
-                    if !event.more {
-                        self.begin(slot);
-                    }
-                    return None;
-                }
-                let error = Error::os(Action::Accept, code);
-                let pause = matches!(error.kind(), ErrorKind::TooManyFiles | ErrorKind::OutOfMemory);
-                if !(pause && multi) || cancelled {
-                    return Some(self.finish(slot, Err(error)));
-                }
-                if !event.more {
-                    self.operations[slot].stage = Stage::Parked;
-                    let at = self.now() + ACCEPT_PAUSE;
-                    self.set_deadline(slot, at);
-                }
-                Some(self.one_result(event.id, Err(error)))
-            }
-        }
-    }
-
     /// A multishot receive has brought a packet or a datagram, or has ended.
     fn received_pooled(&mut self, event: Event, cancelled: bool) -> Option<Completion> {
         let slot = event.id.slot();
@@ -270,13 +218,13 @@ impl Driver {
 
     /// The backend has ended a multishot operation after a result: it is started again, unless it
     /// was cancelled.
-    fn go_on(&mut self, slot: u32, cancelled: bool) {
+    pub(super) fn go_on(&mut self, slot: u32, cancelled: bool) {
         if cancelled { self.end_cancelled(slot) } else { self.begin(slot) }
     }
 
     /// One result of a multishot operation.
     #[inline]
-    fn one_result(&self, id: OpId, result: Result<Outcome, Error>) -> Completion {
+    pub(super) fn one_result(&self, id: OpId, result: Result<Outcome, Error>) -> Completion {
         Completion { id, token: self.operations[id.slot()].token, more: true, result, buf: None }
     }
 
@@ -311,7 +259,7 @@ impl Driver {
 
 /// The system's code of a failure of an operation that has no pooled buffers and takes no
 /// datagrams.
-fn os_code(failure: &Failure) -> i32 {
+pub(super) fn os_code(failure: &Failure) -> i32 {
     match failure {
         Failure::Code(code) => *code,
         Failure::NoBuffer | Failure::Truncated { .. } => unreachable!("only receives of packets fail so"),

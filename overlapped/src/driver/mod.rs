@@ -16,10 +16,12 @@
 //! - **Identity.** The kernel hands back slot and generation. A stale pair is dropped.
 //! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
 
+mod accept;
 mod cause;
 mod close;
 mod complete;
 mod config;
+mod connect;
 mod operations;
 mod shutdown;
 mod sockets;
@@ -108,6 +110,8 @@ pub struct Driver {
     early: VecDeque<Completion>,
     /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
     starved: VecDeque<OpId>,
+    /// When accepting goes on after it has run out of descriptors; zero if it has not.
+    accepts_again: Time,
     /// Events of operations that were no longer there.
     stale: u64,
     random: u64,
@@ -144,6 +148,7 @@ impl Driver {
             ready: VecDeque::new(),
             early: VecDeque::new(),
             starved: VecDeque::new(),
+            accepts_again: Time::ZERO,
             stale: 0,
             random,
             queue_limit: config.queue,

@@ -155,6 +155,8 @@ impl Drop for Driver {
                 operation.stage = Stage::Parked;
             }
         });
+        let handles = self.sockets.iter().filter_map(|(_, socket)| socket.handle.as_ref());
+        handles.for_each(|handle| self.backend.hasten_close(handle));
         if has_let_go {
             return;
         }

@@ -114,6 +114,8 @@ pub(super) struct Socket {
     pub(super) broken: Option<ErrorKind>,
     /// It has, or had, a connection.
     pub(super) connected: bool,
+    /// A connect is with the backend, or about to be. Receives wait for it.
+    pub(super) connecting: bool,
 }
 
 impl Socket {
@@ -132,6 +134,7 @@ impl Socket {
             death: None,
             broken: None,
             connected,
+            connecting: false,
         }
     }
 

@@ -105,6 +105,11 @@ impl Driver {
                 return self.end(slot, Err(error));
             }
             OpKind::Recv { .. } | OpKind::RecvMulti if socket.deaf => return self.end_cancelled(slot),
+            OpKind::Recv { .. } | OpKind::RecvMulti if socket.connecting => {
+                operation.stage = Stage::Queued;
+                return;
+            }
+            OpKind::Connect => socket.connecting = socket.role == Role::Stream,
             OpKind::Shutdown { how } if how != ShutdownHow::Send && socket.role == Role::Stream => {
                 socket.deaf = true;
                 self.cancel_queue(index, Direction::Receive);
@@ -112,6 +117,7 @@ impl Driver {
                     return self.end(slot, Ok(Outcome::ShutDown));
                 }
             }
+            OpKind::Accept { .. } if self.accepts_again != Time::ZERO && self.pauses(slot) => return,
             _ => {}
         }
         self.operations[slot].stage = Stage::Submitting;
@@ -189,6 +195,10 @@ impl Driver {
         if matches!(operation.kind, OpKind::Close { .. }) {
             return self.cancel_close(slot);
         }
+        if operation.kind == OpKind::Connect && matches!(operation.stage, Stage::Queued | Stage::Submitting) {
+            self.connect_is_over(slot);
+        }
+        let operation = &mut self.operations[slot];
         match operation.stage {
             Stage::Ready | Stage::Orphaned => false,
             Stage::Kernel => {

@@ -171,23 +171,36 @@ impl Core {
     // ---- sockets ----
 
     pub(crate) fn insert(&self, stream: Stream, role: Role) -> Result<Arc<Endpoint>, Failed<Stream>> {
-        let refused =
-            |kind, why: &str, given| Err(Failed { error: Error::new(Action::Socket, kind).because(why), given });
+        self.insert_if(stream, role, |places| places < self.limits.sockets)
+    }
+
+    /// The same for a connection that was accepted. Its place was kept when the accept started.
+    pub(crate) fn insert_accepted(&self, stream: Stream) -> Result<Arc<Endpoint>, Failed<Stream>> {
+        self.insert_if(stream, Role::Stream, |_| true)
+    }
+
+    fn insert_if(
+        &self,
+        stream: Stream,
+        role: Role,
+        has_room: impl FnOnce(usize) -> bool,
+    ) -> Result<Arc<Endpoint>, Failed<Stream>> {
+        let refused = |error, given| Err(Failed { error, given });
         if let Err(error) = self.process.check(Action::Socket) {
-            return Err(Failed { error, given: stream });
+            return refused(error, stream);
         }
         let view = match stream.0.view() {
             Ok(view) => view,
-            Err(error) => return Err(Failed { error, given: stream }),
+            Err(error) => return refused(error, stream),
         };
         let mut tables = lock(&self.tables);
         if let Some(why) = tables.ended {
             drop(tables);
-            return refused(ErrorKind::Closed, why, stream);
+            return refused(Error::new(Action::Socket, ErrorKind::Closed).because(why), stream);
         }
-        if tables.sockets.len() >= self.limits.sockets {
+        if !has_room(tables.places()) {
             drop(tables);
-            return refused(ErrorKind::LimitReached, "the engine's table of sockets is full", stream);
+            return refused(table_is_full(Action::Socket), stream);
         }
         let key = tables.insert_socket(stream, role);
         let endpoint = Arc::new(Endpoint::new(key, view));
@@ -197,6 +210,8 @@ impl Core {
 
     /// Closes a socket whose last handle is gone.
     pub(crate) fn abandon(&self, endpoint: &Endpoint) {
+        // The engine may be closing it at this moment.
+        endpoint.shut();
         let op = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
         // It fails if the socket or the whole engine is being closed already.
         let _ = self.start(Some(endpoint), Request { op, notify: Notify::Nobody, detached: true });
@@ -273,6 +288,11 @@ impl Core {
     fn admit(&self, tables: &mut Tables, socket: Key, op: &mut Op) -> Result<(), Error> {
         let record = &mut tables.sockets[socket.slot()];
         op.check_role(record.role)?;
+        // The client of an accept without a place stays in the backlog.
+        if op.kind.action() == Action::Accept && tables.places() >= self.limits.sockets {
+            return Err(table_is_full(Action::Accept));
+        }
+        let record = &mut tables.sockets[socket.slot()];
         if let Some(direction) = op.kind.direction() {
             let count = record.count(direction);
             if *count as usize >= self.limits.queue {
@@ -434,6 +454,10 @@ fn immediate(request: Request, outcome: Outcome) -> Started {
     let flags = op.kind.flags();
     let completion = Completion { id, token: 0, more: false, result: Ok(outcome), buf: op.into_buf() };
     Started::Immediate(flags, Crossing::new(completion))
+}
+
+fn table_is_full(action: Action) -> Error {
+    Error::new(action, ErrorKind::LimitReached).because("the engine's table of sockets is full")
 }
 
 /// A full table still takes a close, and what has begun: every socket brings the room for both.

@@ -74,7 +74,10 @@ impl Endpoint {
 
     /// Ends direct use: when this returns, nobody uses the system's socket directly any more.
     pub(crate) fn shut(&self) {
-        self.direct().view = None;
+        let mut direct = self.direct();
+        if let Some(view) = direct.view.take() {
+            view.hasten_close();
+        }
     }
 
     /// The code of what the connection died of, if a transfer was told that was tried directly. The

@@ -157,11 +157,16 @@ impl EngineBuilder {
 
     fn driver(&self) -> Result<Driver, Error> {
         self.limits.check()?;
+        // Accepted connections whose packets have not been taken are in no table of the engine.
+        let sockets = match self.limits.sockets {
+            0 => 0,
+            sockets => sockets.max(sockets.saturating_add(self.limits.operations).min(1 << 30)),
+        };
         let config = DriverConfig::new()
             .backend(self.backend)
             .network(self.network.clone())
             .operations(self.limits.with_own())
-            .sockets(self.limits.sockets)
+            .sockets(sockets)
             .queue(self.limits.queue)
             .pool(PoolConfig::new().buffers(2).buffer_bytes(64));
         Driver::new(config)

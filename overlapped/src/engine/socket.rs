@@ -55,8 +55,9 @@ impl FromCompletion for Accepted {
         match completion.result {
             Ok(Outcome::Accepted(stream, peer)) => {
                 let core = owner().downcast::<Core>().expect("an owner is an engine's core");
-                let socket = Socket::insert(&core, stream, Role::Stream, Some(peer.clone()), None);
-                Ok(Accepted { socket: socket.map_err(|full| failed(full.error))?, peer })
+                let endpoint = core.insert_accepted(stream).map_err(|ended| failed(ended.error))?;
+                let shared = Shared { core, endpoint, peer: Some(peer.clone()), listening: None };
+                Ok(Accepted { socket: Socket(Arc::new(shared)), peer })
             }
             Ok(_) => unreachable!("an accept accepts"),
             Err(error) => Err(failed(error)),
@@ -85,13 +86,26 @@ impl Socket {
         Operation::new(&self.0.core, Some(&self.0.endpoint), Crossing::new(op))
     }
 
-    /// Accepts one connection (`AcceptEx`). Several accepts may be in flight.
+    /// Accepts one connection (`AcceptEx`). Several accepts may be in flight. Each keeps a place in
+    /// the engine's table of sockets: with a full table the start is refused with `LimitReached`,
+    /// and the client stays in the backlog.
+    ///
+    /// A client that has reset its connection meanwhile is delivered too, with what it sent, and
+    /// then `Reset`. (Windows, macOS and FreeBSD may drop it themselves.)
+    ///
+    /// Out of descriptors, an accept waits until there is a client, and then ends with
+    /// `TooManyFiles`. The client stays in the backlog. The next accept pauses for 100 ms.
     pub fn accept(&self) -> Operation<'_, Accepted> {
         self.operation(Op::accept(Op::NO_SOCKET))
     }
 
-    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it
-    /// sets the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
+    /// Connects (`ConnectEx`). Sends that are started later wait for it, and so do receives that
+    /// are started while it is in flight. On a datagram socket it sets the peer:
+    /// [`send`](Socket::send) sends to it, and only its datagrams are received.
+    ///
+    /// If it fails or is cancelled, it is over, in the system too: what waits for it ends with
+    /// `NotConnected`, and the next connect of the socket is a fresh attempt. A socket that is
+    /// connected refuses it with `AlreadyConnected`, and its connection goes on.
     pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
         self.operation(Op::connect(Op::NO_SOCKET, address))
     }

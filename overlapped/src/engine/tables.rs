@@ -127,13 +127,22 @@ pub(super) struct Tables {
     /// Operations that own a buffer.
     pub(super) buffers: usize,
     pub(super) sockets: Table<SocketRecord>,
+    /// Accepts in flight, or with a result that has not been taken: each will be a socket.
+    accepts: usize,
     /// Operations to start or cancel, each at most once.
     queue: VecDeque<Key>,
 }
 
 impl Tables {
     pub(super) fn new() -> Tables {
-        Tables { ended: None, operations: Table::new(), buffers: 0, sockets: Table::new(), queue: VecDeque::new() }
+        Tables {
+            ended: None,
+            operations: Table::new(),
+            buffers: 0,
+            sockets: Table::new(),
+            accepts: 0,
+            queue: VecDeque::new(),
+        }
     }
 
     pub(super) fn insert(&mut self, op: Crossing<Op>, socket: Option<Key>, notify: Notify, detached: bool) -> Key {
@@ -141,6 +150,7 @@ impl Tables {
         let (action, direction, flags) = (kind.action(), kind.direction(), kind.flags());
         let (has_buf, wants_bytes) = (op.get().owned.buf.is_some(), op.get().owned.total > 0);
         self.buffers += usize::from(has_buf);
+        self.accepts += usize::from(action == Action::Accept);
         let key = self.operations.insert(OperationRecord {
             stage: Stage::Starting(op),
             queued: false,
@@ -202,6 +212,7 @@ impl Tables {
         {
             *socket.records(direction) -= 1;
         }
+        self.accepts -= usize::from(record.action == Action::Accept);
         record
     }
 
@@ -267,6 +278,11 @@ impl Tables {
             }
         }
         in_flight
+    }
+
+    /// Sockets, and places that are kept for those that accepts in flight will bring.
+    pub(super) fn places(&self) -> usize {
+        self.sockets.len() + self.accepts
     }
 
     pub(super) fn insert_socket(&mut self, stream: Stream, role: Role) -> Key {

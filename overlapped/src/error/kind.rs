@@ -114,6 +114,8 @@ pub enum ErrorKind {
     ShutDown,
     /// There is nothing at this path, or a directory of it is missing (`ENOENT`; on Windows 2, 3).
     NotFound,
+    /// The socket is connected already, and stays so (`EISCONN`; Winsock 10056, port 1230).
+    AlreadyConnected,
     /// The process or the system is out of descriptors (`EMFILE`, `ENFILE`; Winsock 10024).
     TooManyFiles,
     /// The system is out of memory or buffers for this (`ENOMEM`, `ENOBUFS`; Winsock 10055).
@@ -155,6 +157,7 @@ impl ErrorKind {
             ErrorKind::NotConnected => "the socket is not connected",
             ErrorKind::ShutDown => "this end has shut the stream down",
             ErrorKind::NotFound => "no such file or directory",
+            ErrorKind::AlreadyConnected => "the socket is connected already",
             ErrorKind::TooManyFiles => "too many open files",
             ErrorKind::OutOfMemory => "out of memory or buffers",
             ErrorKind::InvalidArgument => "invalid argument",

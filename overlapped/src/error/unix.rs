@@ -19,6 +19,7 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         libc::ENOTCONN | libc::EDESTADDRREQ => ErrorKind::NotConnected,
         libc::ESHUTDOWN => ErrorKind::ShutDown,
         libc::ENOENT => ErrorKind::NotFound,
+        libc::EISCONN => ErrorKind::AlreadyConnected,
         libc::EMFILE | libc::ENFILE => ErrorKind::TooManyFiles,
         libc::ENOMEM | libc::ENOBUFS => ErrorKind::OutOfMemory,
         libc::EINVAL | libc::ENAMETOOLONG => ErrorKind::InvalidArgument,

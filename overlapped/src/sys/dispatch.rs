@@ -213,6 +213,35 @@ impl AnyBackend {
         dispatch!(self, b => b.cancel(id))
     }
 
+    /// A connect of a stream has failed, or was `cancelled`. The next connect of the socket is a
+    /// fresh attempt, and of this one nothing goes on.
+    pub(crate) fn connect_failed(&mut self, socket: u32, handle: &Handle, cancelled: bool) {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) if cancelled => b.disconnect(handle),
+            #[cfg(unix)]
+            AnyBackend::Poll(b) => b.connect_failed(socket, handle, cancelled),
+            AnyBackend::Sim(b) if cancelled => b.disconnect(handle),
+            _ => _ = socket,
+        }
+    }
+
+    /// This backend ends while it has a socket. Closing the socket is not to wait.
+    pub(crate) fn hasten_close(&self, handle: &Handle) {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.hasten_close(handle),
+            // Dropping the handle closes the socket, and sees to that.
+            _ => _ = handle,
+        }
+    }
+
+    /// Whether a client is in a listener's backlog.
+    pub(crate) fn has_client(&self, listener: &Handle) -> bool {
+        // A simulated network does not run out of anything.
+        matches!(self, AnyBackend::Sim(_)) || listener.system().has_client()
+    }
+
     /// Says when the driver's earliest timer runs out, for a backend whose clock others move too.
     pub(crate) fn set_alarm(&mut self, at: Option<Time>) {
         if let AnyBackend::Sim(b) = self {

@@ -72,9 +72,29 @@ impl Handle {
     #[cfg(target_os = "linux")]
     pub(super) fn into_socket(self) -> socket2::Socket {
         match self {
-            Handle::System(system) => system.socket,
+            Handle::System(system) => system.socket.into_inner(),
             Handle::Simulated(_) => unreachable!("a simulated socket does not come to a backend of the system"),
             Handle::Direct(_) => unreachable!("it is closed as what it is"),
+        }
+    }
+
+    /// Others have the socket too from here on, and may set its options.
+    pub(crate) fn lent(&self) {
+        match self {
+            Handle::System(system) => system.lent(),
+            Handle::Simulated(_) => {}
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => direct.lent(),
+        }
+    }
+
+    /// Whether others have, or have had, the socket: its options may be any.
+    pub(crate) fn is_lent(&self) -> bool {
+        match self {
+            Handle::System(system) => system.is_lent(),
+            Handle::Simulated(_) => false,
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => direct.is_lent(),
         }
     }
 

@@ -289,6 +289,13 @@ impl Op {
     }
 
     /// Accepts one connection. Ends with [`Outcome::Accepted`].
+    ///
+    /// A client that has reset its connection meanwhile is delivered too, with what it sent, and
+    /// then `Reset`. (Windows, macOS and FreeBSD may drop it themselves.) If its address is not
+    /// known any more, it is [`Address::Unnamed`].
+    ///
+    /// Out of descriptors, an accept waits until there is a client, and then ends with
+    /// `TooManyFiles`. The client stays in the backlog. The next accept pauses for 100 ms.
     pub fn accept(listener: SocketId) -> Op {
         Op::new(OpKind::Accept { multi: false }, listener)
     }
@@ -296,14 +303,19 @@ impl Op {
     /// Accepts connections until it is cancelled. Each comes as an [`Outcome::Accepted`] with
     /// [`Completion::more`](crate::driver::Completion::more) set.
     ///
-    /// When descriptors run out, an error of kind `TooManyFiles` comes, also with `more` set.
-    /// Accepting pauses, the waiting peers stay in the listener's backlog, and it goes on by
-    /// itself.
+    /// When there is a client and no descriptor for it, an error of kind `TooManyFiles` comes, also
+    /// with `more` set, at most ten times a second. Accepting pauses, the waiting peers stay in the
+    /// listener's backlog, and it goes on by itself.
     pub fn accept_multi(listener: SocketId) -> Op {
         Op::new(OpKind::Accept { multi: true }, listener)
     }
 
-    /// Connects. Sends that are started after it wait for it.
+    /// Connects. Sends that are started after it wait for it, and so do receives that are started
+    /// while it is in flight.
+    ///
+    /// If it fails or is cancelled, it is over, in the system too: what waits for it ends with
+    /// `NotConnected`, and the next connect of the socket is a fresh attempt. A socket that is
+    /// connected refuses it with `AlreadyConnected`, and its connection goes on.
     ///
     /// On a datagram socket it names the peer that [`send`](Op::send) sends to. After it, datagrams
     /// of other peers are not received.

@@ -1,9 +1,10 @@
 //! Sockets of the operating system, and their options. What differs between systems is in a file
 //! for each of them.
 
+mod linger;
 mod options;
 #[cfg(unix)]
-mod unix;
+pub(super) mod unix;
 #[cfg(windows)]
 pub(super) mod windows;
 
@@ -12,6 +13,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 #[cfg(windows)]
 use std::os::windows::io::AsRawSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -21,6 +23,7 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
 
 use super::bound_path::{self, BoundPath};
+use linger::Closing;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
@@ -29,7 +32,7 @@ use windows as os;
 /// A socket of the operating system. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
-    pub(super) socket: Socket,
+    pub(super) socket: Closing,
     /// The file that a Unix listener is bound to. It is removed with the listener.
     _bound: Option<BoundPath>,
     /// It is known to be an IP socket. `false` only means that this is not known.
@@ -89,12 +92,14 @@ impl SystemSocket {
         // It fails only if this is not a socket. Everything that is done to it later fails too
         // then.
         let _ = os::set_mode(&socket);
-        SystemSocket::with_mode_set(socket)
+        let taken = SystemSocket::with_mode_set(socket);
+        taken.lent();
+        taken
     }
 
     fn with_mode_set(socket: Socket) -> SystemSocket {
         SystemSocket {
-            socket,
+            socket: Closing::new(socket),
             _bound: None,
             #[cfg(unix)]
             ip: false,
@@ -121,7 +126,8 @@ impl SystemSocket {
     /// A connection that a listener has accepted, with the options that its connections begin with.
     #[cfg(windows)]
     pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
-        options::apply((&socket).into(), inherits, Target::Tcp)?;
+        // It fails if the peer has reset the connection. There may be bytes to receive even so.
+        let _ = options::apply((&socket).into(), inherits, Target::Tcp);
         SystemSocket::of(socket)
     }
 
@@ -145,7 +151,7 @@ impl SystemSocket {
     pub(super) fn view(&self) -> SystemView {
         // SAFETY: the view is used only while its socket is borrowed, or while the gate of its
         // socket is open. The gate is shut before the socket is closed: see `View`.
-        SystemView(unsafe { os::borrow(&self.socket) })
+        SystemView { socket: unsafe { os::borrow(&self.socket) }, lent: AtomicBool::new(false) }
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
@@ -201,6 +207,34 @@ impl SystemSocket {
         SystemSocket::of(socket).map_err(at(Action::Option))
     }
 
+    /// Others have the socket too from here on, and may set its options.
+    pub(super) fn lent(&self) {
+        self.socket.lent();
+    }
+
+    /// Whether others have, or have had, the socket.
+    pub(super) fn is_lent(&self) -> bool {
+        self.socket.is_lent()
+    }
+
+    /// Sees to it that closing it does not wait, for a caller that does not drop it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn hasten_close(&self) {
+        self.socket.hasten();
+    }
+
+    /// Whether a client is in this listener's backlog.
+    pub(super) fn has_client(&self) -> bool {
+        os::has_client(&self.socket)
+    }
+
+    /// The peer of a connection that has just been accepted. It may have gone by now.
+    #[cfg(target_os = "linux")]
+    pub(super) fn accepted_peer(&self) -> Address {
+        let peer = self.socket.peer_addr().or_else(|_| os::peer_that_has_gone(&self.socket));
+        peer.map_or(Address::Unnamed, |peer| address_from(&peer))
+    }
+
     /// Makes closing reset the connection. It fails only on a socket that is not connected any
     /// more.
     pub(crate) fn reset_on_close(&self) {
@@ -210,11 +244,27 @@ impl SystemSocket {
 
 /// A socket of the operating system that someone else owns: see [`View`](super::view::View).
 #[derive(Debug)]
-pub(crate) struct SystemView(os::Borrowed);
+pub(crate) struct SystemView {
+    socket: os::Borrowed,
+    lent: AtomicBool,
+}
 
 impl SystemView {
     fn socket(&self) -> SockRef<'_> {
-        SockRef::from(&self.0)
+        SockRef::from(&self.socket)
+    }
+
+    /// The program gets the descriptor, and may set options with it.
+    #[allow(dead_code, reason = "the sockets of an engine do not lend their descriptors yet")]
+    pub(crate) fn lent(&self) {
+        self.lent.store(true, Ordering::Relaxed);
+    }
+
+    /// It is about to be closed, which is not to wait.
+    pub(crate) fn hasten_close(&self) {
+        if self.lent.load(Ordering::Relaxed) {
+            linger::hasten(&self.socket());
+        }
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
@@ -235,7 +285,7 @@ impl SystemView {
     /// The memory may be written to, and nobody else uses it meanwhile.
     pub(super) unsafe fn recv_now(&self, ptr: *mut u8, len: usize) -> Result<Option<usize>, i32> {
         // SAFETY: as the caller says.
-        unsafe { os::recv_now(&self.0, ptr, len) }
+        unsafe { os::recv_now(&self.socket, ptr, len) }
     }
 
     /// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to
@@ -245,7 +295,7 @@ impl SystemView {
     /// The memory is initialised, and nobody writes to it meanwhile.
     pub(super) unsafe fn send_now(&self, ptr: *const u8, len: usize) -> Result<Option<usize>, i32> {
         // SAFETY: as the caller says.
-        unsafe { os::send_now(&self.0, ptr, len) }
+        unsafe { os::send_now(&self.socket, ptr, len) }
     }
 }
 

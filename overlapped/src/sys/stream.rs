@@ -69,7 +69,7 @@ impl TryFrom<Stream> for TcpStream {
         if system.view().local_addr()?.ip().is_none() {
             return invalid("it is not a TCP connection");
         }
-        let socket = system.socket;
+        let socket = system.socket.into_inner();
         socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         Ok(socket.into())
     }

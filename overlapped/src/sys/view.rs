@@ -31,6 +31,13 @@ impl View {
         }
     }
 
+    /// It is about to be closed, which is not to wait.
+    pub(crate) fn hasten_close(&self) {
+        if let View::System(view) = self {
+            view.hasten_close();
+        }
+    }
+
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         match self {
             View::System(view) => view.set_options(options),

@@ -31,7 +31,8 @@
 //! 6. Identity: `contracts::ending::identity_a_name_never_means_a_later_operation_or_socket`,
 //!    `semantics::closing`.
 //! 7. Close, graceful close, dropping a driver: `contracts::closing`, `contracts::hard`,
-//!    `semantics::closing`, `semantics::own_thread`.
+//!    `semantics::closing`, `semantics::own_thread`. None of them waits for the system:
+//!    `contracts::lingering`, `semantics::lingering`.
 //! 8. Whole sends; any data; the end of the stream is 0: `contracts::order`,
 //!    `contracts::many_parts`, `semantics::starting`.
 //! 9. Bounded; an exhausted pool is back-pressure; out of descriptors: `contracts::bounded`,
@@ -59,6 +60,9 @@
 //! - completion routines: `semantics::routines`, `semantics::own_thread`
 //! - completion port: `semantics::port`
 //! - futures: `semantics::futures`, `semantics::own_thread`
+//! - connecting, again after a failure, and cancelling it: `contracts::connecting`
+//! - accepting clients that have gone, out of descriptors, with a full table:
+//!   `contracts::accepting`, `contracts::descriptors`, `semantics::accepting`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
 //! - what is done with one socket costs what is on it: `semantics::many_operations`,
 //!   `contracts::many_operations`

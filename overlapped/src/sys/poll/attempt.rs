@@ -123,7 +123,7 @@ impl Poll {
                     Err(code) => Attempt::failed(code),
                 }
             }
-            Request::Connect
+            Request::Connect(_)
             | Request::ConnectLater(_)
             | Request::Send { .. }
             | Request::SendParts { .. }
@@ -223,11 +223,14 @@ impl Poll {
                 // SAFETY: as above. A datagram leaves whole.
                 (unsafe { transfer::send_message(fd, message, 0) }, 0)
             }
-            Request::Connect => return self.connecting(socket, connect::connected(fd)),
+            Request::Connect(address) => {
+                let connecting = connect::go_on(fd, address);
+                return self.connecting(socket, connecting);
+            }
             Request::ConnectLater(address) => {
                 let connecting = connect::connect(fd, address);
                 if matches!(connecting, Connecting::UnderWay) {
-                    *request = Request::Connect;
+                    *request = Request::Connect(address.clone());
                 }
                 return self.connecting(socket, connecting);
             }
@@ -245,9 +248,10 @@ impl Poll {
     fn connecting(&mut self, socket: u32, connecting: Connecting) -> Attempt {
         match connecting {
             Connecting::Done(connected) => {
-                let entry = &mut self.sockets[socket as usize];
-                entry.sends.ready = true;
-                entry.set_nonblocking(false);
+                self.sockets[socket as usize].connect_ended();
+                if connected.is_ok() {
+                    self.before_connect.remove(&socket);
+                }
                 Attempt::Ends(connected)
             }
             Connecting::UnderWay => Attempt::Waits,

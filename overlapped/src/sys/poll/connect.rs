@@ -58,7 +58,20 @@ pub(super) fn connect(fd: RawFd, address: &SockAddr) -> Connecting {
 }
 
 /// The socket has become ready: has it connected?
-pub(super) fn connected(fd: RawFd) -> Connecting {
+///
+/// On Linux only another `connect` says so and takes the socket out of its attempt: after a failure
+/// it is as it was before, and after a success the next one is refused.
+#[cfg(target_os = "linux")]
+pub(super) fn go_on(fd: RawFd, address: &SockAddr) -> Connecting {
+    match connect(fd, address) {
+        Connecting::Done(Err(Failure::Code(libc::EALREADY))) => Connecting::UnderWay,
+        connecting => connecting,
+    }
+}
+
+/// The socket has become ready: has it connected?
+#[cfg(not(target_os = "linux"))]
+pub(super) fn go_on(fd: RawFd, _: &SockAddr) -> Connecting {
     let fd = borrowed(&fd);
     let socket = SockRef::from(&fd);
     match socket.take_error() {
@@ -70,4 +83,20 @@ pub(super) fn connected(fd: RawFd) -> Connecting {
         Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Connecting::UnderWay,
         Err(error) => Connecting::Done(Err(Failure::Code(code_of(&error)))),
     }
+}
+
+/// Ends an attempt to connect.
+#[cfg(target_os = "linux")]
+pub(super) fn disconnect(handle: &Handle) {
+    super::super::socket::unix::disconnect(&handle.system().socket);
+}
+
+/// Only Linux can do that to a socket: elsewhere a new one takes its place.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn disconnect(_: &Handle) {}
+
+/// The address that it is bound to: the unspecified one if it is not.
+pub(super) fn local_addr(fd: RawFd) -> Option<SockAddr> {
+    let fd = borrowed(&fd);
+    SockRef::from(&fd).local_addr().ok()
 }

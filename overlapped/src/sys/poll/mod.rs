@@ -11,14 +11,17 @@
 mod attempt;
 mod connect;
 mod registry;
+mod renew;
 mod sockets;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
+
+use socket2::SockAddr;
 
 use crate::buf::Pool;
 use crate::error::{Action, Error};
@@ -65,6 +68,8 @@ pub(crate) struct Poll {
     next_turn: Vec<(u32, Direction)>,
     /// Sockets whose connects are to be tried again soon.
     connect_again: Vec<u32>,
+    /// The addresses that connecting sockets had before, where a failed one has to be renewed.
+    before_connect: HashMap<u32, SockAddr>,
     /// Messages to use again.
     #[expect(clippy::vec_box, reason = "their boxes go into requests and come back")]
     spare: Vec<Box<Message>>,
@@ -95,6 +100,7 @@ impl Poll {
             ready: VecDeque::new(),
             next_turn: Vec::new(),
             connect_again: Vec::new(),
+            before_connect: HashMap::new(),
             spare: Vec::new(),
             discard: vec![0; DISCARD_BYTES].into(),
             wake,
@@ -292,26 +298,49 @@ impl Poll {
         }
     }
 
-    fn connect(&mut self, id: OpId, socket: u32, address: Box<socket2::SockAddr>) {
+    fn connect(&mut self, id: OpId, socket: u32, address: Box<SockAddr>) {
         let entry = &mut self.sockets[socket as usize];
         // For the connect only. Once connected it blocks again, because it may be given away.
         entry.set_nonblocking(true);
         entry.forget();
+        if cfg!(not(target_os = "linux")) {
+            self.before_connect.extend(connect::local_addr(entry.fd).map(|local| (socket, local)));
+        }
         let request = match connect::connect(entry.fd, &address) {
             Connecting::Done(connected) => {
-                // A datagram socket may have been receiving all the time.
-                entry.receives.ready = true;
-                entry.sends.ready = true;
-                entry.set_nonblocking(false);
+                entry.connect_ended();
+                if connected.is_ok() {
+                    self.before_connect.remove(&socket);
+                }
                 return self.end(id, connected);
             }
-            Connecting::UnderWay => Request::Connect,
+            Connecting::UnderWay => Request::Connect(address),
             Connecting::Later => {
                 self.connect_again.push(socket);
                 Request::ConnectLater(address)
             }
         };
         self.set_pending(socket, Direction::Send, id, request);
+    }
+
+    /// A connect has failed or was cancelled.
+    pub(crate) fn connect_failed(&mut self, socket: u32, handle: &Handle, cancelled: bool) {
+        if cfg!(not(target_os = "linux")) {
+            self.renew(socket, handle);
+        } else if cancelled {
+            connect::disconnect(handle);
+        }
+    }
+
+    /// Puts a new socket of the system into the place of one that cannot connect any more. It has
+    /// the same descriptor, the same options and, if its owner had bound it, the same address.
+    fn renew(&mut self, socket: u32, handle: &Handle) {
+        let Some(local) = self.before_connect.remove(&socket) else { return };
+        // If one of these fails, the next operation says what is wrong with the socket.
+        let _ = self.registry.remove(handle.system().raw_fd());
+        let _ = renew::renew(&handle.system().socket, &local);
+        self.sockets[socket as usize].renewed();
+        let _ = self.registry.add(handle.system().raw_fd(), socket);
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
@@ -325,8 +354,8 @@ impl Poll {
                 side.pending = NONE;
             }
         }
-        if matches!(pending.request, Request::Connect | Request::ConnectLater(_)) {
-            entry.set_nonblocking(false);
+        if matches!(pending.request, Request::Connect(_) | Request::ConnectLater(_)) {
+            entry.connect_ended();
         }
         self.release(pending.request);
         self.end(id, Err(Failure::Code(libc::ECANCELED)));

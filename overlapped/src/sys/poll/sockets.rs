@@ -29,7 +29,7 @@ pub(super) enum Request {
         multi: bool,
     },
     /// The system is connecting.
-    Connect,
+    Connect(Box<socket2::SockAddr>),
     /// The listener of a Unix socket has a full backlog. The system does not tell when it has room.
     ConnectLater(Box<socket2::SockAddr>),
     Recv {
@@ -128,6 +128,21 @@ impl Socket {
         self.receives.ready = false;
         self.sends.ready = false;
         self.inexact = !self.is_ip;
+    }
+
+    /// It has connected or has failed to. Whichever it is, the next call says so. (A datagram
+    /// socket may have been receiving all the time.)
+    pub(super) fn connect_ended(&mut self) {
+        self.receives.ready = true;
+        self.sends.ready = true;
+        self.set_nonblocking(false);
+    }
+
+    /// A new socket of the system, which blocks, is in its place.
+    pub(super) fn renewed(&mut self) {
+        self.nonblocking = false;
+        self.receives.ready = true;
+        self.sends.ready = true;
     }
 
     pub(super) fn set_nonblocking(&mut self, nonblocking: bool) {

@@ -559,6 +559,45 @@ fn connecting_does_not_wait_and_leaves_the_socket_as_it_was() {
     assert_eq!(bench.code(refused), libc::ECONNREFUSED);
 }
 
+/// What other systems need after a failed connect works here too.
+#[test]
+fn a_renewed_socket_has_its_descriptor_its_options_and_its_address_and_connects() {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = Address::from(listener.local_addr().unwrap());
+    for bound in [true, false] {
+        let made = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        made.set_tcp_nodelay(true).unwrap();
+        made.set_keepalive(true).unwrap();
+        made.set_linger(Some(Duration::ZERO)).unwrap();
+        if bound {
+            made.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        }
+        let (fd, local) = (made.as_raw_fd(), made.local_addr().unwrap());
+        let mut bench = Bench::new();
+        let socket = bench.attach(made);
+        let handle = bench.handles[socket as usize].take().unwrap();
+        bench.poll.before_connect.insert(socket, local.clone());
+        bench.poll.renew(socket, &handle);
+        let system = &handle.system().socket;
+        assert_eq!(system.as_raw_fd(), fd);
+        assert!(system.tcp_nodelay().unwrap() && system.keepalive().unwrap());
+        assert_eq!(system.linger().unwrap(), Some(Duration::ZERO));
+        assert_eq!(system.local_addr().unwrap().as_socket(), local.as_socket());
+        // SAFETY: it asks about an open descriptor.
+        assert_eq!(unsafe { libc::fcntl(fd, libc::F_GETFD) } & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+        bench.handles[socket as usize] = Some(handle);
+        let connect = bench.connect(socket, &address);
+        assert!(matches!(bench.ended(connect), Ok(Outcome::Connected)));
+        let (peer, from) = listener.accept().unwrap();
+        assert!(!bound || Some(from) == local.as_socket(), "from the address that it was bound to");
+        let receive = bench.recv(socket, 10);
+        bench.settle();
+        write(&peer, b"heard");
+        assert_eq!(bench.received(receive), b"heard", "the new socket is watched");
+    }
+}
+
 /// The system does not tell when a Unix listener's backlog has room again.
 #[test]
 #[cfg(target_os = "linux")]

@@ -42,6 +42,7 @@ mod tests {
             (super::CANCELLED, ErrorKind::Cancelled),
             (super::REFUSED, ErrorKind::Refused),
             (super::RESET, ErrorKind::Reset),
+            (super::CONNECTED, ErrorKind::AlreadyConnected),
             (super::NOT_CONNECTED, ErrorKind::NotConnected),
             (super::UNSUPPORTED, ErrorKind::Unsupported),
             (super::TIMED_OUT, ErrorKind::TimedOut),

@@ -118,11 +118,29 @@ impl State {
         }
         let socket = self.sockets.get_mut(client).expect("seen just now");
         (socket.role, socket.peer) = (Role::Connecting, Some(address));
+        socket.connect += 1;
+        let connect = socket.connect;
         let from = socket.local.map_or(0, |local| local.port());
         self.trace.words(&[11, self.now.as_nanos(), word(client), from.into(), address.port().into()]);
         let at = self.arrival();
-        self.plan(at, Happening::Asked { client, attempt: 0 });
+        self.plan(at, Happening::Asked { client, connect, attempt: 0 });
         Ok(())
+    }
+
+    /// A connect is cancelled before it has ended.
+    pub(super) fn disconnect(&mut self, client: Key) {
+        if let Some(socket) = self.sockets.get_mut(client)
+            && matches!(socket.role, Role::Connecting | Role::Failed(_))
+        {
+            (socket.role, socket.peer) = (Role::Fresh, None);
+            self.trace.words(&[13, self.now.as_nanos(), word(client)]);
+        }
+    }
+
+    /// Whether this is the connect that the socket is in.
+    pub(super) fn is_connecting(&self, client: Key, connect: u32) -> bool {
+        let socket = self.sockets.get(client);
+        socket.is_some_and(|socket| matches!(socket.role, Role::Connecting) && socket.connect == connect)
     }
 
     /// How connecting has ended, if it has.
@@ -139,9 +157,9 @@ impl State {
         }
     }
 
-    pub(super) fn connect_failed(&mut self, client: Key, code: i32) {
-        if let Some(socket) = self.sockets.get_mut(client)
-            && matches!(socket.role, Role::Connecting)
+    pub(super) fn connect_failed(&mut self, client: Key, connect: u32, code: i32) {
+        if self.is_connecting(client, connect)
+            && let Some(socket) = self.sockets.get_mut(client)
         {
             socket.role = Role::Failed(code);
             self.mark(client, Direction::Send);
@@ -150,40 +168,41 @@ impl State {
     }
 
     /// A connect has arrived at its address.
-    pub(super) fn asked(&mut self, client: Key, attempt: u32) {
-        let Some(socket) = self.sockets.get(client).filter(|socket| matches!(socket.role, Role::Connecting)) else {
+    pub(super) fn asked(&mut self, client: Key, connect: u32, attempt: u32) {
+        if !self.is_connecting(client, connect) {
             return;
-        };
+        }
+        let socket = &self.sockets[client.slot()];
         let (from, to) = (socket.local, socket.peer.expect("it connects to someone"));
         let unanswered = is_nobodys(to.ip());
         let Some(listener) = self.listener_at(to).filter(|_| !unanswered) else {
             if unanswered {
-                return self.ask_again(client, attempt);
+                return self.ask_again(client, connect, attempt);
             }
             let at = self.arrival();
-            return self.plan(at, Happening::Refused { client });
+            return self.plan(at, Happening::Refused { client, connect });
         };
         let Role::Listener(entry) = &mut self.sockets.get_mut(listener).expect("it is in the table").role else {
             unreachable!("listeners listen")
         };
         if entry.queue.len() + entry.half_open >= entry.backlog {
-            return self.ask_again(client, attempt);
+            return self.ask_again(client, connect, attempt);
         }
         entry.half_open += 1;
         let options = entry.stream.clone();
         let server = self.insert(Role::Stream(StreamEnd::new(client, Some(listener))));
         let socket = self.sockets.get_mut(server).expect("just made");
-        (socket.local, socket.peer, socket.accepted) = (Some(to), from, true);
+        (socket.local, socket.peer, socket.accepted, socket.connect) = (Some(to), from, true, connect);
         self.set_options(server, &options);
         self.post(server, Item::SynAck);
     }
 
-    fn ask_again(&mut self, client: Key, attempt: u32) {
+    fn ask_again(&mut self, client: Key, connect: u32, attempt: u32) {
         let later = self.now + Duration::from_secs(1 << attempt);
         if attempt + 1 < ATTEMPTS {
-            return self.plan(later, Happening::Asked { client, attempt: attempt + 1 });
+            return self.plan(later, Happening::Asked { client, connect, attempt: attempt + 1 });
         }
-        self.connect_failed(client, codes::TIMED_OUT);
+        self.connect_failed(client, connect, codes::TIMED_OUT);
     }
 
     /// The handshake is over: the connection can be accepted.

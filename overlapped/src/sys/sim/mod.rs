@@ -210,6 +210,11 @@ impl Sim {
         }
     }
 
+    /// Ends an attempt to connect that was cancelled.
+    pub(crate) fn disconnect(&mut self, handle: &Handle) {
+        self.network.lock().disconnect(end_of(handle));
+    }
+
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
         loop {
             self.deliver();
@@ -294,9 +299,10 @@ impl Sim {
     fn serve(&mut self, key: (u32, Direction)) {
         let Some(mut pending) = self.pending.remove(&key) else { return };
         let id = pending.id;
-        // A cancel may come too late: the seed decides.
+        // A cancel may come too late: the seed decides. For a connect that has ended it does.
         let mut last = None;
-        if !pending.cancelled || self.network.lock().random.once_in(2) {
+        let tries = !pending.cancelled || self.network.lock().random.once_in(2);
+        if tries || matches!(pending.want, Want::Connect) {
             last = self.attempt(key, &mut pending);
         }
         let last = match last {

@@ -16,6 +16,9 @@ pub(super) struct Socket {
     pub(super) send_bytes: usize,
     pub(super) receive_bytes: usize,
     pub(super) reset_on_close: bool,
+    /// Which of its connects this is. What happens for an earlier one, which was cancelled, is
+    /// ignored. An accepted socket has its client's number.
+    pub(super) connect: u32,
     /// Its local address is that of its listener.
     pub(super) accepted: bool,
     /// Its handle is gone. It is kept until its peer has closed too.

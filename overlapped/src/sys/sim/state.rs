@@ -29,9 +29,9 @@ pub(super) fn word(socket: Key) -> u64 {
 #[derive(Debug)]
 pub(super) enum Happening {
     /// A connect arrives at its address.
-    Asked { client: Key, attempt: u32 },
+    Asked { client: Key, connect: u32, attempt: u32 },
     /// The client learns that nobody listens there.
-    Refused { client: Key },
+    Refused { client: Key, connect: u32 },
     /// The next piece that this end has sent arrives at its peer.
     Arrival { from: Key },
     /// This end learns that its peer has received these bytes, so there is room again.
@@ -99,6 +99,7 @@ impl State {
             send_bytes: bytes,
             receive_bytes: bytes,
             reset_on_close: false,
+            connect: 0,
             accepted: false,
             closed: false,
             role,
@@ -158,13 +159,13 @@ impl State {
     fn happen(&mut self, happening: Happening) {
         let now = self.now.as_nanos();
         match happening {
-            Happening::Asked { client, attempt } => {
+            Happening::Asked { client, connect, attempt } => {
                 self.trace.words(&[1, now, word(client), attempt.into()]);
-                self.asked(client, attempt);
+                self.asked(client, connect, attempt);
             }
-            Happening::Refused { client } => {
+            Happening::Refused { client, connect } => {
                 self.trace.words(&[2, now, word(client)]);
-                self.connect_failed(client, codes::REFUSED);
+                self.connect_failed(client, connect, codes::REFUSED);
             }
             Happening::Arrival { from } => {
                 self.trace.words(&[3, now, word(from)]);

@@ -98,14 +98,16 @@ impl State {
 
     /// The listener's answer has arrived at the client.
     fn shaken_hands(&mut self, server: Key, client: Key) {
+        let connect = self.sockets.get(server).map_or(0, |socket| socket.connect);
+        let connecting = self.is_connecting(client, connect);
         match self.sockets.get_mut(client) {
-            Some(socket) if matches!(socket.role, Role::Connecting) => {
+            Some(socket) if connecting => {
                 socket.role = Role::Stream(StreamEnd::new(server, None));
                 self.post(client, Item::Ack);
                 self.mark(client, Direction::Send);
                 self.mark(client, Direction::Receive);
             }
-            // The client has closed since.
+            // The client has closed since, or its connect was cancelled.
             _ => {
                 if let Some(listener) = self.end(server).and_then(|end| end.listener) {
                     self.forget_half_open(server, listener);

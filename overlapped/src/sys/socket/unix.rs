@@ -53,6 +53,47 @@ pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
+/// What `connect` with no family's address does on Linux: the socket is as before its connect. An
+/// attempt in the kernel ends, and a connection that it has led to is reset.
+#[cfg(target_os = "linux")]
+pub(in super::super) static NO_ADDRESS: libc::sockaddr =
+    libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+
+/// Ends an attempt to connect: see [`NO_ADDRESS`].
+#[cfg(target_os = "linux")]
+pub(in super::super) fn disconnect(socket: &Socket) {
+    // SAFETY: it reads the address, which has this size. It fails on a Unix socket, of which no
+    // attempt goes on in the kernel.
+    unsafe { libc::connect(socket.as_raw_fd(), &raw const NO_ADDRESS, size_of_val(&NO_ADDRESS) as libc::socklen_t) };
+    // The kernel leaves a reset for the next call to report.
+    let _ = socket.take_error();
+}
+
+/// Whether a client is in a listener's backlog. If that cannot be found out, one may be.
+pub(super) fn has_client(listener: &Socket) -> bool {
+    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: it writes the one structure that it is given, and does not wait.
+    unsafe { libc::poll(&raw mut poll, 1, 0) != 0 }
+}
+
+/// The address of a peer that has reset its connection, which `getpeername` does not tell.
+#[cfg(target_os = "linux")]
+pub(super) fn peer_that_has_gone(socket: &Socket) -> io::Result<SockAddr> {
+    // The kernel wants to know the length of the address. Both ends are of one family.
+    let known = socket.local_addr()?.len();
+    // SAFETY: it writes at most as many bytes as there is room for, and says how many.
+    let ((), peer) = unsafe {
+        SockAddr::try_init(|address, len| {
+            *len = known.min(*len);
+            match libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERNAME, address.cast(), len) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        })?
+    };
+    Ok(peer)
+}
+
 /// How long sent bytes may go unacknowledged.
 #[cfg(target_os = "linux")]
 pub(super) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use socket2::{SockAddr, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET6, SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL, WSAEOPNOTSUPP,
-    WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPROTOCOL_INFOW, getsockopt, recv, send, setsockopt,
+    AF_INET6, POLLRDNORM, SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL,
+    WSAEOPNOTSUPP, WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPOLLFD, WSAPROTOCOL_INFOW, WSAPoll, getsockopt, recv,
+    send, setsockopt,
 };
 
 use crate::address::Address;
@@ -109,6 +110,13 @@ pub(in super::super) fn report_unreachable(socket: &Socket, report: bool) -> io:
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether a client is in a listener's backlog. If that cannot be found out, one may be.
+pub(super) fn has_client(listener: &Socket) -> bool {
+    let mut poll = WSAPOLLFD { fd: listener.as_raw_socket() as SOCKET, events: POLLRDNORM, revents: 0 };
+    // SAFETY: it writes the one structure that it is given, and does not wait.
+    unsafe { WSAPoll(&raw mut poll, 1, 0) != 0 }
 }
 
 /// A view of a socket that someone else owns.

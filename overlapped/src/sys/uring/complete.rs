@@ -113,11 +113,8 @@ impl Uring {
             return Ok(Outcome::Accepted(Stream(Handle::accepted_from(fd, &peer)), peer));
         }
         let handle = Handle::accepted(fd);
-        match handle.peer_addr() {
-            Ok(peer) => Ok(Outcome::Accepted(Stream(handle), peer)),
-            // It was reset while it was in the backlog.
-            Err(_) => Err(Failure::Code(libc::ECONNABORTED)),
-        }
+        let peer = handle.system().accepted_peer();
+        Ok(Outcome::Accepted(Stream(handle), peer))
     }
 
     /// A datagram in a pooled buffer, behind a head and its sender's address.

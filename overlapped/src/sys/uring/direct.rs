@@ -18,11 +18,21 @@ pub(crate) struct Direct {
     pub(super) abort: Cell<bool>,
     /// It had a connection when it came.
     pub(crate) connected: bool,
+    /// Others have, or have had, the socket, and may have set its options.
+    pub(super) lent: Cell<bool>,
 }
 
 impl Direct {
     pub(crate) fn reset_on_close(&self) {
         self.abort.set(true);
+    }
+
+    pub(crate) fn lent(&self) {
+        self.lent.set(true);
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent.get()
     }
 
     /// As an entry of the queue names it, with `IOSQE_FIXED_FILE`.

@@ -10,6 +10,7 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::options::BackendOptions;
 use crate::report::{Feature, Report};
 use crate::sys::handle::Handle;
+use crate::sys::socket::unix::NO_ADDRESS;
 
 use super::direct::Direct;
 
@@ -70,7 +71,8 @@ impl DirectTable {
             return handle;
         }
         self.used += 1;
-        Handle::Direct(Direct { index, abort: Cell::new(false), connected: handle.is_connected() })
+        let (lent, connected) = (Cell::new(handle.is_lent()), handle.is_connected());
+        Handle::Direct(Direct { index, abort: Cell::new(false), lent, connected })
     }
 
     /// Takes a socket out of the table.
@@ -105,6 +107,12 @@ pub(super) fn close(direct: &Direct) -> (Option<squeue::Entry>, squeue::Entry) {
         opcode::SetSockOpt::new(fixed, level, name, value, len).build().flags(squeue::Flags::IO_HARDLINK)
     });
     (reset, opcode::Close::new(fixed).build())
+}
+
+/// Ends an attempt to connect of a socket in the table.
+pub(super) fn disconnect(direct: &Direct) -> squeue::Entry {
+    let len = size_of_val(&NO_ADDRESS) as libc::socklen_t;
+    opcode::Connect::new(Fixed(direct.index), &raw const NO_ADDRESS, len).build()
 }
 
 /// Makes an ordinary descriptor of a socket in the table, which stays there too.

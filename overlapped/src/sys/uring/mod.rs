@@ -35,6 +35,7 @@ use crate::report::Report;
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
+use super::socket::unix::disconnect;
 use super::{handle::Handle, message::Message, op::Event, process::Process};
 use buf_ring::BufRing;
 use direct_table::DirectTable;
@@ -174,12 +175,39 @@ impl Uring {
             // SAFETY: as for the other queue.
             for entry in unsafe { self.ring.completion_shared() } {
                 if Request::of(entry.user_data()) == Request::Install {
-                    return direct_table::installed(entry.result()).map(Some);
+                    let handle = direct_table::installed(entry.result())?;
+                    if direct.is_lent() {
+                        handle.lent();
+                    }
+                    return Ok(Some(handle));
                 }
                 self.early.borrow_mut().push_back(entry);
             }
         }
         Err(Error::os(Action::Socket, libc::ENOMEM).because("the kernel does not take requests on"))
+    }
+
+    /// Sees to it that closing a socket does not wait. It waits for a linger that others have set.
+    pub(crate) fn hasten_close(&self, handle: &Handle) {
+        if !handle.is_lent() {
+            return;
+        }
+        match handle {
+            // An ordinary descriptor, which is not the last one, does that when it is dropped.
+            Handle::Direct(_) => drop(self.descriptor_of(handle)),
+            handle => handle.system().hasten_close(),
+        }
+    }
+
+    /// Ends an attempt to connect whose request was cancelled: without this the kernel goes on.
+    pub(crate) fn disconnect(&mut self, handle: &Handle) {
+        let Handle::Direct(direct) = handle else { return disconnect(&handle.system().socket) };
+        if self.free_entries() == 0 && self.enter(Some(Duration::ZERO)).is_err() || self.free_entries() == 0 {
+            // The ring has failed, or completions have to be taken first. The next connect of this
+            // socket finds the attempt.
+            return;
+        }
+        self.push(direct_table::disconnect(direct).user_data(Request::Cancel as u64));
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {

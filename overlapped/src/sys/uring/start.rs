@@ -115,6 +115,7 @@ impl Uring {
     }
 
     pub(crate) fn close(&mut self, id: OpId, _: u32, handle: Handle) {
+        self.hasten_close(&handle);
         let (request, entry) = match handle {
             Handle::Direct(direct) => {
                 let (reset, close) = direct_table::close(&direct);

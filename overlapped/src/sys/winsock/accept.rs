@@ -8,6 +8,8 @@ use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, SOCKET, WSAECONNABORTED, WSAEWOULDBLOCK, accept,
 };
 
+use crate::address::Address;
+
 use super::super::op::{Event, Failure, Outcome};
 use super::super::{handle::Handle, socket::address_from, socket::windows::set_socket_option, stream::Stream};
 use super::codes::{code, last_error};
@@ -73,11 +75,9 @@ impl Winsock {
         let Kind::Accept(accept) = &mut slot.kind else { unreachable!("it is an accept") };
         let socket = accept.next.take().expect("it was started with one");
         // Without this the connection has no addresses and cannot be shut down.
-        let updated = set_socket_option(socket.as_raw_socket() as SOCKET, SO_UPDATE_ACCEPT_CONTEXT, &slot.handle);
-        let result = match updated {
-            Ok(()) => connection(socket, accept),
-            Err(_) => Err(Failure::Code(WSAECONNABORTED)),
-        };
+        // It fails if the peer has reset the connection, as other calls will.
+        let _ = set_socket_option(socket.as_raw_socket() as SOCKET, SO_UPDATE_ACCEPT_CONTEXT, &slot.handle);
+        let result = connection(socket, accept);
         let more = accept.multi && !slot.cancelled;
         if more {
             slot.stage = Stage::Draining;
@@ -118,12 +118,10 @@ impl Winsock {
     }
 }
 
-/// A connection as it is handed over.
+/// A connection as it is handed over. The peer may have reset it by now. It is delivered all the
+/// same, since the peer may have sent something before.
 fn connection(socket: socket2::Socket, accept: &Accept) -> Result<Outcome, Failure> {
-    let connection = Handle::accepted(socket, &accept.inherits).and_then(|handle| {
-        let peer = handle.system().socket.peer_addr()?;
-        Ok(Outcome::Accepted(Stream(handle), address_from(&peer)))
-    });
-    // It fails if the connection was reset while it was in the backlog.
-    connection.map_err(|_| Failure::Code(WSAECONNABORTED))
+    let handle = Handle::accepted(socket, &accept.inherits).map_err(|_| Failure::Code(WSAECONNABORTED))?;
+    let peer = handle.system().socket.peer_addr().map_or(Address::Unnamed, |peer| address_from(&peer));
+    Ok(Outcome::Accepted(Stream(handle), peer))
 }

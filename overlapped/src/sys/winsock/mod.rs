@@ -180,8 +180,7 @@ impl Winsock {
 
     pub(crate) fn close(&mut self, id: OpId, socket: u32, handle: Handle) {
         self.prepare(id, socket, &handle);
-        // Nothing is in flight on it, and as it does not block, closing it does not wait for a
-        // linger.
+        // Nothing is in flight on it, and dropping it does not wait for a linger.
         drop(handle);
         self.end(id.slot(), Ok(Outcome::Closed));
     }

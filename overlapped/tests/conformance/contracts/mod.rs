@@ -1,7 +1,9 @@
 //! The contracts of the driver, each with rules named after it.
 
+mod accepting;
 mod bounded;
 mod closing;
+mod connecting;
 mod datagrams;
 #[cfg(unix)]
 mod descriptors;
@@ -9,6 +11,7 @@ mod ending;
 mod errors;
 mod handover;
 mod hard;
+mod lingering;
 mod many_operations;
 mod many_parts;
 mod options;

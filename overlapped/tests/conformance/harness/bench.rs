@@ -8,7 +8,7 @@ use overlapped::driver::{CloseMode, Completion, Flags, Live, OpId, ShutdownHow, 
 use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome};
 
 use super::PATIENCE;
-use super::peers::{System, Transport};
+use super::peers::{self, System, Transport};
 use super::place::On;
 
 /// The token of operations of peers that are sockets of the same driver.
@@ -22,6 +22,8 @@ pub(crate) struct Bench {
     of_peers: Vec<Completion>,
     /// Peers that are sockets of this driver and still open.
     peers: Vec<SocketId>,
+    /// Keep the addresses at which nobody listens.
+    nobodies: Vec<socket2::Socket>,
     simulated: bool,
     transport: Transport,
 }
@@ -48,6 +50,7 @@ impl Bench {
             seen: Vec::new(),
             of_peers: Vec::new(),
             peers: Vec::new(),
+            nobodies: Vec::new(),
             simulated: on.is_simulated(),
             transport: on.transport,
         }
@@ -62,6 +65,11 @@ impl Bench {
 
     /// An address at which nobody listens.
     pub(crate) fn nobody(&mut self) -> Address {
+        if !self.simulated {
+            let (socket, address) = peers::nobody();
+            self.nobodies.push(socket);
+            return address;
+        }
         let (listener, address) = self.listen();
         self.close(listener);
         address

@@ -18,6 +18,14 @@ pub(crate) enum Transport {
     Unix,
 }
 
+/// An address at which nobody listens. No other test takes it while its socket lives.
+pub(crate) fn nobody() -> (Socket, Address) {
+    let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address.into())
+}
+
 impl Transport {
     /// Two connected sockets of the system.
     pub(crate) fn streams(self) -> (Stream, System) {
@@ -130,3 +138,19 @@ impl System {
         }
     }
 }
+
+/// A connection that lingers for this time when it is closed, its peer, and another descriptor of
+/// the connection.
+pub(crate) fn lingering(time: Option<Duration>) -> (Stream, System, Socket) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    SockRef::from(&ours).set_linger(time).unwrap();
+    let other = ours.try_clone().unwrap().into();
+    let (peer, _) = listener.accept().unwrap();
+    (ours.into(), System::new(peer.into(), Transport::Tcp), other)
+}
+
+/// A time to linger: longer than any close may take.
+pub(crate) const LONG: Duration = Duration::from_secs(12);
+/// What takes so long has waited for a linger.
+pub(crate) const PROMPT: Duration = Duration::from_secs(5);

@@ -2,12 +2,14 @@
 //! twice on every backend: on an engine with a thread of its own, and on one that the waits of the
 //! test's thread turn.
 
+mod accepting;
 mod closing;
 mod echo;
 mod errors;
 mod events;
 mod futures;
 mod limits;
+mod lingering;
 mod many_operations;
 mod own_thread;
 mod panics;
