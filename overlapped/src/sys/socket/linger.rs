@@ -14,7 +14,7 @@ use socket2::Socket;
 
 /// A socket of the system, which is closed without waiting.
 #[derive(Debug)]
-pub(super) struct Closing {
+pub(in crate::sys) struct Closing {
     socket: Socket,
     /// Others than this crate have, or have had, the socket, and may have set the option.
     lent: AtomicBool,
