@@ -315,8 +315,10 @@ impl Driver {
     }
 
     /// The last completion of an operation. Frees its slot, and lets the operation behind it begin.
-    pub(super) fn finish(&mut self, slot: u32, result: Result<Outcome, Error>) -> Completion {
-        self.clear_deadline(slot);
+    pub(super) fn finish(&mut self, slot: u32, mut result: Result<Outcome, Error>) -> Completion {
+        if self.clear_deadline(slot) {
+            result = result.map_err(Error::cancelled_by_deadline);
+        }
         let id = self.operations.id(slot);
         let operation = &self.operations[slot];
         let (token, socket, direction) = (operation.token, operation.socket, operation.kind.direction());

@@ -72,7 +72,7 @@ impl Driver {
 
     /// Starts an operation that has been checked.
     pub(super) fn start(&mut self, op: Op, socket: u32, token: u64) -> OpId {
-        let Op { kind, at, mut owned, .. } = op;
+        let Op { kind, at, has_deadline, mut owned, .. } = op;
         let direction = match kind {
             OpKind::Close { how } => return self.start_close(socket, how, at.since(Time::ZERO), token),
             OpKind::Timer => return self.start_timer(at, token),
@@ -87,6 +87,9 @@ impl Driver {
             None
         };
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
+        if has_deadline {
+            self.set_deadline(id.slot(), at);
+        }
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();
         queue.push(&mut self.operations, id.slot());
@@ -187,16 +190,21 @@ impl Driver {
                 self.list(slot);
                 true
             }
-            Stage::Queued => {
-                self.leave_queue(slot);
-                self.end_cancelled(slot);
-                true
-            }
-            Stage::Submitting | Stage::Parked => {
-                self.end_cancelled(slot);
+            Stage::Queued | Stage::Submitting | Stage::Parked => {
+                self.end_early(slot, ErrorKind::Cancelled);
                 true
             }
         }
+    }
+
+    /// Ends an operation that the backend does not have.
+    pub(super) fn end_early(&mut self, slot: u32, kind: ErrorKind) {
+        if self.operations[slot].stage == Stage::Queued {
+            self.leave_queue(slot);
+        }
+        let action = self.operations[slot].kind.action();
+        let result = self.cut_short(slot, Error::new(action, kind));
+        self.end(slot, result);
     }
 
     pub(super) fn cancel_queue(&mut self, socket: u32, direction: Direction) {
@@ -225,9 +233,7 @@ impl Driver {
     }
 
     pub(super) fn end_cancelled(&mut self, slot: u32) {
-        let action = self.operations[slot].kind.action();
-        let result = self.cut_short(slot, Error::new(action, ErrorKind::Cancelled));
-        self.end(slot, result);
+        self.end_early(slot, ErrorKind::Cancelled);
     }
 
     /// How an operation ends that fails after it has, perhaps, moved some bytes.

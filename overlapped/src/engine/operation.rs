@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use super::core::{Core, Request, Started};
 use super::ending::{Ending, Owner};
@@ -16,6 +17,7 @@ use crate::buf::Crossing;
 use crate::driver::Op;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::id::OpId;
+use crate::time::Time;
 
 /// An operation that has not been started. How you start it decides how you are told of its end:
 ///
@@ -150,6 +152,64 @@ impl<'a, T: Ending> Operation<'a, T> {
 }
 
 impl<T: Ending, E> Operation<'_, T, E> {
+    /// Ends the operation with `TimedOut` if it has not ended when the engine's clock
+    /// ([`Engine::now`](crate::Engine::now)) has reached `at`.
+    ///
+    /// It is cancelled then, and all is as after a cancel except for the kind of the error. It ends
+    /// once, in the way that it was started, with its buffer and with what it had done by then: a
+    /// send says how many bytes it had written ([`Error::transferred`]), and breaks the stream if it
+    /// was cut short; a wait-all receive that had taken bytes out of the stream ends with them, as
+    /// success. An operation that is faster than its cancellation ends as if it had no deadline.
+    ///
+    /// The deadline also counts while the operation waits behind others on its socket. At a moment
+    /// that has passed, the operation may end without having been tried. A second deadline replaces
+    /// the first. A timer and a close have times of their own: with a deadline, their start is
+    /// refused with `InvalidArgument`.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    ///
+    /// ```
+    /// use overlapped::driver::Wait;
+    /// use overlapped::{Engine, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::new()?;
+    /// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// let soon = engine.now() + Duration::from_millis(5);
+    /// let mut accept = listener.accept().deadline(soon).start()?;
+    /// assert_eq!(accept.result(Wait::Forever).unwrap_err().kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn deadline(mut self, at: Time) -> Self {
+        let op = self.take_op().into_inner().with_deadline(at);
+        self.state = State::Ready(Crossing::new(op));
+        self
+    }
+
+    /// As [`deadline`](Operation::deadline), a duration after this call.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    ///
+    /// ```
+    /// # use overlapped::driver::Wait;
+    /// # let engine = overlapped::Engine::new()?;
+    /// # let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// # let _client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
+    /// # let socket = listener.accept().start()?.result(Wait::Forever)?.socket;
+    /// use std::time::Duration;
+    ///
+    /// let mut receive = socket.recv(vec![0; 64]).timeout(Duration::from_millis(5)).start()?;
+    /// assert!(receive.result(Wait::Forever).is_err());
+    /// assert_eq!(receive.take_buf(), Some(vec![0; 64]), "the buffer comes back");
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn timeout(self, duration: Duration) -> Self {
+        let at = self.core.maker().now() + duration;
+        self.deadline(at)
+    }
+
     fn take_op(&mut self) -> Crossing<Op> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Ready(op) => op,

@@ -74,7 +74,8 @@ pub enum ErrorKind {
     Reset,
     /// Nobody listens there (`ECONNREFUSED`; Winsock 10061, port 1225).
     Refused,
-    /// The peer or the network did not answer in time (`ETIMEDOUT`; Winsock 10060, port 121).
+    /// The peer or the network did not answer in time (`ETIMEDOUT`; Winsock 10060, port 121), or the
+    /// operation had not ended at its deadline.
     TimedOut,
     /// The operation was cancelled, or its socket was closed under it (`ECANCELED`; Winsock 995).
     Cancelled,

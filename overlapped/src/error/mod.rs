@@ -93,6 +93,14 @@ impl Error {
         self
     }
 
+    /// If it says that the operation was cancelled: it was, because its time had come.
+    pub(crate) fn cancelled_by_deadline(mut self) -> Error {
+        if self.kind == ErrorKind::Cancelled {
+            (self.kind, self.code) = (ErrorKind::TimedOut, None);
+        }
+        self
+    }
+
     /// A datagram was larger than its buffers, which hold this many bytes of it.
     pub(crate) fn truncated(from: Address, bytes: u64) -> Error {
         Error::new(Action::Receive, ErrorKind::Truncated).at(from).after(bytes)

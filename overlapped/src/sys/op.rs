@@ -22,7 +22,9 @@ pub struct Op {
     /// [`Op::NO_SOCKET`] for a timer.
     pub(crate) socket: SocketId,
     /// When a timer ends. For a graceful close: how long it may take, counted from [`Time::ZERO`].
+    /// If `has_deadline`: when the operation must have ended.
     pub(crate) at: Time,
+    pub(crate) has_deadline: bool,
     pub(crate) owned: Owned,
 }
 
@@ -143,7 +145,7 @@ impl Op {
 
     #[inline]
     fn new(kind: OpKind, socket: SocketId) -> Op {
-        Op { kind, socket, at: Time::ZERO, owned: Owned::default() }
+        Op { kind, socket, at: Time::ZERO, has_deadline: false, owned: Owned::default() }
     }
 
     #[inline]
@@ -160,6 +162,15 @@ impl Op {
         let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
         if self.parts() == Some(0) {
             return invalid("an empty list of buffers");
+        }
+        if self.has_deadline {
+            match self.kind {
+                OpKind::Timer | OpKind::Close { .. } => return invalid("a timer and a close have a time of their own"),
+                OpKind::Accept { multi: true } | OpKind::RecvMulti | OpKind::RecvFromMulti => {
+                    return invalid("a multishot operation has no deadline: cancel it");
+                }
+                _ => {}
+            }
         }
         match self.kind {
             OpKind::Recv { flags }
@@ -318,6 +329,50 @@ impl Op {
     /// Ends with [`Outcome::Elapsed`] when the driver's clock has reached `at`.
     pub fn timer(at: Time) -> Op {
         Op { at, ..Op::new(OpKind::Timer, Op::NO_SOCKET) }
+    }
+
+    /// Ends the operation with `TimedOut` if it has not ended when the driver's clock has reached
+    /// `at`. It is cancelled then, and everything is as after
+    /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
+    /// completion, the buffer comes back with it, and what the operation had done by then counts.
+    /// So a send that had written some bytes says how many ([`Error::transferred`]) and breaks the
+    /// stream; a wait-all receive that had taken some out of the stream ends with those, as success;
+    /// and an operation that is faster than its cancellation ends as if it had no deadline.
+    ///
+    /// The deadline also counts while the operation waits behind others on its socket. At a moment
+    /// that has passed, the operation ends without having been tried. A second deadline replaces the
+    /// first.
+    ///
+    /// It costs one entry in the driver's timers, and nothing where it is not used.
+    ///
+    /// A timer and a close have times of their own, and a multishot operation goes on until it is
+    /// cancelled: with a deadline they are refused with `InvalidArgument`.
+    ///
+    /// ```
+    /// # use overlapped::{Driver, DriverConfig, ErrorKind, Op};
+    /// # use overlapped::driver::Wait;
+    /// # use std::time::Duration;
+    /// # let mut driver = Driver::new(DriverConfig::new())?;
+    /// let listener = driver.listen("127.0.0.1:0", &Default::default())?;
+    /// let soon = driver.now() + Duration::from_millis(5);
+    /// driver.submit(Op::accept(listener).with_deadline(soon), 1)?;
+    /// let ended = loop {
+    ///     driver.turn(Wait::Forever)?;
+    ///     if let Some(completion) = driver.next() {
+    ///         break completion;
+    ///     }
+    /// };
+    /// assert_eq!(ended.result.unwrap_err().kind(), ErrorKind::TimedOut);
+    /// assert!(driver.now() >= soon);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn with_deadline(mut self, at: Time) -> Op {
+        // A time of its own stays what it is; the start refuses the operation.
+        if !matches!(self.kind, OpKind::Timer | OpKind::Close { .. }) {
+            self.at = at;
+        }
+        self.has_deadline = true;
+        self
     }
 
     /// The buffer that the operation was given.

@@ -47,11 +47,12 @@
 //! - `Cancelled`: `contracts::ending`, `semantics::closing`
 //! - `Truncated`: `contracts::datagrams`
 //! - `InUse`: `semantics::results`, `contracts::datagrams`, `contracts::unix`
-//! - `TimedOut`: `contracts::closing`, of a graceful close. (A connect's time-out takes minutes on
-//!   a real system and is not tested here.)
+//! - `TimedOut`: `contracts::closing`, of a graceful close; `contracts::deadlines`. (A connect's
+//!   own time-out takes minutes on a real system and is not tested here.)
 //!
 //! # Rules that are easy to get wrong
 //!
+//! - deadlines of operations: `contracts::deadlines`, `semantics::deadlines`
 //! - starting an operation: `semantics::starting`
 //! - asking for the result: `semantics::results`
 //! - waiting for events: `semantics::events`, `semantics::own_thread`

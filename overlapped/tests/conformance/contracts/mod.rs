@@ -3,6 +3,7 @@
 mod bounded;
 mod closing;
 mod datagrams;
+mod deadlines;
 #[cfg(unix)]
 mod descriptors;
 mod ending;

@@ -3,6 +3,7 @@
 //! test's thread turn.
 
 mod closing;
+mod deadlines;
 mod echo;
 mod events;
 mod futures;
