@@ -260,7 +260,9 @@ impl Engine {
         Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
     }
 
-    /// An operation that ends when the clock reaches `at`.
+    /// An operation that ends when the clock reaches `at`. As any operation, it ends in one of the
+    /// four ways; a timer has no socket, so a completion port is named with
+    /// [`post_to`](Operation::post_to).
     pub fn timer(&self, at: Time) -> Operation<'_, ()> {
         Operation::new(&self.core, None, Crossing::new(Op::timer(at)))
     }

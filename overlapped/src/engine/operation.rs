@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::event::Event;
 use super::notify::{Notify, ToldBy};
 use super::overlapped::Overlapped;
-use super::port::Queued;
+use super::port::{Association, CompletionPort, Queued};
 use super::routine;
 use crate::buf::Crossing;
 use crate::driver::Op;
@@ -26,6 +26,7 @@ use crate::time::Time;
 /// | I | [`.event(&event)`][event][`.start()`][start] | the [`Event`]; [`result`][result] |
 /// | II | [`.on_complete(f)`][on_complete] | `f`, in an alertable wait of this thread |
 /// | III | [`.to_port(token)`][to_port] | a packet on the socket's [`CompletionPort`] |
+/// | | [`.post_to(&port, key, token)`][post_to] | a packet on this port |
 /// | IV | `.await` (or [`.start()`][start], and await that) | the future |
 ///
 /// [event]: Operation::event
@@ -33,7 +34,7 @@ use crate::time::Time;
 /// [on_complete]: Operation::on_complete
 /// [result]: Overlapped::result
 /// [to_port]: Operation::to_port
-/// [`CompletionPort`]: crate::CompletionPort
+/// [post_to]: Operation::post_to
 ///
 /// A start fails only for reasons that are known at once, and returns what was handed over:
 /// `InvalidArgument`, `Closed`, `LimitReached`. Every error of the operating system is the
@@ -125,13 +126,57 @@ impl<'a, T: Ending> Operation<'a, T> {
     /// If it has been polled before.
     pub fn to_port(mut self, token: u64) -> Result<Queued, Failed<T::Back>> {
         let op = self.take_op();
+        let Some(association) = self.endpoint.and_then(Endpoint::association) else {
+            let error = Error::new(op.get().kind.action(), ErrorKind::InvalidArgument)
+                .because("its socket is not associated with a completion port; use `post_to`");
+            return Err(Failed { error, given: T::given(op.into_inner().into_buf()) });
+        };
+        self.go_to_port(op, association, token)
+    }
+
+    /// Starts it so that its end becomes a packet on `port`, with this key and this token, as if
+    /// they had been [posted](CompletionPort::post): for timers and other operations without a
+    /// socket, and for sockets that are not associated with this port. A socket's association
+    /// stays what it is.
+    ///
+    /// The packet is that of [`to_port`](Operation::to_port): it has the operation's
+    /// [action](crate::port::CompletionPacket::action) and result, and its room in the port is kept
+    /// from the start on. Each call allocates a little; an associated socket does not.
+    ///
+    /// # Errors
+    /// See [`Operation`]; `LimitReached` and `Closed` if the port is full or closed.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    ///
+    /// ```
+    /// use overlapped::driver::Wait;
+    /// use overlapped::error::Action;
+    /// use overlapped::{CompletionPort, Engine};
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::new()?;
+    /// let port = CompletionPort::new(1, 1024);
+    /// engine.sleep(Duration::from_millis(5)).post_to(&port, 7, 1)?;
+    /// let packet = port.get(Wait::Forever)?.unwrap();
+    /// assert_eq!((packet.key, packet.token), (7, 1));
+    /// assert_eq!(packet.action(), Some(Action::Timer));
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn post_to(mut self, port: &CompletionPort, key: usize, token: u64) -> Result<Queued, Failed<T::Back>> {
+        let op = self.take_op();
+        let association = Association::new(port, key, Arc::clone(self.core) as Owner);
+        self.go_to_port(op, &Arc::new(association), token)
+    }
+
+    fn go_to_port(
+        &self,
+        op: Crossing<Op>,
+        association: &Arc<Association>,
+        token: u64,
+    ) -> Result<Queued, Failed<T::Back>> {
         let action = op.get().kind.action();
         let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
-        let Some(association) = self.endpoint.and_then(Endpoint::association) else {
-            let error = Error::new(action, ErrorKind::InvalidArgument)
-                .because("its socket is not associated with a completion port");
-            return Err(Failed { error, given: given(op) });
-        };
         if let Err(error) = association.reserve() {
             return Err(Failed { error, given: given(op) });
         }

@@ -58,6 +58,7 @@
 //! - waiting for events: `semantics::events`, `semantics::own_thread`
 //! - completion routines: `semantics::routines`, `semantics::own_thread`
 //! - completion port: `semantics::port`
+//! - timers in each model: `semantics::timers`
 //! - futures: `semantics::futures`, `semantics::own_thread`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
 //! - a mebibyte through each model: `semantics::echo`

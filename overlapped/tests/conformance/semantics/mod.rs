@@ -12,3 +12,4 @@ mod port;
 mod results;
 mod routines;
 mod starting;
+mod timers;
