@@ -55,7 +55,7 @@
 //! - deadlines of operations: `contracts::deadlines`, `semantics::deadlines`
 //! - starting an operation: `semantics::starting`
 //! - asking for the result: `semantics::results`
-//! - waiting for events: `semantics::events`, `semantics::own_thread`
+//! - waiting for events: `semantics::events`, `semantics::auto_reset`, `semantics::own_thread`
 //! - completion routines: `semantics::routines`, `semantics::own_thread`
 //! - completion port: `semantics::port`
 //! - timers in each model: `semantics::timers`
