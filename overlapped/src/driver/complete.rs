@@ -87,7 +87,9 @@ impl Driver {
                     Some(self.finish(slot, Err(error)))
                 }
             },
-            OpKind::Discard | OpKind::Timer => unreachable!("no operation of a program that a backend has"),
+            OpKind::Discard | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("no operation of a program that a backend has")
+            }
         }
     }
 

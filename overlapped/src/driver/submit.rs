@@ -33,7 +33,7 @@ impl Driver {
     pub(super) fn check(&mut self, op: &Op) -> Result<u32, Error> {
         op.check()?;
         let action = op.kind.action();
-        if op.kind == OpKind::Timer {
+        if matches!(op.kind, OpKind::Timer | OpKind::LookUp) {
             self.check_room(action)?;
             return Ok(NONE);
         }
@@ -76,7 +76,8 @@ impl Driver {
         let direction = match kind {
             OpKind::Close { how } => return self.start_close(socket, how, at.since(Time::ZERO), token),
             OpKind::Timer => return self.start_timer(at, token),
-            kind => kind.direction().expect("closes and timers wait in no queue"),
+            OpKind::LookUp => return self.start_look_up(has_deadline.then_some(at), token),
+            kind => kind.direction().expect("the others wait in no queue"),
         };
         let owned = if let Some(buf) = &mut owned.buf {
             owned.total = buf.total();

@@ -39,6 +39,23 @@ impl Driver {
         id
     }
 
+    /// Starts a look-up, which others make.
+    pub(super) fn start_look_up(&mut self, deadline: Option<Time>, token: u64) -> OpId {
+        let id = self.operations.insert(OpKind::LookUp, Stage::Parked, NONE, token, None);
+        if let Some(at) = deadline {
+            self.set_deadline(id.slot(), at);
+        }
+        id
+    }
+
+    /// Ends a look-up, unless it has ended.
+    pub(crate) fn answer(&mut self, id: OpId, result: Result<Outcome, Error>) {
+        let Some(operation) = self.operations.get(id) else { return };
+        if operation.kind == OpKind::LookUp && operation.stage == Stage::Parked {
+            self.end(id.slot(), result);
+        }
+    }
+
     pub(super) fn set_deadline(&mut self, slot: u32, at: Time) {
         self.clear_deadline(slot);
         // `MAX` and `EXPIRED` have other meanings, so the ends of time are a nanosecond off.

@@ -7,11 +7,12 @@
 //!   └──▶ immediate result: tried within the start, on a socket that skips packets
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use super::ending::Status;
 use super::endpoint::Endpoint;
+use super::look_up::{self, Answer, LookUp};
 use super::notify::Notify;
 use super::park;
 use super::tables::{Stage, Tables};
@@ -20,7 +21,8 @@ use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
-use crate::report::Report;
+use crate::report::{Backend, Report};
+use crate::resolve::Resolver;
 use crate::sync::{Mutex, lock};
 use crate::sys::maker::Maker;
 use crate::sys::view::{Tried, View};
@@ -59,6 +61,8 @@ pub(crate) struct Core {
     report: Report,
     maker: Maker,
     limits: Limits,
+    /// Made for the first look-up of a name.
+    resolver: OnceLock<Resolver>,
     /// The engine's thread.
     thread: usize,
 }
@@ -72,6 +76,7 @@ impl Core {
             report: driver.report().clone(),
             maker: driver.maker(),
             limits,
+            resolver: OnceLock::new(),
             thread: park::this_thread(),
         }
     }
@@ -134,7 +139,7 @@ impl Core {
     }
 
     /// Closes a socket whose last handle is gone.
-    pub(crate) fn abandon(&self, endpoint: &Endpoint) {
+    pub(crate) fn abandon(self: &Arc<Core>, endpoint: &Endpoint) {
         let op = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
         // It fails if the socket or the whole engine is being closed already.
         let _ = self.start(Some(endpoint), Request { op, notify: Notify::Nobody, detached: true });
@@ -144,7 +149,11 @@ impl Core {
 
     /// Starts an operation: tries it at once on a socket that skips packets, or queues it for the
     /// engine's thread.
-    pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
+    pub(crate) fn start(
+        self: &Arc<Core>,
+        endpoint: Option<&Endpoint>,
+        mut request: Request,
+    ) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
         if let Err(error) = request.op.get().check() {
@@ -171,6 +180,7 @@ impl Core {
             let why = format!("{} operations are in flight", self.limits.operations);
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
+        let mut look_up = None;
         if let Some(endpoint) = endpoint {
             let record = tables.sockets.get_mut(endpoint.key()).filter(|record| !record.closing);
             let Some(record) = record else {
@@ -191,12 +201,23 @@ impl Core {
                 drop(tables);
                 return refused(error, request);
             }
+        } else if action == Action::LookUp {
+            match self.look_up(tables.operations.next_key(), request.op.get_mut()) {
+                Ok(begun) => look_up = Some(Box::new(begun)),
+                Err(error) => {
+                    drop(tables);
+                    return refused(error, request);
+                }
+            }
         }
         let Request { op, notify, detached } = request;
         if let Notify::Event(event) = &notify {
             event.reset();
         }
         let key = tables.insert(op, endpoint.map(Endpoint::key), notify, detached);
+        if look_up.is_some() {
+            tables.operations[key.slot()].look_up = look_up;
+        }
         let first = tables.enqueue(key);
         drop(tables);
         if first {
@@ -263,6 +284,32 @@ impl Core {
             self.wake_thread();
         }
         true
+    }
+
+    /// Has the name of an operation looked up, which will have this key. The lock of the tables is
+    /// held, so the answer does not come before the operation is there.
+    fn look_up(self: &Arc<Core>, key: Key, op: &mut Op) -> Result<LookUp, Error> {
+        let has_names = self.report.backend != Backend::Sim;
+        let resolver = has_names.then(|| self.resolver.get_or_init(Resolver::new));
+        let core = Arc::downgrade(self);
+        look_up::begin(op, resolver, move |answer| {
+            if let Some(core) = core.upgrade() {
+                core.answer(key, answer);
+            }
+        })
+    }
+
+    /// A look-up has its answer.
+    fn answer(&self, key: Key, answer: Answer) {
+        let mut tables = lock(&self.tables);
+        let record = tables.operations.get_mut(key).filter(|record| record.stage.is_in_flight());
+        let Some(look_up) = record.and_then(|record| record.look_up.as_mut()) else { return };
+        look_up.answer = Some(answer);
+        let first = tables.enqueue(key);
+        drop(tables);
+        if first {
+            self.wake_thread();
+        }
     }
 
     /// Cancels every operation in flight on a socket, and returns how many there were.

@@ -6,6 +6,7 @@ pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod future;
 mod local;
+mod look_up;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod notify;
@@ -23,6 +24,7 @@ mod turn;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -270,6 +272,38 @@ impl Engine {
     /// An operation that ends after `duration`, counted from now.
     pub fn sleep(&self, duration: Duration) -> Operation<'_, ()> {
         self.timer(self.now() + duration)
+    }
+
+    /// An operation that looks a host and a port up: `example.org:80`, `127.0.0.1:80`, `[::1]:80`.
+    /// Its result are the addresses, at least one, the preferred ones first; pass each to
+    /// [`Socket::connect`] until one connects. As any operation, it ends in one of the four ways,
+    /// can be cancelled, and takes a [time limit](Operation::timeout).
+    ///
+    /// The system's `getaddrinfo` is asked, so its settings count (`/etc/hosts`, search domains).
+    /// That call blocks and cannot be cancelled. Up to 4 threads make it, which the engine starts
+    /// when they are needed; at most 4,096 more look-ups wait. A look-up that has ended leaves
+    /// that queue; one that has begun keeps its thread until the system answers. Addresses are
+    /// answered without asking anyone. On a simulated network there are no names.
+    ///
+    /// # Errors
+    /// The start: `InvalidArgument` if it is not a name or an address with a port, `LimitReached`
+    /// if too many wait. The result: `NotFound` if the name has no address or nobody could be
+    /// asked, with the name and the system's words; `Unsupported` for a name on a simulated
+    /// network.
+    ///
+    /// ```
+    /// use overlapped::driver::Wait;
+    /// use overlapped::Engine;
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::new()?;
+    /// let mut look_up = engine.lookup("127.0.0.1:80").timeout(Duration::from_secs(5)).start()?;
+    /// let addresses = look_up.result(Wait::Forever)?;
+    /// assert_eq!(addresses[0].port(), 80);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn lookup(&self, host: impl Into<String>) -> Operation<'_, Vec<SocketAddr>> {
+        Operation::new(&self.core, None, Crossing::new(Op::look_up(host.into())))
     }
 
     /// Asks an operation to end early, by the id that [`on_complete`](Operation::on_complete) or

@@ -202,9 +202,9 @@ impl<T: Ending, E> Operation<'_, T, E> {
     ///
     /// It is cancelled then, and all is as after a cancel except for the kind of the error. It ends
     /// once, in the way that it was started, with its buffer and with what it had done by then: a
-    /// send says how many bytes it had written ([`Error::transferred`]), and breaks the stream if it
-    /// was cut short; a wait-all receive that had taken bytes out of the stream ends with them, as
-    /// success. An operation that is faster than its cancellation ends as if it had no deadline.
+    /// send says how many bytes it had written ([`Error::transferred`]), and breaks the stream if
+    /// it was cut short; a wait-all receive that had taken bytes out of the stream ends with them,
+    /// as success. An operation that is faster than its cancellation ends as if it had no deadline.
     ///
     /// The deadline also counts while the operation waits behind others on its socket. At a moment
     /// that has passed, the operation may end without having been tried. A second deadline replaces

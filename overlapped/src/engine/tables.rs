@@ -6,6 +6,7 @@ use std::sync::Weak;
 use std::task::Waker;
 
 use super::endpoint::Endpoint;
+use super::look_up::LookUp;
 use super::notify::Notify;
 use crate::buf::Crossing;
 use crate::driver::{Completion, Op, Stream};
@@ -48,6 +49,7 @@ pub(super) struct OperationRecord {
     pub(super) notify: Notify,
     /// Wakes the task or thread that waits on the handle.
     pub(super) waker: Option<Waker>,
+    pub(super) look_up: Option<Box<LookUp>>,
 }
 
 /// Where a socket is.
@@ -128,6 +130,7 @@ impl Tables {
             socket,
             notify,
             waker: None,
+            look_up: None,
         })
     }
 

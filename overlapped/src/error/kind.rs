@@ -28,6 +28,8 @@ pub enum Action {
     Close,
     /// Waiting for a timer.
     Timer,
+    /// Looking a host's name up.
+    LookUp,
     /// Reading or setting an option of a socket.
     Option,
     /// Waiting for completions.
@@ -56,6 +58,7 @@ impl fmt::Display for Action {
             Action::Shutdown => "shut down",
             Action::Close => "close",
             Action::Timer => "wait for a timer",
+            Action::LookUp => "look a name up",
             Action::Option => "read or set a socket option",
             Action::Turn => "wait for completions",
             Action::Wait => "wait",
@@ -74,8 +77,8 @@ pub enum ErrorKind {
     Reset,
     /// Nobody listens there (`ECONNREFUSED`; Winsock 10061, port 1225).
     Refused,
-    /// The peer or the network did not answer in time (`ETIMEDOUT`; Winsock 10060, port 121), or the
-    /// operation had not ended at its deadline.
+    /// The peer or the network did not answer in time (`ETIMEDOUT`; Winsock 10060, port 121), or
+    /// the operation had not ended at its deadline.
     TimedOut,
     /// The operation was cancelled, or its socket was closed under it (`ECANCELED`; Winsock 995).
     Cancelled,
@@ -109,6 +112,9 @@ pub enum ErrorKind {
     Incomplete,
     /// The wait could never be ended: the thread that would have to end it is the one that waits.
     WouldDeadlock,
+    /// No address was found for a host's name (`getaddrinfo`; Winsock 11001, 11004), or it could
+    /// not be asked for now (11002).
+    NotFound,
     /// Neither this backend nor this system can do this.
     Unsupported,
     /// Anything else; [`Error::os_code`](super::Error::os_code) has what the system said.
@@ -137,6 +143,7 @@ impl ErrorKind {
             ErrorKind::BrokenStream => "an earlier send on this stream was cut short",
             ErrorKind::Incomplete => "the operation has not ended yet",
             ErrorKind::WouldDeadlock => "this wait could never end",
+            ErrorKind::NotFound => "no address was found",
             ErrorKind::Unsupported => "not supported here",
             ErrorKind::Other => "the system reported an error",
         }

@@ -73,6 +73,13 @@ impl Error {
         }
     }
 
+    /// A name could not be looked up. Of the system's codes for that, few systems give any.
+    pub(crate) fn not_found(name: &str, error: &io::Error) -> Error {
+        let code = error.raw_os_error().and_then(NonZeroI32::new);
+        let why = if code.is_some() { name.to_owned() } else { format!("{name}: {error}") };
+        Error { code, ..Error::new(Action::LookUp, ErrorKind::NotFound).because(why) }
+    }
+
     /// The same failure, of another action.
     pub(crate) fn of(&self, action: Action) -> Error {
         Error { code: self.code, ..Error::new(action, self.kind) }
@@ -176,6 +183,7 @@ impl From<Error> for io::Error {
             ErrorKind::InvalidArgument => io::ErrorKind::InvalidInput,
             ErrorKind::BrokenStream => io::ErrorKind::BrokenPipe,
             ErrorKind::Incomplete => io::ErrorKind::WouldBlock,
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             _ => io::ErrorKind::Other,
         };

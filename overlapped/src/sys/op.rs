@@ -5,6 +5,8 @@
 //! of them what its system wants. What comes of an operation is an [`Outcome`], from the backend's
 //! [`Event`] up to the program.
 
+use std::net::SocketAddr;
+
 use crate::address::Address;
 use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind};
@@ -58,6 +60,8 @@ pub(crate) enum OpKind {
     /// Receives and throws away: a step of a graceful close, which only a driver starts.
     Discard,
     Timer,
+    /// Ends when its driver is told the answer: see `Driver::answer`.
+    LookUp,
 }
 
 /// A [`CloseMode`] without its time.
@@ -112,6 +116,7 @@ impl OpKind {
             OpKind::Shutdown { .. } => Action::Shutdown,
             OpKind::Close { .. } => Action::Close,
             OpKind::Timer => Action::Timer,
+            OpKind::LookUp => Action::LookUp,
         }
     }
 
@@ -126,7 +131,7 @@ impl OpKind {
             | OpKind::RecvFromMulti
             | OpKind::Discard => Some(Direction::Receive),
             OpKind::Connect | OpKind::Send { .. } | OpKind::SendTo | OpKind::Shutdown { .. } => Some(Direction::Send),
-            OpKind::Close { .. } | OpKind::Timer => None,
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => None,
         }
     }
 
@@ -193,7 +198,7 @@ impl Op {
     pub(crate) fn check_role(&self, role: Role) -> Result<(), Error> {
         let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
         match (self.kind, role) {
-            (OpKind::Close { .. } | OpKind::Timer, _) => Ok(()),
+            (OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp, _) => Ok(()),
             (OpKind::Accept { .. }, Role::Listener) => Ok(()),
             (OpKind::Accept { .. }, _) => invalid("not a listener"),
             (_, Role::Listener) => invalid("a listener can only accept and be closed"),
@@ -331,17 +336,23 @@ impl Op {
         Op { at, ..Op::new(OpKind::Timer, Op::NO_SOCKET) }
     }
 
+    /// Looks a name up, which it owns as its buffer until it is started.
+    pub(crate) fn look_up(name: String) -> Op {
+        Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name.into_bytes()))
+    }
+
     /// Ends the operation with `TimedOut` if it has not ended when the driver's clock has reached
     /// `at`. It is cancelled then, and everything is as after
     /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
     /// completion, the buffer comes back with it, and what the operation had done by then counts.
     /// So a send that had written some bytes says how many ([`Error::transferred`]) and breaks the
-    /// stream; a wait-all receive that had taken some out of the stream ends with those, as success;
-    /// and an operation that is faster than its cancellation ends as if it had no deadline.
+    /// stream; a wait-all receive that had taken some out of the stream ends with those, as
+    /// success; and an operation that is faster than its cancellation ends as if it had no
+    /// deadline.
     ///
     /// The deadline also counts while the operation waits behind others on its socket. At a moment
-    /// that has passed, the operation ends without having been tried. A second deadline replaces the
-    /// first.
+    /// that has passed, the operation ends without having been tried. A second deadline replaces
+    /// the first.
     ///
     /// It costs one entry in the driver's timers, and nothing where it is not used.
     ///
@@ -405,6 +416,8 @@ pub enum Outcome {
     Closed,
     /// The timer's moment has come.
     Elapsed,
+    /// The addresses of a name, at least one, the preferred ones first.
+    Found(Vec<SocketAddr>),
 }
 
 /// Something that happened to an operation which a backend has.

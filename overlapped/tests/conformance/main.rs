@@ -59,6 +59,7 @@
 //! - completion routines: `semantics::routines`, `semantics::own_thread`
 //! - completion port: `semantics::port`
 //! - timers in each model: `semantics::timers`
+//! - names that are looked up: `semantics::look_ups`
 //! - futures: `semantics::futures`, `semantics::own_thread`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
 //! - a mebibyte through each model: `semantics::echo`

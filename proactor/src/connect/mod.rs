@@ -12,13 +12,11 @@ mod attempts;
 mod error;
 mod origin;
 mod race;
-mod resolver;
 mod target;
 mod waiter;
 
 pub(crate) use attempts::{Attempts, Ended, Request};
 pub use error::{ConnectError, ConnectFailure, Tried};
 pub use origin::Origin;
-pub(crate) use resolver::{Found, Resolver};
 pub use target::{Target, TargetError};
 pub(crate) use waiter::ConnectWaiter;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use overlapped::mailbox::{Mailbox, Sender, mailbox};
 use overlapped::options::ListenOptions;
 use overlapped::report::Report;
+use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig};
 
 use super::limits::Limits;
@@ -12,7 +13,6 @@ use super::listener::Listener;
 use super::outbound::Outbound;
 use super::timeouts::Timeouts;
 use crate::codec::{Codec, Framing};
-use crate::connect::Resolver;
 use crate::error::ServerError;
 use crate::group::domain::Domain;
 use crate::group::notifier::Notifier;

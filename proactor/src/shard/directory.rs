@@ -7,10 +7,11 @@ use std::time::Duration;
 use overlapped::Time;
 use overlapped::driver::WakeHandle;
 use overlapped::mailbox::{MailError, Sender};
+use overlapped::resolve::Resolver;
 
 use super::inbox::Mail;
 use super::phase::{Phase, SharedPhase};
-use crate::connect::{ConnectError, ConnectFailure, Resolver, Target};
+use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::domain::Domain;
 use crate::limits::{Admission, AdmissionLimits, Permit};

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use overlapped::Address;
 use overlapped::driver::Stream;
+use overlapped::resolve::Found;
 use overlapped::table::Key;
 
-use crate::connect::{Found, Target};
+use crate::connect::Target;
 use crate::group::Group;
 use crate::group::local::LocalGroup;
 use crate::limits::Permit;

@@ -331,8 +331,8 @@ impl SetState {
         }
     }
 
-    /// Fulfils the waits that a member has fulfilled which nobody has to take. Returns whether waits
-    /// for all have to take what they wait for.
+    /// Fulfils the waits that a member has fulfilled which nobody has to take. Returns whether
+    /// waits for all have to take what they wait for.
     pub(crate) fn fulfil(&mut self, member: usize, waiters: &mut Slab<Waiter>, unparks: &mut Unparks) -> bool {
         let all = self.all_signalled();
         let mut takers = false;

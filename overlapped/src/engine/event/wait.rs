@@ -24,8 +24,8 @@ pub fn wait_any(events: &[&Event], wait: Wait) -> Result<Option<usize>, Error> {
 }
 
 /// Waits until all of the events are signalled at one moment; `false` means that the wait has timed
-/// out. At that moment it resets the [auto-reset](Event::auto_reset) events among them, all at once;
-/// until then it changes nothing.
+/// out. At that moment it resets the [auto-reset](Event::auto_reset) events among them, all at
+/// once; until then it changes nothing.
 ///
 /// In Winsock: `WSAWaitForMultipleEvents` with `fWaitAll` true.
 ///

@@ -198,7 +198,9 @@ impl Poll {
                     },
                 );
             }
-            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("closes come by `close`, the others are the driver's")
+            }
         }
     }
 

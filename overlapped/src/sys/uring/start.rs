@@ -110,8 +110,8 @@ impl Uring {
                 let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
                 (Request::Discard, opcode::Recv::new(fd, ptr, len).flags(libc::MSG_TRUNC).build())
             }
-            OpKind::Close { .. } | OpKind::Timer => {
-                unreachable!("closes come by `close`, timers are the driver's")
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("closes come by `close`, the others are the driver's")
             }
         };
         self.remember(id, request, message);

@@ -8,6 +8,7 @@ mod deadlines;
 mod echo;
 mod events;
 mod futures;
+mod look_ups;
 mod own_thread;
 mod port;
 mod results;
