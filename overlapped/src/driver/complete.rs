@@ -76,6 +76,14 @@ impl Driver {
                 Err(failure) => self.finish(slot, Err(Error::os(Action::Shutdown, os_code(&failure)))),
             }),
             OpKind::RecvFrom { .. } => self.received_datagram(slot, event.result, true),
+            OpKind::Ready { .. } => match event.result {
+                Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
+                Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {
+                    self.begin(slot);
+                    None
+                }
+                Err(failure) => Some(self.finish(slot, Err(Error::os(Action::Readiness, os_code(&failure))))),
+            },
             OpKind::SendTo => match event.result {
                 Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
                 Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {

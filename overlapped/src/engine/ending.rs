@@ -180,7 +180,7 @@ impl FromCompletion for () {
         completion.result.map(drop).map_err(|error| Failed { error, given: () })
     }
     fn matches(action: Action, _: &Completion) -> bool {
-        matches!(action, Action::Connect | Action::Shutdown | Action::Close | Action::Timer)
+        matches!(action, Action::Connect | Action::Shutdown | Action::Close | Action::Timer | Action::Readiness)
     }
     fn given(_: Option<AnyBuf>) {}
 }

@@ -21,6 +21,7 @@ mod tables;
 mod tests;
 mod thread;
 mod turn;
+pub(crate) mod watched;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -34,6 +35,7 @@ pub use self::ending::{Ending, Received, ReceivedFrom, Sent, Status};
 pub use self::operation::Operation;
 pub use self::overlapped::Overlapped;
 pub use self::socket::{Accepted, Socket};
+pub use self::watched::Watched;
 
 use self::core::{Core, Limits};
 use self::local::LocalDriver;
@@ -260,6 +262,43 @@ impl Engine {
     /// `LimitReached`; the connection is given back.
     pub fn adopt(&self, stream: impl Into<Stream>) -> Result<Socket, Failed<Stream>> {
         Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
+    }
+
+    /// Watches a descriptor of any kind for readiness: a pipe, a terminal, an `eventfd`, a socket
+    /// of another library. The engine has a duplicate of it, and changes no setting of it.
+    ///
+    /// # Errors
+    /// `Unsupported` for files and directories, which are always ready, on a simulated network, and
+    /// on Windows, which tells of ended operations only. `LimitReached`, `TooManyFiles`. A
+    /// descriptor that this system cannot watch ends the first wait with the system's error.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use overlapped::driver::Wait;
+    /// use overlapped::Engine;
+    /// use std::io::Write;
+    ///
+    /// let engine = Engine::new()?;
+    /// let (reader, mut writer) = std::io::pipe().unwrap();
+    /// let watched = engine.watch(&reader)?;
+    /// let mut readable = watched.readable().start()?;
+    /// writer.write_all(b"x").unwrap();
+    /// readable.result(Wait::Forever)?;
+    /// # }
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn watch(&self, descriptor: &impl std::os::fd::AsFd) -> Result<Watched, Error> {
+        let handle = self.core.maker().watch(descriptor.as_fd())?;
+        Ok(Watched::new(Socket::insert(&self.core, Stream(handle), Role::Watched, None, None)?))
+    }
+
+    /// `Unsupported`: Windows tells of ended operations, not of readiness. On a stream, a receive
+    /// into an empty buffer ends when there is something to receive.
+    #[cfg(windows)]
+    pub fn watch(&self, _: &impl std::os::windows::io::AsSocket) -> Result<Watched, Error> {
+        let why = "this system tells of ended operations, not of readiness";
+        Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why))
     }
 
     /// An operation that ends when the clock reaches `at`. As any operation, it ends in one of the

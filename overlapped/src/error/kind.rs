@@ -28,6 +28,8 @@ pub enum Action {
     Close,
     /// Waiting for a timer.
     Timer,
+    /// Waiting until a descriptor is ready.
+    Readiness,
     /// Looking a host's name up.
     LookUp,
     /// Reading or setting an option of a socket.
@@ -58,6 +60,7 @@ impl fmt::Display for Action {
             Action::Shutdown => "shut down",
             Action::Close => "close",
             Action::Timer => "wait for a timer",
+            Action::Readiness => "wait until a descriptor is ready",
             Action::LookUp => "look a name up",
             Action::Option => "read or set a socket option",
             Action::Turn => "wait for completions",

@@ -57,6 +57,10 @@ pub(crate) enum OpKind {
     Close {
         how: CloseHow,
     },
+    /// Waits until a watched descriptor is ready.
+    Ready {
+        writable: bool,
+    },
     /// Receives and throws away: a step of a graceful close, which only a driver starts.
     Discard,
     Timer,
@@ -117,6 +121,7 @@ impl OpKind {
             OpKind::Close { .. } => Action::Close,
             OpKind::Timer => Action::Timer,
             OpKind::LookUp => Action::LookUp,
+            OpKind::Ready { .. } => Action::Readiness,
         }
     }
 
@@ -129,8 +134,13 @@ impl OpKind {
             | OpKind::RecvMulti
             | OpKind::RecvFrom { .. }
             | OpKind::RecvFromMulti
+            | OpKind::Ready { writable: false }
             | OpKind::Discard => Some(Direction::Receive),
-            OpKind::Connect | OpKind::Send { .. } | OpKind::SendTo | OpKind::Shutdown { .. } => Some(Direction::Send),
+            OpKind::Connect
+            | OpKind::Send { .. }
+            | OpKind::SendTo
+            | OpKind::Shutdown { .. }
+            | OpKind::Ready { writable: true } => Some(Direction::Send),
             OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => None,
         }
     }
@@ -199,6 +209,9 @@ impl Op {
         let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
         match (self.kind, role) {
             (OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp, _) => Ok(()),
+            (OpKind::Ready { .. }, Role::Watched) => Ok(()),
+            (OpKind::Ready { .. }, _) => invalid("only a watched descriptor is waited for; sockets have operations"),
+            (_, Role::Watched) => invalid("a watched descriptor can only be waited for and closed"),
             (OpKind::Accept { .. }, Role::Listener) => Ok(()),
             (OpKind::Accept { .. }, _) => invalid("not a listener"),
             (_, Role::Listener) => invalid("a listener can only accept and be closed"),
@@ -336,6 +349,20 @@ impl Op {
         Op { at, ..Op::new(OpKind::Timer, Op::NO_SOCKET) }
     }
 
+    /// Waits until a read of a [watched](crate::Driver::watch) descriptor would not wait: there is
+    /// something to read, or the end, or an error. Ends with [`Outcome::Ready`], at once if that is
+    /// so already.
+    ///
+    /// Waits on one descriptor end in the order in which they were started.
+    pub fn readable(watched: SocketId) -> Op {
+        Op::new(OpKind::Ready { writable: false }, watched)
+    }
+
+    /// Waits until a write to a [watched](crate::Driver::watch) descriptor would not wait.
+    pub fn writable(watched: SocketId) -> Op {
+        Op::new(OpKind::Ready { writable: true }, watched)
+    }
+
     /// Looks a name up, which it owns as its buffer until it is started.
     pub(crate) fn look_up(name: String) -> Op {
         Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name.into_bytes()))
@@ -416,6 +443,8 @@ pub enum Outcome {
     Closed,
     /// The timer's moment has come.
     Elapsed,
+    /// The watched descriptor is ready.
+    Ready,
     /// The addresses of a name, at least one, the preferred ones first.
     Found(Vec<SocketAddr>),
 }

@@ -60,6 +60,7 @@
 //! - completion port: `semantics::port`
 //! - timers in each model: `semantics::timers`
 //! - names that are looked up: `semantics::look_ups`
+//! - waits for readiness: `contracts::readiness`, `semantics::readiness`
 //! - futures: `semantics::futures`, `semantics::own_thread`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
 //! - a mebibyte through each model: `semantics::echo`

@@ -165,6 +165,9 @@ impl Poll {
             OpKind::RecvMulti => self.begin(socket, Direction::Receive, id, Request::RecvMulti),
             OpKind::RecvFromMulti => self.begin(socket, Direction::Receive, id, Request::RecvFromMulti),
             OpKind::Discard => self.begin(socket, Direction::Receive, id, Request::Discard),
+            // What the program reads and writes itself is not seen here, so the system is asked.
+            OpKind::Ready { writable: false } => self.begin_if(socket, Direction::Receive, id, Request::Ready, true),
+            OpKind::Ready { writable: true } => self.begin_if(socket, Direction::Send, id, Request::Ready, true),
             OpKind::RecvFrom { flags } => {
                 let mut message = self.message();
                 message.gather(owned().buf_mut(), 0);

@@ -104,6 +104,10 @@ impl Uring {
                 };
                 (Request::Shutdown, opcode::Shutdown::new(fd, how).build())
             }
+            OpKind::Ready { writable } => {
+                let wanted = if writable { libc::POLLOUT } else { libc::POLLIN };
+                (Request::Ready, opcode::PollAdd::new(fd, wanted as u32).build())
+            }
             OpKind::Discard => {
                 // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the
                 // buffer: nothing reads it.

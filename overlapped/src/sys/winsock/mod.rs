@@ -193,6 +193,7 @@ impl Winsock {
             OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
                 unreachable!("closes come by `close`, the others are the driver's")
             }
+            OpKind::Ready { .. } => unreachable!("nothing is watched here"),
         }
     }
 

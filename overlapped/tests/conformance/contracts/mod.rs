@@ -12,4 +12,6 @@ mod hard;
 mod order;
 mod ownership;
 #[cfg(unix)]
+mod readiness;
+#[cfg(unix)]
 mod unix;

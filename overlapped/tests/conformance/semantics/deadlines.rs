@@ -71,7 +71,7 @@ fn a_future_ends_at_the_deadline_and_the_next_receive_loses_nothing(engine: &Eng
     assert_eq!(timed_out.unwrap_err().error.kind(), ErrorKind::TimedOut);
     write(&peer, b"not lost");
     let receive = socket.recv_with(vec![0; 8], Flags::WAIT_ALL).timeout(PATIENCE);
-    let received = block_on(async { receive.await }).unwrap();
+    let received = block_on(receive).unwrap();
     assert_eq!(received.unwrap().buf, b"not lost");
 }
 

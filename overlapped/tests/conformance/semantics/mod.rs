@@ -11,6 +11,8 @@ mod futures;
 mod look_ups;
 mod own_thread;
 mod port;
+#[cfg(unix)]
+mod readiness;
 mod results;
 mod routines;
 mod starting;
