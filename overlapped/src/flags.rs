@@ -76,6 +76,8 @@ pub(crate) enum Role {
     Stream,
     Listener,
     Datagram,
+    /// A descriptor that is only watched for readiness.
+    Watched,
 }
 
 /// The two queues of a socket, in which operations keep their order.

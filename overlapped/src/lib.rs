@@ -28,6 +28,7 @@
 //! | [`error`] | [`Error`] and [`ErrorKind`]: one kind for each failure, on every backend |
 //! | [`options`] | options of listeners, connections and datagram sockets |
 //! | [`report`] | which backend and kernel features a driver uses, and why no others |
+//! | [`resolve`] | names of hosts, looked up on threads of their own |
 //! | [`sim`] | `Network`: a simulated network, deterministic to the byte |
 //! | [`table`] | `Table`: values in slots that are used again under a new generation |
 //!
@@ -93,6 +94,7 @@ pub mod log;
 pub mod mailbox;
 pub mod options;
 pub mod report;
+pub mod resolve;
 mod sync;
 mod sys;
 pub mod table;

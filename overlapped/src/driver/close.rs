@@ -22,7 +22,8 @@ use super::operations::{CloseStep, Completion, Stage, Verdict};
 
 impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
-        let graceful = how == CloseHow::Graceful && self.sockets[socket].role != Role::Listener;
+        let graceful =
+            how == CloseHow::Graceful && !matches!(self.sockets[socket].role, Role::Listener | Role::Watched);
         let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, None);
         let slot = id.slot();
         self.operations[slot].close_step = if graceful { CloseStep::Flushing } else { CloseStep::Ending };
@@ -115,7 +116,9 @@ impl Driver {
     /// Hands the socket to the backend, to be closed.
     pub(super) fn close_handle(&mut self, id: OpId, socket: u32) {
         let handle = self.sockets[socket].handle.take().expect("a socket is closed once");
-        if self.operations[id.slot()].kind == (OpKind::Close { how: CloseHow::Abort }) {
+        // What a watched descriptor's program shares with it is not changed.
+        let aborts = self.operations[id.slot()].kind == (OpKind::Close { how: CloseHow::Abort });
+        if aborts && self.sockets[socket].role != Role::Watched {
             handle.reset_on_close();
         }
         self.backend.close(id, socket, handle);

@@ -66,6 +66,14 @@ impl Driver {
                 }
             }),
             OpKind::RecvFrom { .. } => self.received_datagram(slot, event.result, true),
+            OpKind::Ready { .. } => match event.result {
+                Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
+                Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {
+                    self.begin(slot);
+                    None
+                }
+                Err(failure) => Some(self.finish(slot, Err(Error::os(Action::Readiness, os_code(&failure))))),
+            },
             OpKind::SendTo => match event.result {
                 Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
                 Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {
@@ -77,7 +85,9 @@ impl Driver {
                     Some(self.finish(slot, Err(error)))
                 }
             },
-            OpKind::Discard | OpKind::Timer => unreachable!("no operation of a program that a backend has"),
+            OpKind::Discard | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("no operation of a program that a backend has")
+            }
         }
     }
 
@@ -229,8 +239,10 @@ impl Driver {
     }
 
     /// The last completion of an operation. Frees its slot, and lets the operation behind it begin.
-    pub(super) fn finish(&mut self, slot: u32, result: Result<Outcome, Error>) -> Completion {
-        self.clear_deadline(slot);
+    pub(super) fn finish(&mut self, slot: u32, mut result: Result<Outcome, Error>) -> Completion {
+        if self.clear_deadline(slot) {
+            result = result.map_err(Error::cancelled_by_deadline);
+        }
         let id = self.operations.id(slot);
         let operation = &self.operations[slot];
         let (token, socket, direction) = (operation.token, operation.socket, operation.kind.direction());

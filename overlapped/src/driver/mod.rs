@@ -264,6 +264,25 @@ impl Driver {
         self.adopt_as(stream, Role::Stream)
     }
 
+    /// Watches a descriptor of any kind for readiness: see [`Op::readable`], [`Op::writable`]. The
+    /// driver has a duplicate of it, and changes no setting of it. [`Op::close`] in any mode ends
+    /// the watch.
+    ///
+    /// # Errors
+    /// As for [`Engine::watch`](crate::Engine::watch).
+    #[cfg(unix)]
+    pub fn watch(&mut self, descriptor: &impl std::os::fd::AsFd) -> Result<SocketId, Error> {
+        let watched = self.maker().watch(descriptor.as_fd())?;
+        Ok(self.adopt_as(Stream(watched), Role::Watched)?)
+    }
+
+    /// `Unsupported`: Windows tells of ended operations, not of readiness.
+    #[cfg(windows)]
+    pub fn watch(&mut self, _: &impl std::os::windows::io::AsSocket) -> Result<SocketId, Error> {
+        let why = "this system tells of ended operations, not of readiness";
+        Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why))
+    }
+
     /// Takes over a connection, or another socket.
     pub(crate) fn adopt_as(&mut self, stream: Stream, role: Role) -> Result<SocketId, Failed<Stream>> {
         self.insert(stream.0, role, Action::Socket)
@@ -283,7 +302,7 @@ impl Driver {
             Ok(()) => {
                 let handle = match role {
                     Role::Stream => self.backend.take_in(slot, handle),
-                    Role::Listener | Role::Datagram => handle,
+                    Role::Listener | Role::Datagram | Role::Watched => handle,
                 };
                 Ok(SocketId(self.sockets.insert(Socket::new(handle, role))))
             }

@@ -107,9 +107,13 @@ pub(super) struct Operation {
     /// The slot of what it owns.
     owned: u32,
     pub(super) token: u64,
-    /// Its entry in the timers; `MAX` if there is none.
+    /// Its entry in the timers; `MAX` if there is none. [`EXPIRED`] if the time came while the
+    /// backend had the operation, which is being cancelled for that.
     pub(super) deadline: Time,
 }
+
+/// Instead of a deadline that has been reached. No entry in the timers is at this time.
+pub(super) const EXPIRED: Time = Time::ZERO;
 
 const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 48);
 

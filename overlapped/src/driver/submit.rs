@@ -37,7 +37,7 @@ impl Driver {
         op.check()?;
         let action = op.kind.action();
         self.process.check(action)?;
-        if op.kind == OpKind::Timer {
+        if matches!(op.kind, OpKind::Timer | OpKind::LookUp) {
             self.check_room(action)?;
             return Ok(NONE);
         }
@@ -76,14 +76,18 @@ impl Driver {
 
     /// Starts an operation that has been checked.
     pub(super) fn start(&mut self, op: Op, socket: u32, token: u64) -> OpId {
-        let Op { kind, at, owned, .. } = op;
+        let Op { kind, at, has_deadline, owned, .. } = op;
         let direction = match kind {
             OpKind::Close { how } => return self.start_close(socket, how, at.since(Time::ZERO), token),
             OpKind::Timer => return self.start_timer(at, token),
-            kind => kind.direction().expect("closes and timers wait in no queue"),
+            OpKind::LookUp => return self.start_look_up(has_deadline.then_some(at), token),
+            kind => kind.direction().expect("the others wait in no queue"),
         };
         let owned = (owned.buf.is_some() || owned.address.is_some()).then_some(owned);
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
+        if has_deadline {
+            self.set_deadline(id.slot(), at);
+        }
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();
         queue.push(&mut self.operations, id.slot());
@@ -206,16 +210,21 @@ impl Driver {
                 self.list(slot);
                 true
             }
-            Stage::Queued => {
-                self.leave_queue(slot);
-                self.end_cancelled(slot);
-                true
-            }
-            Stage::Submitting | Stage::Parked => {
-                self.end_cancelled(slot);
+            Stage::Queued | Stage::Submitting | Stage::Parked => {
+                self.end_early(slot, ErrorKind::Cancelled);
                 true
             }
         }
+    }
+
+    /// Ends an operation that the backend does not have.
+    pub(super) fn end_early(&mut self, slot: u32, kind: ErrorKind) {
+        if self.operations[slot].stage == Stage::Queued {
+            self.leave_queue(slot);
+        }
+        let action = self.operations[slot].kind.action();
+        let result = self.cut_short(slot, Error::new(action, kind));
+        self.end(slot, result);
     }
 
     pub(super) fn cancel_queue(&mut self, socket: u32, direction: Direction) {
@@ -245,9 +254,7 @@ impl Driver {
     }
 
     pub(super) fn end_cancelled(&mut self, slot: u32) {
-        let action = self.operations[slot].kind.action();
-        let result = self.cut_short(slot, Error::new(action, ErrorKind::Cancelled));
-        self.end(slot, result);
+        self.end_early(slot, ErrorKind::Cancelled);
     }
 
     /// A receive into the operation's own buffers has ended: sets their lengths.

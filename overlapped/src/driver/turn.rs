@@ -1,12 +1,12 @@
 //! One turn: what is due, what was started, and a wait. And what waits for a moment or for a
 //! buffer.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::OpId;
 use crate::sys::op::{OpKind, Outcome};
 use crate::time::Time;
 
-use super::operations::{NONE, Stage};
+use super::operations::{EXPIRED, NONE, Stage};
 use super::{Driver, Wait};
 
 impl Driver {
@@ -47,20 +47,40 @@ impl Driver {
         id
     }
 
+    /// Starts a look-up, which others make.
+    pub(super) fn start_look_up(&mut self, deadline: Option<Time>, token: u64) -> OpId {
+        let id = self.operations.insert(OpKind::LookUp, Stage::Parked, NONE, token, None);
+        if let Some(at) = deadline {
+            self.set_deadline(id.slot(), at);
+        }
+        id
+    }
+
+    /// Ends a look-up, unless it has ended.
+    pub(crate) fn answer(&mut self, id: OpId, result: Result<Outcome, Error>) {
+        let Some(operation) = self.operations.get(id) else { return };
+        if operation.kind == OpKind::LookUp && operation.stage == Stage::Parked {
+            self.end(id.slot(), result);
+        }
+    }
+
     pub(super) fn set_deadline(&mut self, slot: u32, at: Time) {
         self.clear_deadline(slot);
-        // `MAX` means "no deadline", so the end of time is a nanosecond early.
-        let at = at.min(Time::from_nanos(u64::MAX - 1));
+        // `MAX` and `EXPIRED` have other meanings, so the ends of time are a nanosecond off.
+        let at = at.clamp(Time::from_nanos(1), Time::from_nanos(u64::MAX - 1));
         self.operations[slot].deadline = at;
         self.timers.insert((at, slot));
     }
 
+    /// Returns whether the deadline had been reached, and the operation been cancelled for that.
     #[inline]
-    pub(super) fn clear_deadline(&mut self, slot: u32) {
+    pub(super) fn clear_deadline(&mut self, slot: u32) -> bool {
         let at = std::mem::replace(&mut self.operations[slot].deadline, Time::MAX);
-        if at != Time::MAX {
-            self.timers.remove(&(at, slot));
+        if at == Time::MAX {
+            return false;
         }
+        self.timers.remove(&(at, slot));
+        at == EXPIRED
     }
 
     /// Goes on with everything whose moment has come.
@@ -76,9 +96,24 @@ impl Driver {
             match operation.kind {
                 OpKind::Timer => self.end(slot, Ok(Outcome::Elapsed)),
                 OpKind::Close { .. } => self.close_expired(slot),
-                // An accept whose pause is over.
-                _ => self.begin(slot),
+                // Its pause is over.
+                OpKind::Accept { multi: true } => self.begin(slot),
+                _ => self.deadline_reached(slot),
             }
+        }
+    }
+
+    /// An operation has not ended in time.
+    fn deadline_reached(&mut self, slot: u32) {
+        let operation = &mut self.operations[slot];
+        match operation.stage {
+            // A program that has cancelled it is told of that.
+            Stage::Kernel if operation.cancelled => {}
+            Stage::Kernel => {
+                operation.deadline = EXPIRED;
+                self.cancel_slot(slot);
+            }
+            _ => self.end_early(slot, ErrorKind::TimedOut),
         }
     }
 

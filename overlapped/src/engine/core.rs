@@ -7,19 +7,22 @@
 //!   └──▶ immediate result: tried within the start, on a socket that skips packets on success
 //! ```
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use super::endpoint::{Direct, Endpoint};
+use super::limits::{self, Limits};
+use super::look_up::{self, Answer, LookUp};
 use super::tables::{Stage, Tables};
 use super::{ending::Status, notify::Notify, park};
 use crate::buf::Crossing;
-use crate::driver::{Completion, Driver, Live, MOST_OPERATIONS, Op, Outcome, Stream};
+use crate::driver::{Completion, Driver, Live, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role};
 use crate::id::OpId;
-use crate::report::Report;
+use crate::report::{Backend, Report};
+use crate::resolve::Resolver;
 use crate::sync::{Mutex, lock};
 use crate::sys::maker::Maker;
 use crate::sys::op::Tried;
@@ -27,53 +30,6 @@ use crate::sys::process::Process;
 
 use crate::table::Key;
 use crate::wake::WakeHandle;
-
-/// The limits of an engine.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) operations: usize,
-    pub(crate) sockets: usize,
-    pub(crate) queue: usize,
-}
-
-impl Limits {
-    /// Names a limit that is out of range.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let Limits { operations, sockets, queue } = *self;
-        let most = MOST_OPERATIONS;
-        let why = if operations == 0 || operations > most {
-            format!("operations({operations}): must be 1 to {most}")
-        } else if sockets == 0 || sockets > most {
-            format!("sockets({sockets}): must be 1 to {most}")
-        } else if self.with_own() > most {
-            format!(
-                "operations({operations}) and sockets({sockets}): twice the sockets and the operations are more than {most}"
-            )
-        } else if queue == 0 {
-            "queue(0): must be at least 1".into()
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why))
-    }
-
-    /// The operations, and what each socket adds: its close, and the rest of a send that was tried
-    /// directly.
-    pub(super) fn with_own(&self) -> usize {
-        self.operations.saturating_add(self.sockets.saturating_mul(2))
-    }
-
-    /// How many operations there must be for this one to be refused. The last eighth is for those
-    /// who have nothing yet: see [`EngineBuilder::operations`](super::EngineBuilder::operations).
-    fn full_for(&self, tables: &mut Tables, socket: Option<Key>, op: &Op) -> usize {
-        let kept = self.operations / 8;
-        match (socket, op.kind.direction()) {
-            (Some(socket), Some(direction)) if tables.has_none(socket, direction) => self.operations,
-            (None, _) => self.operations - kept.div_ceil(2),
-            _ => self.operations - kept,
-        }
-    }
-}
 
 /// An operation to start.
 pub(crate) struct Request {
@@ -100,6 +56,8 @@ pub(crate) struct Core {
     pub(super) report: Report,
     pub(super) maker: Maker,
     limits: Limits,
+    /// Made for the first look-up of a name.
+    resolver: OnceLock<Resolver>,
     /// The engine's thread.
     thread: usize,
     /// It is a local engine, and nothing has turned it so far.
@@ -116,6 +74,7 @@ impl Core {
             report: driver.report().clone(),
             maker: driver.maker(),
             limits,
+            resolver: OnceLock::new(),
             thread: park::this_thread(),
             unturned: AtomicBool::new(false),
         }
@@ -209,7 +168,7 @@ impl Core {
     }
 
     /// Closes a socket whose last handle is gone.
-    pub(crate) fn abandon(&self, endpoint: &Endpoint) {
+    pub(crate) fn abandon(self: &Arc<Core>, endpoint: &Endpoint) {
         // The engine may be closing it at this moment.
         endpoint.shut();
         let op = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
@@ -222,7 +181,11 @@ impl Core {
     /// Starts an operation. On a socket that skips packets on success (Windows:
     /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`) it is tried at once. Otherwise, and if it would have
     /// to wait, it is queued for the engine's thread.
-    pub(crate) fn start(&self, endpoint: Option<&Endpoint>, mut request: Request) -> Result<Started, Failed<Request>> {
+    pub(crate) fn start(
+        self: &Arc<Core>,
+        endpoint: Option<&Endpoint>,
+        mut request: Request,
+    ) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
         if let Err(error) = self.process.check(action).and_then(|()| request.op.get().check()) {
@@ -244,11 +207,12 @@ impl Core {
             return refused(closed(why), request);
         }
         let full = self.limits.full_for(&mut tables, endpoint.map(|endpoint| endpoint.key), request.op.get());
-        if tables.operations.len() >= full && !has_room(request.op.get()) {
+        if tables.operations.len() >= full && !limits::has_room(request.op.get()) {
             let why = format!("{} operations of {} are in use", tables.operations.len(), self.limits.operations);
             drop(tables);
             return refused(Error::new(action, ErrorKind::LimitReached).because(why), request);
         }
+        let mut look_up = None;
         if let Some(endpoint) = endpoint {
             let record = tables.sockets.get_mut(endpoint.key).filter(|record| !record.closing);
             let Some(record) = record else {
@@ -269,12 +233,23 @@ impl Core {
                 drop(tables);
                 return refused(error, request);
             }
+        } else if action == Action::LookUp {
+            match self.look_up(tables.operations.next_key(), request.op.get_mut()) {
+                Ok(begun) => look_up = Some(Box::new(begun)),
+                Err(error) => {
+                    drop(tables);
+                    return refused(error, request);
+                }
+            }
         }
         let Request { op, notify, detached } = request;
         if let Notify::Event(event) = &notify {
             event.reset();
         }
         let key = tables.insert(op, endpoint.map(|endpoint| endpoint.key), notify, detached);
+        if look_up.is_some() {
+            tables.operations[key.slot()].look_up = look_up;
+        }
         let first = tables.enqueue(key);
         drop(tables);
         if first {
@@ -352,6 +327,32 @@ impl Core {
             self.wake_thread();
         }
         true
+    }
+
+    /// Has the name of an operation looked up, which will have this key. The lock of the tables is
+    /// held, so the answer does not come before the operation is there.
+    fn look_up(self: &Arc<Core>, key: Key, op: &mut Op) -> Result<LookUp, Error> {
+        let has_names = self.report.backend != Backend::Sim;
+        let resolver = has_names.then(|| self.resolver.get_or_init(Resolver::new));
+        let core = Arc::downgrade(self);
+        look_up::begin(op, resolver, move |answer| {
+            if let Some(core) = core.upgrade() {
+                core.answer(key, answer);
+            }
+        })
+    }
+
+    /// A look-up has its answer.
+    fn answer(&self, key: Key, answer: Answer) {
+        let mut tables = lock(&self.tables);
+        let record = tables.operations.get_mut(key).filter(|record| record.stage.is_in_flight());
+        let Some(look_up) = record.and_then(|record| record.look_up.as_mut()) else { return };
+        look_up.answer = Some(answer);
+        let first = tables.enqueue(key);
+        drop(tables);
+        if first {
+            self.wake_thread();
+        }
     }
 
     /// Cancels every operation in flight on a socket, and returns how many there were.
@@ -458,9 +459,4 @@ fn immediate(request: Request, outcome: Outcome) -> Started {
 
 fn table_is_full(action: Action) -> Error {
     Error::new(action, ErrorKind::LimitReached).because("the engine's table of sockets is full")
-}
-
-/// A full table still takes a close, and what has begun: every socket brings the room for both.
-fn has_room(op: &Op) -> bool {
-    op.kind.action() == Action::Close || op.owned.progress > 0 || op.owned.tried.is_some()
 }

@@ -1,6 +1,7 @@
 //! How an operation ended, in the type that the program asked for.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::address::Address;
@@ -168,7 +169,25 @@ impl FromCompletion for () {
         completion.result.map(drop).map_err(|error| Failed { error, given: () })
     }
     fn matches(action: Action, _: &Completion) -> bool {
-        matches!(action, Action::Connect | Action::Shutdown | Action::Close | Action::Timer)
+        matches!(action, Action::Connect | Action::Shutdown | Action::Close | Action::Timer | Action::Readiness)
+    }
+    fn given(_: Option<AnyBuf>) {}
+}
+
+impl Ending for Vec<SocketAddr> {
+    type Back = ();
+}
+impl FromCompletion for Vec<SocketAddr> {
+    type Given = ();
+    fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<Vec<SocketAddr>, Failed<()>> {
+        match completion.result {
+            Ok(Outcome::Found(addresses)) => Ok(addresses),
+            Ok(_) => unreachable!("a look-up finds"),
+            Err(error) => Err(Failed { error, given: () }),
+        }
+    }
+    fn matches(action: Action, _: &Completion) -> bool {
+        action == Action::LookUp
     }
     fn given(_: Option<AnyBuf>) {}
 }

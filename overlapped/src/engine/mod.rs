@@ -5,6 +5,8 @@ pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod future;
+mod limits;
+mod look_up;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod notify;
@@ -19,10 +21,12 @@ mod tables;
 mod tests;
 mod thread;
 mod turn;
+pub(crate) mod watched;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,8 +37,10 @@ pub use self::ending::{Ending, Received, ReceivedFrom, Sent, Status};
 pub use self::operation::Operation;
 pub use self::overlapped::Overlapped;
 pub use self::socket::{Accepted, Socket};
+pub use self::watched::Watched;
 
-use self::core::{Core, Limits};
+use self::core::Core;
+use self::limits::Limits;
 use self::park::Turner;
 use self::thread::EngineThread;
 use crate::address::{Address, AddressError};
@@ -300,7 +306,46 @@ impl Engine {
         Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
     }
 
-    /// An operation that ends when the clock reaches `at`.
+    /// Watches a descriptor of any kind for readiness: a pipe, a terminal, an `eventfd`, a socket
+    /// of another library. The engine has a duplicate of it, and changes no setting of it.
+    ///
+    /// # Errors
+    /// `Unsupported` for files and directories, which are always ready, on a simulated network, and
+    /// on Windows, which tells of ended operations only. `LimitReached`, `TooManyFiles`. A
+    /// descriptor that this system cannot watch ends the first wait with the system's error.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use overlapped::driver::Wait;
+    /// use overlapped::Engine;
+    /// use std::io::Write;
+    ///
+    /// let engine = Engine::new()?;
+    /// let (reader, mut writer) = std::io::pipe().unwrap();
+    /// let watched = engine.watch(&reader)?;
+    /// let mut readable = watched.readable().start()?;
+    /// writer.write_all(b"x").unwrap();
+    /// readable.result(Wait::Forever)?;
+    /// # }
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn watch(&self, descriptor: &impl std::os::fd::AsFd) -> Result<Watched, Error> {
+        let handle = self.core.maker.watch(descriptor.as_fd())?;
+        Ok(Watched::new(Socket::insert(&self.core, Stream(handle), Role::Watched, None, None)?))
+    }
+
+    /// `Unsupported`: Windows tells of ended operations, not of readiness. On a stream, a receive
+    /// into an empty buffer ends when there is something to receive.
+    #[cfg(windows)]
+    pub fn watch(&self, _: &impl std::os::windows::io::AsSocket) -> Result<Watched, Error> {
+        let why = "this system tells of ended operations, not of readiness";
+        Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why))
+    }
+
+    /// An operation that ends when the clock reaches `at`. As any operation, it ends in one of the
+    /// four ways; a timer has no socket, so a completion port is named with
+    /// [`post_to`](Operation::post_to).
     pub fn timer(&self, at: Time) -> Operation<'_, ()> {
         Operation::new(&self.core, None, Crossing::new(Op::timer(at)))
     }
@@ -308,6 +353,38 @@ impl Engine {
     /// An operation that ends after `duration`, counted from now.
     pub fn sleep(&self, duration: Duration) -> Operation<'_, ()> {
         self.timer(self.now() + duration)
+    }
+
+    /// An operation that looks a host and a port up: `example.org:80`, `127.0.0.1:80`, `[::1]:80`.
+    /// Its result are the addresses, at least one, the preferred ones first; pass each to
+    /// [`Socket::connect`] until one connects. As any operation, it ends in one of the four ways,
+    /// can be cancelled, and takes a [time limit](Operation::timeout).
+    ///
+    /// The system's `getaddrinfo` is asked, so its settings count (`/etc/hosts`, search domains).
+    /// That call blocks and cannot be cancelled. Up to 4 threads make it, which the engine starts
+    /// when they are needed; at most 4,096 more look-ups wait. A look-up that has ended leaves
+    /// that queue; one that has begun keeps its thread until the system answers. Addresses are
+    /// answered without asking anyone. On a simulated network there are no names.
+    ///
+    /// # Errors
+    /// The start: `InvalidArgument` if it is not a name or an address with a port, `LimitReached`
+    /// if too many wait. The result: `NotFound` if the name has no address or nobody could be
+    /// asked, with the name and the system's words; `Unsupported` for a name on a simulated
+    /// network.
+    ///
+    /// ```
+    /// use overlapped::driver::Wait;
+    /// use overlapped::Engine;
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::new()?;
+    /// let mut look_up = engine.lookup("127.0.0.1:80").timeout(Duration::from_secs(5)).start()?;
+    /// let addresses = look_up.result(Wait::Forever)?;
+    /// assert_eq!(addresses[0].port(), 80);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn lookup(&self, host: impl Into<String>) -> Operation<'_, Vec<SocketAddr>> {
+        Operation::new(&self.core, None, Crossing::new(Op::look_up(host.into())))
     }
 
     /// Asks an operation to end early, by the id that [`on_complete`](Operation::on_complete) or

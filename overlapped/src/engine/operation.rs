@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use super::core::{Core, Request, Started};
 use super::ending::{Ending, Owner};
 use super::notify::{Notify, ToldBy};
-use super::{endpoint::Endpoint, event::Event, overlapped::Overlapped, port::Queued, routine};
+use super::port::{Association, CompletionPort, Queued};
+use super::{endpoint::Endpoint, event::Event, overlapped::Overlapped, routine};
 use crate::buf::Crossing;
 use crate::driver::Op;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::id::OpId;
+use crate::time::Time;
 
 /// An operation that has not been started. How you start it decides how you are told of its end:
 ///
@@ -20,6 +23,7 @@ use crate::id::OpId;
 /// | I | [`.event(&event)`][event][`.start()`][start] | the [`Event`]; [`result`][result] |
 /// | II | [`.on_complete(f)`][on_complete] | `f`, in an alertable wait of this thread |
 /// | III | [`.to_port(token)`][to_port] | a packet on the socket's [`CompletionPort`] |
+/// | | [`.post_to(&port, key, token)`][post_to] | a packet on this port |
 /// | IV | `.await` (or [`.start()`][start], and await that) | the future |
 ///
 /// [event]: Operation::event
@@ -27,7 +31,7 @@ use crate::id::OpId;
 /// [on_complete]: Operation::on_complete
 /// [result]: Overlapped::result
 /// [to_port]: Operation::to_port
-/// [`CompletionPort`]: crate::CompletionPort
+/// [post_to]: Operation::post_to
 ///
 /// A start fails only for reasons that are known at once, and returns what was handed over:
 /// `InvalidArgument`, `Closed`, `LimitReached`. Every error of the operating system is the
@@ -119,13 +123,57 @@ impl<'a, T: Ending> Operation<'a, T> {
     /// If it has been polled before.
     pub fn to_port(mut self, token: u64) -> Result<Queued, Failed<T::Back>> {
         let op = self.take_op();
+        let Some(association) = self.endpoint.and_then(|endpoint| endpoint.association.get()) else {
+            let error = Error::new(op.get().kind.action(), ErrorKind::InvalidArgument)
+                .because("its socket is not associated with a completion port; use `post_to`");
+            return Err(Failed { error, given: T::given(op.into_inner().into_buf()) });
+        };
+        self.go_to_port(op, association, token)
+    }
+
+    /// Starts it so that its end becomes a packet on `port`, with this key and this token, as if
+    /// they had been [posted](CompletionPort::post): for timers and other operations without a
+    /// socket, and for sockets that are not associated with this port. A socket's association
+    /// stays what it is.
+    ///
+    /// The packet is that of [`to_port`](Operation::to_port): it has the operation's
+    /// [action](crate::port::CompletionPacket::action) and result, and its room in the port is kept
+    /// from the start on. Each call allocates a little; an associated socket does not.
+    ///
+    /// # Errors
+    /// See [`Operation`]; `LimitReached` and `Closed` if the port is full or closed.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    ///
+    /// ```
+    /// use overlapped::driver::Wait;
+    /// use overlapped::error::Action;
+    /// use overlapped::{CompletionPort, Engine};
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::new()?;
+    /// let port = CompletionPort::new(1, 1024);
+    /// engine.sleep(Duration::from_millis(5)).post_to(&port, 7, 1)?;
+    /// let packet = port.get(Wait::Forever)?.unwrap();
+    /// assert_eq!((packet.key, packet.token), (7, 1));
+    /// assert_eq!(packet.action(), Some(Action::Timer));
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn post_to(mut self, port: &CompletionPort, key: usize, token: u64) -> Result<Queued, Failed<T::Back>> {
+        let op = self.take_op();
+        let association = Association::new(port, key, Arc::clone(self.core) as Owner);
+        self.go_to_port(op, &Arc::new(association), token)
+    }
+
+    fn go_to_port(
+        &self,
+        op: Crossing<Op>,
+        association: &Arc<Association>,
+        token: u64,
+    ) -> Result<Queued, Failed<T::Back>> {
         let action = op.get().kind.action();
         let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
-        let Some(association) = self.endpoint.and_then(|endpoint| endpoint.association.get()) else {
-            let error = Error::new(action, ErrorKind::InvalidArgument)
-                .because("its socket is not associated with a completion port");
-            return Err(Failed { error, given: given(op) });
-        };
         if let Err(error) = association.port.reserve() {
             return Err(Failed { error, given: given(op) });
         }
@@ -145,6 +193,64 @@ impl<'a, T: Ending> Operation<'a, T> {
 }
 
 impl<T: Ending, E> Operation<'_, T, E> {
+    /// Ends the operation with `TimedOut` if it has not ended when the engine's clock
+    /// ([`Engine::now`](crate::Engine::now)) has reached `at`.
+    ///
+    /// It is cancelled then, and all is as after a cancel except for the kind of the error. It ends
+    /// once, in the way that it was started, with its buffer and with what it had done by then: a
+    /// send says how many bytes it had written ([`Error::transferred`]), and breaks the stream if
+    /// it was cut short; a wait-all receive that had taken bytes out of the stream ends with them,
+    /// as success. An operation that is faster than its cancellation ends as if it had no deadline.
+    ///
+    /// The deadline also counts while the operation waits behind others on its socket. At a moment
+    /// that has passed, the operation may end without having been tried. A second deadline replaces
+    /// the first. A timer and a close have times of their own: with a deadline, their start is
+    /// refused with `InvalidArgument`.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    ///
+    /// ```
+    /// use overlapped::driver::Wait;
+    /// use overlapped::{Engine, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::new()?;
+    /// let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// let soon = engine.now() + Duration::from_millis(5);
+    /// let mut accept = listener.accept().deadline(soon).start()?;
+    /// assert_eq!(accept.result(Wait::Forever).unwrap_err().kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn deadline(mut self, at: Time) -> Self {
+        let op = self.take_op().into_inner().with_deadline(at);
+        self.state = State::Ready(Crossing::new(op));
+        self
+    }
+
+    /// As [`deadline`](Operation::deadline), a duration after this call.
+    ///
+    /// # Panics
+    /// If it has been polled before.
+    ///
+    /// ```
+    /// # use overlapped::driver::Wait;
+    /// # let engine = overlapped::Engine::new()?;
+    /// # let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// # let _client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
+    /// # let socket = listener.accept().start()?.result(Wait::Forever)?.socket;
+    /// use std::time::Duration;
+    ///
+    /// let mut receive = socket.recv(vec![0; 64]).timeout(Duration::from_millis(5)).start()?;
+    /// assert!(receive.result(Wait::Forever).is_err());
+    /// assert_eq!(receive.take_buf(), Some(vec![0; 64]), "the buffer comes back");
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn timeout(self, duration: Duration) -> Self {
+        let at = self.core.maker.now() + duration;
+        self.deadline(at)
+    }
+
     fn take_op(&mut self) -> Crossing<Op> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Ready(op) => op,

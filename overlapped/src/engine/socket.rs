@@ -82,7 +82,7 @@ impl Socket {
         Ok(Socket(Arc::new(Shared { core: Arc::clone(core), endpoint, peer, listening })))
     }
 
-    fn operation<T: Ending>(&self, op: Op) -> Operation<'_, T> {
+    pub(super) fn operation<T: Ending>(&self, op: Op) -> Operation<'_, T> {
         Operation::new(&self.0.core, Some(&self.0.endpoint), Crossing::new(op))
     }
 

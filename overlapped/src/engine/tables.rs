@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Weak;
 use std::task::Waker;
 
-use super::{endpoint::Endpoint, notify::Notify};
+use super::{endpoint::Endpoint, look_up::LookUp, notify::Notify};
 use crate::buf::Crossing;
 use crate::driver::{Completion, Op, Stream};
 use crate::error::Action;
@@ -55,6 +55,7 @@ pub(super) struct OperationRecord {
     pub(super) notify: Notify,
     /// Wakes the task or thread that waits on the handle.
     pub(super) waker: Option<Waker>,
+    pub(super) look_up: Option<Box<LookUp>>,
 }
 
 /// Where a socket is.
@@ -166,6 +167,7 @@ impl Tables {
             after: NONE,
             notify,
             waker: None,
+            look_up: None,
         });
         if let (Some(socket), Some(direction)) = (socket, direction)
             && let Some(record) = self.sockets.get_mut(socket)

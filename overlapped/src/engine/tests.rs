@@ -46,7 +46,7 @@ fn a_panic_of_the_engines_thread_ends_what_is_in_flight_and_refuses_what_is_star
             driver.panics = true;
             Ok(driver)
         };
-        let limits = super::core::Limits { operations: 16, sockets: 16, queue: 16 };
+        let limits = super::limits::Limits { operations: 16, sockets: 16, queue: 16 };
         let (core, thread) = super::thread::EngineThread::start(make, limits).unwrap();
         let engine = Engine { core, _thread: Some(std::sync::Arc::new(thread)) };
         let mut sleep = engine.sleep(std::time::Duration::from_secs(60)).start().unwrap();

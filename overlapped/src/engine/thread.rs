@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::core::{Core, Limits};
+use super::core::Core;
+use super::limits::Limits;
 use super::park;
 use crate::driver::{Driver, Wait};
 use crate::error::{Action, Error, ErrorKind};

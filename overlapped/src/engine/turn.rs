@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::tables::{Place, Stage, Tables, key_of_token, token};
+use super::tables::{OperationRecord, Place, Stage, Tables, key_of_token, token};
 use super::{core::Core, endpoint::Endpoint, notify::Notify, park::Unparks};
 use crate::buf::{AnyBuf, Crossing};
 use crate::driver::{Completion, Driver, Outcome, Wait};
@@ -112,6 +112,9 @@ impl Core {
             return record.notify.ended(action, flags, completion);
         }
         record.stage = Stage::Ended(completion);
+        if action == Action::LookUp {
+            record.look_up = None;
+        }
         let waker = record.waker.take();
         // Under the lock: a thread that sees the end may start another operation with the same
         // event, which must not be signalled then.
@@ -178,6 +181,9 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
             if let (Stage::Started(id), true) = (&stage, cancelled) {
                 driver.cancel(*id);
             }
+            if let Stage::Started(id) = stage {
+                pass_answer(record, driver, id);
+            }
             record.stage = stage;
             return None;
         }
@@ -206,13 +212,22 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
     }
     match driver.submit(op, token(key)) {
         Ok(id) => {
-            tables.operations[key.slot()].stage = Stage::Started(id);
+            let record = &mut tables.operations[key.slot()];
+            record.stage = Stage::Started(id);
+            pass_answer(record, driver, id);
             if cancelled {
                 driver.cancel(id);
             }
             None
         }
         Err(failed) => refused(failed.error, failed.given.into_buf()),
+    }
+}
+
+/// Ends a look-up that has its answer.
+fn pass_answer(record: &mut OperationRecord, driver: &mut Driver, id: OpId) {
+    if let Some(answer) = record.look_up.as_mut().and_then(|look_up| look_up.answer.take()) {
+        driver.answer(id, answer.map(Outcome::Found));
     }
 }
 

@@ -29,6 +29,10 @@ pub enum Action {
     Close,
     /// Waiting for a timer.
     Timer,
+    /// Waiting until a descriptor is ready.
+    Readiness,
+    /// Looking a host's name up.
+    LookUp,
     /// Reading or setting an option of a socket.
     Option,
     /// Waiting for completions.
@@ -71,6 +75,8 @@ impl fmt::Display for Action {
             Action::Shutdown => "shut down",
             Action::Close => "close",
             Action::Timer => "wait for a timer",
+            Action::Readiness => "wait until a descriptor is ready",
+            Action::LookUp => "look a name up",
             Action::Option => "read or set a socket option",
             Action::Turn => "wait for completions",
             Action::Wait => "wait",
@@ -91,7 +97,8 @@ pub enum ErrorKind {
     Reset,
     /// Nobody listens there (`ECONNREFUSED`; Winsock 10061, port 1225).
     Refused,
-    /// The peer or the network did not answer in time (`ETIMEDOUT`; Winsock 10060, port 121).
+    /// The peer or the network did not answer in time (`ETIMEDOUT`; Winsock 10060, port 121), or
+    /// the operation had not ended at its deadline.
     TimedOut,
     /// The operation was cancelled, or its socket was closed under it (`ECANCELED`; Winsock 995).
     Cancelled,
@@ -112,7 +119,8 @@ pub enum ErrorKind {
     /// This end has shut the stream down itself, so nothing can be sent any more (`EPIPE`; Winsock
     /// 10058). The peer has done nothing wrong.
     ShutDown,
-    /// There is nothing at this path, or a directory of it is missing (`ENOENT`; on Windows 2, 3).
+    /// There is nothing at this path, or a directory of it is missing (`ENOENT`; on Windows 2, 3);
+    /// or no address was found for a name (`getaddrinfo`; Winsock 11001, 11002, 11004).
     NotFound,
     /// The socket is connected already, and stays so (`EISCONN`; Winsock 10056, port 1230).
     AlreadyConnected,
@@ -156,7 +164,7 @@ impl ErrorKind {
             ErrorKind::Truncated => "the datagram is larger than the buffer",
             ErrorKind::NotConnected => "the socket is not connected",
             ErrorKind::ShutDown => "this end has shut the stream down",
-            ErrorKind::NotFound => "no such file or directory",
+            ErrorKind::NotFound => "not found",
             ErrorKind::AlreadyConnected => "the socket is connected already",
             ErrorKind::TooManyFiles => "too many open files",
             ErrorKind::OutOfMemory => "out of memory or buffers",

@@ -89,6 +89,13 @@ impl Error {
         }
     }
 
+    /// A name could not be looked up. Of the system's codes for that, few systems give any.
+    pub(crate) fn not_found(name: &str, error: &io::Error) -> Error {
+        let code = error.raw_os_error().and_then(NonZeroI32::new);
+        let why = if code.is_some() { name.to_owned() } else { format!("{name}: {error}") };
+        Error { code, ..Error::new(Action::LookUp, ErrorKind::NotFound).because(why) }
+    }
+
     /// The same failure, of another action.
     pub(crate) fn of(&self, action: Action) -> Error {
         Error { code: self.code, ..Error::new(action, self.kind) }
@@ -111,6 +118,14 @@ impl Error {
 
     pub(crate) fn after(mut self, transferred: u64) -> Error {
         self.details().transferred = transferred;
+        self
+    }
+
+    /// If it says that the operation was cancelled: it was, because its time had come.
+    pub(crate) fn cancelled_by_deadline(mut self) -> Error {
+        if self.kind == ErrorKind::Cancelled {
+            (self.kind, self.code) = (ErrorKind::TimedOut, None);
+        }
         self
     }
 

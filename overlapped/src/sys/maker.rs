@@ -2,6 +2,8 @@
 
 use crate::address::Address;
 use crate::error::Error;
+#[cfg(unix)]
+use crate::error::{Action, ErrorKind};
 use crate::options::{DatagramOptions, ListenOptions};
 use crate::time::Time;
 
@@ -33,6 +35,18 @@ impl Maker {
         match self {
             Maker::System => SystemSocket::datagram(address, options).map(Handle::System),
             Maker::Sim(network) => network.datagram(address, options).map(Handle::Simulated),
+        }
+    }
+
+    /// A duplicate of a descriptor, to be watched.
+    #[cfg(unix)]
+    pub(crate) fn watch(&self, descriptor: std::os::fd::BorrowedFd<'_>) -> Result<Handle, Error> {
+        match self {
+            Maker::System => SystemSocket::watched(descriptor).map(Handle::System),
+            Maker::Sim(_) => {
+                let why = "a simulated network has no descriptors";
+                Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why))
+            }
         }
     }
 

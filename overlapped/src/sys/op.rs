@@ -5,18 +5,20 @@
 //! of them what its system wants. What comes of an operation is an [`Outcome`], from the backend's
 //! [`Event`] up to the program.
 
+mod check;
+
+use std::net::SocketAddr;
 use std::ptr::NonNull;
 
 use crate::address::Address;
 use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
-use crate::error::{Action, Error, ErrorKind};
-use crate::flags::{CloseMode, Direction, Flags, Role, ShutdownHow};
+use crate::error::Action;
+use crate::flags::{CloseMode, Direction, Flags, ShutdownHow};
 use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
 use super::rest::{Rest, skipping};
 use super::stream::Stream;
-use super::view::View;
 
 /// An operation to start, with the buffers it will own: give it to
 /// [`Driver::submit`](crate::Driver::submit).
@@ -26,7 +28,9 @@ pub struct Op {
     /// [`Op::NO_SOCKET`] for a timer.
     pub(crate) socket: SocketId,
     /// When a timer ends. For a graceful close: how long it may take, counted from [`Time::ZERO`].
+    /// If `has_deadline`: when the operation must have ended.
     pub(crate) at: Time,
+    pub(crate) has_deadline: bool,
     pub(crate) owned: Owned,
 }
 
@@ -57,9 +61,15 @@ pub(crate) enum OpKind {
     Close {
         how: CloseHow,
     },
+    /// Waits until a watched descriptor is ready.
+    Ready {
+        writable: bool,
+    },
     /// Receives and throws away: a step of a graceful close, which only a driver starts.
     Discard,
     Timer,
+    /// Ends when its driver is told the answer: see `Driver::answer`.
+    LookUp,
 }
 
 /// A [`CloseMode`] without its time.
@@ -135,9 +145,6 @@ impl Owned {
     }
 }
 
-/// The most buffers that every system takes for one datagram (`IOV_MAX`).
-const MOST_PARTS_OF_A_DATAGRAM: usize = 1024;
-
 impl OpKind {
     #[inline]
     pub(crate) fn action(self) -> Action {
@@ -153,6 +160,8 @@ impl OpKind {
             OpKind::Shutdown { .. } => Action::Shutdown,
             OpKind::Close { .. } => Action::Close,
             OpKind::Timer => Action::Timer,
+            OpKind::LookUp => Action::LookUp,
+            OpKind::Ready { .. } => Action::Readiness,
         }
     }
 
@@ -165,9 +174,14 @@ impl OpKind {
             | OpKind::RecvMulti
             | OpKind::RecvFrom { .. }
             | OpKind::RecvFromMulti
+            | OpKind::Ready { writable: false }
             | OpKind::Discard => Some(Direction::Receive),
-            OpKind::Connect | OpKind::Send { .. } | OpKind::SendTo | OpKind::Shutdown { .. } => Some(Direction::Send),
-            OpKind::Close { .. } | OpKind::Timer => None,
+            OpKind::Connect
+            | OpKind::Send { .. }
+            | OpKind::SendTo
+            | OpKind::Shutdown { .. }
+            | OpKind::Ready { writable: true } => Some(Direction::Send),
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => None,
         }
     }
 
@@ -186,7 +200,7 @@ impl Op {
 
     #[inline]
     fn new(kind: OpKind, socket: SocketId) -> Op {
-        Op { kind, socket, at: Time::ZERO, owned: Owned::default() }
+        Op { kind, socket, at: Time::ZERO, has_deadline: false, owned: Owned::default() }
     }
 
     #[inline]
@@ -197,95 +211,6 @@ impl Op {
 
     fn parts(&self) -> Option<usize> {
         self.owned.buf.as_ref().map(AnyBuf::parts)
-    }
-
-    /// Whether its arguments make sense, on whatever socket it is started.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
-        if self.parts() == Some(0) {
-            return invalid("an empty list of buffers");
-        }
-        if let Some(address) = &self.owned.address {
-            Error::check_address(self.kind.action(), address)?;
-        }
-        match self.kind {
-            OpKind::Recv { flags }
-                if flags.contains(Flags::WAIT_ALL)
-                    && (flags.contains(Flags::OUT_OF_BAND) || flags.contains(Flags::PEEK)) =>
-            {
-                invalid("WAIT_ALL does not go with OUT_OF_BAND or PEEK")
-            }
-            OpKind::RecvFrom { flags } if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) => {
-                invalid("WAIT_ALL and OUT_OF_BAND are flags of streams")
-            }
-            OpKind::Send { flags } if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) => {
-                invalid("PEEK and WAIT_ALL are flags of receives")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Tries a receive or a send of one part and without flags. `None` means that it must be
-    /// started. A send that is cut short remembers how far it came, and a failure or the end of the
-    /// stream is remembered for the driver. On a simulated network nothing happens outside of
-    /// turns.
-    pub(crate) fn try_now(&mut self, view: &View) -> Option<Outcome> {
-        let View::System(view) = view else { return None };
-        let (kind, owned) = (self.kind, &mut self.owned);
-        let (ptr, len) = owned.buf.as_mut()?.single(owned.progress).filter(|(_, len)| *len > 0)?;
-        let moved = match kind {
-            // SAFETY: the buffer's own memory. Nobody else uses it while the operation owns it.
-            OpKind::Recv { flags: Flags::NONE } => unsafe { view.recv_now(ptr.as_ptr(), len) },
-            // SAFETY: as above.
-            OpKind::Send { flags: Flags::NONE } => unsafe { view.send_now(ptr.as_ptr(), len) },
-            _ => return None,
-        };
-        match (moved, kind) {
-            (Err(code), _) => owned.tried = Some(Tried::Failed(code)),
-            (Ok(None), _) => {}
-            (Ok(Some(0)), OpKind::Recv { .. }) => owned.tried = Some(Tried::Ended),
-            (Ok(Some(bytes)), OpKind::Recv { .. }) => {
-                owned.progress += bytes as u64;
-                owned.set_received();
-                return Some(Outcome::Received(bytes));
-            }
-            (Ok(Some(bytes)), _) => {
-                owned.progress += bytes as u64;
-                return (bytes == len).then_some(Outcome::Sent(owned.progress));
-            }
-        }
-        None
-    }
-
-    /// Whether it can be started on a socket of this role.
-    pub(crate) fn check_role(&mut self, role: Role) -> Result<(), Error> {
-        let action = self.kind.action();
-        let invalid = |why: &str| Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
-        match (self.kind, role) {
-            (OpKind::Close { .. } | OpKind::Timer, _) => Ok(()),
-            (OpKind::Accept { .. }, Role::Listener) => Ok(()),
-            (OpKind::Accept { .. }, _) => invalid("not a listener"),
-            (_, Role::Listener) => invalid("a listener can only accept and be closed"),
-            (OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo, Role::Stream) => {
-                invalid("not a datagram socket")
-            }
-            // A stream goes on behind what the system took; a datagram would be cut.
-            (_, Role::Datagram) if self.parts().is_some_and(|parts| parts > MOST_PARTS_OF_A_DATAGRAM) => {
-                invalid("a datagram of more than 1024 parts")
-            }
-            (OpKind::Recv { flags } | OpKind::RecvFrom { flags }, Role::Datagram)
-                if !flags.contains(Flags::PEEK) && !self.owned.buf_mut().has_room() =>
-            {
-                invalid("the buffers have no room, and the datagram would be lost")
-            }
-            (OpKind::RecvMulti, Role::Datagram) => invalid("datagrams are received with `recv_from_multi`"),
-            (OpKind::Recv { flags } | OpKind::Send { flags }, Role::Datagram)
-                if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) =>
-            {
-                invalid("WAIT_ALL and OUT_OF_BAND are flags of streams")
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Accepts one connection. Ends with [`Outcome::Accepted`].
@@ -425,6 +350,70 @@ impl Op {
         Op { at, ..Op::new(OpKind::Timer, Op::NO_SOCKET) }
     }
 
+    /// Waits until a read of a [watched](crate::Driver::watch) descriptor would not wait: there is
+    /// something to read, or the end, or an error. Ends with [`Outcome::Ready`], at once if that is
+    /// so already.
+    ///
+    /// Waits on one descriptor end in the order in which they were started.
+    pub fn readable(watched: SocketId) -> Op {
+        Op::new(OpKind::Ready { writable: false }, watched)
+    }
+
+    /// Waits until a write to a [watched](crate::Driver::watch) descriptor would not wait.
+    pub fn writable(watched: SocketId) -> Op {
+        Op::new(OpKind::Ready { writable: true }, watched)
+    }
+
+    /// Looks a name up, which it owns as its buffer until it is started.
+    pub(crate) fn look_up(name: String) -> Op {
+        Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name.into_bytes()))
+    }
+
+    /// Ends the operation with `TimedOut` if it has not ended when the driver's clock has reached
+    /// `at`. It is cancelled then, and everything is as after
+    /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
+    /// completion, the buffer comes back with it, and what the operation had done by then counts.
+    /// So a send that had written some bytes says how many ([`Error::transferred`]) and breaks the
+    /// stream; a wait-all receive that had taken some out of the stream ends with those, as
+    /// success; and an operation that is faster than its cancellation ends as if it had no
+    /// deadline.
+    ///
+    /// The deadline also counts while the operation waits behind others on its socket. At a moment
+    /// that has passed, the operation ends without having been tried. A second deadline replaces
+    /// the first.
+    ///
+    /// It costs one entry in the driver's timers, and nothing where it is not used.
+    ///
+    /// A timer and a close have times of their own, and a multishot operation goes on until it is
+    /// cancelled: with a deadline they are refused with `InvalidArgument`.
+    ///
+    /// ```
+    /// # use overlapped::{Driver, DriverConfig, ErrorKind, Op};
+    /// # use overlapped::driver::Wait;
+    /// # use std::time::Duration;
+    /// # let mut driver = Driver::new(DriverConfig::new())?;
+    /// let listener = driver.listen("127.0.0.1:0", &Default::default())?;
+    /// let soon = driver.now() + Duration::from_millis(5);
+    /// driver.submit(Op::accept(listener).with_deadline(soon), 1)?;
+    /// let ended = loop {
+    ///     driver.turn(Wait::Forever)?;
+    ///     if let Some(completion) = driver.next() {
+    ///         break completion;
+    ///     }
+    /// };
+    /// assert_eq!(ended.result.unwrap_err().kind(), ErrorKind::TimedOut);
+    /// assert!(driver.now() >= soon);
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn with_deadline(mut self, at: Time) -> Op {
+        // A time of its own stays what it is; the start refuses the operation.
+        if !matches!(self.kind, OpKind::Timer | OpKind::Close { .. }) {
+            self.at = at;
+        }
+        self.has_deadline = true;
+        self
+    }
+
     /// The buffer that the operation was given.
     pub fn into_buf(self) -> Option<AnyBuf> {
         self.owned.buf
@@ -455,6 +444,10 @@ pub enum Outcome {
     Closed,
     /// The timer's moment has come.
     Elapsed,
+    /// The watched descriptor is ready.
+    Ready,
+    /// The addresses of a name, at least one, the preferred ones first.
+    Found(Vec<SocketAddr>),
 }
 
 /// Something that happened to an operation which a backend has.

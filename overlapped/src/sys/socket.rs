@@ -97,6 +97,19 @@ impl SystemSocket {
         taken
     }
 
+    /// A duplicate of any descriptor, only to be watched. Its mode is its program's affair.
+    #[cfg(unix)]
+    pub(super) fn watched(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<SystemSocket, Error> {
+        let failed = |error: io::Error| Error::io(Action::Readiness, &error);
+        let file = std::fs::File::from(descriptor.try_clone_to_owned().map_err(failed)?);
+        let kind = file.metadata().map_err(failed)?.file_type();
+        if kind.is_file() || kind.is_dir() {
+            let why = "the system does not tell of the readiness of files; they are always ready";
+            return Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why));
+        }
+        Ok(SystemSocket::with_mode_set(OwnedFd::from(file).into()))
+    }
+
     fn with_mode_set(socket: Socket) -> SystemSocket {
         SystemSocket {
             socket: Closing::new(socket),

@@ -49,16 +49,20 @@
 //! - `Cancelled`: `contracts::ending`, `semantics::closing`
 //! - `Truncated`: `contracts::datagrams`
 //! - `InUse`: `semantics::results`, `contracts::datagrams`, `contracts::unix`
-//! - `TimedOut`: `contracts::closing`, of a graceful close. (A connect's timeout takes minutes on
-//!   a real system and is not tested here.)
+//! - `TimedOut`: `contracts::closing`, of a graceful close; `contracts::deadlines`. (A connect's
+//!   own timeout takes minutes on a real system and is not tested here.)
 //!
 //! # Rules that are easy to get wrong
 //!
+//! - deadlines of operations: `contracts::deadlines`, `semantics::deadlines`
 //! - starting an operation: `semantics::starting`
 //! - asking for the result: `semantics::results`
-//! - waiting for events: `semantics::events`, `semantics::own_thread`
+//! - waiting for events: `semantics::events`, `semantics::auto_reset`, `semantics::own_thread`
 //! - completion routines: `semantics::routines`, `semantics::own_thread`
 //! - completion port: `semantics::port`
+//! - timers in each model: `semantics::timers`
+//! - names that are looked up: `semantics::look_ups`
+//! - waits for readiness: `contracts::readiness`, `semantics::readiness`
 //! - futures: `semantics::futures`, `semantics::own_thread`
 //! - connecting, again after a failure, and cancelling it: `contracts::connecting`
 //! - accepting clients that have gone, out of descriptors, with a full table:

@@ -1,6 +1,6 @@
 //! A shard's attempts to connect: each is one connection that was asked for.
 //!
-//! The [resolver](super::resolver) looks its name up; its addresses run a [race](super::race), each
+//! The [resolver](Resolver) looks its name up; its addresses run a [race](super::race), each
 //! on a socket of its own, a *flight*. The first to connect wins; the others are cancelled and
 //! closed. One deadline holds for all of it. The shard fetches the result of an attempt, so nobody
 //! is told within a call.
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId};
+use overlapped::resolve::{Found, Interest, Resolver};
 use overlapped::table::{Key, Table};
 use overlapped::{Address, Driver, Op, Time, options::StreamOptions};
 
 use super::error::{ConnectError, ConnectFailure, ConnectWaiter, Tried};
 use super::race::{Race, Step};
-use super::resolver::{Found, Interest, Resolver};
 use super::target::{Origin, Target, Where};
 use crate::limits::Permit;
 use crate::session::id::SessionId;
@@ -175,7 +175,7 @@ impl Attempts {
                     attempt.step = Progress::LookingUp { _interest: interest };
                 }
             }
-            Err(why) => self.fail(key, ConnectFailure::Limit, Some(why), driver),
+            Err(error) => self.fail(key, ConnectFailure::Limit, Some(error.to_string()), driver),
         }
     }
 
@@ -188,7 +188,7 @@ impl Attempts {
                 self.race(key, driver);
             }
             Ok(_) => self.fail(key, ConnectFailure::NotFound, None, driver),
-            Err(why) => self.fail(key, ConnectFailure::NotFound, Some(why), driver),
+            Err(error) => self.fail(key, ConnectFailure::NotFound, Some(error.to_string()), driver),
         }
     }
 

@@ -11,11 +11,9 @@
 mod attempts;
 mod error;
 mod race;
-mod resolver;
 mod target;
 
 pub(crate) use attempts::{Attempts, Ended, Request, reset};
 pub(crate) use error::ConnectWaiter;
 pub use error::{ConnectError, ConnectFailure, Tried};
-pub(crate) use resolver::{Found, Resolver};
 pub use target::{Origin, Target, TargetError};

@@ -5,11 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use overlapped::Address;
+use overlapped::resolve::is_host_name;
 
 use crate::session::id::SessionId;
-
-/// The longest name that DNS allows.
-const MOST_NAME_BYTES: usize = 253;
 
 /// What to connect to: an address, one of several addresses, or a host name and a port, which
 /// are looked up.
@@ -45,8 +43,7 @@ impl Target {
         if let Ok(ip) = name.parse::<IpAddr>() {
             return Ok(Target(Where::Address(SocketAddr::new(ip, port).into())));
         }
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') || !byte.is_ascii();
-        if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(is_name) {
+        if !is_host_name(name) {
             return Err(text());
         }
         Ok(Target(Where::Name(name.to_owned(), port)))

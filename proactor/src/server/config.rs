@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use overlapped::mailbox::{Sender, mailbox};
+use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig, options::ListenOptions, report::Report};
 
 use super::{limits::Limits, listener::Listener, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
-use crate::connect::Resolver;
 use crate::error::ServerError;
 use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;

@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use overlapped::driver::{Stream, WakeHandle};
 use overlapped::mailbox::{MailError, Sender};
+use overlapped::resolve::{Found, Resolver};
 use overlapped::{Address, Time, table::Key};
 
-use crate::connect::{ConnectError, ConnectFailure, Found, Resolver, Target};
+use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::{Group, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit};

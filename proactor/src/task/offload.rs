@@ -1,5 +1,5 @@
 //! A server's threads for blocking work: a few, started when there is work. Apart from the shards,
-//! only these and the [resolver](crate::connect::Resolver) run threads.
+//! only these and the [resolver](overlapped::resolve::Resolver) run threads.
 //!
 //! Work waits in a bounded queue. A thread puts the result where the waiting task finds it, and
 //! wakes the task. The threads end with the server: idle ones at once, busy ones when they are

@@ -5,10 +5,12 @@
 //! ([`WaitSet`]).
 
 mod domain;
+mod handle;
 mod wait;
 mod wait_set;
 
-pub use wait::{Event, wait_all, wait_any};
+pub use handle::Event;
+pub use wait::{wait_all, wait_any};
 pub use wait_set::WaitSet;
 
 pub(crate) use wait::wait_any_or;

@@ -3,17 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use slab::Slab;
-
-use super::domain::{Domain, EventState, Goal, Member, NO_WAIT, SetState, Tables, Waiter, domain};
-use super::wait::Event;
+use super::domain::{Domain, Goal, Member, NO_WAIT, SetState, Tables, domain};
+use super::handle::Event;
 use crate::driver::Wait;
 use crate::engine::park::{self, Unpark, Unparks};
 use crate::error::{Action, Error, ErrorKind};
 
-/// What a wait looks for in its set. The last argument is the number of the wait, once that has
-/// been fulfilled.
-type Find<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) -> Option<R> + 'a;
+/// What a wait looks for in its set, with the set's place in the tables.
+type Find<'a, R> = dyn FnMut(&mut Tables, usize, Option<Fulfilled>) -> Option<R> + 'a;
+
+/// A wait that has been fulfilled.
+#[derive(Clone, Copy)]
+struct Fulfilled {
+    /// The number of the wait.
+    wait: u64,
+    /// The member that it has taken, or any number if it has taken all.
+    took: Option<usize>,
+}
 
 /// A set of events that is kept between waits. There is no limit of 64, and a wait costs what is
 /// signalled, not what the set holds.
@@ -21,7 +27,8 @@ type Find<'a, R> = dyn FnMut(&mut SetState, &mut Slab<EventState>, Option<u64>) 
 /// Any thread may add and remove events, also while another waits. Each member has a number, like
 /// the index in the array of `WSAWaitForMultipleEvents`. [`add`](WaitSet::add) returns it; it is
 /// free for reuse when the member is removed. Clones are handles to the same set. The set keeps its
-/// events alive; an event may be in several sets.
+/// events alive; an event may be in several sets. A wait resets the [auto-reset](Event::auto_reset)
+/// events that it reports, and no others.
 ///
 /// ```
 /// use overlapped::{Event, WaitSet};
@@ -88,8 +95,14 @@ impl WaitSet {
         }
         let member = set.members.insert(Member { event: event.index() as u32, listed: false, set_in: 0 });
         state.sets.push((self.0.index as u32, member as u32));
+        set.autos += usize::from(state.auto);
         if state.signalled {
-            set.member_set(member, &mut tables.waiters, &mut unparks);
+            set.count_set(member);
+            if state.auto {
+                tables.offer(event.index(), &mut unparks);
+            } else if set.fulfil(member, &mut tables.waiters, &mut unparks) {
+                tables.offer_all(self.0.index, &mut unparks);
+            }
         }
         drop(guard);
         unparks.unpark();
@@ -111,14 +124,10 @@ impl WaitSet {
         if event.signalled {
             set.signalled -= 1;
         }
-        if !set.members.is_empty() && set.signalled == set.members.len() {
+        set.autos -= usize::from(event.auto);
+        if set.all_signalled() {
             // A wait for all may have missed only the removed member.
-            for &(waiter, _) in &set.waiters {
-                let waiter = &mut tables.waiters[waiter];
-                if matches!(waiter.goal, Goal::All { .. }) {
-                    waiter.fulfil(0, &mut unparks);
-                }
-            }
+            tables.offer_all(self.0.index, &mut unparks);
         }
         tables.release(entry.event as usize);
         drop(guard);
@@ -145,32 +154,53 @@ impl WaitSet {
         interrupted: Option<&dyn Fn() -> bool>,
     ) -> Result<bool, Error> {
         signalled.clear();
-        let found = self.block(wait, Goal::Any, interrupted, &mut |set, events, wait| {
-            set.collect(events, wait.unwrap_or(NO_WAIT), signalled);
+        let found = self.block(wait, Goal::Any, interrupted, &mut |tables, set, fulfilled| {
+            collect(tables, set, fulfilled, signalled);
+            if let Some(took) = fulfilled.and_then(|fulfilled| fulfilled.took)
+                && let Err(at) = signalled.binary_search(&took)
+            {
+                signalled.insert(at, took);
+            }
+            for member in signalled.iter() {
+                report(tables, set, *member);
+            }
             (!signalled.is_empty()).then_some(())
         })?;
         Ok(found.is_some())
     }
 
     /// Waits until at least one member is signalled, and returns the lowest. `None` means that the
-    /// wait has timed out. This can starve higher members; [`wait`](WaitSet::wait) does not.
+    /// wait has timed out. This can starve higher members; [`wait`](WaitSet::wait) does not. (A
+    /// thread that was waiting when an [auto-reset](Event::auto_reset) member was set returns that
+    /// one.)
     ///
     /// # Errors
     /// As for [`wait`](WaitSet::wait).
     pub fn wait_any(&self, wait: Wait) -> Result<Option<usize>, Error> {
         let mut signalled = Vec::new();
-        self.wait(wait, &mut signalled)?;
-        Ok(signalled.first().copied())
+        self.block(wait, Goal::Any, None, &mut |tables, set, fulfilled| {
+            if let Some(Fulfilled { took: Some(took), .. }) = fulfilled {
+                return Some(took);
+            }
+            collect(tables, set, fulfilled, &mut signalled);
+            let lowest = *signalled.first()?;
+            report(tables, set, lowest);
+            Some(lowest)
+        })
     }
 
     /// Waits until all members are signalled at one moment; `false` means that the wait has timed
-    /// out.
+    /// out. At that moment it resets those that are [auto-reset](Event::auto_reset), all at once.
     ///
     /// # Errors
     /// As for [`wait`](WaitSet::wait).
     pub fn wait_all(&self, wait: Wait) -> Result<bool, Error> {
-        let found = self.block(wait, Goal::All { missing: 0 }, None, &mut |set, _, wait| {
-            (wait.is_some() || set.signalled == set.members.len()).then_some(())
+        let found = self.block(wait, Goal::AllOfSet, None, &mut |tables, set, fulfilled| {
+            if fulfilled.is_none() {
+                tables.sets[set].all_signalled().then_some(())?;
+                tables.reset_autos(set);
+            }
+            Some(())
         })?;
         Ok(found.is_some())
     }
@@ -186,13 +216,12 @@ impl WaitSet {
     ) -> Result<Option<R>, Error> {
         park::begin();
         let Registered { domain, index, .. } = *self.0;
-        let mut find = |tables: &mut Tables, wait: Option<u64>| {
-            let set = &mut tables.sets[index];
-            if set.members.is_empty() && wait.is_none() {
+        let mut find = |tables: &mut Tables, fulfilled: Option<Fulfilled>| {
+            if tables.sets[index].members.is_empty() && fulfilled.is_none() {
                 let why = "a wait on a set of no events";
                 return Err(Error::new(Action::Wait, ErrorKind::InvalidArgument).because(why));
             }
-            Ok(find(set, &mut tables.events, wait))
+            Ok(find(tables, index, fulfilled))
         };
         if let Some(found) = find(&mut domain.lock(), None)? {
             return Ok(Some(found));
@@ -203,38 +232,56 @@ impl WaitSet {
         }
         let until = park::deadline(wait);
         let unpark = Unpark::this_thread();
-        let (waiting, number) = {
+        let (mut waiting, wait) = {
             let mut tables = domain.lock();
             if let Some(found) = find(&mut tables, None)? {
                 return Ok(Some(found));
             }
-            let waiter = tables.waiters.insert(Waiter { unpark, fulfilled: None, goal });
+            let is_any = goal == Goal::Any;
+            let waiter = tables.begin(unpark, goal);
             let set = &mut tables.sets[index];
-            let number = match goal {
-                Goal::Any => {
-                    set.waits += 1;
-                    set.waits
-                }
-                // `set` itself sees the moment at which all are signalled.
-                Goal::All { .. } => NO_WAIT,
+            // `set` itself sees the moment at which all are signalled.
+            let number = if is_any {
+                set.waits += 1;
+                set.waits
+            } else {
+                NO_WAIT
             };
             set.waiters.push((waiter, number));
-            (Waiting { domain, set: index, waiter }, number)
+            (Waiting { domain, set: index, waiter: Some(waiter) }, number)
         };
+        let mut ended = None;
         loop {
             {
                 let mut tables = domain.lock();
-                if tables.waiters[waiting.waiter].fulfilled.take().is_some()
-                    && let Some(found) = find(&mut tables, Some(number))?
-                {
-                    return Ok(Some(found));
+                let found = match waiting.fulfilled(&mut tables) {
+                    Some((place, took)) => find(&mut tables, Some(Fulfilled { wait, took: took.then_some(place) }))?,
+                    None => None,
+                };
+                let result = found.map(|found| Ok(Some(found))).or_else(|| ended.take());
+                if let Some(result) = result {
+                    waiting.leave(&mut tables);
+                    return result;
                 }
             }
-            if park::is_over(until) || interrupted.is_some_and(|interrupted| interrupted()) {
-                return Ok(None);
-            }
-            park::park(until)?;
+            ended = if park::is_over(until) || interrupted.is_some_and(|interrupted| interrupted()) {
+                Some(Ok(None))
+            } else {
+                park::park(until).err().map(Err)
+            };
         }
+    }
+}
+
+/// Finds the members that a wait reports, lowest first.
+fn collect(tables: &mut Tables, set: usize, fulfilled: Option<Fulfilled>, found: &mut Vec<usize>) {
+    tables.sets[set].collect(&tables.events, fulfilled.map_or(NO_WAIT, |fulfilled| fulfilled.wait), found);
+}
+
+/// A wait reports a member, if that is still there.
+fn report(tables: &mut Tables, set: usize, member: usize) {
+    if let Some(entry) = tables.sets[set].members.get(member) {
+        tables.report(entry.event as usize);
     }
 }
 
@@ -242,14 +289,29 @@ impl WaitSet {
 struct Waiting {
     domain: &'static Domain,
     set: usize,
-    waiter: usize,
+    waiter: Option<usize>,
+}
+
+impl Waiting {
+    /// What has fulfilled the wait, and whether that was taken.
+    fn fulfilled(&self, tables: &mut Tables) -> Option<(usize, bool)> {
+        let waiter = &mut tables.waiters[self.waiter?];
+        Some((waiter.fulfilled.take()?, waiter.took))
+    }
+
+    fn leave(&mut self, tables: &mut Tables) {
+        let Some(left) = self.waiter.take() else { return };
+        tables.sets[self.set].waiters.retain(|(waiter, _)| *waiter != left);
+        tables.waiters.remove(left);
+    }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut tables = self.domain.lock();
-        tables.sets[self.set].waiters.retain(|(waiter, _)| *waiter != self.waiter);
-        tables.waiters.remove(self.waiter);
+        if self.waiter.is_some() {
+            let domain = self.domain;
+            self.leave(&mut domain.lock());
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! A model that hangs in some order fails: loom sees that no thread can go on. `ci/loom.sh` runs
 //! them.
 
+mod auto_reset;
 mod block_on;
 mod event;
 mod port;

@@ -104,6 +104,7 @@ impl Poll {
                 let received = unsafe { transfer::recv_message(fd, message, trying(flags)) };
                 self.received(socket, received, room, flags)
             }
+            Request::Ready => ready(fd, libc::POLLIN),
             Request::Readable => match transfer::look(fd) {
                 Ok(_) => Attempt::Ends(Ok(Outcome::Received(0))),
                 Err(code) => Attempt::failed(code),
@@ -223,6 +224,7 @@ impl Poll {
                 // SAFETY: as above. A datagram leaves whole.
                 (unsafe { transfer::send_message(fd, message, 0) }, 0)
             }
+            Request::Ready => return ready(fd, libc::POLLOUT),
             Request::Connect(address) => {
                 let connecting = connect::go_on(fd, address);
                 return self.connecting(socket, connecting);
@@ -260,6 +262,15 @@ impl Poll {
                 Attempt::Waits
             }
         }
+    }
+}
+
+/// Whether a watched descriptor is ready.
+fn ready(fd: std::os::fd::RawFd, wanted: i16) -> Attempt {
+    match transfer::is_ready(fd, wanted) {
+        Ok(true) => Attempt::Ends(Ok(Outcome::Ready)),
+        Ok(false) => Attempt::Waits,
+        Err(code) => Attempt::Ends(Err(Failure::Code(code))),
     }
 }
 

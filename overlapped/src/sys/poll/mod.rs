@@ -166,6 +166,9 @@ impl Poll {
             OpKind::RecvMulti => self.begin(socket, Direction::Receive, id, Request::RecvMulti),
             OpKind::RecvFromMulti => self.begin(socket, Direction::Receive, id, Request::RecvFromMulti),
             OpKind::Discard => self.begin(socket, Direction::Receive, id, Request::Discard),
+            // What the program reads and writes itself is not seen here, so the system is asked.
+            OpKind::Ready { writable: false } => self.begin_if(socket, Direction::Receive, id, Request::Ready, true),
+            OpKind::Ready { writable: true } => self.begin_if(socket, Direction::Send, id, Request::Ready, true),
             OpKind::RecvFrom { flags } => {
                 let mut message = self.message();
                 message.gather(owned());
@@ -199,7 +202,9 @@ impl Poll {
                     },
                 );
             }
-            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("closes come by `close`, the others are the driver's")
+            }
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) enum Request {
     Readable,
     RecvMulti,
     Discard,
+    /// A wait for readiness, of the side that it is on.
+    Ready,
     RecvFrom {
         message: Box<Message>,
         flags: Flags,

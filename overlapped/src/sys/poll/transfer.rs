@@ -37,6 +37,16 @@ pub(super) fn would_wait(code: i32) -> bool {
     code == libc::EAGAIN
 }
 
+/// Whether a descriptor is ready for what is wanted (`POLLIN`, `POLLOUT`), or at its end or dead.
+pub(super) fn is_ready(fd: RawFd, wanted: i16) -> Result<bool, i32> {
+    let mut asked = libc::pollfd { fd, events: wanted, revents: 0 };
+    // SAFETY: it is one `pollfd`, and the call does not wait.
+    match unsafe { libc::poll(&raw mut asked, 1, 0) } {
+        -1 => Err(last_code()),
+        _ => Ok(asked.revents != 0),
+    }
+}
+
 /// # Safety
 /// The part may be written to, and nobody else uses it meanwhile.
 pub(super) unsafe fn recv(fd: RawFd, part: Part, flags: i32) -> Moved {

@@ -183,7 +183,10 @@ impl Sim {
                 let done = self.network.lock().shut_down(end, how);
                 return self.end_at_once(id, done.map(|()| Outcome::ShutDown).map_err(Failure::Code));
             }
-            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("closes come by `close`, the others are the driver's")
+            }
+            OpKind::Ready { .. } => unreachable!("nothing is watched here"),
         };
         let key = (socket, direction);
         let before = self.pending.insert(key, Pending { id, end, cancelled: false, want });
@@ -277,7 +280,14 @@ impl Sim {
     fn tell(&mut self, event: Event) {
         let mut state = self.network.lock();
         let (kind, value) = match &event.result {
-            Ok(Outcome::Connected | Outcome::ShutDown | Outcome::Closed | Outcome::Elapsed) => (0, 0),
+            Ok(
+                Outcome::Connected
+                | Outcome::ShutDown
+                | Outcome::Closed
+                | Outcome::Elapsed
+                | Outcome::Ready
+                | Outcome::Found(_),
+            ) => (0, 0),
             Ok(Outcome::Received(bytes)) => (0, *bytes as u64),
             Ok(Outcome::Sent(bytes)) => (0, *bytes),
             Ok(Outcome::Accepted(_, peer)) => (1, peer.ip().map_or(0, |peer| peer.port().into())),

@@ -53,6 +53,7 @@ impl Uring {
             }
             Request::Shutdown => done(result, Outcome::ShutDown),
             Request::Discard => received(result),
+            Request::Ready => done(result, Outcome::Ready),
             Request::Close => done(result, Outcome::Closed),
             Request::CloseDirect => {
                 if result >= 0 {

@@ -26,6 +26,7 @@ pub(super) enum Request {
     Wake = 14,
     /// An ordinary descriptor is made of a direct one.
     Install = 15,
+    Ready = 16,
 }
 
 impl Request {
@@ -47,6 +48,7 @@ impl Request {
             12 => Request::CloseDirect,
             13 => Request::Cancel,
             14 => Request::Wake,
+            16 => Request::Ready,
             _ => Request::Install,
         }
     }

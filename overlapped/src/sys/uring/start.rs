@@ -99,14 +99,18 @@ impl Uring {
                 };
                 (Request::Shutdown, opcode::Shutdown::new(fd, how).build())
             }
+            OpKind::Ready { writable } => {
+                let wanted = if writable { libc::POLLOUT } else { libc::POLLIN };
+                (Request::Ready, opcode::PollAdd::new(fd, wanted as u32).build())
+            }
             OpKind::Discard => {
                 // On TCP, MSG_TRUNC throws the bytes away without a copy. All discards share the
                 // buffer: nothing reads it.
                 let (ptr, len) = (self.discard.as_mut_ptr(), self.discard.len() as u32);
                 (Request::Discard, opcode::Recv::new(fd, ptr, len).flags(libc::MSG_TRUNC).build())
             }
-            OpKind::Close { .. } | OpKind::Timer => {
-                unreachable!("closes come by `close`, timers are the driver's")
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("closes come by `close`, the others are the driver's")
             }
         };
         self.remember(id, request, message);

@@ -174,7 +174,10 @@ impl Winsock {
                 self.end(id.slot(), done(result, Outcome::ShutDown));
             }
             OpKind::Discard => self.discard(id.slot()),
-            OpKind::Close { .. } | OpKind::Timer => unreachable!("closes come by `close`, timers are the driver's"),
+            OpKind::Close { .. } | OpKind::Timer | OpKind::LookUp => {
+                unreachable!("closes come by `close`, the others are the driver's")
+            }
+            OpKind::Ready { .. } => unreachable!("nothing is watched here"),
         }
     }
 

@@ -5,6 +5,7 @@ mod bounded;
 mod closing;
 mod connecting;
 mod datagrams;
+mod deadlines;
 #[cfg(unix)]
 mod descriptors;
 mod ending;
@@ -17,6 +18,8 @@ mod many_parts;
 mod options;
 mod order;
 mod ownership;
+#[cfg(unix)]
+mod readiness;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

@@ -3,20 +3,26 @@
 //! test's thread turn.
 
 mod accepting;
+mod auto_reset;
 mod closing;
+mod deadlines;
 mod echo;
 mod errors;
 mod events;
 mod futures;
 mod limits;
 mod lingering;
+mod look_ups;
 mod many_operations;
 mod own_thread;
 mod panics;
 mod parts_of_buffers;
 mod port;
+#[cfg(unix)]
+mod readiness;
 mod results;
 mod routines;
 mod skipping;
 mod starting;
 mod starving;
+mod timers;
