@@ -81,7 +81,22 @@ impl Driver {
             return false;
         }
         self.operations[slot].stage = Stage::Parked;
-        self.set_deadline(slot, self.accepts_again);
+        self.paused.push(self.operations.id(slot));
         true
+    }
+
+    /// When accepts that pause go on, if there are any.
+    pub(super) fn pause_ends(&self) -> Option<Time> {
+        (!self.paused.is_empty()).then_some(self.accepts_again)
+    }
+
+    /// The pause is over.
+    pub(super) fn go_on_accepting(&mut self) {
+        for id in std::mem::take(&mut self.paused) {
+            // It may have ended meanwhile.
+            if self.operations.get(id).is_some_and(|operation| operation.stage == Stage::Parked) {
+                self.begin(id.slot());
+            }
+        }
     }
 }

@@ -112,6 +112,8 @@ pub struct Driver {
     starved: VecDeque<OpId>,
     /// When accepting goes on after it has run out of descriptors; zero if it has not.
     accepts_again: Time,
+    /// Accepts that wait for that; some may have ended.
+    paused: Vec<OpId>,
     /// Events of operations that were no longer there.
     stale: u64,
     random: u64,
@@ -149,6 +151,7 @@ impl Driver {
             early: VecDeque::new(),
             starved: VecDeque::new(),
             accepts_again: Time::ZERO,
+            paused: Vec::new(),
             stale: 0,
             random,
             queue_limit: config.queue,

@@ -102,6 +102,7 @@ impl Driver {
         }
         self.listed.clear();
         self.starved.clear();
+        self.paused.clear();
         let mut orphans = 0;
         for slot in self.operations.slots() {
             let Some(operation) = self.operations.at_mut(slot) else { continue };

@@ -25,7 +25,7 @@ impl Driver {
             Wait::Until(at) => Some(at),
             Wait::Forever => None,
         };
-        let timer = self.timers.first().map(|(at, _)| *at);
+        let timer = self.timers.first().map(|(at, _)| *at).into_iter().chain(self.pause_ends()).min();
         let limit = match (limit, timer) {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
@@ -85,10 +85,13 @@ impl Driver {
 
     /// Goes on with everything whose moment has come.
     fn expire(&mut self) {
-        if self.timers.is_empty() {
+        if self.timers.is_empty() && self.paused.is_empty() {
             return;
         }
         let now = self.now();
+        if self.pause_ends().is_some_and(|at| at <= now) {
+            self.go_on_accepting();
+        }
         while let Some(&(at, slot)) = self.timers.first().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, slot));
             let operation = &mut self.operations[slot];
@@ -96,8 +99,6 @@ impl Driver {
             match operation.kind {
                 OpKind::Timer => self.end(slot, Ok(Outcome::Elapsed)),
                 OpKind::Close { .. } => self.close_expired(slot),
-                // Its pause is over.
-                OpKind::Accept { multi: true } => self.begin(slot),
                 _ => self.deadline_reached(slot),
             }
         }
