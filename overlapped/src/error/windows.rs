@@ -69,7 +69,7 @@ fn kind_of_packet(code: u32) -> ErrorKind {
 /// Whether a failure to accept concerns only one connection that died in the backlog, so that
 /// accepting goes on. `AcceptEx` has several codes for a peer that had gone before it was accepted.
 pub(crate) fn accept_goes_on(code: i32) -> bool {
-    matches!(code, WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAENETDOWN | WSAETIMEDOUT | WSAEINTR)
+    matches!(code, WSAECONNRESET | WSAECONNABORTED | WSAENETRESET | WSAENETDOWN | WSAETIMEDOUT | WSAEINTR | WSAENOTCONN)
         || matches!(code as u32, ERROR_NETNAME_DELETED | ERROR_SEM_TIMEOUT)
 }
 

@@ -280,7 +280,7 @@ impl Op {
 
     /// Sends every byte of one buffer or, one after the other, of several. Ends once, with
     /// [`Outcome::Sent`] of all bytes, or with an error that says how many were written
-    /// ([`Error::transferred`]).
+    /// ([`Error::transferred`](crate::Error::transferred)).
     ///
     /// Sends on one socket leave whole and in the order in which they were started. After a send
     /// that was cut short, the later ones end with `BrokenStream`, or, if the connection was lost,
@@ -298,7 +298,7 @@ impl Op {
     /// Receives one datagram, and where it came from. Ends with [`Outcome::ReceivedFrom`].
     ///
     /// A datagram that is larger than the buffers ends it with `Truncated`: what fits is in the
-    /// buffers, the error says [how much](Error::transferred) and [from where](Error::address), the
+    /// buffers, the error says [how much](crate::Error::transferred) and [from where](crate::Error::address), the
     /// rest is lost. Buffers without any room are refused (`InvalidArgument`).
     pub fn recv_from(socket: SocketId, buf: impl RecvBuf) -> Op {
         Op::recv_from_with(socket, buf, Flags::NONE)
@@ -373,7 +373,7 @@ impl Op {
     /// `at`. It is cancelled then, and everything is as after
     /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
     /// completion, the buffer comes back with it, and what the operation had done by then counts.
-    /// So a send that had written some bytes says how many ([`Error::transferred`]) and breaks the
+    /// So a send that had written some bytes says how many ([`Error::transferred`](crate::Error::transferred)) and breaks the
     /// stream; a wait-all receive that had taken some out of the stream ends with those, as
     /// success; and an operation that is faster than its cancellation ends as if it had no
     /// deadline.

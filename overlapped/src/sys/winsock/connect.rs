@@ -2,14 +2,14 @@
 
 use std::io;
 
-use windows_sys::Win32::Networking::WinSock::{WSAEAFNOSUPPORT, WSAEINVAL};
+use windows_sys::Win32::Networking::WinSock::{WSAEAFNOSUPPORT, WSAECONNABORTED, WSAEINVAL};
 
 use crate::address::Address;
 
 use super::super::op::{Failure, Outcome};
 use super::super::socket::windows::{report_unreachable, unspecified};
 use super::super::{handle::Handle, socket::sock_addr};
-use super::codes::{code, done};
+use super::codes::{code, done, last_error};
 use super::{Winsock, slots::Kind};
 
 impl Winsock {
@@ -32,7 +32,19 @@ impl Winsock {
             return self.end(index, Err(Failure::Code(code)));
         }
         slot.kind = Kind::Connect;
-        let name = slot.address.insert(Box::new(name));
+        slot.address = Some(Box::new(name));
+        let mut connected = self.ask_to_connect(index);
+        if !connected && last_error() == WSAECONNABORTED {
+            // Wine's host says so of a socket of which the last connect failed, and takes it out of
+            // that attempt. This one has not begun.
+            connected = self.ask_to_connect(index);
+        }
+        self.started(index, connected);
+    }
+
+    fn ask_to_connect(&self, index: u32) -> bool {
+        let slot = &self.slots[index as usize];
+        let name = slot.address.as_ref().expect("a connect has an address");
         // SAFETY: no packet is to come for this slot.
         let block = unsafe { slot.block.prepare(0) };
         // SAFETY: the socket is open and the block and the address live until the packet has come.
@@ -47,7 +59,7 @@ impl Winsock {
                 block.overlapped,
             )
         };
-        self.started(index, connected != 0);
+        connected != 0
     }
 }
 
