@@ -298,8 +298,9 @@ impl Op {
     /// Receives one datagram, and where it came from. Ends with [`Outcome::ReceivedFrom`].
     ///
     /// A datagram that is larger than the buffers ends it with `Truncated`: what fits is in the
-    /// buffers, the error says [how much](crate::Error::transferred) and [from where](crate::Error::address), the
-    /// rest is lost. Buffers without any room are refused (`InvalidArgument`).
+    /// buffers, the error says [how much](crate::Error::transferred) and
+    /// [from where](crate::Error::address), the rest is lost. Buffers without any room are refused
+    /// (`InvalidArgument`).
     pub fn recv_from(socket: SocketId, buf: impl RecvBuf) -> Op {
         Op::recv_from_with(socket, buf, Flags::NONE)
     }
@@ -373,10 +374,10 @@ impl Op {
     /// `at`. It is cancelled then, and everything is as after
     /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
     /// completion, the buffer comes back with it, and what the operation had done by then counts.
-    /// So a send that had written some bytes says how many ([`Error::transferred`](crate::Error::transferred)) and breaks the
-    /// stream; a wait-all receive that had taken some out of the stream ends with those, as
-    /// success; and an operation that is faster than its cancellation ends as if it had no
-    /// deadline.
+    /// So a send that had written some bytes says how many
+    /// ([`Error::transferred`](crate::Error::transferred)) and breaks the stream; a wait-all receive
+    /// that had taken some out of the stream ends with those, as success; and an operation that is
+    /// faster than its cancellation ends as if it had no deadline.
     ///
     /// The deadline also counts while the operation waits behind others on its socket. At a moment
     /// that has passed, the operation ends without having been tried. A second deadline replaces
