@@ -18,7 +18,7 @@ items() {
             name=$(basename "$page" .html)
             printf '%s\n' "$crate${path:+::${path//\//::}}::${name#*.} (${name%%.*})"
             sed 's/id="/\n&/g' "target/doc/$crate/${page#./}" |
-                sed -n -e '/^id="trait-implementations"/,/^id="synthetic/d' -e '/^id="synthetic/q' \
+                sed -n -e '/^id="\(trait-impl\|synthetic-impl\|blanket-impl\|deref-methods\)/,$d' \
                     -e 's/^id="\(method\|tymethod\|variant\|associatedconstant\)\.\([A-Za-z0-9_]*\)".*/    \2/p'
         done
 }

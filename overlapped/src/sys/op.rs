@@ -375,9 +375,9 @@ impl Op {
     /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
     /// completion, the buffer comes back with it, and what the operation had done by then counts.
     /// So a send that had written some bytes says how many
-    /// ([`Error::transferred`](crate::Error::transferred)) and breaks the stream; a wait-all receive
-    /// that had taken some out of the stream ends with those, as success; and an operation that is
-    /// faster than its cancellation ends as if it had no deadline.
+    /// ([`Error::transferred`](crate::Error::transferred)) and breaks the stream; a wait-all
+    /// receive that had taken some out of the stream ends with those, as success; and an operation
+    /// that is faster than its cancellation ends as if it had no deadline.
     ///
     /// The deadline also counts while the operation waits behind others on its socket. At a moment
     /// that has passed, the operation ends without having been tried. A second deadline replaces
