@@ -105,7 +105,7 @@ impl Driver {
 
     fn failed_at_address(&mut self, slot: u32, action: Action, failure: Failure) -> Error {
         let error = Error::os(action, os_code(&failure));
-        match self.operations.owned_mut(slot).and_then(|owned| owned.address.as_ref()) {
+        match self.operations.owned_mut(slot).and_then(|owned| owned.address()) {
             Some(address) => error.at(address),
             None => error,
         }

@@ -35,7 +35,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::address::{Address, AddressError};
+use crate::address::{Address, IntoAddress};
 use crate::buf::Pool;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Role;
@@ -203,22 +203,20 @@ impl Driver {
     /// `InvalidArgument` if it is not an address; `InUse`, `AddressNotAvailable`, `NotPermitted`,
     /// `TooManyFiles`, with the address; `LimitReached`; `Unsupported` for a path where there are
     /// no Unix sockets.
-    pub fn listen(
-        &mut self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &ListenOptions,
-    ) -> Result<SocketId, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    pub fn listen(&mut self, address: impl IntoAddress, options: &ListenOptions) -> Result<SocketId, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().listen(&address, options)?;
         Ok(self.insert(handle, Role::Listener, Action::Listen)?)
     }
 
-    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`: an
+    /// address, or a text or a pair that is one ([`IntoAddress`]).
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
-    pub fn socket(&mut self, family_of: impl Into<Address>) -> Result<SocketId, Error> {
-        let handle = self.backend.maker().stream(&family_of.into())?;
+    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
+    pub fn socket(&mut self, family_of: impl IntoAddress) -> Result<SocketId, Error> {
+        let family_of = Error::or_address(Action::Socket, family_of)?;
+        let handle = self.backend.maker().stream(&family_of)?;
         Ok(self.insert(handle, Role::Stream, Action::Socket)?)
     }
 
@@ -226,12 +224,8 @@ impl Driver {
     ///
     /// # Errors
     /// As for [`listen`](Driver::listen); `Unsupported` for a path, and on a simulated network.
-    pub fn datagram(
-        &mut self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &DatagramOptions,
-    ) -> Result<SocketId, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    pub fn datagram(&mut self, address: impl IntoAddress, options: &DatagramOptions) -> Result<SocketId, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().datagram(&address, options)?;
         Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
     }

@@ -81,7 +81,7 @@ impl Driver {
         let owned = if let Some(buf) = &mut owned.buf {
             owned.total = buf.total();
             Some(owned)
-        } else if owned.address.is_some() {
+        } else if owned.given.is_some() {
             Some(owned)
         } else {
             None

@@ -37,7 +37,7 @@ use self::core::{Core, Limits};
 use self::local::LocalDriver;
 use self::park::Turner;
 use self::thread::EngineThread;
-use crate::address::{Address, AddressError};
+use crate::address::IntoAddress;
 use crate::buf::{Crossing, PoolConfig};
 use crate::driver::{Driver, DriverConfig, Live, Op, Stream, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
@@ -216,23 +216,21 @@ impl Engine {
     /// `InvalidArgument` for something that is not an address. With the address: `InUse`,
     /// `AddressNotAvailable`, `NotPermitted`, `TooManyFiles`. `LimitReached`. `Unsupported` for a
     /// path on a system without Unix sockets.
-    pub fn listen(
-        &self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &ListenOptions,
-    ) -> Result<Socket, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    pub fn listen(&self, address: impl IntoAddress, options: &ListenOptions) -> Result<Socket, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.core.maker().listen(&address, options)?;
         let local = handle.local_addr()?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
     }
 
-    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`: an
+    /// address, or a text or a pair that is one ([`IntoAddress`]).
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
-    pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
-        let handle = self.core.maker().stream(&family_of.into())?;
+    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
+    pub fn socket(&self, family_of: impl IntoAddress, options: &StreamOptions) -> Result<Socket, Error> {
+        let family_of = Error::or_address(Action::Socket, family_of)?;
+        let handle = self.core.maker().stream(&family_of)?;
         handle.set_options(options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
     }
@@ -241,12 +239,8 @@ impl Engine {
     ///
     /// # Errors
     /// As for [`listen`](Engine::listen); `Unsupported` for a path, and on a simulated network.
-    pub fn datagram(
-        &self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &DatagramOptions,
-    ) -> Result<Socket, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    pub fn datagram(&self, address: impl IntoAddress, options: &DatagramOptions) -> Result<Socket, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.core.maker().datagram(&address, options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }

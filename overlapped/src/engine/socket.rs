@@ -8,7 +8,7 @@ use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent}
 use super::endpoint::Endpoint;
 use super::operation::Operation;
 use super::port::{Association, CompletionPort};
-use crate::address::Address;
+use crate::address::{Address, IntoAddress};
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::driver::{Completion, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
@@ -92,9 +92,11 @@ impl Socket {
         self.operation(Op::accept(Op::NO_SOCKET))
     }
 
-    /// Connects (`ConnectEx`). Sends that are started later wait for it. On a datagram socket it
+    /// Connects (`ConnectEx`), to an address or what [is one](IntoAddress):
+    /// `connect("127.0.0.1:80")`. Sends that are started later wait for it. A text that is not an
+    /// address refuses the start with `InvalidArgument`. On a datagram socket it
     /// sets the peer: [`send`](Socket::send) sends to it, and only its datagrams are received.
-    pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
+    pub fn connect(&self, address: impl IntoAddress) -> Operation<'_, ()> {
         self.operation(Op::connect(Op::NO_SOCKET, address))
     }
 
@@ -134,8 +136,9 @@ impl Socket {
         self.operation(Op::recv_from_with(Op::NO_SOCKET, buf, flags))
     }
 
-    /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).
-    pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl Into<Address>) -> Operation<'_, Sent<B>> {
+    /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`),
+    /// to an address or what [is one](IntoAddress): `send_to(buf, ("127.0.0.1", 80))`.
+    pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl IntoAddress) -> Operation<'_, Sent<B>> {
         self.operation(Op::send_to(Op::NO_SOCKET, buf, address))
     }
 

@@ -5,7 +5,7 @@
 //! of them what its system wants. What comes of an operation is an [`Outcome`], from the backend's
 //! [`Event`] up to the program.
 
-use crate::address::Address;
+use crate::address::{Address, AddressError, IntoAddress};
 use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
 use crate::error::{Action, Error, ErrorKind};
 use crate::flags::{CloseMode, Direction, Flags, Role, ShutdownHow};
@@ -70,14 +70,22 @@ pub(crate) enum CloseHow {
 #[derive(Debug, Default)]
 pub(crate) struct Owned {
     pub(crate) buf: Option<AnyBuf>,
-    pub(crate) address: Option<Address>,
+    /// Where to connect or to send. An error refuses the start.
+    pub(crate) given: Option<Result<Address, AddressError>>,
     /// Bytes moved so far.
     pub(crate) progress: u64,
     /// Bytes there are to move.
     pub(crate) total: u64,
 }
 
+const _: () = assert!(size_of::<Option<Result<Address, AddressError>>>() == size_of::<Address>());
+
 impl Owned {
+    /// Where to connect or to send.
+    pub(crate) fn address(&self) -> Option<&Address> {
+        self.given.as_ref()?.as_ref().ok()
+    }
+
     /// Sets the lengths of a receive's buffers to what was received: [`progress`](Owned::progress).
     pub(crate) fn set_received(&mut self) {
         if let Some(buf) = &mut self.buf {
@@ -174,6 +182,10 @@ impl Op {
             OpKind::Send { flags } if flags.contains(Flags::PEEK) || flags.contains(Flags::WAIT_ALL) => {
                 invalid("PEEK and WAIT_ALL are flags of receives")
             }
+            OpKind::Connect | OpKind::SendTo => match &self.owned.given {
+                Some(Err(error)) => Err(Error::not_an_address(self.kind.action(), error)),
+                _ => Ok(()),
+            },
             _ => Ok(()),
         }
     }
@@ -218,12 +230,13 @@ impl Op {
         Op::new(OpKind::Accept { multi: true }, listener)
     }
 
-    /// Connects. Sends that are started after it wait for it.
+    /// Connects. Sends that are started after it wait for it. A text that is not an address refuses
+    /// the start with `InvalidArgument`: see [`IntoAddress`].
     ///
     /// On a datagram socket it names the peer that [`send`](Op::send) sends to. After it, datagrams
     /// of other peers are not received.
-    pub fn connect(socket: SocketId, address: impl Into<Address>) -> Op {
-        let owned = Owned { address: Some(address.into()), ..Owned::default() };
+    pub fn connect(socket: SocketId, address: impl IntoAddress) -> Op {
+        let owned = Owned { given: Some(address.into_address()), ..Owned::default() };
         Op { owned, ..Op::new(OpKind::Connect, socket) }
     }
 
@@ -292,9 +305,10 @@ impl Op {
     }
 
     /// Sends one datagram, made of one buffer or, one after the other, of several. Ends with
-    /// [`Outcome::Sent`].
-    pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl Into<Address>) -> Op {
-        let owned = Owned { buf: Some(AnyBuf::to_send(buf)), address: Some(address.into()), ..Owned::default() };
+    /// [`Outcome::Sent`]. A text that is not an address refuses the start with `InvalidArgument`:
+    /// see [`IntoAddress`].
+    pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl IntoAddress) -> Op {
+        let owned = Owned { buf: Some(AnyBuf::to_send(buf)), given: Some(address.into_address()), ..Owned::default() };
         Op { owned, ..Op::new(OpKind::SendTo, socket) }
     }
 

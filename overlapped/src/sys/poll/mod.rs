@@ -152,7 +152,7 @@ impl Poll {
                 self.sockets[socket as usize].set_nonblocking(true);
                 self.begin(socket, Direction::Receive, id, Request::Accept { multi });
             }
-            OpKind::Connect => match owned().address.as_ref().map(sock_addr) {
+            OpKind::Connect => match owned().address().map(sock_addr) {
                 Some(Ok(address)) => self.connect(id, socket, Box::new(address)),
                 _ => self.end(id, Err(Failure::Code(libc::EINVAL))),
             },
@@ -176,7 +176,7 @@ impl Poll {
             }
             OpKind::SendTo => {
                 let owned = owned();
-                let Some(Ok(address)) = owned.address.as_ref().map(sock_addr) else {
+                let Some(Ok(address)) = owned.address().map(sock_addr) else {
                     return self.end(id, Err(Failure::Code(libc::EINVAL)));
                 };
                 let mut message = self.message();

@@ -141,7 +141,7 @@ impl Winsock {
         let owned = || owned.expect("it owns a buffer or an address");
         match kind {
             OpKind::Accept { multi } => self.start_accept(id.slot(), handle, multi),
-            OpKind::Connect => match &owned().address {
+            OpKind::Connect => match owned().address() {
                 Some(address) => self.start_connect(id.slot(), handle, address),
                 None => self.end(id.slot(), Err(Failure::Code(WSAEINVAL))),
             },
@@ -171,7 +171,7 @@ impl Winsock {
                 let owned = owned();
                 gather(&mut slot.parts, owned);
                 slot.kind = Kind::Sends;
-                match &owned.address {
+                match owned.address() {
                     Some(address) => self.send_to(id.slot(), address),
                     None => self.end(id.slot(), Err(Failure::Code(WSAEINVAL))),
                 }

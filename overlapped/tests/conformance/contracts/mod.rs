@@ -1,5 +1,6 @@
 //! The contracts of the driver, each with rules named after it.
 
+mod addresses;
 mod bounded;
 mod closing;
 mod datagrams;

@@ -2,6 +2,7 @@
 //! twice on every backend: on an engine with a thread of its own, and on one that the waits of the
 //! test's thread turn.
 
+mod addresses;
 mod closing;
 mod echo;
 mod events;
