@@ -1,5 +1,6 @@
 //! Options of listeners, connections and datagram sockets, and what backends can be told.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// How a listener listens, and what the connections that it accepts begin with.
@@ -15,12 +16,13 @@ use std::time::Duration;
 pub struct ListenOptions {
     pub(crate) backlog: i32,
     pub(crate) only_v6: bool,
+    pub(crate) reuse_port: bool,
     pub(crate) stream: StreamOptions,
 }
 
 impl Default for ListenOptions {
     fn default() -> ListenOptions {
-        ListenOptions { backlog: 4096, only_v6: true, stream: StreamOptions::new() }
+        ListenOptions { backlog: 4096, only_v6: true, reuse_port: false, stream: StreamOptions::new() }
     }
 }
 
@@ -42,27 +44,74 @@ impl ListenOptions {
         ListenOptions { only_v6, ..self }
     }
 
-    /// What accepted connections begin with.
+    /// `SO_REUSEPORT`: other listeners of this user may listen on the same address if they say the
+    /// same. Linux spreads connections over them. `false` at first.
+    ///
+    /// Unix only: elsewhere it is an error of kind `Unsupported`. A simulated network ignores it.
+    pub fn reuse_port(self, reuse_port: bool) -> ListenOptions {
+        ListenOptions { reuse_port, ..self }
+    }
+
+    /// What accepted connections begin with. Those of its options that are about binding are the
+    /// listener's affair and are not applied: `reuse_address`, `reuse_port`,
+    /// `bind_address_no_port`.
     pub fn stream(self, stream: StreamOptions) -> ListenOptions {
         ListenOptions { stream, ..self }
     }
 }
 
-/// Options of a connection.
+/// Options of a connection. [`sockopt`](crate::sockopt) has the same and others one by one, to be
+/// set and read at any time.
 ///
-/// Without other settings: `TCP_NODELAY`, the rest as the system has it.
+/// Without other settings: `TCP_NODELAY`, the rest as the system has it. An error names the option
+/// and its value. A Unix socket refuses those of TCP and of IP with `Unsupported`, if they are
+/// asked for. A simulated network has buffers, and a linger of zero; it ignores the others.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use overlapped::Engine;
+/// use overlapped::options::StreamOptions;
+///
+/// let options = StreamOptions::new().keep_alive(Duration::from_secs(60)).send_buffer(1 << 20).reuse_address(true);
+/// let engine = Engine::new()?;
+/// let socket = engine.socket("127.0.0.1:0", &options)?;
+/// # Ok::<(), overlapped::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamOptions {
     pub(crate) nodelay: bool,
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) keep_alive_interval: Option<Duration>,
+    pub(crate) keep_alive_probes: Option<u32>,
     pub(crate) user_timeout: Option<Duration>,
+    pub(crate) linger: Option<Duration>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) send_buffer: Option<usize>,
+    pub(crate) ttl: Option<u32>,
+    pub(crate) tos: Option<u32>,
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) bind_address_no_port: bool,
 }
 
 impl Default for StreamOptions {
     fn default() -> StreamOptions {
-        StreamOptions { nodelay: true, keep_alive: None, user_timeout: None, receive_buffer: None, send_buffer: None }
+        StreamOptions {
+            nodelay: true,
+            keep_alive: None,
+            keep_alive_interval: None,
+            keep_alive_probes: None,
+            user_timeout: None,
+            linger: None,
+            receive_buffer: None,
+            send_buffer: None,
+            ttl: None,
+            tos: None,
+            reuse_address: false,
+            reuse_port: false,
+            bind_address_no_port: false,
+        }
     }
 }
 
@@ -78,9 +127,22 @@ impl StreamOptions {
     }
 
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is
-    /// still there. `None`, as at first: never.
+    /// still there. Whole seconds, rounded up. `None`, as at first: never.
     pub fn keep_alive(self, idle: impl Into<Option<Duration>>) -> StreamOptions {
         StreamOptions { keep_alive: idle.into(), ..self }
+    }
+
+    /// `TCP_KEEPINTVL`: how long the system waits for the peer's answer before it asks again. Whole
+    /// seconds, rounded up. It matters only with [`keep_alive`](StreamOptions::keep_alive). `None`,
+    /// as at first, leaves it to the system.
+    pub fn keep_alive_interval(self, interval: impl Into<Option<Duration>>) -> StreamOptions {
+        StreamOptions { keep_alive_interval: interval.into(), ..self }
+    }
+
+    /// `TCP_KEEPCNT`: how often the system asks before it gives the connection up. It matters only
+    /// with [`keep_alive`](StreamOptions::keep_alive). `None`, as at first, leaves it to the system.
+    pub fn keep_alive_probes(self, probes: impl Into<Option<u32>>) -> StreamOptions {
+        StreamOptions { keep_alive_probes: probes.into(), ..self }
     }
 
     /// `TCP_USER_TIMEOUT`: how long sent bytes may stay unacknowledged, or be kept from a peer
@@ -91,6 +153,12 @@ impl StreamOptions {
     /// nothing, so it ignores this.
     pub fn user_timeout(self, timeout: impl Into<Option<Duration>>) -> StreamOptions {
         StreamOptions { user_timeout: timeout.into(), ..self }
+    }
+
+    /// `SO_LINGER`: see [`sockopt::LINGER`](crate::sockopt::LINGER). Zero makes closing reset the
+    /// connection. `None`, as at first, leaves it to the system.
+    pub fn linger(self, linger: impl Into<Option<Duration>>) -> StreamOptions {
+        StreamOptions { linger: linger.into(), ..self }
     }
 
     /// Bytes of the system's receive buffer. `None`, as at first, leaves it to the system, which
@@ -104,14 +172,109 @@ impl StreamOptions {
     pub fn send_buffer(self, bytes: impl Into<Option<usize>>) -> StreamOptions {
         StreamOptions { send_buffer: bytes.into(), ..self }
     }
+
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: how many routers a packet passes at most, 1 to 255. `None`, as
+    /// at first, leaves it to the system.
+    pub fn ttl(self, ttl: impl Into<Option<u32>>) -> StreamOptions {
+        StreamOptions { ttl: ttl.into(), ..self }
+    }
+
+    /// `IP_TOS`, `IPV6_TCLASS`: the class of service, 0 to 255. `None`, as at first, leaves it to the
+    /// system. Unix only: on Windows it is an error of kind `Unsupported`.
+    pub fn tos(self, tos: impl Into<Option<u32>>) -> StreamOptions {
+        StreamOptions { tos: tos.into(), ..self }
+    }
+
+    /// `SO_REUSEADDR`, for a socket that is [bound](crate::Socket::bind) before it connects: see
+    /// [`sockopt::REUSE_ADDRESS`](crate::sockopt::REUSE_ADDRESS). `false`, as at first, leaves it to
+    /// the system.
+    pub fn reuse_address(self, reuse_address: bool) -> StreamOptions {
+        StreamOptions { reuse_address, ..self }
+    }
+
+    /// `SO_REUSEPORT`, for a socket that is [bound](crate::Socket::bind) before it connects. `false`,
+    /// as at first, leaves it to the system. Unix only: on Windows it is an error of kind
+    /// `Unsupported`.
+    pub fn reuse_port(self, reuse_port: bool) -> StreamOptions {
+        StreamOptions { reuse_port, ..self }
+    }
+
+    /// `IP_BIND_ADDRESS_NO_PORT`, for a socket that is [bound](crate::Socket::bind) to port 0 before
+    /// it connects: see [`sockopt::BIND_ADDRESS_NO_PORT`](crate::sockopt::BIND_ADDRESS_NO_PORT).
+    /// `false`, as at first, leaves it to the system. Linux only: elsewhere it is an error of kind
+    /// `Unsupported`.
+    pub fn bind_address_no_port(self, bind_address_no_port: bool) -> StreamOptions {
+        StreamOptions { bind_address_no_port, ..self }
+    }
 }
 
-/// Options of a datagram socket.
+/// A network interface of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Interface {
+    /// The one that the system chooses.
+    #[default]
+    Any,
+    /// By its number (`if_nametoindex`).
+    Index(u32),
+    /// By an address that it has. For IPv4 only.
+    Address(Ipv4Addr),
+}
+
+/// A multicast group, and the interface on which a socket is a member of it.
 ///
-/// Without other settings: no broadcast, buffers as the system has them.
+/// ```
+/// use std::net::Ipv4Addr;
+/// use overlapped::options::{Interface, Membership};
+///
+/// let membership = Membership::new(Ipv4Addr::new(239, 1, 2, 3)).on(Interface::Address(Ipv4Addr::LOCALHOST));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Membership {
+    pub(crate) group: IpAddr,
+    pub(crate) interface: Interface,
+}
+
+impl Membership {
+    /// Of this group, on the interface that the system chooses.
+    pub fn new(group: impl Into<IpAddr>) -> Membership {
+        Membership { group: group.into(), interface: Interface::Any }
+    }
+
+    /// On this interface.
+    pub fn on(self, interface: Interface) -> Membership {
+        Membership { interface, ..self }
+    }
+}
+
+/// Options of a datagram socket. [`sockopt`](crate::sockopt) has the same and others one by one, to
+/// be set and read at any time.
+///
+/// Without other settings: no broadcast, the rest as the system has it. An error names the option
+/// and its value.
+///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use overlapped::Engine;
+/// use overlapped::options::{DatagramOptions, Interface, Membership};
+///
+/// let group = Membership::new(Ipv4Addr::new(239, 1, 2, 3)).on(Interface::Address(Ipv4Addr::LOCALHOST));
+/// let options = DatagramOptions::new().reuse_address(true).join(group);
+/// let engine = Engine::new()?;
+/// let socket = engine.datagram("0.0.0.0:0", &options)?;
+/// # Ok::<(), overlapped::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatagramOptions {
     pub(crate) broadcast: bool,
+    pub(crate) ttl: Option<u32>,
+    pub(crate) tos: Option<u32>,
+    pub(crate) only_v6: Option<bool>,
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) multicast_loop: Option<bool>,
+    pub(crate) multicast_ttl: Option<u32>,
+    pub(crate) multicast_interface: Option<Interface>,
+    pub(crate) join: Vec<Membership>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) send_buffer: Option<usize>,
 }
@@ -136,6 +299,60 @@ impl DatagramOptions {
     /// Bytes of the system's send buffer. `None`, as at first, leaves it to the system.
     pub fn send_buffer(self, bytes: impl Into<Option<usize>>) -> DatagramOptions {
         DatagramOptions { send_buffer: bytes.into(), ..self }
+    }
+
+    /// As [`StreamOptions::ttl`].
+    pub fn ttl(self, ttl: impl Into<Option<u32>>) -> DatagramOptions {
+        DatagramOptions { ttl: ttl.into(), ..self }
+    }
+
+    /// As [`StreamOptions::tos`].
+    pub fn tos(self, tos: impl Into<Option<u32>>) -> DatagramOptions {
+        DatagramOptions { tos: tos.into(), ..self }
+    }
+
+    /// Whether an IPv6 socket takes IPv6 only. `None`, as at first, leaves it to the system.
+    pub fn only_v6(self, only_v6: impl Into<Option<bool>>) -> DatagramOptions {
+        DatagramOptions { only_v6: only_v6.into(), ..self }
+    }
+
+    /// `SO_REUSEADDR`: several sockets may be bound to one port, each of which receives what is
+    /// sent to a group. See [`sockopt::REUSE_ADDRESS`](crate::sockopt::REUSE_ADDRESS). `false`, as
+    /// at first, leaves it to the system. It takes effect when the socket is made.
+    pub fn reuse_address(self, reuse_address: bool) -> DatagramOptions {
+        DatagramOptions { reuse_address, ..self }
+    }
+
+    /// `SO_REUSEPORT`: several sockets of this user share a port if all say so. Linux spreads the
+    /// datagrams over them. `false`, as at first, leaves it to the system. It takes effect when the
+    /// socket is made. Unix only: on Windows it is an error of kind `Unsupported`.
+    pub fn reuse_port(self, reuse_port: bool) -> DatagramOptions {
+        DatagramOptions { reuse_port, ..self }
+    }
+
+    /// Whether what is sent to a group also comes to members on this machine: see
+    /// [`sockopt::MULTICAST_LOOP`](crate::sockopt::MULTICAST_LOOP). `None`, as at first, leaves it
+    /// to the system, which lets it come.
+    pub fn multicast_loop(self, on: impl Into<Option<bool>>) -> DatagramOptions {
+        DatagramOptions { multicast_loop: on.into(), ..self }
+    }
+
+    /// How many routers a datagram to a group passes at most, 0 to 255. `None`, as at first, leaves
+    /// it to the system: 1, which is the local network.
+    pub fn multicast_ttl(self, ttl: impl Into<Option<u32>>) -> DatagramOptions {
+        DatagramOptions { multicast_ttl: ttl.into(), ..self }
+    }
+
+    /// The interface by which datagrams to groups leave. `None`, as at first, leaves it to the
+    /// system.
+    pub fn multicast_interface(self, interface: impl Into<Option<Interface>>) -> DatagramOptions {
+        DatagramOptions { multicast_interface: interface.into(), ..self }
+    }
+
+    /// Joins a multicast group. May be said several times.
+    pub fn join(mut self, membership: Membership) -> DatagramOptions {
+        self.join.push(membership);
+        self
     }
 }
 

@@ -16,6 +16,7 @@
 //! - **Identity.** The kernel hands back slot and generation. A stale pair is dropped.
 //! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
 
+mod access;
 mod close;
 mod complete;
 mod completion;
@@ -49,6 +50,7 @@ use crate::time::Time;
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};
 pub use crate::id::{OpId, SocketId};
 pub use crate::sys::op::{Op, Outcome};
+pub use crate::sys::socket::Descriptor;
 pub use crate::sys::stream::Stream;
 pub use crate::wake::WakeHandle;
 pub use completion::Completion;
@@ -230,14 +232,18 @@ impl Driver {
         Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
     }
 
-    /// Takes over a connection: one that this or another driver accepted, or one that the standard
-    /// library made.
+    /// Takes over a socket that belongs to no driver: a connection that this or another driver
+    /// accepted, a socket that was [released](Driver::release), or one of the standard library
+    /// (`TcpStream`, `TcpListener`, `UdpSocket` and on Unix `UnixStream`, `UnixListener`:
+    /// `driver.adopt(listener.into())`). It is what it was: a listener accepts, a datagram socket
+    /// sends and receives datagrams. Its options stay as they are.
     ///
     /// # Errors
     /// `LimitReached` if the table of sockets is full; the system's error if it does not let the
     /// driver wait for the connection. The stream is given back.
     pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Failed<Stream>> {
-        self.adopt_as(stream, Role::Stream)
+        let role = stream.0.role();
+        self.adopt_as(stream, role)
     }
 
     /// Takes over a connection, or another socket.
@@ -264,18 +270,19 @@ impl Driver {
         }
     }
 
-    /// Gives a connection away, to another driver or to the standard library.
+    /// Gives a socket away, to another driver or to the standard library
+    /// (`TcpListener::try_from(stream)`).
     ///
     /// # Errors
-    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it,
-    /// or if it is not a stream; `Unsupported` on Windows, where a socket stays with the completion
-    /// port that it was given to.
+    /// `Closed` if there is no such socket; `InvalidArgument` while operations are in flight on it;
+    /// `Unsupported` on Windows, where a socket stays with the completion port that it was given
+    /// to. (There, [duplicate](Driver::duplicate) it for the standard library and close it.)
     pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
         let Some((slot, entry)) = self.sockets.find(socket) else {
             return Err(Error::new(Action::Socket, ErrorKind::Closed));
         };
-        if !entry.is_idle() || entry.role != Role::Stream {
-            let why = "only an idle stream can be released: a listener cannot, nor one with operations in flight";
+        if !entry.is_idle() {
+            let why = "only an idle socket can be released: operations are in flight on this one";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
         let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
@@ -301,7 +308,7 @@ impl Driver {
     }
 
     /// Asks the system something about a socket.
-    fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
         let Some(handle) = self.sockets.handle(socket) else {
             return Err(Error::new(Action::Option, ErrorKind::Closed));
         };

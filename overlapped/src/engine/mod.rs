@@ -1,6 +1,7 @@
 //! Many threads: engines, their sockets and operations, and the four models.
 
 pub(crate) mod core;
+mod direct;
 pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod event;
@@ -245,13 +246,21 @@ impl Engine {
         Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
 
-    /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave
-    /// away.
+    /// Makes a socket overlapped: one of the standard library (`TcpStream`, `TcpListener`,
+    /// `UdpSocket`, on Unix `UnixStream`, `UnixListener`), or one that a [`Driver`] or an engine
+    /// gave away. It is what it was: a listener accepts, a datagram socket sends and receives
+    /// datagrams. Its options stay as they are. See [`Stream`].
     ///
     /// # Errors
-    /// `LimitReached`; the connection is given back.
+    /// `LimitReached`; the socket is given back.
     pub fn adopt(&self, stream: impl Into<Stream>) -> Result<Socket, Failed<Stream>> {
-        Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
+        let stream = stream.into();
+        let role = stream.0.role();
+        let listening = match role {
+            Role::Listener => stream.local_addr().ok(),
+            Role::Stream | Role::Datagram => None,
+        };
+        Socket::insert(&self.core, stream, role, None, listening)
     }
 
     /// An operation that ends when the clock reaches `at`.

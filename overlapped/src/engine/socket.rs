@@ -13,8 +13,6 @@ use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::driver::{Completion, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
-use crate::options::StreamOptions;
-use crate::sys::view::View;
 
 /// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
 /// [`Operation`]s, to be started in one of four ways.
@@ -23,13 +21,13 @@ use crate::sys::view::View;
 /// in which they were started. Sends leave whole and in that order. When the last handle is dropped
 /// the socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
 #[derive(Clone)]
-pub struct Socket(Arc<Shared>);
+pub struct Socket(pub(super) Arc<Shared>);
 
-struct Shared {
-    core: Arc<Core>,
-    endpoint: Arc<Endpoint>,
-    peer: Option<Address>,
-    listening: Option<Address>,
+pub(super) struct Shared {
+    pub(super) core: Arc<Core>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) peer: Option<Address>,
+    pub(super) listening: Option<Address>,
 }
 
 impl Drop for Shared {
@@ -188,34 +186,6 @@ impl Socket {
             None => Err(Error::new(Action::Port, ErrorKind::InvalidArgument)
                 .because("the socket is not associated with a completion port")),
         }
-    }
-
-    fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
-        match &*self.0.endpoint.view() {
-            Some(view) => f(view),
-            None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),
-        }
-    }
-
-    /// The address the socket is bound to. For a listener on port 0: the port it was given.
-    pub fn local_addr(&self) -> Result<Address, Error> {
-        match &self.0.listening {
-            Some(address) => Ok(address.clone()),
-            None => self.with(View::local_addr),
-        }
-    }
-
-    /// The address of the peer.
-    pub fn peer_addr(&self) -> Result<Address, Error> {
-        match &self.0.peer {
-            Some(address) => Ok(address.clone()),
-            None => self.with(View::peer_addr),
-        }
-    }
-
-    /// Sets options.
-    pub fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        self.with(|view| view.set_options(options))
     }
 }
 

@@ -18,7 +18,9 @@ pub(crate) fn kind_of(code: i32) -> ErrorKind {
         libc::EMFILE | libc::ENFILE => ErrorKind::TooManyFiles,
         libc::ENOMEM | libc::ENOBUFS => ErrorKind::OutOfMemory,
         libc::EINVAL => ErrorKind::InvalidArgument,
-        libc::ENOSYS | libc::EOPNOTSUPP | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT => ErrorKind::Unsupported,
+        libc::ENOSYS | libc::EOPNOTSUPP | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ENOPROTOOPT => {
+            ErrorKind::Unsupported
+        }
         _ => ErrorKind::Other,
     }
 }

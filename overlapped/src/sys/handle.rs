@@ -2,10 +2,11 @@
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::options::StreamOptions;
+use crate::flags::Role;
+use crate::options::{DatagramOptions, StreamOptions};
 
-use super::sim::end::End;
-use super::socket::SystemSocket;
+use super::sim::end::{End, EndView};
+use super::socket::{Descriptor, SystemSocket};
 #[cfg(target_os = "linux")]
 use super::uring::direct::Direct;
 
@@ -34,7 +35,7 @@ impl Handle {
 
     /// A connection that `listener` has accepted, with the options its connections begin with.
     #[cfg(windows)]
-    pub(super) fn accepted(socket: socket2::Socket, listener: &StreamOptions) -> std::io::Result<Handle> {
+    pub(super) fn accepted(socket: socket2::Socket, listener: Option<&StreamOptions>) -> Result<Handle, Error> {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
@@ -66,7 +67,7 @@ impl Handle {
 
     /// What connections of this listener begin with.
     #[cfg(windows)]
-    pub(super) fn inherits(&self) -> &StreamOptions {
+    pub(super) fn inherits(&self) -> Option<&StreamOptions> {
         self.system().inherits()
     }
 
@@ -104,6 +105,52 @@ impl Handle {
             Handle::Simulated(end) => end.view().set_options(options),
             #[cfg(target_os = "linux")]
             Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    pub(crate) fn set_datagram_options(&self, options: &DatagramOptions) -> Result<(), Error> {
+        match self {
+            Handle::System(system) => system.set_datagram_options(options),
+            Handle::Simulated(_) => Err(EndView::lacks("datagrams")),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        match self {
+            Handle::System(system) => system.bind(address),
+            Handle::Simulated(end) => end.view().bind(address),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>, Error> {
+        match self {
+            Handle::System(system) => Ok(system.descriptor()),
+            Handle::Simulated(_) => Err(EndView::lacks("a descriptor")),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    /// Another descriptor of the same socket.
+    pub(crate) fn duplicate(&self) -> Result<Handle, Error> {
+        match self {
+            Handle::System(system) => system.duplicate().map(Handle::System),
+            Handle::Simulated(_) => Err(EndView::lacks("a descriptor to duplicate")),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Handle::System(system) => system.role(),
+            Handle::Simulated(end) => end.view().role(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => Role::Stream,
         }
     }
 

@@ -19,7 +19,8 @@ pub(crate) mod maker;
 mod message;
 pub(crate) mod op;
 pub(crate) mod sim;
-mod socket;
+pub(crate) mod socket;
+pub(crate) mod sockopt;
 pub(crate) mod stream;
 pub(crate) mod view;
 

@@ -3,12 +3,12 @@
 use crate::address::Address;
 use crate::error::Error;
 use crate::flags::Flags;
-use crate::options::StreamOptions;
+use crate::options::{DatagramOptions, StreamOptions};
 
 use super::handle::Handle;
 use super::op::{Op, OpKind};
 use super::sim::end::EndView;
-use super::socket::SystemView;
+use super::socket::{Descriptor, SystemView};
 
 /// A socket that a driver owns, for options, addresses, and transfers that do not wait.
 ///
@@ -59,6 +59,35 @@ impl View {
         match self {
             View::System(view) => view.set_options(options),
             View::Simulated(view) => view.set_options(options),
+        }
+    }
+
+    pub(crate) fn set_datagram_options(&self, options: &DatagramOptions) -> Result<(), Error> {
+        match self {
+            View::System(view) => view.set_datagram_options(options),
+            View::Simulated(_) => Err(EndView::lacks("datagrams")),
+        }
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        match self {
+            View::System(view) => view.bind(address),
+            View::Simulated(view) => view.bind(address),
+        }
+    }
+
+    pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>, Error> {
+        match self {
+            View::System(view) => Ok(view.descriptor()),
+            View::Simulated(_) => Err(EndView::lacks("a descriptor")),
+        }
+    }
+
+    /// Another descriptor of the same socket.
+    pub(crate) fn duplicate(&self) -> Result<Handle, Error> {
+        match self {
+            View::System(view) => view.duplicate().map(Handle::System),
+            View::Simulated(_) => Err(EndView::lacks("a descriptor to duplicate")),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
@@ -49,22 +51,28 @@ fn connect(path: &std::path::Path) -> io::Result<()> {
     }
 }
 
-/// The file of a listener. Dropping it removes the file, unless another has taken its place.
-#[derive(Debug)]
-pub(in super::super) struct BoundPath(Box<Bound>);
+/// The file of a listener, one for all its descriptors. Dropping the last of them removes the file,
+/// unless another has taken its place.
+#[derive(Clone, Debug)]
+pub(in super::super) struct BoundPath(Arc<Bound>);
 
-/// Boxed, because every socket has room for one, and hardly any has one.
 #[derive(Debug)]
 struct Bound {
     path: PathBuf,
     identity: Option<Identity>,
+    left: AtomicBool,
 }
 
 impl BoundPath {
     /// The listener has been bound.
     pub(in super::super) fn made(free: Free) -> BoundPath {
         let identity = identity(&free.0);
-        BoundPath(Box::new(Bound { path: free.0, identity }))
+        BoundPath(Arc::new(Bound { path: free.0, identity, left: AtomicBool::new(false) }))
+    }
+
+    /// The file stays.
+    pub(in super::super) fn leave(&self) {
+        self.0.left.store(true, Ordering::Relaxed);
     }
 }
 
@@ -77,10 +85,10 @@ fn identity(path: &std::path::Path) -> Option<Identity> {
     Some((found.dev(), found.ino()))
 }
 
-impl Drop for BoundPath {
+impl Drop for Bound {
     fn drop(&mut self) {
-        let Bound { path, identity: its } = &*self.0;
-        if its.is_some() && identity(path) == *its {
+        let Bound { path, identity: its, left } = self;
+        if !*left.get_mut() && its.is_some() && identity(path) == *its {
             let _ = fs::remove_file(path);
         }
     }

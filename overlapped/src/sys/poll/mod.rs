@@ -141,6 +141,8 @@ impl Poll {
 
     pub(crate) fn detach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         debug_assert!(self.sockets[socket as usize].is_idle());
+        // A listener on which an accept was started does not block.
+        self.sockets[socket as usize].set_nonblocking(false);
         self.registry.remove(handle.raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
     }
 

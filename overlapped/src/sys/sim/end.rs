@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
+use crate::flags;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::table::Key;
 
@@ -63,6 +64,24 @@ impl EndView {
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         self.network.lock().set_options(self.id, options);
         Ok(())
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
+        self.network.lock().bind(self.id, ip).map_err(|code| Error::os(Action::Bind, code).at(address))
+    }
+
+    pub(crate) fn role(&self) -> flags::Role {
+        match self.network.lock().sockets.get(self.id).map(|socket| &socket.role) {
+            Some(Role::Listener(_)) => flags::Role::Listener,
+            _ => flags::Role::Stream,
+        }
+    }
+
+    /// The error of what a simulated socket has not.
+    pub(crate) fn lacks(what: &str) -> Error {
+        let why = format!("a socket of a simulated network has not {what}");
+        Error::new(Action::Option, ErrorKind::Unsupported).because(why)
     }
 }
 

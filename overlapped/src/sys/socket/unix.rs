@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -43,18 +42,6 @@ pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
 /// listeners share a port.)
 pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
-}
-
-/// How long sent bytes may go unacknowledged.
-#[cfg(target_os = "linux")]
-pub(super) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {
-    // Zero milliseconds would mean the system's default.
-    stream.set_tcp_user_timeout(timeout.map(|timeout| timeout.max(Duration::from_millis(1))))
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
-    timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)))
 }
 
 /// A view of a socket that someone else owns.

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::windows::io::{AsRawSocket, BorrowedSocket};
-use std::time::Duration;
 
 use socket2::{SockAddr, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
@@ -41,12 +40,6 @@ pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
 pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
     let yes: i32 = 1;
     set_socket_option(socket.as_raw_socket() as SOCKET, SO_EXCLUSIVEADDRUSE, &yes)
-}
-
-/// How long sent bytes may go unacknowledged: not supported here. (`TCP_MAXRT` counts whole
-/// seconds, and not against a closed window.)
-pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
-    timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP)))
 }
 
 /// Sets an option of the level of sockets to a plain value.

@@ -30,7 +30,7 @@ impl Winsock {
     pub(super) fn start_accept(&mut self, index: u32, listener: &Handle, multi: bool) {
         let v6 = self.sockets[self.slots[index as usize].socket as usize].v6;
         let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
-        let accept = Accept { multi, domain, inherits: listener.inherits().clone(), next: None };
+        let accept = Accept { multi, domain, inherits: listener.inherits().cloned(), next: None };
         self.slots[index as usize].kind = Kind::Accept(Box::new(accept));
         self.await_connection(index);
     }
@@ -124,10 +124,8 @@ impl Winsock {
 
 /// A connection as it is handed over.
 fn connection(socket: socket2::Socket, accept: &Accept) -> Result<Outcome, Failure> {
-    let connection = Handle::accepted(socket, &accept.inherits).and_then(|handle| {
-        let peer = handle.socket().peer_addr()?;
-        Ok(Outcome::Accepted(Stream(handle), address_from(&peer)))
-    });
     // It fails if the connection was reset while it was in the backlog.
-    connection.map_err(|_| Failure::Code(WSAECONNABORTED))
+    let handle = Handle::accepted(socket, accept.inherits.as_ref()).map_err(|_| Failure::Code(WSAECONNABORTED))?;
+    let peer = handle.socket().peer_addr().map_err(|_| Failure::Code(WSAECONNABORTED))?;
+    Ok(Outcome::Accepted(Stream(handle), address_from(&peer)))
 }

@@ -43,6 +43,7 @@ use crate::wake::WakeHandle;
 
 use super::handle::Handle;
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
+use super::socket::windows::report_unreachable;
 use block::Block;
 use codes::{code_of, done, last_error};
 use dump::Dump;
@@ -122,7 +123,13 @@ impl Winsock {
             }
             error => error,
         })?;
-        self.sockets[index] = Socket::of(handle.raw_socket()).map_err(failed)?;
+        let mut socket = Socket::of(handle.raw_socket()).map_err(failed)?;
+        if socket.datagram {
+            // It may be one of the standard library, which did not set this.
+            socket.connected = handle.socket().peer_addr().is_ok();
+            report_unreachable(handle.socket(), socket.connected).map_err(failed)?;
+        }
+        self.sockets[index] = socket;
         Ok(())
     }
 

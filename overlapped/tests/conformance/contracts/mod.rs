@@ -11,5 +11,8 @@ mod handover;
 mod hard;
 mod order;
 mod ownership;
+mod sockets;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_adopting;

@@ -62,10 +62,10 @@ rules! {
 }
 
 /// A path of this test alone. The file there is removed at the end.
-struct Place(PathBuf);
+pub(super) struct Place(pub(super) PathBuf);
 
 impl Place {
-    fn new() -> Place {
+    pub(super) fn new() -> Place {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("overlapped-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Place(std::env::temp_dir().join(name))

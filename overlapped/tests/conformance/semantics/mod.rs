@@ -11,4 +11,5 @@ mod own_thread;
 mod port;
 mod results;
 mod routines;
+mod sockets;
 mod starting;
