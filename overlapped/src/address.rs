@@ -69,7 +69,7 @@ impl fmt::Debug for Address {
 /// | given | example |
 /// |---|---|
 /// | an [`Address`], or a reference to one | `socket.local_addr()?` |
-/// | an address of the standard library | `SocketAddr`, `SocketAddrV4`, `SocketAddrV6`, a reference to one |
+/// | an address of the standard library | `SocketAddr`, `&SocketAddr`, `SocketAddrV4` |
 /// | a text (`&str`, `String`) | `"127.0.0.1:80"`, `"[::1]:80"`, `"unix:/run/server.sock"` |
 /// | a pair of an IP address and a port | `(Ipv4Addr::LOCALHOST, 80)`, `([127, 0, 0, 1], 80)` |
 /// | a pair of a text and a port | `("127.0.0.1", 80)`, `("::1", 80)` |

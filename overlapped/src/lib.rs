@@ -124,8 +124,8 @@ pub mod future {
 /// and any other by its level and number ([`SocketOption::new`](sockopt::SocketOption::new)).
 ///
 /// They are given to `set_option` and `option` of a [`Socket`], a [`Driver`] and a
-/// [`Stream`](driver::Stream). An error names the option, and the value that was to be set. A socket
-/// of a simulated network has none of them (`Unsupported`).
+/// [`Stream`](driver::Stream). An error names the option, and the value that was to be set. A
+/// socket of a simulated network has none of them (`Unsupported`).
 ///
 /// ```
 /// use std::time::Duration;
@@ -148,7 +148,8 @@ pub mod sockopt {
         KEEP_ALIVE_PROBES, LEAVE, LINGER, MULTICAST_INTERFACE, MULTICAST_LOOP, MULTICAST_TTL, NODELAY, ONLY_V6,
         RECEIVE_BUFFER, REUSE_ADDRESS, REUSE_PORT, SEND_BUFFER, TOS, TTL, USER_TIMEOUT,
     };
-    pub use crate::sys::sockopt::{OptionValue, SocketOption};
+    pub use crate::sys::sockopt::option::SocketOption;
+    pub use crate::sys::sockopt::value::OptionValue;
 }
 
 /// A simulated network in memory: deterministic to the byte.

@@ -73,7 +73,7 @@ impl ListenOptions {
 /// use overlapped::Engine;
 /// use overlapped::options::StreamOptions;
 ///
-/// let options = StreamOptions::new().keep_alive(Duration::from_secs(60)).send_buffer(1 << 20).reuse_address(true);
+/// let options = StreamOptions::new().keep_alive(Duration::from_secs(60)).send_buffer(1 << 20);
 /// let engine = Engine::new()?;
 /// let socket = engine.socket("127.0.0.1:0", &options)?;
 /// # Ok::<(), overlapped::Error>(())
@@ -140,7 +140,8 @@ impl StreamOptions {
     }
 
     /// `TCP_KEEPCNT`: how often the system asks before it gives the connection up. It matters only
-    /// with [`keep_alive`](StreamOptions::keep_alive). `None`, as at first, leaves it to the system.
+    /// with [`keep_alive`](StreamOptions::keep_alive). `None`, as at first, leaves it to the
+    /// system.
     pub fn keep_alive_probes(self, probes: impl Into<Option<u32>>) -> StreamOptions {
         StreamOptions { keep_alive_probes: probes.into(), ..self }
     }
@@ -173,36 +174,36 @@ impl StreamOptions {
         StreamOptions { send_buffer: bytes.into(), ..self }
     }
 
-    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: how many routers a packet passes at most, 1 to 255. `None`, as
-    /// at first, leaves it to the system.
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: how many routers a packet passes at most, 1 to 255. `None`,
+    /// as at first, leaves it to the system.
     pub fn ttl(self, ttl: impl Into<Option<u32>>) -> StreamOptions {
         StreamOptions { ttl: ttl.into(), ..self }
     }
 
-    /// `IP_TOS`, `IPV6_TCLASS`: the class of service, 0 to 255. `None`, as at first, leaves it to the
-    /// system. Unix only: on Windows it is an error of kind `Unsupported`.
+    /// `IP_TOS`, `IPV6_TCLASS`: the class of service, 0 to 255. `None`, as at first, leaves it to
+    /// the system. Unix only: on Windows it is an error of kind `Unsupported`.
     pub fn tos(self, tos: impl Into<Option<u32>>) -> StreamOptions {
         StreamOptions { tos: tos.into(), ..self }
     }
 
     /// `SO_REUSEADDR`, for a socket that is [bound](crate::Socket::bind) before it connects: see
-    /// [`sockopt::REUSE_ADDRESS`](crate::sockopt::REUSE_ADDRESS). `false`, as at first, leaves it to
-    /// the system.
+    /// [`sockopt::REUSE_ADDRESS`](crate::sockopt::REUSE_ADDRESS). `false`, as at first, leaves it
+    /// to the system.
     pub fn reuse_address(self, reuse_address: bool) -> StreamOptions {
         StreamOptions { reuse_address, ..self }
     }
 
-    /// `SO_REUSEPORT`, for a socket that is [bound](crate::Socket::bind) before it connects. `false`,
-    /// as at first, leaves it to the system. Unix only: on Windows it is an error of kind
+    /// `SO_REUSEPORT`, for a socket that is [bound](crate::Socket::bind) before it connects.
+    /// `false`, as at first, leaves it to the system. Unix only: on Windows it is an error of kind
     /// `Unsupported`.
     pub fn reuse_port(self, reuse_port: bool) -> StreamOptions {
         StreamOptions { reuse_port, ..self }
     }
 
-    /// `IP_BIND_ADDRESS_NO_PORT`, for a socket that is [bound](crate::Socket::bind) to port 0 before
-    /// it connects: see [`sockopt::BIND_ADDRESS_NO_PORT`](crate::sockopt::BIND_ADDRESS_NO_PORT).
-    /// `false`, as at first, leaves it to the system. Linux only: elsewhere it is an error of kind
-    /// `Unsupported`.
+    /// `IP_BIND_ADDRESS_NO_PORT`, for a socket that is [bound](crate::Socket::bind) to port 0
+    /// before it connects: see
+    /// [`sockopt::BIND_ADDRESS_NO_PORT`](crate::sockopt::BIND_ADDRESS_NO_PORT). `false`, as at
+    /// first, leaves it to the system. Linux only: elsewhere it is an error of kind `Unsupported`.
     pub fn bind_address_no_port(self, bind_address_no_port: bool) -> StreamOptions {
         StreamOptions { bind_address_no_port, ..self }
     }
@@ -226,7 +227,8 @@ pub enum Interface {
 /// use std::net::Ipv4Addr;
 /// use overlapped::options::{Interface, Membership};
 ///
-/// let membership = Membership::new(Ipv4Addr::new(239, 1, 2, 3)).on(Interface::Address(Ipv4Addr::LOCALHOST));
+/// let here = Interface::Address(Ipv4Addr::LOCALHOST);
+/// let membership = Membership::new(Ipv4Addr::new(239, 1, 2, 3)).on(here);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Membership {
@@ -257,7 +259,8 @@ impl Membership {
 /// use overlapped::Engine;
 /// use overlapped::options::{DatagramOptions, Interface, Membership};
 ///
-/// let group = Membership::new(Ipv4Addr::new(239, 1, 2, 3)).on(Interface::Address(Ipv4Addr::LOCALHOST));
+/// let here = Interface::Address(Ipv4Addr::LOCALHOST);
+/// let group = Membership::new(Ipv4Addr::new(239, 1, 2, 3)).on(here);
 /// let options = DatagramOptions::new().reuse_address(true).join(group);
 /// let engine = Engine::new()?;
 /// let socket = engine.datagram("0.0.0.0:0", &options)?;

@@ -7,8 +7,8 @@ use crate::address::IntoAddress;
 use crate::error::{Action, Error, ErrorKind};
 use crate::id::SocketId;
 use crate::options::DatagramOptions;
-use crate::sys::socket::Descriptor;
-use crate::sys::sockopt::SocketOption;
+use crate::sys::descriptor::Descriptor;
+use crate::sys::sockopt::option::SocketOption;
 use crate::sys::stream::Stream;
 
 use super::Driver;
@@ -52,8 +52,8 @@ impl Driver {
     /// Sets an option: one of [`sockopt`](crate::sockopt), or any by level and number.
     ///
     /// # Errors
-    /// With the option's name and the value: `Unsupported` if the system, or a simulated socket, has
-    /// no such option; `InvalidArgument` for a value that it does not take; other errors of the
+    /// With the option's name and the value: `Unsupported` if the system, or a simulated socket,
+    /// has no such option; `InvalidArgument` for a value that it does not take; other errors of the
     /// system. `Closed`.
     pub fn set_option<T: fmt::Debug>(&self, socket: SocketId, option: SocketOption<T>, value: T) -> Result<(), Error> {
         self.ask(socket, |handle| option.set(handle.descriptor(), &value))
@@ -83,8 +83,8 @@ impl Driver {
         }
     }
 
-    /// Makes a second descriptor of a socket, which belongs to the caller: to be made a socket of the
-    /// standard library (`TcpStream::try_from`) or to be handed to another process.
+    /// Makes a second descriptor of a socket, which belongs to the caller: to be made a socket of
+    /// the standard library (`TcpStream::try_from`) or to be handed to another process.
     ///
     /// Both descriptors are one socket. What one receives, the other does not. The connection ends
     /// when both are closed. Whether it blocks is common to both too, and is the driver's: on

@@ -49,8 +49,8 @@ use crate::time::Time;
 
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};
 pub use crate::id::{OpId, SocketId};
+pub use crate::sys::descriptor::Descriptor;
 pub use crate::sys::op::{Op, Outcome};
-pub use crate::sys::socket::Descriptor;
 pub use crate::sys::stream::Stream;
 pub use crate::wake::WakeHandle;
 pub use completion::Completion;
@@ -215,7 +215,8 @@ impl Driver {
     /// address, or a text or a pair that is one ([`IntoAddress`]).
     ///
     /// # Errors
-    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
+    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for
+    /// a path where there are no Unix sockets.
     pub fn socket(&mut self, family_of: impl IntoAddress) -> Result<SocketId, Error> {
         let family_of = Error::or_address(Action::Socket, family_of)?;
         let handle = self.backend.maker().stream(&family_of)?;

@@ -12,13 +12,13 @@ use crate::driver::{Descriptor, Op, Stream};
 use crate::error::{Action, Error, ErrorKind};
 use crate::flags::CloseMode;
 use crate::options::{DatagramOptions, StreamOptions};
-use crate::sys::sockopt::SocketOption;
+use crate::sys::sockopt::option::SocketOption;
 use crate::sys::view::View;
 
 /// # The socket's address, options and descriptor
 ///
-/// These are calls to the system and no operations: they are done when they return. On a socket that
-/// is closed, by whatever handle, they fail with `Closed`.
+/// These are calls to the system and no operations: they are done when they return. On a socket
+/// that is closed, by whatever handle, they fail with `Closed`.
 impl Socket {
     fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
         self.0.endpoint.lend(Action::Option, f)?
@@ -44,8 +44,8 @@ impl Socket {
     /// to a port, or to both. Port 0 leaves the port to the system.
     ///
     /// A port from which a connection was made not long ago is bound again with
-    /// [`reuse_address`](StreamOptions::reuse_address). At a path (of a Unix socket) a file is made,
-    /// which stays until the program removes it.
+    /// [`reuse_address`](StreamOptions::reuse_address). At a path (of a Unix socket) a file is
+    /// made, which stays until the program removes it.
     ///
     /// ```
     /// use overlapped::Engine;
@@ -102,8 +102,8 @@ impl Socket {
     /// number.
     ///
     /// # Errors
-    /// With the option's name and the value: `Unsupported` if the system, or a simulated socket, has
-    /// no such option; `InvalidArgument` for a value that it does not take; other errors of the
+    /// With the option's name and the value: `Unsupported` if the system, or a simulated socket,
+    /// has no such option; `InvalidArgument` for a value that it does not take; other errors of the
     /// system. `Closed`.
     pub fn set_option<T: fmt::Debug>(&self, option: SocketOption<T>, value: T) -> Result<(), Error> {
         self.with(|view| option.set(view.descriptor(), &value))
@@ -123,7 +123,7 @@ impl Socket {
     ///
     /// let engine = Engine::new()?;
     /// let socket = engine.socket("127.0.0.1:0", &Default::default())?;
-    /// let linger = socket.with_descriptor(|descriptor| socket2::SockRef::from(&descriptor).linger())?;
+    /// let linger = socket.with_descriptor(|fd| socket2::SockRef::from(&fd).linger())?;
     /// assert_eq!(linger.unwrap(), None);
     /// # Ok::<(), overlapped::Error>(())
     /// ```

@@ -228,7 +228,8 @@ impl Engine {
     /// address, or a text or a pair that is one ([`IntoAddress`]).
     ///
     /// # Errors
-    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for a path on a system without Unix sockets.
+    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for
+    /// a path on a system without Unix sockets.
     pub fn socket(&self, family_of: impl IntoAddress, options: &StreamOptions) -> Result<Socket, Error> {
         let family_of = Error::or_address(Action::Socket, family_of)?;
         let handle = self.core.maker().stream(&family_of)?;

@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::flags::Role;
 use crate::options::{DatagramOptions, StreamOptions};
 
+use super::descriptor::Descriptor;
 use super::sim::end::{End, EndView};
-use super::socket::{Descriptor, SystemSocket};
+use super::socket::SystemSocket;
 #[cfg(target_os = "linux")]
 use super::uring::direct::Direct;
 

@@ -12,6 +12,7 @@
 
 mod bound_path;
 mod choice;
+pub(crate) mod descriptor;
 pub(crate) mod dispatch;
 pub(crate) mod handle;
 pub(crate) mod maker;
@@ -19,7 +20,7 @@ pub(crate) mod maker;
 mod message;
 pub(crate) mod op;
 pub(crate) mod sim;
-pub(crate) mod socket;
+mod socket;
 pub(crate) mod sockopt;
 pub(crate) mod stream;
 pub(crate) mod view;

@@ -24,31 +24,18 @@ use crate::flags::Role;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
+use super::descriptor::Descriptor;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
 use windows as os;
 
-/// The system's name of a socket, borrowed: `BorrowedFd` on Unix, `BorrowedSocket` on Windows.
-///
-/// It can be given to crates such as `socket2` and `rustix`, and has a number for calls to the
-/// system. Options can be read and set, and the system be asked things. Do not read, write, shut
-/// down or close by it, nor change whether it blocks: that is its driver's.
-#[cfg(unix)]
-pub type Descriptor<'a> = std::os::fd::BorrowedFd<'a>;
-/// The system's name of a socket, borrowed: `BorrowedFd` on Unix, `BorrowedSocket` on Windows.
-///
-/// It can be given to crates such as `socket2`, and has a number for calls to the system. Options
-/// can be read and set, and the system be asked things. Do not read, write, shut down or close by
-/// it, nor change whether it blocks: that is its driver's.
-#[cfg(windows)]
-pub type Descriptor<'a> = std::os::windows::io::BorrowedSocket<'a>;
-
 /// A socket of the operating system. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
     socket: Socket,
-    /// The file that a Unix listener is bound to. It is removed with the last descriptor of it here.
+    /// The file that a Unix listener is bound to. It is removed with the last descriptor of it
+    /// here.
     bound: Option<BoundPath>,
     role: Role,
     /// It is a second descriptor of a socket that a driver has. Whether that blocks is the driver's

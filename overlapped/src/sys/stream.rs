@@ -14,9 +14,10 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::flags::Role;
 use crate::options::{DatagramOptions, StreamOptions};
 
+use super::descriptor::Descriptor;
 use super::handle::Handle;
-use super::socket::{Descriptor, SystemSocket};
-use super::sockopt::SocketOption;
+use super::socket::SystemSocket;
+use super::sockopt::option::SocketOption;
 
 /// A socket that belongs to no driver at the moment: a connection that was just accepted, a socket
 /// that was released or duplicated, or one of the standard library.

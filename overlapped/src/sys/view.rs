@@ -5,10 +5,11 @@ use crate::error::Error;
 use crate::flags::Flags;
 use crate::options::{DatagramOptions, StreamOptions};
 
+use super::descriptor::Descriptor;
 use super::handle::Handle;
 use super::op::{Op, OpKind};
 use super::sim::end::EndView;
-use super::socket::{Descriptor, SystemView};
+use super::socket::SystemView;
 
 /// A socket that a driver owns, for options, addresses, and transfers that do not wait.
 ///

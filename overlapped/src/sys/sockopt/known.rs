@@ -1,5 +1,6 @@
 //! The options that have a name here.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -8,7 +9,12 @@ use socket2::Socket;
 use crate::error::{Action, Error};
 use crate::options::{Interface, Membership};
 
-use super::{Fault, SocketOption, os};
+use super::fault::Fault;
+use super::option::SocketOption;
+#[cfg(unix)]
+use super::unix as os;
+#[cfg(windows)]
+use super::windows as os;
 
 type Done = Result<(), Fault>;
 
@@ -75,8 +81,8 @@ pub const ERROR: SocketOption<Option<Error>> = SocketOption::known(
 /// `IP_TTL`, `IPV6_UNICAST_HOPS`: how many routers a packet passes at most. 1 to 255.
 pub const TTL: SocketOption<u32> = SocketOption::known(
     "TTL",
-    |socket| Ok(if os::is_v6(socket)? { socket.unicast_hops_v6()? } else { socket.ttl_v4()? }),
-    |socket, ttl| Ok(if os::is_v6(socket)? { socket.set_unicast_hops_v6(*ttl)? } else { socket.set_ttl_v4(*ttl)? }),
+    |socket| by_family(socket, Socket::unicast_hops_v6, Socket::ttl_v4),
+    |socket, ttl| by_family(socket, |socket| socket.set_unicast_hops_v6(*ttl), |socket| socket.set_ttl_v4(*ttl)),
 );
 
 /// `IP_TOS`, `IPV6_TCLASS`: the byte of a packet that names its class of service. 0 to 255; Linux
@@ -89,9 +95,9 @@ pub const TOS: SocketOption<u32> = SocketOption::known("TOS", os::tos, os::set_t
 pub const ONLY_V6: SocketOption<bool> =
     flag("IPV6_V6ONLY", |socket| Ok(socket.only_v6()?), |socket, on| Ok(socket.set_only_v6(*on)?));
 
-/// `IP_BIND_ADDRESS_NO_PORT`, to be set before [binding](crate::Socket::bind) to port 0: the port is
-/// chosen when it connects. A machine with one address can so have more than 65,535 connections to
-/// different peers.
+/// `IP_BIND_ADDRESS_NO_PORT`, to be set before [binding](crate::Socket::bind) to port 0: the port
+/// is chosen when it connects. A machine with one address can so have more than 65,535 connections
+/// to different peers.
 ///
 /// Linux only: elsewhere it is an error of kind `Unsupported`.
 pub const BIND_ADDRESS_NO_PORT: SocketOption<bool> =
@@ -150,12 +156,13 @@ pub const JOIN: SocketOption<Membership> = SocketOption::known(
     "multicast join",
     |_| Err(WRITE_ONLY),
     |socket, membership| {
-        Ok(match (membership.group, membership.interface) {
-            (IpAddr::V4(group), Interface::Any) => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?,
-            (IpAddr::V4(group), Interface::Address(address)) => socket.join_multicast_v4(&group, &address)?,
-            (IpAddr::V4(group), Interface::Index(index)) => os::join_v4_by_index(socket, group, index)?,
-            (IpAddr::V6(group), interface) => socket.join_multicast_v6(&group, index(interface)?)?,
-        })
+        let done = match (membership.group, membership.interface) {
+            (IpAddr::V4(group), Interface::Any) => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED),
+            (IpAddr::V4(group), Interface::Address(address)) => socket.join_multicast_v4(&group, &address),
+            (IpAddr::V4(group), Interface::Index(index)) => os::join_v4_by_index(socket, group, index),
+            (IpAddr::V6(group), interface) => socket.join_multicast_v6(&group, index(interface)?),
+        };
+        done.map_err(Fault::Io)
     },
 );
 
@@ -165,12 +172,13 @@ pub const LEAVE: SocketOption<Membership> = SocketOption::known(
     "multicast leave",
     |_| Err(WRITE_ONLY),
     |socket, membership| {
-        Ok(match (membership.group, membership.interface) {
-            (IpAddr::V4(group), Interface::Any) => socket.leave_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?,
-            (IpAddr::V4(group), Interface::Address(address)) => socket.leave_multicast_v4(&group, &address)?,
-            (IpAddr::V4(group), Interface::Index(index)) => os::leave_v4_by_index(socket, group, index)?,
-            (IpAddr::V6(group), interface) => socket.leave_multicast_v6(&group, index(interface)?)?,
-        })
+        let done = match (membership.group, membership.interface) {
+            (IpAddr::V4(group), Interface::Any) => socket.leave_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED),
+            (IpAddr::V4(group), Interface::Address(address)) => socket.leave_multicast_v4(&group, &address),
+            (IpAddr::V4(group), Interface::Index(index)) => os::leave_v4_by_index(socket, group, index),
+            (IpAddr::V6(group), interface) => socket.leave_multicast_v6(&group, index(interface)?),
+        };
+        done.map_err(Fault::Io)
     },
 );
 
@@ -178,9 +186,9 @@ pub const LEAVE: SocketOption<Membership> = SocketOption::known(
 /// members on this machine. On Windows the receiver's setting decides, elsewhere the sender's.
 pub const MULTICAST_LOOP: SocketOption<bool> = flag(
     "multicast loop",
-    |socket| Ok(if os::is_v6(socket)? { socket.multicast_loop_v6()? } else { socket.multicast_loop_v4()? }),
+    |socket| by_family(socket, Socket::multicast_loop_v6, Socket::multicast_loop_v4),
     |socket, on| {
-        Ok(if os::is_v6(socket)? { socket.set_multicast_loop_v6(*on)? } else { socket.set_multicast_loop_v4(*on)? })
+        by_family(socket, |socket| socket.set_multicast_loop_v6(*on), |socket| socket.set_multicast_loop_v4(*on))
     },
 );
 
@@ -188,9 +196,9 @@ pub const MULTICAST_LOOP: SocketOption<bool> = flag(
 /// most. 0 to 255; 1 at first, which stays in the local network.
 pub const MULTICAST_TTL: SocketOption<u32> = SocketOption::known(
     "multicast TTL",
-    |socket| Ok(if os::is_v6(socket)? { socket.multicast_hops_v6()? } else { socket.multicast_ttl_v4()? }),
+    |socket| by_family(socket, Socket::multicast_hops_v6, Socket::multicast_ttl_v4),
     |socket, ttl| {
-        Ok(if os::is_v6(socket)? { socket.set_multicast_hops_v6(*ttl)? } else { socket.set_multicast_ttl_v4(*ttl)? })
+        by_family(socket, |socket| socket.set_multicast_hops_v6(*ttl), |socket| socket.set_multicast_ttl_v4(*ttl))
     },
 );
 
@@ -211,14 +219,24 @@ pub const MULTICAST_INTERFACE: SocketOption<Interface> = SocketOption::known(
         })
     },
     |socket, interface| {
-        Ok(match (os::is_v6(socket)?, *interface) {
-            (true, interface) => socket.set_multicast_if_v6(index(interface)?)?,
-            (false, Interface::Any) => socket.set_multicast_if_v4(&Ipv4Addr::UNSPECIFIED)?,
-            (false, Interface::Address(address)) => socket.set_multicast_if_v4(&address)?,
-            (false, Interface::Index(index)) => os::set_multicast_interface_v4(socket, index)?,
-        })
+        let done = match (os::is_v6(socket)?, *interface) {
+            (true, interface) => socket.set_multicast_if_v6(index(interface)?),
+            (false, Interface::Any) => socket.set_multicast_if_v4(&Ipv4Addr::UNSPECIFIED),
+            (false, Interface::Address(address)) => socket.set_multicast_if_v4(&address),
+            (false, Interface::Index(index)) => os::set_multicast_interface_v4(socket, index),
+        };
+        done.map_err(Fault::Io)
     },
 );
+
+/// One of two calls, as the socket is of IPv6 or of IPv4.
+fn by_family<T>(
+    socket: &Socket,
+    v6: impl FnOnce(&Socket) -> io::Result<T>,
+    v4: impl FnOnce(&Socket) -> io::Result<T>,
+) -> Result<T, Fault> {
+    Ok(if os::is_v6(socket)? { v6(socket)? } else { v4(socket)? })
+}
 
 const WRITE_ONLY: Fault = Fault::Unsupported("it can only be set");
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::Fault;
+use super::fault::Fault;
 
 pub(super) const TCP: i32 = libc::IPPROTO_TCP;
 #[cfg(not(target_vendor = "apple"))]
@@ -50,7 +50,8 @@ pub(super) fn tos(socket: &Socket) -> Result<u32, Fault> {
 }
 
 pub(super) fn set_tos(socket: &Socket, tos: &u32) -> Result<(), Fault> {
-    Ok(if is_v6(socket)? { socket.set_tclass_v6(*tos)? } else { socket.set_tos_v4(*tos)? })
+    let set = if is_v6(socket)? { socket.set_tclass_v6(*tos) } else { socket.set_tos_v4(*tos) };
+    set.map_err(Fault::Io)
 }
 
 /// The request of a group or of an interface by number: `struct ip_mreqn`.
@@ -61,16 +62,16 @@ fn by_index(group: Ipv4Addr, index: u32) -> [u8; 12] {
     request
 }
 
-pub(super) fn join_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> Result<(), Fault> {
-    Ok(set(socket, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &by_index(group, index))?)
+pub(super) fn join_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &by_index(group, index))
 }
 
-pub(super) fn leave_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> Result<(), Fault> {
-    Ok(set(socket, libc::IPPROTO_IP, libc::IP_DROP_MEMBERSHIP, &by_index(group, index))?)
+pub(super) fn leave_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_DROP_MEMBERSHIP, &by_index(group, index))
 }
 
-pub(super) fn set_multicast_interface_v4(socket: &Socket, index: u32) -> Result<(), Fault> {
-    Ok(set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &by_index(Ipv4Addr::UNSPECIFIED, index))?)
+pub(super) fn set_multicast_interface_v4(socket: &Socket, index: u32) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &by_index(Ipv4Addr::UNSPECIFIED, index))
 }
 
 #[cfg(target_os = "linux")]

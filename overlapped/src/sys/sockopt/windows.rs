@@ -11,7 +11,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::super::socket::windows::protocol_of;
-use super::Fault;
+use super::fault::Fault;
 
 pub(super) const TCP: i32 = IPPROTO_TCP;
 pub(super) const KEEP_ALIVE_IDLE: i32 = TCP_KEEPIDLE;
@@ -59,17 +59,17 @@ pub(super) fn set_tos(_: &Socket, _: &u32) -> Result<(), Fault> {
     Err(UNIX_ONLY)
 }
 
-pub(super) fn join_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> Result<(), Fault> {
-    Ok(socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?)
+pub(super) fn join_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> io::Result<()> {
+    socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
 }
 
-pub(super) fn leave_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> Result<(), Fault> {
-    Ok(socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?)
+pub(super) fn leave_v4_by_index(socket: &Socket, group: Ipv4Addr, index: u32) -> io::Result<()> {
+    socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
 }
 
 /// An address of 0.0.0.0/8 is the number of an interface here.
-pub(super) fn set_multicast_interface_v4(socket: &Socket, index: u32) -> Result<(), Fault> {
-    Ok(socket.set_multicast_if_v4(&Ipv4Addr::from(index))?)
+pub(super) fn set_multicast_interface_v4(socket: &Socket, index: u32) -> io::Result<()> {
+    socket.set_multicast_if_v4(&Ipv4Addr::from(index))
 }
 
 pub(super) fn bind_address_no_port(_: &Socket) -> Result<bool, Fault> {
