@@ -255,6 +255,7 @@ impl SystemSocket {
     }
 
     /// The system's socket, for the caller to close. The path of a listener is removed.
+    #[cfg(target_os = "linux")]
     pub(super) fn into_socket(self) -> Socket {
         self.socket
     }
