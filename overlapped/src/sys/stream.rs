@@ -45,10 +45,7 @@ use super::sockopt::option::SocketOption;
 /// let engine = Engine::new()?;
 /// let inherited = TcpListener::bind("127.0.0.1:0").unwrap();
 /// let listener = engine.adopt(inherited)?;
-/// let accept = listener.accept().start()?;
-/// # drop(accept);
-/// # while engine.live().operations > 0 {}
-///
+/// // ... accept, and when nothing is in flight:
 /// let stream: Stream = listener.release()?;
 /// let listener = TcpListener::try_from(stream)?;
 /// # Ok::<(), overlapped::Error>(())
