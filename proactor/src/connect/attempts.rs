@@ -264,8 +264,9 @@ impl Attempts {
             attempt.flights.retain(|flight| *flight != slot);
         }
         let connected = completion.result.and_then(|_| match attempt {
-            Some(_) => driver.set_options(socket, &self.stream),
-            None => Ok(()),
+            // They are options of TCP, which a Unix socket refuses.
+            Some(_) if address.ip().is_some() => driver.set_options(socket, &self.stream),
+            _ => Ok(()),
         });
         match (attempt, connected) {
             (Some(key), Ok(())) => {

@@ -35,7 +35,7 @@ impl Listener {
     }
 
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is
-    /// still there. Off by default.
+    /// still there. Off by default. For IP addresses only: with a path the server does not start.
     pub fn keep_alive(mut self, time: Duration) -> Listener {
         self.stream = self.stream.keep_alive(time);
         self
@@ -43,7 +43,7 @@ impl Listener {
 
     /// `TCP_USER_TIMEOUT`: how long sent bytes may stay unacknowledged before the system gives the
     /// connection up and the session ends with [`Reset`](crate::CloseReason::Reset). By default the
-    /// system decides. Linux only: elsewhere the server does not start.
+    /// system decides. Linux and IP addresses only: elsewhere the server does not start.
     pub fn user_timeout(mut self, time: Duration) -> Listener {
         self.stream = self.stream.user_timeout(time);
         self

@@ -55,13 +55,15 @@ impl Outbound {
         self
     }
 
-    /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive).
+    /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive). Connections to
+    /// paths have none.
     pub fn keep_alive(mut self, time: Duration) -> Outbound {
         self.stream = self.stream.keep_alive(time);
         self
     }
 
-    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout).
+    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout). Connections
+    /// to paths have none.
     pub fn user_timeout(mut self, time: Duration) -> Outbound {
         self.stream = self.stream.user_timeout(time);
         self
