@@ -62,8 +62,8 @@ impl Outbound {
         self
     }
 
-    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout). Connections
-    /// to paths have none.
+    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout).
+    /// Connections to paths have none.
     pub fn user_timeout(mut self, time: Duration) -> Outbound {
         self.stream = self.stream.user_timeout(time);
         self
