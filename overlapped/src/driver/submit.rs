@@ -82,7 +82,7 @@ impl Driver {
             OpKind::Timer => return self.start_timer(at, token),
             kind => kind.direction().expect("closes and timers wait in no queue"),
         };
-        let owned = (owned.buf.is_some() || owned.address.is_some()).then_some(owned);
+        let owned = (owned.buf.is_some() || owned.given.is_some()).then_some(owned);
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
         let queue = self.sockets[socket].queue(direction);
         let first = queue.is_empty();

@@ -1,6 +1,7 @@
 //! The contracts of the driver, each with rules named after it.
 
 mod accepting;
+mod addresses;
 mod bounded;
 mod closing;
 mod connecting;
@@ -17,7 +18,10 @@ mod many_parts;
 mod options;
 mod order;
 mod ownership;
+mod sockets;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_adopting;
 #[cfg(unix)]
 mod unix_errors;

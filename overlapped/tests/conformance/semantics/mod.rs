@@ -3,6 +3,7 @@
 //! test's thread turn.
 
 mod accepting;
+mod addresses;
 mod closing;
 mod echo;
 mod errors;
@@ -18,5 +19,6 @@ mod port;
 mod results;
 mod routines;
 mod skipping;
+mod sockets;
 mod starting;
 mod starving;
