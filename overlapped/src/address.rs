@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::fmt::{self, Write};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Where a socket is, or its peer.
 ///
-/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`. Functions that listen
-/// also take such a text.
+/// Written as `127.0.0.1:7777`, `[::1]:7777`, or `unix:/run/server.sock`. Functions that want an
+/// address also take such a text, or a pair: see [`IntoAddress`].
 ///
 /// ```
 /// # use overlapped::Address;
@@ -109,6 +109,45 @@ impl fmt::Debug for Address {
     }
 }
 
+/// What can be given where an address is wanted: to listen, to bind, to connect, to send.
+///
+/// | given | example |
+/// |---|---|
+/// | an [`Address`], or a reference to one | `socket.local_addr()?` |
+/// | an address of the standard library | `SocketAddr`, `&SocketAddr`, `SocketAddrV4` |
+/// | a text (`&str`, `String`) | `"127.0.0.1:80"`, `"[::1]:80"`, `"unix:/run/server.sock"` |
+/// | a pair of an IP address and a port | `(Ipv4Addr::LOCALHOST, 80)`, `([127, 0, 0, 1], 80)` |
+/// | a pair of a text and a port | `("127.0.0.1", 80)`, `("::1", 80)` |
+/// | a path | `Path::new("/run/server.sock")` |
+///
+/// The scope of an IPv6 address is a number: `[fe80::1%2]:80`. A host name is refused, because a
+/// look-up may take seconds: look it up first, for example with [`ToSocketAddrs`].
+///
+/// It is implemented for everything that is [`TryInto<Address>`], so an own type needs a `From` or
+/// a `TryFrom` only.
+///
+/// ```
+/// use overlapped::address::{Address, IntoAddress};
+///
+/// assert_eq!(("127.0.0.1", 80).into_address()?, "127.0.0.1:80".into_address()?);
+/// let error = "example.org:80".into_address().unwrap_err();
+/// assert!(error.to_string().contains("a host name"));
+/// # Ok::<(), overlapped::address::AddressError>(())
+/// ```
+pub trait IntoAddress {
+    /// The address.
+    ///
+    /// # Errors
+    /// If a text is not an address. The error names the text.
+    fn into_address(self) -> Result<Address, AddressError>;
+}
+
+impl<A: TryInto<Address, Error: Into<AddressError>>> IntoAddress for A {
+    fn into_address(self) -> Result<Address, AddressError> {
+        self.try_into().map_err(Into::into)
+    }
+}
+
 /// A text that is not an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError(String);
@@ -140,13 +179,33 @@ impl AddressError {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' is not an address: ", self.0)?;
-        match self.fault() {
-            "" => {}
-            fault => write!(f, "{fault}; ")?,
+        let (text, fault) = (&self.0, self.fault());
+        if is_host_name(text) {
+            let hint = "names are not looked up here";
+            return write!(
+                f,
+                "'{text}' is not an address but a host name: look it up first (`ToSocketAddrs` of std does); {hint}"
+            );
+        }
+        write!(f, "'{text}' is not an address: ")?;
+        if !fault.is_empty() {
+            write!(f, "{fault}; ")?;
         }
         f.write_str("write it as 127.0.0.1:7777, [::1]:7777 or unix:/run/server.sock")
     }
+}
+
+/// Whether a text that is not an address may name a host: letters, digits, dots and hyphens, and
+/// perhaps a port.
+fn is_host_name(text: &str) -> bool {
+    let (name, port) = text.split_once(':').unwrap_or((text, "0"));
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    port.parse::<u16>().is_ok()
+        && name.strip_suffix('.').unwrap_or(name).split('.').all(is_label)
+        && (name.ends_with('.') || last.bytes().any(|byte| byte.is_ascii_alphabetic()))
 }
 
 impl std::error::Error for AddressError {}
@@ -165,6 +224,59 @@ impl TryFrom<&str> for Address {
     type Error = AddressError;
     fn try_from(text: &str) -> Result<Address, AddressError> {
         text.parse()
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = AddressError;
+    fn try_from(text: String) -> Result<Address, AddressError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Address {
+    type Error = AddressError;
+    fn try_from(text: &String) -> Result<Address, AddressError> {
+        text.parse()
+    }
+}
+
+/// The text of an IP address, and a port.
+impl TryFrom<(&str, u16)> for Address {
+    type Error = AddressError;
+    fn try_from((ip, port): (&str, u16)) -> Result<Address, AddressError> {
+        let (bare, is_v6) = match ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
+            Some(bare) => (bare, true),
+            None => (ip, ip.contains(':')),
+        };
+        // The whole text is parsed, for the scope of an IPv6 address.
+        let text = if is_v6 { format!("[{bare}]:{port}") } else { format!("{ip}:{port}") };
+        text.parse().map(Address::Ip).map_err(|_| AddressError(format!("{ip}:{port}")))
+    }
+}
+
+impl TryFrom<(String, u16)> for Address {
+    type Error = AddressError;
+    fn try_from((ip, port): (String, u16)) -> Result<Address, AddressError> {
+        (ip.as_str(), port).try_into()
+    }
+}
+
+macro_rules! from_pairs {
+    ($($ip:ty),*) => {
+        $(impl From<($ip, u16)> for Address {
+            fn from((ip, port): ($ip, u16)) -> Address {
+                Address::Ip(SocketAddr::new(ip.into(), port))
+            }
+        })*
+    };
+}
+
+from_pairs!(IpAddr, Ipv4Addr, Ipv6Addr, [u8; 4], [u16; 8]);
+
+impl From<&SocketAddr> for Address {
+    fn from(address: &SocketAddr) -> Address {
+        Address::Ip(*address)
     }
 }
 
@@ -267,9 +379,56 @@ mod tests {
     }
 
     #[test]
+    fn a_host_name_is_refused_with_the_hint_to_look_it_up() {
+        for text in ["localhost", "localhost:80", "example.org:80", "example.org.:80", "a-b.c1:0"] {
+            let error = text.into_address().unwrap_err();
+            assert!(error.to_string().contains("a host name: look it up first"), "{error}");
+        }
+        assert!(("localhost", 80).into_address().unwrap_err().to_string().contains("'localhost:80'"));
+        for text in ["1.2.3.4:70000", "1.2.3:80", "a b:80", "a..b:80", "unix:", "x:y", ""] {
+            let error = text.into_address().unwrap_err();
+            assert!(!error.to_string().contains("host name"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_path_tells_a_terminal_nothing() {
         let address = Address::Unix("\0a\x1b[2Jb\n".into());
         assert_eq!(address.to_string(), "unix:\\0a\\u{1b}[2Jb\\n");
         assert!(address.fault().unwrap().contains("abstract"));
+    }
+
+    #[test]
+    fn pairs_texts_and_references_are_addresses() {
+        let v4: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let v6: SocketAddr = "[::1]:80".parse().unwrap();
+        let all = [
+            "127.0.0.1:80".into_address(),
+            "127.0.0.1:80".to_owned().into_address(),
+            (&"127.0.0.1:80".to_owned()).into_address(),
+            ("127.0.0.1", 80).into_address(),
+            ("127.0.0.1".to_owned(), 80).into_address(),
+            (Ipv4Addr::LOCALHOST, 80).into_address(),
+            (IpAddr::from([127, 0, 0, 1]), 80).into_address(),
+            ([127, 0, 0, 1], 80).into_address(),
+            v4.into_address(),
+            (&v4).into_address(),
+            (&Address::Ip(v4)).into_address(),
+        ];
+        for address in all {
+            assert_eq!(address.unwrap(), v4);
+        }
+        let all = [
+            ("::1", 80).into_address(),
+            ("[::1]", 80).into_address(),
+            (Ipv6Addr::LOCALHOST, 80).into_address(),
+            ([0, 0, 0, 0, 0, 0, 0, 1], 80).into_address(),
+        ];
+        for address in all {
+            assert_eq!(address.unwrap(), v6);
+        }
+        let scoped = ("fe80::1%2", 80).into_address().unwrap();
+        assert_eq!(scoped, "[fe80::1%2]:80".into_address().unwrap());
+        assert!(("127.0.0.1:80", 80).into_address().is_err());
     }
 }

@@ -27,6 +27,7 @@
 //! | [`mailbox`] | messages from other threads to a driver's thread |
 //! | [`error`] | [`Error`] and [`ErrorKind`]: one kind for each failure, on every backend |
 //! | [`options`] | options of listeners, connections and datagram sockets |
+//! | [`sockopt`] | options one at a time, by name or by level and number |
 //! | [`report`] | which backend and kernel features a driver uses, and why no others |
 //! | [`resolve`] | names of hosts, looked up on threads of their own |
 //! | [`sim`] | `Network`: a simulated network, deterministic to the byte |
@@ -119,6 +120,38 @@ pub mod port {
 /// Model IV: operations as futures, and an executor for one of them.
 pub mod future {
     pub use crate::engine::future::block_on;
+}
+
+/// Options of a socket one at a time, to be set and read at any time: those that have a name here,
+/// and any other by its level and number ([`SocketOption::new`](sockopt::SocketOption::new)).
+///
+/// They are given to `set_option` and `option` of a [`Socket`], a [`Driver`] and a
+/// [`Stream`](driver::Stream). An error names the option, and the value that was to be set. A
+/// socket of a simulated network has none of them (`Unsupported`).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use overlapped::{Engine, sockopt};
+///
+/// let engine = Engine::new()?;
+/// let socket = engine.socket("127.0.0.1:0", &Default::default())?;
+/// socket.set_option(sockopt::KEEP_ALIVE, true)?;
+/// socket.set_option(sockopt::KEEP_ALIVE_IDLE, Duration::from_secs(30))?;
+/// assert!(socket.option(sockopt::RECEIVE_BUFFER)? > 0);
+///
+/// let error = socket.set_option(sockopt::TTL, 1000).unwrap_err();
+/// assert!(error.to_string().contains("TTL 1000"));
+/// # Ok::<(), overlapped::Error>(())
+/// ```
+pub mod sockopt {
+    pub use crate::sys::sockopt::known::{
+        BIND_ADDRESS_NO_PORT, BROADCAST, ERROR, JOIN, KEEP_ALIVE, KEEP_ALIVE_IDLE, KEEP_ALIVE_INTERVAL,
+        KEEP_ALIVE_PROBES, LEAVE, LINGER, MULTICAST_INTERFACE, MULTICAST_LOOP, MULTICAST_TTL, NODELAY, ONLY_V6,
+        RECEIVE_BUFFER, REUSE_ADDRESS, REUSE_PORT, SEND_BUFFER, TOS, TTL, USER_TIMEOUT,
+    };
+    pub use crate::sys::sockopt::option::SocketOption;
+    pub use crate::sys::sockopt::value::OptionValue;
 }
 
 /// A simulated network in memory: deterministic to the byte.

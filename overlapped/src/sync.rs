@@ -5,7 +5,7 @@
 pub(crate) use std::{
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     thread::{Thread, current as current_thread, park},
     thread_local,
@@ -16,7 +16,7 @@ pub(crate) use self::models::{Thread, current_thread, park, thread_local};
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     Arc, Mutex, MutexGuard, Notify,
-    atomic::{AtomicBool, AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
 };
 
 /// Locks. Nothing that can panic runs under this crate's locks, so a poisoned one still guards what

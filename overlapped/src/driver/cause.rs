@@ -72,17 +72,14 @@ impl Driver {
     /// Asks the system something about a socket.
     fn ask_at<T>(&self, socket: u32, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Option<T> {
         let handle = self.sockets[socket].handle.as_ref()?;
-        match self.backend.descriptor_of(handle).ok()? {
-            Some(descriptor) => ask(&descriptor).ok(),
-            None => ask(handle).ok(),
-        }
+        self.ask_of(handle, ask).ok()
     }
 
     /// The error of an operation that has an address.
     pub(super) fn failed_at_address(&mut self, slot: u32, action: Action, code: i32) -> Error {
         let socket = self.operations[slot].socket;
         let error = self.failed_on(socket, action, code);
-        let Some(address) = self.operations.owned_mut(slot).and_then(|owned| owned.address.clone()) else {
+        let Some(address) = self.operations.owned_mut(slot).and_then(|owned| owned.address().cloned()) else {
             return error;
         };
         let error = error.at_given(&address);

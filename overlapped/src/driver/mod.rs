@@ -17,6 +17,7 @@
 //! - **Dropping** a driver cancels everything, waits for it to end, and only then frees memory.
 
 mod accept;
+mod access;
 mod cause;
 mod close;
 mod complete;
@@ -35,7 +36,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::address::{Address, AddressError};
+use crate::address::{Address, IntoAddress};
 use crate::buf::Pool;
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Role;
@@ -46,6 +47,7 @@ use crate::time::Time;
 
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};
 pub use crate::id::{OpId, SocketId};
+pub use crate::sys::descriptor::Descriptor;
 pub use crate::sys::op::{Op, Outcome};
 pub use crate::sys::stream::Stream;
 pub use crate::wake::WakeHandle;
@@ -223,23 +225,23 @@ impl Driver {
     /// that is too long; `InUse`, `AddressNotAvailable`, `NotPermitted`, `NotFound` (a directory of
     /// the path), `TooManyFiles`. An option that is refused (`InvalidArgument`, `Unsupported`) has
     /// the action [`Option`](crate::error::Action::Option), and the text names it. `LimitReached`;
-    /// `Unsupported` for a path where there are no Unix sockets.
-    pub fn listen(
-        &mut self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &ListenOptions,
-    ) -> Result<SocketId, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    /// `Unsupported` for a path where there are no Unix sockets. `InvalidArgument` without it for
+    /// something that is not an address.
+    pub fn listen(&mut self, address: impl IntoAddress, options: &ListenOptions) -> Result<SocketId, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().listen(&address, options)?;
         Ok(self.insert(handle, Role::Listener, Action::Listen)?)
     }
 
-    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`: an
+    /// address, or a text or a pair that is one ([`IntoAddress`]).
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`; `Unsupported` for a path where there are no Unix sockets.
-    pub fn socket(&mut self, family_of: impl Into<Address>) -> Result<SocketId, Error> {
-        let handle = self.backend.maker().stream(&family_of.into())?;
+    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; `Unsupported` for
+    /// a path where there are no Unix sockets.
+    pub fn socket(&mut self, family_of: impl IntoAddress) -> Result<SocketId, Error> {
+        let family_of = Error::or_address(Action::Socket, family_of)?;
+        let handle = self.backend.maker().stream(&family_of)?;
         Ok(self.insert(handle, Role::Stream, Action::Socket)?)
     }
 
@@ -247,24 +249,24 @@ impl Driver {
     ///
     /// # Errors
     /// As for [`listen`](Driver::listen); `Unsupported` for a path, and on a simulated network.
-    pub fn datagram(
-        &mut self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &DatagramOptions,
-    ) -> Result<SocketId, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    pub fn datagram(&mut self, address: impl IntoAddress, options: &DatagramOptions) -> Result<SocketId, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().datagram(&address, options)?;
         Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
     }
 
-    /// Takes over a connection: one that this or another driver accepted, or one that the standard
-    /// library made.
+    /// Takes over a socket that belongs to no driver: a connection that this or another driver
+    /// accepted, a socket that was [released](Driver::release), or one of the standard library
+    /// (`TcpStream`, `TcpListener`, `UdpSocket` and on Unix `UnixStream`, `UnixListener`:
+    /// `driver.adopt(listener.into())`). It is what it was: a listener accepts, a datagram socket
+    /// sends and receives datagrams. Its options stay as they are.
     ///
     /// # Errors
     /// `LimitReached` if the table of sockets is full; the system's error if it does not let the
     /// driver wait for the connection. The stream is given back.
     pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Failed<Stream>> {
-        self.adopt_as(stream, Role::Stream)
+        let role = stream.0.role();
+        self.adopt_as(stream, role)
     }
 
     /// Watches a descriptor of any kind for readiness: see [`Op::readable`], [`Op::writable`]. The
@@ -313,19 +315,20 @@ impl Driver {
         }
     }
 
-    /// Gives a connection away, to another driver or to the standard library.
+    /// Gives a socket away, to another driver or to the standard library
+    /// (`TcpListener::try_from(stream)`).
     ///
     /// # Errors
-    /// `Closed` if there is no such stream; `InvalidArgument` while operations are in flight on it,
-    /// or if it is not a stream; `Unsupported` on Windows, where a socket stays with the completion
-    /// port that it was given to.
+    /// `Closed` if there is no such socket; `InvalidArgument` while operations are in flight on it;
+    /// `Unsupported` on Windows, where a socket stays with the completion port that it was given
+    /// to. (There, [duplicate](Driver::duplicate) it for the standard library and close it.)
     pub fn release(&mut self, socket: SocketId) -> Result<Stream, Error> {
         self.process.check(Action::Socket)?;
         let Some((slot, entry)) = sockets::find(&mut self.sockets, socket) else {
             return Err(Error::new(Action::Socket, ErrorKind::Closed));
         };
-        if !entry.is_idle() || entry.role != Role::Stream {
-            let why = "only an idle stream can be released: a listener cannot, nor one with operations in flight";
+        if !entry.is_idle() {
+            let why = "only an idle socket can be released: operations are in flight on this one";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
         let connected = entry.connected;
@@ -358,15 +361,25 @@ impl Driver {
 
     /// Asks the system something about a socket.
     fn ask<T>(&self, socket: SocketId, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
-        self.process.check(Action::Option)?;
+        self.ask_of(self.handle(socket, Action::Option)?, ask)
+    }
+
+    /// The handle of a socket that is not being closed.
+    fn handle(&self, socket: SocketId, action: Action) -> Result<&Handle, Error> {
+        self.process.check(action)?;
         let entry = self.sockets.get(socket.0).filter(|entry| !entry.is_closing());
-        let Some(handle) = entry.and_then(|entry| entry.handle.as_ref()) else {
-            return Err(Error::new(Action::Option, ErrorKind::Closed));
-        };
-        match self.backend.descriptor_of(handle)? {
-            Some(descriptor) => ask(&descriptor),
-            None => ask(handle),
+        entry.and_then(|entry| entry.handle.as_ref()).ok_or_else(|| Error::new(action, ErrorKind::Closed))
+    }
+
+    /// Asks the system something about a socket that may have no ordinary descriptor.
+    fn ask_of<T>(&self, handle: &Handle, ask: impl FnOnce(&Handle) -> Result<T, Error>) -> Result<T, Error> {
+        let Some(descriptor) = self.backend.descriptor_of(handle)? else { return ask(handle) };
+        let answer = ask(&descriptor);
+        if descriptor.is_lent() {
+            handle.lent();
         }
+        descriptor.drop_duplicate();
+        answer
     }
 }
 

@@ -83,7 +83,7 @@ impl Driver {
             OpKind::LookUp => return self.start_look_up(has_deadline.then_some(at), token),
             kind => kind.direction().expect("the others wait in no queue"),
         };
-        let owned = (owned.buf.is_some() || owned.address.is_some()).then_some(owned);
+        let owned = (owned.buf.is_some() || owned.given.is_some()).then_some(owned);
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
         if has_deadline {
             self.set_deadline(id.slot(), at);

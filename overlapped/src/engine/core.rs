@@ -167,6 +167,11 @@ impl Core {
         Ok(endpoint)
     }
 
+    /// Whether no operation is in flight on a socket.
+    pub(crate) fn is_idle(&self, socket: Key) -> bool {
+        lock(&self.tables).sockets.get(socket).is_none_or(|record| record.is_idle())
+    }
+
     /// Closes a socket whose last handle is gone.
     pub(crate) fn abandon(self: &Arc<Core>, endpoint: &Endpoint) {
         // The engine may be closing it at this moment.
@@ -188,7 +193,12 @@ impl Core {
     ) -> Result<Started, Failed<Request>> {
         let refused = |error, request| Err(Failed { error, given: request });
         let action = request.op.get().kind.action();
-        if let Err(error) = self.process.check(action).and_then(|()| request.op.get().check()) {
+        let mut checked = self.process.check(action).and_then(|()| request.op.get().check());
+        // Both wait until nobody uses the system's socket directly.
+        if let Some(endpoint) = endpoint.filter(|endpoint| action == Action::Close || endpoint.skips_packets()) {
+            checked = checked.and_then(|()| endpoint.check_not_lent_here(action));
+        }
+        if let Err(error) = checked {
             return refused(error, request);
         }
         // Held to the end, so that an operation that is tried directly keeps its place among the

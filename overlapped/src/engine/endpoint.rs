@@ -3,9 +3,10 @@
 use std::num::NonZeroI32;
 use std::sync::{Arc, OnceLock};
 
+use super::park;
 use super::port::Association;
 use crate::error::{Action, Error, ErrorKind, code};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, lock};
 use crate::sys::view::View;
 use crate::table::Key;
 
@@ -16,6 +17,8 @@ pub(crate) struct Endpoint {
     /// The system's socket while it is open. Its direct users hold the lock, so that it is not
     /// closed while they use it.
     view: Mutex<Direct>,
+    /// The thread that the view is lent to; 0 for none.
+    lent_to: AtomicUsize,
     pub(super) association: OnceLock<Arc<Association>>,
 }
 
@@ -64,12 +67,42 @@ impl Direct {
 impl Endpoint {
     pub(crate) fn new(key: Key, view: View) -> Endpoint {
         let direct = Direct { view: Some(view), at_once: 0, death: None };
-        Endpoint { key, view: Mutex::new(direct), association: OnceLock::new() }
+        Endpoint { key, view: Mutex::new(direct), lent_to: AtomicUsize::new(0), association: OnceLock::new() }
     }
 
     /// The system's socket for direct use, while this is held.
     pub(crate) fn direct(&self) -> MutexGuard<'_, Direct> {
         lock(&self.view)
+    }
+
+    /// Lets the caller's code use the system's socket directly. The socket is not closed meanwhile.
+    pub(crate) fn lend<R>(&self, action: Action, f: impl FnOnce(&View) -> R) -> Result<R, Error> {
+        /// The end of the loan, also by a panic.
+        struct Lent<'a>(&'a AtomicUsize);
+        impl Drop for Lent<'_> {
+            fn drop(&mut self) {
+                self.0.store(0, Ordering::Relaxed);
+            }
+        }
+        self.check_not_lent_here(action)?;
+        match self.direct().view() {
+            Some(view) => {
+                self.lent_to.store(park::this_thread(), Ordering::Relaxed);
+                let _lent = Lent(&self.lent_to);
+                Ok(f(view))
+            }
+            None => Err(Error::new(action, ErrorKind::Closed).because("the socket is closed")),
+        }
+    }
+
+    /// Refuses what would wait for this thread's own use of the view. (Only this thread writes its
+    /// own number, so what it reads is no older.)
+    pub(crate) fn check_not_lent_here(&self, action: Action) -> Result<(), Error> {
+        if self.lent_to.load(Ordering::Relaxed) != park::this_thread() {
+            return Ok(());
+        }
+        let why = "this thread is inside of the socket's `with_descriptor`, which it would wait for";
+        Err(Error::new(action, ErrorKind::WouldDeadlock).because(why))
     }
 
     /// Ends direct use: when this returns, nobody uses the system's socket directly any more.
@@ -83,6 +116,8 @@ impl Endpoint {
     /// The code of what the connection died of, if a transfer was told that was tried directly. The
     /// system tells it once; to a receive that it ends as well it reports the end of the stream.
     pub(crate) fn died_of(&self) -> Option<i32> {
+        // This thread's own loan would last for ever.
+        self.check_not_lent_here(Action::Receive).ok()?;
         self.direct().death.map(NonZeroI32::get)
     }
 

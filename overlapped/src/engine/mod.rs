@@ -1,6 +1,7 @@
 //! Many threads: engines, their sockets and operations, and the four models.
 
 pub(crate) mod core;
+mod direct;
 pub(crate) mod ending;
 pub(crate) mod endpoint;
 pub(crate) mod event;
@@ -43,7 +44,7 @@ use self::core::Core;
 use self::limits::Limits;
 use self::park::Turner;
 use self::thread::EngineThread;
-use crate::address::{Address, AddressError};
+use crate::address::IntoAddress;
 use crate::buf::{Crossing, PoolConfig};
 use crate::driver::{Driver, DriverConfig, Live, Op, Stream, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
@@ -259,26 +260,25 @@ impl Engine {
     /// With the address: `InvalidArgument` if it is none that can be listened on, such as a path
     /// that is too long; `InUse`, `AddressNotAvailable`, `NotPermitted`, `NotFound` (a directory of
     /// the path), `TooManyFiles`. An option that is refused (`InvalidArgument`, `Unsupported`) has
-    /// the action [`Option`](crate::error::Action::Option), and the text names it. `LimitReached`.
-    /// `Unsupported` for a path on a system without Unix sockets.
-    pub fn listen(
-        &self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &ListenOptions,
-    ) -> Result<Socket, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    /// the action [`Option`](crate::error::Action::Option), and the text names it. `LimitReached`;
+    /// `Unsupported` for a path where there are no Unix sockets. `InvalidArgument` without it for
+    /// something that is not an address.
+    pub fn listen(&self, address: impl IntoAddress, options: &ListenOptions) -> Result<Socket, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.core.maker.listen(&address, options)?;
         let local = handle.local_addr()?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Listener, None, Some(local))?)
     }
 
-    /// Makes a stream socket for connecting to addresses of the same family as `family_of`.
+    /// Makes a stream socket for connecting to addresses of the same family as `family_of`: an
+    /// address, or a text or a pair that is one ([`IntoAddress`]).
     ///
     /// # Errors
-    /// `TooManyFiles`, `LimitReached`; for options as [`Socket::set_options`]; `Unsupported` for a
-    /// path on a system without Unix sockets.
-    pub fn socket(&self, family_of: impl Into<Address>, options: &StreamOptions) -> Result<Socket, Error> {
-        let handle = self.core.maker.stream(&family_of.into())?;
+    /// `InvalidArgument` if it is not an address; `TooManyFiles`, `LimitReached`; for options as
+    /// [`Socket::set_options`]; `Unsupported` for a path on a system without Unix sockets.
+    pub fn socket(&self, family_of: impl IntoAddress, options: &StreamOptions) -> Result<Socket, Error> {
+        let family_of = Error::or_address(Action::Socket, family_of)?;
+        let handle = self.core.maker.stream(&family_of)?;
         handle.set_options(options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Stream, None, None)?)
     }
@@ -287,23 +287,27 @@ impl Engine {
     ///
     /// # Errors
     /// As for [`listen`](Engine::listen); `Unsupported` for a path, and on a simulated network.
-    pub fn datagram(
-        &self,
-        address: impl TryInto<Address, Error: Into<AddressError>>,
-        options: &DatagramOptions,
-    ) -> Result<Socket, Error> {
-        let address = address.try_into().map_err(Error::not_an_address)?;
+    pub fn datagram(&self, address: impl IntoAddress, options: &DatagramOptions) -> Result<Socket, Error> {
+        let address = Error::or_address(Action::Bind, address)?;
         let handle = self.core.maker.datagram(&address, options)?;
         Ok(Socket::insert(&self.core, Stream(handle), Role::Datagram, None, None)?)
     }
 
-    /// Makes a connection overlapped: one of the standard library, or one that a [`Driver`] gave
-    /// away.
+    /// Makes a socket overlapped: one of the standard library (`TcpStream`, `TcpListener`,
+    /// `UdpSocket`, on Unix `UnixStream`, `UnixListener`), or one that a [`Driver`] or an engine
+    /// gave away. It is what it was: a listener accepts, a datagram socket sends and receives
+    /// datagrams. Its options stay as they are. See [`Stream`].
     ///
     /// # Errors
-    /// `LimitReached`; the connection is given back.
+    /// `LimitReached`; the socket is given back.
     pub fn adopt(&self, stream: impl Into<Stream>) -> Result<Socket, Failed<Stream>> {
-        Socket::insert(&self.core, stream.into(), Role::Stream, None, None)
+        let stream = stream.into();
+        let role = stream.0.role();
+        let listening = match role {
+            Role::Listener => stream.local_addr().ok(),
+            Role::Stream | Role::Datagram | Role::Watched => None,
+        };
+        Socket::insert(&self.core, stream, role, None, listening)
     }
 
     /// Watches a descriptor of any kind for readiness: a pipe, a terminal, an `eventfd`, a socket

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
 use super::port::{Association, CompletionPort};
 use super::{core::Core, endpoint::Endpoint, operation::Operation};
-use crate::address::Address;
+use crate::address::{Address, IntoAddress};
 use crate::buf::{AnyBuf, Crossing, RecvBuf, SendBuf};
 use crate::driver::{Completion, Op, Outcome, Stream};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
-use crate::options::StreamOptions;
-use crate::sys::view::View;
 
 /// A socket of an [`Engine`](crate::Engine). Every socket is overlapped: what it does are
 /// [`Operation`]s, to be started in one of four ways.
@@ -21,13 +19,13 @@ use crate::sys::view::View;
 /// in which they were started. Sends leave whole and in that order. When the last handle is dropped
 /// the socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
 #[derive(Clone)]
-pub struct Socket(Arc<Shared>);
+pub struct Socket(pub(super) Arc<Shared>);
 
-struct Shared {
-    core: Arc<Core>,
-    endpoint: Arc<Endpoint>,
-    peer: Option<Address>,
-    listening: Option<Address>,
+pub(super) struct Shared {
+    pub(super) core: Arc<Core>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) peer: Option<Address>,
+    pub(super) listening: Option<Address>,
 }
 
 impl Drop for Shared {
@@ -99,14 +97,16 @@ impl Socket {
         self.operation(Op::accept(Op::NO_SOCKET))
     }
 
-    /// Connects (`ConnectEx`). Sends that are started later wait for it, and so do receives that
+    /// Connects (`ConnectEx`), to an address or what [is one](IntoAddress):
+    /// `connect("127.0.0.1:80")`. Sends that are started later wait for it, and so do receives that
     /// are started while it is in flight. On a datagram socket it sets the peer:
     /// [`send`](Socket::send) sends to it, and only its datagrams are received.
     ///
     /// If it fails or is cancelled, it is over, in the system too: what waits for it ends with
     /// `NotConnected`, and the next connect of the socket is a fresh attempt. A socket that is
-    /// connected refuses it with `AlreadyConnected`, and its connection goes on.
-    pub fn connect(&self, address: impl Into<Address>) -> Operation<'_, ()> {
+    /// connected refuses it with `AlreadyConnected`, and its connection goes on. A text that is not
+    /// an address refuses the start with `InvalidArgument`.
+    pub fn connect(&self, address: impl IntoAddress) -> Operation<'_, ()> {
         self.operation(Op::connect(Op::NO_SOCKET, address))
     }
 
@@ -150,8 +150,9 @@ impl Socket {
         self.operation(Op::recv_from_with(Op::NO_SOCKET, buf, flags))
     }
 
-    /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`).
-    pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl Into<Address>) -> Operation<'_, Sent<B>> {
+    /// Sends one datagram, made of one buffer or, one after the other, of several (`WSASendTo`),
+    /// to an address or what [is one](IntoAddress): `send_to(buf, ("127.0.0.1", 80))`.
+    pub fn send_to<B: SendBuf + Send>(&self, buf: B, address: impl IntoAddress) -> Operation<'_, Sent<B>> {
         self.operation(Op::send_to(Op::NO_SOCKET, buf, address))
     }
 
@@ -207,40 +208,6 @@ impl Socket {
             None => Err(Error::new(Action::Port, ErrorKind::InvalidArgument)
                 .because("the socket is not associated with a completion port")),
         }
-    }
-
-    fn with<R>(&self, f: impl FnOnce(&View) -> Result<R, Error>) -> Result<R, Error> {
-        self.0.core.process.check(Action::Option)?;
-        match self.0.endpoint.direct().view() {
-            Some(view) => f(view),
-            None => Err(Error::new(Action::Option, ErrorKind::Closed).because("the socket is closed")),
-        }
-    }
-
-    /// The address the socket is bound to. For a listener on port 0: the port it was given.
-    pub fn local_addr(&self) -> Result<Address, Error> {
-        match &self.0.listening {
-            Some(address) => Ok(address.clone()),
-            None => self.with(View::local_addr),
-        }
-    }
-
-    /// The address of the peer.
-    pub fn peer_addr(&self) -> Result<Address, Error> {
-        match &self.0.peer {
-            Some(address) => Ok(address.clone()),
-            None => self.with(View::peer_addr),
-        }
-    }
-
-    /// Sets options: of a stream, or of a listener, whose connections then begin with them. A
-    /// datagram socket takes those of the system's buffers.
-    ///
-    /// # Errors
-    /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused
-    /// (see [`StreamOptions`]); those before it are set. `Closed`.
-    pub fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        self.with(|view| view.set_options(options))
     }
 }
 

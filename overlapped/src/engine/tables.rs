@@ -104,6 +104,11 @@ impl SocketRecord {
         }
     }
 
+    /// No operation is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.receives == 0 && self.sends == 0
+    }
+
     pub(super) fn count(&mut self, direction: Direction) -> &mut u32 {
         match direction {
             Direction::Receive => &mut self.receives,

@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroI32;
 
-use crate::address::{Address, AddressError};
+use crate::address::{Address, AddressError, IntoAddress};
 
 pub use kind::{Action, ErrorKind};
 
@@ -57,9 +57,13 @@ impl Error {
     }
 
     /// Something that was given as an address is not one.
-    pub(crate) fn not_an_address(error: impl Into<AddressError>) -> Error {
-        let error: AddressError = error.into();
-        Error::new(Action::Bind, ErrorKind::InvalidArgument).because(error.to_string())
+    pub(crate) fn not_an_address(action: Action, error: &AddressError) -> Error {
+        Error::new(action, ErrorKind::InvalidArgument).because(error.to_string())
+    }
+
+    /// The address that was given for this action.
+    pub(crate) fn or_address(action: Action, given: impl IntoAddress) -> Result<Address, Error> {
+        given.into_address().map_err(|error| Error::not_an_address(action, &error))
     }
 
     /// Whether something can be bound or connected to an address.

@@ -2,12 +2,17 @@
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::options::StreamOptions;
+use crate::flags::Role;
+use crate::options::{DatagramOptions, StreamOptions};
 
+use super::descriptor::Descriptor;
 #[cfg(target_os = "linux")]
 use super::uring::direct::Direct;
 use super::view::View;
-use super::{sim::end::End, socket::SystemSocket};
+use super::{
+    sim::end::{End, EndView},
+    socket::SystemSocket,
+};
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ impl Handle {
 
     /// A connection that `listener` has accepted, with the options its connections begin with.
     #[cfg(windows)]
-    pub(super) fn accepted(socket: socket2::Socket, listener: &StreamOptions) -> std::io::Result<Handle> {
+    pub(super) fn accepted(socket: socket2::Socket, listener: Option<&StreamOptions>) -> Result<Handle, Error> {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
@@ -88,6 +93,14 @@ impl Handle {
         }
     }
 
+    /// Closes this descriptor with the options as they are: another one has the socket too, so it
+    /// does not wait.
+    pub(crate) fn drop_duplicate(self) {
+        if let Handle::System(system) = self {
+            drop(system.socket.into_inner());
+        }
+    }
+
     /// Whether others have, or have had, the socket: its options may be any.
     pub(crate) fn is_lent(&self) -> bool {
         match self {
@@ -119,6 +132,43 @@ impl Handle {
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
         self.view()?.set_options(options)
+    }
+
+    pub(crate) fn set_datagram_options(&self, options: &DatagramOptions) -> Result<(), Error> {
+        self.view()?.set_datagram_options(options)
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        self.view()?.bind(address)
+    }
+
+    /// The caller says with [`lent`](Handle::lent) if it may be used to set options.
+    pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>, Error> {
+        match self {
+            Handle::System(system) => Ok(system.descriptor()),
+            Handle::Simulated(_) => Err(EndView::lacks("a descriptor")),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    /// Another descriptor of the same socket.
+    pub(crate) fn duplicate(&self) -> Result<Handle, Error> {
+        match self {
+            Handle::System(system) => system.duplicate().map(Handle::System),
+            Handle::Simulated(_) => Err(EndView::lacks("a descriptor to duplicate")),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(direct) => Err(direct.lacks()),
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Handle::System(system) => system.role,
+            Handle::Simulated(end) => end.view().role(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => Role::Stream,
+        }
     }
 
     /// Makes closing reset the connection. It fails only on a socket that is not connected any

@@ -11,6 +11,7 @@
 #![allow(unsafe_code, reason = "this is where the operating system is called")]
 
 mod bound_path;
+pub(crate) mod descriptor;
 pub(crate) mod dispatch;
 pub(crate) mod handle;
 pub(crate) mod maker;
@@ -21,6 +22,7 @@ pub(crate) mod process;
 mod rest;
 pub(crate) mod sim;
 mod socket;
+pub(crate) mod sockopt;
 pub(crate) mod stream;
 pub(crate) mod view;
 

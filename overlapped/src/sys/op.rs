@@ -10,7 +10,7 @@ mod check;
 use std::net::SocketAddr;
 use std::ptr::NonNull;
 
-use crate::address::Address;
+use crate::address::{Address, AddressError, IntoAddress};
 use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
 use crate::error::Action;
 use crate::flags::{CloseMode, Direction, Flags, ShutdownHow};
@@ -84,7 +84,8 @@ pub(crate) enum CloseHow {
 #[derive(Debug, Default)]
 pub(crate) struct Owned {
     pub(crate) buf: Option<AnyBuf>,
-    pub(crate) address: Option<Address>,
+    /// Where to connect or to send. An error refuses the start.
+    pub(crate) given: Option<Result<Address, AddressError>>,
     /// Bytes moved so far.
     pub(crate) progress: u64,
     /// Bytes there are to move.
@@ -104,6 +105,8 @@ pub(crate) enum Tried {
     Failed(i32),
 }
 
+const _: () = assert!(size_of::<Option<Result<Address, AddressError>>>() == size_of::<Address>());
+
 impl Owned {
     /// What came of it, if it was tried without the driver and the driver must know.
     pub(crate) fn take_tried(&mut self) -> Option<Result<Outcome, Failure>> {
@@ -111,6 +114,11 @@ impl Owned {
             Tried::Ended => Ok(Outcome::Received(0)),
             Tried::Failed(code) => Err(Failure::Code(code)),
         })
+    }
+
+    /// Where to connect or to send.
+    pub(crate) fn address(&self) -> Option<&Address> {
+        self.given.as_ref()?.as_ref().ok()
     }
 
     /// Sets the lengths of a receive's buffers to what was received: [`progress`](Owned::progress).
@@ -245,10 +253,10 @@ impl Op {
     /// On a datagram socket it names the peer that [`send`](Op::send) sends to. After it, datagrams
     /// of other peers are not received.
     ///
-    /// A path that is too long, or that no file can have, is refused at the start
-    /// (`InvalidArgument`), as is an address without a name.
-    pub fn connect(socket: SocketId, address: impl Into<Address>) -> Op {
-        let owned = Owned { address: Some(address.into()), ..Owned::default() };
+    /// A text that is not an [address](IntoAddress), a path that is too long, or that no file can
+    /// have, is refused at the start (`InvalidArgument`), as is an address without a name.
+    pub fn connect(socket: SocketId, address: impl IntoAddress) -> Op {
+        let owned = Owned { given: Some(address.into_address()), ..Owned::default() };
         Op { owned, ..Op::new(OpKind::Connect, socket) }
     }
 
@@ -322,10 +330,11 @@ impl Op {
     }
 
     /// Sends one datagram, made of one buffer or, one after the other, of several. Ends with
-    /// [`Outcome::Sent`].
-    pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl Into<Address>) -> Op {
+    /// [`Outcome::Sent`]. A text that is not an address refuses the start with `InvalidArgument`:
+    /// see [`IntoAddress`].
+    pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl IntoAddress) -> Op {
         let mut op = Op::with_buf(OpKind::SendTo, socket, AnyBuf::to_send(buf));
-        op.owned.address = Some(address.into());
+        op.owned.given = Some(address.into_address());
         op
     }
 

@@ -1,8 +1,9 @@
 //! Sockets of the operating system, and their options. What differs between systems is in a file
 //! for each of them.
 
+mod apply;
+mod common;
 mod linger;
-mod options;
 #[cfg(unix)]
 pub(super) mod unix;
 #[cfg(windows)]
@@ -10,19 +11,23 @@ pub(super) mod windows;
 
 use std::io;
 #[cfg(unix)]
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 #[cfg(windows)]
-use std::os::windows::io::AsRawSocket;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::windows::io::{AsRawSocket, AsSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
+use crate::flags::Role;
+use crate::options::check::Target;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
+use super::descriptor::Descriptor;
+use common::Common;
 use linger::Closing;
 #[cfg(unix)]
 use unix as os;
@@ -33,18 +38,20 @@ use windows as os;
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
     pub(super) socket: Closing,
-    /// The file that a Unix listener is bound to. It is removed with the listener.
-    _bound: Option<BoundPath>,
+    pub(super) role: Role,
+    /// It is a second descriptor of a socket that a driver has. Whether that blocks is the driver's
+    /// affair.
+    shared: bool,
     /// It is known to be an IP socket. `false` only means that this is not known.
     #[cfg(unix)]
     ip: bool,
-    /// The system made it for us, and nobody can have made a second descriptor of it. So closing
-    /// this one ends all notifications.
+    /// The system made it for us.
     #[cfg(unix)]
-    pub(super) sole: bool,
-    /// What a listener's connections begin with: Windows does not hand it down.
+    ours: bool,
+    /// What a listener's connections begin with: Windows does not hand all of it down. `None`
+    /// leaves it to Windows.
     #[cfg(windows)]
-    pub(super) inherits: StreamOptions,
+    pub(super) inherits: Option<Box<StreamOptions>>,
     /// It has, or had, a connection. Only one that was made to be connected has none.
     pub(super) connected: bool,
 }
@@ -88,11 +95,11 @@ impl SystemSocket {
 
     /// A socket of the standard library, with its options as they are. Whether it blocks is the
     /// backend's affair from here on.
-    pub(super) fn taken_over(socket: Socket) -> SystemSocket {
+    pub(super) fn taken_over(socket: Socket, role: Role) -> SystemSocket {
         // It fails only if this is not a socket. Everything that is done to it later fails too
         // then.
         let _ = os::set_mode(&socket);
-        let taken = SystemSocket::with_mode_set(socket);
+        let taken = SystemSocket { role, ..SystemSocket::with_mode_set(socket) };
         taken.lent();
         taken
     }
@@ -110,16 +117,33 @@ impl SystemSocket {
         Ok(SystemSocket::with_mode_set(OwnedFd::from(file).into()))
     }
 
+    /// Another descriptor of it.
+    pub(super) fn duplicate(&self) -> Result<SystemSocket, Error> {
+        self.view().duplicate()
+    }
+
+    /// A second descriptor, after the driver has given the first one up.
+    pub(super) fn alone(self) -> SystemSocket {
+        // The first may have been a listener that did not block.
+        let _ = os::set_mode(&self.socket);
+        SystemSocket { shared: false, ..self }
+    }
+
     fn with_mode_set(socket: Socket) -> SystemSocket {
+        SystemSocket::with_common(socket, Arc::default())
+    }
+
+    fn with_common(socket: Socket, common: Arc<Common>) -> SystemSocket {
         SystemSocket {
-            socket: Closing::new(socket),
-            _bound: None,
+            socket: Closing::new(socket, common),
+            role: Role::Stream,
+            shared: false,
             #[cfg(unix)]
             ip: false,
             #[cfg(unix)]
-            sole: false,
+            ours: false,
             #[cfg(windows)]
-            inherits: StreamOptions::new(),
+            inherits: None,
             connected: true,
         }
     }
@@ -127,7 +151,7 @@ impl SystemSocket {
     /// A connection that the system has just made for us, and that blocks.
     #[cfg(unix)]
     pub(super) fn accepted(fd: OwnedFd) -> SystemSocket {
-        SystemSocket { sole: true, ..SystemSocket::with_mode_set(fd.into()) }
+        SystemSocket { ours: true, ..SystemSocket::with_mode_set(fd.into()) }
     }
 
     /// The same; the peer's address is known already and says which family it is of.
@@ -138,9 +162,9 @@ impl SystemSocket {
 
     /// A connection that a listener has accepted, with the options that its connections begin with.
     #[cfg(windows)]
-    pub(super) fn accepted(socket: Socket, inherits: &StreamOptions) -> io::Result<SystemSocket> {
+    pub(super) fn accepted(socket: Socket, inherits: Option<&StreamOptions>) -> io::Result<SystemSocket> {
         // It fails if the peer has reset the connection. There may be bytes to receive even so.
-        let _ = options::apply((&socket).into(), inherits, Target::Tcp);
+        let _ = inherits.map(|inherits| apply::to_stream(&socket, inherits, Target::Tcp));
         SystemSocket::of(socket)
     }
 
@@ -148,6 +172,13 @@ impl SystemSocket {
     #[cfg(unix)]
     pub(super) fn is_ip(&self) -> bool {
         self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
+    }
+
+    /// Whether no other descriptor of it can exist, so that closing this one ends all
+    /// notifications.
+    #[cfg(unix)]
+    pub(super) fn is_sole(&self) -> bool {
+        self.ours && !self.is_lent()
     }
 
     #[cfg(unix)]
@@ -164,7 +195,15 @@ impl SystemSocket {
     pub(super) fn view(&self) -> SystemView {
         // SAFETY: the view is used only while its socket is borrowed, or while the gate of its
         // socket is open. The gate is shut before the socket is closed: see `View`.
-        SystemView { socket: unsafe { os::borrow(&self.socket) }, lent: AtomicBool::new(false) }
+        let socket = unsafe { os::borrow(&self.socket) };
+        SystemView { socket, common: self.socket.common.clone(), role: self.role }
+    }
+
+    pub(super) fn descriptor(&self) -> Descriptor<'_> {
+        #[cfg(unix)]
+        return self.socket.as_fd();
+        #[cfg(windows)]
+        return self.socket.as_socket();
     }
 
     pub(crate) fn listen(address: &Address, options: &ListenOptions) -> Result<SystemSocket, Error> {
@@ -176,31 +215,29 @@ impl SystemSocket {
         let bound = bound_path::prepare(address)?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         let socket = new_socket(address, Type::STREAM).map_err(at(Action::Socket))?;
-        let set = || {
-            if let Address::Ip(ip) = address {
-                if ip.is_ipv6() {
-                    options::set(socket.set_only_v6(options.only_v6), ("only_v6", " (IPV6_V6ONLY)"), options.only_v6)?;
-                }
-                options::set(os::claim_address(&socket), (os::CLAIM, ""), true)?;
-            }
-            options::apply(SockRef::from(&socket), &options.stream, target)
-        };
-        set().map_err(|error: Error| error.at(address))?;
+        apply::to_listener(&socket, options, address).map_err(|error| error.at(address))?;
+        apply::to_stream(&socket, &options.stream, target).map_err(|error| error.at(address))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
-        let bound = bound.map(BoundPath::made);
+        let common = Arc::new(Common::new(bound.map(BoundPath::made)));
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
-        let mut handle = SystemSocket::of(socket).map_err(at(Action::Option))?;
-        handle._bound = bound;
-        #[cfg(windows)]
-        handle.inherits.clone_from(&options.stream);
-        Ok(handle)
+        os::set_mode(&socket).map_err(at(Action::Option))?;
+        // Its connections begin with its linger.
+        if options.stream.linger.is_some() {
+            common.lend();
+        }
+        Ok(SystemSocket {
+            role: Role::Listener,
+            #[cfg(windows)]
+            inherits: Some(Box::new(options.stream.clone())),
+            ..SystemSocket::with_common(socket, common)
+        })
     }
 
     pub(crate) fn stream(family_of: &Address) -> Result<SystemSocket, Error> {
         let failed = |error: io::Error| Error::io(Action::Socket, &error);
         let socket = new_socket(family_of, Type::STREAM).map_err(failed)?;
         let target = if family_of.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
-        options::apply(SockRef::from(&socket), &StreamOptions::new(), target)?;
+        apply::to_stream(&socket, &StreamOptions::new(), target)?;
         let handle = SystemSocket::of(socket).map_err(failed)?;
         Ok(SystemSocket { connected: false, ..handle })
     }
@@ -212,22 +249,32 @@ impl SystemSocket {
             return Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why));
         }
         let socket = new_socket(address, Type::DGRAM).map_err(at(Action::Socket))?;
-        options::apply_to_datagrams(&socket, options).map_err(|error| error.at(address))?;
-        #[cfg(windows)]
-        os::report_unreachable(&socket, false).map_err(at(Action::Option))?;
+        apply::to_unbound_datagrams(&socket, options).map_err(|error| error.at(address))?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
-        SystemSocket::of(socket).map_err(at(Action::Option))
+        apply::to_datagrams(&socket, options).map_err(|error| error.at(address))?;
+        let handle = SystemSocket::of(socket).map_err(at(Action::Option))?;
+        Ok(SystemSocket { role: Role::Datagram, ..handle })
     }
 
     /// Others have the socket too from here on, and may set its options.
     pub(super) fn lent(&self) {
-        self.socket.lent();
+        self.socket.common.lend();
     }
 
     /// Whether others have, or have had, the socket.
     pub(super) fn is_lent(&self) -> bool {
-        self.socket.is_lent()
+        self.socket.common.is_lent()
+    }
+
+    /// The system's socket, for the standard library: it blocks, unless a driver has it as well.
+    /// The path of a listener is left where it is.
+    pub(super) fn into_std(self) -> Result<Socket, Error> {
+        if !self.shared {
+            self.socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
+        }
+        self.socket.common.leave_path();
+        Ok(self.socket.into_inner())
     }
 
     /// Sees to it that closing it does not wait, for a caller that does not drop it.
@@ -259,7 +306,8 @@ impl SystemSocket {
 #[derive(Debug)]
 pub(crate) struct SystemView {
     socket: os::Borrowed,
-    lent: AtomicBool,
+    common: Arc<Common>,
+    pub(super) role: Role,
 }
 
 impl SystemView {
@@ -267,17 +315,29 @@ impl SystemView {
         SockRef::from(&self.socket)
     }
 
-    /// The program gets the descriptor, and may set options with it.
-    #[allow(dead_code, reason = "the sockets of an engine do not lend their descriptors yet")]
+    /// Others have the socket too from here on, and may set its options.
     pub(crate) fn lent(&self) {
-        self.lent.store(true, Ordering::Relaxed);
+        self.common.lend();
     }
 
     /// It is about to be closed, which is not to wait.
     pub(crate) fn hasten_close(&self) {
-        if self.lent.load(Ordering::Relaxed) {
+        if self.common.is_lent() {
             linger::hasten(&self.socket());
         }
+    }
+
+    pub(super) fn descriptor(&self) -> Descriptor<'_> {
+        self.socket
+    }
+
+    /// Another descriptor of it.
+    pub(super) fn duplicate(&self) -> Result<SystemSocket, Error> {
+        let socket = self.socket().try_clone().map_err(|error| Error::io(Action::Socket, &error))?;
+        self.lent();
+        let connected = self.role != Role::Stream || socket.peer_addr().is_ok();
+        let duplicate = SystemSocket::with_common(socket, self.common.clone());
+        Ok(SystemSocket { role: self.role, shared: true, connected, ..duplicate })
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
@@ -289,7 +349,24 @@ impl SystemView {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
-        options::set_all(self.socket(), options)
+        let socket = self.socket();
+        let target = os::target(&socket).map_err(|error| Error::io(Action::Option, &error))?;
+        options.check(target)?;
+        if options.linger.is_some() {
+            self.lent();
+        }
+        apply::to_unbound(&socket, options)?;
+        apply::to_stream(&socket, options, target)
+    }
+
+    pub(crate) fn set_datagram_options(&self, options: &DatagramOptions) -> Result<(), Error> {
+        apply::to_datagrams(&self.socket(), options)
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        Error::check_address(Action::Bind, address)?;
+        let bound = sock_addr(address).and_then(|name| self.socket().bind(&name));
+        bound.map_err(|error| Error::io(Action::Bind, &error).at_given(address))
     }
 
     /// Receives into `len` bytes at `ptr` without waiting. `None` if it would have to wait.

@@ -2,9 +2,13 @@
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::options::StreamOptions;
+use crate::options::{DatagramOptions, StreamOptions};
 
-use super::{sim::end::EndView, socket::SystemView};
+use super::descriptor::Descriptor;
+use super::{
+    sim::end::EndView,
+    socket::{SystemSocket, SystemView},
+};
 
 /// A socket that a driver owns, for options, addresses, and transfers that do not wait.
 ///
@@ -31,6 +35,13 @@ impl View {
         }
     }
 
+    /// Others have the socket too from here on, and may set its options.
+    pub(crate) fn lent(&self) {
+        if let View::System(view) = self {
+            view.lent();
+        }
+    }
+
     /// It is about to be closed, which is not to wait.
     pub(crate) fn hasten_close(&self) {
         if let View::System(view) = self {
@@ -42,6 +53,36 @@ impl View {
         match self {
             View::System(view) => view.set_options(options),
             View::Simulated(view) => view.set_options(options),
+        }
+    }
+
+    pub(crate) fn set_datagram_options(&self, options: &DatagramOptions) -> Result<(), Error> {
+        match self {
+            View::System(view) => view.set_datagram_options(options),
+            View::Simulated(_) => Err(EndView::lacks("datagrams")),
+        }
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        match self {
+            View::System(view) => view.bind(address),
+            View::Simulated(view) => view.bind(address),
+        }
+    }
+
+    /// The caller says with [`lent`](View::lent) if it may be used to set options.
+    pub(crate) fn descriptor(&self) -> Result<Descriptor<'_>, Error> {
+        match self {
+            View::System(view) => Ok(view.descriptor()),
+            View::Simulated(_) => Err(EndView::lacks("a descriptor")),
+        }
+    }
+
+    /// Another descriptor of the same socket.
+    pub(crate) fn duplicate(&self) -> Result<SystemSocket, Error> {
+        match self {
+            View::System(view) => view.duplicate(),
+            View::Simulated(_) => Err(EndView::lacks("a descriptor to duplicate")),
         }
     }
 }

@@ -76,6 +76,9 @@
 //! - Unix sockets: `contracts::unix`, which also runs the rules of streams in
 //!   `contracts::unix::streams`
 //! - connections that move between drivers and backends: `contracts::handover`
+//! - addresses as texts and pairs: `contracts::addresses`, `semantics::addresses`
+//! - binding before connecting, options, descriptors, sockets of the standard library:
+//!   `contracts::sockets`, `contracts::unix_adopting`, `semantics::sockets`
 
 #[macro_use]
 mod harness;

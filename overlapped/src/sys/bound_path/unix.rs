@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
@@ -50,24 +51,31 @@ fn connect(path: &std::path::Path) -> io::Result<()> {
     }
 }
 
-/// The file of a listener. Dropping it removes the file, unless another has taken its place, or
-/// this is a forked child of the process that made it.
+/// The file of a listener, which its descriptors share. Dropping it removes the file, unless
+/// another has taken its place, or this is a forked child of the process that made it.
 #[derive(Debug)]
 pub(in super::super) struct BoundPath(Box<Bound>);
 
-/// Boxed, because every socket has room for one, and hardly any has one.
+/// Boxed, because hardly any socket has one.
 #[derive(Debug)]
 struct Bound {
     path: PathBuf,
     identity: Option<Identity>,
     process: Process,
+    left: AtomicBool,
 }
 
 impl BoundPath {
     /// The listener has been bound.
     pub(in super::super) fn made(free: Free) -> BoundPath {
         let identity = identity(&free.0);
-        BoundPath(Box::new(Bound { path: free.0, identity, process: Process::this() }))
+        let process = Process::this();
+        BoundPath(Box::new(Bound { path: free.0, identity, process, left: AtomicBool::new(false) }))
+    }
+
+    /// The file stays.
+    pub(in super::super) fn leave(&self) {
+        self.0.left.store(true, Ordering::Relaxed);
     }
 }
 
@@ -80,10 +88,10 @@ fn identity(path: &std::path::Path) -> Option<Identity> {
     Some((found.dev(), found.ino()))
 }
 
-impl Drop for BoundPath {
+impl Drop for Bound {
     fn drop(&mut self) {
-        let Bound { path, identity: its, process } = &*self.0;
-        if process.is_this() && its.is_some() && identity(path) == *its {
+        let Bound { path, identity: its, process, left } = self;
+        if !*left.get_mut() && process.is_this() && its.is_some() && identity(path) == *its {
             let _ = fs::remove_file(path);
         }
     }

@@ -26,4 +26,8 @@ impl BoundPath {
     pub(in super::super) fn made(free: Free) -> BoundPath {
         match free {}
     }
+
+    pub(in super::super) fn leave(&self) {
+        match *self {}
+    }
 }

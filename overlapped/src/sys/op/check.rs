@@ -16,8 +16,10 @@ impl Op {
         if self.parts() == Some(0) {
             return invalid("an empty list of buffers");
         }
-        if let Some(address) = &self.owned.address {
-            Error::check_address(self.kind.action(), address)?;
+        match &self.owned.given {
+            Some(Ok(address)) => Error::check_address(self.kind.action(), address)?,
+            Some(Err(error)) => return Err(Error::not_an_address(self.kind.action(), error)),
+            None => {}
         }
         if self.has_deadline {
             match self.kind {

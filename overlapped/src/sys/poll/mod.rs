@@ -138,6 +138,8 @@ impl Poll {
 
     pub(crate) fn detach(&mut self, socket: u32, handle: &Handle) -> Result<(), Error> {
         debug_assert!(self.sockets[socket as usize].is_idle());
+        // A listener on which an accept was started does not block.
+        self.sockets[socket as usize].set_nonblocking(false);
         self.registry.remove(handle.system().raw_fd()).map_err(|error| Error::io(Action::Socket, &error))
     }
 
@@ -153,7 +155,7 @@ impl Poll {
                 self.sockets[socket as usize].set_nonblocking(true);
                 self.begin(socket, Direction::Receive, id, Request::Accept { multi });
             }
-            OpKind::Connect => match owned().address.as_ref().map(sock_addr) {
+            OpKind::Connect => match owned().address().map(sock_addr) {
                 Some(Ok(address)) => self.connect(id, socket, Box::new(address)),
                 _ => self.end(id, Err(Failure::Code(libc::EINVAL))),
             },
@@ -180,7 +182,7 @@ impl Poll {
             }
             OpKind::SendTo => {
                 let owned = owned();
-                let Some(Ok(address)) = owned.address.as_ref().map(sock_addr) else {
+                let Some(Ok(address)) = owned.address().map(sock_addr) else {
                     return self.end(id, Err(Failure::Code(libc::EINVAL)));
                 };
                 let mut message = self.message();
@@ -213,7 +215,7 @@ impl Poll {
         // The system drops a socket from its list with the last descriptor, which saves a call for
         // each connection. A forked process has a copy of the descriptor until it runs its program.
         // An event that comes until then makes the next socket of this number try once in vain.
-        if !handle.system().sole {
+        if !handle.system().is_sole() {
             // An error would change nothing: the socket is closed all the same.
             let _ = self.registry.remove(handle.system().raw_fd());
         }

@@ -71,7 +71,7 @@ impl Bench {
     }
 
     fn connect(&mut self, socket: u32, address: &Address) -> OpId {
-        let owned = Owned { address: Some(address.clone()), ..Owned::default() };
+        let owned = Owned { given: Some(Ok(address.clone())), ..Owned::default() };
         self.start_with(socket, OpKind::Connect, owned)
     }
 

@@ -3,7 +3,7 @@
 #[cfg(unix)]
 pub(super) use libc::{
     EADDRINUSE as IN_USE, EADDRNOTAVAIL as NOT_AVAILABLE, EAFNOSUPPORT as WRONG_FAMILY, EALREADY as CONNECTING,
-    ECANCELED as CANCELLED, ECONNREFUSED as REFUSED, ECONNRESET as RESET, EISCONN as CONNECTED,
+    ECANCELED as CANCELLED, ECONNREFUSED as REFUSED, ECONNRESET as RESET, EINVAL as INVALID, EISCONN as CONNECTED,
     ENOTCONN as NOT_CONNECTED, EOPNOTSUPP as UNSUPPORTED, EPIPE as SHUT, ETIMEDOUT as TIMED_OUT,
 };
 
@@ -16,6 +16,7 @@ mod winsock {
     pub(in crate::sys::sim) const CONNECTING: i32 = 10037;
     /// `ERROR_OPERATION_ABORTED`, as a completion port has it.
     pub(in crate::sys::sim) const CANCELLED: i32 = 995;
+    pub(in crate::sys::sim) const INVALID: i32 = 10022;
     pub(in crate::sys::sim) const REFUSED: i32 = 10061;
     pub(in crate::sys::sim) const RESET: i32 = 10054;
     pub(in crate::sys::sim) const CONNECTED: i32 = 10056;
@@ -40,6 +41,7 @@ mod tests {
             (super::NOT_AVAILABLE, ErrorKind::AddressNotAvailable),
             (super::WRONG_FAMILY, ErrorKind::Unsupported),
             (super::CANCELLED, ErrorKind::Cancelled),
+            (super::INVALID, ErrorKind::InvalidArgument),
             (super::REFUSED, ErrorKind::Refused),
             (super::RESET, ErrorKind::Reset),
             (super::CONNECTED, ErrorKind::AlreadyConnected),

@@ -2,7 +2,9 @@
 
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind};
-use crate::options::{DatagramOptions, ListenOptions, StreamOptions, Target};
+use crate::flags;
+use crate::options::check::Target;
+use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::table::Key;
 
 use super::{codes, network::Network, socket::Role};
@@ -70,6 +72,24 @@ impl EndView {
         options.check(Target::Tcp)?;
         self.network.lock().set_options(self.id, options);
         Ok(())
+    }
+
+    pub(crate) fn bind(&self, address: &Address) -> Result<(), Error> {
+        let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
+        self.network.lock().bind(self.id, ip).map_err(|code| Error::os(Action::Bind, code).at(address))
+    }
+
+    pub(crate) fn role(&self) -> flags::Role {
+        match self.network.lock().sockets.get(self.id).map(|socket| &socket.role) {
+            Some(Role::Listener(_)) => flags::Role::Listener,
+            _ => flags::Role::Stream,
+        }
+    }
+
+    /// The error of what a simulated socket has not.
+    pub(crate) fn lacks(what: &str) -> Error {
+        let why = format!("a socket of a simulated network has not {what}");
+        Error::new(Action::Option, ErrorKind::Unsupported).because(why)
     }
 }
 

@@ -100,6 +100,42 @@ impl State {
         Ok(id)
     }
 
+    /// Gives an address to a socket that is going to connect.
+    pub(super) fn bind(&mut self, socket: Key, mut address: SocketAddr) -> Result<(), i32> {
+        match self.sockets.get(socket) {
+            Some(socket) if matches!(socket.role, Role::Fresh | Role::Failed(_)) && socket.local.is_none() => {}
+            _ => return Err(codes::INVALID),
+        }
+        if is_nobodys(address.ip()) {
+            return Err(codes::NOT_AVAILABLE);
+        }
+        if address.port() == 0 {
+            address = self.free_port(address.ip(), true).ok_or(codes::IN_USE)?;
+        } else if self.is_taken(address, true) {
+            return Err(codes::IN_USE);
+        }
+        self.clients.insert((address.port(), address.ip()));
+        self.sockets.get_mut(socket).expect("seen just now").local = Some(address);
+        self.trace.words(&[13, self.now.as_nanos(), word(socket), address.port().into()]);
+        Ok(())
+    }
+
+    /// The address that a client connects from: the one that it is bound to, or one of its own.
+    fn connects_from(&mut self, client: Key, to: IpAddr) -> Result<(), i32> {
+        let local = match self.sockets[client.slot()].local {
+            None => self.free_port(to, true).ok_or(codes::NOT_AVAILABLE)?,
+            Some(local) if local.is_ipv4() != to.is_ipv4() => return Err(codes::WRONG_FAMILY),
+            Some(local) if local.ip().is_unspecified() => {
+                self.clients.remove(&(local.port(), local.ip()));
+                SocketAddr::new(to, local.port())
+            }
+            Some(_) => return Ok(()),
+        };
+        self.clients.insert((local.port(), local.ip()));
+        self.sockets.get_mut(client).expect("the caller has seen it").local = Some(local);
+        Ok(())
+    }
+
     /// Begins to connect.
     pub(super) fn connect(&mut self, client: Key, mut address: SocketAddr) -> Result<(), i32> {
         match self.sockets[client.slot()].role {
@@ -111,11 +147,7 @@ impl State {
             let here = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
             address.set_ip(here);
         }
-        if self.sockets[client.slot()].local.is_none() {
-            let local = self.free_port(address.ip(), true).ok_or(codes::NOT_AVAILABLE)?;
-            self.clients.insert((local.port(), local.ip()));
-            self.sockets.get_mut(client).expect("seen just now").local = Some(local);
-        }
+        self.connects_from(client, address.ip())?;
         let socket = self.sockets.get_mut(client).expect("seen just now");
         (socket.role, socket.peer) = (Role::Connecting, Some(address));
         socket.connect += 1;
@@ -252,6 +284,7 @@ impl State {
         if let Some(socket) = self.sockets.get_mut(socket) {
             socket.send_bytes = options.send_buffer.unwrap_or(socket.send_bytes).max(1);
             socket.receive_bytes = options.receive_buffer.unwrap_or(socket.receive_bytes).max(1);
+            socket.reset_on_close = options.linger.map_or(socket.reset_on_close, |linger| linger.is_zero());
         }
     }
 }

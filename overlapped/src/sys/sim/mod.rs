@@ -157,7 +157,7 @@ impl Sim {
         let (direction, want) = match kind {
             OpKind::Accept { multi } => (Direction::Receive, Want::Accept { multi }),
             OpKind::Connect => {
-                let address = owned.and_then(|owned| owned.address.as_ref()).and_then(Address::ip);
+                let address = owned.and_then(|owned| owned.address()).and_then(Address::ip);
                 let asked = match address {
                     Some(address) => self.network.lock().connect(end, address),
                     None => Err(codes::WRONG_FAMILY),

@@ -3,41 +3,33 @@
 //! With `SO_LINGER` and a time, the system lets `close` wait until everything is sent, or that
 //! long: also on a socket that does not block, and with it everybody whom this thread serves. (On
 //! Windows such a close can fail and leave the socket open.) Sockets that this crate makes have no
-//! such option. Others may, so they are looked at before they are closed. What is unsent is sent
+//! such option, unless it is asked for. Those that others have had may, so these are looked at
+//! before they are closed. What is unsent is sent
 //! after the close all the same. A time of zero, by which closing resets the connection, stays.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::Socket;
+
+use super::common::Common;
 
 /// A socket of the system, which is closed without waiting.
 #[derive(Debug)]
 pub(in crate::sys) struct Closing {
     socket: Socket,
-    /// Others than this crate have, or have had, the socket, and may have set the option.
-    lent: AtomicBool,
+    pub(super) common: Arc<Common>,
 }
 
 impl Closing {
-    /// One that this crate has made.
-    pub(super) fn new(socket: Socket) -> Closing {
-        Closing { socket, lent: AtomicBool::new(false) }
-    }
-
-    pub(super) fn is_lent(&self) -> bool {
-        self.lent.load(Ordering::Relaxed)
-    }
-
-    /// Others have it too from here on.
-    pub(super) fn lent(&self) {
-        self.lent.store(true, Ordering::Relaxed);
+    pub(super) fn new(socket: Socket, common: Arc<Common>) -> Closing {
+        Closing { socket, common }
     }
 
     /// Makes closing not wait.
     pub(super) fn hasten(&self) {
-        if self.is_lent() {
+        if self.common.is_lent() {
             hasten(&self.socket);
         }
     }
@@ -45,8 +37,11 @@ impl Closing {
     /// The socket with its options as they are.
     pub(in crate::sys) fn into_inner(self) -> Socket {
         let closing = std::mem::ManuallyDrop::new(self);
-        // SAFETY: it is read once, and not dropped. The flag needs no drop.
-        unsafe { std::ptr::read(&raw const closing.socket) }
+        // SAFETY: each is read once, and not dropped otherwise.
+        unsafe {
+            drop(std::ptr::read(&raw const closing.common));
+            std::ptr::read(&raw const closing.socket)
+        }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::Address;
-use crate::options::Target;
+use crate::options::check::Target;
 
 /// A socket that someone else owns.
 pub(super) type Borrowed = BorrowedFd<'static>;
@@ -42,15 +41,6 @@ pub(super) fn target(socket: &Socket) -> io::Result<Target> {
 /// is not a risk to take.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(false)
-}
-
-/// The option that [`claim_address`] sets.
-pub(super) const CLAIM: &str = "SO_REUSEADDR";
-
-/// Lets a restarted server bind while old connections are still in TIME_WAIT. (It does not let two
-/// listeners share a port.)
-pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
-    socket.set_reuse_address(true)
 }
 
 /// What `connect` with no family's address does on Linux: the socket is as before its connect. An
@@ -92,18 +82,6 @@ pub(super) fn peer_that_has_gone(socket: &Socket) -> io::Result<SockAddr> {
         })?
     };
     Ok(peer)
-}
-
-/// How long sent bytes may go unacknowledged.
-#[cfg(target_os = "linux")]
-pub(super) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {
-    // Zero milliseconds would mean the system's default.
-    stream.set_tcp_user_timeout(timeout.map(|timeout| timeout.max(Duration::from_millis(1))))
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
-    timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)))
 }
 
 /// A view of a socket that someone else owns.

@@ -3,17 +3,16 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::windows::io::{AsRawSocket, BorrowedSocket};
-use std::time::Duration;
 
 use socket2::{SockAddr, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET6, POLLRDNORM, SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL,
-    WSAEOPNOTSUPP, WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPOLLFD, WSAPROTOCOL_INFOW, WSAPoll, getsockopt, recv,
-    send, setsockopt,
+    AF_INET6, POLLRDNORM, SIO_UDP_CONNRESET, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL, WSAEOPNOTSUPP,
+    WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPOLLFD, WSAPROTOCOL_INFOW, WSAPoll, getsockopt, recv, send,
+    setsockopt,
 };
 
 use crate::address::Address;
-use crate::options::Target;
+use crate::options::check::Target;
 
 /// A socket that someone else owns.
 pub(super) type Borrowed = BorrowedSocket<'static>;
@@ -36,23 +35,6 @@ pub(super) fn target(socket: &Socket) -> io::Result<Target> {
 /// Makes it non-blocking: overlapped requests wait all the same, plain calls do not.
 pub(super) fn set_mode(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
-}
-
-/// The option that [`claim_address`] sets.
-pub(super) const CLAIM: &str = "SO_EXCLUSIVEADDRUSE";
-
-/// Keeps others from binding this address: on Windows, `SO_REUSEADDR` lets a socket take another's
-/// port unless the other forbids it. (The price: connections that the listener has left behind keep
-/// the address until they have ended.)
-pub(super) fn claim_address(socket: &Socket) -> io::Result<()> {
-    let yes: i32 = 1;
-    set_socket_option(socket.as_raw_socket() as SOCKET, SO_EXCLUSIVEADDRUSE, &yes)
-}
-
-/// How long sent bytes may go unacknowledged: not supported here. (`TCP_MAXRT` counts whole
-/// seconds, and not against a closed window.)
-pub(super) fn set_user_timeout(_: &Socket, timeout: Option<Duration>) -> io::Result<()> {
-    timeout.map_or(Ok(()), |_| Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP)))
 }
 
 /// Sets an option of the level of sockets to a plain value.

@@ -72,6 +72,7 @@ impl DirectTable {
         }
         self.used += 1;
         let (lent, connected) = (Cell::new(handle.is_lent()), handle.is_connected());
+        handle.drop_duplicate();
         Handle::Direct(Direct { index, abort: Cell::new(false), lent, connected })
     }
 

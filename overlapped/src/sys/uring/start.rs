@@ -25,7 +25,7 @@ impl Uring {
         let (request, entry) = match kind {
             OpKind::Accept { multi } => (Request::Accept, self.accept(fd, handle, multi, &mut message)),
             OpKind::Connect => {
-                let Some(Ok(address)) = owned().address.as_ref().map(sock_addr) else {
+                let Some(Ok(address)) = owned().address().map(sock_addr) else {
                     return self.refuse(id, libc::EINVAL);
                 };
                 let message = message.insert(self.message());
@@ -82,7 +82,7 @@ impl Uring {
             }
             OpKind::SendTo => {
                 let owned = owned();
-                let Some(Ok(address)) = owned.address.as_ref().map(sock_addr) else {
+                let Some(Ok(address)) = owned.address().map(sock_addr) else {
                     return self.refuse(id, libc::EINVAL);
                 };
                 let message = message.insert(self.message());

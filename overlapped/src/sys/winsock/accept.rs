@@ -28,7 +28,8 @@ impl Winsock {
     pub(super) fn start_accept(&mut self, index: u32, listener: &Handle, multi: bool) {
         let v6 = self.sockets[self.slots[index as usize].socket as usize].v6;
         let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
-        let accept = Accept { multi, domain, inherits: listener.system().inherits.clone(), next: None };
+        let inherits = listener.system().inherits.as_deref().cloned();
+        let accept = Accept { multi, domain, inherits, next: None };
         self.slots[index as usize].kind = Kind::Accept(Box::new(accept));
         self.await_connection(index);
     }
@@ -121,7 +122,7 @@ impl Winsock {
 /// A connection as it is handed over. The peer may have reset it by now. It is delivered all the
 /// same, since the peer may have sent something before.
 fn connection(socket: socket2::Socket, accept: &Accept) -> Result<Outcome, Failure> {
-    let handle = Handle::accepted(socket, &accept.inherits).map_err(|_| Failure::Code(WSAECONNABORTED))?;
+    let handle = Handle::accepted(socket, accept.inherits.as_ref()).map_err(|_| Failure::Code(WSAECONNABORTED))?;
     let peer = handle.system().socket.peer_addr().map_or(Address::Unnamed, |peer| address_from(&peer));
     Ok(Outcome::Accepted(Stream(handle), peer))
 }

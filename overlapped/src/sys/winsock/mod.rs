@@ -43,6 +43,7 @@ use crate::wake::WakeHandle;
 
 use super::handle::Handle;
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
+use super::socket::windows::report_unreachable;
 use block::Block;
 use codes::{code_of, done, last_error};
 use dump::Dump;
@@ -110,7 +111,14 @@ impl Winsock {
             }
             error => error,
         })?;
-        self.sockets[index] = Socket::of(handle.system().raw_socket()).map_err(failed)?;
+        let system = handle.system();
+        let mut socket = Socket::of(system.raw_socket()).map_err(failed)?;
+        if socket.datagram {
+            // It may be one of the standard library, which did not set this.
+            socket.connected = system.socket.peer_addr().is_ok();
+            report_unreachable(&system.socket, socket.connected).map_err(failed)?;
+        }
+        self.sockets[index] = socket;
         Ok(())
     }
 
@@ -125,7 +133,7 @@ impl Winsock {
         let owned = || owned.expect("it owns a buffer or an address");
         match kind {
             OpKind::Accept { multi } => self.start_accept(id.slot(), handle, multi),
-            OpKind::Connect => match &owned().address {
+            OpKind::Connect => match owned().address() {
                 Some(address) => self.start_connect(id.slot(), handle, address),
                 None => self.end(id.slot(), Err(Failure::Code(WSAEINVAL))),
             },
@@ -155,7 +163,7 @@ impl Winsock {
                 let owned = owned();
                 gather(&mut slot.parts, owned);
                 slot.kind = Kind::Sends;
-                match &owned.address {
+                match owned.address() {
                     Some(address) => self.send_to(id.slot(), address),
                     None => self.end(id.slot(), Err(Failure::Code(WSAEINVAL))),
                 }

@@ -46,7 +46,7 @@ pub(super) enum Kind {
 pub(super) struct Accept {
     pub(super) multi: bool,
     pub(super) domain: socket2::Domain,
-    pub(super) inherits: StreamOptions,
+    pub(super) inherits: Option<StreamOptions>,
     pub(super) next: Option<Socket>,
 }
 

@@ -470,7 +470,10 @@ fn operations_for_the_other_kind_of_socket_are_refused(on: &On) {
         let refused = bench.driver.submit(op, 0).expect_err(&text);
         assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument, "{text}");
     }
-    assert_eq!(bench.driver.release(socket).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let recv = bench.submit(Op::recv(socket, vec![0u8; 1]));
+    assert_eq!(bench.driver.release(socket).unwrap_err().kind(), ErrorKind::InvalidArgument, "it is not idle");
+    bench.driver.cancel(recv);
+    assert_eq!(bench.kind_of(recv), ErrorKind::Cancelled);
     for socket in [socket, stream, listener] {
         bench.close(socket);
     }

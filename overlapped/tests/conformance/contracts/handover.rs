@@ -12,7 +12,7 @@ use crate::harness::place::is_there;
 rules! {
     a_connection_goes_round_all_backends: "its connections stay on its network",
     unread_bytes_move_with_the_connection,
-    only_an_idle_open_stream_can_be_released,
+    only_an_idle_open_socket_can_be_released,
     an_accepted_connection_is_adopted_by_another_driver,
 }
 
@@ -94,7 +94,7 @@ fn unread_bytes_move_with_the_connection(on: &On) {
     }
 }
 
-fn only_an_idle_open_stream_can_be_released(on: &On) {
+fn only_an_idle_open_socket_can_be_released(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let (listener, _) = bench.listen();
@@ -105,7 +105,10 @@ fn only_an_idle_open_stream_can_be_released(on: &On) {
     }
     bench.driver.cancel(recv);
     assert_eq!(bench.kind_of(recv), ErrorKind::Cancelled);
+    let accept = bench.submit(Op::accept_multi(listener));
     assert_eq!(bench.driver.release(listener).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    bench.driver.cancel(accept);
+    assert_eq!(bench.kind_of(accept), ErrorKind::Cancelled);
     bench.close(socket);
     assert_eq!(bench.driver.release(socket).unwrap_err().kind(), ErrorKind::Closed);
     bench.close(listener);

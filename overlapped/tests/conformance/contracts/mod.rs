@@ -1,6 +1,7 @@
 //! The contracts of the driver, each with rules named after it.
 
 mod accepting;
+mod addresses;
 mod bounded;
 mod closing;
 mod connecting;
@@ -20,7 +21,10 @@ mod order;
 mod ownership;
 #[cfg(unix)]
 mod readiness;
+mod sockets;
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_adopting;
 #[cfg(unix)]
 mod unix_errors;

@@ -62,7 +62,7 @@ rules! {
 }
 
 /// A path of this test alone. The file there is removed at the end.
-pub(super) struct Place(PathBuf);
+pub(super) struct Place(pub(super) PathBuf);
 
 impl Place {
     pub(super) fn new() -> Place {

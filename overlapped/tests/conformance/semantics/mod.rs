@@ -3,6 +3,7 @@
 //! test's thread turn.
 
 mod accepting;
+mod addresses;
 mod auto_reset;
 mod closing;
 mod deadlines;
@@ -23,6 +24,7 @@ mod readiness;
 mod results;
 mod routines;
 mod skipping;
+mod sockets;
 mod starting;
 mod starving;
 mod timers;

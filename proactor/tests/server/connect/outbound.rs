@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use overlapped::ErrorKind;
 use proactor::{
-    Backend, Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Outbound, Server,
-    ServerError, Session, SessionId, Target,
+    Address, Backend, Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Outbound,
+    Server, ServerError, Session, SessionId, Target,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -19,7 +19,7 @@ use crate::harness::{PATIENCE, backends, builder, wait_until};
 #[derive(Debug)]
 enum Event {
     /// An outbound session: its token, whether it has an opener, and its peer.
-    Connected(u64, bool, SocketAddr),
+    Connected(u64, bool, Address),
     Failed(u64, bool, Failure),
     Received(Vec<u8>),
     Closed(CloseReason),
@@ -42,7 +42,7 @@ impl Handler for Dialler {
     fn connected(&mut self, session: &Session) -> bool {
         if let Origin::Connected { token, opener } = session.origin() {
             session.send(b"hello").unwrap();
-            self.tell(Event::Connected(token, opener.is_some(), session.peer_addr().ip().unwrap()));
+            self.tell(Event::Connected(token, opener.is_some(), session.peer_addr().clone()));
             return true;
         }
         false
@@ -105,7 +105,7 @@ impl Bench {
     }
 
     /// Expects a new outbound session and returns its peer.
-    fn connected(&self, expected: u64) -> SocketAddr {
+    fn connected(&self, expected: u64) -> Address {
         match self.event() {
             Event::Connected(token, false, peer) if token == expected => peer,
             other => panic!("{other:?}"),
@@ -192,6 +192,24 @@ fn an_outbound_session_is_like_any_other() {
         assert_eq!((stats.sessions, stats.outbound, stats.connected), (0, 1, 1));
         drop(stream);
         assert!(matches!(bench.event(), Event::Closed(CloseReason::ByPeer)));
+        bench.finish();
+    }
+}
+
+/// The options are those of TCP, and a path has none.
+#[cfg(unix)]
+#[test]
+fn a_path_is_connected_to_whatever_the_options_of_tcp_connections() {
+    for backend in backends() {
+        let outbound = Outbound::new().keep_alive(Duration::from_secs(60));
+        let bench = Bench::new(backend, |builder| builder.outbound(outbound.clone()));
+        let path = std::env::temp_dir().join(format!("proactor-outbound-{}-{backend}.sock", std::process::id()));
+        let upstream = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        bench.handle.connect(Address::from(path.as_path()), 5).unwrap();
+        let stream = upstream.accept().unwrap().0;
+        assert_eq!(bench.connected(5).path(), Some(path.as_path()));
+        drop((stream, std::fs::remove_file(&path)));
+        assert!(matches!(bench.event(), Event::Closed(_)));
         bench.finish();
     }
 }
