@@ -7,7 +7,6 @@
 
 mod check;
 
-use std::net::SocketAddr;
 use std::ptr::NonNull;
 
 use crate::address::Address;
@@ -280,7 +279,7 @@ impl Op {
 
     /// Sends every byte of one buffer or, one after the other, of several. Ends once, with
     /// [`Outcome::Sent`] of all bytes, or with an error that says how many were written
-    /// ([`Error::transferred`]).
+    /// ([`Error::transferred`](crate::Error::transferred)).
     ///
     /// Sends on one socket leave whole and in the order in which they were started. After a send
     /// that was cut short, the later ones end with `BrokenStream`, or, if the connection was lost,
@@ -298,8 +297,9 @@ impl Op {
     /// Receives one datagram, and where it came from. Ends with [`Outcome::ReceivedFrom`].
     ///
     /// A datagram that is larger than the buffers ends it with `Truncated`: what fits is in the
-    /// buffers, the error says [how much](Error::transferred) and [from where](Error::address), the
-    /// rest is lost. Buffers without any room are refused (`InvalidArgument`).
+    /// buffers, the error says [how much](crate::Error::transferred) and [from
+    /// where](crate::Error::address), the rest is lost. Buffers without any room are refused
+    /// (`InvalidArgument`).
     pub fn recv_from(socket: SocketId, buf: impl RecvBuf) -> Op {
         Op::recv_from_with(socket, buf, Flags::NONE)
     }
@@ -366,17 +366,17 @@ impl Op {
 
     /// Looks a name up, which it owns as its buffer until it is started.
     pub(crate) fn look_up(name: String) -> Op {
-        Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name.into_bytes()))
+        Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name))
     }
 
     /// Ends the operation with `TimedOut` if it has not ended when the driver's clock has reached
     /// `at`. It is cancelled then, and everything is as after
     /// [`Driver::cancel`](crate::Driver::cancel) except for the kind of the error: there is one
     /// completion, the buffer comes back with it, and what the operation had done by then counts.
-    /// So a send that had written some bytes says how many ([`Error::transferred`]) and breaks the
-    /// stream; a wait-all receive that had taken some out of the stream ends with those, as
-    /// success; and an operation that is faster than its cancellation ends as if it had no
-    /// deadline.
+    /// So a send that had written some bytes says how many
+    /// ([`Error::transferred`](crate::Error::transferred)) and breaks the stream; a wait-all
+    /// receive that had taken some out of the stream ends with those, as success; and an operation
+    /// that is faster than its cancellation ends as if it had no deadline.
     ///
     /// The deadline also counts while the operation waits behind others on its socket. At a moment
     /// that has passed, the operation ends without having been tried. A second deadline replaces
@@ -446,8 +446,6 @@ pub enum Outcome {
     Elapsed,
     /// The watched descriptor is ready.
     Ready,
-    /// The addresses of a name, at least one, the preferred ones first.
-    Found(Vec<SocketAddr>),
 }
 
 /// Something that happened to an operation which a backend has.
