@@ -14,6 +14,7 @@ mod kinds;
 mod pool;
 mod slice;
 mod spare;
+mod value;
 
 pub use any::AnyBuf;
 pub(crate) use crossing::Crossing;
@@ -23,3 +24,4 @@ pub(crate) use pool::Pool;
 pub use pool::{Packet, PoolConfig};
 pub use slice::{Slice, SliceBuf};
 pub use spare::{Spare, SpareBuf};
+pub(crate) use value::Value;

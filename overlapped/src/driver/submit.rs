@@ -37,11 +37,11 @@ impl Driver {
         op.check()?;
         let action = op.kind.action();
         self.process.check(action)?;
-        if matches!(op.kind, OpKind::Timer | OpKind::LookUp) {
-            self.check_room(action)?;
-            return Ok(NONE);
-        }
         let Some((slot, socket)) = sockets::find(&mut self.sockets, op.socket) else {
+            if matches!(op.kind, OpKind::Timer | OpKind::LookUp) {
+                self.check_room(action)?;
+                return Ok(NONE);
+            }
             return Err(Error::new(action, ErrorKind::Closed));
         };
         if self.operations.is_full() {

@@ -57,10 +57,10 @@ impl Driver {
     }
 
     /// Ends a look-up, unless it has ended.
-    pub(crate) fn answer(&mut self, id: OpId, result: Result<Outcome, Error>) {
+    pub(crate) fn answer(&mut self, id: OpId, result: Result<(), Error>) {
         let Some(operation) = self.operations.get(id) else { return };
         if operation.kind == OpKind::LookUp && operation.stage == Stage::Parked {
-            self.end(id.slot(), result);
+            self.end(id.slot(), result.map(|()| Outcome::Ready));
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::buf::{AnyBuf, RecvBuf, SendBuf};
+use crate::buf::{AnyBuf, RecvBuf, SendBuf, Value};
 use crate::driver::{Completion, Outcome};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Flags;
@@ -181,8 +181,10 @@ impl FromCompletion for Vec<SocketAddr> {
     type Given = ();
     fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<Vec<SocketAddr>, Failed<()>> {
         match completion.result {
-            Ok(Outcome::Found(addresses)) => Ok(addresses),
-            Ok(_) => unreachable!("a look-up finds"),
+            Ok(_) => {
+                let found = completion.buf.and_then(|buf| buf.take::<Value<Vec<SocketAddr>>>().ok());
+                Ok(found.expect("a look-up brings what it has found").0)
+            }
             Err(error) => Err(Failed { error, given: () }),
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct LookUp {
     _interest: Option<Interest>,
     /// Waits to be told to the driver.
     pub(super) answer: Option<Answer>,
+    /// What the driver has been told, for the completion.
+    pub(super) found: Vec<SocketAddr>,
 }
 
 /// Has the name that an operation owns looked up. `tell` is called with the answer later, on
@@ -27,9 +29,8 @@ pub(super) fn begin(
     resolver: Option<&Resolver>,
     tell: impl FnOnce(Answer) + Send + 'static,
 ) -> Result<LookUp, Error> {
-    let text = op.owned.buf.take().and_then(|buf| buf.take::<Vec<u8>>().ok()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let answered = |answer| Ok(LookUp { _interest: None, answer: Some(answer) });
+    let text: String = op.owned.buf.take().and_then(|buf| buf.take().ok()).unwrap_or_default();
+    let answered = |answer| Ok(LookUp { _interest: None, answer: Some(answer), found: Vec::new() });
     if let Ok(address) = text.parse::<SocketAddr>() {
         return answered(Ok(vec![address]));
     }
@@ -49,7 +50,7 @@ pub(super) fn begin(
             Err(error) => Err(Error::not_found(&asked, &error)),
         });
     })?;
-    Ok(LookUp { _interest: Some(interest), answer: None })
+    Ok(LookUp { _interest: Some(interest), answer: None, found: Vec::new() })
 }
 
 /// A host's name and a port.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::tables::{OperationRecord, Place, Stage, Tables, key_of_token, token};
 use super::{core::Core, endpoint::Endpoint, notify::Notify, park::Unparks};
-use crate::buf::{AnyBuf, Crossing};
+use crate::buf::{AnyBuf, Crossing, Value};
 use crate::driver::{Completion, Driver, Outcome, Wait};
 use crate::error::{Action, Error, ErrorKind};
 use crate::flags::Role;
@@ -103,8 +103,11 @@ impl Core {
                 None => closed = tables.sockets.remove(socket),
             }
         }
-        let completion = Crossing::new(completion);
         let record = &mut tables.operations[key.slot()];
+        if action == Action::LookUp {
+            completion.buf = record.look_up.take().map(|look_up| AnyBuf::to_send(Value(look_up.found)));
+        }
+        let completion = Crossing::new(completion);
         if record.detached {
             let record = tables.remove(key.slot());
             drop(tables);
@@ -112,9 +115,6 @@ impl Core {
             return record.notify.ended(action, flags, completion);
         }
         record.stage = Stage::Ended(completion);
-        if action == Action::LookUp {
-            record.look_up = None;
-        }
         let waker = record.waker.take();
         // Under the lock: a thread that sees the end may start another operation with the same
         // event, which must not be signalled then.
@@ -226,8 +226,9 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
 
 /// Ends a look-up that has its answer.
 fn pass_answer(record: &mut OperationRecord, driver: &mut Driver, id: OpId) {
-    if let Some(answer) = record.look_up.as_mut().and_then(|look_up| look_up.answer.take()) {
-        driver.answer(id, answer.map(Outcome::Found));
+    let Some(look_up) = &mut record.look_up else { return };
+    if let Some(answer) = look_up.answer.take() {
+        driver.answer(id, answer.map(|found| look_up.found = found));
     }
 }
 

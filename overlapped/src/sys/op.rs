@@ -7,7 +7,6 @@
 
 mod check;
 
-use std::net::SocketAddr;
 use std::ptr::NonNull;
 
 use crate::address::{Address, AddressError, IntoAddress};
@@ -376,7 +375,7 @@ impl Op {
 
     /// Looks a name up, which it owns as its buffer until it is started.
     pub(crate) fn look_up(name: String) -> Op {
-        Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name.into_bytes()))
+        Op::with_buf(OpKind::LookUp, Op::NO_SOCKET, AnyBuf::to_send(name))
     }
 
     /// Ends the operation with `TimedOut` if it has not ended when the driver's clock has reached
@@ -456,8 +455,6 @@ pub enum Outcome {
     Elapsed,
     /// The watched descriptor is ready.
     Ready,
-    /// The addresses of a name, at least one, the preferred ones first.
-    Found(Vec<SocketAddr>),
 }
 
 /// Something that happened to an operation which a backend has.

@@ -280,14 +280,7 @@ impl Sim {
     fn tell(&mut self, event: Event) {
         let mut state = self.network.lock();
         let (kind, value) = match &event.result {
-            Ok(
-                Outcome::Connected
-                | Outcome::ShutDown
-                | Outcome::Closed
-                | Outcome::Elapsed
-                | Outcome::Ready
-                | Outcome::Found(_),
-            ) => (0, 0),
+            Ok(Outcome::Connected | Outcome::ShutDown | Outcome::Closed | Outcome::Elapsed | Outcome::Ready) => (0, 0),
             Ok(Outcome::Received(bytes)) => (0, *bytes as u64),
             Ok(Outcome::Sent(bytes)) => (0, *bytes),
             Ok(Outcome::Accepted(_, peer)) => (1, peer.ip().map_or(0, |peer| peer.port().into())),
