@@ -121,7 +121,7 @@ impl fmt::Debug for Address {
 /// | a path | `Path::new("/run/server.sock")` |
 ///
 /// The scope of an IPv6 address is a number: `[fe80::1%2]:80`. A host name is refused, because a
-/// look-up may take seconds: look it up first, for example with [`ToSocketAddrs`].
+/// lookup may take seconds: look it up first, for example with [`ToSocketAddrs`].
 ///
 /// It is implemented for everything that is [`TryInto<Address>`], so an own type needs a `From` or
 /// a `TryFrom` only.

@@ -1,8 +1,8 @@
 //! Looking names up. The system's call for that blocks, so a few threads of their own make it. They
 //! are started when the first name is looked up.
 //!
-//! Look-ups wait in a queue with a limit. A look-up in which nobody is interested any more is
-//! skipped, so names that nobody answers hold up others for no longer than their own time-outs.
+//! Lookups wait in a queue with a limit. A lookup in which nobody is interested any more is
+//! skipped, so names that nobody answers hold up others for no longer than their own timeouts.
 //!
 //! [`Engine::lookup`](crate::Engine::lookup) looks names up as operations. A [`Resolver`] is for
 //! programs that use drivers.
@@ -16,17 +16,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::{Action, Error, ErrorKind};
 
-/// Look-ups that are made at once.
+/// Lookups that are made at once.
 const MOST_THREADS: usize = 4;
-/// Look-ups that wait for a thread.
+/// Lookups that wait for a thread.
 const MOST_WAITING: usize = 4096;
 /// The longest name that DNS allows.
 const MOST_NAME_BYTES: usize = 253;
 
-/// The answer to a look-up: addresses, the preferred ones first, or the system's error.
+/// The answer to a lookup: addresses, the preferred ones first, or the system's error.
 pub type Found = io::Result<Vec<SocketAddr>>;
 
-/// Keep this while you wait for the answer. When it is dropped, a look-up that has not begun is not
+/// Keep this while you wait for the answer. When it is dropped, a lookup that has not begun is not
 /// made, and its answer is not called.
 #[derive(Debug)]
 pub struct Interest(#[expect(dead_code, reason = "only its being there counts")] Arc<()>);
@@ -52,7 +52,7 @@ struct Job {
 }
 
 /// Looks names up on at most 4 threads, which it starts when they are needed; at most 4,096 more
-/// look-ups wait. Dropping it ends the threads, each after its present look-up, and does not wait
+/// lookups wait. Dropping it ends the threads, each after its present lookup, and does not wait
 /// for them.
 ///
 /// ```
@@ -110,7 +110,7 @@ impl Lookups {
             if job.interest.strong_count() > 0 {
                 let found = (job.name.as_str(), job.port).to_socket_addrs().map(Iterator::collect);
                 if catch_unwind(AssertUnwindSafe(|| (job.answer)(found))).is_err() {
-                    tracing::error!("what was told of a look-up panicked; other look-ups go on");
+                    tracing::error!("what was told of a lookup panicked; other lookups go on");
                 }
             }
         }
@@ -128,7 +128,7 @@ impl Resolver {
     /// contained.
     ///
     /// # Errors
-    /// `LimitReached`: too many look-ups wait, or no thread could be started.
+    /// `LimitReached`: too many lookups wait, or no thread could be started.
     pub fn look_up(
         &self,
         name: &str,

@@ -47,7 +47,7 @@ impl Driver {
         id
     }
 
-    /// Starts a look-up, which others make.
+    /// Starts a lookup, which others make.
     pub(super) fn start_look_up(&mut self, deadline: Option<Time>, token: u64) -> OpId {
         let id = self.operations.insert(OpKind::LookUp, Stage::Parked, NONE, token, None);
         if let Some(at) = deadline {
@@ -56,7 +56,7 @@ impl Driver {
         id
     }
 
-    /// Ends a look-up, unless it has ended.
+    /// Ends a lookup, unless it has ended.
     pub(crate) fn answer(&mut self, id: OpId, result: Result<(), Error>) {
         let Some(operation) = self.operations.get(id) else { return };
         if operation.kind == OpKind::LookUp && operation.stage == Stage::Parked {

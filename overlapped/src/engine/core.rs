@@ -56,7 +56,7 @@ pub(crate) struct Core {
     pub(super) report: Report,
     pub(super) maker: Maker,
     limits: Limits,
-    /// Made for the first look-up of a name.
+    /// Made for the first lookup of a name.
     resolver: OnceLock<Resolver>,
     /// The engine's thread.
     thread: usize,
@@ -352,7 +352,7 @@ impl Core {
         })
     }
 
-    /// A look-up has its answer.
+    /// A lookup has its answer.
     fn answer(&self, key: Key, answer: Answer) {
         let mut tables = lock(&self.tables);
         let record = tables.operations.get_mut(key).filter(|record| record.stage.is_in_flight());

@@ -183,7 +183,7 @@ impl FromCompletion for Vec<SocketAddr> {
         match completion.result {
             Ok(_) => {
                 let found = completion.buf.and_then(|buf| buf.take::<Value<Vec<SocketAddr>>>().ok());
-                Ok(found.expect("a look-up brings what it has found").0)
+                Ok(found.expect("a lookup brings what it has found").0)
             }
             Err(error) => Err(Failed { error, given: () }),
         }

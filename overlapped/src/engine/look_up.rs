@@ -1,4 +1,4 @@
-//! Look-ups of names as operations: made by the engine's resolver, ended by its driver.
+//! Lookups of names as operations: made by the engine's resolver, ended by its driver.
 //!
 //! The driver has the operation, as it has a timer, so cancels, deadlines and the four models are
 //! the same for it. The answer goes to the engine's queue, as a cancel does.
@@ -12,7 +12,7 @@ use crate::resolve::{Interest, Resolver, is_host_name};
 /// The addresses of a name.
 pub(super) type Answer = Result<Vec<SocketAddr>, Error>;
 
-/// What a look-up's record has.
+/// What a lookup's record has.
 pub(super) struct LookUp {
     /// Until it ends.
     _interest: Option<Interest>,

@@ -366,7 +366,7 @@ impl Engine {
     ///
     /// The system's `getaddrinfo` is asked, so its settings count (`/etc/hosts`, search domains).
     /// That call blocks and cannot be cancelled. Up to 4 threads make it, which the engine starts
-    /// when they are needed; at most 4,096 more look-ups wait. A look-up that has ended leaves
+    /// when they are needed; at most 4,096 more lookups wait. A lookup that has ended leaves
     /// that queue; one that has begun keeps its thread until the system answers. Addresses are
     /// answered without asking anyone. On a simulated network there are no names.
     ///

@@ -224,7 +224,7 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
     }
 }
 
-/// Ends a look-up that has its answer.
+/// Ends a lookup that has its answer.
 fn pass_answer(record: &mut OperationRecord, driver: &mut Driver, id: OpId) {
     let Some(look_up) = &mut record.look_up else { return };
     if let Some(answer) = look_up.answer.take() {

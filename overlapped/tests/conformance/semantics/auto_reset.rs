@@ -160,7 +160,7 @@ fn threads_hand_a_turn_around(engine: &Engine) {
     settle(engine);
 }
 
-/// Threads wait in different ways, some with time-outs that race the sets.
+/// Threads wait in different ways, some with timeouts that race the sets.
 fn as_many_waits_end_as_there_were_sets(engine: &Engine) {
     const SETS: usize = 500;
     let (event, other, stop) = (Event::auto_reset(), Event::auto_reset(), Event::new());
