@@ -31,6 +31,11 @@ impl Driver {
         let error = Error::os(action, code);
         let entry = &self.sockets[socket];
         let broken_pipe = code::is_broken_pipe(code);
+        // Wine says of a stream that was never connected that its peer has reset it.
+        let unconnected = entry.role == Role::Stream && !entry.connected && action != Action::Connect;
+        if unconnected && error.kind() == ErrorKind::Reset && !broken_pipe {
+            return error.meaning(ErrorKind::NotConnected);
+        }
         if !broken_pipe && error.kind() != ErrorKind::NotConnected {
             return error;
         }
@@ -58,8 +63,19 @@ impl Driver {
             {
                 error.because("there is no out-of-band data, or it has been received")
             }
+            // Wine says so of a datagram without a destination.
+            OpKind::Send { .. } if self.is_unaddressed(operation.socket, &error) => {
+                error.meaning(ErrorKind::NotConnected)
+            }
             _ => error,
         }
+    }
+
+    /// Whether a datagram was refused because its socket has no peer.
+    fn is_unaddressed(&self, socket: u32, error: &Error) -> bool {
+        error.kind() == ErrorKind::InvalidArgument
+            && self.sockets[socket].role == Role::Datagram
+            && self.ask_at(socket, Handle::peer_addr).is_none()
     }
 
     /// Whether a stream's TCP connection lives. If it cannot be sent on all the same, this end was

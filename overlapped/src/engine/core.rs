@@ -140,7 +140,7 @@ impl Core {
 
     fn insert_if(
         &self,
-        stream: Stream,
+        mut stream: Stream,
         role: Role,
         has_room: impl FnOnce(usize) -> bool,
     ) -> Result<Arc<Endpoint>, Failed<Stream>> {
@@ -148,7 +148,7 @@ impl Core {
         if let Err(error) = self.process.check(Action::Socket) {
             return refused(error, stream);
         }
-        let view = match stream.0.view() {
+        let view = match stream.0.kept_view() {
             Ok(view) => view,
             Err(error) => return refused(error, stream),
         };

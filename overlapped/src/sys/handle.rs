@@ -39,7 +39,7 @@ impl Handle {
 
     /// A connection that `listener` has accepted, with the options its connections begin with.
     #[cfg(windows)]
-    pub(super) fn accepted(socket: socket2::Socket, listener: Option<&StreamOptions>) -> Result<Handle, Error> {
+    pub(super) fn accepted(socket: socket2::Socket, listener: Option<&StreamOptions>) -> std::io::Result<Handle> {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
@@ -122,6 +122,14 @@ impl Handle {
         }
     }
 
+    /// The same, to be kept as long as the socket is open. It tells the socket when it is lent.
+    pub(crate) fn kept_view(&mut self) -> Result<View, Error> {
+        match self {
+            Handle::System(system) => Ok(View::System(system.kept_view())),
+            other => other.view(),
+        }
+    }
+
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {
         self.view()?.local_addr()
     }
@@ -131,6 +139,9 @@ impl Handle {
     }
 
     pub(crate) fn set_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        if options.linger.is_some() {
+            self.lent();
+        }
         self.view()?.set_options(options)
     }
 

@@ -119,6 +119,7 @@ impl SystemSocket {
 
     /// Another descriptor of it.
     pub(super) fn duplicate(&self) -> Result<SystemSocket, Error> {
+        self.lent();
         self.view().duplicate()
     }
 
@@ -130,10 +131,10 @@ impl SystemSocket {
     }
 
     fn with_mode_set(socket: Socket) -> SystemSocket {
-        SystemSocket::with_common(socket, Arc::default())
+        SystemSocket::with_common(socket, None)
     }
 
-    fn with_common(socket: Socket, common: Arc<Common>) -> SystemSocket {
+    fn with_common(socket: Socket, common: Option<Arc<Common>>) -> SystemSocket {
         SystemSocket {
             socket: Closing::new(socket, common),
             role: Role::Stream,
@@ -199,6 +200,12 @@ impl SystemSocket {
         SystemView { socket, common: self.socket.common.clone(), role: self.role }
     }
 
+    /// A view that is kept, and that tells the socket when it is lent.
+    pub(super) fn kept_view(&mut self) -> SystemView {
+        self.socket.common.get_or_insert_default();
+        self.view()
+    }
+
     pub(super) fn descriptor(&self) -> Descriptor<'_> {
         #[cfg(unix)]
         return self.socket.as_fd();
@@ -218,19 +225,20 @@ impl SystemSocket {
         apply::to_listener(&socket, options, address).map_err(|error| error.at(address))?;
         apply::to_stream(&socket, &options.stream, target).map_err(|error| error.at(address))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
-        let common = Arc::new(Common::new(bound.map(BoundPath::made)));
+        let common = bound.map(|bound| Arc::new(Common::new(BoundPath::made(bound))));
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
         os::set_mode(&socket).map_err(at(Action::Option))?;
-        // Its connections begin with its linger.
-        if options.stream.linger.is_some() {
-            common.lend();
-        }
-        Ok(SystemSocket {
+        let listener = SystemSocket {
             role: Role::Listener,
             #[cfg(windows)]
             inherits: Some(Box::new(options.stream.clone())),
             ..SystemSocket::with_common(socket, common)
-        })
+        };
+        // Its connections begin with its linger.
+        if options.stream.linger.is_some() {
+            listener.lent();
+        }
+        Ok(listener)
     }
 
     pub(crate) fn stream(family_of: &Address) -> Result<SystemSocket, Error> {
@@ -259,12 +267,12 @@ impl SystemSocket {
 
     /// Others have the socket too from here on, and may set its options.
     pub(super) fn lent(&self) {
-        self.socket.common.lend();
+        self.socket.lent();
     }
 
     /// Whether others have, or have had, the socket.
     pub(super) fn is_lent(&self) -> bool {
-        self.socket.common.is_lent()
+        self.socket.is_lent()
     }
 
     /// The system's socket, for the standard library: it blocks, unless a driver has it as well.
@@ -273,7 +281,9 @@ impl SystemSocket {
         if !self.shared {
             self.socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         }
-        self.socket.common.leave_path();
+        if let Some(common) = &self.socket.common {
+            common.leave_path();
+        }
         Ok(self.socket.into_inner())
     }
 
@@ -306,7 +316,7 @@ impl SystemSocket {
 #[derive(Debug)]
 pub(crate) struct SystemView {
     socket: os::Borrowed,
-    common: Arc<Common>,
+    common: Option<Arc<Common>>,
     pub(super) role: Role,
 }
 
@@ -317,12 +327,14 @@ impl SystemView {
 
     /// Others have the socket too from here on, and may set its options.
     pub(crate) fn lent(&self) {
-        self.common.lend();
+        if let Some(common) = &self.common {
+            common.lend();
+        }
     }
 
     /// It is about to be closed, which is not to wait.
     pub(crate) fn hasten_close(&self) {
-        if self.common.is_lent() {
+        if self.common.as_ref().is_some_and(|common| common.is_lent()) {
             linger::hasten(&self.socket());
         }
     }
@@ -337,6 +349,7 @@ impl SystemView {
         self.lent();
         let connected = self.role != Role::Stream || socket.peer_addr().is_ok();
         let duplicate = SystemSocket::with_common(socket, self.common.clone());
+        duplicate.lent();
         Ok(SystemSocket { role: self.role, shared: true, connected, ..duplicate })
     }
 

@@ -1,22 +1,22 @@
-//! What all descriptors of a socket here have in common.
+//! What the descriptors and views of a socket here have in common.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys::bound_path::BoundPath;
 
-/// What all descriptors of a socket here have in common.
+/// What the descriptors and views of a socket here have in common. Most sockets of drivers have one
+/// descriptor, and nothing of this.
 #[derive(Debug, Default)]
 pub(super) struct Common {
-    /// Others than this crate have, or have had, the socket, and may have set its options; or it
-    /// was asked to linger.
+    /// As the socket's own, for who only has a view of it.
     lent: AtomicBool,
     /// The file that a Unix listener is bound to. It is removed with the last descriptor here.
     bound: Option<BoundPath>,
 }
 
 impl Common {
-    pub(super) fn new(bound: Option<BoundPath>) -> Common {
-        Common { lent: AtomicBool::new(false), bound }
+    pub(super) fn new(bound: BoundPath) -> Common {
+        Common { lent: AtomicBool::new(false), bound: Some(bound) }
     }
 
     pub(super) fn is_lent(&self) -> bool {

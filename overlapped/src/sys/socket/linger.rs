@@ -9,6 +9,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::Socket;
@@ -19,17 +20,30 @@ use super::common::Common;
 #[derive(Debug)]
 pub(in crate::sys) struct Closing {
     socket: Socket,
-    pub(super) common: Arc<Common>,
+    /// Others than this crate have, or have had, the socket, and may have set the option; or it was
+    /// asked for.
+    lent: AtomicBool,
+    /// `None` if there is no other descriptor or view of it, and no path.
+    pub(super) common: Option<Arc<Common>>,
 }
 
 impl Closing {
-    pub(super) fn new(socket: Socket, common: Arc<Common>) -> Closing {
-        Closing { socket, common }
+    pub(super) fn new(socket: Socket, common: Option<Arc<Common>>) -> Closing {
+        Closing { socket, lent: AtomicBool::new(false), common }
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Relaxed) || self.common.as_ref().is_some_and(|common| common.is_lent())
+    }
+
+    /// Others have it too from here on.
+    pub(super) fn lent(&self) {
+        self.lent.store(true, Ordering::Relaxed);
     }
 
     /// Makes closing not wait.
     pub(super) fn hasten(&self) {
-        if self.common.is_lent() {
+        if self.is_lent() {
             hasten(&self.socket);
         }
     }
@@ -95,8 +109,8 @@ mod tests {
             }
             drop(socket);
             assert_eq!(other.linger().unwrap(), left, "when it is dropped");
-            let (socket, other) = lingers(set);
-            let view = socket.view();
+            let (mut socket, other) = lingers(set);
+            let view = socket.kept_view();
             if lent {
                 view.lent();
             }
