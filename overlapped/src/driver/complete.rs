@@ -15,9 +15,10 @@ impl Driver {
         clippy::should_implement_trait,
         reason = "an iterator would hold the driver borrowed while completions are handled"
     )]
+    #[inline]
     pub fn next(&mut self) -> Option<Completion> {
-        if let Some(completion) = self.early.pop_front() {
-            return Some(completion);
+        if !self.early.is_empty() {
+            return self.early.pop_front();
         }
         loop {
             if let Some((slot, result)) = self.ready.pop_front() {

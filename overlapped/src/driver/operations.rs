@@ -188,7 +188,7 @@ impl Operations {
     }
 
     /// Removes an operation that has ended. Its name finds nothing from here on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, slot: u32) -> Option<AnyBuf> {
         let operation = self.table.remove_at(slot)?;
         debug_assert_eq!(operation.deadline, Time::MAX);
