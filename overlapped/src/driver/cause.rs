@@ -26,30 +26,33 @@ fn survives(kind: ErrorKind) -> bool {
 
 impl Driver {
     /// The error of an operation on a socket, of the system's code. A broken pipe has three
-    /// meanings, and a stream that is not connected any more has been reset.
+    /// meanings, a stream that is not connected any more has been reset, and one that never was
+    /// cannot have been (as Wine has it).
     pub(super) fn failed_on(&self, socket: u32, action: Action, code: i32) -> Error {
         let error = Error::os(action, code);
         let entry = &self.sockets[socket];
         let broken_pipe = code::is_broken_pipe(code);
-        // Wine says of a stream that was never connected that its peer has reset it.
-        let unconnected = entry.role == Role::Stream && !entry.connected && action != Action::Connect;
-        if unconnected && error.kind() == ErrorKind::Reset && !broken_pipe {
-            return error.meaning(ErrorKind::NotConnected);
-        }
-        if !broken_pipe && error.kind() != ErrorKind::NotConnected {
+        if action == Action::Connect
+            || !broken_pipe && !matches!(error.kind(), ErrorKind::NotConnected | ErrorKind::Reset)
+        {
             return error;
         }
-        if entry.shut {
-            return if broken_pipe { error.meaning(ErrorKind::ShutDown) } else { error };
+        if broken_pipe && entry.shut {
+            return error.meaning(ErrorKind::ShutDown);
         }
         if entry.role != Role::Stream {
             return error;
         }
-        match entry.death {
-            Some(code) => Error::os(action, code.get()),
-            None if !entry.connected => error.meaning(ErrorKind::NotConnected),
-            None if broken_pipe && self.has_ip_peer(socket) => error.meaning(ErrorKind::ShutDown),
-            None => error.meaning(ErrorKind::Reset),
+        if !entry.connected {
+            return error.meaning(ErrorKind::NotConnected);
+        }
+        match (error.kind(), entry.death) {
+            (ErrorKind::Reset, _) if !broken_pipe => error,
+            (_, Some(code)) => Error::os(action, code.get()),
+            // Both streams have ended.
+            (ErrorKind::NotConnected, None) if entry.shut => error,
+            (_, None) if broken_pipe && self.has_ip_peer(socket) => error.meaning(ErrorKind::ShutDown),
+            (_, None) => error.meaning(ErrorKind::Reset),
         }
     }
 

@@ -10,12 +10,9 @@ use super::super::descriptor::Descriptor;
 use super::fault::Fault;
 #[cfg(unix)]
 use super::unix as os;
-use super::value::OptionValue;
+use super::value::{MOST_ROOM, OptionValue};
 #[cfg(windows)]
 use super::windows as os;
-
-/// Room for a value that is read.
-const ROOM: usize = 1024;
 
 /// An option of a socket, whose value is a `T`: one of the constants of [`sockopt`](crate::sockopt)
 /// or, by level and number, any option that the system has.
@@ -41,7 +38,7 @@ pub struct SocketOption<T>(Access<T>);
 
 enum Access<T> {
     Known { label: &'static str, get: Get<T>, set: Set<T> },
-    Bytes { level: i32, name: i32, read: fn(&[u8]) -> Option<T>, write: fn(&T) -> Vec<u8> },
+    Bytes { level: i32, name: i32, room: usize, read: fn(&[u8]) -> Option<T>, write: fn(&T) -> Vec<u8> },
 }
 
 type Get<T> = fn(&Socket) -> Result<T, Fault>;
@@ -56,7 +53,7 @@ impl<T: OptionValue> SocketOption<T> {
     /// system's affair. An option that changes how the socket blocks or tells of its events takes
     /// it away from its driver: leave those alone.
     pub const fn new(level: i32, name: i32) -> SocketOption<T> {
-        SocketOption(Access::Bytes { level, name, read: T::from_bytes, write: T::to_bytes })
+        SocketOption(Access::Bytes { level, name, room: T::ROOM, read: T::from_bytes, write: T::to_bytes })
     }
 }
 
@@ -75,10 +72,12 @@ impl<T> SocketOption<T> {
     pub(super) fn read(&self, socket: &Socket) -> Result<T, Fault> {
         match self.0 {
             Access::Known { get, .. } => get(socket),
-            Access::Bytes { level, name, read, .. } => {
-                let mut room = [0; ROOM];
-                let len = os::get(socket, level, name, &mut room)?;
-                read(&room[..len]).ok_or(Fault::Invalid("the system's value does not fit the type"))
+            Access::Bytes { level, name, room, read, .. } => {
+                let mut bytes = [0; MOST_ROOM];
+                // Some providers of Windows do not say how long the value is.
+                let room = if cfg!(windows) { room.min(MOST_ROOM) } else { MOST_ROOM };
+                let len = os::get(socket, level, name, &mut bytes[..room])?;
+                read(&bytes[..len]).ok_or(Fault::Invalid("the system's value does not fit the type"))
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Values of options as bytes.
 
+/// The most bytes of a value that is read.
+pub(super) const MOST_ROOM: usize = 1024;
+
 /// A value of an option, as the bytes that the system reads and writes.
 ///
 /// Numbers are in the machine's order of bytes. `bool` is an `int`, as for most options. `Vec<u8>`
@@ -31,6 +34,10 @@
 /// const PEER: SocketOption<Credentials> = SocketOption::new(1, 17);
 /// ```
 pub trait OptionValue: Sized {
+    /// How many bytes the longest value has. Windows is asked for so many, and a longer value is
+    /// cut there; elsewhere a longer value is [none](OptionValue::from_bytes) of this type.
+    const ROOM: usize = MOST_ROOM;
+
     /// The value that the system has given. `None` if these bytes are not a value of this type.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 
@@ -41,6 +48,7 @@ pub trait OptionValue: Sized {
 macro_rules! numbers {
     ($($number:ty),*) => {
         $(impl OptionValue for $number {
+            const ROOM: usize = size_of::<$number>();
             fn from_bytes(bytes: &[u8]) -> Option<$number> {
                 match bytes {
                     // Some systems give small values as one byte.
@@ -58,6 +66,7 @@ macro_rules! numbers {
 numbers!(u16, i32, u32, i64, u64);
 
 impl OptionValue for u8 {
+    const ROOM: usize = 4;
     fn from_bytes(bytes: &[u8]) -> Option<u8> {
         u32::from_bytes(bytes)?.try_into().ok()
     }
@@ -67,6 +76,7 @@ impl OptionValue for u8 {
 }
 
 impl OptionValue for bool {
+    const ROOM: usize = 4;
     fn from_bytes(bytes: &[u8]) -> Option<bool> {
         Some(i32::from_bytes(bytes)? != 0)
     }
@@ -76,6 +86,7 @@ impl OptionValue for bool {
 }
 
 impl<const N: usize> OptionValue for [u8; N] {
+    const ROOM: usize = N;
     fn from_bytes(bytes: &[u8]) -> Option<[u8; N]> {
         bytes.try_into().ok()
     }

@@ -11,7 +11,7 @@ use overlapped::sockopt::{self, SocketOption};
 use overlapped::{Error, ErrorKind, Op, Outcome};
 use socket2::SockRef;
 
-use crate::harness::place::On;
+use crate::harness::place::{On, wine_departs};
 
 rules! {
     a_socket_that_is_bound_connects_from_there,
@@ -154,10 +154,14 @@ fn options_by_level_and_number_are_values_or_bytes(on: &On) {
     let driver = &bench.driver;
     assert_eq!(driver.option(socket, SocketOption::<i32>::new(level, name)).unwrap(), 1);
     assert_eq!(driver.option(socket, SocketOption::<u32>::new(level, name)).unwrap(), 1);
-    assert_eq!(driver.option(socket, SocketOption::<Vec<u8>>::new(level, name)).unwrap(), 1i32.to_ne_bytes());
+    let bytes = driver.option(socket, SocketOption::<Vec<u8>>::new(level, name)).unwrap();
+    assert_eq!(bytes[..4], 1i32.to_ne_bytes());
+    assert!(bytes.len() == 4 || wine_departs("it does not say how long a value is"));
     assert_eq!(driver.option(socket, SocketOption::<[u8; 4]>::new(level, name)).unwrap(), 1i32.to_ne_bytes());
-    let error = driver.option(socket, SocketOption::<[u8; 5]>::new(level, name)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    if !wine_departs("it does not say how long a value is") {
+        let error = driver.option(socket, SocketOption::<[u8; 5]>::new(level, name)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
     // `TCP_NODELAY`, the same number everywhere.
     driver.set_option(socket, SocketOption::new(6, 1), false).unwrap();
     assert!(!driver.option(socket, sockopt::NODELAY).unwrap());
@@ -290,22 +294,18 @@ fn members_of_a_multicast_group_receive_what_is_sent_to_it(on: &On) {
     for receive in receives {
         assert_eq!(bench.bytes_of(receive), b"to all");
     }
-    // One that has left receives no more.
+    // Those that have left receive no more.
     bench.driver.set_option(first, sockopt::LEAVE, Membership::new(group).on(here)).unwrap();
     let left = bench.driver.set_option(first, sockopt::LEAVE, Membership::new(group).on(here)).unwrap_err();
     assert!(left.to_string().contains("multicast leave "), "{left}");
-    let receive = bench.submit(Op::recv(second, Vec::<u8>::with_capacity(16)));
-    let none = bench.submit(Op::recv(first, Vec::<u8>::with_capacity(16)));
-    let send = bench.submit(Op::send_to(sender, b"to one", (group, port)));
-    assert!(matches!(bench.outcome_of(send), Ok(Outcome::Sent(6))));
-    assert_eq!(bench.bytes_of(receive), b"to one");
-    // Linux delivers to every socket of the port that has not refused other sockets' groups.
-    if cfg!(windows) {
-        bench.driver.cancel(none);
-        assert_eq!(bench.kind_of(none), ErrorKind::Cancelled);
-    } else {
-        bench.driver.cancel(none);
-        let _ = bench.end_of(none);
+    bench.driver.set_option(second, sockopt::LEAVE, Membership::new(group).on(here)).unwrap();
+    let receives = [first, second].map(|left| bench.submit(Op::recv(left, Vec::<u8>::with_capacity(16))));
+    let send = bench.submit(Op::send_to(sender, b"to nobody", (group, port)));
+    assert!(matches!(bench.outcome_of(send), Ok(Outcome::Sent(9))));
+    bench.settle();
+    for receive in receives {
+        bench.driver.cancel(receive);
+        assert_eq!(bench.kind_of(receive), ErrorKind::Cancelled);
     }
     for socket in [first, second, sender] {
         bench.close(socket);
