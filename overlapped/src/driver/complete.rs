@@ -20,6 +20,10 @@ impl Driver {
         if !self.early.is_empty() {
             return self.early.pop_front();
         }
+        if !self.process.is_this() {
+            // What has completed is the parent's.
+            return None;
+        }
         loop {
             if let Some((slot, result)) = self.ready.pop_front() {
                 return Some(self.finish(slot, result));

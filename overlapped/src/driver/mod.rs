@@ -392,7 +392,7 @@ impl Driver {
     /// Returns `false` if there is nothing to cancel: the operation has ended (its completion may
     /// still be waiting to be taken), or was never there.
     pub fn cancel(&mut self, id: OpId) -> bool {
-        self.operations.get(id).is_some() && self.cancel_slot(id.slot())
+        self.process.is_this() && self.operations.get(id).is_some() && self.cancel_slot(id.slot())
     }
 
     /// Bytes that an operation in flight has moved so far, as far as the system has told; `None` if

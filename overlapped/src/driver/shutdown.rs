@@ -137,8 +137,9 @@ impl Drop for Driver {
     /// seconds is leaked, and an error is logged.
     fn drop(&mut self) {
         if !self.process.is_this() {
-            // What is in flight is the parent's.
-            return;
+            // What is in flight is the parent's, and so are the sockets: closing one that was lent
+            // would set its linger.
+            return std::mem::forget(std::mem::take(&mut self.sockets));
         }
         for slot in self.operations.slots() {
             if let Some(operation) = self.operations.at_mut(slot)

@@ -26,15 +26,23 @@ impl Driver {
     /// path that no address has room for). Every error of the operating system comes as the
     /// operation's completion.
     pub fn submit(&mut self, mut op: Op, token: u64) -> Result<OpId, Failed<Op>> {
-        match self.check(&mut op) {
+        let role = sockets::find(&mut self.sockets, op.socket).map(|(_, socket)| socket.role);
+        match op.check().and_then(|()| role.map_or(Ok(()), |role| op.check_role(role))) {
+            Ok(()) => self.submit_checked(op, token),
+            Err(error) => Err(Failed { error, given: op }),
+        }
+    }
+
+    /// The same for an operation that makes sense on its socket. No code of its buffer is called.
+    pub(crate) fn submit_checked(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
+        match self.check_limits(&op) {
             Ok(socket) => Ok(self.start(op, socket, token)),
             Err(error) => Err(Failed { error, given: op }),
         }
     }
 
-    /// Whether an operation can be started, and its socket's slot.
-    pub(super) fn check(&mut self, op: &mut Op) -> Result<u32, Error> {
-        op.check()?;
+    /// Whether there is room for an operation, and its socket's slot.
+    fn check_limits(&mut self, op: &Op) -> Result<u32, Error> {
         let action = op.kind.action();
         self.process.check(action)?;
         let Some((slot, socket)) = sockets::find(&mut self.sockets, op.socket) else {
@@ -48,7 +56,6 @@ impl Driver {
             return Err(self.no_room(action));
         }
         if let Some(direction) = op.kind.direction() {
-            op.check_role(socket.role)?;
             let bytes = self.pool.config().buffer_bytes;
             if op.kind == OpKind::RecvFromMulti && bytes < LEAST_DATAGRAM_BUFFER {
                 let why = format!("pooled buffers of {bytes} bytes: datagrams need {LEAST_DATAGRAM_BUFFER}");
@@ -108,7 +115,11 @@ impl Driver {
                 let error = self.behind_a_gap(index, kind.action()).expect("it has a gap");
                 return self.end(slot, Err(error));
             }
-            OpKind::Recv { .. } | OpKind::RecvMulti if socket.deaf => return self.end_cancelled(slot),
+            // It stays the head of its queue until it is taken: then the next one begins.
+            OpKind::Recv { .. } | OpKind::RecvMulti if socket.deaf => {
+                let result = self.cut_short(slot, Error::new(Action::Receive, ErrorKind::Cancelled));
+                return self.end(slot, result);
+            }
             OpKind::Recv { .. } | OpKind::RecvMulti if socket.connecting => {
                 operation.stage = Stage::Queued;
                 return;
@@ -199,10 +210,6 @@ impl Driver {
         if matches!(operation.kind, OpKind::Close { .. }) {
             return self.cancel_close(slot);
         }
-        if operation.kind == OpKind::Connect && matches!(operation.stage, Stage::Queued | Stage::Submitting) {
-            self.connect_is_over(slot);
-        }
-        let operation = &mut self.operations[slot];
         match operation.stage {
             Stage::Ready | Stage::Orphaned => false,
             Stage::Kernel => {
@@ -219,11 +226,16 @@ impl Driver {
 
     /// Ends an operation that the backend does not have.
     pub(super) fn end_early(&mut self, slot: u32, kind: ErrorKind) {
+        if self.operations[slot].kind == OpKind::Connect {
+            self.connect_is_over(slot);
+        }
         if self.operations[slot].stage == Stage::Queued {
             self.leave_queue(slot);
         }
         let action = self.operations[slot].kind.action();
-        let result = self.cut_short(slot, Error::new(action, kind));
+        // Time that has run out is a cancellation to what is behind it.
+        let result = self.cut_short(slot, Error::new(action, ErrorKind::Cancelled));
+        let result = if kind == ErrorKind::TimedOut { result.map_err(Error::cancelled_by_deadline) } else { result };
         self.end(slot, result);
     }
 

@@ -174,6 +174,9 @@ impl Core {
 
     /// Closes a socket whose last handle is gone.
     pub(crate) fn abandon(self: &Arc<Core>, endpoint: &Endpoint) {
+        if !self.process.is_this() {
+            return;
+        }
         // The engine may be closing it at this moment.
         endpoint.shut();
         let op = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
@@ -211,7 +214,9 @@ impl Core {
             return Ok(immediate(request, outcome));
         }
         let mut tables = lock(&self.tables);
-        let closed = |why| Error::new(action, ErrorKind::Closed).because(why);
+        // A part of a send may have been sent directly.
+        let moved = request.op.get().owned.progress;
+        let closed = |why| Error::new(action, ErrorKind::Closed).because(why).after(moved);
         if let Some(why) = tables.ended {
             drop(tables);
             return refused(closed(why), request);
@@ -285,6 +290,7 @@ impl Core {
                 return Err(Error::new(op.kind.action(), ErrorKind::LimitReached).because(why));
             }
             *count += 1;
+            record.connects += u32::from(op.kind.action() == Action::Connect);
         }
         Ok(())
     }
@@ -313,7 +319,11 @@ impl Core {
         let mut tables = lock(&self.tables);
         match (tables.sockets.get_mut(socket), op.kind.direction()) {
             (Some(record), Some(direction)) => {
-                *record.count(direction) == 0 && !record.closing && !record.failed && record.role == Role::Stream
+                *record.count(direction) == 0
+                    && record.connects == 0
+                    && !record.closing
+                    && !record.failed
+                    && record.role == Role::Stream
             }
             _ => false,
         }

@@ -183,6 +183,7 @@ impl Socket {
     /// socket of a simulated network; `Closed`.
     pub fn release(&self) -> Result<Stream, Error> {
         let shared = &*self.0;
+        shared.core.process.check(Action::Socket)?;
         if !shared.core.is_idle(shared.endpoint.key) {
             let why = "only an idle socket can be released: operations are in flight on this one";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));

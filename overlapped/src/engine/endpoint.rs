@@ -121,6 +121,11 @@ impl Endpoint {
         self.direct().death.map(NonZeroI32::get)
     }
 
+    /// It has a new connection.
+    pub(crate) fn connected(&self) {
+        self.direct().death = None;
+    }
+
     /// Whether its operations with a packet are first tried within their start.
     pub(crate) fn skips_packets(&self) -> bool {
         self.association.get().is_some_and(|association| association.skips())

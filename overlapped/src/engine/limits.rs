@@ -24,7 +24,7 @@ impl Limits {
             format!("sockets({sockets}): must be 1 to {most}")
         } else if self.with_own() > most {
             format!(
-                "operations({operations}) and sockets({sockets}): twice the sockets and the operations are more than {most}"
+                "operations({operations}) and sockets({sockets}): three times the sockets and the operations are more than {most}"
             )
         } else if queue == 0 {
             "queue(0): must be at least 1".into()
@@ -34,10 +34,10 @@ impl Limits {
         Err(Error::new(Action::Setup, ErrorKind::InvalidArgument).because(why))
     }
 
-    /// The operations, and what each socket adds: its close, and the rest of a send that was tried
-    /// directly.
+    /// The operations, and what each socket adds: its close, and a send and a receive that were
+    /// tried directly.
     pub(super) fn with_own(&self) -> usize {
-        self.operations.saturating_add(self.sockets.saturating_mul(2))
+        self.operations.saturating_add(self.sockets.saturating_mul(3))
     }
 
     /// How many operations there must be for this one to be refused. The last eighth is for those

@@ -118,7 +118,7 @@ impl EngineBuilder {
     }
 
     /// How many operations there may be at once: in flight, or ended with a result that has not
-    /// been taken. Without this: 262,144. At least 1, and at most 2^24 less twice the
+    /// been taken. Without this: 262,144. At least 1, and at most 2^24 less three times the
     /// [sockets](EngineBuilder::sockets).
     ///
     /// A start beyond the limit is refused with `LimitReached`. The last eighth of it is kept for

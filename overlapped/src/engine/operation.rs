@@ -174,20 +174,20 @@ impl<'a, T: Ending> Operation<'a, T> {
     ) -> Result<Queued, Failed<T::Back>> {
         let action = op.get().kind.action();
         let given = |op: Crossing<Op>| T::given(op.into_inner().into_buf());
-        if let Err(error) = association.port.reserve() {
-            return Err(Failed { error, given: given(op) });
-        }
+        let room = match association.port.reserve(action) {
+            Ok(room) => room,
+            Err(error) => return Err(Failed { error, given: given(op) }),
+        };
         let notify = Notify::Port(Arc::clone(association), token);
         match self.core.start(self.endpoint, Request { op, notify, detached: true }) {
-            Ok(Started::Pending(id)) => Ok(Queued::Pending(id)),
+            Ok(Started::Pending(id)) => {
+                room.keep();
+                Ok(Queued::Pending(id))
+            }
             Ok(Started::Immediate(flags, completion)) => {
-                association.port.release();
                 Ok(Queued::Done(association.packet(token, action, flags, completion)))
             }
-            Err(failed) => {
-                association.port.release();
-                Err(Failed { error: failed.error, given: given(failed.given.op) })
-            }
+            Err(failed) => Err(Failed { error: failed.error, given: given(failed.given.op) }),
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct SocketRecord {
     /// Operations in flight in each direction.
     receives: u32,
     sends: u32,
+    /// Connects in flight. Meanwhile nothing is tried directly: it would be told of the connect.
+    pub(super) connects: u32,
     /// The same, with those whose results have not been taken.
     receive_records: u32,
     send_records: u32,
@@ -97,6 +99,7 @@ impl SocketRecord {
             first: NONE,
             last: NONE,
             receives: 0,
+            connects: 0,
             sends: 0,
             receive_records: 0,
             send_records: 0,

@@ -80,6 +80,11 @@ impl Core {
         {
             completion.result = Err(Error::os(Action::Receive, code));
         }
+        if let Ok(Outcome::Connected) = completion.result
+            && let Some(endpoint) = self.endpoint_of(key)
+        {
+            endpoint.connected();
+        }
         let mut tables = lock(&self.tables);
         let record = &tables.operations[key.slot()];
         debug_assert!(matches!(record.stage, Stage::Started(_) | Stage::Refused));
@@ -96,6 +101,7 @@ impl Core {
                     tables.leave_socket(key.slot());
                     if let Some(record) = tables.sockets.get_mut(socket) {
                         *record.count(direction) -= 1;
+                        record.connects -= u32::from(action == Action::Connect);
                         record.failed |= record.role == Role::Stream && needs_driver(&completion.result);
                     }
                 }
@@ -134,12 +140,14 @@ impl Core {
     /// driver was told it, just before or at this moment.
     #[cold]
     fn death_behind(&self, key: Key) -> Option<i32> {
-        let endpoint = {
-            let tables = lock(&self.tables);
-            let record = tables.operations.get(key).filter(|record| record.wants_bytes)?;
-            tables.sockets.get(record.socket?)?.endpoint.upgrade()?
-        };
-        endpoint.died_of()
+        let wants_bytes = lock(&self.tables).operations.get(key)?.wants_bytes;
+        self.endpoint_of(key).filter(|_| wants_bytes)?.died_of()
+    }
+
+    #[cold]
+    fn endpoint_of(&self, key: Key) -> Option<Arc<Endpoint>> {
+        let tables = lock(&self.tables);
+        tables.sockets.get(tables.operations.get(key)?.socket?)?.endpoint.upgrade()
     }
 
     /// Ends every operation, telling of each once, and closes every socket.
@@ -210,7 +218,7 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
     if cancelled && action != Action::Close {
         return refused(Error::new(action, ErrorKind::Cancelled), op.into_buf());
     }
-    match driver.submit(op, token(key)) {
+    match driver.submit_checked(op, token(key)) {
         Ok(id) => {
             let record = &mut tables.operations[key.slot()];
             record.stage = Stage::Started(id);

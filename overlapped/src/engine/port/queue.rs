@@ -64,6 +64,8 @@ pub(crate) struct Inner {
 struct State {
     open: bool,
     queue: VecDeque<CompletionPacket>,
+    /// How many of those were posted.
+    posted: usize,
     /// Room kept for the packets of operations in flight.
     reserved: usize,
     running: usize,
@@ -83,10 +85,33 @@ impl State {
         while self.running < concurrency && !self.queue.is_empty() {
             let Some(waiter) = self.waiting.pop() else { return };
             self.running += 1;
+            let handed = self.pop();
             let waiter = &mut self.waiters[waiter];
-            waiter.handed = self.queue.pop_front();
+            waiter.handed = handed;
             unparks.push(waiter.unpark.clone());
         }
+    }
+
+    fn pop(&mut self) -> Option<CompletionPacket> {
+        let packet = self.queue.pop_front()?;
+        self.posted -= usize::from(packet.action().is_none());
+        Some(packet)
+    }
+}
+
+/// Room for the packet of an operation, until the operation has started.
+pub(crate) struct Room<'a>(&'a Inner);
+
+impl Room<'_> {
+    /// The operation has started: its packet gives the room back.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).reserved -= 1;
     }
 }
 
@@ -95,31 +120,29 @@ impl Inner {
         let error = Error::new(Action::Port, kind);
         match kind {
             ErrorKind::Closed => error.because("the port is closed"),
-            _ => error.because(format!("{} packets are queued or reserved for operations in flight", self.limit)),
+            _ => error.because(format!("the port holds {} packets already, of operations or posted", self.limit)),
         }
     }
 
     /// Keeps room for the packet of an operation.
-    pub(crate) fn reserve(&self) -> Result<(), Error> {
+    ///
+    /// A close always has room: a full port is no reason to keep a connection open.
+    pub(crate) fn reserve(&self, action: Action) -> Result<Room<'_>, Error> {
         let mut state = lock(&self.state);
         if !state.open {
             return Err(self.error(ErrorKind::Closed));
         }
-        if state.queue.len() + state.reserved >= self.limit {
+        let of_operations = state.queue.len() - state.posted + state.reserved;
+        if of_operations >= self.limit && action != Action::Close {
             return Err(self.error(ErrorKind::LimitReached));
         }
         state.reserved += 1;
-        Ok(())
+        Ok(Room(self))
     }
 
     /// Whether packets wait for a thread.
     pub(crate) fn has_waiting_packets(&self) -> bool {
         !lock(&self.state).queue.is_empty()
-    }
-
-    /// Gives kept room back.
-    pub(crate) fn release(&self) {
-        lock(&self.state).reserved -= 1;
     }
 
     /// Queues a packet; if `reserved`, in the room that was kept for it.
@@ -130,9 +153,11 @@ impl Inner {
         if !state.open {
             return Err((ErrorKind::Closed, packet));
         }
-        if !reserved && state.queue.len() + state.reserved >= self.limit {
+        let is_posted = packet.action().is_none();
+        if is_posted && state.posted >= self.limit {
             return Err((ErrorKind::LimitReached, packet));
         }
+        state.posted += usize::from(is_posted);
         state.queue.push_back(packet);
         state.hand_out(self.concurrency, &mut unparks);
         drop(state);
@@ -173,8 +198,13 @@ thread_local! {
 
 impl CompletionPort {
     /// Makes a port on which at most `concurrency` threads run at once (0: as many as the machine
-    /// has processors). It holds at most `limit` packets: queued, or reserved for operations in
-    /// flight. At the limit, *starting* an operation is refused.
+    /// has processors).
+    ///
+    /// It holds at most `limit` packets of operations, queued or reserved for those in flight: at
+    /// the limit, *starting* an operation is refused. A receive that waits counts. So a server
+    /// needs its most sessions, times the operations that each has in flight at once, and its
+    /// accepts. A close always has room. Packets that are [posted](CompletionPort::post) have as
+    /// much room of their own, so a full port can be told to stop.
     pub fn new(concurrency: usize, limit: usize) -> CompletionPort {
         let concurrency = match concurrency {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -183,6 +213,7 @@ impl CompletionPort {
         let state = State {
             open: true,
             queue: VecDeque::new(),
+            posted: 0,
             reserved: 0,
             running: 0,
             waiters: Slab::new(),
@@ -191,10 +222,10 @@ impl CompletionPort {
         CompletionPort(Arc::new(Inner { state: Mutex::new(state), concurrency, limit }))
     }
 
-    /// Queues a packet without an operation.
+    /// Queues a packet without an operation (`PostQueuedCompletionStatus`).
     ///
     /// # Errors
-    /// `Closed`, `LimitReached`.
+    /// `Closed`; `LimitReached` if as many as the port's limit have been posted and not been taken.
     pub fn post(&self, key: usize, token: u64) -> Result<(), Error> {
         self.0.push(CompletionPacket::posted(key, token), false).map_err(|(kind, _)| self.0.error(kind))
     }
@@ -314,9 +345,7 @@ fn runs_for(port: &Arc<Inner>) {
 }
 
 fn drain(state: &mut State, most: usize, give: &mut dyn FnMut(CompletionPacket)) -> usize {
-    let count = most.min(state.queue.len());
-    state.queue.drain(..count).for_each(give);
-    count
+    std::iter::from_fn(|| state.pop()).take(most).map(give).count()
 }
 
 impl fmt::Debug for CompletionPort {

@@ -28,3 +28,4 @@ mod unix;
 mod unix_adopting;
 #[cfg(unix)]
 mod unix_errors;
+mod waiting;

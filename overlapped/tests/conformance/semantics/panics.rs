@@ -8,6 +8,7 @@ use crate::harness::engine::*;
 engine_rules! {
     a_buffer_that_panics_ends_its_own_operation_and_no_other,
     a_buffer_that_panics_when_it_is_handed_over_panics_there,
+    a_buffer_of_a_datagram_that_panics_at_any_call_hurts_nobody_else: "it has no datagrams",
 }
 
 /// A buffer of the program's own type, whose memory is asked for on the engine's thread.
@@ -91,4 +92,20 @@ fn a_buffer_that_panics_when_it_is_handed_over_panics_there(engine: &Engine) {
     assert!(panics.is_err());
     end(socket.send(b"on".to_vec()).start().unwrap()).unwrap();
     assert_eq!(read(&peer, 2), b"on");
+}
+
+/// However often it has been asked before.
+fn a_buffer_of_a_datagram_that_panics_at_any_call_hurts_nobody_else(engine: &Engine) {
+    let socket = engine.datagram("127.0.0.1:0", &Default::default()).unwrap();
+    for calm in 0..8 {
+        let started = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            socket.recv(Panics::new(&[0; 8], calm, false)).start().unwrap()
+        }));
+        let Ok(mut receive) = started else { continue };
+        receive.cancel();
+        let error = receive.result(WAIT).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::InvalidArgument | ErrorKind::Cancelled), "{error}");
+    }
+    let mut sleep = engine.sleep(std::time::Duration::ZERO).start().unwrap();
+    sleep.result(WAIT).unwrap();
 }

@@ -16,6 +16,7 @@ engine_rules! {
     with_skipping_a_reset_is_not_an_end_of_stream: "its peers cannot reset in the middle of a start",
     with_skipping_every_error_is_a_packet: "nothing succeeds within a start",
     with_skipping_a_listener_refuses_a_receive,
+    with_skipping_a_receive_waits_for_a_connection,
     with_skipping_a_socket_that_always_succeeds_at_once_does_not_hold_its_thread: "nothing succeeds within a start",
     with_skipping_flooding_clients_take_no_more_than_their_share: "its clients are threads",
 }
@@ -122,6 +123,26 @@ fn with_skipping_a_listener_refuses_a_receive(engine: &Engine) {
     let refused = listener.recv(vec![0; 8]).to_port(0).unwrap_err();
     assert_eq!(refused.error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(port.get(Wait::Poll).unwrap().map(|packet| packet.key), None);
+}
+
+/// It is not tried on a socket that is still connecting.
+fn with_skipping_a_receive_waits_for_a_connection(engine: &Engine) {
+    let port = CompletionPort::new(1, 16);
+    let (listener, address) = listen(engine);
+    for _ in 0..20 {
+        let socket = engine.socket(&address, &Default::default()).unwrap();
+        skipping(&socket, &port, 1);
+        socket.connect(&address).to_port(1).unwrap();
+        socket.recv(vec![0; 8]).to_port(2).unwrap();
+        let server = end(listener.accept().start().unwrap()).unwrap().socket;
+        end(server.send(b"hello".to_vec()).start().unwrap()).unwrap();
+        let [mut connected, mut received] = [port.get(WAIT), port.get(WAIT)].map(|packet| packet.unwrap().unwrap());
+        assert_eq!((connected.token, received.token), (1, 2));
+        connected.result::<()>().unwrap();
+        assert!(received.result::<Received<Vec<u8>>>().unwrap().bytes > 0);
+        close(&server);
+    }
+    close(&listener);
 }
 
 /// A loop that goes on as long as starts succeed at once, as programs have it, ends.
