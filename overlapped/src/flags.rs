@@ -55,8 +55,10 @@ pub enum ShutdownHow {
 /// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
-    /// Cancel what is in flight, let it end, close. If input is left unread, the system resets the
-    /// connection, and sent bytes may be lost.
+    /// Cancel what is in flight, let it end, close. A send that was started and has not ended is in
+    /// flight, however small it is: what `closesocket` after `WSASend` delivers takes
+    /// [`Graceful`](CloseMode::Graceful). If input is left unread, the system resets the
+    /// connection, and bytes of sends that have ended may be lost too.
     Now,
     /// As `Now`, and the connection is reset on purpose. Bytes that were not delivered are thrown
     /// away, and no `TIME_WAIT` stays behind.

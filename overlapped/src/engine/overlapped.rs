@@ -125,7 +125,8 @@ impl<T: Ending> Overlapped<T> {
         self.taken.is_none() && self.core.cancel(self.id)
     }
 
-    /// Lets it go on without this handle. Its result is dropped.
+    /// Lets it go on without this handle. Its result is dropped. It still ends with its socket:
+    /// dropping the socket's last handle cancels it.
     pub fn detach(mut self) -> OpId {
         if self.taken.is_none() {
             self.core.discard(self.id, false);
