@@ -32,10 +32,10 @@ const fn flag(
 /// the connection; `None`, as at first, closes in the background. Whole seconds, rounded up; at
 /// most 65,535.
 ///
-/// A close by this crate never waits: it takes a time (not a zero) from the socket, and what
-/// the system has not sent yet is sent in the background; a send that has not ended is cancelled. The time counts once the socket has been given away, to the
-/// standard library or to another process. [`CloseMode`](crate::driver::CloseMode) has a graceful
-/// close, which does not block either.
+/// A close by this crate never waits: it takes a time (not a zero) from the socket, and what the
+/// system has not sent yet is sent in the background; a send that has not ended is cancelled. The
+/// time counts once the socket has been given away, to the standard library or to another process.
+/// [`CloseMode`](crate::driver::CloseMode) has a graceful close, which does not block either.
 pub const LINGER: SocketOption<Option<Duration>> = SocketOption::known(
     "SO_LINGER",
     |socket| Ok(socket.linger()?),
