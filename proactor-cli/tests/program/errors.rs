@@ -59,7 +59,7 @@ fn paths_that_cannot_be_listened_on_say_why() {
     let long = format!("unix:/tmp/{}", "x".repeat(150));
     let below = format!("unix:{}/echo.sock", env!("CARGO_BIN_EXE_proactor"));
     for (address, texts) in [
-        ("unix:/no-such-directory/echo.sock", &["no such file or directory", "make its directory first"][..]),
+        ("unix:/no-such-directory/echo.sock", &["No such file or directory", "make its directory first"][..]),
         (&long, &[&long, "a path of 155 bytes", "has at most 10"]),
         ("unix:/tmp", &["something that is not a socket", "choose another path"]),
         (&below, &["os error 20"]),
