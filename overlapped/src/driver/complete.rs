@@ -82,11 +82,12 @@ impl Driver {
             OpKind::SendTo => match event.result {
                 Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
                 Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {
-                    self.begin(slot);
+                    self.transfer_again(slot);
                     None
                 }
                 Err(failure) => {
                     let error = self.failed_at_address(slot, Action::Send, os_code(&failure));
+                    self.tried(slot, &error);
                     Some(self.finish(slot, Err(error)))
                 }
             },
@@ -118,11 +119,13 @@ impl Driver {
         if progress >= total {
             return Some(self.finish(slot, Ok(Outcome::Sent(total))));
         }
-        if cancelled {
-            let result = self.cut_short(slot, Error::new(Action::Send, ErrorKind::Cancelled));
+        if cancelled || !self.may_go_on(slot, bytes) {
+            let error = Error::new(Action::Send, ErrorKind::Cancelled);
+            self.tried(slot, &error);
+            let result = self.cut_short(slot, error);
             return Some(self.finish(slot, result));
         }
-        self.begin(slot);
+        self.transfer_again(slot);
         None
     }
 
@@ -158,11 +161,12 @@ impl Driver {
     fn moving_failed(&mut self, slot: u32, action: Action, failure: &Failure) -> Option<Completion> {
         let code = os_code(failure);
         if code::is_interrupted(code) && !self.operations[slot].cancelled {
-            self.begin(slot);
+            self.transfer_again(slot);
             return None;
         }
         let error = self.moving_error(slot, action, code);
         self.note_death(slot, &error);
+        self.tried(slot, &error);
         let result = self.cut_short(slot, error);
         Some(self.finish(slot, result))
     }

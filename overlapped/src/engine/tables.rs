@@ -276,15 +276,25 @@ impl Tables {
         (cancelled, wake)
     }
 
-    /// Asks every operation in flight to end. Returns how many there are.
+    /// Sockets that have sends in flight and are not being closed.
+    pub(super) fn sending(&self) -> Vec<Key> {
+        let sending = |(key, record): (Key, &SocketRecord)| (record.sends > 0 && !record.closing).then_some(key);
+        self.sockets.iter().filter_map(sending).collect()
+    }
+
+    /// Asks every operation in flight to end, except sends of sockets that are being closed: they
+    /// end before their sockets do. Returns how many are in flight.
     pub(super) fn cancel_everything(&mut self) -> usize {
         let mut in_flight = 0;
         for slot in self.operations.slots() {
             let Some(record) = self.operations.at_mut(slot) else { continue };
             if record.stage.is_in_flight() {
-                record.cancelled = true;
-                self.enqueue_slot(slot);
                 in_flight += 1;
+                let closing = |socket| self.sockets.get(socket).is_some_and(|socket| socket.closing);
+                if record.action != Action::Send || !record.socket.is_some_and(closing) {
+                    record.cancelled = true;
+                    self.enqueue_slot(slot);
+                }
             }
         }
         in_flight

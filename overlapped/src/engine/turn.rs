@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::tables::{OperationRecord, Place, Stage, Tables, key_of_token, token};
 use super::{core::Core, endpoint::Endpoint, notify::Notify, park::Unparks};
 use crate::buf::{AnyBuf, Crossing, Value};
-use crate::driver::{Completion, Driver, Outcome, Wait};
+use crate::driver::{Completion, Driver, Op, Outcome, Wait};
 use crate::error::{Action, Error, ErrorKind};
-use crate::flags::Role;
+use crate::flags::{CloseMode, Role};
 use crate::id::OpId;
 use crate::sync::lock;
 use crate::table::Key;
@@ -150,9 +150,33 @@ impl Core {
         tables.sockets.get(tables.operations.get(key)?.socket?)?.endpoint.upgrade()
     }
 
+    /// Closes every socket that has sends in flight, at once: sends that were started are tried.
+    fn close_sending(&self) {
+        let mut tables = lock(&self.tables);
+        let sending = tables.sending();
+        let endpoint = |key: &Key| tables.sockets[key.slot()].endpoint.upgrade();
+        let endpoints: Vec<Arc<Endpoint>> = sending.iter().filter_map(endpoint).collect();
+        drop(tables);
+        endpoints.iter().for_each(|endpoint| endpoint.shut());
+        tables = lock(&self.tables);
+        for socket in sending {
+            // Nothing can be started any more, but its last handle may be gone since.
+            if let Some(record) = tables.sockets.get_mut(socket).filter(|record| !record.closing) {
+                record.closing = true;
+                let close = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
+                let key = tables.insert(close, Some(socket), Notify::Nobody, true);
+                tables.enqueue(key);
+            }
+        }
+        drop(tables);
+        // The last endpoint to be dropped may lock the tables.
+        drop(endpoints);
+    }
+
     /// Ends every operation, telling of each once, and closes every socket.
     pub(super) fn shut_down(&self, driver: &RefCell<Driver>) {
         self.close();
+        self.close_sending();
         let limit = driver.borrow().now() + SHUT_DOWN_PATIENCE;
         let mut failures = 0;
         loop {

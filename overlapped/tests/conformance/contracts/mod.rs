@@ -4,6 +4,7 @@ mod accepting;
 mod addresses;
 mod bounded;
 mod closing;
+mod closing_sends;
 mod connecting;
 mod datagrams;
 mod deadlines;

@@ -6,6 +6,7 @@ mod accepting;
 mod addresses;
 mod auto_reset;
 mod closing;
+mod closing_sends;
 mod deadlines;
 mod echo;
 mod errors;
