@@ -37,6 +37,11 @@ impl Driver {
         }
     }
 
+    /// Keeps a completion of an operation that the engine did not start, to be taken like others.
+    pub(crate) fn complete(&mut self, completion: Completion) {
+        self.early.push_back(completion);
+    }
+
     /// Makes a completion of a backend's event, if it comes to one.
     pub(super) fn on_event(&mut self, event: Event) -> Option<Completion> {
         let Some(operation) = self.operations.get_mut(event.id).filter(|found| found.stage == Stage::Kernel) else {

@@ -24,37 +24,23 @@ impl Core {
     /// Submits what was started, waits, and tells of what has ended. The driver is not borrowed
     /// while anyone is told: a waker may wait, and so turn this engine again.
     pub(super) fn turn(&self, driver: &RefCell<Driver>, wait: Wait) -> Result<(), Error> {
-        // A waker may have woken the task that waits here, or have started an operation.
-        let wait = if self.submit(driver) { Wait::Poll } else { wait };
+        self.submit(driver);
         let turned = driver.borrow_mut().turn(wait);
         self.collect(driver);
         turned
     }
 
-    /// Submits what was started. Returns whether anyone was told of an end: an operation that the
-    /// driver refuses has ended.
-    fn submit(&self, driver: &RefCell<Driver>) -> bool {
-        let mut told = false;
+    /// Submits what was started. What the driver refuses it keeps as completions, so that nothing
+    /// is told here: a waker may wait for another of them, and so turn this engine again.
+    fn submit(&self, driver: &RefCell<Driver>) {
         loop {
-            let mut refused = Vec::new();
-            let mut submitted = 0;
-            {
-                let driver = &mut *driver.borrow_mut();
-                let mut tables = lock(&self.tables);
-                while submitted < BATCH {
-                    let Some(key) = tables.dequeue() else { break };
-                    submitted += 1;
-                    if let Some(completion) = submit_one(&mut tables, driver, key) {
-                        refused.push(completion);
-                    }
+            let driver = &mut *driver.borrow_mut();
+            let mut tables = lock(&self.tables);
+            for _ in 0..BATCH {
+                let Some(key) = tables.dequeue() else { return };
+                if let Some(completion) = submit_one(&mut tables, driver, key) {
+                    driver.complete(completion);
                 }
-            }
-            for completion in refused {
-                self.ended(completion);
-                told = true;
-            }
-            if submitted < BATCH {
-                return told;
             }
         }
     }
@@ -113,6 +99,10 @@ impl Core {
         if action == Action::LookUp {
             completion.buf = record.look_up.take().map(|look_up| AnyBuf::to_send(Value(look_up.found)));
         }
+        if record.detached && matches!(completion.result, Ok(Outcome::Accepted(..))) {
+            completion.buf = Some(AnyBuf::to_send(Value(tables.keep_place())));
+        }
+        let record = &mut tables.operations[key.slot()];
         let completion = Crossing::new(completion);
         if record.detached {
             let record = tables.remove(key.slot());

@@ -125,6 +125,8 @@ impl Config {
         let acceptor = match index {
             0 => {
                 let addresses = self.addresses().map_err(ServerError::Config)?;
+                // Those of the listeners are found out when they are made.
+                driver.check_options(&self.outbound.stream)?;
                 Some(Acceptor::listen(&mut driver, &addresses, self.limits.refusal.clone())?)
             }
             _ => None,

@@ -205,8 +205,8 @@ impl Uring {
     /// Ends an attempt to connect whose request was cancelled: without this the kernel goes on.
     pub(crate) fn disconnect(&mut self, handle: &Handle) {
         let Handle::Direct(direct) = handle else { return disconnect(&handle.system().socket) };
-        if self.free_entries() == 0 && self.enter(Some(Duration::ZERO)).is_err() || self.free_entries() == 0 {
-            // The ring has failed, or completions have to be taken first. The next connect of this
+        if !self.has_room().unwrap_or(false) {
+            // The entries that are left are kept. The ring has failed, or completions have to be taken first. The next connect of this
             // socket finds the attempt.
             return;
         }

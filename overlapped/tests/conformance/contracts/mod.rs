@@ -23,10 +23,13 @@ mod ownership;
 #[cfg(unix)]
 mod readiness;
 mod sockets;
+mod submissions;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 mod unix_adopting;
 #[cfg(unix)]
 mod unix_errors;
+#[cfg(unix)]
+mod unix_options;
 mod waiting;

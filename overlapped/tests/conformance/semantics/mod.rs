@@ -23,6 +23,7 @@ mod port;
 #[cfg(unix)]
 mod readiness;
 mod results;
+mod reviewed;
 mod routines;
 mod skipping;
 mod sockets;
