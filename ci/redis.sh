@@ -28,10 +28,11 @@ fail() {
 
 # start COMMAND...: starts the example, waits until it listens, sets pid and port.
 start() {
+    rm -f "$work/server.txt"
     "$@" 127.0.0.1:0 > "$work/server.txt" 2>&1 &
     pid=$!
     for _ in $(seq 100); do
-        grep -q '^listening on ' "$work/server.txt" && break
+        grep -q "^listening on " "$work/server.txt" 2> /dev/null && break
         kill -0 "$pid" 2> /dev/null || fail 'the server has not started'
         sleep 0.1
     done
