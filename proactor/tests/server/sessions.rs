@@ -11,7 +11,8 @@ use std::time::Duration;
 use proactor::{CloseReason, Flow, Handler, Limits, SendError, Server, Session, SessionId};
 
 use crate::harness::{
-    PATIENCE, ReportsIds, address_of, connect, finish, pattern, raise_open_files, read_once, round_trip, wait_until,
+    PATIENCE, ReportsIds, address_of, connect, finish, patient, pattern, raise_open_files, read_once, round_trip,
+    wait_until,
 };
 
 /// Echoes, and reports why sessions end.
