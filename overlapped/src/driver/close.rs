@@ -90,16 +90,13 @@ impl Driver {
         }
         let Some(head) = self.sockets[close.socket].sends.head() else { return };
         let operation = &self.operations[head];
-        match operation.stage {
-            // A cancel by the program has been passed on, and a shutdown waits for nothing.
-            Stage::Kernel if !operation.cancelled && operation.kind.action() == Action::Send => {
-                if self.backend.hasten(self.operations.id(head)) {
-                    self.operations[slot].set_hastened(head);
-                }
-            }
+        // A cancel by the program has been passed on, and a shutdown waits for nothing.
+        let waits = !operation.cancelled && operation.kind.action() == Action::Send;
+        if operation.stage == Stage::Submitting {
             // It is in the list too, and comes first now.
-            Stage::Submitting => self.list(slot),
-            _ => {}
+            self.list(slot);
+        } else if operation.stage == Stage::Kernel && waits && self.backend.hasten(self.operations.id(head)) {
+            self.operations[slot].set_hastened(head);
         }
     }
 
