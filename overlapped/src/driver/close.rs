@@ -106,7 +106,7 @@ impl Driver {
         closing != NONE && self.operations[closing].close_step == CloseStep::Trying
     }
 
-    /// Whether a send goes on of which the system has just taken `bytes` bytes, and not all. If that
+    /// Whether a send goes on after the system has just taken `bytes` bytes of it, and not all. If that
     /// was its last try, it goes on only if the system was not offered more.
     pub(super) fn may_go_on(&mut self, slot: u32, bytes: u64) -> bool {
         !self.is_trying(slot)
