@@ -52,7 +52,7 @@ fn a_killed_server_starts_again_at_once_on_its_path() {
 }
 
 #[test]
-fn whoever_holds_an_address_is_not_probed() {
+fn the_holder_of_an_address_is_not_probed() {
     let path = path("held");
     let holder = UnixListener::bind(&path).unwrap();
     holder.set_nonblocking(true).unwrap();

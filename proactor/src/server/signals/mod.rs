@@ -40,8 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// is still called. No signal mask is changed: a program that blocks the signals in all its threads
 /// gets none, and the system calls of any thread may be interrupted. Watching takes one thread,
 /// `signals`. When the last `Signals` and [`SignalWatch`] is dropped, the signals do what they do
-/// by default: they end the process. (On Windows, the events of the console do nothing then.) A forked
-/// child shares its parent's handlers, and signals to it reach the parent, until it calls `exec`.
+/// by default: they end the process. (On Windows, the events of the console do nothing then.) A
+/// forked child shares its parent's handlers, and signals to it reach the parent, until it calls
+/// `exec`.
 #[must_use = "signals that are taken over and not watched do nothing"]
 pub struct Signals {
     source: Source,
