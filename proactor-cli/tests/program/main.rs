@@ -15,6 +15,8 @@ mod proxy;
 mod serving;
 mod settings;
 mod slow_consumers;
+#[cfg(unix)]
+mod stopped;
 mod timeouts;
 #[cfg(unix)]
 mod unix_sockets;

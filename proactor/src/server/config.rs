@@ -119,7 +119,7 @@ impl Config {
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
             codec: self.codec.clone(),
             connect_timeout: self.outbound.connect_timeout,
-            stream: self.outbound.stream.clone(),
+            stream: self.outbound.stream(),
         };
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {

@@ -9,6 +9,7 @@ mod outbound;
 mod run;
 pub(crate) mod simulation;
 pub(crate) mod stats;
+mod tcp;
 mod timeouts;
 
 pub use builder::Builder;
