@@ -44,6 +44,8 @@ mod task {
     mod tasks;
 }
 mod timeouts {
+    mod silence;
     mod sockets;
+    mod stalls;
     mod virtual_time;
 }
