@@ -55,52 +55,70 @@ ip -n "$space" link set lo up
 heard() {
     grep -q -- "$2" "$scratch/$1.log"
 }
-ended() {
-    grep -q "closed: $1" "$scratch/server.log"
+
+# Says a line now and then, until it is ended.
+says() {
+    local line="$1" into="$2"
+    while sleep 0.3; do echo "$line"; done >"$into"
 }
 
-# Cuts a listening member off while another talks all the time. $1: the reason in which its session
-# must end; $2: the least and $3: the most seconds that this may take; then options of the server.
+# Whether the server's connection to the member in the namespace is there.
+is_there() {
+    ss -Htn state established "src 10.213.7.1:$port" | grep -q '10\.213\.7\.2:'
+}
+is_gone() {
+    ! is_there
+}
+
+# Cuts a talking member off while another talks too. $1: the reason in which its session must end; $2:
+# seconds for which both must stay before that; $3: the least and $4: the most seconds that noticing
+# may take; then options of the server.
 noticed() {
-    local reason="$1" least="$2" most="$3"
-    shift 3
+    local reason="$1" alive="$2" least="$3" most="$4"
+    shift 4
     echo "== chat $*"
     ip -n "$space" link set "$space-in" up
-    RUST_LOG=debug "$program" chat --shards 1 --listen 10.213.7.1:0 "$@" 2>"$scratch/server.log" &
+    "$program" chat --shards 1 --drain-timeout 1s --listen 10.213.7.1:0 "$@" 2>"$scratch/server.log" &
     local server=$!
     started+=("$server")
     until_it_is 'the server is ready' grep -q '^proactor: chat on ' "$scratch/server.log"
-    local port
     port="$(sed -n 's/^proactor: chat on 10\.213\.7\.1:\([0-9]*\);.*/\1/p' "$scratch/server.log")"
 
-    : >"$scratch/lost.log"
-    ip netns exec "$space" nc -d 10.213.7.1 "$port" >"$scratch/lost.log" &
+    rm -f "$scratch"/*.in
+    mkfifo "$scratch/lost.in" "$scratch/talks.in"
+    ip netns exec "$space" nc 10.213.7.1 "$port" <"$scratch/lost.in" >"$scratch/lost.log" &
     local lost=$!
-    started+=("$lost")
-    # The one that talks does so from this side of the cable.
-    (while sleep 0.05; do echo 'still talking'; done | nc 10.213.7.1 "$port" >"$scratch/talks.log") &
+    # What it says answers the heartbeats.
+    says 'here' "$scratch/lost.in" &
+    local lost_says=$!
+    nc 10.213.7.1 "$port" <"$scratch/talks.in" >"$scratch/talks.log" &
     local talks=$!
-    started+=("$talks")
+    says 'still talking' "$scratch/talks.in" &
+    local talks_says=$!
+    started+=("$lost" "$lost_says" "$talks" "$talks_says")
     until_it_is 'the member hears the other' heard lost 'still talking'
+    until_it_is 'the other hears the member' heard talks 'here'
+    sleep "$alive"
+    is_there || fail 'its session has ended although it talks'
 
     # The machine is gone: nothing comes back, not even a reset.
     ip -n "$space" link set "$space-in" down
     local cut=$SECONDS
-    until_it_is "a session ends: $reason" grep -q "$reason" "$scratch/server.log"
+    until_it_is "a session ends: $reason" is_gone
     local took=$((SECONDS - cut))
     [ "$took" -ge "$least" ] && [ "$took" -le "$most" ] || fail "after $took s, not $least to $most s: $reason"
-    echo "   after $took s: $reason"
 
+    kill "$lost_says" "$talks_says" "$lost" "$talks" 2>/dev/null || true
     kill -TERM "$server"
     local code=0
     wait "$server" || code=$?
-    [ "$code" -eq 0 ] || fail "the server exits with $code"
     grep -q "has ended: 2 sessions (.*1: $reason" "$scratch/server.log" || fail "not one session has ended with: $reason"
-    kill "$lost" "$talks" 2>/dev/null || true
+    echo "   after $took s: $reason"
 }
 
 for backend in uring poll; do
-    # The member never says anything, so its time begins before the cut.
-    noticed 'nothing was received for too long' 0 10 --backend "$backend" --receive-timeout 5s --heartbeat 1s --heartbeat-always
-    noticed 'the connection was reset' 2 15 --backend "$backend" --user-timeout 3s
+    # The last word came up to half a second before the cut. Seconds are counted in whole ones, and
+    # a busy machine adds some.
+    noticed 'nothing was received for too long' 5 2 12 --backend "$backend" --receive-timeout 4s --heartbeat 1s --heartbeat-always
+    noticed 'the connection was reset' 0 2 20 --backend "$backend" --user-timeout 3s
 done
