@@ -1,6 +1,6 @@
 //! One session's deadlines: how long it may be idle or silent, leave a packet unfinished, leave
-//! bytes untaken, and last at all. Knows no socket and no wheel. It is told what happens and when, and
-//! answers when it must be asked next and what has expired by then.
+//! bytes untaken, and last at all. Knows no socket and no wheel. It is told what happens and when,
+//! and answers when it must be asked next and what has expired by then.
 //!
 //! It keeps moments, not timers: an activity overwrites a number. Only an event that brings the
 //! earliest deadline forward (the first bytes of a packet, bytes for a peer that had none) needs a
