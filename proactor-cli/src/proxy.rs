@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{CloseReason, ConnectError, Flow, Handler, Origin, Outbound, Session, SessionId, Stats, Target};
+use proactor::{CloseReason, ConnectError, Flow, Handler, Origin, Session, SessionId, Stats, Target};
 
 use crate::backend;
 use crate::serving::{self, Serving, life};
@@ -18,7 +18,8 @@ const LONG_ABOUT: &str = concat!(
      one side does not take what is sent to it, the proxy does not read from the other side. When one side ends its stream, the proxy ends \
      the stream to the other side and keeps forwarding the opposite direction. When one side resets its connection, the other is reset. A \
      client whose upstream cannot be reached is reset. --byte-rate limits each direction. --idle-timeout and --write-timeout watch both \
-     sides; when one of them ends a connection, the connection to the other side ends too.\n\n",
+     sides; --receive-timeout ends both when neither sends anything. When one of them ends a connection, the connection to the other \
+     side ends too. The options of TCP are those of both sides.\n\n",
     life!("proxy")
 );
 
@@ -143,7 +144,7 @@ impl Proxy {
         // A client takes two descriptors: its own and its upstream's.
         let room = self.serving.room(2)?;
         let sessions = room.sessions;
-        let outbound = Outbound::new().sessions(sessions).connect_timeout(self.connect_timeout);
+        let outbound = self.serving.outbound().sessions(sessions).connect_timeout(self.connect_timeout);
         let builder = self
             .serving
             .builder()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
-use proactor::{Builder, CloseReason, Handler, Limits, Listener, Rate, Server, Signals, Stats, Timeouts};
+use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
 use crate::backend::BackendChoice;
 use crate::printing::say;
@@ -34,6 +34,7 @@ pub(crate) const LISTENING: &str = "Listening";
 pub(crate) const LIMITS: &str =
     "Limits (a connection over a limit is refused; a session is read no faster than its rates allow)";
 pub(crate) const TIMES: &str = "Timeouts (for example 500ms, 10s or 5m)";
+pub(crate) const TCP: &str = "Lost peers (what the system can notice by itself; not for Unix sockets)";
 pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
@@ -75,9 +76,27 @@ pub(crate) struct Serving {
     /// Close a session after this time without a byte in either direction [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     idle_timeout: Option<Duration>,
+    /// Reset a session from which nothing was received for this time, whatever is sent to it. It
+    /// must be longer than --heartbeat, if there is one [default: never]
+    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
+    receive_timeout: Option<Duration>,
     /// Reset a session whose peer takes none of the queued bytes for this time [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     write_timeout: Option<Duration>,
+    /// How long a TCP connection is idle before the system asks whether the peer is still there: 1s
+    /// to 32767s, in whole seconds; 0s never asks.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::keep_alive_or_off, help_heading = TCP)]
+    keep_alive: Duration,
+    /// How long the system waits for the answer before it asks again.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::keep_alive, help_heading = TCP)]
+    keep_alive_interval: Duration,
+    /// How often the system asks without an answer before it resets the connection: 1 to 127.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = values::probes, help_heading = TCP)]
+    keep_alive_probes: u32,
+    /// Reset a TCP connection whose peer has not acknowledged what was sent, or takes nothing, for
+    /// this time: `TCP_USER_TIMEOUT`, Linux only [default: the system decides, about 15 minutes]
+    #[arg(long, value_name = "TIME", value_parser = values::user_timeout, help_heading = TCP)]
+    user_timeout: Option<Duration>,
     /// Bytes that may be queued for one session: 64KiB to 1GiB.
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
@@ -109,7 +128,33 @@ impl Serving {
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        self.listen.iter().fold(builder, |builder, listener| builder.listen(listener.clone()))
+        self.listen.iter().fold(builder, |builder, listener| builder.listen(self.listener(listener)))
+    }
+
+    /// A Unix socket has no options of TCP.
+    fn listener(&self, listener: &Listener) -> Listener {
+        let listener = listener.clone();
+        if matches!(listener.address(), Some(Address::Unix(_))) {
+            return listener;
+        }
+        let listener = listener
+            .keep_alive(self.keep_alive())
+            .keep_alive_interval(self.keep_alive_interval)
+            .keep_alive_probes(self.keep_alive_probes);
+        set(listener, self.user_timeout, Listener::user_timeout)
+    }
+
+    /// The connections that the server itself makes.
+    pub(crate) fn outbound(&self) -> Outbound {
+        let outbound = Outbound::new()
+            .keep_alive(self.keep_alive())
+            .keep_alive_interval(self.keep_alive_interval)
+            .keep_alive_probes(self.keep_alive_probes);
+        set(outbound, self.user_timeout, Outbound::user_timeout)
+    }
+
+    fn keep_alive(&self) -> Option<Duration> {
+        Some(self.keep_alive).filter(|time| !time.is_zero())
     }
 
     pub(crate) fn limits(&self, sessions: usize) -> Limits {
@@ -121,7 +166,12 @@ impl Serving {
 
     pub(crate) fn timeouts(&self) -> Timeouts {
         let timeouts = set(Timeouts::new(), self.idle_timeout, Timeouts::idle);
+        let timeouts = set(timeouts, self.receive_timeout, Timeouts::receive);
         set(timeouts, self.write_timeout, Timeouts::write)
+    }
+
+    pub(crate) fn receive_timeout(&self) -> Option<Duration> {
+        self.receive_timeout
     }
 
     pub(crate) fn outbox_bytes(&self) -> usize {

@@ -39,6 +39,10 @@ pub(crate) struct Settings {
     /// this time. Not with raw and fixed:N, which have no empty packets [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     heartbeat: Option<Duration>,
+    /// Send the --heartbeat after each such time, whatever else was sent. With --receive-timeout, a
+    /// client that answers each is noticed when it is lost, however much it is sent.
+    #[arg(long, requires = "heartbeat", help_heading = TIMES)]
+    heartbeat_always: bool,
 
     /// What to do with a session that does not take what is sent to it
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = SlowChoice::Pause, help_heading = SLOW)]
@@ -73,10 +77,18 @@ impl Settings {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
         let serving = &self.serving;
+        if let (Some(receive), Some(heartbeat)) = (serving.receive_timeout(), self.heartbeat)
+            && receive <= heartbeat
+        {
+            return Err(format!(
+                "--receive-timeout {receive:?}: it must be longer than --heartbeat {heartbeat:?}, so that a client has time to answer"
+            ));
+        }
         let limits = set(serving.limits(sessions), self.packet_rate, Limits::packet_rate);
         let timeouts = set(serving.timeouts(), self.read_timeout, Timeouts::read);
         let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
-        let timeouts = set(timeouts, self.heartbeat, Timeouts::heartbeat);
+        let heartbeat = if self.heartbeat_always { Timeouts::heartbeat_always } else { Timeouts::heartbeat };
+        let timeouts = set(timeouts, self.heartbeat, heartbeat);
         Ok(serving
             .builder()
             .limits(limits)

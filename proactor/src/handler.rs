@@ -43,7 +43,8 @@ pub trait Handler: Clone + Send + 'static {
     }
 
     /// Nothing has been sent to the peer for as long as
-    /// [`Timeouts::heartbeat`](crate::Timeouts::heartbeat) says. Send something to show the peer,
+    /// [`Timeouts::heartbeat`](crate::Timeouts::heartbeat) says, or it is time for one that comes
+    /// [always](crate::Timeouts::heartbeat_always). Send something to show the peer,
     /// and every box on the way, that the connection is alive. By default nothing is done.
     fn heartbeat(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);

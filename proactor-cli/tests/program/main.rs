@@ -24,6 +24,8 @@ mod room;
 mod serving;
 mod settings;
 mod slow_consumers;
+#[cfg(unix)]
+mod stopped;
 mod timeouts;
 #[cfg(unix)]
 mod unix_sockets;

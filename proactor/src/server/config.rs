@@ -125,13 +125,13 @@ impl Config {
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
             codec: self.codec.clone(),
             connect_timeout: self.outbound.connect_timeout,
-            stream: self.outbound.stream.clone(),
+            stream: self.outbound.stream(),
         };
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {
             0 => {
                 // Those of the listeners are found out when they are made.
-                driver.check_options(&self.outbound.stream)?;
+                driver.check_options(&self.outbound.stream())?;
                 // A simulated network frees an address at once, and its clock is not this one.
                 let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
                 Some(Acceptor::listen(&mut driver, &self.binds, patience, self.limits.refusal.clone())?)

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
-use overlapped::options::{ListenOptions, StreamOptions};
+use overlapped::options::ListenOptions;
 use overlapped::resolve::is_host_name;
 use overlapped::{Address, address::AddressError};
 
+use super::tcp::TcpOptions;
 use crate::error::ServerError;
 
 /// The most addresses of one name.
@@ -41,13 +42,13 @@ const MOST_ADDRESSES: usize = 16;
 ///
 /// let builder = Server::builder()
 ///     .listen("127.0.0.1:7777")
-///     .listen(Listener::new("0.0.0.0:7778").keep_alive(Duration::from_secs(60)));
+///     .listen(Listener::new("0.0.0.0:7778").keep_alive(Duration::from_secs(20)));
 /// # let _ = builder;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Listener {
     place: Result<Place, Unusable>,
-    stream: StreamOptions,
+    tcp: TcpOptions,
 }
 
 #[derive(Clone, Debug)]
@@ -82,22 +83,53 @@ impl Listener {
             Ok(address) => Ok(Place::Address(address)),
             Err(error) => place_of(&error.into()),
         };
-        Listener { place, stream: StreamOptions::new() }
+        Listener { place, tcp: TcpOptions::default() }
+    }
+
+    /// The address, if it was given as one, and not as a name or as every interface.
+    pub fn address(&self) -> Option<&Address> {
+        match &self.place {
+            Ok(Place::Address(address)) => Some(address),
+            _ => None,
+        }
     }
 
     /// TCP keep-alive: how long a connection is idle before the system asks whether the peer is
-    /// still there: 1 to 32,767 seconds. Off by default. A server does not start with another time,
-    /// nor with this on a path: it is an option of TCP.
-    pub fn keep_alive(mut self, time: Duration) -> Listener {
-        self.stream = self.stream.keep_alive(time);
+    /// still there: 1 to 32,767 seconds. 60 s by default; `None` turns it off. A server does not
+    /// start with another time, nor with this on a path: it is an option of TCP.
+    ///
+    /// A peer that answers none of the [probes](Listener::keep_alive_probes) is lost, and its
+    /// session ends with [`Reset`](crate::CloseReason::Reset): by default after 60 s and five times
+    /// 10 s without traffic. The system asks, and the peer's system answers; neither program sees
+    /// it. It also keeps firewalls and address translation on the way from forgetting a quiet
+    /// connection. It notices nothing while sent bytes are unacknowledged: that is what
+    /// [`user_timeout`](Listener::user_timeout) and [timeouts](crate::Timeouts) are for.
+    pub fn keep_alive(mut self, time: impl Into<Option<Duration>>) -> Listener {
+        self.tcp.keep_alive(time.into());
+        self
+    }
+
+    /// How long the system waits for the answer to a [keep-alive](Listener::keep_alive) probe
+    /// before it asks again: 1 to 32,767 seconds. 10 s by default.
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Listener {
+        self.tcp.keep_alive_interval(interval);
+        self
+    }
+
+    /// How many [keep-alive](Listener::keep_alive) probes stay unanswered before the system gives
+    /// the connection up: 1 to 127. 5 by default.
+    pub fn keep_alive_probes(mut self, probes: u32) -> Listener {
+        self.tcp.keep_alive_probes(probes);
         self
     }
 
     /// `TCP_USER_TIMEOUT`: how long sent bytes may stay unacknowledged before the system gives the
     /// connection up and the session ends with [`Reset`](crate::CloseReason::Reset). By default the
-    /// system decides. Linux only: elsewhere the server does not start, nor with this on a path.
+    /// system decides: on Linux about 15 minutes. There is no other default because it also ends
+    /// connections of clients that read nothing for this time. Linux only: elsewhere the server
+    /// does not start, nor with this on a path. It replaces the number of keep-alive probes.
     pub fn user_timeout(mut self, time: Duration) -> Listener {
-        self.stream = self.stream.user_timeout(time);
+        self.tcp.user_timeout(time);
         self
     }
 
@@ -119,7 +151,8 @@ impl Listener {
                 look_up(name, *port).map_err(|why| format!("could not listen on {place}: {why}"))?
             }
         };
-        Ok(Bind { addresses, options: ListenOptions::new().stream(self.stream.clone()) })
+        let stream = addresses.first().map(|address| self.tcp.of(address)).unwrap_or_default();
+        Ok(Bind { addresses, options: ListenOptions::new().stream(stream) })
     }
 }
 

@@ -10,6 +10,7 @@ mod run;
 mod signals;
 pub(crate) mod simulation;
 pub(crate) mod stats;
+mod tcp;
 mod timeouts;
 
 pub use builder::Builder;

@@ -141,7 +141,11 @@ impl<H: Handler> Simulation<H> {
         let mut busy = false;
         for index in order {
             match self.shards[index].turn_within(Wait::Poll) {
-                Ok(worked) => busy |= worked,
+                Ok(worked) => {
+                    busy |= worked;
+                    let deadline = self.shards[index].deadline();
+                    self.shards[index].rest(deadline);
+                }
                 Err(error) => {
                     self.handle.stop();
                     return Err(error);

@@ -19,7 +19,9 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::Drained
         | CloseReason::Idle
         | CloseReason::Lifetime => CloseMode::Graceful { linger: state.limits.linger },
-        CloseReason::TooSlow | CloseReason::WriteTimeout | CloseReason::Limit => CloseMode::Abort,
+        CloseReason::TooSlow | CloseReason::ReceiveTimeout | CloseReason::WriteTimeout | CloseReason::Limit => {
+            CloseMode::Abort
+        }
         _ => CloseMode::Now,
     };
     begin_as(state, slot, reason, mode);

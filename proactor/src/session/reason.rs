@@ -25,6 +25,8 @@ pub enum CloseReason {
     Limit,
     /// No byte went either way for the [idle timeout](crate::Timeouts::idle).
     Idle,
+    /// Nothing came from the peer for the [receive timeout](crate::Timeouts::receive).
+    ReceiveTimeout,
     /// A packet was not complete within the [read timeout](crate::Timeouts::read).
     ReadTimeout,
     /// The peer took none of what was queued for it within the [write
@@ -57,6 +59,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Protocol => "the peer broke the protocol",
             CloseReason::Limit => "a limit was reached",
             CloseReason::Idle => "nothing was sent or received for too long",
+            CloseReason::ReceiveTimeout => "nothing was received for too long",
             CloseReason::ReadTimeout => "a packet took too long to arrive",
             CloseReason::WriteTimeout => "the peer took nothing for too long",
             CloseReason::HandshakeTimeout => "the first packet took too long",

@@ -45,6 +45,8 @@ mod task {
     mod tasks;
 }
 mod timeouts {
+    mod silence;
     mod sockets;
+    mod stalls;
     mod virtual_time;
 }
