@@ -12,7 +12,7 @@ use crate::sys::op::{OpKind, Outcome};
 use super::Driver;
 
 /// A connection survives what only one operation is refused.
-fn survives(kind: ErrorKind) -> bool {
+pub(super) fn survives(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Cancelled
@@ -21,6 +21,7 @@ fn survives(kind: ErrorKind) -> bool {
             | ErrorKind::InvalidArgument
             | ErrorKind::Unsupported
             | ErrorKind::NotPermitted
+            | ErrorKind::EndOfFile
     )
 }
 
@@ -167,7 +168,7 @@ impl Driver {
             {
                 Ok(Outcome::Received(0))
             }
-            OpKind::Send { .. } if progress > 0 => {
+            OpKind::Send { .. } | OpKind::SendFile if progress > 0 => {
                 self.sockets[operation.socket].broken = Some(error.kind());
                 Err(error.after(progress))
             }
