@@ -51,9 +51,10 @@ impl Driver {
             }
             Err(Failure::File(code)) => {
                 let error = Error::os(Action::Send, code);
-                let error = match error.kind() {
-                    ErrorKind::Cancelled => error,
-                    _ => error.because("reading the file failed"),
+                let was_cancelled = error.kind() == ErrorKind::Cancelled || code::is_interrupted(code);
+                let error = match was_cancelled {
+                    true => error.meaning(ErrorKind::Cancelled),
+                    false => error.because("reading the file failed"),
                 };
                 Some(self.file_failed(slot, error))
             }

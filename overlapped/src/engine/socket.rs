@@ -141,12 +141,12 @@ impl Socket {
 
     /// Sends a range of a file (`TransmitFile`), a `File` or an `Arc<File>`: `send_file(file, ..)`
     /// all of it, `send_file(file, 100..200)` a hundred bytes. Ends as a [`send`](Socket::send)
-    /// does, once, and keeps the order of the socket's sends; a head and a tail are sends before and
-    /// behind it. The file comes back in the result, or with the error.
+    /// does, once, and keeps the order of the socket's sends: a head and a tail are sends before it
+    /// and behind it. The file comes back in the result, or with the error.
     ///
     /// It takes 128 KiB of memory while its bytes are on their way, however large the range is. The
-    /// program's position in the file is neither used nor, except on Windows, moved. Whoever writes
-    /// to the file meanwhile decides what is sent.
+    /// program's position in the file is neither used nor, except on Windows, moved. If the file is
+    /// written to meanwhile, old or new bytes are sent.
     ///
     /// ```
     /// use std::fs::File;
@@ -185,13 +185,14 @@ impl Socket {
     ///
     /// A file that becomes shorter meanwhile ends it with `EndOfFile`, a failed read with the kind
     /// of that. As with every send that is cut short, by an error, a cancel or its deadline, the
-    /// error says how many bytes had been written ([`Error::transferred`]), and later sends end with
-    /// `BrokenStream`.
+    /// error says how many bytes had been written ([`Error::transferred`]), and later sends end
+    /// with `BrokenStream`.
     ///
     /// # Platforms
-    /// On Linux with io_uring the kernel reads, on a thread of its own if it has to wait for the
-    /// disk. On `poll` and the simulated network the engine's thread reads, 128 KiB at a time: a
-    /// slow disk holds other sockets up for so long.
+    /// The engine's thread asks for the file's size, which a network file system may be slow to
+    /// tell. On Linux with io_uring the kernel reads, on a thread of its own if it has to wait for
+    /// the disk. On `poll` and the simulated network the engine's thread reads, 128 KiB at a time:
+    /// a slow disk holds other sockets up for so long.
     ///
     /// On Windows the system reads and sends pieces of 1 MiB. It tells of whole pieces only: more
     /// may have been written than the error says, and a send that fails or is cancelled always

@@ -17,12 +17,9 @@ use crate::flags::{CloseMode, Direction, Flags, ShutdownHow};
 use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
+use super::file::FileSend;
 use super::rest::{Rest, skipping};
 use super::stream::Stream;
-
-use file::FileSend;
-#[cfg(target_os = "linux")]
-pub(super) use file::Step;
 
 /// An operation to start, with the buffers it will own: give it to
 /// [`Driver::submit`](crate::Driver::submit).

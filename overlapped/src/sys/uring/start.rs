@@ -9,8 +9,8 @@ use crate::flags::ShutdownHow;
 use crate::id::OpId;
 
 use super::super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
-use super::super::op::{Event, Failure, OpKind, Owned, Step};
-use super::super::{handle::Handle, socket::sock_addr};
+use super::super::op::{Event, Failure, OpKind, Owned};
+use super::super::{file::Step, handle::Handle, socket::sock_addr};
 use super::request::{Request, user_data};
 use super::{Slot, Uring, accept, direct_table, probe};
 
