@@ -95,12 +95,12 @@ pub(crate) struct Owned {
     pub(crate) total: u64,
     /// It was tried without the driver, and the system has told what the driver must know.
     pub(crate) tried: Option<Tried>,
-    more: Option<Box<More>>,
+    pub(super) more: Option<Box<More>>,
 }
 
 /// What few operations own besides.
 #[derive(Debug)]
-enum More {
+pub(super) enum More {
     /// Once an operation with a buffer of many parts goes on.
     Rest(Rest),
     File(FileSend),
