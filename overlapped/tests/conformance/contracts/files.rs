@@ -354,7 +354,8 @@ pub(super) fn a_file_that_cannot_be_read_sends_nothing(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let temporary = Temporary::new(b"0123456789");
-    let mut cases = vec![(temporary.for_writing(), ErrorKind::NotPermitted)];
+    let mut cases = Vec::from([(temporary.for_writing(), ErrorKind::NotPermitted)]);
+    cases.reserve(4);
     #[cfg(unix)]
     {
         let (reader, writer) = std::io::pipe().unwrap();
