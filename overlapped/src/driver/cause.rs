@@ -129,7 +129,9 @@ impl Driver {
         }
         socket.dead = true;
         // Only senders are told of a broken pipe. The peer had ended its stream in order before.
-        let code = error.os_code().filter(|code| !code::is_broken_pipe(*code));
+        // A code that means something else by itself would tell others the wrong thing.
+        let tells = |code: &i32| !code::is_broken_pipe(*code) && code::kind_of(*code) == error.kind();
+        let code = error.os_code().filter(tells);
         if socket.death.is_none()
             && matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable)
         {
