@@ -42,11 +42,11 @@ impl Driver {
                 if cancelled {
                     return Some(self.file_failed(slot, Error::new(Action::Send, ErrorKind::Cancelled)));
                 }
-                self.begin(slot);
+                self.transfer_again(slot);
                 None
             }
             Err(Failure::File(code)) if code::is_interrupted(code) && !cancelled => {
-                self.begin(slot);
+                self.transfer_again(slot);
                 None
             }
             Err(Failure::File(code)) => {

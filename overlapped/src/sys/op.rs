@@ -7,6 +7,7 @@
 
 mod check;
 mod file;
+mod offered;
 
 use std::ptr::NonNull;
 
