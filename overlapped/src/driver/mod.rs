@@ -23,6 +23,7 @@ mod close;
 mod complete;
 mod config;
 mod connect;
+mod file;
 mod operations;
 mod shutdown;
 mod sockets;
