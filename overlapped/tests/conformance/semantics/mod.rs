@@ -10,6 +10,7 @@ mod deadlines;
 mod echo;
 mod errors;
 mod events;
+mod fairness;
 mod futures;
 mod limits;
 mod lingering;
