@@ -305,7 +305,7 @@ impl Core {
             return None;
         }
         let outcome = op.try_now(direct.may_succeed()?);
-        if let Some(Tried::Failed(code)) = op.owned.tried {
+        if let Some(Tried::Failed(code)) = op.owned.tried() {
             direct.failed(code);
         }
         outcome
