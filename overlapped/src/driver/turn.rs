@@ -25,7 +25,10 @@ impl Driver {
             Wait::Until(at) => Some(at),
             Wait::Forever => None,
         };
-        let timer = self.timers.first().map(|(at, _)| *at).into_iter().chain(self.pause_ends()).min();
+        let mut timer = self.timers.first().map(|(at, _)| *at);
+        if let Some(at) = self.pause_ends() {
+            timer = Some(timer.map_or(at, |timer| timer.min(at)));
+        }
         let limit = match (limit, timer) {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
