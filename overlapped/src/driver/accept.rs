@@ -86,6 +86,7 @@ impl Driver {
     }
 
     /// When accepts that pause go on, if there are any.
+    #[inline]
     pub(super) fn pause_ends(&self) -> Option<Time> {
         (!self.paused.is_empty()).then_some(self.accepts_again)
     }

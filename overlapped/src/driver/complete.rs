@@ -7,7 +7,7 @@ use crate::id::OpId;
 use crate::sys::op::{Event, Failure, OpKind, Outcome};
 
 use super::Driver;
-use super::operations::{Completion, Stage};
+use super::operations::{Completion, Ready, Stage};
 
 impl Driver {
     /// The next completion, if there is one now.
@@ -17,16 +17,15 @@ impl Driver {
     )]
     #[inline]
     pub fn next(&mut self) -> Option<Completion> {
-        if !self.early.is_empty() {
-            return self.early.pop_front();
-        }
         if !self.process.is_this() {
             // What has completed is the parent's.
             return None;
         }
         loop {
-            if let Some((slot, result)) = self.ready.pop_front() {
-                return Some(self.finish(slot, result));
+            match self.ready.pop_front() {
+                Some(Ready::Ended(slot, result)) => return Some(self.finish(slot, result)),
+                Some(Ready::Finished(completion)) => return Some(*completion),
+                None => {}
             }
             let Some(event) = self.backend.next() else {
                 return self.failure.as_mut()?.ends.pop_front();
@@ -39,7 +38,7 @@ impl Driver {
 
     /// Keeps a completion of an operation that the engine did not start, to be taken like others.
     pub(crate) fn complete(&mut self, completion: Completion) {
-        self.early.push_back(completion);
+        self.ready.push_back(Ready::Finished(Box::new(completion)));
     }
 
     /// Makes a completion of a backend's event, if it comes to one.

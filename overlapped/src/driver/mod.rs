@@ -55,7 +55,7 @@ pub use crate::wake::WakeHandle;
 pub use config::DriverConfig;
 pub use operations::Completion;
 
-use operations::{BackendFailure, Operations, Stage};
+use operations::{BackendFailure, Operations, Ready, Stage};
 use sockets::{Socket, Sockets};
 
 pub(crate) use operations::MOST_OPERATIONS;
@@ -108,9 +108,7 @@ pub struct Driver {
     /// have ended.
     listed: VecDeque<OpId>,
     /// Operations that ended without the backend.
-    ready: VecDeque<(u32, Result<Outcome, Error>)>,
-    /// Completions of operations that the engine tried without the driver, or did not start.
-    early: VecDeque<Completion>,
+    ready: VecDeque<Ready>,
     /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
     starved: VecDeque<OpId>,
     /// When accepting goes on after it has run out of descriptors; zero if it has not.
@@ -151,7 +149,6 @@ impl Driver {
             pool,
             listed: VecDeque::new(),
             ready: VecDeque::new(),
-            early: VecDeque::new(),
             starved: VecDeque::new(),
             accepts_again: Time::ZERO,
             paused: Vec::new(),
@@ -232,7 +229,7 @@ impl Driver {
     pub fn listen(&mut self, address: impl IntoAddress, options: &ListenOptions) -> Result<SocketId, Error> {
         let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().listen(&address, options)?;
-        Ok(self.insert(handle, Role::Listener, Action::Listen)?)
+        Ok(self.insert(handle, Action::Listen)?)
     }
 
     /// Makes a stream socket for connecting to addresses of the same family as `family_of`: an
@@ -244,7 +241,7 @@ impl Driver {
     pub fn socket(&mut self, family_of: impl IntoAddress) -> Result<SocketId, Error> {
         let family_of = Error::or_address(Action::Socket, family_of)?;
         let handle = self.backend.maker().stream(&family_of)?;
-        Ok(self.insert(handle, Role::Stream, Action::Socket)?)
+        Ok(self.insert(handle, Action::Socket)?)
     }
 
     /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
@@ -254,7 +251,7 @@ impl Driver {
     pub fn datagram(&mut self, address: impl IntoAddress, options: &DatagramOptions) -> Result<SocketId, Error> {
         let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().datagram(&address, options)?;
-        Ok(self.insert(handle, Role::Datagram, Action::Socket)?)
+        Ok(self.insert(handle, Action::Socket)?)
     }
 
     /// Takes over a socket that belongs to no driver: a connection that this or another driver
@@ -267,8 +264,8 @@ impl Driver {
     /// `LimitReached` if the table of sockets is full; the system's error if it does not let the
     /// driver wait for the connection. The stream is given back.
     pub fn adopt(&mut self, stream: Stream) -> Result<SocketId, Failed<Stream>> {
-        let role = stream.0.role();
-        self.adopt_as(stream, role)
+        self.insert(stream.0, Action::Socket)
+            .map_err(|failed| Failed { error: failed.error, given: Stream(failed.given) })
     }
 
     /// Watches a descriptor of any kind for readiness: see [`Op::readable`], [`Op::writable`]. The
@@ -280,7 +277,7 @@ impl Driver {
     #[cfg(unix)]
     pub fn watch(&mut self, descriptor: &impl std::os::fd::AsFd) -> Result<SocketId, Error> {
         let watched = self.maker().watch(descriptor.as_fd())?;
-        Ok(self.adopt_as(Stream(watched), Role::Watched)?)
+        Ok(self.insert(watched, Action::Socket)?)
     }
 
     /// `Unsupported`: Windows tells of ended operations, not of readiness.
@@ -290,13 +287,7 @@ impl Driver {
         Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why))
     }
 
-    /// Takes over a connection, or another socket.
-    pub(crate) fn adopt_as(&mut self, stream: Stream, role: Role) -> Result<SocketId, Failed<Stream>> {
-        self.insert(stream.0, role, Action::Socket)
-            .map_err(|failed| Failed { error: failed.error, given: Stream(failed.given) })
-    }
-
-    fn insert(&mut self, handle: Handle, role: Role, action: Action) -> Result<SocketId, Failed<Handle>> {
+    fn insert(&mut self, handle: Handle, action: Action) -> Result<SocketId, Failed<Handle>> {
         if let Err(error) = self.process.check(action) {
             return Err(Failed { error, given: handle });
         }
@@ -304,6 +295,7 @@ impl Driver {
             let error = Error::new(action, ErrorKind::LimitReached).because("the driver's table of sockets is full");
             return Err(Failed { error, given: handle });
         }
+        let (role, connected) = handle.role();
         let slot = self.sockets.next_key().slot();
         match self.backend.attach(slot, &handle) {
             Ok(()) => {
@@ -311,7 +303,7 @@ impl Driver {
                     Role::Stream => self.backend.take_in(slot, handle),
                     Role::Listener | Role::Datagram | Role::Watched => handle,
                 };
-                Ok(SocketId(self.sockets.insert(Socket::new(handle, role))))
+                Ok(SocketId(self.sockets.insert(Socket::new(handle, role, connected))))
             }
             Err(error) => Err(Failed { error, given: handle }),
         }

@@ -24,6 +24,23 @@ pub struct Completion {
     pub buf: Option<AnyBuf>,
 }
 
+/// An operation that ended without the backend.
+pub(super) enum Ready {
+    /// Its slot is freed when the completion is taken.
+    Ended(u32, Result<Outcome, Error>),
+    /// It was tried without the driver. Few end so.
+    Finished(Box<Completion>),
+}
+
+impl Ready {
+    pub(super) fn result(&mut self) -> &mut Result<Outcome, Error> {
+        match self {
+            Ready::Ended(_, result) => result,
+            Ready::Finished(completion) => &mut completion.result,
+        }
+    }
+}
+
 /// A backend has failed: the error, and the completions that are still to be taken.
 pub(super) struct BackendFailure {
     pub(super) error: Error,

@@ -3,6 +3,7 @@
 //! In both cases everything is cancelled, and the kernel is given time to let go. Memory that the
 //! kernel may still write to is never freed.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::sys::op::Event;
 use crate::time::Time;
 
 use super::Driver;
-use super::operations::{BackendFailure, Completion, Stage, failed};
+use super::operations::{BackendFailure, Completion, Ready, Stage, failed};
 
 /// How long dropping a driver waits for the kernel to let go, before it leaks what the kernel
 /// holds.
@@ -81,7 +82,7 @@ impl Driver {
     pub(super) fn fail(&mut self, error: &Error) {
         tracing::error!("{error}: all operations end with that");
         self.operations.close();
-        let mut ends = std::mem::take(&mut self.early);
+        let mut ends = VecDeque::new();
         while let Some(event) = self.backend.next() {
             ends.extend(self.on_event(event));
         }
@@ -90,7 +91,7 @@ impl Driver {
         // What was cancelled because of the failure, or was behind a send that this cut short, ends
         // with the failure.
         let ends_now = ends.range_mut(before..).map(|end| &mut end.result);
-        for result in ends_now.chain(self.ready.range_mut(ready..).map(|(_, result)| result)) {
+        for result in ends_now.chain(self.ready.range_mut(ready..).map(Ready::result)) {
             if let Err(cancelled) = result
                 && matches!(cancelled.kind(), ErrorKind::Cancelled | ErrorKind::BrokenStream)
             {

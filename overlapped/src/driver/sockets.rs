@@ -119,8 +119,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(handle: Handle, role: Role) -> Socket {
-        let connected = handle.is_connected();
+    pub(super) fn new(handle: Handle, role: Role, connected: bool) -> Socket {
         Socket {
             handle: Some(handle),
             receives: Queue::EMPTY,

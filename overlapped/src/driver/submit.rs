@@ -8,7 +8,7 @@ use crate::id::OpId;
 use crate::sys::op::{Event, Op, OpKind, Outcome, Owned};
 use crate::time::Time;
 
-use super::operations::{CloseStep, NONE, Stage};
+use super::operations::{CloseStep, NONE, Ready, Stage};
 use super::{Driver, sockets};
 
 /// Datagrams are received into pooled buffers of at least so many bytes: the kernel may put an
@@ -26,23 +26,24 @@ impl Driver {
     /// path that no address has room for). Every error of the operating system comes as the
     /// operation's completion.
     pub fn submit(&mut self, mut op: Op, token: u64) -> Result<OpId, Failed<Op>> {
-        let role = sockets::find(&mut self.sockets, op.socket).map(|(_, socket)| socket.role);
-        match op.check().and_then(|()| role.map_or(Ok(()), |role| op.check_role(role))) {
-            Ok(()) => self.submit_checked(op, token),
-            Err(error) => Err(Failed { error, given: op }),
-        }
-    }
-
-    /// The same for an operation that makes sense on its socket. No code of its buffer is called.
-    pub(crate) fn submit_checked(&mut self, op: Op, token: u64) -> Result<OpId, Failed<Op>> {
-        match self.check_limits(&op) {
+        match op.check().and_then(|()| self.check_socket(&mut op, true)) {
             Ok(socket) => Ok(self.start(op, socket, token)),
             Err(error) => Err(Failed { error, given: op }),
         }
     }
 
-    /// Whether there is room for an operation, and its socket's slot.
-    fn check_limits(&mut self, op: &Op) -> Result<u32, Error> {
+    /// The same for an operation that makes sense on its socket. No code of its buffer is called.
+    pub(crate) fn submit_checked(&mut self, mut op: Op, token: u64) -> Result<OpId, Failed<Op>> {
+        match self.check_socket(&mut op, false) {
+            Ok(socket) => Ok(self.start(op, socket, token)),
+            Err(error) => Err(Failed { error, given: op }),
+        }
+    }
+
+    /// Whether there is room for an operation and, if `with_role`, whether its socket is one that
+    /// it can be started on. Returns the socket's slot.
+    #[inline(always)]
+    fn check_socket(&mut self, op: &mut Op, with_role: bool) -> Result<u32, Error> {
         let action = op.kind.action();
         self.process.check(action)?;
         let Some((slot, socket)) = sockets::find(&mut self.sockets, op.socket) else {
@@ -52,21 +53,28 @@ impl Driver {
             }
             return Err(Error::new(action, ErrorKind::Closed));
         };
+        if with_role {
+            op.check_role(socket.role)?;
+        }
         if self.operations.is_full() {
             return Err(self.no_room(action));
         }
         if let Some(direction) = op.kind.direction() {
             let bytes = self.pool.config().buffer_bytes;
             if op.kind == OpKind::RecvFromMulti && bytes < LEAST_DATAGRAM_BUFFER {
-                let why = format!("pooled buffers of {bytes} bytes: datagrams need {LEAST_DATAGRAM_BUFFER}");
-                return Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
+                return Err(small_buffers(bytes));
             }
             if socket.queue(direction).len() >= self.queue_limit {
-                let why = format!("{} operations are waiting on this socket", self.queue_limit);
-                return Err(Error::new(action, ErrorKind::LimitReached).because(why));
+                return Err(self.full_queue(action));
             }
         }
         Ok(slot)
+    }
+
+    #[cold]
+    fn full_queue(&self, action: Action) -> Error {
+        let why = format!("{} operations are waiting on this socket", self.queue_limit);
+        Error::new(action, ErrorKind::LimitReached).because(why)
     }
 
     fn check_room(&self, action: Action) -> Result<(), Error> {
@@ -82,6 +90,7 @@ impl Driver {
     }
 
     /// Starts an operation that has been checked.
+    #[inline(always)]
     pub(super) fn start(&mut self, op: Op, socket: u32, token: u64) -> OpId {
         let Op { kind, at, has_deadline, owned, .. } = op;
         let direction = match kind {
@@ -90,7 +99,13 @@ impl Driver {
             OpKind::LookUp => return self.start_look_up(has_deadline.then_some(at), token),
             kind => kind.direction().expect("the others wait in no queue"),
         };
-        let owned = (owned.buf.is_some() || owned.given.is_some()).then_some(owned);
+        let owned = if owned.is_empty() {
+            // Nothing to drop; the compiler cannot see that.
+            std::mem::forget(owned);
+            None
+        } else {
+            Some(owned)
+        };
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
         if has_deadline {
             self.set_deadline(id.slot(), at);
@@ -196,7 +211,7 @@ impl Driver {
         let Some(owned) = owned else { return self.backend.start(id, kind, index, handle, None) };
         if let Some(result) = owned.take_tried() {
             let completion = self.on_event(Event { id, more: false, result });
-            return self.early.extend(completion);
+            return self.ready.extend(completion.map(|completion| Ready::Finished(Box::new(completion))));
         }
         // The backend asks the buffer for its parts before it does anything else.
         let start = || self.backend.start(id, kind, index, handle, Some(owned));
@@ -264,7 +279,7 @@ impl Driver {
         debug_assert!(!matches!(self.operations[slot].stage, Stage::Kernel | Stage::Ready | Stage::Orphaned));
         self.clear_deadline(slot);
         self.operations[slot].stage = Stage::Ready;
-        self.ready.push_back((slot, result));
+        self.ready.push_back(Ready::Ended(slot, result));
     }
 
     pub(super) fn end_cancelled(&mut self, slot: u32) {
@@ -279,6 +294,12 @@ impl Driver {
             Err(_) => Err(buffer_panicked(Action::Receive).after(owned.progress)),
         }
     }
+}
+
+#[cold]
+fn small_buffers(bytes: u32) -> Error {
+    let why = format!("pooled buffers of {bytes} bytes: datagrams need {LEAST_DATAGRAM_BUFFER}");
+    Error::new(Action::Receive, ErrorKind::InvalidArgument).because(why)
 }
 
 /// A buffer of the program's own type panicked. Nobody but its operation is affected.

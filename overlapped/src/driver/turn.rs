@@ -28,16 +28,15 @@ impl Driver {
             Wait::Until(at) => Some(at),
             Wait::Forever => None,
         };
-        let timer = self.timers.first().map(|(at, _)| *at).into_iter().chain(self.pause_ends()).min();
+        let mut timer = self.timers.first().map(|(at, _)| *at);
+        if let Some(at) = self.pause_ends() {
+            timer = Some(timer.map_or(at, |timer| timer.min(at)));
+        }
         let limit = match (limit, timer) {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        let limit = if self.ready.is_empty() && self.listed.is_empty() && self.early.is_empty() {
-            limit
-        } else {
-            Some(Time::ZERO)
-        };
+        let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
         self.backend.set_alarm(timer);
         self.backend.turn(limit)?;
         self.expire();
@@ -92,10 +91,13 @@ impl Driver {
     /// Returns whether the deadline had been reached, and the operation been cancelled for that.
     #[inline]
     pub(super) fn clear_deadline(&mut self, slot: u32) -> bool {
-        let at = std::mem::replace(&mut self.operations[slot].deadline, Time::MAX);
-        if at == Time::MAX {
-            return false;
-        }
+        let at = self.operations[slot].deadline;
+        at != Time::MAX && self.remove_deadline(slot, at)
+    }
+
+    #[inline(never)]
+    fn remove_deadline(&mut self, slot: u32, at: Time) -> bool {
+        self.operations[slot].deadline = Time::MAX;
         self.timers.remove(&(at, slot));
         at == EXPIRED
     }

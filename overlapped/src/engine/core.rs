@@ -208,10 +208,12 @@ impl Core {
         // starts. A close takes this lock itself, below.
         let skips = endpoint.filter(|endpoint| action != Action::Close && endpoint.skips_packets());
         let mut direct = skips.map(Endpoint::direct);
-        if let (Some(endpoint), Some(direct), Notify::Port(..)) = (skips, &mut direct, &request.notify)
-            && let Some(outcome) = self.try_immediately(endpoint, direct, request.op.get_mut())
-        {
-            return Ok(immediate(request, outcome));
+        if let (Some(endpoint), Some(direct), Notify::Port(..)) = (skips, &mut direct, &request.notify) {
+            let outcome = self.try_immediately(endpoint, direct, request.op.get_mut());
+            direct.began(outcome.is_some());
+            if let Some(outcome) = outcome {
+                return Ok(immediate(request, outcome));
+            }
         }
         let mut tables = lock(&self.tables);
         // A part of a send may have been sent directly.
@@ -299,15 +301,12 @@ impl Core {
     /// ordinary way: a part of a send may have been sent, and what the system said otherwise goes
     /// with the operation to the driver, where every error is decided.
     fn try_immediately(&self, endpoint: &Endpoint, direct: &mut Direct, op: &mut Op) -> Option<Outcome> {
-        if !self.may_try(endpoint.key, op) || endpoint.has_waiting_packets() {
+        if !self.may_try(endpoint.key, op) {
             return None;
         }
         let outcome = op.try_now(direct.may_succeed()?);
-        if let Some(Tried::Failed(code)) = op.owned.tried {
+        if let Some(Tried::Failed(code)) = op.owned.tried() {
             direct.failed(code);
-        }
-        if outcome.is_some() {
-            direct.succeeded();
         }
         outcome
     }

@@ -25,32 +25,28 @@ pub(crate) struct Endpoint {
 /// What its direct users share.
 pub(crate) struct Direct {
     view: Option<View>,
-    /// Operations that succeeded within their start, one after the other.
-    at_once: u32,
+    /// Its last transfer succeeded within its start.
+    at_once: bool,
     /// What the connection died of, as a send or receive was told that was tried directly.
     death: Option<NonZeroI32>,
 }
-
-/// Operations that may succeed within their start, one after the other. A session whose peer floods
-/// it thus lets its thread go, even if no other session needs it.
-const MOST_AT_ONCE: u32 = 32;
 
 impl Direct {
     pub(crate) fn view(&self) -> Option<&View> {
         self.view.as_ref()
     }
 
-    /// The system's socket for an operation that may succeed within its start.
-    pub(crate) fn may_succeed(&mut self) -> Option<&View> {
-        if self.at_once >= MOST_AT_ONCE {
-            self.at_once = 0;
-            return None;
-        }
-        self.view.as_ref()
+    /// The system's socket for an operation that may succeed within its start: every second one
+    /// may. The others go through the driver, and so behind everybody else's. A session whose peer
+    /// always has more to say thus gets no more of a port's threads than one that awaits each
+    /// answer: for each of its packets, one more operation.
+    pub(crate) fn may_succeed(&self) -> Option<&View> {
+        self.view.as_ref().filter(|_| !self.at_once)
     }
 
-    pub(crate) fn succeeded(&mut self) {
-        self.at_once += 1;
+    /// A transfer has begun, and may have succeeded within its start.
+    pub(crate) fn began(&mut self, at_once: bool) {
+        self.at_once = at_once;
     }
 
     /// A failure that the driver will be told of, and that may end another operation meanwhile.
@@ -66,7 +62,7 @@ impl Direct {
 
 impl Endpoint {
     pub(crate) fn new(key: Key, view: View) -> Endpoint {
-        let direct = Direct { view: Some(view), at_once: 0, death: None };
+        let direct = Direct { view: Some(view), at_once: false, death: None };
         Endpoint { key, view: Mutex::new(direct), lent_to: AtomicUsize::new(0), association: OnceLock::new() }
     }
 
@@ -129,10 +125,5 @@ impl Endpoint {
     /// Whether its operations with a packet are first tried within their start.
     pub(crate) fn skips_packets(&self) -> bool {
         self.association.get().is_some_and(|association| association.skips())
-    }
-
-    /// Whether packets wait for a thread of its port. They come first.
-    pub(crate) fn has_waiting_packets(&self) -> bool {
-        self.association.get().is_some_and(|association| association.port.has_waiting_packets())
     }
 }

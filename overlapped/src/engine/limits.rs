@@ -54,5 +54,5 @@ impl Limits {
 
 /// A full table still takes a close, and what has begun: every socket brings the room for both.
 pub(super) fn has_room(op: &Op) -> bool {
-    op.kind.action() == Action::Close || op.owned.progress > 0 || op.owned.tried.is_some()
+    op.kind.action() == Action::Close || op.owned.progress > 0 || op.owned.tried().is_some()
 }

@@ -302,7 +302,7 @@ impl Engine {
     /// `LimitReached`; the socket is given back.
     pub fn adopt(&self, stream: impl Into<Stream>) -> Result<Socket, Failed<Stream>> {
         let stream = stream.into();
-        let role = stream.0.role();
+        let (role, _) = stream.0.role();
         let listening = match role {
             Role::Listener => stream.local_addr().ok(),
             Role::Stream | Role::Datagram | Role::Watched => None,

@@ -260,9 +260,9 @@ impl Socket {
     /// queued (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`). Without this there is always a packet.
     ///
     /// A failure, the end of the stream, a datagram, and an operation that would have to wait bring
-    /// a packet. So does an operation that is started while packets wait for a thread of the port,
-    /// or after 32 of the socket that succeeded within their starts: a peer that always has more to
-    /// send does not hold a thread.
+    /// a packet. So does the operation behind one that succeeded within its start: of a socket's
+    /// operations, at most every second one does. A peer that always has more to send thus gets no
+    /// more of the port's threads than one that awaits each answer.
     ///
     /// # Errors
     /// `InvalidArgument` if the socket is not associated with a port.

@@ -216,7 +216,7 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
             return refused(Error::new(action, ErrorKind::Closed), op.into_buf());
         };
         match std::mem::replace(&mut record.place, Place::Moving) {
-            Place::New(stream) => match driver.adopt_as(stream, record.role) {
+            Place::New(stream) => match driver.adopt(stream) {
                 Ok(id) => record.place = Place::Driver(id),
                 // The system does not let the driver wait on it. The next operation tries again.
                 Err(failed) => {

@@ -20,7 +20,7 @@ use crate::error::{Action, Error, ErrorKind};
 const PIECE_BYTES: u64 = 128 * 1024;
 
 #[derive(Debug)]
-pub(super) struct FileSend {
+pub(crate) struct FileSend {
     file: Arc<File>,
     /// The range. `None` is the end of the file when its turn comes.
     start: u64,

@@ -43,16 +43,6 @@ impl Handle {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
-    /// Whether it has, or had, a connection.
-    pub(crate) fn is_connected(&self) -> bool {
-        match self {
-            Handle::System(system) => system.connected,
-            Handle::Simulated(end) => end.view().is_connected(),
-            #[cfg(target_os = "linux")]
-            Handle::Direct(direct) => direct.connected,
-        }
-    }
-
     /// The same socket, of which this is known.
     pub(crate) fn with_connected(mut self, connected: bool) -> Handle {
         if let Handle::System(system) = &mut self {
@@ -173,12 +163,13 @@ impl Handle {
         }
     }
 
-    pub(crate) fn role(&self) -> Role {
+    /// What it is, and whether it has, or had, a connection.
+    pub(crate) fn role(&self) -> (Role, bool) {
         match self {
-            Handle::System(system) => system.role,
+            Handle::System(system) => (system.role, system.connected),
             Handle::Simulated(end) => end.view().role(),
             #[cfg(target_os = "linux")]
-            Handle::Direct(_) => Role::Stream,
+            Handle::Direct(direct) => (Role::Stream, direct.connected),
         }
     }
 

@@ -88,23 +88,25 @@ pub(crate) enum CloseHow {
 #[derive(Debug, Default)]
 pub(crate) struct Owned {
     pub(crate) buf: Option<AnyBuf>,
-    /// Where to connect or to send. An error refuses the start.
-    pub(crate) given: Option<Result<Address, AddressError>>,
+    pub(crate) beside: Beside,
     /// Bytes moved so far.
     pub(crate) progress: u64,
     /// Bytes there are to move.
     pub(crate) total: u64,
-    /// It was tried without the driver, and the system has told what the driver must know.
-    pub(crate) tried: Option<Tried>,
-    pub(super) more: Option<Box<More>>,
 }
 
-/// What few operations own besides.
-#[derive(Debug)]
-pub(super) enum More {
+/// What some operations own beside a buffer, each one thing at a time.
+#[derive(Debug, Default)]
+pub(crate) enum Beside {
+    #[default]
+    Nothing,
+    /// Where to connect or to send. An error refuses the start.
+    Address(Result<Address, AddressError>),
+    /// It was tried without the driver, and the system has told what the driver must know.
+    Tried(Tried),
     /// Once an operation with a buffer of many parts goes on.
-    Rest(Rest),
-    File(FileSend),
+    Rest(Box<Rest>),
+    File(Box<FileSend>),
 }
 
 /// What the system told of a transfer that was tried directly, and tells only once.
@@ -116,12 +118,32 @@ pub(crate) enum Tried {
     Failed(i32),
 }
 
-const _: () = assert!(size_of::<Option<Result<Address, AddressError>>>() == size_of::<Address>());
+const _: () = assert!(size_of::<Beside>() == size_of::<Address>());
+// It is moved several times on its way to the driver; what is larger is moved by a call.
+const _: () = assert!(size_of::<Op>() <= 128);
 
 impl Owned {
+    /// Whether there is nothing to keep while the operation is in flight.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buf.is_none() && matches!(self.beside, Beside::Nothing)
+    }
+
+    /// What the system told, if it was tried without the driver and the driver must know.
+    #[inline]
+    pub(crate) fn tried(&self) -> Option<Tried> {
+        match self.beside {
+            Beside::Tried(tried) => Some(tried),
+            _ => None,
+        }
+    }
+
     /// What came of it, if it was tried without the driver and the driver must know.
+    #[inline]
     pub(crate) fn take_tried(&mut self) -> Option<Result<Outcome, Failure>> {
-        Some(match self.tried.take()? {
+        let tried = self.tried()?;
+        self.beside = Beside::Nothing;
+        Some(match tried {
             Tried::Ended => Ok(Outcome::Received(0)),
             Tried::Failed(code) => Err(Failure::Code(code)),
         })
@@ -129,7 +151,10 @@ impl Owned {
 
     /// Where to connect or to send.
     pub(crate) fn address(&self) -> Option<&Address> {
-        self.given.as_ref()?.as_ref().ok()
+        match &self.beside {
+            Beside::Address(given) => given.as_ref().ok(),
+            _ => None,
+        }
     }
 
     /// Sets the lengths of a receive's buffers to what was received: [`progress`](Owned::progress).
@@ -141,6 +166,7 @@ impl Owned {
         }
     }
 
+    #[inline]
     fn buf_mut(&mut self) -> &mut AnyBuf {
         self.buf.as_mut().expect("what moves bytes owns a buffer")
     }
@@ -148,18 +174,30 @@ impl Owned {
     /// All that is still to be moved, if one part holds it; `None` if several may.
     pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
         let progress = self.progress;
-        if self.more.is_some() { None } else { self.buf_mut().single(progress) }
+        if matches!(self.beside, Beside::Rest(_)) { None } else { self.buf_mut().single(progress) }
     }
 
     /// Calls `see` with the start and the length of each part, or rest of a part, that is still to
     /// be moved, in order, until it returns `false`. Leaves out empty ones.
+    #[inline]
     pub(super) fn each_left(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) {
-        if self.progress > 0 && self.more.is_none() {
-            self.more = Rest::of(self.buf_mut()).map(|rest| Box::new(More::Rest(rest)));
+        if self.progress > 0 {
+            return self.each_from_progress(see);
         }
-        match self.more.as_deref_mut() {
-            Some(More::Rest(rest)) => rest.each_from(self.progress, see),
-            _ => self.buf.as_mut().expect("what moves bytes owns a buffer").each(&mut skipping(self.progress, see)),
+        self.buf_mut().each(&mut |ptr, len| len == 0 || see(ptr, len));
+    }
+
+    #[inline(never)]
+    fn each_from_progress(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) {
+        let progress = self.progress;
+        if matches!(self.beside, Beside::Nothing)
+            && let Some(rest) = Rest::of(self.buf_mut())
+        {
+            self.beside = Beside::Rest(Box::new(rest));
+        }
+        match &mut self.beside {
+            Beside::Rest(rest) => rest.each_from(progress, see),
+            _ => self.buf_mut().each(&mut skipping(progress, see)),
         }
     }
 }
@@ -220,13 +258,18 @@ impl Op {
 
     #[inline]
     fn new(kind: OpKind, socket: SocketId) -> Op {
-        Op { kind, socket, at: Time::ZERO, has_deadline: false, owned: Owned::default() }
+        Op::owning(kind, socket, Owned::default())
+    }
+
+    #[inline]
+    fn owning(kind: OpKind, socket: SocketId, owned: Owned) -> Op {
+        Op { kind, socket, at: Time::ZERO, has_deadline: false, owned }
     }
 
     #[inline]
     fn with_buf(kind: OpKind, socket: SocketId, mut buf: AnyBuf) -> Op {
         let total = buf.total();
-        Op { owned: Owned { buf: Some(buf), total, ..Owned::default() }, ..Op::new(kind, socket) }
+        Op::owning(kind, socket, Owned { buf: Some(buf), beside: Beside::Nothing, progress: 0, total })
     }
 
     fn parts(&self) -> Option<usize> {
@@ -268,8 +311,8 @@ impl Op {
     /// A text that is not an [address](IntoAddress), a path that is too long, or that no file can
     /// have, is refused at the start (`InvalidArgument`), as is an address without a name.
     pub fn connect(socket: SocketId, address: impl IntoAddress) -> Op {
-        let owned = Owned { given: Some(address.into_address()), ..Owned::default() };
-        Op { owned, ..Op::new(OpKind::Connect, socket) }
+        let owned = Owned { beside: Beside::Address(address.into_address()), ..Owned::default() };
+        Op::owning(OpKind::Connect, socket, owned)
     }
 
     /// Receives what has come, or waits until something does. Fills one buffer or, part after part,
@@ -346,7 +389,7 @@ impl Op {
     /// see [`IntoAddress`].
     pub fn send_to(socket: SocketId, buf: impl SendBuf, address: impl IntoAddress) -> Op {
         let mut op = Op::with_buf(OpKind::SendTo, socket, AnyBuf::to_send(buf));
-        op.owned.given = Some(address.into_address());
+        op.owned.beside = Beside::Address(address.into_address());
         op
     }
 

@@ -114,7 +114,7 @@ impl SystemSocket {
             let why = "the system does not tell of the readiness of files; they are always ready";
             return Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why));
         }
-        Ok(SystemSocket::with_mode_set(OwnedFd::from(file).into()))
+        Ok(SystemSocket { role: Role::Watched, ..SystemSocket::with_mode_set(OwnedFd::from(file).into()) })
     }
 
     /// Another descriptor of it.

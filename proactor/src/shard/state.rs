@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
+use overlapped::{Driver, Error, ErrorKind, Op, driver::OpId, options::StreamOptions};
 
 use super::directory::{Directory, Mail};
 use crate::codec::Framing;
@@ -120,13 +120,14 @@ impl ShardState {
     /// Starts an operation of a session whose socket is not being closed. There is
     /// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
     /// then the shard ends.
+    #[inline]
     pub(crate) fn submit(&mut self, op: Op, token: u64) -> Option<OpId> {
-        let submitted = self.driver.submit(op, token);
-        submitted
-            .inspect_err(|refused| {
-                debug_assert_ne!(refused.error.kind(), ErrorKind::LimitReached, "there is room");
-                tracing::error!("{}", refused.error);
-            })
-            .ok()
+        self.driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
     }
+}
+
+#[cold]
+fn log_refusal(error: &Error) {
+    debug_assert_ne!(error.kind(), ErrorKind::LimitReached, "there is room");
+    tracing::error!("{error}");
 }

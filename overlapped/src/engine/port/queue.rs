@@ -140,11 +140,6 @@ impl Inner {
         Ok(Room(self))
     }
 
-    /// Whether packets wait for a thread.
-    pub(crate) fn has_waiting_packets(&self) -> bool {
-        !lock(&self.state).queue.is_empty()
-    }
-
     /// Queues a packet; if `reserved`, in the room that was kept for it.
     fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
         let mut unparks = Unparks::default();

@@ -1,7 +1,7 @@
 //! What can be found out about an operation before a backend has it: whether it makes sense, and,
 //! on a socket that is tried directly, whether it succeeds at once.
 
-use super::{More, Op, OpKind, Outcome, Tried};
+use super::{Beside, Op, OpKind, Outcome, Tried};
 use crate::error::{Error, ErrorKind};
 use crate::flags::{Flags, Role};
 use crate::sys::view::View;
@@ -11,15 +11,16 @@ const MOST_PARTS_OF_A_DATAGRAM: usize = 1024;
 
 impl Op {
     /// Whether its arguments make sense, on whatever socket it is started.
+    #[inline]
     pub(crate) fn check(&self) -> Result<(), Error> {
         let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
         if self.parts() == Some(0) {
             return self.check_without_parts();
         }
-        match &self.owned.given {
-            Some(Ok(address)) => Error::check_address(self.kind.action(), address)?,
-            Some(Err(error)) => return Err(Error::not_an_address(self.kind.action(), error)),
-            None => {}
+        match &self.owned.beside {
+            Beside::Address(Ok(address)) => Error::check_address(self.kind.action(), address)?,
+            Beside::Address(Err(error)) => return Err(Error::not_an_address(self.kind.action(), error)),
+            _ => {}
         }
         if self.has_deadline {
             self.check_deadline()?;
@@ -45,8 +46,8 @@ impl Op {
     #[cold]
     fn check_without_parts(&self) -> Result<(), Error> {
         let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
-        match self.owned.more.as_deref() {
-            Some(More::File(file)) => file.fault().map_or(Ok(()), invalid),
+        match &self.owned.beside {
+            Beside::File(file) => file.fault().map_or(Ok(()), invalid),
             _ => invalid("an empty list of buffers"),
         }
     }
@@ -79,9 +80,9 @@ impl Op {
             _ => return None,
         };
         match (moved, kind) {
-            (Err(code), _) => owned.tried = Some(Tried::Failed(code)),
+            (Err(code), _) => owned.beside = Beside::Tried(Tried::Failed(code)),
             (Ok(None), _) => {}
-            (Ok(Some(0)), OpKind::Recv { .. }) => owned.tried = Some(Tried::Ended),
+            (Ok(Some(0)), OpKind::Recv { .. }) => owned.beside = Beside::Tried(Tried::Ended),
             (Ok(Some(bytes)), OpKind::Recv { .. }) => {
                 owned.progress += bytes as u64;
                 owned.set_received();
@@ -96,8 +97,9 @@ impl Op {
     }
 
     /// Whether it can be started on a socket of this role.
+    #[inline]
     pub(crate) fn check_role(&mut self, role: Role) -> Result<(), Error> {
-        // What streams do comes first, because they do it most.
+        // What streams do is found out here, because they do it most.
         if role == Role::Stream
             && matches!(
                 self.kind,
@@ -106,10 +108,15 @@ impl Op {
                     | OpKind::RecvMulti
                     | OpKind::Connect
                     | OpKind::Shutdown { .. }
+                    | OpKind::Close { .. }
             )
         {
             return Ok(());
         }
+        self.check_other_role(role)
+    }
+
+    fn check_other_role(&mut self, role: Role) -> Result<(), Error> {
         let action = self.kind.action();
         let invalid = |why: &str| Err(Error::new(action, ErrorKind::InvalidArgument).because(why));
         match (self.kind, role) {

@@ -11,7 +11,7 @@ use crate::id::SocketId;
 use crate::sys::file::Step;
 use crate::sys::file::{FileSend, NotRead};
 
-use super::{Failure, More, Op, OpKind, Owned};
+use super::{Beside, Failure, Op, OpKind, Owned};
 
 /// The total of a file that has not been looked at.
 const UNKNOWN: u64 = u64::MAX;
@@ -19,8 +19,8 @@ const UNKNOWN: u64 = u64::MAX;
 impl Owned {
     /// The file that it sends.
     fn file_mut(&mut self) -> &mut FileSend {
-        match self.more.as_deref_mut() {
-            Some(More::File(file)) => file,
+        match &mut self.beside {
+            Beside::File(file) => file,
             _ => unreachable!("an operation that sends a file owns it"),
         }
     }
@@ -97,9 +97,9 @@ impl Op {
     /// ```
     pub fn send_file(socket: SocketId, file: impl Into<Arc<File>>, range: impl RangeBounds<u64>) -> Op {
         let file = file.into();
-        let more = More::File(FileSend::new(Arc::clone(&file), &range));
+        let beside = Beside::File(Box::new(FileSend::new(Arc::clone(&file), &range)));
         let buf = Some(AnyBuf::to_keep(file));
-        let owned = Owned { buf, total: UNKNOWN, more: Some(Box::new(more)), ..Owned::default() };
+        let owned = Owned { buf, total: UNKNOWN, beside, ..Owned::default() };
         Op { owned, ..Op::new(OpKind::SendFile, socket) }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::*;
 use crate::address::Address;
 use crate::buf::{AnyBuf, PoolConfig};
-use crate::sys::{maker::Maker, socket::SystemSocket};
+use crate::sys::{maker::Maker, op::Beside, socket::SystemSocket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The share of a socket in a turn, as a driver has it.
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     fn connect(&mut self, socket: u32, address: &Address) -> OpId {
-        let owned = Owned { given: Some(Ok(address.clone())), ..Owned::default() };
+        let owned = Owned { beside: Beside::Address(Ok(address.clone())), ..Owned::default() };
         self.start_with(socket, OpKind::Connect, owned)
     }
 

@@ -54,11 +54,6 @@ impl EndView {
         }
     }
 
-    /// Whether it has, or had, a connection.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.network.lock().sockets.get(self.id).is_some_and(|socket| matches!(socket.role, Role::Stream(_)))
-    }
-
     pub(crate) fn peer_addr(&self) -> Result<Address, Error> {
         let state = self.network.lock();
         let socket = state.sockets.get(self.id).filter(|socket| matches!(socket.role, Role::Stream(_)));
@@ -79,10 +74,12 @@ impl EndView {
         self.network.lock().bind(self.id, ip).map_err(|code| Error::os(Action::Bind, code).at(address))
     }
 
-    pub(crate) fn role(&self) -> flags::Role {
+    /// What it is, and whether it has, or had, a connection.
+    pub(crate) fn role(&self) -> (flags::Role, bool) {
         match self.network.lock().sockets.get(self.id).map(|socket| &socket.role) {
-            Some(Role::Listener(_)) => flags::Role::Listener,
-            _ => flags::Role::Stream,
+            Some(Role::Listener(_)) => (flags::Role::Listener, false),
+            Some(Role::Stream(_)) => (flags::Role::Stream, true),
+            _ => (flags::Role::Stream, false),
         }
     }
 

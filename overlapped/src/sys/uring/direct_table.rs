@@ -71,7 +71,7 @@ impl DirectTable {
             return handle;
         }
         self.used += 1;
-        let (lent, connected) = (Cell::new(handle.is_lent()), handle.is_connected());
+        let (lent, connected) = (Cell::new(handle.is_lent()), handle.role().1);
         handle.drop_duplicate();
         Handle::Direct(Direct { index, abort: Cell::new(false), lent, connected })
     }

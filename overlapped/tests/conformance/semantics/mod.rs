@@ -11,6 +11,7 @@ mod deadlines;
 mod echo;
 mod errors;
 mod events;
+mod fairness;
 mod files;
 mod futures;
 mod limits;
