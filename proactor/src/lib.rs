@@ -76,6 +76,8 @@ pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use server::{Builder, Handle, Limits, Listener, Outbound, Server, Simulation, Stats, Timeouts};
 pub use session::Session;
+pub use session::busy::Busy;
+pub use session::delivery::Delivery;
 pub use session::id::SessionId;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;
