@@ -92,10 +92,9 @@ fn untaken(state: &ShardState, slot: u32) -> usize {
     state.sessions.at(slot).map_or(0, |record| record.outbox.len())
 }
 
-/// Bytes that a closing session's peer has not confirmed, as far as is known.
-fn unconfirmed(state: &ShardState, slot: u32) -> usize {
-    let socket = state.sessions.at(slot).map(|record| record.socket);
-    untaken(state, slot).max(socket.and_then(|socket| state.driver.unsent(socket)).unwrap_or(0))
+/// Bytes of ended sends that a closing session's peer has not confirmed, if the system says.
+fn unconfirmed(state: &ShardState, slot: u32) -> Option<usize> {
+    state.driver.unsent(state.sessions.at(slot)?.socket)
 }
 
 /// The peer of a session that is being closed in order has had its time, and has not ended its
@@ -106,18 +105,18 @@ fn unconfirmed(state: &ShardState, slot: u32) -> usize {
 /// its deadline ends that. One that has is only waited for, and is reset.
 pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
     let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return };
-    let untaken = untaken(state, slot);
-    match state.drain.is_on() {
-        true if unconfirmed(state, slot) > 0 => {
-            let time = state.limits.linger.max(LEAST_LINGER);
-            state.timers.linger(slot, time);
-        }
-        true => drop(state.driver.abort(close)),
-        false if untaken > 0 => {
-            state.endings.cut(slot, untaken);
-            state.driver.abort(close);
-        }
-        false => drop(state.driver.cancel(close)),
+    let (untaken, unconfirmed) = (untaken(state, slot), unconfirmed(state, slot));
+    let drains = state.drain.is_on();
+    if drains && (untaken > 0 || unconfirmed.is_some_and(|bytes| bytes > 0)) {
+        let time = state.limits.linger.max(LEAST_LINGER);
+        state.timers.linger(slot, time);
+    } else if untaken > 0 {
+        state.endings.cut(slot, untaken);
+        state.driver.abort(close);
+    } else if drains && unconfirmed == Some(0) {
+        state.driver.abort(close);
+    } else {
+        state.driver.cancel(close);
     }
 }
 
@@ -147,7 +146,7 @@ pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
     if state.sessions.open(id).is_some() {
         begin_as(state, id.slot(), CloseReason::ByHandler, CloseMode::Abort);
     } else if let Some(close) = state.sessions.get_mut(id).and_then(|record| record.close) {
-        let missing = unconfirmed(state, id.slot());
+        let missing = untaken(state, id.slot()).max(unconfirmed(state, id.slot()).unwrap_or(0));
         if state.driver.abort(close) && missing > 0 {
             state.endings.cut(id.slot(), missing);
         }
