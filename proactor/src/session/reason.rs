@@ -36,9 +36,9 @@ pub enum CloseReason {
     Lifetime,
     /// The session that it was [paired](crate::Session::pair) with was closed.
     ByPartner,
-    /// The server was drained.
+    /// The server was drained, and the session was idle.
     Drained,
-    /// The server was stopped.
+    /// The server was stopped, or the time of its drain was over.
     ServerStopping,
 }
 

@@ -43,6 +43,9 @@
 //!   session is closed for another reason, `next` returns `None`, `send` fails and
 //!   [`closed`](AsyncSession::closed) is ready. The task may take its time; tasks that are left
 //!   when the shard ends are dropped.
+//! - **Draining.** A session whose task waits for the next packet is idle, and a
+//!   [drain](crate::Handle::drain) closes it. Any other wait is work, which may finish.
+//!   [`draining`](AsyncSession::draining) tells the task.
 
 mod error;
 pub(crate) mod executor;
