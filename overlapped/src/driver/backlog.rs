@@ -19,9 +19,8 @@ impl Driver {
         self.held(socket, Handle::unread)
     }
 
-    /// Bytes of ended sends on a stream that the peer's system has not confirmed. 0: it has all of
-    /// them, and the end of our stream too if that was sent. It can be asked while a graceful close
-    /// goes on.
+    /// Bytes of ended sends on a stream that the peer's system has not confirmed. The end of our
+    /// stream counts as one, where there is one. It can be asked while a graceful close goes on.
     ///
     /// `None` if the socket is gone, or if the system does not say: Windows does not.
     ///

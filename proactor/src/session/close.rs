@@ -146,7 +146,9 @@ pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
     if state.sessions.open(id).is_some() {
         begin_as(state, id.slot(), CloseReason::ByHandler, CloseMode::Abort);
     } else if let Some(close) = state.sessions.get_mut(id).and_then(|record| record.close) {
-        let missing = untaken(state, id.slot()).max(unconfirmed(state, id.slot()).unwrap_or(0));
+        // The end of our stream, which counts as one, is not a byte that was queued.
+        let unconfirmed = unconfirmed(state, id.slot()).unwrap_or(0).saturating_sub(1);
+        let missing = untaken(state, id.slot()).max(unconfirmed);
         if state.driver.abort(close) && missing > 0 {
             state.endings.cut(id.slot(), missing);
         }
