@@ -155,7 +155,7 @@ impl AsyncSession {
     /// a [busy guard](AsyncSession::busy) for work beside a wait for the next packet.
     ///
     /// ```
-    /// use proactor::{AsyncSession, SpawnError};
+    /// use proactor::{AsyncSession, task::SpawnError};
     ///
     /// /// Says good-bye when the server ends.
     /// async fn echo(session: AsyncSession) -> Result<(), SpawnError> {
