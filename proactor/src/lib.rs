@@ -12,6 +12,7 @@
 //! | [`Group`] | sessions to which any thread can broadcast packets |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
+//! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
 //! | [`Simulation`] | the server on a simulated network, turned by you |
@@ -74,7 +75,9 @@ pub use error::{JoinError, SendError, ServerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
-pub use server::{Builder, Handle, Limits, Listener, Outbound, Server, Simulation, Stats, Timeouts};
+pub use server::{
+    Builder, Handle, Limits, Listener, Outbound, Server, Signal, SignalWatch, Signals, Simulation, Stats, Timeouts,
+};
 pub use session::Session;
 pub use session::busy::Busy;
 pub use session::delivery::Delivery;

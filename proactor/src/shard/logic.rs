@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::state::ShardState;
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::session::{Session, close, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
@@ -111,22 +111,23 @@ impl<H: Handler> Logic<H> {
             let untold = {
                 let state = &mut *self.state();
                 let Some((id, reason)) = state.endings.next_untold() else { return any };
-                state.sessions.get_mut(id).map(|_| (id, reason))
+                state.sessions.get_mut(id).map(|record| (id, record.origin(), reason))
             };
             any = true;
             // One that is gone has been told, and its slot may be another's.
-            if let Some((id, reason)) = untold {
-                self.closed(id, reason);
+            if let Some((id, origin, reason)) = untold {
+                self.closed(id, origin, reason);
             }
         }
     }
 
     /// Tells the handler that a session has ended.
-    fn closed(&mut self, id: SessionId, reason: CloseReason) {
+    fn closed(&mut self, id: SessionId, origin: Origin, reason: CloseReason) {
         let state = self.states.get_mut(id.slot() as usize).and_then(Option::take);
         let Some(state) = state else { return };
         let handler = &mut self.handler;
         if contained(|| handler.closed(id, state, &reason)).is_err() {
+            close::end_opener(&mut self.state(), origin.opener());
             tracing::error!("the handler panicked when it was told that {id:?} had ended");
         }
     }
