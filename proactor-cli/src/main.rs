@@ -63,6 +63,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => printing::failure(&*problem),
+        Err(problem) => {
+            let failed = printing::failure(&*problem);
+            if problem.is::<serving::DrainCut>() { ExitCode::from(serving::DrainCut::STATUS) } else { failed }
+        }
     }
 }

@@ -134,7 +134,9 @@ impl Timeouts {
     }
 
     /// How long a graceful close waits for the peer to take what was sent and to end its stream. 5
-    /// s by default.
+    /// s by default. If the system could not take everything in that time, the peer is reset;
+    /// otherwise the system goes on delivering what it has. A [drain](crate::Handle::drain) waits
+    /// longer, until its deadline, for a peer that has not confirmed everything.
     pub fn linger(mut self, time: Duration) -> Timeouts {
         self.linger = time;
         self

@@ -41,9 +41,9 @@ pub enum CloseReason {
     /// The logic panicked in a call for a session that this one has opened
     /// ([`Session::connect`](crate::Session::connect)).
     ByOpened,
-    /// The server was drained.
+    /// The server was drained, and the session was idle.
     Drained,
-    /// The server was stopped.
+    /// The server was stopped, or the time of its drain was over.
     ServerStopping,
 }
 

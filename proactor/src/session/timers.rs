@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use overlapped::Time;
 
-use super::deadlines::{Deadlines, Expired, Reading, Spans, Timeouts};
+use super::deadlines::{Deadlines, Expired, MOST, Reading, Spans, Timeouts};
 use crate::limits::{Bucket, Permit, Rate};
 use crate::wheel::Wheel;
 
@@ -149,6 +149,11 @@ impl Timers {
     /// A session whose entry has expired.
     pub(crate) fn pop_due(&mut self) -> Option<u32> {
         self.wheel.pop_due(self.fair_now)
+    }
+
+    /// A session is closing: its entry expires when its peer has had this time.
+    pub(crate) fn linger(&mut self, slot: u32, time: Duration) {
+        self.wheel.insert(slot, self.fair_now + time.min(MOST));
     }
 
     pub(crate) fn forget(&mut self, slot: u32) {

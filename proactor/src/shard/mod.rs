@@ -22,7 +22,9 @@ use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
-use crate::session::{close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts};
+use crate::session::{
+    close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+};
 use crate::task::{executor::Executor, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
@@ -38,8 +40,6 @@ pub(crate) struct Shard<H: Handler> {
     directory: Arc<Directory>,
     shard: u16,
     phase: Phase,
-    /// When draining turns into stopping.
-    drain_deadline: Option<Time>,
 }
 
 impl<H: Handler> Shard<H> {
@@ -64,7 +64,6 @@ impl<H: Handler> Shard<H> {
             directory,
             shard,
             phase: Phase::Running,
-            drain_deadline: None,
         }
     }
 
@@ -79,6 +78,8 @@ impl<H: Handler> Shard<H> {
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
                 || state.timers.has_put_off()
+                || state.endings.has_untold()
+                || state.drain.has_idle()
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -145,7 +146,9 @@ impl<H: Handler> Shard<H> {
         busy |= self.expire_sessions(came);
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
+        busy |= self.logic.tell_closed();
         busy |= self.flush();
+        busy |= work::go_on(&mut self.logic.state());
         Ok(busy)
     }
 
@@ -159,7 +162,7 @@ impl<H: Handler> Shard<H> {
     pub(crate) fn deadline(&self) -> Option<Time> {
         let state = self.logic.state();
         let deadlines =
-            [self.drain_deadline, state.timers.earliest(), state.attempts.earliest(), self.tasks.earliest_timer()];
+            [state.drain.earliest(), state.timers.earliest(), state.attempts.earliest(), self.tasks.earliest_timer()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -199,35 +202,34 @@ impl<H: Handler> Shard<H> {
     /// Enters the phase that the server was told of, or the last if draining has taken too long.
     /// Says whether that is a new one.
     fn enter_phase(&mut self, told: Phase) -> bool {
-        let state = &mut *self.logic.state();
-        let is_late = self.drain_deadline.is_some_and(|deadline| state.driver.now() >= deadline);
-        let phase = if is_late { Phase::Stopping } else { told };
-        if phase <= self.phase {
-            return false;
-        }
-        if let Some(acceptor) = &mut self.acceptor {
-            if self.phase == Phase::Running {
-                acceptor.close(&mut state.driver);
+        let told = {
+            let state = &mut *self.logic.state();
+            let is_late = state.drain.is_on() && state.drain.is_late(state.driver.now());
+            let phase = if is_late { Phase::Stopping } else { told };
+            if phase <= self.phase {
+                return false;
             }
-            if phase == Phase::Stopping {
-                acceptor.hasten_refusals(&mut state.driver);
+            if let Some(acceptor) = &mut self.acceptor {
+                if self.phase == Phase::Running {
+                    acceptor.close(&mut state.driver);
+                }
+                if phase == Phase::Stopping {
+                    acceptor.hasten_refusals(&mut state.driver);
+                }
             }
-        }
-        state.attempts.close(&mut state.driver);
-        self.phase = phase;
-        self.drain_deadline = None;
-        if phase == Phase::Draining {
-            let patience = self.directory.patience();
-            self.drain_deadline = Some(state.driver.now() + patience);
-            state.limits.linger = patience;
-        }
-        for slot in state.sessions.slots() {
-            if phase == Phase::Draining {
-                close::begin(state, slot, CloseReason::Drained);
-            } else {
-                close::begin(state, slot, CloseReason::ServerStopping);
-                close::hasten(state, slot);
+            self.phase = phase;
+            match phase {
+                Phase::Draining => work::begin_drain(state, self.directory.patience()),
+                _ => {
+                    state.drain.end();
+                    state.attempts.close(&mut state.driver);
+                    work::cut_all(state);
+                    Vec::new()
+                }
             }
+        };
+        for id in told {
+            self.logic.draining(id);
         }
         true
     }
@@ -261,6 +263,7 @@ impl<H: Handler> Shard<H> {
                     Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
                 },
                 Mail::Close(id) => close::begin_if_open(state, id, CloseReason::ByHandler),
+                Mail::Abort(id) => close::abort(state, id),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };
@@ -312,27 +315,35 @@ impl<H: Handler> Shard<H> {
             && self.logic.connected(&session)
         {
             reading::start(&mut self.logic.state(), id.slot());
+            if self.phase == Phase::Draining {
+                let state = &mut *self.logic.state();
+                state.drain.wait_for(id, state.driver.now());
+            }
+        }
+        if self.phase == Phase::Draining {
+            self.logic.draining(id);
         }
         id
     }
 
     /// A session's close has completed.
     fn closed(&mut self, slot: u32) {
-        let (id, record) = {
+        self.logic.tell_closed();
+        let (id, record, delivery, in_drain) = {
             let state = &mut *self.logic.state();
             let Some(id) = state.sessions.id(slot) else { return };
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
-            (id, record)
+            (id, record, state.endings.settle(slot), state.drain.has_begun())
         };
         self.directory.count_out(self.shard);
         let reason = record.reason.expect("a session is closed for a reason");
-        self.logic.closed(id, record.origin(), reason);
+        self.logic.released(id, delivery);
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }
-        self.directory.stats().count_closed(reason);
+        self.directory.stats().count_ended(reason, delivery, in_drain);
         // Last, for it gives the session's place back: nothing else of the session is left.
         drop(record);
     }
@@ -403,7 +414,7 @@ impl<H: Handler> Shard<H> {
     fn attempt_ended(&mut self, ended: Ended) {
         match ended {
             Ended::Connected { socket, peer, permit, origin, waiter }
-                if self.phase == Phase::Running && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
+                if self.may_begin(&origin) && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
             {
                 self.directory.stats().connected += 1;
                 let id = self.begin_session(socket, peer, permit, origin);
@@ -426,6 +437,16 @@ impl<H: Handler> Shard<H> {
                 }
             }
             Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
+        }
+    }
+
+    /// Whether a connection that was made may become a session. In a drain, only for a session that
+    /// has asked for it.
+    fn may_begin(&self, origin: &Origin) -> bool {
+        match self.phase {
+            Phase::Running => true,
+            Phase::Draining => matches!(origin, Origin::Connected { opener: Some(_), .. }),
+            Phase::Stopping => false,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::session::timers::{Rates, Timers};
-use crate::session::{deadlines::Spans, table::Sessions};
+use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
@@ -80,6 +80,9 @@ pub(crate) struct ShardState {
     pub(crate) to_wake: Vec<Waker>,
     /// Counts turns.
     pub(crate) turn: u32,
+    pub(crate) endings: Endings,
+    pub(crate) busy: Rc<BusyTable>,
+    pub(crate) drain: Drain,
 }
 
 impl ShardState {
@@ -114,6 +117,9 @@ impl ShardState {
             tasks,
             to_wake: Vec::new(),
             turn: 0,
+            endings: Endings::default(),
+            busy: Rc::default(),
+            drain: Drain::default(),
         }
     }
 

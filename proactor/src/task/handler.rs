@@ -72,6 +72,10 @@ where
         Flow::Continue
     }
 
+    fn draining(&mut self, session: &Session, state: &mut AsyncSession) {
+        state.inner.link.begin_drain(&mut session.state().borrow_mut().to_wake);
+    }
+
     fn closed(&mut self, _: SessionId, state: AsyncSession, reason: &CloseReason) {
         debug_assert_eq!(state.inner.link.reason(), Some(*reason));
     }

@@ -102,6 +102,8 @@ pub(crate) struct Link {
     pub(crate) senders: Waiters,
     /// Wait for the end.
     pub(crate) closers: Waiters,
+    /// Wait for a drain.
+    pub(crate) drainers: Waiters,
     /// A packet in the shard's lent buffer, while it is being handed over.
     pub(crate) offered: RefCell<Option<Range<usize>>>,
     /// What came while nobody waited for it. The session is held then, so it is one packet.
@@ -112,6 +114,7 @@ pub(crate) struct Link {
     pub(crate) full: Cell<bool>,
     peer_ended: Cell<bool>,
     reason: Cell<Option<CloseReason>>,
+    draining: Cell<bool>,
     pub(super) gone: Cell<bool>,
     /// The tasks that end when the session has.
     tied: RefCell<BTreeSet<Key>>,
@@ -148,9 +151,25 @@ impl Link {
     /// The session is closing. The wakers to call go into the list.
     pub(crate) fn closing(&self, reason: CloseReason, to_wake: &mut Vec<Waker>) {
         self.reason.set(Some(reason));
-        for waiters in [&self.readers, &self.senders, &self.closers] {
+        for waiters in [&self.readers, &self.senders, &self.closers, &self.drainers] {
             waiters.drain(to_wake);
         }
+    }
+
+    /// The server is being drained. The wakers to call go into the list.
+    pub(crate) fn begin_drain(&self, to_wake: &mut Vec<Waker>) {
+        self.draining.set(true);
+        self.drainers.drain(to_wake);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Whether a packet is waited for, and nobody who waits is about to go on for another reason.
+    pub(crate) fn awaits_packet(&self, is_woken: impl Fn(Key) -> bool) -> bool {
+        let readers = self.readers.list.borrow();
+        !readers.is_empty() && !readers.iter().any(|reader| reader.task.is_some_and(&is_woken))
     }
 
     /// The peer's stream has ended and all packets are handed over. The wakers to call go into the

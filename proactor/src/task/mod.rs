@@ -40,9 +40,12 @@
 //!   the error is logged at the level `debug`. If it panics, the session is closed with
 //!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other but the one that opened it, if
 //!   one did. When the peer ends its stream, `next` returns `None`, and the task may go on sending
-//!   until it returns. When the session is closed for another reason, `next` returns `None`, `send`
-//!   fails and [`closed`](AsyncSession::closed) is ready. The task may take its time; tasks that are
-//!   left when the shard ends are dropped.
+//!   until it returns. When the session is closed for another reason, `next` returns `None`,
+//!   `send` fails and [`closed`](AsyncSession::closed) is ready. The task may take its time; tasks
+//!   that are left when the shard ends are dropped.
+//! - **Draining.** A session whose task waits for the next packet is idle, and a
+//!   [drain](crate::Handle::drain) closes it. Any other wait is work, which may finish.
+//!   [`draining`](AsyncSession::draining) tells the task.
 
 mod error;
 pub(crate) mod executor;

@@ -16,7 +16,7 @@ use super::{executor::Executor, handover::Handover, offload};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Target};
 use crate::error::SendError;
 use crate::server::Handle;
-use crate::session::{Session, connect, id::SessionId, reason::CloseReason};
+use crate::session::{Session, busy::Busy, connect, id::SessionId, reason::CloseReason};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).
@@ -147,6 +147,52 @@ impl AsyncSession {
             Poll::Pending
         })
         .await
+    }
+
+    /// Waits until the server is being [drained](Handle::drain), or the session is closing. From
+    /// then on the session has the drain's time to end by itself. While its task waits for the next
+    /// packet and there is none, it is idle, and the drain closes it; any other wait is work. Keep
+    /// a [busy guard](AsyncSession::busy) for work beside a wait for the next packet.
+    ///
+    /// ```
+    /// use proactor::{AsyncSession, task::SpawnError};
+    ///
+    /// /// Says good-bye when the server ends.
+    /// async fn echo(session: AsyncSession) -> Result<(), SpawnError> {
+    ///     let leaving = session.clone();
+    ///     session.spawn(async move {
+    ///         leaving.draining().await;
+    ///         let _ = leaving.send("good-bye\n").await;
+    ///         leaving.close();
+    ///     })?;
+    ///     while let Some(packet) = session.next().await {
+    ///         let _ = session.send(packet).await;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn draining(&self) {
+        let link = &*self.inner.link;
+        let mut place = link.drainers.place();
+        poll_fn(|cx| {
+            if link.is_draining() || link.reason().is_some() {
+                return Poll::Ready(());
+            }
+            place.register(cx.waker(), None);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Whether the server is being [drained](Handle::drain).
+    pub fn is_draining(&self) -> bool {
+        self.inner.link.is_draining()
+    }
+
+    /// Says that this session is at work for as long as the result is kept, as [`Session::busy`]
+    /// does: also while its task waits for the next packet.
+    pub fn busy(&self) -> Busy {
+        self.inner.session.busy()
     }
 
     /// Connects to a target, as [`Session::connect`] does, and waits for the new session. That has
@@ -333,6 +379,14 @@ impl Remote {
     /// As for [`send`](Remote::send).
     pub fn close(&self) -> Result<(), SendError> {
         self.handle.close(self.id)
+    }
+
+    /// Closes the session at once, by a reset, as [`Handle::abort`] does.
+    ///
+    /// # Errors
+    /// As for [`send`](Remote::send).
+    pub fn abort(&self) -> Result<(), SendError> {
+        self.handle.abort(self.id)
     }
 }
 

@@ -23,6 +23,12 @@ mod connect {
     #[cfg(unix)]
     mod tcp_options;
 }
+mod drain {
+    mod acceptance;
+    mod ends;
+    mod simulation;
+    mod work;
+}
 mod group {
     mod broadcast;
     mod chat;
