@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{ConnectError, Flow, Handler, Origin, Outbound, Session, Target};
+use proactor::{ConnectError, Flow, Handler, NoMessage, Origin, Outbound, Session, Target};
 
 use crate::backend;
 use crate::serving::{Serving, life};
@@ -60,6 +60,7 @@ struct Passing {
 
 impl Handler for Passing {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         match session.origin() {

@@ -163,7 +163,7 @@ impl Serving {
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         );
-        let handle = server.handle();
+        let handle = server.handle().untyped();
         let (asked, patience, mut first) = (handle.clone(), self.drain_timeout, true);
         requests.each(
             move |most| {

@@ -9,7 +9,7 @@
 
 use std::error::Error;
 
-use proactor::{ConnectError, Flow, Handler, Origin, Server, Session, Target};
+use proactor::{ConnectError, Flow, Handler, NoMessage, Origin, Server, Session, Target};
 
 #[derive(Clone)]
 struct Proxy {
@@ -18,6 +18,7 @@ struct Proxy {
 
 impl Handler for Proxy {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         match session.origin() {

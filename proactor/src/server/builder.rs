@@ -21,13 +21,14 @@ use crate::task::{AsyncSession, TaskOutput, Tasks};
 /// use std::time::Duration;
 ///
 /// use proactor::codec::Lines;
-/// use proactor::{Flow, Handler, Limits, Server, Session, Timeouts};
+/// use proactor::{Flow, Handler, Limits, NoMessage, Server, Session, Timeouts};
 ///
 /// #[derive(Clone)]
 /// struct Echo;
 ///
 /// impl Handler for Echo {
 ///     type State = ();
+///     type Message = NoMessage;
 ///     fn connected(&mut self, _: &Session) {}
 ///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
 ///         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
@@ -138,7 +139,7 @@ impl Builder {
     /// # Errors
     /// A setting is out of range, an address cannot be listened on, or the backend cannot be set
     /// up. Nothing is left running.
-    pub fn start<H: Handler>(mut self, handler: H) -> Result<Server, ServerError> {
+    pub fn start<H: Handler>(mut self, handler: H) -> Result<Server<H::Message>, ServerError> {
         self.config.check()?;
         run::start(self.config, handler)
     }
@@ -154,6 +155,37 @@ impl Builder {
         Fut: Future<Output: TaskOutput> + 'static,
     {
         self.start(Tasks::new(function))
+    }
+
+    /// As [`serve`](Builder::serve), for sessions that take messages: any thread may
+    /// [post](crate::Handle::post) them, and [`AsyncSession::message`] or [`AsyncSession::event`]
+    /// waits for them.
+    ///
+    /// ```no_run
+    /// use proactor::{AsyncSession, Server};
+    ///
+    /// async fn ticker(session: AsyncSession<String>) {
+    ///     while let Some(news) = session.message().await {
+    ///         let _ = session.send(news).await;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), proactor::ServerError> {
+    /// let builder = Server::builder().listen("127.0.0.1:7777");
+    /// let server: Server<String> = builder.serve_with_messages(ticker)?;
+    /// # server.wait()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`start`](Builder::start).
+    pub fn serve_with_messages<M, F, Fut>(self, function: F) -> Result<Server<M>, ServerError>
+    where
+        M: Send + 'static,
+        F: FnMut(AsyncSession<M>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output: TaskOutput> + 'static,
+    {
+        self.start(Tasks::with_messages(function))
     }
 
     /// [`start`](Builder::start), then [`wait`](Server::wait).

@@ -132,7 +132,7 @@ impl Config {
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
         let made = Made {
             index,
-            entry: ShardEntry::new(mail, driver.wake_handle()),
+            entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages),
             notifier: Notifier::new(driver.wake_handle()),
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             report: driver.report().clone(),

@@ -10,12 +10,13 @@ use super::config::{Config, Made};
 use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
+use crate::message::NoMessage;
 use crate::shard::directory::{Directory, Phase};
 use crate::task::offload::Offload;
 
 /// Starts a thread for each shard. Each makes its driver, since that stays on its thread; when all
 /// have, each is introduced to the others.
-pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server, ServerError> {
+pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server<H::Message>, ServerError> {
     config.offload = Some(Offload::new(config.offload_threads));
     let (up, mut ready) = mpsc::channel();
     let mut threads = Vec::new();
@@ -118,16 +119,18 @@ impl Drop for StopOnPanic {
 
 /// A running server. Dropping it stops it at once and waits for its threads. In a child that this
 /// process forks, dropping it does nothing.
-pub struct Server {
+///
+/// `M` is the type of message that its logic takes ([`Handler::Message`]).
+pub struct Server<M = NoMessage> {
     /// The process that started it.
     process: u32,
     threads: Vec<JoinHandle<Result<(), ServerError>>>,
-    handle: Handle,
+    handle: Handle<M>,
     addresses: Vec<Address>,
     report: Report,
 }
 
-impl Server {
+impl<M> Server<M> {
     /// The addresses it listens on, with their real ports, in the order of
     /// [`Builder::listen`](crate::Builder::listen).
     pub fn local_addrs(&self) -> &[Address] {
@@ -145,7 +148,7 @@ impl Server {
     }
 
     /// The server, for any thread.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle<M> {
         self.handle.clone()
     }
 
@@ -176,7 +179,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl<M> Drop for Server<M> {
     fn drop(&mut self) {
         if self.process == std::process::id() {
             self.handle.stop();
@@ -185,7 +188,7 @@ impl Drop for Server {
     }
 }
 
-impl fmt::Debug for Server {
+impl<M> fmt::Debug for Server<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("addresses", &self.addresses).field("shards", &self.shards()).finish()
     }

@@ -17,6 +17,7 @@ pub(crate) mod timers;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use overlapped::{Address, driver::CloseMode};
 
@@ -28,6 +29,7 @@ use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Reques
 use crate::error::{JoinError, SendError};
 use crate::group::{Group, fanout, membership};
 use crate::limits::SlowConsumer;
+use crate::server::Handle;
 use crate::shard::state::ShardState;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
@@ -46,6 +48,20 @@ impl Session {
     #[inline]
     pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, peer: Address, origin: Origin) -> Session {
         Session { state: Rc::clone(state), id, peer, origin }
+    }
+
+    /// A session of this shard, if it has not ended and is not being closed.
+    pub(crate) fn open(shared: &Rc<RefCell<ShardState>>, id: SessionId) -> Option<Session> {
+        let mut state = shared.borrow_mut();
+        if id.shard() != state.shard {
+            return None;
+        }
+        let record = state.sessions.open(id)?;
+        Some(Session { state: Rc::clone(shared), id, peer: record.peer.clone(), origin: record.origin() })
+    }
+
+    pub(crate) fn shared(&self) -> &Rc<RefCell<ShardState>> {
+        &self.state
     }
 
     pub(crate) fn state(&self) -> &RefCell<ShardState> {
@@ -69,12 +85,12 @@ impl Session {
 
     /// Another session of the same shard, if it has not ended and is not being closed.
     pub fn sibling(&self, id: SessionId) -> Option<Session> {
-        let mut state = self.state.borrow_mut();
-        if id.shard() != state.shard {
-            return None;
-        }
-        let record = state.sessions.open(id)?;
-        Some(Session { state: Rc::clone(&self.state), id, peer: record.peer.clone(), origin: record.origin() })
+        Session::open(&self.state, id)
+    }
+
+    /// The server, for any thread.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.state.borrow().directory))
     }
 
     /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or
@@ -144,7 +160,7 @@ impl Session {
     /// [`ByPeer`](CloseReason::ByPeer).
     ///
     /// ```
-    /// use proactor::{Flow, Handler, Session};
+    /// use proactor::{Flow, Handler, NoMessage, Session};
     ///
     /// /// Answers a peer that ends its stream first, as `nc -N` does.
     /// #[derive(Clone)]
@@ -152,6 +168,7 @@ impl Session {
     ///
     /// impl Handler for Count {
     ///     type State = u64;
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, _: &Session) -> u64 {
     ///         0
     ///     }
@@ -228,7 +245,7 @@ impl Session {
     /// returns. If this session is closed, so is the attempt.
     ///
     /// ```
-    /// use proactor::{ConnectError, Flow, Handler, Origin, Session, Target};
+    /// use proactor::{ConnectError, Flow, Handler, NoMessage, Origin, Session, Target};
     ///
     /// /// Passes on what comes, both ways.
     /// #[derive(Clone)]
@@ -236,6 +253,7 @@ impl Session {
     ///
     /// impl Handler for Proxy {
     ///     type State = ();
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, session: &Session) {
     ///         match session.origin() {
     ///             Origin::Connected { opener: Some(client), .. } => {

@@ -1,13 +1,18 @@
 //! The logic of a shard: its handler, the handler's state for each session, and its tasks. A panic
 //! in a call ends the session for which it is made, and no other.
 
+use std::any::Any;
 use std::cell::{RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::deliveries::{Delivery, MOST_DELIVERIES};
+use super::handle::ShardHandle;
 use super::state::ShardState;
 use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
+use crate::server::Handle;
 use crate::session::{Session, close, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
@@ -27,6 +32,13 @@ pub(crate) struct Logic<H: Handler> {
 impl<H: Handler> Logic<H> {
     pub(crate) fn new(state: ShardState, handler: H) -> Logic<H> {
         Logic { state: Rc::new(RefCell::new(state)), handler, states: Vec::new() }
+    }
+
+    /// Tells the handler of its shard.
+    pub(crate) fn started(&mut self) {
+        let shard = ShardHandle { state: Rc::clone(&self.state) };
+        let handle = Handle::new(Arc::clone(&self.state().directory));
+        self.handler.started(&shard, &handle);
     }
 
     #[inline]
@@ -77,10 +89,59 @@ impl<H: Handler> Logic<H> {
     }
 
     pub(crate) fn heartbeat(&mut self, slot: u32) {
-        let Some(session) = self.session(slot) else { return };
+        if let Some(session) = self.session(slot) {
+            self.call(&session, |handler, state| handler.heartbeat(&session, state));
+        }
+    }
+
+    /// Calls the handler for a session.
+    fn call(&mut self, session: &Session, call: impl FnOnce(&mut H, &mut H::State)) {
+        let slot = session.id().slot();
         let (_, handler, Some(state)) = self.parts(slot) else { return };
-        if contained(|| handler.heartbeat(&session, state)).is_err() {
-            close::begin(&mut self.state(), slot, CloseReason::Panic);
+        if contained(|| call(handler, state)).is_err() {
+            close::begin_if_open(&mut self.state(), session.id(), CloseReason::Panic);
+        }
+    }
+
+    /// Hands over what waits between packets. Says whether there was anything.
+    pub(crate) fn deliver(&mut self) -> bool {
+        let mut any = false;
+        for _ in 0..MOST_DELIVERIES {
+            let delivery = {
+                let state = &mut *self.state();
+                // What the logic has broadcast must reach the members before there is more of it.
+                if state.deliveries.is_empty() || state.groups.is_budget_spent() {
+                    break;
+                }
+                state.deliveries.pop()
+            };
+            any = true;
+            match delivery {
+                Some(Delivery::Message(id, message)) => self.message(id, message),
+                Some(Delivery::Close(id)) => close::begin_if_open(&mut self.state(), id, CloseReason::ByHandler),
+                None => break,
+            }
+        }
+        any
+    }
+
+    fn message(&mut self, id: SessionId, message: Box<dyn Any + Send>) {
+        let session = Session::open(&self.state, id);
+        match (session, message.downcast::<H::Message>()) {
+            (Some(session), Ok(message)) => self.call(&session, |handler, state| {
+                handler.message(&session, state, *message);
+            }),
+            (_, message) => {
+                if contained(|| drop(message)).is_err() {
+                    tracing::error!("a message for {id:?}, which has ended, panicked when it was dropped");
+                }
+            }
+        }
+        let ShardState { deliveries, directory, to_wake, .. } = &mut *self.state();
+        let inboxes = directory.inboxes(id.shard());
+        inboxes.delivered();
+        if !deliveries.take_kept() {
+            inboxes.taken(id, to_wake);
         }
     }
 

@@ -2,7 +2,10 @@
 //! business.
 
 pub(crate) mod acceptor;
+pub(crate) mod deliveries;
 pub(crate) mod directory;
+pub(crate) mod handle;
+pub(crate) mod inboxes;
 pub(crate) mod logic;
 pub(crate) mod state;
 
@@ -14,6 +17,7 @@ use overlapped::driver::{Completion, Live, SocketId, Wait};
 use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
+use self::deliveries::Delivery;
 use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
 use self::logic::{Logic, contained};
 use self::state::{ShardConfig, ShardState, token};
@@ -23,7 +27,7 @@ use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::session::{close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts};
-use crate::task::{executor::Executor, offload::Offload};
+use crate::task::{executor::Executor, link::wake, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -55,8 +59,10 @@ impl<H: Handler> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks));
+        let mut logic = Logic::new(state, handler);
+        logic.started();
         Shard {
-            logic: Logic::new(state, handler),
+            logic,
             tasks,
             acceptor,
             mailbox,
@@ -74,7 +80,7 @@ impl<H: Handler> Shard<H> {
         let wait = {
             let deadline = self.deadline();
             let state = self.logic.state();
-            let has_to_call = state.sessions.has_to_resume() || self.tasks.has_woken();
+            let has_to_call = state.sessions.has_to_resume() || self.tasks.has_woken() || !state.deliveries.is_empty();
             let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
@@ -114,6 +120,7 @@ impl<H: Handler> Shard<H> {
         // end begins.
         let told = self.directory.phase();
         let mut busy = self.read_mail();
+        busy |= self.logic.deliver();
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
@@ -127,6 +134,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.expire_sessions();
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
+        busy |= self.logic.deliver();
         busy |= self.flush();
         Ok(busy)
     }
@@ -242,7 +250,12 @@ impl<H: Handler> Shard<H> {
                     Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
                     Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
                 },
-                Mail::Close(id) => close::begin_if_open(state, id, CloseReason::ByHandler),
+                Mail::Close(id) if state.deliveries.is_empty() => {
+                    close::begin_if_open(state, id, CloseReason::ByHandler);
+                }
+                // Behind the messages that were sent before.
+                Mail::Close(id) => state.deliveries.push(Delivery::Close(id)),
+                Mail::Post { id, message } => state.deliveries.push(Delivery::Message(id, message)),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };
@@ -251,6 +264,8 @@ impl<H: Handler> Shard<H> {
                 Mail::Found(attempt, found) => state.attempts.found(attempt, found, &mut state.driver),
             }
         }
+        let ShardState { directory, shard, to_wake, .. } = &mut *self.logic.state();
+        directory.inboxes(*shard).has_read(to_wake);
         any
     }
 
@@ -452,5 +467,10 @@ impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
+        // Those that wait for room are told that there is nobody to take their messages.
+        self.mailbox.close();
+        for waker in self.directory.inboxes(self.shard).end() {
+            wake(waker);
+        }
     }
 }

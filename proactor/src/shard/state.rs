@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
 
+use super::deliveries::Deliveries;
 use super::directory::{Directory, Mail};
 use crate::codec::Framing;
 use crate::connect::Attempts;
@@ -78,6 +79,7 @@ pub(crate) struct ShardState {
     pub(crate) tasks: Rc<Executor>,
     /// Wakers to call after the borrow of the state ends: a waker may run user code.
     pub(crate) to_wake: Vec<Waker>,
+    pub(crate) deliveries: Deliveries,
     /// Counts turns.
     pub(crate) turn: u32,
 }
@@ -113,6 +115,7 @@ impl ShardState {
             attempts,
             tasks,
             to_wake: Vec::new(),
+            deliveries: Deliveries::default(),
             turn: 0,
         }
     }

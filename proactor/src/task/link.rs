@@ -69,7 +69,7 @@ impl Waiters {
         if list.is_empty() { None } else { Some(list.remove(0)) }
     }
 
-    fn drain(&self, into: &mut Vec<Waker>) {
+    pub(super) fn drain(&self, into: &mut Vec<Waker>) {
         into.extend(self.list.borrow_mut().drain(..).map(|waiter| waiter.waker));
     }
 }
@@ -100,6 +100,8 @@ pub(crate) struct Link {
     pub(crate) readers: Waiters,
     /// Wait for the outbox to fall below its low watermark.
     pub(crate) senders: Waiters,
+    /// Wait for a message.
+    pub(crate) listeners: Waiters,
     /// Wait for the end.
     pub(crate) closers: Waiters,
     /// A packet in the shard's lent buffer, while it is being handed over.
@@ -148,7 +150,7 @@ impl Link {
     /// The session is closing. The wakers to call go into the list.
     pub(crate) fn closing(&self, reason: CloseReason, to_wake: &mut Vec<Waker>) {
         self.reason.set(Some(reason));
-        for waiters in [&self.readers, &self.senders, &self.closers] {
+        for waiters in [&self.readers, &self.senders, &self.listeners, &self.closers] {
             waiters.drain(to_wake);
         }
     }

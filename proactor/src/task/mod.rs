@@ -36,6 +36,10 @@
 //!   came. If none waits, the packet is kept and the session is held until it is taken; the peer is
 //!   then held up by its own window. [`send`](AsyncSession::send) waits while half of the outbox is
 //!   queued.
+//! - **Messages.** [`serve_with_messages`](crate::Builder::serve_with_messages) starts a server
+//!   whose sessions are handed messages by any thread
+//!   ([`Handle::post`](crate::Handle::post)). [`message`](AsyncSession::message) waits for one, and
+//!   [`event`](AsyncSession::event) for whichever comes first, a packet, a message or the end.
 //! - **The end.** When the task returns, the session is closed in order. If it returns an error,
 //!   the error is logged at the level `debug`. If it panics, the session is closed with
 //!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other is. When the peer ends its
@@ -45,6 +49,7 @@
 //!   when the shard ends are dropped.
 
 mod error;
+mod event;
 pub(crate) mod executor;
 mod handler;
 mod handover;
@@ -55,5 +60,6 @@ mod session;
 mod stream;
 
 pub use error::{Elapsed, OffloadError, SpawnError, TaskOutput};
+pub use event::Event;
 pub use handler::Tasks;
 pub use session::{AsyncSession, Remote, Sleep};

@@ -12,10 +12,12 @@ use bytes::Bytes;
 use overlapped::{Address, Time, table::Key};
 
 use super::error::{Elapsed, OffloadError, SpawnError, TaskOutput};
+use super::event::Event;
 use super::{executor::Executor, handover::Handover, offload};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Target};
 use crate::error::SendError;
-use crate::server::Handle;
+use crate::message::NoMessage;
+use crate::server::{Handle, PostError, PostWait};
 use crate::session::{Session, connect, id::SessionId, reason::CloseReason};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
@@ -25,14 +27,21 @@ use crate::session::{Session, connect, id::SessionId, reason::CloseReason};
 ///
 /// Every future that its methods return can be dropped at any time, as `select!` does. A packet
 /// that was not taken then goes to the next caller.
-#[derive(Clone)]
-pub struct AsyncSession {
-    pub(super) inner: Rc<Handover>,
+///
+/// `M` is the type of message that it takes: [`message`](AsyncSession::message).
+pub struct AsyncSession<M = NoMessage> {
+    pub(super) inner: Rc<Handover<M>>,
 }
 
-impl AsyncSession {
+impl<M> Clone for AsyncSession<M> {
+    fn clone(&self) -> AsyncSession<M> {
+        AsyncSession { inner: Rc::clone(&self.inner) }
+    }
+}
+
+impl<M: 'static> AsyncSession<M> {
     /// A session has begun.
-    pub(super) fn begin(session: &Session) -> AsyncSession {
+    pub(super) fn begin(session: &Session) -> AsyncSession<M> {
         AsyncSession { inner: Rc::new(Handover::new(session)) }
     }
 
@@ -97,6 +106,48 @@ impl AsyncSession {
     /// ```
     pub async fn next_with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         self.inner.take_next(|given| read(given.as_slice())).await
+    }
+
+    /// Waits for the next message that was [posted](Handle::post) to the session. Returns `None`
+    /// when the session is closing and all messages are taken. That the peer has ended its stream
+    /// does not end the messages. If several tasks wait, one of them gets it.
+    ///
+    /// Messages that are not taken wait: [so many](crate::Limits::inbox_messages) for a session.
+    ///
+    /// ```
+    /// # use proactor::AsyncSession;
+    /// /// Sends on what other threads have for the peer.
+    /// async fn ticker(session: AsyncSession<String>) {
+    ///     while let Some(news) = session.message().await {
+    ///         if session.send(news).await.is_err() {
+    ///             break;
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn message(&self) -> Option<M> {
+        self.inner.next_message().await
+    }
+
+    /// Waits for whichever comes first: a packet, a message, or the end. If packets and messages
+    /// are there, it returns them in turns.
+    ///
+    /// ```
+    /// use proactor::{AsyncSession, SendError};
+    /// use proactor::task::Event;
+    ///
+    /// async fn talk(session: AsyncSession<String>) -> Result<(), SendError> {
+    ///     loop {
+    ///         match session.event().await {
+    ///             Event::Packet(question) => session.send(question).await?,
+    ///             Event::Message(news) => session.send(news).await?,
+    ///             Event::Ended => return Ok(()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn event(&self) -> Event<M> {
+        self.inner.next_event().await
     }
 
     /// Queues a packet, as [`Session::send`] does, once there is room. While more than half of the
@@ -283,17 +334,17 @@ impl AsyncSession {
     }
 
     /// The server, for any thread.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle<M> {
         Handle::new(Arc::clone(&self.inner.session.state().borrow().directory))
     }
 
     /// This session, for any thread or runtime.
-    pub fn remote(&self) -> Remote {
+    pub fn remote(&self) -> Remote<M> {
         Remote { handle: self.handle(), id: self.id() }
     }
 }
 
-impl fmt::Debug for AsyncSession {
+impl<M> fmt::Debug for AsyncSession<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.session.fmt(f)
     }
@@ -301,20 +352,46 @@ impl fmt::Debug for AsyncSession {
 
 /// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
 /// makes it. Cheap to clone; may outlive the session.
-#[derive(Clone, Debug)]
-pub struct Remote {
-    pub(super) handle: Handle,
+pub struct Remote<M = NoMessage> {
+    pub(super) handle: Handle<M>,
     pub(super) id: SessionId,
 }
 
-impl Remote {
+impl<M> Clone for Remote<M> {
+    fn clone(&self) -> Remote<M> {
+        Remote { handle: self.handle.clone(), id: self.id }
+    }
+}
+
+impl<M> fmt::Debug for Remote<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("id", &self.id).finish()
+    }
+}
+
+impl<M: Send + 'static> Remote<M> {
+    /// Hands a message to the session, as [`Handle::post`] does.
+    ///
+    /// # Errors
+    /// As for [`Handle::post`].
+    pub fn post(&self, message: M) -> Result<(), PostError<M>> {
+        self.handle.post(self.id, message)
+    }
+
+    /// Hands a message to the session when there is room, as [`Handle::post_wait`] does.
+    pub fn post_wait(&self, message: M) -> PostWait<M> {
+        self.handle.post_wait(self.id, message)
+    }
+}
+
+impl<M> Remote<M> {
     /// The session's name.
     pub fn id(&self) -> SessionId {
         self.id
     }
 
     /// The server.
-    pub fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &Handle<M> {
         &self.handle
     }
 

@@ -33,6 +33,10 @@ mod half_close;
 mod in_flight;
 mod limits;
 mod races;
+mod reach {
+    mod messages;
+    mod messages_simulation;
+}
 mod sessions;
 mod simulation;
 mod slow_consumer;

@@ -1,0 +1,47 @@
+//! What waits to be handed to sessions between their packets: messages of other threads, and
+//! results of work that the logic asked for. A shard hands over some of it in a turn.
+
+use std::any::Any;
+use std::collections::VecDeque;
+
+use crate::session::id::SessionId;
+
+/// Deliveries made in a turn. The others wait for the next, so that I/O has its time.
+pub(crate) const MOST_DELIVERIES: usize = 1024;
+
+pub(crate) enum Delivery {
+    /// The handler's type of message.
+    Message(SessionId, Box<dyn Any + Send>),
+    /// To close the session, behind the messages that were sent before.
+    Close(SessionId),
+}
+
+#[derive(Default)]
+pub(crate) struct Deliveries {
+    queue: VecDeque<Delivery>,
+    is_kept: bool,
+}
+
+impl Deliveries {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, delivery: Delivery) {
+        self.queue.push_back(delivery);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Delivery> {
+        self.queue.pop_front()
+    }
+
+    /// The message that is just handed over is kept by its session, and still counts.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Whether the message that was just handed over is kept.
+    pub(crate) fn take_kept(&mut self) -> bool {
+        std::mem::take(&mut self.is_kept)
+    }
+}
