@@ -68,6 +68,19 @@ pub trait Handler: Clone + Send + 'static {
         let _ = (session, state, message);
     }
 
+    /// A timer of the session is due: [`Session::after`]. Timers come between packets, also while
+    /// the session is paused or paired, and never after it has begun to close. By default nothing
+    /// is done.
+    fn timer(&mut self, session: &Session, state: &mut Self::State, token: u64) {
+        let _ = (session, state, token);
+    }
+
+    /// A timer of the shard is due: [`ShardHandle::after`]. By default nothing is done. A panic
+    /// here is logged and ends nothing.
+    fn shard_timer(&mut self, shard: &ShardHandle, token: u64) {
+        let _ = (shard, token);
+    }
+
     /// A connection that [`Session::connect`] or [`Handle::connect`](crate::Handle::connect) asked
     /// for could not be made. `token` is what was given there, `opener` the session that asked,
     /// unless it is closed too. By default nothing is done.

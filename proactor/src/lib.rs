@@ -73,7 +73,7 @@ pub use overlapped::sim::Network;
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
-pub use error::{JoinError, SendError, ServerError};
+pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};

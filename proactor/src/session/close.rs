@@ -34,7 +34,7 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, to_wake, directory, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let Some(record) = sessions.open_at(slot) else { return };
     if let Some(link) = &record.link {
@@ -47,6 +47,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     }
     let (socket, has_groups) = (record.socket, !record.outbox.positions.is_empty());
     timers.forget(slot);
+    logic_timers.forget(slot);
     if let Some(id) = sessions.id(slot) {
         directory.inboxes(id.shard()).forget(id, to_wake);
     }

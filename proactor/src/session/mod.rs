@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use overlapped::{Address, driver::CloseMode};
 
@@ -26,7 +27,7 @@ use self::id::SessionId;
 use self::pair::PairError;
 use self::reason::CloseReason;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
-use crate::error::{JoinError, SendError};
+use crate::error::{JoinError, SendError, TimerError};
 use crate::group::{Group, fanout, membership};
 use crate::limits::SlowConsumer;
 use crate::server::Handle;
@@ -236,6 +237,61 @@ impl Session {
         let mut state = self.state.borrow_mut();
         let stamp = state.groups.now();
         fanout::leave(&mut state, self.id, group, stamp);
+    }
+
+    /// Has [`Handler::timer`](crate::Handler::timer) called with this token when the duration is
+    /// over. If the session has a timer with this token, that is set anew, so a rule such as "five
+    /// minutes without a word" is one call per packet. A timer ends when it is called, and all end
+    /// when the session begins to close.
+    ///
+    /// It is never early. The shard's timers have a grain of 8.4 ms (2^23 ns), so it is late by up
+    /// to that, and by what the shard is busy with. A duration of 0 is over in the shard's next
+    /// turn.
+    ///
+    /// Sessions with a task [sleep](crate::AsyncSession::sleep) instead.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use proactor::{Flow, Handler, NoMessage, Session};
+    ///
+    /// /// Asks a peer that is silent for a minute whether it is there.
+    /// #[derive(Clone)]
+    /// struct Host;
+    ///
+    /// const SILENT: u64 = 1;
+    ///
+    /// impl Handler for Host {
+    ///     type State = ();
+    ///     type Message = NoMessage;
+    ///     fn connected(&mut self, _: &Session) {}
+    ///     fn received(&mut self, session: &Session, _: &mut (), _: &[u8]) -> Flow {
+    ///         let _ = session.after(Duration::from_secs(60), SILENT);
+    ///         Flow::Continue
+    ///     }
+    ///     fn timer(&mut self, session: &Session, _: &mut (), token: u64) {
+    ///         if token == SILENT {
+    ///             let _ = session.send(b"are you there?");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed` if the session is closed, `Full` if it has 64 timers with other tokens.
+    pub fn after(&self, duration: Duration, token: u64) -> Result<(), TimerError> {
+        let ShardState { sessions, logic_timers, driver, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id).ok_or(TimerError::Closed)?;
+        match logic_timers.set(Some(self.id), token, driver.now() + duration) {
+            true => Ok(()),
+            false => Err(TimerError::Full),
+        }
+    }
+
+    /// Stops the timer with this token. Says whether there was one; if so, it is not called.
+    pub fn cancel_timer(&self, token: u64) -> bool {
+        let ShardState { sessions, logic_timers, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id).is_some() && logic_timers.stop(Some(self.id), token)
     }
 
     /// Connects to a target, for this session. The connection becomes a session of the same shard;

@@ -103,6 +103,40 @@ impl<H: Handler> Logic<H> {
         }
     }
 
+    /// Calls the handler for timers that are due. Says whether there were any.
+    pub(crate) fn call_timers(&mut self) -> bool {
+        let due = {
+            let state = &mut *self.state();
+            let now = state.timers.now();
+            state.logic_timers.find_due(now)
+        };
+        // A timer that is set during these calls waits for the next turn.
+        for _ in 0..due {
+            let timer = {
+                let state = &mut *self.state();
+                if state.groups.is_budget_spent() {
+                    break;
+                }
+                state.logic_timers.pop_due()
+            };
+            match timer {
+                Some((Some(id), token)) => {
+                    let Some(session) = Session::open(&self.state, id) else { continue };
+                    self.call(&session, |handler, state| handler.timer(&session, state, token));
+                }
+                Some((None, token)) => {
+                    let shard = ShardHandle { state: Rc::clone(&self.state) };
+                    let handler = &mut self.handler;
+                    if contained(|| handler.shard_timer(&shard, token)).is_err() {
+                        tracing::error!("the handler panicked in timer {token} of {shard:?}");
+                    }
+                }
+                None => {}
+            }
+        }
+        due > 0
+    }
+
     /// Hands over what waits between packets. Says whether there was anything.
     pub(crate) fn deliver(&mut self) -> bool {
         let mut any = false;

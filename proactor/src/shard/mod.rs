@@ -8,6 +8,7 @@ pub(crate) mod handle;
 pub(crate) mod inboxes;
 pub(crate) mod logic;
 pub(crate) mod state;
+pub(crate) mod timers;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -80,7 +81,10 @@ impl<H: Handler> Shard<H> {
         let wait = {
             let deadline = self.deadline();
             let state = self.logic.state();
-            let has_to_call = state.sessions.has_to_resume() || self.tasks.has_woken() || !state.deliveries.is_empty();
+            let has_to_call = state.sessions.has_to_resume()
+                || self.tasks.has_woken()
+                || !state.deliveries.is_empty()
+                || state.logic_timers.has_due();
             let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
@@ -132,6 +136,7 @@ impl<H: Handler> Shard<H> {
         }
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions();
+        busy |= self.logic.call_timers();
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.logic.deliver();
@@ -148,8 +153,13 @@ impl<H: Handler> Shard<H> {
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let state = self.logic.state();
-        let deadlines =
-            [self.drain_deadline, state.timers.earliest(), state.attempts.earliest(), self.tasks.earliest_timer()];
+        let deadlines = [
+            self.drain_deadline,
+            state.timers.earliest(),
+            state.logic_timers.earliest(),
+            state.attempts.earliest(),
+            self.tasks.earliest_timer(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 

@@ -10,6 +10,7 @@ use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
 
 use super::deliveries::Deliveries;
 use super::directory::{Directory, Mail};
+use super::timers::LogicTimers;
 use crate::codec::Framing;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
@@ -80,6 +81,7 @@ pub(crate) struct ShardState {
     /// Wakers to call after the borrow of the state ends: a waker may run user code.
     pub(crate) to_wake: Vec<Waker>,
     pub(crate) deliveries: Deliveries,
+    pub(crate) logic_timers: LogicTimers,
     /// Counts turns.
     pub(crate) turn: u32,
 }
@@ -116,6 +118,7 @@ impl ShardState {
             tasks,
             to_wake: Vec::new(),
             deliveries: Deliveries::default(),
+            logic_timers: LogicTimers::new(),
             turn: 0,
         }
     }

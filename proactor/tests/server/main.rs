@@ -36,6 +36,8 @@ mod races;
 mod reach {
     mod messages;
     mod messages_simulation;
+    mod timers;
+    mod timers_simulation;
 }
 mod sessions;
 mod simulation;
