@@ -12,6 +12,8 @@ pub(crate) const MOST_DELIVERIES: usize = 1024;
 pub(crate) enum Delivery {
     /// The handler's type of message.
     Message(SessionId, Box<dyn Any + Send>),
+    /// The handler's type of [`Call`](crate::task::work::Call).
+    Call(SessionId, Box<dyn Any>),
     /// To close the session, behind the messages that were sent before.
     Close(SessionId),
 }
@@ -33,6 +35,11 @@ impl Deliveries {
 
     pub(crate) fn pop(&mut self) -> Option<Delivery> {
         self.queue.pop_front()
+    }
+
+    /// Takes all of it.
+    pub(crate) fn take(&mut self) -> VecDeque<Delivery> {
+        std::mem::take(&mut self.queue)
     }
 
     /// The message that is just handed over is kept by its session, and still counts.

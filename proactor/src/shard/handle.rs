@@ -18,7 +18,7 @@ use crate::session::{Session, id::SessionId};
 /// Cheap to clone. It stays on the shard's thread.
 #[derive(Clone)]
 pub struct ShardHandle {
-    pub(super) state: Rc<RefCell<ShardState>>,
+    pub(crate) state: Rc<RefCell<ShardState>>,
 }
 
 impl ShardHandle {

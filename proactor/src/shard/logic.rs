@@ -16,6 +16,7 @@ use crate::server::Handle;
 use crate::session::{Session, close, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
+use crate::task::work::Call;
 
 /// Calls user code, handler or codec, and contains its panic.
 pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
@@ -152,11 +153,23 @@ impl<H: Handler> Logic<H> {
             any = true;
             match delivery {
                 Some(Delivery::Message(id, message)) => self.message(id, message),
+                Some(Delivery::Call(id, call)) => self.deliver_call(id, call),
                 Some(Delivery::Close(id)) => close::begin_if_open(&mut self.state(), id, CloseReason::ByHandler),
                 None => break,
             }
         }
         any
+    }
+
+    fn deliver_call(&mut self, id: SessionId, call: Box<dyn Any>) {
+        match (Session::open(&self.state, id), call.downcast::<Call<H>>()) {
+            (Some(session), Ok(call)) => self.call(&session, |handler, state| call.0(handler, &session, state)),
+            (_, call) => {
+                if contained(|| drop(call)).is_err() {
+                    tracing::error!("a result for {id:?}, which has ended, panicked when it was dropped");
+                }
+            }
+        }
     }
 
     fn message(&mut self, id: SessionId, message: Box<dyn Any + Send>) {

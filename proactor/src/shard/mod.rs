@@ -10,6 +10,7 @@ pub(crate) mod logic;
 pub(crate) mod state;
 pub(crate) mod timers;
 
+use std::any::TypeId;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl<H: Handler> Shard<H> {
     ) -> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
-        let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks));
+        let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
         let mut logic = Logic::new(state, handler);
         logic.started();
         Shard {
@@ -477,6 +478,11 @@ impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
+        // So may what waits to be handed over. Nothing is borrowed while it is dropped.
+        let left = self.logic.state().deliveries.take();
+        if contained(|| drop(left)).is_err() {
+            tracing::error!("a message or a result panicked when it was dropped");
+        }
         // Those that wait for room are told that there is nobody to take their messages.
         self.mailbox.close();
         for waker in self.directory.inboxes(self.shard).end() {

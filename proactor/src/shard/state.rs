@@ -1,6 +1,7 @@
 //! A shard's state: a struct of parts. The shard's loop and the files of `session`, `group` and
 //! `task` compose the parts; no part knows another's fields.
 
+use std::any::TypeId;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -78,6 +79,8 @@ pub(crate) struct ShardState {
     pub(crate) frame: Vec<u8>,
     pub(crate) attempts: Attempts,
     pub(crate) tasks: Rc<Executor>,
+    /// The type of its handler.
+    pub(crate) handler: TypeId,
     /// Wakers to call after the borrow of the state ends: a waker may run user code.
     pub(crate) to_wake: Vec<Waker>,
     pub(crate) deliveries: Deliveries,
@@ -92,6 +95,7 @@ impl ShardState {
         config: ShardConfig,
         directory: Arc<Directory>,
         tasks: Rc<Executor>,
+        handler: TypeId,
     ) -> ShardState {
         let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
         let inbox = directory.inbox(shard);
@@ -116,6 +120,7 @@ impl ShardState {
             frame: Vec::new(),
             attempts,
             tasks,
+            handler,
             to_wake: Vec::new(),
             deliveries: Deliveries::default(),
             logic_timers: LogicTimers::new(),

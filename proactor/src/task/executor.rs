@@ -174,6 +174,11 @@ impl Executor {
         Ok(())
     }
 
+    /// Whether there are as many tasks as there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.table.borrow().is_full()
+    }
+
     /// When the first timer of a task is due.
     pub(crate) fn earliest_timer(&self) -> Option<Time> {
         self.timers.borrow().earliest()

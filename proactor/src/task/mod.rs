@@ -58,6 +58,7 @@ pub(crate) mod offload;
 mod session;
 #[cfg(feature = "tokio")]
 mod stream;
+pub(crate) mod work;
 
 pub use error::{Elapsed, OffloadError, SpawnError, TaskOutput};
 pub use event::Event;

@@ -38,6 +38,7 @@ mod reach {
     mod messages_simulation;
     mod timers;
     mod timers_simulation;
+    mod work;
 }
 mod sessions;
 mod simulation;
