@@ -60,6 +60,7 @@ mod handler;
 mod limits;
 mod message;
 mod outbox;
+mod panic;
 mod server;
 mod session;
 mod shard;

@@ -134,6 +134,47 @@ impl Builder {
         self
     }
 
+    /// Lets the logic use what is written for tokio: its clients, sockets, timers and
+    /// `tokio::spawn`. They find this runtime on the threads of the shards, as if each call and
+    /// each poll were inside it: [`tokio::runtime::Handle::enter`] is called once per shard. None
+    /// by default; a server without it pays nothing.
+    ///
+    /// Such a client does its I/O on the runtime's threads and wakes the session's task, so the
+    /// runtime must run: it is multi-threaded, or a thread of its own is in its `block_on`. It must
+    /// outlive the server. Futures of the logic run on the shards all the same. The module
+    /// [`task`](crate::task) says more.
+    ///
+    /// Not on a simulated network, which has sockets and a clock of its own: the server is refused
+    /// there.
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// use std::time::Duration;
+    ///
+    /// use proactor::{AsyncSession, Server};
+    ///
+    /// async fn late(session: AsyncSession) {
+    ///     tokio::time::sleep(Duration::from_millis(5)).await;
+    ///     let _ = session.send("good morning").await;
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    /// let runtime = runtime.worker_threads(1).enable_all().build()?;
+    /// let builder = Server::builder().listen("127.0.0.1:0").shards(1);
+    /// let server = builder.tokio(runtime.handle().clone()).serve(late)?;
+    /// # let mut said = String::new();
+    /// # std::net::TcpStream::connect(&server.local_addrs()[0])?.read_to_string(&mut said)?;
+    /// # assert_eq!(said, "good morning");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn tokio(mut self, runtime: tokio::runtime::Handle) -> Builder {
+        self.config.runtime = Some(runtime);
+        self
+    }
+
     /// Binds, listens and starts the threads of the shards.
     ///
     /// # Errors

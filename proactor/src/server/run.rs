@@ -91,6 +91,8 @@ fn shard_thread<H: Handler>(
     // Without an introduction another shard could not be made, and there is no server.
     let Ok(directory) = introduced.recv() else { return Ok(()) };
     let _guard = StopOnPanic(Arc::clone(&directory));
+    #[cfg(feature = "tokio")]
+    let _runtime = config.runtime.as_ref().map(tokio::runtime::Handle::enter);
     let mut shard = introduce(Arc::clone(&directory));
     let ended = loop {
         match shard.turn() {

@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::cell::{RefCell, RefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,16 +11,12 @@ use super::handle::ShardHandle;
 use super::state::ShardState;
 use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
+use crate::panic::contained;
 use crate::server::Handle;
 use crate::session::{Session, close, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
-
-/// Calls user code, handler or codec, and contains its panic.
-pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-}
 
 pub(crate) struct Logic<H: Handler> {
     state: Rc<RefCell<ShardState>>,

@@ -21,13 +21,14 @@ use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 use self::acceptor::Acceptor;
 use self::deliveries::Delivery;
 use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
-use self::logic::{Logic, contained};
+use self::logic::Logic;
 use self::state::{ShardConfig, ShardState, token};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
+use crate::panic::contained;
 use crate::session::{close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts};
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 

@@ -14,8 +14,10 @@ use crate::session::Session;
 use crate::shard::deliveries::Delivery;
 use crate::shard::handle::ShardHandle;
 
+type Body<H> = dyn FnOnce(&mut H, &Session, &mut <H as Handler>::State);
+
 /// A call of the shard's handler, for a session.
-pub(crate) struct Call<H: Handler>(pub(crate) Box<dyn FnOnce(&mut H, &Session, &mut H::State)>);
+pub(crate) struct Call<H: Handler>(pub(crate) Box<Body<H>>);
 
 impl Session {
     /// Runs a future on the session's shard. It is dropped when the session has ended. If it
@@ -55,7 +57,8 @@ impl Session {
     ///     }
     ///     fn received(&mut self, session: &Session, _: &mut u32, packet: &[u8]) -> Flow {
     ///         let name = String::from_utf8_lossy(packet).into_owned();
-    ///         let asked = session.spawn_then(score_of(name), |logic: &mut Scores, session, last, score| {
+    ///         let lookup = score_of(name);
+    ///         let asked = session.spawn_then(lookup, |logic: &mut Scores, session, last, score| {
     ///             logic.lookups += 1;
     ///             *last = score;
     ///             let _ = session.send(score.to_string().as_bytes());

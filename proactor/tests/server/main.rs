@@ -36,6 +36,7 @@ mod races;
 mod reach {
     mod messages;
     mod messages_simulation;
+    mod runtime;
     mod timers;
     mod timers_simulation;
     mod work;
