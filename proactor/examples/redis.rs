@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proactor::codec::{Codec, Decoded, FrameError};
-use proactor::{CloseReason, Flow, Group, Handler, Limits, SendError, Server, ServerError, Session, SessionId};
+use proactor::{
+    CloseReason, Flow, Group, Handler, Limits, NoMessage, SendError, Server, ServerError, Session, SessionId,
+};
 
 /// Bytes of the longest command.
 const COMMAND_BYTES: usize = 1 << 20;
@@ -470,6 +472,7 @@ fn confirm(reply: &mut Vec<u8>, what: &[u8], channel: &[u8], left: usize) {
 
 impl Handler for Redis {
     type State = Subscriptions;
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) -> Subscriptions {
         Vec::new()
