@@ -36,12 +36,12 @@
 //!   came. If none waits, the packet is kept and the session is held until it is taken; the peer is
 //!   then held up by its own window. [`send`](AsyncSession::send) waits while half of the outbox is
 //!   queued.
-//! - **What is written for tokio.** A future that only waits (tokio's channels, `JoinHandle`s) works in
-//!   a task as it is, for any runtime may wake it. A client that does I/O, or a timer, needs a
-//!   runtime: give the server one with [`Builder::tokio`](crate::Builder::tokio), feature `tokio`.
-//!   Without it tokio panics, the session is closed, and the log says this. Or let a task of a
-//!   runtime of your own do the I/O, and await its answer, or have it post a message: the example
-//!   `redis_lookup` shows all three ways.
+//! - **What is written for tokio.** A future that only waits (tokio's channels, `JoinHandle`s)
+//!   works in a task as it is, for any runtime may wake it. A client that does I/O, or a timer,
+//!   needs a runtime: give the server one with `Builder::tokio`, feature `tokio`. Without it tokio
+//!   panics, the session is closed, and the log says this. Or let a task of a runtime of your own
+//!   do the I/O, and await its answer, or have it post a message: the example `redis_lookup` shows
+//!   all three ways.
 //! - **Messages.** [`serve_with_messages`](crate::Builder::serve_with_messages) starts a server
 //!   whose sessions are handed messages by any thread
 //!   ([`Handle::post`](crate::Handle::post)). [`message`](AsyncSession::message) waits for one, and
