@@ -6,8 +6,8 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::deliveries::{Delivery, MOST_DELIVERIES};
 use super::handle::ShardHandle;
+use super::pending::{MOST_PER_TURN, Pending};
 use super::state::ShardState;
 use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
@@ -136,20 +136,20 @@ impl<H: Handler> Logic<H> {
     /// Hands over what waits between packets. Says whether there was anything.
     pub(crate) fn deliver(&mut self) -> bool {
         let mut any = false;
-        for _ in 0..MOST_DELIVERIES {
-            let delivery = {
+        for _ in 0..MOST_PER_TURN {
+            let next = {
                 let state = &mut *self.state();
                 // What the logic has broadcast must reach the members before there is more of it.
-                if state.deliveries.is_empty() || state.groups.is_budget_spent() {
+                if state.pending.is_empty() || state.groups.is_budget_spent() {
                     break;
                 }
-                state.deliveries.pop()
+                state.pending.pop()
             };
             any = true;
-            match delivery {
-                Some(Delivery::Message(id, message)) => self.message(id, message),
-                Some(Delivery::Call(id, call)) => self.deliver_call(id, call),
-                Some(Delivery::Close(id)) => close::begin_if_open(&mut self.state(), id, CloseReason::ByHandler),
+            match next {
+                Some(Pending::Message(id, message)) => self.message(id, message),
+                Some(Pending::Call(id, call)) => self.deliver_call(id, call),
+                Some(Pending::Close(id)) => close::begin_if_open(&mut self.state(), id, CloseReason::ByHandler),
                 None => break,
             }
         }
@@ -179,10 +179,10 @@ impl<H: Handler> Logic<H> {
                 }
             }
         }
-        let ShardState { deliveries, directory, to_wake, .. } = &mut *self.state();
+        let ShardState { pending, directory, to_wake, .. } = &mut *self.state();
         let inboxes = directory.inboxes(id.shard());
         inboxes.delivered();
-        if !deliveries.take_kept() {
+        if !pending.take_kept() {
             inboxes.taken(id, to_wake);
         }
     }

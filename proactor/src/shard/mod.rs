@@ -2,11 +2,11 @@
 //! business.
 
 pub(crate) mod acceptor;
-pub(crate) mod deliveries;
 pub(crate) mod directory;
 pub(crate) mod handle;
 pub(crate) mod inboxes;
 pub(crate) mod logic;
+pub(crate) mod pending;
 pub(crate) mod state;
 pub(crate) mod timers;
 
@@ -19,9 +19,9 @@ use overlapped::driver::{Completion, Live, SocketId, Wait};
 use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
-use self::deliveries::Delivery;
 use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
 use self::logic::Logic;
+use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
@@ -85,7 +85,7 @@ impl<H: Handler> Shard<H> {
             let state = self.logic.state();
             let has_to_call = state.sessions.has_to_resume()
                 || self.tasks.has_woken()
-                || !state.deliveries.is_empty()
+                || !state.pending.is_empty()
                 || state.logic_timers.has_due();
             let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
@@ -262,12 +262,12 @@ impl<H: Handler> Shard<H> {
                     Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
                     Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
                 },
-                Mail::Close(id) if state.deliveries.is_empty() => {
+                Mail::Close(id) if state.pending.is_empty() => {
                     close::begin_if_open(state, id, CloseReason::ByHandler);
                 }
                 // Behind the messages that were sent before.
-                Mail::Close(id) => state.deliveries.push(Delivery::Close(id)),
-                Mail::Post { id, message } => state.deliveries.push(Delivery::Message(id, message)),
+                Mail::Close(id) => state.pending.push(Pending::Close(id)),
+                Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };
@@ -480,7 +480,7 @@ impl<H: Handler> Drop for Shard<H> {
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
         // So may what waits to be handed over. Nothing is borrowed while it is dropped.
-        let left = self.logic.state().deliveries.take();
+        let left = self.logic.state().pending.take();
         if contained(|| drop(left)).is_err() {
             tracing::error!("a message or a result panicked when it was dropped");
         }

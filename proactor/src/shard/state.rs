@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
 
-use super::deliveries::Deliveries;
 use super::directory::{Directory, Mail};
+use super::pending::PendingCalls;
 use super::timers::LogicTimers;
 use crate::codec::Framing;
 use crate::connect::Attempts;
@@ -83,7 +83,7 @@ pub(crate) struct ShardState {
     pub(crate) handler: TypeId,
     /// Wakers to call after the borrow of the state ends: a waker may run user code.
     pub(crate) to_wake: Vec<Waker>,
-    pub(crate) deliveries: Deliveries,
+    pub(crate) pending: PendingCalls,
     pub(crate) logic_timers: LogicTimers,
     /// Counts turns.
     pub(crate) turn: u32,
@@ -122,7 +122,7 @@ impl ShardState {
             tasks,
             handler,
             to_wake: Vec::new(),
-            deliveries: Deliveries::default(),
+            pending: PendingCalls::default(),
             logic_timers: LogicTimers::new(),
             turn: 0,
         }

@@ -199,7 +199,7 @@ impl<M> Handover<M> {
     pub(super) fn keep_message(&self, message: M) {
         self.messages.borrow_mut().push_back(message);
         let mut state = self.session.state().borrow_mut();
-        state.deliveries.keep();
+        state.pending.keep();
         self.link.listeners.drain(&mut state.to_wake);
     }
 

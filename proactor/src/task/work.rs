@@ -11,8 +11,8 @@ use super::offload;
 use super::session::Sleep;
 use crate::handler::Handler;
 use crate::session::Session;
-use crate::shard::deliveries::Delivery;
 use crate::shard::handle::ShardHandle;
+use crate::shard::pending::Pending;
 
 type Body<H> = dyn FnOnce(&mut H, &Session, &mut <H as Handler>::State);
 
@@ -164,7 +164,7 @@ impl Session {
     /// Calls the handler when nothing else is called.
     fn call_later<H: Handler>(&self, call: impl FnOnce(&mut H, &Session, &mut H::State) + 'static) {
         let call = Call::<H>(Box::new(call));
-        self.state().borrow_mut().deliveries.push(Delivery::Call(self.id(), Box::new(call)));
+        self.state().borrow_mut().pending.push(Pending::Call(self.id(), Box::new(call)));
     }
 }
 

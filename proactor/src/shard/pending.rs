@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 
 use crate::session::id::SessionId;
 
-/// Deliveries made in a turn. The others wait for the next, so that I/O has its time.
-pub(crate) const MOST_DELIVERIES: usize = 1024;
+/// Calls made in a turn. The others wait for the next, so that I/O has its time.
+pub(crate) const MOST_PER_TURN: usize = 1024;
 
-pub(crate) enum Delivery {
+pub(crate) enum Pending {
     /// The handler's type of message.
     Message(SessionId, Box<dyn Any + Send>),
     /// The handler's type of [`Call`](crate::task::work::Call).
@@ -19,26 +19,26 @@ pub(crate) enum Delivery {
 }
 
 #[derive(Default)]
-pub(crate) struct Deliveries {
-    queue: VecDeque<Delivery>,
+pub(crate) struct PendingCalls {
+    queue: VecDeque<Pending>,
     is_kept: bool,
 }
 
-impl Deliveries {
+impl PendingCalls {
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    pub(crate) fn push(&mut self, delivery: Delivery) {
-        self.queue.push_back(delivery);
+    pub(crate) fn push(&mut self, pending: Pending) {
+        self.queue.push_back(pending);
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Delivery> {
+    pub(crate) fn pop(&mut self) -> Option<Pending> {
         self.queue.pop_front()
     }
 
     /// Takes all of it.
-    pub(crate) fn take(&mut self) -> VecDeque<Delivery> {
+    pub(crate) fn take(&mut self) -> VecDeque<Pending> {
         std::mem::take(&mut self.queue)
     }
 
