@@ -61,7 +61,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("proactor: {problem}");
-            ExitCode::FAILURE
+            match problem.is::<serving::DrainCut>() {
+                true => ExitCode::from(serving::DrainCut::STATUS),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

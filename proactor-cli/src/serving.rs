@@ -1,6 +1,7 @@
 //! Options, start-up line and shutdown of the commands that serve.
 
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,9 +20,10 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, and the number of shards. On SIGINT or SIGTERM (on Windows: \
-             Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, delivers what is queued, closes its sessions gracefully \
-             and exits with 0. Sessions that take longer than --drain-timeout are cut off. A second signal stops the server at once. At the \
-             end it prints how many sessions it served and why they ended."
+             Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
+             is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
+             with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
+             many the drain ended whole and cut."
         )
     };
 }
@@ -51,7 +53,8 @@ pub(crate) struct Serving {
     /// io_uring and Linux 6.8 or newer.
     #[arg(long, help_heading = LISTENING)]
     direct_descriptors: bool,
-    /// How long sessions may take to end after the first signal, for example 500ms or 10s.
+    /// How long sessions may take to end after the first signal, for example 500ms or 10s. What is
+    /// left then is cut off, and the exit status is 3.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
     drain_timeout: Duration,
     /// Maximum number of sessions [default: as many as the limit of open files allows, at most
@@ -172,9 +175,31 @@ impl Serving {
         );
         server.wait()?;
         eprintln!("proactor: {name} has ended: {}", summary(&handle));
-        Ok(())
+        match handle.stats().drain_cut {
+            0 => Ok(()),
+            sessions => Err(DrainCut { sessions }.into()),
+        }
     }
 }
+
+/// The time of a drain was over before everything had ended. The program has an exit status for it.
+#[derive(Debug)]
+pub(crate) struct DrainCut {
+    sessions: u64,
+}
+
+impl DrainCut {
+    pub(crate) const STATUS: u8 = 3;
+}
+
+impl fmt::Display for DrainCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sessions = counted(self.sessions, "session");
+        write!(f, "the drain cut {sessions} off at work: a longer --drain-timeout lets work finish")
+    }
+}
+
+impl Error for DrainCut {}
 
 /// Applies a setting if the option was given.
 pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T) -> S) -> S {
@@ -182,6 +207,10 @@ pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T)
         Some(value) => setter(settings, value),
         None => settings,
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Counts of sessions by reason of closing, of refused connections by reason, and of dropped
@@ -194,9 +223,12 @@ fn summary(handle: &Handle) -> String {
     };
     let closed = stats.closings().map(|(reason, count)| format!("{count}: {reason}")).collect();
     let refused = stats.refusals().map(|(reason, count)| format!("{count}: {reason}")).collect();
-    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let drained = match (stats.drained, stats.drain_cut) {
+        (0, 0) => String::new(),
+        (whole, cut) => format!(", drained {whole} whole, {cut} cut"),
+    };
     format!(
-        "{}{}, {} refused{}, {} dropped",
+        "{}{}, {} refused{}, {} dropped{drained}",
         counted(stats.accepted + stats.connected, "session"),
         reasons(closed),
         stats.refused_in_all(),

@@ -2,7 +2,7 @@
 
 use crate::connect::ConnectError;
 use crate::server::Handle;
-use crate::session::{Session, id::SessionId, reason::CloseReason};
+use crate::session::{Session, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::shard::handle::ShardHandle;
 
 /// What to do with a session after a packet.
@@ -88,8 +88,24 @@ pub trait Handler: Clone + Send + 'static {
         let _ = (opener, token, error);
     }
 
-    /// The session has ended. Nothing can be sent to it any more.
+    /// The server is being [drained](crate::Handle::drain). Called once for each session; one that
+    /// begins later is told right after [`connected`](Handler::connected). Packets still come
+    /// while the session is at work; one that is idle is closed. By default nothing is done.
+    fn draining(&mut self, session: &Session, state: &mut Self::State) {
+        let _ = (session, state);
+    }
+
+    /// The session has ended: no packet comes any more, and nothing can be sent to it. What was
+    /// queued before may still be on its way: [`released`](Handler::released) says what became of
+    /// it.
     fn closed(&mut self, id: SessionId, state: Self::State, reason: &CloseReason) {
         let _ = (id, state, reason);
+    }
+
+    /// The connection of a session that has [ended](Handler::closed) is gone, at the latest after
+    /// the [linger time](crate::Timeouts::linger): its place is free, and it is settled whether
+    /// what was queued was delivered. By default nothing is done.
+    fn released(&mut self, id: SessionId, delivery: Delivery) {
+        let _ = (id, delivery);
     }
 }

@@ -83,6 +83,8 @@ pub use server::{
     Builder, Handle, Limits, Listener, Outbound, PostError, PostWait, Server, Simulation, Stats, Timeouts,
 };
 pub use session::Session;
+pub use session::busy::Busy;
+pub use session::delivery::Delivery;
 pub use session::id::SessionId;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;

@@ -18,6 +18,7 @@
 
 mod accept;
 mod access;
+mod backlog;
 mod cause;
 mod close;
 mod complete;

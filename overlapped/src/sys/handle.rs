@@ -182,6 +182,26 @@ impl Handle {
         }
     }
 
+    /// Bytes that have arrived and that nothing has received, if the system says.
+    pub(crate) fn unread(&self) -> Option<usize> {
+        match self {
+            Handle::System(system) => system.unread(),
+            Handle::Simulated(end) => end.view().unread(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => None,
+        }
+    }
+
+    /// Bytes that were sent and that the peer has not confirmed, if the system says.
+    pub(crate) fn unsent(&self) -> Option<usize> {
+        match self {
+            Handle::System(system) => system.unsent(),
+            Handle::Simulated(end) => end.view().unsent(),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => None,
+        }
+    }
+
     /// Makes closing reset the connection. It fails only on a socket that is not connected any
     /// more.
     pub(crate) fn reset_on_close(&self) {

@@ -305,6 +305,16 @@ impl SystemSocket {
         peer.map_or(Address::Unnamed, |peer| address_from(&peer))
     }
 
+    /// Bytes that have arrived and that nothing has received, if the system says.
+    pub(crate) fn unread(&self) -> Option<usize> {
+        os::unread(&self.socket)
+    }
+
+    /// Bytes that were sent and that the peer has not confirmed, if the system says.
+    pub(crate) fn unsent(&self) -> Option<usize> {
+        os::unsent(&self.socket)
+    }
+
     /// Makes closing reset the connection. It fails only on a socket that is not connected any
     /// more.
     pub(crate) fn reset_on_close(&self) {

@@ -3,6 +3,7 @@
 mod backends;
 mod bench;
 mod chat;
+mod draining;
 mod ending;
 mod errors;
 mod harness;

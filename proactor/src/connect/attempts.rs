@@ -97,6 +97,8 @@ pub(crate) struct Attempts {
     token: FlightToken,
     /// The server is ending: no more begin.
     closed: bool,
+    /// Only those of sessions begin.
+    draining: bool,
 }
 
 impl Attempts {
@@ -118,6 +120,7 @@ impl Attempts {
             answer,
             token,
             closed: false,
+            draining: false,
         }
     }
 
@@ -154,7 +157,9 @@ impl Attempts {
             tried: Vec::new(),
         });
         self.due.insert((deadline, key));
-        if self.closed {
+        let is_refused = self.closed
+            || self.draining && self.attempts.get(key).is_none_or(|attempt| attempt.request.opener.is_none());
+        if is_refused {
             return self.fail(key, ConnectFailure::Ending, None, driver);
         }
         match name {
@@ -347,6 +352,16 @@ impl Attempts {
         let its = self.attempts.iter().filter(|(_, attempt)| attempt.request.opener == Some(opener));
         for key in its.map(|(key, _)| key).collect::<Vec<Key>>() {
             self.fail(key, ConnectFailure::Cancelled, None, driver);
+        }
+    }
+
+    /// Ends the attempts that no session has asked for, and lets no more of them begin: the server
+    /// is being drained.
+    pub(crate) fn drain(&mut self, driver: &mut Driver) {
+        self.draining = true;
+        let unowned = self.attempts.iter().filter(|(_, attempt)| attempt.request.opener.is_none());
+        for key in unowned.map(|(key, _)| key).collect::<Vec<Key>>() {
+            self.fail(key, ConnectFailure::Ending, None, driver);
         }
     }
 

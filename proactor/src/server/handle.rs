@@ -61,9 +61,27 @@ impl<M> Handle<M> {
         self.directory.enter(Phase::Stopping);
     }
 
-    /// Ends the server in order: it accepts no more, sends what is queued, and closes gracefully.
-    /// Sessions that take longer than `patience` are closed at once. Packets that arrive from now
-    /// on are not handed over.
+    /// Ends the server in order, within `patience`:
+    ///
+    /// 1. It accepts no more. The logic is told, by [`Handler::draining`](crate::Handler::draining)
+    ///    and [`AsyncSession::draining`](crate::AsyncSession::draining).
+    /// 2. A session that is at work goes on: its packets are handed over, and what it sends is
+    ///    sent. A session that is idle, or becomes idle, is closed gracefully, as
+    ///    [`Drained`](crate::CloseReason::Drained). If its peer has everything and does not end its
+    ///    stream, it is reset after the [linger time](crate::Timeouts::linger).
+    /// 3. When `patience` is over, what is left is cut, as
+    ///    [`ServerStopping`](crate::CloseReason::ServerStopping). A peer that misses something sees
+    ///    a reset, not the end of the stream.
+    ///
+    /// [`Stats::drained`] and [`Stats::drain_cut`] count how many ended whole, and how many were
+    /// cut.
+    ///
+    /// A session is **at work** while packets or the beginning of one have arrived and are not
+    /// handed over; while something is queued for its peer; while its logic holds a [busy
+    /// guard](crate::Session::busy), or waits for a connection that it asked for. A session with a
+    /// task is at work unless that waits for the next packet. A pause alone is no work: logic that
+    /// pauses while it works on an answer keeps a guard. Two sessions that are a
+    /// [pair](crate::Session::pair) are at work until nothing has passed between them for 2 s.
     pub fn drain(&self, patience: Duration) {
         self.directory.drain(patience);
     }
@@ -124,6 +142,15 @@ impl<M> Handle<M> {
     /// As for [`send`](Handle::send).
     pub fn close(&self, id: SessionId) -> Result<(), SendError> {
         self.directory.mail_to_session(id, Mail::Close(id))
+    }
+
+    /// Closes a session at once, by a reset: also one that is being closed gracefully, and waits
+    /// for its peer. Does nothing if it has ended.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    pub fn abort(&self, id: SessionId) -> Result<(), SendError> {
+        self.directory.mail_to_session(id, Mail::Abort(id))
     }
 
     /// Connects to a target, on the shard that has the least to do: as

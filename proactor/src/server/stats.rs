@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::Refusal;
-use crate::session::reason::CloseReason;
+use crate::session::{delivery::Delivery, reason::CloseReason};
 
 /// What a server has counted since it began. [`Handle::stats`](crate::Handle::stats) returns it.
 ///
@@ -43,6 +43,17 @@ pub struct Stats {
     pub dropped: u64,
     /// How often accepting paused because no file descriptors were left.
     pub out_of_files: u64,
+    /// Sessions that have ended, and of whose queued bytes none was
+    /// [cut](crate::Delivery::Flushed).
+    pub flushed: u64,
+    /// Sessions that have ended, and were [cut](crate::Delivery::Cut). With
+    /// [`flushed`](Stats::flushed), these are all that have ended.
+    pub cut: u64,
+    /// Sessions that ended whole while the server was [drained](crate::Handle::drain).
+    pub drained: u64,
+    /// Sessions that were cut because the time of a drain was over, or because the server was
+    /// stopped during one.
+    pub drain_cut: u64,
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
 }
@@ -82,7 +93,16 @@ impl Stats {
         *self.refused.entry(refusal).or_default() += 1;
     }
 
-    pub(crate) fn count_closed(&mut self, reason: CloseReason) {
+    /// A session is gone.
+    pub(crate) fn count_ended(&mut self, reason: CloseReason, delivery: Delivery, in_drain: bool) {
         *self.closed.entry(reason).or_default() += 1;
+        match delivery {
+            Delivery::Flushed => {
+                self.flushed += 1;
+                // Those that the end of a drain closes are counted there.
+                self.drained += u64::from(in_drain && reason != CloseReason::ServerStopping);
+            }
+            Delivery::Cut { .. } => self.cut += 1,
+        }
     }
 }

@@ -1,13 +1,20 @@
 //! Closing sessions: in order where a peer waits for what is queued, at once otherwise. Also the
 //! ends of a session's two streams, each on its own. When both have ended, the session is closed.
 
+use std::time::Duration;
+
 use overlapped::Op;
 use overlapped::driver::{CloseMode, Completion, ShutdownHow};
 
-use super::{id::SessionId, reason::CloseReason, send};
+use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send};
 use crate::codec::Assembly;
 use crate::group::membership;
 use crate::shard::state::{ShardState, token};
+
+/// How often a drain asks whether a peer has confirmed everything, at most.
+const LEAST_LINGER: Duration = Duration::from_millis(50);
+/// The shard keeps the time of a graceful close ([`linger_over`]).
+const GRACEFUL: CloseMode = CloseMode::Graceful { linger: MOST };
 
 /// Begins to close a session, in the way that fits the reason. The first reason stays.
 pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
@@ -18,7 +25,7 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::Protocol
         | CloseReason::Drained
         | CloseReason::Idle
-        | CloseReason::Lifetime => CloseMode::Graceful { linger: state.limits.linger },
+        | CloseReason::Lifetime => GRACEFUL,
         CloseReason::TooSlow | CloseReason::WriteTimeout | CloseReason::Limit => CloseMode::Abort,
         _ => CloseMode::Now,
     };
@@ -34,22 +41,33 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, logic_timers, to_wake, directory, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
+    let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
     if let Some(link) = &record.link {
         link.closing(reason, to_wake);
     }
     record.reason = Some(reason);
     record.assembly = Assembly::new();
-    if !graceful && let Some(outbox) = record.outbox.get() {
-        outbox.clear();
+    if let Some(id) = id {
+        endings.tell(id, reason);
+    }
+    let left = record.outbox.len();
+    if !graceful && left > 0 {
+        endings.cut(slot, left);
+        if let Some(outbox) = record.outbox.get() {
+            outbox.clear();
+        }
     }
     let (socket, has_groups) = (record.socket, !record.outbox.positions.is_empty());
     timers.forget(slot);
     logic_timers.forget(slot);
-    if let Some(id) = sessions.id(slot) {
+    if let Some(id) = id {
         directory.inboxes(id.shard()).forget(id, to_wake);
+    }
+    if graceful {
+        timers.linger(slot, state.limits.linger);
     }
     if has_groups {
         if graceful {
@@ -73,10 +91,69 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     cancel_attempts(state, slot);
 }
 
-/// Closes at once a session that is being closed in order.
-pub(crate) fn hasten(state: &mut ShardState, slot: u32) {
-    if let Some(close) = state.sessions.at(slot).and_then(|record| record.close) {
+/// Bytes for the peer of a closing session that the system has not taken.
+fn untaken(state: &ShardState, slot: u32) -> usize {
+    state.sessions.at(slot).map_or(0, |record| record.outbox.len())
+}
+
+/// Bytes of ended sends that a closing session's peer has not confirmed, if the system says.
+fn unconfirmed(state: &ShardState, slot: u32) -> Option<usize> {
+    state.driver.unsent(state.sessions.at(slot)?.socket)
+}
+
+/// The peer of a session that is being closed in order has had its time, and has not ended its
+/// stream.
+///
+/// It is reset if the system could not even take everything. If it could, the system goes on
+/// delivering that on its own. A drain has more patience with a peer that has not confirmed all:
+/// its deadline ends that. One that has is only waited for, and is reset.
+pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
+    let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return };
+    let (untaken, unconfirmed) = (untaken(state, slot), unconfirmed(state, slot));
+    let drains = state.drain.is_on();
+    if drains && (untaken > 0 || unconfirmed.is_some_and(|bytes| bytes > 0)) {
+        let time = state.limits.linger.max(LEAST_LINGER);
+        state.timers.linger(slot, time);
+    } else if untaken > 0 {
+        state.endings.cut(slot, untaken);
+        state.driver.abort(close);
+    } else if drains && unconfirmed == Some(0) {
+        state.driver.abort(close);
+    } else {
         state.driver.cancel(close);
+    }
+}
+
+/// Closes at once a session that is being closed in order: by a reset if the system has not taken
+/// everything. If it has, it goes on delivering, and the end comes behind the last byte. Says
+/// whether it is a reset.
+pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
+    let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return false };
+    let missing = untaken(state, slot);
+    if state.endings.has_cut(slot) {
+        // It has been cut already.
+        return false;
+    }
+    if missing == 0 {
+        state.driver.cancel(close);
+        return false;
+    }
+    let is_cut = state.driver.abort(close);
+    if is_cut {
+        state.endings.cut(slot, missing);
+    }
+    is_cut
+}
+
+/// Ends a session at once by a reset, whether it is closing or not.
+pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
+    if state.sessions.open(id).is_some() {
+        begin_as(state, id.slot(), CloseReason::ByHandler, CloseMode::Abort);
+    } else if let Some(close) = state.sessions.get_mut(id).and_then(|record| record.close) {
+        let missing = untaken(state, id.slot()).max(unconfirmed(state, id.slot()).unwrap_or(0));
+        if state.driver.abort(close) && missing > 0 {
+            state.endings.cut(id.slot(), missing);
+        }
     }
 }
 
@@ -91,8 +168,7 @@ fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, gracefu
         CloseReason::Drained | CloseReason::ServerStopping => {}
         CloseReason::ByPeer if is_ending => {}
         _ => {
-            let linger = state.limits.linger;
-            let mode = if graceful { CloseMode::Graceful { linger } } else { CloseMode::Abort };
+            let mode = if graceful { GRACEFUL } else { CloseMode::Abort };
             begin_as(state, partner, CloseReason::ByPartner, mode);
         }
     }

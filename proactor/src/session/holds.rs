@@ -26,6 +26,11 @@ impl Holds {
         self.0 != 0
     }
 
+    /// Whether there is a reason apart from this one.
+    pub(crate) fn any_but(self, hold: Hold) -> bool {
+        self.0 & !(hold as u8) != 0
+    }
+
     pub(crate) fn contains(self, hold: Hold) -> bool {
         self.0 & hold as u8 != 0
     }
@@ -63,6 +68,7 @@ mod tests {
         assert!(holds.insert(Hold::OverRate));
         assert!(holds.remove(Hold::Paused) && !holds.remove(Hold::Paused));
         assert!(holds.any() && holds.contains(Hold::OverRate));
+        assert!(holds.any_but(Hold::Paused) && !holds.any_but(Hold::OverRate));
         assert!(holds.remove(Hold::OverRate));
         assert!(!holds.any());
     }

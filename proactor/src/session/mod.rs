@@ -1,7 +1,10 @@
 //! A session in the hands of its shard's handler. The parts of a session are files of this folder.
 
+pub(crate) mod busy;
 pub(crate) mod close;
 pub(crate) mod deadlines;
+pub(crate) mod delivery;
+pub(crate) mod drain;
 pub(crate) mod ends;
 pub(crate) mod holds;
 pub(crate) mod id;
@@ -13,6 +16,7 @@ pub(crate) mod send;
 pub(crate) mod table;
 pub(crate) mod timeouts;
 pub(crate) mod timers;
+pub(crate) mod work;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -22,6 +26,7 @@ use std::time::Duration;
 
 use overlapped::{Address, driver::CloseMode};
 
+use self::busy::Busy;
 use self::holds::Hold;
 use self::id::SessionId;
 use self::pair::PairError;
@@ -139,6 +144,44 @@ impl Session {
             reading::release(&mut state, self.id.slot(), Hold::Paused);
             state.sessions.resume_later(self.id.slot());
         }
+    }
+
+    /// Says that this session is at work for as long as the result is kept: a
+    /// [drain](crate::Handle::drain) waits for it, until its deadline. For an answer that is still
+    /// to come, from another thread or another session. Packets that have arrived, what is queued
+    /// for the peer, and connections that are being made are work without it.
+    ///
+    /// ```
+    /// use proactor::{Busy, Flow, Handler, NoMessage, Session};
+    ///
+    /// /// Two packets are one request.
+    /// #[derive(Clone)]
+    /// struct Twos;
+    ///
+    /// impl Handler for Twos {
+    ///     type State = Option<Busy>;
+    ///     type Message = NoMessage;
+    ///     fn connected(&mut self, _: &Session) -> Option<Busy> {
+    ///         None
+    ///     }
+    ///     fn received(&mut self, session: &Session, busy: &mut Option<Busy>, _: &[u8]) -> Flow {
+    ///         match busy.take() {
+    ///             Some(_) => session.send(b"done").map_or(Flow::Close, |()| Flow::Continue),
+    ///             None => {
+    ///                 *busy = Some(session.busy());
+    ///                 Flow::Continue
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn busy(&self) -> Busy {
+        Busy::new(&self.state.borrow().busy, self.id)
+    }
+
+    /// Whether the server is being [drained](crate::Handle::drain).
+    pub fn is_draining(&self) -> bool {
+        self.state.borrow().drain.has_begun()
     }
 
     /// Sends what is queued, then closes.

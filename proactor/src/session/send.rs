@@ -178,12 +178,16 @@ fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
 /// send failed, so that the caller closes the session.
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
-    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, .. } = state;
+    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
     let bytes = send_memory.recycle(buf);
     let Some(record) = sessions.at_mut(slot) else { return false };
     record.sending = false;
     record.outbox.sent(bytes);
     if !is_ok {
+        // If it is closing at once, they are counted already.
+        if !endings.has_cut(slot) {
+            endings.cut(slot, bytes);
+        }
         return true;
     }
     if record.reason.is_some() {

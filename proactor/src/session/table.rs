@@ -84,6 +84,15 @@ impl Record {
         if self.turn == turn { self.handed as usize } else { 0 }
     }
 
+    /// The turn in which it was last handed something.
+    pub(crate) fn last_handed(&self) -> u32 {
+        self.turn
+    }
+
+    pub(crate) fn is_resuming(&self) -> bool {
+        self.resuming
+    }
+
     pub(crate) fn set_handed(&mut self, turn: u32, bytes: usize) {
         (self.turn, self.handed) = (turn, u32::try_from(bytes).unwrap_or(u32::MAX));
     }

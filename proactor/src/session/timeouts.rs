@@ -10,6 +10,10 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
     if let Some(record) = state.sessions.at_mut(slot) {
         record.activity.deadlines.left();
     }
+    if state.sessions.at(slot).is_some_and(|record| record.reason.is_some()) {
+        close::linger_over(state, slot);
+        return false;
+    }
     loop {
         let ShardState { sessions, timers, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return heartbeat };

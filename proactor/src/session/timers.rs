@@ -4,9 +4,11 @@
 //! session's deadlines are asked what is due, and the session is entered again. While the
 //! completions of a turn are handled, the time is that at which the turn began.
 
+use std::time::Duration;
+
 use overlapped::Time;
 
-use super::deadlines::{Deadlines, Expired, Spans, Timeouts};
+use super::deadlines::{Deadlines, Expired, MOST, Spans, Timeouts};
 use crate::limits::{Bucket, Permit, Rate};
 use crate::wheel::Wheel;
 
@@ -68,6 +70,11 @@ impl Timers {
     /// A session whose entry has expired.
     pub(crate) fn pop_due(&mut self) -> Option<u32> {
         self.wheel.pop_due(self.now)
+    }
+
+    /// A session is closing: its entry expires when its peer has had this time.
+    pub(crate) fn linger(&mut self, slot: u32, time: Duration) {
+        self.wheel.insert(slot, self.now + time.min(MOST));
     }
 
     pub(crate) fn forget(&mut self, slot: u32) {

@@ -199,7 +199,7 @@ impl Directory {
 #[repr(u8)]
 pub(crate) enum Phase {
     Running,
-    /// Nothing is accepted; sessions are closed gracefully.
+    /// Nothing is accepted; sessions end when they are idle.
     Draining,
     /// Sessions are closed at once.
     Stopping,
@@ -268,6 +268,7 @@ pub(crate) enum Mail {
         id: SessionId,
         message: Box<dyn Any + Send>,
     },
+    Abort(SessionId),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.

@@ -13,7 +13,7 @@ use crate::connect::ConnectError;
 use crate::handler::{Flow, Handler};
 use crate::panic::contained;
 use crate::server::Handle;
-use crate::session::{Session, close, id::SessionId, reason::CloseReason};
+use crate::session::{Session, close, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
@@ -187,8 +187,45 @@ impl<H: Handler> Logic<H> {
         }
     }
 
+    /// Tells the handler that the server is being drained.
+    pub(crate) fn draining(&mut self, id: SessionId) {
+        if self.state().sessions.open(id).is_none() {
+            return;
+        }
+        let Some(session) = self.session(id.slot()) else { return };
+        let (_, handler, Some(state)) = self.parts(id.slot()) else { return };
+        if contained(|| handler.draining(&session, state)).is_err() {
+            close::begin(&mut self.state(), id.slot(), CloseReason::Panic);
+        }
+    }
+
+    /// Tells the handler that a session's connection is gone.
+    pub(crate) fn released(&mut self, id: SessionId, delivery: Delivery) {
+        let handler = &mut self.handler;
+        if contained(|| handler.released(id, delivery)).is_err() {
+            tracing::error!("the handler panicked when it was told that the connection of {id:?} was gone");
+        }
+    }
+
+    /// Tells the handler of the sessions that have begun to close. Says whether there were any.
+    pub(crate) fn tell_closed(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            let untold = {
+                let state = &mut *self.state();
+                let Some((id, reason)) = state.endings.next_untold() else { return any };
+                state.sessions.get_mut(id).map(|_| (id, reason))
+            };
+            any = true;
+            // One that is gone has been told, and its slot may be another's.
+            if let Some((id, reason)) = untold {
+                self.closed(id, reason);
+            }
+        }
+    }
+
     /// Tells the handler that a session has ended.
-    pub(crate) fn closed(&mut self, id: SessionId, reason: CloseReason) {
+    fn closed(&mut self, id: SessionId, reason: CloseReason) {
         let state = self.states.get_mut(id.slot() as usize).and_then(Option::take);
         let Some(state) = state else { return };
         let handler = &mut self.handler;

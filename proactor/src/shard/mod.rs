@@ -29,7 +29,9 @@ use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
-use crate::session::{close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts};
+use crate::session::{
+    close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+};
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
@@ -45,8 +47,6 @@ pub(crate) struct Shard<H: Handler> {
     directory: Arc<Directory>,
     shard: u16,
     phase: Phase,
-    /// When draining turns into stopping.
-    drain_deadline: Option<Time>,
 }
 
 impl<H: Handler> Shard<H> {
@@ -64,17 +64,7 @@ impl<H: Handler> Shard<H> {
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
         let mut logic = Logic::new(state, handler);
         logic.started();
-        Shard {
-            logic,
-            tasks,
-            acceptor,
-            mailbox,
-            to_resume: Vec::new(),
-            directory,
-            shard,
-            phase: Phase::Running,
-            drain_deadline: None,
-        }
+        Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
@@ -90,6 +80,8 @@ impl<H: Handler> Shard<H> {
             let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
+                || state.endings.has_untold()
+                || state.drain.has_idle()
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -142,7 +134,9 @@ impl<H: Handler> Shard<H> {
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.logic.deliver();
+        busy |= self.logic.tell_closed();
         busy |= self.flush();
+        busy |= work::go_on(&mut self.logic.state());
         Ok(busy)
     }
 
@@ -154,15 +148,7 @@ impl<H: Handler> Shard<H> {
 
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let state = self.logic.state();
-        let deadlines = [
-            self.drain_deadline,
-            state.timers.earliest(),
-            state.logic_timers.earliest(),
-            state.attempts.earliest(),
-            self.tasks.earliest_timer(),
-        ];
-        deadlines.into_iter().flatten().min()
+        self.logic.state().deadline()
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -201,35 +187,34 @@ impl<H: Handler> Shard<H> {
     /// Enters the phase that the server was told of, or the last if draining has taken too long.
     /// Says whether that is a new one.
     fn enter_phase(&mut self, told: Phase) -> bool {
-        let state = &mut *self.logic.state();
-        let is_late = self.drain_deadline.is_some_and(|deadline| state.driver.now() >= deadline);
-        let phase = if is_late { Phase::Stopping } else { told };
-        if phase <= self.phase {
-            return false;
-        }
-        if let Some(acceptor) = &mut self.acceptor {
-            if self.phase == Phase::Running {
-                acceptor.close(&mut state.driver);
+        let told = {
+            let state = &mut *self.logic.state();
+            let is_late = state.drain.is_on() && state.drain.is_late(state.driver.now());
+            let phase = if is_late { Phase::Stopping } else { told };
+            if phase <= self.phase {
+                return false;
             }
-            if phase == Phase::Stopping {
-                acceptor.hasten_refusals(&mut state.driver);
+            if let Some(acceptor) = &mut self.acceptor {
+                if self.phase == Phase::Running {
+                    acceptor.close(&mut state.driver);
+                }
+                if phase == Phase::Stopping {
+                    acceptor.hasten_refusals(&mut state.driver);
+                }
             }
-        }
-        state.attempts.close(&mut state.driver);
-        self.phase = phase;
-        self.drain_deadline = None;
-        if phase == Phase::Draining {
-            let patience = self.directory.patience();
-            self.drain_deadline = Some(state.driver.now() + patience);
-            state.limits.linger = patience;
-        }
-        for slot in state.sessions.slots() {
-            if phase == Phase::Draining {
-                close::begin(state, slot, CloseReason::Drained);
-            } else {
-                close::begin(state, slot, CloseReason::ServerStopping);
-                close::hasten(state, slot);
+            self.phase = phase;
+            match phase {
+                Phase::Draining => work::begin_drain(state, self.directory.patience()),
+                _ => {
+                    state.drain.end();
+                    state.attempts.close(&mut state.driver);
+                    work::cut_all(state);
+                    Vec::new()
+                }
             }
+        };
+        for id in told {
+            self.logic.draining(id);
         }
         true
     }
@@ -268,6 +253,7 @@ impl<H: Handler> Shard<H> {
                 // Behind the messages that were sent before.
                 Mail::Close(id) => state.pending.push(Pending::Close(id)),
                 Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
+                Mail::Abort(id) => close::abort(state, id),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };
@@ -321,27 +307,35 @@ impl<H: Handler> Shard<H> {
             && self.logic.connected(&session)
         {
             reading::start(&mut self.logic.state(), id.slot());
+            if self.phase == Phase::Draining {
+                let state = &mut *self.logic.state();
+                state.drain.wait_for(id, state.driver.now());
+            }
+        }
+        if self.phase == Phase::Draining {
+            self.logic.draining(id);
         }
         id
     }
 
     /// A session's close has completed.
     fn closed(&mut self, slot: u32) {
-        let (id, record) = {
+        self.logic.tell_closed();
+        let (id, record, delivery, in_drain) = {
             let state = &mut *self.logic.state();
             let Some(id) = state.sessions.id(slot) else { return };
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
-            (id, record)
+            (id, record, state.endings.settle(slot), state.drain.has_begun())
         };
         self.directory.count_out(self.shard);
         let reason = record.reason.expect("a session is closed for a reason");
-        self.logic.closed(id, reason);
+        self.logic.released(id, delivery);
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }
-        self.directory.stats().count_closed(reason);
+        self.directory.stats().count_ended(reason, delivery, in_drain);
         // Last, for it gives the session's place back: nothing else of the session is left.
         drop(record);
     }
@@ -405,7 +399,7 @@ impl<H: Handler> Shard<H> {
     fn attempt_ended(&mut self, ended: Ended) {
         match ended {
             Ended::Connected { socket, peer, permit, origin, waiter }
-                if self.phase == Phase::Running && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
+                if self.may_begin(&origin) && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
             {
                 self.directory.stats().connected += 1;
                 let id = self.begin_session(socket, peer, permit, origin);
@@ -428,6 +422,16 @@ impl<H: Handler> Shard<H> {
                 }
             }
             Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
+        }
+    }
+
+    /// Whether a connection that was made may become a session. In a drain, only for a session that
+    /// has asked for it.
+    fn may_begin(&self, origin: &Origin) -> bool {
+        match self.phase {
+            Phase::Running => true,
+            Phase::Draining => matches!(origin, Origin::Connected { opener: Some(_), .. }),
+            Phase::Stopping => false,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
+use overlapped::{Driver, ErrorKind, Op, Time, driver::OpId, options::StreamOptions};
 
 use super::directory::{Directory, Mail};
 use super::pending::PendingCalls;
@@ -18,7 +18,7 @@ use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::session::timers::{Rates, Timers};
-use crate::session::{deadlines::Spans, table::Sessions};
+use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
@@ -87,6 +87,9 @@ pub(crate) struct ShardState {
     pub(crate) logic_timers: LogicTimers,
     /// Counts turns.
     pub(crate) turn: u32,
+    pub(crate) endings: Endings,
+    pub(crate) busy: Rc<BusyTable>,
+    pub(crate) drain: Drain,
 }
 
 impl ShardState {
@@ -125,7 +128,22 @@ impl ShardState {
             pending: PendingCalls::default(),
             logic_timers: LogicTimers::new(),
             turn: 0,
+            endings: Endings::default(),
+            busy: Rc::default(),
+            drain: Drain::default(),
         }
+    }
+
+    /// When the shard has something to do without being told.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let deadlines = [
+            self.drain.earliest(),
+            self.timers.earliest(),
+            self.logic_timers.earliest(),
+            self.attempts.earliest(),
+            self.tasks.earliest_timer(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Starts an operation of a session whose socket is not being closed. There is

@@ -202,6 +202,11 @@ impl Executor {
         }
     }
 
+    /// Whether a task is to be polled.
+    pub(crate) fn is_woken(&self, id: Key) -> bool {
+        self.table.borrow().get(id).is_some_and(|task| task.flag.queued.load(Ordering::Acquire))
+    }
+
     /// Whether there is a task to be polled.
     pub(crate) fn has_woken(&self) -> bool {
         !self.local.queue.borrow().is_empty()

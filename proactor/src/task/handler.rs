@@ -99,6 +99,10 @@ where
         state.inner.keep_message(message);
     }
 
+    fn draining(&mut self, session: &Session, state: &mut AsyncSession<M>) {
+        state.inner.link.begin_drain(&mut session.state().borrow_mut().to_wake);
+    }
+
     fn closed(&mut self, _: SessionId, state: AsyncSession<M>, reason: &CloseReason) {
         debug_assert_eq!(state.inner.link.reason(), Some(*reason));
     }

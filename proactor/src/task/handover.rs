@@ -25,6 +25,8 @@ pub(super) struct Handover<M> {
     messages: RefCell<VecDeque<M>>,
     /// The last event was a packet: if both are there, the next is a message.
     was_packet: Cell<bool>,
+    /// An event has told of the drain.
+    has_told_drain: Cell<bool>,
 }
 
 impl<M> Handover<M> {
@@ -42,6 +44,7 @@ impl<M> Handover<M> {
             executor,
             messages: RefCell::default(),
             was_packet: Cell::new(false),
+            has_told_drain: Cell::new(false),
         }
     }
 
@@ -226,8 +229,12 @@ impl<M> Handover<M> {
     pub(super) async fn next_event(&self) -> Event<M> {
         let link = &*self.link;
         let (mut of_packets, mut of_messages) = (link.readers.place(), link.listeners.place());
+        let mut of_drain = link.drainers.place();
         let mut read = Some(|given: Given<'_>| given.into_bytes());
         poll_fn(|cx| {
+            if link.is_draining() && link.reason().is_none() && !self.has_told_drain.replace(true) {
+                return Poll::Ready(Event::Draining);
+            }
             // A packet that is being handed over is not put off, which would cost a copy.
             let is_offered = link.offered.borrow().is_some();
             if !is_offered
@@ -243,6 +250,7 @@ impl<M> Handover<M> {
                 return Poll::Ready(packet.map_or(Event::Ended, Event::Packet));
             }
             of_messages.register(cx.waker(), self.executor.current.get());
+            of_drain.register(cx.waker(), self.executor.current.get());
             Poll::Pending
         })
         .await

@@ -100,10 +100,15 @@ pub(crate) struct Link {
     pub(crate) readers: Waiters,
     /// Wait for the outbox to fall below its low watermark.
     pub(crate) senders: Waiters,
+    /// Whether the session's logic is a handler. Its tasks are beside its work: a drain does not
+    /// ask what they wait for.
+    pub(crate) is_of_handler: Cell<bool>,
     /// Wait for a message.
     pub(crate) listeners: Waiters,
     /// Wait for the end.
     pub(crate) closers: Waiters,
+    /// Wait for a drain.
+    pub(crate) drainers: Waiters,
     /// A packet in the shard's lent buffer, while it is being handed over.
     pub(crate) offered: RefCell<Option<Range<usize>>>,
     /// What came while nobody waited for it. The session is held then, so it is one packet.
@@ -114,12 +119,18 @@ pub(crate) struct Link {
     pub(crate) full: Cell<bool>,
     peer_ended: Cell<bool>,
     reason: Cell<Option<CloseReason>>,
+    draining: Cell<bool>,
     pub(super) gone: Cell<bool>,
     /// The tasks that end when the session has.
     tied: RefCell<BTreeSet<Key>>,
 }
 
 impl Link {
+    /// The link of a handler's session, which has one when it has tasks.
+    pub(crate) fn of_handler() -> Link {
+        Link { is_of_handler: Cell::new(true), ..Link::default() }
+    }
+
     /// Why the session is being closed, or has been.
     pub(crate) fn reason(&self) -> Option<CloseReason> {
         self.reason.get()
@@ -150,9 +161,25 @@ impl Link {
     /// The session is closing. The wakers to call go into the list.
     pub(crate) fn closing(&self, reason: CloseReason, to_wake: &mut Vec<Waker>) {
         self.reason.set(Some(reason));
-        for waiters in [&self.readers, &self.senders, &self.listeners, &self.closers] {
+        for waiters in [&self.readers, &self.senders, &self.listeners, &self.closers, &self.drainers] {
             waiters.drain(to_wake);
         }
+    }
+
+    /// The server is being drained. The wakers to call go into the list.
+    pub(crate) fn begin_drain(&self, to_wake: &mut Vec<Waker>) {
+        self.draining.set(true);
+        self.drainers.drain(to_wake);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Whether a packet is waited for, and nobody who waits is about to go on for another reason.
+    pub(crate) fn awaits_packet(&self, is_woken: impl Fn(Key) -> bool) -> bool {
+        let readers = self.readers.list.borrow();
+        !readers.is_empty() && !readers.iter().any(|reader| reader.task.is_some_and(&is_woken))
     }
 
     /// The peer's stream has ended and all packets are handed over. The wakers to call go into the

@@ -45,7 +45,8 @@
 //! - **Messages.** [`serve_with_messages`](crate::Builder::serve_with_messages) starts a server
 //!   whose sessions are handed messages by any thread
 //!   ([`Handle::post`](crate::Handle::post)). [`message`](AsyncSession::message) waits for one, and
-//!   [`event`](AsyncSession::event) for whichever comes first, a packet, a message or the end.
+//!   [`event`](AsyncSession::event) for whichever comes first: a packet, a message, a drain or the
+//!   end.
 //! - **The end.** When the task returns, the session is closed in order. If it returns an error,
 //!   the error is logged at the level `debug`. If it panics, the session is closed with
 //!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other is. When the peer ends its
@@ -61,6 +62,7 @@ mod handler;
 mod handover;
 pub(crate) mod link;
 pub(crate) mod offload;
+mod remote;
 mod session;
 #[cfg(feature = "tokio")]
 mod stream;
@@ -69,4 +71,5 @@ pub(crate) mod work;
 pub use error::{Elapsed, OffloadError, SpawnError, TaskOutput};
 pub use event::Event;
 pub use handler::Tasks;
-pub use session::{AsyncSession, Remote, Sleep};
+pub use remote::Remote;
+pub use session::{AsyncSession, Sleep};

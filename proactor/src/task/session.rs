@@ -13,12 +13,13 @@ use overlapped::{Address, Time, table::Key};
 
 use super::error::{Elapsed, OffloadError, SpawnError, TaskOutput};
 use super::event::Event;
+use super::remote::Remote;
 use super::{executor::Executor, handover::Handover, offload};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Target};
 use crate::error::SendError;
 use crate::message::NoMessage;
-use crate::server::{Handle, PostError, PostWait};
-use crate::session::{Session, connect, id::SessionId, reason::CloseReason};
+use crate::server::Handle;
+use crate::session::{Session, busy::Busy, connect, id::SessionId, reason::CloseReason};
 
 /// A session in the hands of its task: receives, sends, waits, spawns. It stays on its shard's
 /// thread; other threads use [`remote`](AsyncSession::remote).
@@ -129,8 +130,8 @@ impl<M: 'static> AsyncSession<M> {
         self.inner.next_message().await
     }
 
-    /// Waits for whichever comes first: a packet, a message, or the end. If packets and messages
-    /// are there, it returns them in turns.
+    /// Waits for whichever comes first: a packet, a message, a drain, or the end. If packets and
+    /// messages are there, it returns them in turns.
     ///
     /// ```
     /// use proactor::{AsyncSession, SendError};
@@ -141,6 +142,7 @@ impl<M: 'static> AsyncSession<M> {
     ///         match session.event().await {
     ///             Event::Packet(question) => session.send(question).await?,
     ///             Event::Message(news) => session.send(news).await?,
+    ///             Event::Draining => session.send("the server ends soon").await?,
     ///             Event::Ended => return Ok(()),
     ///         }
     ///     }
@@ -198,6 +200,53 @@ impl<M: 'static> AsyncSession<M> {
             Poll::Pending
         })
         .await
+    }
+
+    /// Waits until the server is being [drained](Handle::drain), or the session is closing. From
+    /// then on the session has the drain's time to end by itself. While its task waits for the next
+    /// packet and there is none, it is idle, and the drain closes it; any other wait is work. Keep
+    /// a [busy guard](AsyncSession::busy) for work beside a wait for the next packet.
+    ///
+    /// ```
+    /// use proactor::AsyncSession;
+    /// use proactor::task::SpawnError;
+    ///
+    /// /// Says good-bye when the server ends.
+    /// async fn echo(session: AsyncSession) -> Result<(), SpawnError> {
+    ///     let leaving = session.clone();
+    ///     session.spawn(async move {
+    ///         leaving.draining().await;
+    ///         let _ = leaving.send("good-bye\n").await;
+    ///         leaving.close();
+    ///     })?;
+    ///     while let Some(packet) = session.next().await {
+    ///         let _ = session.send(packet).await;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn draining(&self) {
+        let link = &*self.inner.link;
+        let mut place = link.drainers.place();
+        poll_fn(|cx| {
+            if link.is_draining() || link.reason().is_some() {
+                return Poll::Ready(());
+            }
+            place.register(cx.waker(), None);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Whether the server is being [drained](Handle::drain).
+    pub fn is_draining(&self) -> bool {
+        self.inner.link.is_draining()
+    }
+
+    /// Says that this session is at work for as long as the result is kept, as [`Session::busy`]
+    /// does: also while its task waits for the next packet.
+    pub fn busy(&self) -> Busy {
+        self.inner.session.busy()
     }
 
     /// Connects to a target, as [`Session::connect`] does, and waits for the new session. That has
@@ -347,69 +396,6 @@ impl<M: 'static> AsyncSession<M> {
 impl<M> fmt::Debug for AsyncSession<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.session.fmt(f)
-    }
-}
-
-/// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
-/// makes it. Cheap to clone; may outlive the session.
-pub struct Remote<M = NoMessage> {
-    pub(super) handle: Handle<M>,
-    pub(super) id: SessionId,
-}
-
-impl<M> Clone for Remote<M> {
-    fn clone(&self) -> Remote<M> {
-        Remote { handle: self.handle.clone(), id: self.id }
-    }
-}
-
-impl<M> fmt::Debug for Remote<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("id", &self.id).finish()
-    }
-}
-
-impl<M: Send + 'static> Remote<M> {
-    /// Hands a message to the session, as [`Handle::post`] does.
-    ///
-    /// # Errors
-    /// As for [`Handle::post`].
-    pub fn post(&self, message: M) -> Result<(), PostError<M>> {
-        self.handle.post(self.id, message)
-    }
-
-    /// Hands a message to the session when there is room, as [`Handle::post_wait`] does.
-    pub fn post_wait(&self, message: M) -> PostWait<M> {
-        self.handle.post_wait(self.id, message)
-    }
-}
-
-impl<M> Remote<M> {
-    /// The session's name.
-    pub fn id(&self) -> SessionId {
-        self.id
-    }
-
-    /// The server.
-    pub fn handle(&self) -> &Handle<M> {
-        &self.handle
-    }
-
-    /// Queues a packet for the session, as [`Handle::send`] does.
-    ///
-    /// # Errors
-    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended. If the session has
-    /// ended, the packet is dropped.
-    pub fn send(&self, packet: impl Into<Bytes>) -> Result<(), SendError> {
-        self.handle.send(self.id, packet)
-    }
-
-    /// Closes the session gracefully; does nothing if it has ended.
-    ///
-    /// # Errors
-    /// As for [`send`](Remote::send).
-    pub fn close(&self) -> Result<(), SendError> {
-        self.handle.close(self.id)
     }
 }
 

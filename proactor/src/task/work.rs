@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::{OffloadError, SpawnError};
 use super::executor::{Executor, Owner};
+use super::link::Link;
 use super::offload;
 use super::session::Sleep;
 use crate::handler::Handler;
@@ -23,7 +24,9 @@ impl Session {
     /// Runs a future on the session's shard. It is dropped when the session has ended. If it
     /// panics, the session is closed.
     ///
-    /// The future need not be `Send`. It must not block: that blocks its shard.
+    /// The future need not be `Send`. It must not block: that blocks its shard. A
+    /// [drain](crate::Handle::drain) does not wait for it; hold a [busy guard](Session::busy) in it
+    /// if it should.
     ///
     /// # Errors
     /// `Closed` if the session is closed, `Full` if the shard has too many tasks.
@@ -34,7 +37,8 @@ impl Session {
 
     /// Runs a future on the session's shard, then calls `then` with the handler, the session, its
     /// state and what the future returned: between packets, as [`Handler::message`] is called. If
-    /// the session begins to close before that, `then` is not called.
+    /// the session begins to close before that, `then` is not called. Until then the session is at
+    /// work, and a [drain](crate::Handle::drain) waits for it.
     ///
     /// Say the handler's type in the closure, and everything else follows from it:
     ///
@@ -77,10 +81,13 @@ impl Session {
         then: impl FnOnce(&mut H, &Session, &mut H::State, T) + 'static,
     ) -> Result<(), SpawnError> {
         self.check_handler::<H>().map_err(|()| SpawnError::OtherHandler)?;
-        let session = self.clone();
+        let (session, busy) = (self.clone(), self.busy());
         self.spawn(async move {
             let output = future.await;
-            session.call_later(move |handler: &mut H, session, state| then(handler, session, state, output));
+            session.call_later(move |handler: &mut H, session, state| {
+                then(handler, session, state, output);
+                drop(busy);
+            });
         })
     }
 
@@ -88,7 +95,8 @@ impl Session {
     /// session, its state and the result: between packets, as [`Handler::message`] is called. The
     /// server has [so many](crate::Builder::offload_threads) threads for that, and at most 1,024
     /// pieces of work wait for one. If the session begins to close meanwhile, the work is done all
-    /// the same, and its result is dropped.
+    /// the same, and its result is dropped. Until `then` has been called the session is at work,
+    /// and a [drain](crate::Handle::drain) waits for it.
     ///
     /// On a simulated network the work is done at once, on this thread, so runs stay reproducible.
     /// `then` is called later there too.
@@ -136,9 +144,12 @@ impl Session {
         if executor.is_full() {
             return Err(OffloadError::Full);
         }
-        let session = self.clone();
+        let (session, busy) = (self.clone(), self.busy());
         let then = |result| {
-            move |handler: &mut H, session: &Session, state: &mut H::State| then(handler, session, state, result)
+            move |handler: &mut H, session: &Session, state: &mut H::State| {
+                then(handler, session, state, result);
+                drop(busy);
+            }
         };
         let Some(threads) = &executor.offload else {
             session.call_later(then(offload::run(work)));
@@ -153,7 +164,9 @@ impl Session {
     fn owner(&self) -> Option<(Rc<Executor>, Owner)> {
         let mut state = self.state().borrow_mut();
         let executor = Rc::clone(&state.tasks);
-        let link = Rc::clone(state.sessions.open(self.id())?.link.get_or_insert_default());
+        // A session with a task of its own has a link from its beginning.
+        let link = state.sessions.open(self.id())?.link.get_or_insert_with(|| Rc::new(Link::of_handler()));
+        let link = Rc::clone(link);
         Some((executor, Owner { id: self.id(), link, tied: true }))
     }
 

@@ -22,6 +22,12 @@ mod connect {
     #[cfg(unix)]
     mod tcp_options;
 }
+mod drain {
+    mod acceptance;
+    mod ends;
+    mod simulation;
+    mod work;
+}
 mod group {
     mod broadcast;
     mod chat;
@@ -34,6 +40,7 @@ mod in_flight;
 mod limits;
 mod races;
 mod reach {
+    mod drain;
     mod messages;
     mod messages_simulation;
     mod runtime;

@@ -240,7 +240,7 @@ fn one_flooding_peer_does_not_starve_quiet_ones() {
     finish(server);
 }
 
-/// Sends many bytes to each client and reads nothing.
+/// Sends many bytes to each client and reads nothing. In a drain it closes, and leaves what came.
 #[derive(Clone)]
 struct Burst(usize);
 
@@ -252,6 +252,9 @@ impl Handler for Burst {
     }
     fn received(&mut self, _: &Session, _: &mut (), _: &[u8]) -> Flow {
         Flow::Pause
+    }
+    fn draining(&mut self, session: &Session, _: &mut ()) {
+        session.close();
     }
 }
 

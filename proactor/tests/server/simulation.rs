@@ -7,7 +7,8 @@ use std::time::Duration;
 use overlapped::driver::{CloseMode, Completion, SocketId};
 use overlapped::{Driver, Op, Outcome};
 use proactor::{
-    Backend, CloseReason, Flow, Handler, Live, Network, NoMessage, Server, Session, SessionId, Simulation, Time, Wait,
+    Backend, CloseReason, Flow, Handler, Live, Network, NoMessage, Server, Session, SessionId, Simulation, Time,
+    Timeouts, Wait,
 };
 
 use crate::harness::driver;
@@ -215,10 +216,19 @@ fn runs_beside_each_other_are_independent() {
 }
 
 #[test]
-fn a_peer_that_never_ends_its_stream_is_closed_at_the_end_of_the_drain() {
+fn a_peer_that_never_ends_its_stream_is_closed_after_its_linger_and_at_the_latest_at_the_end_of_the_drain() {
+    for (linger, ends) in [(5, 5), (60, 30)] {
+        an_idle_peer_that_ignores_the_end(Duration::from_secs(linger), Duration::from_secs(ends));
+    }
+}
+
+/// Drains with 30 s. The sessions are closed after `ends`.
+fn an_idle_peer_that_ignores_the_end(linger: Duration, ends: Duration) {
+    const SECOND: Duration = Duration::from_secs(1);
     let network = Network::new(5);
     let echo = Echo::default();
-    let mut server = Server::builder().listen("127.0.0.1:0").shards(2).simulate(&network, echo.clone()).unwrap();
+    let builder = Server::builder().listen("127.0.0.1:0").shards(2).timeouts(Timeouts::new().linger(linger));
+    let mut server = builder.simulate(&network, echo.clone()).unwrap();
     let mut clients = Clients::connect(&network, &server, 2, 1);
     for client in &mut clients.clients {
         client.leaves = false;
@@ -234,10 +244,13 @@ fn a_peer_that_never_ends_its_stream_is_closed_at_the_end_of_the_drain() {
     let began = network.now();
     server.handle().drain(Duration::from_secs(30));
     // The clients get no turns from here on.
-    server.run_until(began + Duration::from_secs(29)).unwrap();
+    server.run_until(began + (ends - SECOND)).unwrap();
     assert_eq!(server.handle().sessions(), 2);
-    server.run_until(began + Duration::from_secs(31)).unwrap();
+    assert_eq!(echo.ended.lock().unwrap().len(), 2, "the logic was told when the close began");
+    server.run_until(began + (ends + SECOND)).unwrap();
     assert!(server.has_ended());
+    let stats = server.handle().stats();
+    assert_eq!((stats.drained, stats.drain_cut, stats.flushed, stats.cut), (2, 0, 2, 0), "they have everything");
     assert_eq!((server.live(), echo.ended.lock().unwrap().len()), (Live::default(), 2));
 }
 

@@ -7,7 +7,11 @@ use crate::options::check::Target;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 use crate::table::Key;
 
-use super::{codes, network::Network, socket::Role};
+use super::{
+    codes,
+    network::Network,
+    socket::{Item, Role, StreamEnd},
+};
 
 /// A socket of a simulated network. Dropping it closes it.
 #[derive(Debug)]
@@ -65,6 +69,28 @@ impl EndView {
         match socket.and_then(|socket| socket.peer) {
             Some(peer) => Ok(peer.into()),
             None => Err(Error::os(Action::Option, codes::NOT_CONNECTED).because(PEERS)),
+        }
+    }
+
+    /// Bytes that have arrived and that nothing has received.
+    pub(crate) fn unread(&self) -> Option<usize> {
+        self.of_stream(|end| end.arrived.len())
+    }
+
+    /// Bytes that were sent and that have not arrived at the peer, and its end if that was sent.
+    pub(crate) fn unsent(&self) -> Option<usize> {
+        let bytes = |item: &Item| match item {
+            Item::Data(bytes) => bytes.len(),
+            Item::Fin => 1,
+            _ => 0,
+        };
+        self.of_stream(|end| end.under_way.iter().map(bytes).sum())
+    }
+
+    fn of_stream<T>(&self, ask: impl FnOnce(&StreamEnd) -> T) -> Option<T> {
+        match &self.network.lock().sockets.get(self.id)?.role {
+            Role::Stream(end) => Some(ask(end)),
+            _ => None,
         }
     }
 

@@ -15,6 +15,47 @@ pub(super) fn new_unix_socket(kind: Type) -> io::Result<Socket> {
     Socket::new(Domain::UNIX, kind, None)
 }
 
+/// A count that the system keeps of a socket.
+fn count(socket: &Socket, request: libc::c_ulong) -> Option<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the system writes one `int`, and there is room for it.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut count) };
+    if result == 0 { usize::try_from(count).ok() } else { None }
+}
+
+/// Bytes that have arrived and that nothing has received.
+pub(super) fn unread(socket: &Socket) -> Option<usize> {
+    count(socket, libc::FIONREAD)
+}
+
+/// Bytes that were sent and that the peer has not confirmed.
+#[cfg(target_os = "linux")]
+pub(super) fn unsent(socket: &Socket) -> Option<usize> {
+    count(socket, libc::TIOCOUTQ)
+}
+
+/// The same: `FIONWRITE` of FreeBSD, which `libc` does not have.
+#[cfg(target_os = "freebsd")]
+pub(super) fn unsent(socket: &Socket) -> Option<usize> {
+    count(socket, 0x4004_6677)
+}
+
+/// The same, which is an option here.
+#[cfg(target_vendor = "apple")]
+pub(super) fn unsent(socket: &Socket) -> Option<usize> {
+    let (mut count, mut len) = (0 as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_NWRITE);
+    // SAFETY: the system writes at most `len` bytes, and there is room for so many.
+    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut count).cast(), &raw mut len) };
+    if result == 0 { usize::try_from(count).ok() } else { None }
+}
+
+/// Other systems do not say.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_vendor = "apple")))]
+pub(super) fn unsent(_: &Socket) -> Option<usize> {
+    None
+}
+
 /// An address that is not an IP address.
 pub(super) fn unix_address(address: &SockAddr) -> Address {
     match address.as_pathname() {

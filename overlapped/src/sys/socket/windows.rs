@@ -6,9 +6,9 @@ use std::os::windows::io::{AsRawSocket, BorrowedSocket};
 
 use socket2::{SockAddr, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET6, POLLRDNORM, SIO_UDP_CONNRESET, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL, WSAEOPNOTSUPP,
-    WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPOLLFD, WSAPROTOCOL_INFOW, WSAPoll, getsockopt, recv, send,
-    setsockopt,
+    AF_INET6, FIONREAD, POLLRDNORM, SIO_UDP_CONNRESET, SO_PROTOCOL_INFOW, SOCKET, SOL_SOCKET, WSAEINVAL, WSAEOPNOTSUPP,
+    WSAEWOULDBLOCK, WSAGetLastError, WSAIoctl, WSAPOLLFD, WSAPROTOCOL_INFOW, WSAPoll, getsockopt, ioctlsocket, recv,
+    send, setsockopt,
 };
 
 use crate::address::Address;
@@ -19,6 +19,19 @@ pub(super) type Borrowed = BorrowedSocket<'static>;
 
 pub(super) fn new_unix_socket(_: Type) -> io::Result<Socket> {
     Err(io::Error::from_raw_os_error(WSAEOPNOTSUPP))
+}
+
+/// Bytes that have arrived and that nothing has received.
+pub(super) fn unread(socket: &Socket) -> Option<usize> {
+    let mut count = 0u32;
+    // SAFETY: the system writes one `u32`, and there is room for it.
+    let result = unsafe { ioctlsocket(socket.as_raw_socket() as SOCKET, FIONREAD, &raw mut count) };
+    (result == 0).then_some(count as usize)
+}
+
+/// Windows does not say how much of what was sent has been confirmed.
+pub(super) fn unsent(_: &Socket) -> Option<usize> {
+    None
 }
 
 /// An address that is not an IP address.

@@ -3,7 +3,7 @@
 use std::io::ErrorKind as IoKind;
 use std::time::Duration;
 
-use overlapped::driver::{CloseMode, Flags, ShutdownHow};
+use overlapped::driver::{CloseMode, Flags, ShutdownHow, Wait};
 use overlapped::{ErrorKind, Op, Outcome};
 
 use crate::harness::place::{On, wine_departs};
@@ -19,6 +19,8 @@ rules! {
     graceful_close_gives_up_after_its_linger_also_while_flushing,
     a_cancelled_graceful_close_closes_at_once_and_another_close_cannot_be_cancelled,
     abort_resets_the_connection,
+    a_graceful_close_that_is_aborted_resets_the_connection_and_no_other_close_is_aborted,
+    what_the_system_holds_of_a_connection_can_be_asked_for,
     graceful_close_after_the_end_of_stream_still_sends_what_is_queued,
 }
 
@@ -196,6 +198,56 @@ fn abort_resets_the_connection(on: &On) {
             )
         }
     }
+    bench.finish();
+}
+
+/// So a peer does not take a part for the whole.
+fn a_graceful_close_that_is_aborted_resets_the_connection_and_no_other_close_is_aborted(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    let send = bench.submit(Op::send(socket, vec![0u8; on.flood()]));
+    let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
+    bench.settle();
+    assert!(!bench.driver.abort(send), "it is no close");
+    assert!(bench.driver.abort(close));
+    assert_eq!(bench.kind_of(close), ErrorKind::Cancelled);
+    assert_eq!(bench.kind_of(send), ErrorKind::Cancelled);
+    assert!(!bench.driver.abort(close), "it is over");
+    let end = loop {
+        match bench.peer_reads(&peer, 1) {
+            Ok(bytes) if !bytes.is_empty() => {}
+            end => break end,
+        }
+    };
+    match end {
+        Err(error) => assert_eq!(error.kind(), IoKind::ConnectionReset),
+        Ok(_) => assert!(wine_departs("what is received after a reset has come is the end of the stream")),
+    }
+    let (socket, _peer) = bench.pair();
+    let close = bench.submit(Op::close(socket, CloseMode::Now));
+    assert!(!bench.driver.abort(close));
+    assert!(bench.outcome_of(close).is_ok());
+    bench.finish();
+}
+
+fn what_the_system_holds_of_a_connection_can_be_asked_for(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    assert_eq!((bench.driver.unread(socket).unwrap_or(0), bench.driver.unsent(socket).unwrap_or(0)), (0, 0));
+    bench.write(&peer, &[1; 1000]);
+    // A system that does not say answers `None` at once.
+    while bench.driver.unread(socket).is_some_and(|bytes| bytes < 1000) {
+        bench.settle();
+    }
+    // More than the peer's window and all buffers between.
+    bench.submit(Op::send(socket, vec![0u8; on.flood()]));
+    while bench.driver.unsent(socket) == Some(0) {
+        bench.turn(Wait::Poll);
+    }
+    bench.driver.submit(Op::close(socket, CloseMode::Abort), 0).unwrap();
+    bench.settle();
+    assert_eq!((bench.driver.unread(socket), bench.driver.unsent(socket)), (None, None), "it is gone");
+    bench.drop_peer(peer);
     bench.finish();
 }
 

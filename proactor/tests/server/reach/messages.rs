@@ -470,6 +470,7 @@ fn one_wait_returns_packets_messages_and_the_end() {
                     match session.event().await {
                         Event::Packet(packet) => session.send(packet).await?,
                         Event::Message(message) => session.send(message).await?,
+                        Event::Draining => {}
                         Event::Ended => break,
                     }
                 }
@@ -503,6 +504,7 @@ fn a_flood_of_messages_does_not_keep_a_session_from_its_packets() {
                     match session.event().await {
                         Event::Packet(packet) => session.send(packet).await?,
                         Event::Message(_) => messages += 1,
+                        Event::Draining => {}
                         Event::Ended => break,
                     }
                 }

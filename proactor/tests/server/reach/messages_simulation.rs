@@ -69,6 +69,7 @@ async fn keep(session: AsyncSession<u64>, notes: Notes) {
                     session.close();
                 }
             }
+            Event::Draining => {}
             Event::Ended => break,
         }
     }
