@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
-use proactor::{CloseReason, Flow, Group, Handler, JoinError, Session, SessionId};
+use proactor::{CloseReason, Flow, Group, Handler, JoinError, NoMessage, Session, SessionId};
 
 use crate::backend;
 use crate::codec::{self, CodecChoice};
@@ -106,6 +106,7 @@ impl Directory {
 
 impl Handler for Chatting {
     type State = Place;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> Place {
         match &self.rooms {

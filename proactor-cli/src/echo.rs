@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use clap::Args;
-use proactor::{CloseReason, Flow, Handler, SendError, Session, SessionId};
+use proactor::{CloseReason, Flow, Handler, NoMessage, SendError, Session, SessionId};
 
 use crate::backend;
 use crate::codec::{self, CodecChoice};
@@ -38,6 +38,7 @@ struct Echoing {
 
 impl Handler for Echoing {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) {}
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{CloseReason, ConnectError, Flow, Handler, Origin, Session, SessionId, Stats, Target};
+use proactor::{CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, Session, SessionId, Stats, Target};
 
 use crate::backend;
 use crate::serving::{self, Serving, life};
@@ -76,6 +76,7 @@ enum Side {
 
 impl Handler for Passing {
     type State = Side;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> Side {
         match session.origin() {

@@ -207,7 +207,7 @@ impl Serving {
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         ));
-        let handle = server.handle();
+        let handle = server.handle().untyped();
         server.run_until(signals)?;
         let stats = handle.stats();
         say(format_args!("{name} has ended: {}", summary(&stats, &counted(&stats))));

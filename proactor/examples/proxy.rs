@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::io::{Write, stderr, stdout};
 
-use proactor::{ConnectError, Flow, Handler, Origin, Server, Session, Signals, Target};
+use proactor::{ConnectError, Flow, Handler, NoMessage, Origin, Server, Session, Signals, Target};
 
 #[derive(Clone)]
 struct Proxy {
@@ -19,6 +19,7 @@ struct Proxy {
 
 impl Handler for Proxy {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         match session.origin() {

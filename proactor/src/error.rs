@@ -86,6 +86,27 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
+/// Why a timer was not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimerError {
+    /// The session has ended, or is being closed.
+    Closed,
+    /// The session has 64 timers already, or the shard 1,024 that belong to no session.
+    Full,
+}
+
+impl fmt::Display for TimerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TimerError::Closed => "the session is closed",
+            TimerError::Full => "too many timers are set already",
+        })
+    }
+}
+
+impl std::error::Error for TimerError {}
+
 /// Why a session did not become a member of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,9 @@
 //! The server's logic, which its user writes.
 
 use crate::connect::ConnectError;
+use crate::server::Handle;
 use crate::session::{Session, delivery::Delivery, id::SessionId, reason::CloseReason};
+use crate::shard::handle::ShardHandle;
 
 /// What to do with a session after a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,19 @@ pub enum Flow {
 pub trait Handler: Clone + Send + 'static {
     /// What is kept for each session.
     type State: 'static;
+
+    /// What other threads may hand to a session: [`Handle::post`](crate::Handle::post).
+    /// [`NoMessage`](crate::NoMessage) if nothing.
+    type Message: Send + 'static;
+
+    /// A shard begins, on its own thread: called for each shard's clone of the handler, once,
+    /// before its first session. Keep the server's handle here if the logic needs it; it is for any
+    /// thread. By default nothing is done. A panic here ends the server.
+    ///
+    /// `Builder::start` may return before this is called.
+    fn started(&mut self, shard: &ShardHandle, handle: &Handle<Self::Message>) {
+        let _ = (shard, handle);
+    }
 
     /// A peer has connected, or the server has connected to a peer: [`Session::origin`] tells.
     fn connected(&mut self, session: &Session) -> Self::State;
@@ -48,6 +63,25 @@ pub trait Handler: Clone + Send + 'static {
     /// and every box on the way, that the connection is alive. By default nothing is done.
     fn heartbeat(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);
+    }
+
+    /// A message has come: [`Handle::post`](crate::Handle::post). Messages come between packets,
+    /// also while the session is paused or paired. By default nothing is done.
+    fn message(&mut self, session: &Session, state: &mut Self::State, message: Self::Message) {
+        let _ = (session, state, message);
+    }
+
+    /// A timer of the session is due: [`Session::after`]. Timers come between packets, also while
+    /// the session is paused or paired, and never after it has begun to close. By default nothing
+    /// is done.
+    fn timer(&mut self, session: &Session, state: &mut Self::State, token: u64) {
+        let _ = (session, state, token);
+    }
+
+    /// A timer of the shard is due: [`ShardHandle::after`]. By default nothing is done. A panic
+    /// here is logged and ends nothing.
+    fn shard_timer(&mut self, shard: &ShardHandle, token: u64) {
+        let _ = (shard, token);
     }
 
     /// A connection that [`Session::connect`] or [`Handle::connect`](crate::Handle::connect) asked

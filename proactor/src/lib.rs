@@ -11,7 +11,8 @@
 //! | [`SessionId`] | its name, for any thread; it never names a later session |
 //! | [`Group`] | sessions to which any thread can broadcast packets |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
-//! | [`Handle`] | the server from any thread: send, count, drain, stop |
+//! | [`Handle`] | the server from any thread: send, post a message, count, drain, stop |
+//! | [`ShardHandle`] | one of its shards, in the hands of its logic |
 //! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
@@ -20,13 +21,14 @@
 //! # Example
 //!
 //! ```
-//! use proactor::{Flow, Handler, Server, Session};
+//! use proactor::{Flow, Handler, NoMessage, Server, Session};
 //!
 //! #[derive(Clone)]
 //! struct Echo;
 //!
 //! impl Handler for Echo {
 //!     type State = ();
+//!     type Message = NoMessage;
 //!     fn connected(&mut self, _: &Session) {}
 //!     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
 //!         match session.send(packet) {
@@ -57,7 +59,9 @@ mod error;
 mod group;
 mod handler;
 mod limits;
+mod message;
 mod outbox;
+mod panic;
 mod server;
 mod session;
 mod shard;
@@ -71,12 +75,14 @@ pub use overlapped::sim::Network;
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
-pub use error::{JoinError, SendError, ServerError};
+pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
+pub use message::NoMessage;
 pub use server::{
-    Builder, Handle, Limits, Listener, Outbound, Server, Signal, SignalWatch, Signals, Simulation, Stats, Timeouts,
+    Builder, Handle, Limits, Listener, Outbound, PostError, PostWait, Server, Signal, SignalWatch, Signals, Simulation,
+    Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::busy::Busy;
@@ -84,4 +90,5 @@ pub use session::delivery::Delivery;
 pub use session::id::SessionId;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;
+pub use shard::handle::ShardHandle;
 pub use task::{AsyncSession, Tasks};

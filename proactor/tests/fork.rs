@@ -7,13 +7,14 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use proactor::{Flow, Handler, Server, Session};
+use proactor::{Flow, Handler, NoMessage, Server, Session};
 
 #[derive(Clone)]
 struct Echo;
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) {}
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)

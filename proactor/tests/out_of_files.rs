@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use proactor::{Flow, Handler, Server, Session};
+use proactor::{Flow, Handler, NoMessage, Server, Session};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
@@ -25,6 +25,7 @@ struct Echo;
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) {}
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use overlapped::sim::{Network, NetworkConfig};
 use overlapped::{Driver, DriverConfig};
 use proactor::codec::LengthPrefixed;
-use proactor::{Flow, Group, Handler, Server, Session, Simulation};
+use proactor::{Flow, Group, Handler, NoMessage, Server, Session, Simulation};
 
 const ADDRESS: &str = "10.0.0.1:7777";
 
@@ -17,6 +17,7 @@ pub(crate) struct Service {
 
 impl Handler for Service {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         if let Some(room) = &self.room {

@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use proactor::{CloseReason, Flow, Group, Handler, Limits, SendError, Server, ServerError, Session, SessionId};
+use proactor::{
+    CloseReason, Flow, Group, Handler, Limits, NoMessage, SendError, Server, ServerError, Session, SessionId,
+};
 
 use resp::{Arguments, Resp, count};
 use store::Store;
@@ -283,6 +285,7 @@ fn confirm(reply: &mut Vec<u8>, what: &[u8], channel: &[u8], left: usize) {
 
 impl Handler for Redis {
     type State = Subscriptions;
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) -> Subscriptions {
         Vec::new()

@@ -50,7 +50,7 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 /// The sessions of a group are those of one server, the first that one of its sessions has joined.
 ///
 /// ```
-/// use proactor::{Flow, Group, Handler, Server, Session};
+/// use proactor::{Flow, Group, Handler, NoMessage, Server, Session};
 ///
 /// /// What one says, the others hear.
 /// #[derive(Clone)]
@@ -60,6 +60,7 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 ///
 /// impl Handler for Chat {
 ///     type State = ();
+///     type Message = NoMessage;
 ///     fn connected(&mut self, session: &Session) {
 ///         session.join(&self.room).expect("a new session can join its first group");
 ///     }

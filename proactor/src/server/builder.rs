@@ -21,13 +21,14 @@ use crate::task::{AsyncSession, TaskOutput, Tasks};
 /// use std::time::Duration;
 ///
 /// use proactor::codec::Lines;
-/// use proactor::{Flow, Handler, Limits, Server, Session, Timeouts};
+/// use proactor::{Flow, Handler, Limits, NoMessage, Server, Session, Timeouts};
 ///
 /// #[derive(Clone)]
 /// struct Echo;
 ///
 /// impl Handler for Echo {
 ///     type State = ();
+///     type Message = NoMessage;
 ///     fn connected(&mut self, _: &Session) {}
 ///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
 ///         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
@@ -133,6 +134,47 @@ impl Builder {
         self
     }
 
+    /// Lets the logic use what is written for tokio: its clients, sockets, timers and
+    /// `tokio::spawn`. They find this runtime on the threads of the shards, as if each call and
+    /// each poll were inside it: [`tokio::runtime::Handle::enter`] is called once per shard. None
+    /// by default; a server without it pays nothing.
+    ///
+    /// Such a client does its I/O on the runtime's threads and wakes the session's task, so the
+    /// runtime must run: it is multi-threaded, or a thread of its own is in its `block_on`. It must
+    /// outlive the server. Futures of the logic run on the shards all the same. The module
+    /// [`task`](crate::task) says more.
+    ///
+    /// Not on a simulated network, which has sockets and a clock of its own: the server is refused
+    /// there.
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// use std::time::Duration;
+    ///
+    /// use proactor::{AsyncSession, Server};
+    ///
+    /// async fn late(session: AsyncSession) {
+    ///     tokio::time::sleep(Duration::from_millis(5)).await;
+    ///     let _ = session.send("good morning").await;
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    /// let runtime = runtime.worker_threads(1).enable_all().build()?;
+    /// let builder = Server::builder().listen("127.0.0.1:0").shards(1);
+    /// let server = builder.tokio(runtime.handle().clone()).serve(late)?;
+    /// # let mut said = String::new();
+    /// # std::net::TcpStream::connect(&server.local_addrs()[0])?.read_to_string(&mut said)?;
+    /// # assert_eq!(said, "good morning");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn tokio(mut self, runtime: tokio::runtime::Handle) -> Builder {
+        self.config.runtime = Some(runtime);
+        self
+    }
+
     /// Binds, listens and starts the threads of the shards. Names to listen on are looked up, which
     /// may take seconds. An address that is in use is tried again for one second, for the kernel
     /// may not have let go yet of one whose process was killed; nobody who listens there notices.
@@ -140,7 +182,7 @@ impl Builder {
     /// # Errors
     /// A setting is out of range, an address cannot be listened on, or the backend cannot be set
     /// up. Nothing is left running.
-    pub fn start<H: Handler>(mut self, handler: H) -> Result<Server, ServerError> {
+    pub fn start<H: Handler>(mut self, handler: H) -> Result<Server<H::Message>, ServerError> {
         self.config.check()?;
         run::start(self.config, handler)
     }
@@ -156,6 +198,37 @@ impl Builder {
         Fut: Future<Output: TaskOutput> + 'static,
     {
         self.start(Tasks::new(function))
+    }
+
+    /// As [`serve`](Builder::serve), for sessions that take messages: any thread may
+    /// [post](crate::Handle::post) them, and [`AsyncSession::message`] or [`AsyncSession::event`]
+    /// waits for them.
+    ///
+    /// ```no_run
+    /// use proactor::{AsyncSession, Server};
+    ///
+    /// async fn ticker(session: AsyncSession<String>) {
+    ///     while let Some(news) = session.message().await {
+    ///         let _ = session.send(news).await;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), proactor::ServerError> {
+    /// let builder = Server::builder().listen("127.0.0.1:7777");
+    /// let server: Server<String> = builder.serve_with_messages(ticker)?;
+    /// # server.wait()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`start`](Builder::start).
+    pub fn serve_with_messages<M, F, Fut>(self, function: F) -> Result<Server<M>, ServerError>
+    where
+        M: Send + 'static,
+        F: FnMut(AsyncSession<M>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output: TaskOutput> + 'static,
+    {
+        self.start(Tasks::with_messages(function))
     }
 
     /// [`start`](Builder::start), then [`wait`](Server::wait). Signals end the process as by default;

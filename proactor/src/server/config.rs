@@ -45,6 +45,9 @@ pub(crate) struct Config {
     pub(super) codec: Framing,
     pub(super) slow: SlowConsumer,
     pub(super) offload_threads: usize,
+    /// The runtime that tokio's types find on the threads of the shards.
+    #[cfg(feature = "tokio")]
+    pub(super) runtime: Option<tokio::runtime::Handle>,
     /// Threads for blocking work; a simulation has none.
     pub(super) offload: Option<Offload>,
 }
@@ -65,6 +68,8 @@ impl Config {
             codec: Framing::default(),
             slow: SlowConsumer::default(),
             offload_threads: 4,
+            #[cfg(feature = "tokio")]
+            runtime: None,
             offload: None,
         }
     }
@@ -89,6 +94,12 @@ impl Config {
         if !(1..=MOST_OFFLOAD_THREADS).contains(&self.offload_threads) {
             let threads = self.offload_threads;
             return Err(format!("{threads} threads for offloaded work: must be 1 to {MOST_OFFLOAD_THREADS}"));
+        }
+        #[cfg(feature = "tokio")]
+        if self.simulated && self.runtime.is_some() {
+            return Err("a simulated server cannot use a tokio runtime, whose sockets and clock are real; \
+                leave out `Builder::tokio`"
+                .into());
         }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
@@ -141,7 +152,7 @@ impl Config {
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
         let made = Made {
             index,
-            entry: ShardEntry::new(mail, driver.wake_handle()),
+            entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages),
             notifier: Notifier::new(driver.wake_handle()),
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             report: driver.report().clone(),

@@ -1,6 +1,7 @@
 //! The server, from any thread.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +12,47 @@ use super::stats::Stats;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{JoinError, SendError};
 use crate::group::{Group, local::LocalGroup};
+use crate::message::NoMessage;
 use crate::session::id::SessionId;
 use crate::shard::directory::{Directory, Mail, Phase, Wanted};
 
 /// A running server, from any thread. Cheap to clone.
-#[derive(Clone)]
-pub struct Handle {
-    directory: Arc<Directory>,
+///
+/// `M` is the type of message that the server's logic takes
+/// ([`Handler::Message`](crate::Handler::Message)). A `Handle` without it can do all but
+/// [`post`](Handle::post) a message; [`untyped`](Handle::untyped) makes one.
+pub struct Handle<M = NoMessage> {
+    pub(super) directory: Arc<Directory>,
+    messages: PhantomData<fn(M)>,
 }
 
-impl Handle {
-    pub(crate) fn new(directory: Arc<Directory>) -> Handle {
-        Handle { directory }
+impl<M> Clone for Handle<M> {
+    fn clone(&self) -> Handle<M> {
+        Handle::new(Arc::clone(&self.directory))
+    }
+}
+
+impl<M> Handle<M> {
+    /// The server's logic takes messages of this type, or the type is [`NoMessage`].
+    pub(crate) fn new(directory: Arc<Directory>) -> Handle<M> {
+        Handle { directory, messages: PhantomData }
+    }
+
+    /// The same server, without the type of its messages: for code that posts none.
+    ///
+    /// ```
+    /// use proactor::Handle;
+    ///
+    /// fn report(handle: &Handle) {
+    ///     println!("{} sessions", handle.sessions());
+    /// }
+    ///
+    /// fn report_game(handle: &Handle<String>) {
+    ///     report(&handle.untyped());
+    /// }
+    /// ```
+    pub fn untyped(&self) -> Handle {
+        Handle::new(Arc::clone(&self.directory))
     }
 
     /// Ends the server at once: what is queued is discarded. [`Server::wait`](crate::Server::wait)
@@ -150,7 +180,7 @@ impl Handle {
     }
 }
 
-impl fmt::Debug for Handle {
+impl<M> fmt::Debug for Handle<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("sessions", &self.sessions()).finish()
     }

@@ -34,6 +34,7 @@ pub struct Limits {
     pub(super) packet_rate: Option<Rate>,
     pub(super) byte_rate: Option<Rate>,
     pub(super) outbox_bytes: usize,
+    pub(super) inbox_messages: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +45,7 @@ impl Default for Limits {
             packet_rate: None,
             byte_rate: None,
             outbox_bytes: 256 * 1024,
+            inbox_messages: 1024,
         }
     }
 }
@@ -116,6 +118,13 @@ impl Limits {
         self
     }
 
+    /// Messages that may wait for one session: those [posted](crate::Handle::post) to it that its
+    /// logic has not taken. 1,024 by default.
+    pub fn inbox_messages(mut self, messages: usize) -> Limits {
+        self.inbox_messages = messages;
+        self
+    }
+
     /// Bytes sent to a refused connection before it is closed: at most 1,024, none by default. Sent
     /// to 64 connections at a time; under a storm the others are reset without it.
     pub fn refusal(mut self, bytes: impl Into<Bytes>) -> Limits {
@@ -144,6 +153,9 @@ impl Limits {
         }
         if self.outbox_bytes < least_outbox {
             return Err(format!("an outbox of {} bytes: must be at least {least_outbox}", self.outbox_bytes));
+        }
+        if self.inbox_messages == 0 {
+            return Err("an inbox of 0 messages: must be at least 1".into());
         }
         if self.refusal.len() > MOST_REFUSAL_BYTES {
             return Err(format!("a refusal of {} bytes: must be at most {MOST_REFUSAL_BYTES}", self.refusal.len()));

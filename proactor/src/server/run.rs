@@ -10,12 +10,13 @@ use super::config::{Config, Made};
 use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
+use crate::message::NoMessage;
 use crate::shard::directory::{Directory, Phase};
 use crate::task::offload::Offload;
 
 /// Starts a thread for each shard. Each makes its driver, since that stays on its thread; when all
 /// have, each is introduced to the others.
-pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server, ServerError> {
+pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server<H::Message>, ServerError> {
     config.offload = Some(Offload::new(config.offload_threads));
     let (up, mut ready) = mpsc::channel();
     let mut threads = Vec::new();
@@ -90,6 +91,8 @@ fn shard_thread<H: Handler>(
     // Without an introduction another shard could not be made, and there is no server.
     let Ok(directory) = introduced.recv() else { return Ok(()) };
     let _guard = StopOnPanic(Arc::clone(&directory));
+    #[cfg(feature = "tokio")]
+    let _runtime = config.runtime.as_ref().map(tokio::runtime::Handle::enter);
     let mut shard = introduce(Arc::clone(&directory));
     let ended = loop {
         match shard.turn() {
@@ -118,16 +121,18 @@ impl Drop for StopOnPanic {
 
 /// A running server. Dropping it stops it at once and waits for its threads. In a child that this
 /// process forks, dropping it does nothing.
-pub struct Server {
+///
+/// `M` is the type of message that its logic takes ([`Handler::Message`]).
+pub struct Server<M = NoMessage> {
     /// The process that started it.
     process: u32,
     threads: Vec<JoinHandle<Result<(), ServerError>>>,
-    handle: Handle,
+    handle: Handle<M>,
     addresses: Vec<Address>,
     report: Report,
 }
 
-impl Server {
+impl<M> Server<M> {
     /// The addresses it listens on, with their real ports, in the order of
     /// [`Builder::listen`](crate::Builder::listen).
     pub fn local_addrs(&self) -> &[Address] {
@@ -145,7 +150,7 @@ impl Server {
     }
 
     /// The server, for any thread.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle<M> {
         self.handle.clone()
     }
 
@@ -176,7 +181,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl<M> Drop for Server<M> {
     fn drop(&mut self) {
         if self.process == std::process::id() {
             self.handle.stop();
@@ -185,7 +190,7 @@ impl Drop for Server {
     }
 }
 
-impl fmt::Debug for Server {
+impl<M> fmt::Debug for Server<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("addresses", &self.addresses).field("shards", &self.shards()).finish()
     }

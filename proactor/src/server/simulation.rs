@@ -26,13 +26,14 @@ use crate::shard::Shard;
 /// use overlapped::{Driver, DriverConfig, Op};
 /// use overlapped::driver::Wait;
 /// use overlapped::sim::Network;
-/// use proactor::{Flow, Handler, Server, Session};
+/// use proactor::{Flow, Handler, NoMessage, Server, Session};
 ///
 /// #[derive(Clone)]
 /// struct Echo;
 ///
 /// impl Handler for Echo {
 ///     type State = ();
+///     type Message = NoMessage;
 ///     fn connected(&mut self, _: &Session) {}
 ///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
 ///         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
@@ -68,7 +69,7 @@ use crate::shard::Shard;
 pub struct Simulation<H: Handler> {
     network: Network,
     shards: Vec<Shard<H>>,
-    handle: Handle,
+    handle: Handle<H::Message>,
     addresses: Vec<Address>,
     report: Report,
 }
@@ -105,7 +106,7 @@ impl<H: Handler> Simulation<H> {
     }
 
     /// The server, for any thread.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle<H::Message> {
         self.handle.clone()
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, to_wake, endings, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
@@ -65,6 +65,10 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     }
     let (socket, has_groups) = (record.socket, !record.outbox.positions.is_empty());
     timers.forget(slot);
+    logic_timers.forget(slot);
+    if let Some(id) = id {
+        directory.inboxes(id.shard()).forget(id, to_wake);
+    }
     if graceful {
         timers.linger(slot, state.limits.linger);
     }

@@ -21,6 +21,8 @@ pub(crate) mod work;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use overlapped::{Address, driver::CloseMode};
 
@@ -30,9 +32,10 @@ use self::id::SessionId;
 use self::pair::PairError;
 use self::reason::CloseReason;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
-use crate::error::{JoinError, SendError};
+use crate::error::{JoinError, SendError, TimerError};
 use crate::group::{Group, fanout, membership};
 use crate::limits::SlowConsumer;
+use crate::server::Handle;
 use crate::shard::state::ShardState;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
@@ -51,6 +54,20 @@ impl Session {
     #[inline]
     pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, peer: Address, origin: Origin) -> Session {
         Session { state: Rc::clone(state), id, peer, origin }
+    }
+
+    /// A session of this shard, if it has not ended and is not being closed.
+    pub(crate) fn open(shared: &Rc<RefCell<ShardState>>, id: SessionId) -> Option<Session> {
+        let mut state = shared.borrow_mut();
+        if id.shard() != state.shard {
+            return None;
+        }
+        let record = state.sessions.open(id)?;
+        Some(Session { state: Rc::clone(shared), id, peer: record.peer.clone(), origin: record.origin() })
+    }
+
+    pub(crate) fn shared(&self) -> &Rc<RefCell<ShardState>> {
+        &self.state
     }
 
     pub(crate) fn state(&self) -> &RefCell<ShardState> {
@@ -74,12 +91,12 @@ impl Session {
 
     /// Another session of the same shard, if it has not ended and is not being closed.
     pub fn sibling(&self, id: SessionId) -> Option<Session> {
-        let mut state = self.state.borrow_mut();
-        if id.shard() != state.shard {
-            return None;
-        }
-        let record = state.sessions.open(id)?;
-        Some(Session { state: Rc::clone(&self.state), id, peer: record.peer.clone(), origin: record.origin() })
+        Session::open(&self.state, id)
+    }
+
+    /// The server, for any thread.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.state.borrow().directory))
     }
 
     /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or
@@ -135,7 +152,7 @@ impl Session {
     /// for the peer, and connections that are being made are work without it.
     ///
     /// ```
-    /// use proactor::{Busy, Flow, Handler, Session};
+    /// use proactor::{Busy, Flow, Handler, NoMessage, Session};
     ///
     /// /// Two packets are one request.
     /// #[derive(Clone)]
@@ -143,6 +160,7 @@ impl Session {
     ///
     /// impl Handler for Twos {
     ///     type State = Option<Busy>;
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, _: &Session) -> Option<Busy> {
     ///         None
     ///     }
@@ -186,7 +204,7 @@ impl Session {
     /// [`ByPeer`](CloseReason::ByPeer).
     ///
     /// ```
-    /// use proactor::{Flow, Handler, Session};
+    /// use proactor::{Flow, Handler, NoMessage, Session};
     ///
     /// /// Answers a peer that ends its stream first, as `nc -N` does.
     /// #[derive(Clone)]
@@ -194,6 +212,7 @@ impl Session {
     ///
     /// impl Handler for Count {
     ///     type State = u64;
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, _: &Session) -> u64 {
     ///         0
     ///     }
@@ -263,6 +282,61 @@ impl Session {
         fanout::leave(&mut state, self.id, group, stamp);
     }
 
+    /// Has [`Handler::timer`](crate::Handler::timer) called with this token when the duration is
+    /// over. If the session has a timer with this token, that is set anew, so a rule such as "five
+    /// minutes without a word" is one call per packet. A timer ends when it is called, and all end
+    /// when the session begins to close.
+    ///
+    /// It is never early. The shard's timers have a grain of 8.4 ms (2^23 ns), so it is late by up
+    /// to that, and by what the shard is busy with. A duration of 0 is over in the shard's next
+    /// turn.
+    ///
+    /// Sessions with a task [sleep](crate::AsyncSession::sleep) instead.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use proactor::{Flow, Handler, NoMessage, Session};
+    ///
+    /// /// Asks a peer that is silent for a minute whether it is there.
+    /// #[derive(Clone)]
+    /// struct Host;
+    ///
+    /// const SILENT: u64 = 1;
+    ///
+    /// impl Handler for Host {
+    ///     type State = ();
+    ///     type Message = NoMessage;
+    ///     fn connected(&mut self, _: &Session) {}
+    ///     fn received(&mut self, session: &Session, _: &mut (), _: &[u8]) -> Flow {
+    ///         let _ = session.after(Duration::from_secs(60), SILENT);
+    ///         Flow::Continue
+    ///     }
+    ///     fn timer(&mut self, session: &Session, _: &mut (), token: u64) {
+    ///         if token == SILENT {
+    ///             let _ = session.send(b"are you there?");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed` if the session is closed, `Full` if it has 64 timers with other tokens.
+    pub fn after(&self, duration: Duration, token: u64) -> Result<(), TimerError> {
+        let ShardState { sessions, logic_timers, driver, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id).ok_or(TimerError::Closed)?;
+        match logic_timers.set(Some(self.id), token, driver.now() + duration) {
+            true => Ok(()),
+            false => Err(TimerError::Full),
+        }
+    }
+
+    /// Stops the timer with this token. Says whether there was one; if so, it is not called.
+    pub fn cancel_timer(&self, token: u64) -> bool {
+        let ShardState { sessions, logic_timers, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id).is_some() && logic_timers.stop(Some(self.id), token)
+    }
+
     /// Connects to a target, for this session. The connection becomes a session of the same shard;
     /// its [`origin`](Session::origin) has `token` and this session's id. The handler is told by
     /// [`connected`](crate::Handler::connected), as of an accepted session, or by
@@ -272,7 +346,7 @@ impl Session {
     /// ```
     /// use std::io::Write;
     ///
-    /// use proactor::{ConnectError, Flow, Handler, Origin, Session, Target};
+    /// use proactor::{ConnectError, Flow, Handler, NoMessage, Origin, Session, Target};
     ///
     /// /// Passes on what comes, both ways.
     /// #[derive(Clone)]
@@ -280,6 +354,7 @@ impl Session {
     ///
     /// impl Handler for Proxy {
     ///     type State = ();
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, session: &Session) {
     ///         match session.origin() {
     ///             Origin::Connected { opener: Some(client), .. } => {

@@ -7,7 +7,8 @@ use super::{Session, close, pair, pause, reading, reason::CloseReason};
 use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
-use crate::shard::logic::{Logic, contained};
+use crate::panic::contained;
+use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 

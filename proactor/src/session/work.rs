@@ -7,7 +7,7 @@ use overlapped::driver::CloseMode;
 
 use super::{close, drain::Found, holds::Hold, id::SessionId, reason::CloseReason};
 use crate::codec::Codec;
-use crate::shard::logic::contained;
+use crate::panic::contained;
 use crate::shard::state::ShardState;
 
 /// Whether a session that is not closing is at work. What a pair passes on says more: see
@@ -32,7 +32,7 @@ fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
         && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0)
         && !busy.has(id)
         && (record.partner.is_some()
-            || record.link.as_ref().is_none_or(|link| link.awaits_packet(|task| tasks.is_woken(task))))
+            || record.link.as_ref().is_none_or(|link| link.is_of_handler.get() || link.awaits_packet(|task| tasks.is_woken(task))))
         // Last, for it asks the system.
         && driver.unread(record.socket).unwrap_or(0) == 0;
     !is_idle

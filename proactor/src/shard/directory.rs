@@ -1,8 +1,10 @@
 //! What all shards of a server share: how to reach each other, what they can be told, the phase
 //! that they are in, and what is counted for all.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use overlapped::mailbox::{MailError, Sender};
 use overlapped::resolve::{Found, Resolver};
 use overlapped::{Address, Time, table::Key};
 
+use super::inboxes::{Inboxes, Ticket};
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::{Group, domain::Domain, local::LocalGroup};
@@ -24,11 +27,13 @@ pub(crate) struct ShardEntry {
     wake: WakeHandle,
     /// Sessions it has, or is about to be handed.
     load: AtomicUsize,
+    inboxes: Inboxes,
 }
 
 impl ShardEntry {
-    pub(crate) fn new(inbox: Sender<Mail>, wake: WakeHandle) -> ShardEntry {
-        ShardEntry { inbox, wake, load: AtomicUsize::new(0) }
+    /// `most_messages` may wait for one session.
+    pub(crate) fn new(inbox: Sender<Mail>, wake: WakeHandle, most_messages: usize) -> ShardEntry {
+        ShardEntry { inbox, wake, load: AtomicUsize::new(0), inboxes: Inboxes::new(most_messages) }
     }
 }
 
@@ -139,6 +144,39 @@ impl Directory {
         })
     }
 
+    /// Mails a message to a session if there is room. If not, and the sender waits, it is woken
+    /// when there may be.
+    pub(crate) fn post(
+        &self,
+        id: SessionId,
+        message: Box<dyn Any + Send>,
+        waiting: Option<(&mut Ticket, &Waker)>,
+    ) -> Result<(), MailError<Box<dyn Any + Send>>> {
+        let Some(shard) = self.shards.get(usize::from(id.shard())) else { return Err(MailError::Closed(message)) };
+        shard.inboxes.offer(id, message, waiting, |message| {
+            let given_back = |mail| match mail {
+                Mail::Post { message, .. } => message,
+                _ => unreachable!("it is given back"),
+            };
+            shard.inbox.send(Mail::Post { id, message }).map_err(|error| match error {
+                MailError::Full(mail) => MailError::Full(given_back(mail)),
+                MailError::Closed(mail) => MailError::Closed(given_back(mail)),
+            })
+        })
+    }
+
+    /// A sender waits no longer.
+    pub(crate) fn give_up_post(&self, id: SessionId, ticket: &Ticket) {
+        if let Some(shard) = self.shards.get(usize::from(id.shard())) {
+            shard.inboxes.give_up(id, ticket);
+        }
+    }
+
+    /// The counts of a shard's messages.
+    pub(crate) fn inboxes(&self, shard: u16) -> &Inboxes {
+        &self.shards[usize::from(shard)].inboxes
+    }
+
     /// The inbox of a shard.
     pub(crate) fn inbox(&self, shard: u16) -> Sender<Mail> {
         self.shards[usize::from(shard)].inbox.clone()
@@ -225,6 +263,11 @@ pub(crate) enum Mail {
         stamp: u64,
     },
     Close(SessionId),
+    /// The message is of the handler's type.
+    Post {
+        id: SessionId,
+        message: Box<dyn Any + Send>,
+    },
     Abort(SessionId),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),

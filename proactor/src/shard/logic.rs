@@ -1,21 +1,22 @@
 //! The logic of a shard: its handler, the handler's state for each session, and its tasks. A panic
 //! in a call ends the session for which it is made, and no other.
 
+use std::any::Any;
 use std::cell::{RefCell, RefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::handle::ShardHandle;
+use super::pending::{MOST_PER_TURN, Pending};
 use super::state::ShardState;
 use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
+use crate::panic::contained;
+use crate::server::Handle;
 use crate::session::{Session, close, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
-
-/// Calls user code, handler or codec, and contains its panic.
-pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-}
+use crate::task::work::Call;
 
 pub(crate) struct Logic<H: Handler> {
     state: Rc<RefCell<ShardState>>,
@@ -27,6 +28,13 @@ pub(crate) struct Logic<H: Handler> {
 impl<H: Handler> Logic<H> {
     pub(crate) fn new(state: ShardState, handler: H) -> Logic<H> {
         Logic { state: Rc::new(RefCell::new(state)), handler, states: Vec::new() }
+    }
+
+    /// Tells the handler of its shard.
+    pub(crate) fn started(&mut self) {
+        let shard = ShardHandle { state: Rc::clone(&self.state) };
+        let handle = Handle::new(Arc::clone(&self.state().directory));
+        self.handler.started(&shard, &handle);
     }
 
     #[inline]
@@ -77,10 +85,105 @@ impl<H: Handler> Logic<H> {
     }
 
     pub(crate) fn heartbeat(&mut self, slot: u32) {
-        let Some(session) = self.session(slot) else { return };
+        if let Some(session) = self.session(slot) {
+            self.call(&session, |handler, state| handler.heartbeat(&session, state));
+        }
+    }
+
+    /// Calls the handler for a session.
+    fn call(&mut self, session: &Session, call: impl FnOnce(&mut H, &mut H::State)) {
+        let slot = session.id().slot();
         let (_, handler, Some(state)) = self.parts(slot) else { return };
-        if contained(|| handler.heartbeat(&session, state)).is_err() {
-            close::begin(&mut self.state(), slot, CloseReason::Panic);
+        if contained(|| call(handler, state)).is_err() {
+            close::begin_if_open(&mut self.state(), session.id(), CloseReason::Panic);
+        }
+    }
+
+    /// Calls the handler for timers that are due. Says whether there were any.
+    pub(crate) fn call_timers(&mut self) -> bool {
+        let due = {
+            let state = &mut *self.state();
+            let now = state.timers.now();
+            state.logic_timers.find_due(now)
+        };
+        // A timer that is set during these calls waits for the next turn.
+        for _ in 0..due {
+            let timer = {
+                let state = &mut *self.state();
+                if state.groups.is_budget_spent() {
+                    break;
+                }
+                state.logic_timers.pop_due()
+            };
+            match timer {
+                Some((Some(id), token)) => {
+                    let Some(session) = Session::open(&self.state, id) else { continue };
+                    self.call(&session, |handler, state| handler.timer(&session, state, token));
+                }
+                Some((None, token)) => {
+                    let shard = ShardHandle { state: Rc::clone(&self.state) };
+                    let handler = &mut self.handler;
+                    if contained(|| handler.shard_timer(&shard, token)).is_err() {
+                        tracing::error!("the handler panicked in timer {token} of {shard:?}");
+                    }
+                }
+                None => {}
+            }
+        }
+        due > 0
+    }
+
+    /// Hands over what waits between packets. Says whether there was anything.
+    pub(crate) fn deliver(&mut self) -> bool {
+        let mut any = false;
+        for _ in 0..MOST_PER_TURN {
+            let next = {
+                let state = &mut *self.state();
+                // What the logic has broadcast must reach the members before there is more of it.
+                if state.pending.is_empty() || state.groups.is_budget_spent() {
+                    break;
+                }
+                state.pending.pop()
+            };
+            any = true;
+            match next {
+                Some(Pending::Message(id, message)) => self.message(id, message),
+                Some(Pending::Call(id, call)) => self.deliver_call(id, call),
+                Some(Pending::Close(id)) => close::begin_if_open(&mut self.state(), id, CloseReason::ByHandler),
+                None => break,
+            }
+        }
+        any
+    }
+
+    fn deliver_call(&mut self, id: SessionId, call: Box<dyn Any>) {
+        match (Session::open(&self.state, id), call.downcast::<Call<H>>()) {
+            (Some(session), Ok(call)) => self.call(&session, |handler, state| call.0(handler, &session, state)),
+            (_, call) => {
+                if contained(|| drop(call)).is_err() {
+                    tracing::error!("a result for {id:?}, which has ended, panicked when it was dropped");
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, id: SessionId, message: Box<dyn Any + Send>) {
+        let session = Session::open(&self.state, id);
+        match (session, message.downcast::<H::Message>()) {
+            (Some(session), Ok(message)) => self.call(&session, |handler, state| {
+                handler.message(&session, state, *message);
+            }),
+            (_, message) => {
+                if contained(|| drop(message)).is_err() {
+                    tracing::error!("a message for {id:?}, which has ended, panicked when it was dropped");
+                }
+            }
+        }
+        let ShardState { pending, directory, to_wake, .. } = &mut *self.state();
+        let inboxes = directory.inboxes(id.shard());
+        inboxes.delivered();
+        if !pending.take_kept() {
+            inboxes.taken(id, to_wake);
         }
     }
 

@@ -3,9 +3,14 @@
 
 pub(crate) mod acceptor;
 pub(crate) mod directory;
+pub(crate) mod handle;
+pub(crate) mod inboxes;
 pub(crate) mod logic;
+pub(crate) mod pending;
 pub(crate) mod state;
+pub(crate) mod timers;
 
+use std::any::TypeId;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +20,19 @@ use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
 use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
-use self::logic::{Logic, contained};
+use self::logic::Logic;
+use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
+use crate::panic::contained;
 use crate::session::{
     close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
 };
-use crate::task::{executor::Executor, offload::Offload};
+use crate::task::{executor::Executor, link::wake, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -54,17 +61,10 @@ impl<H: Handler> Shard<H> {
     ) -> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
-        let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks));
-        Shard {
-            logic: Logic::new(state, handler),
-            tasks,
-            acceptor,
-            mailbox,
-            to_resume: Vec::new(),
-            directory,
-            shard,
-            phase: Phase::Running,
-        }
+        let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
+        let mut logic = Logic::new(state, handler);
+        logic.started();
+        Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
@@ -73,7 +73,10 @@ impl<H: Handler> Shard<H> {
         let wait = {
             let deadline = self.deadline();
             let state = self.logic.state();
-            let has_to_call = state.sessions.has_to_resume() || self.tasks.has_woken();
+            let has_to_call = state.sessions.has_to_resume()
+                || self.tasks.has_woken()
+                || !state.pending.is_empty()
+                || state.logic_timers.has_due();
             let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
@@ -131,6 +134,7 @@ impl<H: Handler> Shard<H> {
         // end begins.
         let told = self.directory.phase();
         let mut busy = self.read_mail();
+        busy |= self.logic.deliver();
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
@@ -144,8 +148,10 @@ impl<H: Handler> Shard<H> {
         busy |= came;
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions(came);
+        busy |= self.logic.call_timers();
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
+        busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
@@ -160,10 +166,7 @@ impl<H: Handler> Shard<H> {
 
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let state = self.logic.state();
-        let deadlines =
-            [state.drain.earliest(), state.timers.earliest(), state.attempts.earliest(), self.tasks.earliest_timer()];
-        deadlines.into_iter().flatten().min()
+        self.logic.state().deadline()
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -262,7 +265,12 @@ impl<H: Handler> Shard<H> {
                     Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
                     Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
                 },
-                Mail::Close(id) => close::begin_if_open(state, id, CloseReason::ByHandler),
+                Mail::Close(id) if state.pending.is_empty() => {
+                    close::begin_if_open(state, id, CloseReason::ByHandler);
+                }
+                // Behind the messages that were sent before.
+                Mail::Close(id) => state.pending.push(Pending::Close(id)),
+                Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Abort(id) => close::abort(state, id),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
@@ -272,6 +280,8 @@ impl<H: Handler> Shard<H> {
                 Mail::Found(attempt, found) => state.attempts.found(attempt, found, &mut state.driver),
             }
         }
+        let ShardState { directory, shard, to_wake, .. } = &mut *self.logic.state();
+        directory.inboxes(*shard).has_read(to_wake);
         any
     }
 
@@ -498,5 +508,15 @@ impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
+        // So may what waits to be handed over. Nothing is borrowed while it is dropped.
+        let left = self.logic.state().pending.take();
+        if contained(|| drop(left)).is_err() {
+            tracing::error!("a message or a result panicked when it was dropped");
+        }
+        // Those that wait for room are told that there is nobody to take their messages.
+        self.mailbox.close();
+        for waker in self.directory.inboxes(self.shard).end() {
+            wake(waker);
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! A shard's state: a struct of parts. The shard's loop and the files of `session`, `group` and
 //! `task` compose the parts; no part knows another's fields.
 
+use std::any::TypeId;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use overlapped::{Driver, Error, ErrorKind, Op, driver::OpId, options::StreamOptions};
+use overlapped::{Driver, Error, ErrorKind, Op, Time, driver::OpId, options::StreamOptions};
 
 use super::directory::{Directory, Mail};
+use super::pending::PendingCalls;
+use super::timers::LogicTimers;
 use crate::codec::Framing;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
@@ -76,8 +79,12 @@ pub(crate) struct ShardState {
     pub(crate) frame: Vec<u8>,
     pub(crate) attempts: Attempts,
     pub(crate) tasks: Rc<Executor>,
+    /// The type of its handler.
+    pub(crate) handler: TypeId,
     /// Wakers to call after the borrow of the state ends: a waker may run user code.
     pub(crate) to_wake: Vec<Waker>,
+    pub(crate) pending: PendingCalls,
+    pub(crate) logic_timers: LogicTimers,
     /// Counts turns.
     pub(crate) turn: u32,
     pub(crate) endings: Endings,
@@ -91,6 +98,7 @@ impl ShardState {
         config: ShardConfig,
         directory: Arc<Directory>,
         tasks: Rc<Executor>,
+        handler: TypeId,
     ) -> ShardState {
         let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
         let inbox = directory.inbox(shard);
@@ -115,12 +123,27 @@ impl ShardState {
             frame: Vec::new(),
             attempts,
             tasks,
+            handler,
             to_wake: Vec::new(),
+            pending: PendingCalls::default(),
+            logic_timers: LogicTimers::new(),
             turn: 0,
             endings: Endings::default(),
             busy: Rc::default(),
             drain: Drain::default(),
         }
+    }
+
+    /// When the shard has something to do without being told.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let deadlines = [
+            self.drain.earliest(),
+            self.timers.earliest(),
+            self.logic_timers.earliest(),
+            self.attempts.earliest(),
+            self.tasks.earliest_timer(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Starts an operation of a session whose socket is not being closed. There is

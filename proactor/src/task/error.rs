@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+const OTHER_HANDLER: &str =
+    "the server runs another handler than the closure takes; name the type that was given to `start`";
+
 /// Why a task was not spawned; it has been dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,6 +13,8 @@ pub enum SpawnError {
     Full,
     /// The session, or its shard, has ended.
     Closed,
+    /// The result is for another handler than the one that the server was started with.
+    OtherHandler,
 }
 
 impl fmt::Display for SpawnError {
@@ -17,6 +22,7 @@ impl fmt::Display for SpawnError {
         f.write_str(match self {
             SpawnError::Full => "the shard has too many tasks",
             SpawnError::Closed => "the session is closed",
+            SpawnError::OtherHandler => OTHER_HANDLER,
         })
     }
 }
@@ -33,8 +39,10 @@ pub enum OffloadError {
     Panicked,
     /// A thread for it could not be started.
     NoThread,
-    /// The server has ended: it has not begun.
+    /// The session or the server has ended: it has not begun.
     Closed,
+    /// The result is for another handler than the one that the server was started with.
+    OtherHandler,
 }
 
 impl fmt::Display for OffloadError {
@@ -43,7 +51,8 @@ impl fmt::Display for OffloadError {
             OffloadError::Full => "too much work is waiting already",
             OffloadError::Panicked => "the work panicked",
             OffloadError::NoThread => "no thread could be started for the work",
-            OffloadError::Closed => "the server has ended",
+            OffloadError::Closed => "the session or the server has ended",
+            OffloadError::OtherHandler => OTHER_HANDLER,
         })
     }
 }

@@ -18,7 +18,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use overlapped::table::{Key, Table};
 use overlapped::{Driver, Time, buf::Packet};
 
 use super::{error::SpawnError, link::Link, offload::Offload};
+use crate::panic::contained;
 use crate::session::id::SessionId;
 use crate::wheel::Wheel;
 
@@ -174,6 +174,11 @@ impl Executor {
         Ok(())
     }
 
+    /// Whether there are as many tasks as there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.table.borrow().is_full()
+    }
+
     /// When the first timer of a task is due.
     pub(crate) fn earliest_timer(&self) -> Option<Time> {
         self.timers.borrow().earliest()
@@ -232,7 +237,7 @@ impl Executor {
         });
         let Some((mut future, waker)) = body else { return Polled::Idle };
         let before = self.current.replace(Some(id));
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        let polled = contained(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
         self.current.set(before);
         if let Ok(Poll::Pending) = polled {
             let mut table = self.table.borrow_mut();
@@ -327,7 +332,7 @@ impl Executor {
 
 /// Drops a user's future. Says whether it did not panic.
 fn dropped(future: BoxedFuture) -> bool {
-    let whole = catch_unwind(AssertUnwindSafe(|| drop(future))).is_ok();
+    let whole = contained(|| drop(future)).is_ok();
     if !whole {
         tracing::error!("a task panicked when it was dropped");
     }

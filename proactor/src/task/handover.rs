@@ -1,5 +1,7 @@
 //! Handing packets over to a session's tasks, and taking packets from them.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -7,20 +9,28 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::error::SpawnError;
+use super::event::Event;
 use super::executor::{Executor, Owner, Polled};
 use super::link::{Given, Link, Offer, Place, wake};
 use crate::error::SendError;
 use crate::session::{Session, close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
+use crate::shard::state::ShardState;
 
 /// What the tasks of one session share.
-pub(super) struct Handover {
+pub(super) struct Handover<M> {
     pub(super) session: Session,
     pub(super) link: Rc<Link>,
     pub(super) executor: Rc<Executor>,
+    /// Messages that nobody has taken yet.
+    messages: RefCell<VecDeque<M>>,
+    /// The last event was a packet: if both are there, the next is a message.
+    was_packet: Cell<bool>,
+    /// An event has told of the drain.
+    has_told_drain: Cell<bool>,
 }
 
-impl Handover {
-    pub(super) fn new(session: &Session) -> Handover {
+impl<M> Handover<M> {
+    pub(super) fn new(session: &Session) -> Handover<M> {
         let link = Rc::<Link>::default();
         let mut state = session.state().borrow_mut();
         let executor = Rc::clone(&state.tasks);
@@ -28,7 +38,14 @@ impl Handover {
             record.link = Some(Rc::clone(&link));
         }
         drop(state);
-        Handover { session: session.clone(), link, executor }
+        Handover {
+            session: session.clone(),
+            link,
+            executor,
+            messages: RefCell::default(),
+            was_packet: Cell::new(false),
+            has_told_drain: Cell::new(false),
+        }
     }
 
     fn id(&self) -> SessionId {
@@ -179,6 +196,64 @@ impl Handover {
         let mut place = self.link.readers.place();
         let mut read = Some(read);
         poll_fn(|cx| self.poll_take(cx, &mut place, &mut read)).await
+    }
+
+    /// A message has come: it is kept until a task takes it.
+    pub(super) fn keep_message(&self, message: M) {
+        self.messages.borrow_mut().push_back(message);
+        let mut state = self.session.state().borrow_mut();
+        state.pending.keep();
+        self.link.listeners.drain(&mut state.to_wake);
+    }
+
+    fn take_message(&self) -> Option<M> {
+        let message = self.messages.borrow_mut().pop_front()?;
+        let ShardState { directory, to_wake, .. } = &mut *self.session.state().borrow_mut();
+        directory.inboxes(self.id().shard()).taken(self.id(), to_wake);
+        Some(message)
+    }
+
+    pub(super) async fn next_message(&self) -> Option<M> {
+        let mut place = self.link.listeners.place();
+        poll_fn(|cx| {
+            let message = self.take_message();
+            if message.is_some() || self.link.reason().is_some() {
+                return Poll::Ready(message);
+            }
+            place.register(cx.waker(), self.executor.current.get());
+            Poll::Pending
+        })
+        .await
+    }
+
+    pub(super) async fn next_event(&self) -> Event<M> {
+        let link = &*self.link;
+        let (mut of_packets, mut of_messages) = (link.readers.place(), link.listeners.place());
+        let mut of_drain = link.drainers.place();
+        let mut read = Some(|given: Given<'_>| given.into_bytes());
+        poll_fn(|cx| {
+            if link.is_draining() && link.reason().is_none() && !self.has_told_drain.replace(true) {
+                return Poll::Ready(Event::Draining);
+            }
+            // A packet that is being handed over is not put off, which would cost a copy.
+            let is_offered = link.offered.borrow().is_some();
+            if !is_offered
+                && (self.was_packet.get() || !link.has_untaken())
+                && let Some(message) = self.take_message()
+            {
+                self.was_packet.set(false);
+                return Poll::Ready(Event::Message(message));
+            }
+            let packet = self.poll_take(cx, &mut of_packets, &mut read);
+            if let Poll::Ready(packet) = packet {
+                self.was_packet.set(packet.is_some());
+                return Poll::Ready(packet.map_or(Event::Ended, Event::Packet));
+            }
+            of_messages.register(cx.waker(), self.executor.current.get());
+            of_drain.register(cx.waker(), self.executor.current.get());
+            Poll::Pending
+        })
+        .await
     }
 
     pub(super) fn spawn_owned(&self, tied: bool, future: impl Future<Output = ()> + 'static) -> Result<(), SpawnError> {

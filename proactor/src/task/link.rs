@@ -69,7 +69,7 @@ impl Waiters {
         if list.is_empty() { None } else { Some(list.remove(0)) }
     }
 
-    fn drain(&self, into: &mut Vec<Waker>) {
+    pub(super) fn drain(&self, into: &mut Vec<Waker>) {
         into.extend(self.list.borrow_mut().drain(..).map(|waiter| waiter.waker));
     }
 }
@@ -100,6 +100,11 @@ pub(crate) struct Link {
     pub(crate) readers: Waiters,
     /// Wait for the outbox to fall below its low watermark.
     pub(crate) senders: Waiters,
+    /// Whether the session's logic is a handler. Its tasks are beside its work: a drain does not
+    /// ask what they wait for.
+    pub(crate) is_of_handler: Cell<bool>,
+    /// Wait for a message.
+    pub(crate) listeners: Waiters,
     /// Wait for the end.
     pub(crate) closers: Waiters,
     /// Wait for a drain.
@@ -121,6 +126,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// The link of a handler's session, which has one when it has tasks.
+    pub(crate) fn of_handler() -> Link {
+        Link { is_of_handler: Cell::new(true), ..Link::default() }
+    }
+
     /// Why the session is being closed, or has been.
     pub(crate) fn reason(&self) -> Option<CloseReason> {
         self.reason.get()
@@ -151,7 +161,7 @@ impl Link {
     /// The session is closing. The wakers to call go into the list.
     pub(crate) fn closing(&self, reason: CloseReason, to_wake: &mut Vec<Waker>) {
         self.reason.set(Some(reason));
-        for waiters in [&self.readers, &self.senders, &self.closers, &self.drainers] {
+        for waiters in [&self.readers, &self.senders, &self.listeners, &self.closers, &self.drainers] {
             waiters.drain(to_wake);
         }
     }

@@ -36,6 +36,17 @@
 //!   came. If none waits, the packet is kept and the session is held until it is taken; the peer is
 //!   then held up by its own window. [`send`](AsyncSession::send) waits while half of the outbox is
 //!   queued.
+//! - **What is written for tokio.** A future that only waits (tokio's channels, `JoinHandle`s)
+//!   works in a task as it is, for any runtime may wake it. A client that does I/O, or a timer,
+//!   needs a runtime: give the server one with `Builder::tokio`, feature `tokio`. Without it tokio
+//!   panics, the session is closed, and the log says this. Or let a task of a runtime of your own
+//!   do the I/O, and await its answer, or have it post a message: the example `redis_lookup` shows
+//!   all three ways.
+//! - **Messages.** [`serve_with_messages`](crate::Builder::serve_with_messages) starts a server
+//!   whose sessions are handed messages by any thread
+//!   ([`Handle::post`](crate::Handle::post)). [`message`](AsyncSession::message) waits for one, and
+//!   [`event`](AsyncSession::event) for whichever comes first: a packet, a message, a drain or the
+//!   end.
 //! - **The end.** When the task returns, the session is closed in order. If it returns an error,
 //!   the error is logged at the level `debug`. If it panics, the session is closed with
 //!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other but the one that opened it, if
@@ -48,15 +59,20 @@
 //!   [`draining`](AsyncSession::draining) tells the task.
 
 mod error;
+mod event;
 pub(crate) mod executor;
 mod handler;
 mod handover;
 pub(crate) mod link;
 pub(crate) mod offload;
+mod remote;
 mod session;
 #[cfg(feature = "tokio")]
 mod stream;
+pub(crate) mod work;
 
 pub use error::{Elapsed, OffloadError, SpawnError, TaskOutput};
+pub use event::Event;
 pub use handler::Tasks;
-pub use session::{AsyncSession, Remote, Sleep};
+pub use remote::Remote;
+pub use session::{AsyncSession, Sleep};

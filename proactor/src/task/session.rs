@@ -12,9 +12,12 @@ use bytes::Bytes;
 use overlapped::{Address, Time, table::Key};
 
 use super::error::{Elapsed, OffloadError, SpawnError, TaskOutput};
+use super::event::Event;
+use super::remote::Remote;
 use super::{executor::Executor, handover::Handover, offload};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Target};
 use crate::error::SendError;
+use crate::message::NoMessage;
 use crate::server::Handle;
 use crate::session::{Session, busy::Busy, connect, id::SessionId, reason::CloseReason};
 
@@ -25,14 +28,21 @@ use crate::session::{Session, busy::Busy, connect, id::SessionId, reason::CloseR
 ///
 /// Every future that its methods return can be dropped at any time, as `select!` does. A packet
 /// that was not taken then goes to the next caller.
-#[derive(Clone)]
-pub struct AsyncSession {
-    pub(super) inner: Rc<Handover>,
+///
+/// `M` is the type of message that it takes: [`message`](AsyncSession::message).
+pub struct AsyncSession<M = NoMessage> {
+    pub(super) inner: Rc<Handover<M>>,
 }
 
-impl AsyncSession {
+impl<M> Clone for AsyncSession<M> {
+    fn clone(&self) -> AsyncSession<M> {
+        AsyncSession { inner: Rc::clone(&self.inner) }
+    }
+}
+
+impl<M: 'static> AsyncSession<M> {
     /// A session has begun.
-    pub(super) fn begin(session: &Session) -> AsyncSession {
+    pub(super) fn begin(session: &Session) -> AsyncSession<M> {
         AsyncSession { inner: Rc::new(Handover::new(session)) }
     }
 
@@ -99,6 +109,49 @@ impl AsyncSession {
         self.inner.take_next(|given| read(given.as_slice())).await
     }
 
+    /// Waits for the next message that was [posted](Handle::post) to the session. Returns `None`
+    /// when the session is closing and all messages are taken. That the peer has ended its stream
+    /// does not end the messages. If several tasks wait, one of them gets it.
+    ///
+    /// Messages that are not taken wait: [so many](crate::Limits::inbox_messages) for a session.
+    ///
+    /// ```
+    /// # use proactor::AsyncSession;
+    /// /// Sends on what other threads have for the peer.
+    /// async fn ticker(session: AsyncSession<String>) {
+    ///     while let Some(news) = session.message().await {
+    ///         if session.send(news).await.is_err() {
+    ///             break;
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn message(&self) -> Option<M> {
+        self.inner.next_message().await
+    }
+
+    /// Waits for whichever comes first: a packet, a message, a drain, or the end. If packets and
+    /// messages are there, it returns them in turns.
+    ///
+    /// ```
+    /// use proactor::{AsyncSession, SendError};
+    /// use proactor::task::Event;
+    ///
+    /// async fn talk(session: AsyncSession<String>) -> Result<(), SendError> {
+    ///     loop {
+    ///         match session.event().await {
+    ///             Event::Packet(question) => session.send(question).await?,
+    ///             Event::Message(news) => session.send(news).await?,
+    ///             Event::Draining => session.send("the server ends soon").await?,
+    ///             Event::Ended => return Ok(()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn event(&self) -> Event<M> {
+        self.inner.next_event().await
+    }
+
     /// Queues a packet, as [`Session::send`] does, once there is room. While more than half of the
     /// outbox's limit is queued, it waits until a quarter is. What is queued while a batch of
     /// completions is handled leaves in one operation.
@@ -155,7 +208,8 @@ impl AsyncSession {
     /// a [busy guard](AsyncSession::busy) for work beside a wait for the next packet.
     ///
     /// ```
-    /// use proactor::{AsyncSession, task::SpawnError};
+    /// use proactor::AsyncSession;
+    /// use proactor::task::SpawnError;
     ///
     /// /// Says good-bye when the server ends.
     /// async fn echo(session: AsyncSession) -> Result<(), SpawnError> {
@@ -329,64 +383,19 @@ impl AsyncSession {
     }
 
     /// The server, for any thread.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle<M> {
         Handle::new(Arc::clone(&self.inner.session.state().borrow().directory))
     }
 
     /// This session, for any thread or runtime.
-    pub fn remote(&self) -> Remote {
+    pub fn remote(&self) -> Remote<M> {
         Remote { handle: self.handle(), id: self.id() }
     }
 }
 
-impl fmt::Debug for AsyncSession {
+impl<M> fmt::Debug for AsyncSession<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.session.fmt(f)
-    }
-}
-
-/// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
-/// makes it. Cheap to clone; may outlive the session.
-#[derive(Clone, Debug)]
-pub struct Remote {
-    pub(super) handle: Handle,
-    pub(super) id: SessionId,
-}
-
-impl Remote {
-    /// The session's name.
-    pub fn id(&self) -> SessionId {
-        self.id
-    }
-
-    /// The server.
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Queues a packet for the session, as [`Handle::send`] does.
-    ///
-    /// # Errors
-    /// `Full` if the shard's mailbox is full, `Closed` if the shard has ended. If the session has
-    /// ended, the packet is dropped.
-    pub fn send(&self, packet: impl Into<Bytes>) -> Result<(), SendError> {
-        self.handle.send(self.id, packet)
-    }
-
-    /// Closes the session gracefully; does nothing if it has ended.
-    ///
-    /// # Errors
-    /// As for [`send`](Remote::send).
-    pub fn close(&self) -> Result<(), SendError> {
-        self.handle.close(self.id)
-    }
-
-    /// Closes the session at once, by a reset, as [`Handle::abort`] does.
-    ///
-    /// # Errors
-    /// As for [`send`](Remote::send).
-    pub fn abort(&self) -> Result<(), SendError> {
-        self.handle.abort(self.id)
     }
 }
 

@@ -15,8 +15,8 @@ use crate::session::reason::CloseReason;
 /// what does not fit into the buffer is kept for the next. The end of the peer's stream is 0 bytes.
 /// If the session is closed before that, and not by its own logic, the read fails with
 /// `ConnectionReset` or `ConnectionAborted`.
-impl AsyncRead for AsyncSession {
-    fn poll_read(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl<M: 'static> AsyncRead for AsyncSession<M> {
+    fn poll_read(self: Pin<&mut AsyncSession<M>>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -45,8 +45,8 @@ impl AsyncRead for AsyncSession {
 /// Writing waits while half of the outbox is queued, as [`send`](AsyncSession::send) does. There is
 /// nothing to flush: what is written leaves at the end of the shard's turn. Shutting down ends [our
 /// stream](AsyncSession::shutdown) behind what was written.
-impl AsyncWrite for AsyncSession {
-    fn poll_write(self: Pin<&mut AsyncSession>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+impl<M: 'static> AsyncWrite for AsyncSession<M> {
+    fn poll_write(self: Pin<&mut AsyncSession<M>>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         // So much always fits while the outbox is below its high watermark.
         let most = self.session().state().borrow().limits.high();
         let piece = &buf[..buf.len().min(most)];
@@ -60,17 +60,17 @@ impl AsyncWrite for AsyncSession {
         }
     }
 
-    fn poll_flush(self: Pin<&mut AsyncSession>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut AsyncSession<M>>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut AsyncSession>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut AsyncSession<M>>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shutdown();
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncSession {
+impl<M: 'static> AsyncSession<M> {
     fn io_error(&self, error: SendError) -> io::Error {
         let kind = match error {
             SendError::Closed if self.inner.link.reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
 
 use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
-use proactor::{Flow, Handler, Session};
+use proactor::{Flow, Handler, NoMessage, Session};
 
 use crate::counting::allocations;
 use crate::{backends, builder, connect};
@@ -39,6 +39,7 @@ struct Echo {
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) {}
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         let before = self.bytes / self.part;

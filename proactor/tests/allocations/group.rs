@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
 
 use proactor::codec::LengthPrefixed;
-use proactor::{Flow, Group, Handler, Session};
+use proactor::{Flow, Group, Handler, NoMessage, Session};
 
 use crate::counting::allocations;
 use crate::{backends, builder, connect};
@@ -25,6 +25,7 @@ struct Chat {
 
 impl Handler for Chat {
     type State = (usize, u64);
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) -> (usize, u64) {
         session.join(&self.group).unwrap();
         (0, 0)
@@ -86,6 +87,7 @@ struct Others {
 
 impl Handler for Others {
     type State = (usize, u64);
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) -> (usize, u64) {
         session.join(&self.group).unwrap();
         (0, 0)

@@ -13,6 +13,7 @@ mod open_files;
 
 mod codec;
 mod group;
+mod reach;
 #[cfg(unix)]
 mod session;
 mod task;
@@ -30,7 +31,7 @@ fn builder(backend: Backend) -> Builder {
     Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend))
 }
 
-fn connect(server: &Server) -> TcpStream {
+fn connect<M>(server: &Server<M>) -> TcpStream {
     let stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

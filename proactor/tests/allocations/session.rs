@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proactor::codec::{Codec, Framing, LengthPrefixed, Raw};
-use proactor::{Backend, Builder, Flow, Group, Handler, SendError, Server, Session, SessionId, Timeouts};
+use proactor::{Backend, Builder, Flow, Group, Handler, NoMessage, SendError, Server, Session, SessionId, Timeouts};
 
 use crate::counting::bytes_held;
 use crate::open_files::raise_open_files;
@@ -35,6 +35,7 @@ const DO: &[u8] = b"do it";
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         if let Some(group) = &self.group {
             session.join(group).unwrap();

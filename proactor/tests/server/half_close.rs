@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use proactor::{CloseReason, Flow, Handler, SendError, Session, SessionId};
+use proactor::{CloseReason, Flow, Handler, NoMessage, SendError, Session, SessionId};
 
 use crate::harness::{PATIENCE, address_of, backends, builder, connect, read_to_end};
 
@@ -22,6 +22,7 @@ struct Orders(Sender<Event>);
 
 impl Handler for Orders {
     type State = Vec<u8>;
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) -> Vec<u8> {
         Vec::new()

@@ -8,7 +8,7 @@ use overlapped::driver::{CloseMode, ShutdownHow, SocketId};
 use overlapped::sim::NetworkConfig;
 use overlapped::{ErrorKind, Op, Outcome};
 use proactor::codec::LengthPrefixed;
-use proactor::{CloseReason, Flow, Group, Handler, Network, Server, Session, Wait};
+use proactor::{CloseReason, Flow, Group, Handler, Network, NoMessage, Server, Session, Wait};
 
 use crate::harness::driver;
 
@@ -26,6 +26,7 @@ struct Chat(Group);
 
 impl Handler for Chat {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.0).unwrap();
     }

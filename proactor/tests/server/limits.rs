@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proactor::{
-    Builder, CloseReason, Flow, Handle, Handler, Limits, Rate, Refusal, Server, ServerError, Session, SessionId,
-    Timeouts,
+    Builder, CloseReason, Flow, Handle, Handler, Limits, NoMessage, Rate, Refusal, Server, ServerError, Session,
+    SessionId, Timeouts,
 };
 
 use crate::harness::{PATIENCE, address_of, backends, builder, exchange, raise_open_files, read_once, wait_until};
@@ -32,6 +32,7 @@ fn last_byte(session: &Session) -> usize {
 
 impl Handler for Doorman {
     type State = usize;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> usize {
         let ip = last_byte(session);

@@ -40,6 +40,15 @@ mod half_close;
 mod in_flight;
 mod limits;
 mod races;
+mod reach {
+    mod drain;
+    mod messages;
+    mod messages_simulation;
+    mod runtime;
+    mod timers;
+    mod timers_simulation;
+    mod work;
+}
 mod sessions;
 mod simulation;
 mod slow_consumer;

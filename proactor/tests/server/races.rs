@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use proactor::codec::{Codec, Decoded, FrameError, Raw};
-use proactor::{CloseReason, ConnectError, Flow, Group, Handler, Server, ServerError, Session, SessionId};
+use proactor::{CloseReason, ConnectError, Flow, Group, Handler, NoMessage, Server, ServerError, Session, SessionId};
 
 use crate::harness::{PATIENCE, address_of, backends, builder, connect, read_once};
 
@@ -62,6 +62,7 @@ struct Watch {
 
 impl Handler for Watch {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         if let Some(group) = &self.group {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use proactor::{CloseReason, Flow, Handler, Limits, SendError, Server, Session, SessionId};
+use proactor::{CloseReason, Flow, Handler, Limits, NoMessage, SendError, Server, Session, SessionId};
 
 use crate::harness::{
     PATIENCE, ReportsIds, address_of, connect, finish, patient, pattern, raise_open_files, read_once, round_trip,
@@ -31,6 +31,7 @@ impl Echo {
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) {
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -246,6 +247,7 @@ struct Burst(usize);
 
 impl Handler for Burst {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.send(&pattern(7, self.0)).unwrap();
     }
@@ -392,6 +394,7 @@ fn a_session_that_pauses_and_resumes_loses_nothing() {
     struct Pausing(Arc<AtomicUsize>);
     impl Handler for Pausing {
         type State = usize;
+        type Message = NoMessage;
         fn connected(&mut self, _: &Session) -> usize {
             0
         }

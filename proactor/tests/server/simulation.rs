@@ -7,7 +7,8 @@ use std::time::Duration;
 use overlapped::driver::{CloseMode, Completion, SocketId};
 use overlapped::{Driver, Op, Outcome};
 use proactor::{
-    Backend, CloseReason, Flow, Handler, Live, Network, Server, Session, SessionId, Simulation, Time, Timeouts, Wait,
+    Backend, CloseReason, Flow, Handler, Live, Network, NoMessage, Server, Session, SessionId, Simulation, Time,
+    Timeouts, Wait,
 };
 
 use crate::harness::driver;
@@ -20,6 +21,7 @@ struct Echo {
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) {}
     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use proactor::{Backend, CloseReason, Flow, Handler, Limits, SendError, Server, Session, SessionId, SlowConsumer};
+use proactor::{
+    Backend, CloseReason, Flow, Handler, Limits, NoMessage, SendError, Server, Session, SessionId, SlowConsumer,
+};
 
 use crate::harness::{PATIENCE, address_of, backends, builder, connect};
 
@@ -24,6 +26,7 @@ struct Ticker {
 
 impl Handler for Ticker {
     type State = u32;
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) -> u32 {
         self.names.send(session.id()).unwrap();
         0

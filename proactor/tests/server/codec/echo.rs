@@ -5,12 +5,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use proactor::codec::{Codec, Decoded, Fixed, FrameError, Framing, LengthPrefixed, Lines};
-use proactor::{Backend, CloseReason, Flow, Handler, Server, Session, SessionId, Timeouts};
+use proactor::{Backend, CloseReason, Flow, Handler, NoMessage, Server, Session, SessionId, Timeouts};
 
 use crate::harness::{PATIENCE, address_of, builder};
 
 /// A server of one shard, so that sessions share a thread.
-pub(super) fn start<H: Handler>(backend: Backend, codec: Framing, handler: H) -> (Server, SocketAddr) {
+pub(super) fn start<H: Handler>(backend: Backend, codec: Framing, handler: H) -> (Server<H::Message>, SocketAddr) {
     let server = builder(backend, 1)
         .timeouts(Timeouts::new().linger(Duration::from_secs(1)))
         .codec(codec)
@@ -63,6 +63,7 @@ impl Echo {
 
 impl Handler for Echo {
     type State = bool;
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) -> bool {
         true
     }

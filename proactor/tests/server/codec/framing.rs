@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use proactor::codec::{Codec, Decoded, Fixed, FrameError, Framing, LengthPrefixed, Lines, Raw};
-use proactor::{CloseReason, Flow, Handler, SendError, Server, Session, Timeouts};
+use proactor::{CloseReason, Flow, Handler, NoMessage, SendError, Server, Session, Timeouts};
 
 use super::echo::{Echo, Event, NulEnded, event, every_codec, framed, start};
 use crate::harness::{PATIENCE, ReportsIds, address_of, backends, builder, connect, finish, round_trip};
@@ -216,6 +216,7 @@ fn a_packet_that_has_no_frame_is_an_error_of_the_send_and_queues_nothing() {
     struct Sends;
     impl Handler for Sends {
         type State = ();
+        type Message = NoMessage;
         fn connected(&mut self, session: &Session) {
             let too_large = SendError::Frame(FrameError::TooLarge { limit: 10 });
             assert_eq!(session.send(b"12345678901"), Err(too_large));

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::sync::mpsc::{self, Sender};
 
 use proactor::codec::{Codec, Framing, LengthPrefixed, Lines};
-use proactor::{Backend, CloseReason, Flow, Handler, Session, SessionId};
+use proactor::{Backend, CloseReason, Flow, Handler, NoMessage, Session, SessionId};
 
 use super::echo::{Echo, Event, event, framed, start};
 use crate::harness::{backends, connect, finish};
@@ -25,6 +25,7 @@ struct Pausing {
 
 impl Handler for Pausing {
     type State = usize;
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) -> usize {
         0
     }

@@ -3,7 +3,7 @@
 use overlapped::driver::ShutdownHow;
 use overlapped::{Op, Outcome};
 use proactor::codec::Framing;
-use proactor::{Flow, Handler, Network, Server, Session, Wait};
+use proactor::{Flow, Handler, Network, NoMessage, Server, Session, Wait};
 
 use super::echo::{every_codec, framed};
 use crate::harness::driver;
@@ -14,6 +14,7 @@ struct Stutter;
 
 impl Handler for Stutter {
     type State = usize;
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) -> usize {
         0
     }

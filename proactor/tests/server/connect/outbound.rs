@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use overlapped::ErrorKind;
 use proactor::{
-    Address, Backend, Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, Origin, Outbound,
-    Server, ServerError, Session, SessionId, Target,
+    Address, Backend, Builder, CloseReason, ConnectError, ConnectFailure, Flow, Handle, Handler, NoMessage, Origin,
+    Outbound, Server, ServerError, Session, SessionId, Target,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -38,6 +38,7 @@ impl Dialler {
 
 impl Handler for Dialler {
     type State = bool;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> bool {
         if let Origin::Connected { token, opener } = session.origin() {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use proactor::codec::Lines;
 use proactor::{
-    Backend, Builder, CloseReason, ConnectError, Flow, Handle, Handler, Limits, Origin, PairError, Server, Session,
-    SessionId, Target, Timeouts,
+    Backend, Builder, CloseReason, ConnectError, Flow, Handle, Handler, Limits, NoMessage, Origin, PairError, Server,
+    Session, SessionId, Target, Timeouts,
 };
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -49,6 +49,7 @@ struct Proxy {
 impl Handler for Proxy {
     /// Whether the session was accepted.
     type State = bool;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> bool {
         match session.origin() {
@@ -407,6 +408,7 @@ struct Gateway;
 
 impl Handler for Gateway {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         if let Origin::Connected { opener: Some(client), .. } = session.origin() {

@@ -8,8 +8,8 @@ use overlapped::driver::{CloseMode, Completion, ShutdownHow, SocketId};
 use overlapped::options::ListenOptions;
 use overlapped::{Driver, ErrorKind, Op, Outcome};
 use proactor::{
-    Address, CloseReason, ConnectError, ConnectFailure, Flow, Handler, Limits, Live, Network, Origin, Outbound, Server,
-    Session, SessionId, Simulation, Target, Time, Wait,
+    Address, CloseReason, ConnectError, ConnectFailure, Flow, Handler, Limits, Live, Network, NoMessage, Origin,
+    Outbound, Server, Session, SessionId, Simulation, Target, Time, Wait,
 };
 
 use crate::harness::driver;
@@ -23,6 +23,7 @@ struct Proxy {
 
 impl Handler for Proxy {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         match session.origin() {
@@ -387,6 +388,7 @@ struct Dialler {
 
 impl Handler for Dialler {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         self.ended.lock().unwrap().push((self.network.now(), Ok(session.peer_addr().clone())));

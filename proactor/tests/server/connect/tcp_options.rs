@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use overlapped::ErrorKind;
 use overlapped::error::Action;
-use proactor::{Address, ConnectError, Flow, Handler, Listener, Outbound, Server, Session};
+use proactor::{Address, ConnectError, Flow, Handler, Listener, NoMessage, Outbound, Server, Session};
 
 use crate::harness::{PATIENCE, backends, builder, finish};
 
@@ -18,6 +18,7 @@ struct Told(Sender<Result<Address, String>>);
 
 impl Handler for Told {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         let _ = self.0.send(Ok(session.peer_addr().clone()));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use proactor::{AsyncSession, Backend, Flow, Handler, Origin, SendError, Server, Session, Target};
+use proactor::{AsyncSession, Backend, Flow, Handler, NoMessage, Origin, SendError, Server, Session, Target};
 
 use crate::harness::{PATIENCE, address_of, backends, builder, connect, raise_open_files, serve, wait_until};
 
@@ -23,6 +23,7 @@ struct Proxy(Target);
 
 impl Handler for Proxy {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         match session.origin() {
             Origin::Connected { opener: Some(client), .. } => {

@@ -7,7 +7,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use proactor::{
-    AsyncSession, Builder, CloseReason, Delivery, Flow, Handler, Limits, Server, Session, SessionId, Timeouts,
+    AsyncSession, Builder, CloseReason, Delivery, Flow, Handler, Limits, NoMessage, Server, Session, SessionId,
+    Timeouts,
 };
 
 use crate::harness::{PATIENCE, address_of, connect, exchange, on_each_backend, read_to_end, serve, wait_until};
@@ -27,6 +28,7 @@ struct Echo(Sender<Event>);
 
 impl Handler for Echo {
     type State = SessionId;
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) -> SessionId {
         self.0.send(Event::Connected(session.id())).unwrap();
         session.id()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proactor::codec::LengthPrefixed;
 use proactor::{
-    AsyncSession, Busy, CloseReason, Flow, Handler, SendError, Server, Session, SessionId, Stats, Timeouts,
+    AsyncSession, Busy, CloseReason, Flow, Handler, NoMessage, SendError, Server, Session, SessionId, Stats, Timeouts,
 };
 
 use crate::harness::{PATIENCE, address_of, connect, echo, exchange, expect, on_each_backend, read_to_end, serve};
@@ -39,6 +39,7 @@ struct Echo(Sender<&'static str>);
 
 impl Handler for Echo {
     type State = Option<Busy>;
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) -> Option<Busy> {
         None
     }

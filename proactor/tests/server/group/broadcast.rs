@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use proactor::{Backend, CloseReason, Flow, Group, Handler, Limits, Session, SessionId};
+use proactor::{Backend, CloseReason, Flow, Group, Handler, Limits, NoMessage, Session, SessionId};
 
 use super::chat::{on_threads, packet, read_packets, start};
 use crate::harness::{PATIENCE, address_of, backends, builder, connect, wait_until};
@@ -131,6 +131,7 @@ struct LastWords(Group);
 
 impl Handler for LastWords {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.0).unwrap();
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 
-use proactor::{Backend, Builder, CloseReason, Flow, Group, Handler, Server, Session, SessionId};
+use proactor::{Backend, Builder, CloseReason, Flow, Group, Handler, NoMessage, Server, Session, SessionId};
 
 use crate::harness::{address_of, builder, connect, raise_open_files, wait_until};
 
@@ -38,6 +38,7 @@ struct Chat {
 impl Handler for Chat {
     /// The beginning of a packet.
     type State = Vec<u8>;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> Vec<u8> {
         self.names.lock().unwrap().insert(session.id(), session.peer_addr().ip().unwrap());

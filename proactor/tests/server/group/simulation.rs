@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use overlapped::driver::{CloseMode, Flags, SocketId};
 use overlapped::{Op, Outcome};
 use proactor::codec::LengthPrefixed;
-use proactor::{Flow, Group, Handler, Limits, Network, Server, Session, SlowConsumer, Wait};
+use proactor::{Flow, Group, Handler, Limits, Network, NoMessage, Server, Session, SlowConsumer, Wait};
 
 use crate::harness::driver;
 
@@ -25,6 +25,7 @@ struct Chat {
 
 impl Handler for Chat {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.all).unwrap();
     }
@@ -165,6 +166,7 @@ struct Listen(Group);
 
 impl Handler for Listen {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.0).unwrap();
     }
@@ -221,6 +223,7 @@ struct Farewell(Group);
 
 impl Handler for Farewell {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.0).unwrap();
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use proactor::codec::Fixed;
-use proactor::{Backend, CloseReason, Flow, Group, Handler, Limits, Session, SessionId, SlowConsumer};
+use proactor::{Backend, CloseReason, Flow, Group, Handler, Limits, NoMessage, Session, SessionId, SlowConsumer};
 
 use super::chat::{PACKET, on_threads, packet, read_packets, sender_and_number, start};
 use crate::harness::{PATIENCE, address_of, backends, builder, connect, wait_until};
@@ -94,6 +94,7 @@ struct Blocking {
 
 impl Handler for Blocking {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.group).unwrap();
         self.names.send(session.id()).unwrap();

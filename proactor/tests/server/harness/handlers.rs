@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::Sender;
 
-use proactor::{AsyncSession, Flow, Handler, SendError, Session, SessionId};
+use proactor::{AsyncSession, Flow, Handler, NoMessage, SendError, Session, SessionId};
 
 /// Sends the id of each session to the test. Ignores packets.
 #[derive(Clone)]
@@ -10,6 +10,7 @@ pub(crate) struct ReportsIds(pub(crate) Sender<SessionId>);
 
 impl Handler for ReportsIds {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         self.0.send(session.id()).unwrap();

@@ -29,13 +29,13 @@ where
 }
 
 /// The address of the first listener.
-pub(crate) fn address_of(server: &Server) -> SocketAddr {
+pub(crate) fn address_of<M>(server: &Server<M>) -> SocketAddr {
     server.local_addrs()[0].ip().unwrap()
 }
 
 /// Stops a server and checks that no session is left.
 #[track_caller]
-pub(crate) fn finish(server: Server) {
+pub(crate) fn finish<M>(server: Server<M>) {
     let handle = server.handle();
     handle.stop();
     server.wait().unwrap();

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use proactor::codec::Lines;
-use proactor::{Builder, CloseReason, Flow, Handler, Listener, Server, Session, SessionId, Timeouts};
+use proactor::{Builder, CloseReason, Flow, Handler, Listener, NoMessage, Server, Session, SessionId, Timeouts};
 
 use crate::harness::{PATIENCE, address_of, backends, connect, exchange, read_end};
 
@@ -19,6 +19,7 @@ struct Echo {
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) {}
 

@@ -8,8 +8,8 @@ use overlapped::driver::{CloseMode, SocketId};
 use overlapped::{Driver, Op, Outcome};
 use proactor::codec::Lines;
 use proactor::{
-    Builder, CloseReason, Flow, Handler, Limits, Network, Rate, Server, Session, SessionId, Simulation, Time, Timeouts,
-    Wait,
+    Builder, CloseReason, Flow, Handler, Limits, Network, NoMessage, Rate, Server, Session, SessionId, Simulation,
+    Time, Timeouts, Wait,
 };
 
 use crate::harness::driver;
@@ -46,6 +46,7 @@ impl Recorder {
 
 impl Handler for Recorder {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         self.note(session.id(), What::Connected);
