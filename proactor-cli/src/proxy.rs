@@ -1,15 +1,19 @@
 //! `proactor proxy`: forwards bytes both ways between each client and its own upstream connection.
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{ConnectError, Flow, Handler, NoMessage, Origin, Outbound, Session, Target};
+use proactor::{
+    CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, Outbound, Session, SessionId, Stats, Target,
+};
 
 use crate::backend;
-use crate::serving::{Serving, life};
+use crate::serving::{self, Serving, life};
+use crate::values;
 
 const LONG_ABOUT: &str = concat!(
     "Connects each client to an upstream and forwards bytes both ways.\n\nThe proxy reads from a client once its upstream is connected. While \
@@ -45,7 +49,7 @@ pub(crate) struct Proxy {
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Target,
     /// How long connecting to the upstream may take, including the lookup of its name.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::time)]
     connect_timeout: Duration,
     #[command(flatten)]
     serving: Serving,
@@ -56,13 +60,26 @@ struct Passing {
     upstream: Target,
     /// The last attempt failed. Logged once, not for every client.
     is_down: Arc<AtomicBool>,
+    ended: Arc<Mutex<Ended>>,
+}
+
+/// Why the ends of pairs closed, each side by itself.
+#[derive(Default)]
+struct Ended {
+    clients: BTreeMap<CloseReason, u64>,
+    upstreams: BTreeMap<CloseReason, u64>,
+}
+
+enum Side {
+    Client,
+    Upstream,
 }
 
 impl Handler for Passing {
-    type State = ();
+    type State = Side;
     type Message = NoMessage;
 
-    fn connected(&mut self, session: &Session) {
+    fn connected(&mut self, session: &Session) -> Side {
         match session.origin() {
             Origin::Connected { opener: Some(client), .. } => {
                 if self.is_down.swap(false, Ordering::Relaxed) {
@@ -72,17 +89,19 @@ impl Handler for Passing {
                     Some(client) if client.pair(session).is_ok() => client.resume(),
                     _ => session.abort(),
                 }
+                Side::Upstream
             }
             _ => {
                 session.pause();
                 if let Err(error) = session.connect(self.upstream.clone(), 0) {
                     self.connect_failed(Some(session), 0, &error);
                 }
+                Side::Client
             }
         }
     }
 
-    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+    fn received(&mut self, _: &Session, _: &mut Side, _: &[u8]) -> Flow {
         // Never called: a client is paused until it is paired, and a pair forwards without the
         // handler.
         Flow::Close
@@ -96,12 +115,37 @@ impl Handler for Passing {
         }
         client.abort();
     }
+
+    fn closed(&mut self, _: SessionId, side: Side, reason: &CloseReason) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = match side {
+            Side::Client => &mut ended.clients,
+            Side::Upstream => &mut ended.upstreams,
+        };
+        *counts.entry(*reason).or_default() += 1;
+    }
+}
+
+/// How many clients and upstream connections there were, and why they ended.
+fn sides(stats: &Stats, ended: &Mutex<Ended>) -> String {
+    let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+    let reasons =
+        |counts: &BTreeMap<CloseReason, u64>| serving::reasons(counts.iter().map(|(reason, count)| (*reason, *count)));
+    format!(
+        "{}{}, {}{}, {} not made",
+        serving::counted(stats.accepted, "client"),
+        reasons(&ended.clients),
+        serving::counted(stats.connected, "upstream connection"),
+        reasons(&ended.upstreams),
+        stats.connects_failed
+    )
 }
 
 impl Proxy {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         // A client takes two descriptors: its own and its upstream's.
-        let sessions = self.serving.sessions(2)?;
+        let room = self.serving.room(2)?;
+        let sessions = room.sessions;
         let outbound = Outbound::new().sessions(sessions).connect_timeout(self.connect_timeout);
         let builder = self
             .serving
@@ -110,7 +154,8 @@ impl Proxy {
             .timeouts(self.serving.timeouts())
             .outbound(outbound);
         let more = format!(" to {}", self.upstream);
-        let passing = Passing { upstream: self.upstream, is_down: Arc::default() };
-        self.serving.run("proxy", &more, builder, passing)
+        let ended = Arc::default();
+        let passing = Passing { upstream: self.upstream, is_down: Arc::default(), ended: Arc::clone(&ended) };
+        self.serving.run("proxy", &more, &room, (builder, passing), |stats| sides(stats, &ended))
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 
-use crate::codec::CodecChoice;
-use crate::serving::{LIMITS, SLOW, Serving, TIMES, set};
+use crate::codec::{self, CodecChoice};
+use crate::serving::{self, LIMITS, SLOW, Serving, TIMES, set};
 use crate::values;
 
 pub(crate) const PACKETS: &str = "Packets";
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length and
     /// length2 [default: 8KiB for lines, 64KiB for length, 65535 for length2, but never more than
     /// fits]
-    #[arg(long, value_name = "BYTES", value_parser = values::at_least_one_byte, help_heading = PACKETS)]
+    #[arg(long, value_name = "BYTES", value_parser = codec::frame_bytes, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
     /// Packets a session may send per second: N or N:BURST [default: no limit]
@@ -59,20 +59,21 @@ enum SlowChoice {
 impl Settings {
     /// Runs the server with this codec until a signal ends it.
     pub(crate) fn serve<H: Handler>(self, name: &str, codec: CodecChoice, handler: H) -> Result<(), Box<dyn Error>> {
-        let builder = self.builder(codec)?;
-        self.serving.run(name, "", builder, handler)
+        let room = self.serving.room(1)?;
+        let builder = self.builder(codec, room.sessions)?;
+        self.serving.run(name, "", &room, (builder, handler), serving::sessions)
     }
 
     pub(crate) fn drops_oldest(&self) -> bool {
         self.slow_consumer == SlowChoice::DropOldest
     }
 
-    fn builder(&self, codec: CodecChoice) -> Result<Builder, String> {
+    fn builder(&self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
         let serving = &self.serving;
-        let limits = set(serving.limits(serving.sessions(1)?), self.packet_rate, Limits::packet_rate);
+        let limits = set(serving.limits(sessions), self.packet_rate, Limits::packet_rate);
         let timeouts = set(serving.timeouts(), self.read_timeout, Timeouts::read);
         let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
         let timeouts = set(timeouts, self.heartbeat, Timeouts::heartbeat);

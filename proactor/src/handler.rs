@@ -20,7 +20,9 @@ pub enum Flow {
 /// A server's logic. Every shard has its own clone, which is called on that shard's thread, one
 /// call after the other. Put what shards share behind an `Arc`.
 ///
-/// A panic in a call closes that session, with [`CloseReason::Panic`], and no other.
+/// A panic in a call closes that session, with [`CloseReason::Panic`], and no other but two: its
+/// [partner](Session::pair), and the session that [opened](Session::connect) it, with
+/// [`CloseReason::ByOpened`], since that one may wait for it.
 pub trait Handler: Clone + Send + 'static {
     /// What is kept for each session.
     type State: 'static;

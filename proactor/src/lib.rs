@@ -13,6 +13,7 @@
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
 //! | [`Handle`] | the server from any thread: send, post a message, count, drain, stop |
 //! | [`ShardHandle`] | one of its shards, in the hands of its logic |
+//! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
 //! | [`Simulation`] | the server on a simulated network, turned by you |
@@ -80,7 +81,8 @@ pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
 pub use server::{
-    Builder, Handle, Limits, Listener, Outbound, PostError, PostWait, Server, Simulation, Stats, Timeouts,
+    Builder, Handle, Limits, Listener, Outbound, PostError, PostWait, Server, Signal, SignalWatch, Signals, Simulation,
+    Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::id::SessionId;

@@ -5,13 +5,22 @@ mod bench;
 mod chat;
 mod ending;
 mod errors;
+#[cfg(unix)]
+mod hangup;
 mod harness;
 #[cfg(target_os = "linux")]
 mod io_uring;
 #[cfg(unix)]
 mod limits;
+mod listening;
 mod members;
+#[cfg(target_os = "linux")]
+mod output;
 mod proxy;
+#[cfg(unix)]
+mod restart;
+#[cfg(unix)]
+mod room;
 mod serving;
 mod settings;
 mod slow_consumers;

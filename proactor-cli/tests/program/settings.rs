@@ -5,11 +5,14 @@ use crate::members::{Frames, Member};
 
 #[test]
 fn errors_name_the_bad_option_and_the_remedy() {
-    let cases: [(&[&str], i32, &[&str]); 21] = [
+    let cases: [(&[&str], i32, &[&str]); 24] = [
         (&["--codec", "line"], 2, &["--codec", "lines", "length2", "fixed:N"]),
         (&["--codec", "fixed"], 2, &["--codec", "fixed:64"]),
         (&["--codec", "fixed:0"], 2, &["--codec", "at least 1"]),
         (&["--codec", "fixed:200000"], 1, &["--codec fixed:200000", "--outbox-bytes 262144", "400000"]),
+        (&["--codec", "fixed:99999999999999"], 2, &["--codec", "at most 16777216"]),
+        (&["--codec", "fixed:99999999999999999999"], 2, &["--codec", "at most 16777216"]),
+        (&["--codec", "lines", "--max-frame", "1GiB"], 2, &["--max-frame", "at most 16MiB"]),
         (&["--codec", "fixed:9", "--max-frame", "9"], 1, &["--max-frame", "lines, length and length2"]),
         (&["--codec", "lines", "--max-frame", "0"], 2, &["--max-frame", "at least 1 byte"]),
         (&["--codec", "lines", "--max-frame", "200000"], 1, &["--max-frame 200000", "--outbox-bytes", "400004"]),

@@ -1,12 +1,14 @@
 //! A server's whole description, checked, and the shards made of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
-use overlapped::{Address, Driver, DriverConfig, options::ListenOptions, report::Report};
+use overlapped::{Address, Driver, DriverConfig, report::Report};
 
-use super::{limits::Limits, listener::Listener, outbound::Outbound, timeouts::Timeouts};
+use super::listener::{Bind, Listener};
+use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 use crate::group::domain::{Domain, Notifier};
@@ -22,12 +24,17 @@ use crate::task::offload::Offload;
 /// Messages that a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
 const MOST_SHARDS: usize = 256;
+/// How long an address in use is tried again. The kernel lets go of the listener of a process that
+/// was killed only with its io_uring, some milliseconds after the process.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(1);
 const MOST_OFFLOAD_THREADS: usize = 512;
 
 /// What a server is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(super) listeners: Vec<Listener>,
+    /// What the listeners became when the settings were checked.
+    binds: Vec<Bind>,
     pub(crate) shards: usize,
     pub(super) driver: DriverConfig,
     /// Whether the driver is on a simulated network.
@@ -51,6 +58,7 @@ impl Config {
         let operations = OPERATIONS_PER_SOCKET * driver.most_sockets();
         Config {
             listeners: Vec::new(),
+            binds: Vec::new(),
             shards: 0,
             driver: driver.operations(operations),
             simulated: false,
@@ -66,13 +74,14 @@ impl Config {
         }
     }
 
-    /// Checks every setting, and sets the number of shards if it is 0.
+    /// Checks every setting, looks names up, and sets the number of shards if it is 0.
     pub(super) fn check(&mut self) -> Result<(), ServerError> {
         self.find_fault().map_err(ServerError::Config)
     }
 
     fn find_fault(&mut self) -> Result<(), String> {
-        self.addresses()?;
+        self.binds =
+            self.listeners.iter().map(|listener| listener.resolve(self.simulated)).collect::<Result<_, _>>()?;
         if self.listeners.is_empty() {
             return Err("a server needs an address to listen on".into());
         }
@@ -94,14 +103,11 @@ impl Config {
         }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
-        let most = self.driver.most_sockets().saturating_sub(self.listeners.len() + MOST_REFUSING);
+        let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
+        let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
         self.limits.check(most, 4 * self.driver.packet_bytes())?;
         self.outbound.check(most)?;
         self.timeouts.check()
-    }
-
-    fn addresses(&self) -> Result<Vec<(Address, ListenOptions)>, String> {
-        self.listeners.iter().map(Listener::checked).collect()
     }
 
     /// What all shards share.
@@ -135,8 +141,11 @@ impl Config {
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {
             0 => {
-                let addresses = self.addresses().map_err(ServerError::Config)?;
-                Some(Acceptor::listen(&mut driver, &addresses, self.limits.refusal.clone())?)
+                // Those of the listeners are found out when they are made.
+                driver.check_options(&self.outbound.stream)?;
+                // A simulated network frees an address at once, and its clock is not this one.
+                let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, self.limits.refusal.clone())?)
             }
             _ => None,
         };

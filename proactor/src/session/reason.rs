@@ -36,6 +36,9 @@ pub enum CloseReason {
     Lifetime,
     /// The session that it was [paired](crate::Session::pair) with was closed.
     ByPartner,
+    /// The logic panicked in a call for a session that this one has opened
+    /// ([`Session::connect`](crate::Session::connect)).
+    ByOpened,
     /// The server was drained.
     Drained,
     /// The server was stopped.
@@ -59,6 +62,7 @@ impl fmt::Display for CloseReason {
             CloseReason::HandshakeTimeout => "the first packet took too long",
             CloseReason::Lifetime => "it had lasted as long as it may",
             CloseReason::ByPartner => "the session it was paired with was closed",
+            CloseReason::ByOpened => "the server's logic panicked for a connection that it had opened",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

@@ -1,17 +1,18 @@
 //! Accepting connections, admitting or refusing them, and placing them on shards. The first shard
 //! plays this role.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
-use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
+use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
 
 use super::directory::{Accepted, Directory, Mail};
 use super::state::token;
 use crate::connect::reset;
 use crate::error::ServerError;
 use crate::limits::Refusal;
+use crate::server::listener::Bind;
 
 /// Refused peers that can be told why at once.
 pub(crate) const MOST_REFUSING: usize = 64;
@@ -36,18 +37,38 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
+    /// Listens on each address; one that is in use is tried again until `patience` has passed for
+    /// all of them together.
     pub(crate) fn listen(
         driver: &mut Driver,
-        binds: &[(Address, ListenOptions)],
+        binds: &[Bind],
+        patience: Duration,
         refusal: Bytes,
     ) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        for (index, (address, options)) in binds.iter().enumerate() {
-            let listener = driver.listen(address, options)?;
-            addresses.push(driver.local_addr(listener)?);
-            let submitted = driver.submit(Op::accept_multi(listener), token::of(token::ACCEPT, index as u32));
-            submitted.map_err(|rejected| rejected.error)?;
-            listeners.push(listener);
+        let until = Instant::now() + patience;
+        for bind in binds {
+            let (before, mut failed) = (listeners.len(), None);
+            for address in &bind.addresses {
+                let first = addresses.get(before).and_then(Address::ip).map(|first| first.port());
+                let listener = match listen_on(driver, address, &bind.options, first, until) {
+                    Ok(listener) => listener,
+                    Err(error) if bind.has_choice() && is_absent(&error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                addresses.push(driver.local_addr(listener)?);
+                let token = token::of(token::ACCEPT, listeners.len() as u32);
+                driver.submit(Op::accept_multi(listener), token).map_err(|rejected| rejected.error)?;
+                listeners.push(listener);
+            }
+            match failed {
+                Some(error) if listeners.len() == before => return Err(error.into()),
+                Some(error) => tracing::warn!("{error}; listening on the other addresses only"),
+                None => {}
+            }
         }
         Ok(Acceptor { listeners, addresses, refusal, refusing: [None; MOST_REFUSING], out_of_files: false })
     }
@@ -146,6 +167,39 @@ impl Acceptor {
             }
         }
     }
+}
+
+/// Pause between two tries of an address that is in use.
+const TRY_AGAIN: Duration = Duration::from_millis(5);
+
+/// Listens on an address, on the port of the first of its listener if any will do. One in use is
+/// tried again.
+fn listen_on(
+    driver: &mut Driver,
+    address: &Address,
+    options: &ListenOptions,
+    first: Option<u16>,
+    until: Instant,
+) -> Result<SocketId, Error> {
+    let is_any_port = address.ip().is_some_and(|ip| ip.port() == 0);
+    if let (true, Some(port), Some(ip)) = (is_any_port, first, address.ip())
+        && let Ok(listener) = driver.listen((ip.ip(), port), options)
+    {
+        return Ok(listener);
+    }
+    loop {
+        match driver.listen(address, options) {
+            Err(error) if error.kind() == ErrorKind::InUse && !is_any_port && Instant::now() < until => {
+                std::thread::sleep(TRY_AGAIN);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether this machine lacks the address, or its whole family.
+fn is_absent(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::AddressNotAvailable | ErrorKind::Unsupported)
 }
 
 /// Hands a connection to the shard with the least load. Returns it if that is the acceptor's own.

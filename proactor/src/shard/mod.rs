@@ -337,7 +337,7 @@ impl<H: Handler> Shard<H> {
         };
         self.directory.count_out(self.shard);
         let reason = record.reason.expect("a session is closed for a reason");
-        self.logic.closed(id, reason);
+        self.logic.closed(id, record.origin(), reason);
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }

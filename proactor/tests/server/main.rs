@@ -17,6 +17,7 @@ mod codec {
 }
 mod connect {
     mod outbound;
+    mod panics;
     mod proxy;
     mod proxy_simulation;
     #[cfg(unix)]
