@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use proactor::{Backend, Flow, Handler, Server, Session, Signals};
+use proactor::{Backend, Flow, Handler, NoMessage, Server, Session, Signals};
 use rustix::process::{Pid, Signal, kill_process};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +19,7 @@ struct Echo;
 
 impl Handler for Echo {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, _: &Session) {}
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)

@@ -104,7 +104,7 @@ impl Drop for SignalWatch {
     }
 }
 
-impl Server {
+impl<M> Server<M> {
     /// Waits until the server has ended, and ends it when the process is asked to. The first signal
     /// [drains](crate::Handle::drain) it with the [patience](Signals::patience) of the signals, a
     /// second one [stops](crate::Handle::stop) it at once. SIGHUP is a warning in the log and
@@ -114,13 +114,14 @@ impl Server {
     /// use std::time::Duration;
     ///
     /// use proactor::codec::Lines;
-    /// use proactor::{Flow, Handler, Server, ServerError, Session, Signals};
+    /// use proactor::{Flow, Handler, NoMessage, Server, ServerError, Session, Signals};
     ///
     /// #[derive(Clone)]
     /// struct Echo;
     ///
     /// impl Handler for Echo {
     ///     type State = ();
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, _: &Session) {}
     ///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
     ///         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
@@ -138,7 +139,7 @@ impl Server {
     /// As for [`wait`](Server::wait), or the signals could not be watched: then the server has been
     /// stopped.
     pub fn run_until(self, signals: Signals) -> Result<(), ServerError> {
-        let (handle, patience, mut is_first) = (self.handle(), signals.patience, true);
+        let (handle, patience, mut is_first) = (self.handle().untyped(), signals.patience, true);
         let _watch = signals.watch(move |signal| {
             let patience = match signal {
                 Signal::HangUp => return tracing::warn!("SIGHUP: there is nothing to reload; the server goes on"),

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use overlapped::driver::{Flags, Wait};
 use overlapped::sim::Network;
 use overlapped::{Driver, DriverConfig, ErrorKind, Op};
-use proactor::{CloseReason, ConnectError, Flow, Handler, Origin, Server, Session, SessionId, Target};
+use proactor::{CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, Server, Session, SessionId, Target};
 
 use std::io::{ErrorKind as IoErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -46,6 +46,7 @@ impl Panicking {
 impl Handler for Panicking {
     /// Whether it is the client.
     type State = bool;
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> bool {
         let is_client = session.origin() == Origin::Accepted;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use overlapped::driver::{Flags, ShutdownHow, SocketId};
 use overlapped::{Driver, Op};
 use proactor::{
-    CloseReason, Flow, Handler, Limits, Network, Server, Session, SessionId, Simulation, Time, Timeouts, Wait,
+    CloseReason, Flow, Handler, Limits, Network, NoMessage, Server, Session, SessionId, Simulation, Time, Timeouts,
+    Wait,
 };
 
 use crate::harness::{PATIENCE, address_of, backends, connect, driver};
@@ -31,6 +32,7 @@ struct Beating {
 
 impl Handler for Beating {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) {
         self.opened.lock().unwrap().push(session.id());
@@ -255,6 +257,7 @@ struct Busy(mpsc::Sender<CloseReason>);
 
 impl Handler for Busy {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) {}
 

@@ -8,7 +8,9 @@ use overlapped::driver::SocketId;
 use overlapped::sim::NetworkConfig;
 use overlapped::{Driver, Op};
 use proactor::codec::Lines;
-use proactor::{CloseReason, Flow, Handler, Network, Server, Session, SessionId, Simulation, Time, Timeouts, Wait};
+use proactor::{
+    CloseReason, Flow, Handler, Network, NoMessage, Server, Session, SessionId, Simulation, Time, Timeouts, Wait,
+};
 
 use crate::harness::driver;
 
@@ -27,6 +29,7 @@ struct Stalling {
 
 impl Handler for Stalling {
     type State = ();
+    type Message = NoMessage;
 
     fn connected(&mut self, _: &Session) {}
 
