@@ -3,7 +3,7 @@
 //! | concept | what it is |
 //! |---|---|
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
-//! | [`Listener`], [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
+//! | [`Listener`], [`ListenerLimits`], [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
@@ -74,9 +74,12 @@ pub use error::{JoinError, SendError, ServerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
-pub use server::{Builder, Handle, Limits, Listener, Outbound, Server, Simulation, Stats, Timeouts};
+pub use server::{
+    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, Server, Simulation, Stats, Timeouts,
+};
 pub use session::Session;
 pub use session::id::SessionId;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;
+pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};

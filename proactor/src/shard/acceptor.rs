@@ -11,7 +11,7 @@ use super::directory::{Accepted, Directory, Mail};
 use super::state::token;
 use crate::connect::reset;
 use crate::error::ServerError;
-use crate::limits::Refusal;
+use crate::limits::{NO_LISTENER, Refusal};
 
 /// Refused peers that can be told why at once.
 pub(crate) const MOST_REFUSING: usize = 64;
@@ -28,8 +28,8 @@ enum Refusing {
 pub(crate) struct Acceptor {
     listeners: Vec<SocketId>,
     addresses: Vec<Address>,
-    /// What refused peers are told.
-    refusal: Bytes,
+    /// What refused peers are told, for each listener.
+    refusals: Vec<Bytes>,
     refusing: [Option<Refusing>; MOST_REFUSING],
     /// The log has been told that descriptors ran out.
     out_of_files: bool,
@@ -39,7 +39,7 @@ impl Acceptor {
     pub(crate) fn listen(
         driver: &mut Driver,
         binds: &[(Address, ListenOptions)],
-        refusal: Bytes,
+        refusals: Vec<Bytes>,
     ) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
         for (index, (address, options)) in binds.iter().enumerate() {
@@ -49,7 +49,7 @@ impl Acceptor {
             submitted.map_err(|rejected| rejected.error)?;
             listeners.push(listener);
         }
-        Ok(Acceptor { listeners, addresses, refusal, refusing: [None; MOST_REFUSING], out_of_files: false })
+        Ok(Acceptor { listeners, addresses, refusals, refusing: [None; MOST_REFUSING], out_of_files: false })
     }
 
     /// The addresses it listens on.
@@ -73,12 +73,13 @@ impl Acceptor {
         match completion.result {
             Ok(Outcome::Accepted(stream, peer)) => {
                 self.out_of_files = false;
-                match directory.admission.admit(peer.ip().map(|peer| peer.ip()), now) {
+                let listener = u8::try_from(index).unwrap_or(NO_LISTENER);
+                match directory.admission.admit_at(listener, peer.ip().map(|peer| peer.ip()), now) {
                     Ok(permit) => place(Accepted { stream, peer, permit }, directory),
                     Err(refusal) => {
                         directory.stats().count_refused(refusal);
                         tracing::debug!("{peer} is refused: {refusal}");
-                        self.refuse(stream, driver);
+                        self.refuse(stream, index, driver);
                         None
                     }
                 }
@@ -101,15 +102,16 @@ impl Acceptor {
 
     /// Tells a refused peer why, if there is something to tell and room for it. Resets its
     /// connection otherwise.
-    fn refuse(&mut self, stream: Stream, driver: &mut Driver) {
-        let free = self.refusing.iter().position(Option::is_none).filter(|_| !self.refusal.is_empty());
+    fn refuse(&mut self, stream: Stream, listener: u32, driver: &mut Driver) {
+        let refusal = self.refusals.get(listener as usize).cloned().unwrap_or_default();
+        let free = self.refusing.iter().position(Option::is_none).filter(|_| !refusal.is_empty());
         let Some(index) = free else { return stream.reset_on_drop() };
         let socket = match driver.adopt(stream) {
             Ok(socket) => socket,
             Err(rejected) => return rejected.given.reset_on_drop(),
         };
         // It ends at once: the system's send buffer of a new connection has room for it.
-        let send = Op::send(socket, self.refusal.clone());
+        let send = Op::send(socket, refusal);
         match driver.submit(send, token::of(token::REFUSE, index as u32)) {
             Ok(_) => self.refusing[index] = Some(Refusing::Sending(socket)),
             Err(_) => reset(socket, driver),

@@ -9,12 +9,12 @@ use std::time::Duration;
 use overlapped::{Driver, ErrorKind, Op, driver::OpId, options::StreamOptions};
 
 use super::directory::{Directory, Mail};
-use crate::codec::Framing;
+use super::listeners::Profiles;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
-use crate::session::timers::{Rates, Timers};
+use crate::session::timers::Timers;
 use crate::session::{deadlines::Spans, table::Sessions};
 use crate::task::executor::Executor;
 
@@ -52,9 +52,7 @@ pub(crate) struct ShardConfig {
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
     pub(crate) spans: Spans,
-    pub(crate) rates: Rates,
-    /// Cloned for each session.
-    pub(crate) codec: Framing,
+    pub(crate) profiles: Profiles,
     pub(crate) connect_timeout: Duration,
     /// Options of outbound connections.
     pub(crate) stream: StreamOptions,
@@ -65,7 +63,8 @@ pub(crate) struct ShardState {
     pub(crate) driver: Driver,
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
-    pub(crate) codec: Framing,
+    /// What differs between the listeners.
+    pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Sessions,
     pub(crate) groups: ShardGroups,
@@ -89,7 +88,7 @@ impl ShardState {
         directory: Arc<Directory>,
         tasks: Rc<Executor>,
     ) -> ShardState {
-        let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
+        let ShardConfig { shard, limits, spans, profiles, connect_timeout, stream } = config;
         let inbox = directory.inbox(shard);
         let answer = move |attempt, found| {
             // If the inbox is full or closed, the attempt's timeout ends it, or has ended it.
@@ -99,12 +98,12 @@ impl ShardState {
             token::of(token::CONNECT, slot)
         });
         ShardState {
-            timers: Timers::new(spans, rates, driver.now()),
+            timers: Timers::new(spans, driver.now()),
             groups: ShardGroups::new(shard, Arc::clone(&directory.domain)),
             driver,
             shard,
             limits,
-            codec,
+            profiles,
             directory,
             sessions: Sessions::new(shard),
             outboxes: OutboxStore::default(),

@@ -32,6 +32,7 @@ mod group {
 mod half_close;
 mod in_flight;
 mod limits;
+mod listeners;
 mod races;
 mod sessions;
 mod simulation;
