@@ -12,8 +12,8 @@ use crate::shard::state::ShardState;
 const MOST_GROUPS: usize = 64;
 
 /// Makes a session a member, from what was issued after `stamp` on. If the group has no members of
-/// the session's framing on the shard yet, the one of `locals` for that framing is used, or one that
-/// begins now.
+/// the session's framing on the shard yet, the one of `locals` for that framing is used, or one
+/// that begins now.
 pub(crate) fn join(
     state: &mut ShardState,
     id: SessionId,

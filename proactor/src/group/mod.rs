@@ -98,8 +98,8 @@ struct Inner {
     channel: OnceLock<Channel>,
 }
 
-/// What a group has from its first member on: its members whose framing is the server's codec. Those
-/// with another framing are members of a group of their own, which only this one knows.
+/// What a group has from its first member on. Its own members are framed with the server's codec.
+/// Those with another framing are members of a group of their own, which only this one knows.
 struct Channel {
     domain: Arc<Domain>,
     /// The groups of the other framings, from the second on.

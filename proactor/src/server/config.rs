@@ -23,7 +23,7 @@ use crate::task::offload::Offload;
 /// Messages that a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
 const MOST_SHARDS: usize = 256;
-/// The index of a session's listener has 8 bits, of which one value is for none.
+/// The index of a session's listener is 8 bits wide, and one value is for none.
 const MOST_LISTENERS: usize = NO_LISTENER as usize;
 const MOST_OFFLOAD_THREADS: usize = 512;
 

@@ -9,7 +9,8 @@ use super::listener_limits::ListenerLimits;
 use crate::codec::{Codec, Framing};
 
 /// An address that a server listens on, and what is special about the sessions that come by it: the
-/// codec, limits, TCP options, and a name for the logic. What is not set is as the server has it.
+/// codec, limits, TCP options, and a name for the logic. A property that you do not set is the
+/// server's.
 ///
 /// [`Builder::listen`](crate::Builder::listen) takes one, or just an address. The text forms are
 /// `127.0.0.1:7777`, `[::1]:7777` and `unix:/run/server.sock`; port 0 takes a free port. A text

@@ -9,7 +9,7 @@ use crate::limits::{AdmissionLimits, Rate};
 ///
 /// Those on how many come and are there count the listener's own sessions, and hold besides the
 /// server's [`Limits`], which count all. The rates of one session and the refusal take the place of
-/// the server's. What is not set here is as the server has it.
+/// the server's. A limit that you do not set is the server's.
 ///
 /// What is queued for a session ([`outbox_bytes`](Limits::outbox_bytes)) and the
 /// [prefix](Limits::ipv6_prefix) that counts as one IPv6 address are set for the server only.
@@ -17,7 +17,8 @@ use crate::limits::{AdmissionLimits, Rate};
 /// ```
 /// use proactor::{Listener, ListenerLimits, Server};
 ///
-/// let admin = Listener::new("127.0.0.1:7779").name("admin").limits(ListenerLimits::new().sessions(4));
+/// let few = ListenerLimits::new().sessions(4);
+/// let admin = Listener::new("127.0.0.1:7779").name("admin").limits(few);
 /// let builder = Server::builder().listen("0.0.0.0:7777").listen(admin);
 /// # let _ = builder;
 /// ```

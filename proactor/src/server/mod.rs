@@ -19,6 +19,6 @@ pub use listener::Listener;
 pub use listener_limits::ListenerLimits;
 pub use outbound::Outbound;
 pub use run::Server;
-pub use simulation::Simulation;
+pub use simulation::{SimClient, Simulation};
 pub use stats::Stats;
 pub use timeouts::Timeouts;

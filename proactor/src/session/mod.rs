@@ -101,7 +101,8 @@ impl Session {
     ///     .shards(1)
     ///     .start(Service)?;
     /// # use std::io::{Read, Write};
-    /// # let mut admin = std::net::TcpStream::connect(server.local_addrs()[1].ip().unwrap()).unwrap();
+    /// # let address = server.local_addrs()[1].ip().unwrap();
+    /// # let mut admin = std::net::TcpStream::connect(address).unwrap();
     /// # admin.write_all(b"?\n").unwrap();
     /// # let mut answer = [0; 3];
     /// # admin.read_exact(&mut answer).unwrap();

@@ -1,5 +1,5 @@
-//! What a shard keeps for each listener, once: how the sessions that come by it differ from those of
-//! others, and what the logic can learn of it. Further properties of a
+//! What a shard keeps for each listener, once: how the sessions that come by it differ from those
+//! of others, and what the logic can learn of it. Further properties of a
 //! [`Listener`](crate::Listener) belong here: a session has only the index.
 
 use std::fmt;

@@ -44,6 +44,7 @@ mod task {
     mod simulation;
     mod tasks;
 }
+mod testkit;
 mod timeouts {
     mod sockets;
     mod virtual_time;
