@@ -55,17 +55,21 @@ pub enum ShutdownHow {
 /// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
-    /// Cancel what is in flight, let it end, close. A send that was started and has not ended is in
-    /// flight, however small it is: what `closesocket` after `WSASend` delivers takes
-    /// [`Graceful`](CloseMode::Graceful). If input is left unread, the system resets the
-    /// connection, and bytes of sends that have ended may be lost too.
+    /// Cancel receives, let each send that was started before be tried once, let everything end,
+    /// close. Sends are tried in their order, as far as the system takes them without waiting.
+    /// `WSASend` and then `closesocket` does the same. The first send that the system does not take
+    /// whole ends with `Cancelled` and says how much it sent; those behind it end with `Cancelled`.
+    /// So does what is behind a connect that has not ended. The close does not wait for the peer.
+    ///
+    /// If input is left unread, the system resets the connection, and bytes of sends that have
+    /// ended may be lost too. [`Graceful`](CloseMode::Graceful) prevents that.
     Now,
-    /// As `Now`, and the connection is reset on purpose. Bytes that were not delivered are thrown
-    /// away, and no `TIME_WAIT` stays behind.
+    /// Cancel everything in flight, let it end, close, and reset the connection on purpose. Bytes
+    /// that were not delivered are thrown away, and no `TIME_WAIT` stays behind.
     Abort,
     /// Cancel receives, let the sends that were started before end, shut down sending, discard
     /// input to the end of the stream, close. If that takes longer than `linger`, close as by
-    /// `Now`, and end with `TimedOut`.
+    /// `Now`, and end with `TimedOut`. If it is cancelled, close as by `Now` too.
     Graceful {
         /// How long to wait for the peer, from the start of the close.
         linger: Duration,

@@ -49,7 +49,8 @@ impl ListenOptions {
     /// `SO_REUSEPORT`: other listeners of this user may listen on the same address if they say the
     /// same. Linux spreads connections over them. `false` at first.
     ///
-    /// Unix only: elsewhere it is an error of kind `Unsupported`. A simulated network ignores it.
+    /// Unix only: elsewhere it is an error of kind `Unsupported`. At a path it is refused with
+    /// `InvalidArgument`. A simulated network ignores it.
     pub fn reuse_port(self, reuse_port: bool) -> ListenOptions {
         ListenOptions { reuse_port, ..self }
     }
@@ -67,8 +68,8 @@ impl ListenOptions {
 ///
 /// Without other settings: `TCP_NODELAY` on TCP connections, the rest as the system has it.
 ///
-/// `nodelay`, `user_timeout` and those of keep-alive are options of TCP, `ttl`, `tos` and
-/// `bind_address_no_port` of IP, `linger` of streams. Asked for on a socket that is none of these
+/// `nodelay`, `user_timeout` and those of keep-alive are options of TCP, `ttl`, `tos`,
+/// `reuse_address`, `reuse_port` and `bind_address_no_port` of IP, `linger` of streams. Asked for on a socket that is none of these
 /// (a Unix socket, a datagram socket), they are refused (`InvalidArgument`), and so is a value that
 /// is out of range, on every system. The error names the option and the value. A simulated network
 /// has buffers, and a linger of zero; it ignores the others.

@@ -2,11 +2,12 @@
 //! system's descriptor.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::address::IntoAddress;
-use crate::error::{Action, Error};
+use crate::error::{Action, Error, ErrorKind};
 use crate::id::SocketId;
-use crate::options::DatagramOptions;
+use crate::options::{DatagramOptions, StreamOptions};
 use crate::sys::descriptor::Descriptor;
 use crate::sys::sockopt::option::SocketOption;
 use crate::sys::stream::Stream;
@@ -38,6 +39,36 @@ impl Driver {
     pub fn bind(&self, socket: SocketId, address: impl IntoAddress) -> Result<(), Error> {
         let address = Error::or_address(Action::Bind, address)?;
         self.ask(socket, |handle| handle.bind(&address))
+    }
+
+    /// Checks whether TCP connections of this system can have these options, on a socket that is
+    /// made for that: before anything depends on it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use overlapped::options::StreamOptions;
+    /// use overlapped::{Driver, DriverConfig};
+    ///
+    /// let driver = Driver::new(DriverConfig::new())?;
+    /// driver.check_options(&StreamOptions::new().keep_alive(Duration::from_secs(60)))?;
+    /// let too_short = StreamOptions::new().keep_alive(Duration::from_millis(1));
+    /// assert!(driver.check_options(&too_short).unwrap_err().to_string().contains("keep_alive 1ms"));
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused
+    /// (see [`StreamOptions`]); `TooManyFiles`.
+    pub fn check_options(&self, options: &StreamOptions) -> Result<(), Error> {
+        self.process.check(Action::Option)?;
+        let maker = self.maker();
+        let made = |address: IpAddr| maker.stream(&SocketAddr::from((address, 0)).into());
+        // A machine may have one family only.
+        let socket = made(Ipv4Addr::LOCALHOST.into()).or_else(|error| match error.kind() {
+            ErrorKind::TooManyFiles => Err(error),
+            _ => made(Ipv6Addr::LOCALHOST.into()),
+        })?;
+        socket.set_options(options)
     }
 
     /// The value of an option: one of [`sockopt`](crate::sockopt), or any by level and number.
@@ -92,7 +123,10 @@ impl Driver {
     /// when both are closed. Whether it blocks is common to both too, and is the driver's: on
     /// Windows never, and on Unix a stream always does. So options and `shutdown` are what a
     /// duplicate is good for, and receiving or sending while the driver does nothing on the socket.
-    /// On Windows no other driver can adopt it.
+    /// On Windows no other driver can adopt it. On Unix two drivers must not accept from one
+    /// listener by duplicates: a listener that one of them adopts or gives back blocks from then
+    /// on, and the backend `poll` of the other may wait in an accept whose client the first has
+    /// taken.
     ///
     /// # Errors
     /// `TooManyFiles`; `Unsupported` for a socket of a simulated network; `Closed`.

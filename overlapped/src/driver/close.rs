@@ -2,13 +2,17 @@
 //! on it has ended.
 //!
 //! ```text
-//! Graceful:    Flushing → ShuttingDown → Discarding → Ending → Closing → gone
-//! Now, Abort:                                         Ending → Closing → gone
+//! Graceful:   Flushing → ShuttingDown → Discarding → Ending → Closing → gone
+//! Now:        Trying →                               Ending → Closing → gone
+//! Abort:                                             Ending → Closing → gone
 //! ```
 //!
-//! A graceful close goes straight to `Ending` when it runs out of time, when it is cancelled, when
-//! a step fails, when the connection is dead or a send broke it, when the peer's stream has already
-//! been read to its end, and on a datagram socket.
+//! A graceful close goes straight to `Ending` when a step fails, when the connection is dead or a
+//! send broke it, when the peer's stream has already been read to its end, and on a datagram
+//! socket. When it runs out of time, or is cancelled, it goes on as by `Now`.
+//!
+//! `Trying` does what a system does that was handed every send when it was started: each is tried
+//! once, in order, and the first that the system does not take whole without waiting ends that.
 
 use std::time::Duration;
 
@@ -18,7 +22,7 @@ use crate::id::OpId;
 use crate::sys::op::{CloseHow, Failure, OpKind, Outcome};
 
 use super::Driver;
-use super::operations::{CloseStep, Completion, Stage, Verdict};
+use super::operations::{CloseStep, Completion, NONE, Stage, Verdict};
 
 impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
@@ -26,13 +30,17 @@ impl Driver {
             how == CloseHow::Graceful && !matches!(self.sockets[socket].role, Role::Listener | Role::Watched);
         let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, None);
         let slot = id.slot();
-        self.operations[slot].close_step = if graceful { CloseStep::Flushing } else { CloseStep::Ending };
+        self.operations[slot].close_step = match how {
+            _ if graceful => CloseStep::Flushing,
+            CloseHow::Abort => CloseStep::Ending,
+            CloseHow::Now | CloseHow::Graceful => CloseStep::Trying,
+        };
         self.sockets[socket].closing = slot;
         self.cancel_queue(socket, Direction::Receive);
         if graceful {
             let at = self.now() + linger;
             self.set_deadline(slot, at);
-        } else {
+        } else if how == CloseHow::Abort {
             self.cancel_queue(socket, Direction::Send);
         }
         self.continue_close(socket);
@@ -58,11 +66,81 @@ impl Driver {
             // The program has shut it down. A system that has seen both ends would refuse it now.
             CloseStep::Flushing if entry.is_idle() && entry.shut => self.take_step(slot, CloseStep::Discarding),
             CloseStep::Flushing if entry.is_idle() => self.take_step(slot, CloseStep::ShuttingDown),
+            CloseStep::Trying => match entry.sends.head().map(|head| self.operations[head].kind) {
+                // `flush` comes to the close after it has handed over the head.
+                Some(OpKind::Send { .. } | OpKind::SendTo | OpKind::Shutdown { .. }) => self.list(slot),
+                // Nothing is left, or it waits: a connect, a descriptor that is watched.
+                _ => self.end_everything(slot),
+            },
             CloseStep::Ending if entry.is_idle() => {
                 self.clear_deadline(slot);
                 self.take_step(slot, CloseStep::Closing);
             }
             _ => {}
+        }
+    }
+
+    /// Has the send that is the head of a closing socket's queue end now, for the close in a slot:
+    /// whatever the system has taken of it.
+    #[cold]
+    pub(super) fn hasten_head(&mut self, slot: u32) {
+        let close = &self.operations[slot];
+        if close.close_step != CloseStep::Trying || !matches!(close.kind, OpKind::Close { .. }) {
+            return;
+        }
+        let Some(head) = self.sockets[close.socket].sends.head() else { return };
+        let operation = &self.operations[head];
+        // A cancel by the program has been passed on, and a shutdown waits for nothing.
+        let waits = !operation.cancelled && operation.kind.action() == Action::Send;
+        if operation.stage == Stage::Submitting {
+            // It is in the list too, and comes first now.
+            self.list(slot);
+        } else if operation.stage == Stage::Kernel && waits && self.backend.hasten(self.operations.id(head)) {
+            self.operations[slot].set_hastened(head);
+        }
+    }
+
+    /// Whether the sends of an operation's socket are being tried, because it is being closed.
+    fn is_trying(&self, slot: u32) -> bool {
+        let closing = self.sockets[self.operations[slot].socket].closing;
+        closing != NONE && self.operations[closing].close_step == CloseStep::Trying
+    }
+
+    /// Whether a send goes on after the system has just taken `bytes` bytes of it, and not all. If that
+    /// was its last try, it goes on only if the system was not offered more.
+    pub(super) fn may_go_on(&mut self, slot: u32, bytes: u64) -> bool {
+        !self.is_trying(slot)
+            || !self.operations[self.sockets[self.operations[slot].socket].closing].has_hastened(slot)
+            || self.operations.owned_mut(slot).is_some_and(|owned| owned.offered_at_most(bytes))
+    }
+
+    /// A send goes on, or another transfer. A close that has it tried has the rest tried too.
+    pub(super) fn transfer_again(&mut self, slot: u32) {
+        self.begin(slot);
+        if self.is_trying(slot) {
+            let socket = self.operations[slot].socket;
+            self.operations[self.sockets[socket].closing].set_hastened(NONE);
+            self.continue_close(socket);
+        }
+    }
+
+    /// What should have made a send end has missed it.
+    pub(super) fn hasten_again(&mut self, slot: u32) {
+        if self.is_trying(slot) {
+            self.continue_close(self.operations[slot].socket);
+        }
+    }
+
+    /// A send has failed. If it has only been tried, so that the socket can be closed, those behind
+    /// it are cancelled.
+    pub(super) fn tried(&mut self, slot: u32, error: &Error) {
+        let operation = &self.operations[slot];
+        if error.kind() != ErrorKind::Cancelled || operation.cancelled || !self.is_trying(slot) {
+            return;
+        }
+        let sends = self.sockets[operation.socket].sends.slots(&self.operations);
+        for behind in sends.into_iter().skip_while(|send| *send != slot).skip(1) {
+            self.cancel_slot(behind);
         }
     }
 
@@ -87,16 +165,22 @@ impl Driver {
         self.continue_close(socket);
     }
 
-    /// Makes a graceful close go to `Ending`. Returns whether it had not come to `Ending` before.
+    /// Makes a graceful close go on as one that does not wait. Returns whether it did not do that
+    /// before.
     fn cut_close_short(&mut self, slot: u32, verdict: Verdict) -> bool {
         let operation = &mut self.operations[slot];
-        if matches!(operation.close_step, CloseStep::Ending | CloseStep::Closing) {
+        if matches!(operation.close_step, CloseStep::Trying | CloseStep::Ending | CloseStep::Closing) {
             return false;
         }
         operation.close_verdict = verdict;
         if operation.stage == Stage::Kernel {
             operation.cancelled = true;
             self.list(slot);
+        } else if operation.close_step == CloseStep::Flushing {
+            operation.close_step = CloseStep::Trying;
+            let socket = operation.socket;
+            self.clear_deadline(slot);
+            self.continue_close(socket);
         } else {
             self.end_everything(slot);
         }
@@ -108,7 +192,7 @@ impl Driver {
         self.cut_close_short(slot, Verdict::Expired);
     }
 
-    /// Cancels a close. Returns whether it could: a close at or past `Ending` cannot be cancelled.
+    /// Cancels a close. Returns whether it could: one that does not wait any more cannot be cancelled.
     pub(super) fn cancel_close(&mut self, slot: u32) -> bool {
         self.cut_close_short(slot, Verdict::Hastened)
     }

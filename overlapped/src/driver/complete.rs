@@ -37,6 +37,11 @@ impl Driver {
         }
     }
 
+    /// Keeps a completion of an operation that the engine did not start, to be taken like others.
+    pub(crate) fn complete(&mut self, completion: Completion) {
+        self.early.push_back(completion);
+    }
+
     /// Makes a completion of a backend's event, if it comes to one.
     pub(super) fn on_event(&mut self, event: Event) -> Option<Completion> {
         let Some(operation) = self.operations.get_mut(event.id).filter(|found| found.stage == Stage::Kernel) else {
@@ -82,11 +87,12 @@ impl Driver {
             OpKind::SendTo => match event.result {
                 Ok(outcome) => Some(self.finish(slot, Ok(outcome))),
                 Err(failure) if code::is_interrupted(os_code(&failure)) && !cancelled => {
-                    self.begin(slot);
+                    self.transfer_again(slot);
                     None
                 }
                 Err(failure) => {
                     let error = self.failed_at_address(slot, Action::Send, os_code(&failure));
+                    self.tried(slot, &error);
                     Some(self.finish(slot, Err(error)))
                 }
             },
@@ -118,11 +124,13 @@ impl Driver {
         if progress >= total {
             return Some(self.finish(slot, Ok(Outcome::Sent(total))));
         }
-        if cancelled {
-            let result = self.cut_short(slot, Error::new(Action::Send, ErrorKind::Cancelled));
+        if cancelled || !self.may_go_on(slot, bytes) {
+            let error = Error::new(Action::Send, ErrorKind::Cancelled);
+            self.tried(slot, &error);
+            let result = self.cut_short(slot, error);
             return Some(self.finish(slot, result));
         }
-        self.begin(slot);
+        self.transfer_again(slot);
         None
     }
 
@@ -158,11 +166,12 @@ impl Driver {
     fn moving_failed(&mut self, slot: u32, action: Action, failure: &Failure) -> Option<Completion> {
         let code = os_code(failure);
         if code::is_interrupted(code) && !self.operations[slot].cancelled {
-            self.begin(slot);
+            self.transfer_again(slot);
             return None;
         }
         let error = self.moving_error(slot, action, code);
         self.note_death(slot, &error);
+        self.tried(slot, &error);
         let result = self.cut_short(slot, error);
         Some(self.finish(slot, result))
     }

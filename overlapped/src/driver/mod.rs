@@ -108,7 +108,7 @@ pub struct Driver {
     listed: VecDeque<OpId>,
     /// Operations that ended without the backend.
     ready: VecDeque<(u32, Result<Outcome, Error>)>,
-    /// Completions of operations that the engine tried without the driver.
+    /// Completions of operations that the engine tried without the driver, or did not start.
     early: VecDeque<Completion>,
     /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
     starved: VecDeque<OpId>,
@@ -351,6 +351,10 @@ impl Driver {
 
     /// Sets options of a stream, or of a listener, whose connections then begin with them. A
     /// datagram socket takes those of the system's buffers.
+    ///
+    /// On Windows, connections begin with the options that their listener was made with. What is set
+    /// on a listener later does not change those of its connections that are set there: `nodelay`,
+    /// those of keep-alive, and what was asked for. Set them on each connection.
     ///
     /// # Errors
     /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused

@@ -70,6 +70,8 @@ pub(super) enum CloseStep {
     ShuttingDown,
     /// The peer's stream is read to its end.
     Discarding,
+    /// Sends that were started before are tried, each once.
+    Trying,
     /// Everything in flight is being cancelled.
     Ending,
     /// The socket itself is being closed.
@@ -102,7 +104,8 @@ pub(super) struct Operation {
     /// The operation before it in its socket's queue. A close is in no queue and keeps something
     /// else here: see [`close_code`](Operation::close_code).
     pub(super) before: u32,
-    /// The operation behind it in its socket's queue.
+    /// The operation behind it in its socket's queue. A close keeps something else here too: see
+    /// [`has_hastened`](Operation::has_hastened).
     pub(super) next: u32,
     /// The slot of what it owns.
     owned: u32,
@@ -126,6 +129,16 @@ impl Operation {
     pub(super) fn set_close_code(&mut self, code: i32) {
         debug_assert!(matches!(self.kind, OpKind::Close { .. }));
         self.before = code as u32;
+    }
+
+    /// Whether a close has asked the send in this slot to end.
+    pub(super) fn has_hastened(&self, send: u32) -> bool {
+        self.next == send
+    }
+
+    pub(super) fn set_hastened(&mut self, send: u32) {
+        debug_assert!(matches!(self.kind, OpKind::Close { .. }));
+        self.next = send;
     }
 }
 

@@ -167,6 +167,7 @@ impl Driver {
             match operation.stage {
                 Stage::Submitting => self.hand_over(id),
                 Stage::Kernel if operation.cancelled => self.backend.cancel(id),
+                Stage::Parked => self.hasten_head(id.slot()),
                 _ => {}
             }
         }

@@ -18,6 +18,9 @@ impl Driver {
         }
         self.expire();
         self.feed_starved();
+        while let Some(id) = self.backend.missed() {
+            self.cancel_again(id);
+        }
         self.flush()?;
         let limit = match wait {
             Wait::Poll => Some(Time::ZERO),
@@ -39,6 +42,20 @@ impl Driver {
         self.backend.turn(limit)?;
         self.expire();
         Ok(())
+    }
+
+    /// A cancel has not found an operation, which was on its way from one try to the next, or has
+    /// ended.
+    #[cold]
+    fn cancel_again(&mut self, id: OpId) {
+        let Some(operation) = self.operations.get(id).filter(|operation| operation.stage == Stage::Kernel) else {
+            return;
+        };
+        if operation.cancelled {
+            self.list(id.slot());
+        } else {
+            self.hasten_again(id.slot());
+        }
     }
 
     pub(super) fn start_timer(&mut self, at: Time, token: u64) -> OpId {

@@ -76,6 +76,10 @@ impl Socket {
     /// Sets options: of a stream, or of a listener, whose connections then begin with them. A
     /// datagram socket takes those that it has too: the system's buffers, `ttl` and `tos`.
     ///
+    /// On Windows, connections begin with the options that their listener was made with. What is set
+    /// on a listener later does not change those of its connections that are set there: `nodelay`,
+    /// those of keep-alive, and what was asked for. Set them on each connection.
+    ///
     /// # Errors
     /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused
     /// (see [`StreamOptions`]); those before it are set. `Closed`.
@@ -152,7 +156,10 @@ impl Socket {
     /// when both are closed. Whether it blocks is common to both too, and is the engine's: on
     /// Windows never, and on Unix a stream always does. So options and `shutdown` are what a
     /// duplicate is good for, and receiving or sending while nothing is in flight. On Windows no
-    /// other driver or engine can adopt it.
+    /// other driver or engine can adopt it. On Unix two engines must not accept from one listener
+    /// by duplicates: a listener that one of them adopts or gives back blocks from then on, and the
+    /// backend `poll` of the other may wait in an accept whose client the first has taken. Two
+    /// listeners with [`reuse_port`](crate::options::ListenOptions::reuse_port) share a port.
     ///
     /// ```
     /// use std::net::TcpListener;

@@ -419,7 +419,8 @@ impl fmt::Debug for Engine {
 /// that it polls before anything has turned the engine fails with `WouldDeadlock`: otherwise it
 /// would never be ready.
 ///
-/// Dropping it ends operations in flight with `Cancelled`.
+/// Dropping it closes its sockets as by [`CloseMode::Now`](crate::driver::CloseMode::Now), and ends
+/// operations in flight.
 pub struct LocalEngine {
     handle: Engine,
     driver: Rc<LocalDriver>,

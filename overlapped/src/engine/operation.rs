@@ -105,7 +105,14 @@ impl<'a, T: Ending> Operation<'a, T> {
             routine(T::from_completion(completion, flags, &|| Arc::clone(&core) as Owner));
         }));
         match kept {
-            Some((queue, key)) => self.go(op, Notify::Routine(queue, key), true).inspect_err(|_| routine::forget(key)),
+            Some((queue, key)) => {
+                let kept = routine::Kept(key);
+                let started = self.go(op, Notify::Routine(queue, key), true);
+                if started.is_ok() {
+                    kept.has_started();
+                }
+                started
+            }
             None => Err(Failed {
                 error: Error::new(Action::Routine, ErrorKind::Closed).because("the thread is ending"),
                 given: T::given(op.into_inner().into_buf()),

@@ -146,10 +146,21 @@ pub(crate) fn keep(routine: Routine) -> Option<(SharedQueue, usize)> {
         .ok()
 }
 
-/// Drops a closure whose operation was not started.
-pub(crate) fn forget(key: usize) {
-    let closure = ROUTINES.try_with(|routines| routines.closures.borrow_mut().try_remove(key));
-    drop(closure);
+/// The key of a closure whose operation is being started. If it is not, also because a buffer
+/// panics, dropping this drops the closure.
+pub(crate) struct Kept(pub(crate) usize);
+
+impl Kept {
+    pub(crate) fn has_started(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let closure = ROUTINES.try_with(|routines| routines.closures.borrow_mut().try_remove(self.0));
+        drop(closure);
+    }
 }
 
 /// Runs the routines that are queued now, and returns how many. Inside a routine it runs none.

@@ -17,7 +17,8 @@ use crate::flags::{CloseMode, Flags, Role, ShutdownHow};
 ///
 /// Clones are handles to the same socket; any thread may use them. Receives are filled in the order
 /// in which they were started. Sends leave whole and in that order. When the last handle is dropped
-/// the socket is closed, as by [`CloseMode::Now`]: operations in flight end with `Cancelled`.
+/// the socket is closed, as by [`CloseMode::Now`]: sends that were started leave as far as the
+/// system takes them without waiting, and other operations in flight end with `Cancelled`.
 #[derive(Clone)]
 pub struct Socket(pub(super) Arc<Shared>);
 
@@ -162,8 +163,8 @@ impl Socket {
     }
 
     /// Closes the socket, for all its handles. Once the close has started, nothing can be started
-    /// on the socket; when it has ended, the socket is gone. Operations in flight end with
-    /// `Cancelled`. There is always room for a close. It goes on if its handle is dropped;
+    /// on the socket; when it has ended, the socket is gone. Operations in flight end before it, as
+    /// the [mode](CloseMode) says. There is always room for a close. It goes on if its handle is dropped;
     /// cancelling a graceful close makes it close at once.
     pub fn close(&self, mode: CloseMode) -> Operation<'_, ()> {
         self.operation(Op::close(Op::NO_SOCKET, mode))

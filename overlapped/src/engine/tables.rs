@@ -2,7 +2,8 @@
 //! engine's thread has to start or cancel.
 
 use std::collections::VecDeque;
-use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use super::{endpoint::Endpoint, look_up::LookUp, notify::Notify};
@@ -128,6 +129,16 @@ impl SocketRecord {
     }
 }
 
+/// The place of a connection that waits, in a packet or for a routine, to become a socket. Dropping
+/// it gives the place back.
+pub(super) struct KeptPlace(Arc<AtomicUsize>);
+
+impl Drop for KeptPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Everything under the engine's lock.
 pub(super) struct Tables {
     /// Why no operation can be started any more.
@@ -137,7 +148,7 @@ pub(super) struct Tables {
     pub(super) buffers: usize,
     pub(super) sockets: Table<SocketRecord>,
     /// Accepts in flight, or with a result that has not been taken: each will be a socket.
-    accepts: usize,
+    accepts: Arc<AtomicUsize>,
     /// Operations to start or cancel, each at most once.
     queue: VecDeque<Key>,
 }
@@ -149,7 +160,7 @@ impl Tables {
             operations: Table::new(),
             buffers: 0,
             sockets: Table::new(),
-            accepts: 0,
+            accepts: Arc::default(),
             queue: VecDeque::new(),
         }
     }
@@ -159,7 +170,9 @@ impl Tables {
         let (action, direction, flags) = (kind.action(), kind.direction(), kind.flags());
         let (has_buf, wants_bytes) = (op.get().owned.buf.is_some(), op.get().owned.total > 0);
         self.buffers += usize::from(has_buf);
-        self.accepts += usize::from(action == Action::Accept);
+        if action == Action::Accept {
+            self.accepts.fetch_add(1, Ordering::Relaxed);
+        }
         let key = self.operations.insert(OperationRecord {
             stage: Stage::Starting(op),
             queued: false,
@@ -222,7 +235,9 @@ impl Tables {
         {
             *socket.records(direction) -= 1;
         }
-        self.accepts -= usize::from(record.action == Action::Accept);
+        if record.action == Action::Accept {
+            self.accepts.fetch_sub(1, Ordering::Relaxed);
+        }
         record
     }
 
@@ -276,15 +291,25 @@ impl Tables {
         (cancelled, wake)
     }
 
-    /// Asks every operation in flight to end. Returns how many there are.
+    /// Sockets that have sends in flight and are not being closed.
+    pub(super) fn sending(&self) -> Vec<Key> {
+        let sending = |(key, record): (Key, &SocketRecord)| (record.sends > 0 && !record.closing).then_some(key);
+        self.sockets.iter().filter_map(sending).collect()
+    }
+
+    /// Asks every operation in flight to end, except sends of sockets that are being closed: they
+    /// end before their sockets do. Returns how many are in flight.
     pub(super) fn cancel_everything(&mut self) -> usize {
         let mut in_flight = 0;
         for slot in self.operations.slots() {
             let Some(record) = self.operations.at_mut(slot) else { continue };
             if record.stage.is_in_flight() {
-                record.cancelled = true;
-                self.enqueue_slot(slot);
                 in_flight += 1;
+                let closing = |socket| self.sockets.get(socket).is_some_and(|socket| socket.closing);
+                if record.action != Action::Send || !record.socket.is_some_and(closing) {
+                    record.cancelled = true;
+                    self.enqueue_slot(slot);
+                }
             }
         }
         in_flight
@@ -292,7 +317,13 @@ impl Tables {
 
     /// Sockets, and places that are kept for those that accepts in flight will bring.
     pub(super) fn places(&self) -> usize {
-        self.sockets.len() + self.accepts
+        self.sockets.len() + self.accepts.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a place for a connection that has been accepted and has no record any more.
+    pub(super) fn keep_place(&self) -> KeptPlace {
+        self.accepts.fetch_add(1, Ordering::Relaxed);
+        KeptPlace(Arc::clone(&self.accepts))
     }
 
     pub(super) fn insert_socket(&mut self, stream: Stream, role: Role) -> Key {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::tables::{OperationRecord, Place, Stage, Tables, key_of_token, token};
 use super::{core::Core, endpoint::Endpoint, notify::Notify, park::Unparks};
 use crate::buf::{AnyBuf, Crossing, Value};
-use crate::driver::{Completion, Driver, Outcome, Wait};
+use crate::driver::{Completion, Driver, Op, Outcome, Wait};
 use crate::error::{Action, Error, ErrorKind};
-use crate::flags::Role;
+use crate::flags::{CloseMode, Role};
 use crate::id::OpId;
 use crate::sync::lock;
 use crate::table::Key;
@@ -24,37 +24,23 @@ impl Core {
     /// Submits what was started, waits, and tells of what has ended. The driver is not borrowed
     /// while anyone is told: a waker may wait, and so turn this engine again.
     pub(super) fn turn(&self, driver: &RefCell<Driver>, wait: Wait) -> Result<(), Error> {
-        // A waker may have woken the task that waits here, or have started an operation.
-        let wait = if self.submit(driver) { Wait::Poll } else { wait };
+        self.submit(driver);
         let turned = driver.borrow_mut().turn(wait);
         self.collect(driver);
         turned
     }
 
-    /// Submits what was started. Returns whether anyone was told of an end: an operation that the
-    /// driver refuses has ended.
-    fn submit(&self, driver: &RefCell<Driver>) -> bool {
-        let mut told = false;
+    /// Submits what was started. What the driver refuses it keeps as completions, so that nothing
+    /// is told here: a waker may wait for another of them, and so turn this engine again.
+    fn submit(&self, driver: &RefCell<Driver>) {
         loop {
-            let mut refused = Vec::new();
-            let mut submitted = 0;
-            {
-                let driver = &mut *driver.borrow_mut();
-                let mut tables = lock(&self.tables);
-                while submitted < BATCH {
-                    let Some(key) = tables.dequeue() else { break };
-                    submitted += 1;
-                    if let Some(completion) = submit_one(&mut tables, driver, key) {
-                        refused.push(completion);
-                    }
+            let driver = &mut *driver.borrow_mut();
+            let mut tables = lock(&self.tables);
+            for _ in 0..BATCH {
+                let Some(key) = tables.dequeue() else { return };
+                if let Some(completion) = submit_one(&mut tables, driver, key) {
+                    driver.complete(completion);
                 }
-            }
-            for completion in refused {
-                self.ended(completion);
-                told = true;
-            }
-            if submitted < BATCH {
-                return told;
             }
         }
     }
@@ -113,6 +99,10 @@ impl Core {
         if action == Action::LookUp {
             completion.buf = record.look_up.take().map(|look_up| AnyBuf::to_send(Value(look_up.found)));
         }
+        if record.detached && matches!(completion.result, Ok(Outcome::Accepted(..))) {
+            completion.buf = Some(AnyBuf::to_send(Value(tables.keep_place())));
+        }
+        let record = &mut tables.operations[key.slot()];
         let completion = Crossing::new(completion);
         if record.detached {
             let record = tables.remove(key.slot());
@@ -150,9 +140,33 @@ impl Core {
         tables.sockets.get(tables.operations.get(key)?.socket?)?.endpoint.upgrade()
     }
 
+    /// Closes every socket that has sends in flight, at once: sends that were started are tried.
+    fn close_sending(&self) {
+        let mut tables = lock(&self.tables);
+        let sending = tables.sending();
+        let endpoint = |key: &Key| tables.sockets[key.slot()].endpoint.upgrade();
+        let endpoints: Vec<Arc<Endpoint>> = sending.iter().filter_map(endpoint).collect();
+        drop(tables);
+        endpoints.iter().for_each(|endpoint| endpoint.shut());
+        tables = lock(&self.tables);
+        for socket in sending {
+            // Nothing can be started any more, but its last handle may be gone since.
+            if let Some(record) = tables.sockets.get_mut(socket).filter(|record| !record.closing) {
+                record.closing = true;
+                let close = Crossing::new(Op::close(Op::NO_SOCKET, CloseMode::Now));
+                let key = tables.insert(close, Some(socket), Notify::Nobody, true);
+                tables.enqueue(key);
+            }
+        }
+        drop(tables);
+        // The last endpoint to be dropped may lock the tables.
+        drop(endpoints);
+    }
+
     /// Ends every operation, telling of each once, and closes every socket.
     pub(super) fn shut_down(&self, driver: &RefCell<Driver>) {
         self.close();
+        self.close_sending();
         let limit = driver.borrow().now() + SHUT_DOWN_PATIENCE;
         let mut failures = 0;
         loop {

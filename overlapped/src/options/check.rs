@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Action, Error, ErrorKind};
 
-use super::{DatagramOptions, StreamOptions};
+use super::{DatagramOptions, ListenOptions, StreamOptions};
 
 /// What options are set on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Target {
 const IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(32_767);
 const USER_TIMEOUT: RangeInclusive<Duration> = Duration::from_nanos(1)..=Duration::from_millis(i32::MAX as u64);
 const LINGER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(u16::MAX as u64);
+
+const NO_PORT: &str = "it is an option of IP sockets, and this is a Unix socket, which has no port";
 
 /// The system's name for `user_timeout`.
 const TCP_USER_TIMEOUT: &str = " (TCP_USER_TIMEOUT)";
@@ -48,6 +50,8 @@ impl StreamOptions {
                 none("ttl", &self.ttl, "", why)?;
                 none("tos", &self.tos, "", why)?;
                 none("bind_address_no_port", &self.bind_address_no_port.then_some(true), "", why)?;
+                none("reuse_address", &self.reuse_address.then_some(true), "", NO_PORT)?;
+                none("reuse_port", &self.reuse_port.then_some(true), "", NO_PORT)?;
             }
             Target::Datagrams => {
                 let why = "it is an option of streams, and this is a datagram socket";
@@ -62,6 +66,16 @@ impl StreamOptions {
         within("linger", &self.linger, "", &LINGER, "it must be at most 65535 seconds")?;
         check_ip(self.ttl, self.tos)?;
         check_buffers(self.receive_buffer, self.send_buffer)
+    }
+}
+
+impl ListenOptions {
+    /// Whether a listener can have them, on any system.
+    pub(crate) fn check(&self, target: Target) -> Result<(), Error> {
+        if target == Target::UnixSocket {
+            none("reuse_port", &self.reuse_port.then_some(true), "", NO_PORT)?;
+        }
+        self.stream.check(target)
     }
 }
 

@@ -213,6 +213,33 @@ impl AnyBackend {
         dispatch!(self, b => b.cancel(id))
     }
 
+    /// An operation that a cancel, of a turn before, has not found. If it has not ended it must be
+    /// cancelled again.
+    #[inline]
+    pub(crate) fn missed(&mut self) -> Option<OpId> {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.missed(),
+            _ => None,
+        }
+    }
+
+    /// Asks for a send to end as soon as the system has taken what it takes without waiting. There
+    /// is room. Returns `false` if its event, known to be there already, is that of an earlier try.
+    pub(crate) fn hasten(&mut self, id: OpId) -> bool {
+        match self {
+            #[cfg(unix)]
+            AnyBackend::Poll(b) => b.hasten(id),
+            AnyBackend::Sim(b) => b.hasten(id),
+            // The system has tried it when it was started.
+            #[cfg(any(target_os = "linux", windows))]
+            _ => {
+                self.cancel(id);
+                true
+            }
+        }
+    }
+
     /// A connect of a stream has failed, or was `cancelled`. The next connect of the socket is a
     /// fresh attempt, and of this one nothing goes on.
     pub(crate) fn connect_failed(&mut self, socket: u32, handle: &Handle, cancelled: bool) {

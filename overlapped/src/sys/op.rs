@@ -7,6 +7,7 @@
 
 mod check;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use crate::address::{Address, AddressError, IntoAddress};
@@ -16,7 +17,7 @@ use crate::flags::{CloseMode, Direction, Flags, ShutdownHow};
 use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
-use super::rest::{Rest, skipping};
+use super::rest::{Rest, offered, skipping};
 use super::stream::Stream;
 
 /// An operation to start, with the buffers it will own: give it to
@@ -137,6 +138,16 @@ impl Owned {
     pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
         let progress = self.progress;
         if self.rest.is_some() { None } else { self.buf_mut().single(progress) }
+    }
+
+    /// Whether the system may have been offered no more than the `bytes` bytes that it took just
+    /// now: there are more parts than it takes at once. Else it had no room for more.
+    pub(crate) fn offered_at_most(&mut self, bytes: u64) -> bool {
+        self.progress -= bytes;
+        // A buffer that panics is not tried again.
+        let offered = catch_unwind(AssertUnwindSafe(|| offered(|see| self.each_left(see))));
+        self.progress += bytes;
+        offered.is_ok_and(|offered| bytes >= offered)
     }
 
     /// Calls `see` with the start and the length of each part, or rest of a part, that is still to

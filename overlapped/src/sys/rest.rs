@@ -6,6 +6,10 @@ use crate::buf::AnyBuf;
 /// system takes more at once.
 const FEW_PARTS: usize = 1024;
 
+/// Every backend offers its system so many bytes at once, if there are so many in as many parts as
+/// above.
+const MANY_BYTES: u64 = 16 << 20;
+
 /// Is called with a part, or the rest of one; returns whether it wants the next one.
 type See<'a> = dyn FnMut(*mut u8, usize) -> bool + 'a;
 
@@ -58,4 +62,15 @@ pub(super) fn skipping<'a>(mut skip: u64, see: &'a mut See<'_>) -> impl FnMut(*m
         // SAFETY: within the part.
         see(unsafe { ptr.add(skipped) }, len - skipped)
     }
+}
+
+/// The bytes that every backend offers its system at once, of parts that `each` goes through.
+pub(super) fn offered(each: impl FnOnce(&mut See<'_>)) -> u64 {
+    let (mut parts, mut bytes) = (0, 0);
+    each(&mut |_, len| {
+        parts += 1;
+        bytes += len as u64;
+        parts < FEW_PARTS && bytes < MANY_BYTES
+    });
+    bytes.min(MANY_BYTES)
 }

@@ -218,7 +218,7 @@ impl SystemSocket {
         Error::check_address(Action::Bind, address)?;
         let target = if address.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
         // Before anything is done to the path.
-        options.stream.check(target).map_err(|error| error.at(address))?;
+        options.check(target).map_err(|error| error.at(address))?;
         let bound = bound_path::prepare(address)?;
         let name = sock_addr(address).map_err(at(Action::Bind))?;
         let socket = new_socket(address, Type::STREAM).map_err(at(Action::Socket))?;

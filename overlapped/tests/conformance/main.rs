@@ -68,6 +68,8 @@
 //! - accepting clients that have gone, out of descriptors, with a full table:
 //!   `contracts::accepting`, `contracts::descriptors`, `semantics::accepting`
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
+//! - sends that were started before a close that does not wait: `semantics::closing_sends`,
+//!   `contracts::closing_sends`
 //! - what is done with one socket costs what is on it: `semantics::many_operations`,
 //!   `contracts::many_operations`
 //! - parts of buffers: `semantics::parts_of_buffers`

@@ -173,6 +173,8 @@ impl Config {
         let acceptor = match index {
             0 => {
                 let addresses = self.addresses().map_err(ServerError::Config)?;
+                // Those of the listeners are found out when they are made.
+                driver.check_options(&self.outbound.stream)?;
                 let refusals = self.listeners.iter().map(|listener| listener.limits.refusal_or(&self.limits)).collect();
                 Some(Acceptor::listen(&mut driver, &addresses, refusals)?)
             }

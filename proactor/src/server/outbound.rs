@@ -55,15 +55,15 @@ impl Outbound {
         self
     }
 
-    /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive). Connections to
-    /// Unix sockets have none.
+    /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive): 1 to 32,767
+    /// seconds. A server does not start with another time. Connections to Unix sockets have none.
     pub fn keep_alive(mut self, time: Duration) -> Outbound {
         self.stream = self.stream.keep_alive(time);
         self
     }
 
-    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout). Where
-    /// there is no such option, each connect fails. Connections to Unix sockets have none.
+    /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout). Linux
+    /// only: elsewhere the server does not start. Connections to Unix sockets have none.
     pub fn user_timeout(mut self, time: Duration) -> Outbound {
         self.stream = self.stream.user_timeout(time);
         self

@@ -368,6 +368,17 @@ impl Poll {
         self.end(id, Err(Failure::Code(libc::ECANCELED)));
     }
 
+    /// A send is tried once more, and ends. Returns `false` if it has ended.
+    pub(crate) fn hasten(&mut self, id: OpId) -> bool {
+        let pending = self.requests.get(id.slot() as usize).and_then(Option::as_ref);
+        let Some(pending) = pending.filter(|pending| pending.generation == id.generation()) else { return false };
+        match self.attempt(pending.socket, Direction::Send) {
+            Some(event) => self.ended.push_back(event),
+            None => self.cancel(id),
+        }
+        true
+    }
+
     /// An operation has ended: its message is kept for the next.
     fn release(&mut self, request: Request) {
         if let Request::RecvParts { mut message, .. }

@@ -51,6 +51,8 @@ struct Pending {
     /// Its socket, as the network names it.
     end: Key,
     cancelled: bool,
+    /// It ends when it has been tried, as far as it goes.
+    last_try: bool,
     want: Want,
 }
 
@@ -192,7 +194,7 @@ impl Sim {
             OpKind::Ready { .. } => unreachable!("nothing is watched here"),
         };
         let key = (socket, direction);
-        let before = self.pending.insert(key, Pending { id, end, cancelled: false, want });
+        let before = self.pending.insert(key, Pending { id, end, cancelled: false, last_try: false, want });
         debug_assert!(before.is_none(), "one operation for each direction of a socket");
         self.by_slot.insert(id.slot(), key);
         self.again.insert(key);
@@ -214,6 +216,15 @@ impl Sim {
             pending.cancelled = true;
             self.again.insert(*key);
         }
+    }
+
+    /// A send is tried once more, and ends. Returns `false` if it has ended.
+    pub(crate) fn hasten(&mut self, id: OpId) -> bool {
+        let Some(key) = self.by_slot.get(&id.slot()) else { return false };
+        let Some(pending) = self.pending.get_mut(key).filter(|pending| pending.id == id) else { return false };
+        pending.last_try = true;
+        self.again.insert(*key);
+        true
     }
 
     /// Ends an attempt to connect that was cancelled.
@@ -312,7 +323,7 @@ impl Sim {
             last = self.attempt(key, &mut pending);
         }
         let last = match last {
-            None if !pending.cancelled => {
+            None if !pending.cancelled && !pending.last_try => {
                 self.pending.insert(key, pending);
                 return;
             }
@@ -360,7 +371,7 @@ impl Sim {
             Want::ReceivePooled => self.receive_pooled(key, pending.id, end),
             Want::Send { parts } => {
                 let mut state = self.network.lock();
-                match state.room(end, parts.len()) {
+                match state.room(end, parts.len(), !pending.last_try) {
                     Ok(0) if parts.len() > 0 => None,
                     Ok(bytes) => {
                         state.send(end, &parts.read(bytes));

@@ -180,9 +180,10 @@ impl State {
         self.plan(at, Happening::Room { to, bytes });
     }
 
-    /// How many of `wanted` bytes a send would take now: none, if there is no room.
-    pub(super) fn room(&mut self, id: Key, wanted: usize) -> Result<usize, i32> {
-        let short = self.random.once_in(self.config.short_sends);
+    /// How many of `wanted` bytes a send would take now: none, if there is no room. Only some, now
+    /// and then, if it `may_be_short`.
+    pub(super) fn room(&mut self, id: Key, wanted: usize, may_be_short: bool) -> Result<usize, i32> {
+        let short = may_be_short && self.random.once_in(self.config.short_sends);
         let spread = self.random.next();
         let own = self.sockets.get(id).map_or(0, |socket| socket.send_bytes);
         let Some(end) = self.end(id) else { return Err(codes::NOT_CONNECTED) };

@@ -61,7 +61,12 @@ impl Uring {
                 }
                 done(result, Outcome::Closed)
             }
-            Request::Cancel => return None,
+            Request::Cancel => {
+                if result == -libc::ENOENT {
+                    self.missed.push(id);
+                }
+                return None;
+            }
             Request::Wake => {
                 self.wake_armed = false;
                 return None;

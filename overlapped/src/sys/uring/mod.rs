@@ -67,6 +67,8 @@ pub(crate) struct Uring {
     spare: Vec<Box<Message>>,
     /// Events of operations that ended without the kernel.
     refused: VecDeque<Event>,
+    /// Operations that a cancel has not found: they have ended, or were just being tried again.
+    missed: Vec<OpId>,
     /// Completions that came while [`descriptor_of`](Uring::descriptor_of) waited for its own.
     early: RefCell<VecDeque<cqueue::Entry>>,
     pub(super) wake: WakeHandle,
@@ -100,6 +102,7 @@ impl Uring {
             slots: Vec::new(),
             spare: Vec::new(),
             refused: VecDeque::new(),
+            missed: Vec::new(),
             early: RefCell::default(),
             wake,
             alarm,
@@ -202,8 +205,8 @@ impl Uring {
     /// Ends an attempt to connect whose request was cancelled: without this the kernel goes on.
     pub(crate) fn disconnect(&mut self, handle: &Handle) {
         let Handle::Direct(direct) = handle else { return disconnect(&handle.system().socket) };
-        if self.free_entries() == 0 && self.enter(Some(Duration::ZERO)).is_err() || self.free_entries() == 0 {
-            // The ring has failed, or completions have to be taken first. The next connect of this
+        if !self.has_room().unwrap_or(false) {
+            // The entries that are left are kept. The ring has failed, or completions have to be taken first. The next connect of this
             // socket finds the attempt.
             return;
         }
@@ -213,6 +216,11 @@ impl Uring {
     pub(crate) fn cancel(&mut self, id: OpId) {
         let target = user_data(id, self.slots[id.slot() as usize].request);
         self.push(opcode::AsyncCancel::new(target).build().user_data(user_data(id, Request::Cancel)));
+    }
+
+    /// An operation that a cancel has missed, which may not have ended.
+    pub(crate) fn missed(&mut self) -> Option<OpId> {
+        self.missed.pop()
     }
 
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {

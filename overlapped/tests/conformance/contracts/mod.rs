@@ -4,6 +4,7 @@ mod accepting;
 mod addresses;
 mod bounded;
 mod closing;
+mod closing_sends;
 mod connecting;
 mod datagrams;
 mod deadlines;
@@ -22,10 +23,13 @@ mod ownership;
 #[cfg(unix)]
 mod readiness;
 mod sockets;
+mod submissions;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 mod unix_adopting;
 #[cfg(unix)]
 mod unix_errors;
+#[cfg(unix)]
+mod unix_options;
 mod waiting;

@@ -6,6 +6,7 @@ mod accepting;
 mod addresses;
 mod auto_reset;
 mod closing;
+mod closing_sends;
 mod deadlines;
 mod echo;
 mod errors;
@@ -22,6 +23,7 @@ mod port;
 #[cfg(unix)]
 mod readiness;
 mod results;
+mod reviewed;
 mod routines;
 mod skipping;
 mod sockets;

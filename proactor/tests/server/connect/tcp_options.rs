@@ -65,3 +65,19 @@ fn a_listener_at_a_path_with_an_option_of_tcp_is_refused_by_name() {
         assert!(!path.exists(), "nothing was bound");
     }
 }
+
+#[test]
+fn an_option_of_outbound_connections_out_of_range_is_refused_at_the_start_by_name() {
+    for backend in backends() {
+        for (name, outbound) in [
+            ("keep_alive 1ms", Outbound::new().keep_alive(Duration::from_millis(1))),
+            ("user_timeout 0ns", Outbound::new().user_timeout(Duration::ZERO)),
+        ] {
+            let server = builder(backend, 1).outbound(outbound);
+            let Err(error) = server.start(Told(mpsc::channel().0)) else { panic!("it starts") };
+            let io = error.io().expect("an error of the I/O layer");
+            assert_eq!((io.kind(), io.action()), (ErrorKind::InvalidArgument, Action::Option), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}

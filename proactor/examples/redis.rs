@@ -1,0 +1,509 @@
+//! A small Redis: strings, expiry, publish and subscribe. It speaks RESP2, so `redis-cli` and
+//! `redis-benchmark` talk to it.
+//!
+//! ```sh
+//! cargo run --release -p proactor --example redis -- 127.0.0.1:6379
+//! redis-cli set greeting hello ex 60
+//! ```
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use proactor::codec::{Codec, Decoded, FrameError};
+use proactor::{CloseReason, Flow, Group, Handler, Limits, SendError, Server, ServerError, Session, SessionId};
+
+/// Bytes of the longest command.
+const COMMAND_BYTES: usize = 1 << 20;
+/// Bytes of all keys and values. Commands that need more are refused.
+const STORE_BYTES: usize = 1 << 30;
+/// Arguments of a command.
+const MOST_ARGUMENTS: usize = 1024;
+/// Channels that a session can subscribe to: a session can be a member of so many groups.
+const MOST_CHANNELS: usize = 64;
+/// Expired keys that one command removes on its way.
+const SWEEP: usize = 16;
+
+/// A packet is a whole command in its wire format; what is sent is a whole reply.
+#[derive(Clone, Default)]
+struct Resp;
+
+/// The number in a line such as `$12\r\n`, and where the line ends. `None`: it is not all there.
+fn number(bytes: &[u8], from: usize, kind: u8) -> Result<Option<(usize, usize)>, FrameError> {
+    let Some(line) = bytes.get(from..) else { return Ok(None) };
+    let Some((&first, rest)) = line.split_first() else { return Ok(None) };
+    if first != kind {
+        return Err(FrameError::Malformed("a command is an array of bulk strings"));
+    }
+    let mut number = 0;
+    for (at, byte) in rest.iter().enumerate().take(9) {
+        match byte {
+            b'0'..=b'9' => number = number * 10 + usize::from(byte - b'0'),
+            b'\r' if at > 0 => return Ok((rest.len() > at + 1).then_some((number, from + at + 3))),
+            _ => break,
+        }
+    }
+    if rest.len() < 9 && rest.iter().all(u8::is_ascii_digit) {
+        return Ok(None);
+    }
+    Err(FrameError::Malformed("a length has 1 to 8 digits"))
+}
+
+impl Codec for Resp {
+    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+        let more = Ok(Decoded::Need(bytes.len() + 1));
+        match bytes.first() {
+            None => return more,
+            Some(b'*') => {}
+            // An inline command: words in a line.
+            Some(_) => {
+                return match bytes.iter().take(COMMAND_BYTES).position(|byte| *byte == b'\n') {
+                    Some(end) => Ok(Decoded::Frame { packet: 0..end, consumed: end + 1 }),
+                    None => more,
+                };
+            }
+        }
+        let Some((count, mut at)) = number(bytes, 0, b'*')? else { return more };
+        if count > MOST_ARGUMENTS {
+            return Err(FrameError::Malformed("a command has too many arguments"));
+        }
+        for _ in 0..count {
+            let Some((len, begin)) = number(bytes, at, b'$')? else { return more };
+            at = begin + len + 2;
+            if at > COMMAND_BYTES {
+                return Err(FrameError::TooLarge { limit: COMMAND_BYTES });
+            }
+        }
+        if at > bytes.len() { Ok(Decoded::Need(at)) } else { Ok(Decoded::Frame { packet: 0..at, consumed: at }) }
+    }
+
+    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        out.extend_from_slice(packet);
+        Ok(())
+    }
+
+    fn max_bytes(&self) -> usize {
+        COMMAND_BYTES
+    }
+}
+
+/// The arguments of a command, one after the other.
+enum Arguments<'p> {
+    Array(&'p [u8], usize),
+    Inline(&'p [u8]),
+}
+
+impl<'p> Arguments<'p> {
+    fn of(packet: &'p [u8]) -> Arguments<'p> {
+        match number(packet, 0, b'*') {
+            Ok(Some((_, begin))) => Arguments::Array(packet, begin),
+            _ => Arguments::Inline(packet),
+        }
+    }
+}
+
+impl<'p> Iterator for Arguments<'p> {
+    type Item = &'p [u8];
+
+    fn next(&mut self) -> Option<&'p [u8]> {
+        match self {
+            Arguments::Array(packet, at) => {
+                let (len, begin) = number(packet, *at, b'$').ok().flatten()?;
+                *at = begin + len + 2;
+                packet.get(begin..begin + len)
+            }
+            Arguments::Inline(line) => {
+                let word = line.trim_ascii_start();
+                let end = word.iter().position(u8::is_ascii_whitespace).unwrap_or(word.len());
+                *line = &word[end..];
+                (end > 0).then_some(&word[..end])
+            }
+        }
+    }
+}
+
+/// How many arguments a command has, its name included.
+fn count(packet: &[u8]) -> usize {
+    Arguments::of(packet).count()
+}
+
+struct Entry {
+    value: Bytes,
+    expires: Option<Instant>,
+}
+
+/// All keys, for all shards.
+#[derive(Default)]
+struct Store {
+    entries: HashMap<Bytes, Entry>,
+    /// The keys that expire, in that order.
+    expiring: BTreeSet<(Instant, Bytes)>,
+    bytes: usize,
+}
+
+impl Store {
+    fn get(&mut self, key: &[u8]) -> Option<&Bytes> {
+        let expired = self.entries.get(key)?.expires.is_some_and(|at| at <= Instant::now());
+        if expired {
+            self.remove(key);
+            return None;
+        }
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8], expires: Option<Instant>) -> Result<(), &'static str> {
+        if self.bytes + key.len() + value.len() > STORE_BYTES {
+            return Err("OOM the store is full");
+        }
+        self.bytes += value.len();
+        if let Some(entry) = self.entries.get_mut(key) {
+            self.bytes -= entry.value.len();
+            entry.value = Bytes::copy_from_slice(value);
+        } else {
+            self.bytes += key.len();
+            let entry = Entry { value: Bytes::copy_from_slice(value), expires: None };
+            self.entries.insert(Bytes::copy_from_slice(key), entry);
+        }
+        self.expire(key, expires);
+        Ok(())
+    }
+
+    /// Says whether there is such a key.
+    fn expire(&mut self, key: &[u8], expires: Option<Instant>) -> bool {
+        let Some((key, _)) = self.entries.get_key_value(key) else { return false };
+        let key = key.clone();
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let before = std::mem::replace(&mut entry.expires, expires);
+        if before == expires {
+            return true;
+        }
+        if let Some(before) = before {
+            self.expiring.remove(&(before, key.clone()));
+        }
+        if let Some(at) = expires {
+            self.expiring.insert((at, key));
+        }
+        true
+    }
+
+    fn remove(&mut self, key: &[u8]) -> bool {
+        let Some((key, entry)) = self.entries.remove_entry(key) else { return false };
+        self.bytes -= key.len() + entry.value.len();
+        if let Some(at) = entry.expires {
+            self.expiring.remove(&(at, key));
+        }
+        true
+    }
+
+    fn sweep(&mut self) {
+        for _ in 0..SWEEP {
+            match self.expiring.first() {
+                Some((at, key)) if *at <= Instant::now() => {
+                    let key = key.clone();
+                    self.remove(&key);
+                }
+                _ => break,
+            }
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Redis {
+    store: Arc<Mutex<Store>>,
+    channels: Arc<Mutex<HashMap<Bytes, Group>>>,
+    reply: Vec<u8>,
+}
+
+/// The channels that a session has subscribed to.
+type Subscriptions = Vec<(Bytes, Group)>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bulk(reply: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => reply.extend_from_slice(b"$-1\r\n"),
+        Some(bytes) => {
+            integer(reply, b'$', bytes.len() as i64);
+            reply.extend_from_slice(bytes);
+            reply.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn integer(reply: &mut Vec<u8>, kind: u8, number: i64) {
+    reply.push(kind);
+    write!(reply, "{number}\r\n").expect("a vector takes it");
+}
+
+fn parse<T: std::str::FromStr>(argument: Option<&[u8]>) -> Result<T, &'static str> {
+    let argument = argument.ok_or(WRONG_NUMBER)?;
+    std::str::from_utf8(argument).ok().and_then(|text| text.parse().ok()).ok_or(NO_INTEGER)
+}
+
+/// A moment that is so long from now.
+fn after(argument: Option<&[u8]>, unit: Duration) -> Result<Instant, &'static str> {
+    let time: u32 = parse(argument)?;
+    if time == 0 {
+        return Err("ERR invalid expire time");
+    }
+    unit.checked_mul(time).and_then(|time| Instant::now().checked_add(time)).ok_or("ERR invalid expire time")
+}
+
+const WRONG_NUMBER: &str = "ERR wrong number of arguments";
+const NO_INTEGER: &str = "ERR value is not an integer or out of range";
+const SYNTAX: &str = "ERR syntax error";
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+impl Redis {
+    /// Appends the reply to a command, or says why there is none.
+    fn answer(&mut self, session: &Session, own: &mut Subscriptions, packet: &[u8]) -> Result<Flow, &'static str> {
+        let mut arguments = Arguments::of(packet);
+        let Some(name) = arguments.next() else { return Ok(Flow::Continue) };
+        let mut upper = [0; 16];
+        let name = match upper.get_mut(..name.len()) {
+            Some(upper) => {
+                upper.copy_from_slice(name);
+                upper.make_ascii_uppercase();
+                &*upper
+            }
+            None => name,
+        };
+        if !own.is_empty() && !matches!(name, b"SUBSCRIBE" | b"UNSUBSCRIBE" | b"PING" | b"QUIT") {
+            return Err("ERR only SUBSCRIBE, UNSUBSCRIBE, PING and QUIT are allowed in this context");
+        }
+        let reply = &mut self.reply;
+        let mut store = lock(&self.store);
+        store.sweep();
+        match name {
+            b"GET" => bulk(reply, store.get(arguments.next().ok_or(WRONG_NUMBER)?).map(|value| &**value)),
+            b"SET" => {
+                let key = arguments.next().ok_or(WRONG_NUMBER)?;
+                let value = arguments.next().ok_or(WRONG_NUMBER)?;
+                let (mut expires, mut if_there) = (None, None);
+                while let Some(option) = arguments.next() {
+                    match &*option.to_ascii_uppercase() {
+                        b"EX" => expires = Some(after(arguments.next(), SECOND)?),
+                        b"PX" => expires = Some(after(arguments.next(), MILLISECOND)?),
+                        b"NX" => if_there = Some(false),
+                        b"XX" => if_there = Some(true),
+                        _ => return Err(SYNTAX),
+                    }
+                }
+                if if_there.is_some_and(|there| store.get(key).is_some() != there) {
+                    bulk(reply, None);
+                } else {
+                    store.set(key, value, expires)?;
+                    reply.extend_from_slice(b"+OK\r\n");
+                }
+            }
+            b"MGET" => {
+                integer(reply, b'*', count(packet) as i64 - 1);
+                arguments.for_each(|key| bulk(reply, store.get(key).map(|value| &**value)));
+            }
+            b"MSET" => {
+                if count(packet).is_multiple_of(2) {
+                    return Err(WRONG_NUMBER);
+                }
+                while let (Some(key), Some(value)) = (arguments.next(), arguments.next()) {
+                    store.set(key, value, None)?;
+                }
+                reply.extend_from_slice(b"+OK\r\n");
+            }
+            b"DEL" => integer(reply, b':', arguments.filter(|key| store.remove(key)).count() as i64),
+            b"EXISTS" => integer(reply, b':', arguments.filter(|key| store.get(key).is_some()).count() as i64),
+            b"INCR" | b"DECR" | b"INCRBY" | b"DECRBY" => {
+                let key = arguments.next().ok_or(WRONG_NUMBER)?;
+                let by: i64 = if name.ends_with(b"BY") { parse(arguments.next())? } else { 1 };
+                let by = if name[0] == b'D' { by.checked_neg().ok_or(NO_INTEGER)? } else { by };
+                let before: i64 = store.get(key).map_or(Ok(0), |value| parse(Some(value)))?;
+                let sum = before.checked_add(by).ok_or(NO_INTEGER)?;
+                let expires = store.entries.get(key).and_then(|entry| entry.expires);
+                store.set(key, sum.to_string().as_bytes(), expires)?;
+                integer(reply, b':', sum);
+            }
+            b"EXPIRE" | b"PEXPIRE" => {
+                let key = arguments.next().ok_or(WRONG_NUMBER)?;
+                let unit = if name[0] == b'P' { MILLISECOND } else { SECOND };
+                let at = after(arguments.next(), unit)?;
+                let there = store.get(key).is_some();
+                integer(reply, b':', (there && store.expire(key, Some(at))).into());
+            }
+            b"PERSIST" => {
+                let key = arguments.next().ok_or(WRONG_NUMBER)?;
+                let had = store.get(key).is_some() && store.entries[key].expires.is_some();
+                integer(reply, b':', (had && store.expire(key, None)).into());
+            }
+            b"TTL" | b"PTTL" => {
+                let key = arguments.next().ok_or(WRONG_NUMBER)?;
+                let left = match (store.get(key).is_some(), store.entries.get(key).and_then(|entry| entry.expires)) {
+                    (false, _) => -2,
+                    (true, None) => -1,
+                    (true, Some(at)) => {
+                        let left = at.saturating_duration_since(Instant::now()).as_millis() as i64;
+                        if name[0] == b'P' { left } else { (left + 500) / 1000 }
+                    }
+                };
+                integer(reply, b':', left);
+            }
+            b"DBSIZE" => integer(reply, b':', store.entries.len() as i64),
+            b"FLUSHALL" => {
+                *store = Store::default();
+                reply.extend_from_slice(b"+OK\r\n");
+            }
+            b"PING" if own.is_empty() => match arguments.next() {
+                None => reply.extend_from_slice(b"+PONG\r\n"),
+                text => bulk(reply, text),
+            },
+            b"PING" => {
+                reply.extend_from_slice(b"*2\r\n$4\r\npong\r\n");
+                bulk(reply, Some(arguments.next().unwrap_or_default()));
+            }
+            b"ECHO" => bulk(reply, Some(arguments.next().ok_or(WRONG_NUMBER)?)),
+            b"SUBSCRIBE" => {
+                drop(store);
+                let mut any = false;
+                for channel in arguments {
+                    self.subscribe(session, own, channel)?;
+                    any = true;
+                }
+                return if any { Ok(Flow::Continue) } else { Err(WRONG_NUMBER) };
+            }
+            b"UNSUBSCRIBE" => {
+                drop(store);
+                let mut channels: Vec<Bytes> = arguments.map(Bytes::copy_from_slice).collect();
+                if channels.is_empty() {
+                    channels = own.iter().map(|(channel, _)| channel.clone()).collect();
+                }
+                if channels.is_empty() {
+                    self.reply.extend_from_slice(b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n");
+                }
+                for channel in channels {
+                    self.unsubscribe(session, own, &channel);
+                }
+            }
+            b"PUBLISH" => {
+                drop(store);
+                let channel = arguments.next().ok_or(WRONG_NUMBER)?;
+                let text = arguments.next().ok_or(WRONG_NUMBER)?;
+                let group = lock(&self.channels).get(channel).cloned();
+                let members = group.as_ref().map_or(0, Group::len);
+                if let Some(group) = group {
+                    let mut message = b"*3\r\n$7\r\nmessage\r\n".to_vec();
+                    bulk(&mut message, Some(channel));
+                    bulk(&mut message, Some(text));
+                    group.broadcast(&message).map_err(|_| "ERR the message is too long")?;
+                }
+                integer(&mut self.reply, b':', members as i64);
+            }
+            // What redis-cli and redis-benchmark ask when they start.
+            b"COMMAND" => reply.extend_from_slice(b"*0\r\n"),
+            b"CONFIG" => {
+                reply.extend_from_slice(b"*2\r\n");
+                bulk(reply, Some(arguments.nth(1).ok_or(WRONG_NUMBER)?));
+                bulk(reply, Some(b""));
+            }
+            b"CLIENT" | b"SELECT" => reply.extend_from_slice(b"+OK\r\n"),
+            b"QUIT" => {
+                reply.extend_from_slice(b"+OK\r\n");
+                return Ok(Flow::Close);
+            }
+            _ => return Err("ERR unknown command"),
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn subscribe(&mut self, session: &Session, own: &mut Subscriptions, channel: &[u8]) -> Result<(), &'static str> {
+        let is_new = !own.iter().any(|(name, _)| name == channel);
+        if is_new && own.len() == MOST_CHANNELS {
+            return Err("ERR too many subscriptions");
+        }
+        confirm(&mut self.reply, b"subscribe", channel, own.len() + usize::from(is_new));
+        if is_new {
+            // The confirmation is queued before the first message can be.
+            self.send(session).map_err(|_| "ERR the replies are too long")?;
+            let name = Bytes::copy_from_slice(channel);
+            let mut channels = lock(&self.channels);
+            let group = channels.entry(name.clone()).or_default().clone();
+            session.join(&group).map_err(|_| "ERR too many subscriptions")?;
+            own.push((name, group));
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, session: &Session, own: &mut Subscriptions, channel: &[u8]) {
+        if let Some(at) = own.iter().position(|(name, _)| name == channel) {
+            let (name, group) = own.swap_remove(at);
+            session.leave(&group);
+            self.forget_if_empty(&name);
+        }
+        confirm(&mut self.reply, b"unsubscribe", channel, own.len());
+    }
+
+    fn forget_if_empty(&self, channel: &Bytes) {
+        let mut channels = lock(&self.channels);
+        if channels.get(channel).is_some_and(Group::is_empty) {
+            channels.remove(channel);
+        }
+    }
+
+    /// Sends the replies there are.
+    fn send(&mut self, session: &Session) -> Result<(), SendError> {
+        let sent = session.send(&self.reply);
+        self.reply.clear();
+        sent
+    }
+}
+
+/// Says that a session has begun or ended a subscription, and how many it has now.
+fn confirm(reply: &mut Vec<u8>, what: &[u8], channel: &[u8], left: usize) {
+    reply.extend_from_slice(b"*3\r\n");
+    bulk(reply, Some(what));
+    bulk(reply, Some(channel));
+    integer(reply, b':', left as i64);
+}
+
+impl Handler for Redis {
+    type State = Subscriptions;
+
+    fn connected(&mut self, _: &Session) -> Subscriptions {
+        Vec::new()
+    }
+
+    fn received(&mut self, session: &Session, own: &mut Subscriptions, packet: &[u8]) -> Flow {
+        let flow = self.answer(session, own, packet).unwrap_or_else(|error| {
+            // An error takes the place of a reply that was begun.
+            self.reply.clear();
+            write!(self.reply, "-{error}\r\n").expect("a vector takes it");
+            Flow::Continue
+        });
+        if self.reply.is_empty() {
+            return flow;
+        }
+        self.send(session).map_or(Flow::Close, |()| flow)
+    }
+
+    fn closed(&mut self, _: SessionId, own: Subscriptions, _: &CloseReason) {
+        for (channel, _) in own {
+            self.forget_if_empty(&channel);
+        }
+    }
+}
+
+fn main() -> Result<(), ServerError> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:6379".into());
+    let server = Server::builder()
+        .listen(address.as_str())
+        .shards(1)
+        .codec(Resp)
+        .limits(Limits::new().outbox_bytes(4 << 20))
+        .start(Redis::default())?;
+    println!("listening on {}, on {}", server.local_addrs()[0], server.report().backend);
+    server.wait()
+}
