@@ -2,7 +2,9 @@
 
 mod plan;
 
+use std::fmt;
 use std::fs::{self, File};
+use std::io::{Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -71,13 +73,17 @@ pub(crate) struct Options {
     html: Option<PathBuf>,
 }
 
+/// Says how far it is, if that can be said. A run of an hour does not end because it cannot.
+fn note(text: fmt::Arguments<'_>) {
+    let _ = stderr().write_fmt(text);
+}
+
 /// Runs all rounds and reports. The exit code tells whether every contestant that is built went
 /// through without an error.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     check(options)?;
     let mut report = if options.from.is_empty() { measure_all(options)? } else { read_all(options)? };
     report.summarise();
-    print!("{}", report.text());
     if let Some(path) = &options.markdown {
         fs::write(path, report.markdown()).with_context(|| path.display().to_string())?;
     }
@@ -85,6 +91,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         fs::write(path, report.html()).with_context(|| path.display().to_string())?;
     }
     write_json(&report, options)?;
+    // Last: the files are written although nobody reads this.
+    stdout().write_all(report.text().as_bytes()).context("standard output")?;
     Ok(if report.any_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -147,9 +155,9 @@ fn measure_all(options: &Options) -> Result<Report> {
     for round in 0..options.rounds {
         for (place, (result, load)) in report.cases.iter_mut().zip(&loads).enumerate() {
             let left = remaining(begun.elapsed(), round * loads.len() + place, steps);
-            eprint!("round {}/{}{left}: {}:", round + 1, options.rounds, result.case);
+            note(format_args!("round {}/{}{left}: {}:", round + 1, options.rounds, result.case));
             bench.round(result, load, round);
-            eprintln!();
+            note(format_args!("\n"));
         }
         write_json(&report, options)?;
     }
@@ -183,7 +191,7 @@ fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec
         if let Some(reason) = &missing {
             let line = format!("{}: {reason}", contestant.name);
             if !said.contains(&line) {
-                eprintln!("{line}");
+                note(format_args!("{line}\n"));
                 said.push(line);
             }
         }
@@ -231,7 +239,7 @@ impl Bench<'_> {
                 };
                 known.push((pingpong, full));
                 let rate = full * case.get("load") as f64 / 100.0;
-                eprintln!("{case}: {rate:.0} messages a second");
+                note(format_args!("{case}: {rate:.0} messages a second\n"));
                 load.set("rate", rate.max(1.0) as u64)?;
             }
             loads.push(load);
@@ -263,11 +271,11 @@ impl Bench<'_> {
                         Some(idle) => format!("{:.0} B", idle.resident_bytes_per_session),
                         None => format!("{:.2}", measurement.cpu_us_per_unit()),
                     };
-                    eprint!(" {} {shown}", contestant.name);
+                    note(format_args!(" {} {shown}", contestant.name));
                     runs.rounds.push(Some(measurement));
                 }
                 Err(error) => {
-                    eprint!(" {} FAILED ({error:#})", contestant.name);
+                    note(format_args!(" {} FAILED ({error:#})", contestant.name));
                     runs.rounds.push(None);
                     runs.outcome = Outcome::Failed { round: round + 1, reason: format!("{error:#}") };
                 }

@@ -10,9 +10,10 @@ mod machine;
 mod report;
 mod statistics;
 
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use loadgen::workload::{self, HoldOptions, Setup};
 
@@ -38,8 +39,8 @@ enum Command {
 
 /// Prints one measurement as a line of JSON on standard output.
 fn generate(setup: &Setup) -> Result<()> {
-    println!("{}", serde_json::to_string(&workload::measure(setup)?)?);
-    Ok(())
+    let line = serde_json::to_string(&workload::measure(setup)?)?;
+    writeln!(stdout(), "{line}").context("standard output")
 }
 
 fn main() -> ExitCode {
@@ -48,12 +49,12 @@ fn main() -> ExitCode {
         Command::Generate(options) => generate(&options).map(|()| ExitCode::SUCCESS),
         Command::Hold(options) => workload::hold(&options).map(|()| ExitCode::SUCCESS),
         Command::Contestants(places) => {
-            contestant::list(&places);
-            Ok(ExitCode::SUCCESS)
+            let printed = stdout().write_all(contestant::list(&places).as_bytes());
+            printed.context("standard output").map(|()| ExitCode::SUCCESS)
         }
     };
     done.unwrap_or_else(|error| {
-        eprintln!("bench: {error:#}");
+        let _ = writeln!(stderr(), "bench: {error:#}");
         ExitCode::FAILURE
     })
 }

@@ -139,7 +139,7 @@ impl Server {
                 Err(error) if error.kind() == ErrorKind::TooManyFiles => {
                     self.stop.wait(Wait::For(Duration::from_millis(100)))?;
                 }
-                Err(error) => eprintln!("{error}"),
+                Err(error) => shared::tell(format_args!("{error}")),
             }
         }
     }
@@ -149,7 +149,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     shared::raise_open_files();
     let engine = Engine::new()?; // WSAStartup
     let server = Arc::new(Server::init(&engine)?);
-    println!("listening on {}", server.listener.local_addr()?);
+    shared::print(format_args!("listening on {}", server.listener.local_addr()?));
 
     let stop = server.stop.clone();
     shared::on_interrupt(move || stop.set())?;

@@ -52,7 +52,7 @@ async fn serve(engine: &Engine, listener: &Socket, stop: oneshot::Receiver<()>) 
             accepted = next => {
                 match accepted {
                     Ok(connection) => sessions.push(session(connection.socket)),
-                    Err(error) => eprintln!("{error}"),
+                    Err(error) => shared::tell(format_args!("{error}")),
                 }
                 next.set(accept(engine, listener).fuse());
             }
@@ -66,7 +66,7 @@ fn main() -> Result<(), Error> {
     shared::raise_open_files();
     let engine = Engine::local()?;
     let listener = engine.listen(shared::address(), &Default::default())?;
-    println!("listening on {}", listener.local_addr()?);
+    shared::print(format_args!("listening on {}", listener.local_addr()?));
     let (stop, stopped) = oneshot::channel();
     shared::on_interrupt(move || _ = stop.send(())).expect("the signal handler can be installed");
 

@@ -65,7 +65,7 @@ impl Server {
                 overlapped::port::blocking(|| std::thread::sleep(Duration::from_millis(100)));
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => return,
-            Err(error) => eprintln!("{error}"),
+            Err(error) => shared::tell(format_args!("{error}")),
         }
         self.accept();
     }
@@ -125,7 +125,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     shared::raise_open_files();
     let engine = Engine::new()?;
     let listener = engine.listen(shared::address(), &Default::default())?;
-    println!("listening on {}", listener.local_addr()?);
+    shared::print(format_args!("listening on {}", listener.local_addr()?));
     let port = CompletionPort::new(0, MOST_PACKETS);
     listener.associate(&port, LISTENER)?;
     let table = Mutex::new(Table { sessions: HashMap::new(), next: STOP + 1 });

@@ -45,7 +45,7 @@ impl Server {
             Err(failed) if failed.error.kind() == ErrorKind::TooManyFiles => server.accept_later(),
             Err(failed) if failed.error.kind() == ErrorKind::Cancelled => {}
             Err(failed) => {
-                eprintln!("{failed}");
+                shared::tell(format_args!("{failed}"));
                 server.accept();
             }
         });
@@ -107,7 +107,7 @@ fn main() -> Result<(), Error> {
     shared::raise_open_files();
     let engine = Engine::local()?;
     let listener = engine.listen(shared::address(), &Default::default())?;
-    println!("listening on {}", listener.local_addr()?);
+    shared::print(format_args!("listening on {}", listener.local_addr()?));
     let server = Rc::new(Server { engine, listener, sessions: RefCell::default(), next: Cell::new(0) });
 
     thread_local!(static STOPPED: Cell<bool> = const { Cell::new(false) });

@@ -5,6 +5,7 @@
 //! Each round measures every size. Printed are the medians over the rounds, and the median of the
 //! ratios to the smallest set of the same round.
 
+use std::io::Write;
 use std::time::Instant;
 
 use overlapped::driver::Wait;
@@ -14,7 +15,8 @@ const SIZES: [usize; 3] = [10, 1_000, 10_000];
 const ROUNDS: usize = 21;
 const WAITS: usize = 200_000;
 
-fn main() -> Result<(), Error> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut stdout = std::io::stdout();
     let sets: Vec<(WaitSet, Vec<Event>)> = SIZES.iter().map(|&size| filled(size)).collect::<Result<_, _>>()?;
     // A step that is coprime to every size visits all events in scattered order: this shows the
     // cost of cache misses.
@@ -26,10 +28,15 @@ fn main() -> Result<(), Error> {
                 costs[at].push(cost(&sets[at].0, &sets[at].1, step)?);
             }
         }
-        println!("{order}:");
+        writeln!(stdout, "{order}:")?;
         for (at, size) in SIZES.iter().enumerate() {
             let ratios = costs[at].iter().zip(&costs[0]).map(|(cost, least)| cost / least).collect();
-            println!("{size:>6} events: {:>6.1} ns a wait, {:.2} x", median(costs[at].clone()), median(ratios));
+            writeln!(
+                stdout,
+                "{size:>6} events: {:>6.1} ns a wait, {:.2} x",
+                median(costs[at].clone()),
+                median(ratios)
+            )?;
         }
     }
     Ok(())

@@ -153,8 +153,13 @@ impl<A: TryInto<Address, Error: Into<AddressError>>> IntoAddress for A {
 pub struct AddressError(String);
 
 impl AddressError {
-    /// What is wrong with the text, if it is nearly an address.
-    fn fault(&self) -> &'static str {
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What is wrong with the text, if it is nearly an address; empty otherwise.
+    pub fn fault(&self) -> &'static str {
         let text = self.0.as_str();
         let is_v6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
         match text.rsplit_once(':') {

@@ -46,13 +46,31 @@ impl BackendChoice {
             return "";
         }
         match self {
-            BackendChoice::Auto
-                if std::env::var_os(VARIABLE).is_some_and(|name| !name.is_empty() && name != "auto") =>
-            {
+            BackendChoice::Auto if named().is_some() => {
                 "; PROACTOR_BACKEND asks for this backend: unset it to use the best that works here (`proactor doctor` shows which)"
             }
             BackendChoice::Auto => "; run `proactor doctor` for details",
             _ => "; use --backend auto for the best that works here (`proactor doctor` shows which)",
+        }
+    }
+}
+
+/// What the environment asks for.
+fn named() -> Option<String> {
+    let name = std::env::var_os(VARIABLE)?;
+    let name = name.to_string_lossy().into_owned();
+    (!name.is_empty() && name != "auto").then_some(name)
+}
+
+/// For the doctor, when the backend that would be used cannot be.
+pub(crate) fn advice() -> String {
+    match named() {
+        Some(name) => format!(
+            "{VARIABLE}={name} asks for a backend that cannot be used here: unset it to use the best that works, or name one of the backends above"
+        ),
+        None => {
+            "no server starts with this backend: use --backend auto, or mend what the line of the backend above says"
+                .into()
         }
     }
 }

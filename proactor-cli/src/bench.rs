@@ -6,13 +6,15 @@ mod plan;
 mod progress;
 mod values;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use loadgen::echo::messages::{Interrupt, RunError};
 use loadgen::echo::run::{self, Ending};
 use loadgen::echo::summary::Summary;
+use proactor::Signals;
 
-use crate::signals::StopRequests;
+use crate::printing;
 use crate::system;
 pub(crate) use options::Bench;
 use output::Outputs;
@@ -25,29 +27,29 @@ impl Bench {
     pub(crate) fn run(self) -> ExitCode {
         match self.measure() {
             Ok(code) => code,
-            Err(problem) => {
-                eprintln!("proactor: {problem}");
-                ExitCode::FAILURE
-            }
+            Err(problem) => printing::failure(&*problem),
         }
     }
 
-    fn measure(&self) -> Result<ExitCode, String> {
+    fn measure(&self) -> Result<ExitCode, Box<dyn Error>> {
         let plan = plan::plan(self)?;
         // Before the run, so that a bad path costs nothing.
         let outputs = Outputs::open(self.json.as_deref(), self.html.as_deref())?;
-        let requests = StopRequests::new().map_err(|error| format!("could not watch for signals: {error}"))?;
-        let watch = |interrupt: Interrupt| {
+        let signals = Signals::new()?;
+        let mut watch = None;
+        let begin_watch = |interrupt: Interrupt| {
             let mut is_first = true;
-            requests.each(move |_| {
+            // Every signal ends the run; so does the end of its terminal.
+            watch = Some(signals.watch(move |_| {
                 if !std::mem::take(&mut is_first) {
                     std::process::exit(i32::from(EXIT_INTERRUPTED));
                 }
                 interrupt.interrupt();
-            });
+            }));
         };
         let mut line = Line::new(self.quiet);
-        let outcome = run::run(&plan, self.max_errors, system::cpu_time, watch, &mut line);
+        let outcome = run::run(&plan, self.max_errors, system::cpu_time, begin_watch, &mut line);
+        watch.transpose()?;
         let outcome = outcome.map_err(|error| match error {
             RunError::Io(error) => format!("{error}{}", self.backend.remedy(&error)),
             RunError::Other(text) => text,
@@ -57,7 +59,7 @@ impl Bench {
         if summary.connections.made == 0
             && let Some(faults) = summary.errors.kinds.first()
         {
-            return Err(faults.first.clone());
+            return Err(faults.first.clone().into());
         }
         Ok(match summary.ending {
             Ending::Complete => ExitCode::SUCCESS,

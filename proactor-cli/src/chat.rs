@@ -150,7 +150,7 @@ impl Handler for Chatting {
     }
 
     fn heartbeat(&mut self, session: &Session, _: &mut Place) {
-        // A heartbeat is due only while nothing is queued, so there is room.
+        // If there is no room, the peer takes nothing, and no heartbeat would reach it.
         let _ = session.send(b"");
     }
 

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use proactor::codec::{Codec, Fixed, Framing, LengthPrefixed, Lines, Raw};
 
+use crate::values;
+
 /// `--help` of a server's `--codec`.
 pub(crate) const HELP: &str = "How packets are framed, in both directions:\n  raw      no framing: a packet is the bytes that arrived together\n  lines    \
                                lines; LF or CR LF is accepted, LF is sent\n  length   a 4-byte big-endian length, then the packet\n  length2  a 2-byte \
@@ -18,6 +20,14 @@ pub(crate) const BENCH_HELP: &str = "How packets are framed, in both directions:
 
 /// Longest frame, whatever the size of the outbox.
 const MOST_FRAME: usize = 16 << 20;
+
+/// The longest packet of `--max-frame`.
+pub(crate) fn frame_bytes(text: &str) -> Result<usize, String> {
+    match values::at_least_one_byte(text)? {
+        bytes if bytes > MOST_FRAME => Err(format!("must be at most {}MiB", MOST_FRAME >> 20)),
+        bytes => Ok(bytes),
+    }
+}
 
 /// Default limits of a packet.
 const USUAL_LINE: usize = 8 * 1024;
@@ -46,8 +56,13 @@ impl FromStr for CodecChoice {
             "length2" => CodecChoice::Length2,
             "fixed" => return Err("add the number of bytes: fixed:64".into()),
             _ => match text.strip_prefix("fixed:").map(str::parse) {
-                Some(Ok(0) | Err(_)) => return Err("fixed:N takes a number of bytes, at least 1: fixed:64".into()),
-                Some(Ok(bytes)) => CodecChoice::Fixed(bytes),
+                Some(Ok(bytes @ 1..=MOST_FRAME)) => CodecChoice::Fixed(bytes),
+                Some(Ok(1..)) => return Err(format!("fixed:N takes at most {MOST_FRAME} bytes")),
+                Some(Ok(0) | Err(_)) => {
+                    return Err(format!(
+                        "fixed:N takes a number of bytes, at least 1 and at most {MOST_FRAME}: fixed:64"
+                    ));
+                }
                 None => return Err("use raw, lines, length, length2 or fixed:N (fixed:64)".into()),
             },
         })

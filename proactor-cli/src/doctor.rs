@@ -1,6 +1,7 @@
 //! `proactor doctor`: what a server can use on this machine, and which limits it will meet.
 
 use std::error::Error;
+use std::fmt;
 
 use clap::Args;
 use overlapped::report::{Backend, Report};
@@ -8,6 +9,7 @@ use overlapped::{Driver, DriverConfig, ErrorKind};
 use serde::Serialize;
 
 use crate::backend::{self, BackendChoice};
+use crate::printing::product;
 use crate::system::{self, BACKLOG, Limit, OPEN_FILES};
 
 /// Shows what a server can use on this machine: kernel, backends, features, limits, advice.
@@ -63,9 +65,9 @@ impl Doctor {
         let made = report(self.backend.backend());
         let findings = examine(made.as_ref());
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&findings)?);
+            product(&(serde_json::to_string_pretty(&findings)? + "\n"))?;
         } else {
-            print(&findings);
+            product(&text(&findings))?;
         }
         made.map(drop).map_err(|error| format!("{error}{}", self.backend.remedy(&error)).into())
     }
@@ -91,7 +93,11 @@ fn examine(made: Result<&Report, &overlapped::Error>) -> Findings {
     };
     let backends: Vec<Candidate> = Backend::of_this_system().iter().map(|&backend| candidate(backend)).collect();
     let limits = system::limits();
-    let advice = advice(&limits, &backends);
+    let mut advice = advice(&limits, &backends);
+    advice.splice(..0, made.err().map(|_| backend::advice()));
+    if advice.is_empty() {
+        advice.push("nothing to change".into());
+    }
     Findings { kernel: system::name(), backend, why, features, backends, limits, advice }
 }
 
@@ -133,34 +139,34 @@ fn advice(limits: &[Limit], backends: &[Candidate]) -> Vec<String> {
                 .into(),
         );
     }
-    if advice.is_empty() {
-        advice.push("nothing to change".into());
-    }
     advice
 }
 
-fn print(findings: &Findings) {
-    println!("kernel   {}", findings.kernel);
-    println!("backend  {} ({})", findings.backend.as_deref().unwrap_or("none"), findings.why);
+fn text(findings: &Findings) -> String {
+    let mut text = String::new();
+    let mut line = |line: fmt::Arguments<'_>| text.push_str(&format!("{line}\n"));
+    line(format_args!("kernel   {}", findings.kernel));
+    line(format_args!("backend  {} ({})", findings.backend.as_deref().unwrap_or("none"), findings.why));
     for feature in &findings.features {
-        println!("  {} {}: {}", if feature.used { "+" } else { "-" }, feature.name, feature.why);
+        line(format_args!("  {} {}: {}", if feature.used { "+" } else { "-" }, feature.name, feature.why));
     }
-    println!("backends");
+    line(format_args!("backends"));
     for backend in &findings.backends {
-        println!("  {}: {}", backend.name, backend.why_not.as_deref().unwrap_or("works"));
+        line(format_args!("  {}: {}", backend.name, backend.why_not.as_deref().unwrap_or("works")));
     }
-    println!("limits");
+    line(format_args!("limits"));
     if findings.limits.is_empty() {
-        println!("  none that matter to a server");
+        line(format_args!("  none that matter to a server"));
     }
     for limit in &findings.limits {
         let value = limit.value.map_or("unlimited".into(), |value| value.to_string());
         let higher = limit.most.filter(|most| limit.value.is_some_and(|value| value < *most));
         let most = higher.map_or(String::new(), |most| format!(" (may be raised to {most})"));
-        println!("  {}: {value}{most} - {}", limit.name, limit.meaning);
+        line(format_args!("  {}: {value}{most} - {}", limit.name, limit.meaning));
     }
-    println!("advice");
-    for line in &findings.advice {
-        println!("  {line}");
+    line(format_args!("advice"));
+    for advice in &findings.advice {
+        line(format_args!("  {advice}"));
     }
+    text
 }

@@ -52,7 +52,7 @@ impl Handler for Echoing {
     }
 
     fn heartbeat(&mut self, session: &Session, (): &mut ()) {
-        // A heartbeat is due only while nothing is queued, so there is room.
+        // If there is no room, the peer takes nothing, and no heartbeat would reach it.
         let _ = session.send(b"");
     }
 

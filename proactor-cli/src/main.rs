@@ -8,10 +8,11 @@ mod chat;
 mod codec;
 mod doctor;
 mod echo;
+mod printing;
 mod proxy;
+mod room;
 mod serving;
 mod settings;
-mod signals;
 mod system;
 mod values;
 
@@ -26,8 +27,8 @@ use clap::{Parser, Subcommand};
     version,
     about,
     long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo` and talk to it with `nc 127.0.0.1 7777`, or start \
-                  `proactor chat` and connect from several terminals. `proactor doctor` shows what this machine supports and why a server \
-                  does not start."
+                  `proactor chat` and connect from several terminals. `proactor proxy` passes connections on to another server, and `proactor \
+                  bench` puts load on one. `proactor doctor` shows what this machine supports and why a server does not start."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -44,9 +45,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return printing::usage(&answer),
+    };
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| printing::Log)
         .with_max_level(tracing::Level::WARN)
         .with_target(false)
         .init();
@@ -59,9 +63,6 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("proactor: {problem}");
-            ExitCode::FAILURE
-        }
+        Err(problem) => printing::failure(&*problem),
     }
 }

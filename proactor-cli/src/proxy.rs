@@ -1,22 +1,25 @@
 //! `proactor proxy`: forwards bytes both ways between each client and its own upstream connection.
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{ConnectError, Flow, Handler, Origin, Outbound, Session, Target};
+use proactor::{CloseReason, ConnectError, Flow, Handler, Origin, Session, SessionId, Stats, Target};
 
 use crate::backend;
-use crate::serving::{Serving, life};
+use crate::serving::{self, Serving, life};
+use crate::values;
 
 const LONG_ABOUT: &str = concat!(
     "Connects each client to an upstream and forwards bytes both ways.\n\nThe proxy reads from a client once its upstream is connected. While \
      one side does not take what is sent to it, the proxy does not read from the other side. When one side ends its stream, the proxy ends \
      the stream to the other side and keeps forwarding the opposite direction. When one side resets its connection, the other is reset. A \
      client whose upstream cannot be reached is reset. --byte-rate limits each direction. --idle-timeout and --write-timeout watch both \
-     sides; when one of them ends a connection, the connection to the other side ends too.\n\n",
+     sides; --receive-timeout ends both when neither sends anything. When one of them ends a connection, the connection to the other \
+     side ends too. The options of TCP are those of both sides.\n\n",
     life!("proxy")
 );
 
@@ -45,7 +48,7 @@ pub(crate) struct Proxy {
     #[arg(long, value_name = "HOST:PORT")]
     upstream: Target,
     /// How long connecting to the upstream may take, including the lookup of its name.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::time)]
     connect_timeout: Duration,
     #[command(flatten)]
     serving: Serving,
@@ -56,12 +59,25 @@ struct Passing {
     upstream: Target,
     /// The last attempt failed. Logged once, not for every client.
     is_down: Arc<AtomicBool>,
+    ended: Arc<Mutex<Ended>>,
+}
+
+/// Why the ends of pairs closed, each side by itself.
+#[derive(Default)]
+struct Ended {
+    clients: BTreeMap<CloseReason, u64>,
+    upstreams: BTreeMap<CloseReason, u64>,
+}
+
+enum Side {
+    Client,
+    Upstream,
 }
 
 impl Handler for Passing {
-    type State = ();
+    type State = Side;
 
-    fn connected(&mut self, session: &Session) {
+    fn connected(&mut self, session: &Session) -> Side {
         match session.origin() {
             Origin::Connected { opener: Some(client), .. } => {
                 if self.is_down.swap(false, Ordering::Relaxed) {
@@ -71,17 +87,19 @@ impl Handler for Passing {
                     Some(client) if client.pair(session).is_ok() => client.resume(),
                     _ => session.abort(),
                 }
+                Side::Upstream
             }
             _ => {
                 session.pause();
                 if let Err(error) = session.connect(self.upstream.clone(), 0) {
                     self.connect_failed(Some(session), 0, &error);
                 }
+                Side::Client
             }
         }
     }
 
-    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+    fn received(&mut self, _: &Session, _: &mut Side, _: &[u8]) -> Flow {
         // Never called: a client is paused until it is paired, and a pair forwards without the
         // handler.
         Flow::Close
@@ -95,13 +113,38 @@ impl Handler for Passing {
         }
         client.abort();
     }
+
+    fn closed(&mut self, _: SessionId, side: Side, reason: &CloseReason) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = match side {
+            Side::Client => &mut ended.clients,
+            Side::Upstream => &mut ended.upstreams,
+        };
+        *counts.entry(*reason).or_default() += 1;
+    }
+}
+
+/// How many clients and upstream connections there were, and why they ended.
+fn sides(stats: &Stats, ended: &Mutex<Ended>) -> String {
+    let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+    let reasons =
+        |counts: &BTreeMap<CloseReason, u64>| serving::reasons(counts.iter().map(|(reason, count)| (*reason, *count)));
+    format!(
+        "{}{}, {}{}, {} not made",
+        serving::counted(stats.accepted, "client"),
+        reasons(&ended.clients),
+        serving::counted(stats.connected, "upstream connection"),
+        reasons(&ended.upstreams),
+        stats.connects_failed
+    )
 }
 
 impl Proxy {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         // A client takes two descriptors: its own and its upstream's.
-        let sessions = self.serving.sessions(2)?;
-        let outbound = Outbound::new().sessions(sessions).connect_timeout(self.connect_timeout);
+        let room = self.serving.room(2)?;
+        let sessions = room.sessions;
+        let outbound = self.serving.outbound().sessions(sessions).connect_timeout(self.connect_timeout);
         let builder = self
             .serving
             .builder()
@@ -109,7 +152,8 @@ impl Proxy {
             .timeouts(self.serving.timeouts())
             .outbound(outbound);
         let more = format!(" to {}", self.upstream);
-        let passing = Passing { upstream: self.upstream, is_down: Arc::default() };
-        self.serving.run("proxy", &more, builder, passing)
+        let ended = Arc::default();
+        let passing = Passing { upstream: self.upstream, is_down: Arc::default(), ended: Arc::clone(&ended) };
+        self.serving.run("proxy", &more, &room, (builder, passing), |stats| sides(stats, &ended))
     }
 }

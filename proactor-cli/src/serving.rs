@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
-use proactor::{Builder, Handle, Handler, Limits, Rate, Server, Timeouts};
+use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
 use crate::backend::BackendChoice;
-use crate::signals::StopRequests;
+use crate::printing::say;
+use crate::room::{Place, Room};
 use crate::system;
 use crate::values;
 
@@ -18,7 +19,8 @@ macro_rules! life {
         concat!(
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
-            " on\" and says the addresses, the backend and why it was chosen, and the number of shards. On SIGINT or SIGTERM (on Windows: \
+            " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
+             and why. If the log or standard error cannot be written, the server goes on without them. SIGHUP is a line in the log. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, delivers what is queued, closes its sessions gracefully \
              and exits with 0. Sessions that take longer than --drain-timeout are cut off. A second signal stops the server at once. At the \
              end it prints how many sessions it served and why they ended."
@@ -32,14 +34,16 @@ pub(crate) const LISTENING: &str = "Listening";
 pub(crate) const LIMITS: &str =
     "Limits (a connection over a limit is refused; a session is read no faster than its rates allow)";
 pub(crate) const TIMES: &str = "Timeouts (for example 500ms, 10s or 5m)";
+pub(crate) const TCP: &str = "Lost peers (what the system can notice by itself; not for Unix sockets)";
 pub(crate) const SLOW: &str = "Slow consumers";
 
 #[derive(Args)]
 pub(crate) struct Serving {
-    /// Address to listen on: `127.0.0.1:7777`, `[::1]:7777` or `unix:/run/proactor.sock`. Port 0
-    /// takes a free port. Repeat the option to listen on several addresses.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", help_heading = LISTENING)]
-    listen: Vec<Address>,
+    /// Where to listen: `127.0.0.1:7777`, `[::1]:7777`, `localhost:7777` (all addresses of that),
+    /// `:7777` (every interface, IPv4 and IPv6) or `unix:/run/proactor.sock`. Port 0 takes a free
+    /// port. Repeat the option to listen on several addresses.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", value_parser = str::parse::<Listener>, help_heading = LISTENING)]
+    listen: Vec<Listener>,
     /// Number of shards. Each shard is one thread; 0 means one per core.
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::shards, help_heading = LISTENING)]
     shards: usize,
@@ -72,46 +76,50 @@ pub(crate) struct Serving {
     /// Close a session after this time without a byte in either direction [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     idle_timeout: Option<Duration>,
+    /// Reset a session from which nothing was received for this time, whatever is sent to it. It
+    /// must be longer than --heartbeat, if there is one [default: never]
+    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
+    receive_timeout: Option<Duration>,
     /// Reset a session whose peer takes none of the queued bytes for this time [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     write_timeout: Option<Duration>,
+    /// How long a TCP connection is idle before the system asks whether the peer is still there: 1s
+    /// to 32767s, in whole seconds; 0s never asks.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::keep_alive_or_off, help_heading = TCP)]
+    keep_alive: Duration,
+    /// How long the system waits for the answer before it asks again.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::keep_alive, help_heading = TCP)]
+    keep_alive_interval: Duration,
+    /// How often the system asks without an answer before it resets the connection: 1 to 127.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = values::probes, help_heading = TCP)]
+    keep_alive_probes: u32,
+    /// Reset a TCP connection whose peer has not acknowledged what was sent, or takes nothing, for
+    /// this time: `TCP_USER_TIMEOUT`, Linux only [default: the system decides, about 15 minutes]
+    #[arg(long, value_name = "TIME", value_parser = values::user_timeout, help_heading = TCP)]
+    user_timeout: Option<Duration>,
     /// Bytes that may be queued for one session: 64KiB to 1GiB.
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
 }
 
-/// Descriptors that are not sessions: standard streams, listeners, and a few per shard.
-const OTHER_FILES: u64 = 64;
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
 /// told why.
 const OTHER_SOCKETS: usize = 64;
 
 impl Serving {
-    /// The limit of sessions, if each session takes `files_each` descriptors.
-    pub(crate) fn sessions(&self, files_each: u64) -> Result<usize, String> {
-        let files = system::raise_open_files().unwrap_or(u64::MAX);
-        let tables = match (self.direct_descriptors, self.shards) {
-            (false, _) => 1,
-            (true, 0) => std::thread::available_parallelism().map_or(1, usize::from) as u64,
-            (true, shards) => shards as u64,
+    /// Room for sessions, if each takes `files_each` descriptors.
+    pub(crate) fn room(&self, files_each: u64) -> Result<Room, String> {
+        let tables = self.direct_descriptors.then(|| match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from) as u64,
+            shards => shards as u64,
+        });
+        let place = Place {
+            files: system::raise_open_files().unwrap_or(u64::MAX),
+            tables,
+            files_each,
+            sockets: DriverConfig::new().most_sockets().saturating_sub(self.listen.len() + OTHER_SOCKETS),
         };
-        let most = files.saturating_sub(OTHER_FILES).saturating_mul(tables) / files_each;
-        let sockets = DriverConfig::new().most_sockets().saturating_sub(self.listen.len() + OTHER_SOCKETS);
-        match self.max_sessions {
-            Some(wanted) if wanted as u64 > most && self.direct_descriptors => Err(format!(
-                "--max-sessions {wanted}: with --direct-descriptors a shard has room for {} sessions (the limit of open \
-                 files): use at most {most}, or more --shards",
-                files.saturating_sub(OTHER_FILES) / files_each
-            )),
-            Some(wanted) if wanted as u64 > most => Err(format!(
-                "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or use at most \
-                 {most} sessions",
-                (wanted as u64).saturating_mul(files_each).saturating_add(OTHER_FILES)
-            )),
-            Some(wanted) if wanted > sockets => Err(format!("--max-sessions {wanted}: use at most {sockets} sessions")),
-            Some(wanted) => Ok(wanted),
-            None => Ok(most.clamp(1, 100_000) as usize),
-        }
+        place.room(self.max_sessions)
     }
 
     /// A server on these addresses; its limits and timeouts are still to be set.
@@ -120,7 +128,33 @@ impl Serving {
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        self.listen.iter().fold(builder, |builder, address| builder.listen(address))
+        self.listen.iter().fold(builder, |builder, listener| builder.listen(self.listener(listener)))
+    }
+
+    /// A Unix socket has no options of TCP.
+    fn listener(&self, listener: &Listener) -> Listener {
+        let listener = listener.clone();
+        if matches!(listener.address(), Some(Address::Unix(_))) {
+            return listener;
+        }
+        let listener = listener
+            .keep_alive(self.keep_alive())
+            .keep_alive_interval(self.keep_alive_interval)
+            .keep_alive_probes(self.keep_alive_probes);
+        set(listener, self.user_timeout, Listener::user_timeout)
+    }
+
+    /// The connections that the server itself makes.
+    pub(crate) fn outbound(&self) -> Outbound {
+        let outbound = Outbound::new()
+            .keep_alive(self.keep_alive())
+            .keep_alive_interval(self.keep_alive_interval)
+            .keep_alive_probes(self.keep_alive_probes);
+        set(outbound, self.user_timeout, Outbound::user_timeout)
+    }
+
+    fn keep_alive(&self) -> Option<Duration> {
+        Some(self.keep_alive).filter(|time| !time.is_zero())
     }
 
     pub(crate) fn limits(&self, sessions: usize) -> Limits {
@@ -132,7 +166,12 @@ impl Serving {
 
     pub(crate) fn timeouts(&self) -> Timeouts {
         let timeouts = set(Timeouts::new(), self.idle_timeout, Timeouts::idle);
+        let timeouts = set(timeouts, self.receive_timeout, Timeouts::receive);
         set(timeouts, self.write_timeout, Timeouts::write)
+    }
+
+    pub(crate) fn receive_timeout(&self) -> Option<Duration> {
+        self.receive_timeout
     }
 
     pub(crate) fn outbox_bytes(&self) -> usize {
@@ -140,38 +179,35 @@ impl Serving {
     }
 
     /// Runs the server until a signal ends it. Prints the start-up line, with `more` after the
-    /// addresses, and the closing summary.
+    /// addresses, and the closing summary, which `counted` begins.
     pub(crate) fn run<H: Handler>(
         self,
         name: &str,
         more: &str,
-        builder: Builder,
-        handler: H,
+        room: &Room,
+        (builder, handler): (Builder, H),
+        counted: impl FnOnce(&Stats) -> String,
     ) -> Result<(), Box<dyn Error>> {
-        let requests = StopRequests::new()?;
+        let signals = Signals::new()?.patience(self.drain_timeout);
+        room.warn_if_small();
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
             format!("{error}{remedy}")
         })?;
         let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
         let report = server.report();
-        eprintln!(
-            "proactor: {name} on {}{more}; backend {} ({}); {} {}",
+        say(format_args!(
+            "{name} on {}{more}; backend {} ({}); {} {}; {room}",
             addresses.join(", "),
             report.backend,
             report.why,
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
-        );
+        ));
         let handle = server.handle();
-        let (asked, patience, mut first) = (handle.clone(), self.drain_timeout, true);
-        requests.each(
-            move |most| {
-                if std::mem::take(&mut first) { asked.drain(patience.min(most)) } else { asked.stop() }
-            },
-        );
-        server.wait()?;
-        eprintln!("proactor: {name} has ended: {}", summary(&handle));
+        server.run_until(signals)?;
+        let stats = handle.stats();
+        say(format_args!("{name} has ended: {}", summary(&stats, &counted(&stats))));
         Ok(())
     }
 }
@@ -184,23 +220,33 @@ pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T)
     }
 }
 
-/// Counts of sessions by reason of closing, of refused connections by reason, and of dropped
-/// packets.
-fn summary(handle: &Handle) -> String {
-    let stats = handle.stats();
-    let reasons = |reasons: Vec<String>| match reasons.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", reasons.join("; ")),
-    };
-    let closed = stats.closings().map(|(reason, count)| format!("{count}: {reason}")).collect();
+/// How many sessions there were, and why they ended.
+pub(crate) fn sessions(stats: &Stats) -> String {
+    let closed = reasons(stats.closings());
+    format!("{}{closed}", counted(stats.accepted + stats.connected, "session"))
+}
+
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Reasons for closing, with their counts.
+pub(crate) fn reasons(closings: impl Iterator<Item = (CloseReason, u64)>) -> String {
+    bracketed(closings.map(|(reason, count)| format!("{count}: {reason}")).collect())
+}
+
+fn bracketed(list: Vec<String>) -> String {
+    if list.is_empty() { String::new() } else { format!(" ({})", list.join("; ")) }
+}
+
+/// The closing summary: what is counted by the command, then refused connections by reason and
+/// dropped packets.
+fn summary(stats: &Stats, begin: &str) -> String {
     let refused = stats.refusals().map(|(reason, count)| format!("{count}: {reason}")).collect();
-    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!(
-        "{}{}, {} refused{}, {} dropped",
-        counted(stats.accepted + stats.connected, "session"),
-        reasons(closed),
+        "{begin}, {} refused{}, {} dropped",
         stats.refused_in_all(),
-        reasons(refused),
+        bracketed(refused),
         counted(stats.dropped, "packet")
     )
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 
-use crate::codec::CodecChoice;
-use crate::serving::{LIMITS, SLOW, Serving, TIMES, set};
+use crate::codec::{self, CodecChoice};
+use crate::serving::{self, LIMITS, SLOW, Serving, TIMES, set};
 use crate::values;
 
 pub(crate) const PACKETS: &str = "Packets";
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length and
     /// length2 [default: 8KiB for lines, 64KiB for length, 65535 for length2, but never more than
     /// fits]
-    #[arg(long, value_name = "BYTES", value_parser = values::at_least_one_byte, help_heading = PACKETS)]
+    #[arg(long, value_name = "BYTES", value_parser = codec::frame_bytes, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
     /// Packets a session may send per second: N or N:BURST [default: no limit]
@@ -39,6 +39,10 @@ pub(crate) struct Settings {
     /// this time. Not with raw and fixed:N, which have no empty packets [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     heartbeat: Option<Duration>,
+    /// Send the --heartbeat after each such time, whatever else was sent. With --receive-timeout, a
+    /// client that answers each is noticed when it is lost, however much it is sent.
+    #[arg(long, requires = "heartbeat", help_heading = TIMES)]
+    heartbeat_always: bool,
 
     /// What to do with a session that does not take what is sent to it
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = SlowChoice::Pause, help_heading = SLOW)]
@@ -59,23 +63,32 @@ enum SlowChoice {
 impl Settings {
     /// Runs the server with this codec until a signal ends it.
     pub(crate) fn serve<H: Handler>(self, name: &str, codec: CodecChoice, handler: H) -> Result<(), Box<dyn Error>> {
-        let builder = self.builder(codec)?;
-        self.serving.run(name, "", builder, handler)
+        let room = self.serving.room(1)?;
+        let builder = self.builder(codec, room.sessions)?;
+        self.serving.run(name, "", &room, (builder, handler), serving::sessions)
     }
 
     pub(crate) fn drops_oldest(&self) -> bool {
         self.slow_consumer == SlowChoice::DropOldest
     }
 
-    fn builder(&self, codec: CodecChoice) -> Result<Builder, String> {
+    fn builder(&self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
         let serving = &self.serving;
-        let limits = set(serving.limits(serving.sessions(1)?), self.packet_rate, Limits::packet_rate);
+        if let (Some(receive), Some(heartbeat)) = (serving.receive_timeout(), self.heartbeat)
+            && receive <= heartbeat
+        {
+            return Err(format!(
+                "--receive-timeout {receive:?}: it must be longer than --heartbeat {heartbeat:?}, so that a client has time to answer"
+            ));
+        }
+        let limits = set(serving.limits(sessions), self.packet_rate, Limits::packet_rate);
         let timeouts = set(serving.timeouts(), self.read_timeout, Timeouts::read);
         let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
-        let timeouts = set(timeouts, self.heartbeat, Timeouts::heartbeat);
+        let heartbeat = if self.heartbeat_always { Timeouts::heartbeat_always } else { Timeouts::heartbeat };
+        let timeouts = set(timeouts, self.heartbeat, heartbeat);
         Ok(serving
             .builder()
             .limits(limits)

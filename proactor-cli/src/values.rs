@@ -11,6 +11,11 @@ const LONGEST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 const LEAST_OUTBOX: usize = 64 * 1024;
 const MOST_OUTBOX: usize = 1 << 30;
 
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+const MOST_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
+const MOST_PROBES: u32 = 127;
+const MOST_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
 const MOST_SHARDS: usize = 256;
 
 /// A number of bytes, or of KiB, MiB or GiB.
@@ -65,6 +70,37 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     match time.is_zero() || time > LONGEST {
         true => Err("must be more than 0 and at most 180 days; leave the option out for no timeout".into()),
         false => Ok(time),
+    }
+}
+
+/// A keep-alive time: 1 s to 32,767 s.
+pub(crate) fn keep_alive(text: &str) -> Result<Duration, String> {
+    match any_time(text)? {
+        time if time < LEAST_KEEP_ALIVE || time > MOST_KEEP_ALIVE => Err("must be 1s to 32767s".into()),
+        time => Ok(time),
+    }
+}
+
+/// As [`keep_alive`]; zero turns it off.
+pub(crate) fn keep_alive_or_off(text: &str) -> Result<Duration, String> {
+    match any_time(text)? {
+        time if time.is_zero() => Ok(time),
+        _ => keep_alive(text).map_err(|error| format!("{error}, or 0s to turn it off")),
+    }
+}
+
+pub(crate) fn probes(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(probes @ 1..=MOST_PROBES) => Ok(probes),
+        _ => Err(format!("write a number from 1 to {MOST_PROBES}")),
+    }
+}
+
+/// A user timeout: what the system's number of milliseconds holds.
+pub(crate) fn user_timeout(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        time if time > MOST_USER_TIMEOUT => Err("must be at most 2147483647ms, which is 24 days".into()),
+        time => Ok(time),
     }
 }
 
@@ -130,5 +166,13 @@ mod tests {
             assert!(time(text).is_err(), "{text}");
         }
         assert_eq!(any_time("0s"), Ok(Duration::ZERO));
+        assert_eq!(keep_alive_or_off("0s"), Ok(Duration::ZERO));
+        assert_eq!(keep_alive_or_off("60s"), keep_alive("1m"));
+        for text in ["0s", "999ms", "32768s", "x"] {
+            assert!(keep_alive(text).is_err(), "{text}");
+        }
+        assert!(keep_alive_or_off("1ms").unwrap_err().contains("0s to turn it off"));
+        assert!(probes("0").is_err() && probes("128").is_err() && probes("5") == Ok(5));
+        assert!(user_timeout("25days").is_err() && user_timeout("30s").is_ok());
     }
 }

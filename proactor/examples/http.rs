@@ -5,6 +5,7 @@
 //!     curl --http2-prior-knowledge http://127.0.0.1:8080/
 
 use std::convert::Infallible;
+use std::io::{Write, stdout};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -12,7 +13,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use proactor::{AsyncSession, Server, ServerError};
+use proactor::{AsyncSession, Server, ServerError, Signals};
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (status, body) = match (request.method(), request.uri().path()) {
@@ -43,7 +44,9 @@ async fn serve(session: AsyncSession) -> Result<(), Box<dyn std::error::Error + 
 
 fn main() -> Result<(), ServerError> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let signals = Signals::new()?;
     let server = Server::builder().listen(address.as_str()).serve(serve)?;
-    println!("listening on {}", server.local_addrs()[0]);
-    server.wait()
+    // Not `println!`, which panics where nobody reads.
+    let _ = writeln!(stdout(), "listening on {}", server.local_addrs()[0]);
+    server.run_until(signals)
 }

@@ -8,8 +8,9 @@
 //! ```
 
 use std::error::Error;
+use std::io::{Write, stderr, stdout};
 
-use proactor::{ConnectError, Flow, Handler, Origin, Server, Session, Target};
+use proactor::{ConnectError, Flow, Handler, Origin, Server, Session, Signals, Target};
 
 #[derive(Clone)]
 struct Proxy {
@@ -30,7 +31,7 @@ impl Handler for Proxy {
             _ => {
                 session.pause();
                 if let Err(error) = session.connect(self.upstream.clone(), 0) {
-                    eprintln!("{error}");
+                    let _ = writeln!(stderr(), "{error}");
                     session.abort();
                 }
             }
@@ -43,7 +44,7 @@ impl Handler for Proxy {
     }
 
     fn connect_failed(&mut self, client: Option<&Session>, _: u64, error: &ConnectError) {
-        eprintln!("{error}");
+        let _ = writeln!(stderr(), "{error}");
         if let Some(client) = client {
             client.abort();
         }
@@ -55,7 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [listen, upstream] = arguments.as_slice() else {
         return Err("usage: proxy LISTEN UPSTREAM, as 127.0.0.1:7777 localhost:8080".into());
     };
+    let signals = Signals::new()?;
     let server = Server::builder().listen(listen.as_str()).start(Proxy { upstream: upstream.parse()? })?;
-    println!("{} to {upstream}, on {}", server.local_addrs()[0], server.report().backend);
-    Ok(server.wait()?)
+    let _ = writeln!(stdout(), "{} to {upstream}, on {}", server.local_addrs()[0], server.report().backend);
+    Ok(server.run_until(signals)?)
 }

@@ -18,7 +18,9 @@ pub enum Flow {
 /// A server's logic. Every shard has its own clone, which is called on that shard's thread, one
 /// call after the other. Put what shards share behind an `Arc`.
 ///
-/// A panic in a call closes that session, with [`CloseReason::Panic`], and no other.
+/// A panic in a call closes that session, with [`CloseReason::Panic`], and no other but two: its
+/// [partner](Session::pair), and the session that [opened](Session::connect) it, with
+/// [`CloseReason::ByOpened`], since that one may wait for it.
 pub trait Handler: Clone + Send + 'static {
     /// What is kept for each session.
     type State: 'static;
@@ -41,7 +43,8 @@ pub trait Handler: Clone + Send + 'static {
     }
 
     /// Nothing has been sent to the peer for as long as
-    /// [`Timeouts::heartbeat`](crate::Timeouts::heartbeat) says. Send something to show the peer,
+    /// [`Timeouts::heartbeat`](crate::Timeouts::heartbeat) says, or it is time for one that comes
+    /// [always](crate::Timeouts::heartbeat_always). Send something to show the peer,
     /// and every box on the way, that the connection is alive. By default nothing is done.
     fn heartbeat(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);

@@ -13,6 +13,7 @@
 //! | [`Group`] | sessions to which any thread can broadcast packets |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
 //! | [`Handle`] | the server from any thread: send, count, drain, stop |
+//! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
 //! | [`Simulation`], [`SimClient`] | the server on a simulated network, and clients that test it |
@@ -76,7 +77,8 @@ pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use server::{
-    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, Server, SimClient, Simulation, Stats, Timeouts,
+    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, Server, Signal, SignalWatch, Signals, SimClient,
+    Simulation, Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::id::SessionId;

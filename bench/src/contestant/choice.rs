@@ -62,18 +62,20 @@ pub(crate) fn select(names: &[String], extra: Vec<Contestant>) -> Result<Vec<Con
     Ok(chosen)
 }
 
-/// Prints the table.
-pub(crate) fn list(places: &Places) {
+/// The table, a contestant and each of its offers in a line.
+pub(crate) fn list(places: &Places) -> String {
+    let mut text = String::new();
     for contestant in table::table() {
-        println!("{}", contestant.name);
+        text += &format!("{}\n", contestant.name);
         for offer in &contestant.offers {
             let missing = match offer.program.path(places) {
                 Ok(_) => String::new(),
                 Err(error) => format!(" ({error:#})"),
             };
-            println!("    {:<8}{}{missing}", offer.service.map_or("", Service::name), offer.how);
+            text += &format!("    {:<8}{}{missing}\n", offer.service.map_or("", Service::name), offer.how);
         }
     }
+    text
 }
 
 #[cfg(test)]

@@ -1,14 +1,27 @@
 //! What the four examples share.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use overlapped::Engine;
+
+/// Prints a line. Unlike `println!`, it does not panic where nobody reads: a server goes on.
+pub(crate) fn print(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The same for an error.
+pub(crate) fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// The address to listen on: the program's argument, or a port that the system chooses.
 pub(crate) fn address() -> SocketAddr {
     let argument = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     argument.parse().unwrap_or_else(|_| {
-        eprintln!("'{argument}' is not an address to listen on, such as 127.0.0.1:7777 or [::1]:7777");
+        let why = "is not an address to listen on, such as 127.0.0.1:7777 or [::1]:7777";
+        tell(format_args!("'{argument}' {why}"));
         std::process::exit(2);
     })
 }
@@ -42,5 +55,5 @@ pub(crate) fn on_interrupt(stop: impl FnOnce() + Send + 'static) -> Result<(), c
 /// Prints the last line of every example: everything must be 0.
 pub(crate) fn print_live(engine: &Engine) {
     let live = engine.live();
-    println!("left: {} operations, {} buffers, {} sockets", live.operations, live.buffers, live.sockets);
+    print(format_args!("left: {} operations, {} buffers, {} sockets", live.operations, live.buffers, live.sockets));
 }

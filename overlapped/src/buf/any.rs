@@ -26,6 +26,7 @@ struct VTable {
 
 struct SendTable<B>(std::marker::PhantomData<B>);
 struct RecvTable<B>(std::marker::PhantomData<B>);
+struct KeepTable<B>(std::marker::PhantomData<B>);
 
 const fn boxed<B>() -> bool {
     size_of::<B>() > INLINE_WORDS * size_of::<usize>() || align_of::<B>() > align_of::<usize>()
@@ -92,6 +93,19 @@ impl<B: RecvBuf> RecvTable<B> {
     };
 }
 
+impl<B: 'static> KeepTable<B> {
+    const TABLE: VTable = VTable {
+        type_id: TypeId::of::<B>,
+        type_name: std::any::type_name::<B>,
+        drop: drop_as::<B>,
+        parts: |_| 0,
+        part: |_, _| unreachable!("it has no parts"),
+        each: |_, _| {},
+        set_received: |_, _| {},
+        boxed: boxed::<B>(),
+    };
+}
+
 /// A buffer of any type, as an operation holds it: get it back with [`take`](AnyBuf::take).
 ///
 /// Handles of up to six words (a `Vec`, a `Bytes`, an array of two `Vec`s) are kept without an
@@ -127,6 +141,11 @@ impl AnyBuf {
     /// Erases the type of a buffer that will be received into.
     pub fn to_recv<B: RecvBuf>(buf: B) -> AnyBuf {
         AnyBuf::with_table(buf, const { &RecvTable::<B>::TABLE })
+    }
+
+    /// Keeps something that is no buffer in the place of one. It has no parts.
+    pub(crate) fn to_keep<B: 'static>(kept: B) -> AnyBuf {
+        AnyBuf::with_table(kept, const { &KeepTable::<B>::TABLE })
     }
 
     /// The buffer itself, or this again if it is of another type.

@@ -12,7 +12,7 @@ use crate::sys::op::{OpKind, Outcome};
 use super::Driver;
 
 /// A connection survives what only one operation is refused.
-fn survives(kind: ErrorKind) -> bool {
+pub(super) fn survives(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Cancelled
@@ -21,6 +21,7 @@ fn survives(kind: ErrorKind) -> bool {
             | ErrorKind::InvalidArgument
             | ErrorKind::Unsupported
             | ErrorKind::NotPermitted
+            | ErrorKind::EndOfFile
     )
 }
 
@@ -128,7 +129,9 @@ impl Driver {
         }
         socket.dead = true;
         // Only senders are told of a broken pipe. The peer had ended its stream in order before.
-        let code = error.os_code().filter(|code| !code::is_broken_pipe(*code));
+        // A code that means something else by itself would tell others the wrong thing.
+        let tells = |code: &i32| !code::is_broken_pipe(*code) && code::kind_of(*code) == error.kind();
+        let code = error.os_code().filter(tells);
         if socket.death.is_none()
             && matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable)
         {
@@ -167,7 +170,7 @@ impl Driver {
             {
                 Ok(Outcome::Received(0))
             }
-            OpKind::Send { .. } if progress > 0 => {
+            OpKind::Send { .. } | OpKind::SendFile if progress > 0 => {
                 self.sockets[operation.socket].broken = Some(error.kind());
                 Err(error.after(progress))
             }

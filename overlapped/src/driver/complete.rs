@@ -58,6 +58,7 @@ impl Driver {
         match kind {
             OpKind::RecvMulti | OpKind::RecvFromMulti => self.received_pooled(event, cancelled),
             OpKind::Send { .. } => self.sent(slot, event.result, cancelled),
+            OpKind::SendFile => self.file_moved(slot, event.result, cancelled),
             OpKind::Recv { .. } if self.sockets[socket].role == Role::Datagram => {
                 self.received_datagram(slot, event.result, false)
             }
@@ -114,7 +115,7 @@ impl Driver {
         self.operations.owned_mut(slot).is_some_and(|owned| owned.total > 0)
     }
 
-    fn sent(&mut self, slot: u32, result: Result<Outcome, Failure>, cancelled: bool) -> Option<Completion> {
+    pub(super) fn sent(&mut self, slot: u32, result: Result<Outcome, Failure>, cancelled: bool) -> Option<Completion> {
         let bytes = match result {
             Ok(Outcome::Sent(bytes)) => bytes,
             Ok(_) => unreachable!("a send sends bytes or fails"),
@@ -289,5 +290,6 @@ pub(super) fn os_code(failure: &Failure) -> i32 {
     match failure {
         Failure::Code(code) => *code,
         Failure::NoBuffer | Failure::Truncated { .. } => unreachable!("only receives of packets fail so"),
+        Failure::File(_) | Failure::FileEnded => unreachable!("only sends of files fail so"),
     }
 }

@@ -23,6 +23,7 @@ mod close;
 mod complete;
 mod config;
 mod connect;
+mod file;
 mod operations;
 mod shutdown;
 mod sockets;
@@ -218,7 +219,8 @@ impl Driver {
     /// (`unix:/run/server.sock`). The connections that it accepts begin with its options.
     ///
     /// At a path, a socket that nothing listens on any more is replaced. Anything else there is
-    /// left alone, and is an error. The file is removed when the listener is closed.
+    /// left alone, and is an error; a server that listens there does not notice. The file is removed
+    /// when the listener is closed.
     ///
     /// # Errors
     /// With the address: `InvalidArgument` if it is none that can be listened on, such as a path

@@ -111,7 +111,7 @@ impl Driver {
         let (kind, index) = (operation.kind, operation.socket);
         let socket = &mut self.sockets[index];
         match kind {
-            OpKind::Send { .. } | OpKind::Shutdown { .. } if socket.broken.is_some() => {
+            OpKind::Send { .. } | OpKind::SendFile | OpKind::Shutdown { .. } if socket.broken.is_some() => {
                 let error = self.behind_a_gap(index, kind.action()).expect("it has a gap");
                 return self.end(slot, Err(error));
             }
@@ -189,6 +189,7 @@ impl Driver {
             OpKind::Recv { flags } if socket.role == Role::Datagram => OpKind::RecvFrom { flags },
             // The other direction is the driver's.
             OpKind::Shutdown { .. } if socket.role == Role::Stream => OpKind::Shutdown { how: ShutdownHow::Send },
+            OpKind::SendFile => return self.hand_over_file(id),
             kind => kind,
         };
         let handle = socket.handle.as_ref().expect("operations end before the socket is closed");

@@ -1,6 +1,7 @@
 //! How an operation ended, in the type that the program asked for.
 
 use std::any::Any;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -157,6 +158,33 @@ impl<B: SendBuf> FromCompletion for Sent<B> {
     }
     fn matches(action: Action, completion: &Completion) -> bool {
         action == Action::Send && is::<B>(completion)
+    }
+}
+
+/// The result of sending a file: all of the range has been sent.
+#[derive(Clone, Debug)]
+pub struct FileSent {
+    /// The number of bytes.
+    pub bytes: u64,
+    /// The file.
+    pub file: Arc<File>,
+}
+
+impl Ending for FileSent {
+    type Back = Arc<File>;
+}
+impl FromCompletion for FileSent {
+    type Given = Arc<File>;
+    fn from_completion(completion: Completion, _: Flags, _: &dyn Fn() -> Owner) -> Result<FileSent, Failed<Arc<File>>> {
+        let file = Self::given(completion.buf);
+        match completion.result {
+            Ok(Outcome::Sent(bytes)) => Ok(FileSent { bytes, file }),
+            Ok(_) => unreachable!("a send sends"),
+            Err(error) => Err(Failed { error, given: file }),
+        }
+    }
+    fn matches(action: Action, completion: &Completion) -> bool {
+        action == Action::Send && is::<Arc<File>>(completion)
     }
 }
 

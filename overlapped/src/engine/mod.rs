@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-pub use self::ending::{Ending, Received, ReceivedFrom, Sent, Status};
+pub use self::ending::{Ending, FileSent, Received, ReceivedFrom, Sent, Status};
 pub use self::operation::Operation;
 pub use self::overlapped::Overlapped;
 pub use self::socket::{Accepted, Socket};

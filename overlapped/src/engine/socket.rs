@@ -1,9 +1,11 @@
 //! Overlapped sockets.
 
 use std::fmt;
+use std::fs::File;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
-use super::ending::{Ending, FromCompletion, Owner, Received, ReceivedFrom, Sent};
+use super::ending::{Ending, FileSent, FromCompletion, Owner, Received, ReceivedFrom, Sent};
 use super::port::{Association, CompletionPort};
 use super::{core::Core, endpoint::Endpoint, operation::Operation};
 use crate::address::{Address, IntoAddress};
@@ -136,6 +138,70 @@ impl Socket {
     /// As [`send`](Socket::send), with flags: [`Flags::OUT_OF_BAND`].
     pub fn send_with<B: SendBuf + Send>(&self, buf: B, flags: Flags) -> Operation<'_, Sent<B>> {
         self.operation(Op::send_with(Op::NO_SOCKET, buf, flags))
+    }
+
+    /// Sends a range of a file (`TransmitFile`), a `File` or an `Arc<File>`: `send_file(file, ..)`
+    /// all of it, `send_file(file, 100..200)` a hundred bytes. Ends as a [`send`](Socket::send)
+    /// does, once, and keeps the order of the socket's sends: a head and a tail are sends before it
+    /// and behind it. The file comes back in the result, or with the error.
+    ///
+    /// It takes 128 KiB of memory while its bytes are on their way, however large the range is. The
+    /// program's position in the file is neither used nor, except on Windows, moved. If the file is
+    /// written to meanwhile, old or new bytes are sent.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// # use std::io::Read;
+    /// use overlapped::Engine;
+    /// use overlapped::driver::Wait;
+    /// # let path = std::env::temp_dir().join(format!("overlapped-{}", std::process::id()));
+    /// # std::fs::write(&path, "0123456789").unwrap();
+    ///
+    /// # let engine = Engine::new()?;
+    /// # let listener = engine.listen("127.0.0.1:0", &Default::default())?;
+    /// # let mut client = std::net::TcpStream::connect(listener.local_addr()?).unwrap();
+    /// # let socket = listener.accept().start()?.result(Wait::Forever)?.socket;
+    /// let file = File::open(&path).unwrap();
+    /// let head = socket.send("4 bytes: ").start()?;
+    /// let mut send = socket.send_file(file, 2..6).start()?;
+    /// assert_eq!(send.result(Wait::Forever)?.bytes, 4);
+    /// # let mut got = [0; 13];
+    /// # client.read_exact(&mut got).unwrap();
+    /// # assert_eq!(&got, b"4 bytes: 2345");
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The start refuses a range that ends before it begins, and a datagram socket
+    /// (`InvalidArgument`). When the send's turn comes, the file is looked at. Then these end it,
+    /// and nothing is sent:
+    ///
+    /// - `InvalidArgument`: it is a directory, a pipe, a device, or anything but a regular file.
+    /// - `NotPermitted`: it was not opened for reading.
+    /// - `EndOfFile`: the range has an end, and the file is shorter than that. A range without an
+    ///   end goes to the end of the file as it is now.
+    ///
+    /// An empty range then ends it with 0 bytes, whatever state the connection is in.
+    ///
+    /// A file that becomes shorter meanwhile ends it with `EndOfFile`, a failed read with the kind
+    /// of that. As with every send that is cut short, by an error, a cancel or its deadline, the
+    /// error says how many bytes had been written ([`Error::transferred`]), and later sends end
+    /// with `BrokenStream`.
+    ///
+    /// # Platforms
+    /// The engine's thread asks for the file's size, which a network file system may be slow to
+    /// tell. On Linux with io_uring the kernel reads, on a thread of its own if it has to wait for
+    /// the disk. On `poll` and the simulated network the engine's thread reads, 128 KiB at a time:
+    /// a slow disk holds other sockets up for so long.
+    ///
+    /// On Windows the system reads and sends pieces of 1 MiB. It tells of whole pieces only: more
+    /// may have been written than the error says, and a send that fails or is cancelled always
+    /// breaks the stream, unless it was still waiting behind others. Editions that are not servers
+    /// carry out two such sends at a time, in all programs together; others wait. There, send what
+    /// you read yourself if peers may be slow.
+    pub fn send_file(&self, file: impl Into<Arc<File>>, range: impl RangeBounds<u64>) -> Operation<'_, FileSent> {
+        self.operation(Op::send_file(Op::NO_SOCKET, file, range))
     }
 
     /// Receives one datagram and its sender's address (`WSARecvFrom`). A datagram that is larger

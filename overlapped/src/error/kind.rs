@@ -139,6 +139,8 @@ pub enum ErrorKind {
     /// would follow a hole. The connection itself is alive. If it is not, later sends end with the
     /// kind of what ended it, such as `Reset`.
     BrokenStream,
+    /// A file is shorter than the range of it that was to be sent (Windows 38).
+    EndOfFile,
     /// The operation has not ended yet (Winsock 996, `WSA_IO_INCOMPLETE`).
     Incomplete,
     /// The wait could never be ended: the thread that would have to end it is the one that waits.
@@ -172,6 +174,7 @@ impl ErrorKind {
             ErrorKind::Closed => "the handle is closed",
             ErrorKind::LimitReached => "a limit is reached",
             ErrorKind::BrokenStream => "an earlier send on this stream was cut short",
+            ErrorKind::EndOfFile => "the file is too short",
             ErrorKind::Incomplete => "the operation has not ended yet",
             ErrorKind::WouldDeadlock => "this wait could never end",
             ErrorKind::Unsupported => "not supported here",
@@ -194,6 +197,7 @@ impl ErrorKind {
             ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
             ErrorKind::InvalidArgument => io::ErrorKind::InvalidInput,
             ErrorKind::ShutDown | ErrorKind::BrokenStream => io::ErrorKind::BrokenPipe,
+            ErrorKind::EndOfFile => io::ErrorKind::UnexpectedEof,
             ErrorKind::Incomplete => io::ErrorKind::WouldBlock,
             ErrorKind::WouldDeadlock => io::ErrorKind::Deadlock,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,

@@ -208,6 +208,14 @@ impl AnyBackend {
         dispatch!(self, b => b.close(id, socket, handle))
     }
 
+    /// Whether a piece of a file that fails may have been sent in part.
+    pub(crate) fn tells_of_whole_pieces(&self) -> bool {
+        #[cfg(windows)]
+        return matches!(self, AnyBackend::Winsock(_));
+        #[cfg(not(windows))]
+        false
+    }
+
     /// Asks for an operation to end. There is room.
     pub(crate) fn cancel(&mut self, id: OpId) {
         dispatch!(self, b => b.cancel(id))

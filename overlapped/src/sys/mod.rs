@@ -13,6 +13,7 @@
 mod bound_path;
 pub(crate) mod descriptor;
 pub(crate) mod dispatch;
+mod file;
 pub(crate) mod handle;
 pub(crate) mod maker;
 #[cfg(unix)]

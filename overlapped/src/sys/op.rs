@@ -6,8 +6,9 @@
 //! [`Event`] up to the program.
 
 mod check;
+mod file;
+mod offered;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use crate::address::{Address, AddressError, IntoAddress};
@@ -17,7 +18,8 @@ use crate::flags::{CloseMode, Direction, Flags, ShutdownHow};
 use crate::id::{OpId, SocketId};
 use crate::time::Time;
 
-use super::rest::{Rest, offered, skipping};
+use super::file::FileSend;
+use super::rest::{Rest, skipping};
 use super::stream::Stream;
 
 /// An operation to start, with the buffers it will own: give it to
@@ -49,6 +51,8 @@ pub(crate) enum OpKind {
     Send {
         flags: Flags,
     },
+    /// A range of the file that it owns, piece by piece.
+    SendFile,
     RecvFrom {
         flags: Flags,
     },
@@ -92,8 +96,15 @@ pub(crate) struct Owned {
     pub(crate) total: u64,
     /// It was tried without the driver, and the system has told what the driver must know.
     pub(crate) tried: Option<Tried>,
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What few operations own besides.
+#[derive(Debug)]
+pub(super) enum More {
     /// Once an operation with a buffer of many parts goes on.
-    pub(super) rest: Option<Box<Rest>>,
+    Rest(Rest),
+    File(FileSend),
 }
 
 /// What the system told of a transfer that was tried directly, and tells only once.
@@ -137,28 +148,18 @@ impl Owned {
     /// All that is still to be moved, if one part holds it; `None` if several may.
     pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
         let progress = self.progress;
-        if self.rest.is_some() { None } else { self.buf_mut().single(progress) }
-    }
-
-    /// Whether the system may have been offered no more than the `bytes` bytes that it took just
-    /// now: there are more parts than it takes at once. Else it had no room for more.
-    pub(crate) fn offered_at_most(&mut self, bytes: u64) -> bool {
-        self.progress -= bytes;
-        // A buffer that panics is not tried again.
-        let offered = catch_unwind(AssertUnwindSafe(|| offered(|see| self.each_left(see))));
-        self.progress += bytes;
-        offered.is_ok_and(|offered| bytes >= offered)
+        if self.more.is_some() { None } else { self.buf_mut().single(progress) }
     }
 
     /// Calls `see` with the start and the length of each part, or rest of a part, that is still to
     /// be moved, in order, until it returns `false`. Leaves out empty ones.
     pub(super) fn each_left(&mut self, see: &mut dyn FnMut(*mut u8, usize) -> bool) {
-        if self.progress > 0 && self.rest.is_none() {
-            self.rest = Rest::of(self.buf_mut()).map(Box::new);
+        if self.progress > 0 && self.more.is_none() {
+            self.more = Rest::of(self.buf_mut()).map(|rest| Box::new(More::Rest(rest)));
         }
-        match &mut self.rest {
-            Some(rest) => rest.each_from(self.progress, see),
-            None => self.buf.as_mut().expect("what moves bytes owns a buffer").each(&mut skipping(self.progress, see)),
+        match self.more.as_deref_mut() {
+            Some(More::Rest(rest)) => rest.each_from(self.progress, see),
+            _ => self.buf.as_mut().expect("what moves bytes owns a buffer").each(&mut skipping(self.progress, see)),
         }
     }
 }
@@ -174,7 +175,7 @@ impl OpKind {
             | OpKind::RecvFrom { .. }
             | OpKind::RecvFromMulti
             | OpKind::Discard => Action::Receive,
-            OpKind::Send { .. } | OpKind::SendTo => Action::Send,
+            OpKind::Send { .. } | OpKind::SendFile | OpKind::SendTo => Action::Send,
             OpKind::Shutdown { .. } => Action::Shutdown,
             OpKind::Close { .. } => Action::Close,
             OpKind::Timer => Action::Timer,
@@ -196,6 +197,7 @@ impl OpKind {
             | OpKind::Discard => Some(Direction::Receive),
             OpKind::Connect
             | OpKind::Send { .. }
+            | OpKind::SendFile
             | OpKind::SendTo
             | OpKind::Shutdown { .. }
             | OpKind::Ready { writable: true } => Some(Direction::Send),
@@ -484,6 +486,10 @@ pub(crate) enum Failure {
     Code(i32),
     /// There was no pooled buffer.
     NoBuffer,
+    /// Reading a file failed: the system's code.
+    File(i32),
+    /// A file is shorter than it was when it was looked at.
+    FileEnded,
     /// A datagram was larger than its buffers, which hold this many bytes of it.
     Truncated { bytes: u32, from: Address },
 }

@@ -49,6 +49,7 @@
 //! - `Cancelled`: `contracts::ending`, `semantics::closing`
 //! - `Truncated`: `contracts::datagrams`
 //! - `InUse`: `semantics::results`, `contracts::datagrams`, `contracts::unix`
+//! - `EndOfFile`: `contracts::files`, `semantics::files`
 //! - `TimedOut`: `contracts::closing`, of a graceful close; `contracts::deadlines`. (A connect's
 //!   own timeout takes minutes on a real system and is not tested here.)
 //!
@@ -74,6 +75,7 @@
 //!   `contracts::many_operations`
 //! - parts of buffers: `semantics::parts_of_buffers`
 //! - a mebibyte through each model: `semantics::echo`
+//! - files that are sent: `contracts::files`, `semantics::files`
 //! - datagrams: `contracts::datagrams`
 //! - Unix sockets: `contracts::unix`, which also runs the rules of streams in
 //!   `contracts::unix::streams`

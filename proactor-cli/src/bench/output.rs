@@ -1,11 +1,14 @@
 //! The report's files. They are opened before the run, so that a mistyped path does not cost an
 //! hour.
 
+use std::error::Error;
 use std::fs::{File, OpenOptions};
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 
 use loadgen::echo::summary::Summary;
+
+use crate::printing::product;
 
 pub(crate) struct Outputs {
     json: Option<Output>,
@@ -32,25 +35,25 @@ impl Outputs {
         Ok(Outputs { json, html: html.map(|path| open("--html", path)).transpose()? })
     }
 
-    pub(crate) fn write(self, summary: &Summary) -> Result<(), String> {
-        let on_stdout = |error| format!("standard output: {error}");
-        match &self.json {
+    /// Writes the report to each of its places. One that fails does not keep it from the others;
+    /// the first failure is returned.
+    pub(crate) fn write(self, summary: &Summary) -> Result<(), Box<dyn Error>> {
+        let table = match &self.json {
             // Nothing was measured, and the error says why.
-            _ if summary.connections.made == 0 => {}
+            _ if summary.connections.made == 0 => Ok(()),
             // JSON goes to standard output, so the text must not.
             Some(Output::Stdout) => {
                 let _ = stderr().write_all(summary.text().as_bytes());
+                Ok(())
             }
-            _ => stdout().write_all(summary.text().as_bytes()).map_err(on_stdout)?,
-        }
-        if let Some(output) = self.json {
-            let json = serde_json::to_string_pretty(summary).map_err(|error| format!("--json: {error}"))? + "\n";
-            output.write(&json)?;
-        }
-        if let Some(output) = self.html {
-            output.write(&summary.page()?)?;
-        }
-        Ok(())
+            _ => product(&summary.text()).map_err(Box::from),
+        };
+        let json = self.json.map_or(Ok(()), |output| {
+            let json = serde_json::to_string_pretty(summary).map_err(|error| format!("--json: {error}"))?;
+            output.write(&(json + "\n"))
+        });
+        let html = self.html.map_or(Ok(()), |output| output.write(&summary.page()?));
+        table.and(json).and(html)
     }
 }
 
@@ -62,13 +65,16 @@ fn open(flag: &str, path: &Path) -> Result<Output, String> {
 }
 
 impl Output {
-    fn write(self, text: &str) -> Result<(), String> {
+    fn write(self, text: &str) -> Result<(), Box<dyn Error>> {
         match self {
-            Output::Stdout => stdout().write_all(text.as_bytes()).map_err(|error| format!("standard output: {error}")),
-            Output::File(path, mut file) => file
-                .set_len(0)
-                .and_then(|()| file.write_all(text.as_bytes()))
-                .map_err(|error| format!("{}: {error}", path.display())),
+            Output::Stdout => Ok(product(text)?),
+            Output::File(path, mut file) => {
+                // A device or a pipe has no length.
+                let is_file = file.metadata().is_ok_and(|found| found.is_file());
+                let emptied = if is_file { file.set_len(0) } else { Ok(()) };
+                let written = emptied.and_then(|()| file.write_all(text.as_bytes()));
+                written.map_err(|error| format!("could not write to {}: {error}", path.display()).into())
+            }
         }
     }
 }

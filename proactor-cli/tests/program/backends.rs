@@ -55,3 +55,16 @@ fn doctor_describes_the_machine() {
         assert_eq!(candidate["why_not"].is_null(), usable, "{candidate}");
     }
 }
+
+#[test]
+fn doctor_advises_to_mend_a_backend_that_cannot_be_used() {
+    let other = if windows() { "uring" } else { "winsock" };
+    for name in [other, "fastest"] {
+        let output = proactor(&["doctor"]).env("PROACTOR_BACKEND", name).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let advice = &text[text.find("advice\n").unwrap()..];
+        assert!(advice.contains(&format!("PROACTOR_BACKEND={name}")) && advice.contains("unset it"), "{advice}");
+        assert!(!advice.contains("nothing to change"), "{advice}");
+    }
+}

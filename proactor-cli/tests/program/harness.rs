@@ -137,6 +137,14 @@ impl Running {
         self.rest_of_log().1
     }
 
+    /// The next line that it logs.
+    #[cfg(unix)]
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended");
+        line
+    }
+
     /// Everything it logged after the start-up line. The server has ended.
     pub(crate) fn rest_of_log(&mut self) -> (String, String) {
         let mut rest = String::new();

@@ -5,16 +5,27 @@ mod bench;
 mod chat;
 mod ending;
 mod errors;
+#[cfg(unix)]
+mod hangup;
 mod harness;
 #[cfg(target_os = "linux")]
 mod io_uring;
 #[cfg(unix)]
 mod limits;
+mod listening;
 mod members;
+#[cfg(target_os = "linux")]
+mod output;
 mod proxy;
+#[cfg(unix)]
+mod restart;
+#[cfg(unix)]
+mod room;
 mod serving;
 mod settings;
 mod slow_consumers;
+#[cfg(unix)]
+mod stopped;
 mod timeouts;
 #[cfg(unix)]
 mod unix_sockets;

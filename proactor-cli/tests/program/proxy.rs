@@ -135,3 +135,25 @@ fn clients_per_address_are_limited() {
     client.write_all(b"x").unwrap();
     upstream.read_exact(&mut [0]).unwrap();
 }
+
+#[test]
+fn the_summary_counts_clients_and_upstream_connections_each_by_itself() {
+    let (listener, address) = listen();
+    let mut proxy = start(&address.to_string(), &[]);
+    for _ in 0..3 {
+        let (mut client, upstream) = (proxy.connect(), accept(&listener));
+        client.write_all(b"x").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_to_end(&upstream), b"x");
+        drop(upstream);
+        assert_eq!(read_to_end(&client), b"");
+    }
+    drop(listener);
+    assert_eq!(proxy.connect().read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    proxy.interrupt();
+    assert_eq!(proxy.ended().code(), Some(0));
+    let summary = proxy.rest_of_log().1;
+    assert!(summary.contains("proxy has ended: 4 clients ("), "{summary}");
+    assert!(summary.contains("3: closed by the peer"), "{summary}");
+    assert!(summary.contains("3 upstream connections (3: closed by the peer), 1 not made"), "{summary}");
+}

@@ -5,11 +5,14 @@ use crate::members::{Frames, Member};
 
 #[test]
 fn errors_name_the_bad_option_and_the_remedy() {
-    let cases: [(&[&str], i32, &[&str]); 21] = [
+    let cases: [(&[&str], i32, &[&str]); 30] = [
         (&["--codec", "line"], 2, &["--codec", "lines", "length2", "fixed:N"]),
         (&["--codec", "fixed"], 2, &["--codec", "fixed:64"]),
         (&["--codec", "fixed:0"], 2, &["--codec", "at least 1"]),
         (&["--codec", "fixed:200000"], 1, &["--codec fixed:200000", "--outbox-bytes 262144", "400000"]),
+        (&["--codec", "fixed:99999999999999"], 2, &["--codec", "at most 16777216"]),
+        (&["--codec", "fixed:99999999999999999999"], 2, &["--codec", "at most 16777216"]),
+        (&["--codec", "lines", "--max-frame", "1GiB"], 2, &["--max-frame", "at most 16MiB"]),
         (&["--codec", "fixed:9", "--max-frame", "9"], 1, &["--max-frame", "lines, length and length2"]),
         (&["--codec", "lines", "--max-frame", "0"], 2, &["--max-frame", "at least 1 byte"]),
         (&["--codec", "lines", "--max-frame", "200000"], 1, &["--max-frame 200000", "--outbox-bytes", "400004"]),
@@ -24,6 +27,16 @@ fn errors_name_the_bad_option_and_the_remedy() {
         (&["--write-timeout", "181days"], 2, &["--write-timeout", "180 days"]),
         (&["--handshake-timeout", "x"], 2, &["--handshake-timeout", "500ms"]),
         (&["--codec", "raw", "--heartbeat", "1s"], 1, &["--heartbeat", "lines, length and length2"]),
+        (&["--receive-timeout", "0s"], 2, &["--receive-timeout", "leave the option out"]),
+        (
+            &["--codec", "lines", "--receive-timeout", "30s", "--heartbeat", "30s"],
+            1,
+            &["--receive-timeout 30s", "longer than --heartbeat 30s"],
+        ),
+        (&["--heartbeat-always"], 2, &["--heartbeat <TIME>"]),
+        (&["--keep-alive", "1ms"], 2, &["--keep-alive", "1s to 32767s", "0s to turn it off"]),
+        (&["--keep-alive-probes", "128"], 2, &["--keep-alive-probes", "1 to 127"]),
+        (&["--user-timeout", "30days"], 2, &["--user-timeout", "24 days"]),
         (&["--outbox-bytes", "2GiB"], 2, &["--outbox-bytes", "at most 1GiB"]),
         (&["--slow-consumer", "drop"], 2, &["--slow-consumer", "drop-oldest"]),
         (&["--shards", "257"], 2, &["--shards", "256"]),
@@ -61,6 +74,11 @@ fn help_lists_every_option_with_its_default() {
             "packet-rate",
             "byte-rate",
             "idle-timeout",
+            "receive-timeout",
+            "keep-alive",
+            "keep-alive-interval",
+            "keep-alive-probes",
+            "user-timeout",
             "read-timeout",
             "write-timeout",
             "handshake-timeout",

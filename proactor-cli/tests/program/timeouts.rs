@@ -9,6 +9,7 @@ use crate::members::{Frames, Member, enter};
 fn each_time_out_closes_with_its_own_reason() {
     for (flag, begin, reason) in [
         ("--idle-timeout", &b"hello\n"[..], "nothing was sent or received for too long"),
+        ("--receive-timeout", b"hello\n", "nothing was received for too long"),
         ("--read-timeout", b"hello\nhalf a li", "a packet took too long to arrive"),
         ("--handshake-timeout", b"half a li", "the first packet took too long"),
     ] {
@@ -50,6 +51,24 @@ fn a_heart_beat_is_an_empty_packet_to_a_quiet_session() {
             let mut member = Member::connect(&server, frames);
             for _ in 0..3 {
                 assert_eq!(member.hear(), b"", "{command} {codec}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_heart_beat_that_comes_always_comes_between_other_packets() {
+    let server = Running::chat(&["--heartbeat", "50ms", "--heartbeat-always", "--receive-timeout", "20s"]);
+    let mut members = enter(&server, Frames::Lines, None, 2);
+    // What is said lets no time pass without a packet.
+    let mut beats = 0;
+    while beats < 3 {
+        members[0].say(b"said");
+        loop {
+            match &members[1].hear()[..] {
+                b"" => beats += 1,
+                b"said" => break,
+                other => assert!(other.starts_with(b"here"), "{other:?}"),
             }
         }
     }

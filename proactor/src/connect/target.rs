@@ -143,6 +143,15 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    pub(crate) fn opener(self) -> Option<SessionId> {
+        match self {
+            Origin::Accepted => None,
+            Origin::Connected { opener, .. } => opener,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

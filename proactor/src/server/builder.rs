@@ -56,8 +56,8 @@ impl Server {
 }
 
 impl Builder {
-    /// Listens on an address, or on a [`Listener`] with TCP options. Call it at least once; call it
-    /// again to listen on several addresses.
+    /// Listens on an address, a name and a port, or a [`Listener`] with TCP options. Call it at
+    /// least once; call it again to listen on several addresses.
     pub fn listen(mut self, listener: impl Into<Listener>) -> Builder {
         self.config.listeners.push(listener.into());
         self
@@ -133,7 +133,9 @@ impl Builder {
         self
     }
 
-    /// Binds, listens and starts the threads of the shards.
+    /// Binds, listens and starts the threads of the shards. Names to listen on are looked up, which
+    /// may take seconds. An address that is in use is tried again for one second, for the kernel
+    /// may not have let go yet of one whose process was killed; nobody who listens there notices.
     ///
     /// # Errors
     /// A setting is out of range, an address cannot be listened on, or the backend cannot be set
@@ -156,7 +158,8 @@ impl Builder {
         self.start(Tasks::new(function))
     }
 
-    /// [`start`](Builder::start), then [`wait`](Server::wait).
+    /// [`start`](Builder::start), then [`wait`](Server::wait). Signals end the process as by default;
+    /// [`run_until`](Server::run_until) drains on them.
     ///
     /// # Errors
     /// As for both.

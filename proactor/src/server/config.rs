@@ -1,12 +1,14 @@
 //! A server's whole description, checked, and the shards made of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
-use overlapped::{Address, Driver, DriverConfig, options::ListenOptions, report::Report};
+use overlapped::{Address, Driver, DriverConfig, report::Report};
 
-use super::{limits::Limits, listener::Listener, outbound::Outbound, timeouts::Timeouts};
+use super::listener::{Bind, Listener};
+use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 use crate::group::domain::{Domain, Notifier};
@@ -25,12 +27,17 @@ const MAILBOX: usize = 1 << 16;
 const MOST_SHARDS: usize = 256;
 /// The index of a session's listener is 8 bits wide, and one value is for none.
 const MOST_LISTENERS: usize = NO_LISTENER as usize;
+/// How long an address in use is tried again. The kernel lets go of the listener of a process that
+/// was killed only with its io_uring, some milliseconds after the process.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(1);
 const MOST_OFFLOAD_THREADS: usize = 512;
 
 /// What a server is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(super) listeners: Vec<Listener>,
+    /// What the listeners became when the settings were checked.
+    binds: Vec<Bind>,
     pub(crate) shards: usize,
     pub(super) driver: DriverConfig,
     /// Whether the driver is on a simulated network.
@@ -51,6 +58,7 @@ impl Config {
         let operations = OPERATIONS_PER_SOCKET * driver.most_sockets();
         Config {
             listeners: Vec::new(),
+            binds: Vec::new(),
             shards: 0,
             driver: driver.operations(operations),
             simulated: false,
@@ -64,13 +72,14 @@ impl Config {
         }
     }
 
-    /// Checks every setting, and sets the number of shards if it is 0.
+    /// Checks every setting, looks names up, and sets the number of shards if it is 0.
     pub(super) fn check(&mut self) -> Result<(), ServerError> {
         self.find_fault().map_err(ServerError::Config)
     }
 
     fn find_fault(&mut self) -> Result<(), String> {
-        self.addresses()?;
+        self.binds =
+            self.listeners.iter().map(|listener| listener.resolve(self.simulated)).collect::<Result<_, _>>()?;
         if self.listeners.is_empty() {
             return Err("a server needs an address to listen on".into());
         }
@@ -89,24 +98,23 @@ impl Config {
         }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
-        let most = self.driver.most_sockets().saturating_sub(self.listeners.len() + MOST_REFUSING);
+        let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
+        let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
         self.limits.check(most, 4 * self.driver.packet_bytes())?;
         self.listeners.iter().try_for_each(|listener| listener.check(most))?;
         self.outbound.check(most)?;
         self.timeouts.check()
     }
 
-    fn addresses(&self) -> Result<Vec<(Address, ListenOptions)>, String> {
-        self.listeners.iter().map(Listener::checked).collect()
-    }
-
     /// What all shards share.
     pub(super) fn directory(&self, made: Vec<Made>) -> Directory {
         // A simulated network has no names.
         let resolver = (!self.simulated).then(Resolver::new);
-        let addresses = made.iter().flat_map(|shard| shard.addresses.iter().cloned());
-        let named = self.listeners.iter().zip(addresses).enumerate();
-        let listeners = named.map(|(index, (listener, at))| ListenerInfo::new(index, &listener.name, at)).collect();
+        let named = self.listeners.iter().zip(made.iter().flat_map(|shard| &shard.first_addresses)).enumerate();
+        let info = |(index, (listener, at)): (usize, (&Listener, &Address))| {
+            ListenerInfo::new(index, &listener.name, at.clone())
+        };
+        let listeners = named.map(info).collect();
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
@@ -167,16 +175,17 @@ impl Config {
             spans: self.timeouts.spans,
             profiles,
             connect_timeout: self.outbound.connect_timeout,
-            stream: self.outbound.stream.clone(),
+            stream: self.outbound.stream(),
         };
         let mut driver = Driver::new(self.driver.clone())?;
         let acceptor = match index {
             0 => {
-                let addresses = self.addresses().map_err(ServerError::Config)?;
                 // Those of the listeners are found out when they are made.
-                driver.check_options(&self.outbound.stream)?;
+                driver.check_options(&self.outbound.stream())?;
+                // A simulated network frees an address at once, and its clock is not this one.
+                let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
                 let refusals = self.listeners.iter().map(|listener| listener.limits.refusal_or(&self.limits)).collect();
-                Some(Acceptor::listen(&mut driver, &addresses, refusals)?)
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
             }
             _ => None,
         };
@@ -186,6 +195,7 @@ impl Config {
             entry: ShardEntry::new(mail, driver.wake_handle()),
             notifier: Notifier::new(driver.wake_handle()),
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
+            first_addresses: acceptor.as_ref().map(Acceptor::first_addresses).unwrap_or_default(),
             report: driver.report().clone(),
         };
         let offload = self.offload.clone();
@@ -203,5 +213,7 @@ pub(super) struct Made {
     entry: ShardEntry,
     notifier: Notifier,
     pub(super) addresses: Vec<Address>,
+    /// The first address of each listener.
+    first_addresses: Vec<Address>,
     pub(super) report: Report,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use overlapped::options::StreamOptions;
 
-use super::timeouts::check_time;
+use super::{tcp::TcpOptions, timeouts::check_time};
 use crate::limits::AdmissionLimits;
 
 /// Outbound sessions at one time, unless set.
@@ -25,12 +25,12 @@ const MOST_OUTBOUND: usize = 100_000;
 pub struct Outbound {
     sessions: Option<usize>,
     pub(super) connect_timeout: Duration,
-    pub(super) stream: StreamOptions,
+    tcp: TcpOptions,
 }
 
 impl Default for Outbound {
     fn default() -> Outbound {
-        Outbound { sessions: None, connect_timeout: Duration::from_secs(10), stream: StreamOptions::new() }
+        Outbound { sessions: None, connect_timeout: Duration::from_secs(10), tcp: TcpOptions::default() }
     }
 }
 
@@ -57,16 +57,32 @@ impl Outbound {
 
     /// TCP keep-alive, as [`Listener::keep_alive`](crate::Listener::keep_alive): 1 to 32,767
     /// seconds. A server does not start with another time. Connections to Unix sockets have none.
-    pub fn keep_alive(mut self, time: Duration) -> Outbound {
-        self.stream = self.stream.keep_alive(time);
+    pub fn keep_alive(mut self, time: impl Into<Option<Duration>>) -> Outbound {
+        self.tcp.keep_alive(time.into());
+        self
+    }
+
+    /// As [`Listener::keep_alive_interval`](crate::Listener::keep_alive_interval).
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Outbound {
+        self.tcp.keep_alive_interval(interval);
+        self
+    }
+
+    /// As [`Listener::keep_alive_probes`](crate::Listener::keep_alive_probes).
+    pub fn keep_alive_probes(mut self, probes: u32) -> Outbound {
+        self.tcp.keep_alive_probes(probes);
         self
     }
 
     /// `TCP_USER_TIMEOUT`, as [`Listener::user_timeout`](crate::Listener::user_timeout). Linux
     /// only: elsewhere the server does not start. Connections to Unix sockets have none.
     pub fn user_timeout(mut self, time: Duration) -> Outbound {
-        self.stream = self.stream.user_timeout(time);
+        self.tcp.user_timeout(time);
         self
+    }
+
+    pub(super) fn stream(&self) -> StreamOptions {
+        self.tcp.stream()
     }
 
     pub(super) fn admission(&self) -> AdmissionLimits {

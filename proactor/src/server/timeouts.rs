@@ -9,6 +9,18 @@ use crate::session::deadlines::{MOST, Spans};
 /// They are kept by a timer wheel with a tick of 8.4 ms: none fires early, none more than two ticks
 /// late. The longest is 180 days.
 ///
+/// Which of them notices which failure, and when, is in
+/// `docs/failures.md`. To notice
+/// every peer that is lost, set a [receive](Timeouts::receive) timeout and a
+/// [heartbeat](Timeouts::heartbeat_always) that clients answer.
+///
+/// Time in which the server did not run (it was stopped, its machine was paused, a handler did not
+/// return) is not counted against a peer: a shard that is late by more than 250 ms moves all these
+/// deadlines by the rest, and before a session is closed for what its peer did not do, what has
+/// arrived meanwhile is read. The linger time, [connect
+/// timeouts](crate::Outbound::connect_timeout), and the sleeps and timeouts of [async
+/// sessions](crate::task) go by the clock.
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -48,6 +60,21 @@ impl Timeouts {
         self
     }
 
+    /// Resets a session, with [`ReceiveTimeout`](crate::CloseReason::ReceiveTimeout), from which
+    /// nothing was received for this time, whatever was sent to it. If there is a
+    /// [heartbeat](Timeouts::heartbeat), this must be longer: what is more is the time that a
+    /// client has to answer one.
+    ///
+    /// The time stands still as the [idle time](Timeouts::idle) does, and ends for good when the
+    /// peer has ended its stream. While a session is not read because its peer [does not take what
+    /// it is sent](crate::SlowConsumer::PauseReading), what the peer takes counts as received. Of
+    /// a [pair](crate::Session::pair), what is received from either peer counts for both; while
+    /// one is not read because the other takes nothing, what the other takes counts.
+    pub fn receive(mut self, time: Duration) -> Timeouts {
+        self.spans.receive = Some(time);
+        self
+    }
+
     /// Closes a session, with [`ReadTimeout`](crate::CloseReason::ReadTimeout), when one packet
     /// takes longer than this from its first byte to its last. Single bytes do not extend it. It
     /// stands still as the [idle time](Timeouts::idle) does. With the raw codec it never runs,
@@ -82,7 +109,27 @@ impl Timeouts {
     /// Calls [`Handler::heartbeat`](crate::Handler::heartbeat) when nothing has been sent to a
     /// session for this time and nothing is queued for it, and again after each further such time.
     pub fn heartbeat(mut self, time: Duration) -> Timeouts {
-        self.spans.heartbeat = Some(time);
+        (self.spans.heartbeat, self.spans.beats_always) = (Some(time), false);
+        self
+    }
+
+    /// As [`heartbeat`](Timeouts::heartbeat), but after each such time, whatever else is sent or
+    /// queued. With a [receive](Timeouts::receive) timeout, clients can be told to answer each: a
+    /// client that says nothing else is then noticed when it is lost, however much it is sent.
+    /// Handlers send it as any packet; [`send`](crate::Session::send) refuses it when too much is
+    /// queued.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use proactor::Timeouts;
+    ///
+    /// // A client has 15 s to answer.
+    /// let beat = Duration::from_secs(30);
+    /// let timeouts = Timeouts::new().heartbeat_always(beat).receive(Duration::from_secs(45));
+    /// ```
+    pub fn heartbeat_always(mut self, time: Duration) -> Timeouts {
+        (self.spans.heartbeat, self.spans.beats_always) = (Some(time), true);
         self
     }
 
@@ -97,13 +144,21 @@ impl Timeouts {
         let spans = &self.spans;
         let times = [
             ("idle timeout", spans.idle),
+            ("receive timeout", spans.receive),
             ("read timeout", spans.read),
             ("write timeout", spans.write),
             ("handshake timeout", spans.handshake),
             ("lifetime", spans.lifetime),
             ("heartbeat", spans.heartbeat),
         ];
-        times.into_iter().try_for_each(|(name, time)| time.map_or(Ok(()), |time| check_time(name, time)))
+        times.into_iter().try_for_each(|(name, time)| time.map_or(Ok(()), |time| check_time(name, time)))?;
+        match (spans.receive, spans.heartbeat) {
+            (Some(receive), Some(heartbeat)) if receive <= heartbeat => Err(format!(
+                "receive timeout {receive:?}: must be longer than the heartbeat ({heartbeat:?}), which clients need time to \
+                 answer"
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

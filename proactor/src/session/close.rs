@@ -19,7 +19,9 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::Drained
         | CloseReason::Idle
         | CloseReason::Lifetime => CloseMode::Graceful { linger: state.limits.linger },
-        CloseReason::TooSlow | CloseReason::WriteTimeout | CloseReason::Limit => CloseMode::Abort,
+        CloseReason::TooSlow | CloseReason::ReceiveTimeout | CloseReason::WriteTimeout | CloseReason::Limit => {
+            CloseMode::Abort
+        }
         _ => CloseMode::Now,
     };
     begin_as(state, slot, reason, mode);
@@ -40,6 +42,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     if let Some(link) = &record.link {
         link.closing(reason, to_wake);
     }
+    let opener = record.origin().opener();
     record.reason = Some(reason);
     record.assembly = Assembly::new();
     if !graceful && let Some(outbox) = record.outbox.get() {
@@ -67,6 +70,17 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     }
     close_partner(state, slot, reason, graceful);
     cancel_attempts(state, slot);
+    if reason == CloseReason::Panic {
+        end_opener(state, opener);
+    }
+}
+
+/// A call panicked for a session that another has opened: the other, which may wait for it, ends
+/// too, by a reset, so that its peer does not take this for an end in order.
+pub(crate) fn end_opener(state: &mut ShardState, opener: Option<SessionId>) {
+    let Some(opener) = opener.filter(|opener| state.sessions.open(*opener).is_some()) else { return };
+    // Not by `Panic`, which would go on to the opener's own opener: that one is told by `closed`.
+    begin_as(state, opener.slot(), CloseReason::ByOpened, CloseMode::Abort);
 }
 
 /// Closes at once a session that is being closed in order.

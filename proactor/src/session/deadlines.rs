@@ -1,6 +1,6 @@
-//! One session's deadlines: how long it may be idle, leave a packet unfinished, leave bytes
-//! untaken, and last at all. Knows no socket and no wheel. It is told what happens and when, and
-//! answers when it must be asked next and what has expired by then.
+//! One session's deadlines: how long it may be idle or silent, leave a packet unfinished, leave
+//! bytes untaken, and last at all. Knows no socket and no wheel. It is told what happens and when,
+//! and answers when it must be asked next and what has expired by then.
 //!
 //! It keeps moments, not timers: an activity overwrites a number. Only an event that brings the
 //! earliest deadline forward (the first bytes of a packet, bytes for a peer that had none) needs a
@@ -42,6 +42,8 @@ impl Ticks {
 pub(crate) struct TimeoutsIn<T> {
     /// No bytes either way.
     pub(crate) idle: Option<T>,
+    /// Nothing received.
+    pub(crate) receive: Option<T>,
     /// From the first byte of a packet to its last.
     pub(crate) read: Option<T>,
     /// Bytes for the peer, and none taken.
@@ -49,8 +51,9 @@ pub(crate) struct TimeoutsIn<T> {
     /// From the connection to the end of the first packet.
     pub(crate) handshake: Option<T>,
     pub(crate) lifetime: Option<T>,
-    /// Nothing sent.
     pub(crate) heartbeat: Option<T>,
+    /// Whether a heartbeat is due whatever else is sent, or only when nothing was.
+    pub(crate) beats_always: bool,
 }
 
 pub(crate) type Spans = TimeoutsIn<Duration>;
@@ -59,8 +62,8 @@ pub(crate) type Timeouts = TimeoutsIn<Ticks>;
 impl Timeouts {
     /// Whether no timeout is set, as in most servers.
     fn are_off(&self) -> bool {
-        let Timeouts { idle, read, write, handshake, lifetime, heartbeat } = self;
-        [idle, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
+        let Timeouts { idle, receive, read, write, handshake, lifetime, heartbeat, beats_always: _ } = self;
+        [idle, receive, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
     }
 }
 
@@ -68,11 +71,13 @@ impl From<Spans> for Timeouts {
     fn from(spans: Spans) -> Timeouts {
         Timeouts {
             idle: spans.idle.map(Ticks::of),
+            receive: spans.receive.map(Ticks::of),
             read: spans.read.map(Ticks::of),
             write: spans.write.map(Ticks::of),
             handshake: spans.handshake.map(Ticks::of),
             lifetime: spans.lifetime.map(Ticks::of),
             heartbeat: spans.heartbeat.map(Ticks::of),
+            beats_always: spans.beats_always,
         }
     }
 }
@@ -81,6 +86,7 @@ impl From<Spans> for Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
     Idle,
+    Receive,
     Read,
     Write,
     Handshake,
@@ -89,19 +95,33 @@ pub(crate) enum Expired {
     /// some of what is in flight and, if so, call [`Deadlines::taken`]. So a slow peer is told from
     /// one that takes nothing for that long.
     Progress,
-    /// Nothing waits for the peer: it is time to send it something.
+    /// It is time to send the peer something.
     Heartbeat,
     /// The hold for the session's rate is over.
     Hold,
 }
 
-/// One session's moments: 36 bytes.
+/// Whether the server reads from a session, as its deadlines see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    On,
+    /// Not read because its peer does not take what it is sent. What the peer takes counts as a
+    /// sign of life in place of what cannot be received.
+    Throttled,
+    /// Not read, and the peer is not to blame. The timeouts that wait for bytes of the peer stand
+    /// still.
+    Held,
+}
+
+/// One session's moments: 40 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
     opened: Tick,
     /// Bytes last came or were taken.
     active: Tick,
-    /// The last bytes were taken, or the last heartbeat was due.
+    /// Bytes last came.
+    received: Tick,
+    /// The last heartbeat was due or, if it waits for silence, the last bytes were taken.
     sent: Tick,
     /// The packet that is unfinished began.
     partial: Tick,
@@ -118,8 +138,9 @@ pub(crate) struct Deadlines {
     is_waiting: bool,
     has_release: bool,
     is_entered: bool,
-    /// The server does not read from the session, and the peer is not to blame.
-    is_held: bool,
+    /// The peer has ended its stream: nothing more can be received.
+    is_ended: bool,
+    reading: Reading,
 }
 
 /// The tick of a moment.
@@ -134,6 +155,7 @@ impl Deadlines {
         Deadlines {
             opened: now,
             active: now,
+            received: now,
             sent: now,
             partial: now,
             waiting: now,
@@ -145,13 +167,37 @@ impl Deadlines {
             is_waiting: false,
             has_release: false,
             is_entered: false,
-            is_held: false,
+            is_ended: false,
+            reading: Reading::On,
         }
     }
 
     /// Bytes came.
     pub(crate) fn received(&mut self, now: Time) {
-        self.active = tick(now);
+        (self.active, self.received) = (tick(now), tick(now));
+    }
+
+    /// Bytes of the partner's peer came, which count for both of a pair. Says whether that is news.
+    pub(crate) fn heard_by(&mut self, partner: &Deadlines) -> bool {
+        let is_later = until(partner.received, self.received) > 0;
+        if is_later {
+            self.received = partner.received;
+        }
+        is_later
+    }
+
+    /// The peer took bytes, and counts as heard. Says whether that is news.
+    pub(crate) fn taking_counts(&mut self) -> bool {
+        let is_later = until(self.active, self.received) > 0;
+        if is_later {
+            self.received = self.active;
+        }
+        is_later
+    }
+
+    /// The peer has ended its stream, and is not waited for any more.
+    pub(crate) fn ended(&mut self) {
+        self.is_ended = true;
     }
 
     /// A packet is complete: the handshake is over.
@@ -188,23 +234,25 @@ impl Deadlines {
     }
 
     /// The peer has taken bytes; `rest` says whether more are queued.
-    pub(crate) fn taken(&mut self, now: Time, rest: bool) {
+    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) {
         let now = tick(now);
-        (self.active, self.sent, self.waiting) = (now, now, now);
+        (self.active, self.waiting) = (now, now);
+        if !timeouts.beats_always {
+            self.sent = now;
+        }
         self.is_waiting = rest;
         self.quarters = 0;
     }
 
-    /// The server stops reading from the session, and the peer is not to blame. The idle and read
-    /// timeouts stand still.
-    pub(crate) fn hold(&mut self) {
-        self.is_held = true;
-    }
-
-    /// The server reads again. Timeouts that stood still begin anew.
-    pub(crate) fn unhold(&mut self, now: Time) {
-        if std::mem::take(&mut self.is_held) {
-            (self.active, self.partial) = (tick(now), tick(now));
+    /// Whether the server reads from the session. Timeouts that stood still begin anew.
+    pub(crate) fn reads(&mut self, now: Time, reading: Reading) {
+        let before = std::mem::replace(&mut self.reading, reading);
+        if before == Reading::Held && reading != Reading::Held {
+            self.received(now);
+            self.partial = tick(now);
+        }
+        if before == Reading::Throttled && reading == Reading::On {
+            self.taking_counts();
         }
     }
 
@@ -215,19 +263,23 @@ impl Deadlines {
     }
 
     /// All deadlines: when, and which.
-    fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 8] {
+    fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 9] {
         let after = |on: bool, since: Tick, span: Option<Ticks>, what: Expired| {
             span.filter(|_| on).map(|span| (since.wrapping_add(span.0), what))
         };
+        let is_held = self.reading == Reading::Held;
+        let heard = if self.reading == Reading::Throttled { self.active } else { self.received };
+        let beats = timeouts.beats_always || !self.is_waiting;
         let next_quarter = timeouts.write.map(|span| span.quarters(self.quarters + 1));
         [
             // Those that close the session come first, and the particular before the general.
             after(true, self.opened, timeouts.lifetime, Expired::Lifetime),
             after(self.is_shaking, self.opened, timeouts.handshake, Expired::Handshake),
             after(self.is_waiting && self.quarters == 4, self.waiting, timeouts.write, Expired::Write),
-            after(self.is_partial && !self.is_held, self.partial, timeouts.read, Expired::Read),
-            after(!self.is_held, self.active, timeouts.idle, Expired::Idle),
-            after(!self.is_waiting, self.sent, timeouts.heartbeat, Expired::Heartbeat),
+            after(self.is_partial && !is_held, self.partial, timeouts.read, Expired::Read),
+            after(!is_held && !self.is_ended, heard, timeouts.receive, Expired::Receive),
+            after(!is_held, self.active, timeouts.idle, Expired::Idle),
+            after(beats, self.sent, timeouts.heartbeat, Expired::Heartbeat),
             after(self.is_waiting && self.quarters < 4, self.waiting, next_quarter, Expired::Progress),
             self.has_release.then_some((self.release, Expired::Hold)),
         ]

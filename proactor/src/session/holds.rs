@@ -1,5 +1,7 @@
 //! The reasons for not reading from a session.
 
+use super::deadlines::Reading;
+
 /// One reason for not reading from a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,10 +46,14 @@ impl Holds {
         was_there
     }
 
-    /// Whether the idle and read timeouts stand still: the server does not read, and the peer is
-    /// not to blame. A peer that does not take what it is sent is to blame.
-    pub(crate) fn stop_timeouts(self) -> bool {
-        self.0 & !(Hold::Throttled as u8) != 0
+    /// What the timeouts make of them. They stand still while the server does not read and the peer
+    /// is not to blame. A peer that does not take what it is sent is to blame.
+    pub(crate) fn reading(self) -> Reading {
+        match self.0 {
+            0 => Reading::On,
+            holds if holds == Hold::Throttled as u8 => Reading::Throttled,
+            _ => Reading::Held,
+        }
     }
 }
 
@@ -71,12 +77,14 @@ mod tests {
     fn a_peer_that_does_not_take_what_it_is_sent_is_timed_out_all_the_same() {
         let mut holds = Holds::default();
         holds.insert(Hold::Throttled);
-        assert!(holds.any() && !holds.stop_timeouts());
+        assert!(holds.any() && holds.reading() == Reading::Throttled);
         for hold in [Hold::Paused, Hold::Untaken, Hold::Blocked, Hold::OverRate] {
             holds.insert(hold);
-            assert!(holds.stop_timeouts(), "{hold:?}");
+            assert_eq!(holds.reading(), Reading::Held, "{hold:?}");
             holds.remove(hold);
         }
+        holds.remove(Hold::Throttled);
+        assert_eq!(holds.reading(), Reading::On);
         assert_eq!(size_of::<Holds>(), 1);
     }
 }

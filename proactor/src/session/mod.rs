@@ -276,6 +276,8 @@ impl Session {
     /// returns. If this session is closed, so is the attempt.
     ///
     /// ```
+    /// use std::io::Write;
+    ///
     /// use proactor::{ConnectError, Flow, Handler, Origin, Session, Target};
     ///
     /// /// Passes on what comes, both ways.
@@ -304,7 +306,7 @@ impl Session {
     ///         Flow::Close
     ///     }
     ///     fn connect_failed(&mut self, client: Option<&Session>, _: u64, error: &ConnectError) {
-    ///         eprintln!("{error}");
+    ///         let _ = writeln!(std::io::stderr(), "{error}");
     ///         if let Some(client) = client {
     ///             client.abort();
     ///         }

@@ -79,7 +79,9 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
     record.codec = Framing::default();
     record.assembly.begin_anew();
     // From here on, what is queued for its peer holds its partner.
-    record.holds.remove(Hold::Throttled);
+    if record.holds.remove(Hold::Throttled) {
+        state.timers.holds_changed(slot, &mut record.activity, record.holds.reading());
+    }
     let (is_full, has_ended) = (record.outbox.len() >= high, record.ends.is_told());
     if is_full {
         reading::hold(state, partner, Hold::Blocked);

@@ -30,7 +30,7 @@ pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.insert(hold) {
-        timers.holds_changed(slot, &mut record.activity, record.holds.stop_timeouts());
+        timers.holds_changed(slot, &mut record.activity, record.holds.reading());
         stop(state, slot);
     }
 }
@@ -40,7 +40,7 @@ pub(crate) fn release(state: &mut ShardState, slot: u32, hold: Hold) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.remove(hold) {
-        timers.holds_changed(slot, &mut record.activity, record.holds.stop_timeouts());
+        timers.holds_changed(slot, &mut record.activity, record.holds.reading());
         sessions.resume_later(slot);
     }
 }

@@ -25,6 +25,8 @@ pub enum CloseReason {
     Limit,
     /// No byte went either way for the [idle timeout](crate::Timeouts::idle).
     Idle,
+    /// Nothing came from the peer for the [receive timeout](crate::Timeouts::receive).
+    ReceiveTimeout,
     /// A packet was not complete within the [read timeout](crate::Timeouts::read).
     ReadTimeout,
     /// The peer took none of what was queued for it within the [write
@@ -36,6 +38,9 @@ pub enum CloseReason {
     Lifetime,
     /// The session that it was [paired](crate::Session::pair) with was closed.
     ByPartner,
+    /// The logic panicked in a call for a session that this one has opened
+    /// ([`Session::connect`](crate::Session::connect)).
+    ByOpened,
     /// The server was drained.
     Drained,
     /// The server was stopped.
@@ -54,11 +59,13 @@ impl fmt::Display for CloseReason {
             CloseReason::Protocol => "the peer broke the protocol",
             CloseReason::Limit => "a limit was reached",
             CloseReason::Idle => "nothing was sent or received for too long",
+            CloseReason::ReceiveTimeout => "nothing was received for too long",
             CloseReason::ReadTimeout => "a packet took too long to arrive",
             CloseReason::WriteTimeout => "the peer took nothing for too long",
             CloseReason::HandshakeTimeout => "the first packet took too long",
             CloseReason::Lifetime => "it had lasted as long as it may",
             CloseReason::ByPartner => "the session it was paired with was closed",
+            CloseReason::ByOpened => "the server's logic panicked for a connection that it had opened",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

@@ -59,6 +59,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         Ok(_) => {
             record.receive = None;
             record.ends.peer_ended();
+            record.activity.deadlines.ended();
             // What is kept is handed over first. A held session learns of the end when it goes on.
             if record.assembly.is_waiting() && !record.holds.any() {
                 drop(state);

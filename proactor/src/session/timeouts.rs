@@ -1,13 +1,17 @@
 //! What happens when a deadline of a session expires.
+//!
+//! A session whose peer has not done something in time is closed only when what has arrived is
+//! read: the shard may be late itself. So its end is put off, by a turn that does not wait.
 
 use super::{close, deadlines::Expired, holds::Hold, reading, reason::CloseReason};
 use crate::shard::state::ShardState;
 
-/// A session's entry in the wheel has expired: does what is due without the handler, and says
-/// whether the handler has to be asked for a heartbeat.
-pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
+/// A session's entry in the wheel has expired, or (`looked`) its end was put off and what has
+/// arrived is read: does what is due without the handler, and says whether the handler has to be
+/// asked for a heartbeat.
+pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
     let mut heartbeat = false;
-    if let Some(record) = state.sessions.at_mut(slot) {
+    if !looked && let Some(record) = state.sessions.at_mut(slot) {
         record.activity.deadlines.left();
     }
     loop {
@@ -33,11 +37,18 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32) -> bool {
             }
             // Bytes of a send that is in flight are bytes too.
             Some(Expired::Idle) if has_send_progressed(state, slot) => continue,
+            Some(Expired::Receive) if is_heard(state, slot) => continue,
+            Some(Expired::Lifetime) => CloseReason::Lifetime,
+            // Before anything else, what has arrived.
+            Some(_) if !looked => {
+                state.timers.put_off(slot);
+                return heartbeat;
+            }
             Some(Expired::Idle) => CloseReason::Idle,
+            Some(Expired::Receive) => CloseReason::ReceiveTimeout,
             Some(Expired::Write) => CloseReason::WriteTimeout,
             Some(Expired::Read) => CloseReason::ReadTimeout,
             Some(Expired::Handshake) => CloseReason::HandshakeTimeout,
-            Some(Expired::Lifetime) => CloseReason::Lifetime,
         };
         close::begin(state, slot, reason);
         return false;
@@ -54,4 +65,21 @@ fn has_send_progressed(state: &mut ShardState, slot: u32) -> bool {
     record.outbox.send = Some((send, progress));
     timers.send_progressed(&mut record.activity);
     true
+}
+
+/// Whether a session from which nothing was received is heard all the same. Of a pair, what comes
+/// from either peer counts for both. While a side is not read because the other takes nothing, what
+/// that takes counts.
+fn is_heard(state: &mut ShardState, slot: u32) -> bool {
+    let Some(record) = state.sessions.at(slot) else { return false };
+    let Some(partner) = record.partner.and_then(|partner| state.sessions.at(partner)) else {
+        return record.holds.contains(Hold::Throttled) && has_send_progressed(state, slot);
+    };
+    let (of_partner, has_blocked) = (partner.activity.deadlines, partner.holds.contains(Hold::Blocked));
+    if has_blocked {
+        has_send_progressed(state, slot);
+    }
+    let Some(record) = state.sessions.at_mut(slot) else { return false };
+    let deadlines = &mut record.activity.deadlines;
+    deadlines.heard_by(&of_partner) | (has_blocked && deadlines.taking_counts())
 }

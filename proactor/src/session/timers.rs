@@ -3,16 +3,41 @@
 //! A session has one entry in the wheel, at its earliest deadline. When that has expired, the
 //! session's deadlines are asked what is due, and the session is entered again. While the
 //! completions of a turn are handled, the time is that at which the turn began.
+//!
+//! Peers are not to blame for time in which the shard did not run: the process was stopped, its
+//! machine paused, or a handler did not return. So deadlines are measured on a clock of the shard's
+//! own, which stands still for what a turn is late by more than [`LONGEST_TURN`]. All else goes by
+//! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
+//! arrived meanwhile.
+
+use std::time::Duration;
 
 use overlapped::Time;
 
-use super::deadlines::{Deadlines, Expired, Spans, Timeouts};
+use super::deadlines::{Deadlines, Expired, Reading, Spans, Timeouts};
 use crate::limits::{Bucket, Permit, Rate};
 use crate::wheel::Wheel;
+
+/// What a turn may take, or be late by. The rest is time in which the shard did not run.
+pub(crate) const LONGEST_TURN: Duration = Duration::from_millis(250);
+
+/// Turns without a wait, at most, in which what has arrived is read before a session is closed for
+/// what its peer did not do. One is enough unless more has arrived than a turn takes.
+const MOST_LOOKS: u8 = 64;
 
 /// Time, as a shard's sessions have it.
 pub(crate) struct Timers {
     now: Time,
+    /// The moment on the clock of deadlines.
+    fair_now: Time,
+    /// What that clock is behind the driver's.
+    lost: Duration,
+    /// The last turn's end, and the moment until which the shard meant to wait then. `None`: the
+    /// turns follow without a wait.
+    rest: Option<(Time, Time)>,
+    /// Sessions that are to be closed when what has arrived is read.
+    put_off: Vec<u32>,
+    looks: u8,
     wheel: Wheel,
     timeouts: Timeouts,
 }
@@ -49,7 +74,16 @@ impl Activity {
 
 impl Timers {
     pub(crate) fn new(spans: Spans, now: Time) -> Timers {
-        Timers { now, wheel: Wheel::new(), timeouts: spans.into() }
+        Timers {
+            now,
+            fair_now: now,
+            lost: Duration::ZERO,
+            rest: None,
+            put_off: Vec::new(),
+            looks: 0,
+            wheel: Wheel::new(),
+            timeouts: spans.into(),
+        }
     }
 
     #[inline]
@@ -57,13 +91,59 @@ impl Timers {
         self.now
     }
 
+    /// The turn ends, and the next begins when something happens, or at `until`. Turns between
+    /// which this is not called follow without a wait.
+    pub(crate) fn rest(&mut self, now: Time, until: Option<Time>) {
+        self.rest = Some((now, until.unwrap_or(Time::MAX)));
+    }
+
+    /// The turn ends, and nothing is due: the shard cannot be late for the next.
+    pub(crate) fn rest_forever(&mut self) {
+        self.rest = Some((self.now, Time::MAX));
+    }
+
     pub(crate) fn begin_turn(&mut self, now: Time) {
+        let (ended, until) = self.rest.take().unwrap_or((now, now));
+        let turned = ended.since(self.now).saturating_sub(LONGEST_TURN);
+        let late = now.since(until.max(ended)).saturating_sub(LONGEST_TURN);
+        self.lost += turned + late;
         self.now = now;
+        self.fair_now = self.fair(now);
+    }
+
+    /// A moment of the driver's clock on that of deadlines.
+    fn fair(&self, at: Time) -> Time {
+        Time::ZERO + at.since(Time::ZERO + self.lost)
+    }
+
+    /// A session is to be closed for what its peer did not do. What has arrived is read first.
+    pub(crate) fn put_off(&mut self, slot: u32) {
+        if self.put_off.is_empty() {
+            self.looks = 0;
+        }
+        self.put_off.push(slot);
+    }
+
+    /// Whether there are such, so that the next turn must not wait.
+    pub(crate) fn has_put_off(&self) -> bool {
+        !self.put_off.is_empty()
+    }
+
+    /// Those sessions, when nothing more `came` in this turn, or enough turns have looked.
+    pub(crate) fn take_put_off(&mut self, came: bool) -> Vec<u32> {
+        if self.put_off.is_empty() {
+            return Vec::new();
+        }
+        self.looks += 1;
+        match came && self.looks < MOST_LOOKS {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.put_off),
+        }
     }
 
     /// A session begins. If it has no handshake, its first packet is not waited for.
     pub(crate) fn admit(&self, mut permit: Permit, has_handshake: bool, rates: Rates) -> Activity {
-        let mut deadlines = Deadlines::new(self.now);
+        let mut deadlines = Deadlines::new(self.fair_now);
         if !has_handshake {
             permit.established();
             deadlines.packet();
@@ -77,12 +157,12 @@ impl Timers {
 
     /// When a session's entry expires next.
     pub(crate) fn earliest(&self) -> Option<Time> {
-        self.wheel.earliest()
+        self.wheel.earliest().map(|at| at + self.lost)
     }
 
     /// A session whose entry has expired.
     pub(crate) fn pop_due(&mut self) -> Option<u32> {
-        self.wheel.pop_due(self.now)
+        self.wheel.pop_due(self.fair_now)
     }
 
     pub(crate) fn forget(&mut self, slot: u32) {
@@ -91,14 +171,14 @@ impl Timers {
 
     /// Enters a session if its earliest deadline is before its entry, or it has none.
     pub(crate) fn enter(&mut self, slot: u32, activity: &mut Activity) {
-        if let Some(at) = activity.deadlines.enter(&self.timeouts, self.now) {
+        if let Some(at) = activity.deadlines.enter(&self.timeouts, self.fair_now) {
             self.wheel.insert(slot, at);
         }
     }
 
     /// What of a session has expired. Asked until it answers `None`.
     pub(crate) fn expired(&self, activity: &mut Activity) -> Option<Expired> {
-        activity.deadlines.expired(&self.timeouts, self.now)
+        activity.deadlines.expired(&self.timeouts, self.fair_now)
     }
 
     /// A packet is complete. If the session is over its rate then, says until when.
@@ -119,7 +199,7 @@ impl Timers {
 
     /// Bytes have arrived. If the session is over its rate then, says until when.
     pub(crate) fn bytes_came(&self, activity: &mut Activity, bytes: usize) -> Option<Time> {
-        activity.deadlines.received(self.now);
+        activity.deadlines.received(self.fair_now);
         let (rate, bucket) = activity.buckets.as_mut()?.bytes.as_mut()?;
         bucket.charge(*rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
         bucket.refilled_at(*rate, self.now)
@@ -127,7 +207,7 @@ impl Timers {
 
     /// What has arrived ends within a packet.
     pub(crate) fn packet_is_partial(&mut self, slot: u32, activity: &mut Activity) {
-        if activity.deadlines.partial(self.now) {
+        if activity.deadlines.partial(self.fair_now) {
             self.enter(slot, activity);
         }
     }
@@ -135,34 +215,33 @@ impl Timers {
     /// Bytes have been queued for the peer.
     #[inline]
     pub(crate) fn bytes_queued(&mut self, slot: u32, activity: &mut Activity) {
-        if activity.deadlines.queued(self.now) {
+        if activity.deadlines.queued(self.fair_now) {
             self.enter(slot, activity);
         }
     }
 
     /// The peer has taken bytes; `rest` says whether more are queued.
     pub(crate) fn bytes_taken(&mut self, slot: u32, activity: &mut Activity, rest: bool) {
-        activity.deadlines.taken(self.now, rest);
+        activity.deadlines.taken(&self.timeouts, self.fair_now, rest);
         self.enter(slot, activity);
     }
 
     /// The peer has taken a part of a send that is in flight.
     pub(crate) fn send_progressed(&self, activity: &mut Activity) {
-        activity.deadlines.taken(self.now, true);
+        activity.deadlines.taken(&self.timeouts, self.fair_now, true);
     }
 
     /// Whether the server reads from the session may have changed.
-    pub(crate) fn holds_changed(&mut self, slot: u32, activity: &mut Activity, stop_timeouts: bool) {
-        if stop_timeouts {
-            activity.deadlines.hold();
-        } else {
-            activity.deadlines.unhold(self.now);
+    pub(crate) fn holds_changed(&mut self, slot: u32, activity: &mut Activity, reading: Reading) {
+        activity.deadlines.reads(self.fair_now, reading);
+        if reading != Reading::Held {
             self.enter(slot, activity);
         }
     }
 
     /// The rate allows nothing more before this moment. Bytes that arrive until then put it off.
     pub(crate) fn release_at(&mut self, slot: u32, activity: &mut Activity, at: Time) {
+        let at = self.fair(at);
         activity.deadlines.release_at(at);
         self.enter(slot, activity);
     }
@@ -176,6 +255,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Nothing happens until then.
+    fn wait(timers: &mut Timers, until: Time) {
+        timers.rest(timers.now(), Some(until));
+        timers.begin_turn(until);
+    }
+
     #[test]
     fn an_idle_session_is_due_once_and_not_while_it_is_active() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
@@ -183,14 +268,14 @@ mod tests {
         let mut activity = timers.admit(Permit::alone(), false, Rates::default());
         timers.enter(3, &mut activity);
         assert!(timers.earliest().is_some() && timers.pop_due().is_none());
-        timers.begin_turn(Time::ZERO + SECOND / 2);
+        wait(&mut timers, Time::ZERO + SECOND / 2);
         assert_eq!(timers.bytes_came(&mut activity, 10), None, "there is no rate");
-        timers.begin_turn(Time::ZERO + SECOND + SECOND / 4);
+        wait(&mut timers, Time::ZERO + SECOND + SECOND / 4);
         assert_eq!(timers.pop_due(), Some(3), "its entry has expired");
         activity.deadlines.left();
         assert_eq!(timers.expired(&mut activity), None, "but bytes have come since it was entered");
         timers.enter(3, &mut activity);
-        timers.begin_turn(Time::ZERO + SECOND * 2);
+        wait(&mut timers, Time::ZERO + SECOND * 2);
         assert_eq!(timers.pop_due(), Some(3));
         assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
     }
@@ -200,12 +285,12 @@ mod tests {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
         let mut timers = Timers::new(spans, Time::ZERO);
         let mut activity = timers.admit(Permit::alone(), false, Rates::default());
-        timers.holds_changed(0, &mut activity, true);
-        timers.begin_turn(Time::ZERO + SECOND * 10);
+        timers.holds_changed(0, &mut activity, Reading::Held);
+        wait(&mut timers, Time::ZERO + SECOND * 10);
         assert_eq!(timers.expired(&mut activity), None);
-        timers.holds_changed(0, &mut activity, false);
+        timers.holds_changed(0, &mut activity, Reading::On);
         assert_eq!(timers.expired(&mut activity), None, "the time begins anew");
-        timers.begin_turn(Time::ZERO + SECOND * 12);
+        wait(&mut timers, Time::ZERO + SECOND * 12);
         assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
     }
 
@@ -217,5 +302,58 @@ mod tests {
         assert_eq!(timers.packet_came(&mut activity), Some(Time::ZERO + SECOND));
         assert_eq!(timers.bytes_came(&mut activity, 50), None);
         assert!(timers.bytes_came(&mut activity, 100).is_some());
+    }
+
+    fn idle_after(span: Duration) -> (Timers, Activity) {
+        let spans = Spans { idle: Some(span), ..Spans::default() };
+        let mut timers = Timers::new(spans, Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
+        timers.enter(3, &mut activity);
+        (timers, activity)
+    }
+
+    #[test]
+    fn what_a_turn_takes_too_long_is_not_counted() {
+        let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+        // The turn that began at zero takes ten seconds, and the wait after it half a second.
+        timers.rest(Time::ZERO + SECOND * 10, timers.earliest());
+        timers.begin_turn(Time::ZERO + SECOND * 10 + SECOND / 2);
+        assert_eq!(timers.expired(&mut activity), None);
+        let due = timers.earliest().unwrap();
+        assert!(due > timers.now() && due <= Time::ZERO + SECOND * 11, "{due:?}");
+        wait(&mut timers, Time::ZERO + SECOND * 11);
+        assert_eq!(timers.pop_due(), Some(3));
+        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
+    }
+
+    #[test]
+    fn what_a_turn_is_late_by_is_not_counted_and_what_it_waits_is() {
+        for (until, now, is_due) in [(1, 1, true), (9, 9, true), (1, 60, true), (0, 60, false), (0, 1, false)] {
+            let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+            timers.rest(Time::ZERO, Some(Time::ZERO + SECOND * until));
+            timers.begin_turn(Time::ZERO + SECOND * now);
+            let expired = timers.expired(&mut activity);
+            assert_eq!(expired.is_some(), is_due, "meant to wait until {until}, waits until {now}");
+        }
+        let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+        timers.rest_forever();
+        timers.begin_turn(Time::ZERO + SECOND * 60);
+        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle), "it was late for nothing");
+        let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+        timers.begin_turn(Time::ZERO + SECOND);
+        assert_eq!(timers.expired(&mut activity), None, "the turns follow without a wait");
+    }
+
+    #[test]
+    fn a_session_is_put_off_until_nothing_more_comes_and_not_for_ever() {
+        let (mut timers, _) = idle_after(SECOND * 9 / 10);
+        assert!(timers.take_put_off(true).is_empty() && !timers.has_put_off());
+        timers.put_off(3);
+        assert!(timers.take_put_off(true).is_empty());
+        assert_eq!(timers.take_put_off(false), [3]);
+        assert!(!timers.has_put_off());
+        timers.put_off(4);
+        let looks = (0..1000).take_while(|_| timers.take_put_off(true).is_empty()).count();
+        assert_eq!(looks, usize::from(MOST_LOOKS) - 1);
     }
 }

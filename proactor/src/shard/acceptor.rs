@@ -1,17 +1,18 @@
 //! Accepting connections, admitting or refusing them, and placing them on shards. The first shard
 //! plays this role.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
-use overlapped::{Address, Driver, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
+use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
 
 use super::directory::{Accepted, Directory, Mail};
 use super::state::token;
 use crate::connect::reset;
 use crate::error::ServerError;
 use crate::limits::{NO_LISTENER, Refusal};
+use crate::server::listener::Bind;
 
 /// Refused peers that can be told why at once.
 pub(crate) const MOST_REFUSING: usize = 64;
@@ -28,6 +29,8 @@ enum Refusing {
 pub(crate) struct Acceptor {
     listeners: Vec<SocketId>,
     addresses: Vec<Address>,
+    /// Which of the server's listeners each of these belongs to.
+    owners: Vec<u8>,
     /// What refused peers are told, for each listener.
     refusals: Vec<Bytes>,
     refusing: [Option<Refusing>; MOST_REFUSING],
@@ -36,25 +39,53 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
+    /// Listens on each address; one that is in use is tried again until `patience` has passed for
+    /// all of them together.
     pub(crate) fn listen(
         driver: &mut Driver,
-        binds: &[(Address, ListenOptions)],
+        binds: &[Bind],
+        patience: Duration,
         refusals: Vec<Bytes>,
     ) -> Result<Acceptor, ServerError> {
-        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        for (index, (address, options)) in binds.iter().enumerate() {
-            let listener = driver.listen(address, options)?;
-            addresses.push(driver.local_addr(listener)?);
-            let submitted = driver.submit(Op::accept_multi(listener), token::of(token::ACCEPT, index as u32));
-            submitted.map_err(|rejected| rejected.error)?;
-            listeners.push(listener);
+        let (mut listeners, mut addresses, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+        let until = Instant::now() + patience;
+        for (owner, bind) in binds.iter().enumerate() {
+            let (before, mut failed) = (listeners.len(), None);
+            for address in &bind.addresses {
+                let first = addresses.get(before).and_then(Address::ip).map(|first| first.port());
+                let listener = match listen_on(driver, address, &bind.options, first, until) {
+                    Ok(listener) => listener,
+                    Err(error) if bind.has_choice() && is_absent(&error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                addresses.push(driver.local_addr(listener)?);
+                let token = token::of(token::ACCEPT, listeners.len() as u32);
+                driver.submit(Op::accept_multi(listener), token).map_err(|rejected| rejected.error)?;
+                listeners.push(listener);
+                owners.push(u8::try_from(owner).unwrap_or(NO_LISTENER));
+            }
+            match failed {
+                Some(error) if listeners.len() == before => return Err(error.into()),
+                Some(error) => tracing::warn!("{error}; listening on the other addresses only"),
+                None => {}
+            }
         }
-        Ok(Acceptor { listeners, addresses, refusals, refusing: [None; MOST_REFUSING], out_of_files: false })
+        Ok(Acceptor { listeners, addresses, owners, refusals, refusing: [None; MOST_REFUSING], out_of_files: false })
     }
 
     /// The addresses it listens on.
     pub(crate) fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// The first address of each of the server's listeners.
+    pub(crate) fn first_addresses(&self) -> Vec<Address> {
+        let mut owned: Vec<(&u8, &Address)> = self.owners.iter().zip(&self.addresses).collect();
+        owned.dedup_by_key(|(owner, _)| *owner);
+        owned.into_iter().map(|(_, address)| address.clone()).collect()
     }
 
     /// A completion of a listener, or of a refused peer. Returns a connection for its own shard.
@@ -73,13 +104,13 @@ impl Acceptor {
         match completion.result {
             Ok(Outcome::Accepted(stream, peer)) => {
                 self.out_of_files = false;
-                let listener = u8::try_from(index).unwrap_or(NO_LISTENER);
+                let listener = self.owners.get(index as usize).copied().unwrap_or(NO_LISTENER);
                 match directory.admission.admit_at(listener, peer.ip().map(|peer| peer.ip()), now) {
                     Ok(permit) => place(Accepted { stream, peer, permit }, directory),
                     Err(refusal) => {
                         directory.stats().count_refused(refusal);
                         tracing::debug!("{peer} is refused: {refusal}");
-                        self.refuse(stream, index, driver);
+                        self.refuse(stream, listener, driver);
                         None
                     }
                 }
@@ -102,8 +133,8 @@ impl Acceptor {
 
     /// Tells a refused peer why, if there is something to tell and room for it. Resets its
     /// connection otherwise.
-    fn refuse(&mut self, stream: Stream, listener: u32, driver: &mut Driver) {
-        let refusal = self.refusals.get(listener as usize).cloned().unwrap_or_default();
+    fn refuse(&mut self, stream: Stream, listener: u8, driver: &mut Driver) {
+        let refusal = self.refusals.get(usize::from(listener)).cloned().unwrap_or_default();
         let free = self.refusing.iter().position(Option::is_none).filter(|_| !refusal.is_empty());
         let Some(index) = free else { return stream.reset_on_drop() };
         let socket = match driver.adopt(stream) {
@@ -148,6 +179,39 @@ impl Acceptor {
             }
         }
     }
+}
+
+/// Pause between two tries of an address that is in use.
+const TRY_AGAIN: Duration = Duration::from_millis(5);
+
+/// Listens on an address, on the port of the first of its listener if any will do. One in use is
+/// tried again.
+fn listen_on(
+    driver: &mut Driver,
+    address: &Address,
+    options: &ListenOptions,
+    first: Option<u16>,
+    until: Instant,
+) -> Result<SocketId, Error> {
+    let is_any_port = address.ip().is_some_and(|ip| ip.port() == 0);
+    if let (true, Some(port), Some(ip)) = (is_any_port, first, address.ip())
+        && let Ok(listener) = driver.listen((ip.ip(), port), options)
+    {
+        return Ok(listener);
+    }
+    loop {
+        match driver.listen(address, options) {
+            Err(error) if error.kind() == ErrorKind::InUse && !is_any_port && Instant::now() < until => {
+                std::thread::sleep(TRY_AGAIN);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether this machine lacks the address, or its whole family.
+fn is_absent(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::AddressNotAvailable | ErrorKind::Unsupported)
 }
 
 /// Hands a connection to the shard with the least load. Returns it if that is the acceptor's own.

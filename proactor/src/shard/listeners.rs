@@ -58,7 +58,8 @@ impl ListenerInfo {
         &self.name
     }
 
-    /// The address that it listens on, with its real port.
+    /// The address that it listens on, with its real port; the first, if a name or every interface
+    /// has several.
     pub fn address(&self) -> &Address {
         &self.address
     }

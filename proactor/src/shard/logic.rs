@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::state::ShardState;
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::session::{Session, close, id::SessionId, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
@@ -84,11 +84,12 @@ impl<H: Handler> Logic<H> {
     }
 
     /// Tells the handler that a session has ended.
-    pub(crate) fn closed(&mut self, id: SessionId, reason: CloseReason) {
+    pub(crate) fn closed(&mut self, id: SessionId, origin: Origin, reason: CloseReason) {
         let state = self.states.get_mut(id.slot() as usize).and_then(Option::take);
         let Some(state) = state else { return };
         let handler = &mut self.handler;
         if contained(|| handler.closed(id, state, &reason)).is_err() {
+            close::end_opener(&mut self.state(), origin.opener());
             tracing::error!("the handler panicked when it was told that {id:?} had ended");
         }
     }

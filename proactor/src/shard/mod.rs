@@ -79,6 +79,7 @@ impl<H: Handler> Shard<H> {
             let has_to_go_on = state.attempts.ended_count() > 0
                 || state.sessions.is_dirty()
                 || !state.to_wake.is_empty()
+                || state.timers.has_put_off()
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -89,6 +90,13 @@ impl<H: Handler> Shard<H> {
                 None => Wait::Forever,
             }
         };
+        match wait {
+            Wait::Poll => {}
+            // Nothing is due, so nothing can be late, and the clock is not read.
+            Wait::Forever => self.logic.state().timers.rest_forever(),
+            Wait::Until(deadline) => self.rest(Some(deadline)),
+            Wait::For(_) => self.rest(None),
+        }
         self.turn_within(wait)?;
         if !self.has_ended() {
             return Ok(true);
@@ -98,6 +106,14 @@ impl<H: Handler> Shard<H> {
         self.mailbox.close();
         self.read_mail();
         Ok(!self.has_ended())
+    }
+
+    /// The turn is over, and the next begins when something happens, or at the deadline. Turns
+    /// without this in between are taken to follow at once.
+    pub(crate) fn rest(&mut self, deadline: Option<Time>) {
+        let state = &mut *self.logic.state();
+        let now = state.driver.now();
+        state.timers.rest(now, deadline);
     }
 
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
@@ -118,14 +134,16 @@ impl<H: Handler> Shard<H> {
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
+        let mut came = false;
         loop {
             let completion = self.logic.state().driver.next();
             let Some(completion) = completion else { break };
-            busy = true;
+            came = true;
             self.completed(completion);
         }
+        busy |= came;
         // After the completions: what came in time is not late.
-        busy |= self.expire_sessions();
+        busy |= self.expire_sessions(came);
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.flush();
@@ -312,7 +330,7 @@ impl<H: Handler> Shard<H> {
         };
         self.directory.count_out(self.shard);
         let reason = record.reason.expect("a session is closed for a reason");
-        self.logic.closed(id, reason);
+        self.logic.closed(id, record.origin(), reason);
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }
@@ -336,14 +354,21 @@ impl<H: Handler> Shard<H> {
         true
     }
 
-    /// Does what the expired deadlines of sessions ask for. Says whether there were any.
-    fn expire_sessions(&mut self) -> bool {
-        let mut any = false;
+    /// Does what the expired deadlines of sessions ask for. `came` says whether anything was there
+    /// to be read. Says whether there were any.
+    fn expire_sessions(&mut self, came: bool) -> bool {
+        let mut any = self.logic.state().timers.has_put_off();
+        let mut looked = self.logic.state().timers.take_put_off(came).into_iter();
         loop {
             let (slot, heartbeat) = {
                 let state = &mut *self.logic.state();
-                let Some(slot) = state.timers.pop_due() else { break };
-                (slot, timeouts::expire(state, slot))
+                match looked.next() {
+                    Some(slot) => (slot, timeouts::expire(state, slot, true)),
+                    None => {
+                        let Some(slot) = state.timers.pop_due() else { break };
+                        (slot, timeouts::expire(state, slot, false))
+                    }
+                }
             };
             any = true;
             if heartbeat {

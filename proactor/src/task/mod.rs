@@ -38,11 +38,11 @@
 //!   queued.
 //! - **The end.** When the task returns, the session is closed in order. If it returns an error,
 //!   the error is logged at the level `debug`. If it panics, the session is closed with
-//!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other is. When the peer ends its
-//!   stream, `next` returns `None`, and the task may go on sending until it returns. When the
-//!   session is closed for another reason, `next` returns `None`, `send` fails and
-//!   [`closed`](AsyncSession::closed) is ready. The task may take its time; tasks that are left
-//!   when the shard ends are dropped.
+//!   [`CloseReason::Panic`](crate::CloseReason::Panic), and no other but the one that opened it, if
+//!   one did. When the peer ends its stream, `next` returns `None`, and the task may go on sending
+//!   until it returns. When the session is closed for another reason, `next` returns `None`, `send`
+//!   fails and [`closed`](AsyncSession::closed) is ready. The task may take its time; tasks that are
+//!   left when the shard ends are dropped.
 
 mod error;
 pub(crate) mod executor;

@@ -372,3 +372,22 @@ fn all_members_have_the_same_order_whatever_their_framing() {
         finish(server);
     });
 }
+
+#[test]
+fn every_address_of_a_listener_has_its_codec_and_name() {
+    on_each_backend(|builder| {
+        let every = Listener::new("localhost:0").name("every").codec(Lines::new());
+        let server = builder.listen(every).listen(listener().name("last")).start(Names).unwrap();
+        let all = addresses(&server);
+        let (last, every) = all.split_last().unwrap();
+        for address in every {
+            let mut client = connect(*address);
+            client.write_all(b"here\n").unwrap();
+            expect(&client, b"0.every here\n");
+        }
+        let mut client = connect(*last);
+        client.write_all(b"here").unwrap();
+        expect(&client, b"1.last here");
+        finish(server);
+    });
+}

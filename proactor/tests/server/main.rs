@@ -17,6 +17,7 @@ mod codec {
 }
 mod connect {
     mod outbound;
+    mod panics;
     mod proxy;
     mod proxy_simulation;
     #[cfg(unix)]
@@ -46,6 +47,8 @@ mod task {
 }
 mod testkit;
 mod timeouts {
+    mod silence;
     mod sockets;
+    mod stalls;
     mod virtual_time;
 }

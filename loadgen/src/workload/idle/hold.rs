@@ -45,7 +45,7 @@ pub fn run(options: &HoldOptions) -> Result<()> {
             None if line == "echo" => sessions.chunks_mut(BATCH).try_for_each(|batch| echo(batch, &said))?,
             _ => bail!("{line} is not understood"),
         }
-        println!("done");
+        writeln!(io::stdout(), "done")?;
     }
     Ok(())
 }

@@ -24,12 +24,12 @@ pub(in super::super) fn prepare(address: &Address) -> Result<Option<Free>, Error
             let why = "something that is not a socket stands at this path";
             return Err(Error::new(Action::Bind, ErrorKind::InUse).at(address).because(why));
         }
-        Ok(_) => match connect(path) {
-            // Nobody listens: a server that crashed has left it behind.
+        Ok(_) => match ask(path) {
+            // Nobody has it: a server that crashed has left it behind.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-            Ok(()) => {
+            Err(error) if error.raw_os_error() != Some(libc::EPROTOTYPE) => return Err(failed(error)),
+            Ok(()) | Err(_) => {
                 return Err(Error::new(Action::Bind, ErrorKind::InUse).at(address).because("a server listens there"));
             }
         },
@@ -41,14 +41,11 @@ fn is_socket(found: &fs::Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
 }
 
-fn connect(path: &std::path::Path) -> io::Result<()> {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-    // Do not wait for a server whose backlog is full.
-    socket.set_nonblocking(true)?;
-    match socket.connect(&socket2::SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        done => done,
-    }
+/// Asks the system whether a socket is bound to the path, without the holder's noticing: a datagram
+/// socket cannot connect to a stream's, and the error (`EPROTOTYPE`) says that there is one.
+fn ask(path: &std::path::Path) -> io::Result<()> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None)?;
+    socket.connect(&socket2::SockAddr::unix(path)?)
 }
 
 /// The file of a listener, which its descriptors share. Dropping it removes the file, unless

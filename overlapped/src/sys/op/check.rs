@@ -1,7 +1,7 @@
 //! What can be found out about an operation before a backend has it: whether it makes sense, and,
 //! on a socket that is tried directly, whether it succeeds at once.
 
-use super::{Op, OpKind, Outcome, Tried};
+use super::{More, Op, OpKind, Outcome, Tried};
 use crate::error::{Error, ErrorKind};
 use crate::flags::{Flags, Role};
 use crate::sys::view::View;
@@ -14,7 +14,7 @@ impl Op {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
         if self.parts() == Some(0) {
-            return invalid("an empty list of buffers");
+            return self.check_without_parts();
         }
         match &self.owned.given {
             Some(Ok(address)) => Error::check_address(self.kind.action(), address)?,
@@ -38,6 +38,16 @@ impl Op {
                 invalid("PEEK and WAIT_ALL are flags of receives")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A file is the one thing without parts that can be sent.
+    #[cold]
+    fn check_without_parts(&self) -> Result<(), Error> {
+        let invalid = |why: &str| Err(Error::new(self.kind.action(), ErrorKind::InvalidArgument).because(why));
+        match self.owned.more.as_deref() {
+            Some(More::File(file)) => file.fault().map_or(Ok(()), invalid),
+            _ => invalid("an empty list of buffers"),
         }
     }
 
@@ -110,6 +120,7 @@ impl Op {
             (OpKind::Accept { .. }, Role::Listener) => Ok(()),
             (OpKind::Accept { .. }, _) => invalid("not a listener"),
             (_, Role::Listener) => invalid("a listener can only accept and be closed"),
+            (OpKind::SendFile, Role::Datagram) => invalid("files are sent over streams"),
             (OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo, Role::Stream) => {
                 invalid("not a datagram socket")
             }

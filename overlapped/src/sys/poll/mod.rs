@@ -180,6 +180,13 @@ impl Poll {
                 let request = self.send_request(owned(), flags);
                 self.begin(socket, Direction::Send, id, request);
             }
+            OpKind::SendFile => match owned().fill_from_file() {
+                Ok(bytes) => {
+                    let (ptr, len) = (bytes.as_ptr().cast_mut(), bytes.len() as u32);
+                    self.begin(socket, Direction::Send, id, Request::Send { ptr, len, flags: Flags::NONE });
+                }
+                Err(failure) => self.end(id, Err(failure)),
+            },
             OpKind::SendTo => {
                 let owned = owned();
                 let Some(Ok(address)) = owned.address().map(sock_addr) else {

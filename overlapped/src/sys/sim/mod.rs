@@ -180,6 +180,10 @@ impl Sim {
             }
             OpKind::RecvMulti => (Direction::Receive, Want::ReceivePooled),
             OpKind::Send { .. } => (Direction::Send, Want::Send { parts: parts(owned) }),
+            OpKind::SendFile => match owned.expect("it owns a file").fill_from_file() {
+                Ok(bytes) => (Direction::Send, Want::Send { parts: Parts::one(bytes) }),
+                Err(failure) => return self.end_at_once(id, Err(failure)),
+            },
             OpKind::Discard => (Direction::Receive, Want::Discard),
             OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => {
                 return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
@@ -304,6 +308,8 @@ impl Sim {
             Err(Failure::NoBuffer) => (5, 0),
             Err(Failure::Code(code)) => (6, *code as u64),
             Err(Failure::Truncated { bytes, .. }) => (7, u64::from(*bytes)),
+            Err(Failure::File(code)) => (8, *code as u64),
+            Err(Failure::FileEnded) => (9, 0),
         };
         let now = state.now.as_nanos();
         let name = u64::from(event.id.generation()) << 32 | u64::from(event.id.slot());

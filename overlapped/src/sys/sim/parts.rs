@@ -20,6 +20,11 @@ impl Parts {
         Parts(parts)
     }
 
+    /// Bytes that are to be sent, in memory that the operation owns as well.
+    pub(super) fn one(bytes: &[u8]) -> Parts {
+        Parts(vec![(bytes.as_ptr().cast_mut(), bytes.len())])
+    }
+
     /// How many bytes there are; at most 1 GiB, the most that is moved at once.
     pub(super) fn len(&self) -> usize {
         let all = self.0.iter().fold(0usize, |sum, (_, len)| sum.saturating_add(*len));

@@ -27,6 +27,8 @@ impl Uring {
                 self.release(id);
                 done(result, Outcome::Sent(result as u64))
             }
+            Request::ReadFile if result < 0 => Err(Failure::File(-result)),
+            Request::ReadFile => received(result),
             Request::RecvMulti => self.received_pooled(result, cqueue::buffer_select(flags)),
             Request::Accept => {
                 let accepted = self.accepted(id, entry);

@@ -27,6 +27,8 @@ pub(super) enum Request {
     /// An ordinary descriptor is made of a direct one.
     Install = 15,
     Ready = 16,
+    /// A piece of a file that is being sent.
+    ReadFile = 17,
 }
 
 impl Request {
@@ -49,6 +51,7 @@ impl Request {
             13 => Request::Cancel,
             14 => Request::Wake,
             16 => Request::Ready,
+            17 => Request::ReadFile,
             _ => Request::Install,
         }
     }

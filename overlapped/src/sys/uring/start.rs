@@ -1,6 +1,6 @@
 //! From an operation to an entry of the submission queue.
 
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 
 use io_uring::types::Fd;
 use io_uring::{opcode, squeue};
@@ -10,7 +10,7 @@ use crate::id::OpId;
 
 use super::super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
 use super::super::op::{Event, Failure, OpKind, Owned};
-use super::super::{handle::Handle, socket::sock_addr};
+use super::super::{file::Step, handle::Handle, socket::sock_addr};
 use super::request::{Request, user_data};
 use super::{Slot, Uring, accept, direct_table, probe};
 
@@ -63,6 +63,18 @@ impl Uring {
                     (Request::SendParts, entry.flags(flags as u32).build())
                 }
             }
+            OpKind::SendFile => match owned().file_step() {
+                Step::Read { file, offset, room } => {
+                    let (fd, len) = (Fd(file.as_raw_fd()), room.len() as u32);
+                    let entry = opcode::Read::new(fd, room.as_mut_ptr(), len).offset(offset).build();
+                    self.remember(id, Request::ReadFile, None);
+                    return self.push(entry.user_data(user_data(id, Request::ReadFile)));
+                }
+                Step::Send(bytes) => {
+                    let entry = opcode::Send::new(fd, bytes.as_ptr(), bytes.len() as u32);
+                    (Request::Send, entry.flags(libc::MSG_NOSIGNAL).build())
+                }
+            },
             OpKind::RecvFrom { flags } => {
                 let message = message.insert(self.message());
                 message.gather(owned());

@@ -5,9 +5,11 @@ use std::io;
 use std::os::windows::io::AsRawSocket;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{
-    LPFN_ACCEPTEX, LPFN_CONNECTEX, SIO_GET_EXTENSION_FUNCTION_POINTER, SO_UPDATE_CONNECT_CONTEXT, SOCKADDR, SOCKET,
-    SOL_SOCKET, WSAID_ACCEPTEX, WSAID_CONNECTEX, WSAIoctl, setsockopt,
+    LPFN_ACCEPTEX, LPFN_CONNECTEX, LPFN_TRANSMITFILE, SIO_GET_EXTENSION_FUNCTION_POINTER, SO_UPDATE_CONNECT_CONTEXT,
+    SOCKADDR, SOCKET, SOL_SOCKET, TRANSMIT_FILE_BUFFERS, WSAID_ACCEPTEX, WSAID_CONNECTEX, WSAID_TRANSMITFILE, WSAIoctl,
+    setsockopt,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, GUID};
@@ -16,12 +18,15 @@ type AcceptEx =
     unsafe extern "system" fn(SOCKET, SOCKET, *mut c_void, u32, u32, u32, *mut u32, *mut OVERLAPPED) -> BOOL;
 type ConnectEx =
     unsafe extern "system" fn(SOCKET, *const SOCKADDR, i32, *const c_void, u32, *mut u32, *mut OVERLAPPED) -> BOOL;
+type TransmitFile =
+    unsafe extern "system" fn(SOCKET, HANDLE, u32, u32, *mut OVERLAPPED, *const TRANSMIT_FILE_BUFFERS, u32) -> BOOL;
 
 /// The functions, which are the same for all sockets of the system's own TCP.
 #[derive(Clone, Copy)]
 pub(super) struct Extensions {
     pub(super) accept: AcceptEx,
     pub(super) connect: ConnectEx,
+    pub(super) transmit: TransmitFile,
 }
 
 impl Extensions {
@@ -34,11 +39,15 @@ impl Extensions {
         };
         let socket = socket.as_raw_socket() as SOCKET;
         // SAFETY: each is asked for by its own name, and has the type that goes with it.
-        let (accept, connect) = unsafe {
-            (ask::<LPFN_ACCEPTEX>(socket, &WSAID_ACCEPTEX)?, ask::<LPFN_CONNECTEX>(socket, &WSAID_CONNECTEX)?)
+        let (accept, connect, transmit) = unsafe {
+            (
+                ask::<LPFN_ACCEPTEX>(socket, &WSAID_ACCEPTEX)?,
+                ask::<LPFN_CONNECTEX>(socket, &WSAID_CONNECTEX)?,
+                ask::<LPFN_TRANSMITFILE>(socket, &WSAID_TRANSMITFILE)?,
+            )
         };
-        match (accept, connect) {
-            (Some(accept), Some(connect)) => Ok(Extensions { accept, connect }),
+        match (accept, connect, transmit) {
+            (Some(accept), Some(connect), Some(transmit)) => Ok(Extensions { accept, connect, transmit }),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -16,6 +16,7 @@ mod connect;
 mod datagram;
 mod dump;
 mod extension;
+mod file;
 mod message;
 mod port;
 mod slots;
@@ -159,6 +160,7 @@ impl Winsock {
                 slot.kind = Kind::PooledFrom;
                 self.await_datagram(id.slot());
             }
+            OpKind::SendFile => self.send_file(id.slot(), owned()),
             OpKind::SendTo => {
                 let owned = owned();
                 gather(&mut slot.parts, owned);
@@ -231,7 +233,10 @@ impl Winsock {
                 slot.stage = Stage::Pending;
                 self.pending += 1;
             }
-            code => self.end(index, Err(Failure::Code(code))),
+            code => {
+                let failure = slot.kind.failure(code);
+                self.end(index, Err(failure));
+            }
         }
     }
 
@@ -326,7 +331,7 @@ impl Winsock {
         let id = slot.id(index);
         let last = |result| Some(Event { id, more: false, result });
         match slot.kind {
-            Kind::Receives | Kind::Sends => last(Ok(slot.kind.moved(slot.block.bytes()))),
+            Kind::Receives | Kind::Sends | Kind::SendsFile => last(Ok(slot.kind.moved(slot.block.bytes()))),
             Kind::Connect => last(done(finish_connect(slot.handle), Outcome::Connected)),
             Kind::Accept(_) => Some(self.accepted(index, at_once)),
             Kind::Pooled | Kind::From { .. } | Kind::PooledFrom => {
@@ -343,12 +348,12 @@ impl Winsock {
         let slot = &mut self.slots[index as usize];
         let socket = self.sockets[slot.socket as usize];
         slot.stage = Stage::Idle;
-        slot.kind = Kind::Receives;
+        let kind = std::mem::replace(&mut slot.kind, Kind::Receives);
         let result = match code {
             WSA_OPERATION_ABORTED if socket.shut && socket.receive == index && !slot.cancelled => {
                 Ok(Outcome::Received(0))
             }
-            code => Err(Failure::Code(code_of(code, socket.connected))),
+            code => Err(kind.failure(code_of(code, socket.connected))),
         };
         Event { id: slot.id(index), more: false, result }
     }
@@ -380,7 +385,9 @@ impl Winsock {
             Kind::Pooled => self.fetch_bytes(index),
             Kind::From { flags } => self.fetch_datagram(index, flags),
             Kind::PooledFrom => self.fetch_pooled_datagram(index),
-            Kind::Receives | Kind::Sends | Kind::Connect => unreachable!("they have nothing to fetch"),
+            Kind::Receives | Kind::Sends | Kind::SendsFile | Kind::Connect => {
+                unreachable!("they have nothing to fetch")
+            }
         }
     }
 
@@ -413,7 +420,7 @@ fn result(slot: &Slot, moved: u32) -> Result<u32, i32> {
     // the call.
     match unsafe { WSAGetOverlappedResult(slot.handle, slot.block.overlapped(), &raw mut bytes, 0, &raw mut flags) } {
         // A cancelled send has sent these bytes.
-        0 if moved > 0 && matches!(slot.kind, Kind::Receives | Kind::Sends) => Ok(moved),
+        0 if moved > 0 && matches!(slot.kind, Kind::Receives | Kind::Sends | Kind::SendsFile) => Ok(moved),
         0 => Err(last_error()),
         _ => Ok(bytes),
     }
@@ -424,6 +431,7 @@ fn features() -> Vec<Feature> {
     vec![
         feature("AcceptEx", true, "connections are accepted by overlapped requests"),
         feature("ConnectEx", true, "connections are made by overlapped requests"),
+        feature("TransmitFile", true, "files are sent by overlapped requests"),
         feature("GetQueuedCompletionStatusEx", true, "packets are taken in batches, one call a turn"),
         feature("zero-byte WSARecv", true, "an idle session waits without a buffer"),
         feature("SO_EXCLUSIVEADDRUSE", true, "nobody else can bind the address of a listener"),

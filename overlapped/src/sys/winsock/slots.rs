@@ -1,7 +1,7 @@
 //! What this backend remembers of each operation's slot.
 
 use socket2::{SockAddr, Socket};
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{ERROR_HANDLE_EOF, HANDLE};
 use windows_sys::Win32::Networking::WinSock::{SOCKET, WSABUF};
 use windows_sys::Win32::System::IO::CancelIoEx;
 
@@ -9,7 +9,7 @@ use crate::flags::Flags;
 use crate::id::OpId;
 use crate::options::StreamOptions;
 
-use super::super::op::Outcome;
+use super::super::op::{Failure, Outcome};
 use super::block::Block;
 
 /// Where a request is.
@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Receives,
     /// It has sent bytes, and that is all.
     Sends,
+    /// The same with bytes of a file.
+    SendsFile,
     Accept(Box<Accept>),
     Connect,
     /// Waits until there is something to receive into a pooled buffer.
@@ -68,10 +70,18 @@ pub(super) struct Slot {
 }
 
 impl Kind {
+    /// Why a request of this kind has failed.
+    pub(super) fn failure(&self, code: i32) -> Failure {
+        match (self, code as u32) {
+            (Kind::SendsFile, ERROR_HANDLE_EOF) => Failure::FileEnded,
+            _ => Failure::Code(code),
+        }
+    }
+
     /// What has come of a request that moves bytes.
     pub(super) fn moved(&self, bytes: u32) -> Outcome {
         match self {
-            Kind::Sends => Outcome::Sent(bytes.into()),
+            Kind::Sends | Kind::SendsFile => Outcome::Sent(bytes.into()),
             _ => Outcome::Received(bytes as usize),
         }
     }

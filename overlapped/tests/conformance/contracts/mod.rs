@@ -12,6 +12,7 @@ mod deadlines;
 mod descriptors;
 mod ending;
 mod errors;
+mod files;
 mod handover;
 mod hard;
 mod lingering;

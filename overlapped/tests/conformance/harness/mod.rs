@@ -6,6 +6,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod engine;
+pub(crate) mod files;
 pub(crate) mod peers;
 pub(crate) mod place;
 #[macro_use]

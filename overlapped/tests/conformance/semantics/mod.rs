@@ -11,6 +11,7 @@ mod deadlines;
 mod echo;
 mod errors;
 mod events;
+mod files;
 mod futures;
 mod limits;
 mod lingering;

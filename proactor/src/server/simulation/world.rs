@@ -31,6 +31,8 @@ impl<H: Handler> Turns for Vec<Shard<H>> {
         let mut busy = false;
         for index in order {
             busy |= self[index].turn_within(Wait::Poll)?;
+            let deadline = self[index].deadline();
+            self[index].rest(deadline);
         }
         Ok(busy)
     }

@@ -16,24 +16,32 @@ struct Model {
     spans: Spans,
     opened: Time,
     active: Time,
+    received: Time,
     sent: Time,
     shaking: bool,
     partial: Option<Time>,
     waiting: Option<Time>,
-    held: bool,
+    reading: Reading,
+    ended: bool,
     release: Option<Time>,
 }
 
 impl Model {
     fn at(&self, what: Expired) -> Option<Time> {
         let after = |since: Option<Time>, span: Option<Duration>| Some(since? + span?);
+        let held = self.reading == Reading::Held;
+        let heard = if self.reading == Reading::Throttled { self.active } else { self.received };
         match what {
             Expired::Lifetime => after(Some(self.opened), self.spans.lifetime),
             Expired::Handshake => after(self.shaking.then_some(self.opened), self.spans.handshake),
             Expired::Write => after(self.waiting, self.spans.write),
-            Expired::Read => after(self.partial.filter(|_| !self.held), self.spans.read),
-            Expired::Idle => after(Some(self.active).filter(|_| !self.held), self.spans.idle),
-            Expired::Heartbeat => after(Some(self.sent).filter(|_| self.waiting.is_none()), self.spans.heartbeat),
+            Expired::Read => after(self.partial.filter(|_| !held), self.spans.read),
+            Expired::Idle => after(Some(self.active).filter(|_| !held), self.spans.idle),
+            Expired::Receive => after(Some(heard).filter(|_| !held && !self.ended), self.spans.receive),
+            Expired::Heartbeat => {
+                let beats = self.spans.beats_always || self.waiting.is_none();
+                after(Some(self.sent).filter(|_| beats), self.spans.heartbeat)
+            }
             Expired::Hold => self.release,
             // Only a look, within the time of the write timeout.
             Expired::Progress => None,
@@ -42,7 +50,7 @@ impl Model {
 
     fn first(&self) -> Option<Time> {
         use Expired::*;
-        let all = [Idle, Read, Write, Handshake, Lifetime, Heartbeat, Hold];
+        let all = [Idle, Receive, Read, Write, Handshake, Lifetime, Heartbeat, Hold];
         all.into_iter().filter_map(|what| self.at(what)).min()
     }
 }
@@ -67,11 +75,13 @@ impl Bench {
             spans,
             opened: now,
             active: now,
+            received: now,
             sent: now,
             shaking: true,
             partial: None,
             waiting: None,
-            held: false,
+            reading: Reading::On,
+            ended: false,
             release: None,
         };
         let (deadlines, timeouts) = (Deadlines::new(now), Timeouts::from(spans));
@@ -92,7 +102,7 @@ impl Bench {
         match event {
             Event::Received => {
                 self.deadlines.received(now);
-                model.active = now;
+                (model.active, model.received) = (now, now);
             }
             Event::Packet => {
                 self.deadlines.packet();
@@ -107,28 +117,36 @@ impl Bench {
                 model.waiting = model.waiting.or(Some(now));
             }
             Event::Taken(rest) => {
-                self.deadlines.taken(now, rest);
-                (model.active, model.sent, model.waiting) = (now, now, rest.then_some(now));
+                self.deadlines.taken(&self.timeouts, now, rest);
+                (model.active, model.waiting) = (now, rest.then_some(now));
+                if !model.spans.beats_always {
+                    model.sent = now;
+                }
             }
-            Event::Hold => {
-                self.deadlines.hold();
-                model.held = true;
-            }
+            Event::Reads(reading) => self.reads(reading),
             Event::HoldFor(span) => {
-                self.deadlines.hold();
                 self.deadlines.release_at(now + span);
-                (model.held, model.release) = (true, Some(now + span));
+                model.release = Some(now + span);
+                self.reads(Reading::Held);
             }
-            Event::Unhold => self.unhold(),
+            Event::Ended => {
+                self.deadlines.ended();
+                model.ended = true;
+            }
         }
         self.enter();
     }
 
-    fn unhold(&mut self) {
-        self.deadlines.unhold(self.now);
-        if std::mem::take(&mut self.model.held) {
-            self.model.active = self.now;
-            self.model.partial = self.model.partial.map(|_| self.now);
+    fn reads(&mut self, reading: Reading) {
+        self.deadlines.reads(self.now, reading);
+        let before = std::mem::replace(&mut self.model.reading, reading);
+        match (before, reading) {
+            (Reading::Held, Reading::On | Reading::Throttled) => {
+                (self.model.active, self.model.received) = (self.now, self.now);
+                self.model.partial = self.model.partial.map(|_| self.now);
+            }
+            (Reading::Throttled, Reading::On) => self.model.received = self.model.active,
+            _ => {}
         }
     }
 
@@ -155,7 +173,7 @@ impl Bench {
                     Expired::Heartbeat => self.model.sent = self.now,
                     Expired::Hold => {
                         self.model.release = None;
-                        self.unhold();
+                        self.reads(Reading::On);
                     }
                     closing => return Some(closing),
                 }
@@ -177,9 +195,9 @@ enum Event {
     Partial,
     Queued,
     Taken(bool),
-    Hold,
+    Reads(Reading),
     HoldFor(Duration),
-    Unhold,
+    Ended,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -189,9 +207,11 @@ fn event() -> impl Strategy<Value = Event> {
         3 => Just(Event::Partial),
         3 => Just(Event::Queued),
         3 => any::<bool>().prop_map(Event::Taken),
-        1 => Just(Event::Hold),
+        1 => Just(Event::Reads(Reading::Held)),
+        1 => Just(Event::Reads(Reading::Throttled)),
+        2 => Just(Event::Reads(Reading::On)),
         1 => (0..400_u32).prop_map(|span| Event::HoldFor(MILLISECOND * span)),
-        2 => Just(Event::Unhold),
+        1 => Just(Event::Ended),
     ]
 }
 
@@ -200,8 +220,10 @@ fn span() -> impl Strategy<Value = Option<Duration>> {
 }
 
 fn spans() -> impl Strategy<Value = Spans> {
-    (span(), span(), span(), span(), span(), span()).prop_map(|(idle, read, write, handshake, lifetime, heartbeat)| {
-        Spans { idle, read, write, handshake, lifetime: lifetime.map(|span| span * 5), heartbeat }
+    let all = (span(), span(), span(), span(), span(), span(), span(), any::<bool>());
+    all.prop_map(|(idle, receive, read, write, handshake, lifetime, heartbeat, beats_always)| {
+        let lifetime = lifetime.map(|span| span * 5);
+        Spans { idle, receive, read, write, handshake, lifetime, heartbeat, beats_always }
     })
 }
 
@@ -279,9 +301,9 @@ fn a_session_that_the_server_holds_is_not_to_blame_for_silence() {
     let mut bench =
         only(|spans| (spans.idle, spans.read, spans.lifetime) = (Some(SECOND), Some(SECOND), Some(SECOND * 100)));
     bench.tell(Event::Partial);
-    bench.tell(Event::Hold);
+    bench.tell(Event::Reads(Reading::Held));
     assert_eq!(bench.pass(bench.now + SECOND * 50), None);
-    bench.tell(Event::Unhold);
+    bench.tell(Event::Reads(Reading::On));
     assert_eq!(bench.pass(bench.now + SECOND * 9 / 10), None);
     assert_eq!(bench.pass(bench.now + SECOND), Some(Expired::Read));
 }
@@ -303,6 +325,53 @@ fn heart_beats_come_at_their_interval_while_nothing_else_is_sent() {
 }
 
 #[test]
+fn heart_beats_that_come_always_come_while_bytes_are_taken_and_while_they_wait() {
+    let mut bench = only(|spans| (spans.heartbeat, spans.beats_always) = (Some(SECOND), true));
+    for _ in 0..100 {
+        bench.tell(Event::Queued);
+        bench.tell(Event::Taken(false));
+        bench.pass(bench.now + SECOND / 10);
+    }
+    assert_eq!(bench.fired, 9, "each up to a tick late");
+    bench.tell(Event::Queued);
+    bench.pass(bench.now + SECOND * 10);
+    assert!(bench.fired >= 18, "{}", bench.fired);
+}
+
+#[test]
+fn a_peer_that_only_takes_is_silent() {
+    let mut bench = only(|spans| (spans.idle, spans.receive) = (Some(SECOND), Some(SECOND * 3)));
+    let mut last = None;
+    for _ in 0..40 {
+        bench.tell(Event::Queued);
+        bench.tell(Event::Taken(false));
+        last = last.or(bench.pass(bench.now + SECOND / 10));
+    }
+    assert_eq!(last, Some(Expired::Receive));
+}
+
+#[test]
+fn silence_is_not_blamed_on_a_peer_that_is_held_or_throttled_or_has_ended() {
+    let mut bench = only(|spans| spans.receive = Some(SECOND));
+    bench.tell(Event::Reads(Reading::Held));
+    assert_eq!(bench.pass(bench.now + SECOND * 50), None);
+    bench.tell(Event::Reads(Reading::Throttled));
+    for _ in 0..20 {
+        bench.tell(Event::Taken(true));
+        assert_eq!(bench.pass(bench.now + SECOND * 9 / 10), None, "it takes what it is sent");
+    }
+    bench.tell(Event::Taken(false));
+    bench.tell(Event::Reads(Reading::On));
+    assert_eq!(bench.pass(bench.now + SECOND * 9 / 10), None, "a whole time from then on");
+    bench.tell(Event::Received);
+    bench.tell(Event::Reads(Reading::Throttled));
+    assert_eq!(bench.pass(bench.now + SECOND * 2), Some(Expired::Receive), "it takes nothing either");
+    let mut bench = only(|spans| spans.receive = Some(SECOND));
+    bench.tell(Event::Ended);
+    assert_eq!(bench.pass(bench.now + SECOND * 50), None);
+}
+
+#[test]
 fn a_session_without_deadlines_is_never_looked_at() {
     let mut bench = only(|_| {});
     bench.tell(Event::Partial);
@@ -312,7 +381,7 @@ fn a_session_without_deadlines_is_never_looked_at() {
 
 #[test]
 fn it_is_small_and_its_longest_span_fits() {
-    assert_eq!(size_of::<Deadlines>(), 36);
+    assert_eq!(size_of::<Deadlines>(), 40);
     let longest = Ticks::of(Duration::MAX);
     assert!(longest.0 < 1 << 31);
     assert_eq!(longest, Ticks::of(MOST));

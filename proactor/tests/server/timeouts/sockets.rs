@@ -219,16 +219,21 @@ mod options_of_the_system {
                 }
             },
         );
-        on_each_backend(
-            |builder| builder,
-            |address, _| {
-                let stream = connect(address);
-                exchange(&stream, b"hello");
-                let end = Instant::now() + PATIENCE;
-                while timer(address, stream.local_addr().unwrap()).as_deref() != Some(NONE) {
-                    assert!(Instant::now() < end, "a timer runs");
-                }
-            },
-        );
+        for (listener, expected) in
+            [(Listener::new("127.0.0.1:0").keep_alive(None), NONE), (Listener::new("127.0.0.1:0"), KEEP_ALIVE)]
+        {
+            with_listener(
+                &listener,
+                |builder| builder,
+                |address, _| {
+                    let stream = connect(address);
+                    exchange(&stream, b"hello");
+                    let end = Instant::now() + PATIENCE;
+                    while timer(address, stream.local_addr().unwrap()).as_deref() != Some(expected) {
+                        assert!(Instant::now() < end, "another timer runs than {expected}");
+                    }
+                },
+            );
+        }
     }
 }

@@ -6,209 +6,22 @@
 //! redis-cli set greeting hello ex 60
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+mod resp;
+mod store;
+
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use proactor::codec::{Codec, Decoded, FrameError};
 use proactor::{CloseReason, Flow, Group, Handler, Limits, SendError, Server, ServerError, Session, SessionId};
 
-/// Bytes of the longest command.
-const COMMAND_BYTES: usize = 1 << 20;
-/// Bytes of all keys and values. Commands that need more are refused.
-const STORE_BYTES: usize = 1 << 30;
-/// Arguments of a command.
-const MOST_ARGUMENTS: usize = 1024;
+use resp::{Arguments, Resp, count};
+use store::Store;
+
 /// Channels that a session can subscribe to: a session can be a member of so many groups.
 const MOST_CHANNELS: usize = 64;
-/// Expired keys that one command removes on its way.
-const SWEEP: usize = 16;
-
-/// A packet is a whole command in its wire format; what is sent is a whole reply.
-#[derive(Clone, Default)]
-struct Resp;
-
-/// The number in a line such as `$12\r\n`, and where the line ends. `None`: it is not all there.
-fn number(bytes: &[u8], from: usize, kind: u8) -> Result<Option<(usize, usize)>, FrameError> {
-    let Some(line) = bytes.get(from..) else { return Ok(None) };
-    let Some((&first, rest)) = line.split_first() else { return Ok(None) };
-    if first != kind {
-        return Err(FrameError::Malformed("a command is an array of bulk strings"));
-    }
-    let mut number = 0;
-    for (at, byte) in rest.iter().enumerate().take(9) {
-        match byte {
-            b'0'..=b'9' => number = number * 10 + usize::from(byte - b'0'),
-            b'\r' if at > 0 => return Ok((rest.len() > at + 1).then_some((number, from + at + 3))),
-            _ => break,
-        }
-    }
-    if rest.len() < 9 && rest.iter().all(u8::is_ascii_digit) {
-        return Ok(None);
-    }
-    Err(FrameError::Malformed("a length has 1 to 8 digits"))
-}
-
-impl Codec for Resp {
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
-        let more = Ok(Decoded::Need(bytes.len() + 1));
-        match bytes.first() {
-            None => return more,
-            Some(b'*') => {}
-            // An inline command: words in a line.
-            Some(_) => {
-                return match bytes.iter().take(COMMAND_BYTES).position(|byte| *byte == b'\n') {
-                    Some(end) => Ok(Decoded::Frame { packet: 0..end, consumed: end + 1 }),
-                    None => more,
-                };
-            }
-        }
-        let Some((count, mut at)) = number(bytes, 0, b'*')? else { return more };
-        if count > MOST_ARGUMENTS {
-            return Err(FrameError::Malformed("a command has too many arguments"));
-        }
-        for _ in 0..count {
-            let Some((len, begin)) = number(bytes, at, b'$')? else { return more };
-            at = begin + len + 2;
-            if at > COMMAND_BYTES {
-                return Err(FrameError::TooLarge { limit: COMMAND_BYTES });
-            }
-        }
-        if at > bytes.len() { Ok(Decoded::Need(at)) } else { Ok(Decoded::Frame { packet: 0..at, consumed: at }) }
-    }
-
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        out.extend_from_slice(packet);
-        Ok(())
-    }
-
-    fn max_bytes(&self) -> usize {
-        COMMAND_BYTES
-    }
-}
-
-/// The arguments of a command, one after the other.
-enum Arguments<'p> {
-    Array(&'p [u8], usize),
-    Inline(&'p [u8]),
-}
-
-impl<'p> Arguments<'p> {
-    fn of(packet: &'p [u8]) -> Arguments<'p> {
-        match number(packet, 0, b'*') {
-            Ok(Some((_, begin))) => Arguments::Array(packet, begin),
-            _ => Arguments::Inline(packet),
-        }
-    }
-}
-
-impl<'p> Iterator for Arguments<'p> {
-    type Item = &'p [u8];
-
-    fn next(&mut self) -> Option<&'p [u8]> {
-        match self {
-            Arguments::Array(packet, at) => {
-                let (len, begin) = number(packet, *at, b'$').ok().flatten()?;
-                *at = begin + len + 2;
-                packet.get(begin..begin + len)
-            }
-            Arguments::Inline(line) => {
-                let word = line.trim_ascii_start();
-                let end = word.iter().position(u8::is_ascii_whitespace).unwrap_or(word.len());
-                *line = &word[end..];
-                (end > 0).then_some(&word[..end])
-            }
-        }
-    }
-}
-
-/// How many arguments a command has, its name included.
-fn count(packet: &[u8]) -> usize {
-    Arguments::of(packet).count()
-}
-
-struct Entry {
-    value: Bytes,
-    expires: Option<Instant>,
-}
-
-/// All keys, for all shards.
-#[derive(Default)]
-struct Store {
-    entries: HashMap<Bytes, Entry>,
-    /// The keys that expire, in that order.
-    expiring: BTreeSet<(Instant, Bytes)>,
-    bytes: usize,
-}
-
-impl Store {
-    fn get(&mut self, key: &[u8]) -> Option<&Bytes> {
-        let expired = self.entries.get(key)?.expires.is_some_and(|at| at <= Instant::now());
-        if expired {
-            self.remove(key);
-            return None;
-        }
-        self.entries.get(key).map(|entry| &entry.value)
-    }
-
-    fn set(&mut self, key: &[u8], value: &[u8], expires: Option<Instant>) -> Result<(), &'static str> {
-        if self.bytes + key.len() + value.len() > STORE_BYTES {
-            return Err("OOM the store is full");
-        }
-        self.bytes += value.len();
-        if let Some(entry) = self.entries.get_mut(key) {
-            self.bytes -= entry.value.len();
-            entry.value = Bytes::copy_from_slice(value);
-        } else {
-            self.bytes += key.len();
-            let entry = Entry { value: Bytes::copy_from_slice(value), expires: None };
-            self.entries.insert(Bytes::copy_from_slice(key), entry);
-        }
-        self.expire(key, expires);
-        Ok(())
-    }
-
-    /// Says whether there is such a key.
-    fn expire(&mut self, key: &[u8], expires: Option<Instant>) -> bool {
-        let Some((key, _)) = self.entries.get_key_value(key) else { return false };
-        let key = key.clone();
-        let Some(entry) = self.entries.get_mut(&key) else { return false };
-        let before = std::mem::replace(&mut entry.expires, expires);
-        if before == expires {
-            return true;
-        }
-        if let Some(before) = before {
-            self.expiring.remove(&(before, key.clone()));
-        }
-        if let Some(at) = expires {
-            self.expiring.insert((at, key));
-        }
-        true
-    }
-
-    fn remove(&mut self, key: &[u8]) -> bool {
-        let Some((key, entry)) = self.entries.remove_entry(key) else { return false };
-        self.bytes -= key.len() + entry.value.len();
-        if let Some(at) = entry.expires {
-            self.expiring.remove(&(at, key));
-        }
-        true
-    }
-
-    fn sweep(&mut self) {
-        for _ in 0..SWEEP {
-            match self.expiring.first() {
-                Some((at, key)) if *at <= Instant::now() => {
-                    let key = key.clone();
-                    self.remove(&key);
-                }
-                _ => break,
-            }
-        }
-    }
-}
 
 #[derive(Clone, Default)]
 struct Redis {
@@ -323,7 +136,7 @@ impl Redis {
                 let by = if name[0] == b'D' { by.checked_neg().ok_or(NO_INTEGER)? } else { by };
                 let before: i64 = store.get(key).map_or(Ok(0), |value| parse(Some(value)))?;
                 let sum = before.checked_add(by).ok_or(NO_INTEGER)?;
-                let expires = store.entries.get(key).and_then(|entry| entry.expires);
+                let expires = store.expiry(key);
                 store.set(key, sum.to_string().as_bytes(), expires)?;
                 integer(reply, b':', sum);
             }
@@ -336,12 +149,12 @@ impl Redis {
             }
             b"PERSIST" => {
                 let key = arguments.next().ok_or(WRONG_NUMBER)?;
-                let had = store.get(key).is_some() && store.entries[key].expires.is_some();
+                let had = store.get(key).is_some() && store.expiry(key).is_some();
                 integer(reply, b':', (had && store.expire(key, None)).into());
             }
             b"TTL" | b"PTTL" => {
                 let key = arguments.next().ok_or(WRONG_NUMBER)?;
-                let left = match (store.get(key).is_some(), store.entries.get(key).and_then(|entry| entry.expires)) {
+                let left = match (store.get(key).is_some(), store.expiry(key)) {
                     (false, _) => -2,
                     (true, None) => -1,
                     (true, Some(at)) => {
@@ -351,7 +164,7 @@ impl Redis {
                 };
                 integer(reply, b':', left);
             }
-            b"DBSIZE" => integer(reply, b':', store.entries.len() as i64),
+            b"DBSIZE" => integer(reply, b':', store.len() as i64),
             b"FLUSHALL" => {
                 *store = Store::default();
                 reply.extend_from_slice(b"+OK\r\n");

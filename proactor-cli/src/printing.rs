@@ -1,0 +1,65 @@
+//! Writing to standard output, standard error and the log. Nothing here panics, and a server goes
+//! on where nobody can be told anything.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write, stderr, stdout};
+use std::process::ExitCode;
+
+/// Prints what a command was run for. Its failure is the command's.
+pub(crate) fn product(text: &str) -> Result<(), Unprinted> {
+    let mut stdout = stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Unprinted)
+}
+
+/// Says something on standard error, if that can be.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    // One write, so that lines of several threads do not mix.
+    let _ = stderr().write_all(format!("proactor: {line}\n").as_bytes());
+}
+
+/// Says why a command has failed.
+pub(crate) fn failure(problem: &(dyn Error + 'static)) -> ExitCode {
+    match problem.downcast_ref::<Unprinted>() {
+        // The reader has seen all it wanted, as with `| head`.
+        Some(Unprinted(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        _ => say(format_args!("{problem}")),
+    }
+    ExitCode::FAILURE
+}
+
+/// Prints a help, a version, or what is wrong with the arguments.
+pub(crate) fn usage(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print().and_then(|()| stdout().flush());
+    match printed {
+        Err(error) if !answer.use_stderr() => failure(&Unprinted(error)),
+        _ => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
+}
+
+/// What a command was run for could not be printed.
+#[derive(Debug)]
+pub(crate) struct Unprinted(io::Error);
+
+impl fmt::Display for Unprinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not write to standard output: {}", self.0)
+    }
+}
+
+impl Error for Unprinted {}
+
+/// Where log lines go: standard error. A line that cannot be written is lost without a word, since
+/// there is nowhere to put one.
+pub(crate) struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Signals, and console events on Windows: what ends a server from outside. One file per system,
+//! each with the same `Source`.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::run::Server;
+use crate::error::ServerError;
+
+mod signal;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+pub use signal::Signal;
+#[cfg(unix)]
+use unix::{Source, Stopper};
+#[cfg(windows)]
+use windows::{Source, Stopper};
+
+/// Time that sessions have to end, unless set.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The signals that end a server, taken over from now on. With it, a `main` is a whole daemon:
+/// see [`Server::run_until`].
+///
+/// | system | drains the server, then stops it | logs a line |
+/// |---|---|---|
+/// | Unix | SIGTERM, SIGINT | SIGHUP |
+/// | Windows | Ctrl-C, Ctrl-Break; the console closes, log-off, shutdown | |
+///
+/// Make it before the server starts, so that a signal in between is not lost: it waits until the
+/// signals are watched.
+///
+/// # What it does to the process
+/// [`new`](Signals::new) installs handlers for these signals. A handler that was installed before
+/// is still called. No signal mask is changed: a program that blocks the signals in all its threads
+/// gets none, and the system calls of any thread may be interrupted. Watching takes one thread,
+/// `signals`. When the last `Signals` and [`SignalWatch`] is dropped, the signals do what they do
+/// by default: they end the process. (On Windows, the events of the console do nothing then.) A
+/// forked child shares its parent's handlers, and signals to it reach the parent, until it calls
+/// `exec`.
+#[must_use = "signals that are taken over and not watched do nothing"]
+pub struct Signals {
+    source: Source,
+    patience: Duration,
+}
+
+impl Signals {
+    /// Takes the signals over from now on: they no longer end the process.
+    ///
+    /// # Errors
+    /// The system refuses a handler, or has no descriptor left for it.
+    pub fn new() -> Result<Signals, ServerError> {
+        let source = Source::new().map_err(|error| failed("take signals over", &error))?;
+        Ok(Signals { source, patience: PATIENCE })
+    }
+
+    /// How long the sessions may take to end after the first signal: 10 s by default. On Windows it
+    /// is at most 4 s when the console closes, since the system ends the process soon after.
+    pub fn patience(mut self, patience: Duration) -> Signals {
+        self.patience = patience;
+        self
+    }
+
+    /// Calls `told` for every signal, one after the other, on a thread of its own, until what this
+    /// returns is dropped. For programs that do something else than [`Server::run_until`]. A panic
+    /// in `told` is contained.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn watch(self, mut told: impl FnMut(Signal) + Send + 'static) -> Result<SignalWatch, ServerError> {
+        let mut source = self.source;
+        let stopper = source.stopper();
+        let watch = move || {
+            while let Some(signal) = source.next() {
+                if catch_unwind(AssertUnwindSafe(|| told(signal))).is_err() {
+                    tracing::error!("what was told of a signal panicked; signals are still watched");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("signals".into()).spawn(watch);
+        thread.map_err(|error| failed("start a thread that watches signals", &error))?;
+        Ok(SignalWatch { stopper })
+    }
+}
+
+fn failed(what: &str, error: &io::Error) -> ServerError {
+    ServerError::Thread(format!("could not {what}: {error}"))
+}
+
+/// Watches [`Signals`] until it is dropped. A call that is being made then is not waited for.
+#[must_use = "the signals are watched until this is dropped"]
+pub struct SignalWatch {
+    stopper: Stopper,
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        self.stopper.stop();
+    }
+}
+
+impl Server {
+    /// Waits until the server has ended, and ends it when the process is asked to. The first signal
+    /// [drains](crate::Handle::drain) it with the [patience](Signals::patience) of the signals, a
+    /// second one [stops](crate::Handle::stop) it at once. SIGHUP is a warning in the log and
+    /// nothing else: there is nothing to reload.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use proactor::codec::Lines;
+    /// use proactor::{Flow, Handler, Server, ServerError, Session, Signals};
+    ///
+    /// #[derive(Clone)]
+    /// struct Echo;
+    ///
+    /// impl Handler for Echo {
+    ///     type State = ();
+    ///     fn connected(&mut self, _: &Session) {}
+    ///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
+    ///         session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
+    ///     }
+    /// }
+    ///
+    /// fn main() -> Result<(), ServerError> {
+    ///     let signals = Signals::new()?.patience(Duration::from_secs(30));
+    ///     let server = Server::builder().listen(":7777").codec(Lines::new()).start(Echo)?;
+    ///     server.run_until(signals)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`wait`](Server::wait), or the signals could not be watched: then the server has been
+    /// stopped.
+    pub fn run_until(self, signals: Signals) -> Result<(), ServerError> {
+        let (handle, patience, mut is_first) = (self.handle(), signals.patience, true);
+        let _watch = signals.watch(move |signal| {
+            let patience = match signal {
+                Signal::HangUp => return tracing::warn!("SIGHUP: there is nothing to reload; the server goes on"),
+                Signal::Stop => patience,
+                Signal::StopWithin(most) => patience.min(most),
+            };
+            if std::mem::take(&mut is_first) { handle.drain(patience) } else { handle.stop() }
+        })?;
+        self.wait()
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SignalWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalWatch").finish_non_exhaustive()
+    }
+}
