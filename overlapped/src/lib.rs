@@ -156,7 +156,7 @@ pub mod sockopt {
 
 /// A simulated network in memory: deterministic to the byte.
 pub mod sim {
-    pub use crate::sys::sim::{Network, NetworkConfig};
+    pub use crate::sys::sim::{Link, Network, NetworkConfig};
 }
 
 pub use address::Address;

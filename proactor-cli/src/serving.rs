@@ -44,8 +44,8 @@ pub(crate) struct Serving {
     /// Where to listen: `127.0.0.1:7777`, `[::1]:7777`, `localhost:7777` (all addresses of that),
     /// `:7777` (every interface, IPv4 and IPv6) or `unix:/run/proactor.sock`. Port 0 takes a free
     /// port. Repeat the option to listen on several addresses.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", value_parser = str::parse::<Listener>, help_heading = LISTENING)]
-    listen: Vec<Listener>,
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", value_parser = values::listener, help_heading = LISTENING)]
+    listen: Vec<String>,
     /// Number of shards. Each shard is one thread; 0 means one per core.
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::shards, help_heading = LISTENING)]
     shards: usize,
@@ -131,12 +131,12 @@ impl Serving {
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        self.listen.iter().fold(builder, |builder, listener| builder.listen(self.listener(listener)))
+        self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)))
     }
 
     /// A Unix socket has no options of TCP.
-    fn listener(&self, listener: &Listener) -> Listener {
-        let listener = listener.clone();
+    fn listener(&self, place: &str) -> Listener {
+        let listener = Listener::new(place);
         if matches!(listener.address(), Some(Address::Unix(_))) {
             return listener;
         }

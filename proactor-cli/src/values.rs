@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proactor::Rate;
+use proactor::{Listener, Rate, ServerError};
 
 /// The longest timeout of a server: 180 days.
 const LONGEST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
@@ -46,6 +46,11 @@ pub(crate) fn outbox(text: &str) -> Result<usize, String> {
         bytes @ LEAST_OUTBOX..=MOST_OUTBOX => Ok(bytes),
         bytes => Err(format!("{bytes} bytes: must be at least 64KiB and at most 1GiB")),
     }
+}
+
+/// Where to listen. The text stays one: a listener has a codec, which threads do not share.
+pub(crate) fn listener(text: &str) -> Result<String, ServerError> {
+    text.parse::<Listener>().map(|_| text.to_owned())
 }
 
 pub(crate) fn shards(text: &str) -> Result<usize, String> {

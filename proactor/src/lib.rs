@@ -3,7 +3,8 @@
 //! | concept | what it is |
 //! |---|---|
 //! | [`Server`] | listeners and shards, made by [`Server::builder`] |
-//! | [`Listener`], [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
+//! | [`Listener`], [`ListenerLimits`] | an address to listen on, its codec and its limits |
+//! | [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
@@ -16,7 +17,7 @@
 //! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
-//! | [`Simulation`] | the server on a simulated network, turned by you |
+//! | [`Simulation`], [`SimClient`] | the server on a simulated network, and clients that test it |
 //!
 //! # Example
 //!
@@ -71,7 +72,7 @@ mod wheel;
 pub use overlapped::address::AddressError;
 pub use overlapped::driver::{Live, Wait};
 pub use overlapped::report::{Backend, Report};
-pub use overlapped::sim::Network;
+pub use overlapped::sim::{Link, Network};
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
@@ -81,8 +82,8 @@ pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
 pub use server::{
-    Builder, Handle, Limits, Listener, Outbound, PostError, PostWait, Server, Signal, SignalWatch, Signals, Simulation,
-    Stats, Timeouts,
+    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, Signal, SignalWatch,
+    Signals, SimClient, Simulation, Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::busy::Busy;
@@ -91,4 +92,10 @@ pub use session::id::SessionId;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;
 pub use shard::handle::ShardHandle;
+pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
+
+/// The examples of the page are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+struct TestingPage;

@@ -169,6 +169,18 @@ macro_rules! each {
 }
 
 impl Framing {
+    /// Whether it makes the same frames as another. Your own codecs cannot be compared and answer
+    /// `false`.
+    pub(crate) fn is_same(&self, other: &Framing) -> bool {
+        match (self, other) {
+            (Framing::Raw(a), Framing::Raw(b)) => a == b,
+            (Framing::Lines(a), Framing::Lines(b)) => a == b,
+            (Framing::LengthPrefixed(a), Framing::LengthPrefixed(b)) => a == b,
+            (Framing::Fixed(a), Framing::Fixed(b)) => a == b,
+            _ => false,
+        }
+    }
+
     /// The frame of a packet, if that is a header and the packet unchanged. Otherwise
     /// [`encode`](Codec::encode) makes it.
     #[inline]

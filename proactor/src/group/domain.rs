@@ -35,20 +35,30 @@ pub(crate) struct Domain {
     pub(crate) clock: Clock,
     /// One for each shard.
     pub(super) notifiers: Vec<Notifier>,
-    /// Frames the packets of groups.
-    codec: Mutex<Framing>,
+    /// Frame the packets of groups: the server's codec, then those that listeners have instead.
+    framings: Mutex<Vec<Framing>>,
     /// Bytes that may be queued for one session.
     pub(super) outbox_bytes: usize,
 }
 
 impl Domain {
-    pub(crate) fn new(notifiers: Vec<Notifier>, codec: Framing, outbox_bytes: usize) -> Domain {
-        Domain { clock: Clock::default(), notifiers, codec: Mutex::new(codec), outbox_bytes }
+    pub(crate) fn new(notifiers: Vec<Notifier>, framings: Vec<Framing>, outbox_bytes: usize) -> Domain {
+        Domain { clock: Clock::default(), notifiers, framings: Mutex::new(framings), outbox_bytes }
     }
 
-    /// A clone of the codec, as the server was built with it.
-    pub(crate) fn codec(&self) -> Framing {
-        self.codec.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A clone of a codec, as the server was built with it.
+    pub(super) fn codec(&self, framing: usize) -> Framing {
+        self.framings.lock().unwrap_or_else(PoisonError::into_inner)[framing].clone()
+    }
+
+    /// How many framings the sessions of the server have: at most 256.
+    pub(super) fn framing_count(&self) -> usize {
+        self.framings.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The numbers of these framings.
+    pub(crate) fn framings(&self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).take(self.framing_count())
     }
 }
 

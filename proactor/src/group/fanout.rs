@@ -81,8 +81,11 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
 /// Takes a session out of a group. It is still sent the broadcasts up to `stamp`. The last count
 /// was not later than `stamp`.
 pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp: u64) {
-    let Some(local) = state.groups.slot_of(group) else { return };
-    let Some(record) = state.sessions.open(id) else { return };
+    let ShardState { sessions, groups, profiles, .. } = state;
+    let Some(record) = sessions.open(id) else { return };
+    let framing = profiles.of(record.activity.listener()).framing;
+    let Some(group) = group.framed(groups.domain(), framing) else { return };
+    let Some(local) = groups.slot_of(&group) else { return };
     if record.outbox.len() > state.limits.outbox {
         // Leaving copies what is queued into the outbox. What is sent before is not copied.
         let complete = membership::complete_upto(state, id.slot());

@@ -11,23 +11,24 @@ use crate::shard::state::ShardState;
 /// Groups that one session may be a member of.
 const MOST_GROUPS: usize = 64;
 
-/// Makes a session a member, from what was issued after `stamp` on. If the group has no members on
-/// the shard yet, `local` is used, or one that begins now.
+/// Makes a session a member, from what was issued after `stamp` on. If the group has no members of
+/// the session's framing on the shard yet, the one of `locals` for that framing is used, or one
+/// that begins now.
 pub(crate) fn join(
     state: &mut ShardState,
     id: SessionId,
     group: &Group,
     stamp: u64,
-    local: Option<Box<LocalGroup>>,
+    locals: Vec<LocalGroup>,
 ) -> Result<(), JoinError> {
-    let ShardState { sessions, groups, outboxes, .. } = state;
+    let ShardState { sessions, groups, outboxes, profiles, .. } = state;
     let record = sessions.open(id).filter(|record| record.ends.takes_more() && record.partner.is_none());
     let record = record.ok_or(JoinError::Closed)?;
     let domain = Arc::clone(groups.domain());
-    if !group.belongs_to(&domain) {
-        return Err(JoinError::OtherServer);
-    }
-    let slot = groups.slot_of(group);
+    let framing = profiles.of(record.activity.listener()).framing;
+    let group = group.framed(&domain, framing).ok_or(JoinError::OtherServer)?;
+    let local = locals.into_iter().find(|local| local.group == group);
+    let slot = groups.slot_of(&group);
     if slot.is_some_and(|slot| record.outbox.position(slot).is_some()) {
         return Ok(());
     }
@@ -36,7 +37,7 @@ pub(crate) fn join(
     }
     let slot = match (slot, local) {
         (Some(slot), _) => slot,
-        (None, Some(local)) => groups.insert(*local),
+        (None, Some(local)) => groups.insert(local),
         (None, None) => {
             let reader = group.reader(&domain).ok_or(JoinError::OtherServer)?;
             groups.insert(LocalGroup::new(group.clone(), reader))

@@ -14,7 +14,7 @@ pub(crate) mod shard_groups;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use overlapped::log::{Log, LogConfig, LogReader};
 
@@ -37,8 +37,10 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 /// sends and broadcasts reach it in the order in which they were issued, those of several groups
 /// too.
 ///
-/// A broadcast is framed once, by the server's codec as it was built (not by a session's changed
-/// clone), and stored once. It waits for no member. The server's
+/// A broadcast is framed once for each framing in use, and stored once for each: with the server's
+/// codec, and with each other codec by whose [`Listener`](crate::Listener) members came. They are
+/// taken as the server was built, not as a session has changed its clone. All members have the same
+/// order. A broadcast waits for no member. The server's
 /// [`SlowConsumer`](crate::SlowConsumer) policy applies to a member that does not take what is sent
 /// to it. Its limit is [`outbox_bytes`](crate::Limits::outbox_bytes), for broadcasts and private
 /// sends together.
@@ -97,14 +99,31 @@ struct Inner {
     channel: OnceLock<Channel>,
 }
 
-/// What a group has from its first member on.
+/// What a group has from its first member on. Its own members are framed with the server's codec.
+/// Those with another framing are members of a group of their own, which only this one knows.
 struct Channel {
     domain: Arc<Domain>,
+    /// The groups of the other framings, from the second on.
+    others: Box<[OnceLock<Group>]>,
     log: Log<BroadcastHeader>,
     frame_limit: usize,
-    /// The codec, and memory for a frame.
-    encoder: Mutex<(Framing, Vec<u8>)>,
+    encoder: Mutex<Encoder>,
     shards: Box<[OnShard]>,
+}
+
+struct Encoder {
+    codec: Framing,
+    /// Memory for a frame.
+    frame: Vec<u8>,
+    /// The packet that is being broadcast in several framings has a frame in this one.
+    has_frame: bool,
+}
+
+impl Encoder {
+    /// The frame of the packet that was framed last.
+    fn framed<'f>(&'f self, packet: &'f [u8]) -> &'f [u8] {
+        if let Framing::Raw(_) = self.codec { packet } else { &self.frame }
+    }
 }
 
 /// What broadcasting threads know of a group on one shard.
@@ -127,7 +146,7 @@ impl Group {
     /// How many members it has.
     pub fn len(&self) -> usize {
         // A thread that sees a member can broadcast to it: it also sees the channel.
-        self.inner.members.load(Ordering::Acquire)
+        self.own_len() + self.others().map(Group::own_len).sum::<usize>()
     }
 
     /// Whether it has no members.
@@ -138,8 +157,8 @@ impl Group {
     /// Sends a packet to all members. Costs the same for one and for thousands, and never waits.
     ///
     /// # Errors
-    /// `Frame` if the server's codec has no frame for it, or one of more than half of
-    /// [`outbox_bytes`](crate::Limits::outbox_bytes) (or 16 MiB).
+    /// `Frame` if the codec of a member has no frame for it, or one of more than half of
+    /// [`outbox_bytes`](crate::Limits::outbox_bytes) (or 16 MiB). No member gets it then.
     pub fn broadcast(&self, packet: &[u8]) -> Result<(), SendError> {
         self.send(packet, None)
     }
@@ -154,28 +173,74 @@ impl Group {
 
     /// Bytes of memory that its log takes, with what sends in flight still hold of it.
     pub fn log_memory(&self) -> usize {
-        self.inner.channel.get().map_or(0, |channel| channel.log.memory())
+        let channel = |group: &Group| group.inner.channel.get().map_or(0, |channel| channel.log.memory());
+        channel(self) + self.others().map(channel).sum::<usize>()
     }
 
     fn send(&self, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
         // Without a channel it has had no member yet.
-        self.inner.channel.get().map_or(Ok(()), |channel| channel.broadcast(packet, except))
+        let Some(channel) = self.inner.channel.get() else { return Ok(()) };
+        if channel.has_others() { self.send_to_all(channel, packet, except) } else { channel.broadcast(packet, except) }
+    }
+
+    /// Frames a packet in every framing in use, then appends each. The locks of the encoders, taken
+    /// in the order of the framings and kept meanwhile, give all logs the same order.
+    #[cold]
+    fn send_to_all(&self, first: &Channel, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
+        let others = self.others().filter_map(|group| Some((group.own_len(), group.inner.channel.get()?)));
+        let channels = std::iter::once((self.own_len(), first)).chain(others);
+        let mut encoders: Vec<_> = channels.map(|(members, channel)| (members, channel, channel.encoder())).collect();
+        for (members, channel, encoder) in &mut encoders {
+            let framed = channel.frame(packet, encoder);
+            // A framing that no member has needs no frame.
+            encoder.has_frame = framed.is_ok();
+            if *members > 0 {
+                framed?;
+            }
+        }
+        let mut notices = Vec::with_capacity(encoders.len());
+        for (_, channel, encoder) in &encoders {
+            if encoder.has_frame {
+                notices.push((*channel, channel.append(encoder.framed(packet), except)));
+            }
+        }
+        drop(encoders);
+        notices.into_iter().for_each(|(channel, stamp)| channel.notify(stamp));
+        Ok(())
+    }
+
+    /// The members whose framing is the server's codec, or of this group of another framing.
+    fn own_len(&self) -> usize {
+        self.inner.members.load(Ordering::Acquire)
+    }
+
+    /// The groups of the other framings that have had members.
+    fn others(&self) -> impl Iterator<Item = &Group> {
+        self.inner.channel.get().into_iter().flat_map(|channel| channel.others.iter().filter_map(OnceLock::get))
+    }
+
+    /// The group that sessions of a framing are members of. `None` if this group belongs to another
+    /// server.
+    pub(crate) fn framed(&self, domain: &Arc<Domain>, framing: u8) -> Option<Group> {
+        let channel = self.channel(domain)?;
+        let Some(other) = usize::from(framing).checked_sub(1) else { return Some(self.clone()) };
+        let of_framing = || {
+            let group = Group::new();
+            group.inner.channel.get_or_init(|| Channel::new(domain, framing));
+            group
+        };
+        channel.others.get(other).map(|other| other.get_or_init(of_framing).clone())
     }
 
     /// The group's channel, made for the first server that asks. `None` if that is another one.
     fn channel(&self, domain: &Arc<Domain>) -> Option<&Channel> {
-        let channel = self.inner.channel.get_or_init(|| Channel::new(domain));
+        let channel = self.inner.channel.get_or_init(|| Channel::new(domain, 0));
         Arc::ptr_eq(&channel.domain, domain).then_some(channel)
     }
 
     /// A reader of the log that begins at its end. `None` if the group belongs to another server.
     pub(crate) fn reader(&self, domain: &Arc<Domain>) -> Option<LogReader<BroadcastHeader>> {
         self.channel(domain).map(|channel| channel.log.reader())
-    }
-
-    /// Whether the group belongs to this server.
-    pub(crate) fn belongs_to(&self, domain: &Arc<Domain>) -> bool {
-        self.channel(domain).is_some()
     }
 
     fn on_shard(&self, shard: u16) -> Option<&OnShard> {
@@ -223,7 +288,7 @@ impl Group {
 }
 
 impl Channel {
-    fn new(domain: &Arc<Domain>) -> Channel {
+    fn new(domain: &Arc<Domain>, framing: u8) -> Channel {
         let outbox = domain.outbox_bytes;
         let record_bytes = (outbox / 2).clamp(1, MOST_FRAME_BYTES);
         // Long enough that the slow-consumer policy applies before the log forgets records.
@@ -237,35 +302,60 @@ impl Channel {
             local: AtomicU32::new(NO_LOCAL),
         };
         let shards = std::iter::repeat_with(on_shard).take(domain.notifiers.len()).collect();
-        let encoder = Mutex::new((domain.codec(), Vec::new()));
-        Channel { domain: Arc::clone(domain), log, frame_limit: record_bytes, encoder, shards }
+        let codec = domain.codec(framing.into());
+        let encoder = Mutex::new(Encoder { codec, frame: Vec::new(), has_frame: false });
+        let other_count = if framing == 0 { domain.framing_count() - 1 } else { 0 };
+        let others = std::iter::repeat_with(OnceLock::new).take(other_count).collect();
+        Channel { domain: Arc::clone(domain), others, log, frame_limit: record_bytes, encoder, shards }
+    }
+
+    /// Whether sessions of another framing have been members.
+    fn has_others(&self) -> bool {
+        self.others.iter().any(|other| other.get().is_some())
+    }
+
+    fn encoder(&self) -> MutexGuard<'_, Encoder> {
+        // If a codec panics, the next frame clears what it left.
+        self.encoder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Frames a packet, appends it to the log, and notifies the shards that have members.
     fn broadcast(&self, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
-        let mut stamp = 0;
-        {
-            // If a codec panics, the next frame clears what it left.
-            let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
-            let (codec, frame) = &mut *encoder;
-            let frame = match codec {
-                Framing::Raw(_) => packet,
-                codec => {
-                    frame.clear();
-                    frame.shrink_to(KEPT_FRAME_BYTES);
-                    codec.encode(packet, frame).map_err(SendError::Frame)?;
-                    frame
-                }
-            };
-            if frame.len() > self.frame_limit {
-                return Err(SendError::Frame(FrameError::TooLarge { limit: self.frame_limit }));
-            }
-            let header = || {
-                stamp = self.domain.clock.tick(frame.len());
-                BroadcastHeader { stamp, except }
-            };
-            self.log.append(&[frame], header).expect("the frame is within the log's limit");
+        let stamp = {
+            let encoder = &mut *self.encoder();
+            self.frame(packet, encoder)?;
+            self.append(encoder.framed(packet), except)
+        };
+        self.notify(stamp);
+        Ok(())
+    }
+
+    fn frame(&self, packet: &[u8], encoder: &mut Encoder) -> Result<(), SendError> {
+        let Encoder { codec, frame, .. } = encoder;
+        if !matches!(codec, Framing::Raw(_)) {
+            frame.clear();
+            frame.shrink_to(KEPT_FRAME_BYTES);
+            codec.encode(packet, frame).map_err(SendError::Frame)?;
         }
+        match encoder.framed(packet).len() > self.frame_limit {
+            true => Err(SendError::Frame(FrameError::TooLarge { limit: self.frame_limit })),
+            false => Ok(()),
+        }
+    }
+
+    /// Appends a frame to the log. Returns its stamp.
+    fn append(&self, frame: &[u8], except: Option<SessionId>) -> u64 {
+        let mut stamp = 0;
+        let header = || {
+            stamp = self.domain.clock.tick(frame.len());
+            BroadcastHeader { stamp, except }
+        };
+        self.log.append(&[frame], header).expect("the frame is within the log's limit");
+        stamp
+    }
+
+    /// Notifies the shards that have members.
+    fn notify(&self, stamp: u64) {
         // Between appending and looking for members: see `count_in`.
         fence(Ordering::SeqCst);
         for (on_shard, notifier) in self.shards.iter().zip(&self.domain.notifiers) {
@@ -273,7 +363,6 @@ impl Channel {
                 notifier.notify(on_shard.local.load(Ordering::Acquire), stamp);
             }
         }
-        Ok(())
     }
 }
 

@@ -270,7 +270,7 @@ mod tests {
     fn groups(shards: usize) -> (Driver, ShardGroups) {
         let driver = Driver::new(DriverConfig::new()).unwrap();
         let notifiers = (0..shards).map(|_| Notifier::new(driver.wake_handle())).collect();
-        (driver, ShardGroups::new(0, Arc::new(Domain::new(notifiers, Framing::default(), 64 * 1024))))
+        (driver, ShardGroups::new(0, Arc::new(Domain::new(notifiers, vec![Framing::default()], 64 * 1024))))
     }
 
     fn join(groups: &mut ShardGroups, group: &Group, session: u32) -> u32 {

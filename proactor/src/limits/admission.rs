@@ -57,60 +57,75 @@ pub(crate) struct AdmissionLimits {
     pub(crate) rate: Option<Rate>,
 }
 
+/// No listener: a connection that the server made itself.
+pub(crate) const NO_LISTENER: u8 = u8::MAX;
+
 /// Decides about connections. Several acceptors could ask it, and it would be as exact.
 pub(crate) struct Admission {
     limits: AdmissionLimits,
+    /// What each listener limits of its own, besides.
+    listeners: Box<[AdmissionLimits]>,
     gate: Arc<Gate>,
 }
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Admission {
-        Admission { limits, gate: Arc::default() }
+        Admission::of_listeners(limits, Vec::new())
+    }
+
+    /// With limits for the connections of each listener, besides those for all.
+    pub(crate) fn of_listeners(limits: AdmissionLimits, listeners: Vec<AdmissionLimits>) -> Admission {
+        let places =
+            Places { all: Counts::default(), listeners: listeners.iter().map(|_| Counts::default()).collect() };
+        Admission { limits, listeners: listeners.into(), gate: Arc::new(Mutex::new(places)) }
     }
 
     /// Admits a connection, or says which limit it met. A peer without an IP address (on a Unix
     /// socket) counts for no address. A connection that is refused for another reason does not
     /// count towards the rate, so an address over its limit takes nothing from others.
     pub(crate) fn admit(&self, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
-        let limits = &self.limits;
-        let mut counts = lock(&self.gate);
-        if counts.sessions >= limits.sessions {
-            return Err(Refusal::Sessions);
+        self.admit_at(NO_LISTENER, peer, now)
+    }
+
+    /// As [`admit`](Admission::admit), for a connection of one listener.
+    pub(crate) fn admit_at(&self, listener: u8, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
+        let (limits, own) = (&self.limits, self.listeners.get(usize::from(listener)));
+        let counts_ip = limits.per_ip.is_some() || own.is_some_and(|own| own.per_ip.is_some());
+        let prefix = peer.filter(|_| counts_ip).map(|ip| Prefix::of(ip, limits.v6_prefix));
+        let mut places = lock(&self.gate);
+        let Places { all, listeners } = &mut *places;
+        let mut own = own.zip(listeners.get_mut(usize::from(listener)));
+        all.check(limits, prefix)?;
+        if let Some((own_limits, counts)) = &own {
+            counts.check(own_limits, prefix)?;
         }
-        let counted = limits.per_ip.zip(peer).map(|(most, ip)| (most, Prefix::of(ip, limits.v6_prefix)));
-        if let Some((most, prefix)) = counted
-            && counts.by_prefix.get(&prefix).is_some_and(|sessions| *sessions >= most)
-        {
-            return Err(Refusal::SessionsPerIp);
+        let bucket = all.bucket_after(limits, now)?;
+        if let Some((own_limits, counts)) = &mut own {
+            counts.bucket = counts.bucket_after(own_limits, now)?;
+            counts.enter(own_limits, prefix);
         }
-        if limits.handshakes.is_some_and(|most| counts.handshakes >= most) {
-            return Err(Refusal::Handshakes);
-        }
-        if let Some(rate) = limits.rate
-            && !counts.bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
-        {
-            return Err(Refusal::AcceptRate);
-        }
-        counts.sessions += 1;
-        counts.handshakes += 1;
-        let prefix = counted.map(|(_, prefix)| prefix);
-        if let Some(prefix) = prefix {
-            *counts.by_prefix.entry(prefix).or_default() += 1;
-        }
-        drop(counts);
-        Ok(Permit { gate: Arc::clone(&self.gate), prefix, shaking: true })
+        all.bucket = bucket;
+        all.enter(limits, prefix);
+        drop(places);
+        Ok(Permit { gate: Arc::clone(&self.gate), prefix, listener, shaking: true })
     }
 
     /// The number of sessions, and of those in their handshake.
     pub(crate) fn sessions(&self) -> (usize, usize) {
-        let counts = lock(&self.gate);
-        (counts.sessions, counts.handshakes)
+        let all = &lock(&self.gate).all;
+        (all.sessions, all.handshakes)
     }
 }
 
 /// The counts, under one lock, which makes the limits exact. A session takes the lock three times:
 /// when it comes, at its first packet, and at its end.
-type Gate = Mutex<Counts>;
+type Gate = Mutex<Places>;
+
+struct Places {
+    all: Counts,
+    /// Of the sessions of each listener.
+    listeners: Box<[Counts]>,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -123,7 +138,52 @@ struct Counts {
     bucket: Option<Bucket>,
 }
 
-fn lock(gate: &Gate) -> MutexGuard<'_, Counts> {
+impl Counts {
+    fn check(&self, limits: &AdmissionLimits, prefix: Option<Prefix>) -> Result<(), Refusal> {
+        if self.sessions >= limits.sessions {
+            return Err(Refusal::Sessions);
+        }
+        if let Some((most, prefix)) = limits.per_ip.zip(prefix)
+            && self.by_prefix.get(&prefix).is_some_and(|sessions| *sessions >= most)
+        {
+            return Err(Refusal::SessionsPerIp);
+        }
+        if limits.handshakes.is_some_and(|most| self.handshakes >= most) {
+            return Err(Refusal::Handshakes);
+        }
+        Ok(())
+    }
+
+    /// The bucket without the token of one more connection. It is taken only if all limits are met.
+    fn bucket_after(&self, limits: &AdmissionLimits, now: Time) -> Result<Option<Bucket>, Refusal> {
+        let Some(rate) = limits.rate else { return Ok(None) };
+        let mut bucket = self.bucket.unwrap_or_else(|| Bucket::full(rate, now));
+        if bucket.take(rate, now) { Ok(Some(bucket)) } else { Err(Refusal::AcceptRate) }
+    }
+
+    fn enter(&mut self, limits: &AdmissionLimits, prefix: Option<Prefix>) {
+        self.sessions += 1;
+        self.handshakes += 1;
+        if let Some(prefix) = prefix.filter(|_| limits.per_ip.is_some()) {
+            *self.by_prefix.entry(prefix).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, prefix: Option<Prefix>, shaking: bool) {
+        self.sessions -= 1;
+        self.handshakes -= usize::from(shaking);
+        if let Some(prefix) = prefix
+            && let Some(sessions) = self.by_prefix.get_mut(&prefix)
+        {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.by_prefix.remove(&prefix);
+            }
+        }
+    }
+}
+
+fn lock(gate: &Gate) -> MutexGuard<'_, Places> {
     // Nothing that holds it can panic half-way.
     gate.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -132,6 +192,8 @@ fn lock(gate: &Gate) -> MutexGuard<'_, Counts> {
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     prefix: Option<Prefix>,
+    /// The listener that it came by, or [`NO_LISTENER`].
+    listener: u8,
     /// It waits for its first packet.
     shaking: bool,
 }
@@ -144,27 +206,35 @@ impl Permit {
         Admission::new(limits).admit(None, Time::ZERO).unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
+    /// The listener that it came by, or [`NO_LISTENER`].
+    pub(crate) fn listener(&self) -> u8 {
+        self.listener
+    }
+
     /// The session has had its first packet.
     #[inline]
     pub(crate) fn established(&mut self) {
         if std::mem::take(&mut self.shaking) {
-            lock(&self.gate).handshakes -= 1;
+            self.count_established();
+        }
+    }
+
+    #[cold]
+    fn count_established(&self) {
+        let mut places = lock(&self.gate);
+        places.all.handshakes -= 1;
+        if let Some(counts) = places.listeners.get_mut(usize::from(self.listener)) {
+            counts.handshakes -= 1;
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = lock(&self.gate);
-        counts.sessions -= 1;
-        counts.handshakes -= usize::from(self.shaking);
-        if let Some(prefix) = self.prefix
-            && let Some(sessions) = counts.by_prefix.get_mut(&prefix)
-        {
-            *sessions -= 1;
-            if *sessions == 0 {
-                counts.by_prefix.remove(&prefix);
-            }
+        let mut places = lock(&self.gate);
+        places.all.leave(self.prefix, self.shaking);
+        if let Some(counts) = places.listeners.get_mut(usize::from(self.listener)) {
+            counts.leave(self.prefix, self.shaking);
         }
     }
 }
@@ -207,8 +277,8 @@ mod tests {
     }
 
     fn left(admission: &Admission) -> (usize, usize, usize) {
-        let counts = admission.gate.lock().unwrap();
-        (counts.sessions, counts.handshakes, counts.by_prefix.len())
+        let places = admission.gate.lock().unwrap();
+        (places.all.sessions, places.all.handshakes, places.all.by_prefix.len())
     }
 
     /// All kinds of peers: an address of each family, a mapped one, two of one block, and none.
@@ -323,6 +393,44 @@ mod tests {
         assert_eq!(rest.len(), 9);
         assert_eq!(admission.admit(v4(20), Time::ZERO).err(), Some(Refusal::AcceptRate));
         assert!(admission.admit(v4(20), Time::from_nanos(100_000_000)).is_ok(), "a tenth of a second is worth one");
+    }
+
+    #[test]
+    fn a_listener_has_limits_of_its_own_below_those_for_all() {
+        let none = limits(usize::MAX);
+        let rate = Some(Rate::per_second(1));
+        let own = [
+            AdmissionLimits { handshakes: Some(1), per_ip: Some(1), ..limits(2) },
+            AdmissionLimits { rate, ..none },
+            none,
+        ];
+        let admission =
+            Admission::of_listeners(AdmissionLimits { rate: Some(Rate::per_second(4)), ..limits(3) }, own.into());
+        let refused = |listener, ip| admission.admit_at(listener, ip, Time::ZERO).err();
+        let admit =
+            |listener, ip| admission.admit_at(listener, ip, Time::ZERO).unwrap_or_else(|refusal| panic!("{refusal}"));
+        let mut first = admit(0, v4(1));
+        assert_eq!(refused(0, v4(1)), Some(Refusal::SessionsPerIp));
+        assert_eq!(refused(0, v4(2)), Some(Refusal::Handshakes));
+        first.established();
+        let mut second = admit(0, v4(2));
+        second.established();
+        assert_eq!(refused(0, v4(3)), Some(Refusal::Sessions));
+        // An address over one listener's limit is still admitted by another.
+        drop(admit(1, v4(1)));
+        assert_eq!(refused(1, v4(1)), Some(Refusal::AcceptRate));
+        // What a listener refused has taken nothing from the rate for all: this is its fourth.
+        let third = admit(2, v4(1));
+        assert_eq!(refused(2, v4(1)), Some(Refusal::Sessions), "the total of the server");
+        drop(second);
+        assert_eq!(refused(2, v4(1)), Some(Refusal::AcceptRate), "the rate of the server");
+        assert_eq!((first.listener(), third.listener()), (0, 2));
+        drop((first, third));
+        assert_eq!(left(&admission), (0, 0, 0));
+        let places = admission.gate.lock().unwrap();
+        assert!(
+            places.listeners.iter().all(|counts| counts.sessions + counts.handshakes + counts.by_prefix.len() == 0)
+        );
     }
 
     #[test]

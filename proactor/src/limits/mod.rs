@@ -6,7 +6,7 @@ mod bucket;
 mod session;
 
 pub use admission::Refusal;
-pub(crate) use admission::{Admission, AdmissionLimits, Permit};
+pub(crate) use admission::{Admission, AdmissionLimits, NO_LISTENER, Permit};
 pub(crate) use bucket::Bucket;
 pub use bucket::Rate;
 pub use session::SlowConsumer;

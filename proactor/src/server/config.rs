@@ -13,17 +13,20 @@ use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;
-use crate::limits::{SessionLimits, SlowConsumer};
+use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
 use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
 use crate::shard::directory::{Directory, Mail, ShardEntry};
+use crate::shard::listeners::{ListenerInfo, ListenerProfile, Profiles};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
 use crate::task::offload::Offload;
 
 /// Messages that a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
 const MOST_SHARDS: usize = 256;
+/// The index of a session's listener is 8 bits wide, and one value is for none.
+const MOST_LISTENERS: usize = NO_LISTENER as usize;
 /// How long an address in use is tried again. The kernel lets go of the listener of a process that
 /// was killed only with its io_uring, some milliseconds after the process.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(1);
@@ -101,11 +104,15 @@ impl Config {
                 leave out `Builder::tokio`"
                 .into());
         }
+        if self.listeners.len() > MOST_LISTENERS {
+            return Err(format!("{} addresses to listen on: must be at most {MOST_LISTENERS}", self.listeners.len()));
+        }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
         let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
         self.limits.check(most, 4 * self.driver.packet_bytes())?;
+        self.listeners.iter().try_for_each(|listener| listener.check(most))?;
         self.outbound.check(most)?;
         self.timeouts.check()
     }
@@ -114,17 +121,61 @@ impl Config {
     pub(super) fn directory(&self, made: Vec<Made>) -> Directory {
         // A simulated network has no names.
         let resolver = (!self.simulated).then(Resolver::new);
+        let named = self.listeners.iter().zip(made.iter().flat_map(|shard| &shard.first_addresses)).enumerate();
+        let info = |(index, (listener, at)): (usize, (&Listener, &Address))| {
+            ListenerInfo::new(index, &listener.name, at.clone())
+        };
+        let listeners = named.map(info).collect();
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
-        let domain = Domain::new(notifiers, self.codec.clone(), self.limits.outbox_bytes);
-        Directory::new(shards, self.limits.admission, self.outbound.admission(), resolver, domain)
+        let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
+        let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
+        let admission = Admission::of_listeners(self.limits.admission, own);
+        Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners)
+    }
+
+    /// The server's framings: its codec, then those that listeners have instead. And which of them
+    /// the sessions of each listener have.
+    fn framings(&self) -> (Vec<Framing>, Vec<u8>) {
+        let mut framings = vec![self.codec.clone()];
+        let of_listener = |listener: &Listener| {
+            let Some(codec) = &listener.codec else { return 0 };
+            let known = framings.iter().position(|framing| framing.is_same(codec));
+            let index = known.unwrap_or_else(|| {
+                framings.push(codec.clone());
+                framings.len() - 1
+            });
+            u8::try_from(index).expect("there are at most 255 listeners")
+        };
+        let of_listeners = self.listeners.iter().map(of_listener).collect();
+        (framings, of_listeners)
+    }
+
+    fn profiles(&self) -> Profiles {
+        let profile = |(listener, framing): (&Listener, u8)| ListenerProfile {
+            codec: listener.codec.as_ref().unwrap_or(&self.codec).clone(),
+            framing,
+            rates: Rates {
+                packets: listener.limits.packet_rate_or(&self.limits),
+                bytes: listener.limits.byte_rate_or(&self.limits),
+            },
+        };
+        let outbound = ListenerProfile {
+            codec: self.codec.clone(),
+            framing: 0,
+            rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+        };
+        let (_, framings) = self.framings();
+        Profiles { listeners: self.listeners.iter().zip(framings).map(profile).collect(), outbound }
     }
 
     /// Makes a shard, on the thread that will turn it.
     pub(super) fn make_shard<H: Handler>(&self, index: usize, handler: H) -> Result<(NewShard<H>, Made), ServerError> {
+        let profiles = self.profiles();
+        let longest_frame = profiles.listeners.iter().map(|profile| profile.codec.max_bytes()).max().unwrap_or(0);
         let limits = SessionLimits {
             outbox: self.limits.outbox_bytes,
             // One packet, and a full pool: what may be on its way when a receive is cancelled.
-            leftover: self.codec.max_bytes() + self.driver.pool_bytes(),
+            leftover: longest_frame.max(self.codec.max_bytes()) + self.driver.pool_bytes(),
             bytes_per_turn: 512 * 1024,
             linger: self.timeouts.linger,
             slow: self.slow,
@@ -133,8 +184,7 @@ impl Config {
             shard: index as u16,
             limits,
             spans: self.timeouts.spans,
-            rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
-            codec: self.codec.clone(),
+            profiles,
             connect_timeout: self.outbound.connect_timeout,
             stream: self.outbound.stream(),
         };
@@ -145,7 +195,8 @@ impl Config {
                 driver.check_options(&self.outbound.stream())?;
                 // A simulated network frees an address at once, and its clock is not this one.
                 let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
-                Some(Acceptor::listen(&mut driver, &self.binds, patience, self.limits.refusal.clone())?)
+                let refusals = self.listeners.iter().map(|listener| listener.limits.refusal_or(&self.limits)).collect();
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
             }
             _ => None,
         };
@@ -155,6 +206,7 @@ impl Config {
             entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages),
             notifier: Notifier::new(driver.wake_handle()),
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
+            first_addresses: acceptor.as_ref().map(Acceptor::first_addresses).unwrap_or_default(),
             report: driver.report().clone(),
         };
         let offload = self.offload.clone();
@@ -172,5 +224,7 @@ pub(super) struct Made {
     entry: ShardEntry,
     notifier: Notifier,
     pub(super) addresses: Vec<Address>,
+    /// The first address of each listener.
+    first_addresses: Vec<Address>,
     pub(super) report: Report,
 }

@@ -118,9 +118,16 @@ impl<M> Handle<M> {
     pub fn join(&self, id: SessionId, group: &Group) -> Result<(), JoinError> {
         // The stamp before the reader: records that the reader has not seen are later.
         let stamp = self.directory.domain.clock.now();
-        let reader = group.reader(&self.directory.domain).ok_or(JoinError::OtherServer)?;
-        let local = Box::new(LocalGroup::new(group.clone(), reader));
-        self.directory.mail_to_session(id, Mail::Join { id, stamp, local }).map_err(|error| match error {
+        let domain = &self.directory.domain;
+        let local = |framing| {
+            let group = group.framed(domain, framing)?;
+            let reader = group.reader(domain)?;
+            Some(LocalGroup::new(group, reader))
+        };
+        let locals: Option<Vec<LocalGroup>> = domain.framings().map(local).collect();
+        let locals = locals.ok_or(JoinError::OtherServer)?;
+        let mail = Mail::Join { id, stamp, group: group.clone(), locals };
+        self.directory.mail_to_session(id, mail).map_err(|error| match error {
             SendError::Full => JoinError::Full,
             _ => JoinError::Closed,
         })

@@ -10,6 +10,9 @@ const MOST_REFUSAL_BYTES: usize = 1024;
 /// Limits of a server: how many sessions, how fast they may come and send, how much is queued for
 /// one.
 ///
+/// They hold for all listeners together; a [`Listener`](crate::Listener) may have
+/// [limits of its own](crate::ListenerLimits) besides.
+///
 /// A connection over a limit is refused: it is reset, unless there is a
 /// [`refusal`](Limits::refusal) to send first. [`Handle::stats`](crate::Handle::stats) counts
 /// refused connections by [`Refusal`](crate::Refusal). A place is free again when its session has
@@ -145,21 +148,29 @@ impl Limits {
         if !(1..=128).contains(&admission.v6_prefix) {
             return Err(format!("an IPv6 prefix of {} bits: must be 1 to 128", admission.v6_prefix));
         }
-        let rates = [("accept", admission.rate), ("packet", self.packet_rate), ("byte", self.byte_rate)];
-        for (name, rate) in rates {
-            if rate.is_some_and(|rate| !rate.is_possible()) {
-                return Err(format!("{name} rate: the rate and its burst must be at least 1"));
-            }
-        }
+        check_rate("accept", admission.rate)?;
+        check_rate("packet", self.packet_rate)?;
+        check_rate("byte", self.byte_rate)?;
         if self.outbox_bytes < least_outbox {
             return Err(format!("an outbox of {} bytes: must be at least {least_outbox}", self.outbox_bytes));
         }
         if self.inbox_messages == 0 {
             return Err("an inbox of 0 messages: must be at least 1".into());
         }
-        if self.refusal.len() > MOST_REFUSAL_BYTES {
-            return Err(format!("a refusal of {} bytes: must be at most {MOST_REFUSAL_BYTES}", self.refusal.len()));
-        }
-        Ok(())
+        check_refusal(&self.refusal)
+    }
+}
+
+pub(super) fn check_rate(name: &str, rate: Option<Rate>) -> Result<(), String> {
+    match rate.is_some_and(|rate| !rate.is_possible()) {
+        true => Err(format!("{name} rate: the rate and its burst must be at least 1")),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn check_refusal(refusal: &Bytes) -> Result<(), String> {
+    match refusal.len() > MOST_REFUSAL_BYTES {
+        true => Err(format!("a refusal of {} bytes: must be at most {MOST_REFUSAL_BYTES}", refusal.len())),
+        false => Ok(()),
     }
 }

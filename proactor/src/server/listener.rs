@@ -1,4 +1,5 @@
-//! What to listen on: an address, a name, or every interface.
+//! What to listen on: an address, a name, or every interface. And what is special about the
+//! sessions that come by it.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -9,13 +10,16 @@ use overlapped::options::ListenOptions;
 use overlapped::resolve::is_host_name;
 use overlapped::{Address, address::AddressError};
 
+use super::listener_limits::ListenerLimits;
 use super::tcp::TcpOptions;
+use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 
 /// The most addresses of one name.
 const MOST_ADDRESSES: usize = 16;
 
-/// What a server listens on, and the TCP options of the connections accepted there.
+/// What a server listens on, and what is special about the sessions that come by it: the codec,
+/// limits, TCP options, and a name for the logic. A property that you do not set is the server's.
 ///
 /// [`Builder::listen`](crate::Builder::listen) takes one, or just an address or a text:
 ///
@@ -38,17 +42,26 @@ const MOST_ADDRESSES: usize = 16;
 /// ```
 /// use std::time::Duration;
 ///
-/// use proactor::{Listener, Server};
+/// use proactor::codec::{LengthPrefixed, Lines};
+/// use proactor::{Listener, ListenerLimits, Server};
 ///
+/// let admin = Listener::new("127.0.0.1:7778")
+///     .name("admin")
+///     .codec(Lines::new())
+///     .limits(ListenerLimits::new().sessions(4));
 /// let builder = Server::builder()
-///     .listen("127.0.0.1:7777")
-///     .listen(Listener::new("0.0.0.0:7778").keep_alive(Duration::from_secs(20)));
+///     .codec(LengthPrefixed::u32())
+///     .listen(Listener::new("0.0.0.0:7777").keep_alive(Duration::from_secs(20)))
+///     .listen(admin);
 /// # let _ = builder;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Listener {
     place: Result<Place, Unusable>,
     tcp: TcpOptions,
+    pub(super) name: String,
+    pub(super) codec: Option<Framing>,
+    pub(super) limits: ListenerLimits,
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +96,28 @@ impl Listener {
             Ok(address) => Ok(Place::Address(address)),
             Err(error) => place_of(&error.into()),
         };
-        Listener { place, tcp: TcpOptions::default() }
+        Listener { place, tcp: TcpOptions::default(), name: String::new(), codec: None, limits: ListenerLimits::new() }
+    }
+
+    /// A name by which the logic tells the listener's sessions from others:
+    /// [`Session::listener`](crate::Session::listener). None by default. Several listeners may have
+    /// the same one, such as those for IPv4 and for IPv6.
+    pub fn name(mut self, name: impl Into<String>) -> Listener {
+        self.name = name.into();
+        self
+    }
+
+    /// How the packets of the listener's sessions are framed, instead of with the server's
+    /// [codec](crate::Builder::codec). A [`Group`](crate::Group) may have members of both.
+    pub fn codec(mut self, codec: impl Codec + Clone) -> Listener {
+        self.codec = Some(codec.into_framing());
+        self
+    }
+
+    /// Limits for the listener's sessions, besides the server's.
+    pub fn limits(mut self, limits: ListenerLimits) -> Listener {
+        self.limits = limits;
+        self
     }
 
     /// The address, if it was given as one, and not as a name or as every interface.
@@ -131,6 +165,16 @@ impl Listener {
     pub fn user_timeout(mut self, time: Duration) -> Listener {
         self.tcp.user_timeout(time);
         self
+    }
+
+    /// Checks the settings other than the address. `most_sessions` is what the shards have sockets
+    /// for.
+    pub(super) fn check(&self, most_sessions: usize) -> Result<(), String> {
+        let checked = self.codec.as_ref().map_or(Ok(()), Codec::check).and_then(|()| self.limits.check(most_sessions));
+        checked.map_err(|why| match (&self.place, self.name.as_str()) {
+            (Ok(place), "") => format!("the listener on {place}: {why}"),
+            (_, name) => format!("the listener {name:?}: {why}"),
+        })
     }
 
     /// The addresses and the options of their sockets. Looks a name up, which may take seconds.

@@ -1,13 +1,24 @@
 //! A server on a simulated network: all its shards on one thread, turned in an order drawn from the
 //! network's seed.
 
-use std::fmt;
-use std::sync::Arc;
+mod client;
+mod clients;
+mod world;
 
-use overlapped::driver::{Live, Wait};
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use overlapped::address::AddressError;
+use overlapped::driver::Live;
 use overlapped::{Address, Time, report::Report, sim::Network};
 
+pub use self::client::SimClient;
+use self::world::World;
 use super::{config::Config, handle::Handle};
+use crate::codec::Codec;
 use crate::error::ServerError;
 use crate::handler::Handler;
 use crate::shard::Shard;
@@ -66,9 +77,38 @@ use crate::shard::Shard;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Testing your logic
+///
+/// [`client`](Simulation::client) makes a client that sends and expects, and
+/// [`advance`](Simulation::advance) lets time pass. No test waits for real time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use proactor::codec::Lines;
+/// use proactor::{AsyncSession, Network, SendError, Server, Tasks, Timeouts};
+///
+/// async fn greet(session: AsyncSession) -> Result<(), SendError> {
+///     while let Some(name) = session.next().await {
+///         session.send(&[b"hello, ", &name[..]].concat()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// let minute = Duration::from_secs(60);
+/// let server = Server::builder().listen("10.0.0.1:7777").codec(Lines::new());
+/// let server = server.timeouts(Timeouts::new().idle(minute));
+/// let sim = server.simulate(&Network::new(1), Tasks::new(greet)).unwrap();
+/// let ann = sim.client("10.0.0.1:7777", Lines::new());
+/// ann.send("Ann");
+/// ann.expect("hello, Ann");
+/// sim.advance(minute);
+/// ann.expect_closed();
+/// ```
 pub struct Simulation<H: Handler> {
-    network: Network,
-    shards: Vec<Shard<H>>,
+    world: Rc<World>,
+    shards: Rc<RefCell<Vec<Shard<H>>>>,
     handle: Handle<H::Message>,
     addresses: Vec<Address>,
     report: Report,
@@ -84,9 +124,10 @@ impl<H: Handler> Simulation<H> {
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
         let directory = Arc::new(config.directory(arrived));
-        let shards = made.into_iter().map(|introduce| introduce(Arc::clone(&directory))).collect();
-        let handle = Handle::new(directory);
-        Ok(Simulation { network: network.clone(), shards, handle, addresses, report })
+        let shards: Vec<Shard<H>> = made.into_iter().map(|introduce| introduce(Arc::clone(&directory))).collect();
+        let (shards, handle) = (Rc::new(RefCell::new(shards)), Handle::new(directory));
+        let world = Rc::new(World::new(network, shards.clone(), handle.untyped()));
+        Ok(Simulation { world, shards, handle, addresses, report })
     }
 
     /// The addresses it listens on, with their real ports, in the order of
@@ -102,7 +143,7 @@ impl<H: Handler> Simulation<H> {
 
     /// How many shards it has.
     pub fn shards(&self) -> usize {
-        self.shards.len()
+        self.shards.borrow().len()
     }
 
     /// The server, for any thread.
@@ -112,7 +153,7 @@ impl<H: Handler> Simulation<H> {
 
     /// What its drivers have in use at this moment, in total.
     pub fn live(&self) -> Live {
-        self.shards.iter().map(Shard::live).fold(Live::default(), |all, live| Live {
+        self.shards.borrow().iter().map(Shard::live).fold(Live::default(), |all, live| Live {
             operations: all.operations + live.operations,
             buffers: all.buffers + live.buffers,
             sockets: all.sockets + live.sockets,
@@ -124,36 +165,55 @@ impl<H: Handler> Simulation<H> {
     /// Whether it was told to [`stop`](Handle::stop) or [`drain`](Handle::drain) and every session
     /// is closed.
     pub fn has_ended(&self) -> bool {
-        self.shards.iter().all(Shard::has_ended)
+        self.shards.borrow().iter().all(Shard::has_ended)
     }
 
-    /// Turns every shard once, in an order drawn from the network's seed. The clock stands still.
-    /// Says whether anything happened, on the server or on the network. If not,
-    /// [`advance`](Network::advance) the network.
+    /// Connects a client of the test, with a codec that fits the listener's, and runs until the
+    /// server has accepted it: the logic has been told. If the server refuses it by a limit, the
+    /// client sees the end; if nobody listens, it is
+    /// [refused](SimClient::expect_refused).
+    ///
+    /// # Panics
+    /// The address is none, or the connection was not accepted within the
+    /// [patience](Simulation::set_patience).
+    #[track_caller]
+    pub fn client(
+        &self,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+        codec: impl Codec + Clone,
+    ) -> SimClient {
+        match address.try_into().map_err(Into::into) {
+            Ok(address) => SimClient::connect(&self.world, address, codec.into_framing()),
+            Err(error) => panic!("a client needs an address: {error}"),
+        }
+    }
+
+    /// Lets simulated time pass, and everything happen that happens meanwhile.
+    ///
+    /// # Panics
+    /// A shard fails, which ends the server.
+    #[track_caller]
+    pub fn advance(&self, time: Duration) {
+        let until = self.world.network.now() + time;
+        if let Err(error) = self.world.run_until(until, |_| false) {
+            self.world.fail(&format!("the server has failed: {error}"));
+        }
+    }
+
+    /// How much simulated time a client waits for what it expects: 10 seconds, unless this is
+    /// called.
+    pub fn set_patience(&self, time: Duration) {
+        *self.world.patience.borrow_mut() = time;
+    }
+
+    /// Turns every shard once, in an order drawn from the network's seed, then its
+    /// [clients](Simulation::client). The clock stands still. Says whether anything happened, on
+    /// the server or on the network. If not, [`advance`](Network::advance) the network.
     ///
     /// # Errors
     /// As for [`Server::wait`](crate::Server::wait): a shard that fails ends the server.
     pub fn turn(&mut self) -> Result<bool, ServerError> {
-        let before = self.network.trace();
-        let mut order: Vec<usize> = (0..self.shards.len()).collect();
-        for last in (1..order.len()).rev() {
-            order.swap(last, (self.network.random() % (last as u64 + 1)) as usize);
-        }
-        let mut busy = false;
-        for index in order {
-            match self.shards[index].turn_within(Wait::Poll) {
-                Ok(worked) => {
-                    busy |= worked;
-                    let deadline = self.shards[index].deadline();
-                    self.shards[index].rest(deadline);
-                }
-                Err(error) => {
-                    self.handle.stop();
-                    return Err(error);
-                }
-            }
-        }
-        Ok(busy || self.network.trace() != before)
+        self.world.turn()
     }
 
     /// Turns the server and everything else on the network until `others` returns `true`. `others`
@@ -168,13 +228,13 @@ impl<H: Handler> Simulation<H> {
         let mut quiet = 0;
         loop {
             let busy = self.turn()?;
-            let before = self.network.trace();
+            let before = self.world.network.trace();
             if others(self) {
                 return Ok(true);
             }
-            quiet = if busy || self.network.trace() != before { 0 } else { quiet + 1 };
+            quiet = if busy || self.world.network.trace() != before { 0 } else { quiet + 1 };
             if quiet == 2 {
-                if !self.advance(None) {
+                if !self.world.advance(None) {
                     return Ok(false);
                 }
                 quiet = 0;
@@ -182,23 +242,20 @@ impl<H: Handler> Simulation<H> {
         }
     }
 
-    /// Turns the server alone until the clock has reached `until`.
+    /// Turns the server and its clients until the clock has reached `until`.
     ///
     /// # Errors
     /// As for [`turn`](Simulation::turn).
     pub fn run_until(&mut self, until: Time) -> Result<(), ServerError> {
-        while self.turn()? || self.advance(Some(until)) {}
-        Ok(())
+        self.world.run_until(until, |_| false).map(drop)
     }
+}
 
-    /// Moves the clock to the next event of the network, or the deadline of a shard.
-    fn advance(&self, until: Option<Time>) -> bool {
-        let now = self.network.now();
-        let deadlines = self.shards.iter().filter_map(Shard::deadline).filter(|deadline| *deadline > now);
-        match deadlines.chain(until).min() {
-            Some(limit) => self.network.advance_to(limit),
-            None => self.network.advance(),
-        }
+impl<H: Handler> Drop for Simulation<H> {
+    fn drop(&mut self) {
+        // Clients may still hold the world. A panic in a shard's turn has let go of the shards.
+        let shards = self.shards.try_borrow_mut().map(|mut shards| std::mem::take(&mut *shards));
+        drop(shards);
     }
 }
 

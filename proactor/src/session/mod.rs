@@ -31,11 +31,13 @@ use self::holds::Hold;
 use self::id::SessionId;
 use self::pair::PairError;
 use self::reason::CloseReason;
+use self::table::Record;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
 use crate::error::{JoinError, SendError, TimerError};
 use crate::group::{Group, fanout, membership};
 use crate::limits::SlowConsumer;
 use crate::server::Handle;
+use crate::shard::listeners::ListenerInfo;
 use crate::shard::state::ShardState;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
@@ -48,12 +50,15 @@ pub struct Session {
     id: SessionId,
     peer: Address,
     origin: Origin,
+    /// The index of its listener.
+    listener: u8,
 }
 
 impl Session {
     #[inline]
-    pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, peer: Address, origin: Origin) -> Session {
-        Session { state: Rc::clone(state), id, peer, origin }
+    pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, record: &Record) -> Session {
+        let (peer, origin, listener) = (record.peer.clone(), record.origin(), record.activity.listener());
+        Session { state: Rc::clone(state), id, peer, origin, listener }
     }
 
     /// A session of this shard, if it has not ended and is not being closed.
@@ -63,7 +68,7 @@ impl Session {
             return None;
         }
         let record = state.sessions.open(id)?;
-        Some(Session { state: Rc::clone(shared), id, peer: record.peer.clone(), origin: record.origin() })
+        Some(Session::new(shared, id, record))
     }
 
     pub(crate) fn shared(&self) -> &Rc<RefCell<ShardState>> {
@@ -89,6 +94,49 @@ impl Session {
         self.origin
     }
 
+    /// The listener that it came by, or `None` if the server connected it itself.
+    ///
+    /// ```
+    /// use proactor::codec::{LengthPrefixed, Lines};
+    /// use proactor::{Flow, Handler, Listener, Server, Session};
+    ///
+    /// /// A service, and a port to ask it how it does.
+    /// #[derive(Clone)]
+    /// struct Service;
+    ///
+    /// impl Handler for Service {
+    ///     type State = bool;
+    ///     fn connected(&mut self, session: &Session) -> bool {
+    ///         session.listener().is_some_and(|listener| listener.name() == "admin")
+    ///     }
+    ///     fn received(&mut self, session: &Session, is_admin: &mut bool, packet: &[u8]) -> Flow {
+    ///         let answer = if *is_admin { b"up" } else { packet };
+    ///         session.send(answer).map_or(Flow::Close, |()| Flow::Continue)
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), proactor::ServerError> {
+    /// let server = Server::builder()
+    ///     .codec(LengthPrefixed::u16())
+    ///     .listen("127.0.0.1:0")
+    ///     .listen(Listener::new("127.0.0.1:0").name("admin").codec(Lines::new()))
+    ///     .shards(1)
+    ///     .start(Service)?;
+    /// # use std::io::{Read, Write};
+    /// # let address = server.local_addrs()[1].ip().unwrap();
+    /// # let mut admin = std::net::TcpStream::connect(address).unwrap();
+    /// # admin.write_all(b"?\n").unwrap();
+    /// # let mut answer = [0; 3];
+    /// # admin.read_exact(&mut answer).unwrap();
+    /// # assert_eq!(&answer, b"up\n");
+    /// # drop(server);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn listener(&self) -> Option<ListenerInfo> {
+        self.state.borrow().directory.listeners.get(usize::from(self.listener)).cloned()
+    }
+
     /// Another session of the same shard, if it has not ended and is not being closed.
     pub fn sibling(&self, id: SessionId) -> Option<Session> {
         Session::open(&self.state, id)
@@ -99,7 +147,7 @@ impl Session {
         Handle::new(Arc::clone(&self.state.borrow().directory))
     }
 
-    /// Queues a packet: the frame that the server's [codec](crate::Builder::codec) makes of it, or
+    /// Queues a packet: the frame that its [codec](crate::Builder::codec) makes of it, or
     /// a copy of its bytes if they are raw. What is queued while a batch of completions is handled
     /// leaves in one operation.
     ///
@@ -271,7 +319,7 @@ impl Session {
     pub fn join(&self, group: &Group) -> Result<(), JoinError> {
         let mut state = self.state.borrow_mut();
         let stamp = state.groups.now();
-        membership::join(&mut state, self.id, group, stamp, None)
+        membership::join(&mut state, self.id, group, stamp, Vec::new())
     }
 
     /// Stops being a member of a group; does nothing if it is none. What was broadcast before is

@@ -104,7 +104,7 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         let ShardState { sessions, turn, .. } = &mut *state;
         let Some(id) = sessions.id(slot) else { return };
         let Some(record) = sessions.open_at(slot) else { return };
-        let session = Session::new(shared, id, record.peer.clone(), record.origin());
+        let session = Session::new(shared, id, record);
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
     let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {

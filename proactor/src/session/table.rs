@@ -233,11 +233,11 @@ mod tests {
     use crate::session::deadlines::Spans;
 
     fn record(driver: &mut Driver) -> Record {
-        let timers =
-            Timers::new(Spans { idle: Some(Duration::from_secs(1)), ..Spans::default() }, Rates::default(), Time::ZERO);
+        let timers = Timers::new(Spans { idle: Some(Duration::from_secs(1)), ..Spans::default() }, Time::ZERO);
         let peer: Address = "10.0.0.1:80".parse().unwrap();
         let socket = driver.socket(&peer).unwrap();
-        Record::new(socket, peer, Framing::default(), Origin::Accepted, timers.admit(Permit::alone(), true))
+        let activity = timers.admit(Permit::alone(), true, Rates::default());
+        Record::new(socket, peer, Framing::default(), Origin::Accepted, activity)
     }
 
     #[test]

@@ -40,10 +40,9 @@ pub(crate) struct Timers {
     looks: u8,
     wheel: Wheel,
     timeouts: Timeouts,
-    rates: Rates,
 }
 
-/// The rates of every session.
+/// The rates of the sessions of one listener.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rates {
     pub(crate) packets: Option<Rate>,
@@ -56,11 +55,25 @@ pub(crate) struct Activity {
     permit: Permit,
     pub(super) deadlines: Deadlines,
     /// Of packets and of bytes, if either has a rate.
-    buckets: Option<Box<(Option<Bucket>, Option<Bucket>)>>,
+    buckets: Option<Box<Buckets>>,
+}
+
+/// One session's rates, and its use of them.
+struct Buckets {
+    packets: Option<(Rate, Bucket)>,
+    bytes: Option<(Rate, Bucket)>,
+}
+
+impl Activity {
+    /// The listener that it came by, or [`NO_LISTENER`](crate::limits::NO_LISTENER).
+    #[inline]
+    pub(crate) fn listener(&self) -> u8 {
+        self.permit.listener()
+    }
 }
 
 impl Timers {
-    pub(crate) fn new(spans: Spans, rates: Rates, now: Time) -> Timers {
+    pub(crate) fn new(spans: Spans, now: Time) -> Timers {
         Timers {
             now,
             fair_now: now,
@@ -70,7 +83,6 @@ impl Timers {
             looks: 0,
             wheel: Wheel::new(),
             timeouts: spans.into(),
-            rates,
         }
     }
 
@@ -130,15 +142,17 @@ impl Timers {
     }
 
     /// A session begins. If it has no handshake, its first packet is not waited for.
-    pub(crate) fn admit(&self, mut permit: Permit, has_handshake: bool) -> Activity {
+    pub(crate) fn admit(&self, mut permit: Permit, has_handshake: bool, rates: Rates) -> Activity {
         let mut deadlines = Deadlines::new(self.fair_now);
         if !has_handshake {
             permit.established();
             deadlines.packet();
         }
-        let full = |rate: Option<Rate>| rate.map(|rate| Bucket::full(rate, self.now));
-        let buckets = (full(self.rates.packets), full(self.rates.bytes));
-        Activity { permit, deadlines, buckets: (buckets != (None, None)).then(|| Box::new(buckets)) }
+        let full = |rate: Rate| (rate, Bucket::full(rate, self.now));
+        let limited = rates.packets.is_some() || rates.bytes.is_some();
+        let buckets =
+            limited.then(|| Box::new(Buckets { packets: rates.packets.map(full), bytes: rates.bytes.map(full) }));
+        Activity { permit, deadlines, buckets }
     }
 
     /// When a session's entry expires next.
@@ -177,19 +191,23 @@ impl Timers {
     pub(crate) fn packet_came(&self, activity: &mut Activity) -> Option<Time> {
         activity.deadlines.packet();
         activity.permit.established();
-        let rate = self.rates.packets?;
-        let bucket = activity.buckets.as_mut()?.0.as_mut()?;
-        bucket.charge(rate, self.now, 1);
-        bucket.refilled_at(rate, self.now)
+        activity.buckets.as_mut().and_then(|buckets| self.charge_packet(buckets))
+    }
+
+    /// Apart, so that the path of a session without rates is short.
+    #[inline(never)]
+    fn charge_packet(&self, buckets: &mut Buckets) -> Option<Time> {
+        let (rate, bucket) = buckets.packets.as_mut()?;
+        bucket.charge(*rate, self.now, 1);
+        bucket.refilled_at(*rate, self.now)
     }
 
     /// Bytes have arrived. If the session is over its rate then, says until when.
     pub(crate) fn bytes_came(&self, activity: &mut Activity, bytes: usize) -> Option<Time> {
         activity.deadlines.received(self.fair_now);
-        let rate = self.rates.bytes?;
-        let bucket = activity.buckets.as_mut()?.1.as_mut()?;
-        bucket.charge(rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
-        bucket.refilled_at(rate, self.now)
+        let (rate, bucket) = activity.buckets.as_mut()?.bytes.as_mut()?;
+        bucket.charge(*rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
+        bucket.refilled_at(*rate, self.now)
     }
 
     /// What has arrived ends within a packet.
@@ -251,8 +269,8 @@ mod tests {
     #[test]
     fn an_idle_session_is_due_once_and_not_while_it_is_active() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
-        let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), false);
+        let mut timers = Timers::new(spans, Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
         timers.enter(3, &mut activity);
         assert!(timers.earliest().is_some() && timers.pop_due().is_none());
         wait(&mut timers, Time::ZERO + SECOND / 2);
@@ -270,8 +288,8 @@ mod tests {
     #[test]
     fn timeouts_stand_still_while_the_server_does_not_read() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
-        let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), false);
+        let mut timers = Timers::new(spans, Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
         timers.holds_changed(0, &mut activity, Reading::Held);
         wait(&mut timers, Time::ZERO + SECOND * 10);
         assert_eq!(timers.expired(&mut activity), None);
@@ -284,8 +302,8 @@ mod tests {
     #[test]
     fn a_session_over_its_rate_is_told_until_when() {
         let rates = Rates { packets: Some(Rate::per_second(1)), bytes: Some(Rate::per_second(100)) };
-        let timers = Timers::new(Spans::default(), rates, Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), true);
+        let timers = Timers::new(Spans::default(), Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), true, rates);
         assert_eq!(timers.packet_came(&mut activity), Some(Time::ZERO + SECOND));
         assert_eq!(timers.bytes_came(&mut activity, 50), None);
         assert!(timers.bytes_came(&mut activity, 100).is_some());
@@ -293,8 +311,8 @@ mod tests {
 
     fn idle_after(span: Duration) -> (Timers, Activity) {
         let spans = Spans { idle: Some(span), ..Spans::default() };
-        let mut timers = Timers::new(spans, Rates::default(), Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), false);
+        let mut timers = Timers::new(spans, Time::ZERO);
+        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
         timers.enter(3, &mut activity);
         (timers, activity)
     }

@@ -11,7 +11,7 @@ use super::directory::{Accepted, Directory, Mail};
 use super::state::token;
 use crate::connect::reset;
 use crate::error::ServerError;
-use crate::limits::Refusal;
+use crate::limits::{NO_LISTENER, Refusal};
 use crate::server::listener::Bind;
 
 /// Refused peers that can be told why at once.
@@ -29,8 +29,10 @@ enum Refusing {
 pub(crate) struct Acceptor {
     listeners: Vec<SocketId>,
     addresses: Vec<Address>,
-    /// What refused peers are told.
-    refusal: Bytes,
+    /// Which of the server's listeners each of these belongs to.
+    owners: Vec<u8>,
+    /// What refused peers are told, for each listener.
+    refusals: Vec<Bytes>,
     refusing: [Option<Refusing>; MOST_REFUSING],
     /// The log has been told that descriptors ran out.
     out_of_files: bool,
@@ -43,11 +45,11 @@ impl Acceptor {
         driver: &mut Driver,
         binds: &[Bind],
         patience: Duration,
-        refusal: Bytes,
+        refusals: Vec<Bytes>,
     ) -> Result<Acceptor, ServerError> {
-        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        let (mut listeners, mut addresses, mut owners) = (Vec::new(), Vec::new(), Vec::new());
         let until = Instant::now() + patience;
-        for bind in binds {
+        for (owner, bind) in binds.iter().enumerate() {
             let (before, mut failed) = (listeners.len(), None);
             for address in &bind.addresses {
                 let first = addresses.get(before).and_then(Address::ip).map(|first| first.port());
@@ -63,6 +65,7 @@ impl Acceptor {
                 let token = token::of(token::ACCEPT, listeners.len() as u32);
                 driver.submit(Op::accept_multi(listener), token).map_err(|rejected| rejected.error)?;
                 listeners.push(listener);
+                owners.push(u8::try_from(owner).unwrap_or(NO_LISTENER));
             }
             match failed {
                 Some(error) if listeners.len() == before => return Err(error.into()),
@@ -70,12 +73,19 @@ impl Acceptor {
                 None => {}
             }
         }
-        Ok(Acceptor { listeners, addresses, refusal, refusing: [None; MOST_REFUSING], out_of_files: false })
+        Ok(Acceptor { listeners, addresses, owners, refusals, refusing: [None; MOST_REFUSING], out_of_files: false })
     }
 
     /// The addresses it listens on.
     pub(crate) fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// The first address of each of the server's listeners.
+    pub(crate) fn first_addresses(&self) -> Vec<Address> {
+        let mut owned: Vec<(&u8, &Address)> = self.owners.iter().zip(&self.addresses).collect();
+        owned.dedup_by_key(|(owner, _)| *owner);
+        owned.into_iter().map(|(_, address)| address.clone()).collect()
     }
 
     /// A completion of a listener, or of a refused peer. Returns a connection for its own shard.
@@ -94,12 +104,13 @@ impl Acceptor {
         match completion.result {
             Ok(Outcome::Accepted(stream, peer)) => {
                 self.out_of_files = false;
-                match directory.admission.admit(peer.ip().map(|peer| peer.ip()), now) {
+                let listener = self.owners.get(index as usize).copied().unwrap_or(NO_LISTENER);
+                match directory.admission.admit_at(listener, peer.ip().map(|peer| peer.ip()), now) {
                     Ok(permit) => place(Accepted { stream, peer, permit }, directory),
                     Err(refusal) => {
                         directory.stats().count_refused(refusal);
                         tracing::debug!("{peer} is refused: {refusal}");
-                        self.refuse(stream, driver);
+                        self.refuse(stream, listener, driver);
                         None
                     }
                 }
@@ -122,15 +133,16 @@ impl Acceptor {
 
     /// Tells a refused peer why, if there is something to tell and room for it. Resets its
     /// connection otherwise.
-    fn refuse(&mut self, stream: Stream, driver: &mut Driver) {
-        let free = self.refusing.iter().position(Option::is_none).filter(|_| !self.refusal.is_empty());
+    fn refuse(&mut self, stream: Stream, listener: u8, driver: &mut Driver) {
+        let refusal = self.refusals.get(usize::from(listener)).cloned().unwrap_or_default();
+        let free = self.refusing.iter().position(Option::is_none).filter(|_| !refusal.is_empty());
         let Some(index) = free else { return stream.reset_on_drop() };
         let socket = match driver.adopt(stream) {
             Ok(socket) => socket,
             Err(rejected) => return rejected.given.reset_on_drop(),
         };
         // It ends at once: the system's send buffer of a new connection has room for it.
-        let send = Op::send(socket, self.refusal.clone());
+        let send = Op::send(socket, refusal);
         match driver.submit(send, token::of(token::REFUSE, index as u32)) {
             Ok(_) => self.refusing[index] = Some(Refusing::Sending(socket)),
             Err(_) => reset(socket, driver),

@@ -14,6 +14,7 @@ use overlapped::resolve::{Found, Resolver};
 use overlapped::{Address, Time, table::Key};
 
 use super::inboxes::{Inboxes, Ticket};
+use super::listeners::ListenerInfo;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::{Group, domain::Domain, local::LocalGroup};
@@ -49,25 +50,29 @@ pub(crate) struct Directory {
     pub(crate) resolver: Option<Arc<Resolver>>,
     stats: Mutex<Stats>,
     pub(crate) domain: Arc<Domain>,
+    /// What the logic can learn of each listener.
+    pub(crate) listeners: Box<[ListenerInfo]>,
 }
 
 impl Directory {
     pub(crate) fn new(
         shards: Vec<ShardEntry>,
-        admission: AdmissionLimits,
+        admission: Admission,
         outbound: AdmissionLimits,
         resolver: Option<Resolver>,
         domain: Domain,
+        listeners: Vec<ListenerInfo>,
     ) -> Directory {
         Directory {
             shards,
             phase: SharedPhase::new(),
             patience: AtomicU64::new(0),
-            admission: Admission::new(admission),
+            admission,
             outbound: Admission::new(outbound),
             resolver: resolver.map(Arc::new),
             stats: Mutex::default(),
             domain: Arc::new(domain),
+            listeners: listeners.into(),
         }
     }
 
@@ -228,7 +233,7 @@ impl SharedPhase {
     }
 }
 
-/// A connection that has been admitted.
+/// A connection that has been admitted. Its permit names its listener.
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) peer: Address,
@@ -251,11 +256,12 @@ pub(crate) enum Mail {
         packet: Bytes,
         stamp: u64,
     },
-    /// The local group has seen nothing later than the stamp.
+    /// One local group for each framing. They have seen nothing later than the stamp.
     Join {
         id: SessionId,
         stamp: u64,
-        local: Box<LocalGroup>,
+        group: Group,
+        locals: Vec<LocalGroup>,
     },
     Leave {
         id: SessionId,

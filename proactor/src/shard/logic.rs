@@ -48,8 +48,7 @@ impl<H: Handler> Logic<H> {
         let mut state = self.state.borrow_mut();
         let id = state.sessions.id(slot)?;
         let record = state.sessions.open_at(slot)?;
-        let (peer, origin) = (record.peer.clone(), record.origin());
-        Some(Session::new(&self.state, id, peer, origin))
+        Some(Session::new(&self.state, id, record))
     }
 
     /// Tells the handler of a new session. Says whether it did not panic.

@@ -5,6 +5,7 @@ pub(crate) mod acceptor;
 pub(crate) mod directory;
 pub(crate) mod handle;
 pub(crate) mod inboxes;
+pub(crate) mod listeners;
 pub(crate) mod logic;
 pub(crate) mod pending;
 pub(crate) mod state;
@@ -252,9 +253,8 @@ impl<H: Handler> Shard<H> {
             let state = &mut *self.logic.state();
             match mail {
                 Mail::Accepted(_) => unreachable!("handled above"),
-                Mail::Join { id, stamp, local } => {
-                    let group = local.group.clone();
-                    if let Err(error) = membership::join(state, id, &group, stamp, Some(local)) {
+                Mail::Join { id, stamp, group, locals } => {
+                    if let Err(error) = membership::join(state, id, &group, stamp, locals) {
                         tracing::debug!("{id:?} does not join a group: {error}");
                     }
                 }
@@ -306,11 +306,13 @@ impl<H: Handler> Shard<H> {
     }
 
     fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) -> SessionId {
-        let codec = contained(|| self.logic.state().codec.clone());
+        let listener = permit.listener();
+        let codec = contained(|| self.logic.state().profiles.of(listener).codec.clone());
         let has_panicked = codec.is_err();
         let id = {
             let state = &mut *self.logic.state();
-            let activity = state.timers.admit(permit, origin == Origin::Accepted);
+            let rates = state.profiles.of(listener).rates;
+            let activity = state.timers.admit(permit, origin == Origin::Accepted, rates);
             let record = Record::new(socket, peer, codec.unwrap_or_default(), origin, activity);
             let id = state.sessions.insert(record);
             if let Some(record) = state.sessions.open(id) {

@@ -10,14 +10,14 @@ use std::time::Duration;
 use overlapped::{Driver, Error, ErrorKind, Op, Time, driver::OpId, options::StreamOptions};
 
 use super::directory::{Directory, Mail};
+use super::listeners::Profiles;
 use super::pending::PendingCalls;
 use super::timers::LogicTimers;
-use crate::codec::Framing;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
-use crate::session::timers::{Rates, Timers};
+use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
 
@@ -55,9 +55,7 @@ pub(crate) struct ShardConfig {
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
     pub(crate) spans: Spans,
-    pub(crate) rates: Rates,
-    /// Cloned for each session.
-    pub(crate) codec: Framing,
+    pub(crate) profiles: Profiles,
     pub(crate) connect_timeout: Duration,
     /// Options of outbound connections.
     pub(crate) stream: StreamOptions,
@@ -68,7 +66,8 @@ pub(crate) struct ShardState {
     pub(crate) driver: Driver,
     pub(crate) shard: u16,
     pub(crate) limits: SessionLimits,
-    pub(crate) codec: Framing,
+    /// What differs between the listeners.
+    pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Sessions,
     pub(crate) groups: ShardGroups,
@@ -100,7 +99,7 @@ impl ShardState {
         tasks: Rc<Executor>,
         handler: TypeId,
     ) -> ShardState {
-        let ShardConfig { shard, limits, spans, rates, codec, connect_timeout, stream } = config;
+        let ShardConfig { shard, limits, spans, profiles, connect_timeout, stream } = config;
         let inbox = directory.inbox(shard);
         let answer = move |attempt, found| {
             // If the inbox is full or closed, the attempt's timeout ends it, or has ended it.
@@ -110,12 +109,12 @@ impl ShardState {
             token::of(token::CONNECT, slot)
         });
         ShardState {
-            timers: Timers::new(spans, rates, driver.now()),
+            timers: Timers::new(spans, driver.now()),
             groups: ShardGroups::new(shard, Arc::clone(&directory.domain)),
             driver,
             shard,
             limits,
-            codec,
+            profiles,
             directory,
             sessions: Sessions::new(shard),
             outboxes: OutboxStore::default(),

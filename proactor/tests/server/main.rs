@@ -39,6 +39,7 @@ mod group {
 mod half_close;
 mod in_flight;
 mod limits;
+mod listeners;
 mod races;
 mod reach {
     mod drain;
@@ -59,6 +60,7 @@ mod task {
     mod simulation;
     mod tasks;
 }
+mod testkit;
 mod timeouts {
     mod silence;
     mod sockets;

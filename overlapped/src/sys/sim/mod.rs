@@ -9,6 +9,8 @@
 mod codes;
 mod config;
 pub(crate) mod end;
+mod faults;
+mod link;
 mod listener;
 pub(crate) mod network;
 mod parts;
@@ -35,6 +37,7 @@ use crate::wake::WakeHandle;
 
 pub use config::NetworkConfig;
 use end::End;
+pub use link::Link;
 pub use network::Network;
 use parts::Parts;
 use stream::Found;

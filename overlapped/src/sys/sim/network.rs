@@ -48,6 +48,8 @@ use super::{config::NetworkConfig, state::State};
 ///   the connection. An arbitrary part of what was still on its way is lost; the peer receives what
 ///   arrived before, and then `Reset`.
 /// - Bytes that arrive at a closed socket are answered with a reset.
+/// - A [`Link`](super::Link) disturbs one connection: delays it, splits its pieces, stalls it or
+///   resets it.
 /// - There is no out-of-band data.
 /// - A connect that finds the listener's backlog full is tried again after 1, 2, 4 and 8 seconds,
 ///   and then times out.
@@ -98,6 +100,11 @@ impl Network {
     /// This moment on the network's clock.
     pub fn now(&self) -> Time {
         self.lock().now
+    }
+
+    /// The seed that it draws all chance from.
+    pub fn seed(&self) -> u64 {
+        self.lock().seed
     }
 
     /// A hash of everything that has happened so far: every event with its time, its order, its

@@ -7,6 +7,8 @@ use crate::options::StreamOptions;
 use crate::table::Key;
 use crate::time::Time;
 
+use super::faults::Faults;
+
 #[derive(Debug)]
 pub(super) struct Socket {
     /// The host that it is attached to, and that host's number for it.
@@ -23,6 +25,8 @@ pub(super) struct Socket {
     pub(super) accepted: bool,
     /// Its handle is gone. It is kept until its peer has closed too.
     pub(super) closed: bool,
+    /// Of a client: how its connection is disturbed.
+    pub(super) faults: Option<Box<Faults>>,
     pub(super) role: Role,
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Host {
 }
 
 pub(super) struct State {
+    pub(super) seed: u64,
     pub(super) config: NetworkConfig,
     pub(super) now: Time,
     pub(super) random: Random,
@@ -67,6 +68,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(seed: u64, config: NetworkConfig) -> State {
         State {
+            seed,
             config,
             now: Time::ZERO,
             random: Random::new(seed),
@@ -102,6 +104,7 @@ impl State {
             connect: 0,
             accepted: false,
             closed: false,
+            faults: None,
             role,
         })
     }
@@ -157,6 +160,9 @@ impl State {
     }
 
     fn happen(&mut self, happening: Happening) {
+        if self.holds_up(&happening) {
+            return;
+        }
         let now = self.now.as_nanos();
         match happening {
             Happening::Asked { client, connect, attempt } => {

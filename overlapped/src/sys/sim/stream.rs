@@ -41,13 +41,19 @@ impl State {
 
     /// Sends a piece on its way.
     pub(super) fn post(&mut self, from: Key, item: Item) {
-        let at = self.arrival();
+        let Some(end) = self.end(from) else { return };
+        end.under_way.push_back(item);
+        self.goes_on(from);
+    }
+
+    /// Plans the arrival of one more of the pieces on their way.
+    pub(super) fn goes_on(&mut self, from: Key) {
+        let at = self.arrival_on(from);
         let Some(end) = self.end(from) else { return };
         // Never at the same moment as the piece before it: things of one moment happen in any
         // order.
         let at = at.max(Time::from_nanos(end.last_arrival.as_nanos() + 1));
         end.last_arrival = at;
-        end.under_way.push_back(item);
         self.plan(at, Happening::Arrival { from });
     }
 
@@ -170,7 +176,7 @@ impl State {
         if let Some(end) = self.end(id) {
             end.unannounced = 0;
         }
-        let at = self.arrival();
+        let at = self.arrival_on(id);
         self.plan(at, Happening::Room { to, bytes });
     }
 
@@ -197,7 +203,8 @@ impl State {
     pub(super) fn send(&mut self, id: Key, bytes: &[u8]) {
         let Some(end) = self.end(id) else { return };
         end.outstanding += bytes.len();
-        for piece in bytes.chunks(PIECE_BYTES) {
+        let most = self.piece_bytes(id, PIECE_BYTES);
+        for piece in bytes.chunks(most) {
             self.post(id, Item::Data(piece.to_vec()));
         }
     }

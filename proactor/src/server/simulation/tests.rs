@@ -69,7 +69,7 @@ fn a_shard_that_is_held_back_because_another_is_late_sleeps() {
         turns += 1;
         assert!(turns < 10_000, "it is held for ever: {held} of {turns} turns");
         let (before, said) = (network.now(), BROADCASTS.get());
-        server.shards[SPEAKER.get()].turn().unwrap();
+        server.shards.borrow_mut()[SPEAKER.get()].turn().unwrap();
         if BROADCASTS.get() == said {
             held += 1;
             // The clock stands still in a turn that does not wait.
@@ -104,7 +104,7 @@ fn who_comes_when_a_shard_has_been_drained_is_refused_because_the_server_ends() 
     assert_eq!(driver.next().map(|completion| completion.token), Some(1));
     network.advance_to(network.now() + Duration::from_secs(1));
     handle.drain(Duration::from_secs(60));
-    let mut second = server.shards.pop().unwrap();
+    let mut second = server.shards.borrow_mut().pop().unwrap();
     while !second.has_ended() {
         second.turn_within(Wait::Poll).unwrap();
     }

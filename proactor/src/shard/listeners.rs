@@ -1,0 +1,75 @@
+//! What a shard keeps for each listener, once: how the sessions that come by it differ from those
+//! of others, and what the logic can learn of it. Further properties of a
+//! [`Listener`](crate::Listener) belong here: a session has only the index.
+
+use std::fmt;
+use std::sync::Arc;
+
+use overlapped::Address;
+
+use crate::codec::Framing;
+use crate::session::timers::Rates;
+
+/// What the sessions of one listener are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct ListenerProfile {
+    /// Cloned for each session.
+    pub(crate) codec: Framing,
+    /// Which of the server's framings that is: groups frame a broadcast once for each.
+    pub(crate) framing: u8,
+    pub(crate) rates: Rates,
+}
+
+/// The profiles of all listeners, and that of connections which the server makes itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Profiles {
+    pub(crate) listeners: Vec<ListenerProfile>,
+    pub(crate) outbound: ListenerProfile,
+}
+
+impl Profiles {
+    /// The profile of the sessions that came by a listener.
+    pub(crate) fn of(&self, listener: u8) -> &ListenerProfile {
+        self.listeners.get(usize::from(listener)).unwrap_or(&self.outbound)
+    }
+}
+
+/// A listener, as the logic sees it: which one a session came by. Cheap to clone.
+/// [`Session::listener`](crate::Session::listener) gives it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ListenerInfo {
+    index: usize,
+    name: Arc<str>,
+    address: Address,
+}
+
+impl ListenerInfo {
+    pub(crate) fn new(index: usize, name: &str, address: Address) -> ListenerInfo {
+        ListenerInfo { index, name: name.into(), address }
+    }
+
+    /// Its place in the order of [`Builder::listen`](crate::Builder::listen), from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The name that [`Listener::name`](crate::Listener::name) gave it; otherwise empty.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address that it listens on, with its real port; the first, if a name or every interface
+    /// has several.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl fmt::Debug for ListenerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            "" => write!(f, "listener {} on {}", self.index, self.address),
+            name => write!(f, "listener {name:?} on {}", self.address),
+        }
+    }
+}
