@@ -4,7 +4,7 @@
 //! Run it with `cargo run -p proactor --example chat`, then start `nc 127.0.0.1 7777` twice.
 
 use proactor::codec::Lines;
-use proactor::{Builder, Flow, Group, Handler, Server, ServerError, Session};
+use proactor::{Builder, Flow, Group, Handler, NoMessage, Server, ServerError, Session};
 
 #[derive(Clone, Default)]
 struct Chat {
@@ -13,6 +13,7 @@ struct Chat {
 
 impl Handler for Chat {
     type State = ();
+    type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
         session.join(&self.room).expect("a new session can join its first group");
     }
