@@ -70,9 +70,9 @@ is_gone() {
     ! is_there
 }
 
-# Cuts a talking member off while another talks too. $1: the reason in which its session must end; $2:
-# seconds for which both must stay before that; $3: the least and $4: the most seconds that noticing
-# may take; then options of the server.
+# Cuts a talking member off while another talks too. $1: the reason in which its session must end;
+# $2: seconds for which both must stay before that; $3: the least and $4: the most seconds that
+# noticing may take; then options of the server.
 noticed() {
     local reason="$1" alive="$2" least="$3" most="$4"
     shift 4

@@ -7,6 +7,7 @@ pub(crate) mod handle;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
 pub(crate) mod logic;
+mod outbound;
 pub(crate) mod pending;
 pub(crate) mod state;
 pub(crate) mod timers;
@@ -24,7 +25,7 @@ use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
 use self::logic::Logic;
 use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
-use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
+use crate::connect::{Origin, Request};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
@@ -397,84 +398,6 @@ impl<H: Handler> Shard<H> {
             }
         }
         any
-    }
-
-    /// Goes on with attempts that are due, and tells the handler of those that have ended. Says
-    /// whether there were any.
-    fn end_attempts(&mut self) -> bool {
-        let (mut any, ended) = {
-            let state = &mut *self.logic.state();
-            (state.attempts.go_on(&mut state.driver), state.attempts.ended_count())
-        };
-        // Attempts that end during these calls wait for the next turn, so that a handler that tries
-        // again at once does not keep the shard.
-        for _ in 0..ended {
-            let ended = {
-                let state = &mut *self.logic.state();
-                let Some(ended) = state.attempts.pop_ended() else { break };
-                if let Some(record) = ended.opener().and_then(|opener| state.sessions.get_mut(opener)) {
-                    record.attempts -= 1;
-                }
-                ended
-            };
-            any = true;
-            self.attempt_ended(ended);
-        }
-        any
-    }
-
-    fn attempt_ended(&mut self, ended: Ended) {
-        match ended {
-            Ended::Connected { socket, peer, permit, origin, waiter }
-                if self.may_begin(&origin) && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
-            {
-                self.directory.stats().connected += 1;
-                let id = self.begin_session(socket, peer, permit, origin);
-                if let Some(waiter) = waiter {
-                    waiter.ended(Ok(id));
-                }
-            }
-            Ended::Connected { socket, peer, permit, origin, waiter } => {
-                {
-                    let state = &mut *self.logic.state();
-                    state.attempts.close_late(socket, peer.clone(), &mut state.driver);
-                }
-                drop(permit);
-                if let Origin::Connected { token, opener } = origin {
-                    let failure = match self.phase {
-                        Phase::Running => ConnectFailure::Cancelled,
-                        _ => ConnectFailure::Ending,
-                    };
-                    self.connect_failed(opener, token, ConnectError::new(Target::from(peer), failure), waiter);
-                }
-            }
-            Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
-        }
-    }
-
-    /// Whether a connection that was made may become a session. In a drain, only for a session that
-    /// has asked for it.
-    fn may_begin(&self, origin: &Origin) -> bool {
-        match self.phase {
-            Phase::Running => true,
-            Phase::Draining => matches!(origin, Origin::Connected { opener: Some(_), .. }),
-            Phase::Stopping => false,
-        }
-    }
-
-    fn connect_failed(
-        &mut self,
-        opener: Option<SessionId>,
-        token: u64,
-        error: ConnectError,
-        waiter: Option<Rc<ConnectWaiter>>,
-    ) {
-        self.directory.count_out(self.shard);
-        self.directory.stats().connects_failed += 1;
-        match waiter {
-            Some(waiter) => waiter.ended(Err(error)),
-            None => self.logic.connect_failed(opener, token, &error),
-        }
     }
 
     /// The end of a turn: counts the news of groups, and sends what is queued. Says whether there
