@@ -156,12 +156,14 @@ impl Inboxes {
         }
     }
 
-    /// The shard has ended. Returns everybody who waits.
+    /// The shard has ended, and its mailbox is closed. Returns everybody who waits. What was not
+    /// handed over counts no more, so that the next to send finds the mailbox closed, not full.
     pub(crate) fn end(&self) -> Vec<Waker> {
         let mut to_wake = Vec::new();
         let mut counts = self.lock();
         counts.shard.drain(&mut to_wake);
-        for room in counts.sessions.values_mut() {
+        counts.shard.messages = 0;
+        for mut room in std::mem::take(&mut counts.sessions).into_values() {
             room.drain(&mut to_wake);
         }
         to_wake
@@ -244,5 +246,17 @@ mod tests {
         assert_eq!(to_wake.len(), 1);
         inboxes.has_read(&mut to_wake);
         assert_eq!(to_wake.len(), 1);
+    }
+
+    #[test]
+    fn when_the_shard_has_ended_a_full_inbox_is_closed() {
+        let inboxes = Inboxes::new(1);
+        let id = SessionId::new(0, Key::new(1, 0));
+        let mut ticket = Ticket::default();
+        assert!(offer(&inboxes, id, None) && !offer(&inboxes, id, Some(&mut ticket)));
+        assert_eq!(inboxes.end().len(), 1);
+        let waiting = Some((&mut ticket, Waker::noop()));
+        let sent = inboxes.offer(id, (), waiting, |()| Err(MailError::Closed(())));
+        assert_eq!(sent, Err(MailError::Closed(())), "nobody would wake it");
     }
 }

@@ -2,7 +2,7 @@
 //! results of work that the logic asked for. A shard hands over some of it in a turn.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::session::id::SessionId;
 
@@ -35,6 +35,14 @@ impl PendingCalls {
 
     pub(crate) fn pop(&mut self) -> Option<Pending> {
         self.queue.pop_front()
+    }
+
+    /// The sessions that something waits for.
+    pub(crate) fn sessions(&self) -> BTreeSet<SessionId> {
+        let of = |pending: &Pending| match pending {
+            Pending::Message(id, _) | Pending::Call(id, _) | Pending::Close(id) => *id,
+        };
+        self.queue.iter().map(of).collect()
     }
 
     /// Takes all of it.

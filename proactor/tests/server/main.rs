@@ -24,6 +24,7 @@ mod connect {
     mod tcp_options;
 }
 mod drain {
+    mod aborts;
     mod acceptance;
     mod ends;
     mod simulation;
@@ -43,6 +44,7 @@ mod listeners;
 mod races;
 mod reach {
     mod drain;
+    mod endings;
     mod messages;
     mod messages_simulation;
     mod runtime;
@@ -62,6 +64,7 @@ mod task {
 }
 mod testkit;
 mod timeouts {
+    mod put_off;
     mod silence;
     mod sockets;
     mod stalls;
