@@ -426,9 +426,15 @@ fn each_shard_is_started_once_before_its_first_session_with_the_server_in_hand()
     for backend in backends() {
         let logic = Starts::default();
         let server = builder(backend, 3).start(logic.clone()).unwrap();
+        // They stay, so that `connected` finds the same count twice.
+        let mut clients = Vec::new();
         for _ in 0..6 {
-            expect(&connect(address_of(&server)), b"hello");
+            let client = connect(address_of(&server));
+            expect(&client, b"hello");
+            clients.push(client);
         }
+        // A shard that has no session may begin later than the server.
+        wait_until("every shard has begun", || logic.shards.lock().unwrap().len() >= 3);
         let mut shards = logic.shards.lock().unwrap().clone();
         shards.sort_unstable();
         assert_eq!(shards, [0, 1, 2]);
