@@ -132,8 +132,9 @@ pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
         let time = state.limits.linger.max(LEAST_LINGER);
         state.timers.linger(slot, time);
     } else if untaken > 0 {
-        state.endings.cut(slot, untaken);
-        state.driver.abort(close);
+        if state.driver.abort(close) {
+            state.endings.cut(slot, untaken);
+        }
     } else if drains && unconfirmed == Some(0) {
         state.driver.abort(close);
     } else {

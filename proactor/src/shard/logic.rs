@@ -180,7 +180,7 @@ impl<H: Handler> Logic<H> {
         }
         let ShardState { pending, directory, to_wake, .. } = &mut *self.state();
         let inboxes = directory.inboxes(id.shard());
-        inboxes.delivered();
+        inboxes.delivered(to_wake);
         if !pending.take_kept() {
             inboxes.taken(id, to_wake);
         }

@@ -47,6 +47,7 @@ mod reach {
     mod endings;
     mod messages;
     mod messages_simulation;
+    mod room;
     mod runtime;
     mod timers;
     mod timers_simulation;

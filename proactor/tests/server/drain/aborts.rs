@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proactor::codec::Raw;
-use proactor::{Delivery, Flow, Handler, Limits, Network, Server, Session, SessionId};
+use proactor::{AsyncSession, Delivery, Flow, Handler, Limits, Network, Server, Session, SessionId, Timeouts};
 
-use crate::harness::{PATIENCE, address_of, on_each_backend, patient, wait_until};
+use crate::harness::{PATIENCE, address_of, connect, on_each_backend, patient, read_to_end, serve, wait_until};
 
 const ANSWER: usize = 64 * 1024;
 
@@ -99,4 +99,30 @@ fn what_is_still_on_its_way_is_cut_by_an_abort_under_every_seed() {
             assert_eq!(released.try_recv(), Ok(expected), "seed {seed}");
         }
     }
+}
+
+#[test]
+fn logic_aborts_a_session_that_it_is_closing() {
+    on_each_backend(|builder| {
+        let (go_on, released) = mpsc::channel();
+        let released = Arc::new(Mutex::new(Some(released)));
+        let timeouts = Timeouts::new().linger(Duration::from_secs(3600));
+        let (server, address) = serve(builder.shards(1).timeouts(timeouts), move |session: AsyncSession| {
+            let released = released.lock().unwrap().take();
+            async move {
+                session.close();
+                // The client has the end of the stream, and keeps its own.
+                let waited = session.offload(move || released.map(|released| released.recv())).await;
+                assert!(matches!(waited, Ok(Some(Ok(())))), "{waited:?}");
+                session.abort();
+            }
+        });
+        let client = connect(address);
+        assert_eq!(read_to_end(&client), b"");
+        assert_eq!(server.handle().sessions(), 1, "it waits for its peer");
+        go_on.send(()).unwrap();
+        wait_until("its place is free", || server.handle().sessions() == 0);
+        server.handle().stop();
+        server.wait().unwrap();
+    });
 }
