@@ -40,7 +40,8 @@ pub trait Handler: Clone + Send + 'static {
         let _ = (shard, handle);
     }
 
-    /// A peer has connected, or the server has connected to a peer: [`Session::origin`] tells.
+    /// A peer has connected, or the server has connected to a peer: [`Session::origin`] tells. The
+    /// session can be used already: to send, to join groups, to set timers.
     fn connected(&mut self, session: &Session) -> Self::State;
 
     /// A packet has come: the bytes that the server's [codec](crate::Builder::codec) found in a

@@ -110,6 +110,10 @@ impl<M> Server<M> {
     /// second one [stops](crate::Handle::stop) it at once. SIGHUP is a warning in the log and
     /// nothing else: there is nothing to reload.
     ///
+    /// It returns `Ok` also if the drain has cut sessions. For an exit status that says so, keep a
+    /// [`handle`](Server::handle), and read [`Stats::drain_cut`](crate::Stats::drain_cut) at the
+    /// end.
+    ///
     /// ```no_run
     /// use std::time::Duration;
     ///
