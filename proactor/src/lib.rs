@@ -77,7 +77,7 @@ mod wheel;
 pub use overlapped::address::AddressError;
 pub use overlapped::driver::{Live, Wait};
 pub use overlapped::report::{Backend, Report};
-pub use overlapped::sim::{Link, Network};
+pub use overlapped::sim::{Link, Network, NetworkConfig};
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};

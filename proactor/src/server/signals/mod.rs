@@ -150,7 +150,16 @@ impl<M> Server<M> {
                 Signal::Stop => patience,
                 Signal::StopWithin(most) => patience.min(most),
             };
-            if std::mem::take(&mut is_first) { handle.drain(patience) } else { handle.stop() }
+            match std::mem::take(&mut is_first) {
+                true => {
+                    tracing::info!("asked to end: the server is drained, for at most {patience:?}");
+                    handle.drain(patience);
+                }
+                false => {
+                    tracing::warn!("asked to end again: the server is stopped");
+                    handle.stop();
+                }
+            }
         })?;
         self.wait()
     }
