@@ -71,8 +71,9 @@ impl ListenOptions {
 /// `nodelay`, `user_timeout` and those of keep-alive are options of TCP, `ttl`, `tos`,
 /// `reuse_address`, `reuse_port` and `bind_address_no_port` of IP, `linger` of streams. Asked for on
 /// a socket that is none of these (a Unix socket, a datagram socket), they are refused
-/// (`InvalidArgument`), and so is a value that is out of range, on every system. The error names the option and the value. A simulated network
-/// has buffers, and a linger of zero; it ignores the others.
+/// (`InvalidArgument`), and so is a value that is out of range, on every system. The error names the
+/// option and the value. A simulated network has buffers, and a linger of zero; it ignores the
+/// others.
 ///
 /// ```
 /// use std::time::Duration;

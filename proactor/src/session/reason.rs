@@ -4,13 +4,18 @@ use std::fmt;
 
 /// Why a session ended.
 ///
-/// | reasons | what is queued for the peer | what the peer sees |
-/// |---|---|---|
-/// | `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime` | is sent, for at most the [linger time](crate::Timeouts::linger) | the end of the stream; a reset if bytes are missing when that time is over |
-/// | `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened` | is discarded | a reset |
-/// | `Panic`, `ReadTimeout`, `HandshakeTimeout` | is discarded, except what the system takes at once | the end of the stream, or a reset |
-/// | `ServerStopping` | is discarded | a reset if bytes are missing, else the end of the stream |
-/// | `ByPartner` | is sent if the partner ended in order | as for the partner |
+/// What becomes of what is queued for the peer, and what the peer sees:
+///
+/// - `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime`: it is sent,
+///   for at most the [linger time](crate::Timeouts::linger). The peer sees the end of the stream; a
+///   reset if bytes are missing when that time is over.
+/// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: it is discarded. The peer
+///   sees a reset.
+/// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: it is discarded, except what the system takes at
+///   once. The peer sees the end of the stream, or a reset.
+/// - `ServerStopping`: it is discarded. The peer sees a reset if bytes are missing, else the end of
+///   the stream.
+/// - `ByPartner`: it is sent if the partner ended in order. The peer sees what the partner's sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

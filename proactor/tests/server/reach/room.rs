@@ -90,7 +90,7 @@ fn who_waits_for_room_in_a_simulated_shard_is_woken_though_no_more_mail_comes() 
     let (logic, came, _go_on) = logic();
     let builder = Server::builder().listen("10.0.0.1:80").shards(1).limits(limits());
     let server = builder.simulate(&Network::new(1), logic).unwrap();
-    let _client = server.client(&server.local_addrs()[0].clone(), Raw);
+    let _client = server.client(server.local_addrs()[0].clone(), Raw);
     let id = came.try_recv().unwrap();
     let (mut wait, told, waker) = fill(&server.handle(), id);
     server.advance(Duration::from_secs(1));

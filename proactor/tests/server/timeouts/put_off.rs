@@ -1,5 +1,5 @@
-//! A session whose end was put off, so that what has arrived is read, and whose logic then closes it
-//! in order: it has the whole time of that close.
+//! A session whose end was put off, so that what has arrived is read, and whose logic then closes
+//! it in order: it has the whole time of that close.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
