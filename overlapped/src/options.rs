@@ -69,10 +69,10 @@ impl ListenOptions {
 /// Without other settings: `TCP_NODELAY` on TCP connections, the rest as the system has it.
 ///
 /// `nodelay`, `user_timeout` and those of keep-alive are options of TCP, `ttl`, `tos`,
-/// `reuse_address`, `reuse_port` and `bind_address_no_port` of IP, `linger` of streams. Asked for on
-/// a socket that is none of these (a Unix socket, a datagram socket), they are refused
-/// (`InvalidArgument`), and so is a value that is out of range, on every system. The error names the
-/// option and the value. A simulated network has buffers, and a linger of zero; it ignores the
+/// `reuse_address`, `reuse_port` and `bind_address_no_port` of IP, `linger` of streams. Asked for
+/// on a socket that is none of these (a Unix socket, a datagram socket), they are refused
+/// (`InvalidArgument`), and so is a value that is out of range, on every system. The error names
+/// the option and the value. A simulated network has buffers, and a linger of zero; it ignores the
 /// others.
 ///
 /// ```
