@@ -63,6 +63,7 @@ mod limits;
 mod message;
 mod outbox;
 mod panic;
+mod registry;
 mod server;
 mod session;
 mod shard;
@@ -81,6 +82,7 @@ pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
+pub use registry::NameError;
 pub use server::{
     Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, Signal, SignalWatch,
     Signals, SimClient, Simulation, Stats, Timeouts,

@@ -8,6 +8,7 @@ pub(crate) mod listener;
 mod listener_limits;
 mod outbound;
 mod post;
+mod registry;
 mod run;
 mod signals;
 pub(crate) mod simulation;

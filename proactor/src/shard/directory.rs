@@ -17,7 +17,7 @@ use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
-use crate::group::{Group, domain::Domain, local::LocalGroup};
+use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit};
 use crate::server::Stats;
 use crate::session::id::SessionId;
@@ -50,6 +50,7 @@ pub(crate) struct Directory {
     pub(crate) resolver: Option<Arc<Resolver>>,
     stats: Mutex<Stats>,
     pub(crate) domain: Arc<Domain>,
+    pub(crate) groups: GroupNames,
     /// What the logic can learn of each listener.
     pub(crate) listeners: Box<[ListenerInfo]>,
 }
@@ -72,6 +73,7 @@ impl Directory {
             resolver: resolver.map(Arc::new),
             stats: Mutex::default(),
             domain: Arc::new(domain),
+            groups: GroupNames::default(),
             listeners: listeners.into(),
         }
     }

@@ -223,6 +223,22 @@ impl<H: Handler> Logic<H> {
         }
     }
 
+    /// Tells the handler of the groups whose last member has left. Says whether there were any.
+    pub(crate) fn tell_emptied(&mut self) -> bool {
+        if !self.state().groups.has_emptied() {
+            return false;
+        }
+        let emptied = self.state().groups.take_emptied();
+        let shard = ShardHandle { state: Rc::clone(&self.state) };
+        let handler = &mut self.handler;
+        for group in &emptied {
+            if contained(|| handler.group_emptied(&shard, group)).is_err() {
+                tracing::error!("the handler panicked when it was told that {group:?} was empty");
+            }
+        }
+        true
+    }
+
     /// Tells the handler that a session has ended.
     fn closed(&mut self, id: SessionId, origin: Origin, reason: CloseReason) {
         let state = self.states.get_mut(id.slot() as usize).and_then(Option::take);

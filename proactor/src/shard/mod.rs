@@ -83,6 +83,7 @@ impl<H: Handler> Shard<H> {
                 || !state.to_wake.is_empty()
                 || state.timers.has_put_off()
                 || state.endings.has_untold()
+                || state.groups.has_emptied()
                 || state.drain.has_idle()
                 || !state.groups.may_wait();
             match deadline {
@@ -154,6 +155,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
+        busy |= self.logic.tell_emptied();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
         Ok(busy)

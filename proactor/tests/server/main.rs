@@ -50,6 +50,10 @@ mod reach {
     mod timers_simulation;
     mod work;
 }
+mod registry {
+    mod groups;
+    mod groups_simulation;
+}
 mod sessions;
 mod simulation;
 mod slow_consumer;
