@@ -83,6 +83,7 @@ pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
 pub use registry::NameError;
+pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
     Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, Signal, SignalWatch,
     Signals, SimClient, Simulation, Stats, Timeouts,

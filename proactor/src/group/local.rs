@@ -41,9 +41,15 @@ pub(crate) struct News {
 
 impl LocalGroup {
     /// A view from the reader's present end on.
-    pub(crate) fn new(group: Group, whole: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
+    pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
+        let whole = group.clone();
         LocalGroup { group, whole, reader, counted, members: Vec::new(), withheld: Vec::new() }
+    }
+
+    /// As the local group of another framing, which belongs to this group.
+    pub(crate) fn within(self, whole: &Group) -> LocalGroup {
+        LocalGroup { whole: whole.clone(), ..self }
     }
 
     /// The number of the record behind the last that is counted.

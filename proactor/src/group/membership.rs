@@ -41,7 +41,7 @@ pub(crate) fn join(
         (None, Some(local)) => groups.insert(local),
         (None, None) => {
             let reader = group.reader(&domain).ok_or(JoinError::OtherServer)?;
-            groups.insert(LocalGroup::new(group.clone(), whole.clone(), reader))
+            groups.insert(LocalGroup::new(group.clone(), reader).within(whole))
         }
     };
     let (position, member) = groups.add_member(slot, id, stamp);

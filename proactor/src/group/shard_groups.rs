@@ -293,7 +293,7 @@ mod tests {
     fn join(groups: &mut ShardGroups, group: &Group, session: u32) -> u32 {
         let reader = group.reader(groups.domain()).unwrap();
         let slot = groups.slot_of(group);
-        let slot = slot.unwrap_or_else(|| groups.insert(LocalGroup::new(group.clone(), group.clone(), reader)));
+        let slot = slot.unwrap_or_else(|| groups.insert(LocalGroup::new(group.clone(), reader)));
         groups.add_member(slot, SessionId::new(0, Key::new(session, 0)), groups.now());
         slot
     }

@@ -122,7 +122,7 @@ impl<M> Handle<M> {
         let local = |framing| {
             let framed = group.framed(domain, framing)?;
             let reader = framed.reader(domain)?;
-            Some(LocalGroup::new(framed, group.clone(), reader))
+            Some(LocalGroup::new(framed, reader).within(group))
         };
         let locals: Option<Vec<LocalGroup>> = domain.framings().map(local).collect();
         let locals = locals.ok_or(JoinError::OtherServer)?;

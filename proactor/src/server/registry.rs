@@ -1,8 +1,12 @@
-//! The server's groups by name, from any thread.
+//! The server's groups by name and its sessions by key, from any thread.
+
+use bytes::Bytes;
 
 use super::handle::Handle;
+use crate::error::SendError;
 use crate::group::Group;
 use crate::registry::NameError;
+use crate::session::id::SessionId;
 
 impl<M> Handle<M> {
     /// The group of a name: any bytes, at most 1,024. Whoever asks for the same name gets the same
@@ -68,5 +72,47 @@ impl<M> Handle<M> {
     /// How many groups with a name there are.
     pub fn groups(&self) -> usize {
         self.directory.groups.len()
+    }
+
+    /// The session that has a [key](crate::Session::identify). If several share it, the one that
+    /// was given it last.
+    pub fn find(&self, key: impl AsRef<[u8]>) -> Option<SessionId> {
+        self.directory.keys.find(key.as_ref())
+    }
+
+    /// The sessions that share a key, in the order in which they were given it.
+    pub fn find_all(&self, key: impl AsRef<[u8]>) -> Vec<SessionId> {
+        self.directory.keys.find_all(key.as_ref())
+    }
+
+    /// How many keys sessions have.
+    pub fn keys(&self) -> usize {
+        self.directory.keys.len()
+    }
+
+    /// Queues a packet for each session that has a key, as [`send`](Handle::send) does. Returns for
+    /// how many: 0 if no session has it.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send), the first there was. Other sessions that share the key get
+    /// the packet all the same.
+    pub fn send_to(&self, key: impl AsRef<[u8]>, packet: impl Into<Bytes>) -> Result<usize, SendError> {
+        let packet = packet.into();
+        self.each(key.as_ref(), |id| self.send(id, packet.clone()))
+    }
+
+    /// Closes each session that has a key gracefully, as [`close`](Handle::close) does. Returns how
+    /// many.
+    ///
+    /// # Errors
+    /// As for [`close`](Handle::close), the first there was. Others that share the key are closed
+    /// all the same.
+    pub fn close_key(&self, key: impl AsRef<[u8]>) -> Result<usize, SendError> {
+        self.each(key.as_ref(), |id| self.close(id))
+    }
+
+    fn each(&self, key: &[u8], deed: impl Fn(SessionId) -> Result<(), SendError>) -> Result<usize, SendError> {
+        let ids = self.directory.keys.find_all(key);
+        ids.iter().map(|id| deed(*id)).fold(Ok(ids.len()), |count, done| count.and_then(|count| done.map(|()| count)))
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod drain;
 pub(crate) mod ends;
 pub(crate) mod holds;
 pub(crate) mod id;
+pub(crate) mod identity;
 pub(crate) mod pair;
 pub(crate) mod reading;
 pub(crate) mod reason;

@@ -41,6 +41,8 @@ pub enum CloseReason {
     /// The logic panicked in a call for a session that this one has opened
     /// ([`Session::connect`](crate::Session::connect)).
     ByOpened,
+    /// Another session took its [key](crate::Session::identify_with).
+    Replaced,
     /// The server was drained, and the session was idle.
     Drained,
     /// The server was stopped, or the time of its drain was over.
@@ -66,6 +68,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Lifetime => "it had lasted as long as it may",
             CloseReason::ByPartner => "the session it was paired with was closed",
             CloseReason::ByOpened => "the server's logic panicked for a connection that it had opened",
+            CloseReason::Replaced => "another session took its key",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

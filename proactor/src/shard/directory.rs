@@ -19,6 +19,7 @@ use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit};
+use crate::registry::keys::Keys;
 use crate::server::Stats;
 use crate::session::id::SessionId;
 
@@ -51,6 +52,7 @@ pub(crate) struct Directory {
     stats: Mutex<Stats>,
     pub(crate) domain: Arc<Domain>,
     pub(crate) groups: GroupNames,
+    pub(crate) keys: Keys,
     /// What the logic can learn of each listener.
     pub(crate) listeners: Box<[ListenerInfo]>,
 }
@@ -74,6 +76,7 @@ impl Directory {
             stats: Mutex::default(),
             domain: Arc::new(domain),
             groups: GroupNames::default(),
+            keys: Keys::default(),
             listeners: listeners.into(),
         }
     }
@@ -277,6 +280,11 @@ pub(crate) enum Mail {
         message: Box<dyn Any + Send>,
     },
     Abort(SessionId),
+    /// Another session has taken the key.
+    Replaced {
+        id: SessionId,
+        key: Bytes,
+    },
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.

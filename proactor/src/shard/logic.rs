@@ -13,7 +13,7 @@ use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::panic::contained;
 use crate::server::Handle;
-use crate::session::{Session, close, delivery::Delivery, id::SessionId, reason::CloseReason};
+use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
@@ -219,6 +219,7 @@ impl<H: Handler> Logic<H> {
             // One that is gone has been told, and its slot may be another's.
             if let Some((id, origin, reason)) = untold {
                 self.closed(id, origin, reason);
+                identity::forget(&mut self.state(), id);
             }
         }
     }

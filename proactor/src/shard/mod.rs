@@ -31,7 +31,7 @@ use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+    close, id::SessionId, identity, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -274,6 +274,10 @@ impl<H: Handler> Shard<H> {
                 Mail::Close(id) => state.pending.push(Pending::Close(id)),
                 Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Abort(id) => close::abort(state, id),
+                Mail::Replaced { id, key } if identity::is_replaced(state, id, &key) => {
+                    close::begin_if_open(state, id, CloseReason::Replaced);
+                }
+                Mail::Replaced { .. } => {}
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };

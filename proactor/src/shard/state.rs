@@ -18,7 +18,9 @@ use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::session::timers::Timers;
-use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
+use crate::session::{
+    busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, identity::Identities, table::Sessions,
+};
 use crate::task::executor::Executor;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
@@ -88,6 +90,7 @@ pub(crate) struct ShardState {
     pub(crate) turn: u32,
     pub(crate) endings: Endings,
     pub(crate) busy: Rc<BusyTable>,
+    pub(crate) identities: Identities,
     pub(crate) drain: Drain,
 }
 
@@ -129,6 +132,7 @@ impl ShardState {
             turn: 0,
             endings: Endings::default(),
             busy: Rc::default(),
+            identities: Identities::default(),
             drain: Drain::default(),
         }
     }

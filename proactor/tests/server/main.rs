@@ -53,6 +53,8 @@ mod reach {
 mod registry {
     mod groups;
     mod groups_simulation;
+    mod keys;
+    mod keys_simulation;
 }
 mod sessions;
 mod simulation;
