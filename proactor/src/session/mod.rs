@@ -9,6 +9,8 @@ pub(crate) mod ends;
 pub(crate) mod holds;
 pub(crate) mod id;
 pub(crate) mod identity;
+pub(crate) mod info;
+pub(crate) mod list;
 pub(crate) mod pair;
 pub(crate) mod reading;
 pub(crate) mod reason;

@@ -15,6 +15,7 @@ use overlapped::{Address, Time, table::Key};
 
 use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
+use super::listing::Job;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
@@ -53,6 +54,8 @@ pub(crate) struct Directory {
     pub(crate) domain: Arc<Domain>,
     pub(crate) groups: GroupNames,
     pub(crate) keys: Keys,
+    /// Lists of sessions that are being made.
+    pub(crate) lists: Arc<AtomicUsize>,
     /// What the logic can learn of each listener.
     pub(crate) listeners: Box<[ListenerInfo]>,
 }
@@ -77,6 +80,7 @@ impl Directory {
             domain: Arc::new(domain),
             groups: GroupNames::default(),
             keys: Keys::default(),
+            lists: Arc::default(),
             listeners: listeners.into(),
         }
     }
@@ -122,6 +126,10 @@ impl Directory {
 
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_nanos(self.patience.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn shard_count(&self) -> u16 {
+        self.shards.len() as u16
     }
 
     /// The shard with the least load.
@@ -285,6 +293,7 @@ pub(crate) enum Mail {
         id: SessionId,
         key: Bytes,
     },
+    List(Job),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.

@@ -13,7 +13,7 @@ use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::panic::contained;
 use crate::server::Handle;
-use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity, reason::CloseReason};
+use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity, list, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
@@ -238,6 +238,16 @@ impl<H: Handler> Logic<H> {
             }
         }
         true
+    }
+
+    /// Goes on with lists of sessions. Says whether there are any.
+    pub(crate) fn list_sessions(&self) -> bool {
+        let has_any = !self.state().listings.is_empty();
+        if has_any {
+            let complete = list::go_on(&mut self.state());
+            drop(complete);
+        }
+        has_any
     }
 
     /// Tells the handler that a session has ended.

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod handle;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
+pub(crate) mod listing;
 pub(crate) mod logic;
 pub(crate) mod pending;
 pub(crate) mod state;
@@ -84,6 +85,7 @@ impl<H: Handler> Shard<H> {
                 || state.timers.has_put_off()
                 || state.endings.has_untold()
                 || state.groups.has_emptied()
+                || !state.listings.is_empty()
                 || state.drain.has_idle()
                 || !state.groups.may_wait();
             match deadline {
@@ -156,6 +158,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
         busy |= self.logic.tell_emptied();
+        busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
         Ok(busy)
@@ -278,6 +281,7 @@ impl<H: Handler> Shard<H> {
                     close::begin_if_open(state, id, CloseReason::Replaced);
                 }
                 Mail::Replaced { .. } => {}
+                Mail::List(job) => state.listings.push_back(job),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };

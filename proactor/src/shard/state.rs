@@ -2,6 +2,7 @@
 //! `task` compose the parts; no part knows another's fields.
 
 use std::any::TypeId;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -11,6 +12,7 @@ use overlapped::{Driver, Error, ErrorKind, Op, Time, driver::OpId, options::Stre
 
 use super::directory::{Directory, Mail};
 use super::listeners::Profiles;
+use super::listing::Job;
 use super::pending::PendingCalls;
 use super::timers::LogicTimers;
 use crate::connect::Attempts;
@@ -91,6 +93,7 @@ pub(crate) struct ShardState {
     pub(crate) endings: Endings,
     pub(crate) busy: Rc<BusyTable>,
     pub(crate) identities: Identities,
+    pub(crate) listings: VecDeque<Job>,
     pub(crate) drain: Drain,
 }
 
@@ -133,6 +136,7 @@ impl ShardState {
             endings: Endings::default(),
             busy: Rc::default(),
             identities: Identities::default(),
+            listings: VecDeque::new(),
             drain: Drain::default(),
         }
     }

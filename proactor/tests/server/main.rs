@@ -55,6 +55,8 @@ mod registry {
     mod groups_simulation;
     mod keys;
     mod keys_simulation;
+    mod lists;
+    mod lists_simulation;
 }
 mod sessions;
 mod simulation;
