@@ -2,6 +2,7 @@
 //! Each is a table of its own with its own locks, which only those take that use it. Knows no
 //! socket.
 
+pub(crate) mod identities;
 pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod striped;

@@ -9,7 +9,7 @@ use crate::registry::NameError;
 use crate::session::id::SessionId;
 
 impl<M> Handle<M> {
-    /// The group of a name: any bytes, at most 1,024. Whoever asks for the same name gets the same
+    /// The group of a name: any bytes, at most 1,024. All who ask for the same name get the same
     /// group, on any thread, for as long as it has members or somebody holds a [`Group`] of it. An
     /// empty group that nobody holds is gone; the next who asks gets a new one. So rooms need no
     /// table of one's own, and no clearing away.
@@ -28,13 +28,13 @@ impl<M> Handle<M> {
     ///     fn connected(&mut self, _: &Session) -> Option<Group> {
     ///         None
     ///     }
-    ///     fn received(&mut self, session: &Session, room: &mut Option<Group>, line: &[u8]) -> Flow {
-    ///         if let Some(room) = room {
+    ///     fn received(&mut self, session: &Session, own: &mut Self::State, line: &[u8]) -> Flow {
+    ///         if let Some(room) = own {
     ///             let _ = room.broadcast(line);
     ///             return Flow::Continue;
     ///         }
     ///         match session.handle().group(line) {
-    ///             Ok(named) if session.join(&named).is_ok() => *room = Some(named),
+    ///             Ok(named) if session.join(&named).is_ok() => *own = Some(named),
     ///             _ => return Flow::Close,
     ///         }
     ///         Flow::Continue
@@ -42,9 +42,11 @@ impl<M> Handle<M> {
     /// }
     ///
     /// # fn main() -> Result<(), proactor::ServerError> {
-    /// let server = Server::builder().listen("127.0.0.1:0").codec(Lines::new()).shards(1).start(Chat)?;
+    /// let builder = Server::builder().listen("127.0.0.1:0").codec(Lines::new()).shards(1);
+    /// let server = builder.start(Chat)?;
     /// # use std::io::{Read, Write};
-    /// # let mut client = std::net::TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+    /// # let address = server.local_addrs()[0].ip().unwrap();
+    /// # let mut client = std::net::TcpStream::connect(address).unwrap();
     /// # client.write_all(b"kitchen\n").unwrap();
     /// # while server.handle().find_group("kitchen").is_none_or(|room| room.is_empty()) {
     /// #     std::thread::yield_now();
@@ -113,6 +115,10 @@ impl<M> Handle<M> {
 
     fn each(&self, key: &[u8], deed: impl Fn(SessionId) -> Result<(), SendError>) -> Result<usize, SendError> {
         let ids = self.directory.keys.find_all(key);
-        ids.iter().map(|id| deed(*id)).fold(Ok(ids.len()), |count, done| count.and_then(|count| done.map(|()| count)))
+        let mut failed = None;
+        for id in &ids {
+            failed = failed.or(deed(*id).err());
+        }
+        failed.map_or(Ok(ids.len()), Err)
     }
 }

@@ -1,7 +1,5 @@
 //! The keys that sessions are known by, as their shard has them.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::Session;
@@ -38,9 +36,10 @@ impl Session {
     ///             let answer: &[u8] = if *has_name { b"welcome" } else { b"take another name" };
     ///             return session.send(answer).map_or(Flow::Close, |()| Flow::Continue);
     ///         }
-    ///         let Some(end) = packet.iter().position(|byte| *byte == b' ') else { return Flow::Close };
-    ///         let text = packet[end + 1..].to_vec();
-    ///         let _ = session.handle().send_to(&packet[..end], text);
+    ///         let mut words = packet.splitn(2, |byte| *byte == b' ');
+    ///         let Some(name) = words.next() else { return Flow::Close };
+    ///         let text = words.next().unwrap_or_default();
+    ///         let _ = session.handle().send_to(name, text.to_vec());
     ///         Flow::Continue
     ///     }
     /// }
@@ -70,7 +69,7 @@ impl Session {
             directory.mail_to_session(other, Mail::Replaced { id: other, key })
         })?;
         if identities.of(id).is_none_or(|before| before != key)
-            && let Some(before) = identities.0.insert(id.slot(), Bytes::copy_from_slice(key))
+            && let Some(before) = identities.set(id, Bytes::copy_from_slice(key))
         {
             directory.keys.release(&before, id);
         }
@@ -93,23 +92,10 @@ impl Session {
     }
 }
 
-/// The keys of a shard's sessions, by slot. Sessions without one take no place.
-#[derive(Default)]
-pub(crate) struct Identities(BTreeMap<u32, Bytes>);
-
-impl Identities {
-    /// The key of a session whose logic has not been told of its end.
-    pub(crate) fn of(&self, id: SessionId) -> Option<&Bytes> {
-        self.0.get(&id.slot())
-    }
-}
-
 /// A session has ended, or gives up its key.
 pub(crate) fn forget(state: &mut ShardState, id: SessionId) {
     let ShardState { directory, identities, .. } = state;
-    if !identities.0.is_empty()
-        && let Some(key) = identities.0.remove(&id.slot())
-    {
+    if let Some(key) = identities.forget(id) {
         directory.keys.release(&key, id);
     }
 }

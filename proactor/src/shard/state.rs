@@ -19,10 +19,9 @@ use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
+use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
-use crate::session::{
-    busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, identity::Identities, table::Sessions,
-};
+use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.

@@ -1,4 +1,4 @@
-//! Groups by name: the same one for whoever asks, gone when nobody holds it, and the logic is told
+//! Groups by name: the same one for all who ask, gone when nobody holds it, and the logic is told
 //! when one is empty.
 
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
 //! Named groups on simulated networks: under every seed the name, the members and what is kept for
-//! a room agree, whoever joins, leaves, closes or is cut, on whichever shard.
+//! a room agree, while sessions of all shards join, leave, close and are cut.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

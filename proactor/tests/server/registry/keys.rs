@@ -11,11 +11,13 @@ use proactor::{
 
 use crate::harness::{address_of, backends, builder, connect, expect, finish, read_end, read_to_end, wait_until};
 
+/// Who has ended, why, and whom the key `ann` named in that moment.
+type Closed = (SessionId, CloseReason, Option<SessionId>);
+
 /// A line is what becomes of a key, then the key.
 #[derive(Clone, Default)]
 struct Names {
-    /// Who has ended, why, and whom its key named in that moment.
-    closed: Arc<Mutex<Vec<(SessionId, CloseReason, Option<SessionId>)>>>,
+    closed: Arc<Mutex<Vec<Closed>>>,
     handle: Option<Handle>,
 }
 

@@ -1,5 +1,5 @@
-//! Keys on simulated networks: under every seed a key that is not shared has one session, whoever
-//! takes, replaces, gives up or closes, on whichever shard; and none is left in the end.
+//! Keys on simulated networks: under every seed a key that is not shared has one session, while
+//! sessions of all shards take, replace, give up and close; and none is left in the end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
