@@ -9,7 +9,9 @@ use proactor::{
     AsyncSession, CloseReason, Flow, Handle, Handler, IdentifyError, IfTaken, NoMessage, Session, SessionId,
 };
 
-use crate::harness::{address_of, backends, builder, connect, expect, finish, read_end, read_to_end, wait_until};
+use crate::harness::{
+    address_of, backends, builder, connect, exchange, expect, finish, read_end, read_to_end, wait_until,
+};
 
 /// Who has ended, why, and whom the key `ann` named in that moment.
 type Closed = (SessionId, CloseReason, Option<SessionId>);
@@ -218,6 +220,50 @@ fn a_session_that_never_began_keeps_no_key() {
             wait_until("ann is free", || server.handle().keys() == 0);
         }
         wait_until("they are counted", || server.handle().stats().closed(CloseReason::Panic) == 3);
+        finish(server);
+    }
+}
+
+/// The second session takes the key of the first, which takes it back before it has heard.
+#[derive(Clone, Default)]
+struct TakesBack(Arc<Mutex<Vec<SessionId>>>);
+
+impl Handler for TakesBack {
+    type State = ();
+    type Message = NoMessage;
+    fn connected(&mut self, session: &Session) {
+        session.identify_with("ann", IfTaken::Replace).unwrap();
+        let sessions = &mut *self.0.lock().unwrap();
+        sessions.push(session.id());
+        if let [first, _] = sessions[..] {
+            let first = session.sibling(first).expect("it has not heard");
+            first.identify_with("ann", IfTaken::Replace).unwrap();
+            assert_eq!((session.key(), first.key().as_deref()), (None, Some(&b"ann"[..])));
+        }
+    }
+    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
+        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
+    }
+    fn closed(&mut self, id: SessionId, (): (), reason: &CloseReason) {
+        let expected = [CloseReason::ServerStopping, CloseReason::Replaced];
+        let at = self.0.lock().unwrap().iter().position(|session| *session == id).unwrap();
+        assert_eq!(*reason, expected[at]);
+    }
+}
+
+#[test]
+fn who_has_taken_the_key_back_is_not_closed_for_having_lost_it() {
+    for backend in backends() {
+        let logic = TakesBack::default();
+        let server = builder(backend, 1).start(logic.clone()).unwrap();
+        let first = connect(address_of(&server));
+        wait_until("it has the key", || logic.0.lock().unwrap().len() == 1);
+        let second = connect(address_of(&server));
+        read_end(&second);
+        exchange(&first, b"still here");
+        assert_eq!(server.handle().find_all("ann"), [logic.0.lock().unwrap()[0]]);
+        wait_until("the other is gone", || server.handle().sessions() == 1);
+        assert_eq!(server.handle().stats().closed(CloseReason::Replaced), 1);
         finish(server);
     }
 }
