@@ -120,9 +120,9 @@ impl<M> Handle<M> {
         let stamp = self.directory.domain.clock.now();
         let domain = &self.directory.domain;
         let local = |framing| {
-            let group = group.framed(domain, framing)?;
-            let reader = group.reader(domain)?;
-            Some(LocalGroup::new(group, reader))
+            let framed = group.framed(domain, framing)?;
+            let reader = framed.reader(domain)?;
+            Some(LocalGroup::new(framed, reader).within(group))
         };
         let locals: Option<Vec<LocalGroup>> = domain.framings().map(local).collect();
         let locals = locals.ok_or(JoinError::OtherServer)?;

@@ -23,6 +23,7 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::ByHandler
         | CloseReason::FrameTooLarge
         | CloseReason::Protocol
+        | CloseReason::Replaced
         | CloseReason::Drained
         | CloseReason::Idle
         | CloseReason::Lifetime => GRACEFUL,

@@ -6,9 +6,9 @@ use std::fmt;
 ///
 /// What becomes of what is queued for the peer, and what the peer sees:
 ///
-/// - `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime`: it is sent,
-///   for at most the [linger time](crate::Timeouts::linger). The peer sees the end of the stream; a
-///   reset if bytes are missing when that time is over.
+/// - `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Replaced`, `Drained`, `Idle`, `Lifetime`:
+///   it is sent, for at most the [linger time](crate::Timeouts::linger). The peer sees the end of
+///   the stream; a reset if bytes are missing when that time is over.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: it is discarded. The peer
 ///   sees a reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: it is discarded, except what the system takes at
@@ -54,6 +54,8 @@ pub enum CloseReason {
     /// The logic panicked in a call for a session that this one has opened
     /// ([`Session::connect`](crate::Session::connect)).
     ByOpened,
+    /// Another session took its [key](crate::Session::identify_with).
+    Replaced,
     /// The server was drained, and the session was idle.
     Drained,
     /// The server was stopped, or the time of its drain was over.
@@ -79,6 +81,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Lifetime => "it had lasted as long as it may",
             CloseReason::ByPartner => "the session it was paired with was closed",
             CloseReason::ByOpened => "the server's logic panicked for a connection that it had opened",
+            CloseReason::Replaced => "another session took its key",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod handle;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
+pub(crate) mod listing;
 pub(crate) mod logic;
 mod outbound;
 pub(crate) mod pending;
@@ -32,7 +33,7 @@ use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+    close, id::SessionId, identity, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -84,6 +85,8 @@ impl<H: Handler> Shard<H> {
                 || !state.to_wake.is_empty()
                 || state.timers.has_put_off()
                 || state.endings.has_untold()
+                || state.groups.has_emptied()
+                || !state.listings.is_empty()
                 || state.drain.has_idle()
                 || !state.groups.may_wait();
             match deadline {
@@ -155,6 +158,8 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
+        busy |= self.logic.tell_emptied();
+        busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
         Ok(busy)
@@ -273,6 +278,11 @@ impl<H: Handler> Shard<H> {
                 Mail::Close(id) => state.pending.push(Pending::Close(id)),
                 Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Abort(id) => close::abort(state, id),
+                Mail::Replaced { id, key } if identity::is_replaced(state, id, &key) => {
+                    close::begin_if_open(state, id, CloseReason::Replaced);
+                }
+                Mail::Replaced { .. } => {}
+                Mail::List(job) => state.listings.push_back(job),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };

@@ -53,6 +53,14 @@ mod reach {
     mod timers_simulation;
     mod work;
 }
+mod registry {
+    mod groups;
+    mod groups_simulation;
+    mod keys;
+    mod keys_simulation;
+    mod lists;
+    mod lists_simulation;
+}
 mod sessions;
 mod simulation;
 mod slow_consumer;
