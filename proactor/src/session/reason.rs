@@ -4,18 +4,17 @@ use std::fmt;
 
 /// Why a session ended.
 ///
-/// What becomes of what is queued for the peer, and what the peer sees:
+/// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
-/// - `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Replaced`, `Drained`, `Idle`, `Lifetime`:
-///   it is sent, for at most the [linger time](crate::Timeouts::linger). The peer sees the end of
-///   the stream; a reset if bytes are missing when that time is over.
-/// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: it is discarded. The peer
-///   sees a reset.
-/// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: it is discarded, except what the system takes at
-///   once. The peer sees the end of the stream, or a reset.
-/// - `ServerStopping`: it is discarded. The peer sees a reset if bytes are missing, else the end of
-///   the stream.
-/// - `ByPartner`: it is sent if the partner ended in order. The peer sees what the partner's sees.
+/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime`:
+///   they are sent, for at most the [linger time](crate::Timeouts::linger); then the peer sees the
+///   end of the stream. If bytes are missing when that time is over, it sees a reset.
+/// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
+///   peer sees a reset.
+/// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
+///   at once; the peer sees the end of the stream, or a reset.
+/// - `ServerStopping`: they are discarded. If bytes are missing, the peer sees a reset.
+/// - `ByPartner`: as for the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
