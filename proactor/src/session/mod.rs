@@ -10,6 +10,7 @@ pub(crate) mod holds;
 pub(crate) mod id;
 pub(crate) mod identity;
 pub(crate) mod info;
+pub(crate) mod latest;
 pub(crate) mod list;
 pub(crate) mod pair;
 pub(crate) mod reading;

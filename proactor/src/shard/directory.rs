@@ -269,6 +269,12 @@ pub(crate) enum Mail {
         packet: Bytes,
         stamp: u64,
     },
+    SendLatest {
+        id: SessionId,
+        key: u64,
+        packet: Bytes,
+        stamp: u64,
+    },
     /// One local group for each framing. They have seen nothing later than the stamp.
     Join {
         id: SessionId,

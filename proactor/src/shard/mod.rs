@@ -33,7 +33,7 @@ use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, identity, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+    close, id::SessionId, identity, latest, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -265,12 +265,10 @@ impl<H: Handler> Shard<H> {
                     }
                 }
                 Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
-                Mail::Send { id, packet, stamp } => match contained(|| send::queue(state, id, &packet, stamp)) {
-                    Ok(Ok(()) | Err(SendError::Closed)) => {}
-                    Ok(Err(SendError::Full)) => close::begin(state, id.slot(), CloseReason::TooSlow),
-                    Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
-                    Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
-                },
+                Mail::Send { id, packet, stamp } => sent(state, id, |state| send::queue(state, id, &packet, stamp)),
+                Mail::SendLatest { id, key, packet, stamp } => {
+                    sent(state, id, |state| latest::queue(state, id, key, &packet, stamp));
+                }
                 Mail::Close(id) if state.pending.is_empty() => {
                     close::begin_if_open(state, id, CloseReason::ByHandler);
                 }
@@ -436,6 +434,16 @@ impl<H: Handler> Shard<H> {
             fanout::trim_logs(state);
         }
         busy || state.sessions.is_dirty() || state.groups.has_news()
+    }
+}
+
+/// Queues a packet that another thread has sent.
+fn sent(state: &mut ShardState, id: SessionId, queue: impl FnOnce(&mut ShardState) -> Result<(), SendError>) {
+    match contained(|| queue(state)) {
+        Ok(Ok(()) | Err(SendError::Closed)) => {}
+        Ok(Err(SendError::Full)) => close::begin(state, id.slot(), CloseReason::TooSlow),
+        Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
+        Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
     }
 }
 

@@ -39,6 +39,7 @@ mod group {
 }
 mod half_close;
 mod in_flight;
+mod latest;
 mod limits;
 mod listeners;
 mod races;
