@@ -7,7 +7,7 @@
 //! | [`Limits`], [`Timeouts`], [`Outbound`] | its settings, by subject |
 //! | [`Handler`] | your logic: `connected`, `received`, `closed`, with a state per session |
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
-//! | [`Session`] | one connection, inside its shard: send (all, or only the newest of a key), pause, close, connect to others |
+//! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
 //! | [`SessionId`] | its name, for any thread; it never names a later session |
 //! | [`Group`] | sessions to which any thread can broadcast packets |

@@ -1,5 +1,4 @@
-//! Packets of which only the newest of a key counts. They wait here, where one can still replace
-//! another, until a send starts.
+//! The newest packet of each key, while it waits: until a send starts, one can replace another.
 
 use crate::codec::Frame;
 

@@ -6,7 +6,7 @@
 //! up to that. Records are counted when the shard has read a group's news, and only counted ones
 //! are taken.
 //!
-//! Packets of which only the newest of a key counts wait apart from the others, and are put behind
+//! Packets that a newer one of their key replaces wait apart from the others, and are put behind
 //! them when a send starts.
 //!
 //! Only whole packets are taken. So the rest can be dropped packet by packet, and a packet that is
@@ -101,7 +101,7 @@ impl Outbox {
         self.own.len() > 0 || self.positions.behind() > 0 || self.has_latest()
     }
 
-    /// Whether packets wait of which only the newest of a key counts.
+    /// Whether packets wait that a newer one of their key can replace.
     #[inline(always)]
     pub(crate) fn has_latest(&self) -> bool {
         self.apart > self.in_flight

@@ -108,7 +108,7 @@ impl<M> Handle<M> {
         self.directory.mail_to_session(id, Mail::Send { id, packet: packet.into(), stamp })
     }
 
-    /// Queues a packet of which only the newest of its key counts, as
+    /// Queues a packet that replaces the one of its key that waits, as
     /// [`Session::send_latest`](crate::Session::send_latest) does, when it reaches the session's
     /// shard. There it is dropped or ends the session as one of [`send`](Handle::send) is. With a
     /// line in the log, it is also dropped if packets of 64 other keys wait.

@@ -1,4 +1,4 @@
-//! Packets of which only the newest of a key counts.
+//! Packets that stand for their key: only the newest counts.
 
 use super::Session;
 use super::close_if_too_slow;
@@ -28,8 +28,8 @@ impl Session {
     ///   replaced is not counted as [dropped](Session::dropped). When a send starts while more
     ///   is queued than that takes, those that it leaves are from then on as if they were sent by
     ///   `send`: they are not replaced, and may be dropped.
-    /// - **Frames.** The codec makes a packet's frame at once, and the frame may be dropped or leave
-    ///   later than one that is made after it. A codec of yours whose frames build on each other (a
+    /// - **Frames.** The codec makes a packet's frame at once. The frame may be dropped, or leave
+    ///   behind one that is made after it. A codec of yours whose frames build on each other (a
     ///   cipher, a compressor) cannot be used with this.
     ///
     /// To a [paired](Session::pair) session it is sent by `send`. A packet whose frame has no bytes

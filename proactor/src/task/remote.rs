@@ -63,7 +63,7 @@ impl<M> Remote<M> {
         self.handle.send(self.id, packet)
     }
 
-    /// Queues a packet of which only the newest of its key counts, as [`Handle::send_latest`] does.
+    /// Queues a packet in place of the one of its key that waits, as [`Handle::send_latest`] does.
     ///
     /// # Errors
     /// As for [`send`](Remote::send).

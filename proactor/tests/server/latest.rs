@@ -1,4 +1,4 @@
-//! Packets of which only the newest of a key counts.
+//! Packets that stand for their key: only the newest counts.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
