@@ -41,7 +41,7 @@ impl Session {
     /// use proactor::codec::LengthPrefixed;
     /// use proactor::{Flow, Handler, Network, NoMessage, Server, Session};
     ///
-    /// /// Two packets move the player; the peer needs only the last position.
+    /// /// Every byte is a step. The peer needs only the last position.
     /// #[derive(Clone)]
     /// struct Game;
     ///
@@ -68,8 +68,8 @@ impl Session {
     /// let builder = Server::builder().listen("10.0.0.1:80").codec(LengthPrefixed::u16());
     /// let sim = builder.simulate(&Network::new(1), Game)?;
     /// let client = sim.client("10.0.0.1:80", LengthPrefixed::u16());
-    /// client.send("→→→→");
-    /// client.expect("at 12");
+    /// client.send("........");
+    /// client.expect("at 8");
     /// client.expect_nothing(Duration::from_secs(1));
     /// # Ok(())
     /// # }
