@@ -176,6 +176,7 @@ impl Owned {
     }
 
     /// All that is still to be moved, if one part holds it; `None` if several may.
+    #[cfg(unix)]
     pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
         let progress = self.progress;
         if matches!(self.beside, Beside::Rest(_)) { None } else { self.buf_mut().single(progress) }

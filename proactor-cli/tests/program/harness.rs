@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 }
 
 /// A log without the line that says that io_uring is refused here.
+#[cfg(unix)]
 pub(crate) fn without_fallback(log: &str) -> String {
     log.split_inclusive('\n').filter(|line| !line.contains("falling back to the backend")).collect()
 }
