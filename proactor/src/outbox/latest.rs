@@ -4,6 +4,8 @@ use crate::codec::Frame;
 
 /// Keys whose packets may wait for one session.
 const MOST_KEYS: usize = 64;
+/// Memory that a key's packet keeps for a longer one.
+const KEPT_FRAME_BYTES: usize = 512;
 
 #[derive(Debug)]
 struct Entry {
@@ -37,6 +39,8 @@ impl Latest {
     pub(super) fn put(&mut self, key: u64, frame: Frame<'_>, stamp: u64) {
         if let Some(entry) = self.0.iter_mut().find(|entry| entry.key == key) {
             entry.frame.clear();
+            // What one long packet needed is not kept for short ones: it counts no more.
+            entry.frame.shrink_to(KEPT_FRAME_BYTES.max(2 * frame.len()));
             frame.append_to(&mut entry.frame);
             return;
         }
@@ -83,6 +87,17 @@ mod tests {
         assert_eq!(latest.take_upto(3, |_| panic!("it came later")), 0);
         assert_eq!(latest.take_upto(4, |frame| assert_eq!(frame, b"later")), 5);
         assert!(latest.is_empty());
+    }
+
+    #[test]
+    fn memory_goes_with_the_long_packets_that_needed_it() {
+        let mut latest = Latest::default();
+        for key in 0..MOST_KEYS as u64 {
+            put(&mut latest, key, &[0; 100_000], key);
+            put(&mut latest, key, b"short", key);
+        }
+        let memory: usize = latest.0.iter().map(|entry| entry.frame.capacity()).sum();
+        assert!(memory <= MOST_KEYS * KEPT_FRAME_BYTES, "{memory} bytes for 64 short packets");
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod group {
 mod half_close;
 mod in_flight;
 mod latest;
+mod latest_order;
 mod limits;
 mod listeners;
 mod races;
