@@ -51,8 +51,9 @@ impl<H: Handler> Shard<H> {
                 }
                 drop(permit);
                 if let Origin::Connected { token, opener } = origin {
-                    let failure = match self.phase {
-                        Phase::Running => ConnectFailure::Cancelled,
+                    // A drain ends those that no session has asked for, and no others.
+                    let failure = match (self.phase, opener) {
+                        (Phase::Running, _) | (Phase::Draining, Some(_)) => ConnectFailure::Cancelled,
                         _ => ConnectFailure::Ending,
                     };
                     self.connect_failed(opener, token, ConnectError::new(Target::from(peer), failure), waiter);
@@ -62,13 +63,13 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Whether a connection that was made may become a session. In a drain, only for a session that
-    /// has asked for it.
+    /// Whether a connection that was made may become a session. One that a session has asked for
+    /// ends with that, which may have closed since it was made. In a drain there are no others.
     fn may_begin(&self, origin: &Origin) -> bool {
-        match self.phase {
-            Phase::Running => true,
-            Phase::Draining => matches!(origin, Origin::Connected { opener: Some(_), .. }),
-            Phase::Stopping => false,
+        match (self.phase, origin) {
+            (Phase::Stopping, _) => false,
+            (_, Origin::Connected { opener: Some(opener), .. }) => self.logic.state().sessions.open(*opener).is_some(),
+            (phase, _) => phase == Phase::Running,
         }
     }
 

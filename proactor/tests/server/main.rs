@@ -16,6 +16,7 @@ mod codec {
     mod tokio_util;
 }
 mod connect {
+    mod openers;
     mod outbound;
     mod panics;
     mod proxy;
