@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use crate::panic::contained;
 use crate::session::info::SessionInfo;
 use crate::task::link::wake;
 
@@ -82,6 +83,11 @@ impl Drop for List {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.lists.fetch_sub(1, Ordering::Relaxed);
+        // What the filter holds is the user's. It may be the shard that drops it.
+        let filter: Box<Filter> = std::mem::replace(&mut self.filter, Box::new(|_| false));
+        if contained(|| drop(filter)).is_err() {
+            tracing::error!("the filter of a list of sessions panicked when it was dropped");
+        }
     }
 }
 

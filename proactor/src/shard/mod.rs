@@ -66,7 +66,10 @@ impl<H: Handler> Shard<H> {
         let tasks = Executor::new(&driver, offload);
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
         let mut logic = Logic::new(state, handler);
-        logic.started();
+        {
+            let _turning = tasks.enter();
+            logic.started();
+        }
         Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
     }
 
@@ -273,7 +276,7 @@ impl<H: Handler> Shard<H> {
                     close::begin_if_open(state, id, CloseReason::ByHandler);
                 }
                 // Behind the messages that were sent before.
-                Mail::Close(id) => state.pending.push(Pending::Close(id)),
+                Mail::Close(id) => state.pending.push_close(id),
                 Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Abort(id) => close::abort(state, id),
                 Mail::Replaced { id, key } if identity::is_replaced(state, id, &key) => {
@@ -451,14 +454,23 @@ impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
-        // So may what waits to be handed over. Nothing is borrowed while it is dropped.
-        let left = self.logic.state().pending.take();
+        // So may what waits to be handed over. Nothing is borrowed while it is dropped. Lists are
+        // dropped here too: a session that is kept elsewhere keeps the state.
+        let (left, lists, to_wake) = {
+            let state = &mut *self.logic.state();
+            // None is left of a shard that has ended in order.
+            if contained(|| close::forget_all(state)).is_err() {
+                tracing::error!("the sessions of shard {} were not let go", self.shard);
+            }
+            (state.pending.take(), std::mem::take(&mut state.listings), std::mem::take(&mut state.to_wake))
+        };
         if contained(|| drop(left)).is_err() {
             tracing::error!("a message or a result panicked when it was dropped");
         }
+        drop(lists);
         // Those that wait for room are told that there is nobody to take their messages.
         self.mailbox.close();
-        for waker in self.directory.inboxes(self.shard).end() {
+        for waker in self.directory.inboxes(self.shard).end().into_iter().chain(to_wake) {
             wake(waker);
         }
     }

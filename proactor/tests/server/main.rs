@@ -63,6 +63,7 @@ mod registry {
     mod keys_simulation;
     mod lists;
     mod lists_simulation;
+    mod shard_ends;
 }
 mod sessions;
 mod simulation;
