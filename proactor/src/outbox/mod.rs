@@ -228,8 +228,8 @@ impl Outbox {
     pub(crate) fn settle_latest(&mut self, upto: u64, by_packet: bool, spare: impl FnOnce() -> Vec<u8>) {
         let Some(latest) = &mut self.latest else { return };
         let own = &mut self.own;
-        // Outside of groups the clock is not read, and all stamps are those of sends. In a group the
-        // stamp of the last send may be lower than that of a broadcast that waits.
+        // Outside of groups the clock is not read, and all stamps are those of sends. In a group
+        // the stamp of the last send may be lower than that of a broadcast that waits.
         let stamp = if self.positions.is_empty() { own.last_stamp().unwrap_or(0) } else { upto };
         own.prepare(spare);
         self.apart -= latest.take_upto(upto, |frame| own.push_behind(frame, stamp, by_packet));

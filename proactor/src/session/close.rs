@@ -6,7 +6,7 @@ use std::time::Duration;
 use overlapped::Op;
 use overlapped::driver::{CloseMode, Completion, ShutdownHow};
 
-use super::{deadlines::MOST, id::SessionId, identity, reason::CloseReason, send};
+use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send};
 use crate::codec::Assembly;
 use crate::group::membership;
 use crate::shard::state::{ShardState, token};
@@ -184,17 +184,6 @@ pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
         if state.driver.abort(close) && missing > 0 {
             state.endings.cut(id.slot(), missing);
         }
-    }
-}
-
-/// The shard is gone: what other threads know of its sessions goes too. The sessions are not closed,
-/// and nothing is sent.
-pub(crate) fn forget_all(state: &mut ShardState) {
-    for slot in state.sessions.slots() {
-        let Some(id) = state.sessions.id(slot) else { continue };
-        identity::forget(state, id);
-        // That it is too slow changes nothing.
-        let _ = membership::leave_all(state, slot, None);
     }
 }
 

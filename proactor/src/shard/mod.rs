@@ -450,6 +450,16 @@ fn sent(state: &mut ShardState, id: SessionId, queue: impl FnOnce(&mut ShardStat
     }
 }
 
+/// The shard is gone: what other threads know of its sessions goes too. They are not closed.
+fn forget_all(state: &mut ShardState) {
+    for slot in state.sessions.slots() {
+        let Some(id) = state.sessions.id(slot) else { continue };
+        identity::forget(state, id);
+        // That it is too slow changes nothing.
+        let _ = membership::leave_all(state, slot, None);
+    }
+}
+
 impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
         // The tasks hold sessions, which hold the state and the driver.
@@ -459,7 +469,7 @@ impl<H: Handler> Drop for Shard<H> {
         let (left, lists, to_wake) = {
             let state = &mut *self.logic.state();
             // None is left of a shard that has ended in order.
-            if contained(|| close::forget_all(state)).is_err() {
+            if contained(|| forget_all(state)).is_err() {
                 tracing::error!("the sessions of shard {} were not let go", self.shard);
             }
             (state.pending.take(), std::mem::take(&mut state.listings), std::mem::take(&mut state.to_wake))
