@@ -2,8 +2,8 @@
 //! for each of them.
 
 mod apply;
-mod sharing;
 mod linger;
+mod sharing;
 #[cfg(unix)]
 pub(super) mod unix;
 #[cfg(windows)]
@@ -27,8 +27,8 @@ use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
 use super::descriptor::Descriptor;
-use sharing::Sharing;
 use linger::Closing;
+use sharing::Sharing;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
