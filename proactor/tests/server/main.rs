@@ -46,10 +46,12 @@ mod races;
 mod reach {
     mod drain;
     mod endings;
+    mod inbox;
     mod messages;
     mod messages_simulation;
     mod room;
     mod runtime;
+    mod started;
     mod timers;
     mod timers_simulation;
     mod work;
