@@ -39,7 +39,10 @@ mod group {
 }
 mod half_close;
 mod in_flight;
-mod latest;
+mod latest {
+    mod simulation;
+    mod slow_peer;
+}
 mod limits;
 mod listeners;
 mod races;
