@@ -39,17 +39,22 @@ mod group {
 }
 mod half_close;
 mod in_flight;
-mod latest;
+mod latest {
+    mod simulation;
+    mod slow_peer;
+}
 mod limits;
 mod listeners;
 mod races;
 mod reach {
     mod drain;
     mod endings;
+    mod inbox;
     mod messages;
     mod messages_simulation;
     mod room;
     mod runtime;
+    mod started;
     mod timers;
     mod timers_simulation;
     mod work;
