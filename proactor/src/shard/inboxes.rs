@@ -166,8 +166,8 @@ impl Inboxes {
         counts.shard.drain(to_wake);
     }
 
-    /// The shard has ended, and its mailbox is closed. Returns everybody who waits. What was not
-    /// handed over counts no more, so that the next to send finds the mailbox closed, not full.
+    /// The shard has ended, and its mailbox is closed. Returns everybody who waits. Messages
+    /// that are left no longer count, so the next sender finds the mailbox closed, not full.
     pub(crate) fn end(&self) -> Vec<Waker> {
         let mut to_wake = Vec::new();
         let mut counts = self.lock();

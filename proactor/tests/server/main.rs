@@ -40,18 +40,23 @@ mod group {
 }
 mod half_close;
 mod in_flight;
-mod latest;
-mod latest_order;
+mod latest {
+    mod order;
+    mod simulation;
+    mod slow_peer;
+}
 mod limits;
 mod listeners;
 mod races;
 mod reach {
     mod drain;
     mod endings;
+    mod inbox;
     mod messages;
     mod messages_simulation;
     mod room;
     mod runtime;
+    mod started;
     mod timers;
     mod timers_simulation;
     mod work;

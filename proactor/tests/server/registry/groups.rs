@@ -2,7 +2,6 @@
 //! when one is empty.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,7 @@ use proactor::{
     Tasks,
 };
 
-use crate::harness::{address_of, backends, builder, connect, expect, finish, wait_until};
+use crate::harness::{address_of, ask, backends, builder, connect, exchange, expect, finish, wait_until};
 
 /// Each line is a room to enter, or with `-` before it, to leave. Keeps who opened a room.
 #[derive(Clone, Default)]
@@ -60,9 +59,8 @@ impl Handler for Rooms {
     }
 }
 
-fn say(mut stream: &TcpStream, line: &str) {
-    stream.write_all(format!("{line}\n").as_bytes()).unwrap();
-    expect(stream, b"ok\n");
+fn say(stream: &TcpStream, line: &str) {
+    ask(stream, format!("{line}\n").as_bytes(), b"ok\n");
 }
 
 #[test]
@@ -128,14 +126,12 @@ fn members_of_another_codec_hold_the_name() {
         let handle = server.handle();
         let client = connect(server.local_addrs()[1].ip().unwrap());
         say(&client, "kitchen");
-        let mut other = connect(address_of(&server));
-        other.write_all(b"\x07kitchen").unwrap();
-        expect(&other, b"\x02ok");
+        let other = connect(address_of(&server));
+        ask(&other, b"\x07kitchen", b"\x02ok");
         let kitchen = handle.find_group("kitchen").expect("its members hold it");
         assert_eq!((kitchen.len(), kitchen.members().len()), (2, 2));
         drop(kitchen);
-        other.write_all(b"\x08-kitchen").unwrap();
-        expect(&other, b"\x02ok");
+        ask(&other, b"\x08-kitchen", b"\x02ok");
         assert_eq!(rooms.emptied.load(Ordering::SeqCst), 0, "one member is left");
         let kitchen = handle.group("kitchen").unwrap();
         assert_eq!(kitchen.len(), 1);
@@ -200,9 +196,8 @@ fn a_task_joins_by_name_and_a_function_hears_of_the_end() {
             kept.lock().unwrap().push(room.name().map(<[u8]>::to_vec));
         });
         let server = builder(backend, 1).start(logic).unwrap();
-        let mut client = connect(address_of(&server));
-        client.write_all(b"kitchen").unwrap();
-        expect(&client, b"in");
+        let client = connect(address_of(&server));
+        ask(&client, b"kitchen", b"in");
         assert_eq!(server.handle().find_group("kitchen").map(|room| room.len()), Some(1));
         drop(client);
         wait_until("the room is empty", || !names.lock().unwrap().is_empty());
@@ -237,10 +232,9 @@ impl Handler for Panics {
 fn a_panic_in_the_call_ends_nothing() {
     for backend in backends() {
         let server = builder(backend, 1).start(Panics).unwrap();
-        let mut client = connect(address_of(&server));
+        let client = connect(address_of(&server));
         for _ in 0..2 {
-            client.write_all(b"x").unwrap();
-            expect(&client, b"x");
+            exchange(&client, b"x");
         }
         drop(client);
         wait_until("it has ended", || server.handle().sessions() == 0);

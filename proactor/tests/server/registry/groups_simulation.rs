@@ -9,10 +9,10 @@ use overlapped::driver::{CloseMode, SocketId};
 use overlapped::{Driver, Op};
 use proactor::codec::{Fixed, Lines};
 use proactor::{
-    CloseReason, Flow, Group, Handler, Listener, Network, NoMessage, Server, Session, SessionId, ShardHandle, Wait,
+    CloseReason, Flow, Group, Handler, Listener, Network, NoMessage, Server, Session, SessionId, ShardHandle,
 };
 
-use crate::harness::driver;
+use crate::harness::{close_all, driver, receiver, run_until, some_close, some_pause};
 
 const CLIENTS: usize = 6;
 const ROOMS: u8 = 3;
@@ -97,20 +97,11 @@ fn run(seed: u64) -> (Counts, u64) {
     let handle = server.handle();
     let mut driver = driver(&network);
     let addresses = server.local_addrs().to_vec();
-    let come = |driver: &mut Driver, client: usize| {
-        let address = &addresses[client % 2];
-        let socket = driver.socket(address).unwrap();
-        driver.submit(Op::connect(socket, address), 0).unwrap();
-        driver.submit(Op::recv_multi(socket), 0).unwrap();
-        socket
-    };
+    let come = |driver: &mut Driver, client: usize| receiver(driver, &addresses[client % 2], 0);
     let mut sockets: Vec<SocketId> = (0..CLIENTS).map(|client| come(&mut driver, client)).collect();
     for step in 0.. {
-        let pause = if driver.random().is_multiple_of(3) { driver.random() % 3_000_000 } else { 0 };
-        server.run_until(network.now() + Duration::from_nanos(pause)).unwrap();
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
-        if server.has_ended() {
+        let pause = some_pause(&mut driver, Duration::from_millis(3));
+        if !run_until(&mut server, &mut driver, network.now() + pause) {
             break;
         }
         assert!(step < 20_000, "the server does not end");
@@ -118,9 +109,7 @@ fn run(seed: u64) -> (Counts, u64) {
             continue;
         }
         if step == 250 {
-            sockets.drain(..).for_each(|socket| {
-                driver.submit(Op::close(socket, CloseMode::Abort), 0).unwrap();
-            });
+            close_all(&mut driver, &mut sockets, CloseMode::Abort);
             handle.drain(Duration::from_secs(5));
             continue;
         }
@@ -143,10 +132,7 @@ fn run(seed: u64) -> (Counts, u64) {
             // A session that the server has closed takes nothing: its client comes again.
             let _ = driver.submit(Op::send(sockets[client], packets), 0);
             if deed == CLOSE || driver.random().is_multiple_of(60) {
-                let mode = match driver.random() % 2 {
-                    0 => CloseMode::Abort,
-                    _ => CloseMode::Graceful { linger: Duration::from_secs(1) },
-                };
+                let mode = some_close(&mut driver);
                 let _ = driver.submit(Op::close(sockets[client], mode), 0);
                 sockets[client] = come(&mut driver, client);
             }

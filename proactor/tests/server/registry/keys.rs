@@ -1,6 +1,5 @@
 //! Sessions by key: finding, sending, replacing, sharing, and the end.
 
-use std::io::Write;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +9,7 @@ use proactor::{
 };
 
 use crate::harness::{
-    address_of, backends, builder, connect, exchange, expect, finish, read_end, read_to_end, wait_until,
+    address_of, ask, backends, builder, connect, exchange, expect, finish, read_end, read_to_end, wait_until,
 };
 
 /// Who has ended, why, and whom the key `ann` named in that moment.
@@ -66,9 +65,8 @@ impl Handler for Names {
 }
 
 #[track_caller]
-fn say(mut stream: &TcpStream, line: &str, answer: &str) {
-    stream.write_all(format!("{line}\n").as_bytes()).unwrap();
-    expect(stream, format!("{answer}\n").as_bytes());
+fn say(stream: &TcpStream, line: &str, answer: &str) {
+    ask(stream, format!("{line}\n").as_bytes(), format!("{answer}\n").as_bytes());
 }
 
 #[test]

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overlapped::driver::{CloseMode, SocketId};
-use overlapped::{Driver, Op};
+use overlapped::Op;
+use overlapped::driver::CloseMode;
 use proactor::codec::Fixed;
 use proactor::{
     CloseReason, Flow, Handle, Handler, IdentifyError, IfTaken, Network, NoMessage, Server, Session, SessionId,
-    ShardHandle, Wait,
+    ShardHandle,
 };
 
-use crate::harness::driver;
+use crate::harness::{close_all, receiver, receivers, run_until, some_close, some_pause};
 
 const CLIENTS: usize = 6;
 const KEYS: u8 = 3;
@@ -122,28 +122,16 @@ fn run(seed: u64) -> (Counts, u64) {
     let builder = Server::builder().listen("10.0.0.1:7777").codec(Fixed::new(2));
     let mut server = builder.shards(1 + seed as usize % 3).simulate(&network, names.clone()).unwrap();
     let handle = server.handle();
-    let mut driver = driver(&network);
     let address = server.local_addrs()[0].clone();
-    let come = |driver: &mut Driver| {
-        let socket = driver.socket(&address).unwrap();
-        driver.submit(Op::connect(socket, &address), 0).unwrap();
-        driver.submit(Op::recv_multi(socket), 0).unwrap();
-        socket
-    };
-    let mut sockets: Vec<SocketId> = (0..CLIENTS).map(|_| come(&mut driver)).collect();
+    let (mut driver, mut sockets) = receivers(&network, &server, CLIENTS);
     for step in 0.. {
-        let pause = if driver.random().is_multiple_of(3) { driver.random() % 3_000_000 } else { 0 };
-        server.run_until(network.now() + Duration::from_nanos(pause)).unwrap();
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
-        if server.has_ended() {
+        let pause = some_pause(&mut driver, Duration::from_millis(3));
+        if !run_until(&mut server, &mut driver, network.now() + pause) {
             break;
         }
         assert!(step < 20_000, "the server does not end");
         if step == 250 {
-            for socket in sockets.drain(..) {
-                driver.submit(Op::close(socket, CloseMode::Abort), 0).unwrap();
-            }
+            close_all(&mut driver, &mut sockets, CloseMode::Abort);
             handle.drain(Duration::from_secs(5));
         }
         if step >= 250 {
@@ -163,12 +151,9 @@ fn run(seed: u64) -> (Counts, u64) {
             // A session that the server has closed takes nothing: its client comes again.
             let _ = driver.submit(Op::send(sockets[client], packets), 0);
             if driver.random().is_multiple_of(12) {
-                let mode = match driver.random() % 2 {
-                    0 => CloseMode::Abort,
-                    _ => CloseMode::Graceful { linger: Duration::from_secs(1) },
-                };
+                let mode = some_close(&mut driver);
                 let _ = driver.submit(Op::close(sockets[client], mode), 0);
-                sockets[client] = come(&mut driver);
+                sockets[client] = receiver(&mut driver, &address, 0);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Lists of sessions: what they say, filters, several at once, and their ends.
 
-use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,7 +8,9 @@ use std::time::Duration;
 use overlapped::future::block_on;
 use proactor::{AsyncSession, Flow, Handler, Listener, NoMessage, Origin, SendError, Session, SessionId};
 
-use crate::harness::{PATIENCE, ReportsIds, address_of, backends, builder, connect, expect, finish, wait_until};
+use crate::harness::{
+    PATIENCE, ReportsIds, address_of, backends, builder, connect, exchange, expect, finish, wait_until,
+};
 
 /// The first packet of a session is its key.
 #[derive(Clone)]
@@ -32,11 +33,10 @@ fn a_list_says_who_and_whence_each_session_is() {
         let server = builder(backend, 2).listen(admin).start(Named).unwrap();
         let handle = server.handle();
         assert!(handle.list_sessions(|_| true).unwrap().wait().is_empty());
-        let mut clients: Vec<TcpStream> =
+        let clients: Vec<TcpStream> =
             (0..5).map(|number| connect(server.local_addrs()[usize::from(number == 4)].ip().unwrap())).collect();
-        for (number, client) in clients.iter_mut().enumerate() {
-            client.write_all(format!("{number}").as_bytes()).unwrap();
-            expect(client, format!("{number}").as_bytes());
+        for (number, client) in clients.iter().enumerate() {
+            exchange(client, format!("{number}").as_bytes());
         }
         let mut list = block_on(handle.list_sessions(|_| true).unwrap()).unwrap();
         list.sort_by(|one, other| one.key().cmp(&other.key()));

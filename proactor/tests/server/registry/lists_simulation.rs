@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use overlapped::Op;
 use overlapped::driver::{CloseMode, SocketId};
-use overlapped::{Driver, Op};
-use proactor::{Flow, Handler, Network, NoMessage, Server, Session, SessionId, Wait};
+use proactor::{Flow, Handler, Network, NoMessage, Server, Session, SessionId};
 
-use crate::harness::driver;
+use crate::harness::{client, driver, turn};
 
 #[derive(Clone, Default)]
 struct Keeps(Arc<Mutex<Vec<SessionId>>>);
@@ -38,15 +38,9 @@ fn run(seed: u64, clients: usize, ends: bool) -> (usize, usize, usize, u64) {
     let mut server = builder.simulate(&network, logic.clone()).unwrap();
     let mut driver = driver(&network);
     let address = server.local_addrs()[0].clone();
-    let come = |driver: &mut Driver| {
-        let socket = driver.socket(&address).unwrap();
-        driver.submit(Op::connect(socket, &address), 0).unwrap();
-        socket
-    };
-    let mut sockets: Vec<SocketId> = (0..clients).map(|_| come(&mut driver)).collect();
+    let mut sockets: Vec<SocketId> = (0..clients).map(|_| client(&mut driver, &address)).collect();
     let all = server.run(|_| {
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
+        turn(&mut driver);
         logic.0.lock().unwrap().len() == clients
     });
     assert!(all.unwrap());
@@ -54,9 +48,9 @@ fn run(seed: u64, clients: usize, ends: bool) -> (usize, usize, usize, u64) {
     let handle = server.handle();
     let mut list = pin!(handle.list_sessions(|_| true).unwrap());
     for _ in 0..8 {
-        let client = driver.random() as usize % sockets.len();
-        driver.submit(Op::close(sockets[client], CloseMode::Abort), 0).unwrap();
-        sockets[client] = come(&mut driver);
+        let at = driver.random() as usize % sockets.len();
+        driver.submit(Op::close(sockets[at], CloseMode::Abort), 0).unwrap();
+        sockets[at] = client(&mut driver, &address);
     }
     if ends {
         handle.stop();
@@ -64,8 +58,7 @@ fn run(seed: u64, clients: usize, ends: bool) -> (usize, usize, usize, u64) {
     let mut context = Context::from_waker(Waker::noop());
     for turns in 1.. {
         server.turn().unwrap();
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
+        turn(&mut driver);
         if turns % 2 == 0 {
             network.advance_to(network.now() + Duration::from_micros(driver.random() % 200));
         }
