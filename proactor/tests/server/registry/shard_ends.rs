@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use overlapped::Op;
 use proactor::codec::Raw;
 use proactor::{
     Busy, Delivery, Flow, Group, Handle, Handler, Network, NoMessage, PostError, PostWait, Server, Session, SessionId,
-    ShardHandle, Wait,
+    ShardHandle,
 };
 
-use crate::harness::{PATIENCE, address_of, connect, driver, finish, on_each_backend, wait_until};
+use crate::harness::{PATIENCE, address_of, client, connect, driver, finish, on_each_backend, turn, wait_until};
 
 const AT: &str = "10.0.0.1:80";
 
@@ -53,12 +52,10 @@ fn a_list_is_complete_when_its_shard_is_gone_though_a_session_of_it_is_kept() {
     let mut driver = driver(&network);
     let address = server.local_addrs()[0].clone();
     for _ in 0..SESSIONS {
-        let socket = driver.socket(&address).unwrap();
-        driver.submit(Op::connect(socket, &address), 0).unwrap();
+        client(&mut driver, &address);
     }
     let all = server.run(|_| {
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
+        turn(&mut driver);
         *logic.sessions.lock().unwrap() == SESSIONS
     });
     assert!(all.unwrap());
