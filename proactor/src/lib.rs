@@ -73,6 +73,8 @@ mod server;
 mod session;
 mod shard;
 pub mod task;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod wheel;
 
 pub use overlapped::address::AddressError;

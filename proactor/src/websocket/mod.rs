@@ -1,0 +1,21 @@
+//! WebSocket (RFC 6455): what of it needs no socket.
+
+pub(crate) mod client;
+pub(crate) mod close;
+pub(crate) mod config;
+pub(crate) mod decoder;
+pub(crate) mod frame;
+mod head;
+mod mask;
+pub(crate) mod request;
+pub(crate) mod upgrade;
+mod utf8;
+#[cfg(test)]
+mod cases;
+
+pub use client::WebSocketClient;
+pub use close::CloseCode;
+pub use config::WebSocket;
+pub use frame::MessageKind;
+pub use request::UpgradeRequest;
+pub use upgrade::Upgrade;
