@@ -139,6 +139,21 @@ impl Assembly {
         Ok(())
     }
 
+    /// Takes out what is kept, and where in it the first unconsumed byte is.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn take_kept(&mut self) -> (Vec<u8>, usize) {
+        let Assembly { kept, start, .. } = std::mem::take(self);
+        (kept, start)
+    }
+
+    /// Puts back what was taken out, consumed up to `start`.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn put_back(&mut self, kept: Vec<u8>, start: usize) {
+        if start < kept.len() {
+            (self.kept, self.start) = (kept, start);
+        }
+    }
+
     /// Another codec takes over what is kept.
     pub(crate) fn begin_anew(&mut self) {
         (self.need, self.ending) = (1, false);

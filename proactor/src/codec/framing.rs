@@ -5,6 +5,8 @@ use std::fmt;
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
 use super::{length::LengthPrefixed, lines::Lines};
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketFraming;
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.
@@ -133,6 +135,10 @@ pub enum Framing {
     LengthPrefixed(LengthPrefixed),
     /// Frames of a fixed length.
     Fixed(Fixed),
+    /// Messages of a WebSocket: a [`Listener::websocket`](crate::Listener::websocket) has them, and
+    /// no codec.
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<WebSocketFraming>),
     /// Your own.
     Own(Box<dyn OwnCodec>),
 }
@@ -163,6 +169,8 @@ macro_rules! each {
             Framing::Lines($codec) => $what,
             Framing::LengthPrefixed($codec) => $what,
             Framing::Fixed($codec) => $what,
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket($codec) => $what,
             Framing::Own($codec) => $what,
         }
     };
@@ -177,8 +185,17 @@ impl Framing {
             (Framing::Lines(a), Framing::Lines(b)) => a == b,
             (Framing::LengthPrefixed(a), Framing::LengthPrefixed(b)) => a == b,
             (Framing::Fixed(a), Framing::Fixed(b)) => a == b,
+            #[cfg(feature = "websocket")]
+            (Framing::WebSocket(a), Framing::WebSocket(b)) => a.is_same(b),
             _ => false,
         }
+    }
+
+    pub(crate) fn is_websocket(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return matches!(self, Framing::WebSocket(_));
+        #[cfg(not(feature = "websocket"))]
+        false
     }
 
     /// The frame of a packet, if that is a header and the packet unchanged. Otherwise
@@ -193,6 +210,8 @@ impl Framing {
         match self {
             Framing::Raw(_) => Some(Ok(Frame::of(packet))),
             Framing::Fixed(codec) => Some(codec.frame(packet)),
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket(codec) => codec.frame(packet),
             _ => None,
         }
     }
@@ -296,6 +315,8 @@ impl fmt::Debug for Framing {
             Framing::Lines(codec) => codec.fmt(f),
             Framing::LengthPrefixed(codec) => codec.fmt(f),
             Framing::Fixed(codec) => codec.fmt(f),
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket(codec) => codec.fmt(f),
             Framing::Own(_) => f.write_str("Own"),
         }
     }

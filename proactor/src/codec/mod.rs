@@ -41,5 +41,7 @@ pub use decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 pub use framing::{Codec, Fixed, Framing, OwnCodec, Raw};
 pub use length::LengthPrefixed;
 pub use lines::Lines;
+#[cfg(feature = "websocket")]
+pub use crate::websocket::WebSocketFraming;
 #[cfg(feature = "tokio-util")]
 pub use tokio_util::{FromPacket, TokioUtil};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig, report::Report};
@@ -128,6 +129,8 @@ impl Config {
         let listeners = named.map(info).collect();
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
+        #[cfg(feature = "websocket")]
+        let domain = domain.with_clients(self.simulated);
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
         Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners)
@@ -138,10 +141,10 @@ impl Config {
     fn framings(&self) -> (Vec<Framing>, Vec<u8>) {
         let mut framings = vec![self.codec.clone()];
         let of_listener = |listener: &Listener| {
-            let Some(codec) = &listener.codec else { return 0 };
-            let known = framings.iter().position(|framing| framing.is_same(codec));
+            let Some(codec) = listener.framing(self.simulated) else { return 0 };
+            let known = framings.iter().position(|framing| framing.is_same(&codec));
             let index = known.unwrap_or_else(|| {
-                framings.push(codec.clone());
+                framings.push(codec);
                 framings.len() - 1
             });
             u8::try_from(index).expect("there are at most 255 listeners")
@@ -152,17 +155,21 @@ impl Config {
 
     fn profiles(&self) -> Profiles {
         let profile = |(listener, framing): (&Listener, u8)| ListenerProfile {
-            codec: listener.codec.as_ref().unwrap_or(&self.codec).clone(),
+            codec: listener.framing(self.simulated).unwrap_or_else(|| self.codec.clone()),
             framing,
             rates: Rates {
                 packets: listener.limits.packet_rate_or(&self.limits),
                 bytes: listener.limits.byte_rate_or(&self.limits),
             },
+            #[cfg(feature = "tls")]
+            tls: listener.tls.clone(),
         };
         let outbound = ListenerProfile {
             codec: self.codec.clone(),
             framing: 0,
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         let (_, framings) = self.framings();
         Profiles { listeners: self.listeners.iter().zip(framings).map(profile).collect(), outbound }
@@ -195,7 +202,11 @@ impl Config {
                 driver.check_options(&self.outbound.stream())?;
                 // A simulated network frees an address at once, and its clock is not this one.
                 let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
-                let refusals = self.listeners.iter().map(|listener| listener.limits.refusal_or(&self.limits)).collect();
+                let refusal = |listener: &Listener| match listener.tells_refused() {
+                    true => listener.limits.refusal_or(&self.limits),
+                    false => Bytes::new(),
+                };
+                let refusals = self.listeners.iter().map(refusal).collect();
                 Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
             }
             _ => None,

@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod latest;
 pub(crate) mod list;
+pub(crate) mod opening;
 pub(crate) mod pair;
 pub(crate) mod reading;
 pub(crate) mod reason;
@@ -20,6 +21,8 @@ pub(crate) mod send;
 pub(crate) mod table;
 pub(crate) mod timeouts;
 pub(crate) mod timers;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 pub(crate) mod work;
 
 use std::cell::RefCell;
@@ -43,6 +46,8 @@ use crate::limits::SlowConsumer;
 use crate::server::Handle;
 use crate::shard::listeners::ListenerInfo;
 use crate::shard::state::ShardState;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
 /// [`id`](Session::id).
@@ -140,6 +145,15 @@ impl Session {
     /// ```
     pub fn listener(&self) -> Option<ListenerInfo> {
         self.state.borrow().directory.listeners.get(usize::from(self.listener)).cloned()
+    }
+
+    /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
+    /// plain session, or has ended. Costs some allocations: for when a session begins.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        transports.at(self.id.slot())?.layer().tls()
     }
 
     /// Another session of the same shard, if it has not ended and is not being closed.

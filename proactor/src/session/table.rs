@@ -6,6 +6,8 @@ use overlapped::driver::{OpId, SocketId};
 use overlapped::{Address, table::Table};
 
 use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
+#[cfg(feature = "websocket")]
+use crate::codec::WebSocketFraming;
 use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
 use crate::outbox::lazy::LazyOutbox;
@@ -27,6 +29,10 @@ pub(crate) struct Record {
     pub(crate) ends: Ends,
     /// A send is in flight.
     pub(crate) sending: bool,
+    /// It has a [transport](crate::transport), which may not be open yet.
+    pub(crate) has_transport: bool,
+    /// Its packets are messages of a WebSocket.
+    pub(crate) is_websocket: bool,
     /// It is in the list of sessions to send for.
     dirty: bool,
     /// It is in the list of sessions to resume.
@@ -60,6 +66,8 @@ impl Record {
             holds: Holds::default(),
             ends: Ends::default(),
             sending: false,
+            has_transport: false,
+            is_websocket: codec.is_websocket(),
             dirty: false,
             resuming: false,
             origin: (origin != Origin::Accepted).then(|| Box::new(origin)),
@@ -72,6 +80,19 @@ impl Record {
             activity,
             link: None,
         }
+    }
+
+    /// Its packets are messages from now on.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn set_websocket(&mut self, framing: WebSocketFraming) {
+        self.codec = Framing::WebSocket(Box::new(framing));
+        self.is_websocket = true;
+    }
+
+    /// Whether what is received goes to its assembly as it is.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        !(self.has_transport | self.is_websocket)
     }
 
     pub(crate) fn origin(&self) -> Origin {

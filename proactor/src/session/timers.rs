@@ -199,6 +199,13 @@ impl Timers {
         activity.buckets.as_mut().and_then(|buckets| self.charge_packet(buckets))
     }
 
+    /// A control frame has come, which is no packet and counts for the rate as one. If the session
+    /// is over that then, says until when.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn control_came(&self, activity: &mut Activity) -> Option<Time> {
+        activity.buckets.as_mut().and_then(|buckets| self.charge_packet(buckets))
+    }
+
     /// Apart, so that the path of a session without rates is short.
     #[inline(never)]
     fn charge_packet(&self, buckets: &mut Buckets) -> Option<Time> {
@@ -213,6 +220,22 @@ impl Timers {
         let (rate, bucket) = activity.buckets.as_mut()?.bytes.as_mut()?;
         bucket.charge(*rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
         bucket.refilled_at(*rate, self.now)
+    }
+
+    /// Bytes have arrived before the session's transport is open: no rate counts them.
+    pub(crate) fn heard(&self, activity: &mut Activity) {
+        activity.deadlines.received(self.fair_now);
+    }
+
+    /// The session's transport has so long to open. Its end is told as that of a hold.
+    pub(crate) fn open_within(&mut self, slot: u32, activity: &mut Activity, time: Duration) {
+        activity.deadlines.release_at(self.fair_now + time.min(MOST));
+        self.enter(slot, activity);
+    }
+
+    /// The session's transport is open.
+    pub(crate) fn opened(&self, activity: &mut Activity) {
+        activity.deadlines.forget_release();
     }
 
     /// What has arrived ends within a packet.

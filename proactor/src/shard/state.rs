@@ -23,6 +23,7 @@ use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
+use crate::transport::table::Transports;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
 pub(crate) mod token {
@@ -76,6 +77,10 @@ pub(crate) struct ShardState {
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
+    pub(crate) transports: Transports,
+    /// Numbers the WebSocket connections of the shard.
+    #[cfg(feature = "websocket")]
+    connections: u64,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -123,6 +128,9 @@ impl ShardState {
             directory,
             sessions: Sessions::new(shard),
             outboxes: OutboxStore::default(),
+            transports: Transports::default(),
+            #[cfg(feature = "websocket")]
+            connections: 0,
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,
@@ -138,6 +146,13 @@ impl ShardState {
             listings: VecDeque::new(),
             drain: Drain::default(),
         }
+    }
+
+    /// A number that no other WebSocket connection of the server has.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn next_connection(&mut self) -> u64 {
+        self.connections += 1;
+        u64::from(self.shard) << 48 | self.connections
     }
 
     /// When the shard has something to do without being told.

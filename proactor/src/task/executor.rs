@@ -17,7 +17,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -96,6 +96,39 @@ pub(crate) struct Owner {
     pub(crate) tied: bool,
 }
 
+/// Received bytes, in the buffer in which they came or in one of a transport.
+pub(crate) enum Lent {
+    Packet(Packet),
+    Bytes(Vec<u8>),
+    /// What a session had kept.
+    #[cfg(feature = "websocket")]
+    Kept(Vec<u8>),
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Lent::Packet(packet) => packet,
+            Lent::Bytes(bytes) => bytes,
+            #[cfg(feature = "websocket")]
+            Lent::Kept(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(feature = "websocket")]
+impl std::ops::DerefMut for Lent {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Lent::Packet(packet) => packet,
+            Lent::Bytes(bytes) | Lent::Kept(bytes) => bytes,
+        }
+    }
+}
+
 type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Task {
@@ -123,8 +156,8 @@ pub(crate) struct Executor {
     pub(super) timers: RefCell<SleepTimers>,
     /// The task that is being polled.
     pub(super) current: Cell<Option<Key>>,
-    /// The pooled buffer whose packets are being handed over.
-    lent: RefCell<Option<Packet>>,
+    /// The buffer whose packets are being handed over.
+    lent: RefCell<Option<Lent>>,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
     pub(super) offload: Option<Offload>,
@@ -310,10 +343,40 @@ impl Executor {
     /// Calls with the bytes of a pooled buffer. Until the call returns, tasks can
     /// [read](Executor::read_lent) slices of it; then the buffer goes back to its pool.
     pub(crate) fn lend<R>(&self, packet: Packet, call: impl FnOnce(&[u8]) -> R) -> R {
-        *self.lent.borrow_mut() = Some(packet);
+        *self.lent.borrow_mut() = Some(Lent::Packet(packet));
         let result = call(self.lent.borrow().as_deref().unwrap_or_default());
         *self.lent.borrow_mut() = None;
         result
+    }
+
+    /// As [`lend`](Executor::lend), with bytes that a transport made of what was received. Returns
+    /// their memory.
+    pub(crate) fn lend_bytes(&self, bytes: Vec<u8>, call: impl FnOnce(&[u8])) -> Vec<u8> {
+        *self.lent.borrow_mut() = Some(Lent::Bytes(bytes));
+        call(self.lent.borrow().as_deref().unwrap_or_default());
+        match self.lent.take() {
+            Some(Lent::Bytes(bytes)) => bytes,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Lends a buffer until [`end_lending`](Executor::end_lending) gives it back. Meanwhile it can be
+    /// [changed](Executor::change_lent) while no task reads it.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn begin_lending(&self, lent: Lent) {
+        *self.lent.borrow_mut() = Some(lent);
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn end_lending(&self) -> Lent {
+        self.lent.take().expect("it was lent")
+    }
+
+    /// Calls with the bytes of the lent buffer, which may be changed.
+    #[cfg(feature = "websocket")]
+    #[inline]
+    pub(crate) fn change_lent<R>(&self, call: impl FnOnce(&mut [u8]) -> R) -> R {
+        call(self.lent.borrow_mut().as_deref_mut().unwrap_or_default())
     }
 
     /// The place of a slice in the lent buffer, if it lies there.

@@ -1,22 +1,25 @@
 //! A client's side of the opening handshake: its settings, its request, and the server's answer.
 
+use std::time::Duration;
+
 use super::config::{MOST_HEADERS, WebSocket};
-use super::frame::MessageKind;
+use super::frame::Role;
+use super::framing::Settings;
 use super::head::{Head, Headers, TooLong, accept_of, is_token};
 use super::upgrade::Upgrade;
 
 /// WebSocket as the transport of connections that the server makes:
-/// [`Outbound::websocket`](crate::Outbound::websocket). The session begins when the other server
-/// has accepted the upgrade; if it does not, the connect has failed, and the error says why.
+/// [`Target::websocket`](crate::Target::websocket). The session begins when the other server has
+/// accepted the upgrade; if it does not, the connect has failed, and the error says why.
 ///
 /// ```
-/// use proactor::{Outbound, WebSocketClient};
+/// use proactor::{Target, WebSocketClient};
 ///
 /// let feed = WebSocketClient::new("/feed?symbols=all").protocols(["ticks.v1"]).header("Authorization", "Bearer x");
-/// let outbound = Outbound::new().websocket(feed);
-/// # let _ = outbound;
+/// let target = "example.org:80".parse::<Target>().unwrap().websocket(&feed);
+/// # let _ = target;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketClient {
     target: String,
     host: Option<String>,
@@ -82,8 +85,15 @@ impl WebSocketClient {
         self
     }
 
-    pub(crate) fn kind(&self) -> MessageKind {
-        self.common.kind
+    /// How long the server may take to accept the upgrade, as [`WebSocket::max_upgrade_time`].
+    pub fn max_upgrade_time(mut self, time: Duration) -> WebSocketClient {
+        self.common = self.common.max_upgrade_time(time);
+        self
+    }
+
+    /// The settings of a session.
+    pub(crate) fn settings(&self, is_simulated: bool) -> Settings {
+        Settings::new(self.common.clone(), Role::Client, is_simulated)
     }
 
     /// Checks the settings. The server asks when it starts.

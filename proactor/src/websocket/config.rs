@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::frame::MessageKind;
 use super::head::is_token;
@@ -17,6 +18,7 @@ const USUAL_HEADERS: usize = 64;
 const MOST_HEAD_BYTES: usize = 1 << 20;
 pub(crate) const MOST_HEADERS: usize = 256;
 const MOST_NAMES: usize = 64;
+const USUAL_UPGRADE_TIME: Duration = Duration::from_secs(10);
 
 /// WebSocket (RFC 6455) as the transport of a listener: [`Listener::websocket`]. Its sessions begin
 /// when the peer's upgrade is accepted. A message is a packet, and the codec is not used.
@@ -58,12 +60,13 @@ pub struct WebSocket {
     pub(super) max_frame: usize,
     pub(super) head_bytes: usize,
     pub(super) head_headers: usize,
+    upgrade_time: Duration,
 }
 
 type RefuseIf = dyn Fn(&UpgradeRequest<'_>) -> Option<u16> + Send + Sync;
 
 /// From which origins a browser may connect.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origins {
     /// From pages of the host that is connected to.
     Same,
@@ -85,6 +88,7 @@ impl WebSocket {
             max_frame: usize::MAX,
             head_bytes: USUAL_HEAD_BYTES,
             head_headers: USUAL_HEADERS,
+            upgrade_time: USUAL_UPGRADE_TIME,
         }
     }
 
@@ -166,6 +170,18 @@ impl WebSocket {
         self
     }
 
+    /// How long a connection may take until its upgrade is accepted, after its TLS handshake if it has
+    /// one: 10 s by default, more than 0. A session that takes longer is closed with
+    /// [`UpgradeFailed`](crate::CloseReason::UpgradeFailed).
+    pub fn max_upgrade_time(mut self, time: Duration) -> WebSocket {
+        self.upgrade_time = time;
+        self
+    }
+
+    pub(crate) fn upgrade_timeout(&self) -> Duration {
+        self.upgrade_time
+    }
+
     /// Checks the settings. The server asks when it starts.
     pub(crate) fn check(&self) -> Result<(), String> {
         let range = |what: &str, value: usize, most: usize| match value {
@@ -176,6 +192,9 @@ impl WebSocket {
         range("a longest frame", self.max_frame, usize::MAX)?;
         range("a longest head", self.head_bytes, MOST_HEAD_BYTES)?;
         range("a number of headers", self.head_headers, MOST_HEADERS)?;
+        if self.upgrade_time.is_zero() {
+            return Err("a WebSocket whose upgrade may take no time: must be more than 0".into());
+        }
         if let Some(path) = &self.path
             && (!path.starts_with('/') || path.contains(|c: char| c == '?' || c == '#' || c <= ' ' || !c.is_ascii()))
         {
@@ -202,6 +221,23 @@ fn is_origin(origin: &str) -> bool {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
     origin == "null" || !host.is_empty() && !host.contains(['/', ' ', ','])
 }
+
+impl PartialEq for WebSocket {
+    fn eq(&self, other: &WebSocket) -> bool {
+        let all = |it: &WebSocket| {
+            let WebSocket { kind, max_message, max_frame, head_bytes, head_headers, upgrade_time, .. } = *it;
+            (kind, max_message, max_frame, head_bytes, head_headers, upgrade_time)
+        };
+        let refuses_same = match (&self.refuse_if, &other.refuse_if) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let lists = |it: &WebSocket| (it.path.clone(), it.protocols.clone(), it.headers.clone());
+        refuses_same && all(self) == all(other) && self.origins == other.origins && lists(self) == lists(other)
+    }
+}
+
+impl Eq for WebSocket {}
 
 impl Default for WebSocket {
     fn default() -> WebSocket {

@@ -29,8 +29,8 @@ pub(crate) enum Place {
 /// Finds the frames in a stream, unmasks them where they lie, and puts messages together.
 ///
 /// A message that lies in one piece of the stream is a part of that piece. Any other is gathered.
-/// What is gathered grows with what has come, never with what a header promises, and is never more
-/// than the longest message and a control frame. Between messages nothing is held.
+/// Memory for that is at most fourfold what has come, whatever a header promises, and never more
+/// than twice the longest message and a control frame. Between messages nothing is held.
 ///
 /// Each fragment counts as a byte of the longest message at least, so that empty ones also come to
 /// an end.
@@ -170,7 +170,7 @@ impl Decoder {
                 && here as u64 == frame.left
                 && (!is_message || frame.is_last && self.message_bytes == 0);
             if !is_alone {
-                self.gathered.extend_from_slice(piece);
+                gather(&mut self.gathered, piece, frame.left - here as u64);
             }
             if is_message && !is_alone {
                 self.message_bytes = self.gathered.len();
@@ -220,6 +220,11 @@ impl Decoder {
             Place::Given(range) => &given[range.clone()],
             Place::Gathered(range) => &self.gathered[range.clone()],
         }
+    }
+
+    /// Takes out the message that was found last, if it was gathered.
+    pub(crate) fn take_gathered(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.gathered)
     }
 
     /// Gives back what was found last, and its memory if nothing else is in it.
@@ -276,4 +281,15 @@ impl Decoder {
         }
         Ok(Some(Unfinished { opcode, is_last, key, came: 0, left: payload }))
     }
+}
+
+/// Adds a piece to what is gathered of a frame, of which so many bytes are to come. A frame of a few
+/// pieces is copied once.
+fn gather(gathered: &mut Vec<u8>, piece: &[u8], left: u64) {
+    let len = gathered.len() + piece.len();
+    if gathered.capacity() < len {
+        let more = usize::try_from(left).unwrap_or(usize::MAX).min(3 * len);
+        gathered.reserve(piece.len() + more);
+    }
+    gathered.extend_from_slice(piece);
 }

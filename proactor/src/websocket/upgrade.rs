@@ -1,12 +1,12 @@
 //! What a session's upgrade has said, for the logic.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What the opening handshake of a WebSocket session has said. Cheap to clone.
 /// [`Session::upgrade`](crate::Session::upgrade) gives it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Upgrade(Rc<Facts>);
+pub struct Upgrade(Arc<Facts>);
 
 /// One text for all, since a session keeps it for as long as it lasts.
 #[derive(PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Upgrade {
             text.push_str(&String::from_utf8_lossy(value));
             ends.push((name_end, text.len() as u32));
         }
-        Upgrade(Rc::new(Facts {
+        Upgrade(Arc::new(Facts {
             path: target.find('?').unwrap_or(target.len()) as u32,
             target: target.len() as u32,
             protocol: protocol.map(|protocol| protocol.len() as u16),
