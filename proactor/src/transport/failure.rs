@@ -74,6 +74,12 @@ pub(crate) enum FailureKind {
     Upgrade(Option<u16>),
 }
 
+impl PartialEq<TlsFailure> for FailureKind {
+    fn eq(&self, other: &TlsFailure) -> bool {
+        *self == FailureKind::Tls(*other)
+    }
+}
+
 impl Failure {
     pub(crate) fn new(kind: TlsFailure, detail: impl Into<String>) -> Failure {
         Failure { kind: FailureKind::Tls(kind), detail: detail.into() }

@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn text_is_sent_as_text_if_it_is() {
         let mut server = framing(WebSocket::new().text(), Role::Server);
-        let mut send = |server: &mut WebSocketFraming, packet: &[u8]| {
+        let send = |server: &mut WebSocketFraming, packet: &[u8]| {
             let mut out = Vec::new();
             server.encode(packet, &mut out).map(|()| read(&out, Role::Client).0)
         };
