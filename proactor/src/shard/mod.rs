@@ -131,13 +131,14 @@ impl<H: Handler> Shard<H> {
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
     /// anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        {
+        let has_postponed = {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
-        }
+            state.transports.has_postponed()
+        };
         let _turning = self.tasks.enter();
         // In this order: mail that was sent before the server was told to end is read before the
         // end begins.
@@ -147,7 +148,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
-        if self.logic.state().transports.has_postponed() {
+        if has_postponed {
             receive::go_on_opening(&mut self.logic, &self.tasks);
             busy = true;
         }
