@@ -3,9 +3,13 @@
 
 use overlapped::driver::CloseMode;
 
+#[cfg(feature = "tls")]
+use super::Session;
 use super::{close, id::SessionId, reason::CloseReason};
 use crate::connect::{ConnectWaiter, Origin};
 use crate::shard::state::ShardState;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 use crate::transport::Transport;
 use crate::transport::failure::{Failure, FailureKind};
 use crate::transport::opening::Opening;
@@ -41,7 +45,7 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
     #[cfg(feature = "websocket")]
     let connection = state.next_connection();
     let ShardState { sessions, transports, timers, directory, .. } = state;
-    let opening = transports.at_mut(slot)?.take_opened()?;
+    let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
     #[cfg(feature = "websocket")]
     if let crate::codec::Framing::WebSocket(websocket) = &mut record.codec
@@ -89,4 +93,16 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
         }
     }
     close::begin(state, slot, reason);
+}
+
+#[cfg(feature = "tls")]
+impl Session {
+    /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
+    /// plain session, or has ended. Costs some allocations: for when a session begins.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        transports.at(self.id.slot())?.layer().tls()
+    }
 }

@@ -14,7 +14,7 @@ use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 #[cfg(feature = "websocket")]
-use crate::task::executor::Lent;
+use crate::task::lending::Lent;
 use crate::transport::failure::TlsFailure;
 use crate::transport::table::Heard;
 

@@ -13,7 +13,8 @@ use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
 use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
-use crate::task::executor::{Executor, Lent};
+use crate::task::executor::Executor;
+use crate::task::lending::Lent;
 use crate::websocket::close::CloseCode;
 use crate::websocket::decoder::{Found, Place};
 use crate::websocket::frame::{MessageKind, Opcode, Violation};
@@ -33,7 +34,7 @@ enum Stop {
 /// the memory.
 pub(super) fn take<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, lent: Lent) -> Lent {
     if receive::may_go_on(&mut logic.state(), slot) {
-        return hand_over(logic, tasks, slot, lent, 0);
+        return hand_over(logic, tasks, slot, lent, None);
     }
     receive::keep(&mut logic.state(), slot, &lent);
     lent
@@ -56,12 +57,19 @@ pub(super) fn resume<H: Handler>(logic: &mut Logic<H>, slot: u32) {
         let Some(record) = state.sessions.open_at(slot) else { return };
         (std::rc::Rc::clone(&state.tasks), record.assembly.take_kept())
     };
-    hand_over(logic, &tasks, slot, Lent::Kept(kept), start);
+    hand_over(logic, &tasks, slot, Lent::Bytes(kept), Some(start));
 }
 
-/// Hands over the messages in `lent` from `at` on, until there is a reason to stop. What is left is
-/// kept. Returns the memory.
-fn hand_over<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, lent: Lent, mut at: usize) -> Lent {
+/// Hands over the messages in `lent`, until there is a reason to stop. What is left is kept. Returns
+/// the memory. If `lent` is what was kept, it is handed over from `kept_from` on.
+fn hand_over<H: Handler>(
+    logic: &mut Logic<H>,
+    tasks: &Executor,
+    slot: u32,
+    lent: Lent,
+    kept_from: Option<usize>,
+) -> Lent {
+    let mut at = kept_from.unwrap_or(0);
     let (session, mut handed) = {
         let (shared, ..) = logic.parts(slot);
         let mut state = shared.borrow_mut();
@@ -90,12 +98,12 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, lent
     let ShardState { sessions, limits, timers, turn, .. } = &mut *state;
     let Some(record) = sessions.open(session.id()) else { return lent };
     record.set_handed(*turn, handed);
-    let lent = match lent {
-        Lent::Kept(kept) => {
+    let lent = match (lent, kept_from) {
+        (Lent::Bytes(kept), Some(_)) => {
             record.assembly.put_back(kept, at);
-            Lent::Kept(Vec::new())
+            Lent::Bytes(Vec::new())
         }
-        lent => {
+        (lent, _) => {
             let rest = &lent[at..];
             if !rest.is_empty() && record.assembly.keep(rest, limits.leftover).is_err() {
                 close::begin(&mut state, slot, CloseReason::Limit);

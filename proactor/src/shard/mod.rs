@@ -2,6 +2,7 @@
 //! business.
 
 pub(crate) mod acceptor;
+mod beginning;
 pub(crate) mod directory;
 pub(crate) mod handle;
 pub(crate) mod inboxes;
@@ -18,11 +19,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::driver::{Completion, Live, SocketId, Stream, Wait};
-use overlapped::{Address, Driver, Time, mailbox::Mailbox};
+use overlapped::driver::{Completion, Live, Wait};
+use overlapped::{Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
-use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
+use self::directory::{Directory, Mail, Phase, Wanted};
 use self::logic::Logic;
 use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
@@ -30,14 +31,11 @@ use crate::connect::{Origin, Request};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
-use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, identity, latest, opening, reading, reason::CloseReason, receive, send, table::Record,
-    timeouts, work,
+    close, id::SessionId, identity, latest, opening, reason::CloseReason, receive, send, timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
-use crate::transport::{Transport, opening::NoTransport};
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -133,13 +131,14 @@ impl<H: Handler> Shard<H> {
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
     /// anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        {
+        let has_postponed = {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
-        }
+            state.transports.has_postponed()
+        };
         let _turning = self.tasks.enter();
         // In this order: mail that was sent before the server was told to end is read before the
         // end begins.
@@ -149,7 +148,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
-        if self.logic.state().transports.has_postponed() {
+        if has_postponed {
             receive::go_on_opening(&mut self.logic, &self.tasks);
             busy = true;
         }
@@ -302,98 +301,6 @@ impl<H: Handler> Shard<H> {
         let ShardState { directory, shard, to_wake, .. } = &mut *self.logic.state();
         directory.inboxes(*shard).has_read(to_wake);
         any
-    }
-
-    fn add_session(&mut self, Accepted { stream, peer, permit }: Accepted) {
-        if self.phase != Phase::Running {
-            stream.reset_on_drop();
-            self.directory.stats().count_refused(Refusal::Ending);
-            return self.directory.count_out(self.shard);
-        }
-        let transport = self.logic.state().profiles.of(permit.listener()).transport();
-        let transport = match transport.transpose() {
-            Ok(transport) => transport,
-            Err(none) => return self.has_no_transport(stream, &peer, none),
-        };
-        let adopted = self.logic.state().driver.adopt(stream);
-        let socket = match adopted {
-            Ok(socket) => socket,
-            Err(rejected) => {
-                tracing::warn!("{peer} is refused: {}", rejected.error);
-                rejected.given.reset_on_drop();
-                self.directory.stats().count_refused(Refusal::ShardFull);
-                return self.directory.count_out(self.shard);
-            }
-        };
-        self.directory.stats().accepted += 1;
-        self.begin_session(socket, peer, permit, Origin::Accepted, transport);
-    }
-
-    #[cold]
-    fn has_no_transport(&self, stream: Stream, peer: &Address, none: NoTransport) {
-        stream.reset_on_drop();
-        let refusal = match none {
-            NoTransport::Refused(refusal) => {
-                tracing::debug!("{peer} is refused: {refusal}");
-                refusal
-            }
-            NoTransport::Failed(why) => {
-                tracing::error!("{peer} is refused: {why}");
-                Refusal::TlsHandshakes
-            }
-        };
-        self.directory.stats().count_refused(refusal);
-        self.directory.count_out(self.shard);
-    }
-
-    /// A connection becomes a session. With a transport, the logic is told when that is open.
-    fn begin_session(
-        &mut self,
-        socket: SocketId,
-        peer: Address,
-        permit: Permit,
-        origin: Origin,
-        transport: Option<Transport>,
-    ) -> SessionId {
-        let listener = permit.listener();
-        let codec = contained(|| self.logic.state().profiles.of(listener).codec.clone());
-        let has_panicked = codec.is_err();
-        let id = {
-            let state = &mut *self.logic.state();
-            let rates = state.profiles.of(listener).rates;
-            let activity = state.timers.admit(permit, origin == Origin::Accepted, rates);
-            let record = Record::new(socket, peer, codec.unwrap_or_default(), origin, activity);
-            let id = state.sessions.insert(record);
-            if let Some(record) = state.sessions.open(id) {
-                state.timers.enter(id.slot(), &mut record.activity);
-            }
-            if has_panicked {
-                close::begin(state, id.slot(), CloseReason::Panic);
-            }
-            id
-        };
-        if let Some(transport) = transport {
-            let state = &mut *self.logic.state();
-            opening::begin(state, id, transport);
-            reading::start(state, id.slot());
-            if self.phase == Phase::Draining {
-                state.drain.wait_for(id, state.driver.now());
-            }
-            return id;
-        }
-        if let Some(session) = self.logic.session(id.slot())
-            && self.logic.connected(&session)
-        {
-            reading::start(&mut self.logic.state(), id.slot());
-            if self.phase == Phase::Draining {
-                let state = &mut *self.logic.state();
-                state.drain.wait_for(id, state.driver.now());
-            }
-        }
-        if self.phase == Phase::Draining {
-            self.logic.draining(id);
-        }
-        id
     }
 
     /// A session's close has completed.
