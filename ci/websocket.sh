@@ -14,7 +14,7 @@ command -v node >/dev/null || need_packages nodejs
 command -v npm >/dev/null || need_packages npm
 
 python3 -m venv "$scratch/python"
-"$scratch/python/bin/pip" --quiet --disable-pip-version-check install 'websockets>=13,<17' >"$scratch/pip.log" 2>&1 ||
+"$scratch/python/bin/pip" --quiet --disable-pip-version-check install 'websockets>=14,<17' >"$scratch/pip.log" 2>&1 ||
     fail 'the package websockets could not be installed'
 npm install --silent --no-fund --no-audit --prefix "$scratch/node" 'ws@8' >"$scratch/npm.log" 2>&1 ||
     fail 'the package ws could not be installed'
