@@ -50,6 +50,25 @@ struct Node {
     tick: u64,
 }
 
+/// Makes room for an index in a table that grows by a sixteenth: a table that doubled would have
+/// twice the memory that its entries need.
+#[inline]
+pub(crate) fn grow<T>(table: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
+    if index >= table.len() {
+        grow_to(table, index, absent);
+    }
+}
+
+#[cold]
+fn grow_to<T>(table: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
+    if index >= table.capacity() {
+        table.reserve_exact(index + 1 + (index / 16).max(LEAST_GROWTH) - table.len());
+    }
+    table.resize_with(index + 1, absent);
+}
+
+const LEAST_GROWTH: usize = 32;
+
 const ABSENT: Node = Node { prev: NONE, next: NONE, tick: 0 };
 
 pub(crate) struct Wheel {
@@ -81,7 +100,7 @@ impl Wheel {
     pub(crate) fn insert(&mut self, key: u32, at: Time) {
         let index = key as usize;
         if index >= self.nodes.len() {
-            self.nodes.resize(index + 1, ABSENT);
+            grow(&mut self.nodes, index, || ABSENT);
         }
         self.remove(key);
         self.nodes[index].tick = tick_at(at).max(self.elapsed);

@@ -256,6 +256,12 @@ impl Operations {
         OpId(self.table.key_of(slot).expect("the slot of an operation in flight"))
     }
 
+    /// The operation in a slot, if it is the close of this socket.
+    pub(super) fn close_of(&self, slot: u32, socket: u32) -> Option<OpId> {
+        let is_its = |close: &&Operation| matches!(close.kind, OpKind::Close { .. }) && close.socket == socket;
+        self.table.at(slot).filter(is_its).map(|_| self.id(slot))
+    }
+
     /// What an operation owns, if it owns anything.
     #[inline]
     pub(super) fn owned_mut(&mut self, slot: u32) -> Option<&mut Owned> {

@@ -17,6 +17,7 @@ use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
+use crate::wheel::grow;
 
 pub(crate) struct Logic<H: Handler> {
     state: Rc<RefCell<ShardState>>,
@@ -47,16 +48,14 @@ impl<H: Handler> Logic<H> {
     pub(crate) fn session(&self, slot: u32) -> Option<Session> {
         let mut state = self.state.borrow_mut();
         let id = state.sessions.id(slot)?;
-        let record = state.sessions.open_at(slot)?;
-        Some(Session::new(&self.state, id, record))
+        let (record, peer) = state.sessions.open_with_peer(slot)?;
+        Some(Session::new(&self.state, id, record, peer))
     }
 
     /// Tells the handler of a new session. Says whether it did not panic.
     pub(crate) fn connected(&mut self, session: &Session) -> bool {
         let slot = session.id().slot() as usize;
-        if self.states.len() <= slot {
-            self.states.resize_with(slot + 1, || None);
-        }
+        grow(&mut self.states, slot, || None);
         let handler = &mut self.handler;
         match contained(|| handler.connected(session)) {
             Ok(state) => {
