@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use overlapped::Time;
+use overlapped::{Time, table::grow};
 
 const TICK_BITS: u32 = 23;
 /// The length of a tick: 2^23 nanoseconds, 8.4 ms.
@@ -49,25 +49,6 @@ struct Node {
     next: u32,
     tick: u64,
 }
-
-/// Makes room for an index in a table that grows by a sixteenth: a table that doubled would have
-/// twice the memory that its entries need.
-#[inline]
-pub(crate) fn grow<T>(table: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
-    if index >= table.len() {
-        grow_to(table, index, absent);
-    }
-}
-
-#[cold]
-fn grow_to<T>(table: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
-    if index >= table.capacity() {
-        table.reserve_exact(index + 1 + (index / 16).max(LEAST_GROWTH) - table.len());
-    }
-    table.resize_with(index + 1, absent);
-}
-
-const LEAST_GROWTH: usize = 32;
 
 const ABSENT: Node = Node { prev: NONE, next: NONE, tick: 0 };
 

@@ -167,6 +167,6 @@ impl Driver {
             Some(descriptor) => descriptor,
             None => handle.duplicate()?,
         };
-        Ok(Stream(duplicate.with_connected(self.sockets[socket.0.slot()].connected)))
+        Ok(Stream(duplicate.with_connected(self.sockets[socket.0.slot()].is_connected())))
     }
 }

@@ -75,8 +75,11 @@ impl Admission {
 
     /// With limits for the connections of each listener, besides those for all.
     pub(crate) fn of_listeners(limits: AdmissionLimits, listeners: Vec<AdmissionLimits>) -> Admission {
-        let places =
-            Places { all: Counts::default(), listeners: listeners.iter().map(|_| Counts::default()).collect(), prefixes: Table::new() };
+        let places = Places {
+            all: Counts::default(),
+            listeners: listeners.iter().map(|_| Counts::default()).collect(),
+            prefixes: Table::new(),
+        };
         Admission { limits, listeners: listeners.into(), gate: Arc::new(Mutex::new(places)) }
     }
 

@@ -59,7 +59,7 @@ impl Default for Rare {
 
 // Only the generation is added in the table.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(Table::<Record>::BYTES_PER_VALUE <= 128);
+const _: () = assert!(Table::<Record>::BYTES_PER_VALUE <= 120);
 
 impl Record {
     pub(crate) fn new(socket: SocketId, codec: Framing, origin: Origin, activity: Activity) -> Record {

@@ -6,6 +6,8 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use overlapped::table::grow;
+
 use super::handle::ShardHandle;
 use super::pending::{MOST_PER_TURN, Pending};
 use super::state::ShardState;
@@ -17,7 +19,6 @@ use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
-use crate::wheel::grow;
 
 pub(crate) struct Logic<H: Handler> {
     state: Rc<RefCell<ShardState>>,
