@@ -187,7 +187,6 @@ fn an_idle_session_takes_at_most_256_bytes() {
             // A member also has a position in the group's log.
             ("a member of a group", 512, bytes_a_session(backend, Raw, Some(Group::new()), |builder| builder)),
         ] {
-            eprintln!("{backend}, {case}: {bytes} bytes a session");
             assert!((180..=most).contains(&bytes), "{backend}, {case}: {bytes} bytes a session");
         }
         let prefixed = LengthPrefixed::u32();
