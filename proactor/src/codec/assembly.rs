@@ -228,9 +228,9 @@ impl Assembly {
         self.len() == 0
     }
 
-    /// Bytes of memory that it holds.
+    /// Bytes of memory that it holds for those that are kept.
     pub fn memory(&self) -> usize {
-        self.kept.as_ref().map_or(0, |kept| kept.bytes.capacity() + size_of::<Kept>())
+        self.kept.as_ref().map_or(0, |kept| kept.bytes.capacity())
     }
 
     fn find<'p>(&mut self, codec: &mut Framing, piece: &mut &'p [u8]) -> Result<Option<Found<'p>>, FrameError> {
