@@ -69,8 +69,9 @@ impl fmt::Display for Key {
 
 /// Values in slots that are used again under a new generation.
 ///
-/// It grows to its limit, by a thirty-second at a time, and never shrinks. The slot that was freed last is used first, so that its
-/// memory is likely to be in the cache. Inserting allocates only when no slot is free.
+/// It grows to its limit, by a thirty-second at a time, and never shrinks. The slot that was freed
+/// last is used first, so that its memory is likely to be in the cache. Inserting allocates only
+/// when no slot is free.
 ///
 /// A value costs the space of `T` and a generation (4 bytes, plus padding) if `T` has a niche, as
 /// types with an enum, a `bool` or a reference in them have.
@@ -282,8 +283,6 @@ impl<T> Table<T> {
 /// let mut counts = Vec::new();
 /// overlapped::table::grow(&mut counts, 2, || 0);
 /// assert_eq!(counts, [0, 0, 0]);
-/// overlapped::table::grow(&mut counts, 1, || 7);
-/// assert_eq!(counts, [0, 0, 0]);
 /// ```
 #[inline]
 pub fn grow<T>(list: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
@@ -298,10 +297,8 @@ fn grow_to<T>(list: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
     list.resize_with(index + 1, absent);
 }
 
-/// How much a list grows by at least.
 const LEAST_GROWTH: usize = 32;
 
-/// Makes room for an index.
 fn make_room<T>(list: &mut Vec<T>, index: usize) {
     if index >= list.capacity() {
         list.reserve_exact(index + 1 + (index / 32).max(LEAST_GROWTH) - list.len());
@@ -387,8 +384,7 @@ mod tests {
 
     #[test]
     fn it_has_room_for_a_thirty_second_more_than_it_holds_at_most() {
-        let mut table = Table::new();
-        let mut list = Vec::new();
+        let (mut table, mut list) = (Table::new(), Vec::new());
         for number in 0..100_000 {
             table.insert(number);
             grow(&mut list, number, || 0);

@@ -215,7 +215,7 @@ impl Socket {
 
     /// The connection is dead; of what, if that is known. The first cause stays.
     pub(super) fn died(&mut self, code: Option<i32>) {
-        if self.death() == None {
+        if self.death().is_none() {
             self.death = code.and_then(|code| code.try_into().ok()).filter(|code| *code > 0).unwrap_or(DEAD);
         }
     }

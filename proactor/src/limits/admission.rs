@@ -129,8 +129,7 @@ struct Places {
     all: Counts,
     /// Of the sessions of each listener.
     listeners: Box<[Counts]>,
-    /// The prefixes of sessions that count for one. A permit has the slot: most have none, and each
-    /// idle session pays for its permit.
+    /// The prefixes of sessions that count for one. Their permits have the slots.
     prefixes: Table<Prefix>,
 }
 
@@ -297,9 +296,8 @@ mod tests {
 
     fn left(admission: &Admission) -> (usize, usize, usize) {
         let places = admission.gate.lock().unwrap();
-        let distinct = places.all.by_prefix.len();
-        assert_eq!(places.prefixes.is_empty(), distinct == 0);
-        (places.all.sessions, places.all.handshakes, distinct)
+        assert_eq!(places.prefixes.is_empty(), places.all.by_prefix.is_empty());
+        (places.all.sessions, places.all.handshakes, places.all.by_prefix.len())
     }
 
     /// All kinds of peers: an address of each family, a mapped one, two of one block, and none.
