@@ -15,7 +15,7 @@ const MANY: usize = 2_000;
 
 /// Answers every packet with the bytes that its shard holds.
 async fn answer(session: AsyncSession) {
-    while session.next_with(|_| session.try_send(&bytes_held().to_be_bytes())).await.is_some() {}
+    while session.next_with(|_| session.try_send(bytes_held().to_be_bytes())).await.is_some() {}
 }
 
 fn held_by_the_shard(stream: &mut TcpStream) -> i64 {
