@@ -28,14 +28,14 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
             if record.reason.is_some() {
                 return;
             }
-            if record.has_transport {
+            if record.has_transport() {
                 drop(state);
                 return through_transport(logic, tasks, slot, Some(packet));
             }
@@ -57,13 +57,13 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         }
         // The end of the stream.
         Ok(_) => {
-            record.receive = None;
-            if record.has_transport {
+            record.receiving = false;
+            if record.has_transport() {
                 drop(state);
                 return stream_ended(logic, tasks, slot);
             }
             record.ends.peer_ended();
-            record.activity.deadlines.ended();
+            timers.stream_ended(slot, &record.activity);
             // What is kept is handed over first. A held session learns of the end when it goes on.
             if record.assembly.is_waiting() && !record.holds.any() {
                 drop(state);
@@ -71,9 +71,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
         }
         Err(error) => {
-            record.receive = None;
+            record.receiving = false;
             if error.kind() != ErrorKind::Cancelled {
-                if record.has_transport && state.transports.is_opening(slot) {
+                if record.has_transport() && state.transports.is_opening(slot) {
                     return opening::fail(&mut state, slot, TlsFailure::Ended.into());
                 }
                 close::begin(&mut state, slot, CloseReason::Reset);
@@ -150,14 +150,14 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     let ShardState { sessions, timers, .. } = &mut *state;
     let Some(record) = sessions.open_at(slot) else { return };
     if !is_open {
-        timers.heard(&mut record.activity);
+        timers.heard(slot, &record.activity);
     } else if has_ended {
         drop(state);
         peer_ended(logic, slot);
     } else if is_partial {
-        timers.packet_is_partial(slot, &mut record.activity);
+        timers.packet_is_partial(slot, &record.activity);
     } else if record.assembly.is_empty() && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0) {
-        record.activity.deadlines.forget_partial();
+        timers.forget_partial(slot, &record.activity);
     }
 }
 
@@ -217,9 +217,10 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
 fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     {
         let state = &mut *logic.state();
-        let Some(record) = state.sessions.open_at(slot) else { return };
+        let ShardState { sessions, timers, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
         record.ends.peer_ended();
-        record.activity.deadlines.ended();
+        timers.stream_ended(slot, &record.activity);
         if !record.assembly.is_waiting() || record.holds.any() {
             return;
         }
@@ -229,8 +230,8 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
 
 fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
-    let Some(record) = sessions.at_mut(slot) else { return };
-    if let Some(until) = timers.bytes_came(&mut record.activity, bytes) {
+    let Some(record) = sessions.at(slot) else { return };
+    if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
         reading::hold_until(state, slot, until);
     }
 }
@@ -251,8 +252,8 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         let mut state = shared.borrow_mut();
         let ShardState { sessions, turn, .. } = &mut *state;
         let Some(id) = sessions.id(slot) else { return };
-        let Some(record) = sessions.open_at(slot) else { return };
-        let session = Session::new(shared, id, record);
+        let Some((record, peer)) = sessions.open_with_peer(slot) else { return };
+        let session = Session::new(shared, id, record, peer);
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
     let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
@@ -282,7 +283,7 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     } else {
         match contained(|| record.codec.buffered()) {
             Ok(0) if record.assembly.is_empty() => {}
-            Ok(_) => timers.packet_is_partial(slot, &mut record.activity),
+            Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
         reading::start(&mut state, slot);
@@ -319,7 +320,7 @@ fn packets<H: Handler>(
             },
         };
         *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(&mut record.activity), record.partner.is_some());
+        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
         if let Some(until) = held {
             reading::hold_until(&mut state, slot, until);
         }
