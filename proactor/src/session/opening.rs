@@ -19,9 +19,9 @@ use crate::transport::opening::Opening;
 pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport) {
     let ShardState { sessions, transports, timers, .. } = state;
     let Some(record) = sessions.open(id) else { return };
-    record.has_transport = true;
+    record.set_transport();
     if let Some(opening) = transport.opening() {
-        timers.open_within(id.slot(), &mut record.activity, opening.timeout);
+        timers.open_within(id.slot(), &record.activity, opening.timeout);
     }
     let opener = record.origin().opener();
     let has_output = transport.has_output();
@@ -31,7 +31,7 @@ pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport)
     }
     if let Some(opener) = opener.and_then(|opener| sessions.get_mut(opener)) {
         // It still waits for the connection.
-        opener.attempts += 1;
+        opener.attempt_began();
     }
 }
 
@@ -53,13 +53,13 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
     {
         websocket.begin(connection, upgrade);
     }
-    timers.opened(&mut record.activity);
+    timers.opened(slot, &record.activity);
     let origin = record.origin();
     if origin != Origin::Accepted {
         directory.stats().connected += 1;
     }
     if let Some(opener) = origin.opener().and_then(|opener| sessions.get_mut(opener)) {
-        opener.attempts -= 1;
+        opener.attempt_ended();
     }
     Some(opening)
 }
@@ -67,7 +67,7 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
 /// A session's transport has failed: it is closed, and the peer is told why.
 pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
     let ShardState { sessions, transports, directory, .. } = state;
-    let Some(record) = sessions.open_at(slot) else { return };
+    let Some((_, peer)) = sessions.open_with_peer(slot) else { return };
     #[cfg(feature = "websocket")]
     let failure = match transports.at(slot) {
         Some(transport) if transport.is_upgrading() => failure.in_upgrade(),
@@ -75,13 +75,13 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
     };
     let reason = match failure.kind {
         FailureKind::Tls(kind) => {
-            tracing::debug!("{}: TLS failed: {failure}", record.peer);
+            tracing::debug!("{peer}: TLS failed: {failure}");
             directory.stats().count_tls_failure(kind);
             CloseReason::TlsFailed
         }
         #[cfg(feature = "websocket")]
         FailureKind::Upgrade(status) => {
-            tracing::debug!("{}: the upgrade to WebSocket failed: {failure}", record.peer);
+            tracing::debug!("{peer}: the upgrade to WebSocket failed: {failure}");
             directory.stats().count_upgrade_refused(status);
             CloseReason::UpgradeFailed
         }

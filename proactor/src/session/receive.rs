@@ -32,7 +32,7 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
@@ -61,13 +61,13 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         }
         // The end of the stream.
         Ok(_) => {
-            record.receive = None;
+            record.receiving = false;
             if !record.is_plain() {
                 drop(state);
                 return stream_ended(logic, tasks, slot);
             }
             record.ends.peer_ended();
-            record.activity.deadlines.ended();
+            timers.stream_ended(slot, &record.activity);
             // What is kept is handed over first. A held session learns of the end when it goes on.
             if record.assembly.is_waiting() && !record.holds.any() {
                 drop(state);
@@ -75,9 +75,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
         }
         Err(error) => {
-            record.receive = None;
+            record.receiving = false;
             if error.kind() != ErrorKind::Cancelled {
-                if record.has_transport && state.transports.is_opening(slot) {
+                if record.has_transport() && state.transports.is_opening(slot) {
                     return opening::fail(&mut state, slot, TlsFailure::Ended.into());
                 }
                 close::begin(&mut state, slot, CloseReason::Reset);
@@ -93,7 +93,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
 #[cold]
 fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, packet: Packet) {
     #[cfg(feature = "websocket")]
-    if logic.state().sessions.at(slot).is_some_and(|record| !record.has_transport) {
+    if logic.state().sessions.at(slot).is_some_and(|record| !record.has_transport()) {
         let bytes = packet.len();
         websocket::take(logic, tasks, slot, Lent::Packet(packet));
         // Counted after the packets, because the byte rate may hold the session.
@@ -172,19 +172,19 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     let ShardState { sessions, timers, .. } = &mut *state;
     let Some(record) = sessions.open_at(slot) else { return };
     if !is_open {
-        timers.heard(&mut record.activity);
+        timers.heard(slot, &record.activity);
     } else if has_ended {
         drop(state);
         peer_ended(logic, slot);
     } else if is_partial {
-        timers.packet_is_partial(slot, &mut record.activity);
+        timers.packet_is_partial(slot, &record.activity);
     } else if record.assembly.is_empty() && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0) {
-        record.activity.deadlines.forget_partial();
+        timers.forget_partial(slot, &record.activity);
     }
 }
 
 fn is_websocket(state: &ShardState, slot: u32) -> bool {
-    state.sessions.at(slot).is_some_and(|record| record.is_websocket)
+    state.sessions.at(slot).is_some_and(|record| record.is_websocket())
 }
 
 /// Whether a session may be handed more packets at once.
@@ -236,7 +236,7 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
             return opening::fail(state, slot, TlsFailure::Ended.into());
         }
         // The end of a WebSocket is its close frame, over TLS too.
-        if record.is_websocket || transport.is_some_and(|transport| !transport.has_ended()) {
+        if record.is_websocket() || transport.is_some_and(|transport| !transport.has_ended()) {
             record.ends.peer_cut();
         }
     }
@@ -247,12 +247,13 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
 fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     {
         let state = &mut *logic.state();
-        let Some(record) = state.sessions.open_at(slot) else { return };
-        if record.is_websocket {
+        let ShardState { sessions, timers, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
+        if record.is_websocket() {
             record.ends.peer_cut();
         }
         record.ends.peer_ended();
-        record.activity.deadlines.ended();
+        timers.stream_ended(slot, &record.activity);
         if !record.assembly.is_waiting() || record.holds.any() {
             return;
         }
@@ -262,8 +263,8 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
 
 pub(super) fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
-    let Some(record) = sessions.at_mut(slot) else { return };
-    if let Some(until) = timers.bytes_came(&mut record.activity, bytes) {
+    let Some(record) = sessions.at(slot) else { return };
+    if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
         reading::hold_until(state, slot, until);
     }
 }
@@ -293,8 +294,8 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         let mut state = shared.borrow_mut();
         let ShardState { sessions, turn, .. } = &mut *state;
         let Some(id) = sessions.id(slot) else { return };
-        let Some(record) = sessions.open_at(slot) else { return };
-        let session = Session::new(shared, id, record);
+        let Some((record, peer)) = sessions.open_with_peer(slot) else { return };
+        let session = Session::new(shared, id, record, peer);
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
     let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
@@ -324,7 +325,7 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     } else {
         match contained(|| record.codec.buffered()) {
             Ok(0) if record.assembly.is_empty() => {}
-            Ok(_) => timers.packet_is_partial(slot, &mut record.activity),
+            Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
         reading::start(&mut state, slot);
@@ -361,7 +362,7 @@ fn packets<H: Handler>(
             },
         };
         *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(&mut record.activity), record.partner.is_some());
+        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
         if let Some(until) = held {
             reading::hold_until(&mut state, slot, until);
         }

@@ -38,7 +38,7 @@ fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
     let high = limits.high();
     let drops_oldest = limits.slow == SlowConsumer::DropOldest;
     let Some(record) = sessions.open(id) else { return false };
-    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.deadlines.has_queued() {
+    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.has_queued() {
         return false;
     }
     match (record.outbox.get(), record.codec.frame(packet)) {
@@ -67,7 +67,7 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
     let limit = limits.outbox;
     let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
     // A pair passes on a stream, which may have no gap. Its partner is held instead.
-    let may_drop = limits.slow == SlowConsumer::DropOldest && record.partner.is_none();
+    let may_drop = limits.slow == SlowConsumer::DropOldest && record.partner().is_none();
     let frame = match record.codec.frame(packet) {
         Some(frame) => frame,
         // A user's codec does not write to the outbox: it could change what is queued there.
@@ -104,7 +104,7 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
 #[cold]
 pub(super) fn hold_reading(state: &mut ShardState, slot: u32) {
     let pauses = state.limits.slow == SlowConsumer::PauseReading;
-    match state.sessions.at(slot).and_then(|record| record.partner) {
+    match state.sessions.at(slot).and_then(|record| record.partner()) {
         Some(partner) => reading::hold(state, partner, Hold::Blocked),
         None if pauses => reading::hold(state, slot, Hold::Throttled),
         None => {}
@@ -140,7 +140,7 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
         return;
     }
     if !record.outbox.has_queued() {
-        if record.has_transport {
+        if record.has_transport() {
             start_sealed(state, slot, None, false);
         }
         return;
@@ -182,7 +182,7 @@ fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> Option<Taken> {
 
 fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
     let record = state.sessions.at_mut(slot)?;
-    if record.has_transport {
+    if record.has_transport() {
         return start_sealed(state, slot, Some(taken), false);
     }
     record.sending = true;
@@ -235,11 +235,11 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, transports, .. } = state;
     let mut bytes = send_memory.recycle(buf);
     let Some(record) = sessions.at_mut(slot) else { return false };
-    if record.has_transport {
+    if record.has_transport() {
         bytes = transports.at_mut(slot).map_or(0, Transport::send_ended);
         #[cfg(feature = "websocket")]
         if transports.drop_if_done(slot) {
-            record.has_transport = false;
+            record.clear_transport();
         }
     }
     record.sending = false;
@@ -257,8 +257,8 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let left = record.outbox.len();
     record.outbox.send = None;
     timers.bytes_taken(slot, &mut record.activity, left > 0);
-    let has_output = record.has_transport && transports.at(slot).is_some_and(Transport::has_output);
-    let (has_to_send, partner) = (record.outbox.has_queued() || has_output, record.partner);
+    let has_output = record.has_transport() && transports.at(slot).is_some_and(Transport::has_output);
+    let (has_to_send, partner) = (record.outbox.has_queued() || has_output, record.partner());
     let is_throttled = record.holds.contains(Hold::Throttled);
     let is_low = left <= limits.low();
     record.outbox.give_back(outboxes);

@@ -46,7 +46,7 @@ pub(super) fn forget_upgrade(state: &mut ShardState, slot: u32) {
     if state.transports.drop_if_done(slot)
         && let Some(record) = state.sessions.at_mut(slot)
     {
-        record.has_transport = false;
+        record.clear_transport();
     }
 }
 
@@ -75,8 +75,8 @@ fn hand_over<H: Handler>(
         let mut state = shared.borrow_mut();
         let ShardState { sessions, turn, .. } = &mut *state;
         let Some(id) = sessions.id(slot) else { return lent };
-        let Some(record) = sessions.open_at(slot) else { return lent };
-        (Session::new(shared, id, record), record.handed_in(*turn))
+        let Some((record, peer)) = sessions.open_with_peer(slot) else { return lent };
+        (Session::new(shared, id, record, peer), record.handed_in(*turn))
     };
     tasks.begin_lending(lent);
     let stop = contained(|| messages(logic, tasks, &session, &mut at, &mut handed));
@@ -124,8 +124,8 @@ fn hand_over<H: Handler>(
     } else {
         match record.codec.buffered() {
             // A control frame in pieces is no packet, and its end completes none.
-            0 => record.activity.deadlines.forget_partial(),
-            _ => timers.packet_is_partial(slot, &mut record.activity),
+            0 => timers.forget_partial(slot, &record.activity),
+            _ => timers.packet_is_partial(slot, &record.activity),
         }
         reading::start(&mut state, slot);
     }
@@ -161,7 +161,7 @@ fn messages<H: Handler>(
             Found::Close(code) => {
                 websocket.peer_closed(code);
                 record.ends.peer_said_end();
-                record.activity.deadlines.ended();
+                timers.stream_ended(slot, &record.activity);
                 return Stop::NeedsMore;
             }
             control => {
@@ -170,7 +170,7 @@ fn messages<H: Handler>(
                 if let Found::Ping(place) = control {
                     tasks.change_lent(|bytes| websocket.append_pong(&place, bytes, memory));
                 }
-                if let Some(until) = timers.control_came(&mut record.activity) {
+                if let Some(until) = timers.control_came(slot, &record.activity) {
                     reading::hold_until(&mut state, slot, until);
                 }
                 queue_control(&mut state, id);
@@ -184,7 +184,7 @@ fn messages<H: Handler>(
             Place::Gathered(range) => (range, Some(websocket.decoder.take_gathered())),
         };
         *handed += range.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(&mut record.activity), record.partner.is_some());
+        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
         if let Some(until) = held {
             reading::hold_until(&mut state, slot, until);
         }
@@ -272,7 +272,7 @@ fn refuse(state: &mut ShardState, session: &Session, violation: Violation) {
 /// Passes a message on to the session's partner, as a message of the same kind if that is a
 /// WebSocket too.
 fn pass_on(state: &mut ShardState, slot: u32, kind: MessageKind, message: &[u8]) {
-    let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner) else { return };
+    let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner()) else { return };
     let before = send_next_as(state, partner, Some(kind));
     pair::pass_on(state, slot, message);
     send_next_as(state, partner, before);

@@ -312,7 +312,7 @@ impl<H: Handler> Shard<H> {
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
-            let transport = record.has_transport.then(|| state.transports.remove(slot)).flatten();
+            let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };
         let reason = record.reason.expect("a session is closed for a reason");
