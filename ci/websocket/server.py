@@ -8,10 +8,14 @@ import websockets
 async def echo(peer):
     assert peer.subprotocol == "echo.v1", peer.subprotocol
     await asyncio.wait_for(await peer.ping(b"there?"), 10)
-    async for message in peer:
-        # In fragments.
-        half = len(message) // 2
-        await peer.send([message[:half], message[half:]] if half else message)
+    try:
+        while True:
+            message = await peer.recv()
+            # In fragments.
+            half = len(message) // 2
+            await peer.send([message[:half], message[half:]] if half else message)
+    except websockets.ConnectionClosed:
+        pass
     print("code", peer.close_code, peer.close_reason, flush=True)
 
 

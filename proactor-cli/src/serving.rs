@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
-#[cfg(feature = "tls")]
-use proactor::tls::Tls;
 #[cfg(feature = "websocket")]
 use proactor::WebSocket;
+#[cfg(feature = "tls")]
+use proactor::tls::Tls;
 use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
 use crate::backend::BackendChoice;

@@ -124,14 +124,10 @@ impl Settings {
         let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
         let heartbeat = if self.heartbeat_always { Timeouts::heartbeat_always } else { Timeouts::heartbeat };
         let timeouts = set(timeouts, self.heartbeat, heartbeat);
-        Ok(builder
-            .limits(limits)
-            .timeouts(timeouts)
-            .codec(framing)
-            .slow_consumer(match self.slow_consumer {
-                SlowChoice::Pause => SlowConsumer::PauseReading,
-                SlowChoice::DropOldest => SlowConsumer::DropOldest,
-                SlowChoice::Close => SlowConsumer::Close,
-            }))
+        Ok(builder.limits(limits).timeouts(timeouts).codec(framing).slow_consumer(match self.slow_consumer {
+            SlowChoice::Pause => SlowConsumer::PauseReading,
+            SlowChoice::DropOldest => SlowConsumer::DropOldest,
+            SlowChoice::Close => SlowConsumer::Close,
+        }))
     }
 }

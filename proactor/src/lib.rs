@@ -78,7 +78,13 @@ pub mod task;
 pub mod tls;
 #[cfg_attr(
     not(feature = "tls"),
-    allow(dead_code, unused_variables, clippy::ptr_arg, clippy::unused_self, reason = "there is no layer, or a plain one")
+    allow(
+        dead_code,
+        unused_variables,
+        clippy::ptr_arg,
+        clippy::unused_self,
+        reason = "there is no layer, or a plain one"
+    )
 )]
 mod transport;
 #[cfg(feature = "websocket")]

@@ -40,7 +40,8 @@ fn expect(stream: &mut TcpStream, frame: &[u8]) {
 
 #[test]
 fn an_echo_answers_text_with_text_and_bytes_with_bytes() {
-    let echo = Running::echo(&["--listen", "127.0.0.1:0", "--websocket", "/ws", "--max-frame", "100", "--heartbeat", "1h"]);
+    let echo =
+        Running::echo(&["--listen", "127.0.0.1:0", "--websocket", "/ws", "--max-frame", "100", "--heartbeat", "1h"]);
     assert!(echo.line.contains(" as WebSocket; backend "), "{}", echo.line);
     let mut stream = accepted(&echo);
     send(&mut stream, 0x81, b"hello");

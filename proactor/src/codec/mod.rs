@@ -35,13 +35,13 @@ mod lines;
 #[cfg(feature = "tokio-util")]
 mod tokio_util;
 
+#[cfg(feature = "websocket")]
+pub use crate::websocket::WebSocketFraming;
 pub use assembly::{Assembly, BacklogFull, Payload};
 pub(crate) use decoded::Frame;
 pub use decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
 pub use framing::{BoxedCodec, Codec, Fixed, Framing, OwnCodec, Raw};
 pub use length::LengthPrefixed;
 pub use lines::Lines;
-#[cfg(feature = "websocket")]
-pub use crate::websocket::WebSocketFraming;
 #[cfg(feature = "tokio-util")]
 pub use tokio_util::{FromPacket, TokioUtil};

@@ -9,8 +9,8 @@ use overlapped::{Address, ErrorKind};
 
 use super::target::Target;
 use crate::session::id::SessionId;
-use crate::task::link::wake;
 use crate::session::reason::CloseReason;
+use crate::task::link::wake;
 use crate::transport::failure::{Failure, FailureKind, TlsFailure};
 
 /// What kind of failure it was.

@@ -15,9 +15,9 @@ use crate::limits::Refusal;
 use crate::session::timers::Rates;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+use crate::transport::{Transport, opening::NoTransport};
 #[cfg(feature = "websocket")]
 use crate::transport::{layer::Layer, opening::Opening};
-use crate::transport::{Transport, opening::NoTransport};
 
 /// What the sessions of one listener are made of.
 #[derive(Clone, Debug)]

@@ -36,7 +36,10 @@ impl Upgrading {
     /// A server is asked. `connection` is a number of its own for each connection.
     pub(crate) fn client(client: &WebSocketClient, host: String, settings: &Settings, connection: u64) -> Upgrading {
         let key = request_key(settings, connection);
-        Upgrading { head: Head::default(), side: Side::Client { client: Box::new(client.clone()), host, key, has_asked: false } }
+        Upgrading {
+            head: Head::default(),
+            side: Side::Client { client: Box::new(client.clone()), host, key, has_asked: false },
+        }
     }
 
     /// What is said before anything has come, once.

@@ -76,11 +76,9 @@ impl Violation {
         Violation { code: CloseCode::PROTOCOL_ERROR, what }
     }
 
-    pub(crate) const NOT_UTF8: Violation =
-        Violation { code: CloseCode::INVALID_DATA, what: "text that is not UTF-8" };
+    pub(crate) const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_DATA, what: "text that is not UTF-8" };
 
-    pub(crate) const TOO_BIG: Violation =
-        Violation { code: CloseCode::TOO_BIG, what: "a message over the limit" };
+    pub(crate) const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, what: "a message over the limit" };
 }
 
 /// The longest header: two bytes, a length of eight, a key of four.

@@ -1,5 +1,7 @@
 //! WebSocket (RFC 6455): what of it needs no socket.
 
+#[cfg(test)]
+mod cases;
 pub(crate) mod client;
 pub(crate) mod close;
 pub(crate) mod config;
@@ -11,8 +13,6 @@ mod mask;
 pub(crate) mod request;
 pub(crate) mod upgrade;
 mod utf8;
-#[cfg(test)]
-mod cases;
 
 pub use client::WebSocketClient;
 pub use close::CloseCode;

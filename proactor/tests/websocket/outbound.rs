@@ -167,8 +167,7 @@ fn connections_that_the_server_made_can_be_members_of_groups() {
         let echo = builder.clone().listen(listener(WebSocket::new())).start(Echo).unwrap();
         let (came, told) = channel();
         let room = Group::new();
-        let server: Server =
-            builder.listen(listener(WebSocket::new())).start(Member(room.clone(), came)).unwrap();
+        let server: Server = builder.listen(listener(WebSocket::new())).start(Member(room.clone(), came)).unwrap();
         let client = WebSocketClient::new("/");
         for client in [client.clone(), client.text()] {
             server.handle().connect(Target::from(address_of(&echo)).websocket(&client), 0).unwrap();

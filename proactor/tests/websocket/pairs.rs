@@ -63,7 +63,8 @@ fn messages_keep_their_kind_and_bounds_between_web_sockets() {
             .unwrap();
         let peer = Peer::new(address_of(&proxy));
         for round in 0..20 {
-            for (kind, message) in [(TEXT, format!("{round}")), (BINARY, "x".repeat(round * 1000)), (TEXT, String::new())]
+            for (kind, message) in
+                [(TEXT, format!("{round}")), (BINARY, "x".repeat(round * 1000)), (TEXT, String::new())]
             {
                 peer.send(kind, &message);
                 peer.expect(kind, &message);

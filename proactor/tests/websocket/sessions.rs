@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use proactor::{
-    AsyncSession, Builder, Flow, Handler, Limits, Listener, MessageKind, NoMessage, SendError, Server, Session, Timeouts,
-    UpgradeRequest, WebSocket,
+    AsyncSession, Builder, Flow, Handler, Limits, Listener, MessageKind, NoMessage, SendError, Server, Session,
+    Timeouts, UpgradeRequest, WebSocket,
 };
 
 use super::peer::{ACCEPTED, BINARY, CONTINUATION, LAST, PING, PONG, Peer, REQUEST, TEXT, frame, sent};

@@ -207,7 +207,9 @@ fn an_answer_says_why_and_what_would_do() {
         answer(404),
         "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nso\n"
     );
-    assert!(answer(426).contains("Sec-WebSocket-Version: 13\r\n") && answer(426).contains("Connection: Upgrade, close"));
+    assert!(
+        answer(426).contains("Sec-WebSocket-Version: 13\r\n") && answer(426).contains("Connection: Upgrade, close")
+    );
     assert!(answer(405).contains("Allow: GET\r\n"));
     assert!(answer(418).starts_with("HTTP/1.1 418 Refused\r\n"));
 }
