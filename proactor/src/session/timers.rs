@@ -10,6 +10,8 @@
 //! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
 //! arrived meanwhile.
 
+mod opening;
+
 use std::time::Duration;
 
 use overlapped::{Time, table::grow};
@@ -300,44 +302,6 @@ impl Timers {
         let (rate, bucket) = buckets.as_mut()?.bytes.as_mut()?;
         bucket.charge(*rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
         bucket.refilled_at(*rate, self.now)
-    }
-
-    /// Bytes have arrived before the session's transport is open: no rate counts them.
-    pub(crate) fn heard(&mut self, slot: u32, activity: &Activity) {
-        let now = self.fair_now;
-        if let Some(deadlines) = self.deadlines(slot, activity) {
-            deadlines.received(now);
-        }
-    }
-
-    /// The session's transport has so long to open. Its end is told as that of a hold.
-    pub(crate) fn open_within(&mut self, slot: u32, activity: &Activity, time: Duration) {
-        let at = self.fair_now + time.min(MOST);
-        if let Some(deadlines) = self.deadlines(slot, activity) {
-            deadlines.release_at(at);
-            self.enter_timed(slot);
-        }
-    }
-
-    /// That end was told, and is to be told again.
-    pub(crate) fn keep_release(&mut self, slot: u32, activity: &Activity) {
-        if let Some(deadlines) = self.deadlines(slot, activity) {
-            deadlines.keep_release();
-        }
-    }
-
-    /// The session's transport is open.
-    pub(crate) fn opened(&mut self, slot: u32, activity: &Activity) {
-        if let Some(deadlines) = self.deadlines(slot, activity) {
-            deadlines.forget_release();
-        }
-    }
-
-    /// What has come does not end within a packet after all: it was nothing of one.
-    pub(crate) fn forget_partial(&mut self, slot: u32, activity: &Activity) {
-        if let Some(deadlines) = self.deadlines(slot, activity) {
-            deadlines.forget_partial();
-        }
     }
 
     /// What has arrived ends within a packet.
