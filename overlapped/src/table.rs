@@ -276,8 +276,8 @@ impl<T> Table<T> {
     }
 }
 
-/// Fills a list with `absent` values up to and including an index. It grows by a thirty-second, as a
-/// [`Table`] does: a list that doubled could take twice the memory of what is in it.
+/// Fills a list with `absent` values up to and including an index. It grows by a thirty-second, as
+/// a [`Table`] does: a list that doubled could take twice the memory of what is in it.
 ///
 /// ```
 /// let mut counts = Vec::new();
