@@ -126,6 +126,25 @@ impl Assembly {
         Some(first)
     }
 
+    /// After [`first_of`](Assembly::first_of): the other packets of the piece were found without
+    /// this, and it is used up. The next packet needs so many bytes.
+    #[inline]
+    pub(crate) fn needs(&mut self, need: usize) {
+        self.need = need;
+    }
+
+    /// Whether nothing is kept and nothing is left of a piece, so that more bytes must come. The
+    /// codec need not be asked, unless it is your own: that may have a packet to give.
+    #[inline]
+    pub(crate) fn is_used_up(&mut self, codec: &Framing, piece: &[u8]) -> bool {
+        let is_between = self.kept.is_empty() && piece.is_empty() && !self.ending;
+        if is_between && let Some(need) = codec.first_need() {
+            self.need = need;
+            return true;
+        }
+        false
+    }
+
     /// Keeps the rest of a piece whose packets cannot be taken now, if then at most `limit` bytes
     /// are kept.
     ///

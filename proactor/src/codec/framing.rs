@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
 use super::{length::LengthPrefixed, lines::Lines};
+use crate::panic::contained;
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.
@@ -197,17 +198,77 @@ impl Framing {
         }
     }
 
+    /// The codec, if its packets can be seen at once and it keeps nothing of what it has seen.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<Plain> {
+        match self {
+            Framing::LengthPrefixed(codec) => Some(Plain::LengthPrefixed(*codec)),
+            Framing::Raw(codec) => Some(Plain::Raw(*codec)),
+            Framing::Fixed(codec) => Some(Plain::Fixed(*codec)),
+            Framing::Lines(_) | Framing::Own(_) => None,
+        }
+    }
+
+    /// Bytes of an unfinished packet that a codec of your own has taken. Built-in codecs take none.
+    /// `Err`: it panicked.
+    #[inline(always)]
+    pub(crate) fn buffered_by_own(&self) -> std::thread::Result<usize> {
+        match self {
+            Framing::Own(codec) => contained(|| codec.buffered()),
+            _ => Ok(0),
+        }
+    }
+
+    /// What [`decode`](Codec::decode) needs when nothing has come. `None`: a codec of your own must
+    /// be asked.
+    #[inline]
+    pub(super) fn first_need(&self) -> Option<usize> {
+        match self {
+            Framing::Lines(_) => Some(1),
+            Framing::Own(_) => None,
+            _ => self.plain().map(|codec| codec.first_need()),
+        }
+    }
+
     /// The first packet and what is behind its frame, if that can be seen at once. Otherwise
     /// [`decode`](Codec::decode) finds out.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
-        if let Framing::LengthPrefixed(codec) = self {
+        self.plain()?.first_packet(bytes)
+    }
+}
+
+/// A [`Framing`] that finds packets by looking at their beginning alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plain {
+    LengthPrefixed(LengthPrefixed),
+    Raw(Raw),
+    Fixed(Fixed),
+}
+
+impl Plain {
+    /// What it needs when nothing has come.
+    #[inline]
+    pub(crate) fn first_need(&self) -> usize {
+        match self {
+            Plain::LengthPrefixed(codec) => codec.width(),
+            Plain::Raw(_) => 1,
+            Plain::Fixed(codec) => codec.bytes,
+        }
+    }
+
+    /// The first packet and what is behind its frame, if that can be seen at once.
+    #[inline(always)]
+    pub(crate) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        // Length-prefixed packets are the shortest: a comparison finds them faster than a jump
+        // table.
+        if let Plain::LengthPrefixed(codec) = self {
             return codec.first_packet(bytes);
         }
         match self {
-            Framing::Raw(codec) => codec.first_packet(bytes),
-            Framing::Fixed(codec) => codec.first_packet(bytes),
-            _ => None,
+            Plain::Raw(codec) => codec.first_packet(bytes),
+            Plain::Fixed(codec) => codec.first_packet(bytes),
+            Plain::LengthPrefixed(_) => None,
         }
     }
 }

@@ -30,8 +30,8 @@ pub(crate) struct Timers {
     now: Time,
     /// The moment on the clock of deadlines.
     fair_now: Time,
-    /// What that clock is behind the driver's.
-    lost: Duration,
+    /// Nanoseconds that this clock is behind the driver's.
+    lost: u64,
     /// The last turn's end, and the moment until which the shard meant to wait then. `None`: the
     /// turns follow without a wait.
     rest: Option<(Time, Time)>,
@@ -77,7 +77,7 @@ impl Timers {
         Timers {
             now,
             fair_now: now,
-            lost: Duration::ZERO,
+            lost: 0,
             rest: None,
             put_off: Vec::new(),
             looks: 0,
@@ -104,16 +104,16 @@ impl Timers {
 
     pub(crate) fn begin_turn(&mut self, now: Time) {
         let (ended, until) = self.rest.take().unwrap_or((now, now));
-        let turned = ended.since(self.now).saturating_sub(LONGEST_TURN);
-        let late = now.since(until.max(ended)).saturating_sub(LONGEST_TURN);
-        self.lost += turned + late;
+        let (turned, late) = (nanos(self.now, ended), nanos(until.max(ended), now));
+        let lost = |nanos: u64| nanos.saturating_sub(LONGEST_TURN.as_nanos() as u64);
+        self.lost = self.lost.saturating_add(lost(turned)).saturating_add(lost(late));
         self.now = now;
         self.fair_now = self.fair(now);
     }
 
     /// A moment of the driver's clock on that of deadlines.
     fn fair(&self, at: Time) -> Time {
-        Time::ZERO + at.since(Time::ZERO + self.lost)
+        Time::from_nanos(at.as_nanos().saturating_sub(self.lost))
     }
 
     /// A session is to be closed for what its peer did not do. What has arrived is read first.
@@ -162,7 +162,13 @@ impl Timers {
 
     /// When a session's entry expires next.
     pub(crate) fn earliest(&self) -> Option<Time> {
-        self.wheel.earliest().map(|at| at + self.lost)
+        self.wheel.earliest().map(|at| Time::from_nanos(at.as_nanos().saturating_add(self.lost)))
+    }
+
+    /// Whether a session's entry has expired, or its end was put off.
+    #[inline]
+    pub(crate) fn may_have_due(&mut self) -> bool {
+        self.wheel.may_have_due(self.fair_now) || self.has_put_off()
     }
 
     /// A session whose entry has expired.
@@ -179,7 +185,9 @@ impl Timers {
         self.wheel.remove(slot);
     }
 
-    /// Enters a session if its earliest deadline is before its entry, or it has none.
+    /// Enters a session if its earliest deadline is before its entry, or it has none. That is seldom
+    /// so; what only puts deadlines off does not ask.
+    #[inline(never)]
     pub(crate) fn enter(&mut self, slot: u32, activity: &mut Activity) {
         if let Some(at) = activity.deadlines.enter(&self.timeouts, self.fair_now) {
             self.wheel.insert(slot, at);
@@ -199,6 +207,12 @@ impl Timers {
         activity.buckets.as_mut().and_then(|buckets| self.charge_packet(buckets))
     }
 
+    /// Whether it has no rates, so that packets need not be counted.
+    #[inline]
+    pub(crate) fn is_free(&self, activity: &Activity) -> bool {
+        activity.buckets.is_none()
+    }
+
     /// Apart, so that the path of a session without rates is short.
     #[inline(never)]
     fn charge_packet(&self, buckets: &mut Buckets) -> Option<Time> {
@@ -208,9 +222,15 @@ impl Timers {
     }
 
     /// Bytes have arrived. If the session is over its rate then, says until when.
+    #[inline]
     pub(crate) fn bytes_came(&self, activity: &mut Activity, bytes: usize) -> Option<Time> {
         activity.deadlines.received(self.fair_now);
-        let (rate, bucket) = activity.buckets.as_mut()?.bytes.as_mut()?;
+        activity.buckets.as_mut().and_then(|buckets| self.charge_bytes(buckets, bytes))
+    }
+
+    #[inline(never)]
+    fn charge_bytes(&self, buckets: &mut Buckets, bytes: usize) -> Option<Time> {
+        let (rate, bucket) = buckets.bytes.as_mut()?;
         bucket.charge(*rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
         bucket.refilled_at(*rate, self.now)
     }
@@ -225,20 +245,23 @@ impl Timers {
     /// Bytes have been queued for the peer.
     #[inline]
     pub(crate) fn bytes_queued(&mut self, slot: u32, activity: &mut Activity) {
-        if activity.deadlines.queued(self.fair_now) {
+        if activity.deadlines.queued(&self.timeouts, self.fair_now) {
             self.enter(slot, activity);
         }
     }
 
     /// The peer has taken bytes; `rest` says whether more are queued.
+    #[inline]
     pub(crate) fn bytes_taken(&mut self, slot: u32, activity: &mut Activity, rest: bool) {
-        activity.deadlines.taken(&self.timeouts, self.fair_now, rest);
-        self.enter(slot, activity);
+        if activity.deadlines.taken(&self.timeouts, self.fair_now, rest) {
+            self.enter(slot, activity);
+        }
     }
 
     /// The peer has taken a part of a send that is in flight.
     pub(crate) fn send_progressed(&self, activity: &mut Activity) {
-        activity.deadlines.taken(&self.timeouts, self.fair_now, true);
+        // It is entered anew by its caller, who has asked for what has expired.
+        let _ = activity.deadlines.taken(&self.timeouts, self.fair_now, true);
     }
 
     /// Whether the server reads from the session may have changed.
@@ -255,6 +278,11 @@ impl Timers {
         activity.deadlines.release_at(at);
         self.enter(slot, activity);
     }
+}
+
+/// How long `later` is after `earlier`, in nanoseconds; zero if it is not after it.
+fn nanos(earlier: Time, later: Time) -> u64 {
+    later.as_nanos().saturating_sub(earlier.as_nanos())
 }
 
 #[cfg(test)]
