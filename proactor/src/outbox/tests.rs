@@ -494,8 +494,9 @@ fn a_burst_is_appended_while_it_stays_below_the_mark_and_fits_into_the_memory() 
 
 #[test]
 fn nothing_is_appended_after_anything_else_was_done_with_the_outbox() {
+    type Other = fn(&mut Outbox, &LocalGroups);
     let groups = LocalGroups::default();
-    let others: [(&str, fn(&mut Outbox, &LocalGroups)); 8] = [
+    let others: [(&str, Other); 8] = [
         ("joining a group, whose broadcasts are between", |outbox, _| outbox.join(0, 0, 0)),
         ("leaving one", |outbox, groups| {
             outbox.join(0, 0, 0);

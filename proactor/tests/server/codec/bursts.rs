@@ -14,6 +14,9 @@ use crate::harness::{PATIENCE, address_of, backends, builder, connect, finish};
 
 const OUTBOX: usize = 64 * 1024;
 
+/// What is done for a packet.
+type Act = fn(&Session, &Group) -> Flow;
+
 thread_local! {
     /// The sessions of the shard that are not the one with the burst.
     static OTHERS: RefCell<Vec<Session>> = const { RefCell::new(Vec::new()) };
@@ -30,7 +33,7 @@ enum Event {
 /// packets sent back.
 #[derive(Clone)]
 struct Acting {
-    act: fn(&Session, &Group) -> Flow,
+    act: Act,
     room: Group,
     events: Sender<Event>,
 }
@@ -69,12 +72,12 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(backend: Backend, act: fn(&Session, &Group) -> Flow) -> Bench {
+    fn new(backend: Backend, act: Act) -> Bench {
         Bench::with(backend, b"ab!cd", act)
     }
 
     /// Sends packets of a byte each at once, and acts at each `!`.
-    fn with(backend: Backend, burst: &[u8], act: fn(&Session, &Group) -> Flow) -> Bench {
+    fn with(backend: Backend, burst: &[u8], act: Act) -> Bench {
         let (events, told) = mpsc::channel();
         let handler = Acting { act, room: Group::new(), events };
         let codec = Fixed::new(1).into_framing();
@@ -120,7 +123,7 @@ fn a_session_that_is_closed_within_a_burst_is_handed_nothing_more() {
         session.sibling(session.id()).unwrap().close();
         Flow::Continue
     };
-    let ways: [(fn(&Session, &Group) -> Flow, CloseReason); 4] = [
+    let ways: [(Act, CloseReason); 4] = [
         (|_, _| Flow::Close, CloseReason::ByHandler),
         (by_another_handle, CloseReason::ByHandler),
         (
@@ -144,7 +147,7 @@ fn a_session_that_is_closed_within_a_burst_is_handed_nothing_more() {
 
 #[test]
 fn a_session_that_is_paused_within_a_burst_is_handed_the_rest_when_it_is_resumed() {
-    let ways: [fn(&Session, &Group) -> Flow; 3] = [
+    let ways: [Act; 3] = [
         |_, _| Flow::Pause,
         |session, _| {
             session.pause();
