@@ -42,8 +42,8 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
             slow.push(*slot);
         }
         let (is_of_one_group, has_queued) = (outbox.is_of_one_group(), outbox.has_queued());
-        // While the session is at hand: all that it has is counted. Others wait for what their other
-        // groups have, or for what becomes of them.
+        // While the session is at hand: all that it has is counted. Others wait for what their
+        // other groups have, or for what becomes of them.
         if is_of_one_group && !is_slow && record.is_ready() {
             send::send_some(id, record, take, groups.local(), send_memory, driver, timers);
         } else if !record.sending && has_queued {

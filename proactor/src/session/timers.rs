@@ -185,8 +185,8 @@ impl Timers {
         self.wheel.remove(slot);
     }
 
-    /// Enters a session if its earliest deadline is before its entry, or it has none. That is seldom
-    /// so; what only puts deadlines off does not ask.
+    /// Enters a session if its earliest deadline is before its entry, or it has none. That is
+    /// seldom so; what only puts deadlines off does not ask.
     #[inline(never)]
     pub(crate) fn enter(&mut self, slot: u32, activity: &mut Activity) {
         if let Some(at) = activity.deadlines.enter(&self.timeouts, self.fair_now) {

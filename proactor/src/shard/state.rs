@@ -74,8 +74,8 @@ pub(crate) struct ShardState {
     pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Sessions,
-    /// Set when a session is held, closed or paired. Who hands over a burst then looks again at what
-    /// it may hand over. Beside the state, so that this is seen without a borrow.
+    /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
+    /// what it may hand over. Beside the state, so that this is seen without a borrow.
     pub(crate) look_again: Rc<Cell<bool>>,
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
