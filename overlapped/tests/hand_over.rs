@@ -1,5 +1,6 @@
 //! Between an engine's thread and those that it tells nothing is lost: what is started goes on,
-//! whether or not the thread that started it comes back to a wait. On every backend that works here.
+//! whether or not the thread that started it comes back to a wait. On every backend that works
+//! here.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
