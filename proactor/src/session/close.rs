@@ -49,7 +49,7 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, look_again, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
@@ -58,6 +58,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     }
     let (opener, has_transport) = (record.origin().opener(), record.has_transport());
     record.reason = Some(reason);
+    look_again.set(true);
     record.assembly = Assembly::new();
     if let Some(id) = id {
         endings.tell(id, reason);
@@ -257,6 +258,9 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
 pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
     record.ends.ask_own();
+    if let Some(outbox) = record.outbox.get() {
+        outbox.end_appending();
+    }
     // What was broadcast until now is still sent.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();

@@ -4,7 +4,8 @@
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
-use crate::codec::{Assembly, Codec, FrameError, Payload};
+use crate::codec::{Assembly, Codec, FrameError};
+use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
@@ -45,10 +46,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 && record.handed_in(*turn) < limits.bytes_per_turn;
             if may_go_on {
                 drop(state);
-                let bytes = packet.len();
                 tasks.lend(packet, |piece| hand_over(logic, slot, piece));
-                // Counted after the packets, because the byte rate may hold the session.
-                bytes_came(&mut logic.state(), slot, bytes);
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
@@ -243,9 +241,10 @@ pub(crate) fn resume<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     }
 }
 
-/// Hands over the packets in what was kept and in `piece` behind it, until there is a reason to
-/// stop. What is left is kept.
+/// Hands over the packets in what was kept and in `piece`, which has just come, behind it, until
+/// there is a reason to stop. What is left is kept.
 fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
+    let came = piece.len();
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
@@ -268,7 +267,9 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
     record.set_handed(*turn, handed);
-    if record.assembly.keep(piece, limits.leftover).is_err() {
+    // Counted after the packets, because the byte rate may hold the session.
+    let held = if came > 0 { timers.bytes_came(slot, &record.activity, came) } else { None };
+    if !piece.is_empty() && record.assembly.keep(piece, limits.leftover).is_err() {
         return close::begin(&mut state, slot, CloseReason::Limit);
     }
     if !needs_more {
@@ -279,14 +280,19 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         }
     } else if record.ends.has_peer_ended() {
         drop(state);
-        end(logic, &session);
+        return end(logic, &session);
     } else {
-        match contained(|| record.codec.buffered()) {
+        match record.codec.buffered_by_own() {
             Ok(0) if record.assembly.is_empty() => {}
             Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
-        reading::start(&mut state, slot);
+        if !record.receiving {
+            reading::start(&mut state, slot);
+        }
+    }
+    if let Some(until) = held {
+        reading::hold_until(&mut state, slot, until);
     }
 }
 
@@ -300,7 +306,7 @@ fn packets<H: Handler>(
     handed: &mut usize,
 ) -> Stop {
     let slot = session.id().slot();
-    let (shared, handler, mut handler_state) = logic.parts(slot);
+    let (shared, look_again, handler, mut handler_state) = logic.parts_for_burst(slot);
     let mut state = shared.borrow_mut();
     loop {
         let ShardState { sessions, groups, limits, timers, .. } = &mut *state;
@@ -308,34 +314,62 @@ fn packets<H: Handler>(
         if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
             return Stop::NotNow;
         }
-        let packet = match assembly.first_of(&record.codec, piece) {
-            Some((packet, rest)) => {
-                *piece = rest;
-                Payload::Slice(packet)
+        let has_ended = record.ends.has_peer_finished();
+        let (flow, codec) = {
+            let gathered;
+            let (first, codec) = match assembly.first_of(&record.codec, piece) {
+                Some((packet, rest)) => {
+                    *piece = rest;
+                    // Packets that are counted are handed over one by one.
+                    (packet, if timers.is_free(slot, &record.activity) { record.codec.plain() } else { None })
+                }
+                None if !has_ended && assembly.is_used_up(&record.codec, piece) => return Stop::NeedsMore,
+                None => match assembly.next_or_end(&mut record.codec, piece, has_ended) {
+                    Ok(Some(packet)) => {
+                        gathered = packet;
+                        (&*gathered, None)
+                    }
+                    Ok(None) => return Stop::NeedsMore,
+                    Err(error) => return Stop::InvalidFrame(error),
+                },
+            };
+            look_again.set(false);
+            let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
+            let (share, budget) = (limits.bytes_per_turn, groups.budget());
+            if let Some(until) = held {
+                reading::hold_until(&mut state, slot, until);
             }
-            None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_finished()) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Stop::NeedsMore,
-                Err(error) => return Stop::InvalidFrame(error),
-            },
+            if is_paired {
+                *handed += first.len().max(LEAST_SHARE);
+                pair::pass_on(&mut state, slot, first);
+                continue;
+            }
+            let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
+            drop(state);
+            // Then the rest of a burst, while nothing happens that the state must be asked about.
+            let mut packet = first;
+            let flow = loop {
+                *handed += packet.len().max(LEAST_SHARE);
+                let flow = handler.received(session, handler_state, packet);
+                if flow != Flow::Continue || look_again.get() || *handed >= share || broadcast_by_thread() >= budget {
+                    break flow;
+                }
+                match codec.and_then(|codec| codec.first_packet(piece)) {
+                    Some(next) => (packet, *piece) = next,
+                    None => break flow,
+                }
+            };
+            (flow, codec)
         };
-        *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
-        if let Some(until) = held {
-            reading::hold_until(&mut state, slot, until);
-        }
-        if is_paired {
-            pair::pass_on(&mut state, slot, &packet);
-            continue;
-        }
-        let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
-        drop(state);
-        let flow = handler.received(session, handler_state, &packet);
         state = shared.borrow_mut();
         match flow {
             Flow::Continue => {}
             Flow::Pause => pause(&mut state, session.id()),
             Flow::Close => close::begin_if_open(&mut state, session.id(), CloseReason::ByHandler),
+        }
+        if codec.is_some() && piece.is_empty() && !has_ended {
+            assembly.use_up();
+            return Stop::NeedsMore;
         }
     }
 }
