@@ -222,6 +222,21 @@ impl<T> Table<T> {
         }
     }
 
+    /// Drops the value in a slot where it is, if there is one, and says whether there was. For a
+    /// large one whose parts have been taken: it is not moved.
+    #[inline]
+    pub fn drop_at(&mut self, slot: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(slot as usize).filter(|entry| entry.value().is_some()) else {
+            return false;
+        };
+        // Before the value is dropped, which may panic.
+        entry.generation = entry.generation.wrapping_add(1);
+        let next = std::mem::replace(&mut self.free, slot);
+        self.len -= 1;
+        entry.content = Content::Free { next };
+        true
+    }
+
     /// Whether a key's value is still there.
     #[inline]
     pub fn contains(&self, key: Key) -> bool {
@@ -276,8 +291,8 @@ impl<T> Table<T> {
     }
 }
 
-/// Fills a list with `absent` values up to and including an index. It grows by a thirty-second, as a
-/// [`Table`] does: a list that doubled could take twice the memory of what is in it.
+/// Fills a list with `absent` values up to and including an index. It grows by a thirty-second, as
+/// a [`Table`] does: a list that doubled could take twice the memory of what is in it.
 ///
 /// ```
 /// let mut counts = Vec::new();
@@ -426,12 +441,29 @@ mod tests {
         table.insert(2);
     }
 
+    #[test]
+    fn a_value_that_panics_when_it_is_dropped_is_gone_all_the_same() {
+        struct Panics(bool);
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                assert!(!self.0, "a test asks for a panic");
+            }
+        }
+        let mut table = Table::new();
+        let key = table.insert(Panics(true));
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.drop_at(key.slot())));
+        assert!(dropped.is_err() && table.is_empty() && !table.contains(key));
+        assert!(!table.drop_at(key.slot()), "it was dropped already");
+        assert_eq!(table.insert(Panics(false)).slot(), key.slot());
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Insert(u8),
         /// One of the keys that were ever given out.
         Remove(prop::sample::Index),
         RemoveAt(prop::sample::Index),
+        DropAt(prop::sample::Index),
         Change(prop::sample::Index, u8),
     }
 
@@ -440,6 +472,7 @@ mod tests {
             3 => any::<u8>().prop_map(Step::Insert),
             2 => any::<prop::sample::Index>().prop_map(Step::Remove),
             1 => any::<prop::sample::Index>().prop_map(Step::RemoveAt),
+            1 => any::<prop::sample::Index>().prop_map(Step::DropAt),
             1 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(key, value)| Step::Change(key, value)),
         ]
     }
@@ -475,6 +508,12 @@ mod tests {
                         let found = model.keys().find(|key| key.slot() == slot).copied();
                         prop_assert_eq!(table.key_of(slot), found);
                         prop_assert_eq!(table.remove_at(slot), found.and_then(|key| model.remove(&key)));
+                    }
+                    Step::DropAt(key) => {
+                        let slot = key.get(&given).slot();
+                        let found = model.keys().find(|key| key.slot() == slot).copied();
+                        prop_assert_eq!(table.drop_at(slot), found.is_some());
+                        found.and_then(|key| model.remove(&key));
                     }
                     Step::Change(key, value) => {
                         let key = *key.get(&given);

@@ -34,8 +34,8 @@ pub(crate) struct Settings {
 
     /// Longest packet, without the bytes that the codec adds; with them it must fit into half of
     /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length, length2
-    /// and --websocket [default: 8KiB for lines, 64KiB for length and --websocket, 65535 for length2,
-    /// but never more than fits]
+    /// and --websocket [default: 8KiB for lines, 64KiB for length and --websocket, 65535 for
+    /// length2, but never more than fits]
     #[arg(long, value_name = "BYTES", value_parser = codec::frame_bytes, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
@@ -51,8 +51,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     handshake_timeout: Option<Duration>,
     /// Send an empty packet (an empty line, a length of 0) when nothing was sent to a session for
-    /// this time. Not with raw and fixed:N, which have no empty packets. With --websocket it is a ping
-    /// [default: never]
+    /// this time. Not with raw and fixed:N, which have no empty packets. With --websocket it is a
+    /// ping [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     heartbeat: Option<Duration>,
     /// Send the --heartbeat after each such time, whatever else was sent. With --receive-timeout, a

@@ -8,8 +8,8 @@ pub(crate) const WEBSOCKET: &str = "WebSocket";
 #[derive(Args)]
 pub(crate) struct WebSocketOptions {
     /// Speak WebSocket on every address, over TLS with --tls-cert, and serve this path, such as /ws
-    /// [default: every path]. A message is a packet, in place of those of --codec, and --heartbeat is
-    /// a ping. A browser's page may connect if it is of the same host and port.
+    /// [default: every path]. A message is a packet, in place of those of --codec, and --heartbeat
+    /// is a ping. A browser's page may connect if it is of the same host and port.
     #[arg(
         long = "websocket",
         value_name = "PATH",
@@ -19,8 +19,8 @@ pub(crate) struct WebSocketOptions {
         help_heading = WEBSOCKET
     )]
     path: Option<String>,
-    /// Let pages of this origin connect, such as https://example.org; repeat the option for more. Pages
-    /// of other origins, also of the same host, are refused then.
+    /// Let pages of this origin connect, such as https://example.org; repeat the option for more.
+    /// Pages of other origins, also of the same host, are refused then.
     #[arg(long = "websocket-origin", value_name = "ORIGIN", value_parser = origin, requires = "path", help_heading = WEBSOCKET)]
     origins: Vec<String>,
 }
@@ -41,7 +41,8 @@ impl WebSocketOptions {
         self.path.is_some()
     }
 
-    /// The settings of the listeners, if they speak WebSocket, with messages of at most so many bytes.
+    /// The settings of the listeners, if they speak WebSocket, with messages of at most so many
+    /// bytes.
     pub(crate) fn settings(&self, max_message: usize) -> Option<WebSocket> {
         let path = self.path.as_ref()?;
         let mut websocket = WebSocket::new().text().max_message(max_message);

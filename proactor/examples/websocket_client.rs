@@ -1,7 +1,8 @@
 //! Connects to a WebSocket server that echoes, says a few things, and checks what comes back.
 //!
 //! ```text
-//! cargo run -p proactor --features websocket --example websocket_client -- echo.example.org:80 /chat
+//! cargo run -p proactor --features websocket --example websocket_client -- echo.example.org:80
+//! /chat
 //! ```
 
 use std::io::Write;

@@ -13,8 +13,8 @@
 //! game.send("right")
 //! ```
 //!
-//! A push only changes the plan. The tick moves the world, and broadcasts it as one frame for all. A
-//! player whose connection is slow skips old worlds instead of being late for ever.
+//! A push only changes the plan. The tick moves the world, and broadcasts it as one frame for all.
+//! A player whose connection is slow skips old worlds instead of being late for ever.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

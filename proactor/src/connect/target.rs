@@ -72,8 +72,8 @@ impl Target {
         }
     }
 
-    /// Speaks WebSocket to the peer, over TLS if the target says that too. Packets are messages, and
-    /// the server's codec is not used.
+    /// Speaks WebSocket to the peer, over TLS if the target says that too. Packets are messages,
+    /// and the server's codec is not used.
     ///
     /// The logic is told of the connection when the peer has accepted the upgrade. If it does not,
     /// the logic is told by [`connect_failed`](crate::Handler::connect_failed), with

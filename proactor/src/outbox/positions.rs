@@ -53,66 +53,87 @@ impl Position {
     }
 }
 
-/// A session's positions in all its groups.
+/// A session's positions in all its groups. Most sessions are in one, and that position is looked
+/// at for every broadcast: it lies within the outbox.
 #[derive(Debug, Default)]
-pub(crate) struct Positions(Vec<Position>);
+pub(crate) struct Positions {
+    first: Option<Position>,
+    /// Empty if there is no first one.
+    more: Vec<Position>,
+}
 
 impl Positions {
     pub(super) const fn new() -> Positions {
-        Positions(Vec::new())
+        Positions { first: None, more: Vec::new() }
     }
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        usize::from(self.first.is_some()) + self.more.len()
     }
 
     /// Bytes that are queued in all groups.
     #[inline]
     pub(crate) fn behind(&self) -> usize {
-        if self.is_empty() { 0 } else { self.behind_in_all() }
+        let first = self.first.as_ref().map_or(0, |position| position.behind);
+        if self.more.is_empty() { first } else { first + self.behind_in_others() }
     }
 
-    #[inline(never)]
-    fn behind_in_all(&self) -> usize {
-        self.0.iter().map(|position| position.behind).sum()
+    #[cold]
+    fn behind_in_others(&self) -> usize {
+        self.more.iter().map(|position| position.behind).sum()
     }
 
+    #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
-        self.0.iter()
+        self.first.iter().chain(&self.more)
+    }
+
+    #[inline]
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Position> {
+        self.first.iter_mut().chain(&mut self.more)
     }
 
     /// The positions with something queued.
     pub(super) fn behind_mut(&mut self) -> impl Iterator<Item = &mut Position> {
-        self.0.iter_mut().filter(|position| position.behind > 0)
+        self.iter_mut().filter(|position| position.behind > 0)
     }
 
     pub(super) fn in_group(&self, group: u32) -> Option<&Position> {
-        self.0.iter().find(|position| position.group == group)
+        self.iter().find(|position| position.group == group)
     }
 
     fn in_group_mut(&mut self, group: u32) -> Option<&mut Position> {
-        self.0.iter_mut().find(|position| position.group == group)
+        self.iter_mut().find(|position| position.group == group)
     }
 
     pub(super) fn at_mut(&mut self, at: usize) -> &mut Position {
-        &mut self.0[at]
+        match (at, &mut self.first) {
+            (0, Some(first)) => first,
+            _ => &mut self.more[at - 1],
+        }
     }
 
     /// Becomes a member from record `next` on. `member` is its index among the group's members.
     pub(crate) fn join(&mut self, group: u32, next: u64, member: usize) {
-        // Most sessions are in one group.
-        self.0.reserve_exact(1);
-        self.0.push(Position { group, member, next, behind: 0, withheld: 0 });
+        let position = Position { group, member, next, behind: 0, withheld: 0 };
+        match &mut self.first {
+            first @ None => *first = Some(position),
+            Some(_) => self.more.push(position),
+        }
     }
 
     pub(super) fn remove(&mut self, group: u32) -> Option<Position> {
-        let at = self.0.iter().position(|position| position.group == group)?;
-        Some(self.0.swap_remove(at))
+        if self.first.as_ref().is_some_and(|position| position.group == group) {
+            return std::mem::replace(&mut self.first, self.more.pop());
+        }
+        let at = self.more.iter().position(|position| position.group == group)?;
+        Some(self.more.swap_remove(at))
     }
 
     pub(crate) fn set_member(&mut self, group: u32, member: usize) {
@@ -129,6 +150,7 @@ impl Positions {
     }
 
     /// Counts the news of a group.
+    #[inline]
     pub(super) fn count(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         let Some(position) = self.in_group_mut(group) else { return };
         let withheld = std::mem::take(&mut position.withheld);
@@ -141,17 +163,16 @@ impl Positions {
     }
 
     /// Whether a log has forgotten records that were not taken.
+    #[inline]
     pub(crate) fn has_lost(&self, groups: &LocalGroups) -> bool {
-        self.0
-            .iter()
-            .any(|position| groups.at(position.group).is_some_and(|group| position.next < group.reader.front()))
+        self.iter().any(|position| groups.at(position.group).is_some_and(|group| position.next < group.reader.front()))
     }
 
     /// Goes on behind the records that the logs have forgotten, and returns how many there were.
     /// Records that were withheld from the session count too: nobody knows any more.
     pub(super) fn skip_lost(&mut self, id: SessionId, groups: &LocalGroups) -> u64 {
         let mut lost = 0;
-        for position in &mut self.0 {
+        for position in self.iter_mut() {
             let Some(group) = groups.at(position.group) else { continue };
             let (front, end) = (group.reader.front(), group.counted());
             if position.next < front {
@@ -165,7 +186,7 @@ impl Positions {
 
     /// The record that was issued first among those that are queued.
     pub(super) fn oldest(&self, id: SessionId, groups: &LocalGroups) -> Option<First> {
-        let firsts = self.0.iter().enumerate().filter_map(|(at, position)| {
+        let firsts = self.iter().enumerate().filter_map(|(at, position)| {
             let (number, stamp) = position.first(id, groups)?;
             Some(First { at, number, stamp })
         });
@@ -174,7 +195,7 @@ impl Positions {
 
     /// The earliest stamp that is queued at other positions than this one.
     pub(super) fn oldest_elsewhere(&self, at: usize, id: SessionId, groups: &LocalGroups) -> Option<u64> {
-        let others = self.0.iter().enumerate().filter(|(other, _)| *other != at);
+        let others = self.iter().enumerate().filter(|(other, _)| *other != at);
         others.filter_map(|(_, position)| position.first(id, groups)).map(|(_, stamp)| stamp).min()
     }
 }

@@ -166,9 +166,9 @@ impl Listener {
         self
     }
 
-    /// The listener's sessions are WebSockets, over TLS if [`tls`](Listener::tls) is set too. A packet
-    /// is a message, and the codec is not used. All else is as without: groups, limits, timeouts,
-    /// pairs, drain.
+    /// The listener's sessions are WebSockets, over TLS if [`tls`](Listener::tls) is set too. A
+    /// packet is a message, and the codec is not used. All else is as without: groups, limits,
+    /// timeouts, pairs, drain.
     ///
     /// The logic is told of a session when its upgrade is accepted, and of no other. One that is
     /// refused is [counted](crate::Stats::upgrades_refused).

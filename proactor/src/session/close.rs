@@ -50,7 +50,7 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, look_again, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
@@ -61,6 +61,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     #[cfg(feature = "websocket")]
     let is_websocket = record.is_websocket();
     record.reason = Some(reason);
+    look_again.set(true);
     record.assembly = Assembly::new();
     if let Some(id) = id {
         endings.tell(id, reason);
@@ -97,7 +98,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     let is_whole = reason == CloseReason::ServerStopping && mode == CloseMode::Now && missing == 0;
     #[cfg(feature = "websocket")]
     if is_websocket && (graceful || mode == CloseMode::Now && missing == 0) {
-        super::websocket::queue_close(state, slot, reason);
+        super::control::queue_close(state, slot, reason);
         if !graceful && !has_transport {
             send::send_all(state, slot, u64::MAX);
         }
@@ -267,6 +268,9 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
 pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
     record.ends.ask_own();
+    if let Some(outbox) = record.outbox.get() {
+        outbox.end_appending();
+    }
     // What was broadcast until now is still sent.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();
@@ -287,7 +291,7 @@ pub(crate) fn end_own_stream(state: &mut ShardState, slot: u32) {
     let has_transport = record.has_transport();
     #[cfg(feature = "websocket")]
     if record.is_websocket() {
-        super::websocket::queue_close(state, slot, CloseReason::ByHandler);
+        super::control::queue_close(state, slot, CloseReason::ByHandler);
         if !has_transport {
             send::send_all(state, slot, u64::MAX);
         }

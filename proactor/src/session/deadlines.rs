@@ -173,6 +173,7 @@ impl Deadlines {
     }
 
     /// Bytes came.
+    #[inline]
     pub(crate) fn received(&mut self, now: Time) {
         (self.active, self.received) = (tick(now), tick(now));
     }
@@ -218,17 +219,22 @@ impl Deadlines {
     }
 
     /// Bytes are queued for the peer. Says whether there may be an earlier deadline now.
-    pub(crate) fn queued(&mut self, now: Time) -> bool {
+    #[inline]
+    pub(crate) fn queued(&mut self, timeouts: &Timeouts, now: Time) -> bool {
         let begins = !std::mem::replace(&mut self.is_waiting, true);
         if begins {
             self.waiting = tick(now);
             self.quarters = 0;
         }
-        begins
+        begins && timeouts.write.is_some()
     }
 
-    /// The peer has taken bytes; `rest` says whether more are queued.
-    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) {
+    /// The peer has taken bytes; `rest` says whether more are queued. Says whether there may be an
+    /// earlier deadline now: a quarter of the write timeout, or the heartbeat that waits for
+    /// silence.
+    #[inline]
+    #[must_use]
+    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) -> bool {
         let now = tick(now);
         (self.active, self.waiting) = (now, now);
         if !timeouts.beats_always {
@@ -236,6 +242,7 @@ impl Deadlines {
         }
         self.is_waiting = rest;
         self.quarters = 0;
+        if rest { timeouts.write.is_some() } else { timeouts.heartbeat.is_some() }
     }
 
     /// Whether the server reads from the session. Timeouts that stood still begin anew.

@@ -1,7 +1,10 @@
 //! A session in the hands of its shard's handler. The parts of a session are files of this folder.
 
+mod arrival;
 pub(crate) mod busy;
 pub(crate) mod close;
+#[cfg(feature = "websocket")]
+pub(crate) mod control;
 pub(crate) mod deadlines;
 pub(crate) mod delivery;
 pub(crate) mod drain;

@@ -6,8 +6,8 @@ use std::fmt;
 ///
 /// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
-/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`, `Idle`,
-///   `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger); then the
+/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`,
+///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger); then the
 ///   peer sees the end of the stream. If bytes are missing when that time is over, it sees a reset.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
@@ -18,8 +18,8 @@ use std::fmt;
 /// - `ServerStopping`: they are discarded. If bytes are missing, the peer sees a reset.
 /// - `ByPartner`: as for the partner; by a reset if that was `Truncated` or `TlsFailed`.
 ///
-/// Over TLS, an end that the peer sees in order begins with `close_notify`; that of a WebSocket with
-/// a close frame.
+/// Over TLS, an end that the peer sees in order begins with `close_notify`; that of a WebSocket
+/// with a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -43,10 +43,11 @@ pub enum CloseReason {
     /// [`Stats::tls_failures`](crate::Stats::tls_failures) counts what was wrong.
     TlsFailed,
     /// The peer's stream over TLS was cut: it ended without the `close_notify` that says that it is
-    /// whole. Or that of its WebSocket was, by an end without a close frame. What was queued for the peer was sent.
+    /// whole. Or that of its WebSocket was, by an end without a close frame. What was queued for
+    /// the peer was sent.
     Truncated,
-    /// The upgrade to WebSocket was refused, was malformed, or took too long, so that the logic never
-    /// knew the session.
+    /// The upgrade to WebSocket was refused, was malformed, or took too long, so that the logic
+    /// never knew the session.
     UpgradeFailed,
     /// A limit of the shard was reached.
     Limit,

@@ -3,10 +3,12 @@
 
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
-#[cfg(feature = "websocket")]
-use super::websocket;
+use super::arrival::{end, keep, may_go_on};
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
-use crate::codec::{Assembly, Codec, FrameError, Payload};
+#[cfg(feature = "websocket")]
+use super::{control, websocket};
+use crate::codec::{Assembly, Codec, FrameError};
+use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
@@ -49,10 +51,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 && record.handed_in(*turn) < limits.bytes_per_turn;
             if may_go_on {
                 drop(state);
-                let bytes = packet.len();
                 tasks.lend(packet, |piece| hand_over(logic, slot, piece));
-                // Counted after the packets, because the byte rate may hold the session.
-                bytes_came(&mut logic.state(), slot, bytes);
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
@@ -100,18 +99,6 @@ fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, pack
         return bytes_came(&mut logic.state(), slot, bytes);
     }
     through_transport(logic, tasks, slot, Some(packet));
-}
-
-/// Keeps bytes of a session that cannot be handed them now.
-pub(super) fn keep(state: &mut ShardState, slot: u32, bytes: &[u8]) {
-    let ShardState { sessions, limits, .. } = state;
-    let Some(record) = sessions.open_at(slot) else { return };
-    if record.assembly.keep(bytes, limits.leftover).is_err() {
-        close::begin(state, slot, CloseReason::Limit);
-    } else if !record.holds.any() {
-        reading::stop(state, slot);
-        state.sessions.resume_later(slot);
-    }
 }
 
 /// Goes on with sessions whose opening has waited for its turn.
@@ -187,17 +174,6 @@ fn is_websocket(state: &ShardState, slot: u32) -> bool {
     state.sessions.at(slot).is_some_and(|record| record.is_websocket())
 }
 
-/// Whether a session may be handed more packets at once.
-pub(super) fn may_go_on(state: &mut ShardState, slot: u32) -> bool {
-    let ShardState { sessions, groups, limits, turn, .. } = state;
-    sessions.open_at(slot).is_some_and(|record| {
-        record.assembly.is_waiting()
-            && !record.holds.any()
-            && !groups.is_budget_spent()
-            && record.handed_in(*turn) < limits.bytes_per_turn
-    })
-}
-
 /// If a session's transport has just become open, tells the logic of the session.
 fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     let opening = {
@@ -209,7 +185,7 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     };
     let Some(opening) = opening else { return };
     #[cfg(feature = "websocket")]
-    websocket::forget_upgrade(&mut logic.state(), slot);
+    control::forget_upgrade(&mut logic.state(), slot);
     let Some(session) = logic.session(slot) else { return };
     logic.connected(&session);
     if logic.state().drain.has_begun() {
@@ -220,8 +196,8 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     }
 }
 
-/// The peer of a session with a transport, or of a WebSocket, has ended its stream: by saying so, or
-/// without.
+/// The peer of a session with a transport, or of a WebSocket, has ended its stream: by saying so,
+/// or without.
 #[cold]
 fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
     if logic.state().transports.is_postponed(slot) {
@@ -261,7 +237,7 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     hand_over_kept(logic, slot);
 }
 
-pub(super) fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
+fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.at(slot) else { return };
     if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
@@ -285,9 +261,10 @@ fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     hand_over(logic, slot, &[]);
 }
 
-/// Hands over the packets in what was kept and in `piece` behind it, until there is a reason to
-/// stop. What is left is kept.
+/// Hands over the packets in what was kept and in `piece`, which has just come, behind it, until
+/// there is a reason to stop. What is left is kept.
 fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
+    let came = piece.len();
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
@@ -310,7 +287,9 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
     record.set_handed(*turn, handed);
-    if record.assembly.keep(piece, limits.leftover).is_err() {
+    // Counted after the packets, because the byte rate may hold the session.
+    let held = if came > 0 { timers.bytes_came(slot, &record.activity, came) } else { None };
+    if !piece.is_empty() && record.assembly.keep(piece, limits.leftover).is_err() {
         return close::begin(&mut state, slot, CloseReason::Limit);
     }
     if !needs_more {
@@ -321,14 +300,19 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         }
     } else if record.ends.has_peer_ended() {
         drop(state);
-        end(logic, &session);
+        return end(logic, &session);
     } else {
-        match contained(|| record.codec.buffered()) {
+        match record.codec.buffered_by_own() {
             Ok(0) if record.assembly.is_empty() => {}
             Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
-        reading::start(&mut state, slot);
+        if !record.receiving {
+            reading::start(&mut state, slot);
+        }
+    }
+    if let Some(until) = held {
+        reading::hold_until(&mut state, slot, until);
     }
 }
 
@@ -342,7 +326,7 @@ fn packets<H: Handler>(
     handed: &mut usize,
 ) -> Stop {
     let slot = session.id().slot();
-    let (shared, handler, mut handler_state) = logic.parts(slot);
+    let (shared, look_again, handler, mut handler_state) = logic.parts_for_burst(slot);
     let mut state = shared.borrow_mut();
     loop {
         let ShardState { sessions, groups, limits, timers, .. } = &mut *state;
@@ -350,61 +334,63 @@ fn packets<H: Handler>(
         if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
             return Stop::NotNow;
         }
-        let packet = match assembly.first_of(&record.codec, piece) {
-            Some((packet, rest)) => {
-                *piece = rest;
-                Payload::Slice(packet)
+        let has_ended = record.ends.has_peer_finished();
+        let (flow, codec) = {
+            let gathered;
+            let (first, codec) = match assembly.first_of(&record.codec, piece) {
+                Some((packet, rest)) => {
+                    *piece = rest;
+                    // Packets that are counted are handed over one by one.
+                    (packet, if timers.is_free(slot, &record.activity) { record.codec.plain() } else { None })
+                }
+                None if !has_ended && assembly.is_used_up(&record.codec, piece) => return Stop::NeedsMore,
+                None => match assembly.next_or_end(&mut record.codec, piece, has_ended) {
+                    Ok(Some(packet)) => {
+                        gathered = packet;
+                        (&*gathered, None)
+                    }
+                    Ok(None) => return Stop::NeedsMore,
+                    Err(error) => return Stop::InvalidFrame(error),
+                },
+            };
+            look_again.set(false);
+            let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
+            let (share, budget) = (limits.bytes_per_turn, groups.budget());
+            if let Some(until) = held {
+                reading::hold_until(&mut state, slot, until);
             }
-            None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_finished()) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Stop::NeedsMore,
-                Err(error) => return Stop::InvalidFrame(error),
-            },
+            if is_paired {
+                *handed += first.len().max(LEAST_SHARE);
+                pair::pass_on(&mut state, slot, first);
+                continue;
+            }
+            let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
+            drop(state);
+            // Then the rest of a burst, while nothing happens that the state must be asked about.
+            let mut packet = first;
+            let flow = loop {
+                *handed += packet.len().max(LEAST_SHARE);
+                let flow = handler.received(session, handler_state, packet);
+                if flow != Flow::Continue || look_again.get() || *handed >= share || broadcast_by_thread() >= budget {
+                    break flow;
+                }
+                match codec.and_then(|codec| codec.first_packet(piece)) {
+                    Some(next) => (packet, *piece) = next,
+                    None => break flow,
+                }
+            };
+            (flow, codec)
         };
-        *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
-        if let Some(until) = held {
-            reading::hold_until(&mut state, slot, until);
-        }
-        if is_paired {
-            pair::pass_on(&mut state, slot, &packet);
-            continue;
-        }
-        let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
-        drop(state);
-        let flow = handler.received(session, handler_state, &packet);
         state = shared.borrow_mut();
         match flow {
             Flow::Continue => {}
             Flow::Pause => pause(&mut state, session.id()),
             Flow::Close => close::begin_if_open(&mut state, session.id(), CloseReason::ByHandler),
         }
-    }
-}
-
-/// The peer's stream has ended and all its packets are handed over: tells the partner or the
-/// handler, once.
-pub(super) fn end<H: Handler>(logic: &mut Logic<H>, session: &Session) {
-    let slot = session.id().slot();
-    {
-        let mut state = logic.state();
-        let Some(record) = state.sessions.open(session.id()) else { return };
-        if record.ends.is_cut() {
-            return close::begin(&mut state, slot, CloseReason::Truncated);
+        if codec.is_some() && piece.is_empty() && !has_ended {
+            assembly.use_up();
+            return Stop::NeedsMore;
         }
-        if !record.ends.tell() || pair::pass_on_end(&mut state, slot) {
-            return;
-        }
-    }
-    let Some(flow) = logic.ended(session) else { return };
-    let mut state = logic.state();
-    if state.sessions.open(session.id()).is_none() {
-        return;
-    }
-    match flow {
-        Ok(Flow::Close) => close::begin(&mut state, slot, CloseReason::ByPeer),
-        Ok(Flow::Continue | Flow::Pause) => close::close_if_both_ended(&mut state, slot),
-        Err(_) => close::begin(&mut state, slot, CloseReason::Panic),
     }
 }
 

@@ -83,7 +83,7 @@ fn has_send_progressed(state: &mut ShardState, slot: u32) -> bool {
     let Some((send, seen)) = record.outbox.send else { return false };
     let Some(progress) = driver.progress(send).filter(|progress| *progress > seen) else { return false };
     record.outbox.send = Some((send, progress));
-    timers.send_progressed(slot, &mut record.activity);
+    timers.send_progressed(slot, &record.activity);
     true
 }
 

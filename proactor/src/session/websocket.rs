@@ -4,9 +4,10 @@
 //! The frames of received bytes are unmasked where they lie. A WebSocket session without TLS has no
 //! [transport](crate::transport) once its upgrade is over, so it sends as a plain one does.
 
+use super::control::queue_control;
 use super::reason::CloseReason;
-use super::{Session, close, id::SessionId, pair, pause, reading, receive, send};
-use crate::codec::{Codec, Frame, Framing, WebSocketFraming};
+use super::{Session, arrival, close, pair, pause, reading};
+use crate::codec::{Codec, Framing, WebSocketFraming};
 use crate::error::SendError;
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
@@ -17,7 +18,7 @@ use crate::task::executor::Executor;
 use crate::task::lending::Lent;
 use crate::websocket::close::CloseCode;
 use crate::websocket::decoder::{Found, Place};
-use crate::websocket::frame::{MessageKind, Opcode, Violation};
+use crate::websocket::frame::{MessageKind, Violation};
 use crate::websocket::upgrade::Upgrade;
 
 /// Why no more messages of a session are handed over.
@@ -30,24 +31,14 @@ enum Stop {
     Violated(Violation),
 }
 
-/// Hands over the messages in received bytes, or keeps those that cannot be handed over now. Returns
-/// the memory.
+/// Hands over the messages in received bytes, or keeps those that cannot be handed over now.
+/// Returns the memory.
 pub(super) fn take<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, lent: Lent) -> Lent {
-    if receive::may_go_on(&mut logic.state(), slot) {
+    if arrival::may_go_on(&mut logic.state(), slot) {
         return hand_over(logic, tasks, slot, lent, None);
     }
-    receive::keep(&mut logic.state(), slot, &lent);
+    arrival::keep(&mut logic.state(), slot, &lent);
     lent
-}
-
-/// The upgrade of a session is over, or a send of it is. A session without TLS needs no transport any
-/// more, if nothing of it is in flight.
-pub(super) fn forget_upgrade(state: &mut ShardState, slot: u32) {
-    if state.transports.drop_if_done(slot)
-        && let Some(record) = state.sessions.at_mut(slot)
-    {
-        record.clear_transport();
-    }
 }
 
 /// Hands over what was kept for a session that may be handed packets again.
@@ -60,8 +51,8 @@ pub(super) fn resume<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     hand_over(logic, &tasks, slot, Lent::Bytes(kept), Some(start));
 }
 
-/// Hands over the messages in `lent`, until there is a reason to stop. What is left is kept. Returns
-/// the memory. If `lent` is what was kept, it is handed over from `kept_from` on.
+/// Hands over the messages in `lent`, until there is a reason to stop. What is left is kept.
+/// Returns the memory. If `lent` is what was kept, it is handed over from `kept_from` on.
 fn hand_over<H: Handler>(
     logic: &mut Logic<H>,
     tasks: &Executor,
@@ -120,7 +111,7 @@ fn hand_over<H: Handler>(
         }
     } else if record.ends.has_peer_ended() {
         drop(state);
-        receive::end(logic, &session);
+        arrival::end(logic, &session);
     } else {
         match record.codec.buffered() {
             // A control frame in pieces is no packet, and its end completes none.
@@ -207,52 +198,6 @@ fn messages<H: Handler>(
             Flow::Close => close::begin_if_open(&mut state, id, CloseReason::ByHandler),
         }
     }
-}
-
-/// Queues the control frame in the shard's memory for frames, if there is one. One that does not fit
-/// is left out: a peer that does not take what it is sent needs no answer to its pings.
-fn queue_control(state: &mut ShardState, id: SessionId) {
-    let frame = std::mem::take(&mut state.frame);
-    if !frame.is_empty() {
-        let stamp = send::stamp(state, id.slot());
-        // The frame is made already: it goes out as it is.
-        let codec = state.sessions.open(id).map(|record| std::mem::take(&mut record.codec));
-        let _ = send::queue(state, id, &frame, stamp);
-        if let (Some(codec), Some(record)) = (codec, state.sessions.open(id)) {
-            record.codec = codec;
-        }
-    }
-    state.frame = frame;
-}
-
-/// Sends a ping as the heartbeat of a session. Says whether it is a WebSocket.
-pub(crate) fn ping(state: &mut ShardState, slot: u32) -> bool {
-    let ShardState { sessions, frame: memory, .. } = state;
-    let Some(id) = sessions.id(slot) else { return false };
-    let Some(record) = sessions.open(id) else { return false };
-    let Framing::WebSocket(websocket) = &mut record.codec else { return false };
-    memory.clear();
-    websocket.append_control(Opcode::Ping, b"", memory);
-    queue_control(state, id);
-    true
-}
-
-/// Queues our close frame behind everything else, if none was. What a session's outbox may hold does
-/// not matter for it.
-pub(super) fn queue_close(state: &mut ShardState, slot: u32, reason: CloseReason) {
-    let Some(code) = CloseCode::of(reason) else { return };
-    if state.transports.is_opening(slot) {
-        return;
-    }
-    let ShardState { sessions, outboxes, send_memory, frame: memory, .. } = state;
-    let Some(record) = sessions.at_mut(slot) else { return };
-    let Framing::WebSocket(websocket) = &mut record.codec else { return };
-    memory.clear();
-    websocket.append_close(code, memory);
-    let outbox = record.outbox.get_or_take(outboxes);
-    outbox.settle_latest(u64::MAX, false, || send_memory.buffer());
-    // It has no limit, so it fits.
-    let _ = outbox.push(Frame::of(memory), u64::MAX, usize::MAX, false, || send_memory.buffer());
 }
 
 /// Closes a session whose peer broke the protocol. The peer is told what was wrong.
@@ -360,8 +305,8 @@ impl Session {
         sent
     }
 
-    /// As [`close`](Session::close). A WebSocket's peer is told this code and this text, of which at
-    /// most 123 bytes are sent.
+    /// As [`close`](Session::close). A WebSocket's peer is told this code and this text; at most
+    /// 123 bytes of that are sent.
     pub fn close_with(&self, code: CloseCode, text: &str) {
         self.read(|websocket| websocket.close_with(code, text));
         self.close();

@@ -351,8 +351,13 @@ impl<H: Handler> Shard<H> {
     /// Does what the expired deadlines of sessions ask for. `came` says whether anything was there
     /// to be read. Says whether there were any.
     fn expire_sessions(&mut self, came: bool) -> bool {
-        let mut any = self.logic.state().timers.has_put_off();
-        let mut looked = self.logic.state().timers.take_put_off(came).into_iter();
+        let (mut any, mut looked) = {
+            let timers = &mut self.logic.state().timers;
+            if !timers.may_have_due() {
+                return false;
+            }
+            (timers.has_put_off(), timers.take_put_off(came).into_iter())
+        };
         loop {
             let (slot, heartbeat) = {
                 let state = &mut *self.logic.state();

@@ -107,8 +107,8 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// The framing of a session with a target, if that speaks WebSocket, and its upgrade and how long
-    /// that may take.
+    /// The framing of a session with a target, if that speaks WebSocket, and its upgrade and how
+    /// long that may take.
     #[cfg(feature = "websocket")]
     fn client_of(&self, target: &Target) -> Option<Result<ClientSide, String>> {
         let client = target.websocket_client()?;

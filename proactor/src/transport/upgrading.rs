@@ -52,8 +52,8 @@ impl Upgrading {
         }
     }
 
-    /// Takes what has come from `piece`. When the upgrade is over, the rest of the piece are frames.
-    /// The bytes are what has to be answered, also to a request that is refused.
+    /// Takes what has come from `piece`. When the upgrade is over, the rest of the piece are
+    /// frames. The bytes are what has to be answered, also to a request that is refused.
     pub(crate) fn next(&mut self, piece: &mut &[u8]) -> (Vec<u8>, Result<Option<Upgrade>, Failure>) {
         match &mut self.side {
             Side::Server(settings) => match request::next(&mut self.head, piece, &settings.websocket) {

@@ -15,8 +15,9 @@ use super::upgrade::Upgrade;
 /// ```
 /// use proactor::{Target, WebSocketClient};
 ///
-/// let feed = WebSocketClient::new("/feed?symbols=all").protocols(["ticks.v1"]).header("Authorization", "Bearer x");
-/// let target = "example.org:80".parse::<Target>().unwrap().websocket(&feed);
+/// let feed =
+/// WebSocketClient::new("/feed?symbols=all").protocols(["ticks.v1"]).header("Authorization",
+/// "Bearer x"); let target = "example.org:80".parse::<Target>().unwrap().websocket(&feed);
 /// # let _ = target;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

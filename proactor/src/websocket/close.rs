@@ -45,8 +45,8 @@ impl CloseCode {
     /// 1013: this end cannot serve now; try again later.
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 
-    /// A code that may be sent: 1000 to 1003, 1007 to 1014, and 3000 to 4999, of which 4000 and
-    /// above are the program's own. `None` for any other.
+    /// A code that may be sent: 1000 to 1003, 1007 to 1014, and 3000 to 4999; those from 4000 on
+    /// are the program's own. `None` for any other.
     ///
     /// ```
     /// use proactor::CloseCode;

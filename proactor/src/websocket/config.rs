@@ -101,7 +101,7 @@ impl WebSocket {
 
     /// The origins whose pages may connect, as `https://example.org` or `http://localhost:8080`. By
     /// default only pages of the same host and port may. A request without an `Origin` is always
-    /// accepted: browsers send one, and what is no browser can send any.
+    /// accepted: browsers send one, and other clients can send any.
     pub fn origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> WebSocket {
         self.origins = Origins::Listed(origins.into_iter().map(Into::into).collect());
         self
@@ -170,8 +170,8 @@ impl WebSocket {
         self
     }
 
-    /// How long a connection may take until its upgrade is accepted, after its TLS handshake if it has
-    /// one: 10 s by default, more than 0. A session that takes longer is closed with
+    /// How long a connection may take until its upgrade is accepted, after its TLS handshake if it
+    /// has one: 10 s by default, more than 0. A session that takes longer is closed with
     /// [`UpgradeFailed`](crate::CloseReason::UpgradeFailed).
     pub fn max_upgrade_time(mut self, time: Duration) -> WebSocket {
         self.upgrade_time = time;

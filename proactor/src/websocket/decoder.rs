@@ -57,7 +57,7 @@ pub(crate) struct Decoder {
     message_bytes: usize,
 }
 
-/// A frame of which not everything has come.
+/// A frame that has not come whole.
 #[derive(Clone, Copy, Debug)]
 struct Unfinished {
     opcode: Opcode,
@@ -283,7 +283,7 @@ impl Decoder {
     }
 }
 
-/// Adds a piece to what is gathered of a frame, of which so many bytes are to come. A frame of a few
+/// Adds a piece to what is gathered. So many bytes of its frame are still to come: a frame of a few
 /// pieces is copied once.
 fn gather(gathered: &mut Vec<u8>, piece: &[u8], left: u64) {
     let len = gathered.len() + piece.len();

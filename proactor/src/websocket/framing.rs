@@ -12,7 +12,7 @@ use super::config::WebSocket;
 use super::decoder::{Decoder, Found, Place};
 use super::frame::{self, Header, LONGEST_HEADER, MessageKind, Opcode, Role, Violation};
 use super::upgrade::Upgrade;
-use crate::codec::{Codec, Decoded, Frame, FrameError, Framing};
+use crate::codec::{Decoded, Frame, FrameError};
 
 /// The messages of one WebSocket session, as a session holds them:
 /// [`Framing::WebSocket`](crate::codec::Framing::WebSocket). A listener or a target makes it.
@@ -54,8 +54,8 @@ impl Settings {
     }
 }
 
-/// A client's masking keys: a keyed hash of the session and of a count, so that nobody who sees some
-/// can tell the next.
+/// A client's masking keys: a keyed hash of the session and of a count, so that nobody who sees
+/// some can tell the next.
 #[derive(Clone, Copy, Debug, Default)]
 struct Keys {
     session: u64,
@@ -213,10 +213,11 @@ impl WebSocketFraming {
     }
 }
 
-/// For whoever has only the codec: control frames are skipped, and messages copied. A session does
-/// better (`session/websocket.rs`).
-impl Codec for WebSocketFraming {
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
+/// What a codec does. A session does without [`decode`](WebSocketFraming::decode), which copies
+/// messages and skips control frames (`session/websocket.rs`).
+impl WebSocketFraming {
+    /// The first message or control frame of some bytes.
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
         if bytes.is_empty() {
             return Ok(Decoded::Need(1));
         }
@@ -229,7 +230,7 @@ impl Codec for WebSocketFraming {
     }
 
     /// Appends the frames of a packet.
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    pub(crate) fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         self.check_length(packet)?;
         let kind = self.kind_of(packet)?;
         let WebSocketFraming { settings, keys, .. } = self;
@@ -238,21 +239,17 @@ impl Codec for WebSocketFraming {
     }
 
     /// The most bytes of a message of one frame.
-    fn max_bytes(&self) -> usize {
+    pub(crate) fn max_bytes(&self) -> usize {
         LONGEST_HEADER + self.decoder.most_bytes()
     }
 
     /// Bytes of an unfinished message, or of an unfinished header: at least one if there is one.
-    fn buffered(&self) -> usize {
+    pub(crate) fn buffered(&self) -> usize {
         if self.decoder.is_within() { self.decoder.held().max(1) } else { 0 }
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         self.settings.websocket.check()
-    }
-
-    fn into_framing(self) -> Framing {
-        Framing::WebSocket(Box::new(self))
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn next(head: &mut Head, piece: &mut &[u8], config: &WebSocket) -> Re
         Ok(whole) => whole,
         Err(TooLong) => return refused(431, "the head of the request is too long"),
     };
-    // What is no request at all is not waited for.
+    // Other protocols are refused with their first bytes.
     let begin = &head.bytes()[..head.bytes().len().min(METHOD.len())];
     if !METHOD.starts_with(begin) {
         return match begin.first() {

@@ -1,5 +1,5 @@
-//! What WebSocket sessions allocate, and the memory of idle ones. Once they have warmed up, a message
-//! within one receive buffer costs no allocation. An idle session takes at most 640 bytes.
+//! What WebSocket sessions allocate, and the memory of idle ones. Once they have warmed up, a
+//! message within one receive buffer costs no allocation. An idle session takes at most 640 bytes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

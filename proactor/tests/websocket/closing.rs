@@ -1,4 +1,5 @@
-//! How WebSocket sessions end: close frames both ways, their codes, and what is no end in order.
+//! How WebSocket sessions end: close frames both ways, their codes, and which ends are not in
+//! order.
 
 use std::net::Shutdown;
 use std::sync::mpsc::{Sender, channel};

@@ -137,8 +137,8 @@ impl Peer {
     }
 }
 
-/// For simulated clients: the head of an answer is a packet, and then each frame is, with its header.
-/// Packets are sent as they are.
+/// For simulated clients: the head of an answer is a packet, and then each frame is, with its
+/// header. Packets are sent as they are.
 #[derive(Clone, Default)]
 pub(crate) struct Frames {
     is_open: bool,

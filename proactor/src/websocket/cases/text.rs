@@ -1,4 +1,4 @@
-//! Section 6: text is UTF-8, and what is not is refused with its first wrong byte.
+//! Section 6: text is UTF-8. Anything else is refused with its first wrong byte.
 
 use super::{Answer, Input, MOST, NOT_TEXT, echo, text};
 
