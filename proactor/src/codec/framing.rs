@@ -1,7 +1,6 @@
 //! The trait that all codecs have, the codec that one session holds (a built-in one in place, or
 //! your own in a box), and the two codecs whose frames are the packets unchanged.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
@@ -376,50 +375,9 @@ built_in!(
     }
 );
 
-#[cfg(feature = "websocket")]
-impl Codec for WebSocketFraming {
-    fn decode(&mut self, bytes: &[u8]) -> Result<Decoded, FrameError> {
-        WebSocketFraming::decode(self, bytes)
-    }
-
-    fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
-        WebSocketFraming::encode(self, packet, out)
-    }
-
-    fn max_bytes(&self) -> usize {
-        WebSocketFraming::max_bytes(self)
-    }
-
-    fn buffered(&self) -> usize {
-        WebSocketFraming::buffered(self)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        WebSocketFraming::check(self)
-    }
-
-    fn into_framing(self) -> Framing {
-        Framing::WebSocket(Box::new(self))
-    }
-}
-
 impl Default for Framing {
     fn default() -> Framing {
         Framing::Raw(Raw)
-    }
-}
-
-impl fmt::Debug for Framing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Framing::Raw(codec) => codec.fmt(f),
-            Framing::Lines(codec) => codec.fmt(f),
-            Framing::LengthPrefixed(codec) => codec.fmt(f),
-            Framing::Fixed(codec) => codec.fmt(f),
-            #[cfg(feature = "websocket")]
-            Framing::WebSocket(codec) => codec.fmt(f),
-            Framing::Own(_) => f.write_str("Own"),
-        }
     }
 }
 

@@ -30,6 +30,7 @@
 mod assembly;
 mod decoded;
 mod framing;
+mod held;
 mod length;
 mod lines;
 #[cfg(feature = "tokio-util")]

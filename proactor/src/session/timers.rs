@@ -279,8 +279,7 @@ impl Timers {
         if activity.is_timed { self.charge_packet(slot) } else { None }
     }
 
-    /// A control frame has come: for the rate it is a packet. If the session is over that, until
-    /// when.
+    /// A control frame is a packet for the rate. If the session is over that, says until when.
     #[cfg(feature = "websocket")]
     pub(crate) fn control_came(&mut self, slot: u32, activity: &Activity) -> Option<Time> {
         let timed = self.timed.get_mut(slot as usize).filter(|_| activity.is_timed)?;

@@ -16,9 +16,9 @@ use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 use crate::task::lending::Lent;
-use crate::websocket::close::CloseCode;
+use crate::websocket::close::{CloseCode, Violation};
 use crate::websocket::decoder::{Found, Place};
-use crate::websocket::frame::{MessageKind, Violation};
+use crate::websocket::frame::MessageKind;
 use crate::websocket::upgrade::Upgrade;
 
 /// Why no more messages of a session are handed over.
@@ -291,7 +291,8 @@ impl Session {
     ///     type Message = NoMessage;
     ///     fn connected(&mut self, _: &Session) {}
     ///     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
-    ///         session.send_as(session.packet_kind(), packet).map_or(Flow::Close, |()| Flow::Continue)
+    ///         let sent = session.send_as(session.packet_kind(), packet);
+    ///         sent.map_or(Flow::Close, |()| Flow::Continue)
     ///     }
     /// }
     /// ```

@@ -1,8 +1,8 @@
-//! Close codes: which there are, which may be sent, and which one a close reason is.
+//! Close codes: which there are, which may be sent, which one a close reason is, and which one a
+//! violation of the protocol has.
 
 use std::fmt;
 
-use super::frame::{MOST_CONTROL_BYTES, Violation};
 use crate::session::reason::CloseReason;
 
 /// The code of a WebSocket's close: why an end closes the connection.
@@ -88,6 +88,26 @@ impl fmt::Display for CloseCode {
         self.0.fmt(f)
     }
 }
+
+/// A peer broke the protocol. The connection ends with this code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) code: CloseCode,
+    pub(crate) what: &'static str,
+}
+
+impl Violation {
+    pub(crate) const fn protocol(what: &'static str) -> Violation {
+        Violation { code: CloseCode::PROTOCOL_ERROR, what }
+    }
+
+    pub(crate) const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_DATA, what: "text that is not UTF-8" };
+
+    pub(crate) const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, what: "a message over the limit" };
+}
+
+/// The most bytes of a control frame's payload.
+pub(crate) const MOST_CONTROL_BYTES: usize = 125;
 
 /// The most bytes of a close frame's text.
 pub(crate) const MOST_TEXT_BYTES: usize = MOST_CONTROL_BYTES - 2;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::frame::MessageKind;
 use super::head::is_token;
-use super::request::UpgradeRequest;
+use super::upgrade::UpgradeRequest;
 use crate::codec::MOST_FRAME_BYTES;
 
 /// The longest message, unless the settings say otherwise.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::close::{self, CloseCode};
-use super::frame::{Header, LONGEST_HEADER, MessageKind, Opcode, Parsed, Role, Violation};
+use super::close::{self, CloseCode, Violation};
+use super::frame::{Header, LONGEST_HEADER, MessageKind, Opcode, Parsed, Role};
 use super::mask;
 use super::utf8::Utf8;
 

@@ -1,6 +1,6 @@
 //! Frames on the wire: the header, what may be in it, and frames for the peer.
 
-use super::close::CloseCode;
+use super::close::{MOST_CONTROL_BYTES, Violation};
 use super::mask;
 
 /// Whether a message is text or binary.
@@ -64,28 +64,8 @@ pub(crate) enum Role {
     Client,
 }
 
-/// A peer broke the protocol. The connection ends with this code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Violation {
-    pub(crate) code: CloseCode,
-    pub(crate) what: &'static str,
-}
-
-impl Violation {
-    pub(crate) const fn protocol(what: &'static str) -> Violation {
-        Violation { code: CloseCode::PROTOCOL_ERROR, what }
-    }
-
-    pub(crate) const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_DATA, what: "text that is not UTF-8" };
-
-    pub(crate) const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, what: "a message over the limit" };
-}
-
 /// The longest header: two bytes, a length of eight, a key of four.
 pub(crate) const LONGEST_HEADER: usize = 14;
-/// The most bytes of a control frame's payload.
-pub(crate) const MOST_CONTROL_BYTES: usize = 125;
-
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::close::{self, CloseCode};
+use super::close::{self, CloseCode, Violation};
 use super::config::WebSocket;
 use super::decoder::{Decoder, Found, Place};
-use super::frame::{self, Header, LONGEST_HEADER, MessageKind, Opcode, Role, Violation};
+use super::frame::{self, Header, LONGEST_HEADER, MessageKind, Opcode, Role};
 use super::upgrade::Upgrade;
 use crate::codec::{Decoded, Frame, FrameError};
 

@@ -19,5 +19,4 @@ pub use close::CloseCode;
 pub use config::WebSocket;
 pub use frame::MessageKind;
 pub use framing::WebSocketFraming;
-pub use request::UpgradeRequest;
-pub use upgrade::Upgrade;
+pub use upgrade::{Upgrade, UpgradeRequest};

@@ -2,42 +2,8 @@
 
 use super::config::{MOST_HEADERS, Origins, WebSocket};
 use super::head::{Head, Headers, TooLong, accept_of, is_key};
-use super::upgrade::Upgrade;
+use super::upgrade::{Upgrade, UpgradeRequest};
 use crate::panic::contained;
-
-/// A client's request to upgrade, while it is decided on: [`WebSocket::refuse_if`].
-#[derive(Clone, Copy, Debug)]
-pub struct UpgradeRequest<'r> {
-    target: &'r str,
-    headers: Headers<'r>,
-}
-
-impl<'r> UpgradeRequest<'r> {
-    /// The path, as `/ws`. Escapes such as `%20` are left as they are.
-    pub fn path(&self) -> &'r str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
-    }
-
-    /// What is behind the `?`, or `None`.
-    pub fn query(&self) -> Option<&'r str> {
-        self.target.split_once('?').map(|(_, query)| query)
-    }
-
-    /// The first value of a header, as it came, without spaces around it.
-    pub fn header(&self, name: &str) -> Option<&'r [u8]> {
-        self.headers.first(name)
-    }
-
-    /// All headers, in their order.
-    pub fn headers(&self) -> impl Iterator<Item = (&'r str, &'r [u8])> {
-        self.headers.0.iter().map(|header| (header.name, header.value))
-    }
-
-    /// The subprotocols that the client offers, the best first.
-    pub fn protocols(&self) -> impl Iterator<Item = &'r [u8]> {
-        self.headers.entries("Sec-WebSocket-Protocol")
-    }
-}
 
 /// How far a request has come.
 #[derive(Debug)]
@@ -106,7 +72,7 @@ fn answered(head: &[u8], config: &WebSocket) -> Result<(Vec<u8>, Upgrade), Refus
     if headers.first("Transfer-Encoding").is_some() || headers.all("Content-Length").any(|bytes| bytes != b"0") {
         return refused(400, "a request to upgrade has no body");
     }
-    let asked = UpgradeRequest { target, headers };
+    let asked = UpgradeRequest::new(target, headers);
     if config.path.as_ref().is_some_and(|path| path != asked.path()) {
         return refused(404, "there is nothing here");
     }

@@ -1,7 +1,9 @@
-//! What a session's upgrade has said, for the logic.
+//! What an upgrade says: while it is decided on, and for the logic of its session.
 
 use std::fmt;
 use std::sync::Arc;
+
+use super::head::Headers;
 
 /// What the opening handshake of a WebSocket session has said. Cheap to clone.
 /// [`Session::upgrade`](crate::Session::upgrade) gives it.
@@ -86,6 +88,45 @@ impl fmt::Debug for Upgrade {
         let mut debug = f.debug_struct("Upgrade");
         debug.field("path", &self.path()).field("query", &self.query()).field("protocol", &self.protocol());
         debug.finish_non_exhaustive()
+    }
+}
+
+/// A client's request to upgrade, while it is decided on:
+/// [`WebSocket::refuse_if`](super::WebSocket::refuse_if).
+#[derive(Clone, Copy, Debug)]
+pub struct UpgradeRequest<'r> {
+    target: &'r str,
+    headers: Headers<'r>,
+}
+
+impl<'r> UpgradeRequest<'r> {
+    pub(super) fn new(target: &'r str, headers: Headers<'r>) -> UpgradeRequest<'r> {
+        UpgradeRequest { target, headers }
+    }
+
+    /// The path, as `/ws`. Escapes such as `%20` are left as they are.
+    pub fn path(&self) -> &'r str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// What is behind the `?`, or `None`.
+    pub fn query(&self) -> Option<&'r str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The first value of a header, as it came, without spaces around it.
+    pub fn header(&self, name: &str) -> Option<&'r [u8]> {
+        self.headers.first(name)
+    }
+
+    /// All headers, in their order.
+    pub fn headers(&self) -> impl Iterator<Item = (&'r str, &'r [u8])> {
+        self.headers.0.iter().map(|header| (header.name, header.value))
+    }
+
+    /// The subprotocols that the client offers, the best first.
+    pub fn protocols(&self) -> impl Iterator<Item = &'r [u8]> {
+        self.headers.entries("Sec-WebSocket-Protocol")
     }
 }
 
