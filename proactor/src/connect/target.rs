@@ -144,7 +144,10 @@ impl Target {
 
     /// What lies between the socket and the session, and how long it may take to open. `None`:
     /// nothing does.
-    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self, reason = "there is only TLS"))]
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        expect(clippy::unused_self, reason = "there is neither")
+    )]
     pub(crate) fn layer(&self) -> Option<Result<(Layer, Duration), String>> {
         #[cfg(feature = "tls")]
         if let Some(OverTls { client, name }) = &self.tls {
