@@ -103,6 +103,18 @@ fn the_same_seed_has_the_same_result() {
     assert!(traces.iter().any(|trace| *trace != traces[0]), "seeds differ");
 }
 
+#[test]
+fn a_stop_tells_an_idle_session_that_the_server_goes_away() {
+    for seed in 0..5 {
+        let (_network, server) = simulated(seed, Listener::new("10.0.0.1:80").websocket(WebSocket::new()));
+        let client = open(&server);
+        server.advance(Duration::from_secs(1));
+        server.handle().stop();
+        client.expect(served(CLOSE, closing(1001, "")));
+        client.expect_closed();
+    }
+}
+
 /// Connects to itself, and says what comes.
 #[derive(Clone)]
 struct Itself;
