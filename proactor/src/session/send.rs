@@ -145,11 +145,38 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
     if record.sending || record.reason.is_some() {
         return;
     }
+    if record.has_transport() {
+        return send_through_transport(state, slot, stamp);
+    }
     let limits = TakeLimits::new(stamp, limits.outbox);
     if !send_some(id, record, limits, groups.local(), send_memory, driver, timers) && record.outbox.has_queued() {
         // All that is queued has a later stamp. The next count lets it go.
         to_send.add(slot, record);
     }
+}
+
+/// As [`send_upto`], for a session with a transport, which may have something to say of its own.
+#[cold]
+fn send_through_transport(state: &mut ShardState, slot: u32, stamp: u64) {
+    let ShardState { sessions, groups, limits, send_memory, .. } = state;
+    let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return };
+    let limits = TakeLimits::new(stamp, limits.outbox);
+    let queued = record.outbox.get().filter(|outbox| outbox.has_queued());
+    let has_queued = queued.is_some();
+    let taken = queued.and_then(|outbox| outbox.take(id, limits, groups.local(), send_memory));
+    if has_queued && taken.is_none() {
+        // All that is queued has a later stamp. The next count lets it go.
+        to_send.add(slot, record);
+    }
+    let has_taken = taken.is_some();
+    let send = start_sealed(state, slot, taken, false);
+    let ShardState { sessions, timers, .. } = state;
+    let Some(record) = sessions.at_mut(slot).filter(|_| has_taken) else { return };
+    if let Some(outbox) = record.outbox.get() {
+        outbox.send = send.map(|send| (send, 0));
+    }
+    // Queueing a broadcast does not start the write timeout, so the send does.
+    timers.bytes_queued(slot, &record.activity);
 }
 
 /// Starts a send for a session that has none in flight and is not closing. Says whether there was
@@ -176,18 +203,28 @@ pub(crate) fn send_some(
 /// Sends everything queued with a stamp up to `stamp`, even while a send is in flight. For a
 /// session that closes.
 pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
-    let ShardState { sessions, groups, send_memory, directory, driver, .. } = state;
-    let Some((id, record, _)) = sessions.at_to_send(slot) else { return };
-    let Some(outbox) = record.outbox.get() else { return };
+    if let Some(taken) = take_all(state, slot, stamp) {
+        let ShardState { sessions, driver, .. } = state;
+        match sessions.at_mut(slot) {
+            Some(record) if !record.has_transport() => {
+                record.sending = true;
+                start(driver, record.socket, slot, taken);
+            }
+            _ => drop(start_sealed(state, slot, Some(taken), false)),
+        }
+    }
+}
+
+fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> Option<Taken> {
+    let ShardState { sessions, groups, send_memory, directory, .. } = state;
+    let (id, record, _) = sessions.at_to_send(slot)?;
+    let outbox = record.outbox.get()?;
     // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
-    if let Some(taken) = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) {
-        record.sending = true;
-        start(driver, record.socket, slot, taken);
-    }
+    outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory)
 }
 
 #[inline]
@@ -200,13 +237,55 @@ fn start(driver: &mut Driver, socket: SocketId, slot: u32, taken: Taken) -> Opti
     submit(driver, op, token::of(token::SEND, slot))
 }
 
+/// Sends everything queued and, behind it, the transport's end of our stream. For a session with a
+/// transport that closes or ends its stream.
+pub(crate) fn finish(state: &mut ShardState, slot: u32) {
+    let taken = take_all(state, slot, u64::MAX);
+    start_sealed(state, slot, taken, true);
+}
+
+/// Sends what a session's transport has to say, then what it makes of `taken`, then its end.
+#[cold]
+fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: bool) -> Option<OpId> {
+    let ShardState { sessions, transports, send_memory, endings, .. } = state;
+    let record = sessions.at_mut(slot)?;
+    let mut plain = taken.as_ref().map_or(0, Taken::len);
+    let mut wire = send_memory.buffer();
+    let sealed = transports.seal(slot, taken, ends, send_memory, &mut wire);
+    if let Err(failure) = sealed {
+        // These bytes go nowhere.
+        if let Some(outbox) = record.outbox.get() {
+            outbox.sent(plain);
+        }
+        endings.cut(slot, plain);
+        plain = 0;
+        if record.reason.is_none() {
+            transports.failed_to_seal(slot, failure);
+        }
+    }
+    if wire.is_empty() {
+        send_memory.keep(wire);
+        return None;
+    }
+    transports.at_mut(slot)?.send_begins(plain);
+    record.sending = true;
+    let op = Op::send(record.socket, wire);
+    state.submit(op, token::of(token::SEND, slot))
+}
+
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
 /// send failed, so that the caller closes the session.
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
-    let bytes = send_memory.recycle(buf);
+    let mut bytes = send_memory.recycle(buf);
     let Some((_, record, to_send)) = sessions.at_to_send(slot) else { return false };
+    if record.has_transport() {
+        bytes = state.transports.send_ended(slot);
+        if state.transports.has_output(slot) {
+            to_send.add(slot, record);
+        }
+    }
     record.sending = false;
     let Some(outbox) = record.outbox.get() else { return !is_ok };
     outbox.sent(bytes);

@@ -49,11 +49,13 @@ struct Rare {
     partner: Option<u32>,
     /// Connections that it has asked for and that are being made.
     attempts: u32,
+    /// It has a [transport](crate::transport), which may not be open yet.
+    has_transport: bool,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { origin: Origin::Accepted, partner: None, attempts: 0 }
+        Rare { origin: Origin::Accepted, partner: None, attempts: 0, has_transport: false }
     }
 }
 
@@ -87,6 +89,16 @@ impl Record {
 
     pub(crate) fn origin(&self) -> Origin {
         self.rare.as_ref().map_or(Origin::Accepted, |rare| rare.origin)
+    }
+
+    /// Whether it has a [transport](crate::transport), which may not be open yet.
+    #[inline]
+    pub(crate) fn has_transport(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.has_transport)
+    }
+
+    pub(crate) fn set_transport(&mut self) {
+        self.rare.get_or_insert_default().has_transport = true;
     }
 
     /// The slot of the session that it is paired with.
@@ -147,7 +159,7 @@ impl Record {
     /// group has for it can be sent without looking for more.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        !self.will_send() && self.reason.is_none()
+        !self.will_send() && self.reason.is_none() && !self.has_transport()
     }
 
     /// Whether a send for it is in flight, or will be started in this turn.

@@ -10,6 +10,8 @@
 //! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
 //! arrived meanwhile.
 
+mod opening;
+
 use std::time::Duration;
 
 use overlapped::{Time, table::grow};
@@ -70,7 +72,7 @@ pub(crate) struct Activity {
     /// Gives the place back when it is dropped.
     permit: Permit,
     opened: Tick,
-    /// It has timeouts or a rate, and so an entry in [`Timers::timed`].
+    /// It has timeouts, a rate or a transport, and so an entry in [`Timers::timed`].
     is_timed: bool,
 }
 
@@ -85,6 +87,12 @@ impl Activity {
     #[inline]
     pub(crate) fn listener(&self) -> u8 {
         self.permit.listener()
+    }
+
+    /// It has deadlines whatever the settings. To be called before the session
+    /// [begins](Timers::begin).
+    pub(crate) fn keep_deadlines(&mut self) {
+        self.is_timed = true;
     }
 }
 

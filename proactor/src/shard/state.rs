@@ -24,6 +24,7 @@ use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
+use crate::transport::table::Transports;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
 pub(crate) mod token {
@@ -80,6 +81,7 @@ pub(crate) struct ShardState {
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
+    pub(crate) transports: Transports,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -128,6 +130,7 @@ impl ShardState {
             sessions: Sessions::new(shard),
             look_again: Rc::default(),
             outboxes: OutboxStore::default(),
+            transports: Transports::default(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,
