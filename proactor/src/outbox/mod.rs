@@ -75,9 +75,9 @@ pub(crate) struct Outbox {
     latest: Option<Box<Latest>>,
     /// A frame of so many bytes may be [appended](Outbox::append) without another look at what is
     /// queued: there is memory for it, and it stays below the high watermark.
-    appendable: usize,
+    appendable: u32,
     /// Bytes that were appended and are not counted in the last run of `own` yet.
-    appended: usize,
+    appended: u32,
     /// The send in flight, and its progress when that was last asked for.
     pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
@@ -167,7 +167,8 @@ impl Outbox {
     #[inline]
     pub(crate) fn allow_appending(&mut self, high: usize) {
         if self.positions.is_empty() {
-            self.appendable = self.own.memory_left().min(high.saturating_sub(self.len() + 1));
+            let room = self.own.memory_left().min(high.saturating_sub(self.len() + 1));
+            self.appendable = u32::try_from(room).unwrap_or(u32::MAX);
         }
     }
 
@@ -175,17 +176,18 @@ impl Outbox {
     #[inline]
     pub(crate) fn end_appending(&mut self) {
         self.appendable = 0;
-        self.own.extend_last(std::mem::take(&mut self.appended));
+        self.own.extend_last(std::mem::take(&mut self.appended) as usize);
     }
 
     /// Queues a copy of a frame behind the last private send, as a part of it, if that
     /// [may be done](Outbox::allow_appending). Says whether it was.
     #[inline(always)]
     pub(crate) fn append(&mut self, frame: Frame<'_>) -> bool {
-        let may_append = frame.written() <= self.appendable;
+        let may_append = frame.written() <= self.appendable as usize;
         if may_append {
-            self.appendable -= frame.len();
-            self.appended += frame.len();
+            let bytes = frame.len() as u32;
+            self.appendable -= bytes;
+            self.appended += bytes;
             self.own.append(frame);
         }
         may_append
@@ -315,7 +317,7 @@ impl Outbox {
 
     /// The groups that it is a member of.
     pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
-        self.positions.iter().map(|position| position.group)
+        self.positions.iter().map(|position| position.group())
     }
 
     /// Leaves a group, and returns the index that it had among the members. With a stamp, records
@@ -331,7 +333,7 @@ impl Outbox {
     ) -> Option<usize> {
         self.end_appending();
         let position = self.positions.remove(group)?;
-        let Some(stamp) = upto else { return Some(position.member) };
+        let Some(stamp) = upto else { return Some(position.member()) };
         let group = groups.at(group)?;
         self.dropped += group.reader.front().saturating_sub(position.next);
         let records = group.reader.records(position.next..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
@@ -342,7 +344,7 @@ impl Outbox {
                 self.own.insert(group.reader.slices(record.number..record.number + 1), record.mark.stamp);
             }
         }
-        Some(position.member)
+        Some(position.member())
     }
 
     /// Queues the news of a group, by counting them: the records stay in the group's log.
@@ -367,7 +369,7 @@ impl Outbox {
                 (own, Some(first)) if own.is_none_or(|own| first.stamp <= own.stamp) => {
                     let position = self.positions.at_mut(first.at);
                     let record = first.number..first.number + 1;
-                    let bytes = groups.at(position.group).map_or(0, |group| group.bytes_for(id, record));
+                    let bytes = groups.at(position.group()).map_or(0, |group| group.bytes_for(id, record));
                     position.advance(first.number + 1, bytes, groups);
                     bytes
                 }
@@ -435,7 +437,7 @@ fn take_slice(
     if behind.next().is_some() || position.behind > limits.bytes {
         return None;
     }
-    let group = groups.at(position.group)?;
+    let group = groups.at(position.group())?;
     if group.counted_stamp() > limits.stamp {
         return None;
     }
@@ -467,7 +469,7 @@ fn take_gather(
             let next = positions.oldest_elsewhere(first.at, id, groups).map_or(u64::MAX, |stamp| stamp - 1);
             let bound = limit.min(next).max(first.stamp);
             let position = positions.at_mut(first.at);
-            let group = groups.at(position.group).expect("it gave a record just now");
+            let group = groups.at(position.group()).expect("it gave a record just now");
             let mut to = first.number;
             let mut bytes = 0;
             for record in group.reader.records(first.number..group.counted()) {
