@@ -68,6 +68,7 @@ mod limits;
 mod message;
 mod outbox;
 mod panic;
+mod proxy_protocol;
 mod registry;
 mod server;
 mod session;
@@ -87,6 +88,7 @@ pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
+pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyVersion, tlv_kind};
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
