@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo doc --quiet --no-deps --package overlapped --package proactor --features proactor/tokio,proactor/tokio-util
+cargo doc --quiet --no-deps --package overlapped --package proactor --features proactor/tls,proactor/tokio,proactor/tokio-util
 
 # An item's page without what it inherits: its own methods, variants and constants.
 items() {

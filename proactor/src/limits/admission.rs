@@ -25,6 +25,8 @@ pub enum Refusal {
     SessionsPerIp,
     /// As many sessions as allowed were waiting for their first packet.
     Handshakes,
+    /// As many TLS handshakes as allowed were under way.
+    TlsHandshakes,
     /// More connections came in a short time than allowed.
     AcceptRate,
     /// Its shard had no room for it: the mailbox, or the driver's table of sockets, was full.
@@ -39,6 +41,7 @@ impl fmt::Display for Refusal {
             Refusal::Sessions => "there are as many sessions as there may be",
             Refusal::SessionsPerIp => "its address has as many sessions as it may have",
             Refusal::Handshakes => "as many sessions as may be wait for their first packet",
+            Refusal::TlsHandshakes => "as many TLS handshakes as may be are under way",
             Refusal::AcceptRate => "more come in a short time than may come",
             Refusal::ShardFull => "its shard has no room for it",
             Refusal::Ending => "the server is ending",

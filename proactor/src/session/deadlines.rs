@@ -267,6 +267,20 @@ impl Deadlines {
         self.has_release = true;
     }
 
+    /// [`Expired::Hold`] was told, and is to be told again.
+    pub(crate) fn keep_release(&mut self) {
+        self.has_release = true;
+    }
+
+    pub(crate) fn forget_release(&mut self) {
+        self.has_release = false;
+    }
+
+    /// What has come does not end within a packet after all: it was nothing of one.
+    pub(crate) fn forget_partial(&mut self) {
+        self.is_partial = false;
+    }
+
     /// All deadlines: when, and which.
     fn all(&self, timeouts: &Timeouts) -> [Option<(Tick, Expired)>; 9] {
         let after = |on: bool, since: Tick, span: Option<Ticks>, what: Expired| {

@@ -42,9 +42,10 @@ pub(crate) fn go_on(state: &mut ShardState) -> Vec<Job> {
 }
 
 fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
-    let ShardState { sessions, directory, identities, timers, .. } = state;
+    let ShardState { sessions, directory, identities, timers, transports, .. } = state;
     let id = sessions.id(slot)?;
-    let record = sessions.open_at(slot)?;
+    // The logic does not know one that is not open.
+    let record = sessions.open_at(slot).filter(|record| !record.has_transport || !transports.is_opening(slot))?;
     let key = identities.of(id).filter(|key| directory.keys.has(key, id)).cloned();
     Some(SessionInfo {
         id,

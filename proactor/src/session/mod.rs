@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod latest;
 pub(crate) mod list;
+pub(crate) mod opening;
 pub(crate) mod pair;
 pub(crate) mod reading;
 pub(crate) mod reason;
@@ -43,6 +44,8 @@ use crate::limits::SlowConsumer;
 use crate::server::Handle;
 use crate::shard::listeners::ListenerInfo;
 use crate::shard::state::ShardState;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
 /// [`id`](Session::id).
@@ -140,6 +143,15 @@ impl Session {
     /// ```
     pub fn listener(&self) -> Option<ListenerInfo> {
         self.state.borrow().directory.listeners.get(usize::from(self.listener)).cloned()
+    }
+
+    /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
+    /// plain session, or has ended. Costs some allocations: for when a session begins.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        transports.at(self.id.slot()).map(|transport| transport.layer().tls())
     }
 
     /// Another session of the same shard, if it has not ended and is not being closed.

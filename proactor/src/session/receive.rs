@@ -1,9 +1,9 @@
 //! Receiving: from a pooled buffer through the session's codec to the handler, packet by packet, or
 //! aside until the session may be handed packets again.
 
-use overlapped::{Error, ErrorKind, Outcome};
+use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
-use super::{Session, close, pair, pause, reading, reason::CloseReason};
+use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
 use crate::codec::{Assembly, Codec, FrameError, Payload};
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
@@ -11,6 +11,8 @@ use crate::panic::contained;
 use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
+use crate::transport::failure::TlsFailure;
+use crate::transport::table::Heard;
 
 /// Why no more packets of a session are handed over.
 enum Stop {
@@ -33,6 +35,10 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             if record.reason.is_some() {
                 return;
             }
+            if record.has_transport {
+                drop(state);
+                return through_transport(logic, tasks, slot, Some(packet));
+            }
             let may_go_on = record.assembly.is_waiting()
                 && !record.holds.any()
                 && !groups.is_budget_spent()
@@ -46,19 +52,16 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
-            let ShardState { sessions, limits, .. } = &mut *state;
-            let Some(record) = sessions.at_mut(slot) else { return };
             // The buffer goes back to the pool; the bytes wait for their session.
-            if record.assembly.keep(&packet, limits.leftover).is_err() {
-                close::begin(&mut state, slot, CloseReason::Limit);
-            } else if !record.holds.any() {
-                reading::stop(&mut state, slot);
-                state.sessions.resume_later(slot);
-            }
+            keep(&mut state, slot, &packet);
         }
         // The end of the stream.
         Ok(_) => {
             record.receive = None;
+            if record.has_transport {
+                drop(state);
+                return stream_ended(logic, tasks, slot);
+            }
             record.ends.peer_ended();
             record.activity.deadlines.ended();
             // What is kept is handed over first. A held session learns of the end when it goes on.
@@ -70,6 +73,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         Err(error) => {
             record.receive = None;
             if error.kind() != ErrorKind::Cancelled {
+                if record.has_transport && state.transports.is_opening(slot) {
+                    return opening::fail(&mut state, slot, TlsFailure::Ended.into());
+                }
                 close::begin(&mut state, slot, CloseReason::Reset);
             } else if record.assembly.is_waiting() {
                 // The hold that cancelled it may be gone already. If not, this does nothing.
@@ -77,6 +83,148 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
         }
     }
+}
+
+/// Keeps bytes of a session that cannot be handed them now.
+fn keep(state: &mut ShardState, slot: u32, bytes: &[u8]) {
+    let ShardState { sessions, limits, .. } = state;
+    let Some(record) = sessions.open_at(slot) else { return };
+    if record.assembly.keep(bytes, limits.leftover).is_err() {
+        close::begin(state, slot, CloseReason::Limit);
+    } else if !record.holds.any() {
+        reading::stop(state, slot);
+        state.sessions.resume_later(slot);
+    }
+}
+
+/// Goes on with sessions whose opening has waited for its turn.
+pub(crate) fn go_on_opening<H: Handler>(logic: &mut Logic<H>, tasks: &Executor) {
+    let postponed = {
+        let state = &mut *logic.state();
+        state.transports.take_postponed(state.turn)
+    };
+    for slot in postponed {
+        if logic.state().transports.is_postponed(slot) {
+            through_transport(logic, tasks, slot, None);
+        }
+        // If it is not postponed, the end of its stream came meanwhile.
+        reading::release(&mut logic.state(), slot, Hold::Opening);
+    }
+}
+
+/// Received bytes of a session with a transport, which may become open or end by them. `None`:
+/// those that were postponed.
+#[cold]
+fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, mut packet: Option<Packet>) {
+    let bytes = packet.as_ref().map_or(0, |packet| packet.len());
+    let heard = {
+        let state = &mut *logic.state();
+        let received = packet.as_deref_mut().unwrap_or_default();
+        if bytes > 0 && state.transports.postpones(slot, received, state.turn) {
+            return reading::hold(state, slot, Hold::Opening);
+        }
+        let Some(heard) = state.transports.receive(slot, received) else { return };
+        if heard.has_output {
+            state.sessions.send_later(slot);
+        }
+        heard
+    };
+    // The buffer goes back to the pool.
+    drop(packet);
+    let Heard { mut plain, is_open, has_ended, is_partial, failure, .. } = heard;
+    if is_open {
+        open(logic, slot);
+        let may_go_on = may_go_on(&mut logic.state(), slot);
+        if !plain.is_empty() && may_go_on {
+            plain = tasks.lend_bytes(plain, |piece| hand_over(logic, slot, piece));
+        } else if !plain.is_empty() {
+            keep(&mut logic.state(), slot, &plain);
+        }
+        bytes_came(&mut logic.state(), slot, bytes);
+    }
+    let mut state = logic.state();
+    state.transports.give_back(plain);
+    if let Some(failure) = failure {
+        return opening::fail(&mut state, slot, failure);
+    }
+    let ShardState { sessions, timers, .. } = &mut *state;
+    let Some(record) = sessions.open_at(slot) else { return };
+    if !is_open {
+        timers.heard(&mut record.activity);
+    } else if has_ended {
+        drop(state);
+        peer_ended(logic, slot);
+    } else if is_partial {
+        timers.packet_is_partial(slot, &mut record.activity);
+    } else if record.assembly.is_empty() && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0) {
+        record.activity.deadlines.forget_partial();
+    }
+}
+
+/// Whether a session may be handed more packets at once.
+fn may_go_on(state: &mut ShardState, slot: u32) -> bool {
+    let ShardState { sessions, groups, limits, turn, .. } = state;
+    sessions.open_at(slot).is_some_and(|record| {
+        record.assembly.is_waiting()
+            && !record.holds.any()
+            && !groups.is_budget_spent()
+            && record.handed_in(*turn) < limits.bytes_per_turn
+    })
+}
+
+/// If a session's transport has just become open, tells the logic of the session.
+fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+    let opening = {
+        let state = &mut *logic.state();
+        if !state.transports.is_opening(slot) {
+            return;
+        }
+        opening::opened(state, slot)
+    };
+    let Some(opening) = opening else { return };
+    let Some(session) = logic.session(slot) else { return };
+    logic.connected(&session);
+    if logic.state().drain.has_begun() {
+        logic.draining(session.id());
+    }
+    if let Some(waiter) = opening.outbound.and_then(|outbound| outbound.waiter) {
+        waiter.ended(Ok(session.id()));
+    }
+}
+
+/// The peer of a session with a transport has ended its stream: by saying so, or without.
+#[cold]
+fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
+    if logic.state().transports.is_postponed(slot) {
+        through_transport(logic, tasks, slot, None);
+    }
+    {
+        let state = &mut *logic.state();
+        let ShardState { sessions, transports, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
+        let Some(transport) = transports.at_mut(slot) else { return };
+        if transport.is_opening() {
+            return opening::fail(state, slot, TlsFailure::Ended.into());
+        }
+        if !transport.has_ended() {
+            record.ends.peer_cut();
+        }
+    }
+    peer_ended(logic, slot);
+}
+
+/// Tells of the end of the peer's stream when what has come before is handed over.
+fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+    {
+        let state = &mut *logic.state();
+        let Some(record) = state.sessions.open_at(slot) else { return };
+        record.ends.peer_ended();
+        record.activity.deadlines.ended();
+        if !record.assembly.is_waiting() || record.holds.any() {
+            return;
+        }
+    }
+    hand_over(logic, slot, &[]);
 }
 
 fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
@@ -164,7 +312,7 @@ fn packets<H: Handler>(
                 *piece = rest;
                 Payload::Slice(packet)
             }
-            None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_ended()) {
+            None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_finished()) {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return Stop::NeedsMore,
                 Err(error) => return Stop::InvalidFrame(error),
@@ -198,6 +346,9 @@ fn end<H: Handler>(logic: &mut Logic<H>, session: &Session) {
     {
         let mut state = logic.state();
         let Some(record) = state.sessions.open(session.id()) else { return };
+        if record.ends.is_cut() {
+            return close::begin(&mut state, slot, CloseReason::Truncated);
+        }
         if !record.ends.tell() || pair::pass_on_end(&mut state, slot) {
             return;
         }

@@ -9,6 +9,7 @@ use crate::error::SendError;
 use crate::limits::SlowConsumer;
 use crate::outbox::{TakeLimits, Taken};
 use crate::shard::state::{ShardState, token};
+use crate::transport::Transport;
 
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;
@@ -135,7 +136,13 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
     let ShardState { sessions, groups, limits, send_memory, .. } = state;
     let Some(id) = sessions.id(slot) else { return };
     let Some(record) = sessions.unmark_dirty(slot) else { return };
-    if record.sending || record.reason.is_some() || !record.outbox.has_queued() {
+    if record.sending || record.reason.is_some() {
+        return;
+    }
+    if !record.outbox.has_queued() {
+        if record.has_transport {
+            start_sealed(state, slot, None, false);
+        }
         return;
     }
     let taken = record.outbox.take(id, TakeLimits::new(stamp, limits.outbox), groups.local(), send_memory);
@@ -156,21 +163,28 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
 /// Sends everything queued with a stamp up to `stamp`, even while a send is in flight. For a
 /// session that closes.
 pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
+    if let Some(taken) = take_all(state, slot, stamp) {
+        start(state, slot, taken);
+    }
+}
+
+fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> Option<Taken> {
     let ShardState { sessions, groups, send_memory, directory, .. } = state;
-    let Some(id) = sessions.id(slot) else { return };
-    let Some(outbox) = sessions.at_mut(slot).and_then(|record| record.outbox.get()) else { return };
+    let id = sessions.id(slot)?;
+    let outbox = sessions.at_mut(slot)?.outbox.get()?;
     // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
-    if let Some(taken) = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) {
-        start(state, slot, taken);
-    }
+    outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory)
 }
 
 fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
     let record = state.sessions.at_mut(slot)?;
+    if record.has_transport {
+        return start_sealed(state, slot, Some(taken), false);
+    }
     record.sending = true;
     let op = match taken {
         Taken::Bytes(bytes) => Op::send(record.socket, bytes),
@@ -180,13 +194,50 @@ fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
     state.submit(op, token::of(token::SEND, slot))
 }
 
+/// Sends everything queued and, behind it, the transport's end of our stream. For a session with a
+/// transport that closes or ends its stream.
+pub(crate) fn finish(state: &mut ShardState, slot: u32) {
+    let taken = take_all(state, slot, u64::MAX);
+    start_sealed(state, slot, taken, true);
+}
+
+/// Sends what a session's transport has to say, then what it makes of `taken`, then its end.
+#[cold]
+fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: bool) -> Option<OpId> {
+    let ShardState { sessions, transports, send_memory, endings, .. } = state;
+    let record = sessions.at_mut(slot)?;
+    let mut plain = taken.as_ref().map_or(0, Taken::len);
+    let mut wire = send_memory.buffer();
+    let sealed = transports.seal(slot, taken, ends, send_memory, &mut wire);
+    if let Err(failure) = sealed {
+        // These bytes go nowhere.
+        record.outbox.sent(plain);
+        endings.cut(slot, plain);
+        plain = 0;
+        if record.reason.is_none() {
+            transports.failed_to_seal(slot, failure);
+        }
+    }
+    if wire.is_empty() {
+        send_memory.keep(wire);
+        return None;
+    }
+    transports.at_mut(slot)?.send_begins(plain);
+    record.sending = true;
+    let op = Op::send(record.socket, wire);
+    state.submit(op, token::of(token::SEND, slot))
+}
+
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
 /// send failed, so that the caller closes the session.
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
-    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
-    let bytes = send_memory.recycle(buf);
+    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, transports, .. } = state;
+    let mut bytes = send_memory.recycle(buf);
     let Some(record) = sessions.at_mut(slot) else { return false };
+    if record.has_transport {
+        bytes = transports.at_mut(slot).map_or(0, Transport::send_ended);
+    }
     record.sending = false;
     record.outbox.sent(bytes);
     if !is_ok {
@@ -202,7 +253,8 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let left = record.outbox.len();
     record.outbox.send = None;
     timers.bytes_taken(slot, &mut record.activity, left > 0);
-    let (has_to_send, partner) = (record.outbox.has_queued(), record.partner);
+    let has_output = record.has_transport && transports.at(slot).is_some_and(Transport::has_output);
+    let (has_to_send, partner) = (record.outbox.has_queued() || has_output, record.partner);
     let is_throttled = record.holds.contains(Hold::Throttled);
     let is_low = left <= limits.low();
     record.outbox.give_back(outboxes);

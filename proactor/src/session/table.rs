@@ -27,6 +27,8 @@ pub(crate) struct Record {
     pub(crate) ends: Ends,
     /// A send is in flight.
     pub(crate) sending: bool,
+    /// It has a [transport](crate::transport), which may not be open yet.
+    pub(crate) has_transport: bool,
     /// It is in the list of sessions to send for.
     dirty: bool,
     /// It is in the list of sessions to resume.
@@ -60,6 +62,7 @@ impl Record {
             holds: Holds::default(),
             ends: Ends::default(),
             sending: false,
+            has_transport: false,
             dirty: false,
             resuming: false,
             origin: (origin != Origin::Accepted).then(|| Box::new(origin)),

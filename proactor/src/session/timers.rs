@@ -215,6 +215,22 @@ impl Timers {
         bucket.refilled_at(*rate, self.now)
     }
 
+    /// Bytes have arrived before the session's transport is open: no rate counts them.
+    pub(crate) fn heard(&self, activity: &mut Activity) {
+        activity.deadlines.received(self.fair_now);
+    }
+
+    /// The session's transport has so long to open. Its end is told as that of a hold.
+    pub(crate) fn open_within(&mut self, slot: u32, activity: &mut Activity, time: Duration) {
+        activity.deadlines.release_at(self.fair_now + time.min(MOST));
+        self.enter(slot, activity);
+    }
+
+    /// The session's transport is open.
+    pub(crate) fn opened(&self, activity: &mut Activity) {
+        activity.deadlines.forget_release();
+    }
+
     /// What has arrived ends within a packet.
     pub(crate) fn packet_is_partial(&mut self, slot: u32, activity: &mut Activity) {
         if activity.deadlines.partial(self.fair_now) {

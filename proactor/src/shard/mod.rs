@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::driver::{Completion, Live, SocketId, Wait};
+use overlapped::driver::{Completion, Live, SocketId, Stream, Wait};
 use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
@@ -33,9 +33,11 @@ use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, identity, latest, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+    close, id::SessionId, identity, latest, opening, reading, reason::CloseReason, receive, send, table::Record,
+    timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
+use crate::transport::{Transport, opening::NoTransport};
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -91,6 +93,7 @@ impl<H: Handler> Shard<H> {
                 || state.groups.has_emptied()
                 || !state.listings.is_empty()
                 || state.drain.has_idle()
+                || state.transports.has_postponed()
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -146,6 +149,10 @@ impl<H: Handler> Shard<H> {
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
+        if self.logic.state().transports.has_postponed() {
+            receive::go_on_opening(&mut self.logic, &self.tasks);
+            busy = true;
+        }
         let mut came = false;
         loop {
             let completion = self.logic.state().driver.next();
@@ -303,6 +310,11 @@ impl<H: Handler> Shard<H> {
             self.directory.stats().count_refused(Refusal::Ending);
             return self.directory.count_out(self.shard);
         }
+        let transport = self.logic.state().profiles.of(permit.listener()).transport();
+        let transport = match transport.transpose() {
+            Ok(transport) => transport,
+            Err(none) => return self.has_no_transport(stream, &peer, none),
+        };
         let adopted = self.logic.state().driver.adopt(stream);
         let socket = match adopted {
             Ok(socket) => socket,
@@ -314,10 +326,35 @@ impl<H: Handler> Shard<H> {
             }
         };
         self.directory.stats().accepted += 1;
-        self.begin_session(socket, peer, permit, Origin::Accepted);
+        self.begin_session(socket, peer, permit, Origin::Accepted, transport);
     }
 
-    fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) -> SessionId {
+    #[cold]
+    fn has_no_transport(&self, stream: Stream, peer: &Address, none: NoTransport) {
+        stream.reset_on_drop();
+        let refusal = match none {
+            NoTransport::Refused(refusal) => {
+                tracing::debug!("{peer} is refused: {refusal}");
+                refusal
+            }
+            NoTransport::Failed(why) => {
+                tracing::error!("{peer} is refused: {why}");
+                Refusal::TlsHandshakes
+            }
+        };
+        self.directory.stats().count_refused(refusal);
+        self.directory.count_out(self.shard);
+    }
+
+    /// A connection becomes a session. With a transport, the logic is told when that is open.
+    fn begin_session(
+        &mut self,
+        socket: SocketId,
+        peer: Address,
+        permit: Permit,
+        origin: Origin,
+        transport: Option<Transport>,
+    ) -> SessionId {
         let listener = permit.listener();
         let codec = contained(|| self.logic.state().profiles.of(listener).codec.clone());
         let has_panicked = codec.is_err();
@@ -335,6 +372,15 @@ impl<H: Handler> Shard<H> {
             }
             id
         };
+        if let Some(transport) = transport {
+            let state = &mut *self.logic.state();
+            opening::begin(state, id, transport);
+            reading::start(state, id.slot());
+            if self.phase == Phase::Draining {
+                state.drain.wait_for(id, state.driver.now());
+            }
+            return id;
+        }
         if let Some(session) = self.logic.session(id.slot())
             && self.logic.connected(&session)
         {
@@ -353,17 +399,25 @@ impl<H: Handler> Shard<H> {
     /// A session's close has completed.
     fn closed(&mut self, slot: u32) {
         self.logic.tell_closed();
-        let (id, record, delivery, in_drain) = {
+        let (id, record, delivery, in_drain, transport) = {
             let state = &mut *self.logic.state();
             let Some(id) = state.sessions.id(slot) else { return };
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
-            (id, record, state.endings.settle(slot), state.drain.has_begun())
+            let transport = record.has_transport.then(|| state.transports.remove(slot)).flatten();
+            (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };
-        self.directory.count_out(self.shard);
         let reason = record.reason.expect("a session is closed for a reason");
-        self.logic.released(id, delivery);
+        let was_open = transport.is_none_or(|transport| !transport.is_opening());
+        if !was_open && record.origin() != Origin::Accepted {
+            // It is counted as a connection that could not be made.
+            return;
+        }
+        self.directory.count_out(self.shard);
+        if was_open {
+            self.logic.released(id, delivery);
+        }
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }
@@ -432,6 +486,11 @@ impl<H: Handler> Shard<H> {
                 close::end_own_stream(state, *slot);
             }
             state.sessions.reuse_dirty(dirty);
+            if state.transports.has_failed() {
+                for (slot, failure) in state.transports.take_failed() {
+                    opening::fail(state, slot, failure);
+                }
+            }
         }
         if state.groups.has_to_trim() {
             fanout::trim_logs(state);

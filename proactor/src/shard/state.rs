@@ -23,6 +23,7 @@ use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
+use crate::transport::table::Transports;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
 pub(crate) mod token {
@@ -76,6 +77,7 @@ pub(crate) struct ShardState {
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
+    pub(crate) transports: Transports,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -123,6 +125,7 @@ impl ShardState {
             directory,
             sessions: Sessions::new(shard),
             outboxes: OutboxStore::default(),
+            transports: Transports::default(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,

@@ -17,7 +17,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -96,6 +96,23 @@ pub(crate) struct Owner {
     pub(crate) tied: bool,
 }
 
+/// Received bytes, in the buffer in which they came or in one of a transport.
+enum Lent {
+    Packet(Packet),
+    Bytes(Vec<u8>),
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Lent::Packet(packet) => packet,
+            Lent::Bytes(bytes) => bytes,
+        }
+    }
+}
+
 type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Task {
@@ -123,8 +140,8 @@ pub(crate) struct Executor {
     pub(super) timers: RefCell<SleepTimers>,
     /// The task that is being polled.
     pub(super) current: Cell<Option<Key>>,
-    /// The pooled buffer whose packets are being handed over.
-    lent: RefCell<Option<Packet>>,
+    /// The buffer whose packets are being handed over.
+    lent: RefCell<Option<Lent>>,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
     pub(super) offload: Option<Offload>,
@@ -310,10 +327,21 @@ impl Executor {
     /// Calls with the bytes of a pooled buffer. Until the call returns, tasks can
     /// [read](Executor::read_lent) slices of it; then the buffer goes back to its pool.
     pub(crate) fn lend<R>(&self, packet: Packet, call: impl FnOnce(&[u8]) -> R) -> R {
-        *self.lent.borrow_mut() = Some(packet);
+        *self.lent.borrow_mut() = Some(Lent::Packet(packet));
         let result = call(self.lent.borrow().as_deref().unwrap_or_default());
         *self.lent.borrow_mut() = None;
         result
+    }
+
+    /// As [`lend`](Executor::lend), with bytes that a transport made of what was received. Returns
+    /// their memory.
+    pub(crate) fn lend_bytes(&self, bytes: Vec<u8>, call: impl FnOnce(&[u8])) -> Vec<u8> {
+        *self.lent.borrow_mut() = Some(Lent::Bytes(bytes));
+        call(self.lent.borrow().as_deref().unwrap_or_default());
+        match self.lent.take() {
+            Some(Lent::Bytes(bytes)) => bytes,
+            _ => Vec::new(),
+        }
     }
 
     /// The place of a slice in the lent buffer, if it lies there.
