@@ -93,7 +93,8 @@ pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
-pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyVersion, tlv_kind};
+pub use ipnet::IpNet;
+pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtocol, ProxyVersion, tlv_kind};
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{

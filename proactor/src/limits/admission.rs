@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use overlapped::Time;
 
 use super::bucket::{Bucket, Rate};
+use crate::proxy_protocol::ProxyHeaderFault;
 
 /// Why a connection was refused. It never was a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,11 +34,15 @@ pub enum Refusal {
     ShardFull,
     /// The server was being drained or stopped.
     Ending,
+    /// Its listener takes the [PROXY protocol](crate::ProxyProtocol), and this is wrong with its
+    /// header.
+    ProxyHeader(ProxyHeaderFault),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Refusal::ProxyHeader(fault) => return fault.fmt(f),
             Refusal::Sessions => "there are as many sessions as there may be",
             Refusal::SessionsPerIp => "its address has as many sessions as it may have",
             Refusal::Handshakes => "as many sessions as may be wait for their first packet",
@@ -113,6 +118,27 @@ impl Admission {
         Ok(Permit { gate: Arc::clone(&self.gate), prefix, listener, shaking: true })
     }
 
+    /// A connection that counted for no address is one of this address's. Says if it may not be.
+    pub(crate) fn settle(&self, permit: &mut Permit, peer: Option<IpAddr>) -> Result<(), Refusal> {
+        let (limits, own) = (&self.limits, self.listeners.get(usize::from(permit.listener)));
+        let counts_ip = limits.per_ip.is_some() || own.is_some_and(|own| own.per_ip.is_some());
+        let Some(prefix) = peer.filter(|_| counts_ip).map(|ip| Prefix::of(ip, limits.v6_prefix)) else {
+            return Ok(());
+        };
+        debug_assert!(permit.prefix.is_none(), "it counts for an address already");
+        let mut places = lock(&self.gate);
+        let Places { all, listeners } = &mut *places;
+        let mut own = own.zip(listeners.get_mut(usize::from(permit.listener)));
+        all.check_address(limits, prefix)?;
+        if let Some((own_limits, counts)) = &mut own {
+            counts.check_address(own_limits, prefix)?;
+            counts.enter_address(own_limits, prefix);
+        }
+        all.enter_address(limits, prefix);
+        permit.prefix = Some(prefix);
+        Ok(())
+    }
+
     /// The number of sessions, and of those in their handshake.
     pub(crate) fn sessions(&self) -> (usize, usize) {
         let all = &lock(&self.gate).all;
@@ -146,15 +172,22 @@ impl Counts {
         if self.sessions >= limits.sessions {
             return Err(Refusal::Sessions);
         }
-        if let Some((most, prefix)) = limits.per_ip.zip(prefix)
-            && self.by_prefix.get(&prefix).is_some_and(|sessions| *sessions >= most)
-        {
-            return Err(Refusal::SessionsPerIp);
-        }
+        prefix.map_or(Ok(()), |prefix| self.check_address(limits, prefix))?;
         if limits.handshakes.is_some_and(|most| self.handshakes >= most) {
             return Err(Refusal::Handshakes);
         }
         Ok(())
+    }
+
+    fn check_address(&self, limits: &AdmissionLimits, prefix: Prefix) -> Result<(), Refusal> {
+        let sessions = self.by_prefix.get(&prefix).copied().unwrap_or(0);
+        if limits.per_ip.is_some_and(|most| sessions >= most) { Err(Refusal::SessionsPerIp) } else { Ok(()) }
+    }
+
+    fn enter_address(&mut self, limits: &AdmissionLimits, prefix: Prefix) {
+        if limits.per_ip.is_some() {
+            *self.by_prefix.entry(prefix).or_default() += 1;
+        }
     }
 
     /// The bucket without the token of one more connection. It is taken only if all limits are met.
@@ -167,8 +200,8 @@ impl Counts {
     fn enter(&mut self, limits: &AdmissionLimits, prefix: Option<Prefix>) {
         self.sessions += 1;
         self.handshakes += 1;
-        if let Some(prefix) = prefix.filter(|_| limits.per_ip.is_some()) {
-            *self.by_prefix.entry(prefix).or_default() += 1;
+        if let Some(prefix) = prefix {
+            self.enter_address(limits, prefix);
         }
     }
 

@@ -22,6 +22,10 @@ pub enum ProxyHeaderFault {
     Field,
     /// A version 2 header has more than 4,096 bytes.
     TooLong,
+    /// It did not arrive within the listener's [timeout](crate::ProxyProtocol::timeout).
+    TimedOut,
+    /// The peer ended or reset the connection before its header was there.
+    Ended,
     /// The checksum in a version 2 header is not that of its bytes.
     Checksum,
 }
@@ -37,6 +41,8 @@ impl fmt::Display for ProxyHeaderFault {
             ProxyHeaderFault::Addresses => "the PROXY protocol header is shorter than its addresses",
             ProxyHeaderFault::Field => "a field of the PROXY protocol header is longer than the header",
             ProxyHeaderFault::TooLong => "the PROXY protocol header has more than 4,096 bytes",
+            ProxyHeaderFault::TimedOut => "the PROXY protocol header took too long",
+            ProxyHeaderFault::Ended => "the connection ended before its PROXY protocol header was there",
             ProxyHeaderFault::Checksum => "the checksum of the PROXY protocol header is wrong",
         })
     }

@@ -7,6 +7,7 @@
 //! for a malformed one, the other waits for 15 bytes before it sees that there is no header.
 
 mod checksum;
+mod config;
 mod fault;
 mod header;
 mod parse;
@@ -15,8 +16,8 @@ mod tests;
 mod tlv;
 mod write;
 
+pub use self::config::ProxyProtocol;
 pub use self::fault::ProxyHeaderFault;
 pub use self::header::{ProxyHeader, ProxyVersion};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the listener calls it"))]
 pub(crate) use self::parse::{Parsed, parse};
 pub use self::tlv::{ProxiedTls, tlv_kind};

@@ -17,7 +17,7 @@ use crate::handler::Handler;
 use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
-use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Rules};
 use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::listeners::{ListenerInfo, ListenerProfile, Profiles};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
@@ -159,6 +159,7 @@ impl Config {
                 packets: listener.limits.packet_rate_or(&self.limits),
                 bytes: listener.limits.byte_rate_or(&self.limits),
             },
+            proxy_protocol: listener.proxy_protocol.clone(),
             #[cfg(feature = "tls")]
             tls: listener.tls.clone(),
         };
@@ -166,6 +167,7 @@ impl Config {
             codec: self.codec.clone(),
             framing: 0,
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
         };
@@ -204,8 +206,11 @@ impl Config {
                     true => listener.limits.refusal_or(&self.limits),
                     false => Bytes::new(),
                 };
-                let refusals = self.listeners.iter().map(refusal).collect();
-                Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
+                let rules = self.listeners.iter().map(|listener| Rules {
+                    refusal: refusal(listener),
+                    is_forwarded: listener.proxy_protocol.is_some(),
+                });
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, rules.collect())?)
             }
             _ => None,
         };

@@ -97,6 +97,16 @@ fn keep(state: &mut ShardState, slot: u32, bytes: &[u8]) {
     }
 }
 
+/// Bytes of a new session that came before it was one.
+pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
+    if state.sessions.open_at(slot).is_some_and(|record| record.has_transport) {
+        state.transports.postpone(slot, bytes);
+        return reading::hold(state, slot, Hold::Opening);
+    }
+    bytes_came(state, slot, bytes.len());
+    keep(state, slot, bytes);
+}
+
 /// Goes on with sessions whose opening has waited for its turn.
 pub(crate) fn go_on_opening<H: Handler>(logic: &mut Logic<H>, tasks: &Executor) {
     let postponed = {

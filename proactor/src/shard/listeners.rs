@@ -8,6 +8,7 @@ use std::sync::Arc;
 use overlapped::Address;
 
 use crate::codec::Framing;
+use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "tls")]
 use crate::limits::Refusal;
 use crate::session::timers::Rates;
@@ -23,6 +24,7 @@ pub(crate) struct ListenerProfile {
     /// Which of the server's framings that is: groups frame a broadcast once for each.
     pub(crate) framing: u8,
     pub(crate) rates: Rates,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
 }

@@ -4,6 +4,7 @@
 pub(crate) mod acceptor;
 pub(crate) mod directory;
 pub(crate) mod handle;
+mod headers;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
 pub(crate) mod listing;
@@ -18,26 +19,39 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::driver::{Completion, Live, SocketId, Stream, Wait};
+use overlapped::driver::{Completion, Live, SocketId, Wait};
 use overlapped::{Address, Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
 use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
+use self::headers::{Headers, Introduced};
 use self::logic::Logic;
 use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
-use crate::connect::{Origin, Request};
+use crate::connect::{Origin, Request, reset};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
+use crate::proxy_protocol::ProxyHeader;
 use crate::session::{
     close, id::SessionId, identity, latest, opening, reading, reason::CloseReason, receive, send, table::Record,
     timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 use crate::transport::{Transport, opening::NoTransport};
+
+/// A connection that becomes a session.
+struct Arrival {
+    socket: SocketId,
+    peer: Address,
+    permit: Permit,
+    origin: Origin,
+    /// What a load balancer has said of it.
+    header: Option<Box<ProxyHeader>>,
+    transport: Option<Transport>,
+}
 
 /// How long a shard waits that may not go on because another is late.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -46,6 +60,7 @@ pub(crate) struct Shard<H: Handler> {
     logic: Logic<H>,
     tasks: Rc<Executor>,
     acceptor: Option<Acceptor>,
+    headers: Headers,
     mailbox: Mailbox<Mail>,
     /// Memory for the list of sessions to resume.
     to_resume: Vec<u32>,
@@ -72,7 +87,17 @@ impl<H: Handler> Shard<H> {
             let _turning = tasks.enter();
             logic.started();
         }
-        Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
+        Shard {
+            logic,
+            tasks,
+            acceptor,
+            headers: Headers::default(),
+            mailbox,
+            to_resume: Vec::new(),
+            directory,
+            shard,
+            phase: Phase::Running,
+        }
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
@@ -202,6 +227,13 @@ impl<H: Handler> Shard<H> {
             }
             token::CLOSE => self.closed(slot),
             token::SHUTDOWN => close::own_stream_ended(&mut self.logic.state(), slot, &completion),
+            token::HEADER => {
+                let ended = {
+                    let state = &mut *self.logic.state();
+                    self.headers.completed(slot, completion, &mut state.driver)
+                };
+                self.header_ended(ended);
+            }
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -229,6 +261,7 @@ impl<H: Handler> Shard<H> {
             if phase <= self.phase {
                 return false;
             }
+            self.headers.end(&mut state.driver);
             if let Some(acceptor) = &mut self.acceptor {
                 if self.phase == Phase::Running {
                     acceptor.close(&mut state.driver);
@@ -310,11 +343,6 @@ impl<H: Handler> Shard<H> {
             self.directory.stats().count_refused(Refusal::Ending);
             return self.directory.count_out(self.shard);
         }
-        let transport = self.logic.state().profiles.of(permit.listener()).transport();
-        let transport = match transport.transpose() {
-            Ok(transport) => transport,
-            Err(none) => return self.has_no_transport(stream, &peer, none),
-        };
         let adopted = self.logic.state().driver.adopt(stream);
         let socket = match adopted {
             Ok(socket) => socket,
@@ -325,13 +353,62 @@ impl<H: Handler> Shard<H> {
                 return self.directory.count_out(self.shard);
             }
         };
+        let rule = self.logic.state().profiles.of(permit.listener()).proxy_protocol.clone();
+        if let Some(rule) = rule {
+            let ended = {
+                let state = &mut *self.logic.state();
+                self.headers.read((socket, peer, permit), &rule, &mut state.driver)
+            };
+            return self.header_ended(ended);
+        }
+        self.begin_accepted(Introduced { socket, peer, header: None, permit, rest: Vec::new() });
+    }
+
+    /// A connection's header has been read, or was not good.
+    fn header_ended(&mut self, ended: Option<headers::Ended>) {
+        let mut introduced = match ended {
+            None => return,
+            Some(headers::Ended::Introduced(introduced)) => introduced,
+            Some(headers::Ended::Refused(peer, refusal)) => return self.refused(&peer, refusal),
+        };
+        let source = introduced.header.as_ref().and_then(ProxyHeader::source);
+        let ip = source.or_else(|| introduced.peer.ip()).map(|source| source.ip());
+        if let Err(refusal) = self.directory.admission.settle(&mut introduced.permit, ip) {
+            reset(introduced.socket, &mut self.logic.state().driver);
+            return self.refused(&introduced.peer, refusal);
+        }
+        if let Some(source) = source {
+            introduced.peer = source.into();
+        }
+        self.begin_accepted(introduced);
+    }
+
+    /// An accepted connection becomes a session.
+    fn begin_accepted(&mut self, introduced: Introduced) {
+        let Introduced { socket, peer, header, permit, rest } = introduced;
+        let transport = self.logic.state().profiles.of(permit.listener()).transport();
+        let transport = match transport.transpose() {
+            Ok(transport) => transport,
+            Err(none) => return self.has_no_transport(socket, &peer, none),
+        };
         self.directory.stats().accepted += 1;
-        self.begin_session(socket, peer, permit, Origin::Accepted, transport);
+        let header = header.map(Box::new);
+        let arrival = Arrival { socket, peer, permit, origin: Origin::Accepted, header, transport };
+        let id = self.begin_session(arrival);
+        if !rest.is_empty() {
+            receive::came_before(&mut self.logic.state(), id.slot(), &rest);
+        }
+    }
+
+    fn refused(&self, peer: &Address, refusal: Refusal) {
+        tracing::debug!("{peer} is refused: {refusal}");
+        self.directory.stats().count_refused(refusal);
+        self.directory.count_out(self.shard);
     }
 
     #[cold]
-    fn has_no_transport(&self, stream: Stream, peer: &Address, none: NoTransport) {
-        stream.reset_on_drop();
+    fn has_no_transport(&self, socket: SocketId, peer: &Address, none: NoTransport) {
+        reset(socket, &mut self.logic.state().driver);
         let refusal = match none {
             NoTransport::Refused(refusal) => {
                 tracing::debug!("{peer} is refused: {refusal}");
@@ -347,14 +424,8 @@ impl<H: Handler> Shard<H> {
     }
 
     /// A connection becomes a session. With a transport, the logic is told when that is open.
-    fn begin_session(
-        &mut self,
-        socket: SocketId,
-        peer: Address,
-        permit: Permit,
-        origin: Origin,
-        transport: Option<Transport>,
-    ) -> SessionId {
+    fn begin_session(&mut self, arrival: Arrival) -> SessionId {
+        let Arrival { socket, peer, permit, origin, header, transport } = arrival;
         let listener = permit.listener();
         let codec = contained(|| self.logic.state().profiles.of(listener).codec.clone());
         let has_panicked = codec.is_err();
@@ -366,6 +437,9 @@ impl<H: Handler> Shard<H> {
             let id = state.sessions.insert(record);
             if let Some(record) = state.sessions.open(id) {
                 state.timers.enter(id.slot(), &mut record.activity);
+            }
+            if let Some(header) = header {
+                state.proxy_headers.insert(id.slot(), header);
             }
             if has_panicked {
                 close::begin(state, id.slot(), CloseReason::Panic);
@@ -405,6 +479,9 @@ impl<H: Handler> Shard<H> {
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
+            if !state.proxy_headers.is_empty() {
+                state.proxy_headers.remove(&slot);
+            }
             let transport = record.has_transport.then(|| state.transports.remove(slot)).flatten();
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };

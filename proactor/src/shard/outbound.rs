@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use overlapped::{Address, driver::SocketId};
 
-use super::Shard;
+use super::{Arrival, Shard};
 use super::directory::Phase;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Target};
 use crate::handler::Handler;
@@ -55,7 +55,7 @@ impl<H: Handler> Shard<H> {
                         return self.not_begun(socket, peer, &origin, error, waiter);
                     }
                 }
-                let id = self.begin_session(socket, peer, permit, origin, transport);
+                let id = self.begin_session(Arrival { socket, peer, permit, origin, header: None, transport });
                 if let Some(waiter) = waiter {
                     waiter.ended(Ok(id));
                 }

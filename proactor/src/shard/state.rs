@@ -2,7 +2,7 @@
 //! `task` compose the parts; no part knows another's fields.
 
 use std::any::TypeId;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -19,6 +19,7 @@ use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
+use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
@@ -37,6 +38,8 @@ pub(crate) mod token {
     pub(crate) const SHUTDOWN: u64 = 5;
     /// An outbound connection that is being made.
     pub(crate) const CONNECT: u64 = 6;
+    /// A connection whose PROXY protocol header is being read.
+    pub(crate) const HEADER: u64 = 7;
 
     pub(crate) fn of(kind: u64, slot: u32) -> u64 {
         kind << 56 | u64::from(slot)
@@ -78,6 +81,8 @@ pub(crate) struct ShardState {
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
     pub(crate) transports: Transports,
+    /// The PROXY protocol headers of sessions, by slot.
+    pub(crate) proxy_headers: HashMap<u32, Box<ProxyHeader>>,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -126,6 +131,7 @@ impl ShardState {
             sessions: Sessions::new(shard),
             outboxes: OutboxStore::default(),
             transports: Transports::default(),
+            proxy_headers: HashMap::new(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,
