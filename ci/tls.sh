@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests TLS with peers that are not ours: `openssl s_client` against `proactor echo`, `proactor proxy`
-# to `openssl s_server`, and curl through the proxy. TLS 1.2 and 1.3, ALPN, client certificates,
+# Tests TLS with peers that are not ours: `openssl s_client` against `proactor echo`, and `proactor
+# proxy` to `openssl s_server` with curl before it. TLS 1.2 and 1.3, ALPN, client certificates,
 # wrong ones, reload under a live session, close_notify and a stream without it.
 #
 # Installs openssl and curl if they are missing.

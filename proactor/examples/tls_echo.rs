@@ -1,7 +1,8 @@
 //! Echoes lines over TLS to clients that show a certificate, and greets them by what they show.
 //!
 //! ```text
-//! cargo run -p proactor --features tls --example tls_echo -- 127.0.0.1:7443 server.pem server.key clients-ca.pem
+//! cargo run -p proactor --features tls --example tls_echo -- \
+//!     127.0.0.1:7443 server.pem server.key clients-ca.pem
 //! openssl s_client -connect 127.0.0.1:7443 -CAfile ca.pem -cert client.pem -key client.key -quiet
 //! ```
 //!

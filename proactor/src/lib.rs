@@ -91,9 +91,9 @@ pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tri
 pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
+pub use ipnet::IpNet;
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
-pub use ipnet::IpNet;
 pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtocol, ProxyVersion, tlv_kind};
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};

@@ -144,8 +144,8 @@ impl Listener {
         self
     }
 
-    /// The listener's sessions are over TLS. All else is as without: codecs, groups, limits, timeouts,
-    /// pairs, drain.
+    /// The listener's sessions are over TLS. All else is as without: codecs, groups, limits,
+    /// timeouts, pairs, drain.
     ///
     /// The logic is told of a session when the handshake is over, and of no other. A handshake that
     /// fails is [counted](crate::Stats::tls_failures). A [refusal](ListenerLimits::refusal) is not

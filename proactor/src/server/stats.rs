@@ -91,8 +91,8 @@ impl Stats {
         self.closed.iter().map(|(reason, count)| (*reason, *count))
     }
 
-    /// Connections over TLS that failed for this reason: accepted and outbound ones, most of them in
-    /// the handshake.
+    /// Connections over TLS that failed for this reason: accepted and outbound ones, most of them
+    /// in the handshake.
     pub fn tls_failed(&self, failure: TlsFailure) -> u64 {
         self.tls_failures.get(&failure).copied().unwrap_or_default()
     }

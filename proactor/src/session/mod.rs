@@ -41,12 +41,9 @@ use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Reques
 use crate::error::{JoinError, SendError, TimerError};
 use crate::group::{Group, fanout, membership};
 use crate::limits::SlowConsumer;
-use crate::proxy_protocol::ProxyHeader;
 use crate::server::Handle;
 use crate::shard::listeners::ListenerInfo;
 use crate::shard::state::ShardState;
-#[cfg(feature = "tls")]
-use crate::tls::TlsInfo;
 
 /// A session in the hands of its shard's handler. It stays on that thread; other threads use its
 /// [`id`](Session::id).
@@ -144,24 +141,6 @@ impl Session {
     /// ```
     pub fn listener(&self) -> Option<ListenerInfo> {
         self.state.borrow().directory.listeners.get(usize::from(self.listener)).cloned()
-    }
-
-    /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.
-    /// `None` if there was none, or if the session has ended. Its [`source`](ProxyHeader::source) is
-    /// [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session begins.
-    pub fn proxy_header(&self) -> Option<ProxyHeader> {
-        let ShardState { sessions, proxy_headers, .. } = &mut *self.state.borrow_mut();
-        sessions.open(self.id)?;
-        proxy_headers.get(&self.id.slot()).map(|header| (**header).clone())
-    }
-
-    /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
-    /// plain session, or has ended. Costs some allocations: for when a session begins.
-    #[cfg(feature = "tls")]
-    pub fn tls(&self) -> Option<TlsInfo> {
-        let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
-        sessions.open(self.id)?;
-        transports.at(self.id.slot()).map(|transport| transport.layer().tls())
     }
 
     /// Another session of the same shard, if it has not ended and is not being closed.

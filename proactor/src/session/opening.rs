@@ -3,9 +3,12 @@
 
 use overlapped::driver::CloseMode;
 
-use super::{close, id::SessionId, reason::CloseReason};
+use super::{Session, close, id::SessionId, reason::CloseReason};
 use crate::connect::{ConnectWaiter, Origin};
+use crate::proxy_protocol::ProxyHeader;
 use crate::shard::state::ShardState;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
 use crate::transport::Transport;
 use crate::transport::failure::Failure;
 use crate::transport::opening::Opening;
@@ -65,4 +68,24 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
         }
     }
     close::begin(state, slot, CloseReason::TlsFailed);
+}
+
+impl Session {
+    /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.
+    /// `None` if there was none, or if the session has ended. Its [`source`](ProxyHeader::source) is
+    /// [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session begins.
+    pub fn proxy_header(&self) -> Option<ProxyHeader> {
+        let ShardState { sessions, proxy_headers, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        proxy_headers.get(&self.id.slot()).map(|header| (**header).clone())
+    }
+
+    /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
+    /// plain session, or has ended. Costs some allocations: for when a session begins.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        transports.at(self.id.slot()).map(|transport| transport.layer().tls())
+    }
 }

@@ -7,8 +7,8 @@ use std::fmt;
 /// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
 /// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`, `Idle`,
-///   `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger); then the peer sees the
-///   end of the stream. If bytes are missing when that time is over, it sees a reset.
+///   `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger); then the
+///   peer sees the end of the stream. If bytes are missing when that time is over, it sees a reset.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
@@ -37,8 +37,8 @@ pub enum CloseReason {
     /// for it before was sent.
     Protocol,
     /// TLS failed: in the handshake, so that the logic never knew the session, or because a record
-    /// was not valid, or by an alert of the peer. [`Stats::tls_failures`](crate::Stats::tls_failures)
-    /// counts what was wrong.
+    /// was not valid, or by an alert of the peer.
+    /// [`Stats::tls_failures`](crate::Stats::tls_failures) counts what was wrong.
     TlsFailed,
     /// The peer's stream over TLS was cut: it ended without the `close_notify` that says that it is
     /// whole. What was queued for the peer was sent.

@@ -85,7 +85,8 @@ impl Headers {
         if waiting.is_ending {
             return Some(refuse(waiting, Refusal::Ending, driver));
         }
-        let read = completion.buf.and_then(|buf| buf.take::<Spare<Vec<u8>>>().ok()).map(Spare::into_inner).unwrap_or_default();
+        let read =
+            completion.buf.and_then(|buf| buf.take::<Spare<Vec<u8>>>().ok()).map(Spare::into_inner).unwrap_or_default();
         let fault = match completion.result {
             Ok(Outcome::Received(1..)) => match parse(&read) {
                 Ok(Parsed::Header(..)) if !waiting.rule.trusts(&waiting.peer) => Fault::Untrusted,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use overlapped::Address;
 
 use crate::codec::Framing;
-use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "tls")]
 use crate::limits::Refusal;
+use crate::proxy_protocol::ProxyProtocol;
 use crate::session::timers::Rates;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use overlapped::{Address, driver::SocketId};
 
-use super::{Arrival, Shard};
+use super::Shard;
+use super::beginning::Arrival;
 use super::directory::Phase;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Target};
 use crate::handler::Handler;

@@ -56,7 +56,7 @@ pub(super) fn failure_of(error: &Error, first: Option<u8>) -> Failure {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 TlsFailure::WrongName
             }
-            // The second: the authority that signed it has the name of a trusted one, and another key.
+            // The second: its authority has the name of a trusted one, and another key.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFailure::UnknownIssuer,
             _ => TlsFailure::BadCertificate,
         },

@@ -6,8 +6,8 @@
 //!
 //! - **Received bytes** go through [`Transport::receive`] in the driver's buffer, before the
 //!   session's assembly sees them (`session/receive.rs`).
-//! - **Bytes to send** go through [`Transport::seal`] when a send starts, after the outbox has given
-//!   them (`session/send.rs`). So limits, policies and groups count the bytes of packets.
+//! - **Bytes to send** go through [`Transport::seal`] when a send starts, after the outbox has
+//!   given them (`session/send.rs`). So limits, policies and groups count the bytes of packets.
 //! - **What the layer itself has to say** (a handshake, an alert) is its output. It leaves with the
 //!   next send, before what is sealed later.
 //! - **Until it is open** the logic does not know the session. That phase has a deadline of its own
@@ -129,8 +129,8 @@ impl Transport {
         self.check(done)
     }
 
-    /// Keeps what was received for a later turn. It is not read from meanwhile. Says whether nothing
-    /// was kept before.
+    /// Keeps what was received for a later turn. It is not read from meanwhile. Says whether
+    /// nothing was kept before.
     pub(crate) fn postpone(&mut self, bytes: &[u8]) -> bool {
         self.input.extend_from_slice(bytes);
         !std::mem::replace(&mut self.is_postponed, true)

@@ -399,7 +399,7 @@ fn the_policies_for_slow_peers_are_the_same() {
             match closed {
                 Some(reason) => wait_until("it is closed", || server.handle().stats().closed(reason) == 1),
                 None => {
-                    // Whole packets come, in order, the last of all the last if the oldest were dropped.
+                    // Whole packets come, in order; if the oldest were dropped, to the last.
                     let mut last = None;
                     let mut packet = vec![0; 2 + 4096];
                     let most = if policy == SlowConsumer::DropOldest { 3_999 } else { 0 };
