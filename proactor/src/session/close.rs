@@ -240,7 +240,7 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
         return;
     }
     attempts.cancel_of(id, driver);
-    for slot in transports.openings() {
+    for slot in transports.outbound_openings() {
         let opener = state.sessions.open_at(slot).and_then(|record| record.origin().opener());
         if opener == Some(id) {
             begin_as(state, slot, CloseReason::ByPartner, CloseMode::Abort);

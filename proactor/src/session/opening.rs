@@ -42,7 +42,7 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
         return None;
     }
     let ShardState { sessions, transports, timers, directory, .. } = state;
-    let opening = transports.at_mut(slot)?.take_opened()?;
+    let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
     timers.opened(&mut record.activity);
     let origin = record.origin();

@@ -1,9 +1,10 @@
 //! The transports of a shard's sessions, and the memory that they share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::Transport;
 use super::failure::Failure;
+use super::opening::Opening;
 use crate::outbox::Taken;
 use crate::outbox::memory::SendMemory;
 
@@ -20,6 +21,8 @@ const MOST_STEPS: usize = 16;
 pub(crate) struct Transports {
     /// Never gone through in its order, which differs from run to run.
     by_slot: HashMap<u32, Box<Transport>>,
+    /// Those of connections that the server has made, and that are not open yet.
+    outbound: BTreeSet<u32>,
     /// Where a transport puts what it makes of received bytes.
     plain: Vec<u8>,
     /// Where pieces of a send are put together.
@@ -48,10 +51,14 @@ pub(crate) struct Heard {
 
 impl Transports {
     pub(crate) fn insert(&mut self, slot: u32, transport: Transport) {
+        if transport.opening().is_some_and(|opening| opening.outbound.is_some()) {
+            self.outbound.insert(slot);
+        }
         self.by_slot.insert(slot, Box::new(transport));
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Box<Transport>> {
+        self.outbound.remove(&slot);
         self.by_slot.remove(&slot)
     }
 
@@ -67,12 +74,16 @@ impl Transports {
         self.at(slot).is_some_and(Transport::is_opening)
     }
 
-    /// The slots of the sessions that are not open, in order.
-    pub(crate) fn openings(&self) -> Vec<u32> {
-        let opening = self.by_slot.iter().filter(|(_, transport)| transport.is_opening());
-        let mut slots: Vec<u32> = opening.map(|(slot, _)| *slot).collect();
-        slots.sort_unstable();
-        slots
+    /// The opening of a session, if its transport has just become open.
+    pub(crate) fn take_opened(&mut self, slot: u32) -> Option<Box<Opening>> {
+        let opening = self.by_slot.get_mut(&slot)?.take_opened()?;
+        self.outbound.remove(&slot);
+        Some(opening)
+    }
+
+    /// The connections that the server has made, and that are not open.
+    pub(crate) fn outbound_openings(&self) -> Vec<u32> {
+        self.outbound.iter().copied().collect()
     }
 
     /// Whether openings wait for the next turn.
