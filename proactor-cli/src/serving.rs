@@ -12,6 +12,7 @@ use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, 
 
 use crate::backend::BackendChoice;
 use crate::printing::say;
+use crate::proxied::Proxied;
 use crate::room::{Place, Room};
 use crate::system;
 #[cfg(feature = "tls")]
@@ -108,6 +109,8 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
 
+    #[command(flatten)]
+    proxied: Proxied,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     tls: TlsOptions,
@@ -161,7 +164,7 @@ impl Serving {
 
     /// A Unix socket has no options of TCP.
     fn listener(&self, place: &str) -> Listener {
-        let listener = Listener::new(place);
+        let listener = set(Listener::new(place), self.proxied.header(), Listener::proxy_protocol);
         #[cfg(feature = "tls")]
         let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
         if matches!(listener.address(), Some(Address::Unix(_))) {
