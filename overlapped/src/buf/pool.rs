@@ -169,7 +169,8 @@ impl Deref for Packet {
     }
 }
 
-/// What is written there is the program's: the backend overwrites it when it fills the buffer again.
+/// What is written there is the program's: the backend overwrites it when it fills the buffer
+/// again.
 impl DerefMut for Packet {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above. No other packet has these bytes, and the backend does not write to

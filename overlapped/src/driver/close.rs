@@ -28,7 +28,7 @@ impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
         let graceful =
             how == CloseHow::Graceful && !matches!(self.sockets[socket].role, Role::Listener | Role::Watched);
-        let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, None);
+        let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, NONE);
         let slot = id.slot();
         self.operations[slot].close_step = match how {
             _ if graceful => CloseStep::Flushing,
@@ -57,7 +57,7 @@ impl Driver {
         }
         let entry = &self.sockets[socket];
         match operation.close_step {
-            CloseStep::Flushing if entry.dead || entry.broken.is_some() => self.end_everything(slot),
+            CloseStep::Flushing if entry.is_dead() || entry.broken.is_some() => self.end_everything(slot),
             // The peer's stream has been read to its end, or there is none. Closing loses nothing
             // and tells the peer, so the steps between are not needed.
             CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {

@@ -6,7 +6,6 @@ use crate::error::{Action, Error};
 use crate::id::OpId;
 use crate::sys::op::{OpKind, Outcome, Owned};
 use crate::table::Table;
-use crate::time::Time;
 
 /// How an operation ended, or one result of a multishot operation that goes on.
 #[derive(Debug)]
@@ -57,8 +56,8 @@ pub(super) fn failed(error: &Error, action: Action) -> Error {
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The most operations: a backend packs slots into 24 bits.
-pub(crate) const MOST_OPERATIONS: usize = 1 << 24;
+/// The most operations: a backend packs slots into 24 bits, and has one other number.
+pub(crate) const MOST_OPERATIONS: usize = (1 << 24) - 1;
 
 /// Where an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,18 +125,24 @@ pub(super) struct Operation {
     pub(super) next: u32,
     /// The slot of what it owns.
     owned: u32,
-    pub(super) token: u64,
-    /// Its entry in the timers; `MAX` if there is none. [`EXPIRED`] if the time came while the
-    /// backend had the operation, which is being cancelled for that.
-    pub(super) deadline: Time,
+    /// The number of its entry in the timers; [`NONE`] if there is none. [`EXPIRED`] if the time
+    /// came while the backend had the operation, which is being cancelled for that.
+    pub(super) deadline: u32,
+    /// As bytes, because the alignment of a `u64` would cost four more in the table.
+    token: [u8; 8],
 }
 
-/// Instead of a deadline that has been reached. No entry in the timers is at this time.
-pub(super) const EXPIRED: Time = Time::ZERO;
+/// Instead of a deadline that has been reached. No entry in the timers has this number.
+pub(super) const EXPIRED: u32 = NONE - 1;
 
-const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 48);
+const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 40);
 
 impl Operation {
+    #[inline]
+    pub(super) fn token(&self) -> u64 {
+        u64::from_ne_bytes(self.token)
+    }
+
     /// The system's code of the step of a close that failed.
     pub(super) fn close_code(&self) -> i32 {
         self.before as i32
@@ -191,16 +196,23 @@ impl Operations {
         self.table.set_limit(0);
     }
 
-    /// Adds an operation. The caller has checked that the table is not full.
+    /// Keeps what an operation owns. It is large, and moved once. Returns the slot to
+    /// [insert](Operations::insert) the operation with.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, owned: Owned) -> u32 {
+        if owned.is_empty() {
+            // Nothing to drop; the compiler cannot see that.
+            std::mem::forget(owned);
+            return NONE;
+        }
+        self.buffers += usize::from(owned.buf.is_some());
+        self.owned.insert(owned).slot()
+    }
+
+    /// Adds an operation. The caller has checked that the table is not full. `owned` is the slot of
+    /// what it owns, or [`NONE`].
     #[inline]
-    pub(super) fn insert(&mut self, kind: OpKind, stage: Stage, socket: u32, token: u64, owned: Option<Owned>) -> OpId {
-        let owned = match owned {
-            None => NONE,
-            Some(owned) => {
-                self.buffers += usize::from(owned.buf.is_some());
-                self.owned.insert(owned).slot()
-            }
-        };
+    pub(super) fn insert(&mut self, kind: OpKind, stage: Stage, socket: u32, token: u64, owned: u32) -> OpId {
         OpId(self.table.insert(Operation {
             kind,
             stage,
@@ -212,21 +224,24 @@ impl Operations {
             before: NONE,
             next: NONE,
             owned,
-            token,
-            deadline: Time::MAX,
+            token: token.to_ne_bytes(),
+            deadline: NONE,
         }))
     }
 
     /// Removes an operation that has ended. Its name finds nothing from here on.
     #[inline(always)]
     pub(super) fn remove(&mut self, slot: u32) -> Option<AnyBuf> {
-        let operation = self.table.remove_at(slot)?;
-        debug_assert_eq!(operation.deadline, Time::MAX);
-        if operation.owned == NONE {
+        let operation = self.table.at(slot)?;
+        debug_assert_eq!(operation.deadline, NONE);
+        let owned = operation.owned;
+        self.table.drop_at(slot);
+        if owned == NONE {
             return None;
         }
-        let buf = self.owned.remove_at(operation.owned)?.buf;
+        let buf = self.owned.at_mut(owned)?.buf.take();
         self.buffers -= usize::from(buf.is_some());
+        self.owned.drop_at(owned);
         buf
     }
 
@@ -254,6 +269,12 @@ impl Operations {
     #[inline]
     pub(super) fn id(&self, slot: u32) -> OpId {
         OpId(self.table.key_of(slot).expect("the slot of an operation in flight"))
+    }
+
+    /// The operation in a slot, if it is the close of this socket.
+    pub(super) fn close_of(&self, slot: u32, socket: u32) -> Option<OpId> {
+        let is_its = |close: &&Operation| matches!(close.kind, OpKind::Close { .. }) && close.socket == socket;
+        self.table.at(slot).filter(is_its).map(|_| self.id(slot))
     }
 
     /// What an operation owns, if it owns anything.

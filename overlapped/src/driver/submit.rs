@@ -99,13 +99,7 @@ impl Driver {
             OpKind::LookUp => return self.start_look_up(has_deadline.then_some(at), token),
             kind => kind.direction().expect("the others wait in no queue"),
         };
-        let owned = if owned.is_empty() {
-            // Nothing to drop; the compiler cannot see that.
-            std::mem::forget(owned);
-            None
-        } else {
-            Some(owned)
-        };
+        let owned = self.operations.keep(owned);
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
         if has_deadline {
             self.set_deadline(id.slot(), at);
@@ -135,11 +129,11 @@ impl Driver {
                 let result = self.cut_short(slot, Error::new(Action::Receive, ErrorKind::Cancelled));
                 return self.end(slot, result);
             }
-            OpKind::Recv { .. } | OpKind::RecvMulti if socket.connecting => {
+            OpKind::Recv { .. } | OpKind::RecvMulti if socket.is_connecting() => {
                 operation.stage = Stage::Queued;
                 return;
             }
-            OpKind::Connect => socket.connecting = socket.role == Role::Stream,
+            OpKind::Connect => socket.set_connecting(socket.role == Role::Stream),
             OpKind::Shutdown { how } if how != ShutdownHow::Send && socket.role == Role::Stream => {
                 socket.deaf = true;
                 self.cancel_queue(index, Direction::Receive);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use overlapped::Op;
-use overlapped::driver::{CloseMode, Completion, ShutdownHow};
+use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow};
 
 use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send, table::Record};
 use crate::codec::Assembly;
@@ -49,15 +49,16 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, look_again, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
     if let Some(link) = &record.link {
         link.closing(reason, to_wake);
     }
-    let (opener, has_transport) = (record.origin().opener(), record.has_transport);
+    let (opener, has_transport) = (record.origin().opener(), record.has_transport());
     record.reason = Some(reason);
+    look_again.set(true);
     record.assembly = Assembly::new();
     if let Some(id) = id {
         endings.tell(id, reason);
@@ -102,10 +103,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     if has_transport && state.transports.is_opening(slot) {
         tell_not_open(state, slot, reason);
     }
-    let close = state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
-    if let Some(record) = state.sessions.at_mut(slot) {
-        record.close = close;
-    }
+    state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
     let is_cut = matches!(reason, CloseReason::Truncated | CloseReason::TlsFailed);
     close_partner(state, slot, reason, graceful && !is_cut);
     cancel_attempts(state, slot);
@@ -133,8 +131,8 @@ fn tell_not_open(state: &mut ShardState, slot: u32, reason: CloseReason) {
 /// The panic itself is reported by the program's panic hook, which knows no session.
 #[cold]
 fn log_panic(state: &ShardState, slot: u32) {
-    if let (Some(id), Some(record)) = (state.sessions.id(slot), state.sessions.at(slot)) {
-        tracing::error!("the logic panicked in a call for {id:?} of {}: this session is closed", record.peer);
+    if let (Some(id), Some(peer)) = (state.sessions.id(slot), state.sessions.peer_at(slot)) {
+        tracing::error!("the logic panicked in a call for {id:?} of {peer}: this session is closed");
     }
 }
 
@@ -144,6 +142,11 @@ pub(crate) fn end_opener(state: &mut ShardState, opener: Option<SessionId>) {
     let Some(opener) = opener.filter(|opener| state.sessions.open(*opener).is_some()) else { return };
     // Not by `Panic`, which would go on to the opener's own opener: that one is told by `closed`.
     begin_as(state, opener.slot(), CloseReason::ByOpened, CloseMode::Abort);
+}
+
+/// The close of a session that is in flight.
+fn close_of(state: &ShardState, slot: u32) -> Option<OpId> {
+    state.driver.close_of(state.sessions.at(slot)?.socket)
 }
 
 /// Bytes for the peer of a closing session that the system has not taken.
@@ -163,7 +166,7 @@ fn unconfirmed(state: &ShardState, slot: u32) -> Option<usize> {
 /// delivering that on its own. A drain has more patience with a peer that has not confirmed all:
 /// its deadline ends that. One that has is only waited for, and is reset.
 pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
-    let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return };
+    let Some(close) = close_of(state, slot) else { return };
     let (untaken, unconfirmed) = (untaken(state, slot), unconfirmed(state, slot));
     let drains = state.drain.is_on();
     if drains && (untaken > 0 || unconfirmed.is_some_and(|bytes| bytes > 0)) {
@@ -184,7 +187,7 @@ pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
 /// everything. If it has, it goes on delivering, and the end comes behind the last byte. Says
 /// whether it is a reset.
 pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
-    let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return false };
+    let Some(close) = close_of(state, slot) else { return false };
     let missing = untaken(state, slot);
     if state.endings.has_cut(slot) {
         // It has been cut already.
@@ -205,7 +208,9 @@ pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
 pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
     if state.sessions.open(id).is_some() {
         begin_as(state, id.slot(), CloseReason::ByHandler, CloseMode::Abort);
-    } else if let Some(close) = state.sessions.get_mut(id).and_then(|record| record.close) {
+    } else if state.sessions.get_mut(id).is_some()
+        && let Some(close) = close_of(state, id.slot())
+    {
         // The end of our stream, which counts as one, is not a byte that was queued.
         let unconfirmed = unconfirmed(state, id.slot()).unwrap_or(0).saturating_sub(1);
         let missing = untaken(state, id.slot()).max(unconfirmed);
@@ -218,9 +223,9 @@ pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
 /// Closes the partner of a session too, unless it will be told another reason, or both its streams
 /// have ended and it has only to send what is left.
 fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, graceful: bool) {
-    let Some(partner) = state.sessions.at_mut(slot).and_then(|record| record.partner.take()) else { return };
+    let Some(partner) = state.sessions.at_mut(slot).and_then(|record| record.take_partner()) else { return };
     let Some(record) = state.sessions.at_mut(partner) else { return };
-    record.partner = None;
+    record.take_partner();
     let is_ending = record.ends.is_told() && !record.ends.takes_more();
     match reason {
         CloseReason::Drained | CloseReason::ServerStopping => {}
@@ -236,7 +241,7 @@ fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, gracefu
 fn cancel_attempts(state: &mut ShardState, slot: u32) {
     let ShardState { sessions, attempts, transports, driver, .. } = state;
     let Some(id) = sessions.id(slot) else { return };
-    if sessions.at(slot).is_none_or(|record| record.attempts == 0) {
+    if !sessions.at(slot).is_some_and(Record::has_attempts) {
         return;
     }
     attempts.cancel_of(id, driver);
@@ -253,6 +258,9 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
 pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
     record.ends.ask_own();
+    if let Some(outbox) = record.outbox.get() {
+        outbox.end_appending();
+    }
     // What was broadcast until now is still sent.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();
@@ -270,7 +278,7 @@ pub(crate) fn end_own_stream(state: &mut ShardState, slot: u32) {
         return;
     }
     record.ends.own_started();
-    if record.has_transport {
+    if record.has_transport() {
         send::finish(state, slot);
     }
     let Some(record) = state.sessions.open_at(slot) else { return };

@@ -19,7 +19,7 @@ use crate::wheel::{TICK, tick_at, tick_time};
 pub(crate) const MOST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// Ticks of the clock, modulo 2^32.
-type Tick = u32;
+pub(crate) type Tick = u32;
 
 /// A duration in ticks, rounded up: a deadline is never early, and less than two ticks late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) type Timeouts = TimeoutsIn<Ticks>;
 
 impl Timeouts {
     /// Whether no timeout is set, as in most servers.
-    fn are_off(&self) -> bool {
+    pub(crate) fn are_off(&self) -> bool {
         let Timeouts { idle, receive, read, write, handshake, lifetime, heartbeat, beats_always: _ } = self;
         [idle, receive, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
     }
@@ -144,7 +144,7 @@ pub(crate) struct Deadlines {
 }
 
 /// The tick of a moment.
-fn tick(at: Time) -> Tick {
+pub(crate) fn tick(at: Time) -> Tick {
     tick_at(at) as Tick
 }
 
@@ -172,12 +172,8 @@ impl Deadlines {
         }
     }
 
-    /// How long ago the session began, as far as ticks tell.
-    pub(crate) fn age(&self, now: Time) -> Duration {
-        TICK * tick(now).wrapping_sub(self.opened)
-    }
-
     /// Bytes came.
+    #[inline]
     pub(crate) fn received(&mut self, now: Time) {
         (self.active, self.received) = (tick(now), tick(now));
     }
@@ -222,24 +218,23 @@ impl Deadlines {
         begins
     }
 
-    /// Whether bytes are queued that the peer has not taken.
-    #[inline]
-    pub(crate) fn has_queued(&self) -> bool {
-        self.is_waiting
-    }
-
     /// Bytes are queued for the peer. Says whether there may be an earlier deadline now.
-    pub(crate) fn queued(&mut self, now: Time) -> bool {
+    #[inline]
+    pub(crate) fn queued(&mut self, timeouts: &Timeouts, now: Time) -> bool {
         let begins = !std::mem::replace(&mut self.is_waiting, true);
         if begins {
             self.waiting = tick(now);
             self.quarters = 0;
         }
-        begins
+        begins && timeouts.write.is_some()
     }
 
-    /// The peer has taken bytes; `rest` says whether more are queued.
-    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) {
+    /// The peer has taken bytes; `rest` says whether more are queued. Says whether there may be an
+    /// earlier deadline now: a quarter of the write timeout, or the heartbeat that waits for
+    /// silence.
+    #[inline]
+    #[must_use]
+    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) -> bool {
         let now = tick(now);
         (self.active, self.waiting) = (now, now);
         if !timeouts.beats_always {
@@ -247,6 +242,7 @@ impl Deadlines {
         }
         self.is_waiting = rest;
         self.quarters = 0;
+        if rest { timeouts.write.is_some() } else { timeouts.heartbeat.is_some() }
     }
 
     /// Whether the server reads from the session. Timeouts that stood still begin anew.

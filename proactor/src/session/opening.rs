@@ -19,9 +19,9 @@ use crate::transport::opening::Opening;
 pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport) {
     let ShardState { sessions, transports, timers, .. } = state;
     let Some(record) = sessions.open(id) else { return };
-    record.has_transport = true;
+    record.set_transport();
     if let Some(opening) = transport.opening() {
-        timers.open_within(id.slot(), &mut record.activity, opening.timeout);
+        timers.open_within(id.slot(), &record.activity, opening.timeout);
     }
     let opener = record.origin().opener();
     let has_output = transport.has_output();
@@ -31,7 +31,7 @@ pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport)
     }
     if let Some(opener) = opener.and_then(|opener| sessions.get_mut(opener)) {
         // It still waits for the connection.
-        opener.attempts += 1;
+        opener.attempt_began();
     }
 }
 
@@ -45,13 +45,13 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
     let ShardState { sessions, transports, timers, directory, .. } = state;
     let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
-    timers.opened(&mut record.activity);
+    timers.opened(slot, &record.activity);
     let origin = record.origin();
     if origin != Origin::Accepted {
         directory.stats().connected += 1;
     }
     if let Some(opener) = origin.opener().and_then(|opener| sessions.get_mut(opener)) {
-        opener.attempts -= 1;
+        opener.attempt_ended();
     }
     Some(opening)
 }
@@ -59,8 +59,8 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
 /// A session's transport has failed: it is closed, and the peer is told why.
 pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
     let ShardState { sessions, transports, directory, .. } = state;
-    let Some(record) = sessions.open_at(slot) else { return };
-    tracing::debug!("{}: TLS failed: {failure}", record.peer);
+    let Some((_, peer)) = sessions.open_with_peer(slot) else { return };
+    tracing::debug!("{peer}: TLS failed: {failure}");
     directory.stats().count_tls_failure(failure.kind);
     if let Some(transport) = transports.at_mut(slot) {
         transport.fail();

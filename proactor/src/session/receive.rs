@@ -4,7 +4,8 @@
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
-use crate::codec::{Assembly, Codec, FrameError, Payload};
+use crate::codec::{Assembly, Codec, FrameError};
+use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
@@ -28,14 +29,14 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
             if record.reason.is_some() {
                 return;
             }
-            if record.has_transport {
+            if record.has_transport() {
                 drop(state);
                 return through_transport(logic, tasks, slot, Some(packet));
             }
@@ -45,10 +46,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 && record.handed_in(*turn) < limits.bytes_per_turn;
             if may_go_on {
                 drop(state);
-                let bytes = packet.len();
                 tasks.lend(packet, |piece| hand_over(logic, slot, piece));
-                // Counted after the packets, because the byte rate may hold the session.
-                bytes_came(&mut logic.state(), slot, bytes);
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
@@ -57,13 +55,13 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         }
         // The end of the stream.
         Ok(_) => {
-            record.receive = None;
-            if record.has_transport {
+            record.receiving = false;
+            if record.has_transport() {
                 drop(state);
                 return stream_ended(logic, tasks, slot);
             }
             record.ends.peer_ended();
-            record.activity.deadlines.ended();
+            timers.stream_ended(slot, &record.activity);
             // What is kept is handed over first. A held session learns of the end when it goes on.
             if record.assembly.is_waiting() && !record.holds.any() {
                 drop(state);
@@ -71,9 +69,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
         }
         Err(error) => {
-            record.receive = None;
+            record.receiving = false;
             if error.kind() != ErrorKind::Cancelled {
-                if record.has_transport && state.transports.is_opening(slot) {
+                if record.has_transport() && state.transports.is_opening(slot) {
                     return opening::fail(&mut state, slot, TlsFailure::Ended.into());
                 }
                 close::begin(&mut state, slot, CloseReason::Reset);
@@ -99,7 +97,7 @@ fn keep(state: &mut ShardState, slot: u32, bytes: &[u8]) {
 
 /// Bytes of a new session that came before it was one.
 pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
-    if state.sessions.open_at(slot).is_some_and(|record| record.has_transport) {
+    if state.sessions.open_at(slot).is_some_and(|record| record.has_transport()) {
         state.transports.postpone(slot, bytes);
         return reading::hold(state, slot, Hold::Opening);
     }
@@ -160,14 +158,14 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     let ShardState { sessions, timers, .. } = &mut *state;
     let Some(record) = sessions.open_at(slot) else { return };
     if !is_open {
-        timers.heard(&mut record.activity);
+        timers.heard(slot, &record.activity);
     } else if has_ended {
         drop(state);
         peer_ended(logic, slot);
     } else if is_partial {
-        timers.packet_is_partial(slot, &mut record.activity);
+        timers.packet_is_partial(slot, &record.activity);
     } else if record.assembly.is_empty() && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0) {
-        record.activity.deadlines.forget_partial();
+        timers.forget_partial(slot, &record.activity);
     }
 }
 
@@ -227,9 +225,10 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
 fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     {
         let state = &mut *logic.state();
-        let Some(record) = state.sessions.open_at(slot) else { return };
+        let ShardState { sessions, timers, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
         record.ends.peer_ended();
-        record.activity.deadlines.ended();
+        timers.stream_ended(slot, &record.activity);
         if !record.assembly.is_waiting() || record.holds.any() {
             return;
         }
@@ -239,8 +238,8 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
 
 fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
-    let Some(record) = sessions.at_mut(slot) else { return };
-    if let Some(until) = timers.bytes_came(&mut record.activity, bytes) {
+    let Some(record) = sessions.at(slot) else { return };
+    if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
         reading::hold_until(state, slot, until);
     }
 }
@@ -252,17 +251,18 @@ pub(crate) fn resume<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     }
 }
 
-/// Hands over the packets in what was kept and in `piece` behind it, until there is a reason to
-/// stop. What is left is kept.
+/// Hands over the packets in what was kept and in `piece`, which has just come, behind it, until
+/// there is a reason to stop. What is left is kept.
 fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
+    let came = piece.len();
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
         let mut state = shared.borrow_mut();
         let ShardState { sessions, turn, .. } = &mut *state;
         let Some(id) = sessions.id(slot) else { return };
-        let Some(record) = sessions.open_at(slot) else { return };
-        let session = Session::new(shared, id, record);
+        let Some((record, peer)) = sessions.open_with_peer(slot) else { return };
+        let session = Session::new(shared, id, record, peer);
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
     let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
@@ -277,7 +277,9 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
     record.set_handed(*turn, handed);
-    if record.assembly.keep(piece, limits.leftover).is_err() {
+    // Counted after the packets, because the byte rate may hold the session.
+    let held = if came > 0 { timers.bytes_came(slot, &record.activity, came) } else { None };
+    if !piece.is_empty() && record.assembly.keep(piece, limits.leftover).is_err() {
         return close::begin(&mut state, slot, CloseReason::Limit);
     }
     if !needs_more {
@@ -288,14 +290,19 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         }
     } else if record.ends.has_peer_ended() {
         drop(state);
-        end(logic, &session);
+        return end(logic, &session);
     } else {
-        match contained(|| record.codec.buffered()) {
+        match record.codec.buffered_by_own() {
             Ok(0) if record.assembly.is_empty() => {}
-            Ok(_) => timers.packet_is_partial(slot, &mut record.activity),
+            Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
-        reading::start(&mut state, slot);
+        if !record.receiving {
+            reading::start(&mut state, slot);
+        }
+    }
+    if let Some(until) = held {
+        reading::hold_until(&mut state, slot, until);
     }
 }
 
@@ -309,7 +316,7 @@ fn packets<H: Handler>(
     handed: &mut usize,
 ) -> Stop {
     let slot = session.id().slot();
-    let (shared, handler, mut handler_state) = logic.parts(slot);
+    let (shared, look_again, handler, mut handler_state) = logic.parts_for_burst(slot);
     let mut state = shared.borrow_mut();
     loop {
         let ShardState { sessions, groups, limits, timers, .. } = &mut *state;
@@ -317,34 +324,62 @@ fn packets<H: Handler>(
         if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
             return Stop::NotNow;
         }
-        let packet = match assembly.first_of(&record.codec, piece) {
-            Some((packet, rest)) => {
-                *piece = rest;
-                Payload::Slice(packet)
+        let has_ended = record.ends.has_peer_finished();
+        let (flow, codec) = {
+            let gathered;
+            let (first, codec) = match assembly.first_of(&record.codec, piece) {
+                Some((packet, rest)) => {
+                    *piece = rest;
+                    // Packets that are counted are handed over one by one.
+                    (packet, if timers.is_free(slot, &record.activity) { record.codec.plain() } else { None })
+                }
+                None if !has_ended && assembly.is_used_up(&record.codec, piece) => return Stop::NeedsMore,
+                None => match assembly.next_or_end(&mut record.codec, piece, has_ended) {
+                    Ok(Some(packet)) => {
+                        gathered = packet;
+                        (&*gathered, None)
+                    }
+                    Ok(None) => return Stop::NeedsMore,
+                    Err(error) => return Stop::InvalidFrame(error),
+                },
+            };
+            look_again.set(false);
+            let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
+            let (share, budget) = (limits.bytes_per_turn, groups.budget());
+            if let Some(until) = held {
+                reading::hold_until(&mut state, slot, until);
             }
-            None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_finished()) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Stop::NeedsMore,
-                Err(error) => return Stop::InvalidFrame(error),
-            },
+            if is_paired {
+                *handed += first.len().max(LEAST_SHARE);
+                pair::pass_on(&mut state, slot, first);
+                continue;
+            }
+            let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
+            drop(state);
+            // Then the rest of a burst, while nothing happens that the state must be asked about.
+            let mut packet = first;
+            let flow = loop {
+                *handed += packet.len().max(LEAST_SHARE);
+                let flow = handler.received(session, handler_state, packet);
+                if flow != Flow::Continue || look_again.get() || *handed >= share || broadcast_by_thread() >= budget {
+                    break flow;
+                }
+                match codec.and_then(|codec| codec.first_packet(piece)) {
+                    Some(next) => (packet, *piece) = next,
+                    None => break flow,
+                }
+            };
+            (flow, codec)
         };
-        *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(&mut record.activity), record.partner.is_some());
-        if let Some(until) = held {
-            reading::hold_until(&mut state, slot, until);
-        }
-        if is_paired {
-            pair::pass_on(&mut state, slot, &packet);
-            continue;
-        }
-        let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
-        drop(state);
-        let flow = handler.received(session, handler_state, &packet);
         state = shared.borrow_mut();
         match flow {
             Flow::Continue => {}
             Flow::Pause => pause(&mut state, session.id()),
             Flow::Close => close::begin_if_open(&mut state, session.id(), CloseReason::ByHandler),
+        }
+        if codec.is_some() && piece.is_empty() && !has_ended {
+            assembly.use_up();
+            return Stop::NeedsMore;
         }
     }
 }

@@ -2,24 +2,23 @@
 
 use std::rc::Rc;
 
-use overlapped::driver::{OpId, SocketId};
-use overlapped::{Address, table::Table};
+use overlapped::{Address, driver::SocketId, table::Table};
 
+use super::peers::{Peer, Peers};
 use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
 use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
 use crate::outbox::lazy::LazyOutbox;
 use crate::task::link::Link;
 
-/// One session.
+/// One session. It is small, because most of a server's sessions are idle: what few have is behind
+/// a pointer, or in a table of its own.
 pub(crate) struct Record {
     pub(crate) socket: SocketId,
-    pub(crate) peer: Address,
+    peer: Peer,
     pub(crate) outbox: LazyOutbox,
-    /// The receive in flight.
-    pub(crate) receive: Option<OpId>,
-    /// The close in flight.
-    pub(crate) close: Option<OpId>,
+    /// A receive is in flight.
+    pub(crate) receiving: bool,
     /// Set when it begins to close.
     pub(crate) reason: Option<CloseReason>,
     /// Why it is not read from.
@@ -27,18 +26,11 @@ pub(crate) struct Record {
     pub(crate) ends: Ends,
     /// A send is in flight.
     pub(crate) sending: bool,
-    /// It has a [transport](crate::transport), which may not be open yet.
-    pub(crate) has_transport: bool,
     /// It is in the list of sessions to send for.
     dirty: bool,
     /// It is in the list of sessions to resume.
     resuming: bool,
-    /// How it came to be, if it was not accepted.
-    origin: Option<Box<Origin>>,
-    /// The slot of the session that it is paired with.
-    pub(crate) partner: Option<u32>,
-    /// Connections that it has asked for and that are being made.
-    pub(crate) attempts: u32,
+    rare: Option<Box<Rare>>,
     /// The turn in which it was last handed a packet, and how many bytes it was handed in that.
     turn: u32,
     handed: u32,
@@ -50,24 +42,42 @@ pub(crate) struct Record {
     pub(crate) link: Option<Rc<Link>>,
 }
 
+/// What few sessions have.
+struct Rare {
+    origin: Origin,
+    /// The slot of the session that it is paired with.
+    partner: Option<u32>,
+    /// Connections that it has asked for and that are being made.
+    attempts: u32,
+    /// It has a [transport](crate::transport), which may not be open yet.
+    has_transport: bool,
+}
+
+impl Default for Rare {
+    fn default() -> Rare {
+        Rare { origin: Origin::Accepted, partner: None, attempts: 0, has_transport: false }
+    }
+}
+
+// Only the generation is added in the table.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(Table::<Record>::BYTES_PER_VALUE <= 120);
+
 impl Record {
-    pub(crate) fn new(socket: SocketId, peer: Address, codec: Framing, origin: Origin, activity: Activity) -> Record {
+    pub(crate) fn new(socket: SocketId, codec: Framing, origin: Origin, activity: Activity) -> Record {
+        let rare = (origin != Origin::Accepted).then(|| Box::new(Rare { origin, ..Rare::default() }));
         Record {
             socket,
-            peer,
+            peer: Peer::UNKNOWN,
             outbox: LazyOutbox::default(),
-            receive: None,
-            close: None,
+            receiving: false,
             reason: None,
             holds: Holds::default(),
             ends: Ends::default(),
             sending: false,
-            has_transport: false,
             dirty: false,
             resuming: false,
-            origin: (origin != Origin::Accepted).then(|| Box::new(origin)),
-            partner: None,
-            attempts: 0,
+            rare,
             turn: 0,
             handed: 0,
             codec,
@@ -78,7 +88,46 @@ impl Record {
     }
 
     pub(crate) fn origin(&self) -> Origin {
-        self.origin.as_deref().copied().unwrap_or(Origin::Accepted)
+        self.rare.as_ref().map_or(Origin::Accepted, |rare| rare.origin)
+    }
+
+    /// Whether it has a [transport](crate::transport), which may not be open yet.
+    #[inline]
+    pub(crate) fn has_transport(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.has_transport)
+    }
+
+    pub(crate) fn set_transport(&mut self) {
+        self.rare.get_or_insert_default().has_transport = true;
+    }
+
+    /// The slot of the session that it is paired with.
+    #[inline]
+    pub(crate) fn partner(&self) -> Option<u32> {
+        self.rare.as_ref().and_then(|rare| rare.partner)
+    }
+
+    pub(crate) fn set_partner(&mut self, partner: u32) {
+        self.rare.get_or_insert_default().partner = Some(partner);
+    }
+
+    pub(crate) fn take_partner(&mut self) -> Option<u32> {
+        self.rare.as_mut().and_then(|rare| rare.partner.take())
+    }
+
+    /// Whether connections that it has asked for are being made.
+    pub(crate) fn has_attempts(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.attempts > 0)
+    }
+
+    pub(crate) fn attempt_began(&mut self) {
+        self.rare.get_or_insert_default().attempts += 1;
+    }
+
+    pub(crate) fn attempt_ended(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.attempts -= 1;
+        }
     }
 
     /// What it was handed in this turn.
@@ -100,6 +149,19 @@ impl Record {
         (self.turn, self.handed) = (turn, u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
+    /// It is being sent for: it is no longer in the list.
+    #[inline]
+    pub(crate) fn unlist(&mut self) {
+        self.dirty = false;
+    }
+
+    /// Whether its stream is open, nothing of its own is listed, and no send is in flight: what a
+    /// group has for it can be sent without looking for more.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.will_send() && self.reason.is_none() && !self.has_transport()
+    }
+
     /// Whether a send for it is in flight, or will be started in this turn.
     #[inline]
     pub(crate) fn will_send(&self) -> bool {
@@ -107,27 +169,62 @@ impl Record {
     }
 }
 
+/// The sessions with something queued and no send in flight.
+#[derive(Default)]
+pub(crate) struct ToSend(Vec<u32>);
+
+impl ToSend {
+    /// Has what is queued for a session sent at the end of the turn.
+    #[inline]
+    pub(crate) fn add(&mut self, slot: u32, record: &mut Record) {
+        if !std::mem::replace(&mut record.dirty, true) {
+            self.0.push(slot);
+        }
+    }
+}
+
 /// The sessions of a shard.
 pub(crate) struct Sessions {
     shard: u16,
     records: Table<Record>,
-    /// Sessions with something queued and no send in flight.
-    dirty: Vec<u32>,
+    peers: Peers,
+    dirty: ToSend,
     /// Sessions that may be handed what was kept for them.
     to_resume: Vec<u32>,
 }
 
 impl Sessions {
     pub(crate) fn new(shard: u16) -> Sessions {
-        Sessions { shard, records: Table::new(), dirty: Vec::new(), to_resume: Vec::new() }
+        Sessions {
+            shard,
+            records: Table::new(),
+            peers: Peers::default(),
+            dirty: ToSend::default(),
+            to_resume: Vec::new(),
+        }
     }
 
-    pub(crate) fn insert(&mut self, record: Record) -> SessionId {
-        SessionId::new(self.shard, self.records.insert(record))
+    pub(crate) fn insert(&mut self, record: Record, peer: Address) -> SessionId {
+        let peer = self.peers.keep(peer);
+        SessionId::new(self.shard, self.records.insert(Record { peer, ..record }))
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Record> {
-        self.records.remove_at(slot)
+        let record = self.records.remove_at(slot)?;
+        self.peers.forget(&record.peer);
+        Some(record)
+    }
+
+    /// A session that is not closing, and the address of its peer.
+    #[inline]
+    pub(crate) fn open_with_peer(&mut self, slot: u32) -> Option<(&mut Record, Address)> {
+        let record = self.records.at_mut(slot).filter(|record| record.reason.is_none())?;
+        let peer = self.peers.address(&record.peer);
+        Some((record, peer))
+    }
+
+    pub(crate) fn peer_at(&self, slot: u32) -> Option<Address> {
+        Some(self.peers.address(&self.records.at(slot)?.peer))
     }
 
     #[inline]
@@ -165,37 +262,41 @@ impl Sessions {
         self.records.slots()
     }
 
-    /// Has what is queued for the session sent at the end of the turn.
+    /// As [`open`](Sessions::open), with the list of those to send for.
     #[inline]
+    pub(crate) fn open_to_send(&mut self, id: SessionId) -> Option<(&mut Record, &mut ToSend)> {
+        let record = self.records.get_mut(id.key()).filter(|record| record.reason.is_none())?;
+        Some((record, &mut self.dirty))
+    }
+
+    /// The session in a slot, with its name and the list of those to send for.
+    #[inline]
+    pub(crate) fn at_to_send(&mut self, slot: u32) -> Option<(SessionId, &mut Record, &mut ToSend)> {
+        let id = self.id(slot)?;
+        Some((id, self.records.at_mut(slot)?, &mut self.dirty))
+    }
+
+    /// Has what is queued for the session sent at the end of the turn.
     pub(crate) fn send_later(&mut self, slot: u32) {
-        if let Some(record) = self.records.at_mut(slot)
-            && !std::mem::replace(&mut record.dirty, true)
-        {
-            self.dirty.push(slot);
+        if let Some((_, record, to_send)) = self.at_to_send(slot) {
+            to_send.add(slot, record);
         }
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.0.is_empty()
     }
 
     /// Takes the list of sessions to send for.
     pub(crate) fn take_dirty(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.dirty)
-    }
-
-    /// The session is being sent for: it is no longer in the list.
-    pub(crate) fn unmark_dirty(&mut self, slot: u32) -> Option<&mut Record> {
-        let record = self.records.at_mut(slot)?;
-        record.dirty = false;
-        Some(record)
+        std::mem::take(&mut self.dirty.0)
     }
 
     /// Gives back the memory of a list of sessions to send for.
     pub(crate) fn reuse_dirty(&mut self, mut memory: Vec<u32>) {
         memory.clear();
-        memory.append(&mut self.dirty);
-        self.dirty = memory;
+        memory.append(&mut self.dirty.0);
+        self.dirty.0 = memory;
     }
 
     /// Has the session handed what was kept for it in the next turn, if nothing holds it then.
@@ -235,12 +336,12 @@ mod tests {
     use crate::limits::Permit;
     use crate::session::deadlines::Spans;
 
-    fn record(driver: &mut Driver) -> Record {
+    fn insert(sessions: &mut Sessions, driver: &mut Driver) -> SessionId {
         let timers = Timers::new(Spans { idle: Some(Duration::from_secs(1)), ..Spans::default() }, Time::ZERO);
         let peer: Address = "10.0.0.1:80".parse().unwrap();
         let socket = driver.socket(&peer).unwrap();
         let activity = timers.admit(Permit::alone(), true, Rates::default());
-        Record::new(socket, peer, Framing::default(), Origin::Accepted, activity)
+        sessions.insert(Record::new(socket, Framing::default(), Origin::Accepted, activity), peer)
     }
 
     #[test]
@@ -248,13 +349,14 @@ mod tests {
         let network = Some(Network::new(1));
         let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
         let mut sessions = Sessions::new(3);
-        let id = sessions.insert(record(&mut driver));
+        let id = insert(&mut sessions, &mut driver);
         assert_eq!((id.shard(), sessions.id(id.slot())), (3, Some(id)));
         sessions.open(id).unwrap().reason = Some(CloseReason::ByPeer);
         assert!(sessions.open(id).is_none() && sessions.open_at(id.slot()).is_none());
         assert!(sessions.get_mut(id).is_some(), "it is there until its close has completed");
+        assert_eq!(sessions.peer_at(id.slot()), Some("10.0.0.1:80".parse().unwrap()));
         sessions.remove(id.slot());
-        let next = sessions.insert(record(&mut driver));
+        let next = insert(&mut sessions, &mut driver);
         assert_eq!(next.slot(), id.slot());
         assert!(sessions.get_mut(id).is_none() && sessions.get_mut(next).is_some());
         assert_ne!(next, SessionId::new(3, Key::new(id.slot(), id.key().generation())));
@@ -265,12 +367,12 @@ mod tests {
         let network = Some(Network::new(1));
         let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
         let mut sessions = Sessions::new(0);
-        let slot = sessions.insert(record(&mut driver)).slot();
+        let slot = insert(&mut sessions, &mut driver).slot();
         sessions.send_later(slot);
         sessions.send_later(slot);
         let dirty = sessions.take_dirty();
         assert_eq!(dirty, [slot]);
-        sessions.unmark_dirty(slot);
+        sessions.at_mut(slot).unwrap().unlist();
         sessions.send_later(slot);
         sessions.reuse_dirty(dirty);
         assert_eq!(sessions.take_dirty(), [slot], "what is queued meanwhile is for the next turn");

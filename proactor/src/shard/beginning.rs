@@ -121,11 +121,14 @@ impl<H: Handler> Shard<H> {
         let id = {
             let state = &mut *self.logic.state();
             let rates = state.profiles.of(listener).rates;
-            let activity = state.timers.admit(permit, origin == Origin::Accepted, rates);
-            let record = Record::new(socket, peer, codec.unwrap_or_default(), origin, activity);
-            let id = state.sessions.insert(record);
+            let mut activity = state.timers.admit(permit, origin == Origin::Accepted, rates);
+            if transport.is_some() {
+                activity.keep_deadlines();
+            }
+            let record = Record::new(socket, codec.unwrap_or_default(), origin, activity);
+            let id = state.sessions.insert(record, peer);
             if let Some(record) = state.sessions.open(id) {
-                state.timers.enter(id.slot(), &mut record.activity);
+                state.timers.begin(id.slot(), &record.activity, rates);
             }
             if let Some(header) = header {
                 state.proxy_headers.insert(id.slot(), header);

@@ -144,13 +144,14 @@ impl<H: Handler> Shard<H> {
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
     /// anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        {
+        let has_postponed = {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
-        }
+            state.transports.has_postponed()
+        };
         let _turning = self.tasks.enter();
         // In this order: mail that was sent before the server was told to end is read before the
         // end begins.
@@ -160,7 +161,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
-        if self.logic.state().transports.has_postponed() {
+        if has_postponed {
             receive::go_on_opening(&mut self.logic, &self.tasks);
             busy = true;
         }
@@ -335,7 +336,7 @@ impl<H: Handler> Shard<H> {
             if !state.proxy_headers.is_empty() {
                 state.proxy_headers.remove(&slot);
             }
-            let transport = record.has_transport.then(|| state.transports.remove(slot)).flatten();
+            let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };
         let reason = record.reason.expect("a session is closed for a reason");
@@ -374,8 +375,13 @@ impl<H: Handler> Shard<H> {
     /// Does what the expired deadlines of sessions ask for. `came` says whether anything was there
     /// to be read. Says whether there were any.
     fn expire_sessions(&mut self, came: bool) -> bool {
-        let mut any = self.logic.state().timers.has_put_off();
-        let mut looked = self.logic.state().timers.take_put_off(came).into_iter();
+        let (mut any, mut looked) = {
+            let timers = &mut self.logic.state().timers;
+            if !timers.may_have_due() {
+                return false;
+            }
+            (timers.has_put_off(), timers.take_put_off(came).into_iter())
+        };
         loop {
             let (slot, heartbeat) = {
                 let state = &mut *self.logic.state();

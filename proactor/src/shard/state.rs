@@ -2,6 +2,7 @@
 //! `task` compose the parts; no part knows another's fields.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,6 +78,9 @@ pub(crate) struct ShardState {
     pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Sessions,
+    /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
+    /// what it may hand over. Beside the state, so that this is seen without a borrow.
+    pub(crate) look_again: Rc<Cell<bool>>,
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
@@ -129,6 +133,7 @@ impl ShardState {
             profiles,
             directory,
             sessions: Sessions::new(shard),
+            look_again: Rc::default(),
             outboxes: OutboxStore::default(),
             transports: Transports::default(),
             proxy_headers: HashMap::new(),
@@ -161,13 +166,19 @@ impl ShardState {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Starts an operation of a session whose socket is not being closed. There is
-    /// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
-    /// then the shard ends.
+    /// As [`submit`].
     #[inline]
     pub(crate) fn submit(&mut self, op: Op, token: u64) -> Option<OpId> {
-        self.driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
+        submit(&mut self.driver, op, token)
     }
+}
+
+/// Starts an operation of a session whose socket is not being closed. There is
+/// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
+/// then the shard ends.
+#[inline]
+pub(crate) fn submit(driver: &mut Driver, op: Op, token: u64) -> Option<OpId> {
+    driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
 }
 
 #[cold]

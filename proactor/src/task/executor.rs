@@ -17,7 +17,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -96,23 +96,6 @@ pub(crate) struct Owner {
     pub(crate) tied: bool,
 }
 
-/// Received bytes, in the buffer in which they came or in one of a transport.
-enum Lent {
-    Packet(Packet),
-    Bytes(Vec<u8>),
-}
-
-impl Deref for Lent {
-    type Target = [u8];
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        match self {
-            Lent::Packet(packet) => packet,
-            Lent::Bytes(bytes) => bytes,
-        }
-    }
-}
-
 type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Task {
@@ -140,8 +123,10 @@ pub(crate) struct Executor {
     pub(super) timers: RefCell<SleepTimers>,
     /// The task that is being polled.
     pub(super) current: Cell<Option<Key>>,
-    /// The buffer whose packets are being handed over.
-    lent: RefCell<Option<Lent>>,
+    /// The pooled buffer whose packets are being handed over.
+    lent: RefCell<Option<Packet>>,
+    /// Or the bytes that a transport has made of one.
+    lent_bytes: RefCell<Vec<u8>>,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
     pub(super) offload: Option<Offload>,
@@ -157,6 +142,7 @@ impl Executor {
             timers: RefCell::new(SleepTimers::new(driver.now())),
             current: Cell::new(None),
             lent: RefCell::default(),
+            lent_bytes: RefCell::default(),
             ended: Cell::new(false),
             offload,
         })
@@ -327,7 +313,7 @@ impl Executor {
     /// Calls with the bytes of a pooled buffer. Until the call returns, tasks can
     /// [read](Executor::read_lent) slices of it; then the buffer goes back to its pool.
     pub(crate) fn lend<R>(&self, packet: Packet, call: impl FnOnce(&[u8]) -> R) -> R {
-        *self.lent.borrow_mut() = Some(Lent::Packet(packet));
+        *self.lent.borrow_mut() = Some(packet);
         let result = call(self.lent.borrow().as_deref().unwrap_or_default());
         *self.lent.borrow_mut() = None;
         result
@@ -336,18 +322,22 @@ impl Executor {
     /// As [`lend`](Executor::lend), with bytes that a transport made of what was received. Returns
     /// their memory.
     pub(crate) fn lend_bytes(&self, bytes: Vec<u8>, call: impl FnOnce(&[u8])) -> Vec<u8> {
-        *self.lent.borrow_mut() = Some(Lent::Bytes(bytes));
-        call(self.lent.borrow().as_deref().unwrap_or_default());
-        match self.lent.take() {
-            Some(Lent::Bytes(bytes)) => bytes,
-            _ => Vec::new(),
+        *self.lent_bytes.borrow_mut() = bytes;
+        call(&self.lent_bytes.borrow());
+        self.lent_bytes.take()
+    }
+
+    /// Calls with the lent bytes.
+    fn with_lent<R>(&self, call: impl FnOnce(&[u8]) -> R) -> R {
+        match &*self.lent.borrow() {
+            Some(packet) => call(packet),
+            None => call(&self.lent_bytes.borrow()),
         }
     }
 
     /// The place of a slice in the lent buffer, if it lies there.
     pub(crate) fn place_in_lent(&self, bytes: &[u8]) -> Option<Range<usize>> {
-        let lent = self.lent.borrow();
-        let whole = lent.as_ref()?.as_ptr_range();
+        let whole = self.with_lent(<[u8]>::as_ptr_range);
         let part = bytes.as_ptr_range();
         let within = whole.start <= part.start && part.end <= whole.end;
         within.then(|| {
@@ -358,8 +348,7 @@ impl Executor {
 
     /// Reads a slice of the lent buffer.
     pub(crate) fn read_lent<R>(&self, range: Range<usize>, read: impl FnOnce(&[u8]) -> R) -> R {
-        let lent = self.lent.borrow();
-        read(lent.as_deref().and_then(|bytes| bytes.get(range)).unwrap_or_default())
+        self.with_lent(|bytes| read(bytes.get(range).unwrap_or_default()))
     }
 }
 

@@ -70,6 +70,15 @@ impl Transports {
         self.by_slot.get_mut(&slot).map(|transport| &mut **transport)
     }
 
+    pub(crate) fn has_output(&self, slot: u32) -> bool {
+        self.at(slot).is_some_and(Transport::has_output)
+    }
+
+    /// A session's oldest send has ended. Returns how many of the outbox's bytes were in it.
+    pub(crate) fn send_ended(&mut self, slot: u32) -> usize {
+        self.at_mut(slot).map_or(0, Transport::send_ended)
+    }
+
     pub(crate) fn is_opening(&self, slot: u32) -> bool {
         self.at(slot).is_some_and(Transport::is_opening)
     }
