@@ -9,8 +9,8 @@ use overlapped::Address;
 /// How long a header may take to arrive.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a [`Listener`](crate::Listener) treats the PROXY protocol header, versions 1 and 2, with which
-/// a load balancer says whose connection it forwards.
+/// How a [`Listener`](crate::Listener) treats the PROXY protocol header, versions 1 and 2, with
+/// which a load balancer says whose connection it forwards.
 ///
 /// A connection is a session when its header has been read, and the logic sees no part of the
 /// header. From then on the client's address is the session's peer, also for limits on sessions of
@@ -48,8 +48,8 @@ impl ProxyProtocol {
     /// A connection may begin with a header. One that begins with other bytes, or with none within
     /// the [timeout](Self::timeout), is taken as it is.
     ///
-    /// So where the server speaks first, a client without a header waits for the timeout. A separate
-    /// listener for the load balancer is better.
+    /// So where the server speaks first, a client without a header waits for the timeout. A
+    /// separate listener for the load balancer is better.
     pub fn optional() -> Self {
         Self { is_required: false, ..ProxyProtocol::required() }
     }

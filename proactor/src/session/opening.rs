@@ -72,16 +72,16 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
 }
 
 impl Session {
-    /// The address of its own end: which of this machine's addresses the peer has connected to. Asks
-    /// the system each time. `None` if the session has ended, or the system does not know.
+    /// The address of its own end: which of this machine's addresses the peer has connected to.
+    /// Asks the system each time. `None` if the session has ended, or the system does not know.
     pub fn local_addr(&self) -> Option<Address> {
         let ShardState { sessions, driver, .. } = &mut *self.state.borrow_mut();
         driver.local_addr(sessions.open(self.id)?.socket).ok()
     }
 
     /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.
-    /// `None` if there was none, or if the session has ended. Its [`source`](ProxyHeader::source) is
-    /// [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session begins.
+    /// `None` if there was none, or if the session has ended. Its [`source`](ProxyHeader::source)
+    /// is [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session begins.
     pub fn proxy_header(&self) -> Option<ProxyHeader> {
         let ShardState { sessions, proxy_headers, .. } = &mut *self.state.borrow_mut();
         sessions.open(self.id)?;

@@ -7,8 +7,8 @@ use std::fmt;
 /// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
 /// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`,
-///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger); then
-///   the peer sees the end of the stream. If bytes are missing when that time is over, it sees a
+///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger);
+///   then the peer sees the end of the stream. If bytes are missing when that time is over, it sees a
 ///   reset.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.

@@ -1,4 +1,5 @@
-//! From a connection to a session: what may refuse it, its PROXY protocol header, its transport, and when the logic is told.
+//! From a connection to a session: what may refuse it, its PROXY protocol header, its transport,
+//! and when the logic is told.
 
 use overlapped::Address;
 use overlapped::driver::SocketId;
