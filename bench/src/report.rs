@@ -1,6 +1,7 @@
 //! What all rounds come to, and the forms in which it is shown: tables as text and Markdown, a page
 //! with plots, and JSON, which can be read back.
 
+mod growth;
 mod html;
 mod runs;
 mod summary;

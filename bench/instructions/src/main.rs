@@ -1,9 +1,11 @@
-//! `instructions WORKLOAD UNITS` runs a server on the simulated network with the load generator
-//! beside it. Under `callgrind --toggle-collect=*server_turn*` only the server's turns are counted.
+//! `instructions WORKLOAD UNITS [IDLE [TIMEOUT]]` runs a server on the simulated network with the
+//! load generator beside it, and as many idle sessions, each with an idle timeout of so many
+//! seconds. A workload is a name, or a case as `fanout:members=64`. Under `callgrind --toggle-collect=*server_turn*` only the server's turns are counted.
 
 mod server;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use loadgen::workload::{self, Case, Generator, Window, Workload};
@@ -28,9 +30,10 @@ fn server_turn(server: &mut proactor::Simulation<Service>) -> bool {
 }
 
 /// Turns of server and clients until the clients have done enough units.
-fn run(case: &Case, units: u64) -> Result<()> {
+fn run(case: &Case, units: u64, idle: usize, timeout: Option<Duration>) -> Result<()> {
     let is_chat = case.workload == Workload::Fanout;
-    let (mut world, driver) = World::new(is_chat || case.workload == Workload::Pipelined, is_chat);
+    let (mut world, driver) = World::new(is_chat || case.workload == Workload::Pipelined, is_chat, timeout);
+    world.add_idle(idle, server_turn)?;
     let mut load = workload::load_of(case)?;
     let connections = load.connections();
     let reconnects = load.reconnects();
@@ -70,13 +73,15 @@ impl World {
 fn asked() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let names = || WORKLOADS.map(|(name, _)| name).join(", ");
-    let [workload, units] = &arguments[..] else {
-        bail!("usage: instructions WORKLOAD UNITS\nworkloads: {}", names());
+    let [workload, units, more @ ..] = &arguments[..] else {
+        bail!("usage: instructions WORKLOAD UNITS [IDLE [TIMEOUT]]\nworkloads: {}, or a case", names());
     };
-    let units = units.parse().map_err(|_| anyhow!("{units}: not a number of units"))?;
-    let case = WORKLOADS.iter().find(|(name, _)| name == workload);
-    let (_, case) = case.with_context(|| format!("{workload}: no such workload"))?;
-    run(&case.parse()?, units)
+    let number = |text: &String| text.parse::<u64>().map_err(|_| anyhow!("{text}: not a number"));
+    let case = WORKLOADS.iter().find(|(name, _)| name == workload).map_or(&**workload, |(_, case)| case);
+    let case = case.parse().with_context(|| format!("{workload}: no such workload"))?;
+    let (idle, timeout) = (more.first().map(number).transpose()?, more.get(1).map(number).transpose()?);
+    let idle = usize::try_from(idle.unwrap_or(0)).context("idle sessions")?;
+    run(&case, number(units)?, idle, timeout.map(Duration::from_secs))
 }
 
 fn main() -> ExitCode {

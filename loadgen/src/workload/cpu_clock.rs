@@ -90,7 +90,7 @@ fn parse_ticks(stat: &str) -> Option<Ticks> {
 }
 
 /// A line as `Rss:  12 kB`.
-fn bytes_of(text: &str, name: &str) -> Option<u64> {
+pub(super) fn bytes_of(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
