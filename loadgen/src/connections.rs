@@ -79,6 +79,12 @@ impl Connections {
         &self.drivers[0]
     }
 
+    /// How many drivers they are on.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn drivers(&self) -> usize {
+        self.drivers.len()
+    }
+
     fn driver_of(&mut self, index: usize) -> &mut Driver {
         &mut self.drivers[index / self.each]
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use overlapped::driver::Wait;
+use overlapped::driver::{CloseMode, SocketId, Wait};
 use overlapped::sim::{Network, NetworkConfig};
 use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::codec::LengthPrefixed;
@@ -50,9 +50,45 @@ pub(crate) struct World {
     /// Turns in which nothing happened.
     pub(crate) quiet: u32,
     is_apart: Arc<AtomicBool>,
-    /// The client of the idle sessions.
-    idle: Option<Driver>,
+    idle: Option<Idle>,
 }
+
+/// The client of the idle sessions.
+struct Idle {
+    client: Driver,
+    sockets: Vec<SocketId>,
+    connected: usize,
+    ended: usize,
+}
+
+impl Idle {
+    /// Says whether anything happened. A session that the server ends is closed.
+    fn turn(&mut self) -> Result<bool> {
+        self.client.turn(Wait::Poll)?;
+        let mut any = false;
+        while let Some(completion) = self.client.next() {
+            any = true;
+            let (token, socket) = (completion.token, self.sockets[completion.token as usize]);
+            let next = match completion.result.context("an idle session")? {
+                Outcome::Connected => {
+                    self.connected += 1;
+                    Op::recv(socket, vec![0; 1])
+                }
+                Outcome::Received(0) => {
+                    self.ended += 1;
+                    Op::close(socket, CloseMode::Now)
+                }
+                Outcome::Closed => continue,
+                other => bail!("an idle session: {other:?}"),
+            };
+            self.client.submit(next, token).map_err(|refused| refused.error)?;
+        }
+        Ok(any)
+    }
+}
+
+/// Operations of the idle sessions' client.
+const MOST_OPERATIONS: usize = 1 << 20;
 
 /// Idle sessions that connect at once.
 const BATCH: usize = 500;
@@ -87,30 +123,38 @@ impl World {
     /// server.
     pub(crate) fn add_idle(&mut self, sessions: usize, turn: fn(&mut Simulation<Service>) -> bool) -> Result<()> {
         let address = self.server.local_addrs()[0].clone();
-        let mut client = Driver::new(DriverConfig::new().network(self.network.clone()))?;
+        let client = Driver::new(DriverConfig::new().network(self.network.clone()).operations(MOST_OPERATIONS))?;
+        let mut idle = Idle { client, sockets: Vec::new(), connected: 0, ended: 0 };
         self.is_apart.store(true, Ordering::Relaxed);
-        let (mut connected, mut begun) = (0, 0);
-        while connected < sessions {
-            if begun == connected {
-                begun = sessions.min(begun + BATCH);
-                for _ in connected..begun {
-                    let socket = client.socket(&address)?;
-                    client.submit(Op::connect(socket, &address), 0).map_err(|refused| refused.error)?;
+        while idle.connected < sessions {
+            if idle.sockets.len() == idle.connected {
+                for _ in idle.connected..sessions.min(idle.connected + BATCH) {
+                    let socket = idle.client.socket(&address)?;
+                    let token = idle.sockets.len() as u64;
+                    idle.client.submit(Op::connect(socket, &address), token).map_err(|refused| refused.error)?;
+                    idle.sockets.push(socket);
                 }
             }
             turn(&mut self.server);
-            client.turn(Wait::Poll)?;
-            while let Some(completion) = client.next() {
-                match completion.result.context("an idle session")? {
-                    Outcome::Connected => connected += 1,
-                    other => bail!("an idle session: {other:?}"),
-                }
-            }
+            idle.turn()?;
             _ = self.network.advance();
         }
         while turn(&mut self.server) {}
         self.is_apart.store(false, Ordering::Relaxed);
-        self.idle = Some(client);
+        self.idle = Some(idle);
+        Ok(())
+    }
+
+    /// Lets time pass until the server has ended every idle session.
+    pub(crate) fn end_idle(&mut self, turn: fn(&mut Simulation<Service>) -> bool) -> Result<()> {
+        let mut idle = self.idle.take().context("there are idle sessions")?;
+        while idle.ended < idle.sockets.len() {
+            let is_busy = turn(&mut self.server) | idle.turn()?;
+            if !is_busy {
+                _ = self.network.advance();
+            }
+        }
+        while turn(&mut self.server) {}
         Ok(())
     }
 }

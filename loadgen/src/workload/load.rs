@@ -141,7 +141,7 @@ impl<'a> Generator<'a> {
     /// Makes all connections, and begins to receive on them.
     fn adopt_all(&mut self, setup: &Setup) -> Result<()> {
         let connections = self.load.connections();
-        if connections <= FROM_THE_USUAL_ADDRESS {
+        if connections <= FROM_THE_USUAL_ADDRESS && self.connections.drivers() == 1 {
             for (index, stream) in setup.connect(connections)?.into_iter().enumerate() {
                 self.adopt(index, stream)?;
             }
