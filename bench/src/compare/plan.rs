@@ -27,7 +27,7 @@ pub(super) struct Chosen {
     /// These numbers of idle sessions beside the load instead of the usual ones
     #[arg(long, value_delimiter = ',')]
     idle: Vec<u64>,
-    /// For pingpong: these numbers of shards instead of the usual ones. Only some servers have them
+    /// For pingpong and churn: these numbers of shards instead of the usual ones. Only some servers have them
     #[arg(long, value_delimiter = ',')]
     shards: Vec<u64>,
 }
@@ -39,19 +39,18 @@ enum Which {
     Growth,
 }
 
-/// How costs grow with the number of idle sessions, of shards and of members.
-const GROWTH: [&str; 14] = [
-    "pingpong:connections=64,idle=0",
-    "pingpong:connections=64,idle=1000",
-    "pingpong:connections=64,idle=10000",
-    "pingpong:connections=64,idle=100000",
-    "pingpong:connections=64,idle=200000",
+/// How costs grow with the number of idle sessions, of shards and of members. As many shards as the
+/// most sessions need, so that nothing else differs.
+const GROWTH: [&str; 12] = [
+    "pingpong:connections=64,shards=11,idle=0",
+    "pingpong:connections=64,shards=11,idle=10000",
+    "pingpong:connections=64,shards=11,idle=100000",
+    "pingpong:connections=64,shards=11,idle=200000",
     "pingpong:connections=64,shards=1",
     "pingpong:connections=64,shards=2",
-    "pingpong:connections=64,shards=11",
-    "churn:connections=16,idle=0",
-    "churn:connections=16,idle=10000",
-    "churn:connections=16,idle=200000",
+    "churn:connections=16,shards=11,idle=0",
+    "churn:connections=16,shards=11,idle=10000",
+    "churn:connections=16,shards=11,idle=200000",
     "fanout:members=64,outstanding=1",
     "fanout:members=5000,outstanding=1",
     "fanout:members=100000,outstanding=1",
@@ -147,17 +146,14 @@ mod tests {
     fn numbers_replace_the_usual_ones_and_no_case_comes_twice() {
         assert_eq!(
             cases("--workload pingpong --connections 64,512 --size 64"),
-            [
-                "pingpong:connections=64,size=64,idle=0,shards=0",
-                "pingpong:connections=512,size=64,idle=0,shards=0"
-            ]
+            ["pingpong:connections=64,size=64,idle=0,shards=0", "pingpong:connections=512,size=64,idle=0,shards=0"]
         );
         assert_eq!(
             cases("--workload fanout,churn --connections 20 --outstanding 1"),
             [
                 "fanout:members=20,size=100,outstanding=1,stuck=0",
                 "fanout:members=20,size=100,outstanding=1,stuck=1",
-                "churn:connections=20,size=64,idle=0"
+                "churn:connections=20,size=64,idle=0,shards=0"
             ]
         );
     }
@@ -174,7 +170,7 @@ mod tests {
     fn growth_is_cases_that_differ_in_one_number() {
         let growth = cases("--workload growth");
         assert_eq!(growth.len(), GROWTH.len());
-        assert!(growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=0".to_owned()), "{growth:?}");
+        assert!(growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=11".to_owned()), "{growth:?}");
         assert_eq!(cases("--workload churn --idle 0,100").len(), 2);
     }
 

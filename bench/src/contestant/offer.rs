@@ -1,8 +1,8 @@
 //! A contestant and the services that it offers.
 
 use anyhow::Result;
-use loadgen::workload::{Case, Workload};
 use loadgen::workload::affinity;
+use loadgen::workload::{Case, Workload};
 use peer_cli::Service;
 
 use super::program::{Places, Program, Workshop};

@@ -117,7 +117,8 @@ mod tests {
             "churn:idle=1000",
         ]);
         let found = series(&cases);
-        let found: Vec<_> = found.iter().map(|series| (series.parameter, series.cases.keys().copied().collect())).collect();
+        let found: Vec<_> =
+            found.iter().map(|series| (series.parameter, series.cases.keys().copied().collect())).collect();
         assert_eq!(found, [("idle", vec![0, 1_000, 100_000]), ("shards", vec![0, 2, 4])]);
     }
 

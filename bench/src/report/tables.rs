@@ -141,8 +141,14 @@ fn columns(result: &CaseResult, baseline: &str) -> Vec<(String, Cell)> {
     }
     if result.case.has("drain") && result.case.get("drain") > 0 {
         column("drain s", optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.seconds), 2));
-        column("drain µs/session", optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.cpu_us_per_session), 2));
-        column("drained whole %", optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.whole_share * 100.0), 1));
+        column(
+            "drain µs/session",
+            optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.cpu_us_per_session), 2),
+        );
+        column(
+            "drained whole %",
+            optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.whole_share * 100.0), 1),
+        );
     }
     column(&format!("CPU µs/{unit}"), value(|summary| summary.server_cpu_us_per_unit.value.median, 3));
     column(&against, ratio(|summary| Some(&summary.server_cpu_us_per_unit)));

@@ -89,15 +89,20 @@ impl Workload {
                     ]
                 }
             }
-            Workload::Churn => &const { [parameter("connections", 16, "{} at a time"), SIZE, IDLE] },
+            Workload::Churn => &const { [parameter("connections", 16, "{} at a time"), SIZE, IDLE, SHARDS] },
             Workload::Stream => &const { [parameter("connections", 1, "{} connections")] },
             Workload::Idle => {
-                &const { [parameter("sessions", 15_000, "{} sessions"), parameter("first", 2_000, "counted from {}"), SIZE, optional("drain", 0, "then drained")] }
+                &const {
+                    [
+                        parameter("sessions", 15_000, "{} sessions"),
+                        parameter("first", 2_000, "counted from {}"),
+                        SIZE,
+                        optional("drain", 0, "then drained"),
+                    ]
+                }
             }
             Workload::Openloop => {
-                &const {
-                    [CONNECTIONS, SIZE, optional("load", 50, "{} % load"), optional("rate", 0, "{} messages/s"), IDLE]
-                }
+                &const { [CONNECTIONS, SIZE, optional("load", 50, "{} % load"), optional("rate", 0, "{} messages/s"), IDLE] }
             }
             Workload::Http => &const { [CONNECTIONS] },
         }

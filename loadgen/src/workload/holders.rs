@@ -37,7 +37,9 @@ impl<'a> Holders<'a> {
         let mut held: usize = self.all.iter().map(|holder| holder.sessions).sum();
         while held < sessions {
             let grown = match self.all.last_mut() {
-                Some(holder) => holder.grow(sessions - held).with_context(|| format!("growing from {held} sessions"))?,
+                Some(holder) => {
+                    holder.grow(sessions - held).with_context(|| format!("growing from {held} sessions"))?
+                }
                 None => 0,
             };
             held += grown;

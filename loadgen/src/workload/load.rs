@@ -111,7 +111,8 @@ fn connections_of(load: &dyn Load) -> Result<Connections> {
     }
     ensure!(!load.reconnects(), "at most {room} connections at a time, because each is made anew");
     check_addresses(connections)?;
-    let config = || DriverConfig::new().direct_descriptors(true).pool(PoolConfig::new().buffers(1024).buffer_bytes(4096));
+    let config =
+        || DriverConfig::new().direct_descriptors(true).pool(PoolConfig::new().buffers(1024).buffer_bytes(4096));
     let drivers = (0..connections.div_ceil(room)).map(|_| Driver::new(config())).collect::<Result<Vec<_>, _>>();
     let drivers = drivers.with_context(|| {
         format!("{connections} connections, which are more than the limit of {room} open files allows")
