@@ -154,6 +154,7 @@ pub(crate) type LocalGroups = Table<LocalGroup>;
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Arc;
 
     use overlapped::{Driver, DriverConfig};
 
@@ -173,7 +174,8 @@ mod tests {
         /// With `segments` full segments of broadcasts that nobody has taken.
         fn behind(members: u32) -> Members {
             let driver = Driver::new(DriverConfig::new()).unwrap();
-            let domain = Domain::new(vec![Notifier::new(driver.wake_handle())], vec![Framing::default()], 256 * 1024);
+            let notifiers = vec![Notifier::new(driver.wake_handle())];
+            let domain = Arc::new(Domain::new(notifiers, vec![Framing::default()], 256 * 1024));
             let group = Group::new();
             let reader = group.reader(&domain).unwrap();
             let mut local = LocalGroup::new(group.clone(), reader);
