@@ -27,7 +27,8 @@ pub(super) struct Chosen {
     /// These numbers of idle sessions beside the load instead of the usual ones
     #[arg(long, value_delimiter = ',')]
     idle: Vec<u64>,
-    /// For pingpong and churn: these numbers of shards instead of the usual ones. Only some servers have them
+    /// For pingpong and churn: these numbers of shards instead of the usual ones. Only some servers
+    /// have them
     #[arg(long, value_delimiter = ',')]
     shards: Vec<u64>,
 }
