@@ -6,6 +6,8 @@ mod backend;
 mod bench;
 mod chat;
 mod codec;
+#[cfg(feature = "tls")]
+mod dev_cert;
 mod doctor;
 mod echo;
 mod printing;
@@ -14,6 +16,8 @@ mod room;
 mod serving;
 mod settings;
 mod system;
+#[cfg(feature = "tls")]
+mod tls;
 mod values;
 
 use std::process::ExitCode;
@@ -42,6 +46,8 @@ enum Command {
     Proxy(proxy::Proxy),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
+    #[cfg(feature = "tls")]
+    DevCert(dev_cert::DevCert),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Command::Proxy(proxy) => proxy.run(),
         Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
+        #[cfg(feature = "tls")]
+        Command::DevCert(dev_cert) => dev_cert.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

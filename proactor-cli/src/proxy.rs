@@ -11,6 +11,8 @@ use proactor::{CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, Sess
 
 use crate::backend;
 use crate::serving::{self, Serving, life};
+#[cfg(feature = "tls")]
+use crate::tls::UpstreamTls;
 use crate::values;
 
 const LONG_ABOUT: &str = concat!(
@@ -26,6 +28,11 @@ const LONG_ABOUT: &str = concat!(
 const EXAMPLES: &str = "Examples:\n  proactor proxy --upstream 127.0.0.1:8080\n  proactor proxy --listen 0.0.0.0:80 --upstream \
                         backend.internal:8080 --connect-timeout 2s\n  proactor proxy --listen '[::]:5432' --upstream \
                         unix:/run/postgresql/.s.PGSQL.5432\n  proactor proxy --upstream 127.0.0.1:8080 --max-sessions-per-ip 100 --idle-timeout 5m";
+#[cfg(feature = "tls")]
+const TLS_EXAMPLES: &str = "\n  proactor proxy --listen :443 --tls-cert server.pem --tls-key server.key --upstream 127.0.0.1:8080\n  proactor \
+                            proxy --upstream example.org:443 --upstream-tls";
+#[cfg(not(feature = "tls"))]
+const TLS_EXAMPLES: &str = "";
 
 /// Helps of options that mean something else here than for other servers.
 const MAX_SESSIONS: &str = "Maximum number of clients. The upstream connection of a client is not counted, but takes an open file too \
@@ -37,7 +44,7 @@ const OUTBOX_BYTES: &str = "Bytes that may be queued for one side: 64KiB to 1GiB
 #[derive(Args)]
 #[command(
     long_about = LONG_ABOUT,
-    after_help = format!("{EXAMPLES}\n\n{}", backend::ENVIRONMENT),
+    after_help = format!("{EXAMPLES}{TLS_EXAMPLES}\n\n{}", backend::ENVIRONMENT),
     mut_arg("max_sessions", |arg| arg.help(MAX_SESSIONS)),
     mut_arg("outbox_bytes", |arg| arg.help(OUTBOX_BYTES).help_heading("Buffers")),
 )]
@@ -52,6 +59,9 @@ pub(crate) struct Proxy {
     connect_timeout: Duration,
     #[command(flatten)]
     serving: Serving,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: UpstreamTls,
 }
 
 #[derive(Clone)]
@@ -141,20 +151,24 @@ fn sides(stats: &Stats, ended: &Mutex<Ended>) -> String {
 }
 
 impl Proxy {
-    pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
         // A client takes two descriptors: its own and its upstream's.
         let room = self.serving.room(2)?;
         let sessions = room.sessions;
         let outbound = self.serving.outbound().sessions(sessions).connect_timeout(self.connect_timeout);
         let builder = self
             .serving
-            .builder()
+            .builder()?
             .limits(self.serving.limits(sessions))
             .timeouts(self.serving.timeouts())
             .outbound(outbound);
         let more = format!(" to {}", self.upstream);
+        #[cfg(feature = "tls")]
+        let upstream = self.tls.of(self.upstream)?;
+        #[cfg(not(feature = "tls"))]
+        let upstream = self.upstream;
         let ended = Arc::default();
-        let passing = Passing { upstream: self.upstream, is_down: Arc::default(), ended: Arc::clone(&ended) };
+        let passing = Passing { upstream, is_down: Arc::default(), ended: Arc::clone(&ended) };
         self.serving.run("proxy", &more, &room, (builder, passing), |stats| sides(stats, &ended))
     }
 }

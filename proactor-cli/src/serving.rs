@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
+#[cfg(feature = "tls")]
+use proactor::tls::Tls;
 use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
 use crate::backend::BackendChoice;
 use crate::printing::say;
 use crate::room::{Place, Room};
 use crate::system;
+#[cfg(feature = "tls")]
+use crate::tls::{self, TlsOptions};
 use crate::values;
 
 /// Life cycle of a command that serves, for its `--help`.
@@ -21,7 +25,7 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
-             and why. If the log or standard error cannot be written, the server goes on without them. SIGHUP is a line in the log. On SIGINT or SIGTERM (on Windows: \
+             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
@@ -103,6 +107,13 @@ pub(crate) struct Serving {
     /// Bytes that may be queued for one session: 64KiB to 1GiB.
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
+
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: TlsOptions,
+    #[cfg(feature = "tls")]
+    #[arg(skip)]
+    loaded_tls: Option<Tls>,
 }
 
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
@@ -128,18 +139,34 @@ impl Serving {
         place.room(self.max_sessions)
     }
 
-    /// A server on these addresses; its limits and timeouts are still to be set.
-    pub(crate) fn builder(&self) -> Builder {
+    /// A server on these addresses; its limits and timeouts are still to be set. Reads the
+    /// certificates.
+    pub(crate) fn builder(&mut self) -> Result<Builder, String> {
+        #[cfg(feature = "tls")]
+        {
+            self.loaded_tls = self.tls.load()?;
+        }
         let builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)))
+        Ok(self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place))))
+    }
+
+    /// What the start-up line says of TLS.
+    fn security(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.loaded_tls.is_some() {
+            return " over TLS";
+        }
+        ""
     }
 
     /// A Unix socket has no options of TCP.
     fn listener(&self, place: &str) -> Listener {
         let listener = Listener::new(place);
+        #[cfg(feature = "tls")]
+        let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
         if matches!(listener.address(), Some(Address::Unix(_))) {
             return listener;
         }
@@ -195,6 +222,9 @@ impl Serving {
         counted: impl FnOnce(&Stats) -> String,
     ) -> Result<(), Box<dyn Error>> {
         let signals = Signals::new()?.patience(self.drain_timeout);
+        let security = self.security();
+        #[cfg(feature = "tls")]
+        let signals = tls::reload_on_hang_up(signals, self.loaded_tls);
         room.warn_if_small();
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
@@ -203,7 +233,7 @@ impl Serving {
         let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
         let report = server.report();
         say(format_args!(
-            "{name} on {}{more}; backend {} ({}); {} {}; {room}",
+            "{name} on {}{security}{more}; backend {} ({}); {} {}; {room}",
             addresses.join(", "),
             report.backend,
             report.why,
@@ -267,6 +297,14 @@ fn bracketed(list: Vec<String>) -> String {
     if list.is_empty() { String::new() } else { format!(" ({})", list.join("; ")) }
 }
 
+#[cfg(feature = "tls")]
+use tls::failures as tls_failures;
+
+#[cfg(not(feature = "tls"))]
+fn tls_failures(_: &Stats) -> &'static str {
+    ""
+}
+
 /// The closing summary: what is counted by the command, then refused connections by reason and
 /// dropped packets.
 fn summary(stats: &Stats, begin: &str) -> String {
@@ -276,9 +314,10 @@ fn summary(stats: &Stats, begin: &str) -> String {
         (whole, cut) => format!(", drained {whole} whole, {cut} cut"),
     };
     format!(
-        "{begin}, {} refused{}, {} dropped{drained}",
+        "{begin}, {} refused{}, {} dropped{drained}{}",
         stats.refused_in_all(),
         bracketed(refused),
-        counted(stats.dropped, "packet")
+        counted(stats.dropped, "packet"),
+        tls_failures(stats)
     )
 }

@@ -62,7 +62,12 @@ enum SlowChoice {
 
 impl Settings {
     /// Runs the server with this codec until a signal ends it.
-    pub(crate) fn serve<H: Handler>(self, name: &str, codec: CodecChoice, handler: H) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn serve<H: Handler>(
+        mut self,
+        name: &str,
+        codec: CodecChoice,
+        handler: H,
+    ) -> Result<(), Box<dyn Error>> {
         let room = self.serving.room(1)?;
         let builder = self.builder(codec, room.sessions)?;
         self.serving.run(name, "", &room, (builder, handler), serving::sessions)
@@ -72,10 +77,11 @@ impl Settings {
         self.slow_consumer == SlowChoice::DropOldest
     }
 
-    fn builder(&self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
+    fn builder(&mut self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
+        let builder = self.serving.builder()?;
         let serving = &self.serving;
         if let (Some(receive), Some(heartbeat)) = (serving.receive_timeout(), self.heartbeat)
             && receive <= heartbeat
@@ -89,8 +95,7 @@ impl Settings {
         let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
         let heartbeat = if self.heartbeat_always { Timeouts::heartbeat_always } else { Timeouts::heartbeat };
         let timeouts = set(timeouts, self.heartbeat, heartbeat);
-        Ok(serving
-            .builder()
+        Ok(builder
             .limits(limits)
             .timeouts(timeouts)
             .codec(codec.framing(self.max_frame, serving.outbox_bytes())?)

@@ -9,6 +9,7 @@
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
+#![cfg_attr(feature = "tls", doc = "| [`tls`] | sessions over TLS: certificates of listeners, and whom to trust |")]
 //! | [`SessionId`] | its name, for any thread; it never names a later session |
 //! | [`Group`] | sessions to which any thread can broadcast packets |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
@@ -73,6 +74,10 @@ mod server;
 mod session;
 mod shard;
 pub mod task;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg_attr(not(feature = "tls"), allow(dead_code, unused_variables, clippy::ptr_arg, reason = "there is no layer"))]
+mod transport;
 mod wheel;
 
 pub use overlapped::address::AddressError;
@@ -103,6 +108,7 @@ pub use session::reason::CloseReason;
 pub use shard::handle::ShardHandle;
 pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
+pub use transport::failure::TlsFailure;
 
 /// The examples of the pages are tests.
 #[cfg(doctest)]
@@ -112,3 +118,7 @@ struct TestingPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/cookbook.md")]
 struct CookbookPage;
+
+#[cfg(all(doctest, feature = "tls"))]
+#[doc = include_str!("../../docs/transports.md")]
+struct TransportsPage;

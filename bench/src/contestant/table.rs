@@ -52,6 +52,36 @@ pub(super) fn table() -> Vec<Contestant> {
             "peer-tokio",
             &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
         ),
+        threaded(
+            "event-threads",
+            &Program::Peer("peer-event"),
+            "1",
+            "overlapped model I: an engine with a thread, an event a session, a kept WaitSet, one serving thread",
+        ),
+        threaded(
+            "port-threads",
+            &Program::Peer("peer-port"),
+            "1",
+            "overlapped model III: an engine with a thread, a completion port, one serving thread",
+        ),
+        threaded(
+            "port-threads-2",
+            &Program::Peer("peer-port"),
+            "2",
+            "overlapped model III: an engine with a thread, a completion port, two serving threads",
+        ),
+        threaded(
+            "tokio-threads",
+            &Program::Peer("peer-tokio"),
+            "2",
+            "multi-thread runtime with two workers, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY",
+        ),
+        threaded(
+            "asio-threads",
+            &Program::Native(ASIO),
+            "2",
+            "C++20, standalone Asio, two threads run one io_context, callbacks, a shared session with its 16 KiB buffer, async_read_some and async_write, TCP_NODELAY",
+        ),
         tokio_util("tokio-util", "drained", "flushed when drained"),
         tokio_util("tokio-util-packet", "packet", "flushed after each packet"),
         peer(
@@ -168,6 +198,13 @@ fn tokio_util(name: &str, flush: &str, remark: &str) -> Contestant {
 fn model(name: &str, path: &'static str, how: &str) -> Contestant {
     let program = Program::Root { path, build: "cargo build --release -p overlapped --examples" };
     Contestant::new(name, vec![Offer::new(Echo, how, program, &["127.0.0.1:0"])])
+}
+
+/// An echo peer with several threads. They share the server's one core, as every contestant does:
+/// what is compared is the cost of the hand-over between threads, not how it scales over cores.
+fn threaded(name: &str, program: &Program, threads: &str, how: &str) -> Contestant {
+    let arguments = [Echo.name(), "--listen", "127.0.0.1:0", "--threads", threads];
+    Contestant::new(name, vec![Offer::new(Echo, how, program.clone(), &arguments)])
 }
 
 /// A package of this workspace, started for each service as `SERVICE --listen 127.0.0.1:0`.

@@ -10,7 +10,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -148,8 +148,8 @@ impl Drop for Pool {
     }
 }
 
-/// Received bytes in one of the driver's pooled buffers. Dereferences to `[u8]`; dropping it gives
-/// the buffer back.
+/// Received bytes in one of the driver's pooled buffers. Dereferences to `[u8]`, which may be
+/// changed in place; dropping it gives the buffer back.
 ///
 /// The pool is small and shared by every socket of the driver: use the bytes or copy them, and drop
 /// the packet within the turn in which it came.
@@ -166,6 +166,16 @@ impl Deref for Packet {
         // SAFETY: the caller of `Pool::packet` promised that these bytes are initialised, and the
         // buffer is this packet's alone until it is dropped.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
+    }
+}
+
+/// What is written there is the program's: the backend overwrites it when it fills the buffer
+/// again.
+impl DerefMut for Packet {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above. No other packet has these bytes, and the backend does not write to
+        // them until this one is dropped.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len as usize) }
     }
 }
 

@@ -28,5 +28,6 @@ mod slow_consumers;
 #[cfg(unix)]
 mod stopped;
 mod timeouts;
+mod tls;
 #[cfg(unix)]
 mod unix_sockets;

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
 use super::{length::LengthPrefixed, lines::Lines};
+use crate::panic::contained;
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.
@@ -223,17 +224,62 @@ impl Framing {
         }
     }
 
+    /// The codec, if its packets can be seen at once and it keeps nothing of what it has seen.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<Plain> {
+        match self {
+            Framing::LengthPrefixed(codec) => Some(Plain::LengthPrefixed(*codec)),
+            Framing::Raw(codec) => Some(Plain::Raw(*codec)),
+            Framing::Fixed(codec) => Some(Plain::Fixed(*codec)),
+            Framing::Lines(_) | Framing::Own(_) => None,
+        }
+    }
+
+    /// Bytes of an unfinished packet that a codec of your own has taken. Built-in codecs take none.
+    /// `Err`: it panicked.
+    #[inline(always)]
+    pub(crate) fn buffered_by_own(&self) -> std::thread::Result<usize> {
+        match self {
+            Framing::Own(codec) => contained(|| codec.buffered()),
+            _ => Ok(0),
+        }
+    }
+
+    /// Whether it has no packet when nothing has come. A codec of your own may have one.
+    #[inline]
+    pub(super) fn gives_nothing_of_nothing(&self) -> bool {
+        !matches!(self, Framing::Own(_))
+    }
+
     /// The first packet and what is behind its frame, if that can be seen at once. Otherwise
     /// [`decode`](Codec::decode) finds out.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
-        if let Framing::LengthPrefixed(codec) = self {
+        self.plain()?.first_packet(bytes)
+    }
+}
+
+/// A [`Framing`] that finds packets by looking at their beginning alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plain {
+    LengthPrefixed(LengthPrefixed),
+    Raw(Raw),
+    Fixed(Fixed),
+}
+
+impl Plain {
+    /// The first packet and what is behind its frame, if that can be seen at once.
+    #[inline(always)]
+    pub(crate) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        // Length-prefixed packets are the shortest: a comparison finds them faster than a jump
+        // table.
+        if let Plain::LengthPrefixed(codec) = self {
             return codec.first_packet(bytes);
         }
         match self {
-            Framing::Raw(codec) => codec.first_packet(bytes),
-            Framing::Fixed(codec) => codec.first_packet(bytes),
-            _ => None,
+            Plain::Raw(codec) => codec.first_packet(bytes),
+            Plain::Fixed(codec) => codec.first_packet(bytes),
+            Plain::LengthPrefixed(_) => None,
         }
     }
 }

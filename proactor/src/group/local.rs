@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
-use overlapped::{log::LogReader, table::Table};
+use overlapped::{
+    log::{LogReader, LogSlice},
+    table::Table,
+};
 
 use super::{Group, domain::BroadcastHeader};
 use crate::session::id::SessionId;
@@ -17,6 +20,11 @@ pub(crate) struct LocalGroup {
     pub(crate) reader: LogReader<BroadcastHeader>,
     /// Records before this one are counted in the outboxes of the members that get them.
     counted: u64,
+    /// The stamp of the last that is counted.
+    counted_stamp: u64,
+    /// The latest news in one piece, and the number of their first record: what most members are
+    /// sent. Later news take its place, so that it holds no more memory than they do.
+    latest: Option<(u64, LogSlice<BroadcastHeader>)>,
     /// The slots of the shard's sessions that are members.
     members: Vec<u32>,
     /// Of the latest news, those that one member does not get.
@@ -46,7 +54,17 @@ impl LocalGroup {
     pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
         let whole = group.clone();
-        LocalGroup { group, whole, reader, counted, members: Vec::new(), withheld: Vec::new(), furthest_behind: None }
+        LocalGroup {
+            group,
+            whole,
+            reader,
+            counted,
+            counted_stamp: 0,
+            latest: None,
+            members: Vec::new(),
+            withheld: Vec::new(),
+            furthest_behind: None,
+        }
     }
 
     /// As the local group of another framing, which belongs to this group.
@@ -57,6 +75,20 @@ impl LocalGroup {
     /// The number of the record behind the last that is counted.
     pub(crate) fn counted(&self) -> u64 {
         self.counted
+    }
+
+    /// The highest stamp that is counted, as far as there are such records.
+    pub(crate) fn counted_stamp(&self) -> u64 {
+        self.counted_stamp
+    }
+
+    /// The bytes from a record to the last that is counted, if they are all there, and in one
+    /// piece.
+    pub(crate) fn slice_from(&self, first: u64) -> Option<LogSlice<BroadcastHeader>> {
+        match &self.latest {
+            Some((from, slice)) if *from == first => Some(slice.clone()),
+            _ => one_piece(&self.reader, first..self.counted),
+        }
     }
 
     /// Bytes between two records that a member gets.
@@ -79,11 +111,13 @@ impl LocalGroup {
             }
             news.to = record.number + 1;
             news.bytes += record.bytes;
+            self.counted_stamp = record.mark.stamp;
             if let Some(id) = record.mark.except {
                 self.withheld.push(Withheld { id, bytes: record.bytes });
             }
         }
         self.counted = news.to;
+        self.latest = one_piece(&self.reader, news.from..news.to).map(|slice| (news.from, slice));
         news
     }
 
@@ -146,6 +180,14 @@ impl LocalGroup {
         self.members.swap_remove(index);
         self.members.get(index).copied()
     }
+}
+
+/// The bytes of a range of records, if they are all there, and in one piece.
+fn one_piece(reader: &LogReader<BroadcastHeader>, range: Range<u64>) -> Option<LogSlice<BroadcastHeader>> {
+    let is_there = range.start >= reader.front();
+    let mut slices = reader.slices(range);
+    let slice = slices.next().filter(|_| is_there)?;
+    slices.next().is_none().then_some(slice)
 }
 
 /// The groups that have members on a shard.

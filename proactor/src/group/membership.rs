@@ -45,7 +45,7 @@ pub(crate) fn join(
         }
     };
     let (position, member) = groups.add_member(slot, id, stamp);
-    record.outbox.get_or_take(outboxes).positions.join(slot, position, member);
+    record.outbox.get_or_take(outboxes).join(slot, position, member);
     Ok(())
 }
 

@@ -7,44 +7,13 @@
 //! the table is no larger than the number of sessions.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use overlapped::{Time, table::Table};
 
 use super::bucket::{Bucket, Rate};
-
-/// Why a connection was refused. It never was a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// There were as many sessions as allowed.
-    Sessions,
-    /// Its address had as many sessions as allowed.
-    SessionsPerIp,
-    /// As many sessions as allowed were waiting for their first packet.
-    Handshakes,
-    /// More connections came in a short time than allowed.
-    AcceptRate,
-    /// Its shard had no room for it: the mailbox, or the driver's table of sockets, was full.
-    ShardFull,
-    /// The server was being drained or stopped.
-    Ending,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::Sessions => "there are as many sessions as there may be",
-            Refusal::SessionsPerIp => "its address has as many sessions as it may have",
-            Refusal::Handshakes => "as many sessions as may be wait for their first packet",
-            Refusal::AcceptRate => "more come in a short time than may come",
-            Refusal::ShardFull => "its shard has no room for it",
-            Refusal::Ending => "the server is ending",
-        })
-    }
-}
+use super::refusal::Refusal;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionLimits {

@@ -39,20 +39,28 @@ impl SendMemory {
         let (len, buffer) = match buf.take::<Vec<u8>>() {
             Ok(buffer) => (buffer.len(), buffer),
             Err(buf) => {
-                let Ok(mut gather) = buf.take::<Gather<BroadcastHeader>>() else { return 0 };
-                let (len, pieces) = (gather.len(), gather.pieces());
-                let buffer = gather.clear();
-                if self.gathers.len() < SPARE_BUFFERS && pieces <= SPARE_PIECES {
-                    self.gathers.push(gather);
-                }
-                (len, buffer)
+                let Ok(gather) = buf.take::<Gather<BroadcastHeader>>() else { return 0 };
+                let len = gather.len();
+                self.keep_gather(gather);
+                return len;
             }
         };
         self.keep(buffer);
         len
     }
 
-    fn keep(&mut self, mut buffer: Vec<u8>) {
+    /// Takes back the memory of a gather that is not needed any more.
+    pub(crate) fn keep_gather(&mut self, mut gather: Gather<BroadcastHeader>) {
+        let pieces = gather.pieces();
+        let buffer = gather.clear();
+        if self.gathers.len() < SPARE_BUFFERS && pieces <= SPARE_PIECES {
+            self.gathers.push(gather);
+        }
+        self.keep(buffer);
+    }
+
+    /// Takes back the memory of a buffer.
+    pub(crate) fn keep(&mut self, mut buffer: Vec<u8>) {
         if self.buffers.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
             buffer.clear();
             self.buffers.push(buffer);

@@ -73,6 +73,11 @@ pub(crate) struct Outbox {
     /// `own` and the logs. One number, so that those packets cost the others nothing.
     apart: usize,
     latest: Option<Box<Latest>>,
+    /// A frame of so many bytes may be [appended](Outbox::append) without another look at what is
+    /// queued: there is memory for it, and it stays below the high watermark.
+    appendable: u32,
+    /// Bytes that were appended and are not counted in the last run of `own` yet.
+    appended: u32,
     /// The send in flight, and its progress when that was last asked for.
     pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
@@ -86,6 +91,8 @@ impl Outbox {
             in_flight: 0,
             apart: 0,
             latest: None,
+            appendable: 0,
+            appended: 0,
             send: None,
             dropped: 0,
         }
@@ -105,6 +112,12 @@ impl Outbox {
     #[inline(always)]
     pub(crate) fn has_latest(&self) -> bool {
         self.apart > self.in_flight
+    }
+
+    /// Whether all that is queued, or will be in this turn, are broadcasts of one group.
+    #[inline]
+    pub(crate) fn is_of_one_group(&self) -> bool {
+        self.positions.len() == 1 && self.own.len() == 0 && !self.has_latest()
     }
 
     /// Whether a send is in flight.
@@ -135,6 +148,7 @@ impl Outbox {
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<Pushed, SendError> {
+        self.end_appending();
         let (len, bytes) = (self.len(), frame.len());
         let pushed = Pushed { bytes, len: len + bytes };
         // Before anything is written: what does not fit must not take memory.
@@ -147,14 +161,40 @@ impl Outbox {
         Ok(pushed)
     }
 
-    /// Queues a copy of a frame behind the last private send, if that has the same stamp and
-    /// memory for it, and if fewer than `high` bytes are queued then. Says whether it did.
+    /// A private send was queued just now: more of them may be [appended](Outbox::append) until
+    /// fewer than `high` bytes would not be queued any more, or something else happens. In a group
+    /// they have stamps of their own.
+    #[inline]
+    pub(crate) fn allow_appending(&mut self, high: usize) {
+        if self.positions.is_empty() {
+            let room = self.own.memory_left().min(high.saturating_sub(self.len() + 1));
+            self.appendable = u32::try_from(room).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// What is queued next is no second packet of a burst.
+    #[inline]
+    pub(crate) fn end_appending(&mut self) {
+        self.appendable = 0;
+        self.own.extend_last(std::mem::take(&mut self.appended) as usize);
+    }
+
+    /// Queues a copy of a frame behind the last private send, as a part of it, if that
+    /// [may be done](Outbox::allow_appending). Says whether it was.
     #[inline(always)]
-    pub(crate) fn append(&mut self, frame: Frame<'_>, stamp: u64, high: usize) -> bool {
-        self.len() + frame.len() < high && self.own.append(frame, stamp)
+    pub(crate) fn append(&mut self, frame: Frame<'_>) -> bool {
+        let may_append = frame.written() <= self.appendable as usize;
+        if may_append {
+            let bytes = frame.len() as u32;
+            self.appendable -= bytes;
+            self.appended += bytes;
+            self.own.append(frame);
+        }
+        may_append
     }
 
     /// Takes whole packets, to be sent in one operation.
+    #[inline]
     pub(crate) fn take(
         &mut self,
         id: SessionId,
@@ -162,6 +202,7 @@ impl Outbox {
         groups: &LocalGroups,
         memory: &mut SendMemory,
     ) -> Option<Taken> {
+        self.end_appending();
         let taken = if let Some(slice) = take_slice(&self.own, &mut self.positions, limits, groups) {
             Taken::Slice(slice)
         } else if self.positions.behind() == 0
@@ -169,17 +210,28 @@ impl Outbox {
         {
             Taken::Bytes(bytes)
         } else {
-            let mut gather = memory.gather();
-            let at = take_gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
-            if at < gather.own().len() {
-                // Seldom: a piece too many, or bytes that were issued later.
-                self.own.put_back(&gather.own()[at..], memory.buffer());
-            }
-            Taken::Gather(gather)
+            Taken::Gather(self.take_pieces(id, limits, groups, memory))
         };
         self.in_flight += taken.len();
         self.apart += taken.len();
         (taken.len() > 0).then_some(taken)
+    }
+
+    #[inline(never)]
+    fn take_pieces(
+        &mut self,
+        id: SessionId,
+        limits: TakeLimits,
+        groups: &LocalGroups,
+        memory: &mut SendMemory,
+    ) -> Gather<BroadcastHeader> {
+        let mut gather = memory.gather();
+        let at = take_gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
+        if at < gather.own().len() {
+            // Seldom: a piece too many, or bytes that were issued later.
+            self.own.put_back(&gather.own()[at..], memory.buffer());
+        }
+        gather
     }
 
     /// So many bytes are no longer in flight.
@@ -209,6 +261,7 @@ impl Outbox {
         stamp: u64,
         limit: usize,
     ) -> Result<Pushed, SendError> {
+        self.end_appending();
         let (before, bytes) = (self.latest_bytes(key), frame.len());
         let len = self.len() - before + bytes;
         if bytes == 0 {
@@ -226,6 +279,10 @@ impl Outbox {
     /// to that, behind everything else of such a stamp.
     #[inline(never)]
     pub(crate) fn settle_latest(&mut self, upto: u64, by_packet: bool, spare: impl FnOnce() -> Vec<u8>) {
+        if self.latest.is_none() {
+            return;
+        }
+        self.end_appending();
         let Some(latest) = &mut self.latest else { return };
         let own = &mut self.own;
         // Outside of groups the clock is not read, and all stamps are those of sends. In a group
@@ -240,9 +297,17 @@ impl Outbox {
 
     /// Discards the private bytes that are queued.
     pub(crate) fn clear(&mut self) {
+        self.end_appending();
         self.own.clear();
         self.latest = None;
         self.apart = self.in_flight;
+    }
+
+    /// Becomes a member of a group from record `next` on. `member` is its index among the group's
+    /// members.
+    pub(crate) fn join(&mut self, group: u32, next: u64, member: usize) {
+        self.end_appending();
+        self.positions.join(group, next, member);
     }
 
     /// The first record of the group's log that is not taken.
@@ -252,7 +317,7 @@ impl Outbox {
 
     /// The groups that it is a member of.
     pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
-        self.positions.iter().map(|position| position.group)
+        self.positions.iter().map(|position| position.group())
     }
 
     /// Leaves a group, and returns the index that it had among the members. With a stamp, records
@@ -266,8 +331,9 @@ impl Outbox {
         limit: usize,
         groups: &LocalGroups,
     ) -> Option<usize> {
+        self.end_appending();
         let position = self.positions.remove(group)?;
-        let Some(stamp) = upto else { return Some(position.member) };
+        let Some(stamp) = upto else { return Some(position.member()) };
         let group = groups.at(group)?;
         self.dropped += group.reader.front().saturating_sub(position.next);
         let records = group.reader.records(position.next..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
@@ -278,10 +344,11 @@ impl Outbox {
                 self.own.insert(group.reader.slices(record.number..record.number + 1), record.mark.stamp);
             }
         }
-        Some(position.member)
+        Some(position.member())
     }
 
     /// Queues the news of a group, by counting them: the records stay in the group's log.
+    #[inline]
     pub(crate) fn queue_news(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         self.positions.count(id, group, news, groups);
     }
@@ -294,6 +361,7 @@ impl Outbox {
     /// Drops the oldest queued packets until no more than `limit` bytes are left, with what is in
     /// flight and the latest packets that wait. Those alone may be more: they are not dropped.
     pub(crate) fn drop_oldest(&mut self, id: SessionId, limit: usize, groups: &LocalGroups) {
+        self.end_appending();
         let mut excess = self.len().saturating_sub(limit);
         while excess > 0 {
             let own = self.own.first();
@@ -301,7 +369,7 @@ impl Outbox {
                 (own, Some(first)) if own.is_none_or(|own| first.stamp <= own.stamp) => {
                     let position = self.positions.at_mut(first.at);
                     let record = first.number..first.number + 1;
-                    let bytes = groups.at(position.group).map_or(0, |group| group.bytes_for(id, record));
+                    let bytes = groups.at(position.group()).map_or(0, |group| group.bytes_for(id, record));
                     position.advance(first.number + 1, bytes, groups);
                     bytes
                 }
@@ -361,22 +429,21 @@ fn take_slice(
     limits: TakeLimits,
     groups: &LocalGroups,
 ) -> Option<LogSlice<BroadcastHeader>> {
+    if own.len() > 0 {
+        return None;
+    }
     let mut behind = positions.behind_mut();
     let position = behind.next()?;
-    if behind.next().is_some() || position.behind > limits.bytes || own.len() > 0 {
+    if behind.next().is_some() || position.behind > limits.bytes {
         return None;
     }
-    let group = groups.at(position.group)?;
-    let counted = group.counted();
-    let last = group.reader.records(counted.checked_sub(1)?..counted).next()?;
-    let mut slices = group.reader.slices(position.next..counted);
-    let slice = slices.next()?;
-    let is_whole = position.next >= group.reader.front() && slices.next().is_none();
+    let group = groups.at(position.group())?;
+    if group.counted_stamp() > limits.stamp {
+        return None;
+    }
     // If it has more bytes, some of them are withheld from this member.
-    if !is_whole || slice.len() != position.behind || last.mark.stamp > limits.stamp {
-        return None;
-    }
-    position.advance(counted, slice.len(), groups);
+    let slice = group.slice_from(position.next).filter(|slice| slice.len() == position.behind)?;
+    position.advance(group.counted(), slice.len(), groups);
     Some(slice)
 }
 
@@ -402,7 +469,7 @@ fn take_gather(
             let next = positions.oldest_elsewhere(first.at, id, groups).map_or(u64::MAX, |stamp| stamp - 1);
             let bound = limit.min(next).max(first.stamp);
             let position = positions.at_mut(first.at);
-            let group = groups.at(position.group).expect("it gave a record just now");
+            let group = groups.at(position.group()).expect("it gave a record just now");
             let mut to = first.number;
             let mut bytes = 0;
             for record in group.reader.records(first.number..group.counted()) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig, report::Report};
@@ -161,11 +162,15 @@ impl Config {
                 packets: listener.limits.packet_rate_or(&self.limits),
                 bytes: listener.limits.byte_rate_or(&self.limits),
             },
+            #[cfg(feature = "tls")]
+            tls: listener.tls.clone(),
         };
         let outbound = ListenerProfile {
             codec: self.codec.clone(),
             framing: 0,
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         let (_, framings) = self.framings();
         Profiles { listeners: self.listeners.iter().zip(framings).map(profile).collect(), outbound }
@@ -198,7 +203,11 @@ impl Config {
                 driver.check_options(&self.outbound.stream())?;
                 // A simulated network frees an address at once, and its clock is not this one.
                 let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
-                let refusals = self.listeners.iter().map(|listener| listener.limits.refusal_or(&self.limits)).collect();
+                let refusal = |listener: &Listener| match listener.tells_refused() {
+                    true => listener.limits.refusal_or(&self.limits),
+                    false => Bytes::new(),
+                };
+                let refusals = self.listeners.iter().map(refusal).collect();
                 Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
             }
             _ => None,

@@ -14,6 +14,8 @@ use super::listener_limits::ListenerLimits;
 use super::tcp::TcpOptions;
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 
 /// The most addresses of one name.
 const MOST_ADDRESSES: usize = 16;
@@ -62,6 +64,8 @@ pub struct Listener {
     pub(super) name: String,
     pub(super) codec: Option<Framing>,
     pub(super) limits: ListenerLimits,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Tls>,
 }
 
 #[derive(Clone, Debug)]
@@ -96,7 +100,15 @@ impl Listener {
             Ok(address) => Ok(Place::Address(address)),
             Err(error) => place_of(&error.into()),
         };
-        Listener { place, tcp: TcpOptions::default(), name: String::new(), codec: None, limits: ListenerLimits::new() }
+        Listener {
+            place,
+            tcp: TcpOptions::default(),
+            name: String::new(),
+            codec: None,
+            limits: ListenerLimits::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// A name by which the logic tells the listener's sessions from others:
@@ -118,6 +130,40 @@ impl Listener {
     pub fn limits(mut self, limits: ListenerLimits) -> Listener {
         self.limits = limits;
         self
+    }
+
+    /// The listener's sessions are over TLS. All else is as without: codecs, groups, limits,
+    /// timeouts, pairs, drain.
+    ///
+    /// The logic is told of a session when the handshake is over, and of no other. A handshake that
+    /// fails is [counted](crate::Stats::tls_failures). A [refusal](ListenerLimits::refusal) is not
+    /// sent: it would have to be in a TLS record.
+    ///
+    /// ```no_run
+    /// use proactor::tls::{Tls, TlsConfig};
+    /// use proactor::{Listener, Server};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = Tls::new(TlsConfig::new().certificate("server.pem", "server.key"))?;
+    /// let builder = Server::builder()
+    ///     .listen("0.0.0.0:7000")
+    ///     .listen(Listener::new("0.0.0.0:7443").tls(&tls));
+    /// # let _ = builder;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &Tls) -> Listener {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    /// Whether what a refused connection is told can be told it.
+    pub(super) fn tells_refused(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_none();
+        #[cfg(not(feature = "tls"))]
+        true
     }
 
     /// The address, if it was given as one, and not as a name or as every interface.

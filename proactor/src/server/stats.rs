@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::limits::Refusal;
 use crate::session::{delivery::Delivery, reason::CloseReason};
+use crate::transport::failure::TlsFailure;
 
 /// What a server has counted since it began. [`Handle::stats`](crate::Handle::stats) returns it.
 ///
@@ -56,6 +57,7 @@ pub struct Stats {
     pub drain_cut: u64,
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
+    tls_failures: BTreeMap<TlsFailure, u64>,
 }
 
 impl Stats {
@@ -87,6 +89,21 @@ impl Stats {
     /// The ended sessions by reason; reasons without any are left out.
     pub fn closings(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         self.closed.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    /// Connections over TLS that failed for this reason: accepted and outbound ones, most of them
+    /// in the handshake.
+    pub fn tls_failed(&self, failure: TlsFailure) -> u64 {
+        self.tls_failures.get(&failure).copied().unwrap_or_default()
+    }
+
+    /// The connections over TLS that failed, by reason; reasons without any are left out.
+    pub fn tls_failures(&self) -> impl Iterator<Item = (TlsFailure, u64)> {
+        self.tls_failures.iter().map(|(failure, count)| (*failure, *count))
+    }
+
+    pub(crate) fn count_tls_failure(&mut self, failure: TlsFailure) {
+        *self.tls_failures.entry(failure).or_default() += 1;
     }
 
     pub(crate) fn count_refused(&mut self, refusal: Refusal) {

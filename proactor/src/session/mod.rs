@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod latest;
 pub(crate) mod list;
+pub(crate) mod opening;
 pub(crate) mod pair;
 mod peers;
 pub(crate) mod reading;

@@ -67,6 +67,7 @@ pub(crate) fn pair(state: &mut ShardState, one: SessionId, other: SessionId) -> 
 fn join(state: &mut ShardState, slot: u32, partner: u32) {
     let Some(record) = state.sessions.at_mut(slot) else { return };
     record.set_partner(partner);
+    state.look_again.set(true);
     // Packets of a group have no place among its bytes.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();

@@ -6,15 +6,19 @@ use std::fmt;
 ///
 /// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
-/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime`:
-///   they are sent, for at most the [linger time](crate::Timeouts::linger); then the peer sees the
-///   end of the stream. If bytes are missing when that time is over, it sees a reset.
+/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`,
+///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger); then
+///   the peer sees the end of the stream. If bytes are missing when that time is over, it sees a
+///   reset.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
 ///   at once; the peer sees the end of the stream, or a reset.
+/// - `TlsFailed`: they are discarded, and the peer is told by an alert.
 /// - `ServerStopping`: they are discarded. If bytes are missing, the peer sees a reset.
-/// - `ByPartner`: as for the partner.
+/// - `ByPartner`: as for the partner; by a reset if that was `Truncated` or `TlsFailed`.
+///
+/// Over TLS, an end that the peer sees in order begins with `close_notify`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -33,6 +37,13 @@ pub enum CloseReason {
     /// The peer sent an invalid frame, or its stream ended in the middle of one. What was queued
     /// for it before was sent.
     Protocol,
+    /// TLS failed: in the handshake, so that the logic never knew the session, or because a record
+    /// was not valid, or by an alert of the peer.
+    /// [`Stats::tls_failures`](crate::Stats::tls_failures) counts what was wrong.
+    TlsFailed,
+    /// The peer's stream over TLS was cut: it ended without the `close_notify` that says that it is
+    /// whole. What was queued for the peer was sent.
+    Truncated,
     /// A limit of the shard was reached.
     Limit,
     /// No byte went either way for the [idle timeout](crate::Timeouts::idle).
@@ -71,6 +82,8 @@ impl fmt::Display for CloseReason {
             CloseReason::TooSlow => "the peer was too slow",
             CloseReason::FrameTooLarge => "a frame was over the limit",
             CloseReason::Protocol => "the peer broke the protocol",
+            CloseReason::TlsFailed => "TLS failed",
+            CloseReason::Truncated => "the peer's stream was cut",
             CloseReason::Limit => "a limit was reached",
             CloseReason::Idle => "nothing was sent or received for too long",
             CloseReason::ReceiveTimeout => "nothing was received for too long",

@@ -8,7 +8,12 @@ use std::sync::Arc;
 use overlapped::Address;
 
 use crate::codec::Framing;
+#[cfg(feature = "tls")]
+use crate::limits::Refusal;
 use crate::session::timers::Rates;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::transport::{Transport, opening::NoTransport};
 
 /// What the sessions of one listener are made of.
 #[derive(Clone, Debug)]
@@ -18,6 +23,20 @@ pub(crate) struct ListenerProfile {
     /// Which of the server's framings that is: groups frame a broadcast once for each.
     pub(crate) framing: u8,
     pub(crate) rates: Rates,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+}
+
+impl ListenerProfile {
+    /// What is put between the socket and the session of an accepted connection, if anything is.
+    pub(crate) fn transport(&self) -> Option<Result<Transport, NoTransport>> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let place = tls.admit().ok_or(NoTransport::Refused(Refusal::TlsHandshakes));
+            return Some(place.and_then(|place| tls.accept(place).map_err(NoTransport::Failed)));
+        }
+        None
+    }
 }
 
 /// The profiles of all listeners, and that of connections which the server makes itself.

@@ -2,11 +2,15 @@
 
 use std::rc::Rc;
 
+use overlapped::{Address, driver::SocketId};
+
 use super::Shard;
 use super::directory::Phase;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Target};
 use crate::handler::Handler;
 use crate::session::id::SessionId;
+use crate::transport::Transport;
+use crate::transport::opening::{Opening, OutboundOpening};
 
 impl<H: Handler> Shard<H> {
     /// Goes on with attempts that are due, and tells the handler of those that have ended. Says
@@ -35,31 +39,56 @@ impl<H: Handler> Shard<H> {
 
     fn attempt_ended(&mut self, ended: Ended) {
         match ended {
-            Ended::Connected { socket, peer, permit, origin, waiter }
+            Ended::Connected { socket, peer, permit, origin, waiter, target }
                 if self.may_begin(&origin) && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
             {
-                self.directory.stats().connected += 1;
-                let id = self.begin_session(socket, peer, permit, origin);
+                let (mut waiter, mut transport) = (waiter, None);
+                match target.layer() {
+                    None => self.directory.stats().connected += 1,
+                    Some(Ok((layer, timeout))) => {
+                        let outbound = Some(OutboundOpening { target, waiter: waiter.take() });
+                        let opening = Opening { timeout, _place: None, outbound, failure: None };
+                        transport = Some(Transport::new(layer, opening));
+                    }
+                    Some(Err(why)) => {
+                        let error = ConnectError::new(target, ConnectFailure::Tls).because(why);
+                        return self.not_begun(socket, peer, &origin, error, waiter);
+                    }
+                }
+                let id = self.begin_session(socket, peer, permit, origin, transport);
                 if let Some(waiter) = waiter {
                     waiter.ended(Ok(id));
                 }
             }
-            Ended::Connected { socket, peer, permit, origin, waiter } => {
-                {
-                    let state = &mut *self.logic.state();
-                    state.attempts.close_late(socket, peer.clone(), &mut state.driver);
-                }
+            Ended::Connected { socket, peer, permit, origin, waiter, .. } => {
                 drop(permit);
-                if let Origin::Connected { token, opener } = origin {
-                    // A drain ends those that no session has asked for, and no others.
-                    let failure = match (self.phase, opener) {
-                        (Phase::Running, _) | (Phase::Draining, Some(_)) => ConnectFailure::Cancelled,
-                        _ => ConnectFailure::Ending,
-                    };
-                    self.connect_failed(opener, token, ConnectError::new(Target::from(peer), failure), waiter);
-                }
+                // A drain ends those that no session has asked for, and no others.
+                let failure = match (self.phase, origin.opener()) {
+                    (Phase::Running, _) | (Phase::Draining, Some(_)) => ConnectFailure::Cancelled,
+                    _ => ConnectFailure::Ending,
+                };
+                let error = ConnectError::new(Target::from(&peer), failure);
+                self.not_begun(socket, peer, &origin, error, waiter);
             }
             Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
+        }
+    }
+
+    /// A connection was made, and does not become a session.
+    fn not_begun(
+        &mut self,
+        socket: SocketId,
+        peer: Address,
+        origin: &Origin,
+        error: ConnectError,
+        waiter: Option<Rc<ConnectWaiter>>,
+    ) {
+        {
+            let state = &mut *self.logic.state();
+            state.attempts.close_late(socket, peer, &mut state.driver);
+        }
+        if let Origin::Connected { token, opener } = *origin {
+            self.connect_failed(opener, token, error, waiter);
         }
     }
 

@@ -2,6 +2,7 @@
 //! `task` compose the parts; no part knows another's fields.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
+use crate::transport::table::Transports;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
 pub(crate) mod token {
@@ -73,9 +75,13 @@ pub(crate) struct ShardState {
     pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Sessions,
+    /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
+    /// what it may hand over. Beside the state, so that this is seen without a borrow.
+    pub(crate) look_again: Rc<Cell<bool>>,
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
+    pub(crate) transports: Transports,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -122,7 +128,9 @@ impl ShardState {
             profiles,
             directory,
             sessions: Sessions::new(shard),
+            look_again: Rc::default(),
             outboxes: OutboxStore::default(),
+            transports: Transports::default(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,
@@ -152,13 +160,19 @@ impl ShardState {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Starts an operation of a session whose socket is not being closed. There is
-    /// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
-    /// then the shard ends.
+    /// As [`submit`].
     #[inline]
     pub(crate) fn submit(&mut self, op: Op, token: u64) -> Option<OpId> {
-        self.driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
+        submit(&mut self.driver, op, token)
     }
+}
+
+/// Starts an operation of a session whose socket is not being closed. There is
+/// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
+/// then the shard ends.
+#[inline]
+pub(crate) fn submit(driver: &mut Driver, op: Op, token: u64) -> Option<OpId> {
+    driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
 }
 
 #[cold]

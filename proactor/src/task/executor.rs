@@ -125,6 +125,8 @@ pub(crate) struct Executor {
     pub(super) current: Cell<Option<Key>>,
     /// The pooled buffer whose packets are being handed over.
     lent: RefCell<Option<Packet>>,
+    /// Or the bytes that a transport has made of one.
+    lent_bytes: RefCell<Vec<u8>>,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
     pub(super) offload: Option<Offload>,
@@ -140,6 +142,7 @@ impl Executor {
             timers: RefCell::new(SleepTimers::new(driver.now())),
             current: Cell::new(None),
             lent: RefCell::default(),
+            lent_bytes: RefCell::default(),
             ended: Cell::new(false),
             offload,
         })
@@ -316,10 +319,25 @@ impl Executor {
         result
     }
 
+    /// As [`lend`](Executor::lend), with bytes that a transport made of what was received. Returns
+    /// their memory.
+    pub(crate) fn lend_bytes(&self, bytes: Vec<u8>, call: impl FnOnce(&[u8])) -> Vec<u8> {
+        *self.lent_bytes.borrow_mut() = bytes;
+        call(&self.lent_bytes.borrow());
+        self.lent_bytes.take()
+    }
+
+    /// Calls with the lent bytes.
+    fn with_lent<R>(&self, call: impl FnOnce(&[u8]) -> R) -> R {
+        match &*self.lent.borrow() {
+            Some(packet) => call(packet),
+            None => call(&self.lent_bytes.borrow()),
+        }
+    }
+
     /// The place of a slice in the lent buffer, if it lies there.
     pub(crate) fn place_in_lent(&self, bytes: &[u8]) -> Option<Range<usize>> {
-        let lent = self.lent.borrow();
-        let whole = lent.as_ref()?.as_ptr_range();
+        let whole = self.with_lent(<[u8]>::as_ptr_range);
         let part = bytes.as_ptr_range();
         let within = whole.start <= part.start && part.end <= whole.end;
         within.then(|| {
@@ -330,8 +348,7 @@ impl Executor {
 
     /// Reads a slice of the lent buffer.
     pub(crate) fn read_lent<R>(&self, range: Range<usize>, read: impl FnOnce(&[u8]) -> R) -> R {
-        let lent = self.lent.borrow();
-        read(lent.as_deref().and_then(|bytes| bytes.get(range)).unwrap_or_default())
+        self.with_lent(|bytes| read(bytes.get(range).unwrap_or_default()))
     }
 }
 

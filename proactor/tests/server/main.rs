@@ -8,6 +8,7 @@
 mod harness;
 
 mod codec {
+    mod bursts;
     mod echo;
     mod framing;
     mod pausing;

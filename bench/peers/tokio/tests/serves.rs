@@ -8,3 +8,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_peer-tokio");
 fn echo() {
     peer_trial::peer_serves(Service::Echo, PROGRAM, &[]);
 }
+
+#[test]
+fn echo_on_two_workers() {
+    peer_trial::peer_serves(Service::Echo, PROGRAM, &["--threads", "2"]);
+}

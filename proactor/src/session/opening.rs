@@ -1,0 +1,84 @@
+//! Sessions whose transport is not open yet, and those whose transport fails. The logic does not
+//! know the first, and hears of the others as of every close.
+
+use overlapped::driver::CloseMode;
+
+#[cfg(feature = "tls")]
+use super::Session;
+use super::{close, id::SessionId, reason::CloseReason};
+use crate::connect::{ConnectWaiter, Origin};
+use crate::shard::state::ShardState;
+#[cfg(feature = "tls")]
+use crate::tls::TlsInfo;
+use crate::transport::Transport;
+use crate::transport::failure::Failure;
+use crate::transport::opening::Opening;
+
+/// Puts a transport between the socket of a new session and the logic, which is told when that is
+/// open.
+pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport) {
+    let ShardState { sessions, transports, timers, .. } = state;
+    let Some(record) = sessions.open(id) else { return };
+    record.set_transport();
+    if let Some(opening) = transport.opening() {
+        timers.open_within(id.slot(), &record.activity, opening.timeout);
+    }
+    let opener = record.origin().opener();
+    let has_output = transport.has_output();
+    transports.insert(id.slot(), transport);
+    if has_output {
+        sessions.send_later(id.slot());
+    }
+    if let Some(opener) = opener.and_then(|opener| sessions.get_mut(opener)) {
+        // It still waits for the connection.
+        opener.attempt_began();
+    }
+}
+
+/// A session's transport is open. Returns what was kept until then.
+pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> {
+    let waiter = state.transports.at(slot)?.opening()?.outbound.as_ref().and_then(|outbound| outbound.waiter.as_ref());
+    if waiter.is_some_and(|waiter| !ConnectWaiter::is_awaited(waiter)) {
+        close::begin_as(state, slot, CloseReason::ByPartner, CloseMode::Abort);
+        return None;
+    }
+    let ShardState { sessions, transports, timers, directory, .. } = state;
+    let opening = transports.take_opened(slot)?;
+    let record = sessions.open_at(slot)?;
+    timers.opened(slot, &record.activity);
+    let origin = record.origin();
+    if origin != Origin::Accepted {
+        directory.stats().connected += 1;
+    }
+    if let Some(opener) = origin.opener().and_then(|opener| sessions.get_mut(opener)) {
+        opener.attempt_ended();
+    }
+    Some(opening)
+}
+
+/// A session's transport has failed: it is closed, and the peer is told why.
+pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
+    let ShardState { sessions, transports, directory, .. } = state;
+    let Some((_, peer)) = sessions.open_with_peer(slot) else { return };
+    tracing::debug!("{peer}: TLS failed: {failure}");
+    directory.stats().count_tls_failure(failure.kind);
+    if let Some(transport) = transports.at_mut(slot) {
+        transport.fail();
+        if let Some(opening) = transport.opening_mut() {
+            opening.failure = Some(failure);
+        }
+    }
+    close::begin(state, slot, CloseReason::TlsFailed);
+}
+
+#[cfg(feature = "tls")]
+impl Session {
+    /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
+    /// plain session, or has ended. Costs some allocations: for when a session begins.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<TlsInfo> {
+        let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        transports.at(self.id.slot()).map(|transport| transport.layer().tls())
+    }
+}
