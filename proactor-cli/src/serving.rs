@@ -126,15 +126,18 @@ const OTHER_SOCKETS: usize = 64;
 impl Serving {
     /// Room for sessions, if each takes `files_each` descriptors.
     pub(crate) fn room(&self, files_each: u64) -> Result<Room, String> {
-        let tables = self.direct_descriptors.then(|| match self.shards {
-            0 => std::thread::available_parallelism().map_or(1, usize::from) as u64,
-            shards => shards as u64,
-        });
+        let shards = match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            shards => shards,
+        };
         let place = Place {
             files: system::raise_open_files().unwrap_or(u64::MAX),
-            tables,
+            tables: self.direct_descriptors.then_some(shards as u64),
             files_each,
-            sockets: DriverConfig::new().most_sockets().saturating_sub(self.listen.len() + OTHER_SOCKETS),
+            sockets: DriverConfig::new()
+                .most_sockets()
+                .saturating_sub(self.listen.len() + OTHER_SOCKETS)
+                .saturating_mul(shards),
         };
         place.room(self.max_sessions)
     }

@@ -112,8 +112,11 @@ impl Config {
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
         let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
-        self.limits.check(most, 4 * self.driver.packet_bytes())?;
-        self.listeners.iter().try_for_each(|listener| listener.check(most))?;
+        // A connection goes to the shard with the fewest sessions, so none has more than its part.
+        let most_accepted = most.saturating_mul(self.shards);
+        self.limits.check(most_accepted, 4 * self.driver.packet_bytes())?;
+        self.listeners.iter().try_for_each(|listener| listener.check(most_accepted))?;
+        // Outbound sessions stay on the shard that asked for them.
         self.outbound.check(most)?;
         self.timeouts.check()
     }

@@ -81,7 +81,8 @@ impl Session {
 
     /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.
     /// `None` if there was none, or if the session has ended. Its [`source`](ProxyHeader::source)
-    /// is [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session begins.
+    /// is [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session
+    /// begins.
     pub fn proxy_header(&self) -> Option<ProxyHeader> {
         let ShardState { sessions, proxy_headers, .. } = &mut *self.state.borrow_mut();
         sessions.open(self.id)?;

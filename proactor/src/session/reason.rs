@@ -8,8 +8,8 @@ use std::fmt;
 ///
 /// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`,
 ///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger);
-///   then the peer sees the end of the stream. If bytes are missing when that time is over, it sees a
-///   reset.
+///   then the peer sees the end of the stream. If bytes are missing when that time is over, it sees
+///   a reset.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
