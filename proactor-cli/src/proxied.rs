@@ -15,7 +15,7 @@ pub(crate) struct Proxied {
     #[arg(long, value_name = "WHEN", value_enum, help_heading = HEADING)]
     proxy_protocol: Option<When>,
     /// Refuse headers from other addresses than these networks, such as 10.0.0.0/8,2001:db8::/32.
-    /// Without it, whoever can connect may claim any address.
+    /// Without it, everybody who can connect may claim any address.
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', requires = "proxy_protocol", value_parser = network, help_heading = HEADING)]
     proxy_protocol_from: Option<Vec<IpNet>>,
 }

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// header. From then on the client's address is the session's peer, also for limits on sessions of
 /// one address. The header itself is [`Session::proxy_header`](crate::Session::proxy_header).
 ///
-/// Whoever may send a header may claim any address. So list the load balancers with
+/// A header may claim any address. So list the load balancers with
 /// [`trust`](ProxyProtocol::trust), unless nobody else can reach the listener.
 ///
 /// A connection with a malformed header, or without the one that is required, is reset, and counts
