@@ -143,12 +143,15 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     if is_open {
         open(logic, slot);
         let may_go_on = may_go_on(&mut logic.state(), slot);
+        // The byte rate counts the bytes of the wire. What is handed over is counted there.
+        let mut more = bytes;
         if !plain.is_empty() && may_go_on {
+            more = bytes.saturating_sub(plain.len());
             plain = tasks.lend_bytes(plain, |piece| hand_over(logic, slot, piece));
         } else if !plain.is_empty() {
             keep(&mut logic.state(), slot, &plain);
         }
-        bytes_came(&mut logic.state(), slot, bytes);
+        bytes_came(&mut logic.state(), slot, more);
     }
     let mut state = logic.state();
     state.transports.give_back(plain);
