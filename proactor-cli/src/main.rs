@@ -11,6 +11,7 @@ mod dev_cert;
 mod doctor;
 mod echo;
 mod printing;
+mod proxied;
 mod proxy;
 mod room;
 mod serving;

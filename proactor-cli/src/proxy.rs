@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use proactor::{CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, Session, SessionId, Stats, Target};
+use proactor::{
+    CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, ProxyHeader, ProxyVersion, Session, SessionId, Stats,
+    Target,
+};
 
 use crate::backend;
+use crate::proxied::{self, Sent};
 use crate::serving::{self, Serving, life};
 #[cfg(feature = "tls")]
 use crate::tls::UpstreamTls;
@@ -57,6 +61,10 @@ pub(crate) struct Proxy {
     /// How long connecting to the upstream may take, including the lookup of its name.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::time)]
     connect_timeout: Duration,
+    /// Send the upstream a PROXY protocol header of this version before the client's bytes: who the
+    /// client is, and where it connected to.
+    #[arg(long, value_name = "VERSION", value_enum, help_heading = proxied::HEADING)]
+    send_proxy: Option<Sent>,
     #[command(flatten)]
     serving: Serving,
     #[cfg(feature = "tls")]
@@ -67,6 +75,8 @@ pub(crate) struct Proxy {
 #[derive(Clone)]
 struct Passing {
     upstream: Target,
+    /// Which PROXY protocol header the upstream is sent.
+    send_proxy: Option<ProxyVersion>,
     /// The last attempt failed. Logged once, not for every client.
     is_down: Arc<AtomicBool>,
     ended: Arc<Mutex<Ended>>,
@@ -95,7 +105,7 @@ impl Handler for Passing {
                     tracing::warn!("{} can be reached again", self.upstream);
                 }
                 match session.sibling(client) {
-                    Some(client) if client.pair(session).is_ok() => client.resume(),
+                    Some(client) if self.introduce(&client, session) && client.pair(session).is_ok() => client.resume(),
                     _ => session.abort(),
                 }
                 Side::Upstream
@@ -135,6 +145,21 @@ impl Handler for Passing {
     }
 }
 
+impl Passing {
+    /// Tells the upstream whose connection it is, if it is to be told.
+    fn introduce(&self, client: &Session, upstream: &Session) -> bool {
+        let Some(version) = self.send_proxy else { return true };
+        let front = client.proxy_header().and_then(|header| header.destination());
+        let front = front.or_else(|| client.local_addr()?.ip());
+        let header = match (client.peer_addr().ip(), front) {
+            (Some(source), Some(front)) => ProxyHeader::new(version, source, front),
+            // A Unix socket has no address that a header could say.
+            _ => ProxyHeader::local(version),
+        };
+        upstream.send(&header.to_bytes()).is_ok()
+    }
+}
+
 /// How many clients and upstream connections there were, and why they ended.
 fn sides(stats: &Stats, ended: &Mutex<Ended>) -> String {
     let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,10 +190,15 @@ impl Proxy {
         let more = format!(" to {}", self.upstream);
         #[cfg(feature = "tls")]
         let upstream = self.tls.of(self.upstream)?;
+        #[cfg(feature = "tls")]
+        if self.send_proxy.is_some() && self.tls.is_on() {
+            return Err("--send-proxy and --upstream-tls: the header would be inside TLS, where no server looks for it; leave one of them out".into());
+        }
         #[cfg(not(feature = "tls"))]
         let upstream = self.upstream;
         let ended = Arc::default();
-        let passing = Passing { upstream, is_down: Arc::default(), ended: Arc::clone(&ended) };
+        let send_proxy = self.send_proxy.map(ProxyVersion::from);
+        let passing = Passing { upstream, send_proxy, is_down: Arc::default(), ended: Arc::clone(&ended) };
         self.serving.run("proxy", &more, &room, (builder, passing), |stats| sides(stats, &ended))
     }
 }

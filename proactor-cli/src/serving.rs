@@ -14,6 +14,7 @@ use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, 
 
 use crate::backend::BackendChoice;
 use crate::printing::say;
+use crate::proxied::Proxied;
 use crate::room::{Place, Room};
 use crate::system;
 #[cfg(feature = "tls")]
@@ -110,6 +111,8 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
 
+    #[command(flatten)]
+    proxied: Proxied,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     tls: TlsOptions,
@@ -128,15 +131,18 @@ const OTHER_SOCKETS: usize = 64;
 impl Serving {
     /// Room for sessions, if each takes `files_each` descriptors.
     pub(crate) fn room(&self, files_each: u64) -> Result<Room, String> {
-        let tables = self.direct_descriptors.then(|| match self.shards {
-            0 => std::thread::available_parallelism().map_or(1, usize::from) as u64,
-            shards => shards as u64,
-        });
+        let shards = match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            shards => shards,
+        };
         let place = Place {
             files: system::raise_open_files().unwrap_or(u64::MAX),
-            tables,
+            tables: self.direct_descriptors.then_some(shards as u64),
             files_each,
-            sockets: DriverConfig::new().most_sockets().saturating_sub(self.listen.len() + OTHER_SOCKETS),
+            sockets: DriverConfig::new()
+                .most_sockets()
+                .saturating_sub(self.listen.len() + OTHER_SOCKETS)
+                .saturating_mul(shards),
         };
         place.room(self.max_sessions)
     }
@@ -177,7 +183,7 @@ impl Serving {
 
     /// A Unix socket has no options of TCP.
     fn listener(&self, place: &str) -> Listener {
-        let listener = Listener::new(place);
+        let listener = set(Listener::new(place), self.proxied.header(), Listener::proxy_protocol);
         #[cfg(feature = "tls")]
         let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
         #[cfg(feature = "websocket")]

@@ -52,6 +52,10 @@ pub(crate) struct UpstreamTls {
 }
 
 impl UpstreamTls {
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// The upstream, over TLS if that was asked for.
     pub(crate) fn of(&self, upstream: Target) -> Result<Target, String> {
         if !self.is_on {

@@ -69,6 +69,7 @@ mod limits;
 mod message;
 mod outbox;
 mod panic;
+mod proxy_protocol;
 mod registry;
 mod server;
 mod session;
@@ -101,8 +102,10 @@ pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tri
 pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
+pub use ipnet::IpNet;
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
+pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtocol, ProxyVersion, tlv_kind};
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{

@@ -1,6 +1,7 @@
 //! The contestants that are known by name, and how each is written. A new one is a row here: for
 //! every service, how it is written, what program that is, and how it is started.
 
+use loadgen::workload::Case;
 use peer_cli::Service;
 
 use super::offer::{Contestant, Offer};
@@ -146,8 +147,8 @@ pub(super) fn table() -> Vec<Contestant> {
 fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
     let proactor = Program::Root { path: "proactor", build: "cargo build --release" };
     let offer = |service, how: &str, command: &[&str]| {
-        let arguments = [command, &["--shards", "1", "--listen", "127.0.0.1:0", "--backend", backend]].concat();
-        Offer::new(service, &format!("{how}{remark}"), proactor.clone(), &arguments)
+        let arguments = [command, &["--listen", "127.0.0.1:0", "--backend", backend]].concat();
+        Offer::new(service, &format!("{how}{remark}"), proactor.clone(), &arguments).sized(sized)
     };
     let http = Program::Root { path: "examples/http", build: "cargo build --release -p proactor --example http" };
     let how = format!("hyper on async sessions, proactor's example http, one shard{remark}");
@@ -160,6 +161,25 @@ fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
             Offer::new(Http, &how, http, &["127.0.0.1:0"]).environment("PROACTOR_BACKEND", backend),
         ],
     )
+}
+
+/// Descriptors of the program that are not sessions, by its own count, and as many to spare.
+const OTHER_DESCRIPTORS: usize = 128;
+
+/// One shard or as many as the case asks for. For more sessions than open files, as many as it
+/// takes: each has a table of direct descriptors, as large as that limit.
+fn sized(case: &Case, open_files: usize) -> Vec<String> {
+    let (sessions, each) = (case.sessions(), open_files.saturating_sub(OTHER_DESCRIPTORS).max(1));
+    let asked = if case.has("shards") { case.get("shards") } else { 0 };
+    let patience = if case.has("drain") && case.get("drain") > 0 { vec!["--drain-timeout", "120s"] } else { vec![] };
+    let patience = patience.into_iter().map(String::from);
+    if sessions <= each {
+        return ["--shards".into(), asked.max(1).to_string()].into_iter().chain(patience).collect();
+    }
+    let (most, shards) = (sessions + sessions / 100, (sessions + sessions / 100).div_ceil(each));
+    let options = [("--shards", shards.max(asked)), ("--max-sessions", most)];
+    let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]);
+    options.chain(["--direct-descriptors".to_owned()]).chain(patience).collect()
 }
 
 /// The codecs of tokio-util, with one of the two habits of flushing what was written.
@@ -198,4 +218,19 @@ fn listening(name: &str, program: &Program, services: &[(Service, &str)]) -> Con
         .iter()
         .map(|&(service, how)| Offer::new(service, how, program.clone(), &[service.name(), "--listen", "127.0.0.1:0"]));
     Contestant::new(name, offers.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_has_shards_for_more_sessions_than_open_files() {
+        let options = |case: &str| sized(&case.parse().unwrap(), 20_000).join(" ");
+        assert_eq!(options("pingpong:connections=512"), "--shards 1");
+        assert_eq!(options("pingpong:connections=512,shards=4"), "--shards 4");
+        assert_eq!(options("idle:drain=1"), "--shards 1 --drain-timeout 120s");
+        assert_eq!(options("idle:sessions=1000000"), "--shards 51 --max-sessions 1010000 --direct-descriptors");
+        assert_eq!(options("churn:connections=64,idle=99936"), "--shards 6 --max-sessions 101000 --direct-descriptors");
+    }
 }

@@ -112,11 +112,8 @@ pub(crate) fn trim_logs(state: &mut ShardState) {
     let ShardState { sessions, groups, .. } = state;
     let to_trim = groups.take_to_trim();
     for group in to_trim.iter().copied() {
-        let Some(local) = groups.local().at(group) else { continue };
-        let positions = local.members().iter().filter_map(|slot| sessions.at(*slot)?.outbox.position(group));
-        let oldest_needed = positions.min().unwrap_or(local.counted()).min(local.counted());
         if let Some(local) = groups.at_mut(group) {
-            local.reader.trim(oldest_needed);
+            local.trim(|slot| sessions.at(slot)?.outbox.position(group));
         }
     }
     groups.reuse_to_trim(to_trim);

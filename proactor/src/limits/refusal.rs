@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::proxy_protocol::ProxyHeaderFault;
+
 /// Why a connection was refused. It never was a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -20,11 +22,15 @@ pub enum Refusal {
     ShardFull,
     /// The server was being drained or stopped.
     Ending,
+    /// Its listener takes the [PROXY protocol](crate::ProxyProtocol), and this is wrong with its
+    /// header.
+    ProxyHeader(ProxyHeaderFault),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Refusal::ProxyHeader(fault) => return fault.fmt(f),
             Refusal::Sessions => "there are as many sessions as there may be",
             Refusal::SessionsPerIp => "its address has as many sessions as it may have",
             Refusal::Handshakes => "as many sessions as may be wait for their first packet",

@@ -183,9 +183,8 @@ impl Outbox {
     /// [may be done](Outbox::allow_appending). Says whether it was.
     #[inline(always)]
     pub(crate) fn append(&mut self, frame: Frame<'_>) -> bool {
-        let may_append = frame.written() <= self.appendable as usize;
+        let (bytes, may_append) = (frame.len() as u32, frame.written() <= self.appendable as usize);
         if may_append {
-            let bytes = frame.len() as u32;
             self.appendable -= bytes;
             self.appended += bytes;
             self.own.append(frame);

@@ -17,7 +17,7 @@ use crate::handler::Handler;
 use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
-use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Rules};
 use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::listeners::{ListenerInfo, ListenerProfile, Profiles};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
@@ -112,8 +112,11 @@ impl Config {
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
         let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
-        self.limits.check(most, 4 * self.driver.packet_bytes())?;
-        self.listeners.iter().try_for_each(|listener| listener.check(most))?;
+        // A connection goes to the shard with the fewest sessions, so none has more than its part.
+        let most_accepted = most.saturating_mul(self.shards);
+        self.limits.check(most_accepted, 4 * self.driver.packet_bytes())?;
+        self.listeners.iter().try_for_each(|listener| listener.check(most_accepted))?;
+        // Outbound sessions stay on the shard that asked for them.
         self.outbound.check(most)?;
         self.timeouts.check()
     }
@@ -161,6 +164,7 @@ impl Config {
                 packets: listener.limits.packet_rate_or(&self.limits),
                 bytes: listener.limits.byte_rate_or(&self.limits),
             },
+            proxy_protocol: listener.proxy_protocol.clone(),
             #[cfg(feature = "tls")]
             tls: listener.tls.clone(),
         };
@@ -168,6 +172,7 @@ impl Config {
             codec: self.codec.clone(),
             framing: 0,
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
         };
@@ -206,8 +211,11 @@ impl Config {
                     true => listener.limits.refusal_or(&self.limits),
                     false => Bytes::new(),
                 };
-                let refusals = self.listeners.iter().map(refusal).collect();
-                Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
+                let rules = self.listeners.iter().map(|listener| Rules {
+                    refusal: refusal(listener),
+                    is_forwarded: listener.proxy_protocol.is_some(),
+                });
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, rules.collect())?)
             }
             _ => None,
         };

@@ -16,6 +16,7 @@ use super::listener_limits::ListenerLimits;
 use super::tcp::TcpOptions;
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
+use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 #[cfg(feature = "websocket")]
@@ -68,6 +69,7 @@ pub struct Listener {
     pub(super) name: String,
     pub(super) codec: Option<Framing>,
     pub(super) limits: ListenerLimits,
+    pub(super) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Tls>,
     #[cfg(feature = "websocket")]
@@ -112,6 +114,7 @@ impl Listener {
             name: String::new(),
             codec: None,
             limits: ListenerLimits::new(),
+            proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "websocket")]
@@ -137,6 +140,15 @@ impl Listener {
     /// Limits for the listener's sessions, besides the server's.
     pub fn limits(mut self, limits: ListenerLimits) -> Listener {
         self.limits = limits;
+        self
+    }
+
+    /// The listener is behind a load balancer that sends PROXY protocol headers. None is read by
+    /// default. With [TLS](Listener::tls), the header comes before the handshake.
+    ///
+    /// A [refusal](ListenerLimits::refusal) of a connection whose header has been read is not sent.
+    pub fn proxy_protocol(mut self, header: ProxyProtocol) -> Listener {
+        self.proxy_protocol = Some(header);
         self
     }
 

@@ -1,12 +1,12 @@
 //! Sessions whose transport is not open yet, and those whose transport fails. The logic does not
 //! know the first, and hears of the others as of every close.
 
+use overlapped::Address;
 use overlapped::driver::CloseMode;
 
-#[cfg(feature = "tls")]
-use super::Session;
-use super::{close, id::SessionId, reason::CloseReason};
+use super::{Session, close, id::SessionId, reason::CloseReason};
 use crate::connect::{ConnectWaiter, Origin};
+use crate::proxy_protocol::ProxyHeader;
 use crate::shard::state::ShardState;
 #[cfg(feature = "tls")]
 use crate::tls::TlsInfo;
@@ -95,8 +95,24 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
     close::begin(state, slot, reason);
 }
 
-#[cfg(feature = "tls")]
 impl Session {
+    /// The address of its own end: which of this machine's addresses the peer has connected to.
+    /// Asks the system each time. `None` if the session has ended, or the system does not know.
+    pub fn local_addr(&self) -> Option<Address> {
+        let ShardState { sessions, driver, .. } = &mut *self.state.borrow_mut();
+        driver.local_addr(sessions.open(self.id)?.socket).ok()
+    }
+
+    /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.
+    /// `None` if there was none, or if the session has ended. Its [`source`](ProxyHeader::source)
+    /// is [`peer_addr`](Session::peer_addr) already. Costs an allocation: for when a session
+    /// begins.
+    pub fn proxy_header(&self) -> Option<ProxyHeader> {
+        let ShardState { sessions, proxy_headers, .. } = &mut *self.state.borrow_mut();
+        sessions.open(self.id)?;
+        proxy_headers.get(&self.id.slot()).map(|header| (**header).clone())
+    }
+
     /// What it has agreed on with its peer over TLS, and what the peer has shown. `None` if it is a
     /// plain session, or has ended. Costs some allocations: for when a session begins.
     #[cfg(feature = "tls")]

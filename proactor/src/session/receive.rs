@@ -101,6 +101,16 @@ fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, pack
     through_transport(logic, tasks, slot, Some(packet));
 }
 
+/// Bytes of a new session that came before it was one.
+pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
+    if state.sessions.open_at(slot).is_some_and(|record| record.has_transport()) {
+        state.transports.postpone(slot, bytes);
+        return reading::hold(state, slot, Hold::Opening);
+    }
+    bytes_came(state, slot, bytes.len());
+    keep(state, slot, bytes);
+}
+
 /// Goes on with sessions whose opening has waited for its turn.
 pub(crate) fn go_on_opening<H: Handler>(logic: &mut Logic<H>, tasks: &Executor) {
     let postponed = {
@@ -139,17 +149,20 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     if is_open {
         open(logic, slot);
         let may_go_on = may_go_on(&mut logic.state(), slot);
+        // The byte rate counts the bytes of the wire. What is handed over is counted there.
+        let mut more = bytes;
         if !plain.is_empty() && is_websocket(&logic.state(), slot) {
             #[cfg(feature = "websocket")]
             if let Lent::Bytes(bytes) = websocket::take(logic, tasks, slot, Lent::Bytes(std::mem::take(&mut plain))) {
                 plain = bytes;
             }
         } else if !plain.is_empty() && may_go_on {
+            more = bytes.saturating_sub(plain.len());
             plain = tasks.lend_bytes(plain, |piece| hand_over(logic, slot, piece));
         } else if !plain.is_empty() {
             keep(&mut logic.state(), slot, &plain);
         }
-        bytes_came(&mut logic.state(), slot, bytes);
+        bytes_came(&mut logic.state(), slot, more);
     }
     let mut state = logic.state();
     state.transports.give_back(plain);

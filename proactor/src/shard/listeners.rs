@@ -12,6 +12,7 @@ use overlapped::Address;
 use crate::codec::Framing;
 #[cfg(feature = "tls")]
 use crate::limits::Refusal;
+use crate::proxy_protocol::ProxyProtocol;
 use crate::session::timers::Rates;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
@@ -27,6 +28,7 @@ pub(crate) struct ListenerProfile {
     /// Which of the server's framings that is: groups frame a broadcast once for each.
     pub(crate) framing: u8,
     pub(crate) rates: Rates,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
 }

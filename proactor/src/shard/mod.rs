@@ -5,6 +5,7 @@ pub(crate) mod acceptor;
 mod beginning;
 pub(crate) mod directory;
 pub(crate) mod handle;
+mod headers;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
 pub(crate) mod listing;
@@ -24,6 +25,7 @@ use overlapped::{Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
 use self::directory::{Directory, Mail, Phase, Wanted};
+use self::headers::Headers;
 use self::logic::Logic;
 use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
@@ -44,6 +46,7 @@ pub(crate) struct Shard<H: Handler> {
     logic: Logic<H>,
     tasks: Rc<Executor>,
     acceptor: Option<Acceptor>,
+    headers: Headers,
     mailbox: Mailbox<Mail>,
     /// Memory for the list of sessions to resume.
     to_resume: Vec<u32>,
@@ -70,7 +73,17 @@ impl<H: Handler> Shard<H> {
             let _turning = tasks.enter();
             logic.started();
         }
-        Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
+        Shard {
+            logic,
+            tasks,
+            acceptor,
+            headers: Headers::default(),
+            mailbox,
+            to_resume: Vec::new(),
+            directory,
+            shard,
+            phase: Phase::Running,
+        }
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
@@ -201,6 +214,13 @@ impl<H: Handler> Shard<H> {
             }
             token::CLOSE => self.closed(slot),
             token::SHUTDOWN => close::own_stream_ended(&mut self.logic.state(), slot, &completion),
+            token::HEADER => {
+                let ended = {
+                    let state = &mut *self.logic.state();
+                    self.headers.completed(slot, completion, &mut state.driver)
+                };
+                self.header_ended(ended);
+            }
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -228,6 +248,7 @@ impl<H: Handler> Shard<H> {
             if phase <= self.phase {
                 return false;
             }
+            self.headers.end(&mut state.driver);
             if let Some(acceptor) = &mut self.acceptor {
                 if self.phase == Phase::Running {
                     acceptor.close(&mut state.driver);
@@ -312,6 +333,9 @@ impl<H: Handler> Shard<H> {
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
+            if !state.proxy_headers.is_empty() {
+                state.proxy_headers.remove(&slot);
+            }
             let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use overlapped::{Address, driver::SocketId};
 
 use super::Shard;
+use super::beginning::Arrival;
 use super::directory::Phase;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Target};
 use crate::handler::Handler;
@@ -82,7 +83,7 @@ impl<H: Handler> Shard<H> {
                         return self.not_begun(socket, peer, &origin, error, waiter);
                     }
                 }
-                let id = self.begin_session(socket, peer, permit, origin, transport);
+                let id = self.begin_session(Arrival { socket, peer, permit, origin, header: None, transport });
                 #[cfg(feature = "websocket")]
                 if let Some((framing, ..)) = websocket
                     && let Some(record) = self.logic.state().sessions.open(id)

@@ -3,7 +3,7 @@
 
 use std::any::TypeId;
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -20,6 +20,7 @@ use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
+use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
@@ -38,6 +39,8 @@ pub(crate) mod token {
     pub(crate) const SHUTDOWN: u64 = 5;
     /// An outbound connection that is being made.
     pub(crate) const CONNECT: u64 = 6;
+    /// A connection whose PROXY protocol header is being read.
+    pub(crate) const HEADER: u64 = 7;
 
     pub(crate) fn of(kind: u64, slot: u32) -> u64 {
         kind << 56 | u64::from(slot)
@@ -85,6 +88,8 @@ pub(crate) struct ShardState {
     /// Numbers the WebSocket connections of the shard.
     #[cfg(feature = "websocket")]
     connections: u64,
+    /// The PROXY protocol headers of sessions, by slot.
+    pub(crate) proxy_headers: HashMap<u32, Box<ProxyHeader>>,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -136,6 +141,7 @@ impl ShardState {
             transports: Transports::default(),
             #[cfg(feature = "websocket")]
             connections: 0,
+            proxy_headers: HashMap::new(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,

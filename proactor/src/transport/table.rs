@@ -138,6 +138,13 @@ impl Transports {
         waits
     }
 
+    /// Keeps what was received for the next turn.
+    pub(crate) fn postpone(&mut self, slot: u32, bytes: &[u8]) {
+        if self.by_slot.get_mut(&slot).is_some_and(|transport| transport.postpone(bytes)) {
+            self.postponed.push_back(slot);
+        }
+    }
+
     /// Gives a session's transport what was received, behind what was postponed.
     pub(crate) fn receive(&mut self, slot: u32, bytes: &mut [u8]) -> Option<Heard> {
         let transport = self.by_slot.get_mut(&slot)?;

@@ -48,6 +48,7 @@ mod latest {
 }
 mod limits;
 mod listeners;
+mod proxy_protocol;
 mod races;
 mod reach {
     mod drain;
