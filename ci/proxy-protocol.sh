@@ -15,17 +15,6 @@ command -v curl >/dev/null || need_packages curl
 cargo build --locked -p proactor-cli
 program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
 
-# Starts a command of the program on a free port: serve NAME ARGUMENTS... Sets `port` and `server`.
-serve() {
-    local log="$scratch/$1.log"
-    shift
-    RUST_LOG=proactor=debug "$program" "$@" --listen 127.0.0.1:0 2>"$log" &
-    server=$!
-    started+=("$server")
-    until_it_is "proactor $1 is ready" grep -q "^proactor: $1 on " "$log"
-    port="$(sed -n 's/^proactor: [a-z]* on 127\.0\.0\.1:\([0-9]*\)[ ;].*/\1/p' "$log")"
-}
-
 # Asks for what was written, through a port: echoed PORT.
 echoed() {
     local answer
@@ -44,17 +33,18 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     -addext subjectAltName=DNS:localhost -keyout "$scratch/key.pem" -out "$scratch/cert.pem" 2>"$scratch/openssl.log"
 
 echo '== HAProxy before proactor echo: versions 1 and 2, health checks, TLS behind the header'
-serve plain echo --codec lines --proxy-protocol required --proxy-protocol-from 127.0.0.0/8 --max-sessions-per-ip 1000
+serve echo --codec lines --proxy-protocol required --proxy-protocol-from 127.0.0.0/8 --max-sessions-per-ip 1000
 plain=$port plain_server=$server
-serve tls echo --codec lines --proxy-protocol required --tls-cert "$scratch/cert.pem" --tls-key "$scratch/key.pem"
+mv "$scratch/server.log" "$scratch/plain.log"
+serve echo --codec lines --proxy-protocol required --tls-cert "$scratch/cert.pem" --tls-key "$scratch/key.pem"
 tls=$port
 
 first=$(free_port) second=$(free_port) third=$(free_port) fourth=$(free_port) status=$(free_port)
 
 echo '== proactor proxy before HAProxy, which reads its header'
-serve proxy1 proxy --send-proxy v1 --upstream "127.0.0.1:$third"
+serve proxy --send-proxy v1 --upstream "127.0.0.1:$third"
 proxy1=$port
-serve proxy2 proxy --send-proxy v2 --upstream "127.0.0.1:$third"
+serve proxy --send-proxy v2 --upstream "127.0.0.1:$third"
 proxy2=$port
 
 cat > "$scratch/haproxy.cfg" <<CFG

@@ -119,7 +119,7 @@ mod tests {
         let clock = CpuClock::of(std::process::id()).unwrap();
         let before = clock.total().unwrap();
         std::thread::spawn(|| {
-            // Its own time, of which other load on the machine takes nothing.
+            // Its own time: other load on the machine takes nothing of it.
             let own = ClockId::CLOCK_THREAD_CPUTIME_ID;
             while Duration::from(clock_gettime(own).unwrap()) < Duration::from_millis(20) {
                 black_box(0);

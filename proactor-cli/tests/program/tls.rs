@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
+#[cfg(unix)]
+use crate::harness::windows;
 use crate::harness::{Running, run};
 
 /// A directory of this test, removed at its end.
@@ -24,7 +26,7 @@ impl Folder {
     /// A certificate for trying, and its key.
     fn dev_cert(&self) -> [String; 2] {
         let output = run(&["dev-cert", "--name", "game.test", "--out", self.0.to_str().unwrap()]);
-        let said = String::from_utf8(output.stdout).unwrap();
+        let said = with_slashes(output.stdout);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let files = ["dev-cert.pem", "dev-key.pem"].map(|name| self.file(name));
         for expected in ["game.test", "proactor echo --tls-cert", "openssl s_client", &files[0], &files[1]] {
@@ -32,6 +34,11 @@ impl Folder {
         }
         files
     }
+}
+
+/// What the program says, with paths as this system writes them: Windows has another separator.
+fn with_slashes(said: Vec<u8>) -> String {
+    String::from_utf8(said).unwrap().replace('\\', "/")
 }
 
 impl Drop for Folder {
@@ -42,7 +49,7 @@ impl Drop for Folder {
 
 fn fails(arguments: &[&str], texts: &[&str]) {
     let output = run(arguments);
-    let text = String::from_utf8(output.stderr).unwrap();
+    let text = with_slashes(output.stderr);
     assert!(!output.status.success(), "{arguments:?}: {text}");
     for expected in texts {
         assert!(text.contains(expected), "{arguments:?}: {expected:?} is not in {text:?}");
@@ -55,7 +62,7 @@ fn a_certificate_for_trying_is_made_once_and_its_key_is_secret() {
     let [certificate, key] = folder.dev_cert();
     assert!(fs::read_to_string(&certificate).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     #[cfg(unix)]
-    {
+    if !windows() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -110,7 +117,7 @@ fn a_client_without_tls_is_told_by_an_alert_and_is_in_the_summary() {
 #[test]
 fn a_hang_up_reads_the_files_again_and_says_what_came_of_it() {
     use rustix::process::{Pid, Signal, kill_process};
-    if crate::harness::windows() {
+    if windows() {
         return;
     }
     let folder = Folder::new("reload");

@@ -207,8 +207,8 @@ impl Timers {
         }
     }
 
-    /// The partner of a session, both of which have deadlines, has been heard; and, if
-    /// `taking_counts`, what the peer has taken counts as heard too. Says whether that is news.
+    /// A session's partner has been heard, and both have deadlines. If `taking_counts`, what the
+    /// peer has taken counts as heard too. Says whether that is news.
     pub(crate) fn heard_by(&mut self, slot: u32, partner: u32, taking_counts: bool) -> bool {
         let (index, partner) = (slot as usize, partner as usize);
         let Some(partner) = self.timed.get(partner).map(|timed| timed.deadlines) else { return false };

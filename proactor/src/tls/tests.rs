@@ -216,7 +216,7 @@ fn what_is_sent_while_half_a_handshake_message_has_come_leaves_the_rest_to_come(
     let ends = ends(TlsVersion::Tls13);
     let (mut client, mut server) = (ends.client(), ends.server());
     let hello = client.output();
-    // The hello in two records, of which the first has come: a fatal error is not one either.
+    // The hello comes in two records. After the first, a fatal error is not one either.
     let (half, rest) = hello[5..].split_at(30);
     let record = |part: &[u8]| [&[22, 3, 1][..], &(part.len() as u16).to_be_bytes(), part].concat();
     server.receive(&record(half)).unwrap();

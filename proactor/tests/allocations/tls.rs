@@ -110,7 +110,7 @@ impl Handler for Held {
 fn bytes_a_session(backend: Backend, authority: &Authority) -> i64 {
     const FEW: usize = 65;
     const MANY: usize = 129;
-    // Without tickets, of which rustls may keep some.
+    // Without tickets: rustls may keep some.
     let tls = Tls::new(authority.server().resumption(false)).unwrap();
     let server = server(backend, &tls).start(Held).unwrap();
     let mut peers = Vec::new();

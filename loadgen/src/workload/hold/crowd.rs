@@ -36,7 +36,8 @@ impl Crowd {
         ensure!(each > 0, "the limit of open files leaves none for sessions");
         let direct = match Ring::new(1, 0, true) {
             Ok(_) => true,
-            Err(error) if error.kind() == ErrorKind::Unsupported => false,
+            // No io_uring here, or one without tables.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::NotPermitted) => false,
             Err(error) => return Err(error).context("setting up a driver for sessions"),
         };
         let most_rings = if direct { MOST_RINGS } else { 1 };

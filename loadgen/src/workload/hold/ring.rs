@@ -49,7 +49,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// A driver for `room` sessions, the first of which has this number.
+    /// A driver for `room` sessions. The first has the number `first`.
     ///
     /// # Errors
     /// The driver's. `direct` asks for direct descriptors: `Unsupported` where there are none.
