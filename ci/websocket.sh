@@ -26,15 +26,6 @@ cargo build --locked -p proactor --features websocket --example websocket_client
 target="${CARGO_TARGET_DIR:-$PWD/target}/debug"
 program="$target/proactor"
 
-# Starts a command of the program on a free port. Sets `port` and `server`.
-serve() {
-    "$program" "$@" --listen 127.0.0.1:0 2>"$scratch/server.log" &
-    server=$!
-    started+=("$server")
-    until_it_is "proactor $1 is ready" grep -q "^proactor: $1 on " "$scratch/server.log"
-    port="$(sed -n 's/^proactor: [a-z]* on 127\.0\.0\.1:\([0-9]*\)[ ;].*/\1/p' "$scratch/server.log")"
-}
-
 # Drains it. Its summary must have each of the texts.
 drained() {
     local code=0 text
