@@ -31,3 +31,4 @@ mod timeouts;
 mod tls;
 #[cfg(unix)]
 mod unix_sockets;
+mod websocket;
