@@ -27,6 +27,6 @@ pub use outbound::Outbound;
 pub use post::{PostError, PostWait};
 pub use run::Server;
 pub use signals::{Signal, SignalWatch, Signals};
-pub use simulation::{SimClient, Simulation};
+pub use simulation::{SimClient, SimDatagrams, Simulation};
 pub use stats::Stats;
 pub use timeouts::Timeouts;

@@ -116,6 +116,16 @@ impl Timers {
         self.now
     }
 
+    /// This moment on the clock of deadlines, which stands still while the shard does not run.
+    pub(crate) fn fair_now(&self) -> Time {
+        self.fair_now
+    }
+
+    /// A moment of the clock of deadlines on the driver's, if the shard goes on.
+    pub(crate) fn unfair(&self, at: Time) -> Time {
+        Time::from_nanos(at.as_nanos().saturating_add(self.lost))
+    }
+
     /// The turn ends, and the next begins when something happens, or at `until`. Turns between
     /// which this is not called follow without a wait.
     pub(crate) fn rest(&mut self, now: Time, until: Option<Time>) {

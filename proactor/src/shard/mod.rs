@@ -3,6 +3,8 @@
 
 pub(crate) mod acceptor;
 mod beginning;
+pub(crate) mod binding;
+mod datagrams;
 pub(crate) mod directory;
 pub(crate) mod handle;
 mod headers;
@@ -24,6 +26,7 @@ use overlapped::driver::{Completion, Live, Wait};
 use overlapped::{Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
+use self::binding::PortSocket;
 use self::directory::{Directory, Mail, Phase, Wanted};
 use self::headers::Headers;
 use self::logic::Logic;
@@ -64,6 +67,7 @@ impl<H: Handler> Shard<H> {
         mailbox: Mailbox<Mail>,
         offload: Option<Offload>,
         directory: Arc<Directory>,
+        ports: (Vec<PortSocket>, [u64; 2]),
     ) -> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
@@ -73,7 +77,7 @@ impl<H: Handler> Shard<H> {
             let _turning = tasks.enter();
             logic.started();
         }
-        Shard {
+        let mut shard = Shard {
             logic,
             tasks,
             acceptor,
@@ -83,7 +87,9 @@ impl<H: Handler> Shard<H> {
             directory,
             shard,
             phase: Phase::Running,
-        }
+        };
+        shard.take_ports(ports.0, ports.1);
+        shard
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
@@ -105,6 +111,7 @@ impl<H: Handler> Shard<H> {
                 || !state.listings.is_empty()
                 || state.drain.has_idle()
                 || state.transports.has_postponed()
+                || state.datagrams.as_ref().is_some_and(|ports| ports.has_to_go_on())
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -175,6 +182,7 @@ impl<H: Handler> Shard<H> {
         busy |= came;
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions(came);
+        busy |= self.expire_datagrams();
         busy |= self.logic.call_timers();
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
@@ -184,6 +192,7 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
+        busy |= self.finish_datagrams();
         Ok(busy)
     }
 
@@ -221,6 +230,9 @@ impl<H: Handler> Shard<H> {
                 };
                 self.header_ended(ended);
             }
+            token::DATAGRAM => self.datagram_completed(slot, completion.result, completion.more),
+            token::DATAGRAM_SEND => self.datagram_sent(slot, &completion.result),
+            token::DATAGRAM_CLOSE => {}
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -335,6 +347,9 @@ impl<H: Handler> Shard<H> {
             state.timers.forget(slot);
             if !state.proxy_headers.is_empty() {
                 state.proxy_headers.remove(&slot);
+            }
+            if let Some(ports) = state.datagrams.as_mut().filter(|_| record.is_datagrams()) {
+                ports.peers.forget(slot);
             }
             let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)

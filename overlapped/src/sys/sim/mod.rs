@@ -8,6 +8,7 @@
 
 mod codes;
 mod config;
+mod datagrams;
 pub(crate) mod end;
 mod faults;
 mod link;
@@ -22,6 +23,7 @@ mod stream;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::address::Address;
@@ -61,6 +63,9 @@ enum Want {
     Connect,
     Receive { parts: Parts, peek: bool },
     ReceivePooled,
+    ReceiveFrom { parts: Parts },
+    ReceiveFromPooled,
+    SendTo { parts: Parts, to: SocketAddr },
     Send { parts: Parts },
     Discard,
 }
@@ -185,8 +190,17 @@ impl Sim {
                 Err(failure) => return self.end_at_once(id, Err(failure)),
             },
             OpKind::Discard => (Direction::Receive, Want::Discard),
-            OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => {
+            OpKind::RecvFrom { flags } if flags != Flags::NONE => {
                 return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
+            }
+            OpKind::RecvFrom { .. } => (Direction::Receive, Want::ReceiveFrom { parts: parts(owned) }),
+            OpKind::RecvFromMulti => (Direction::Receive, Want::ReceiveFromPooled),
+            OpKind::SendTo => {
+                let owned = owned.expect("it owns a buffer and an address");
+                match owned.address().and_then(Address::ip) {
+                    Some(to) => (Direction::Send, Want::SendTo { parts: Parts::of(owned), to }),
+                    None => return self.end_at_once(id, Err(Failure::Code(codes::WRONG_FAMILY))),
+                }
             }
             OpKind::Shutdown { how } => {
                 let done = self.network.lock().shut_down(end, how);
@@ -375,6 +389,21 @@ impl Sim {
                 Found::Failed(code) => Some(Err(Failure::Code(code))),
             },
             Want::ReceivePooled => self.receive_pooled(key, pending.id, end),
+            Want::ReceiveFrom { parts } => {
+                let (bytes, from) = self.network.lock().take_datagram(end)?;
+                let fits = bytes.len().min(parts.len());
+                parts.fill(&bytes[..fits]);
+                Some(match fits < bytes.len() {
+                    true => Err(Failure::Truncated { bytes: fits as u32, from: from.into() }),
+                    false => Ok(Outcome::ReceivedFrom(fits, from.into())),
+                })
+            }
+            Want::ReceiveFromPooled => self.receive_from_pooled(key, pending.id, end),
+            Want::SendTo { parts, to } => {
+                let bytes = parts.read(parts.len());
+                let sent = self.network.lock().send_datagram(end, &bytes, *to);
+                Some(sent.map(|()| Outcome::Sent(bytes.len() as u64)).map_err(Failure::Code))
+            }
             Want::Send { parts } => {
                 let mut state = self.network.lock();
                 match state.room(end, parts.len(), !pending.last_try) {
@@ -430,6 +459,35 @@ impl Sim {
             }
             self.tell(Event { id, more: true, result: Ok(Outcome::Packet(packet)) });
         }
+    }
+
+    fn receive_from_pooled(&mut self, key: (u32, Direction), id: OpId, end: Key) -> Option<Result<Outcome, Failure>> {
+        let mut left = self.turn_bytes;
+        while self.network.lock().has_datagram(end) {
+            if left == 0 {
+                // The rest in the next turn.
+                self.again.insert(key);
+                return None;
+            }
+            let Some(buffer) = self.pool.take_returned() else { return Some(Err(Failure::NoBuffer)) };
+            let (bytes, from) = self.network.lock().take_datagram(end).expect("it is there");
+            left = left.saturating_sub(bytes.len().max(1));
+            let fits = bytes.len().min(self.pool.config().buffer_bytes as usize);
+            // SAFETY: the buffer was taken from the pool and is ours. It has room for so many bytes.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pool.buffer(buffer).as_ptr(), fits) };
+            let result = if fits < bytes.len() {
+                self.pool.put_back(buffer);
+                Err(Failure::Truncated { bytes: fits as u32, from: from.into() })
+            } else {
+                // SAFETY: the buffer is ours to hand over; so many bytes have been written just now.
+                Ok(Outcome::Datagram(unsafe { self.pool.packet(buffer, fits) }, from.into()))
+            };
+            if self.network.lock().ends_early() {
+                return Some(result);
+            }
+            self.tell(Event { id, more: true, result });
+        }
+        None
     }
 }
 
