@@ -13,7 +13,8 @@ pub(crate) struct Echo(pub(crate) Sender<Told>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    Connected(SessionId),
+    /// With the name of its shard's thread.
+    Connected(SessionId, Option<String>),
     Closed(SessionId, CloseReason),
 }
 
@@ -21,7 +22,7 @@ impl Handler for Echo {
     type State = ();
     type Message = NoMessage;
     fn connected(&mut self, session: &Session) {
-        let _ = self.0.send(Told::Connected(session.id()));
+        let _ = self.0.send(Told::Connected(session.id(), std::thread::current().name().map(str::to_owned)));
     }
     fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
         match packet {

@@ -4,5 +4,11 @@
 #[path = "../server/harness/mod.rs"]
 mod harness;
 
+mod cookies;
+mod endings;
+mod floods;
 mod handlers;
+mod refused;
 mod sessions;
+mod simulation;
+mod swarm;

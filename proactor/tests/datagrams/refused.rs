@@ -1,0 +1,104 @@
+//! What has no meaning for datagrams is refused by name.
+
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proactor::codec::Lines;
+use proactor::{
+    Datagrams, Flow, Handler, IpNet, Listener, ListenerLimits, NoMessage, PairError, ProxyProtocol, Server, Session,
+    SessionId, WebSocket,
+};
+
+use super::handlers::{Echo, last_of, peer};
+use super::harness::{finish, next, on_each_backend};
+
+#[test]
+fn a_listener_for_datagrams_with_what_is_for_streams_does_not_start() {
+    let datagrams = || Listener::datagrams("127.0.0.1:0");
+    let any: IpNet = "0.0.0.0/0".parse().unwrap();
+    let settings = Datagrams::new();
+    let sized = |bytes| datagrams().datagram_settings(settings.clone().max_bytes(bytes));
+    for (listener, what) in [
+        (datagrams().codec(Lines::new()), "a codec"),
+        (datagrams().websocket(WebSocket::new()), "WebSocket"),
+        (datagrams().proxy_protocol(ProxyProtocol::required().trust([any])), "the PROXY protocol"),
+        (datagrams().keep_alive(Duration::from_secs(5)), "options of TCP"),
+        (datagrams().limits(ListenerLimits::new().refusal("no")), "a refusal"),
+        (Listener::datagrams("unix:/tmp/never.sock"), "a path"),
+        (Listener::new("127.0.0.1:0").datagram_settings(settings.clone()), "Listener::datagrams"),
+        (sized(0), "must be 1 to"),
+        (sized(65_508), "must be 1 to"),
+        (datagrams().datagram_settings(settings.clone().idle(Duration::ZERO)), "an idle time"),
+    ] {
+        let (told, _tells) = mpsc::channel();
+        let error = Server::builder().listen(listener).shards(1).start(Echo(told)).unwrap_err().to_string();
+        assert!(error.contains(what), "{what}: {error}");
+    }
+    #[cfg(feature = "tls")]
+    {
+        let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let files = (key.cert.pem(), key.signing_key.serialize_pem());
+        let directory = std::env::temp_dir().join(format!("datagrams-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let [cert, private] = ["cert.pem", "key.pem"].map(|name| directory.join(name));
+        std::fs::write(&cert, files.0).unwrap();
+        std::fs::write(&private, files.1).unwrap();
+        let tls = proactor::tls::Tls::new(proactor::tls::TlsConfig::new().certificate(&cert, &private)).unwrap();
+        let (told, _tells) = mpsc::channel();
+        let error = Server::builder().listen(datagrams().tls(&tls)).start(Echo(told)).unwrap_err().to_string();
+        assert!(error.contains("TLS"), "{error}");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+/// Tries to pair each session with the first.
+#[derive(Clone)]
+struct Pairs {
+    first: Option<SessionId>,
+    told: mpsc::Sender<Result<(), PairError>>,
+}
+
+impl Handler for Pairs {
+    type State = ();
+    type Message = NoMessage;
+    fn connected(&mut self, session: &Session) {
+        match self.first.and_then(|first| session.sibling(first)) {
+            None => self.first = Some(session.id()),
+            Some(first) => {
+                self.told.send(session.pair(&first)).unwrap();
+                self.told.send(first.pair(session)).unwrap();
+            }
+        }
+    }
+    fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
+        match packet {
+            // There is no stream to end: it is closed, behind what is queued.
+            b"shut down" => {
+                session.send(packet).unwrap();
+                session.shutdown();
+            }
+            _ => session.send(packet).unwrap(),
+        }
+        Flow::Continue
+    }
+}
+
+#[test]
+fn a_datagram_session_is_not_paired_and_a_shutdown_closes_it() {
+    on_each_backend(|builder| {
+        let (told, tells) = mpsc::channel();
+        let pairs = Pairs { first: None, told };
+        let server = builder.listen(Listener::datagrams("127.0.0.1:0")).start(pairs).unwrap();
+        let peer = peer(last_of(&server));
+        super::handlers::ask(&peer, b"hi");
+        let stream = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(next(&tells), Err(PairError::Datagrams));
+        }
+        super::handlers::ask(&peer, b"shut down");
+        super::harness::wait_until("it is closed", || server.handle().sessions() == 1);
+        super::harness::ask(&stream, b"still paired with nobody", b"still paired with nobody");
+        finish(server);
+    });
+}
