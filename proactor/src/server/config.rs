@@ -248,7 +248,9 @@ impl Config {
         let secret = self.secret(&mut driver);
         let offload = self.offload.clone();
         let shard = move |directory, ports| {
-            Shard::new(driver, config, handler, acceptor, inbox, offload, directory, (ports, secret))
+            let mut shard = Shard::new(driver, config, handler, acceptor, inbox, offload, directory);
+            shard.take_ports(ports, secret);
+            shard
         };
         Ok((Box::new(shard), made))
     }

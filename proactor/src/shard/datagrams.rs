@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 impl<H: Handler> Shard<H> {
     /// Takes its datagram sockets, and begins to receive.
-    pub(super) fn take_ports(&mut self, sockets: Vec<PortSocket>, secret: [u64; 2]) {
+    pub(crate) fn take_ports(&mut self, sockets: Vec<PortSocket>, secret: [u64; 2]) {
         if sockets.is_empty() {
             return;
         }

@@ -26,7 +26,6 @@ use overlapped::driver::{Completion, Live, Wait};
 use overlapped::{Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
-use self::binding::PortSocket;
 use self::directory::{Directory, Mail, Phase, Wanted};
 use self::headers::Headers;
 use self::logic::Logic;
@@ -67,7 +66,6 @@ impl<H: Handler> Shard<H> {
         mailbox: Mailbox<Mail>,
         offload: Option<Offload>,
         directory: Arc<Directory>,
-        ports: (Vec<PortSocket>, [u64; 2]),
     ) -> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
@@ -77,7 +75,7 @@ impl<H: Handler> Shard<H> {
             let _turning = tasks.enter();
             logic.started();
         }
-        let mut shard = Shard {
+        Shard {
             logic,
             tasks,
             acceptor,
@@ -87,9 +85,7 @@ impl<H: Handler> Shard<H> {
             directory,
             shard,
             phase: Phase::Running,
-        };
-        shard.take_ports(ports.0, ports.1);
-        shard
+        }
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard

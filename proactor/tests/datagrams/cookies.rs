@@ -97,7 +97,7 @@ impl Handler for Loud {
         }
         // As long as it, then one byte, then much more.
         let sent = [packet, b"1", &packet.repeat(100)].map(|packet| session.send(packet));
-        sent.into_iter().all(|sent| sent.is_ok()).then_some(Flow::Continue).unwrap_or(Flow::Close)
+        if sent.into_iter().all(|sent| sent.is_ok()) { Flow::Continue } else { Flow::Close }
     }
 }
 

@@ -75,8 +75,8 @@ fn a_broadcast_reaches_datagrams_and_streams() {
             assert_eq!(heard(peer), b"I am here");
             wait_until("all are members", || group.len() == count + 2);
         }
-        for earlier in 0..2 {
-            (earlier..2).for_each(|_| assert_eq!(heard(&peers[earlier]), b"I am here"));
+        for (earlier, peer) in peers[..2].iter().enumerate() {
+            (earlier..2).for_each(|_| assert_eq!(heard(peer), b"I am here"));
         }
         peers[2].send(b"hello").unwrap();
         peers.iter().for_each(|peer| assert_eq!(heard(peer), b"hello"));
