@@ -26,6 +26,8 @@ mod system;
 #[cfg(feature = "tls")]
 mod tls;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::process::ExitCode;
 

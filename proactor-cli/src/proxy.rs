@@ -228,7 +228,7 @@ fn header(version: ProxyVersion, client: &Session) -> ProxyHeader {
     }
 }
 
-/// Says which name the client has asked for, if TLS with it ends here: the upstream cannot see that.
+/// Says which name the client has asked for if TLS ends here: the upstream cannot see it.
 #[cfg(feature = "tls")]
 fn named(header: ProxyHeader, client: &Session) -> ProxyHeader {
     let tls = client.tls();

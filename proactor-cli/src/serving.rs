@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
+#[cfg(feature = "websocket")]
+use proactor::WebSocket;
 #[cfg(feature = "tls")]
 use proactor::tls::{Tls, TlsClient};
 use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
@@ -127,6 +129,9 @@ pub(crate) struct Serving {
     #[cfg(feature = "tls")]
     #[arg(skip)]
     reads_hellos: bool,
+    #[cfg(feature = "websocket")]
+    #[arg(skip)]
+    websocket: Option<WebSocket>,
 }
 
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
@@ -183,13 +188,24 @@ impl Serving {
         self.loaded_client = client;
     }
 
-    /// What the start-up line says of TLS.
-    fn security(&self) -> &'static str {
+    /// Has the listeners speak WebSocket, if there are settings for that.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn speak_websocket(&mut self, websocket: Option<WebSocket>) {
+        self.websocket = websocket;
+    }
+
+    /// What the start-up line says of TLS and WebSocket.
+    fn transport(&self) -> String {
+        let mut transport = String::new();
+        #[cfg(feature = "websocket")]
+        if self.websocket.is_some() {
+            transport.push_str(" as WebSocket");
+        }
         #[cfg(feature = "tls")]
         if self.loaded_tls.is_some() {
-            return " over TLS";
+            transport.push_str(" over TLS");
         }
-        ""
+        transport
     }
 
     /// A Unix socket has no options of TCP.
@@ -199,6 +215,8 @@ impl Serving {
         let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
         #[cfg(feature = "tls")]
         let listener = set(listener, self.reads_hellos.then_some(HelloCodec), Listener::codec);
+        #[cfg(feature = "websocket")]
+        let listener = set(listener, self.websocket.clone(), Listener::websocket);
         if matches!(listener.address(), Some(Address::Unix(_))) {
             return listener;
         }
@@ -254,7 +272,7 @@ impl Serving {
         counted: impl FnOnce(&Stats) -> String,
     ) -> Result<(), Box<dyn Error>> {
         let signals = Signals::new()?.patience(self.drain_timeout);
-        let security = self.security();
+        let transport = self.transport();
         #[cfg(feature = "tls")]
         let signals = tls::reload_on_hang_up(signals, self.loaded_tls, self.loaded_client);
         room.warn_if_small();
@@ -265,7 +283,7 @@ impl Serving {
         let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
         let report = server.report();
         say(format_args!(
-            "{name} on {}{security}{more}; backend {} ({}); {} {}; {room}",
+            "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}",
             addresses.join(", "),
             report.backend,
             report.why,

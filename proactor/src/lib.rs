@@ -77,8 +77,19 @@ mod shard;
 pub mod task;
 #[cfg(feature = "tls")]
 pub mod tls;
-#[cfg_attr(not(feature = "tls"), allow(dead_code, unused_variables, clippy::ptr_arg, reason = "there is no layer"))]
+#[cfg_attr(
+    not(feature = "tls"),
+    allow(
+        dead_code,
+        unused_variables,
+        clippy::ptr_arg,
+        clippy::unused_self,
+        reason = "there is no layer, or a plain one"
+    )
+)]
 mod transport;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod wheel;
 
 pub use overlapped::address::AddressError;
@@ -112,6 +123,8 @@ pub use shard::handle::ShardHandle;
 pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
 pub use transport::failure::TlsFailure;
+#[cfg(feature = "websocket")]
+pub use websocket::{CloseCode, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
 
 /// The examples of the pages are tests.
 #[cfg(doctest)]
@@ -122,6 +135,6 @@ struct TestingPage;
 #[doc = include_str!("../../docs/cookbook.md")]
 struct CookbookPage;
 
-#[cfg(all(doctest, feature = "tls"))]
+#[cfg(all(doctest, feature = "tls", feature = "websocket"))]
 #[doc = include_str!("../../docs/transports.md")]
 struct TransportsPage;

@@ -35,3 +35,4 @@ mod tls;
 mod tls_proxy;
 #[cfg(unix)]
 mod unix_sockets;
+mod websocket;

@@ -221,6 +221,20 @@ impl Assembly {
         Ok(())
     }
 
+    /// Takes out what is kept, and where in it the first unconsumed byte is.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn take_kept(&mut self) -> (Vec<u8>, usize) {
+        std::mem::take(self).kept.map_or((Vec::new(), 0), |kept| (kept.bytes, kept.start))
+    }
+
+    /// Puts back what was taken out, consumed up to `start`.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn put_back(&mut self, kept: Vec<u8>, start: usize) {
+        if start < kept.len() {
+            self.kept = Some(Box::new(Kept { bytes: kept, start, need: 1 }));
+        }
+    }
+
     /// Another codec takes over what is kept.
     pub(crate) fn begin_anew(&mut self) {
         (self.needs_more, self.ending) = (true, false);

@@ -1,12 +1,13 @@
 //! The trait that all codecs have, the codec that one session holds (a built-in one in place, or
 //! your own in a box), and the two codecs whose frames are the packets unchanged.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
 use super::{length::LengthPrefixed, lines::Lines};
 use crate::panic::contained;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketFraming;
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.
@@ -135,6 +136,10 @@ pub enum Framing {
     LengthPrefixed(LengthPrefixed),
     /// Frames of a fixed length.
     Fixed(Fixed),
+    /// Messages of a WebSocket: a [`Listener::websocket`](crate::Listener::websocket) has them, and
+    /// no codec.
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<WebSocketFraming>),
     /// Your own.
     Own(BoxedCodec),
 }
@@ -190,6 +195,8 @@ macro_rules! each {
             Framing::Lines($codec) => $what,
             Framing::LengthPrefixed($codec) => $what,
             Framing::Fixed($codec) => $what,
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket($codec) => $what,
             Framing::Own($codec) => $what,
         }
     };
@@ -204,8 +211,17 @@ impl Framing {
             (Framing::Lines(a), Framing::Lines(b)) => a == b,
             (Framing::LengthPrefixed(a), Framing::LengthPrefixed(b)) => a == b,
             (Framing::Fixed(a), Framing::Fixed(b)) => a == b,
+            #[cfg(feature = "websocket")]
+            (Framing::WebSocket(a), Framing::WebSocket(b)) => a.is_same(b),
             _ => false,
         }
+    }
+
+    pub(crate) fn is_websocket(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return matches!(self, Framing::WebSocket(_));
+        #[cfg(not(feature = "websocket"))]
+        false
     }
 
     /// The frame of a packet, if that is a header and the packet unchanged. Otherwise
@@ -220,6 +236,8 @@ impl Framing {
         match self {
             Framing::Raw(_) => Some(Ok(Frame::of(packet))),
             Framing::Fixed(codec) => Some(codec.frame(packet)),
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket(codec) => codec.frame(packet),
             _ => None,
         }
     }
@@ -231,7 +249,7 @@ impl Framing {
             Framing::LengthPrefixed(codec) => Some(Plain::LengthPrefixed(*codec)),
             Framing::Raw(codec) => Some(Plain::Raw(*codec)),
             Framing::Fixed(codec) => Some(Plain::Fixed(*codec)),
-            Framing::Lines(_) | Framing::Own(_) => None,
+            _ => None,
         }
     }
 
@@ -241,6 +259,8 @@ impl Framing {
     pub(crate) fn buffered_by_own(&self) -> std::thread::Result<usize> {
         match self {
             Framing::Own(codec) => contained(|| codec.buffered()),
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket(codec) => Ok(codec.buffered()),
             _ => Ok(0),
         }
     }
@@ -358,18 +378,6 @@ built_in!(
 impl Default for Framing {
     fn default() -> Framing {
         Framing::Raw(Raw)
-    }
-}
-
-impl fmt::Debug for Framing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Framing::Raw(codec) => codec.fmt(f),
-            Framing::Lines(codec) => codec.fmt(f),
-            Framing::LengthPrefixed(codec) => codec.fmt(f),
-            Framing::Fixed(codec) => codec.fmt(f),
-            Framing::Own(_) => f.write_str("Own"),
-        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::session::id::SessionId;
 #[cfg(feature = "tls")]
 use crate::tls::TlsClient;
 use crate::transport::layer::Layer;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketClient;
 
 /// What to connect to: an address, one of several addresses, or a host name and a port, which
 /// are looked up.
@@ -29,6 +31,8 @@ pub struct Target {
     pub(super) place: Where,
     #[cfg(feature = "tls")]
     tls: Option<OverTls>,
+    #[cfg(feature = "websocket")]
+    websocket: Option<Box<WebSocketClient>>,
 }
 
 /// A peer that is spoken to over TLS.
@@ -63,7 +67,58 @@ impl Target {
             place,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
         }
+    }
+
+    /// Speaks WebSocket to the peer, over TLS if the target says that too. Packets are messages,
+    /// and the server's codec is not used.
+    ///
+    /// The logic is told of the connection when the peer has accepted the upgrade. If it does not,
+    /// the logic is told by [`connect_failed`](crate::Handler::connect_failed), with
+    /// [`ConnectFailure::Upgrade`](crate::ConnectFailure::Upgrade).
+    ///
+    /// ```
+    /// use proactor::{Target, WebSocketClient};
+    ///
+    /// let feed = WebSocketClient::new("/feed?symbols=all").protocols(["ticks.v1"]);
+    /// let target: Target = "example.org:8080".parse().unwrap();
+    /// let target = target.websocket(&feed);
+    /// # let _ = target;
+    /// ```
+    #[cfg(feature = "websocket")]
+    pub fn websocket(mut self, client: &WebSocketClient) -> Target {
+        self.websocket = Some(Box::new(client.clone()));
+        self
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn websocket_client(&self) -> Option<&WebSocketClient> {
+        self.websocket.as_deref()
+    }
+
+    /// What a `Host` header says of it.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn host_header(&self) -> String {
+        let usual = if self.is_over_tls() { 443 } else { 80 };
+        let (host, port) = match &self.place {
+            Where::Name(name, port) => (name.clone(), *port),
+            Where::Address(address) => match address.ip() {
+                Some(SocketAddr::V4(ip)) => (ip.ip().to_string(), ip.port()),
+                Some(SocketAddr::V6(ip)) => (format!("[{}]", ip.ip()), ip.port()),
+                None => ("localhost".to_owned(), usual),
+            },
+            Where::Any(_) => ("localhost".to_owned(), usual),
+        };
+        if port == usual { host } else { format!("{host}:{port}") }
+    }
+
+    pub(crate) fn is_over_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// Speaks TLS to the peer. Its certificate must be for the target's name, or for its address if
@@ -89,7 +144,10 @@ impl Target {
 
     /// What lies between the socket and the session, and how long it may take to open. `None`:
     /// nothing does.
-    #[cfg_attr(not(feature = "tls"), expect(clippy::unused_self, reason = "there is only TLS"))]
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        expect(clippy::unused_self, reason = "there is neither")
+    )]
     pub(crate) fn layer(&self) -> Option<Result<(Layer, Duration), String>> {
         #[cfg(feature = "tls")]
         if let Some(OverTls { client, name }) = &self.tls {
@@ -100,6 +158,10 @@ impl Target {
             };
             let no_name = || "it has no name that a certificate could be for: use Target::tls_as".to_owned();
             return Some(name.clone().or(own).ok_or_else(no_name).and_then(|name| client.connect(&name)));
+        }
+        #[cfg(feature = "websocket")]
+        if self.websocket.is_some() {
+            return Some(Ok((Layer::Plain, Duration::ZERO)));
         }
         None
     }

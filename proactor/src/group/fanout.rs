@@ -93,7 +93,7 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
 pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp: u64) {
     let ShardState { sessions, groups, profiles, .. } = state;
     let Some(record) = sessions.open(id) else { return };
-    let framing = profiles.of(record.activity.listener()).framing;
+    let Some(framing) = membership::framing_of(record, profiles, groups.domain()) else { return };
     let Some(group) = group.framed(groups.domain(), framing) else { return };
     let Some(local) = groups.slot_of(&group) else { return };
     if record.outbox.len() > state.limits.outbox {

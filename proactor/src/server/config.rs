@@ -132,6 +132,8 @@ impl Config {
         let listeners = named.map(info).collect();
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
+        #[cfg(feature = "websocket")]
+        let domain = domain.with_clients(self.simulated);
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
         Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners)
@@ -142,10 +144,10 @@ impl Config {
     fn framings(&self) -> (Vec<Framing>, Vec<u8>) {
         let mut framings = vec![self.codec.clone()];
         let of_listener = |listener: &Listener| {
-            let Some(codec) = &listener.codec else { return 0 };
-            let known = framings.iter().position(|framing| framing.is_same(codec));
+            let Some(codec) = listener.framing(self.simulated) else { return 0 };
+            let known = framings.iter().position(|framing| framing.is_same(&codec));
             let index = known.unwrap_or_else(|| {
-                framings.push(codec.clone());
+                framings.push(codec);
                 framings.len() - 1
             });
             u8::try_from(index).expect("there are at most 255 listeners")
@@ -156,7 +158,7 @@ impl Config {
 
     fn profiles(&self) -> Profiles {
         let profile = |(listener, framing): (&Listener, u8)| ListenerProfile {
-            codec: listener.codec.as_ref().unwrap_or(&self.codec).clone(),
+            codec: listener.framing(self.simulated).unwrap_or_else(|| self.codec.clone()),
             framing,
             rates: Rates {
                 packets: listener.limits.packet_rate_or(&self.limits),

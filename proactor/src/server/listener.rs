@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
+#[cfg(feature = "websocket")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::options::ListenOptions;
@@ -17,6 +19,8 @@ use crate::error::ServerError;
 use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+#[cfg(feature = "websocket")]
+use crate::websocket::{WebSocket, WebSocketFraming, frame::Role, framing::Settings};
 
 /// The most addresses of one name.
 const MOST_ADDRESSES: usize = 16;
@@ -68,6 +72,8 @@ pub struct Listener {
     pub(super) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Tls>,
+    #[cfg(feature = "websocket")]
+    pub(super) websocket: Option<WebSocket>,
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +117,8 @@ impl Listener {
             proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
         }
     }
 
@@ -168,6 +176,40 @@ impl Listener {
     pub fn tls(mut self, tls: &Tls) -> Listener {
         self.tls = Some(tls.clone());
         self
+    }
+
+    /// The listener's sessions are WebSockets, over TLS if [`tls`](Listener::tls) is set too. A
+    /// packet is a message, and the codec is not used. All else is as without: groups, limits,
+    /// timeouts, pairs, drain.
+    ///
+    /// The logic is told of a session when its upgrade is accepted, and of no other. One that is
+    /// refused is [counted](crate::Stats::upgrades_refused).
+    ///
+    /// ```
+    /// use proactor::codec::Lines;
+    /// use proactor::{Listener, Server, WebSocket};
+    ///
+    /// let builder = Server::builder()
+    ///     .codec(Lines::new())
+    ///     .listen("127.0.0.1:7000")
+    ///     .listen(Listener::new("127.0.0.1:8080").websocket(WebSocket::new().path("/ws").text()));
+    /// # let _ = builder;
+    /// ```
+    #[cfg(feature = "websocket")]
+    pub fn websocket(mut self, websocket: WebSocket) -> Listener {
+        self.websocket = Some(websocket);
+        self
+    }
+
+    /// How the listener's sessions are framed, if not with the server's codec.
+    pub(super) fn framing(&self, is_simulated: bool) -> Option<Framing> {
+        #[cfg(feature = "websocket")]
+        if let Some(websocket) = &self.websocket {
+            let settings = Settings::new(websocket.clone(), Role::Server, is_simulated);
+            return Some(Framing::WebSocket(Box::new(WebSocketFraming::new(Arc::new(settings)))));
+        }
+        let _ = is_simulated;
+        self.codec.clone()
     }
 
     /// Whether what a refused connection is told can be told it.
@@ -228,7 +270,8 @@ impl Listener {
     /// Checks the settings other than the address. `most_sessions` is what the shards have sockets
     /// for.
     pub(super) fn check(&self, most_sessions: usize) -> Result<(), String> {
-        let checked = self.codec.as_ref().map_or(Ok(()), Codec::check).and_then(|()| self.limits.check(most_sessions));
+        let checked = self.framing(false).as_ref().map_or(Ok(()), Codec::check);
+        let checked = checked.and_then(|()| self.limits.check(most_sessions));
         checked.map_err(|why| match (&self.place, self.name.as_str()) {
             (Ok(place), "") => format!("the listener on {place}: {why}"),
             (_, name) => format!("the listener {name:?}: {why}"),

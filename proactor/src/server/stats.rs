@@ -58,6 +58,8 @@ pub struct Stats {
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
     tls_failures: BTreeMap<TlsFailure, u64>,
+    #[cfg(feature = "websocket")]
+    upgrades_refused: BTreeMap<u16, u64>,
 }
 
 impl Stats {
@@ -100,6 +102,26 @@ impl Stats {
     /// The connections over TLS that failed, by reason; reasons without any are left out.
     pub fn tls_failures(&self) -> impl Iterator<Item = (TlsFailure, u64)> {
         self.tls_failures.iter().map(|(failure, count)| (*failure, *count))
+    }
+
+    /// Upgrades to WebSocket that were refused with a status: by this server, or by one that it has
+    /// connected to.
+    #[cfg(feature = "websocket")]
+    pub fn upgrade_refused(&self, status: u16) -> u64 {
+        self.upgrades_refused.get(&status).copied().unwrap_or_default()
+    }
+
+    /// The upgrades that were refused, by status; statuses without any are left out.
+    #[cfg(feature = "websocket")]
+    pub fn upgrades_refused(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.upgrades_refused.iter().map(|(status, count)| (*status, *count))
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn count_upgrade_refused(&mut self, status: Option<u16>) {
+        if let Some(status) = status {
+            *self.upgrades_refused.entry(status).or_default() += 1;
+        }
     }
 
     pub(crate) fn count_tls_failure(&mut self, failure: TlsFailure) {

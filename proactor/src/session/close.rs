@@ -28,6 +28,7 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::Protocol
         | CloseReason::Truncated
         | CloseReason::TlsFailed
+        | CloseReason::UpgradeFailed
         | CloseReason::Replaced
         | CloseReason::Drained
         | CloseReason::Idle
@@ -57,6 +58,8 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         link.closing(reason, to_wake);
     }
     let (opener, has_transport) = (record.origin().opener(), record.has_transport());
+    #[cfg(feature = "websocket")]
+    let is_websocket = record.is_websocket();
     record.reason = Some(reason);
     look_again.set(true);
     record.assembly = Assembly::new();
@@ -93,6 +96,13 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         let _ = membership::leave_all(state, slot, graceful.then_some(u64::MAX));
     }
     let is_whole = reason == CloseReason::ServerStopping && mode == CloseMode::Now && missing == 0;
+    #[cfg(feature = "websocket")]
+    if is_websocket && (graceful || mode == CloseMode::Now && missing == 0) {
+        super::control::queue_close(state, slot, reason);
+        if !graceful && !has_transport {
+            send::send_all(state, slot, u64::MAX);
+        }
+    }
     if has_transport && (graceful || is_whole) {
         // A peer that is not told of the end takes the stream for a cut one.
         send::finish(state, slot);
@@ -104,7 +114,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         tell_not_open(state, slot, reason);
     }
     state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
-    let is_cut = matches!(reason, CloseReason::Truncated | CloseReason::TlsFailed);
+    let is_cut = matches!(reason, CloseReason::Truncated | CloseReason::TlsFailed | CloseReason::UpgradeFailed);
     close_partner(state, slot, reason, graceful && !is_cut);
     cancel_attempts(state, slot);
     if reason == CloseReason::Panic {
@@ -123,7 +133,7 @@ fn tell_not_open(state: &mut ShardState, slot: u32, reason: CloseReason) {
         (Some(failure), _) => ConnectError::not_open(target, failure),
         (None, CloseReason::Drained | CloseReason::ServerStopping) => ConnectError::new(target, ConnectFailure::Ending),
         (None, CloseReason::ByPartner) => ConnectError::new(target, ConnectFailure::Cancelled),
-        (None, reason) => ConnectError::new(target, ConnectFailure::Tls).because(reason.to_string()),
+        (None, reason) => ConnectError::not_open_by(target, reason),
     };
     attempts.failed_to_open(opener, token, error, waiter);
 }
@@ -278,7 +288,15 @@ pub(crate) fn end_own_stream(state: &mut ShardState, slot: u32) {
         return;
     }
     record.ends.own_started();
-    if record.has_transport() {
+    let has_transport = record.has_transport();
+    #[cfg(feature = "websocket")]
+    if record.is_websocket() {
+        super::control::queue_close(state, slot, CloseReason::ByHandler);
+        if !has_transport {
+            send::send_all(state, slot, u64::MAX);
+        }
+    }
+    if has_transport {
         send::finish(state, slot);
     }
     let Some(record) = state.sessions.open_at(slot) else { return };

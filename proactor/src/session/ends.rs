@@ -43,6 +43,14 @@ impl Ends {
         }
     }
 
+    /// The peer has said that its stream ends, whatever was seen of the connection before.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn peer_said_end(&mut self) {
+        if self.peer < PeerEnd::Ended {
+            self.peer = PeerEnd::Ended;
+        }
+    }
+
     pub(crate) fn is_cut(&self) -> bool {
         self.peer == PeerEnd::Cut
     }

@@ -11,7 +11,7 @@ use crate::shard::state::ShardState;
 #[cfg(feature = "tls")]
 use crate::tls::TlsInfo;
 use crate::transport::Transport;
-use crate::transport::failure::Failure;
+use crate::transport::failure::{Failure, FailureKind};
 use crate::transport::opening::Opening;
 
 /// Puts a transport between the socket of a new session and the logic, which is told when that is
@@ -42,9 +42,17 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
         close::begin_as(state, slot, CloseReason::ByPartner, CloseMode::Abort);
         return None;
     }
+    #[cfg(feature = "websocket")]
+    let connection = state.next_connection();
     let ShardState { sessions, transports, timers, directory, .. } = state;
     let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
+    #[cfg(feature = "websocket")]
+    if let crate::codec::Framing::WebSocket(websocket) = &mut record.codec
+        && let Some(upgrade) = transports.at_mut(slot).and_then(Transport::take_upgrade)
+    {
+        websocket.begin(connection, upgrade);
+    }
     timers.opened(slot, &record.activity);
     let origin = record.origin();
     if origin != Origin::Accepted {
@@ -60,15 +68,31 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
 pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
     let ShardState { sessions, transports, directory, .. } = state;
     let Some((_, peer)) = sessions.open_with_peer(slot) else { return };
-    tracing::debug!("{peer}: TLS failed: {failure}");
-    directory.stats().count_tls_failure(failure.kind);
+    #[cfg(feature = "websocket")]
+    let failure = match transports.at(slot) {
+        Some(transport) if transport.is_upgrading() => failure.in_upgrade(),
+        _ => failure,
+    };
+    let reason = match failure.kind {
+        FailureKind::Tls(kind) => {
+            tracing::debug!("{peer}: TLS failed: {failure}");
+            directory.stats().count_tls_failure(kind);
+            CloseReason::TlsFailed
+        }
+        #[cfg(feature = "websocket")]
+        FailureKind::Upgrade(status) => {
+            tracing::debug!("{peer}: the upgrade to WebSocket failed: {failure}");
+            directory.stats().count_upgrade_refused(status);
+            CloseReason::UpgradeFailed
+        }
+    };
     if let Some(transport) = transports.at_mut(slot) {
         transport.fail();
         if let Some(opening) = transport.opening_mut() {
             opening.failure = Some(failure);
         }
     }
-    close::begin(state, slot, CloseReason::TlsFailed);
+    close::begin(state, slot, reason);
 }
 
 impl Session {
@@ -95,6 +119,6 @@ impl Session {
     pub fn tls(&self) -> Option<TlsInfo> {
         let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
         sessions.open(self.id)?;
-        transports.at(self.id.slot()).map(|transport| transport.layer().tls())
+        transports.at(self.id.slot())?.layer().tls()
     }
 }

@@ -3,7 +3,10 @@
 
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
+use super::arrival::{end, keep, may_go_on};
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
+#[cfg(feature = "websocket")]
+use super::{control, websocket};
 use crate::codec::{Assembly, Codec, FrameError};
 use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
@@ -12,6 +15,8 @@ use crate::panic::contained;
 use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
+#[cfg(feature = "websocket")]
+use crate::task::lending::Lent;
 use crate::transport::failure::TlsFailure;
 use crate::transport::table::Heard;
 
@@ -36,9 +41,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             if record.reason.is_some() {
                 return;
             }
-            if record.has_transport() {
+            if !record.is_plain() {
                 drop(state);
-                return through_transport(logic, tasks, slot, Some(packet));
+                return specially(logic, tasks, slot, packet);
             }
             let may_go_on = record.assembly.is_waiting()
                 && !record.holds.any()
@@ -56,7 +61,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         // The end of the stream.
         Ok(_) => {
             record.receiving = false;
-            if record.has_transport() {
+            if !record.is_plain() {
                 drop(state);
                 return stream_ended(logic, tasks, slot);
             }
@@ -83,16 +88,17 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
     }
 }
 
-/// Keeps bytes of a session that cannot be handed them now.
-fn keep(state: &mut ShardState, slot: u32, bytes: &[u8]) {
-    let ShardState { sessions, limits, .. } = state;
-    let Some(record) = sessions.open_at(slot) else { return };
-    if record.assembly.keep(bytes, limits.leftover).is_err() {
-        close::begin(state, slot, CloseReason::Limit);
-    } else if !record.holds.any() {
-        reading::stop(state, slot);
-        state.sessions.resume_later(slot);
+/// Received bytes of a session with a transport, or of a WebSocket.
+#[cold]
+fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, packet: Packet) {
+    #[cfg(feature = "websocket")]
+    if logic.state().sessions.at(slot).is_some_and(|record| !record.has_transport()) {
+        let bytes = packet.len();
+        websocket::take(logic, tasks, slot, Lent::Packet(packet));
+        // Counted after the packets, because the byte rate may hold the session.
+        return bytes_came(&mut logic.state(), slot, bytes);
     }
+    through_transport(logic, tasks, slot, Some(packet));
 }
 
 /// Bytes of a new session that came before it was one.
@@ -145,7 +151,12 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
         let may_go_on = may_go_on(&mut logic.state(), slot);
         // The byte rate counts the bytes of the wire. What is handed over is counted there.
         let mut more = bytes;
-        if !plain.is_empty() && may_go_on {
+        if !plain.is_empty() && is_websocket(&logic.state(), slot) {
+            #[cfg(feature = "websocket")]
+            if let Lent::Bytes(bytes) = websocket::take(logic, tasks, slot, Lent::Bytes(std::mem::take(&mut plain))) {
+                plain = bytes;
+            }
+        } else if !plain.is_empty() && may_go_on {
             more = bytes.saturating_sub(plain.len());
             plain = tasks.lend_bytes(plain, |piece| hand_over(logic, slot, piece));
         } else if !plain.is_empty() {
@@ -172,15 +183,8 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     }
 }
 
-/// Whether a session may be handed more packets at once.
-fn may_go_on(state: &mut ShardState, slot: u32) -> bool {
-    let ShardState { sessions, groups, limits, turn, .. } = state;
-    sessions.open_at(slot).is_some_and(|record| {
-        record.assembly.is_waiting()
-            && !record.holds.any()
-            && !groups.is_budget_spent()
-            && record.handed_in(*turn) < limits.bytes_per_turn
-    })
+fn is_websocket(state: &ShardState, slot: u32) -> bool {
+    state.sessions.at(slot).is_some_and(|record| record.is_websocket())
 }
 
 /// If a session's transport has just become open, tells the logic of the session.
@@ -193,6 +197,8 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
         opening::opened(state, slot)
     };
     let Some(opening) = opening else { return };
+    #[cfg(feature = "websocket")]
+    control::forget_upgrade(&mut logic.state(), slot);
     let Some(session) = logic.session(slot) else { return };
     logic.connected(&session);
     if logic.state().drain.has_begun() {
@@ -203,7 +209,8 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     }
 }
 
-/// The peer of a session with a transport has ended its stream: by saying so, or without.
+/// The peer of a session with a transport, or of a WebSocket, has ended its stream: by saying so,
+/// or without.
 #[cold]
 fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
     if logic.state().transports.is_postponed(slot) {
@@ -213,11 +220,12 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
         let state = &mut *logic.state();
         let ShardState { sessions, transports, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return };
-        let Some(transport) = transports.at_mut(slot) else { return };
-        if transport.is_opening() {
+        let transport = transports.at_mut(slot);
+        if transport.as_ref().is_some_and(|transport| transport.is_opening()) {
             return opening::fail(state, slot, TlsFailure::Ended.into());
         }
-        if !transport.has_ended() {
+        // The end of a WebSocket is its close frame, over TLS too.
+        if record.is_websocket() || transport.is_some_and(|transport| !transport.has_ended()) {
             record.ends.peer_cut();
         }
     }
@@ -230,13 +238,16 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
         let state = &mut *logic.state();
         let ShardState { sessions, timers, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return };
+        if record.is_websocket() {
+            record.ends.peer_cut();
+        }
         record.ends.peer_ended();
         timers.stream_ended(slot, &record.activity);
         if !record.assembly.is_waiting() || record.holds.any() {
             return;
         }
     }
-    hand_over(logic, slot, &[]);
+    hand_over_kept(logic, slot);
 }
 
 fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
@@ -250,8 +261,17 @@ fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
 /// Hands over what was kept for a session that may be handed packets again.
 pub(crate) fn resume<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     if logic.state().sessions.resumed(slot) {
-        hand_over(logic, slot, &[]);
+        hand_over_kept(logic, slot);
     }
+}
+
+/// Hands over what was kept.
+fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+    #[cfg(feature = "websocket")]
+    if is_websocket(&logic.state(), slot) {
+        return websocket::resume(logic, slot);
+    }
+    hand_over(logic, slot, &[]);
 }
 
 /// Hands over the packets in what was kept and in `piece`, which has just come, behind it, until
@@ -384,32 +404,6 @@ fn packets<H: Handler>(
             assembly.use_up();
             return Stop::NeedsMore;
         }
-    }
-}
-
-/// The peer's stream has ended and all its packets are handed over: tells the partner or the
-/// handler, once.
-fn end<H: Handler>(logic: &mut Logic<H>, session: &Session) {
-    let slot = session.id().slot();
-    {
-        let mut state = logic.state();
-        let Some(record) = state.sessions.open(session.id()) else { return };
-        if record.ends.is_cut() {
-            return close::begin(&mut state, slot, CloseReason::Truncated);
-        }
-        if !record.ends.tell() || pair::pass_on_end(&mut state, slot) {
-            return;
-        }
-    }
-    let Some(flow) = logic.ended(session) else { return };
-    let mut state = logic.state();
-    if state.sessions.open(session.id()).is_none() {
-        return;
-    }
-    match flow {
-        Ok(Flow::Close) => close::begin(&mut state, slot, CloseReason::ByPeer),
-        Ok(Flow::Continue | Flow::Pause) => close::close_if_both_ended(&mut state, slot),
-        Err(_) => close::begin(&mut state, slot, CloseReason::Panic),
     }
 }
 

@@ -282,6 +282,10 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let Some((_, record, to_send)) = sessions.at_to_send(slot) else { return false };
     if record.has_transport() {
         bytes = state.transports.send_ended(slot);
+        #[cfg(feature = "websocket")]
+        if state.transports.drop_if_done(slot) {
+            record.clear_transport();
+        }
         if state.transports.has_output(slot) {
             to_send.add(slot, record);
         }

@@ -6,6 +6,8 @@ use overlapped::{Address, driver::SocketId, table::Table};
 
 use super::peers::{Peer, Peers};
 use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
+#[cfg(feature = "websocket")]
+use crate::codec::WebSocketFraming;
 use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
 use crate::outbox::lazy::LazyOutbox;
@@ -87,6 +89,24 @@ impl Record {
         }
     }
 
+    /// Its packets are messages from now on.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn set_websocket(&mut self, framing: WebSocketFraming) {
+        self.codec = Framing::WebSocket(Box::new(framing));
+    }
+
+    /// Whether what is received goes to its assembly as it is.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        !(self.has_transport() | self.is_websocket())
+    }
+
+    /// Whether its packets are messages of a WebSocket.
+    #[inline]
+    pub(crate) fn is_websocket(&self) -> bool {
+        self.codec.is_websocket()
+    }
+
     pub(crate) fn origin(&self) -> Origin {
         self.rare.as_ref().map_or(Origin::Accepted, |rare| rare.origin)
     }
@@ -99,6 +119,16 @@ impl Record {
 
     pub(crate) fn set_transport(&mut self) {
         self.rare.get_or_insert_default().has_transport = true;
+    }
+
+    /// It has no transport any more. What few sessions have takes no memory if it has nothing else.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn clear_transport(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
+        rare.has_transport = false;
+        if rare.origin == Origin::Accepted && rare.partner.is_none() && rare.attempts == 0 {
+            self.rare = None;
+        }
     }
 
     /// The slot of the session that it is paired with.

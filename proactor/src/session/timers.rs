@@ -279,6 +279,15 @@ impl Timers {
         if activity.is_timed { self.charge_packet(slot) } else { None }
     }
 
+    /// A control frame is a packet for the rate. If the session is over that, says until when.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn control_came(&mut self, slot: u32, activity: &Activity) -> Option<Time> {
+        let timed = self.timed.get_mut(slot as usize).filter(|_| activity.is_timed)?;
+        let (rate, bucket) = timed.buckets.as_mut()?.packets.as_mut()?;
+        bucket.charge(*rate, self.now, 1);
+        bucket.refilled_at(*rate, self.now)
+    }
+
     /// Whether it has no rates, so that packets need not be counted.
     #[inline]
     pub(crate) fn is_free(&self, slot: u32, activity: &Activity) -> bool {

@@ -4,6 +4,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "websocket")]
+use std::time::Duration;
 
 use overlapped::Address;
 
@@ -15,6 +17,8 @@ use crate::session::timers::Rates;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::{Transport, opening::NoTransport};
+#[cfg(feature = "websocket")]
+use crate::transport::{layer::Layer, opening::Opening};
 
 /// What the sessions of one listener are made of.
 #[derive(Clone, Debug)]
@@ -35,7 +39,18 @@ impl ListenerProfile {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let place = tls.admit().ok_or(NoTransport::Refused(Refusal::TlsHandshakes));
-            return Some(place.and_then(|place| tls.accept(place).map_err(NoTransport::Failed)));
+            let transport = place.and_then(|place| tls.accept(place).map_err(NoTransport::Failed));
+            #[cfg(feature = "websocket")]
+            let transport = match &self.codec {
+                Framing::WebSocket(websocket) => transport.map(|transport| transport.accepting(websocket.settings())),
+                _ => transport,
+            };
+            return Some(transport);
+        }
+        #[cfg(feature = "websocket")]
+        if let Framing::WebSocket(websocket) = &self.codec {
+            let opening = Opening { timeout: Duration::ZERO, _place: None, outbound: None, failure: None };
+            return Some(Ok(Transport::new(Layer::Plain, opening).accepting(websocket.settings())));
         }
         None
     }

@@ -96,6 +96,10 @@ impl<H: Handler> Logic<H> {
     }
 
     pub(crate) fn heartbeat(&mut self, slot: u32) {
+        #[cfg(feature = "websocket")]
+        if crate::session::control::ping(&mut self.state(), slot) {
+            return;
+        }
         if let Some(session) = self.session(slot) {
             self.call(&session, |handler, state| handler.heartbeat(&session, state));
         }

@@ -85,6 +85,9 @@ pub(crate) struct ShardState {
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
     pub(crate) transports: Transports,
+    /// Numbers the WebSocket connections of the shard.
+    #[cfg(feature = "websocket")]
+    connections: u64,
     /// The PROXY protocol headers of sessions, by slot.
     pub(crate) proxy_headers: HashMap<u32, Box<ProxyHeader>>,
     pub(crate) send_memory: SendMemory,
@@ -136,6 +139,8 @@ impl ShardState {
             look_again: Rc::default(),
             outboxes: OutboxStore::default(),
             transports: Transports::default(),
+            #[cfg(feature = "websocket")]
+            connections: 0,
             proxy_headers: HashMap::new(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
@@ -152,6 +157,13 @@ impl ShardState {
             listings: VecDeque::new(),
             drain: Drain::default(),
         }
+    }
+
+    /// A number that no other WebSocket connection of the server has.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn next_connection(&mut self) -> u64 {
+        self.connections += 1;
+        u64::from(self.shard) << 48 | self.connections
     }
 
     /// When the shard has something to do without being told.

@@ -124,9 +124,9 @@ pub(crate) struct Executor {
     /// The task that is being polled.
     pub(super) current: Cell<Option<Key>>,
     /// The pooled buffer whose packets are being handed over.
-    lent: RefCell<Option<Packet>>,
+    pub(super) lent: RefCell<Option<Packet>>,
     /// Or the bytes that a transport has made of one.
-    lent_bytes: RefCell<Vec<u8>>,
+    pub(super) lent_bytes: RefCell<Vec<u8>>,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
     pub(super) offload: Option<Offload>,

@@ -5,7 +5,7 @@ use std::fmt;
 use rustls::server::Acceptor;
 
 use super::error::failure_of;
-use crate::transport::failure::{Failure, TlsFailure};
+use crate::transport::failure::{Failure, FailureKind, TlsFailure};
 
 /// The header of a record: its type, version and length.
 const RECORD_HEADER: usize = 5;
@@ -196,7 +196,11 @@ impl HelloError {
 
     /// What is wrong.
     pub fn failure(&self) -> TlsFailure {
-        self.failure.kind
+        match self.failure.kind {
+            FailureKind::Tls(failure) => failure,
+            #[cfg(feature = "websocket")]
+            FailureKind::Upgrade(_) => TlsFailure::Protocol,
+        }
     }
 
     /// The alert that tells the client, as it is sent.

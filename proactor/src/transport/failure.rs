@@ -61,27 +61,59 @@ impl fmt::Display for TlsFailure {
 /// Why a transport failed, for the log and the logic.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
-    pub(crate) kind: TlsFailure,
+    pub(crate) kind: FailureKind,
     detail: String,
+}
+
+/// What has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    Tls(TlsFailure),
+    /// The upgrade to WebSocket, with the status of the answer, if there was one.
+    #[cfg(feature = "websocket")]
+    Upgrade(Option<u16>),
+}
+
+impl PartialEq<TlsFailure> for FailureKind {
+    fn eq(&self, other: &TlsFailure) -> bool {
+        *self == FailureKind::Tls(*other)
+    }
 }
 
 impl Failure {
     pub(crate) fn new(kind: TlsFailure, detail: impl Into<String>) -> Failure {
-        Failure { kind, detail: detail.into() }
+        Failure { kind: FailureKind::Tls(kind), detail: detail.into() }
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn upgrade(status: Option<u16>, detail: impl Into<String>) -> Failure {
+        Failure { kind: FailureKind::Upgrade(status), detail: detail.into() }
+    }
+
+    /// What has failed if it was the upgrade: that has been waited for.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn in_upgrade(self) -> Failure {
+        match self.kind {
+            FailureKind::Tls(TlsFailure::TimedOut) => Failure::upgrade(None, "it took too long"),
+            FailureKind::Tls(TlsFailure::Ended) => Failure::upgrade(None, "the peer left"),
+            _ => self,
+        }
     }
 }
 
 impl From<TlsFailure> for Failure {
     fn from(kind: TlsFailure) -> Failure {
-        Failure { kind, detail: String::new() }
+        Failure::new(kind, "")
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.detail.as_str() {
-            "" => self.kind.fmt(f),
-            detail => write!(f, "{} ({detail})", self.kind),
+        match (self.kind, self.detail.as_str()) {
+            (FailureKind::Tls(kind), "") => kind.fmt(f),
+            (FailureKind::Tls(kind), detail) => write!(f, "{kind} ({detail})"),
+            #[cfg(feature = "websocket")]
+            (FailureKind::Upgrade(_), detail) => f.write_str(detail),
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::tls::{TlsInfo, stream::TlsStream};
 pub(crate) enum Layer {
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
+    /// The bytes as they are, while a connection without TLS is upgraded.
+    #[cfg(feature = "websocket")]
+    Plain,
 }
 
 impl Layer {
@@ -16,6 +19,8 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.begin(out),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => {}
         }
     }
 
@@ -31,6 +36,11 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.receive(bytes, plain, out),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => {
+                plain.extend_from_slice(bytes);
+                (bytes.len(), Ok(()))
+            }
         }
     }
 
@@ -39,6 +49,8 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref tls) => tls.missing(bytes),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => 0,
         }
     }
 
@@ -47,6 +59,8 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref tls) => tls.is_open(),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => true,
         }
     }
 
@@ -55,6 +69,8 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref tls) => tls.has_ended(),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => false,
         }
     }
 
@@ -63,6 +79,11 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.seal(unused, plain, wire),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => {
+                wire.extend_from_slice(plain);
+                Ok(())
+            }
         }
     }
 
@@ -71,14 +92,24 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.end(unused, wire),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => {}
         }
     }
 
     /// What TLS has agreed on.
     #[cfg(feature = "tls")]
-    pub(crate) fn tls(&self) -> TlsInfo {
+    pub(crate) fn tls(&self) -> Option<TlsInfo> {
         match self {
-            Layer::Tls(tls) => tls.info(),
+            Layer::Tls(tls) => Some(tls.info()),
+            #[cfg(feature = "websocket")]
+            Layer::Plain => None,
         }
+    }
+
+    /// Whether it changes nothing.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Layer::Plain)
     }
 }

@@ -20,13 +20,21 @@ pub(crate) mod failure;
 pub(crate) mod layer;
 pub(crate) mod opening;
 pub(crate) mod table;
+#[cfg(feature = "websocket")]
+pub(crate) mod upgrading;
 
 use std::collections::VecDeque;
+#[cfg(feature = "websocket")]
+use std::{sync::Arc, time::Duration};
 
 use self::failure::{Failure, TlsFailure};
 use self::layer::Layer;
 use self::opening::Opening;
+#[cfg(feature = "websocket")]
+use self::upgrading::Upgrading;
 use crate::panic::contained;
+#[cfg(feature = "websocket")]
+use crate::websocket::{framing::Settings, upgrade::Upgrade};
 
 /// Bytes of unfinished records that are kept: more than the longest handshake message in records.
 const MOST_INPUT: usize = 80 * 1024;
@@ -44,6 +52,12 @@ pub(crate) struct Transport {
     in_flight: VecDeque<usize>,
     /// Until it is open.
     opening: Option<Box<Opening>>,
+    /// The upgrade that is the last part of that.
+    #[cfg(feature = "websocket")]
+    upgrading: Option<Box<Upgrading>>,
+    /// What the upgrade has said.
+    #[cfg(feature = "websocket")]
+    upgrade: Option<Upgrade>,
     /// Nothing more is received or sealed.
     has_failed: bool,
     /// What has come for its opening waits for a later turn.
@@ -62,9 +76,100 @@ impl Transport {
             output,
             in_flight,
             opening: Some(Box::new(opening)),
+            #[cfg(feature = "websocket")]
+            upgrading: None,
+            #[cfg(feature = "websocket")]
+            upgrade: None,
             has_failed: false,
             is_postponed: false,
         }
+    }
+
+    /// A client is to upgrade the connection when the layer is open.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn accepting(self, settings: &Arc<Settings>) -> Transport {
+        let timeout = settings.websocket.upgrade_timeout();
+        self.upgraded_by(Upgrading::server(settings), timeout)
+    }
+
+    /// The connection is upgraded when the layer is open, within a time more than that has.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn upgraded_by(mut self, upgrading: Upgrading, timeout: Duration) -> Transport {
+        self.upgrading = Some(Box::new(upgrading));
+        if let Some(opening) = &mut self.opening {
+            opening.timeout = opening.timeout.saturating_add(timeout);
+        }
+        if self.layer.is_open() {
+            // It asks at once; nothing has come that could fail.
+            let _ = self.go_on_upgrading(&mut Vec::new());
+        }
+        self
+    }
+
+    /// Whether the layer is open, and the upgrade is not over.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_upgrading(&self) -> bool {
+        self.layer.is_open() && self.upgrading.is_some()
+    }
+
+    /// Whether bytes of the session can be sent and received.
+    pub(crate) fn is_open(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        let is_upgraded = self.upgrading.is_none();
+        #[cfg(not(feature = "websocket"))]
+        let is_upgraded = true;
+        self.layer.is_open() && is_upgraded
+    }
+
+    /// What the upgrade has said, once.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn take_upgrade(&mut self) -> Option<Upgrade> {
+        self.upgrade.take()
+    }
+
+    /// Whether it was there for an upgrade that is over, and nothing of it is in flight.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_done(&self) -> bool {
+        self.layer.is_plain()
+            && self.opening.is_none()
+            && !self.has_failed
+            && self.output.is_empty()
+            && self.in_flight.is_empty()
+    }
+
+    /// Asks or answers, if the layer is open. What has come in `plain` that is behind the upgrade
+    /// stays there.
+    #[cfg(feature = "websocket")]
+    fn go_on_upgrading(&mut self, plain: &mut Vec<u8>) -> Result<(), Failure> {
+        if !self.is_upgrading() {
+            return Ok(());
+        }
+        let Some(upgrading) = &mut self.upgrading else { return Ok(()) };
+        let mut said = upgrading.ask().unwrap_or_default();
+        let mut rest = &plain[..];
+        let (answer, upgraded) = match rest {
+            [] => (Vec::new(), Ok(None)),
+            _ => upgrading.next(&mut rest),
+        };
+        said.extend(answer);
+        let used = plain.len() - rest.len();
+        if !said.is_empty() {
+            let sealed = self.call(|layer, input, output| layer.seal(input, &said, output))?;
+            self.check(sealed)?;
+        }
+        match upgraded {
+            Ok(None) => plain.clear(),
+            Ok(Some(upgrade)) => {
+                plain.drain(..used);
+                (self.upgrading, self.upgrade) = (None, Some(upgrade));
+            }
+            Err(failure) => {
+                plain.clear();
+                self.call(|layer, input, output| layer.end(input, output))?;
+                return self.check(Err(failure));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn layer(&self) -> &Layer {
@@ -86,12 +191,24 @@ impl Transport {
 
     /// The opening, if it is over: the layer has just become open.
     pub(crate) fn take_opened(&mut self) -> Option<Box<Opening>> {
-        if self.layer.is_open() && !self.has_failed { self.opening.take() } else { None }
+        if self.is_open() && !self.has_failed { self.opening.take() } else { None }
     }
 
     /// Takes what was received, and appends what it means to `plain`. `spare` gives memory for what
     /// is unfinished.
     pub(crate) fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+        spare: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), Failure> {
+        self.receive_in_layer(bytes, plain, spare)?;
+        #[cfg(feature = "websocket")]
+        self.go_on_upgrading(plain)?;
+        Ok(())
+    }
+
+    fn receive_in_layer(
         &mut self,
         mut bytes: &mut [u8],
         plain: &mut Vec<u8>,

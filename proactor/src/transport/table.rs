@@ -83,6 +83,16 @@ impl Transports {
         self.at(slot).is_some_and(Transport::is_opening)
     }
 
+    /// Drops a transport that was there for an upgrade only, if that is over. Says whether it did.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn drop_if_done(&mut self, slot: u32) -> bool {
+        let is_done = self.at(slot).is_some_and(Transport::is_done);
+        if is_done {
+            self.remove(slot);
+        }
+        is_done
+    }
+
     /// The opening of a session, if its transport has just become open.
     pub(crate) fn take_opened(&mut self, slot: u32) -> Option<Box<Opening>> {
         let opening = self.by_slot.get_mut(&slot)?.take_opened()?;
@@ -148,7 +158,7 @@ impl Transports {
         }
         Some(Heard {
             plain,
-            is_open: !transport.is_opening() || received.is_ok() && transport.layer().is_open(),
+            is_open: !transport.is_opening() || received.is_ok() && transport.is_open(),
             has_ended: transport.has_ended(),
             is_partial: transport.is_partial(),
             has_output: transport.has_output(),

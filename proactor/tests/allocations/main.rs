@@ -26,6 +26,8 @@ mod tls;
 #[allow(dead_code, reason = "these tests need a part of it")]
 #[path = "../tls/peers.rs"]
 mod tls_peers;
+#[cfg(unix)]
+mod websocket;
 
 use std::net::TcpStream;
 use std::time::Duration;
