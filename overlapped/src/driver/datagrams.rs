@@ -22,7 +22,8 @@ impl Driver {
     /// let mut driver = Driver::new(DriverConfig::new())?;
     /// let socket = driver.datagram("127.0.0.1:0", &Default::default())?;
     /// let to = driver.local_addr(socket)?.ip().expect("it is bound to an IP address");
-    /// let sent = driver.send_datagrams(socket, &[DatagramTo { bytes: b"one", to }, DatagramTo { bytes: b"two", to }])?;
+    /// let batch = [DatagramTo { bytes: b"one", to }, DatagramTo { bytes: b"two", to }];
+    /// let sent = driver.send_datagrams(socket, &batch)?;
     /// assert!(sent <= 2);
     /// # Ok::<(), overlapped::Error>(())
     /// ```

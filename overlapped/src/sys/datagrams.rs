@@ -28,7 +28,8 @@ pub(super) fn send(fd: std::os::fd::RawFd, datagrams: &[DatagramTo<'_>]) -> Resu
         let header = &mut messages[index].msg_hdr;
         header.msg_namelen = names[index].set(datagram.to);
         header.msg_name = (&raw mut names[index]).cast();
-        parts[index] = libc::iovec { iov_base: datagram.bytes.as_ptr().cast_mut().cast(), iov_len: datagram.bytes.len() };
+        parts[index] =
+            libc::iovec { iov_base: datagram.bytes.as_ptr().cast_mut().cast(), iov_len: datagram.bytes.len() };
         header.msg_iov = &raw mut parts[index];
         header.msg_iovlen = 1;
     }
@@ -63,19 +64,15 @@ pub(super) fn send(fd: std::os::fd::RawFd, datagrams: &[DatagramTo<'_>]) -> Resu
 
 /// As on Linux, one by one. The socket does not block.
 #[cfg(windows)]
-pub(super) fn send(
-    socket: std::os::windows::io::RawSocket,
-    datagrams: &[DatagramTo<'_>],
-) -> Result<usize, i32> {
+pub(super) fn send(socket: std::os::windows::io::RawSocket, datagrams: &[DatagramTo<'_>]) -> Result<usize, i32> {
     use windows_sys::Win32::Networking::WinSock::{SOCKET, WSAGetLastError, sendto};
     one_by_one(datagrams, |datagram| {
         let name = socket2::SockAddr::from(datagram.to);
         let len = i32::try_from(datagram.bytes.len()).unwrap_or(i32::MAX);
         // SAFETY: an open socket. The bytes and the address live until the call has returned. The
         // system only reads them.
-        let sent = unsafe {
-            sendto(socket as SOCKET, datagram.bytes.as_ptr(), len, 0, name.as_ptr().cast(), name.len())
-        };
+        let sent =
+            unsafe { sendto(socket as SOCKET, datagram.bytes.as_ptr(), len, 0, name.as_ptr().cast(), name.len()) };
         // SAFETY: it reads a number of this thread.
         if sent < 0 { Err(unsafe { WSAGetLastError() }) } else { Ok(()) }
     })

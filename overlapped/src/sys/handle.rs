@@ -183,7 +183,7 @@ impl Handle {
         }
     }
 
-    /// Sends datagrams without waiting: see [`Driver::send_datagrams`](crate::Driver::send_datagrams).
+    /// Sends datagrams without waiting. Returns how many, from the first on.
     pub(crate) fn send_datagrams(&self, datagrams: &[DatagramTo<'_>]) -> Result<usize, i32> {
         match self {
             Handle::System(system) => system.send_datagrams(datagrams),

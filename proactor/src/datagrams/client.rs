@@ -26,10 +26,12 @@ use super::cookie::{Control, ControlKind};
 ///     }
 ///     Err(std::io::ErrorKind::TimedOut.into())
 /// }
-/// # let server = proactor::Server::builder()
-/// #     .listen(proactor::Listener::datagrams("127.0.0.1:0").datagram_settings(proactor::Datagrams::new().cookies(true)))
+/// # use proactor::{AsyncSession, Datagrams, Listener, Server};
+/// # let public = Datagrams::new().cookies(true);
+/// # let server = Server::builder()
+/// #     .listen(Listener::datagrams("127.0.0.1:0").datagram_settings(public))
 /// #     .shards(1)
-/// #     .serve(async |session: proactor::AsyncSession| { session.next().await; })
+/// #     .serve(async |session: AsyncSession| drop(session.next().await))
 /// #     .unwrap();
 /// # let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
 /// # socket.connect(server.local_addrs()[0].ip().unwrap()).unwrap();

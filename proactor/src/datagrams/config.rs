@@ -15,7 +15,8 @@ pub(crate) const LONGEST: usize = 65_507;
 /// use proactor::{Datagrams, Listener, Server};
 ///
 /// let public = Datagrams::new().cookies(true).idle(Duration::from_secs(20));
-/// let builder = Server::builder().listen(Listener::datagrams("0.0.0.0:7001").datagram_settings(public));
+/// let listener = Listener::datagrams("0.0.0.0:7001").datagram_settings(public);
+/// let builder = Server::builder().listen(listener);
 /// # let _ = builder;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +60,8 @@ impl Datagrams {
     }
 
     /// Whether a peer proves its address before it has a session: it returns a cookie that was sent
-    /// there. Off by default. Clients have to know of it: [`CookieClient`](crate::CookieClient) does
-    /// it for them, and `docs/transports.md` in the repository describes the four datagrams.
+    /// there. Off by default. Clients have to know of it: [`CookieClient`](crate::CookieClient)
+    /// does it for them, and `docs/transports.md` in the repository describes the four datagrams.
     pub fn cookies(mut self, cookies: bool) -> Datagrams {
         self.cookies = cookies;
         self

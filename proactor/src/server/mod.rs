@@ -2,6 +2,7 @@
 
 mod builder;
 pub(crate) mod config;
+mod datagrams;
 pub(crate) mod handle;
 mod limits;
 mod list;

@@ -54,17 +54,18 @@ impl Session {
         self.state().borrow_mut().sessions.open(self.id()).is_some_and(|record| record.is_datagrams())
     }
 
-    /// Says that the peer of a [datagram](crate::Listener::datagrams) session is where its datagrams
-    /// say that they come from: from now on it may be sent more than came from it. To be called when
-    /// the logic has seen a proof, such as a random token that it had sent there and that came back.
-    /// A second datagram is none: whoever can send one with another's address can send two.
+    /// Says that the peer of a [datagram](crate::Listener::datagrams) session is where its
+    /// datagrams say that they come from: from now on it may be sent more than came from it. To be
+    /// called when the logic has seen a proof, such as a random token that it had sent there and
+    /// that came back. A second datagram is none: whoever can send one with another's address can
+    /// send two.
     ///
     /// Does nothing if the address is proved, or for other sessions.
     ///
     /// ```
     /// use proactor::{Flow, Handler, NoMessage, Session};
     ///
-    /// /// Sends a token of eight bytes for a hello of at least eight, and all the news for the token.
+    /// /// Sends a token of eight bytes for a hello of at least eight, and the news for the token.
     /// #[derive(Clone)]
     /// struct News {
     ///     token: fn() -> [u8; 8], // random

@@ -10,6 +10,7 @@
 //! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
 //! arrived meanwhile.
 
+mod clock;
 mod opening;
 
 use std::time::Duration;
@@ -116,16 +117,6 @@ impl Timers {
         self.now
     }
 
-    /// This moment on the clock of deadlines, which stands still while the shard does not run.
-    pub(crate) fn fair_now(&self) -> Time {
-        self.fair_now
-    }
-
-    /// A moment of the clock of deadlines on the driver's, if the shard goes on.
-    pub(crate) fn unfair(&self, at: Time) -> Time {
-        Time::from_nanos(at.as_nanos().saturating_add(self.lost))
-    }
-
     /// The turn ends, and the next begins when something happens, or at `until`. Turns between
     /// which this is not called follow without a wait.
     pub(crate) fn rest(&mut self, now: Time, until: Option<Time>) {
@@ -203,11 +194,6 @@ impl Timers {
         grow(&mut self.timed, index, || Timed { deadlines, buckets: None });
         self.timed[index] = Timed { deadlines, buckets };
         self.enter(slot, activity);
-    }
-
-    /// How long ago a session began, as far as ticks tell.
-    pub(crate) fn age(&self, activity: &Activity) -> Duration {
-        TICK * tick(self.fair_now).wrapping_sub(activity.opened)
     }
 
     /// The session's entry in the wheel has expired.

@@ -178,8 +178,8 @@ impl<H: Handler> Shard<H> {
         self.logic.state().datagrams.as_ref().is_some_and(|ports| !ports.is_over())
     }
 
-    /// The end of a turn: sends the datagrams that wait, ends the sessions that have nothing more to
-    /// wait for, and closes the sockets of a server that ends. Says whether there was anything.
+    /// The end of a turn: sends the datagrams that wait, ends the sessions that have nothing more
+    /// to wait for, and closes the sockets of a server that ends. Says whether there was anything.
     pub(super) fn finish_datagrams(&mut self) -> bool {
         let mut closed = Vec::new();
         let busy = {

@@ -116,7 +116,10 @@ fn no_more_is_sent_than_came_until_the_logic_confirms_the_peer() {
         let unproved = || server.handle().stats().datagrams_dropped(DatagramDrop::Unproved);
         wait_until("all that was too much is counted", || unproved() == 7);
         peer.send(b"token").unwrap();
-        assert_eq!([heard(&peer), heard(&peer), heard(&peer)], [b"token".to_vec(), b"1".to_vec(), b"token".repeat(100)]);
+        assert_eq!(
+            [heard(&peer), heard(&peer), heard(&peer)],
+            [b"token".to_vec(), b"1".to_vec(), b"token".repeat(100)]
+        );
         assert_eq!(unproved(), 7);
         finish(server);
     });

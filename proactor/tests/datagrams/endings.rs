@@ -41,7 +41,9 @@ fn a_silent_peer_is_idle_and_others_are_not() {
         let (silent, talks) = (peer(last_of(&server)), peer(last_of(&server)));
         ask(&silent, b"hi");
         ask(&talks, b"hi");
-        let (Told::Connected(id, _), Told::Connected(..)) = (next(&tells), next(&tells)) else { panic!("two sessions") };
+        let (Told::Connected(id, _), Told::Connected(..)) = (next(&tells), next(&tells)) else {
+            panic!("two sessions")
+        };
         // What is sent to it does not count.
         let closed = loop {
             ask(&talks, b"still here");
@@ -162,9 +164,7 @@ fn what_comes_for_a_held_session_waits_as_far_as_there_is_room() {
         for number in 0..65_u8 {
             assert_eq!(heard(&peer), [number; 1000]);
         }
-        wait_until("the others are counted", || {
-            server.handle().stats().datagrams_dropped(DatagramDrop::Held) == 35
-        });
+        wait_until("the others are counted", || server.handle().stats().datagrams_dropped(DatagramDrop::Held) == 35);
         ask(&peer, b"and on");
         finish(server);
     });

@@ -77,7 +77,8 @@ fn without_cookies_the_limits_hold_and_live_sessions_go_on() {
     on_each_backend(|builder| {
         let (told, _tells) = mpsc::channel();
         let limits = ListenerLimits::new().sessions(1000).sessions_per_ip(2);
-        let server = builder.limits(Limits::new().sessions(5000)).listen(Listener::datagrams("127.0.0.1:0").limits(limits));
+        let server =
+            builder.limits(Limits::new().sessions(5000)).listen(Listener::datagrams("127.0.0.1:0").limits(limits));
         let server = server.start(Echo(told)).unwrap();
         let live = peer(last_of(&server));
         ask(&live, b"before");

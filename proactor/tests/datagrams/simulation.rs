@@ -48,8 +48,9 @@ fn a_peer_keeps_its_shard_and_its_session_while_datagrams_are_lost_and_doubled()
         let (told, tells) = mpsc::channel();
         let server = Server::builder().listen(Listener::datagrams("10.0.0.1:7001")).shards(3);
         let sim = server.simulate(&network, Echo(told)).unwrap();
-        let peers: Vec<_> =
-            (1..=12_u8).map(|last| sim.datagrams_from(format!("10.0.1.{last}:5000").as_str(), "10.0.0.1:7001")).collect();
+        let peers: Vec<_> = (1..=12_u8)
+            .map(|last| sim.datagrams_from(format!("10.0.1.{last}:5000").as_str(), "10.0.0.1:7001"))
+            .collect();
         let mut came = 0;
         for round in 0..20_u8 {
             for (index, peer) in peers.iter().enumerate() {
@@ -188,12 +189,17 @@ fn what_a_full_socket_does_not_take_waits_and_leaves_in_order_before_a_close() {
         // Every send is cut short; nothing overtakes.
         let config = NetworkConfig::new().short_sends(1).latency(Duration::from_millis(1), Duration::from_millis(1));
         let network = Network::with_config(seed, config);
-        let server = Server::builder().listen(Listener::datagrams("10.0.0.1:7001")).slow_consumer(SlowConsumer::DropOldest);
+        let server =
+            Server::builder().listen(Listener::datagrams("10.0.0.1:7001")).slow_consumer(SlowConsumer::DropOldest);
         let sim = server.simulate(&network, Much(Group::new())).unwrap();
         let ann = sim.datagrams("10.0.0.1:7001");
         for word in [&b"go"[..], b"and close"] {
             ann.send(word);
-            let mut numbers: Vec<u8> = (0..51).map(|_| ann.next_packet()).filter(|came| came != b"to all").map(|came| came[word.len()]).collect();
+            let mut numbers: Vec<u8> = (0..51)
+                .map(|_| ann.next_packet())
+                .filter(|came| came != b"to all")
+                .map(|came| came[word.len()])
+                .collect();
             // Those of one moment arrive in any order.
             numbers.sort_unstable();
             assert_eq!(numbers, (0..50).collect::<Vec<u8>>());

@@ -62,7 +62,8 @@ fn run(seed: u64) -> (u64, usize) {
     let config = NetworkConfig::new().lost_datagrams(6).doubled_datagrams(6).short_sends(2);
     let network = Network::with_config(seed, config);
     let lives = Lives::default();
-    let settings = Datagrams::new().cookies(seed.is_multiple_of(3)).trust_peers(seed % 3 == 1).idle(Duration::from_secs(2));
+    let settings =
+        Datagrams::new().cookies(seed.is_multiple_of(3)).trust_peers(seed % 3 == 1).idle(Duration::from_secs(2));
     let policy = [SlowConsumer::PauseReading, SlowConsumer::DropOldest, SlowConsumer::Close][(seed / 3 % 3) as usize];
     let server = Server::builder()
         .listen(Listener::datagrams("10.0.0.1:7001").datagram_settings(settings.clone()))

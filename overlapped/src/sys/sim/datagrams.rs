@@ -3,14 +3,16 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::flags::Direction;
+use crate::id::OpId;
 use crate::options::DatagramOptions;
 use crate::sys::datagrams::DatagramTo;
+use crate::sys::op::{Event, Failure, Outcome};
 use crate::table::Key;
 
-use super::codes;
 use super::listener::{is_nobodys, wildcard};
 use super::socket::{Datagrams, Role};
 use super::state::{FIRST_PORT, Happening, State, word};
+use super::{Sim, codes};
 
 /// The longest datagram over IPv4.
 const MOST_BYTES: usize = 65_507;
@@ -138,5 +140,42 @@ impl State {
         let (bytes, from) = own.arrived.pop_front()?;
         own.taken -= bytes.len() + OVERHEAD;
         Some((bytes, from))
+    }
+}
+
+impl Sim {
+    /// Goes on with a multishot receive of datagrams.
+    pub(super) fn receive_from_pooled(
+        &mut self,
+        key: (u32, Direction),
+        id: OpId,
+        end: Key,
+    ) -> Option<Result<Outcome, Failure>> {
+        let mut left = self.turn_bytes;
+        while self.network.lock().has_datagram(end) {
+            if left == 0 {
+                // The rest in the next turn.
+                self.again.insert(key);
+                return None;
+            }
+            let Some(buffer) = self.pool.take_returned() else { return Some(Err(Failure::NoBuffer)) };
+            let (bytes, from) = self.network.lock().take_datagram(end).expect("it is there");
+            left = left.saturating_sub(bytes.len().max(1));
+            let fits = bytes.len().min(self.pool.config().buffer_bytes as usize);
+            // SAFETY: the buffer was taken from the pool and is ours. It has room for these.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pool.buffer(buffer).as_ptr(), fits) };
+            let result = if fits < bytes.len() {
+                self.pool.put_back(buffer);
+                Err(Failure::Truncated { bytes: fits as u32, from: from.into() })
+            } else {
+                // SAFETY: the buffer is ours to hand over; so many bytes were just written.
+                Ok(Outcome::Datagram(unsafe { self.pool.packet(buffer, fits) }, from.into()))
+            };
+            if self.network.lock().ends_early() {
+                return Some(result);
+            }
+            self.tell(Event { id, more: true, result });
+        }
+        None
     }
 }

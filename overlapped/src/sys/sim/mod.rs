@@ -460,35 +460,6 @@ impl Sim {
             self.tell(Event { id, more: true, result: Ok(Outcome::Packet(packet)) });
         }
     }
-
-    fn receive_from_pooled(&mut self, key: (u32, Direction), id: OpId, end: Key) -> Option<Result<Outcome, Failure>> {
-        let mut left = self.turn_bytes;
-        while self.network.lock().has_datagram(end) {
-            if left == 0 {
-                // The rest in the next turn.
-                self.again.insert(key);
-                return None;
-            }
-            let Some(buffer) = self.pool.take_returned() else { return Some(Err(Failure::NoBuffer)) };
-            let (bytes, from) = self.network.lock().take_datagram(end).expect("it is there");
-            left = left.saturating_sub(bytes.len().max(1));
-            let fits = bytes.len().min(self.pool.config().buffer_bytes as usize);
-            // SAFETY: the buffer was taken from the pool and is ours. It has room for so many bytes.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pool.buffer(buffer).as_ptr(), fits) };
-            let result = if fits < bytes.len() {
-                self.pool.put_back(buffer);
-                Err(Failure::Truncated { bytes: fits as u32, from: from.into() })
-            } else {
-                // SAFETY: the buffer is ours to hand over; so many bytes have been written just now.
-                Ok(Outcome::Datagram(unsafe { self.pool.packet(buffer, fits) }, from.into()))
-            };
-            if self.network.lock().ends_early() {
-                return Some(result);
-            }
-            self.tell(Event { id, more: true, result });
-        }
-        None
-    }
 }
 
 impl Drop for Sim {

@@ -52,8 +52,8 @@ use super::{config::NetworkConfig, state::State};
 ///   resets it.
 /// - There is no out-of-band data.
 /// - Datagrams take their own times, so they overtake each other, and are
-///   [lost](NetworkConfig::lost_datagrams) and [doubled](NetworkConfig::doubled_datagrams) if that is
-///   asked for. A full receive buffer loses them.
+///   [lost](NetworkConfig::lost_datagrams) and [doubled](NetworkConfig::doubled_datagrams) if that
+///   is asked for. A full receive buffer loses them.
 /// - A connect that finds the listener's backlog full is tried again after 1, 2, 4 and 8 seconds,
 ///   and then times out.
 ///

@@ -85,7 +85,11 @@ struct Port {
 impl Clients {
     pub(super) fn new(network: &Network) -> Clients {
         let driver = Driver::new(DriverConfig::new().network(network.clone()));
-        Clients { driver: driver.expect("a driver on a simulated network needs nothing"), connections: Vec::new(), ports: Vec::new() }
+        Clients {
+            driver: driver.expect("a driver on a simulated network needs nothing"),
+            connections: Vec::new(),
+            ports: Vec::new(),
+        }
     }
 
     /// A client that sends datagrams from an address of its own.
