@@ -19,7 +19,7 @@ use overlapped::{Time, table::grow};
 
 use super::deadlines::{Deadlines, Expired, MOST, Reading, Spans, Tick, Timeouts, tick};
 use crate::limits::{Bucket, Permit, Rate};
-use crate::wheel::{TICK, Wheel};
+use crate::wheel::Wheel;
 
 /// What a turn may take, or be late by. The rest is time in which the shard did not run.
 pub(crate) const LONGEST_TURN: Duration = Duration::from_millis(250);
