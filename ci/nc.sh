@@ -74,6 +74,7 @@ drained '1 session (1: closed by the peer)'
 echo '== echo --datagrams: nc -u'
 serve echo --datagrams
 udp="$(sed -n 's/^proactor: echo on [^,]*, 127\.0\.0\.1:\([0-9]*\), the later ones for datagrams.*/\1/p' "$scratch/server.log")"
+port="$(sed -n 's/^proactor: echo on 127\.0\.0\.1:\([0-9]*\),.*/\1/p' "$scratch/server.log")"
 echoes() {
     [ "$(printf 'hello' | timeout 60 nc -u -w1 127.0.0.1 "$udp")" = hello ]
 }
