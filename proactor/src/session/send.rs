@@ -5,6 +5,7 @@ use overlapped::{Driver, Op, buf::AnyBuf, driver::OpId, driver::SocketId};
 
 use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
+use crate::datagrams::ports::Ports;
 use crate::error::SendError;
 use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
@@ -278,6 +279,7 @@ fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: b
 }
 
 /// Queues packets to be sent as datagrams at the end of the turn.
+#[cold]
 fn queue_datagrams(state: &mut ShardState, slot: u32, taken: Taken) {
     let ShardState { sessions, datagrams, send_memory, .. } = state;
     let (Some((id, record, _)), Some(ports)) = (sessions.at_to_send(slot), datagrams) else { return };
@@ -295,6 +297,11 @@ fn queue_datagrams(state: &mut ShardState, slot: u32, taken: Taken) {
     }
 }
 
+#[cold]
+fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
+    datagrams.as_mut().map_or(0, |ports| ports.taken(id))
+}
+
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
 /// send failed, so that the caller closes the session.
 #[must_use]
@@ -302,8 +309,8 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
     let mut bytes = send_memory.recycle(buf);
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return false };
-    if record.is_datagrams() {
-        bytes = state.datagrams.as_mut().map_or(0, |ports| ports.taken(id));
+    if record.has_transport() && record.is_datagrams() {
+        bytes = taken_by_port(&mut state.datagrams, id);
     } else if record.has_transport() {
         bytes = state.transports.send_ended(slot);
         #[cfg(feature = "websocket")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use overlapped::buf::Packet;
-use overlapped::driver::{CloseMode, SocketId};
+use overlapped::driver::{CloseMode, Completion, SocketId};
 use overlapped::{Address, Error, ErrorKind, Op, Outcome};
 
 use super::Shard;
@@ -49,6 +49,7 @@ impl<H: Handler> Shard<H> {
             state.datagrams = Some(ports);
             count
         };
+        self.has_ports = true;
         (0..count).for_each(|port| self.receive_datagrams(port as u32));
     }
 
@@ -59,8 +60,19 @@ impl<H: Handler> Shard<H> {
         state.submit(op, token::of(token::DATAGRAM, port));
     }
 
+    /// An operation of a datagram socket has completed, or has brought something.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn port_completed(&mut self, kind: u64, port: u32, completion: Completion) {
+        match kind {
+            token::DATAGRAM => self.datagram_completed(port, completion.result, completion.more),
+            token::DATAGRAM_SEND => self.datagram_sent(port, &completion.result),
+            _ => {}
+        }
+    }
+
     /// The receive of a datagram socket has completed, or has brought something.
-    pub(super) fn datagram_completed(&mut self, port: u32, result: Result<Outcome, Error>, more: bool) {
+    fn datagram_completed(&mut self, port: u32, result: Result<Outcome, Error>, more: bool) {
         match result {
             Ok(Outcome::Datagram(packet, from)) => self.datagram_came(port, &packet, &from),
             Ok(_) => {}
@@ -145,6 +157,7 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Does what is due of the datagram sockets. Says whether there was anything.
+    #[inline(never)]
     pub(super) fn expire_datagrams(&mut self) -> bool {
         let mut any = false;
         let mut due = Vec::new();
@@ -180,6 +193,7 @@ impl<H: Handler> Shard<H> {
 
     /// The end of a turn: sends the datagrams that wait, ends the sessions that have nothing more
     /// to wait for, and closes the sockets of a server that ends. Says whether there was anything.
+    #[inline(never)]
     pub(super) fn finish_datagrams(&mut self) -> bool {
         let mut closed = Vec::new();
         let busy = {
@@ -236,7 +250,7 @@ impl<H: Handler> Shard<H> {
     }
 
     /// A send that waited for room has ended.
-    pub(super) fn datagram_sent(&mut self, port: u32, result: &Result<Outcome, Error>) {
+    fn datagram_sent(&mut self, port: u32, result: &Result<Outcome, Error>) {
         if let Some(ports) = &mut self.logic.state().datagrams {
             ports.waited(port, result.as_ref().map(|_| ()));
         }

@@ -55,6 +55,8 @@ pub(crate) struct Shard<H: Handler> {
     directory: Arc<Directory>,
     shard: u16,
     phase: Phase,
+    /// It has datagram sockets: see [`datagrams`].
+    has_ports: bool,
 }
 
 impl<H: Handler> Shard<H> {
@@ -85,6 +87,7 @@ impl<H: Handler> Shard<H> {
             directory,
             shard,
             phase: Phase::Running,
+            has_ports: false,
         }
     }
 
@@ -178,7 +181,9 @@ impl<H: Handler> Shard<H> {
         busy |= came;
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions(came);
-        busy |= self.expire_datagrams();
+        if self.has_ports {
+            busy |= self.expire_datagrams();
+        }
         busy |= self.logic.call_timers();
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
@@ -188,7 +193,9 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
-        busy |= self.finish_datagrams();
+        if self.has_ports {
+            busy |= self.finish_datagrams();
+        }
         Ok(busy)
     }
 
@@ -226,9 +233,7 @@ impl<H: Handler> Shard<H> {
                 };
                 self.header_ended(ended);
             }
-            token::DATAGRAM => self.datagram_completed(slot, completion.result, completion.more),
-            token::DATAGRAM_SEND => self.datagram_sent(slot, &completion.result),
-            token::DATAGRAM_CLOSE => {}
+            token::DATAGRAM.. => self.port_completed(kind, slot, completion),
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);

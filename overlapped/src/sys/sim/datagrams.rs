@@ -11,7 +11,7 @@ use crate::table::Key;
 
 use super::listener::{is_nobodys, wildcard};
 use super::socket::{Datagrams, Role};
-use super::state::{FIRST_PORT, Happening, State, word};
+use super::state::{Datagram, FIRST_PORT, Happening, State, word};
 use super::{Sim, codes};
 
 /// The longest datagram over IPv4.
@@ -98,7 +98,7 @@ impl State {
         for _ in 0..copies {
             // Each takes its own time, so they overtake each other.
             let at = self.arrival();
-            self.plan(at, Happening::Datagram { from: local, to, bytes: bytes.to_vec() });
+            self.plan(at, Happening::Datagram(Box::new(Datagram { from: local, to, bytes: bytes.to_vec() })));
         }
         Ok(())
     }

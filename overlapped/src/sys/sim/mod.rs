@@ -65,7 +65,7 @@ enum Want {
     ReceivePooled,
     ReceiveFrom { parts: Parts },
     ReceiveFromPooled,
-    SendTo { parts: Parts, to: SocketAddr },
+    SendTo { parts: Parts, to: Box<SocketAddr> },
     Send { parts: Parts },
     Discard,
 }
@@ -198,7 +198,7 @@ impl Sim {
             OpKind::SendTo => {
                 let owned = owned.expect("it owns a buffer and an address");
                 match owned.address().and_then(Address::ip) {
-                    Some(to) => (Direction::Send, Want::SendTo { parts: Parts::of(owned), to }),
+                    Some(to) => (Direction::Send, Want::SendTo { parts: Parts::of(owned), to: Box::new(to) }),
                     None => return self.end_at_once(id, Err(Failure::Code(codes::WRONG_FAMILY))),
                 }
             }
@@ -401,7 +401,7 @@ impl Sim {
             Want::ReceiveFromPooled => self.receive_from_pooled(key, pending.id, end),
             Want::SendTo { parts, to } => {
                 let bytes = parts.read(parts.len());
-                let sent = self.network.lock().send_datagram(end, &bytes, *to);
+                let sent = self.network.lock().send_datagram(end, &bytes, **to);
                 Some(sent.map(|()| Outcome::Sent(bytes.len() as u64)).map_err(Failure::Code))
             }
             Want::Send { parts } => {

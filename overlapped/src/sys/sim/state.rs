@@ -36,8 +36,16 @@ pub(super) enum Happening {
     Arrival { from: Key },
     /// This end learns that its peer has received these bytes, so there is room again.
     Room { to: Key, bytes: usize },
-    /// A datagram arrives.
-    Datagram { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+    /// A datagram arrives. In a box: there are few, and all that happens is moved often.
+    Datagram(Box<Datagram>),
+}
+
+/// A datagram on its way.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A driver, as the network sees it.
@@ -187,7 +195,8 @@ impl State {
                 self.trace.words(&[4, now, word(to), bytes as u64]);
                 self.has_room_again(to, bytes);
             }
-            Happening::Datagram { from, to, bytes } => {
+            Happening::Datagram(datagram) => {
+                let Datagram { from, to, bytes } = *datagram;
                 self.trace.words(&[5, now, from.port().into(), to.port().into(), bytes.len() as u64]);
                 self.datagram_arrives(from, to, bytes);
             }
