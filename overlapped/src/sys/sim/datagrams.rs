@@ -10,6 +10,7 @@ use crate::sys::op::{Event, Failure, Outcome};
 use crate::table::Key;
 
 use super::listener::{is_nobodys, wildcard};
+use super::parts::WantDatagrams;
 use super::socket::{Datagrams, Role};
 use super::state::{Datagram, FIRST_PORT, Happening, State, word};
 use super::{Sim, codes};
@@ -144,13 +145,37 @@ impl State {
 }
 
 impl Sim {
-    /// Goes on with a multishot receive of datagrams.
-    pub(super) fn receive_from_pooled(
+    /// Gives the last result of an operation of a datagram socket, if it has come to that.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn attempt_datagrams(
         &mut self,
         key: (u32, Direction),
         id: OpId,
         end: Key,
+        want: &mut WantDatagrams,
     ) -> Option<Result<Outcome, Failure>> {
+        match want {
+            WantDatagrams::Receive { parts } => {
+                let (bytes, from) = self.network.lock().take_datagram(end)?;
+                let fits = bytes.len().min(parts.len());
+                parts.fill(&bytes[..fits]);
+                Some(match fits < bytes.len() {
+                    true => Err(Failure::Truncated { bytes: fits as u32, from: from.into() }),
+                    false => Ok(Outcome::ReceivedFrom(fits, from.into())),
+                })
+            }
+            WantDatagrams::ReceivePooled => self.receive_from_pooled(key, id, end),
+            WantDatagrams::Send { parts, to } => {
+                let bytes = parts.read(parts.len());
+                let sent = self.network.lock().send_datagram(end, &bytes, *to);
+                Some(sent.map(|()| Outcome::Sent(bytes.len() as u64)).map_err(Failure::Code))
+            }
+        }
+    }
+
+    /// Goes on with a multishot receive of datagrams.
+    fn receive_from_pooled(&mut self, key: (u32, Direction), id: OpId, end: Key) -> Option<Result<Outcome, Failure>> {
         let mut left = self.turn_bytes;
         while self.network.lock().has_datagram(end) {
             if left == 0 {

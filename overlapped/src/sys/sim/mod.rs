@@ -23,7 +23,6 @@ mod stream;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::address::Address;
@@ -41,7 +40,7 @@ pub use config::NetworkConfig;
 use end::End;
 pub use link::Link;
 pub use network::Network;
-use parts::Parts;
+use parts::{Parts, WantDatagrams};
 use stream::Found;
 
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
@@ -59,14 +58,20 @@ struct Pending {
 }
 
 enum Want {
-    Accept { multi: bool },
+    Accept {
+        multi: bool,
+    },
     Connect,
-    Receive { parts: Parts, peek: bool },
+    Receive {
+        parts: Parts,
+        peek: bool,
+    },
     ReceivePooled,
-    ReceiveFrom { parts: Parts },
-    ReceiveFromPooled,
-    SendTo { parts: Parts, to: Box<SocketAddr> },
-    Send { parts: Parts },
+    /// In a box: streams are many, and these would make each larger.
+    Datagrams(Box<WantDatagrams>),
+    Send {
+        parts: Parts,
+    },
     Discard,
 }
 
@@ -190,18 +195,10 @@ impl Sim {
                 Err(failure) => return self.end_at_once(id, Err(failure)),
             },
             OpKind::Discard => (Direction::Receive, Want::Discard),
-            OpKind::RecvFrom { flags } if flags != Flags::NONE => {
-                return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
-            }
-            OpKind::RecvFrom { .. } => (Direction::Receive, Want::ReceiveFrom { parts: parts(owned) }),
-            OpKind::RecvFromMulti => (Direction::Receive, Want::ReceiveFromPooled),
-            OpKind::SendTo => {
-                let owned = owned.expect("it owns a buffer and an address");
-                match owned.address().and_then(Address::ip) {
-                    Some(to) => (Direction::Send, Want::SendTo { parts: Parts::of(owned), to: Box::new(to) }),
-                    None => return self.end_at_once(id, Err(Failure::Code(codes::WRONG_FAMILY))),
-                }
-            }
+            OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => match WantDatagrams::of(kind, owned) {
+                Ok((direction, want)) => (direction, Want::Datagrams(Box::new(want))),
+                Err(code) => return self.end_at_once(id, Err(Failure::Code(code))),
+            },
             OpKind::Shutdown { how } => {
                 let done = self.network.lock().shut_down(end, how);
                 return self.end_at_once(id, done.map(|()| Outcome::ShutDown).map_err(Failure::Code));
@@ -389,21 +386,7 @@ impl Sim {
                 Found::Failed(code) => Some(Err(Failure::Code(code))),
             },
             Want::ReceivePooled => self.receive_pooled(key, pending.id, end),
-            Want::ReceiveFrom { parts } => {
-                let (bytes, from) = self.network.lock().take_datagram(end)?;
-                let fits = bytes.len().min(parts.len());
-                parts.fill(&bytes[..fits]);
-                Some(match fits < bytes.len() {
-                    true => Err(Failure::Truncated { bytes: fits as u32, from: from.into() }),
-                    false => Ok(Outcome::ReceivedFrom(fits, from.into())),
-                })
-            }
-            Want::ReceiveFromPooled => self.receive_from_pooled(key, pending.id, end),
-            Want::SendTo { parts, to } => {
-                let bytes = parts.read(parts.len());
-                let sent = self.network.lock().send_datagram(end, &bytes, **to);
-                Some(sent.map(|()| Outcome::Sent(bytes.len() as u64)).map_err(Failure::Code))
-            }
+            Want::Datagrams(want) => self.attempt_datagrams(key, pending.id, end, want),
             Want::Send { parts } => {
                 let mut state = self.network.lock();
                 match state.room(end, parts.len(), !pending.last_try) {
