@@ -4,6 +4,8 @@
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
 use super::arrival::{end, keep, may_go_on};
+#[cfg(feature = "tls")]
+use super::start_tls;
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
 #[cfg(feature = "websocket")]
 use super::{control, websocket};
@@ -200,6 +202,10 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     #[cfg(feature = "websocket")]
     control::forget_upgrade(&mut logic.state(), slot);
     let Some(session) = logic.session(slot) else { return };
+    if logic.state().transports.is_of_running(slot) {
+        logic.state().sessions.send_later(slot);
+        return logic.secured(&session);
+    }
     logic.connected(&session);
     if logic.state().drain.has_begun() {
         logic.draining(session.id());
@@ -310,6 +316,9 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         if !record.holds.any() {
             reading::stop(&mut state, slot);
             state.sessions.resume_later(slot);
+        } else {
+            #[cfg(feature = "tls")]
+            start_tls::go_on(&mut state, slot);
         }
     } else if record.ends.has_peer_ended() {
         drop(state);

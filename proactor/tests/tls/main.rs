@@ -10,3 +10,4 @@ mod outbound;
 mod peers;
 mod sessions;
 mod simulated;
+mod start_tls;
