@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests TLS with peers that are not ours: `openssl s_client` against `proactor echo`, and `proactor
 # proxy` to `openssl s_server` with curl before it. TLS 1.2 and 1.3, ALPN, client certificates,
-# wrong ones, reload under a live session, close_notify and a stream without it, upstreams by name, STARTTLS.
+# wrong ones, reload under a live session, close_notify and a stream without it, upstreams by
+# name, STARTTLS.
 #
 # Installs openssl and curl if they are missing.
 set -euo pipefail
