@@ -14,6 +14,8 @@ const MOST_KEPT: usize = 64 * 1024;
 
 /// A datagram of a session has come.
 pub(crate) fn received<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, packet: &[u8]) {
+    // An empty one is heard too.
+    let came = packet.len().max(1);
     let framed = {
         let state = &mut *logic.state();
         let may_go_on = arrival::may_go_on(state, slot);
@@ -32,13 +34,13 @@ pub(crate) fn received<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot:
             if kept + framed.len() > MOST_KEPT {
                 ports.counts.dropped(DatagramDrop::Held);
             } else {
-                receive::bytes_came(state, slot, framed.len());
+                receive::bytes_came(state, slot, came);
                 arrival::keep(state, slot, &framed);
             }
             return give_back(state, framed);
         }
     };
-    let framed = tasks.lend_bytes(framed, |piece| receive::hand_over(logic, slot, piece));
+    let framed = tasks.lend_bytes(framed, |piece| receive::hand_over(logic, slot, piece, came));
     give_back(&mut logic.state(), framed);
 }
 

@@ -1,10 +1,16 @@
 //! What has no meaning for datagrams is refused by name.
 
 use std::net::TcpStream;
+#[cfg(feature = "tls")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use proactor::StartTlsError;
 use proactor::codec::Lines;
+#[cfg(feature = "tls")]
+use proactor::tls::{Tls, TlsConfig};
 use proactor::{
     Datagrams, Flow, Handler, IpNet, Listener, ListenerLimits, NoMessage, PairError, ProxyProtocol, Server, Session,
     SessionId, WebSocket,
@@ -37,19 +43,54 @@ fn a_listener_for_datagrams_with_what_is_for_streams_does_not_start() {
     }
     #[cfg(feature = "tls")]
     {
-        let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let files = (key.cert.pem(), key.signing_key.serialize_pem());
-        let directory = std::env::temp_dir().join(format!("datagrams-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let [cert, private] = ["cert.pem", "key.pem"].map(|name| directory.join(name));
-        std::fs::write(&cert, files.0).unwrap();
-        std::fs::write(&private, files.1).unwrap();
-        let tls = proactor::tls::Tls::new(proactor::tls::TlsConfig::new().certificate(&cert, &private)).unwrap();
         let (told, _tells) = mpsc::channel();
-        let error = Server::builder().listen(datagrams().tls(&tls)).start(Echo(told)).unwrap_err().to_string();
+        let error = Server::builder().listen(datagrams().tls(&tls())).start(Echo(told)).unwrap_err().to_string();
         assert!(error.contains("TLS"), "{error}");
-        std::fs::remove_dir_all(directory).unwrap();
     }
+}
+
+/// TLS with a certificate of its own.
+#[cfg(feature = "tls")]
+fn tls() -> Tls {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let name = format!("datagrams-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    let [cert, private] = ["cert.pem", "key.pem"].map(|name| directory.join(name));
+    std::fs::write(&cert, key.cert.pem()).unwrap();
+    std::fs::write(&private, key.signing_key.serialize_pem()).unwrap();
+    let tls = Tls::new(TlsConfig::new().certificate(&cert, &private)).unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    tls
+}
+
+/// Tries to start TLS, and answers all the same.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+struct StartsTls(Tls);
+
+#[cfg(feature = "tls")]
+impl Handler for StartsTls {
+    type State = ();
+    type Message = NoMessage;
+    fn connected(&mut self, _: &Session) {}
+    fn received(&mut self, session: &Session, _: &mut (), packet: &[u8]) -> Flow {
+        assert_eq!(session.start_tls(&self.0), Err(StartTlsError::NotPlain));
+        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
+    }
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn tls_is_not_started_over_datagrams() {
+    on_each_backend(|builder| {
+        let server = builder.listen(Listener::datagrams("127.0.0.1:0")).start(StartsTls(tls())).unwrap();
+        let peer = peer(last_of(&server));
+        super::handlers::ask(&peer, b"start");
+        super::handlers::ask(&peer, b"goes on as it is");
+        finish(server);
+    });
 }
 
 /// Tries to pair each session with the first.
