@@ -132,6 +132,8 @@ pub(crate) struct Serving {
     #[cfg(feature = "websocket")]
     #[arg(skip)]
     websocket: Option<WebSocket>,
+    #[arg(skip)]
+    datagrams: bool,
 }
 
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
@@ -151,7 +153,7 @@ impl Serving {
             files_each,
             sockets: DriverConfig::new()
                 .most_sockets()
-                .saturating_sub(self.listen.len() + OTHER_SOCKETS)
+                .saturating_sub(2 * self.listen.len() + OTHER_SOCKETS)
                 .saturating_mul(shards),
         };
         place.room(self.max_sessions)
@@ -168,7 +170,15 @@ impl Serving {
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        Ok(self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place))))
+        let builder = self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)));
+        let is_path = |place: &str| matches!(Listener::new(place).address(), Some(Address::Unix(_)));
+        let datagrams = self.listen.iter().filter(|place| self.datagrams && !is_path(place));
+        Ok(datagrams.fold(builder, |builder, place| builder.listen(Listener::datagrams(place.as_str()))))
+    }
+
+    /// Takes datagrams at the same addresses.
+    pub(crate) fn take_datagrams(&mut self) {
+        self.datagrams = true;
     }
 
     #[cfg(feature = "tls")]
@@ -204,6 +214,9 @@ impl Serving {
         #[cfg(feature = "tls")]
         if self.loaded_tls.is_some() {
             transport.push_str(" over TLS");
+        }
+        if self.datagrams {
+            transport.push_str(", the later ones for datagrams");
         }
         transport
     }
@@ -359,12 +372,17 @@ fn tls_failures(_: &Stats) -> &'static str {
 /// dropped packets.
 fn summary(stats: &Stats, begin: &str) -> String {
     let refused = stats.refusals().map(|(reason, count)| format!("{count}: {reason}")).collect();
+    let lost = stats.datagram_drops().map(|(why, count)| format!("{count}: {why}")).collect();
+    let datagrams = match stats.datagrams_received {
+        0 => String::new(),
+        count => format!(", {} came{}", counted(count, "datagram"), bracketed(lost)),
+    };
     let drained = match (stats.drained, stats.drain_cut) {
         (0, 0) => String::new(),
         (whole, cut) => format!(", drained {whole} whole, {cut} cut"),
     };
     format!(
-        "{begin}, {} refused{}, {} dropped{drained}{}",
+        "{begin}, {} refused{}, {} dropped{drained}{datagrams}{}",
         stats.refused_in_all(),
         bracketed(refused),
         counted(stats.dropped, "packet"),

@@ -89,6 +89,11 @@ impl Settings {
         self.serving.run(name, "", &room, (builder, handler), serving::sessions)
     }
 
+    /// Has the server take datagrams at its addresses too.
+    pub(crate) fn take_datagrams(&mut self) {
+        self.serving.take_datagrams();
+    }
+
     /// Whether sessions are WebSockets.
     pub(crate) fn has_kinds(&self) -> bool {
         #[cfg(feature = "websocket")]

@@ -62,6 +62,7 @@
 
 pub mod codec;
 mod connect;
+mod datagrams;
 mod error;
 mod group;
 mod handler;
@@ -99,6 +100,7 @@ pub use overlapped::sim::{Link, Network, NetworkConfig};
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
+pub use datagrams::{client::CookieClient, config::Datagrams, drops::DatagramDrop};
 pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
@@ -110,7 +112,7 @@ pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
     Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, SessionList, Signal,
-    SignalWatch, Signals, SimClient, Simulation, Stats, Timeouts,
+    SignalWatch, Signals, SimClient, SimDatagrams, Simulation, Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::busy::Busy;

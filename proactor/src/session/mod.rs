@@ -5,6 +5,7 @@ pub(crate) mod busy;
 pub(crate) mod close;
 #[cfg(feature = "websocket")]
 pub(crate) mod control;
+pub(crate) mod datagram;
 pub(crate) mod deadlines;
 pub(crate) mod delivery;
 pub(crate) mod drain;

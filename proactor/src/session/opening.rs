@@ -102,8 +102,12 @@ impl Session {
     /// The address of its own end: which of this machine's addresses the peer has connected to.
     /// Asks the system each time. `None` if the session has ended, or the system does not know.
     pub fn local_addr(&self) -> Option<Address> {
-        let ShardState { sessions, driver, .. } = &mut *self.state.borrow_mut();
-        driver.local_addr(sessions.open(self.id)?.socket).ok()
+        let ShardState { sessions, driver, datagrams, .. } = &mut *self.state.borrow_mut();
+        let record = sessions.open(self.id)?;
+        if record.is_datagrams() {
+            return datagrams.as_mut()?.local_addr(self.id.slot());
+        }
+        driver.local_addr(record.socket).ok()
     }
 
     /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.

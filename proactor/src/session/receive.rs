@@ -257,7 +257,7 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     hand_over_kept(logic, slot);
 }
 
-fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
+pub(super) fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.at(slot) else { return };
     if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
@@ -283,7 +283,7 @@ fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
 
 /// Hands over the packets in what was kept and in `piece`, which has just come in `came` bytes,
 /// behind it, until there is a reason to stop. What is left is kept.
-fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8], came: usize) {
+pub(super) fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8], came: usize) {
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
