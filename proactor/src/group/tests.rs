@@ -104,7 +104,7 @@ mod websocket {
         let connect = |port: u16| {
             let target = format!("10.0.0.1:{port}").parse::<Target>().unwrap();
             let target = if port > 4 { target.tls_as(&trusting, "server.test") } else { target };
-            let is_websocket = port % 4 == 3 || port % 4 == 0;
+            let is_websocket = port % 4 == 3 || port.is_multiple_of(4);
             let target = if is_websocket { target.websocket(&WebSocketClient::new("/")) } else { target };
             server.handle().connect(target, 0).unwrap();
         };
