@@ -92,16 +92,17 @@ pub(super) struct Echo {
 
 impl Answers for Echo {
     fn received(&mut self, said: &Content, place: Place, bytes: &[u8]) -> Result<u64> {
-        let message = said.message;
+        let heard = said.heard();
+        let message = heard.message;
         let echoed = place.answered * message as u64 + self.part as u64;
-        let under_way = place.sent - echoed;
+        let under_way = said.comes_back(place.sent) - echoed;
         ensure!(
             bytes.len() as u64 <= under_way,
             "message {}: {} bytes came back where {under_way} were outstanding",
             place.answered,
             bytes.len()
         );
-        let agreeing = said.agreeing(place.begin + echoed, bytes);
+        let agreeing = heard.agreeing(said.comes_back(place.begin) + echoed, bytes);
         if agreeing < bytes.len() {
             let wrong = self.part + agreeing;
             let number = place.answered + (wrong / message) as u64;
@@ -316,6 +317,25 @@ mod tests {
         assert!(send(&mut load, 1).is_empty());
         assert_eq!(receive(&mut load, 1, &sent[12..]).unwrap(), 1);
         assert_ne!(send(&mut load, 1), sent);
+    }
+
+    #[test]
+    fn over_a_websocket_the_answer_has_no_mask_and_is_the_same_message() {
+        for size in [13, 200] {
+            let mut load = begun(2, Content::over_websocket(size, 1), ONE);
+            for _ in 0..3 {
+                let sent = send(&mut load, 1);
+                let header = if size < 126 { 2 } else { 4 };
+                let (key, masked) = sent[header..].split_at(4);
+                let payload = masked.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+                let mut answer: Vec<u8> = sent[..header].iter().copied().chain(payload).collect();
+                answer[1] &= 0x7f;
+                assert_eq!(receive(&mut load, 1, &answer[..5]).unwrap(), 0);
+                assert_eq!(receive(&mut load, 1, &answer[5..]).unwrap(), 1);
+            }
+            let sent = send(&mut load, 1);
+            assert!(error(&mut load, 1, &sent).contains("message 3"), "it is masked");
+        }
     }
 
     #[test]
