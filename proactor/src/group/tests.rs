@@ -76,7 +76,29 @@ fn a_broadcast_is_framed_once_for_each_framing_that_has_members() {
 mod websocket {
     use super::*;
     use crate::tls::{Tls, TlsClient, TlsClientConfig, TlsConfig};
-    use crate::{Target, WebSocket, WebSocketClient};
+    use crate::{Deflate, Target, WebSocket, WebSocketClient};
+
+    #[test]
+    fn members_that_compress_have_one_framing_whatever_their_number() {
+        let deflate = Deflate::new();
+        let small = Deflate::new().peer_window_bits(9);
+        let room = Group::new();
+        let websocket = WebSocket::new().deflate(&deflate);
+        let builder = Server::builder().shards(2).listen(Listener::new("10.0.0.1:1").websocket(websocket));
+        let server = builder.simulate(&Network::new(3), Room(room.clone())).unwrap();
+        let said = "again and again, ".repeat(20);
+        let connect = |deflate: Option<&Deflate>| {
+            let client = WebSocketClient::new("/");
+            let client = deflate.map_or(client.clone(), |deflate| client.deflate(deflate));
+            let target = "10.0.0.1:1".parse::<Target>().unwrap().websocket(&client);
+            (0..20).for_each(|token| server.handle().connect(target.clone(), token).unwrap());
+            server.advance(Duration::from_secs(5));
+        };
+        for (count, deflate) in [Some(&deflate), Some(&small), None].into_iter().enumerate() {
+            connect(deflate);
+            assert_eq!((room.len(), framings(&server, &room, &said)), (20 * (count + 1), count + 1));
+        }
+    }
 
     #[test]
     fn hundreds_of_members_over_every_transport_have_four_framings() {

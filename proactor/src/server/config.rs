@@ -108,6 +108,16 @@ impl Config {
         if self.listeners.len() > MOST_LISTENERS {
             return Err(format!("{} addresses to listen on: must be at most {MOST_LISTENERS}", self.listeners.len()));
         }
+        #[cfg(feature = "websocket")]
+        {
+            let framings =
+                |listener: &Listener| listener.framing(false).map_or(0, |codec| 1 + codec.compressing().len());
+            if self.listeners.iter().map(framings).sum::<usize>() > MOST_LISTENERS {
+                return Err(format!(
+                    "too many addresses with WebSockets that compress: each counts as three of {MOST_LISTENERS}"
+                ));
+            }
+        }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
@@ -147,8 +157,13 @@ impl Config {
             let Some(codec) = listener.framing(self.simulated) else { return 0 };
             let known = framings.iter().position(|framing| framing.is_same(&codec));
             let index = known.unwrap_or_else(|| {
+                let index = framings.len();
+                #[cfg(feature = "websocket")]
+                let compressing = codec.compressing();
                 framings.push(codec);
-                framings.len() - 1
+                #[cfg(feature = "websocket")]
+                framings.extend(compressing);
+                index
             });
             u8::try_from(index).expect("there are at most 255 listeners")
         };
