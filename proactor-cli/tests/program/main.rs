@@ -22,6 +22,8 @@ mod proxy;
 mod restart;
 #[cfg(unix)]
 mod room;
+#[cfg(feature = "tls")]
+mod routing;
 mod serving;
 mod settings;
 mod slow_consumers;
@@ -29,6 +31,8 @@ mod slow_consumers;
 mod stopped;
 mod timeouts;
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_proxy;
 #[cfg(unix)]
 mod unix_sockets;
 mod websocket;
