@@ -320,25 +320,6 @@ mod tests {
     }
 
     #[test]
-    fn over_a_websocket_the_answer_has_no_mask_and_is_the_same_message() {
-        for size in [13, 200] {
-            let mut load = begun(2, Content::over_websocket(size, 1), ONE);
-            for _ in 0..3 {
-                let sent = send(&mut load, 1);
-                let header = if size < 126 { 2 } else { 4 };
-                let (key, masked) = sent[header..].split_at(4);
-                let payload = masked.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-                let mut answer: Vec<u8> = sent[..header].iter().copied().chain(payload).collect();
-                answer[1] &= 0x7f;
-                assert_eq!(receive(&mut load, 1, &answer[..5]).unwrap(), 0);
-                assert_eq!(receive(&mut load, 1, &answer[5..]).unwrap(), 1);
-            }
-            let sent = send(&mut load, 1);
-            assert!(error(&mut load, 1, &sent).contains("message 3"), "it is masked");
-        }
-    }
-
-    #[test]
     fn one_wrong_bit_is_an_error_that_names_the_byte() {
         let mut load = pings(64);
         let mut sent = send(&mut load, 1);

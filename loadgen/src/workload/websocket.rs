@@ -57,6 +57,12 @@ fn header(payload: usize, masked: u8) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use overlapped::Time;
+
+    use super::super::content::Content;
+    use super::super::echoes::{Echo, Echoes, Pace};
+    use super::super::load::Load;
+    use super::super::window::Window;
     use super::*;
 
     #[test]
@@ -70,5 +76,29 @@ mod tests {
         assert_ne!(one[2..], other[2..]);
         let payload: Vec<u8> = one[6..].iter().zip(one[2..6].iter().cycle()).map(|(byte, key)| byte ^ key).collect();
         assert_eq!(payload, b"Hello");
+    }
+
+    #[test]
+    fn the_answer_has_no_mask_and_is_the_same_message() {
+        for size in [13, 200] {
+            let mut load = Echoes::<Echo>::new(2, Content::over_websocket(size, 1), Pace::Closed { least: 0, most: 1 });
+            load.start(Time::ZERO);
+            let mut window = Window::endless().unwrap();
+            for number in 1..4 {
+                let sent = load.unsent(1).to_vec();
+                load.sent(1, sent.len());
+                let (header, behind) = sent.split_at(if size < 126 { 2 } else { 4 });
+                let (key, masked) = behind.split_at(4);
+                let payload = masked.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+                let mut answer: Vec<u8> = header.iter().copied().chain(payload).collect();
+                answer[1] &= 0x7f;
+                load.received(1, &answer[..5], Time::ZERO, &mut window).unwrap();
+                load.received(1, &answer[5..], Time::ZERO, &mut window).unwrap();
+                assert_eq!(window.units(), number);
+            }
+            let sent = load.unsent(1).to_vec();
+            load.sent(1, sent.len());
+            assert!(load.received(1, &sent, Time::ZERO, &mut window).is_err(), "it is masked");
+        }
     }
 }

@@ -217,14 +217,6 @@ impl Framing {
         }
     }
 
-    /// The framings of the sessions of a WebSocket listener that compress.
-    #[cfg(feature = "websocket")]
-    pub(crate) fn compressing(&self) -> Vec<Framing> {
-        let Framing::WebSocket(websocket) = self else { return Vec::new() };
-        let compressing = websocket.compressing().into_iter().flatten();
-        compressing.map(|websocket| Framing::WebSocket(Box::new(websocket))).collect()
-    }
-
     pub(crate) fn is_websocket(&self) -> bool {
         #[cfg(feature = "websocket")]
         return matches!(self, Framing::WebSocket(_));

@@ -31,7 +31,8 @@ pub(crate) enum Place {
 ///
 /// A message that lies in one piece of the stream is a part of that piece. Any other is gathered.
 /// Memory for that is at most fourfold what has come or what that was inflated to, whatever a
-/// header promises, and never more than twice the longest message and a control frame. Between messages nothing is held.
+/// header promises, and never more than twice the longest message and a control frame. Between
+/// messages nothing is held.
 ///
 /// Each fragment counts as a byte of the longest message at least, so that empty ones also come to
 /// an end.
@@ -190,7 +191,7 @@ impl Decoder {
             let is_alone = frame.came == 0
                 && here as u64 == frame.left
                 && (!is_message || frame.is_last && self.message_bytes == 0 && !self.is_compressed);
-            if !is_alone && !(is_message && self.is_compressed) {
+            if !(is_alone || is_message && self.is_compressed) {
                 gather(&mut self.gathered, piece, frame.left - here as u64);
             }
             if is_message && !is_alone {

@@ -1,4 +1,5 @@
-//! WebSocket as users of tokio write it: echo by tokio-tungstenite, a task a connection, on a runtime
+//! WebSocket as users of tokio write it: echo by tokio-tungstenite, a task a connection, on a
+//! runtime
 //! on the current thread; and a room whose frames are made once.
 
 mod room;

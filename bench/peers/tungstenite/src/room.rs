@@ -1,4 +1,5 @@
-//! A room over a broadcast channel, with a reading and a writing task a member. A message's frame is
+//! A room over a broadcast channel, with a reading and a writing task a member. A message's frame
+//! is
 //! made once, and written as it is to every member.
 
 use std::io::{self, ErrorKind};

@@ -74,7 +74,8 @@ impl Deflate {
         self
     }
 
-    /// The window of what is sent, as a power of two: 9 to 15, 15 by default. A peer that asks for a
+    /// The window of what is sent, as a power of two: 9 to 15, 15 by default. A peer that asks for
+    /// a
     /// smaller one gets one of 9 bits.
     pub fn window_bits(mut self, bits: u8) -> Deflate {
         self.window_bits = bits;
@@ -88,7 +89,8 @@ impl Deflate {
         self
     }
 
-    /// Lets the peer keep its window from message to message: it compresses better, and each session
+    /// Lets the peer keep its window from message to message: it compresses better, and each
+    /// session
     /// holds a window and about 8 KiB besides. When there are as many windows as there
     /// [may be](Deflate::max_windows), clients are told not to keep theirs. Off by default: then a
     /// session between messages holds nothing.
@@ -103,7 +105,8 @@ impl Deflate {
         self
     }
 
-    /// How many windows may be held at a time, 1,000 by default: by messages whose end has not come,
+    /// How many windows may be held at a time, 1,000 by default: by messages whose end has not
+    /// come,
     /// and by sessions whose peer keeps its window. All that use a clone of this value share them.
     /// A session that needs one more is closed with 1013 and
     /// [`Protocol`](crate::CloseReason::Protocol).
