@@ -111,7 +111,7 @@ impl Config {
         #[cfg(feature = "websocket")]
         {
             let framings =
-                |listener: &Listener| listener.framing(false).map_or(0, |codec| 1 + codec.compressing().len());
+                |listener: &Listener| listener.framing(false).map_or(0, |codec| 1 + compressing(&codec).len());
             if self.listeners.iter().map(framings).sum::<usize>() > MOST_LISTENERS {
                 return Err(format!(
                     "too many addresses with WebSockets that compress: each counts as three of {MOST_LISTENERS}"
@@ -159,7 +159,7 @@ impl Config {
             let index = known.unwrap_or_else(|| {
                 let index = framings.len();
                 #[cfg(feature = "websocket")]
-                let compressing = codec.compressing();
+                let compressing = compressing(&codec);
                 framings.push(codec);
                 #[cfg(feature = "websocket")]
                 framings.extend(compressing);
@@ -261,4 +261,11 @@ pub(super) struct Made {
     /// The first address of each listener.
     first_addresses: Vec<Address>,
     pub(super) report: Report,
+}
+/// The framings of the sessions of a WebSocket listener that compress.
+#[cfg(feature = "websocket")]
+pub(crate) fn compressing(codec: &Framing) -> Vec<Framing> {
+    let Framing::WebSocket(websocket) = codec else { return Vec::new() };
+    let compressing = websocket.compressing().into_iter().flatten();
+    compressing.map(|websocket| Framing::WebSocket(Box::new(websocket))).collect()
 }

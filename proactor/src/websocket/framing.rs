@@ -14,7 +14,7 @@ use super::deflate::inflate::Inflation;
 use super::deflate::{BITS, compress};
 use super::frame::{self, Header, LONGEST_HEADER, MessageKind, Opcode, Role};
 use super::upgrade::Upgrade;
-use crate::codec::{Decoded, Frame, FrameError, Framing};
+use crate::codec::{Decoded, Frame, FrameError};
 
 /// The messages of one WebSocket session, as a session holds them:
 /// [`Framing::WebSocket`](crate::codec::Framing::WebSocket). A listener or a target makes it.
@@ -290,15 +290,6 @@ impl WebSocketFraming {
 
     pub(crate) fn check(&self) -> Result<(), String> {
         self.settings.websocket.check()
-    }
-}
-
-impl Framing {
-    /// The framings of the sessions of a WebSocket listener that compress.
-    pub(crate) fn compressing(&self) -> Vec<Framing> {
-        let Framing::WebSocket(websocket) = self else { return Vec::new() };
-        let compressing = websocket.compressing().into_iter().flatten();
-        compressing.map(|websocket| Framing::WebSocket(Box::new(websocket))).collect()
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use flate2::{Compress, Compression, FlushCompress};
 
 use super::KEY;
-use crate::codec::{Codec, Framing};
 use crate::websocket::config::WebSocket;
 use crate::websocket::decoder::{Decoder, Found};
 use crate::websocket::deflate::inflate::{Inflation, TAIL};
@@ -221,17 +220,4 @@ fn section_13_1_to_13_4_each_window() {
 #[test]
 fn section_13_5_to_13_7_windows_that_are_not_kept_and_several_offers() {
     section_13(5..=7);
-}
-
-#[test]
-fn a_listeners_codec_is_the_same_with_its_settings() {
-    let framing = |deflate: &Deflate| {
-        let settings = Settings::new(WebSocket::new().deflate(deflate), Role::Server, true);
-        Framing::WebSocket(Box::new(WebSocketFraming::new(Arc::new(settings))))
-    };
-    let one = framing(&Deflate::new());
-    assert!(one.is_same(&framing(&Deflate::new())) && !one.is_same(&framing(&Deflate::new().level(9))));
-    let [large, small] = &one.compressing()[..] else { panic!("two") };
-    assert!(!large.is_same(small) && !one.is_same(large) && large.clone().is_same(large));
-    assert!(one.check().is_ok());
 }
