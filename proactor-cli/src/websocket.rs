@@ -1,7 +1,7 @@
 //! WebSocket of the commands that handle packets.
 
 use clap::Args;
-use proactor::WebSocket;
+use proactor::{Deflate, WebSocket};
 
 pub(crate) const WEBSOCKET: &str = "WebSocket";
 
@@ -23,6 +23,10 @@ pub(crate) struct WebSocketOptions {
     /// Pages of other origins, also of the same host, are refused then.
     #[arg(long = "websocket-origin", value_name = "ORIGIN", value_parser = origin, requires = "path", help_heading = WEBSOCKET)]
     origins: Vec<String>,
+    /// Compress messages of at least 128 bytes for clients that offer it (permessage-deflate), each
+    /// for itself. Not where one message has a secret and what others wrote: its length tells.
+    #[arg(long = "websocket-deflate", requires = "path", help_heading = WEBSOCKET)]
+    deflate: bool,
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -51,6 +55,9 @@ impl WebSocketOptions {
         }
         if !self.origins.is_empty() {
             websocket = websocket.origins(&self.origins);
+        }
+        if self.deflate {
+            websocket = websocket.deflate(&Deflate::new());
         }
         Some(websocket)
     }

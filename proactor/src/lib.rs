@@ -128,7 +128,7 @@ pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
 pub use transport::failure::TlsFailure;
 #[cfg(feature = "websocket")]
-pub use websocket::{CloseCode, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
+pub use websocket::{CloseCode, Deflate, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
 
 /// The examples of the pages are tests.
 #[cfg(doctest)]

@@ -113,6 +113,16 @@ impl Config {
         if self.listeners.len() > MOST_LISTENERS {
             return Err(format!("{} addresses to listen on: must be at most {MOST_LISTENERS}", self.listeners.len()));
         }
+        #[cfg(feature = "websocket")]
+        {
+            let framings =
+                |listener: &Listener| listener.framing(false).map_or(0, |codec| 1 + compressing(&codec).len());
+            if self.listeners.iter().map(framings).sum::<usize>() > MOST_LISTENERS {
+                return Err(format!(
+                    "too many addresses with WebSockets that compress: each counts as three of {MOST_LISTENERS}"
+                ));
+            }
+        }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
@@ -153,8 +163,13 @@ impl Config {
             let Some(codec) = listener.framing(self.simulated) else { return 0 };
             let known = framings.iter().position(|framing| framing.is_same(&codec));
             let index = known.unwrap_or_else(|| {
+                let index = framings.len();
+                #[cfg(feature = "websocket")]
+                let compressing = compressing(&codec);
                 framings.push(codec);
-                framings.len() - 1
+                #[cfg(feature = "websocket")]
+                framings.extend(compressing);
+                index
             });
             u8::try_from(index).expect("there are at most 255 listeners")
         };
@@ -272,4 +287,11 @@ pub(super) struct Made {
     /// Of the first shard: the datagram sockets of all, and duplicates of them to be kept.
     pub(super) ports: Vec<Vec<PortSocket>>,
     pub(super) held: Vec<Stream>,
+}
+/// The framings of the sessions of a WebSocket listener that compress.
+#[cfg(feature = "websocket")]
+pub(crate) fn compressing(codec: &Framing) -> Vec<Framing> {
+    let Framing::WebSocket(websocket) = codec else { return Vec::new() };
+    let compressing = websocket.compressing().into_iter().flatten();
+    compressing.map(|websocket| Framing::WebSocket(Box::new(websocket))).collect()
 }

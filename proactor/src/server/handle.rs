@@ -134,7 +134,7 @@ impl<M> Handle<M> {
         let local = |framing| {
             let framed = group.framed(domain, framing)?;
             let reader = framed.reader(domain)?;
-            Some(LocalGroup::new(framed, reader).within(group))
+            Some(LocalGroup::new(framed, reader).within(group).awaiting())
         };
         let locals: Option<Vec<LocalGroup>> = domain.framings().map(local).collect();
         let locals = locals.ok_or(JoinError::OtherServer)?;

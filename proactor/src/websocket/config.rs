@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::deflate::Deflate;
 use super::frame::MessageKind;
 use super::head::is_token;
 use super::upgrade::UpgradeRequest;
@@ -58,6 +59,7 @@ pub struct WebSocket {
     pub(super) kind: MessageKind,
     pub(super) max_message: usize,
     pub(super) max_frame: usize,
+    pub(super) deflate: Option<Deflate>,
     pub(super) head_bytes: usize,
     pub(super) head_headers: usize,
     upgrade_time: Duration,
@@ -86,6 +88,7 @@ impl WebSocket {
             kind: MessageKind::default(),
             max_message: USUAL_MOST,
             max_frame: usize::MAX,
+            deflate: None,
             head_bytes: USUAL_HEAD_BYTES,
             head_headers: USUAL_HEADERS,
             upgrade_time: USUAL_UPGRADE_TIME,
@@ -163,6 +166,12 @@ impl WebSocket {
         self
     }
 
+    /// Compresses messages for clients that offer it (`permessage-deflate`). Off by default.
+    pub fn deflate(mut self, deflate: &Deflate) -> WebSocket {
+        self.deflate = Some(deflate.clone());
+        self
+    }
+
     /// The most bytes of a request's head, and the most headers in it: 8 KiB and 64 by default; up
     /// to 1 MiB and 256.
     pub fn max_head(mut self, bytes: usize, headers: usize) -> WebSocket {
@@ -192,6 +201,7 @@ impl WebSocket {
         range("a longest frame", self.max_frame, usize::MAX)?;
         range("a longest head", self.head_bytes, MOST_HEAD_BYTES)?;
         range("a number of headers", self.head_headers, MOST_HEADERS)?;
+        self.deflate.as_ref().map_or(Ok(()), Deflate::check)?;
         if self.upgrade_time.is_zero() {
             return Err("a WebSocket whose upgrade may take no time: must be more than 0".into());
         }
@@ -233,6 +243,7 @@ impl PartialEq for WebSocket {
             (one, other) => one.is_none() && other.is_none(),
         };
         let lists = |it: &WebSocket| (it.path.clone(), it.protocols.clone(), it.headers.clone());
+        let refuses_same = refuses_same && self.deflate == other.deflate;
         refuses_same && all(self) == all(other) && self.origins == other.origins && lists(self) == lists(other)
     }
 }

@@ -1,6 +1,7 @@
 //! A server's side of the opening handshake: a request, and what is answered.
 
 use super::config::{MOST_HEADERS, Origins, WebSocket};
+use super::deflate::offer;
 use super::head::{Head, Headers, TooLong, accept_of, is_key};
 use super::upgrade::{Upgrade, UpgradeRequest};
 use crate::panic::contained;
@@ -106,9 +107,15 @@ fn answered(head: &[u8], config: &WebSocket) -> Result<(Vec<u8>, Upgrade), Refus
     if let Some(protocol) = protocol {
         answer.push_str(&format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
     }
+    let offers = || headers.all("Sec-WebSocket-Extensions");
+    let deflate = config.deflate.as_ref().and_then(|deflate| offer::accept(offers(), deflate));
+    let deflate = deflate.map(|(agreed, accepted)| {
+        answer.push_str(&format!("Sec-WebSocket-Extensions: {accepted}\r\n"));
+        agreed
+    });
     answer.push_str("\r\n");
     let kept = config.headers.iter().filter_map(|name| Some((name.as_str(), headers.first(name)?)));
-    Ok((answer.into_bytes(), Upgrade::new(target, protocol, kept)))
+    Ok((answer.into_bytes(), Upgrade::new(target, protocol, kept, deflate)))
 }
 
 /// Whether pages of an origin may connect to a host.

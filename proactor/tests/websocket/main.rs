@@ -6,6 +6,7 @@
 mod harness;
 
 mod closing;
+mod deflate;
 mod groups;
 mod outbound;
 mod pairs;
