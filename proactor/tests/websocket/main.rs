@@ -7,6 +7,7 @@ mod harness;
 
 mod closing;
 mod groups;
+mod http;
 mod outbound;
 mod pairs;
 mod peer;
