@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests TLS with peers that are not ours: `openssl s_client` against `proactor echo`, and `proactor
 # proxy` to `openssl s_server` with curl before it. TLS 1.2 and 1.3, ALPN, client certificates,
-# wrong ones, reload under a live session, close_notify and a stream without it.
+# wrong ones, reload under a live session, close_notify and a stream without it, upstreams by name.
 #
 # Installs openssl and curl if they are missing.
 set -euo pipefail
@@ -175,6 +175,62 @@ serve proxy --upstream "127.0.0.1:$upstream" --upstream-tls --upstream-ca "$scra
 curl -sS --max-time 20 --cacert "$scratch/ca.pem" "https://localhost:$port/" >"$scratch/curl.log" 2>&1 || true
 grep -q 'Secure Renegotiation\|SSL-Session' "$scratch/curl.log" || fail 'nothing comes through two times TLS'
 drained '1 client'
+
+echo '== a client certificate for the upstream'
+openssl s_server -accept 127.0.0.1:0 -www -cert "$scratch/server.pem" -key "$scratch/server.key" \
+    -CAfile "$scratch/ca.pem" -Verify 2 -verify_return_error >"$scratch/verifies.log" 2>&1 &
+started+=("$!")
+until_it_is 's_server listens' grep -q '^ACCEPT' "$scratch/verifies.log"
+verifies="$(sed -n 's/^ACCEPT 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$scratch/verifies.log")"
+for who in client stranger; do
+    serve proxy --upstream "127.0.0.1:$verifies" --upstream-tls --upstream-ca "$scratch/ca.pem" \
+        --upstream-cert "$scratch/$who.pem" --upstream-key "$scratch/$who.key"
+    curl -sS --max-time 20 "http://127.0.0.1:$port/" >"$scratch/curl.$who.log" 2>&1 || true
+    drained '1 client'
+done
+grep -q 'SSL-Session' "$scratch/curl.client.log" || fail 's_server does not take the client certificate'
+! grep -q 'SSL-Session' "$scratch/curl.stranger.log" || fail 's_server takes the certificate of a stranger'
+
+echo '== upstreams by name: proactor proxy --route between s_client and s_server'
+# s_server ends TLS, and answers each line with itself backwards.
+upstream_of() {
+    openssl s_server -accept 127.0.0.1:0 -rev -cert "$scratch/$1.pem" -key "$scratch/$1.key" "${@:2}" >"$scratch/$1.up.log" 2>&1 &
+    started+=("$!")
+    until_it_is 's_server listens' grep -q '^ACCEPT' "$scratch/$1.up.log"
+    by_name="$(sed -n 's/^ACCEPT 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$scratch/$1.up.log")"
+}
+upstream_of server -alpn lines
+first=$by_name
+upstream_of renewed
+second=$by_name
+# asks NAME LINE OPTIONS: s_client for this name, or for none if that is empty.
+asks() {
+    local name=$1 line=$2
+    shift 2
+    local -a for_name=(-noservername)
+    [ -z "$name" ] || for_name=(-servername "$name")
+    { echo "$line"; sleep 1; } | timeout 30 openssl s_client -connect "127.0.0.1:$port" "${for_name[@]}" \
+        -verify_return_error -quiet -no_ign_eof "$@" >"$scratch/ask.log" 2>"$scratch/ask.err.log" || true
+}
+serve proxy --route "chat.example.org=127.0.0.1:$first" --route "*.example.org=127.0.0.1:$second"
+for version in -tls1_2 -tls1_3; do
+    asks chat.example.org live $version -CAfile "$scratch/ca.pem" -alpn lines
+    grep -qx evil "$scratch/ask.log" || fail "no answer of the first upstream, $version"
+    asks games.example.org live $version -CAfile "$scratch/other.pem"
+    grep -qx evil "$scratch/ask.log" || fail "no answer of the second upstream, $version"
+    asks other.test live $version -CAfile "$scratch/ca.pem"
+    says 'unrecognized name'
+    asks '' live $version -CAfile "$scratch/ca.pem"
+    says 'missing extension\|alert number 109'
+done
+drained '8 clients' 'not routed (2: no route for the name; 2: no name asked for)'
+serve proxy --tls-cert "$scratch/server.pem" --tls-key "$scratch/server.key" --route "chat.example.org=127.0.0.1:$first" \
+    --route "localhost=127.0.0.1:$second" --upstream-tls --upstream-ca "$scratch/other.pem" --upstream-name localhost
+asks localhost live -CAfile "$scratch/ca.pem"
+grep -qx evil "$scratch/ask.log" || fail 'no answer of the upstream behind TLS that ends here'
+asks other.test live -CAfile "$scratch/ca.pem"
+! grep -qx evil "$scratch/ask.log" || fail 'an answer without a route'
+drained '2 clients' '1 upstream connection' 'not routed (1: no route for the name)'
 
 echo '== dev-cert'
 "$program" dev-cert --out "$scratch/dev" >"$scratch/dev.log"

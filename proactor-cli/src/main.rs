@@ -4,16 +4,22 @@
 
 mod backend;
 mod bench;
+#[cfg(feature = "tls")]
+mod by_name;
 mod chat;
 mod codec;
 #[cfg(feature = "tls")]
 mod dev_cert;
 mod doctor;
 mod echo;
+#[cfg(feature = "tls")]
+mod hello;
 mod printing;
 mod proxied;
 mod proxy;
 mod room;
+#[cfg(feature = "tls")]
+mod routing;
 mod serving;
 mod settings;
 mod system;

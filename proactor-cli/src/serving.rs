@@ -11,10 +11,12 @@ use overlapped::{Address, DriverConfig};
 #[cfg(feature = "websocket")]
 use proactor::WebSocket;
 #[cfg(feature = "tls")]
-use proactor::tls::Tls;
+use proactor::tls::{Tls, TlsClient};
 use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
 use crate::backend::BackendChoice;
+#[cfg(feature = "tls")]
+use crate::hello::HelloCodec;
 use crate::printing::say;
 use crate::proxied::Proxied;
 use crate::room::{Place, Room};
@@ -121,6 +123,14 @@ pub(crate) struct Serving {
     #[cfg(feature = "tls")]
     #[arg(skip)]
     loaded_tls: Option<Tls>,
+    /// What the server trusts and shows where it connects.
+    #[cfg(feature = "tls")]
+    #[arg(skip)]
+    loaded_client: Option<TlsClient>,
+    /// Clients are read from up to their TLS hello.
+    #[cfg(feature = "tls")]
+    #[arg(skip)]
+    reads_hellos: bool,
     #[cfg(feature = "websocket")]
     #[arg(skip)]
     websocket: Option<WebSocket>,
@@ -199,6 +209,23 @@ impl Serving {
         addresses.collect()
     }
 
+    #[cfg(feature = "tls")]
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.tls.is_on()
+    }
+
+    /// Has the TLS hello of each client read as one packet.
+    #[cfg(feature = "tls")]
+    pub(crate) fn read_hellos(&mut self) {
+        self.reads_hellos = true;
+    }
+
+    /// Has the files of what connects read again on SIGHUP too.
+    #[cfg(feature = "tls")]
+    pub(crate) fn reload_also(&mut self, client: Option<TlsClient>) {
+        self.loaded_client = client;
+    }
+
     /// Has the listeners speak WebSocket, if there are settings for that.
     #[cfg(feature = "websocket")]
     pub(crate) fn speak_websocket(&mut self, websocket: Option<WebSocket>) {
@@ -221,6 +248,8 @@ impl Serving {
 
     fn listener(&self, place: &str) -> Listener {
         let listener = self.options(Listener::new(place));
+        #[cfg(feature = "tls")]
+        let listener = set(listener, self.reads_hellos.then_some(HelloCodec), Listener::codec);
         #[cfg(feature = "websocket")]
         let listener = set(listener, self.websocket.clone(), Listener::websocket);
         listener
@@ -288,7 +317,7 @@ impl Serving {
         let signals = Signals::new()?.patience(self.drain_timeout);
         let transport = self.transport();
         #[cfg(feature = "tls")]
-        let signals = tls::reload_on_hang_up(signals, self.loaded_tls.clone());
+        let signals = tls::reload_on_hang_up(signals, self.loaded_tls.clone(), self.loaded_client.clone());
         room.warn_if_small();
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));

@@ -25,6 +25,10 @@ pub(crate) struct TlsOptions {
 }
 
 impl TlsOptions {
+    pub(crate) fn is_on(&self) -> bool {
+        self.certificate.is_some()
+    }
+
     /// What the listeners show, if they speak TLS.
     pub(crate) fn load(&self) -> Result<Option<Tls>, String> {
         let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };
@@ -49,6 +53,12 @@ pub(crate) struct UpstreamTls {
     /// The name that the upstream's certificate must be for, if it is not that of --upstream.
     #[arg(long = "upstream-name", value_name = "NAME", requires = "is_on", help_heading = TLS)]
     name: Option<String>,
+    /// Show this certificate to an upstream that asks for one: a PEM file.
+    #[arg(id = "upstream_certificate", long = "upstream-cert", value_name = "FILE", requires_all = ["is_on", "upstream_key"], help_heading = TLS)]
+    certificate: Option<PathBuf>,
+    /// The private key of that certificate: a PEM file, without a passphrase.
+    #[arg(id = "upstream_key", long = "upstream-key", value_name = "FILE", requires = "upstream_certificate", help_heading = TLS)]
+    key: Option<PathBuf>,
 }
 
 impl UpstreamTls {
@@ -56,30 +66,49 @@ impl UpstreamTls {
         self.is_on
     }
 
-    /// The upstream, over TLS if that was asked for.
-    pub(crate) fn of(&self, upstream: Target) -> Result<Target, String> {
+    /// The upstreams, over TLS if there is a client for that.
+    pub(crate) fn over(&self, upstreams: Vec<Target>, client: Option<&TlsClient>) -> Vec<Target> {
+        let Some(client) = client else { return upstreams };
+        let over_tls = |upstream: Target| match &self.name {
+            Some(name) => upstream.tls_as(client, name),
+            None => upstream.tls(client),
+        };
+        upstreams.into_iter().map(over_tls).collect()
+    }
+
+    /// What speaks TLS to the upstream, if that was asked for.
+    pub(crate) fn load(&self) -> Result<Option<TlsClient>, String> {
         if !self.is_on {
-            return Ok(upstream);
+            return Ok(None);
         }
         let config = TlsClientConfig::new();
         let config = match &self.authorities {
             Some(authorities) => config.roots(authorities),
             None => config,
         };
-        let client = TlsClient::new(config).map_err(|error| error.to_string())?;
-        Ok(match &self.name {
-            Some(name) => upstream.tls_as(&client, name),
-            None => upstream.tls(&client),
-        })
+        let config = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => config.certificate(certificate, key),
+            _ => config,
+        };
+        TlsClient::new(config).map(Some).map_err(|error| error.to_string())
     }
 }
 
 /// Has the files read again on SIGHUP.
-pub(crate) fn reload_on_hang_up(signals: Signals, tls: Option<Tls>) -> Signals {
-    let Some(tls) = tls else { return signals };
-    signals.on_hang_up(move || match tls.reload() {
-        Ok(()) => say(format_args!("SIGHUP: the certificates were read again; new sessions use them")),
-        Err(error) => say(format_args!("SIGHUP: the old certificates stay in use: {error}")),
+pub(crate) fn reload_on_hang_up(signals: Signals, tls: Option<Tls>, upstream: Option<TlsClient>) -> Signals {
+    if tls.is_none() && upstream.is_none() {
+        return signals;
+    }
+    signals.on_hang_up(move || {
+        // Each by itself: what one cannot read does not keep the other from it.
+        let own = tls.as_ref().map_or(Ok(()), Tls::reload);
+        let upstream = upstream.as_ref().map_or(Ok(()), TlsClient::reload);
+        if own.is_ok() && upstream.is_ok() {
+            say(format_args!("SIGHUP: the certificates were read again; new sessions use them"));
+        }
+        for error in [own, upstream].into_iter().filter_map(Result::err) {
+            say(format_args!("SIGHUP: the old certificates stay in use: {error}"));
+        }
     })
 }
 

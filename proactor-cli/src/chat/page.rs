@@ -64,13 +64,18 @@ mod tests {
     fn the_page_asks_for_nothing_that_is_not_here() {
         for (path, kind, content) in FILES {
             let response = response(&Method::GET, path);
-            assert_eq!((response.status(), response.headers()[CONTENT_TYPE].to_str()), (StatusCode::OK, Ok(kind)));
+            assert_eq!(
+                (response.status(), response.headers()[CONTENT_TYPE].as_bytes()),
+                (StatusCode::OK, kind.as_bytes())
+            );
             for outside in
                 ["https://", "//cdn", "innerHTML", "outerHTML", "insertAdjacent", "eval(", "@import", "style=\""]
             {
                 assert!(!content.contains(outside), "{path} has {outside}");
             }
-            for name in content.split(['"', '\'']).filter(|text| text.len() > 1 && text.starts_with('/')) {
+            for name in
+                content.split(['"', '\'']).filter(|text| text.len() > 1 && text.starts_with('/') && !text.contains('>'))
+            {
                 assert!(name == "/ws" || FILES.iter().any(|(known, ..)| *known == name), "{path} asks for {name}");
             }
         }

@@ -23,6 +23,8 @@ mod proxy;
 mod restart;
 #[cfg(unix)]
 mod room;
+#[cfg(feature = "tls")]
+mod routing;
 mod serving;
 mod settings;
 mod slow_consumers;
@@ -30,6 +32,8 @@ mod slow_consumers;
 mod stopped;
 mod timeouts;
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_proxy;
 #[cfg(unix)]
 mod unix_sockets;
 mod websocket;

@@ -9,10 +9,10 @@ use crate::harness::windows;
 use crate::harness::{Running, run};
 
 /// A directory of this test, removed at its end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("proactor-tls-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
@@ -24,7 +24,7 @@ impl Folder {
     }
 
     /// A certificate for trying, and its key.
-    fn dev_cert(&self) -> [String; 2] {
+    pub(crate) fn dev_cert(&self) -> [String; 2] {
         let output = run(&["dev-cert", "--name", "game.test", "--out", self.0.to_str().unwrap()]);
         let said = with_slashes(output.stdout);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

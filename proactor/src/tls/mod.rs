@@ -10,6 +10,7 @@
 mod client;
 mod config;
 pub(crate) mod error;
+mod hello;
 mod info;
 mod pem;
 mod resolver;
@@ -21,5 +22,6 @@ mod tests;
 pub use client::{TlsClient, TlsClientConfig};
 pub use config::{ClientCertificates, TlsConfig};
 pub use error::TlsError;
+pub use hello::{ClientHello, HelloError, HelloRead};
 pub use info::{TlsInfo, TlsVersion};
 pub use server::Tls;
