@@ -66,6 +66,8 @@ mod datagrams;
 mod error;
 mod group;
 mod handler;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod message;
 mod outbox;
@@ -139,6 +141,6 @@ struct TestingPage;
 #[doc = include_str!("../../docs/cookbook.md")]
 struct CookbookPage;
 
-#[cfg(all(doctest, feature = "tls", feature = "websocket"))]
+#[cfg(all(doctest, feature = "http", feature = "tls"))]
 #[doc = include_str!("../../docs/transports.md")]
 struct TransportsPage;

@@ -19,6 +19,8 @@ use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 #[cfg(feature = "websocket")]
 use crate::task::lending::Lent;
+#[cfg(feature = "http")]
+use crate::task::served;
 use crate::transport::failure::TlsFailure;
 use crate::transport::table::Heard;
 
@@ -192,14 +194,14 @@ fn is_websocket(state: &ShardState, slot: u32) -> bool {
 
 /// If a session's transport has just become open, tells the logic of the session.
 fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
-    let opening = {
+    let opened = {
         let state = &mut *logic.state();
         if !state.transports.is_opening(slot) {
             return;
         }
         opening::opened(state, slot)
     };
-    let Some(opening) = opening else { return };
+    let Some(opened) = opened else { return };
     #[cfg(feature = "websocket")]
     control::forget_upgrade(&mut logic.state(), slot);
     let Some(session) = logic.session(slot) else { return };
@@ -207,11 +209,21 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
         logic.state().sessions.send_later(slot);
         return logic.secured(&session);
     }
-    logic.connected(&session);
+    #[cfg(feature = "http")]
+    let is_served = opened.service.is_some();
+    #[cfg(not(feature = "http"))]
+    let is_served = false;
+    #[cfg(feature = "http")]
+    if let Some((http, limits)) = opened.service {
+        served::begin(&session, &http, limits);
+    }
+    if !is_served {
+        logic.connected(&session);
+    }
     if logic.state().drain.has_begun() {
         logic.draining(session.id());
     }
-    if let Some(waiter) = opening.outbound.and_then(|outbound| outbound.waiter) {
+    if let Some(waiter) = opened.outbound.and_then(|outbound| outbound.waiter) {
         waiter.ended(Ok(session.id()));
     }
 }
@@ -386,7 +398,18 @@ fn packets<H: Handler>(
                 pair::pass_on(&mut state, slot, first);
                 continue;
             }
-            let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
+            let Some(handler_state) = handler_state.as_deref_mut() else {
+                #[cfg(feature = "http")]
+                {
+                    *handed += first.len().max(LEAST_SHARE);
+                    drop(state);
+                    if served::hand_over(session, first) {
+                        state = shared.borrow_mut();
+                        continue;
+                    }
+                }
+                return Stop::Closed;
+            };
             drop(state);
             // Then the rest of a burst, while nothing happens that the state must be asked about.
             let mut packet = first;

@@ -36,6 +36,8 @@ use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
+#[cfg(feature = "websocket")]
+use crate::session::websocket;
 use crate::session::{
     close, id::SessionId, identity, latest, opening, reason::CloseReason, receive, send, timeouts, work,
 };
@@ -309,6 +311,10 @@ impl<H: Handler> Shard<H> {
                 }
                 Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
                 Mail::Send { id, packet, stamp } => sent(state, id, |state| send::queue(state, id, &packet, stamp)),
+                #[cfg(feature = "websocket")]
+                Mail::SendAs { id, kind, packet, stamp } => {
+                    sent(state, id, |state| websocket::queue_as(state, id, kind, &packet, stamp));
+                }
                 Mail::SendLatest { id, key, packet, stamp } => {
                     sent(state, id, |state| latest::queue(state, id, key, &packet, stamp));
                 }

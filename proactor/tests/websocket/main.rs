@@ -8,6 +8,7 @@ mod harness;
 mod closing;
 mod deflate;
 mod groups;
+mod http;
 mod outbound;
 mod pairs;
 mod peer;
