@@ -1,7 +1,7 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::{Driver, Op, buf::AnyBuf, driver::OpId, driver::SocketId};
+use overlapped::{Driver, Error, Op, buf::AnyBuf, driver::OpId, driver::SocketId};
 
 use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
@@ -9,6 +9,7 @@ use crate::datagrams::ports::Ports;
 use crate::error::SendError;
 use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
+use crate::meter::ShardMeter;
 use crate::outbox::{TakeLimits, Taken, memory::SendMemory};
 use crate::shard::state::{ShardState, submit, token};
 
@@ -63,7 +64,8 @@ enum Issued {
 
 #[inline(never)]
 fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued) -> Result<(), SendError> {
-    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, .. } = state;
+    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, meter, .. } =
+        state;
     let limit = limits.outbox;
     let (record, to_send) =
         sessions.open_to_send(id).filter(|(record, _)| record.ends.takes_more()).ok_or(SendError::Closed)?;
@@ -83,7 +85,8 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
     if may_drop {
         let before = outbox.dropped();
         outbox.make_room(id, frame.len(), limit, groups.local());
-        directory.count_dropped(outbox.dropped() - before);
+        let dropped = outbox.dropped() - before;
+        directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     }
     let pushed = match outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()) {
         Ok(pushed) if pushed.bytes > 0 => pushed,
@@ -96,6 +99,9 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         outbox.allow_appending(limits.high());
     }
     timers.bytes_queued(id.slot(), &record.activity);
+    if let Some(meter) = meter {
+        meter_queued(meter, record);
+    }
     if !record.will_send() {
         to_send.add(id.slot(), record);
     }
@@ -103,6 +109,35 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         hold_reading(state, id.slot());
     }
     Ok(())
+}
+
+/// Counts a packet that was queued for a session, and what is queued now.
+#[inline(never)]
+pub(super) fn meter_queued(meter: &ShardMeter, record: &mut Record) {
+    let meter = meter.of(record.activity.listener());
+    meter.sent_packets.add(1);
+    if let Some(outbox) = record.outbox.get() {
+        outbox.tell(meter);
+        meter.depths.observe(outbox.len() as u64);
+    }
+}
+
+/// Counts the bytes of a send that has ended, and what is still queued but for these. What goes
+/// through a transport, or as datagrams, is counted there.
+#[inline(never)]
+fn meter_sent(meter: &ShardMeter, record: &mut Record, bytes: usize, error: Option<&Error>) {
+    if !record.has_transport() {
+        meter_wire(meter, record, bytes, error);
+    }
+    if let Some(outbox) = record.outbox.get() {
+        outbox.tell_but(meter.of(record.activity.listener()), bytes);
+    }
+}
+
+/// Counts the bytes that a send has brought to the system.
+fn meter_wire(meter: &ShardMeter, record: &Record, bytes: usize, error: Option<&Error>) {
+    let sent = error.map_or(bytes as u64, Error::transferred);
+    meter.of(record.activity.listener()).sent_bytes.add(sent);
 }
 
 /// The outbox of a session has reached the high watermark. Its partner, or the session itself if
@@ -225,7 +260,8 @@ fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> Option<Taken> {
     // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
-    directory.count_dropped(outbox.dropped() - before);
+    let dropped = outbox.dropped() - before;
+    directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
     outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory)
 }
@@ -324,13 +360,16 @@ fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
 /// send failed, so that the caller closes the session.
 #[must_use]
-pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
-    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
+pub(crate) fn completed(state: &mut ShardState, slot: u32, error: Option<&Error>, buf: Option<AnyBuf>) -> bool {
+    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, meter, .. } = state;
     let mut bytes = send_memory.recycle(buf);
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return false };
     if record.has_transport() && record.is_datagrams() {
         bytes = taken_by_port(&mut state.datagrams, id);
     } else if record.has_transport() {
+        if let Some(meter) = meter {
+            meter_wire(meter, record, bytes, error);
+        }
         bytes = state.transports.send_ended(slot);
         #[cfg(feature = "websocket")]
         if state.transports.drop_if_done(slot) {
@@ -341,9 +380,12 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
         }
     }
     record.sending = false;
-    let Some(outbox) = record.outbox.get() else { return !is_ok };
+    if let Some(meter) = meter {
+        meter_sent(meter, record, bytes, error);
+    }
+    let Some(outbox) = record.outbox.get() else { return error.is_some() };
     outbox.sent(bytes);
-    if !is_ok {
+    if error.is_some() {
         // If it is closing at once, they are counted already.
         if !endings.has_cut(slot) {
             endings.cut(slot, bytes);
