@@ -4,11 +4,14 @@
 //! The backend takes buffers from the pool and fills them. A [`Packet`] is such a buffer in the
 //! hands of the program. Dropping it puts the buffer on the pool's list of returns, which the
 //! backend collects once a turn.
+//!
+//! A backend may fill large buffers piece by piece ([`Pool::in_pieces`]). Then a packet is a piece,
+//! and a buffer goes back when the backend is done with it and no packet holds a piece of it.
 
 #![allow(unsafe_code, reason = "pooled buffers are written by the kernel")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -18,6 +21,12 @@ use std::rc::Rc;
 ///
 /// Without other settings: 256 buffers of 16 KiB, which is 4 MiB. The memory, and a cache line more
 /// for each buffer, is reserved when the driver is made; the system provides it as it is used.
+///
+/// On io_uring (Linux 6.17 and newer) a pool of at least 1 MiB comes with 16 buffers of 64 KiB
+/// more, which the kernel fills piece by piece with what streams receive. A stream's packet is then
+/// such a piece, of up to 64 KiB. Such a buffer is used again when all its packets are dropped.
+/// While packets hold all of them, streams receive into the others. The driver's
+/// [report](crate::Driver::report) says whether there are such buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     pub(crate) buffers: u16,
@@ -41,9 +50,22 @@ impl PoolConfig {
         PoolConfig { buffers, ..self }
     }
 
-    /// Bytes of each buffer: 64 to 1 MiB. No packet is longer.
+    /// Bytes of each buffer: 64 to 1 MiB. No packet is longer, except as said
+    /// [above](PoolConfig).
     pub fn buffer_bytes(self, buffer_bytes: u32) -> PoolConfig {
         PoolConfig { buffer_bytes, ..self }
+    }
+
+    /// Bytes of all buffers together.
+    pub(crate) fn bytes(&self) -> usize {
+        usize::from(self.buffers) * self.buffer_bytes as usize
+    }
+
+    /// The buffers to be filled piece by piece that a driver with this pool may have: at most as
+    /// many bytes as the pool, so that they are not what a small pool mostly consists of.
+    pub(crate) fn in_pieces(&self) -> Option<PoolConfig> {
+        let pieces = PoolConfig { buffers: PIECES_BUFFERS, buffer_bytes: PIECES_BYTES };
+        (self.bytes() >= pieces.bytes()).then_some(pieces)
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -56,6 +78,11 @@ impl PoolConfig {
         Ok(())
     }
 }
+
+/// All together fit into a processor's cache: the kernel takes them in turn.
+const PIECES_BUFFERS: u16 = 16;
+/// What one peer may bring in a turn without other settings.
+const PIECES_BYTES: u32 = 64 * 1024;
 
 /// From one buffer's first byte to the next one's. It is not a power of two: most packets are
 /// short, and the beginnings of buffers that are a power of two apart share a few sets of the
@@ -72,12 +99,37 @@ pub(crate) struct Pool {
     config: PoolConfig,
     /// Buffers that packets have given back and the backend has not yet collected.
     returned: RefCell<Vec<u16>>,
-    /// Buffers that packets hold.
+    /// Packets there are.
     lent: Cell<usize>,
+    /// Buffers that the backend is done with and packets hold.
+    held: Cell<usize>,
+    /// What of each buffer is in use, if they are filled piece by piece.
+    parts: Option<Box<[Part]>>,
+    /// Other buffers that streams receive into.
+    streams: OnceCell<Rc<Pool>>,
+}
+
+/// What of a buffer that is filled piece by piece is in use.
+#[derive(Clone, Default)]
+struct Part {
+    /// Bytes that packets were made of since the backend got it.
+    filled: Cell<u32>,
+    /// Packets that hold a piece, and one for the backend.
+    holders: Cell<u32>,
 }
 
 impl Pool {
     pub(crate) fn new(config: PoolConfig) -> Rc<Pool> {
+        Pool::make(config, None)
+    }
+
+    /// A pool whose buffers are filled piece by piece.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn in_pieces(config: PoolConfig) -> Rc<Pool> {
+        Pool::make(config, Some(vec![Part::default(); config.buffers.into()].into()))
+    }
+
+    fn make(config: PoolConfig, parts: Option<Box<[Part]>>) -> Rc<Pool> {
         let bytes = usize::from(config.buffers) * stride(config);
         let layout = Layout::from_size_align(bytes, 4096).expect("at most 32 GiB, as checked");
         // SAFETY: the size is not zero.
@@ -85,20 +137,33 @@ impl Pool {
         // All buffers begin as returned. The lowest is taken first, so that few connections touch
         // little memory.
         let returned = RefCell::new((0..config.buffers).rev().collect());
-        Rc::new(Pool { memory, layout, config, returned, lent: Cell::new(0) })
+        let (lent, held, streams) = (Cell::new(0), Cell::new(0), OnceCell::new());
+        Rc::new(Pool { memory, layout, config, returned, lent, held, parts, streams })
     }
 
     pub(crate) fn config(&self) -> PoolConfig {
         self.config
     }
 
-    pub(crate) fn lent(&self) -> usize {
-        self.lent.get()
+    /// Streams receive into the buffers of another pool.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn set_for_streams(&self, streams: Rc<Pool>) {
+        assert!(self.streams.set(streams).is_ok(), "they are set once");
     }
 
-    /// Whether there are buffers that no packet holds.
+    /// The buffers that streams receive into first.
+    pub(crate) fn for_streams(&self) -> &Pool {
+        self.streams.get().map_or(self, |streams| streams)
+    }
+
+    /// Packets there are, in all buffers of the driver.
+    pub(crate) fn lent(&self) -> usize {
+        self.lent.get() + self.streams.get().map_or(0, |streams| streams.lent.get())
+    }
+
+    /// Whether there are buffers that the backend has or may collect.
     pub(crate) fn has_free(&self) -> bool {
-        self.lent.get() < usize::from(self.config.buffers)
+        self.held.get() < usize::from(self.config.buffers)
     }
 
     #[cfg(target_os = "linux")]
@@ -133,6 +198,45 @@ impl Pool {
     /// The backend owns buffer `index` and hands it over; the `len` bytes from `offset` on are
     /// initialised.
     pub(crate) unsafe fn packet_at(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
+        self.held.set(self.held.get() + 1);
+        // SAFETY: as the caller says.
+        unsafe { self.lend(index, offset, len) }
+    }
+
+    /// The backend begins to fill a buffer piece by piece.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn begin(&self, index: u16) {
+        if let Some(parts) = &self.parts {
+            let part = &parts[usize::from(index)];
+            part.filled.set(0);
+            part.holders.set(1);
+        }
+    }
+
+    /// The next piece of a buffer. `goes_on` says whether the backend fills more of it.
+    ///
+    /// # Safety
+    /// The buffer was [begun](Pool::begin), and all pieces before this one came this way. The
+    /// backend hands this one over, and its `len` bytes are initialised.
+    #[cfg(target_os = "linux")]
+    pub(crate) unsafe fn piece(self: &Rc<Pool>, index: u16, len: usize, goes_on: bool) -> Packet {
+        let part = &self.parts.as_ref().expect("a pool in pieces")[usize::from(index)];
+        let offset = part.filled.get() as usize;
+        // SAFETY: as the caller says; the pieces before it end where it begins.
+        let packet = unsafe { self.lend(index, offset, len) };
+        part.filled.set((offset + len) as u32);
+        if goes_on {
+            part.holders.set(part.holders.get() + 1);
+        } else {
+            // The packet takes the backend's place.
+            self.held.set(self.held.get() + 1);
+        }
+        packet
+    }
+
+    /// # Safety
+    /// The `len` bytes from `offset` on of buffer `index` are initialised, and only this packet's.
+    unsafe fn lend(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
         assert!(offset + len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
         self.lent.set(self.lent.get() + 1);
         // SAFETY: within the buffer, as just checked.
@@ -149,7 +253,8 @@ impl Drop for Pool {
 }
 
 /// Received bytes in one of the driver's pooled buffers. Dereferences to `[u8]`; dropping it gives
-/// the buffer back.
+/// the buffer back. It may share the buffer with other packets of the driver: the last one that is
+/// dropped gives it back.
 ///
 /// The pool is small and shared by every socket of the driver: use the bytes or copy them, and drop
 /// the packet within the turn in which it came.
@@ -171,8 +276,17 @@ impl Deref for Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        self.pool.lent.set(self.pool.lent.get() - 1);
-        self.pool.put_back(self.index);
+        let pool = &self.pool;
+        pool.lent.set(pool.lent.get() - 1);
+        if let Some(parts) = &pool.parts {
+            let holders = &parts[usize::from(self.index)].holders;
+            holders.set(holders.get() - 1);
+            if holders.get() > 0 {
+                return;
+            }
+        }
+        pool.held.set(pool.held.get() - 1);
+        pool.put_back(self.index);
     }
 }
 
@@ -202,6 +316,40 @@ mod tests {
         let pool = weak.upgrade().unwrap();
         drop(packet);
         assert_eq!((pool.lent(), pool.take_returned()), (0, Some(index)));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_buffer_in_pieces_goes_back_when_neither_the_backend_nor_a_packet_has_it() {
+        let pool = Pool::in_pieces(PoolConfig::new().buffers(2).buffer_bytes(64));
+        for last_is_dropped_first in [false, true] {
+            let index = pool.take_returned().unwrap();
+            pool.begin(index);
+            // SAFETY: all bytes are written before they are claimed, and claimed once.
+            let (first, second) = unsafe {
+                pool.buffer(index).write_bytes(7, 64);
+                pool.buffer(index).write(1);
+                (pool.piece(index, 1, true), pool.piece(index, 63, false))
+            };
+            assert_eq!((&first[..], &second[..], pool.lent()), (&[1][..], &[7; 63][..], 2));
+            let (one, other) = if last_is_dropped_first { (second, first) } else { (first, second) };
+            drop(one);
+            assert!(pool.has_free() && pool.returned.borrow().len() == 1, "a packet holds it");
+            drop(other);
+            assert_eq!((pool.lent(), pool.held.get(), pool.returned.borrow().len()), (0, 0, 2));
+        }
+        let indexes = [pool.take_returned().unwrap(), pool.take_returned().unwrap()];
+        // SAFETY: the bytes are written before they are claimed, and claimed once.
+        let packets = indexes.map(|index| unsafe {
+            pool.begin(index);
+            pool.buffer(index).write_bytes(0, 64);
+            drop(pool.piece(index, 10, true));
+            assert!(pool.has_free() && !pool.returned.borrow().contains(&index), "the backend has it");
+            pool.piece(index, 54, false)
+        });
+        assert!(!pool.has_free());
+        drop(packets);
+        assert!(pool.has_free());
     }
 
     #[test]

@@ -125,14 +125,16 @@ impl DriverConfig {
         self.network.is_some()
     }
 
-    /// The longest packet: the bytes of one pooled buffer.
+    /// The bytes of one pooled buffer: the longest packet, except of streams on io_uring, as
+    /// [`PoolConfig`] says.
     pub fn packet_bytes(&self) -> usize {
         self.pool.buffer_bytes as usize
     }
 
-    /// The bytes of all pooled buffers together.
+    /// The bytes of all pooled buffers together, with those for streams that [`PoolConfig`] tells
+    /// of. Where there are none, fewer.
     pub fn pool_bytes(&self) -> usize {
-        usize::from(self.pool.buffers) * self.packet_bytes()
+        self.pool.bytes() + self.pool.in_pieces().map_or(0, |pieces| pieces.bytes())
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {

@@ -151,12 +151,23 @@ impl Driver {
 
     fn feed_starved(&mut self) {
         // Not only when buffers have been returned since: they may be with the system again by now.
-        if self.starved.is_empty() || !self.pool.has_free() {
+        if self.starved.is_empty() {
             return;
         }
-        while let Some(id) = self.starved.pop_front() {
-            if self.operations.get(id).is_some_and(|operation| operation.stage == Stage::Parked) {
+        let whole = self.pool.has_free();
+        if !whole && !self.pool.for_streams().has_free() {
+            return;
+        }
+        for _ in 0..self.starved.len() {
+            let Some(id) = self.starved.pop_front() else { return };
+            let Some(operation) = self.operations.get(id).filter(|operation| operation.stage == Stage::Parked) else {
+                continue;
+            };
+            // The buffers of streams are not for datagrams.
+            if whole || operation.kind == OpKind::RecvMulti {
                 self.begin(id.slot());
+            } else {
+                self.starved.push_back(id);
             }
         }
     }

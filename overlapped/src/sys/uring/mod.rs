@@ -62,6 +62,8 @@ pub(crate) struct Uring {
     ring: IoUring,
     entrance: Entrance,
     buffers: BufRing,
+    /// For streams, where the kernel can fill buffers piece by piece.
+    pieces: Option<BufRing>,
     slots: Vec<Slot>,
     #[expect(clippy::vec_box, reason = "a message must not move while the kernel reads it")]
     spare: Vec<Box<Message>>,
@@ -87,6 +89,7 @@ impl Uring {
     pub(crate) fn new(options: &BackendOptions, pool: Rc<Pool>, why: &str) -> Result<Uring, Error> {
         let (mut ring, mut report, deferred) = setup::ring(options, why)?;
         let features = Features { deferred, ..probe::probe(&mut ring, options, &mut report)? };
+        let pieces = BufRing::in_pieces(&ring, &pool, features.pieces, &mut report);
         let buffers = BufRing::register(&ring, pool)?;
         let alarm = EventFd::new()?;
         let rings = alarm.clone();
@@ -99,6 +102,7 @@ impl Uring {
             ring,
             entrance,
             buffers,
+            pieces,
             slots: Vec::new(),
             spare: Vec::new(),
             refused: VecDeque::new(),
@@ -225,6 +229,9 @@ impl Uring {
 
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
         self.buffers.refill();
+        if let Some(pieces) = &mut self.pieces {
+            pieces.refill();
+        }
         if !self.wake_armed {
             let ptr: *mut u64 = &mut *self.wake_count;
             let entry = opcode::Read::new(Fd(self.alarm.raw_fd()), ptr.cast(), size_of::<u64>() as u32).build();
@@ -288,6 +295,9 @@ impl Uring {
         }
         std::mem::forget(std::mem::take(&mut self.discard));
         self.buffers.leak();
+        if let Some(pieces) = &mut self.pieces {
+            pieces.leak();
+        }
     }
 }
 

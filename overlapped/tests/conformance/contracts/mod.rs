@@ -21,6 +21,7 @@ mod many_parts;
 mod options;
 mod order;
 mod ownership;
+mod pieces;
 #[cfg(unix)]
 mod readiness;
 mod sockets;
