@@ -1,5 +1,6 @@
 //! From pieces of a stream to packets.
 
+use std::cell::Cell;
 use std::ops::{Deref, Range};
 
 use bytes::Bytes;
@@ -281,7 +282,10 @@ impl Assembly {
     /// Frees the memory: nothing is kept. There may be a packet in what comes next.
     fn consumed_all(&mut self) {
         if self.kept.capacity() > 0 {
-            self.kept = Vec::new();
+            let kept = std::mem::take(&mut self.kept);
+            if kept.capacity() <= SPARE_BYTES {
+                SPARE.set(kept);
+            }
         }
         (self.start, self.need) = (0, 0);
     }
@@ -298,12 +302,29 @@ impl Assembly {
         if capacity < self.kept.len() + bytes.len() || capacity > most {
             // A new buffer in any case: consumed bytes stay behind.
             let roomy = if len <= capacity { len } else { len.max(2 * capacity).min(most.max(len)) };
-            let mut moved = Vec::with_capacity(roomy);
+            let mut moved = spare(roomy, most);
             moved.extend_from_slice(&self.kept[self.start..]);
             (self.kept, self.start) = (moved, 0);
         }
         self.kept.extend_from_slice(bytes);
     }
+}
+
+/// A short packet that lies across pieces is gathered in memory that others have left.
+const SPARE_BYTES: usize = 1024;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty vector of at least `len` bytes, and of at most `most` if it is another's.
+fn spare(len: usize, most: usize) -> Vec<u8> {
+    let mut spare = SPARE.take();
+    if len > spare.capacity() || spare.capacity() > most {
+        return Vec::with_capacity(len);
+    }
+    spare.clear();
+    spare
 }
 
 impl Default for Assembly {
