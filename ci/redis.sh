@@ -2,7 +2,7 @@
 # Tests the Redis example with redis-cli and redis-benchmark, on the default backend and on poll.
 #
 #     ci/redis.sh             every reply is checked; measures nothing
-#     ci/redis.sh compare N   N rounds against Debian's redis-server: the ratio of server CPU a request
+#     ci/redis.sh compare N   N rounds against Debian's redis-server: ratios of CPU per request
 #
 # Installs redis-server and redis-tools if they are missing.
 set -euo pipefail

@@ -1,7 +1,7 @@
 //! Answers each line with the value of that key in a Redis, which is asked by a client of tokio.
 //!
 //! ```sh
-//! cargo run --example redis_lookup -- 127.0.0.1:6379
+//! cargo run -p proactor --example redis_lookup -- 127.0.0.1:6379
 //! printf 'motd\n' | nc -N 127.0.0.1 7001
 //! ```
 //!
@@ -13,6 +13,10 @@
 //! | 7001 | [`Handler`] | A task of the runtime asks, and posts the answer as a message. |
 //! | 7002 | async function | The same task asks, and the session awaits the answer. |
 //! | 7003 | async function | The session asks itself: the server knows the runtime. |
+//!
+//! A handler that needs no task of its own is shorter: with `Builder::tokio`, a client made inside
+//! the runtime (`runtime.enter()`) and cloned into the handler, it calls
+//! `session.spawn_then(async move { client.get(key).await }, |logic, session, state, answer| ..)`.
 //!
 //! Further arguments are the three addresses to listen on.
 

@@ -40,7 +40,8 @@ pub trait Handler: Clone + Send + 'static {
         let _ = (shard, handle);
     }
 
-    /// A peer has connected, or the server has connected to a peer: [`Session::origin`] tells.
+    /// A peer has connected, or the server has connected to a peer: [`Session::origin`] tells. The
+    /// session can be used already: to send, to join groups, to set timers.
     fn connected(&mut self, session: &Session) -> Self::State;
 
     /// A packet has come: the bytes that the server's [codec](crate::Builder::codec) found in a
@@ -93,7 +94,9 @@ pub trait Handler: Clone + Send + 'static {
 
     /// The server is being [drained](crate::Handle::drain). Called once for each session; one that
     /// begins later is told right after [`connected`](Handler::connected). Packets still come
-    /// while the session is at work; one that is idle is closed. By default nothing is done.
+    /// while the session is at work; one that is idle is closed, when what this call has sent is
+    /// sent. To give a peer time, keep a [busy guard](Session::busy) in the state, and drop it in
+    /// a [timer](Session::after): timers go on in a drain. By default nothing is done.
     fn draining(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);
     }

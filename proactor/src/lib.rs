@@ -19,6 +19,11 @@
 //! | [`CloseReason`] | why a session ended |
 //! | [`Simulation`], [`SimClient`] | the server on a simulated network, and clients that test it |
 //!
+//! `docs/cookbook.md` in the repository has recipes: a chat with rooms, request and response, a
+//! game's loop, a database through tokio, timers, messages, a graceful stop, limits for a public
+//! port, an admin port, tests, and porting from tokio and Winsock. `docs/testing.md` is about the
+//! simulation.
+//!
 //! # Example
 //!
 //! ```
@@ -72,7 +77,7 @@ mod wheel;
 pub use overlapped::address::AddressError;
 pub use overlapped::driver::{Live, Wait};
 pub use overlapped::report::{Backend, Report};
-pub use overlapped::sim::{Link, Network};
+pub use overlapped::sim::{Link, Network, NetworkConfig};
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
@@ -95,7 +100,11 @@ pub use shard::handle::ShardHandle;
 pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
 
-/// The examples of the page are tests.
+/// The examples of the pages are tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]
 struct TestingPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/cookbook.md")]
+struct CookbookPage;

@@ -176,7 +176,7 @@ pub(crate) fn is_over(until: Option<Time>) -> bool {
 
 /// Waits that a thread begins before its local engine is turned, even if each is satisfied at once.
 /// A turn that finds nothing costs one system call.
-const WAITS_A_TURN: u32 = 16;
+const WAITS_A_TURN: u32 = 32;
 
 /// A wait begins. A program that always finds something else to do still gets its input and its
 /// timers: every [`WAITS_A_TURN`] waits, this thread's local engine is turned.

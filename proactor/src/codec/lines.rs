@@ -42,8 +42,8 @@ impl Lines {
         Lines { max: USUAL_MAX, searched: 0, crlf: false }
     }
 
-    /// The most bytes of a line, without its end: 1 to 1 GiB less the end. The server checks it
-    /// when it starts.
+    /// The most bytes of a line, without its end: 1 to 1 GiB less the end. It holds for lines that
+    /// come and for lines that are sent. The server checks it when it starts.
     pub fn max_line(mut self, bytes: usize) -> Lines {
         // A value that does not fit stays far out of range.
         self.max = u32::try_from(bytes).unwrap_or(u32::MAX);

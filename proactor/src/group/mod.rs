@@ -33,7 +33,8 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 /// on any thread.
 ///
 /// A session becomes a member with [`Session::join`](crate::Session::join), and stops being one
-/// when it [leaves](crate::Session::leave) or ends. It gets what is broadcast from then on. Private
+/// when it [leaves](crate::Session::leave) or ends, before
+/// [`closed`](crate::Handler::closed) is called. It gets what is broadcast from then on. Private
 /// sends and broadcasts reach it in the order in which they were issued, those of several groups
 /// too.
 ///

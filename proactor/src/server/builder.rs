@@ -231,8 +231,8 @@ impl Builder {
         self.start(Tasks::with_messages(function))
     }
 
-    /// [`start`](Builder::start), then [`wait`](Server::wait). Signals end the process as by default;
-    /// [`run_until`](Server::run_until) drains on them.
+    /// [`start`](Builder::start), then [`wait`](Server::wait). Signals end the process as by
+    /// default; [`run_until`](Server::run_until) drains on them.
     ///
     /// # Errors
     /// As for both.

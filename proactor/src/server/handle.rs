@@ -92,7 +92,7 @@ impl<M> Handle<M> {
     }
 
     /// What the server has counted: sessions accepted, refused and closed, by reason; packets
-    /// dropped.
+    /// dropped. It can still be read when the server has ended.
     pub fn stats(&self) -> Stats {
         self.directory.snapshot()
     }

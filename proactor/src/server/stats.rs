@@ -69,7 +69,7 @@ impl Stats {
         self.refused.values().sum()
     }
 
-    /// Sessions that ended for this reason.
+    /// Sessions that ended for this reason and are [released](crate::Handler::released).
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.closed.get(&reason).copied().unwrap_or_default()
     }

@@ -55,6 +55,9 @@ impl Timeouts {
     /// Closes a session gracefully, with [`Idle`](crate::CloseReason::Idle), after this time
     /// without a byte in either direction. While the server does not read from the session (it is
     /// paused or over a rate), the time stands still; afterwards it starts again.
+    ///
+    /// A member of a busy group is never idle. For a rule about what the peer says, with a warning
+    /// or a good-bye, use [`Session::after`](crate::Session::after).
     pub fn idle(mut self, time: Duration) -> Timeouts {
         self.spans.idle = Some(time);
         self
@@ -94,7 +97,8 @@ impl Timeouts {
     }
 
     /// Closes a session, with [`HandshakeTimeout`](crate::CloseReason::HandshakeTimeout), that has
-    /// not sent its first packet this long after it connected.
+    /// not sent its first packet this long after it connected. If a login takes more than one
+    /// packet, set a timer instead: [`Session::after`](crate::Session::after).
     pub fn handshake(mut self, time: Duration) -> Timeouts {
         self.spans.handshake = Some(time);
         self
@@ -108,6 +112,8 @@ impl Timeouts {
 
     /// Calls [`Handler::heartbeat`](crate::Handler::heartbeat) when nothing has been sent to a
     /// session for this time and nothing is queued for it, and again after each further such time.
+    /// [Async functions](crate::task) are not called: let a task that is
+    /// [spawned](crate::AsyncSession::spawn) sleep and send.
     pub fn heartbeat(mut self, time: Duration) -> Timeouts {
         (self.spans.heartbeat, self.spans.beats_always) = (Some(time), false);
         self

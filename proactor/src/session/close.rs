@@ -93,7 +93,16 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     close_partner(state, slot, reason, graceful);
     cancel_attempts(state, slot);
     if reason == CloseReason::Panic {
+        log_panic(state, slot);
         end_opener(state, opener);
+    }
+}
+
+/// The panic itself is reported by the program's panic hook, which knows no session.
+#[cold]
+fn log_panic(state: &ShardState, slot: u32) {
+    if let (Some(id), Some(record)) = (state.sessions.id(slot), state.sessions.at(slot)) {
+        tracing::error!("the logic panicked in a call for {id:?} of {}: this session is closed", record.peer);
     }
 }
 

@@ -98,7 +98,7 @@ impl Session {
     ///
     /// ```
     /// use proactor::codec::{LengthPrefixed, Lines};
-    /// use proactor::{Flow, Handler, Listener, Server, Session};
+    /// use proactor::{Flow, Handler, Listener, NoMessage, Server, Session};
     ///
     /// /// A service, and a port to ask it how it does.
     /// #[derive(Clone)]
@@ -106,6 +106,7 @@ impl Session {
     ///
     /// impl Handler for Service {
     ///     type State = bool;
+    ///     type Message = NoMessage;
     ///     fn connected(&mut self, session: &Session) -> bool {
     ///         session.listener().is_some_and(|listener| listener.name() == "admin")
     ///     }
@@ -142,7 +143,8 @@ impl Session {
         Session::open(&self.state, id)
     }
 
-    /// The server, for any thread.
+    /// The server, for any thread. This handle posts no messages: keep the one that
+    /// [`Handler::started`](crate::Handler::started) is given for that.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state.borrow().directory))
     }

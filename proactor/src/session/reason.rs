@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// Why a session ended.
+///
+/// | reasons | what is queued for the peer | what the peer sees |
+/// |---|---|---|
+/// | `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime` | is sent, for at most the [linger time](crate::Timeouts::linger) | the end of the stream; a reset if bytes are missing when that time is over |
+/// | `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened` | is discarded | a reset |
+/// | `Panic`, `ReadTimeout`, `HandshakeTimeout` | is discarded, except what the system takes at once | the end of the stream, or a reset |
+/// | `ServerStopping` | is discarded | a reset if bytes are missing, else the end of the stream |
+/// | `ByPartner` | is sent if the partner ended in order | as for the partner |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

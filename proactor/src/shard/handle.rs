@@ -41,6 +41,9 @@ impl ShardHandle {
     /// duration is over: as [`Session::after`], for no session. It goes on while the server
     /// drains.
     ///
+    /// A call may be late, and a timer that is set again for the same duration is late by the sum.
+    /// A loop that must keep its pace sets it for the next moment, less [`now`](ShardHandle::now).
+    ///
     /// ```
     /// use std::time::Duration;
     ///
@@ -89,7 +92,8 @@ impl ShardHandle {
         self.state.borrow_mut().logic_timers.stop(None, token)
     }
 
-    /// The server, for any thread.
+    /// The server, for any thread. This handle posts no messages: keep the one that
+    /// [`Handler::started`](crate::Handler::started) is given for that.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.state.borrow().directory))
     }

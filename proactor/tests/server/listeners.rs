@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use proactor::codec::{Codec, Decoded, Fixed, FrameError, LengthPrefixed, Lines};
 use proactor::{
-    Address, AsyncSession, Builder, Flow, Group, Handler, Limits, Listener, ListenerLimits, NoMessage, Origin, Rate, Refusal,
-    SendError, Server, ServerError, Session, SessionId, Target,
+    Address, AsyncSession, Builder, Flow, Group, Handler, Limits, Listener, ListenerLimits, NoMessage, Origin, Rate,
+    Refusal, SendError, Server, ServerError, Session, SessionId, Target,
 };
 
 use crate::harness::{backends, connect, expect, finish, read_end, wait_until};

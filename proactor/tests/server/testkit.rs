@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proactor::codec::{LengthPrefixed, Lines};
 use proactor::{
-    AsyncSession, Builder, CloseReason, Flow, Group, Handler, Limits, Listener, Network, NoMessage, SendError, Server, Session,
-    SessionId, SimClient, Simulation, SlowConsumer, Tasks, Timeouts,
+    AsyncSession, Builder, CloseReason, Flow, Group, Handler, Limits, Listener, Network, NoMessage, SendError, Server,
+    Session, SessionId, SimClient, Simulation, SlowConsumer, Tasks, Timeouts,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

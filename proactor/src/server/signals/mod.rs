@@ -110,6 +110,10 @@ impl<M> Server<M> {
     /// second one [stops](crate::Handle::stop) it at once. SIGHUP is a warning in the log and
     /// nothing else: there is nothing to reload.
     ///
+    /// It returns `Ok` also if the drain has cut sessions. For an exit status that says so, keep a
+    /// [`handle`](Server::handle), and read [`Stats::drain_cut`](crate::Stats::drain_cut) at the
+    /// end.
+    ///
     /// ```no_run
     /// use std::time::Duration;
     ///
@@ -146,7 +150,16 @@ impl<M> Server<M> {
                 Signal::Stop => patience,
                 Signal::StopWithin(most) => patience.min(most),
             };
-            if std::mem::take(&mut is_first) { handle.drain(patience) } else { handle.stop() }
+            match std::mem::take(&mut is_first) {
+                true => {
+                    tracing::info!("asked to end: the server is drained, for at most {patience:?}");
+                    handle.drain(patience);
+                }
+                false => {
+                    tracing::warn!("asked to end again: the server is stopped");
+                    handle.stop();
+                }
+            }
         })?;
         self.wait()
     }

@@ -20,6 +20,9 @@ use crate::codec::Framing;
 /// [latency](overlapped::sim::NetworkConfig::latency) of its own to arrive: what two clients send
 /// without waiting in between arrives in an order drawn from the seed.
 ///
+/// All clients have the same IP address, with a port each. So
+/// [`sessions_per_ip`](crate::Limits::sessions_per_ip) counts them together.
+///
 /// Each `expect` waits for at most the [patience](crate::Simulation::set_patience), 10 seconds of
 /// simulated time.
 ///
