@@ -7,32 +7,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
+. ci/scratch.sh
 command -v curl > /dev/null || need_packages curl
 command -v wrk > /dev/null || need_packages wrk
 command -v h2load > /dev/null || need_packages nghttp2-client
 
 cargo build --locked -p proactor --example http
-server="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/http"
-
-work=$(mktemp -d)
-pid=
-cleanup() {
-    [[ -z $pid ]] || kill "$pid" 2> /dev/null || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-fail() {
-    printf '%s\n' "$*" >&2
-    cat "$work"/*.txt >&2
-    exit 1
-}
+example="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/http"
 
 # expect WHAT EXPECTED CURL-ARGUMENTS...
 expect() {
     local what=$1 expected=$2 got
     shift 2
-    got=$(curl -sS --max-time 30 "$@" -w '%{http_version} %{response_code}' 2> "$work/curl.txt") || fail "$what: curl failed"
+    got=$(curl -sS --max-time 30 "$@" -w '%{http_version} %{response_code}' 2> "$scratch/curl.log") || fail "$what: curl failed"
     [[ $got == "$expected" ]] || fail "$what: '$got' instead of '$expected'"
     printf '  curl: %s\n' "$what"
 }
@@ -41,23 +28,17 @@ expect() {
 load() {
     local name=$1 requests=20000
     shift
-    timeout 120 h2load -n "$requests" "$@" "$url" > "$work/h2load.txt" || fail "h2load $name failed"
-    grep -q "requests: $requests total, $requests started, $requests done, $requests succeeded, 0 failed, 0 errored, 0 timeout" "$work/h2load.txt" \
+    timeout 120 h2load -n "$requests" "$@" "$url" > "$scratch/h2load.log" || fail "h2load $name failed"
+    grep -q "requests: $requests total, $requests started, $requests done, $requests succeeded, 0 failed, 0 errored, 0 timeout" "$scratch/h2load.log" \
         || fail "h2load $name: not every request succeeded"
-    grep -q "status codes: $requests 2xx, 0 3xx, 0 4xx, 0 5xx" "$work/h2load.txt" || fail "h2load $name: not every answer was 200"
+    grep -q "status codes: $requests 2xx, 0 3xx, 0 4xx, 0 5xx" "$scratch/h2load.log" || fail "h2load $name: not every answer was 200"
     printf '  h2load: %s, %s requests\n' "$name" "$requests"
 }
 
 for backend in auto poll; do
     printf '== %s\n' "$backend"
-    PROACTOR_BACKEND=$backend "$server" 127.0.0.1:0 > "$work/server.txt" 2>&1 &
-    pid=$!
-    for _ in $(seq 100); do
-        grep -q '^listening on ' "$work/server.txt" && break
-        kill -0 "$pid" 2> /dev/null || fail 'the server has not started'
-        sleep 0.1
-    done
-    url="http://$(sed -n 's/^listening on //p' "$work/server.txt")/"
+    PROACTOR_BACKEND=$backend serve_example "$example" 127.0.0.1:0
+    url="http://127.0.0.1:$port/"
 
     expect 'HTTP/1.1' 'Hello, World!1.1 200' --http1.1 "$url"
     expect 'HTTP/1.0' 'Hello, World!1 200' --http1.0 "$url"
@@ -69,14 +50,11 @@ for backend in auto poll; do
     load 'HTTP/1.1' --h1 -c 20
     load 'HTTP/2' -c 20 -m 20
 
-    timeout 60 wrk -t 1 -c 50 -d 2s "$url" > "$work/wrk.txt" || fail 'wrk failed'
-    if grep -E 'Non-2xx|Socket errors' "$work/wrk.txt" || ! grep -qE '^ +[1-9][0-9]* requests in' "$work/wrk.txt"; then
+    timeout 60 wrk -t 1 -c 50 -d 2s "$url" > "$scratch/wrk.log" || fail 'wrk failed'
+    if grep -E 'Non-2xx|Socket errors' "$scratch/wrk.log" || ! grep -qE '^ +[1-9][0-9]* requests in' "$scratch/wrk.log"; then
         fail 'wrk: not every request succeeded'
     fi
-    printf '  wrk:%s\n' "$(grep 'requests in' "$work/wrk.txt" | sed 's/ in.*//; s/^ */ /')"
+    printf '  wrk:%s\n' "$(grep 'requests in' "$scratch/wrk.log" | sed 's/ in.*//; s/^ */ /')"
 
-    kill -0 "$pid" 2> /dev/null || fail 'the server has ended'
-    kill "$pid"
-    wait "$pid" 2> /dev/null || true
-    pid=
+    stop "$server"
 done

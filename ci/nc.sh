@@ -6,43 +6,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
+. ci/scratch.sh
 nc -h 2>&1 | grep -q OpenBSD || need_packages netcat-openbsd
 
 cargo build --locked -p proactor-cli
 program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
-scratch="$(mktemp -d)"
-started=()
-end() {
-    for id in "${started[@]}"; do
-        kill "$id" 2>/dev/null || true
-    done
-    rm -rf "$scratch"
-}
-trap end EXIT
-
-fail() {
-    echo "nc.sh: $*" >&2
-    tail -n +1 "$scratch"/*.log >&2
-    exit 1
-}
-
-# Waits until a command succeeds.
-until_it_is() {
-    local what="$1"
-    shift
-    for _ in $(seq 600); do
-        if "$@"; then return; fi
-        sleep 0.1
-    done
-    fail "never: $what"
-}
-
 # Waits until a process has ended.
 until_ended() {
     until_it_is "the end of $1" gone "$2"
-}
-gone() {
-    ! kill -0 "$1" 2>/dev/null
 }
 
 # Starts a server on a free port. Sets `port` and `server` (its process).

@@ -9,42 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
+. ci/scratch.sh
 command -v redis-benchmark > /dev/null || need_packages redis-tools
 [[ ${1-} != compare ]] || command -v redis-server > /dev/null || need_packages redis-server
-
-work=$(mktemp -d)
-pid=
-cleanup() {
-    [[ -z $pid ]] || kill "$pid" 2> /dev/null || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-fail() {
-    printf '%s\n' "$*" >&2
-    cat "$work"/*.txt >&2
-    exit 1
-}
-
-# start COMMAND...: starts the example, waits until it listens, sets pid and port.
-start() {
-    rm -f "$work/server.txt"
-    "$@" 127.0.0.1:0 > "$work/server.txt" 2>&1 &
-    pid=$!
-    for _ in $(seq 100); do
-        grep -q "^listening on " "$work/server.txt" 2> /dev/null && break
-        kill -0 "$pid" 2> /dev/null || fail 'the server has not started'
-        sleep 0.1
-    done
-    port=$(sed -n 's/^listening on .*:\([0-9]*\),.*/\1/p' "$work/server.txt")
-}
-
-stop() {
-    kill -0 "$pid" 2> /dev/null || fail 'the server has ended'
-    kill "$pid"
-    wait "$pid" 2> /dev/null || true
-    pid=
-}
 
 # expect REPLY COMMAND...: what redis-cli prints, its lines joined by spaces.
 expect() {
@@ -83,37 +50,37 @@ check() {
     expect 1 dbsize
     expect OK flushall
     expect 0 dbsize
-    seq 150000 | tr '\n' ' ' > "$work/value"
-    expect OK -x set big < "$work/value"
-    timeout 20 redis-cli -p "$port" --raw get big | tr -d '\n' | cmp - "$work/value" || fail 'a long value comes back changed'
+    seq 150000 | tr '\n' ' ' > "$scratch/value"
+    expect OK -x set big < "$scratch/value"
+    timeout 20 redis-cli -p "$port" --raw get big | tr -d '\n' | cmp - "$scratch/value" || fail 'a long value comes back changed'
     printf '  redis-cli: strings and expiry\n'
 
     expect 0 publish news nobody
-    timeout 20 redis-cli -p "$port" subscribe news sports > "$work/subscriber.txt" &
+    timeout 20 redis-cli -p "$port" subscribe news sports > "$scratch/subscriber.log" &
     local subscriber=$! text
     for _ in $(seq 100); do
-        grep -q sports "$work/subscriber.txt" && break
+        grep -q sports "$scratch/subscriber.log" && break
         sleep 0.1
     done
     for text in $(seq 100); do
         expect 1 publish news "text-$text"
     done
     for _ in $(seq 100); do
-        grep -q text-100 "$work/subscriber.txt" && break
+        grep -q text-100 "$scratch/subscriber.log" && break
         sleep 0.1
     done
     kill "$subscriber"
     wait "$subscriber" 2> /dev/null || true
-    [[ $(grep -c '^text-' "$work/subscriber.txt") == 100 ]] || fail 'a message is lost or doubled'
-    grep '^text-' "$work/subscriber.txt" | cmp - <(seq -f 'text-%g' 100) || fail 'the messages are out of order'
+    [[ $(grep -c '^text-' "$scratch/subscriber.log") == 100 ]] || fail 'a message is lost or doubled'
+    grep '^text-' "$scratch/subscriber.log" | cmp - <(seq -f 'text-%g' 100) || fail 'the messages are out of order'
     printf '  redis-cli: 100 messages to a subscriber\n'
 
     local pipeline
     for pipeline in 1 16; do
-        timeout 120 redis-benchmark -p "$port" -n 20000 -P "$pipeline" --csv -t ping,set,get,incr,mset > "$work/benchmark.txt" 2>&1 \
+        timeout 120 redis-benchmark -p "$port" -n 20000 -P "$pipeline" --csv -t ping,set,get,incr,mset > "$scratch/benchmark.log" 2>&1 \
             || fail 'redis-benchmark failed'
-        grep -qi 'error\|warning' "$work/benchmark.txt" && fail 'redis-benchmark complains'
-        [[ $(grep -c '^"[A-Z]' "$work/benchmark.txt") == 6 ]] || fail 'redis-benchmark has not run all tests'
+        grep -qi 'error\|warning' "$scratch/benchmark.log" && fail 'redis-benchmark complains'
+        [[ $(grep -c '^"[A-Z]' "$scratch/benchmark.log") == 6 ]] || fail 'redis-benchmark has not run all tests'
     done
     expect 40000 get counter:__rand_int__
     printf '  redis-benchmark: %s\n' '240,000 requests'
@@ -121,7 +88,7 @@ check() {
 
 # The CPU time of the server in clock ticks.
 ticks() {
-    awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$pid/stat"
+    awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$server/stat"
 }
 
 compare() {
@@ -132,20 +99,21 @@ compare() {
         for round in $(seq "$rounds"); do
             for which in $( ((round % 2)) && echo ours theirs || echo theirs ours); do
                 if [[ $which == ours ]]; then
-                    start taskset -c 0 "$example"
+                    serve_example taskset -c 0 "$example" 127.0.0.1:0
                 else
                     port=$((20000 + RANDOM % 10000))
-                    taskset -c 0 redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$work" > "$work/redis.txt" &
-                    pid=$!
+                    taskset -c 0 redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$scratch" > "$scratch/redis.log" &
+                    server=$!
+                    started+=("$server")
                     timeout 10 bash -c "until redis-cli -p $port ping > /dev/null 2>&1; do sleep 0.05; done"
                 fi
                 before=$(ticks)
                 taskset -c 1 redis-benchmark -p "$port" -n "$((requests * (pipeline > 1 ? 10 : 1)))" -P "$pipeline" -q -t "$test" > /dev/null
-                printf '%s %s\n' "$which" $(($(ticks) - before)) >> "$work/$test-$pipeline"
-                stop
+                printf '%s %s\n' "$which" $(($(ticks) - before)) >> "$scratch/$test-$pipeline"
+                stop "$server"
             done
         done
-        paste <(grep ours "$work/$test-$pipeline") <(grep theirs "$work/$test-$pipeline") | awk '{ print $2 / $4 }' | sort -n \
+        paste <(grep ours "$scratch/$test-$pipeline") <(grep theirs "$scratch/$test-$pipeline") | awk '{ print $2 / $4 }' | sort -n \
             | awk -v name="$test, $pipeline outstanding" '{ ratio[NR] = $1 } END { printf "  %s: %.2f (%.2f to %.2f)\n", name, ratio[int((NR + 1) / 2)], ratio[1], ratio[NR] }'
     done
 }
@@ -159,7 +127,7 @@ fi
 cargo build --locked -p proactor --example redis
 for backend in auto poll; do
     printf '== %s\n' "$backend"
-    PROACTOR_BACKEND=$backend start "$target/debug/examples/redis"
+    PROACTOR_BACKEND=$backend serve_example "$target/debug/examples/redis" 127.0.0.1:0
     check
-    stop
+    stop "$server"
 done

@@ -8,39 +8,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
+. ci/scratch.sh
 nc -h 2>&1 | grep -q OpenBSD || need_packages netcat-openbsd
 command -v ip >/dev/null || need_packages iproute2
 
 cargo build --locked -p proactor-cli
 program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
-scratch="$(mktemp -d)"
 space="silent$$"
-started=()
 end() {
-    for id in "${started[@]}"; do
-        kill "$id" 2>/dev/null || true
-    done
+    end_started
     ip netns delete "$space" 2>/dev/null || true
     ip link delete "$space" 2>/dev/null || true
-    rm -rf "$scratch"
 }
 trap end EXIT
-
-fail() {
-    echo "silent.sh: $*" >&2
-    tail -n +1 "$scratch"/*.log >&2 || true
-    exit 1
-}
-
-until_it_is() {
-    local what="$1"
-    shift
-    for _ in $(seq 600); do
-        if "$@"; then return; fi
-        sleep 0.1
-    done
-    fail "never: $what"
-}
 
 ip netns add "$space" 2>"$scratch/ip.log" ||
     fail "it cannot make a network namespace: run it as root, on a system that permits it"
@@ -70,9 +50,9 @@ is_gone() {
     ! is_there
 }
 
-# Cuts a talking member off while another talks too. $1: the reason in which its session must end; $2:
-# seconds for which both must stay before that; $3: the least and $4: the most seconds that noticing
-# may take; then options of the server.
+# Cuts a talking member off while another talks too. $1: the reason in which its session must end;
+# $2: seconds for which both must stay before that; $3: the least and $4: the most seconds that
+# noticing may take; then options of the server.
 noticed() {
     local reason="$1" alive="$2" least="$3" most="$4"
     shift 4

@@ -55,6 +55,7 @@ windows_tests --workspace --test server -- sessions::
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
 printf '\n== clients of this system\n'
 timeout 600 cargo test --locked --workspace --test examples
-# Windows has no Unix socket files, SIGTERM or limits of open files.
+# Windows has no Unix socket files, signals of Unix or limits of open files.
 timeout 600 cargo test --locked --workspace --test program -- \
-    --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring::
+    --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring:: \
+    --skip hangup:: --skip restart:: --skip stopped::

@@ -69,10 +69,11 @@ impl ListenOptions {
 /// Without other settings: `TCP_NODELAY` on TCP connections, the rest as the system has it.
 ///
 /// `nodelay`, `user_timeout` and those of keep-alive are options of TCP, `ttl`, `tos`,
-/// `reuse_address`, `reuse_port` and `bind_address_no_port` of IP, `linger` of streams. Asked for on a socket that is none of these
-/// (a Unix socket, a datagram socket), they are refused (`InvalidArgument`), and so is a value that
-/// is out of range, on every system. The error names the option and the value. A simulated network
-/// has buffers, and a linger of zero; it ignores the others.
+/// `reuse_address`, `reuse_port` and `bind_address_no_port` of IP, `linger` of streams. Asked for
+/// on a socket that is none of these (a Unix socket, a datagram socket), they are refused
+/// (`InvalidArgument`), and so is a value that is out of range, on every system. The error names
+/// the option and the value. A simulated network has buffers, and a linger of zero; it ignores the
+/// others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -315,8 +316,8 @@ impl DatagramOptions {
         DatagramOptions { only_v6: only_v6.into(), ..self }
     }
 
-    /// `SO_REUSEADDR`: several sockets may be bound to one port, each of which receives what is
-    /// sent to a group. See [`sockopt::REUSE_ADDRESS`](crate::sockopt::REUSE_ADDRESS). `false`, as
+    /// `SO_REUSEADDR`: several sockets may be bound to one port, and each receives what is sent
+    /// to a group. See [`sockopt::REUSE_ADDRESS`](crate::sockopt::REUSE_ADDRESS). `false`, as
     /// at first, leaves it to the system. It takes effect when the socket is made.
     pub fn reuse_address(self, reuse_address: bool) -> DatagramOptions {
         DatagramOptions { reuse_address, ..self }

@@ -22,10 +22,15 @@ pub(crate) fn say(line: fmt::Arguments<'_>) {
 pub(crate) fn failure(problem: &(dyn Error + 'static)) -> ExitCode {
     match problem.downcast_ref::<Unprinted>() {
         // The reader has seen all it wanted, as with `| head`.
-        Some(Unprinted(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Some(Unprinted(error)) if is_reader_gone(error) => {}
         _ => say(format_args!("{problem}")),
     }
     ExitCode::FAILURE
+}
+
+fn is_reader_gone(error: &io::Error) -> bool {
+    // ERROR_PIPE_NOT_CONNECTED, for which the standard library has no kind.
+    error.kind() == io::ErrorKind::BrokenPipe || (cfg!(windows) && error.raw_os_error() == Some(233))
 }
 
 /// Prints a help, a version, or what is wrong with the arguments.

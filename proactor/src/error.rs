@@ -72,6 +72,9 @@ pub enum SendError {
     Full,
     /// The server's codec has no frame for it.
     Frame(FrameError),
+    /// Packets of 64 other keys wait for the session already
+    /// ([`send_latest`](crate::Session::send_latest)).
+    TooManyKeys,
 }
 
 impl fmt::Display for SendError {
@@ -80,6 +83,7 @@ impl fmt::Display for SendError {
             SendError::Closed => f.write_str("the session is closed"),
             SendError::Full => f.write_str("too much is queued already"),
             SendError::Frame(error) => error.fmt(f),
+            SendError::TooManyKeys => f.write_str("packets of 64 other keys wait already; use fewer keys"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The server's logic, which its user writes.
 
 use crate::connect::ConnectError;
+use crate::group::Group;
 use crate::server::Handle;
 use crate::session::{Session, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::shard::handle::ShardHandle;
@@ -106,6 +107,50 @@ pub trait Handler: Clone + Send + 'static {
     /// it.
     fn closed(&mut self, id: SessionId, state: Self::State, reason: &CloseReason) {
         let _ = (id, state, reason);
+    }
+
+    /// The last member of a group has left it, or has ended. Called once for each time that this
+    /// happens, on the shard of that member, after [`closed`](Handler::closed) if it has ended. By
+    /// default nothing is done. A panic here is logged and ends nothing.
+    ///
+    /// A group needs no clearing away: it is gone when nobody holds it. This is for what the logic
+    /// keeps for a group. Another session may have joined meanwhile. So join and ask
+    /// [`is_empty`](Group::is_empty) under the lock of what is kept: then nothing is thrown away
+    /// that is in use, and there is another call when the group is empty again. That needs
+    /// [`Session::join`]: a [`Handle::join`](crate::Handle::join) takes effect later.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use proactor::{Flow, Group, Handler, NoMessage, Session, ShardHandle};
+    ///
+    /// /// A peer's packets are names of rooms to enter. A room has a topic: who opened it.
+    /// #[derive(Clone, Default)]
+    /// struct Rooms(Arc<Mutex<HashMap<Vec<u8>, String>>>);
+    ///
+    /// impl Handler for Rooms {
+    ///     type State = ();
+    ///     type Message = NoMessage;
+    ///     fn connected(&mut self, _: &Session) {}
+    ///     fn received(&mut self, session: &Session, _: &mut (), name: &[u8]) -> Flow {
+    ///         let mut topics = self.0.lock().unwrap();
+    ///         let Ok(room) = session.handle().group(name) else { return Flow::Close };
+    ///         if session.join(&room).is_ok() {
+    ///             topics.entry(name.to_vec()).or_insert_with(|| format!("of {}", session.id()));
+    ///         }
+    ///         Flow::Continue
+    ///     }
+    ///     fn group_emptied(&mut self, _: &ShardHandle, room: &Group) {
+    ///         let mut topics = self.0.lock().unwrap();
+    ///         if room.is_empty() && let Some(name) = room.name() {
+    ///             topics.remove(name);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn group_emptied(&mut self, shard: &ShardHandle, group: &Group) {
+        let _ = (shard, group);
     }
 
     /// The connection of a session that has [ended](Handler::closed) is gone, at the latest after

@@ -68,6 +68,7 @@ mod limits;
 mod message;
 mod outbox;
 mod panic;
+mod registry;
 mod server;
 mod session;
 mod shard;
@@ -86,14 +87,17 @@ pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
+pub use registry::NameError;
+pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
-    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, Signal, SignalWatch,
-    Signals, SimClient, Simulation, Stats, Timeouts,
+    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, SessionList, Signal,
+    SignalWatch, Signals, SimClient, Simulation, Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::busy::Busy;
 pub use session::delivery::Delivery;
 pub use session::id::SessionId;
+pub use session::info::SessionInfo;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;
 pub use shard::handle::ShardHandle;

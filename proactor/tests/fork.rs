@@ -4,22 +4,14 @@
 //! A program of its own, because it forks.
 #![cfg(unix)]
 
+mod echo;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use proactor::{Flow, Handler, NoMessage, Server, Session};
+use proactor::Server;
 
-#[derive(Clone)]
-struct Echo;
-
-impl Handler for Echo {
-    type State = ();
-    type Message = NoMessage;
-    fn connected(&mut self, _: &Session) {}
-    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
-    }
-}
+use echo::Echo;
 
 #[test]
 fn a_forked_child_drops_a_server_without_a_wait_and_the_parent_serves_on() {

@@ -6,6 +6,7 @@
 
 #[path = "server/harness/backends.rs"]
 mod backends;
+mod echo;
 #[path = "server/harness/waiting.rs"]
 mod waiting;
 
@@ -13,24 +14,13 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use proactor::{Flow, Handler, NoMessage, Server, Session};
+use proactor::Server;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 use backends::backends;
+use echo::Echo;
 use waiting::{PATIENCE, wait_until};
-
-#[derive(Clone)]
-struct Echo;
-
-impl Handler for Echo {
-    type State = ();
-    type Message = NoMessage;
-    fn connected(&mut self, _: &Session) {}
-    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
-    }
-}
 
 fn limit_files(files: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;

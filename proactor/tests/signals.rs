@@ -2,29 +2,24 @@
 
 #![cfg(unix)]
 
+#[path = "server/harness/backends.rs"]
+mod backends;
+mod echo;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use proactor::{Backend, Flow, Handler, NoMessage, Server, Session, Signals};
+use proactor::{Backend, Server, Signals};
 use rustix::process::{Pid, Signal, kill_process};
+
+use backends::backends;
+use echo::Echo;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const CHILD: &str = "PROACTOR_TEST_CHILD";
-
-#[derive(Clone)]
-struct Echo;
-
-impl Handler for Echo {
-    type State = ();
-    type Message = NoMessage;
-    fn connected(&mut self, _: &Session) {}
-    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
-    }
-}
 
 /// What the child does: serves until it is told to end, twice, and goes on after that.
 #[test]
@@ -55,9 +50,9 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(backend: &str) -> Daemon {
+    fn start(backend: Backend) -> Daemon {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["child", "--exact", "--nocapture"]).env(CHILD, backend);
+        command.args(["child", "--exact", "--nocapture"]).env(CHILD, backend.to_string());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let said = BufReader::new(child.stdout.take().unwrap());
         Daemon { child, said }
@@ -96,15 +91,6 @@ impl Drop for Daemon {
 fn exchange(mut stream: &TcpStream) {
     stream.write_all(b"x").unwrap();
     stream.read_exact(&mut [0]).unwrap();
-}
-
-fn backends() -> Vec<&'static str> {
-    let works = |backend| {
-        let config = overlapped::DriverConfig::new().backend(Some(backend));
-        std::thread::spawn(move || overlapped::Driver::new(config).is_ok()).join().unwrap()
-    };
-    let all = [("uring", Backend::Uring), ("poll", Backend::Poll)];
-    all.into_iter().filter(|(_, backend)| works(*backend)).map(|(name, _)| name).collect()
 }
 
 #[test]

@@ -102,7 +102,7 @@ unsafe impl<B: SendBuf> SendBuf for Slice<B> {
         found.expect("no such part")
     }
 
-    /// The parts of which a byte is in the slice. One without bytes, if no byte is.
+    /// The parts that have a byte in the slice. One without bytes, if none has.
     fn each_part(&self, see: &mut dyn FnMut(*const u8, usize) -> bool) -> bool {
         if self.len == 0 {
             return see(NonNull::dangling().as_ptr(), 0);

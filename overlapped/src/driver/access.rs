@@ -52,7 +52,8 @@ impl Driver {
     /// let driver = Driver::new(DriverConfig::new())?;
     /// driver.check_options(&StreamOptions::new().keep_alive(Duration::from_secs(60)))?;
     /// let too_short = StreamOptions::new().keep_alive(Duration::from_millis(1));
-    /// assert!(driver.check_options(&too_short).unwrap_err().to_string().contains("keep_alive 1ms"));
+    /// let refusal = driver.check_options(&too_short).unwrap_err();
+    /// assert!(refusal.to_string().contains("keep_alive 1ms"));
     /// # Ok::<(), overlapped::Error>(())
     /// ```
     ///

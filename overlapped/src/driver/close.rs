@@ -106,8 +106,8 @@ impl Driver {
         closing != NONE && self.operations[closing].close_step == CloseStep::Trying
     }
 
-    /// Whether a send goes on after the system has just taken `bytes` bytes of it, and not all. If that
-    /// was its last try, it goes on only if the system was not offered more.
+    /// Whether a send goes on after the system has just taken `bytes` bytes of it, and not all. If
+    /// that was its last try, it goes on only if the system was not offered more.
     pub(super) fn may_go_on(&mut self, slot: u32, bytes: u64) -> bool {
         !self.is_trying(slot)
             || !self.operations[self.sockets[self.operations[slot].socket].closing].has_hastened(slot)
@@ -192,7 +192,8 @@ impl Driver {
         self.cut_close_short(slot, Verdict::Expired);
     }
 
-    /// Cancels a close. Returns whether it could: one that does not wait any more cannot be cancelled.
+    /// Cancels a close. Returns whether it could: one that does not wait any more cannot be
+    /// cancelled.
     pub(super) fn cancel_close(&mut self, slot: u32) -> bool {
         self.cut_close_short(slot, Verdict::Hastened)
     }

@@ -217,8 +217,8 @@ impl Driver {
     /// (`unix:/run/server.sock`). The connections that it accepts begin with its options.
     ///
     /// At a path, a socket that nothing listens on any more is replaced. Anything else there is
-    /// left alone, and is an error; a server that listens there does not notice. The file is removed
-    /// when the listener is closed.
+    /// left alone, and is an error; a server that listens there does not notice. The file is
+    /// removed when the listener is closed.
     ///
     /// # Errors
     /// With the address: `InvalidArgument` if it is none that can be listened on, such as a path
@@ -347,9 +347,9 @@ impl Driver {
     /// Sets options of a stream, or of a listener, whose connections then begin with them. A
     /// datagram socket takes those of the system's buffers.
     ///
-    /// On Windows, connections begin with the options that their listener was made with. What is set
-    /// on a listener later does not change those of its connections that are set there: `nodelay`,
-    /// those of keep-alive, and what was asked for. Set them on each connection.
+    /// On Windows, connections begin with the options that their listener was made with. What is
+    /// set on a listener later does not change those of its connections that are set there:
+    /// `nodelay`, those of keep-alive, and what was asked for. Set them on each connection.
     ///
     /// # Errors
     /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused

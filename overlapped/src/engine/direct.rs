@@ -76,9 +76,9 @@ impl Socket {
     /// Sets options: of a stream, or of a listener, whose connections then begin with them. A
     /// datagram socket takes those that it has too: the system's buffers, `ttl` and `tos`.
     ///
-    /// On Windows, connections begin with the options that their listener was made with. What is set
-    /// on a listener later does not change those of its connections that are set there: `nodelay`,
-    /// those of keep-alive, and what was asked for. Set them on each connection.
+    /// On Windows, connections begin with the options that their listener was made with. What is
+    /// set on a listener later does not change those of its connections that are set there:
+    /// `nodelay`, those of keep-alive, and what was asked for. Set them on each connection.
     ///
     /// # Errors
     /// `InvalidArgument` or `Unsupported`, with the name and the value of an option that is refused

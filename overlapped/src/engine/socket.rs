@@ -230,8 +230,8 @@ impl Socket {
 
     /// Closes the socket, for all its handles. Once the close has started, nothing can be started
     /// on the socket; when it has ended, the socket is gone. Operations in flight end before it, as
-    /// the [mode](CloseMode) says. There is always room for a close. It goes on if its handle is dropped;
-    /// cancelling a graceful close makes it close at once.
+    /// the [mode](CloseMode) says. There is always room for a close. It goes on if its handle is
+    /// dropped; cancelling a graceful close makes it close at once.
     pub fn close(&self, mode: CloseMode) -> Operation<'_, ()> {
         self.operation(Op::close(Op::NO_SOCKET, mode))
     }

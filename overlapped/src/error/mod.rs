@@ -105,7 +105,7 @@ impl Error {
         Error { code: self.code, ..Error::new(action, self.kind) }
     }
 
-    /// The same failure, of which more is known than its code says.
+    /// The same failure, when more is known than its code says.
     pub(crate) fn meaning(self, kind: ErrorKind) -> Error {
         Error { kind, ..self }
     }

@@ -43,7 +43,7 @@ impl Handle {
         SystemSocket::accepted(socket, listener).map(Handle::System)
     }
 
-    /// The same socket, of which this is known.
+    /// The same socket, when this is known of it.
     pub(crate) fn with_connected(mut self, connected: bool) -> Handle {
         if let Handle::System(system) = &mut self {
             system.connected = connected;

@@ -8,19 +8,22 @@
 mod check;
 mod file;
 mod offered;
+mod outcome;
 
 use std::ptr::NonNull;
 
 use crate::address::{Address, AddressError, IntoAddress};
-use crate::buf::{AnyBuf, Packet, RecvBuf, SendBuf};
+use crate::buf::{AnyBuf, RecvBuf, SendBuf};
 use crate::error::Action;
 use crate::flags::{CloseMode, Direction, Flags, ShutdownHow};
-use crate::id::{OpId, SocketId};
+use crate::id::SocketId;
 use crate::time::Time;
 
 use super::file::FileSend;
 use super::rest::{Rest, skipping};
-use super::stream::Stream;
+
+pub use outcome::Outcome;
+pub(crate) use outcome::{Event, Failure};
 
 /// An operation to start, with the buffers it will own: give it to
 /// [`Driver::submit`](crate::Driver::submit).
@@ -173,6 +176,7 @@ impl Owned {
     }
 
     /// All that is still to be moved, if one part holds it; `None` if several may.
+    #[cfg(unix)]
     pub(super) fn single(&mut self) -> Option<(NonNull<u8>, usize)> {
         let progress = self.progress;
         if matches!(self.beside, Beside::Rest(_)) { None } else { self.buf_mut().single(progress) }
@@ -484,56 +488,4 @@ impl Op {
     pub fn into_buf(self) -> Option<AnyBuf> {
         self.owned.buf
     }
-}
-
-/// What a successful operation, or one result of a multishot one, brought.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// A connection and the address of its peer. Dropping the stream closes the connection.
-    Accepted(Stream, Address),
-    /// The socket is connected.
-    Connected,
-    /// So many bytes are in the operation's buffers; 0 is the end of the stream.
-    Received(usize),
-    /// Bytes in one of the driver's pooled buffers.
-    Packet(Packet),
-    /// A datagram of so many bytes, from this address, is in the operation's buffers.
-    ReceivedFrom(usize, Address),
-    /// A datagram in one of the driver's pooled buffers, and where it came from.
-    Datagram(Packet, Address),
-    /// All bytes, so many, are written.
-    Sent(u64),
-    /// The directions are shut down.
-    ShutDown,
-    /// The socket is closed; a graceful close saw the end of the peer's stream.
-    Closed,
-    /// The timer's moment has come.
-    Elapsed,
-    /// The watched descriptor is ready.
-    Ready,
-}
-
-/// Something that happened to an operation which a backend has.
-#[derive(Debug)]
-pub(crate) struct Event {
-    pub(crate) id: OpId,
-    /// The operation stays with the backend; its last event is the one without this.
-    pub(crate) more: bool,
-    pub(crate) result: Result<Outcome, Failure>,
-}
-
-/// Why an operation failed, as a backend knows it.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The system's code.
-    Code(i32),
-    /// There was no pooled buffer.
-    NoBuffer,
-    /// Reading a file failed: the system's code.
-    File(i32),
-    /// A file is shorter than it was when it was looked at.
-    FileEnded,
-    /// A datagram was larger than its buffers, which hold this many bytes of it.
-    Truncated { bytes: u32, from: Address },
 }

@@ -2,8 +2,8 @@
 //! for each of them.
 
 mod apply;
-mod common;
 mod linger;
+mod sharing;
 #[cfg(unix)]
 pub(super) mod unix;
 #[cfg(windows)]
@@ -27,8 +27,8 @@ use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
 use super::descriptor::Descriptor;
-use common::Common;
 use linger::Closing;
+use sharing::Sharing;
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
@@ -131,12 +131,12 @@ impl SystemSocket {
     }
 
     fn with_mode_set(socket: Socket) -> SystemSocket {
-        SystemSocket::with_common(socket, None)
+        SystemSocket::with_sharing(socket, None)
     }
 
-    fn with_common(socket: Socket, common: Option<Arc<Common>>) -> SystemSocket {
+    fn with_sharing(socket: Socket, sharing: Option<Arc<Sharing>>) -> SystemSocket {
         SystemSocket {
-            socket: Closing::new(socket, common),
+            socket: Closing::new(socket, sharing),
             role: Role::Stream,
             shared: false,
             #[cfg(unix)]
@@ -197,12 +197,12 @@ impl SystemSocket {
         // SAFETY: the view is used only while its socket is borrowed, or while the gate of its
         // socket is open. The gate is shut before the socket is closed: see `View`.
         let socket = unsafe { os::borrow(&self.socket) };
-        SystemView { socket, common: self.socket.common.clone(), role: self.role }
+        SystemView { socket, sharing: self.socket.sharing.clone(), role: self.role }
     }
 
     /// A view that is kept, and that tells the socket when it is lent.
     pub(super) fn kept_view(&mut self) -> SystemView {
-        self.socket.common.get_or_insert_default();
+        self.socket.sharing.get_or_insert_default();
         self.view()
     }
 
@@ -225,14 +225,14 @@ impl SystemSocket {
         apply::to_listener(&socket, options, address).map_err(|error| error.at(address))?;
         apply::to_stream(&socket, &options.stream, target).map_err(|error| error.at(address))?;
         socket.bind(&name).map_err(at(Action::Bind))?;
-        let common = bound.map(|bound| Arc::new(Common::new(BoundPath::made(bound))));
+        let sharing = bound.map(|bound| Arc::new(Sharing::new(BoundPath::made(bound))));
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
         os::set_mode(&socket).map_err(at(Action::Option))?;
         let listener = SystemSocket {
             role: Role::Listener,
             #[cfg(windows)]
             inherits: Some(Box::new(options.stream.clone())),
-            ..SystemSocket::with_common(socket, common)
+            ..SystemSocket::with_sharing(socket, sharing)
         };
         // Its connections begin with its linger.
         if options.stream.linger.is_some() {
@@ -281,8 +281,8 @@ impl SystemSocket {
         if !self.shared {
             self.socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         }
-        if let Some(common) = &self.socket.common {
-            common.leave_path();
+        if let Some(sharing) = &self.socket.sharing {
+            sharing.leave_path();
         }
         Ok(self.socket.into_inner())
     }
@@ -326,7 +326,7 @@ impl SystemSocket {
 #[derive(Debug)]
 pub(crate) struct SystemView {
     socket: os::Borrowed,
-    common: Option<Arc<Common>>,
+    sharing: Option<Arc<Sharing>>,
     pub(super) role: Role,
 }
 
@@ -337,14 +337,14 @@ impl SystemView {
 
     /// Others have the socket too from here on, and may set its options.
     pub(crate) fn lent(&self) {
-        if let Some(common) = &self.common {
-            common.lend();
+        if let Some(sharing) = &self.sharing {
+            sharing.lend();
         }
     }
 
     /// It is about to be closed, which is not to wait.
     pub(crate) fn hasten_close(&self) {
-        if self.common.as_ref().is_some_and(|common| common.is_lent()) {
+        if self.sharing.as_ref().is_some_and(|sharing| sharing.is_lent()) {
             linger::hasten(&self.socket());
         }
     }
@@ -358,7 +358,7 @@ impl SystemView {
         let socket = self.socket().try_clone().map_err(|error| Error::io(Action::Socket, &error))?;
         self.lent();
         let connected = self.role != Role::Stream || socket.peer_addr().is_ok();
-        let duplicate = SystemSocket::with_common(socket, self.common.clone());
+        let duplicate = SystemSocket::with_sharing(socket, self.sharing.clone());
         duplicate.lent();
         Ok(SystemSocket { role: self.role, shared: true, connected, ..duplicate })
     }

@@ -140,7 +140,10 @@ fn a_drain_delivers_queued_packets() {
     for number in 0..PACKETS {
         assert_eq!(members[2].hear_said(), said(0, number));
     }
-    assert!(members[2].is_ended(), "closed in order");
+    // The shards drain at different times: a member that left before would end by itself.
+    for member in &mut members {
+        assert!(member.is_ended(), "closed in order");
+    }
     drop(members);
     assert_eq!(chat.ended().code(), Some(0));
     let (log, summary) = chat.rest_of_log();

@@ -40,6 +40,12 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     proactor(arguments).output().unwrap()
 }
 
+/// A log without the line that says that io_uring is refused here.
+#[cfg(unix)]
+pub(crate) fn without_fallback(log: &str) -> String {
+    log.split_inclusive('\n').filter(|line| !line.contains("falling back to the backend")).collect()
+}
+
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
-use crate::harness::{PATIENCE, Running, run, uring};
+use crate::harness::{PATIENCE, Running, run, uring, windows};
 
 fn echoes(address: SocketAddr) {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -17,7 +17,7 @@ fn has_ipv6() -> bool {
 }
 
 fn backends() -> &'static [&'static str] {
-    if cfg!(windows) {
+    if windows() {
         &["winsock"]
     } else if uring() {
         &["uring", "poll"]

@@ -9,15 +9,12 @@
 mod resp;
 mod store;
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use proactor::{
-    CloseReason, Flow, Group, Handler, Limits, NoMessage, SendError, Server, ServerError, Session, SessionId,
-};
+use proactor::{Flow, Group, Handler, Limits, NoMessage, SendError, Server, ServerError, Session};
 
 use resp::{Arguments, Resp, count};
 use store::Store;
@@ -28,12 +25,11 @@ const MOST_CHANNELS: usize = 64;
 #[derive(Clone, Default)]
 struct Redis {
     store: Arc<Mutex<Store>>,
-    channels: Arc<Mutex<HashMap<Bytes, Group>>>,
     reply: Vec<u8>,
 }
 
-/// The channels that a session has subscribed to.
-type Subscriptions = Vec<(Bytes, Group)>;
+/// The channels that a session has subscribed to. A channel is the group of its name.
+type Subscriptions = Vec<Group>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -193,7 +189,7 @@ impl Redis {
                 drop(store);
                 let mut channels: Vec<Bytes> = arguments.map(Bytes::copy_from_slice).collect();
                 if channels.is_empty() {
-                    channels = own.iter().map(|(channel, _)| channel.clone()).collect();
+                    channels = own.iter().filter_map(Group::name).map(Bytes::copy_from_slice).collect();
                 }
                 if channels.is_empty() {
                     self.reply.extend_from_slice(b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n");
@@ -206,7 +202,7 @@ impl Redis {
                 drop(store);
                 let channel = arguments.next().ok_or(WRONG_NUMBER)?;
                 let text = arguments.next().ok_or(WRONG_NUMBER)?;
-                let group = lock(&self.channels).get(channel).cloned();
+                let group = session.handle().find_group(channel);
                 let members = group.as_ref().map_or(0, Group::len);
                 if let Some(group) = group {
                     let mut message = b"*3\r\n$7\r\nmessage\r\n".to_vec();
@@ -234,37 +230,26 @@ impl Redis {
     }
 
     fn subscribe(&mut self, session: &Session, own: &mut Subscriptions, channel: &[u8]) -> Result<(), &'static str> {
-        let is_new = !own.iter().any(|(name, _)| name == channel);
+        let is_new = !own.iter().any(|group| group.name() == Some(channel));
         if is_new && own.len() == MOST_CHANNELS {
             return Err("ERR too many subscriptions");
         }
+        let group = session.handle().group(channel).map_err(|_| "ERR the name of a channel is too long")?;
         confirm(&mut self.reply, b"subscribe", channel, own.len() + usize::from(is_new));
         if is_new {
             // The confirmation is queued before the first message can be.
             self.send(session).map_err(|_| "ERR the replies are too long")?;
-            let name = Bytes::copy_from_slice(channel);
-            let mut channels = lock(&self.channels);
-            let group = channels.entry(name.clone()).or_default().clone();
             session.join(&group).map_err(|_| "ERR too many subscriptions")?;
-            own.push((name, group));
+            own.push(group);
         }
         Ok(())
     }
 
     fn unsubscribe(&mut self, session: &Session, own: &mut Subscriptions, channel: &[u8]) {
-        if let Some(at) = own.iter().position(|(name, _)| name == channel) {
-            let (name, group) = own.swap_remove(at);
-            session.leave(&group);
-            self.forget_if_empty(&name);
+        if let Some(at) = own.iter().position(|group| group.name() == Some(channel)) {
+            session.leave(&own.swap_remove(at));
         }
         confirm(&mut self.reply, b"unsubscribe", channel, own.len());
-    }
-
-    fn forget_if_empty(&self, channel: &Bytes) {
-        let mut channels = lock(&self.channels);
-        if channels.get(channel).is_some_and(Group::is_empty) {
-            channels.remove(channel);
-        }
     }
 
     /// Sends the replies there are.
@@ -302,12 +287,6 @@ impl Handler for Redis {
             return flow;
         }
         self.send(session).map_or(Flow::Close, |()| flow)
-    }
-
-    fn closed(&mut self, _: SessionId, own: Subscriptions, _: &CloseReason) {
-        for (channel, _) in own {
-            self.forget_if_empty(&channel);
-        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::session::id::SessionId;
 /// A group on one shard.
 pub(crate) struct LocalGroup {
     pub(crate) group: Group,
+    /// The group that this one belongs to, if it is one of another framing, or the same: kept while
+    /// there are members, so that its name stays its own.
+    pub(crate) whole: Group,
     pub(crate) reader: LogReader<BroadcastHeader>,
     /// Records before this one are counted in the outboxes of the members that get them.
     counted: u64,
@@ -40,7 +43,13 @@ impl LocalGroup {
     /// A view from the reader's present end on.
     pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
-        LocalGroup { group, reader, counted, members: Vec::new(), withheld: Vec::new() }
+        let whole = group.clone();
+        LocalGroup { group, whole, reader, counted, members: Vec::new(), withheld: Vec::new() }
+    }
+
+    /// As the local group of another framing, which belongs to this group.
+    pub(crate) fn within(self, whole: &Group) -> LocalGroup {
+        LocalGroup { whole: whole.clone(), ..self }
     }
 
     /// The number of the record behind the last that is counted.

@@ -26,7 +26,8 @@ pub(crate) fn join(
     let record = record.ok_or(JoinError::Closed)?;
     let domain = Arc::clone(groups.domain());
     let framing = profiles.of(record.activity.listener()).framing;
-    let group = group.framed(&domain, framing).ok_or(JoinError::OtherServer)?;
+    let whole = group;
+    let group = whole.framed(&domain, framing).ok_or(JoinError::OtherServer)?;
     let local = locals.into_iter().find(|local| local.group == group);
     let slot = groups.slot_of(&group);
     if slot.is_some_and(|slot| record.outbox.position(slot).is_some()) {
@@ -40,10 +41,10 @@ pub(crate) fn join(
         (None, Some(local)) => groups.insert(local),
         (None, None) => {
             let reader = group.reader(&domain).ok_or(JoinError::OtherServer)?;
-            groups.insert(LocalGroup::new(group.clone(), reader))
+            groups.insert(LocalGroup::new(group.clone(), reader).within(whole))
         }
     };
-    let (position, member) = groups.add_member(slot, id.slot(), stamp);
+    let (position, member) = groups.add_member(slot, id, stamp);
     record.outbox.get_or_take(outboxes).positions.join(slot, position, member);
     Ok(())
 }

@@ -14,13 +14,16 @@ pub(crate) mod shard_groups;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use bytes::Bytes;
 use overlapped::log::{Log, LogConfig, LogReader};
+use overlapped::table::Key;
 
 use self::domain::{BroadcastHeader, Domain};
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;
+use crate::registry::{NameError, names::Names};
 use crate::session::id::SessionId;
 
 const SEGMENT_BYTES: usize = 64 * 1024;
@@ -51,6 +54,8 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 /// at least four times `outbox_bytes`; a member that is further behind has lost the rest.
 ///
 /// The sessions of a group are those of one server, the first that one of its sessions has joined.
+/// A group has no name unless the server gave it one: [`Handle::group`](crate::Handle::group).
+/// [`Handler::group_emptied`](crate::Handler::group_emptied) is told when the last member has left.
 ///
 /// ```
 /// use proactor::{Flow, Group, Handler, NoMessage, Server, Session};
@@ -96,8 +101,53 @@ pub struct Group {
 
 #[derive(Default)]
 struct Inner {
+    /// Members whose framing is this group's own.
     members: AtomicUsize,
+    /// Those, and the members of the groups of other framings.
+    all_members: AtomicUsize,
     channel: OnceLock<Channel>,
+    name: Option<Name>,
+}
+
+struct Name {
+    bytes: Bytes,
+    names: Weak<Names<Inner>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name
+            && let Some(names) = name.names.upgrade()
+        {
+            names.forget(&name.bytes, self);
+        }
+    }
+}
+
+/// The groups of a server that have a name. A group is in it as long as somebody holds it, and the
+/// shards of its members do.
+#[derive(Default)]
+pub(crate) struct GroupNames(Arc<Names<Inner>>);
+
+impl GroupNames {
+    /// The group of a name, made now if nobody holds it.
+    pub(crate) fn get(&self, name: &[u8]) -> Result<Group, NameError> {
+        let make = || {
+            let name = Name { bytes: Bytes::copy_from_slice(name), names: Arc::downgrade(&self.0) };
+            let mut inner = Inner::default();
+            inner.name = Some(name);
+            Arc::new(inner)
+        };
+        self.0.get(name, make).map(|inner| Group { inner })
+    }
+
+    pub(crate) fn find(&self, name: &[u8]) -> Option<Group> {
+        self.0.find(name).map(|inner| Group { inner })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// What a group has from its first member on. Its own members are framed with the server's codec.
@@ -134,6 +184,14 @@ struct OnShard {
     notified: AtomicBool,
     /// The slot of the local group, or `NO_LOCAL`. The shard's own thread sets it.
     local: AtomicU32,
+    /// The members, in the order of the local group's.
+    ids: Mutex<Vec<Key>>,
+}
+
+impl OnShard {
+    fn ids(&self) -> MutexGuard<'_, Vec<Key>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 const NO_LOCAL: u32 = u32::MAX;
@@ -147,7 +205,36 @@ impl Group {
     /// How many members it has.
     pub fn len(&self) -> usize {
         // A thread that sees a member can broadcast to it: it also sees the channel.
-        self.own_len() + self.others().map(Group::own_len).sum::<usize>()
+        self.inner.all_members.load(Ordering::Acquire)
+    }
+
+    /// The name that it was [asked for](crate::Handle::group) by; `None` if it has none.
+    pub fn name(&self) -> Option<&[u8]> {
+        self.inner.name.as_ref().map(|name| &*name.bytes)
+    }
+
+    /// Its members at this moment, in no order. No shard is stopped. Members that join or leave
+    /// meanwhile may be in it or not. It copies one id for each member.
+    ///
+    /// ```
+    /// # use proactor::{Group, Session};
+    /// /// Closes everybody else in a room.
+    /// fn clear(session: &Session, room: &Group) {
+    ///     let handle = session.handle();
+    ///     for id in room.members().into_iter().filter(|id| *id != session.id()) {
+    ///         let _ = handle.close(id);
+    ///     }
+    /// }
+    /// ```
+    pub fn members(&self) -> Vec<SessionId> {
+        let mut members = Vec::with_capacity(self.len());
+        for group in std::iter::once(self).chain(self.others()) {
+            let shards = group.inner.channel.get().map_or(&[][..], |channel| &channel.shards);
+            for (shard, on_shard) in shards.iter().enumerate() {
+                members.extend(on_shard.ids().iter().map(|key| SessionId::new(shard as u16, *key)));
+            }
+        }
+        members
     }
 
     /// Whether it has no members.
@@ -272,19 +359,31 @@ impl Group {
 
     /// Counts a member in, before it is given its position: then a broadcast either is before the
     /// position, or sees that the shard has a member.
-    pub(crate) fn count_in(&self, shard: u16) {
+    ///
+    /// `whole` is the group that this one belongs to, if it is one of another framing, or itself.
+    pub(crate) fn count_in(&self, whole: &Group, id: SessionId) {
         self.inner.members.fetch_add(1, Ordering::Release);
-        if let Some(on_shard) = self.on_shard(shard) {
+        if let Some(on_shard) = self.on_shard(id.shard()) {
             on_shard.members.fetch_add(1, Ordering::Relaxed);
+            on_shard.ids().push(id.key());
         }
+        whole.inner.all_members.fetch_add(1, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
-    pub(crate) fn count_out(&self, shard: u16) {
+    /// Counts out the member that has this index on its shard. Says whether the whole group has no
+    /// member left: of several that leave at once, one is told.
+    pub(crate) fn count_out(&self, whole: &Group, shard: u16, member: usize) -> bool {
         self.inner.members.fetch_sub(1, Ordering::Relaxed);
         if let Some(on_shard) = self.on_shard(shard) {
             on_shard.members.fetch_sub(1, Ordering::Relaxed);
+            let ids = &mut *on_shard.ids();
+            ids.swap_remove(member);
+            if ids.is_empty() {
+                *ids = Vec::new();
+            }
         }
+        whole.inner.all_members.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
@@ -301,6 +400,7 @@ impl Channel {
             members: AtomicUsize::new(0),
             notified: AtomicBool::new(false),
             local: AtomicU32::new(NO_LOCAL),
+            ids: Mutex::default(),
         };
         let shards = std::iter::repeat_with(on_shard).take(domain.notifiers.len()).collect();
         let codec = domain.codec(framing.into());
@@ -378,6 +478,10 @@ impl Eq for Group {}
 
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group").field("members", &self.len()).finish()
+        let mut debug = f.debug_struct("Group");
+        if let Some(name) = self.name() {
+            debug.field("name", &String::from_utf8_lossy(name));
+        }
+        debug.field("members", &self.len()).finish()
     }
 }

@@ -10,6 +10,7 @@ use super::Group;
 use super::domain::{Domain, Notifier, broadcast_by_thread, reset_broadcast_by_thread};
 use super::local::{LocalGroup, LocalGroups};
 use crate::outbox::Outbox;
+use crate::session::id::SessionId;
 
 pub(crate) struct ShardGroups {
     shard: u16,
@@ -25,6 +26,8 @@ pub(crate) struct ShardGroups {
     pub(super) slow: Vec<u32>,
     /// Local groups whose logs may have segments to free.
     to_trim: Vec<u32>,
+    /// Groups whose last member has left, which the logic has not been told.
+    emptied: Vec<Group>,
     budget: Budget,
 }
 
@@ -40,6 +43,7 @@ impl ShardGroups {
             later: Vec::new(),
             slow: Vec::new(),
             to_trim: Vec::new(),
+            emptied: Vec::new(),
             budget,
         }
     }
@@ -80,15 +84,15 @@ impl ShardGroups {
 
     /// Adds a member, from what was issued after `stamp` on. Returns its position and its index
     /// among the members.
-    pub(crate) fn add_member(&mut self, slot: u32, session: u32, stamp: u64) -> (u64, usize) {
+    pub(crate) fn add_member(&mut self, slot: u32, session: SessionId, stamp: u64) -> (u64, usize) {
         let local = &mut self.local[slot];
-        local.group.count_in(self.shard);
+        local.group.count_in(&local.whole, session);
         let position = local.position_after(stamp);
         if local.has_records_from(position) {
             // The shard may not have been notified of these: it had no members until now.
             self.news.push(slot);
         }
-        (position, local.add_member(session))
+        (position, local.add_member(session.slot()))
     }
 
     /// Removes a member. Returns the session that took its index, if one did. The group goes with
@@ -96,13 +100,25 @@ impl ShardGroups {
     pub(crate) fn remove_member(&mut self, slot: u32, member: usize) -> Option<u32> {
         let local = self.local.at_mut(slot)?;
         let moved = local.remove_member(member);
-        local.group.count_out(self.shard);
+        if local.group.count_out(&local.whole, self.shard, member) {
+            self.emptied.push(local.whole.clone());
+        }
         if local.members().is_empty()
             && let Some(local) = self.local.remove_at(slot)
         {
             local.group.set_local(self.shard, None);
         }
         moved
+    }
+
+    /// Whether there are groups to tell the logic of.
+    pub(crate) fn has_emptied(&self) -> bool {
+        !self.emptied.is_empty()
+    }
+
+    /// Takes the groups whose last member has left.
+    pub(crate) fn take_emptied(&mut self) -> Vec<Group> {
+        std::mem::take(&mut self.emptied)
     }
 
     /// The latest stamp.
@@ -262,6 +278,7 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use overlapped::table::Key;
     use overlapped::{Driver, DriverConfig};
 
     use super::*;
@@ -277,7 +294,7 @@ mod tests {
         let reader = group.reader(groups.domain()).unwrap();
         let slot = groups.slot_of(group);
         let slot = slot.unwrap_or_else(|| groups.insert(LocalGroup::new(group.clone(), reader)));
-        groups.add_member(slot, session, groups.now());
+        groups.add_member(slot, SessionId::new(0, Key::new(session, 0)), groups.now());
         slot
     }
 

@@ -15,7 +15,8 @@ pub enum SlowConsumer {
     PauseReading,
     /// It is still read from. The oldest queued packets, private or broadcast, are dropped and
     /// [counted](crate::Session::dropped) until the next fits. A packet that is partly sent is
-    /// never dropped. A private send that does not fit behind what is in flight fails with `Full`.
+    /// never dropped. A private send that does not fit behind what is in flight, and behind the
+    /// [latest packets](crate::Session::send_latest) that wait, fails with `Full`.
     DropOldest,
     /// It is still read from. When something does not fit, the session is closed as too slow.
     Close,

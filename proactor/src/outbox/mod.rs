@@ -6,9 +6,13 @@
 //! up to that. Records are counted when the shard has read a group's news, and only counted ones
 //! are taken.
 //!
+//! Packets that a newer one of their key replaces wait apart from the others, and are put behind
+//! them when a send starts.
+//!
 //! Only whole packets are taken. So the rest can be dropped packet by packet, and a packet that is
 //! partly sent is never cut.
 
+pub(crate) mod latest;
 pub(crate) mod lazy;
 pub(crate) mod memory;
 pub(crate) mod own;
@@ -17,6 +21,7 @@ pub(crate) mod positions;
 use overlapped::driver::OpId;
 use overlapped::log::{Gather, LogSlice};
 
+use self::latest::Latest;
 use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
@@ -64,6 +69,10 @@ pub(crate) struct Outbox {
     /// Where it stands in the logs of its groups.
     pub(crate) positions: Positions,
     in_flight: usize,
+    /// Bytes in flight, and of the latest packets that wait: all that is queued elsewhere than in
+    /// `own` and the logs. One number, so that those packets cost the others nothing.
+    apart: usize,
+    latest: Option<Box<Latest>>,
     /// The send in flight, and its progress when that was last asked for.
     pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
@@ -71,17 +80,31 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     const fn new() -> Outbox {
-        Outbox { own: OwnBytes::new(), positions: Positions::new(), in_flight: 0, send: None, dropped: 0 }
+        Outbox {
+            own: OwnBytes::new(),
+            positions: Positions::new(),
+            in_flight: 0,
+            apart: 0,
+            latest: None,
+            send: None,
+            dropped: 0,
+        }
     }
 
     /// Bytes queued and in flight, private and broadcast.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.own.len() + self.positions.behind() + self.in_flight
+        self.own.len() + self.positions.behind() + self.apart
     }
 
     pub(crate) fn has_queued(&self) -> bool {
-        self.own.len() > 0 || self.positions.behind() > 0
+        self.own.len() > 0 || self.positions.behind() > 0 || self.has_latest()
+    }
+
+    /// Whether packets wait that a newer one of their key can replace.
+    #[inline(always)]
+    pub(crate) fn has_latest(&self) -> bool {
+        self.apart > self.in_flight
     }
 
     /// Whether a send is in flight.
@@ -155,17 +178,71 @@ impl Outbox {
             Taken::Gather(gather)
         };
         self.in_flight += taken.len();
+        self.apart += taken.len();
         (taken.len() > 0).then_some(taken)
     }
 
     /// So many bytes are no longer in flight.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.in_flight -= bytes;
+        self.apart -= bytes;
+    }
+
+    /// Bytes of the latest packet that waits under a key.
+    pub(crate) fn latest_bytes(&self, key: u64) -> usize {
+        self.latest.as_ref().and_then(|latest| latest.bytes_of(key)).unwrap_or(0)
+    }
+
+    /// Whether a latest packet may wait under a key: there are not as many other keys as there may
+    /// be.
+    pub(crate) fn takes_latest(&self, key: u64) -> bool {
+        self.latest.as_ref().is_none_or(|latest| latest.takes(key))
+    }
+
+    /// Has a copy of a frame wait as the newest of its key, in place of the one that waits, or
+    /// changes nothing if it does not fit. One that is not longer always does. Returns how many
+    /// bytes are queued now. An empty frame is none.
+    pub(crate) fn put_latest(
+        &mut self,
+        key: u64,
+        frame: Frame<'_>,
+        stamp: u64,
+        limit: usize,
+    ) -> Result<Pushed, SendError> {
+        let (before, bytes) = (self.latest_bytes(key), frame.len());
+        let len = self.len() - before + bytes;
+        if bytes == 0 {
+            return Ok(Pushed { bytes, len: self.len() });
+        }
+        if bytes > before && len > limit {
+            return Err(SendError::Full);
+        }
+        self.latest.get_or_insert_default().put(key, frame, stamp);
+        self.apart = self.apart - before + bytes;
+        Ok(Pushed { bytes, len })
+    }
+
+    /// A send is to take what was issued up to `upto`: queues the latest packets whose keys came up
+    /// to that, behind everything else of such a stamp.
+    #[inline(never)]
+    pub(crate) fn settle_latest(&mut self, upto: u64, by_packet: bool, spare: impl FnOnce() -> Vec<u8>) {
+        let Some(latest) = &mut self.latest else { return };
+        let own = &mut self.own;
+        // Outside of groups the clock is not read, and all stamps are those of sends. In a group
+        // the stamp of the last send may be lower than that of a broadcast that waits.
+        let stamp = if self.positions.is_empty() { own.last_stamp().unwrap_or(0) } else { upto };
+        own.prepare(spare);
+        self.apart -= latest.take_upto(upto, |frame| own.push_behind(frame, stamp, by_packet));
+        if latest.is_empty() {
+            self.latest = None;
+        }
     }
 
     /// Discards the private bytes that are queued.
     pub(crate) fn clear(&mut self) {
         self.own.clear();
+        self.latest = None;
+        self.apart = self.in_flight;
     }
 
     /// The first record of the group's log that is not taken.
@@ -215,7 +292,7 @@ impl Outbox {
     }
 
     /// Drops the oldest queued packets until no more than `limit` bytes are left, with what is in
-    /// flight. That alone may be more.
+    /// flight and the latest packets that wait. Those alone may be more: they are not dropped.
     pub(crate) fn drop_oldest(&mut self, id: SessionId, limit: usize, groups: &LocalGroups) {
         let mut excess = self.len().saturating_sub(limit);
         while excess > 0 {
@@ -239,7 +316,7 @@ impl Outbox {
 
     /// Makes room for so many bytes, if dropping packets can do that.
     pub(crate) fn make_room(&mut self, id: SessionId, bytes: usize, limit: usize, groups: &LocalGroups) {
-        if bytes > limit.saturating_sub(self.in_flight) {
+        if bytes > limit.saturating_sub(self.apart) {
             return;
         }
         self.drop_oldest(id, limit - bytes, groups);

@@ -80,9 +80,7 @@ impl OwnBytes {
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<(), SendError> {
-        if self.bytes.capacity() == 0 {
-            self.bytes = spare();
-        }
+        self.prepare(spare);
         frame.append_to(&mut self.bytes);
         match self.runs.back_mut() {
             Some(last) if last.stamp == stamp && !by_packet => {
@@ -91,6 +89,21 @@ impl OwnBytes {
             }
             _ => self.arrange(frame.len(), stamp, limit, by_packet),
         }
+    }
+
+    /// Takes memory if it has none.
+    #[inline(always)]
+    pub(super) fn prepare(&mut self, spare: impl FnOnce() -> Vec<u8>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare();
+        }
+    }
+
+    /// Puts a frame that was within the limit already behind everything of a stamp up to its own.
+    pub(super) fn push_behind(&mut self, frame: &[u8], stamp: u64, by_packet: bool) {
+        let at = self.runs.partition_point(|run| run.stamp <= stamp);
+        self.bytes.extend_from_slice(frame);
+        self.place(at, frame.len(), stamp, by_packet);
     }
 
     /// Finds the place of the last so many bytes among the runs, or takes them off if that would

@@ -108,6 +108,18 @@ impl<M> Handle<M> {
         self.directory.mail_to_session(id, Mail::Send { id, packet: packet.into(), stamp })
     }
 
+    /// Queues a packet that replaces the one of its key that waits, as
+    /// [`Session::send_latest`](crate::Session::send_latest) does, when it reaches the session's
+    /// shard. There it is dropped or ends the session as one of [`send`](Handle::send) is. With a
+    /// line in the log, it is also dropped if packets of 64 other keys wait.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    pub fn send_latest(&self, id: SessionId, key: u64, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        let stamp = self.directory.domain.clock.now();
+        self.directory.mail_to_session(id, Mail::SendLatest { id, key, packet: packet.into(), stamp })
+    }
+
     /// Makes a session a member of a group: it gets what is broadcast to it from now on. When this
     /// reaches the session's shard, it does nothing if the session has ended or is a member of 64
     /// groups.
@@ -120,9 +132,9 @@ impl<M> Handle<M> {
         let stamp = self.directory.domain.clock.now();
         let domain = &self.directory.domain;
         let local = |framing| {
-            let group = group.framed(domain, framing)?;
-            let reader = group.reader(domain)?;
-            Some(LocalGroup::new(group, reader))
+            let framed = group.framed(domain, framing)?;
+            let reader = framed.reader(domain)?;
+            Some(LocalGroup::new(framed, reader).within(group))
         };
         let locals: Option<Vec<LocalGroup>> = domain.framings().map(local).collect();
         let locals = locals.ok_or(JoinError::OtherServer)?;

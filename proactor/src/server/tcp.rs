@@ -55,12 +55,10 @@ impl TcpOptions {
 
     /// Options for TCP connections.
     pub(super) fn stream(&self) -> StreamOptions {
-        match self.keep_alive {
-            None => self.stream.clone(),
-            Some(time) => {
-                self.stream.clone().keep_alive(time).keep_alive_interval(self.interval).keep_alive_probes(self.probes)
-            }
-        }
+        let Some(time) = self.keep_alive else { return self.stream.clone() };
+        let stream = self.stream.clone().keep_alive(time).keep_alive_interval(self.interval);
+        // Windows has ten of its own, and only newer versions let a program set them.
+        if cfg!(windows) && self.probes == KEEP_ALIVE_PROBES { stream } else { stream.keep_alive_probes(self.probes) }
     }
 
     /// Options for the connections of a listener. One on a path has those that were asked for, and

@@ -17,9 +17,8 @@ use crate::session::deadlines::{MOST, Spans};
 /// Time in which the server did not run (it was stopped, its machine was paused, a handler did not
 /// return) is not counted against a peer: a shard that is late by more than 250 ms moves all these
 /// deadlines by the rest, and before a session is closed for what its peer did not do, what has
-/// arrived meanwhile is read. The linger time, [connect
-/// timeouts](crate::Outbound::connect_timeout), and the sleeps and timeouts of [async
-/// sessions](crate::task) go by the clock.
+/// arrived meanwhile is read. [Connect timeouts](crate::Outbound::connect_timeout), and the sleeps
+/// and timeouts of [async sessions](crate::task), go by the clock.
 ///
 /// ```
 /// use std::time::Duration;

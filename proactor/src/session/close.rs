@@ -23,6 +23,7 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::ByHandler
         | CloseReason::FrameTooLarge
         | CloseReason::Protocol
+        | CloseReason::Replaced
         | CloseReason::Drained
         | CloseReason::Idle
         | CloseReason::Lifetime => GRACEFUL,
@@ -43,7 +44,7 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
@@ -57,8 +58,11 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         endings.tell(id, reason);
     }
     let left = record.outbox.len();
-    if !graceful && left > 0 {
-        endings.cut(slot, left);
+    // A reset also takes back what the peer's system has not confirmed.
+    let unconfirmed = if mode == CloseMode::Abort { driver.unsent(record.socket).unwrap_or(0) } else { 0 };
+    let missing = left.max(unconfirmed);
+    if !graceful && missing > 0 {
+        endings.cut(slot, missing);
         if let Some(outbox) = record.outbox.get() {
             outbox.clear();
         }
@@ -138,8 +142,9 @@ pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
         let time = state.limits.linger.max(LEAST_LINGER);
         state.timers.linger(slot, time);
     } else if untaken > 0 {
-        state.endings.cut(slot, untaken);
-        state.driver.abort(close);
+        if state.driver.abort(close) {
+            state.endings.cut(slot, untaken);
+        }
     } else if drains && unconfirmed == Some(0) {
         state.driver.abort(close);
     } else {

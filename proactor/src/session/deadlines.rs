@@ -172,6 +172,11 @@ impl Deadlines {
         }
     }
 
+    /// How long ago the session began, as far as ticks tell.
+    pub(crate) fn age(&self, now: Time) -> Duration {
+        TICK * tick(now).wrapping_sub(self.opened)
+    }
+
     /// Bytes came.
     pub(crate) fn received(&mut self, now: Time) {
         (self.active, self.received) = (tick(now), tick(now));

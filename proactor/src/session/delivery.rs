@@ -17,8 +17,9 @@ pub enum Delivery {
     /// The connection was ended before the system had taken everything, or while its logic was at
     /// work. Unless it was the peer that ended it, the peer was told by a reset.
     Cut {
-        /// Bytes that were queued and not known to be taken. 0 if the logic was at work and
-        /// had queued nothing.
+        /// Bytes that were queued and not known to be taken: by the system or, when the connection
+        /// was reset by this side, by the peer's system. 0 if the logic was at work and had queued
+        /// nothing.
         bytes: u64,
     },
 }

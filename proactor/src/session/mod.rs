@@ -8,6 +8,10 @@ pub(crate) mod drain;
 pub(crate) mod ends;
 pub(crate) mod holds;
 pub(crate) mod id;
+pub(crate) mod identity;
+pub(crate) mod info;
+pub(crate) mod latest;
+pub(crate) mod list;
 pub(crate) mod pair;
 pub(crate) mod reading;
 pub(crate) mod reason;
@@ -24,7 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::{Address, driver::CloseMode};
+use overlapped::Address;
 
 use self::busy::Busy;
 use self::holds::Hold;
@@ -239,13 +243,11 @@ impl Session {
         close::begin_if_open(&mut self.state.borrow_mut(), self.id, CloseReason::ByHandler);
     }
 
-    /// Closes at once, by a reset. What the peer has not taken is discarded, and it cannot mistake
-    /// this for an end in order.
+    /// Closes at once, by a reset: also a session that is being closed gracefully, and waits for
+    /// its peer. What the peer has not taken is discarded, and it cannot mistake this for an end in
+    /// order.
     pub fn abort(&self) {
-        let mut state = self.state.borrow_mut();
-        if state.sessions.open(self.id).is_some() {
-            close::begin_as(&mut state, self.id.slot(), CloseReason::ByHandler, CloseMode::Abort);
-        }
+        close::abort(&mut self.state.borrow_mut(), self.id);
     }
 
     /// Ends our stream behind what is queued: the peer sees its end, and can still send. Nothing

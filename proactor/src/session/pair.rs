@@ -76,6 +76,10 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
     }
     let high = state.limits.high();
     let Some(record) = state.sessions.at_mut(slot) else { return };
+    if let Some(outbox) = record.outbox.get() {
+        // Its packets are whole before the partner's bytes.
+        outbox.settle_latest(u64::MAX, false, || state.send_memory.buffer());
+    }
     record.codec = Framing::default();
     record.assembly.begin_anew();
     // From here on, what is queued for its peer holds its partner.

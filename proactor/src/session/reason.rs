@@ -4,13 +4,17 @@ use std::fmt;
 
 /// Why a session ended.
 ///
-/// | reasons | what is queued for the peer | what the peer sees |
-/// |---|---|---|
-/// | `ByPeer`, `ByHandler`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime` | is sent, for at most the [linger time](crate::Timeouts::linger) | the end of the stream; a reset if bytes are missing when that time is over |
-/// | `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened` | is discarded | a reset |
-/// | `Panic`, `ReadTimeout`, `HandshakeTimeout` | is discarded, except what the system takes at once | the end of the stream, or a reset |
-/// | `ServerStopping` | is discarded | a reset if bytes are missing, else the end of the stream |
-/// | `ByPartner` | is sent if the partner ended in order | as for the partner |
+/// What becomes of the bytes that are queued for the peer, and what the peer sees:
+///
+/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime`:
+///   they are sent, for at most the [linger time](crate::Timeouts::linger); then the peer sees the
+///   end of the stream. If bytes are missing when that time is over, it sees a reset.
+/// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
+///   peer sees a reset.
+/// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
+///   at once; the peer sees the end of the stream, or a reset.
+/// - `ServerStopping`: they are discarded. If bytes are missing, the peer sees a reset.
+/// - `ByPartner`: as for the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -49,6 +53,8 @@ pub enum CloseReason {
     /// The logic panicked in a call for a session that this one has opened
     /// ([`Session::connect`](crate::Session::connect)).
     ByOpened,
+    /// Another session took its [key](crate::Session::identify_with).
+    Replaced,
     /// The server was drained, and the session was idle.
     Drained,
     /// The server was stopped, or the time of its drain was over.
@@ -74,6 +80,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Lifetime => "it had lasted as long as it may",
             CloseReason::ByPartner => "the session it was paired with was closed",
             CloseReason::ByOpened => "the server's logic panicked for a connection that it had opened",
+            CloseReason::Replaced => "another session took its key",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
         })

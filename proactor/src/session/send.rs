@@ -15,7 +15,7 @@ const KEPT_FRAME_BYTES: usize = 64 * 1024;
 
 /// Makes a frame in `memory`, which is used again for the next one.
 #[inline(never)]
-fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec<u8>) -> Result<Frame<'f>, FrameError> {
+pub(super) fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec<u8>) -> Result<Frame<'f>, FrameError> {
     memory.clear();
     memory.shrink_to(KEPT_FRAME_BYTES);
     codec.encode(packet, memory)?;
@@ -101,7 +101,7 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
 /// The outbox of a session has reached the high watermark. Its partner, or the session itself if
 /// the policy says so, is not read until the peer has taken some.
 #[cold]
-fn hold_reading(state: &mut ShardState, slot: u32) {
+pub(super) fn hold_reading(state: &mut ShardState, slot: u32) {
     let pauses = state.limits.slow == SlowConsumer::PauseReading;
     match state.sessions.at(slot).and_then(|record| record.partner) {
         Some(partner) => reading::hold(state, partner, Hold::Blocked),
@@ -112,9 +112,14 @@ fn hold_reading(state: &mut ShardState, slot: u32) {
 
 /// Sends in one operation what is queued, except broadcasts later than the last count.
 pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
-    let ShardState { sessions, groups, .. } = state;
-    let Some(record) = sessions.at(slot) else { return };
+    let ShardState { sessions, groups, limits, send_memory, .. } = state;
+    let Some(record) = sessions.at_mut(slot) else { return };
     let upto = groups.sendable_upto(&record.outbox);
+    // While a send is in flight they wait, and can be replaced.
+    if record.outbox.has_latest() && !record.sending {
+        let by_packet = limits.slow == SlowConsumer::DropOldest;
+        record.outbox.settle_latest(upto, by_packet, || send_memory.buffer());
+    }
     send_upto(state, slot, upto);
     let ShardState { sessions, groups, .. } = state;
     if let Some(record) = sessions.at(slot)
@@ -158,6 +163,7 @@ pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
+    outbox.settle_latest(stamp, false, || send_memory.buffer());
     if let Some(taken) = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) {
         start(state, slot, taken);
     }

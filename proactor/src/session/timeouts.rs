@@ -15,7 +15,10 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
         record.activity.deadlines.left();
     }
     if state.sessions.at(slot).is_some_and(|record| record.reason.is_some()) {
-        close::linger_over(state, slot);
+        // Since its end was put off, the logic has closed it: its peer has the time of that close.
+        if !looked {
+            close::linger_over(state, slot);
+        }
         return false;
     }
     loop {

@@ -155,6 +155,11 @@ impl Timers {
         Activity { permit, deadlines, buckets }
     }
 
+    /// How long ago a session began.
+    pub(crate) fn age(&self, activity: &Activity) -> Duration {
+        activity.deadlines.age(self.fair_now)
+    }
+
     /// When a session's entry expires next.
     pub(crate) fn earliest(&self) -> Option<Time> {
         self.wheel.earliest().map(|at| at + self.lost)

@@ -16,6 +16,7 @@ use crate::shard::state::ShardState;
 /// - Its peer's bytes have not all been handed over, or end within a packet.
 /// - Something that it sent has not been taken by the system.
 /// - Its logic holds a busy guard, or waits for a connection.
+/// - A message waits to be handed over to it: see [`go_on`].
 /// - It has a task, and that waits for anything but the next packet.
 fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
     let ShardState { sessions, tasks, busy, driver, .. } = state;
@@ -66,11 +67,14 @@ pub(crate) fn go_on(state: &mut ShardState) -> bool {
     }
     let (turn, now) = (state.turn, state.timers.now());
     let (mut list, looks) = state.drain.begin_round();
+    // What a turn has not handed over is work too.
+    let awaited = state.pending.sessions();
     let mut asked = false;
     for _ in 0..looks {
         let Some(place) = state.drain.place(&list) else { break };
         let id = list[place].id;
         let found = match state.sessions.open(id) {
+            Some(_) if awaited.contains(&id) => Found::AtWork,
             Some(_) => look(state, id.slot()),
             None => Found::Gone,
         };

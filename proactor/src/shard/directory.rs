@@ -15,10 +15,12 @@ use overlapped::{Address, Time, table::Key};
 
 use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
+use super::listing::Job;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
-use crate::group::{Group, domain::Domain, local::LocalGroup};
+use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit};
+use crate::registry::keys::Keys;
 use crate::server::Stats;
 use crate::session::id::SessionId;
 
@@ -50,6 +52,10 @@ pub(crate) struct Directory {
     pub(crate) resolver: Option<Arc<Resolver>>,
     stats: Mutex<Stats>,
     pub(crate) domain: Arc<Domain>,
+    pub(crate) groups: GroupNames,
+    pub(crate) keys: Keys,
+    /// Lists of sessions that are being made.
+    pub(crate) lists: Arc<AtomicUsize>,
     /// What the logic can learn of each listener.
     pub(crate) listeners: Box<[ListenerInfo]>,
 }
@@ -72,6 +78,9 @@ impl Directory {
             resolver: resolver.map(Arc::new),
             stats: Mutex::default(),
             domain: Arc::new(domain),
+            groups: GroupNames::default(),
+            keys: Keys::default(),
+            lists: Arc::default(),
             listeners: listeners.into(),
         }
     }
@@ -117,6 +126,10 @@ impl Directory {
 
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_nanos(self.patience.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn shard_count(&self) -> u16 {
+        self.shards.len() as u16
     }
 
     /// The shard with the least load.
@@ -256,6 +269,12 @@ pub(crate) enum Mail {
         packet: Bytes,
         stamp: u64,
     },
+    SendLatest {
+        id: SessionId,
+        key: u64,
+        packet: Bytes,
+        stamp: u64,
+    },
     /// One local group for each framing. They have seen nothing later than the stamp.
     Join {
         id: SessionId,
@@ -275,6 +294,12 @@ pub(crate) enum Mail {
         message: Box<dyn Any + Send>,
     },
     Abort(SessionId),
+    /// Another session has taken the key.
+    Replaced {
+        id: SessionId,
+        key: Bytes,
+    },
+    List(Job),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.

@@ -78,12 +78,13 @@ impl Inboxes {
         send: impl FnOnce(T) -> Result<(), MailError<T>>,
     ) -> Result<(), MailError<T>> {
         let waiting = waiting.map(|(ticket, waker)| (ticket, waker.clone()));
+        let mut counts = self.lock();
         if waiting.is_some() {
             // Before the attempt: if the mailbox is full now, the shard takes from it later, and
-            // sees this then.
+            // sees this then. Under the lock: the shard takes it back only when it wakes those that
+            // have their places.
             self.is_awaited.store(true, Ordering::SeqCst);
         }
-        let mut counts = self.lock();
         let before = waiting.as_ref().and_then(|(ticket, _)| counts.give_up(id, ticket));
         let is_session_full = counts.sessions.get(&id).is_some_and(|room| room.messages >= self.most);
         let is_full = is_session_full || counts.shard.messages >= MOST_UNDELIVERED;
@@ -118,10 +119,15 @@ impl Inboxes {
         drop(waker);
     }
 
-    /// A message has been handed to its session, or dropped with it.
-    pub(crate) fn delivered(&self) {
+    /// A message has been handed to its session, or dropped with it. The wakers to call go into the
+    /// list.
+    pub(crate) fn delivered(&self, to_wake: &mut Vec<Waker>) {
         let mut counts = self.lock();
         counts.shard.messages -= 1;
+        // No more mail may come, so that it is not read either.
+        if counts.shard.messages == MOST_UNDELIVERED / 2 {
+            self.wake_for_room(&mut counts, to_wake);
+        }
     }
 
     /// The session's logic has taken a message. The wakers to call go into the list.
@@ -151,17 +157,23 @@ impl Inboxes {
         }
         let mut counts = self.lock();
         if counts.shard.messages <= MOST_UNDELIVERED / 2 {
-            self.is_awaited.store(false, Ordering::SeqCst);
-            counts.shard.drain(to_wake);
+            self.wake_for_room(&mut counts, to_wake);
         }
     }
 
-    /// The shard has ended. Returns everybody who waits.
+    fn wake_for_room(&self, counts: &mut Counts, to_wake: &mut Vec<Waker>) {
+        self.is_awaited.store(false, Ordering::SeqCst);
+        counts.shard.drain(to_wake);
+    }
+
+    /// The shard has ended, and its mailbox is closed. Returns everybody who waits. Messages
+    /// that are left no longer count, so the next sender finds the mailbox closed, not full.
     pub(crate) fn end(&self) -> Vec<Waker> {
         let mut to_wake = Vec::new();
         let mut counts = self.lock();
         counts.shard.drain(&mut to_wake);
-        for room in counts.sessions.values_mut() {
+        counts.shard.messages = 0;
+        for mut room in std::mem::take(&mut counts.sessions).into_values() {
             room.drain(&mut to_wake);
         }
         to_wake
@@ -244,5 +256,17 @@ mod tests {
         assert_eq!(to_wake.len(), 1);
         inboxes.has_read(&mut to_wake);
         assert_eq!(to_wake.len(), 1);
+    }
+
+    #[test]
+    fn when_the_shard_has_ended_a_full_inbox_is_closed() {
+        let inboxes = Inboxes::new(1);
+        let id = SessionId::new(0, Key::new(1, 0));
+        let mut ticket = Ticket::default();
+        assert!(offer(&inboxes, id, None) && !offer(&inboxes, id, Some(&mut ticket)));
+        assert_eq!(inboxes.end().len(), 1);
+        let waiting = Some((&mut ticket, Waker::noop()));
+        let sent = inboxes.offer(id, (), waiting, |()| Err(MailError::Closed(())));
+        assert_eq!(sent, Err(MailError::Closed(())), "nobody would wake it");
     }
 }

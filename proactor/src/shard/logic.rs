@@ -13,7 +13,7 @@ use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::panic::contained;
 use crate::server::Handle;
-use crate::session::{Session, close, delivery::Delivery, id::SessionId, reason::CloseReason};
+use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity, list, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
 use crate::task::work::Call;
@@ -180,7 +180,7 @@ impl<H: Handler> Logic<H> {
         }
         let ShardState { pending, directory, to_wake, .. } = &mut *self.state();
         let inboxes = directory.inboxes(id.shard());
-        inboxes.delivered();
+        inboxes.delivered(to_wake);
         if !pending.take_kept() {
             inboxes.taken(id, to_wake);
         }
@@ -219,8 +219,35 @@ impl<H: Handler> Logic<H> {
             // One that is gone has been told, and its slot may be another's.
             if let Some((id, origin, reason)) = untold {
                 self.closed(id, origin, reason);
+                identity::forget(&mut self.state(), id);
             }
         }
+    }
+
+    /// Tells the handler of the groups whose last member has left. Says whether there were any.
+    pub(crate) fn tell_emptied(&mut self) -> bool {
+        if !self.state().groups.has_emptied() {
+            return false;
+        }
+        let emptied = self.state().groups.take_emptied();
+        let shard = ShardHandle { state: Rc::clone(&self.state) };
+        let handler = &mut self.handler;
+        for group in &emptied {
+            if contained(|| handler.group_emptied(&shard, group)).is_err() {
+                tracing::error!("the handler panicked when it was told that {group:?} was empty");
+            }
+        }
+        true
+    }
+
+    /// Goes on with lists of sessions. Says whether there are any.
+    pub(crate) fn list_sessions(&self) -> bool {
+        let has_any = !self.state().listings.is_empty();
+        if has_any {
+            let complete = list::go_on(&mut self.state());
+            drop(complete);
+        }
+        has_any
     }
 
     /// Tells the handler that a session has ended.

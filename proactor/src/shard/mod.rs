@@ -6,7 +6,9 @@ pub(crate) mod directory;
 pub(crate) mod handle;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
+pub(crate) mod listing;
 pub(crate) mod logic;
+mod outbound;
 pub(crate) mod pending;
 pub(crate) mod state;
 pub(crate) mod timers;
@@ -24,14 +26,14 @@ use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
 use self::logic::Logic;
 use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
-use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Request, Target};
+use crate::connect::{Origin, Request};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+    close, id::SessionId, identity, latest, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -64,7 +66,10 @@ impl<H: Handler> Shard<H> {
         let tasks = Executor::new(&driver, offload);
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
         let mut logic = Logic::new(state, handler);
-        logic.started();
+        {
+            let _turning = tasks.enter();
+            logic.started();
+        }
         Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
     }
 
@@ -83,6 +88,8 @@ impl<H: Handler> Shard<H> {
                 || !state.to_wake.is_empty()
                 || state.timers.has_put_off()
                 || state.endings.has_untold()
+                || state.groups.has_emptied()
+                || !state.listings.is_empty()
                 || state.drain.has_idle()
                 || !state.groups.may_wait();
             match deadline {
@@ -154,6 +161,8 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.run_tasks(&self.tasks);
         busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
+        busy |= self.logic.tell_emptied();
+        busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
         Ok(busy)
@@ -259,19 +268,22 @@ impl<H: Handler> Shard<H> {
                     }
                 }
                 Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
-                Mail::Send { id, packet, stamp } => match contained(|| send::queue(state, id, &packet, stamp)) {
-                    Ok(Ok(()) | Err(SendError::Closed)) => {}
-                    Ok(Err(SendError::Full)) => close::begin(state, id.slot(), CloseReason::TooSlow),
-                    Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
-                    Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
-                },
+                Mail::Send { id, packet, stamp } => sent(state, id, |state| send::queue(state, id, &packet, stamp)),
+                Mail::SendLatest { id, key, packet, stamp } => {
+                    sent(state, id, |state| latest::queue(state, id, key, &packet, stamp));
+                }
                 Mail::Close(id) if state.pending.is_empty() => {
                     close::begin_if_open(state, id, CloseReason::ByHandler);
                 }
                 // Behind the messages that were sent before.
-                Mail::Close(id) => state.pending.push(Pending::Close(id)),
+                Mail::Close(id) => state.pending.push_close(id),
                 Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Abort(id) => close::abort(state, id),
+                Mail::Replaced { id, key } if identity::is_replaced(state, id, &key) => {
+                    close::begin_if_open(state, id, CloseReason::Replaced);
+                }
+                Mail::Replaced { .. } => {}
+                Mail::List(job) => state.listings.push_back(job),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;
                     let request = Request { target, token, permit, opener: None, waiter: None };
@@ -399,84 +411,6 @@ impl<H: Handler> Shard<H> {
         any
     }
 
-    /// Goes on with attempts that are due, and tells the handler of those that have ended. Says
-    /// whether there were any.
-    fn end_attempts(&mut self) -> bool {
-        let (mut any, ended) = {
-            let state = &mut *self.logic.state();
-            (state.attempts.go_on(&mut state.driver), state.attempts.ended_count())
-        };
-        // Attempts that end during these calls wait for the next turn, so that a handler that tries
-        // again at once does not keep the shard.
-        for _ in 0..ended {
-            let ended = {
-                let state = &mut *self.logic.state();
-                let Some(ended) = state.attempts.pop_ended() else { break };
-                if let Some(record) = ended.opener().and_then(|opener| state.sessions.get_mut(opener)) {
-                    record.attempts -= 1;
-                }
-                ended
-            };
-            any = true;
-            self.attempt_ended(ended);
-        }
-        any
-    }
-
-    fn attempt_ended(&mut self, ended: Ended) {
-        match ended {
-            Ended::Connected { socket, peer, permit, origin, waiter }
-                if self.may_begin(&origin) && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
-            {
-                self.directory.stats().connected += 1;
-                let id = self.begin_session(socket, peer, permit, origin);
-                if let Some(waiter) = waiter {
-                    waiter.ended(Ok(id));
-                }
-            }
-            Ended::Connected { socket, peer, permit, origin, waiter } => {
-                {
-                    let state = &mut *self.logic.state();
-                    state.attempts.close_late(socket, peer.clone(), &mut state.driver);
-                }
-                drop(permit);
-                if let Origin::Connected { token, opener } = origin {
-                    let failure = match self.phase {
-                        Phase::Running => ConnectFailure::Cancelled,
-                        _ => ConnectFailure::Ending,
-                    };
-                    self.connect_failed(opener, token, ConnectError::new(Target::from(peer), failure), waiter);
-                }
-            }
-            Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
-        }
-    }
-
-    /// Whether a connection that was made may become a session. In a drain, only for a session that
-    /// has asked for it.
-    fn may_begin(&self, origin: &Origin) -> bool {
-        match self.phase {
-            Phase::Running => true,
-            Phase::Draining => matches!(origin, Origin::Connected { opener: Some(_), .. }),
-            Phase::Stopping => false,
-        }
-    }
-
-    fn connect_failed(
-        &mut self,
-        opener: Option<SessionId>,
-        token: u64,
-        error: ConnectError,
-        waiter: Option<Rc<ConnectWaiter>>,
-    ) {
-        self.directory.count_out(self.shard);
-        self.directory.stats().connects_failed += 1;
-        match waiter {
-            Some(waiter) => waiter.ended(Err(error)),
-            None => self.logic.connect_failed(opener, token, &error),
-        }
-    }
-
     /// The end of a turn: counts the news of groups, and sends what is queued. Says whether there
     /// was anything.
     fn flush(&mut self) -> bool {
@@ -506,18 +440,47 @@ impl<H: Handler> Shard<H> {
     }
 }
 
+/// Queues a packet that another thread has sent.
+fn sent(state: &mut ShardState, id: SessionId, queue: impl FnOnce(&mut ShardState) -> Result<(), SendError>) {
+    match contained(|| queue(state)) {
+        Ok(Ok(()) | Err(SendError::Closed)) => {}
+        Ok(Err(SendError::Full)) => close::begin(state, id.slot(), CloseReason::TooSlow),
+        Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
+        Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
+    }
+}
+
+/// The shard is gone: what other threads know of its sessions goes too. They are not closed.
+fn forget_all(state: &mut ShardState) {
+    for slot in state.sessions.slots() {
+        let Some(id) = state.sessions.id(slot) else { continue };
+        identity::forget(state, id);
+        // That it is too slow changes nothing.
+        let _ = membership::leave_all(state, slot, None);
+    }
+}
+
 impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
-        // So may what waits to be handed over. Nothing is borrowed while it is dropped.
-        let left = self.logic.state().pending.take();
+        // So may what waits to be handed over. Nothing is borrowed while it is dropped. Lists are
+        // dropped here too: a session that is kept elsewhere keeps the state.
+        let (left, lists, to_wake) = {
+            let state = &mut *self.logic.state();
+            // None is left of a shard that has ended in order.
+            if contained(|| forget_all(state)).is_err() {
+                tracing::error!("the sessions of shard {} were not let go", self.shard);
+            }
+            (state.pending.take(), std::mem::take(&mut state.listings), std::mem::take(&mut state.to_wake))
+        };
         if contained(|| drop(left)).is_err() {
             tracing::error!("a message or a result panicked when it was dropped");
         }
+        drop(lists);
         // Those that wait for room are told that there is nobody to take their messages.
         self.mailbox.close();
-        for waker in self.directory.inboxes(self.shard).end() {
+        for waker in self.directory.inboxes(self.shard).end().into_iter().chain(to_wake) {
             wake(waker);
         }
     }

@@ -2,7 +2,7 @@
 //! results of work that the logic asked for. A shard hands over some of it in a turn.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::session::id::SessionId;
 
@@ -21,6 +21,8 @@ pub(crate) enum Pending {
 #[derive(Default)]
 pub(crate) struct PendingCalls {
     queue: VecDeque<Pending>,
+    /// The sessions that are to be closed. Who asks again and again adds nothing.
+    closes: BTreeSet<SessionId>,
     is_kept: bool,
 }
 
@@ -33,12 +35,32 @@ impl PendingCalls {
         self.queue.push_back(pending);
     }
 
+    /// Has a session closed behind what is there, unless it is to be closed before that.
+    pub(crate) fn push_close(&mut self, id: SessionId) {
+        if self.closes.insert(id) {
+            self.queue.push_back(Pending::Close(id));
+        }
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Pending> {
-        self.queue.pop_front()
+        let next = self.queue.pop_front();
+        if let Some(Pending::Close(id)) = &next {
+            self.closes.remove(id);
+        }
+        next
+    }
+
+    /// The sessions that something waits for.
+    pub(crate) fn sessions(&self) -> BTreeSet<SessionId> {
+        let of = |pending: &Pending| match pending {
+            Pending::Message(id, _) | Pending::Call(id, _) | Pending::Close(id) => *id,
+        };
+        self.queue.iter().map(of).collect()
     }
 
     /// Takes all of it.
     pub(crate) fn take(&mut self) -> VecDeque<Pending> {
+        self.closes.clear();
         std::mem::take(&mut self.queue)
     }
 
@@ -50,5 +72,28 @@ impl PendingCalls {
     /// Whether the message that was just handed over is kept.
     pub(crate) fn take_kept(&mut self) -> bool {
         std::mem::take(&mut self.is_kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overlapped::table::Key;
+
+    use super::*;
+
+    #[test]
+    fn closes_that_are_asked_for_again_and_again_take_one_place() {
+        let (id, other) = (SessionId::new(0, Key::new(1, 0)), SessionId::new(0, Key::new(1, 1)));
+        let mut pending = PendingCalls::default();
+        pending.push(Pending::Message(id, Box::new(())));
+        (0..100_000).for_each(|_| pending.push_close(id));
+        pending.push_close(other);
+        assert_eq!(pending.queue.len(), 3);
+        assert!(matches!(pending.pop(), Some(Pending::Message(..))));
+        assert!(matches!(pending.pop(), Some(Pending::Close(closed)) if closed == id));
+        pending.push_close(id);
+        assert_eq!(pending.take().len(), 2, "one that is asked for after the first was done");
+        pending.push_close(id);
+        assert!(!pending.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 //! `task` compose the parts; no part knows another's fields.
 
 use std::any::TypeId;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -11,12 +12,14 @@ use overlapped::{Driver, Error, ErrorKind, Op, Time, driver::OpId, options::Stre
 
 use super::directory::{Directory, Mail};
 use super::listeners::Profiles;
+use super::listing::Job;
 use super::pending::PendingCalls;
 use super::timers::LogicTimers;
 use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
+use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
@@ -88,6 +91,8 @@ pub(crate) struct ShardState {
     pub(crate) turn: u32,
     pub(crate) endings: Endings,
     pub(crate) busy: Rc<BusyTable>,
+    pub(crate) identities: Identities,
+    pub(crate) listings: VecDeque<Job>,
     pub(crate) drain: Drain,
 }
 
@@ -129,6 +134,8 @@ impl ShardState {
             turn: 0,
             endings: Endings::default(),
             busy: Rc::default(),
+            identities: Identities::default(),
+            listings: VecDeque::new(),
             drain: Drain::default(),
         }
     }

@@ -41,6 +41,11 @@ thread_local! {
     static TURNING: RefCell<Option<Rc<RunQueue>>> = const { RefCell::new(None) };
 }
 
+/// Whether this thread is turning a shard.
+pub(crate) fn is_on_shard() -> bool {
+    TURNING.with_borrow(Option::is_some)
+}
+
 /// Where other threads report the tasks that they have woken. It needs no limit: a task is in it at
 /// most once.
 type TaskInbox = Sender<Key>;

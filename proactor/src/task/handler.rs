@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::{error::TaskOutput, session::AsyncSession};
+use crate::group::Group;
 use crate::handler::{Flow, Handler};
 use crate::message::NoMessage;
 use crate::session::{Session, id::SessionId, reason::CloseReason};
+use crate::shard::handle::ShardHandle;
 
 /// A [`Handler`] that runs an async function for each session.
 /// [`Builder::serve`](crate::Builder::serve) makes one.
@@ -30,8 +33,11 @@ use crate::session::{Session, id::SessionId, reason::CloseReason};
 /// ```
 pub struct Tasks<F, M = NoMessage> {
     function: F,
+    group_emptied: Option<Arc<GroupEmptied>>,
     messages: PhantomData<fn(M)>,
 }
+
+type GroupEmptied = dyn Fn(&ShardHandle, &Group) + Send + Sync;
 
 impl<F, Fut> Tasks<F>
 where
@@ -40,7 +46,7 @@ where
 {
     /// Makes a handler of an async function.
     pub fn new(function: F) -> Tasks<F> {
-        Tasks { function, messages: PhantomData }
+        Tasks { function, group_emptied: None, messages: PhantomData }
     }
 }
 
@@ -53,13 +59,38 @@ where
     /// Makes a handler of an async function whose sessions take messages:
     /// [`Builder::serve_with_messages`](crate::Builder::serve_with_messages).
     pub fn with_messages(function: F) -> Tasks<F, M> {
-        Tasks { function, messages: PhantomData }
+        Tasks { function, group_emptied: None, messages: PhantomData }
+    }
+}
+
+impl<F, M> Tasks<F, M> {
+    /// Has a function called when the last member of a group has left it, as
+    /// [`Handler::group_emptied`] is.
+    ///
+    /// ```
+    /// use proactor::{AsyncSession, Server, Tasks};
+    ///
+    /// async fn lobby(session: AsyncSession) {
+    ///     let Some(name) = session.next().await else { return };
+    ///     let Ok(room) = session.session().handle().group(name) else { return };
+    ///     if session.session().join(&room).is_ok() {
+    ///         while session.next().await.is_some_and(|packet| room.broadcast(&packet).is_ok()) {}
+    ///     }
+    /// }
+    ///
+    /// let logic = Tasks::new(lobby).on_group_emptied(|_, room| eprintln!("{room:?} is empty"));
+    /// # let _: Option<Result<Server, _>> = false.then(|| Server::builder().start(logic));
+    /// ```
+    #[must_use]
+    pub fn on_group_emptied(self, call: impl Fn(&ShardHandle, &Group) + Send + Sync + 'static) -> Tasks<F, M> {
+        Tasks { group_emptied: Some(Arc::new(call)), ..self }
     }
 }
 
 impl<F: Clone, M> Clone for Tasks<F, M> {
     fn clone(&self) -> Tasks<F, M> {
-        Tasks { function: self.function.clone(), messages: PhantomData }
+        let group_emptied = self.group_emptied.clone();
+        Tasks { function: self.function.clone(), group_emptied, messages: PhantomData }
     }
 }
 
@@ -101,6 +132,12 @@ where
 
     fn draining(&mut self, session: &Session, state: &mut AsyncSession<M>) {
         state.inner.link.begin_drain(&mut session.state().borrow_mut().to_wake);
+    }
+
+    fn group_emptied(&mut self, shard: &ShardHandle, group: &Group) {
+        if let Some(call) = &self.group_emptied {
+            call(shard, group);
+        }
     }
 
     fn closed(&mut self, _: SessionId, state: AsyncSession<M>, reason: &CloseReason) {

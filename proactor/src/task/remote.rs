@@ -63,6 +63,14 @@ impl<M> Remote<M> {
         self.handle.send(self.id, packet)
     }
 
+    /// Queues a packet in place of the one of its key that waits, as [`Handle::send_latest`] does.
+    ///
+    /// # Errors
+    /// As for [`send`](Remote::send).
+    pub fn send_latest(&self, key: u64, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        self.handle.send_latest(self.id, key, packet)
+    }
+
     /// Closes the session gracefully; does nothing if it has ended.
     ///
     /// # Errors

@@ -179,6 +179,15 @@ impl<M: 'static> AsyncSession<M> {
         self.inner.session.send(packet.as_ref())
     }
 
+    /// Queues a packet now, in place of the one of its key that still waits, as
+    /// [`Session::send_latest`] does. It does not wait for room: what it has to say would be old.
+    ///
+    /// # Errors
+    /// As for [`Session::send_latest`].
+    pub fn send_latest(&self, key: u64, packet: impl AsRef<[u8]>) -> Result<(), SendError> {
+        self.inner.session.send_latest(key, packet.as_ref())
+    }
+
     /// Bytes queued or in flight to the peer.
     pub fn queued(&self) -> usize {
         self.inner.session.queued()

@@ -76,7 +76,7 @@ impl<M: 'static> AsyncSession<M> {
             SendError::Closed if self.inner.link.reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,
             SendError::Closed => io::ErrorKind::BrokenPipe,
             SendError::Full => io::ErrorKind::StorageFull,
-            SendError::Frame(_) => io::ErrorKind::InvalidData,
+            SendError::Frame(_) | SendError::TooManyKeys => io::ErrorKind::InvalidData,
         };
         io::Error::new(kind, error)
     }

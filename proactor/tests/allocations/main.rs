@@ -12,6 +12,7 @@ mod backends;
 mod open_files;
 
 mod codec;
+mod echoed;
 mod group;
 mod reach;
 #[cfg(unix)]

@@ -16,6 +16,7 @@ mod codec {
     mod tokio_util;
 }
 mod connect {
+    mod openers;
     mod outbound;
     mod panics;
     mod proxy;
@@ -24,6 +25,7 @@ mod connect {
     mod tcp_options;
 }
 mod drain {
+    mod aborts;
     mod acceptance;
     mod ends;
     mod simulation;
@@ -38,17 +40,35 @@ mod group {
 }
 mod half_close;
 mod in_flight;
+mod latest {
+    mod order;
+    mod simulation;
+    mod slow_peer;
+}
 mod limits;
 mod listeners;
 mod races;
 mod reach {
     mod drain;
+    mod endings;
+    mod inbox;
     mod messages;
     mod messages_simulation;
+    mod room;
     mod runtime;
+    mod started;
     mod timers;
     mod timers_simulation;
     mod work;
+}
+mod registry {
+    mod groups;
+    mod groups_simulation;
+    mod keys;
+    mod keys_simulation;
+    mod lists;
+    mod lists_simulation;
+    mod shard_ends;
 }
 mod sessions;
 mod simulation;
@@ -62,6 +82,7 @@ mod task {
 }
 mod testkit;
 mod timeouts {
+    mod put_off;
     mod silence;
     mod sockets;
     mod stalls;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::common::Common;
+use super::sharing::Sharing;
 
 /// A socket of the system, which is closed without waiting.
 #[derive(Debug)]
@@ -24,16 +24,16 @@ pub(in crate::sys) struct Closing {
     /// asked for.
     lent: AtomicBool,
     /// `None` if there is no other descriptor or view of it, and no path.
-    pub(super) common: Option<Arc<Common>>,
+    pub(super) sharing: Option<Arc<Sharing>>,
 }
 
 impl Closing {
-    pub(super) fn new(socket: Socket, common: Option<Arc<Common>>) -> Closing {
-        Closing { socket, lent: AtomicBool::new(false), common }
+    pub(super) fn new(socket: Socket, sharing: Option<Arc<Sharing>>) -> Closing {
+        Closing { socket, lent: AtomicBool::new(false), sharing }
     }
 
     pub(super) fn is_lent(&self) -> bool {
-        self.lent.load(Ordering::Relaxed) || self.common.as_ref().is_some_and(|common| common.is_lent())
+        self.lent.load(Ordering::Relaxed) || self.sharing.as_ref().is_some_and(|sharing| sharing.is_lent())
     }
 
     /// Others have it too from here on.
@@ -53,7 +53,7 @@ impl Closing {
         let closing = std::mem::ManuallyDrop::new(self);
         // SAFETY: each is read once, and not dropped otherwise.
         unsafe {
-            drop(std::ptr::read(&raw const closing.common));
+            drop(std::ptr::read(&raw const closing.sharing));
             std::ptr::read(&raw const closing.socket)
         }
     }

@@ -93,8 +93,8 @@ pub(in super::super) static NO_ADDRESS: libc::sockaddr =
 /// Ends an attempt to connect: see [`NO_ADDRESS`].
 #[cfg(target_os = "linux")]
 pub(in super::super) fn disconnect(socket: &Socket) {
-    // SAFETY: it reads the address, which has this size. It fails on a Unix socket, of which no
-    // attempt goes on in the kernel.
+    // SAFETY: it reads the address, which has this size. It fails on a Unix socket, which has no
+    // attempt that goes on in the kernel.
     unsafe { libc::connect(socket.as_raw_fd(), &raw const NO_ADDRESS, size_of_val(&NO_ADDRESS) as libc::socklen_t) };
     // The kernel leaves a reset for the next call to report.
     let _ = socket.take_error();

@@ -210,8 +210,8 @@ impl Uring {
     pub(crate) fn disconnect(&mut self, handle: &Handle) {
         let Handle::Direct(direct) = handle else { return disconnect(&handle.system().socket) };
         if !self.has_room().unwrap_or(false) {
-            // The entries that are left are kept. The ring has failed, or completions have to be taken first. The next connect of this
-            // socket finds the attempt.
+            // The entries that are left are kept. The ring has failed, or completions have to be
+            // taken first. The next connect of this socket finds the attempt.
             return;
         }
         self.push(direct_table::disconnect(direct).user_data(Request::Cancel as u64));

@@ -35,8 +35,8 @@ impl Winsock {
         slot.address = Some(Box::new(name));
         let mut connected = self.ask_to_connect(index);
         if !connected && last_error() == WSAECONNABORTED {
-            // Wine's host says so of a socket of which the last connect failed, and takes it out of
-            // that attempt. This one has not begun.
+            // Wine's host says so of a socket whose last connect failed, and takes it out of that
+            // attempt. This one has not begun.
             connected = self.ask_to_connect(index);
         }
         self.started(index, connected);

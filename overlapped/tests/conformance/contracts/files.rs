@@ -9,7 +9,7 @@ use overlapped::error::Action;
 use overlapped::report::Backend;
 use overlapped::{Error, ErrorKind, Op, Outcome};
 
-use crate::harness::bench::Bench;
+use crate::harness::bench::{Bench, Peer};
 use crate::harness::files::Temporary;
 use crate::harness::place::On;
 use crate::harness::{PATIENCE, pattern};
@@ -61,10 +61,18 @@ fn agrees(on: &On, error: &Error, got: usize) -> bool {
     }
 }
 
-/// Ends the stream, so that a reader comes to its end.
-fn end_stream(bench: &mut Bench, socket: SocketId) {
-    let close = bench.submit(Op::close(socket, CloseMode::Now));
-    assert!(matches!(bench.outcome_of(close), Ok(Outcome::Closed)));
+/// Ends the stream, and returns what its peer reads to its end.
+fn arrived(bench: &mut Bench, socket: SocketId, peer: &Peer) -> Vec<u8> {
+    let reader = bench.reader(peer);
+    bench.close(socket);
+    bench.read_all(reader)
+}
+
+/// Checks that nothing was sent so far, and that the stream still takes a send.
+fn nothing_was_sent(bench: &mut Bench, socket: SocketId, peer: &Peer) {
+    let behind = bench.submit(Op::send(socket, b"whole".to_vec()));
+    assert_eq!(sent(bench, behind), 5);
+    assert_eq!(arrived(bench, socket, peer), b"whole");
 }
 
 pub(super) fn a_file_arrives_byte_for_byte_and_comes_back(on: &On) {
@@ -72,7 +80,7 @@ pub(super) fn a_file_arrives_byte_for_byte_and_comes_back(on: &On) {
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.many(64 << 20) + 777);
     let temporary = Temporary::new(&bytes);
-    let send = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let send = bench.submit(temporary.send(socket, ..));
     let reader = bench.reader(&peer);
     let end = bench.end_of(send);
     assert!(matches!(end.result, Ok(Outcome::Sent(sent)) if sent == bytes.len() as u64), "{:?}", end.result);
@@ -105,9 +113,10 @@ pub(super) fn a_range_is_sent_however_it_is_written(on: &On) {
         let id = bench.submit(op);
         assert_eq!(sent(&mut bench, id), expected);
     }
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    assert_eq!(bench.read_all(reader), b"0123456789456789012454568".iter().copied().chain(*b"99").collect::<Vec<_>>());
+    assert_eq!(
+        arrived(&mut bench, socket, &peer),
+        b"0123456789456789012454568".iter().copied().chain(*b"99").collect::<Vec<_>>()
+    );
     bench.finish();
 }
 
@@ -121,11 +130,9 @@ pub(super) fn a_range_far_into_a_large_file_is_sent(on: &On) {
     let bytes = pattern(1000);
     let mut end = std::fs::OpenOptions::new().append(true).open(&temporary.path).unwrap();
     std::io::Write::write_all(&mut end, &bytes).unwrap();
-    let send = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), start..));
+    let send = bench.submit(temporary.send(socket, start..));
     assert_eq!(sent(&mut bench, send), 1000);
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    assert!(bench.read_all(reader) == bytes);
+    assert!(arrived(&mut bench, socket, &peer) == bytes);
     bench.finish();
 }
 
@@ -134,16 +141,12 @@ pub(super) fn an_empty_range_ends_at_once_with_no_bytes(on: &On) {
     let (socket, peer) = bench.pair();
     let (empty, full) = (Temporary::new(b""), Temporary::new(b"0123456789"));
     for (temporary, from) in [(&empty, 0), (&empty, 5), (&full, 10), (&full, 11)] {
-        let send = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), from..));
+        let send = bench.submit(temporary.send(socket, from..));
         assert_eq!(sent(&mut bench, send), 0);
     }
     let send = bench.submit(Op::send_file(socket, Arc::clone(&full.file), 4..4));
     assert_eq!(sent(&mut bench, send), 0);
-    let behind = bench.submit(Op::send(socket, b"on".to_vec()));
-    assert_eq!(sent(&mut bench, behind), 2);
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    assert_eq!(bench.read_all(reader), b"on");
+    nothing_was_sent(&mut bench, socket, &peer);
     bench.finish();
 }
 
@@ -156,8 +159,8 @@ pub(super) fn files_keep_the_order_of_the_sends_before_and_behind_them(on: &On) 
     let mut expected = Vec::new();
     for round in 0..3u8 {
         ids.push(bench.submit(Op::send(socket, [vec![b'<', round], bytes[..5000].to_vec()])));
-        ids.push(bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..)));
-        ids.push(bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), 7..=7)));
+        ids.push(bench.submit(temporary.send(socket, ..)));
+        ids.push(bench.submit(temporary.send(socket, 7..=7)));
         expected.extend([b'<', round]);
         expected.extend(&bytes[..5000]);
         expected.extend(&bytes);
@@ -181,15 +184,13 @@ pub(super) fn the_position_of_the_file_is_not_used(on: &On) {
     let temporary = Temporary::new(b"0123456789");
     (&*temporary.file).seek(std::io::SeekFrom::Start(4)).unwrap();
     for _ in 0..2 {
-        let send = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), 1..3));
+        let send = bench.submit(temporary.send(socket, 1..3));
         assert_eq!(sent(&mut bench, send), 2);
     }
     if cfg!(unix) {
         assert_eq!((&*temporary.file).stream_position().unwrap(), 4);
     }
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    assert_eq!(bench.read_all(reader), b"1212");
+    assert_eq!(arrived(&mut bench, socket, &peer), b"1212");
     bench.finish();
 }
 
@@ -198,8 +199,8 @@ pub(super) fn a_cancelled_file_says_how_far_it_came_and_breaks_the_stream(on: &O
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.flood());
     let temporary = Temporary::new(&bytes);
-    let first = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
-    let second = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let first = bench.submit(temporary.send(socket, ..));
+    let second = bench.submit(temporary.send(socket, ..));
     let third = bench.submit(Op::send(socket, vec![2u8; 10]));
     for _ in 0..5 {
         bench.settle();
@@ -210,9 +211,7 @@ pub(super) fn a_cancelled_file_says_how_far_it_came_and_breaks_the_stream(on: &O
     assert!(error.transferred() > 0 && error.transferred() < bytes.len() as u64, "{}", error.transferred());
     assert_eq!(bench.kind_of(second), ErrorKind::BrokenStream);
     assert_eq!(bench.kind_of(third), ErrorKind::BrokenStream);
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    let got = bench.read_all(reader);
+    let got = arrived(&mut bench, socket, &peer);
     assert!(bytes.starts_with(&got));
     assert!(agrees(on, &error, got.len()), "{} sent, {} received", error.transferred(), got.len());
     bench.finish();
@@ -224,7 +223,7 @@ pub(super) fn a_file_that_is_cancelled_behind_others_leaves_the_stream_whole(on:
     let bytes = vec![0; on.flood()];
     let temporary = Temporary::new(b"never");
     let before = bench.submit(Op::send(socket, bytes.clone()));
-    let file = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let file = bench.submit(temporary.send(socket, ..));
     let behind = bench.submit(Op::send(socket, b"behind".to_vec()));
     bench.settle();
     assert!(bench.driver.cancel(file));
@@ -233,7 +232,7 @@ pub(super) fn a_file_that_is_cancelled_behind_others_leaves_the_stream_whole(on:
     let reader = bench.reader(&peer);
     assert_eq!(sent(&mut bench, before), bytes.len() as u64);
     assert_eq!(sent(&mut bench, behind), 6);
-    end_stream(&mut bench, socket);
+    bench.close(socket);
     assert!(bench.read_all(reader) == [&bytes[..], b"behind"].concat());
     bench.finish();
 }
@@ -243,7 +242,7 @@ pub(super) fn a_file_at_its_deadline_ends_with_what_it_had_sent(on: &On) {
     let (socket, _peer) = bench.pair();
     let temporary = Temporary::sparse(on.flood());
     let at = bench.driver.now() + Duration::from_millis(200);
-    let file = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..).with_deadline(at));
+    let file = bench.submit(temporary.send(socket, ..).with_deadline(at));
     let behind = bench.submit(Op::send(socket, vec![0; 5]));
     let error = error_of(&mut bench, file);
     assert!(bench.driver.now() >= at);
@@ -252,7 +251,7 @@ pub(super) fn a_file_at_its_deadline_ends_with_what_it_had_sent(on: &On) {
     let kind = bench.kind_of(behind);
     assert_eq!(kind, ErrorKind::BrokenStream);
     // It has passed before the file's turn comes.
-    let late = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..).with_deadline(at));
+    let late = bench.submit(temporary.send(socket, ..).with_deadline(at));
     assert!(matches!(bench.kind_of(late), ErrorKind::TimedOut | ErrorKind::BrokenStream));
     bench.close(socket);
     bench.finish();
@@ -262,8 +261,8 @@ pub(super) fn a_reset_ends_a_file_with_reset(on: &On) {
     let mut bench = on.bench();
     let (socket, peer) = bench.pair();
     let temporary = Temporary::sparse(on.flood());
-    let first = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
-    let second = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let first = bench.submit(temporary.send(socket, ..));
+    let second = bench.submit(temporary.send(socket, ..));
     bench.settle();
     assert!(!bench.peer_reads(&peer, 1000).unwrap().is_empty());
     bench.reset(peer);
@@ -280,7 +279,7 @@ pub(super) fn a_graceful_close_delivers_a_file(on: &On) {
     let (socket, peer) = bench.pair();
     let bytes = pattern(on.many(16 << 20));
     let temporary = Temporary::new(&bytes);
-    let send = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let send = bench.submit(temporary.send(socket, ..));
     let close = bench.submit(Op::close(socket, CloseMode::Graceful { linger: PATIENCE }));
     let reader = bench.reader(&peer);
     assert_eq!(sent(&mut bench, send), bytes.len() as u64);
@@ -301,8 +300,8 @@ pub(super) fn a_close_ends_a_file(on: &On) {
     let mut bench = on.bench();
     let (socket, _peer) = bench.pair();
     let temporary = Temporary::sparse(on.flood());
-    let first = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
-    let second = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let first = bench.submit(temporary.send(socket, ..));
+    let second = bench.submit(temporary.send(socket, ..));
     bench.settle();
     bench.close(socket);
     assert_eq!(bench.kind_of(first), ErrorKind::Cancelled);
@@ -315,7 +314,7 @@ pub(super) fn a_file_that_becomes_shorter_says_so(on: &On) {
     let (socket, peer) = bench.pair();
     let len = on.flood() as u64;
     let temporary = Temporary::sparse(on.flood());
-    let file = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), 0..len));
+    let file = bench.submit(temporary.send(socket, 0..len));
     let behind = bench.submit(Op::send(socket, vec![0; 5]));
     for _ in 0..5 {
         bench.settle();
@@ -327,7 +326,7 @@ pub(super) fn a_file_that_becomes_shorter_says_so(on: &On) {
     assert_eq!(error.kind(), ErrorKind::EndOfFile, "{error}");
     assert!(error.transferred() > 0 && error.transferred() < len, "{}", error.transferred());
     assert_eq!(bench.kind_of(behind), ErrorKind::BrokenStream);
-    end_stream(&mut bench, socket);
+    bench.close(socket);
     let got = bench.read_all(reader);
     assert!(agrees(on, &error, got.len()), "{} sent, {} received", error.transferred(), got.len());
     bench.finish();
@@ -338,15 +337,11 @@ pub(super) fn a_range_past_the_end_sends_nothing(on: &On) {
     let (socket, peer) = bench.pair();
     let temporary = Temporary::new(b"0123456789");
     for range in [0..11, 10..11, 11..11, 20..30, 0..u64::MAX] {
-        let file = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), range));
+        let file = bench.submit(temporary.send(socket, range));
         let error = error_of(&mut bench, file);
         assert_eq!((error.kind(), error.transferred()), (ErrorKind::EndOfFile, 0));
     }
-    let behind = bench.submit(Op::send(socket, b"whole".to_vec()));
-    assert_eq!(sent(&mut bench, behind), 5);
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    assert_eq!(bench.read_all(reader), b"whole");
+    nothing_was_sent(&mut bench, socket, &peer);
     bench.finish();
 }
 
@@ -371,11 +366,7 @@ pub(super) fn a_file_that_cannot_be_read_sends_nothing(on: &On) {
         assert_eq!((error.kind(), error.transferred()), (kind, 0), "{error}");
         assert!(end.buf.unwrap().take::<Arc<File>>().is_ok(), "it comes back");
     }
-    let behind = bench.submit(Op::send(socket, b"whole".to_vec()));
-    assert_eq!(sent(&mut bench, behind), 5);
-    let reader = bench.reader(&peer);
-    end_stream(&mut bench, socket);
-    assert_eq!(bench.read_all(reader), b"whole");
+    nothing_was_sent(&mut bench, socket, &peer);
     bench.finish();
 }
 
@@ -405,7 +396,7 @@ pub(super) fn a_file_on_a_stream_that_was_shut_down_ends_with_shut_down(on: &On)
     let (socket, _peer) = bench.pair();
     let temporary = Temporary::new(b"0123456789");
     let shut = bench.submit(Op::shutdown(socket, ShutdownHow::Send));
-    let file = bench.submit(Op::send_file(socket, Arc::clone(&temporary.file), ..));
+    let file = bench.submit(temporary.send(socket, ..));
     assert!(bench.outcome_of(shut).is_ok());
     assert_eq!(bench.kind_of(file), ErrorKind::ShutDown);
     bench.close(socket);
@@ -418,15 +409,14 @@ pub(super) fn many_files_at_once_arrive_whole(on: &On) {
     let bytes = pattern(on.many(SOME));
     let temporary = Temporary::new(&bytes);
     let pairs: Vec<_> = (0..count).map(|_| bench.pair()).collect();
-    let sends: Vec<_> = (0..count as u64)
-        .map(|index| bench.submit(Op::send_file(pairs[index as usize].0, Arc::clone(&temporary.file), index..)))
-        .collect();
+    let sends: Vec<_> =
+        (0..count as u64).map(|index| bench.submit(temporary.send(pairs[index as usize].0, index..))).collect();
     let readers: Vec<_> = pairs.iter().map(|(_, peer)| bench.reader(peer)).collect();
     for (index, send) in sends.into_iter().enumerate() {
         assert_eq!(sent(&mut bench, send), (bytes.len() - index) as u64);
     }
     for (index, ((socket, _), reader)) in pairs.iter().zip(readers).enumerate() {
-        end_stream(&mut bench, *socket);
+        bench.close(*socket);
         assert!(bench.read_all(reader) == bytes[index..], "file {index}");
     }
     bench.finish();
@@ -438,7 +428,7 @@ pub(super) fn a_driver_that_is_dropped_lets_go_of_its_files(on: &On) {
     let pairs: Vec<_> = (0..3).map(|_| bench.pair()).collect();
     for (socket, _) in &pairs {
         for _ in 0..2 {
-            bench.submit(Op::send_file(*socket, Arc::clone(&temporary.file), ..));
+            bench.submit(temporary.send(*socket, ..));
         }
     }
     bench.turn(overlapped::driver::Wait::Poll);

@@ -105,7 +105,7 @@ const WAYS: [fn(&Driver, SocketId); 4] = [
     |driver, socket| driver.set_options(socket, &StreamOptions::new().linger(LONG)).unwrap(),
     |driver, socket| match driver.descriptor(socket) {
         Ok(descriptor) => SockRef::from(&descriptor).set_linger(Some(LONG)).unwrap(),
-        // A direct one, of which there is none.
+        // A direct one has none.
         Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported),
     },
     // One that has been set through a duplicate, which is closed without taking it away.

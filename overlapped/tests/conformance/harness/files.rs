@@ -2,9 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::ops::RangeBounds;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use overlapped::Op;
+use overlapped::driver::SocketId;
 
 /// A file that is removed in the end.
 pub(crate) struct Temporary {
@@ -28,6 +32,11 @@ impl Temporary {
         let temporary = Temporary::new(b"");
         temporary.file.set_len(bytes as u64).unwrap();
         temporary
+    }
+
+    /// Sends a range of the file.
+    pub(crate) fn send(&self, to: SocketId, range: impl RangeBounds<u64>) -> Op {
+        Op::send_file(to, Arc::clone(&self.file), range)
     }
 
     /// The same file, by a handle that can only be written to.

@@ -26,11 +26,17 @@ pub(crate) fn expect(mut stream: &TcpStream, bytes: &[u8]) {
     assert!(back == bytes, "{:?} instead of {:?}", String::from_utf8_lossy(&back), String::from_utf8_lossy(bytes));
 }
 
+/// Sends bytes and reads exactly the answer.
+#[track_caller]
+pub(crate) fn ask(mut stream: &TcpStream, bytes: &[u8], answer: &[u8]) {
+    stream.write_all(bytes).unwrap();
+    expect(stream, answer);
+}
+
 /// Sends bytes to a server that echoes them.
 #[track_caller]
-pub(crate) fn exchange(mut stream: &TcpStream, bytes: &[u8]) {
-    stream.write_all(bytes).unwrap();
-    expect(stream, bytes);
+pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) {
+    ask(stream, bytes, bytes);
 }
 
 /// Sends bytes in pieces, ends the stream, and returns everything that comes back meanwhile.

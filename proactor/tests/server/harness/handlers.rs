@@ -1,8 +1,10 @@
 //! Server logic that more than one module uses.
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 
 use proactor::{AsyncSession, Flow, Handler, NoMessage, SendError, Session, SessionId};
+
+use super::waiting::PATIENCE;
 
 /// Sends the id of each session to the test. Ignores packets.
 #[derive(Clone)]
@@ -19,6 +21,12 @@ impl Handler for ReportsIds {
     fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
         Flow::Continue
     }
+}
+
+/// The next value that a server's logic sends to the test.
+#[track_caller]
+pub(crate) fn next<T>(sent: &Receiver<T>) -> T {
+    sent.recv_timeout(PATIENCE).unwrap()
 }
 
 pub(crate) async fn echo(session: AsyncSession) -> Result<(), SendError> {

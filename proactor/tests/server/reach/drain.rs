@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use overlapped::driver::CloseMode;
 use overlapped::{Op, Outcome};
 use proactor::codec::Lines;
 use proactor::task::Event;
 use proactor::{AsyncSession, Busy, CloseReason, Flow, Handler, Network, SendError, Server, Session, SessionId, Wait};
 
-use crate::harness::{PATIENCE, address_of, backends, builder, connect, driver, expect, read_to_end, wait_until};
+use crate::harness::{
+    GRACEFUL, PATIENCE, address_of, ask, backends, builder, connect, exchange, expect, read_to_end, receivers,
+    wait_until,
+};
 
 #[test]
 fn a_task_is_told_once_of_a_drain_and_closed_when_it_has_nothing_left() {
@@ -26,9 +28,8 @@ fn a_task_is_told_once_of_a_drain_and_closed_when_it_has_nothing_left() {
             }
         };
         let server = builder(backend, 1).serve(logic).unwrap();
-        let mut client = connect(address_of(&server));
-        client.write_all(b"hello").unwrap();
-        expect(&client, b"hello");
+        let client = connect(address_of(&server));
+        exchange(&client, b"hello");
         let handle = server.handle();
         handle.drain(PATIENCE);
         assert_eq!(read_to_end(&client), b"bye", "{backend}");
@@ -126,10 +127,9 @@ fn timers_and_messages_come_while_a_busy_session_drains() {
     for backend in backends() {
         let (logic, came) = Works::new();
         let server = builder(backend, 1).start(logic.clone()).unwrap();
-        let mut client = connect(address_of(&server));
+        let client = connect(address_of(&server));
         let id = came.recv_timeout(PATIENCE).unwrap();
-        client.write_all(b"timer").unwrap();
-        expect(&client, b"begun\n");
+        ask(&client, b"timer", b"begun\n");
         wait_until("it is busy", || logic.begun.load(Ordering::SeqCst) == 1);
         let handle = server.handle();
         handle.drain(PATIENCE);
@@ -152,15 +152,7 @@ fn every_result_arrives_under_every_seed() {
         let network = Network::new(seed);
         let builder = Server::builder().listen("10.0.0.1:7777").shards(1 + seed as usize % 2).codec(Lines::new());
         let mut server = builder.simulate(&network, logic.clone()).unwrap();
-        let mut driver = driver(&network);
-        let address = server.local_addrs()[0].clone();
-        let mut sockets = Vec::new();
-        for client in 0..CLIENTS as u64 {
-            let socket = driver.socket(&address).unwrap();
-            driver.submit(Op::connect(socket, &address), u64::MAX).unwrap();
-            driver.submit(Op::recv_multi(socket), client).unwrap();
-            sockets.push(socket);
-        }
+        let (mut driver, sockets) = receivers(&network, &server, CLIENTS);
         let mut bytes = 0;
         let drain_at = driver.random() % 60;
         for step in 0.. {
@@ -170,8 +162,7 @@ fn every_result_arrives_under_every_seed() {
                 match completion.result {
                     Ok(Outcome::Packet(packet)) => bytes += packet.len(),
                     Ok(Outcome::Received(0)) => {
-                        let mode = CloseMode::Graceful { linger: Duration::from_secs(1) };
-                        let _ = driver.submit(Op::close(sockets[completion.token as usize], mode), u64::MAX);
+                        let _ = driver.submit(Op::close(sockets[completion.token as usize], GRACEFUL), 0);
                     }
                     _ => {}
                 }
@@ -182,7 +173,7 @@ fn every_result_arrives_under_every_seed() {
             assert!(step < 20_000, "seed {seed}: the server does not end");
             if step < drain_at {
                 let at = driver.random() as usize % sockets.len();
-                let _ = driver.submit(Op::send(sockets[at], b"future\n"), u64::MAX);
+                let _ = driver.submit(Op::send(sockets[at], b"future\n"), 0);
             }
             if step == drain_at {
                 server.handle().drain(Duration::from_secs(100));

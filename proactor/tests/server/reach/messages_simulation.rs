@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overlapped::Op;
-use overlapped::driver::CloseMode;
 use proactor::task::Event;
 use proactor::{
     AsyncSession, CloseReason, Flow, Handle, Handler, Limits, Network, PostError, Server, Session, SessionId,
-    Simulation, Tasks, Wait,
+    Simulation, Tasks,
 };
 
-use crate::harness::driver;
+use crate::harness::{GRACEFUL, close_all, receivers, run_until, some_close, some_pause};
 
 const CLIENTS: usize = 8;
 const INBOX: usize = 5;
@@ -80,25 +79,15 @@ async fn keep(session: AsyncSession<u64>, notes: Notes) {
 type Run = (Vec<Note>, BTreeMap<SessionId, Vec<u64>>, usize, u64);
 
 fn run<H: Handler<Message = u64>>(network: &Network, mut server: Simulation<H>, notes: &Notes) -> Run {
-    let mut driver = driver(network);
-    let address = server.local_addrs()[0].clone();
-    let mut sockets = Vec::new();
-    for client in 0..CLIENTS {
-        let socket = driver.socket(&address).unwrap();
-        driver.submit(Op::connect(socket, &address), 1000).unwrap();
-        driver.submit(Op::send(socket, vec![b'x'; 1 + client * 100]), 1000).unwrap();
-        driver.submit(Op::recv_multi(socket), 1000).unwrap();
-        sockets.push(socket);
+    let (mut driver, mut sockets) = receivers(network, &server, CLIENTS);
+    for (client, socket) in sockets.iter().enumerate() {
+        driver.submit(Op::send(*socket, vec![b'x'; 1 + client * 100]), 0).unwrap();
     }
     let handle: Handle<u64> = server.handle();
     let (mut taken, mut given_back) = (BTreeMap::<SessionId, Vec<u64>>::new(), 0);
     for step in 0.. {
-        // Some steps at one moment, so that the queues fill.
-        let pause = if driver.random().is_multiple_of(3) { driver.random() % 5_000_000 } else { 0 };
-        server.run_until(network.now() + Duration::from_nanos(pause)).unwrap();
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
-        if server.has_ended() {
+        let pause = some_pause(&mut driver, Duration::from_millis(5));
+        if !run_until(&mut server, &mut driver, network.now() + pause) {
             break;
         }
         assert!(step < 50_000, "the server does not end");
@@ -124,18 +113,12 @@ fn run<H: Handler<Message = u64>>(network: &Network, mut server: Simulation<H>, 
         }
         if driver.random().is_multiple_of(200) && !sockets.is_empty() {
             let socket = sockets.swap_remove(driver.random() as usize % sockets.len());
-            let mode = if driver.random().is_multiple_of(2) {
-                CloseMode::Abort
-            } else {
-                CloseMode::Graceful { linger: Duration::from_secs(1) }
-            };
-            driver.submit(Op::close(socket, mode), 1000).unwrap();
+            let mode = some_close(&mut driver);
+            driver.submit(Op::close(socket, mode), 0).unwrap();
         }
         if step == 1500 {
             handle.drain(Duration::from_secs(2));
-            for socket in sockets.drain(..) {
-                driver.submit(Op::close(socket, CloseMode::Graceful { linger: Duration::from_secs(1) }), 1000).unwrap();
-            }
+            close_all(&mut driver, &mut sockets, GRACEFUL);
         }
     }
     let notes = notes.lock().unwrap().clone();

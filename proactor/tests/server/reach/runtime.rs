@@ -5,14 +5,14 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use overlapped::Op;
-use proactor::{AsyncSession, CloseReason, Flow, Handler, Network, NoMessage, SendError, Server, Session, Tasks, Wait};
+use proactor::{AsyncSession, CloseReason, Flow, Handler, Network, NoMessage, SendError, Server, Session, Tasks};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use crate::harness::{
-    PATIENCE, address_of, backends, builder, connect, driver, echo, expect, finish, read_end, wait_until,
+    PATIENCE, address_of, backends, builder, client, connect, driver, echo, exchange, expect, finish, read_end, turn,
+    wait_until,
 };
 
 fn runtime() -> Runtime {
@@ -81,9 +81,8 @@ fn a_handler_asks_by_a_tokio_socket() {
         let runtime = runtime();
         let logic = Asks(address_of(&database));
         let server = builder(backend, 1).tokio(runtime.handle().clone()).start(logic).unwrap();
-        let mut client = connect(address_of(&server));
-        client.write_all(b"question").unwrap();
-        expect(&client, b"question");
+        let client = connect(address_of(&server));
+        exchange(&client, b"question");
         finish(server);
         finish(database);
     }
@@ -109,9 +108,8 @@ fn a_session_awaits_a_task_of_a_runtime_that_the_server_does_not_know() {
             }
         };
         let server = builder(backend, 1).serve(logic).unwrap();
-        let mut client = connect(address_of(&server));
-        client.write_all(b"question").unwrap();
-        expect(&client, b"question");
+        let client = connect(address_of(&server));
+        exchange(&client, b"question");
         finish(server);
         finish(database);
     }
@@ -181,14 +179,11 @@ fn the_log_says_what_to_do_about_a_missing_runtime() {
     });
     let mut server = Server::builder().listen("10.0.0.1:7777").simulate(&network, logic).unwrap();
     let mut driver = driver(&network);
-    let address = server.local_addrs()[0].clone();
-    let socket = driver.socket(&address).unwrap();
-    driver.submit(Op::connect(socket, &address), 0).unwrap();
+    client(&mut driver, &server.local_addrs()[0]);
     let log = Log::default();
     let closed = tracing::subscriber::with_default(log.clone(), || {
         server.run(|server| {
-            driver.turn(Wait::Poll).unwrap();
-            while driver.next().is_some() {}
+            turn(&mut driver);
             server.handle().stats().closed(CloseReason::Panic) == 1
         })
     });

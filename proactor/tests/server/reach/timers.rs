@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proactor::{CloseReason, Flow, Group, Handle, Handler, NoMessage, Session, SessionId, ShardHandle, TimerError};
 
-use crate::harness::{address_of, backends, builder, connect, expect, finish, read_end, wait_until};
+use crate::harness::{address_of, ask, backends, builder, connect, expect, finish, read_end, wait_until};
 
 const SOON: Duration = Duration::from_millis(1);
 const NEVER: Duration = Duration::from_secs(3600);
@@ -84,7 +84,7 @@ fn a_timer_is_called_once_and_the_last_call_for_a_token_counts() {
     for backend in backends() {
         let logic = Obeys::default();
         let server = builder(backend, 1).start(logic.clone()).unwrap();
-        let mut client = connect(address_of(&server));
+        let client = connect(address_of(&server));
         for (packet, answer, calls) in [
             ("soon", "timer 1;", 1),
             ("again", "timer 1;", 1),
@@ -93,8 +93,7 @@ fn a_timer_is_called_once_and_the_last_call_for_a_token_counts() {
             ("loop", "timer 3;", 100),
         ] {
             let before = logic.timers.load(Ordering::SeqCst);
-            client.write_all(packet.as_bytes()).unwrap();
-            expect(&client, answer.as_bytes());
+            ask(&client, packet.as_bytes(), answer.as_bytes());
             assert_eq!(logic.timers.load(Ordering::SeqCst) - before, calls, "{backend}: {packet}");
         }
         finish(server);
@@ -119,9 +118,8 @@ fn timers_end_with_their_session_and_serve_the_next_in_its_slot() {
         }
         let calls = logic.timers.load(Ordering::SeqCst);
         // The slot's next session has its own, as many as it may have.
-        let mut client = connect(address_of(&server));
-        client.write_all(b"many").unwrap();
-        expect(&client, b"timer 64;");
+        let client = connect(address_of(&server));
+        ask(&client, b"many", b"timer 64;");
         assert_eq!((calls, logic.timers.load(Ordering::SeqCst)), (1, 2), "{backend}");
         finish(server);
     }
@@ -131,11 +129,10 @@ fn timers_end_with_their_session_and_serve_the_next_in_its_slot() {
 fn a_panic_in_a_timer_closes_its_session_only() {
     for backend in backends() {
         let server = builder(backend, 1).start(Obeys::default()).unwrap();
-        let (mut bad, mut good) = (connect(address_of(&server)), connect(address_of(&server)));
+        let (mut bad, good) = (connect(address_of(&server)), connect(address_of(&server)));
         bad.write_all(b"panic").unwrap();
         read_end(&bad);
-        good.write_all(b"soon").unwrap();
-        expect(&good, b"timer 1;");
+        ask(&good, b"soon", b"timer 1;");
         wait_until("it is counted", || server.handle().stats().closed(CloseReason::Panic) == 1);
         finish(server);
     }

@@ -6,12 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overlapped::Op;
-use overlapped::driver::CloseMode;
-use proactor::{
-    CloseReason, Flow, Handle, Handler, Network, NoMessage, Server, Session, SessionId, ShardHandle, Time, Wait,
-};
+use proactor::{CloseReason, Flow, Handle, Handler, Network, NoMessage, Server, Session, SessionId, ShardHandle, Time};
 
-use crate::harness::driver;
+use crate::harness::{GRACEFUL, close_all, receivers, run_until, some_close};
 
 const CLIENTS: usize = 8;
 /// The grain of timers.
@@ -124,30 +121,17 @@ fn run(seed: u64) -> (Arc<Mutex<Books>>, u64) {
     let books = Arc::<Mutex<Books>>::default();
     let builder = Server::builder().listen("10.0.0.1:7777").shards(1 + seed as usize % 3);
     let mut server = builder.simulate(&network, Keeps(Arc::clone(&books))).unwrap();
-    let mut driver = driver(&network);
-    let address = server.local_addrs()[0].clone();
-    let mut sockets = Vec::new();
-    for _ in 0..CLIENTS {
-        let socket = driver.socket(&address).unwrap();
-        driver.submit(Op::connect(socket, &address), 0).unwrap();
-        driver.submit(Op::recv_multi(socket), 0).unwrap();
-        sockets.push(socket);
-    }
+    let (mut driver, mut sockets) = receivers(&network, &server, CLIENTS);
     for step in 0.. {
-        server.run_until(network.now() + Duration::from_micros(driver.random() % 20_000)).unwrap();
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
-        if server.has_ended() {
+        let pause = Duration::from_micros(driver.random() % 20_000);
+        if !run_until(&mut server, &mut driver, network.now() + pause) {
             break;
         }
         assert!(step < 5_000, "the server does not end");
         if !sockets.is_empty() && step < 400 {
             let at = driver.random() as usize % sockets.len();
             if driver.random().is_multiple_of(100) {
-                let mode = match driver.random() % 2 {
-                    0 => CloseMode::Abort,
-                    _ => CloseMode::Graceful { linger: Duration::from_secs(1) },
-                };
+                let mode = some_close(&mut driver);
                 driver.submit(Op::close(sockets.swap_remove(at), mode), 0).unwrap();
             } else {
                 // Mostly not a number that closes.
@@ -161,9 +145,7 @@ fn run(seed: u64) -> (Arc<Mutex<Books>>, u64) {
         }
         if step == 400 {
             server.handle().drain(Duration::from_secs(1));
-            for socket in sockets.drain(..) {
-                driver.submit(Op::close(socket, CloseMode::Graceful { linger: Duration::from_secs(1) }), 0).unwrap();
-            }
+            close_all(&mut driver, &mut sockets, GRACEFUL);
         }
     }
     (books, network.trace())

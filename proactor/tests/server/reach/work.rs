@@ -2,6 +2,7 @@
 //! session, and nothing is left when the server has ended.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -10,31 +11,19 @@ use overlapped::Op;
 use overlapped::driver::CloseMode;
 use proactor::codec::Lines;
 use proactor::task::{OffloadError, SpawnError};
-use proactor::{CloseReason, Flow, Handler, Network, NoMessage, Server, Session, SessionId, Wait};
+use proactor::{CloseReason, Flow, Handler, Network, NoMessage, Server, Session, SessionId};
 
-use crate::harness::{address_of, backends, builder, connect, driver, expect, finish, read_end, wait_until};
-
-/// There is one of it in each piece of work, and in what is called with the result.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Counted {
-        count.fetch_add(1, Ordering::SeqCst);
-        Counted(Arc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
+use crate::harness::{
+    Counted, GRACEFUL, address_of, ask, backends, builder, client, close_all, connect, driver, expect, finish,
+    read_end, receivers, run_until, turn, wait_until,
+};
 
 type Gate = Arc<Mutex<mpsc::Receiver<()>>>;
 
 #[derive(Clone)]
 struct Works {
     gate: Gate,
+    /// How many pieces of work there are, and of what is called with their results.
     counted: Arc<AtomicUsize>,
     called: Arc<AtomicUsize>,
     closed: Arc<AtomicUsize>,
@@ -45,6 +34,23 @@ impl Works {
         let (open, gate) = mpsc::channel();
         let gate = Arc::new(Mutex::new(gate));
         (Works { gate, counted: Arc::default(), called: Arc::default(), closed: Arc::default() }, open)
+    }
+
+    fn counted(&self) -> usize {
+        self.counted.load(Ordering::SeqCst)
+    }
+
+    fn called(&self) -> usize {
+        self.called.load(Ordering::SeqCst)
+    }
+
+    /// A client whose work has begun and waits at the gate.
+    fn begin(&self, server: &Server) -> TcpStream {
+        let before = self.counted();
+        let mut client = connect(address_of(server));
+        client.write_all(b"offload").unwrap();
+        wait_until("the work has begun", || self.counted() == before + 2);
+        client
     }
 }
 
@@ -177,9 +183,7 @@ fn results_come_to_the_logic_and_packets_come_meanwhile() {
     for backend in backends() {
         let (logic, open) = Works::new();
         let server = builder(backend, 1).start(logic.clone()).unwrap();
-        let mut client = connect(address_of(&server));
-        client.write_all(b"offload").unwrap();
-        wait_until("the work has begun", || logic.counted.load(Ordering::SeqCst) == 2);
+        let client = logic.begin(&server);
         // A session is handed packets while its work is done.
         let mut other = connect(address_of(&server));
         other.write_all(b"panic in work").unwrap();
@@ -187,11 +191,9 @@ fn results_come_to_the_logic_and_packets_come_meanwhile() {
         expect(&other, b"it panicked");
         open.send(()).unwrap();
         expect(&client, b"offload)");
-        client.write_all(b"future").unwrap();
-        expect(&client, b"offload)future*");
-        client.write_all(b"other").unwrap();
-        expect(&client, b"the server runs another handler than the closure takes");
-        assert_eq!((logic.called.load(Ordering::SeqCst), logic.counted.load(Ordering::SeqCst)), (2, 0), "{backend}");
+        ask(&client, b"future", b"offload)future*");
+        ask(&client, b"other", b"the server runs another handler than the closure takes");
+        assert_eq!((logic.called(), logic.counted()), (2, 0), "{backend}");
         finish(server);
     }
 }
@@ -201,19 +203,17 @@ fn a_result_is_dropped_with_its_session() {
     for backend in backends() {
         let (logic, open) = Works::new();
         let server = builder(backend, 1).start(logic.clone()).unwrap();
-        let mut client = connect(address_of(&server));
-        client.write_all(b"offload").unwrap();
-        wait_until("the work has begun", || logic.counted.load(Ordering::SeqCst) == 2);
+        let client = logic.begin(&server);
         drop(client);
         wait_until("the session has ended", || logic.closed.load(Ordering::SeqCst) == 1);
         // What was to be called is gone already; the work goes on.
-        wait_until("the work alone is left", || logic.counted.load(Ordering::SeqCst) == 1);
+        wait_until("the work alone is left", || logic.counted() == 1);
         open.send(()).unwrap();
-        wait_until("nothing is left", || logic.counted.load(Ordering::SeqCst) == 0);
+        wait_until("nothing is left", || logic.counted() == 0);
         let mut client = connect(address_of(&server));
         client.write_all(b"late").unwrap();
         read_end(&client);
-        assert_eq!(logic.called.load(Ordering::SeqCst), 0);
+        assert_eq!(logic.called(), 0);
         finish(server);
     }
 }
@@ -224,13 +224,12 @@ fn a_panic_ends_the_session_whose_work_it_is() {
         for what in ["panic in then", "panic in future"] {
             let (logic, _open) = Works::new();
             let server = builder(backend, 1).start(logic.clone()).unwrap();
-            let (mut bad, mut good) = (connect(address_of(&server)), connect(address_of(&server)));
+            let (mut bad, good) = (connect(address_of(&server)), connect(address_of(&server)));
             bad.write_all(what.as_bytes()).unwrap();
             read_end(&bad);
-            good.write_all(b"future").unwrap();
-            expect(&good, b"future*");
+            ask(&good, b"future", b"future*");
             wait_until("it is counted", || server.handle().stats().closed(CloseReason::Panic) == 1);
-            assert_eq!(logic.counted.load(Ordering::SeqCst), 0, "{backend}: {what}");
+            assert_eq!(logic.counted(), 0, "{backend}: {what}");
             finish(server);
         }
     }
@@ -241,16 +240,14 @@ fn nothing_is_left_when_the_server_ends() {
     for backend in backends() {
         let (logic, open) = Works::new();
         let server = builder(backend, 1).start(logic.clone()).unwrap();
-        let (mut waits, mut works) = (connect(address_of(&server)), connect(address_of(&server)));
-        waits.write_all(b"for ever").unwrap();
-        expect(&waits, b"it waits");
-        works.write_all(b"offload").unwrap();
-        wait_until("the work has begun", || logic.counted.load(Ordering::SeqCst) == 4);
+        let waits = connect(address_of(&server));
+        ask(&waits, b"for ever", b"it waits");
+        let _works = logic.begin(&server);
         server.handle().stop();
         server.wait().unwrap();
         drop(open);
-        wait_until("nothing is left", || logic.counted.load(Ordering::SeqCst) == 0);
-        assert_eq!(logic.called.load(Ordering::SeqCst), 0);
+        wait_until("nothing is left", || logic.counted() == 0);
+        assert_eq!(logic.called(), 0);
     }
 }
 
@@ -263,34 +260,31 @@ fn a_result_that_nobody_was_given_is_dropped_with_the_server() {
     let mut server =
         Server::builder().listen("10.0.0.1:7777").codec(Lines::new()).simulate(&network, logic.clone()).unwrap();
     let mut driver = driver(&network);
-    let address = server.local_addrs()[0].clone();
-    let socket = driver.socket(&address).unwrap();
-    driver.submit(Op::connect(socket, &address), 0).unwrap();
+    let socket = client(&mut driver, &server.local_addrs()[0]);
     driver.submit(Op::send(socket, b"offload\n"), 0).unwrap();
     // The session is closed in the turn in which its result is ready.
     for _ in 0..10_000 {
         server.turn().unwrap();
-        driver.turn(Wait::Poll).unwrap();
-        while driver.next().is_some() {}
+        turn(&mut driver);
         network.advance();
-        if logic.called.load(Ordering::SeqCst) == 1 {
+        if logic.called() == 1 {
             break;
         }
     }
-    assert_eq!((logic.called.load(Ordering::SeqCst), logic.counted.load(Ordering::SeqCst)), (1, 0));
+    assert_eq!((logic.called(), logic.counted()), (1, 0));
     driver.submit(Op::send(socket, b"for ever\n"), 0).unwrap();
     driver.submit(Op::send(socket, b"offload\n"), 0).unwrap();
-    for turn in 0.. {
-        if logic.counted.load(Ordering::SeqCst) > 0 {
+    for step in 0.. {
+        if logic.counted() > 0 {
             break;
         }
-        assert!(turn < 10_000, "the work never begins");
+        assert!(step < 10_000, "the work never begins");
         server.turn().unwrap();
-        driver.turn(Wait::Poll).unwrap();
+        turn(&mut driver);
         network.advance();
     }
     drop(server);
-    assert_eq!(logic.counted.load(Ordering::SeqCst), 0);
+    assert_eq!(logic.counted(), 0);
 }
 
 /// Under every seed, a result comes once, or not at all if its session has ended.
@@ -304,20 +298,10 @@ fn results_come_once_whatever_the_clients_do() {
         let network = Network::new(seed);
         let builder = Server::builder().listen("10.0.0.1:7777").shards(1 + seed as usize % 2).codec(Lines::new());
         let mut server = builder.simulate(&network, logic.clone()).unwrap();
-        let mut driver = driver(&network);
-        let address = server.local_addrs()[0].clone();
-        let mut sockets = Vec::new();
-        for _ in 0..CLIENTS {
-            let socket = driver.socket(&address).unwrap();
-            driver.submit(Op::connect(socket, &address), 0).unwrap();
-            driver.submit(Op::recv_multi(socket), 0).unwrap();
-            sockets.push(socket);
-        }
+        let (mut driver, mut sockets) = receivers(&network, &server, CLIENTS);
         for step in 0.. {
-            server.run_until(network.now() + Duration::from_micros(driver.random() % 20_000)).unwrap();
-            driver.turn(Wait::Poll).unwrap();
-            while driver.next().is_some() {}
-            if server.has_ended() {
+            let pause = Duration::from_micros(driver.random() % 20_000);
+            if !run_until(&mut server, &mut driver, network.now() + pause) {
                 break;
             }
             assert!(step < 5_000, "seed {seed}: the server does not end");
@@ -331,16 +315,13 @@ fn results_come_once_whatever_the_clients_do() {
             }
             if step == 200 {
                 server.handle().drain(Duration::from_secs(1));
-                for socket in sockets.drain(..) {
-                    let mode = CloseMode::Graceful { linger: Duration::from_secs(1) };
-                    driver.submit(Op::close(socket, mode), 0).unwrap();
-                }
+                close_all(&mut driver, &mut sockets, GRACEFUL);
             }
         }
         assert_eq!(server.handle().stats().closed(CloseReason::Panic), 0, "seed {seed}");
         drop(server);
-        assert_eq!(logic.counted.load(Ordering::SeqCst), 0, "seed {seed}: something is left");
-        called += logic.called.load(Ordering::SeqCst);
+        assert_eq!(logic.counted(), 0, "seed {seed}: something is left");
+        called += logic.called();
     }
     assert!(called > 2_000, "{called}");
 }

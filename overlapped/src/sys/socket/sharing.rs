@@ -7,16 +7,16 @@ use crate::sys::bound_path::BoundPath;
 /// What the descriptors and views of a socket here have in common. Most sockets of drivers have one
 /// descriptor, and nothing of this.
 #[derive(Debug, Default)]
-pub(super) struct Common {
+pub(super) struct Sharing {
     /// As the socket's own, for who only has a view of it.
     lent: AtomicBool,
     /// The file that a Unix listener is bound to. It is removed with the last descriptor here.
     bound: Option<BoundPath>,
 }
 
-impl Common {
-    pub(super) fn new(bound: BoundPath) -> Common {
-        Common { lent: AtomicBool::new(false), bound: Some(bound) }
+impl Sharing {
+    pub(super) fn new(bound: BoundPath) -> Sharing {
+        Sharing { lent: AtomicBool::new(false), bound: Some(bound) }
     }
 
     pub(super) fn is_lent(&self) -> bool {

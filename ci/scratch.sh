@@ -1,0 +1,55 @@
+# Source this file. A script starts programs in the background, waits for what they write into
+# "$scratch", and need not end them itself.
+
+scratch="$(mktemp -d)"
+started=()
+end_started() {
+    for id in "${started[@]}"; do
+        kill "$id" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap end_started EXIT
+
+# Ends the script, with all that its programs have written.
+fail() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    tail -n +1 "$scratch"/*.log >&2 || true
+    exit 1
+}
+
+# Waits until a command succeeds: until_it_is WHAT COMMAND...
+until_it_is() {
+    local what="$1"
+    shift
+    for _ in $(seq 600); do
+        if "$@"; then return; fi
+        sleep 0.1
+    done
+    fail "never: $what"
+}
+
+gone() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# Starts an example, which says where it listens. Sets `server` (its process) and `port`.
+serve_example() {
+    rm -f "$scratch/server.log"
+    "$@" >"$scratch/server.log" 2>&1 &
+    server=$!
+    started+=("$server")
+    until_it_is 'the server listens' listens_or_is_gone
+    ! gone "$server" || fail 'the server has not started'
+    port="$(sed -n 's/^listening on .*:\([0-9]*\).*/\1/p' "$scratch/server.log")"
+}
+listens_or_is_gone() {
+    gone "$server" || grep -q '^listening on ' "$scratch/server.log"
+}
+
+# Ends a program that must not have ended by itself.
+stop() {
+    ! gone "$1" || fail 'the server has ended'
+    kill "$1"
+    wait "$1" 2>/dev/null || true
+}
