@@ -198,6 +198,7 @@ fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec
         Some(Runs {
             contestant: contestant.name.clone(),
             how: offer.how.clone(),
+            floor: contestant.floor,
             remark: contestant.remark(workload).map(String::from),
             outcome: missing.map_or(Outcome::Measured, |reason| Outcome::Absent { reason }),
             summary: None,

@@ -1,6 +1,7 @@
 //! What all rounds come to, and the forms in which it is shown: tables as text and Markdown, a page
 //! with plots, and JSON, which can be read back.
 
+mod floor;
 mod html;
 mod runs;
 mod summary;
@@ -165,6 +166,7 @@ mod tests {
         Runs {
             contestant: name.into(),
             how: String::new(),
+            floor: name.starts_with("floor"),
             remark: None,
             outcome: Outcome::Measured,
             summary: None,
@@ -233,6 +235,21 @@ mod tests {
         assert_eq!(named(&["nobody", "less", "whole"]).as_deref(), Some("whole"));
         assert_eq!(named(&["less"]).as_deref(), Some("less"));
         assert_eq!(named(&["nobody"]), None);
+    }
+
+    #[test]
+    fn ours_stands_beside_the_baseline_and_the_cheapest_floor() {
+        let report = report(vec![
+            runs("base", vec![run(10.0), run(20.0), run(40.0)]),
+            runs("ours", vec![run(9.0), run(18.0), run(36.0)]),
+            runs("floor-dear", vec![run(9.5), run(19.0), run(38.0)]),
+            runs("floor", vec![run(8.0), run(16.0), run(32.0)]),
+        ]);
+        let markdown = report.markdown();
+        let row = markdown.lines().find(|line| line.contains("base | floor |")).unwrap_or_else(|| panic!("{markdown}"));
+        for ratio in ["0.800 [0.800, 0.800]", "0.900 [0.900, 0.900]", "1.125 [1.125, 1.125]"] {
+            assert!(row.contains(ratio), "{row}");
+        }
     }
 
     #[test]

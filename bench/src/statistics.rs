@@ -19,6 +19,13 @@ pub(crate) struct Estimate {
     pub(crate) decided: bool,
 }
 
+impl std::fmt::Display for Estimate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = if self.decided { "" } else { " ~" };
+        write!(f, "{:.3} [{:.3}, {:.3}]{mark}", self.median, self.low, self.high)
+    }
+}
+
 /// The middle value; of an even number of them, the mean of the middle two.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();

@@ -11,6 +11,8 @@ use super::server::Server;
 #[derive(Clone, Debug)]
 pub(crate) struct Contestant {
     pub(crate) name: String,
+    /// A bare loop of system calls, tuned for its work: what the work costs without a library.
+    pub(crate) floor: bool,
     pub(super) offers: Vec<Offer>,
 }
 
@@ -50,7 +52,12 @@ impl Offer {
 
 impl Contestant {
     pub(super) fn new(name: &str, offers: Vec<Offer>) -> Self {
-        Self { name: name.into(), offers }
+        Self { name: name.into(), floor: false, offers }
+    }
+
+    pub(super) fn floor(mut self) -> Self {
+        self.floor = true;
+        self
     }
 
     /// What of it takes part in a workload; none if it does not serve it.

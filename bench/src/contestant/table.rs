@@ -89,8 +89,9 @@ pub(super) fn table() -> Vec<Contestant> {
         peer(
             "epoll",
             "peer-epoll",
-            &[(Echo, "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY; a floor")],
-        ),
+            &[(Echo, "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY")],
+        )
+        .floor(),
         peer(
             "io_uring",
             "peer-io-uring",
@@ -98,15 +99,16 @@ pub(super) fn table() -> Vec<Contestant> {
                 (
                     Echo,
                     "bare io_uring loop, multishot accept and receive, direct descriptors, ring of 16 KiB buffers, sent \
-                     from where received, one submit_and_wait a turn, TCP_NODELAY; a floor",
+                     from where received, one submit_and_wait a turn, TCP_NODELAY",
                 ),
                 (
                     Chat,
                     "bare io_uring loop, every packet appended once to a shared log, a member is a position in it, one \
-                     send in flight a member takes all there is, TCP_NODELAY; a floor",
+                     send in flight a member takes all there is, TCP_NODELAY",
                 ),
             ],
-        ),
+        )
+        .floor(),
     ]
 }
 

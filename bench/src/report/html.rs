@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::summary::{Quantity, Summary};
 use super::table::Table;
 use super::{CaseResult, Report};
 use loadgen::page::{self, escaped};
@@ -46,7 +45,7 @@ impl Report {
         let rows = self.cases.iter().enumerate().map(|(number, result)| {
             let ratio = |name: &&str| {
                 let runs = result.results.iter().find(|runs| runs.contestant == *name)?;
-                Some(main(runs.summary.as_ref()?).ratio?.median)
+                Some(runs.summary.as_ref()?.main().ratio?.median)
             };
             let least = names.iter().filter_map(ratio).fold(f64::INFINITY, f64::min);
             let cell = |name| match ratio(name) {
@@ -109,7 +108,7 @@ impl Report {
     fn bars(&self, result: &CaseResult, memory: bool) -> Vec<Bar> {
         let bar = |runs: &super::Runs| {
             let summary = runs.summary.as_ref()?;
-            let quantity = if memory { main(summary) } else { &summary.server_cpu_us_per_unit };
+            let quantity = if memory { summary.main() } else { &summary.server_cpu_us_per_unit };
             Some(Bar {
                 name: runs.contestant.clone(),
                 number: self.number(&runs.contestant),
@@ -135,11 +134,6 @@ impl Report {
         };
         result.results.iter().filter_map(range).collect()
     }
-}
-
-/// What a case is about.
-fn main(summary: &Summary) -> &Quantity {
-    summary.idle.as_ref().map_or(&summary.server_cpu_us_per_unit, |idle| &idle.resident_bytes_per_session)
 }
 
 fn figure(page: &mut String, title: &str, how: &str, svg: &str) {

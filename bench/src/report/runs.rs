@@ -11,6 +11,9 @@ pub(crate) struct Runs {
     pub(crate) contestant: String,
     /// How it is written.
     pub(crate) how: String,
+    /// A bare loop of system calls.
+    #[serde(default)]
+    pub(crate) floor: bool,
     /// What has to be said beside its numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remark: Option<String>,

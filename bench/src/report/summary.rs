@@ -49,6 +49,11 @@ pub(crate) struct OfferedSummary {
 }
 
 impl Summary {
+    /// What a case is about: CPU time of a unit, or where memory is measured, bytes of a session.
+    pub(super) fn main(&self) -> &Quantity {
+        self.idle.as_ref().map_or(&self.server_cpu_us_per_unit, |idle| &idle.resident_bytes_per_session)
+    }
+
     /// Summarizes the rounds of a contestant that was measured in all of them.
     pub(super) fn of(runs: &[Option<Measurement>], baseline: Option<&[Option<Measurement>]>) -> Option<Self> {
         let over = Over { runs, baseline };

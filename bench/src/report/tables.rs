@@ -6,7 +6,6 @@ use std::fmt::Write;
 use super::summary::{Quantity, Summary};
 use super::table::Table;
 use super::{CaseResult, Outcome, Report};
-use crate::statistics::Estimate;
 use loadgen::workload::Workload;
 
 impl Report {
@@ -28,6 +27,14 @@ impl Report {
             _ = writeln!(text, "    {command}");
         }
         _ = write!(text, "\n{}.\n", self.machine);
+        if let Some(table) = self.beside_the_floor() {
+            _ = write!(
+                text,
+                "\nCPU of the server for a unit of work (for `idle`: its memory for a session), divided by another's. \
+                 The floor is the cheapest bare loop of system calls, written for the work.\n\n{}",
+                table.markdown()
+            );
+        }
         for result in &self.cases {
             _ = write!(text, "\n## {} ({} rounds)\n\n{}", result.case, result.rounds(), self.table(result).markdown());
             for remark in result.remarks() {
@@ -172,9 +179,6 @@ fn ratio(of: fn(&Summary) -> Option<&Quantity>) -> Cell {
     Box::new(move |summary, is_baseline| match of(summary).and_then(|quantity| quantity.ratio) {
         None => "–".into(),
         Some(_) if is_baseline => "1".into(),
-        Some(Estimate { median, low, high, decided }) => {
-            let mark = if decided { "" } else { " ~" };
-            format!("{median:.3} [{low:.3}, {high:.3}]{mark}")
-        }
+        Some(estimate) => estimate.to_string(),
     })
 }

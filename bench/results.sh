@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes bench/RESULTS.md: every row that README.md and docs/performance.md quote, in interleaved
+# rounds.
+#
+#     bench/results.sh [ROUNDS]
+#
+# With the usual 20 rounds it takes about 25 minutes. Use the machine for nothing else meanwhile.
+# The rounds themselves stay in bench/target/results/*.json; `bench compare --from` shows them in
+# other forms.
+set -euo pipefail
+
+cd "$(dirname "$0")"
+rounds=${1:-20}
+out=target/results
+mkdir -p "$out"
+
+(cd .. && cargo build --release && cargo build --release --examples -p overlapped -p proactor)
+cargo build --release -p bench
+
+# compare NAME CONTESTANTS CASE..
+compare() {
+    local name=$1 contestants=$2 cases=()
+    shift 2
+    for one in "$@"; do cases+=(--case "$one"); done
+    target/release/bench compare --contestants "$contestants" --baseline "$baselines" \
+        "${cases[@]}" --rounds "$rounds" --seconds 0.25 --warmup 0.1 --json "$out/$name.json" > /dev/null
+}
+
+baselines=tokio-64k,tokio,tokio-util
+compare echo ours,ours-poll,tokio,io_uring,epoll,asio,libuv,monoio,compio,glommio \
+    pingpong:connections=64,size=64 pingpong:connections=512,size=64 churn
+compare rate ours,ours-poll,tokio,io_uring,epoll,asio,libuv \
+    openloop:connections=64,size=64,rate=40000 openloop:connections=64,size=64,rate=95000 \
+    openloop:connections=64,size=64,rate=150000
+compare packets ours,ours-poll,tokio-util,io_uring pipelined:connections=16,burst=100,size=64
+compare chat ours,ours-poll,tokio-util,io_uring \
+    fanout:members=500,size=100,outstanding=16 fanout:members=500,size=100,outstanding=1
+compare stream ours,ours-poll,tokio-64k,io_uring,epoll,asio,libuv \
+    stream:connections=1 stream:connections=16
+compare idle ours,ours-poll,tokio idle
+
+target/release/bench compare --from \
+    "$out/echo.json,$out/rate.json,$out/packets.json,$out/chat.json,$out/stream.json,$out/idle.json" \
+    --markdown RESULTS.md --html "$out/results.html"
