@@ -2,20 +2,23 @@
 //! back when it is dropped.
 //!
 //! The backend takes buffers from the pool and fills them. A [`Packet`] is such a buffer in the
-//! hands of the program. Dropping it puts the buffer on the pool's list of returns, which the
-//! backend collects once a turn.
+//! hands of the program. When it is dropped, the buffer goes on the pool's list of returns, which
+//! the backend collects once a turn.
 //!
-//! A backend may fill large buffers piece by piece ([`Pool::in_pieces`]). Then a packet is a piece,
-//! and a buffer goes back when the backend is done with it and no packet holds a piece of it.
+//! Several packets may share a buffer: a backend may fill large ones piece by piece, and the
+//! program may [share](Packet::share) its packets. The buffer goes back when the backend is done
+//! with it and no packet holds a piece of it.
 
 #![allow(unsafe_code, reason = "pooled buffers are written by the kernel")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::rc::Rc;
+
+use super::kinds::SendBuf;
 
 /// How many receive buffers a driver has, and how large they are.
 ///
@@ -103,33 +106,23 @@ pub(crate) struct Pool {
     lent: Cell<usize>,
     /// Buffers that the backend is done with and packets hold.
     held: Cell<usize>,
-    /// What of each buffer is in use, if they are filled piece by piece.
-    parts: Option<Box<[Part]>>,
+    /// What of each buffer is in use.
+    parts: Box<[Part]>,
     /// Other buffers that streams receive into.
     streams: OnceCell<Rc<Pool>>,
 }
 
-/// What of a buffer that is filled piece by piece is in use.
+/// What of a buffer is in use.
 #[derive(Clone, Default)]
 struct Part {
-    /// Bytes that packets were made of since the backend got it.
+    /// Bytes that packets were made of since the backend began to fill it piece by piece.
     filled: Cell<u32>,
-    /// Packets that hold a piece, and one for the backend.
+    /// Packets that hold a piece, and one for the backend while it fills it piece by piece.
     holders: Cell<u32>,
 }
 
 impl Pool {
     pub(crate) fn new(config: PoolConfig) -> Rc<Pool> {
-        Pool::make(config, None)
-    }
-
-    /// A pool whose buffers are filled piece by piece.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn in_pieces(config: PoolConfig) -> Rc<Pool> {
-        Pool::make(config, Some(vec![Part::default(); config.buffers.into()].into()))
-    }
-
-    fn make(config: PoolConfig, parts: Option<Box<[Part]>>) -> Rc<Pool> {
         let bytes = usize::from(config.buffers) * stride(config);
         let layout = Layout::from_size_align(bytes, 4096).expect("at most 32 GiB, as checked");
         // SAFETY: the size is not zero.
@@ -137,6 +130,7 @@ impl Pool {
         // All buffers begin as returned. The lowest is taken first, so that few connections touch
         // little memory.
         let returned = RefCell::new((0..config.buffers).rev().collect());
+        let parts = vec![Part::default(); config.buffers.into()].into();
         let (lent, held, streams) = (Cell::new(0), Cell::new(0), OnceCell::new());
         Rc::new(Pool { memory, layout, config, returned, lent, held, parts, streams })
     }
@@ -199,6 +193,7 @@ impl Pool {
     /// initialised.
     pub(crate) unsafe fn packet_at(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
         self.held.set(self.held.get() + 1);
+        self.parts[usize::from(index)].holders.set(1);
         // SAFETY: as the caller says.
         unsafe { self.lend(index, offset, len) }
     }
@@ -206,11 +201,9 @@ impl Pool {
     /// The backend begins to fill a buffer piece by piece.
     #[cfg(target_os = "linux")]
     pub(crate) fn begin(&self, index: u16) {
-        if let Some(parts) = &self.parts {
-            let part = &parts[usize::from(index)];
-            part.filled.set(0);
-            part.holders.set(1);
-        }
+        let part = &self.parts[usize::from(index)];
+        part.filled.set(0);
+        part.holders.set(1);
     }
 
     /// The next piece of a buffer. `goes_on` says whether the backend fills more of it.
@@ -220,7 +213,7 @@ impl Pool {
     /// backend hands this one over, and its `len` bytes are initialised.
     #[cfg(target_os = "linux")]
     pub(crate) unsafe fn piece(self: &Rc<Pool>, index: u16, len: usize, goes_on: bool) -> Packet {
-        let part = &self.parts.as_ref().expect("a pool in pieces")[usize::from(index)];
+        let part = &self.parts[usize::from(index)];
         let offset = part.filled.get() as usize;
         // SAFETY: as the caller says; the pieces before it end where it begins.
         let packet = unsafe { self.lend(index, offset, len) };
@@ -235,7 +228,8 @@ impl Pool {
     }
 
     /// # Safety
-    /// The `len` bytes from `offset` on of buffer `index` are initialised, and only this packet's.
+    /// The `len` bytes from `offset` on of buffer `index` are initialised, and nobody writes to them
+    /// while packets hold them.
     unsafe fn lend(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
         assert!(offset + len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
         self.lent.set(self.lent.get() + 1);
@@ -257,7 +251,8 @@ impl Drop for Pool {
 /// dropped gives it back.
 ///
 /// The pool is small and shared by every socket of the driver: use the bytes or copy them, and drop
-/// the packet within the turn in which it came.
+/// the packet within the turn in which it came. Bytes that are to be sent on need no copy: a packet
+/// can be sent, and so can a part of it that is [shared](Packet::share).
 pub struct Packet {
     start: NonNull<u8>,
     len: u32,
@@ -265,11 +260,63 @@ pub struct Packet {
     pool: Rc<Pool>,
 }
 
+impl Packet {
+    /// Another packet with a part of this one's bytes, in the same buffer, as something to send or
+    /// to keep for some turns. No bytes are copied.
+    ///
+    /// `None`: packets hold half of the pool's buffers. Then copy the bytes, so that what is sent
+    /// to peers that do not read leaves buffers to receive into.
+    ///
+    /// # Panics
+    /// If the range is not within the packet.
+    pub fn share(&self, range: Range<usize>) -> Option<Packet> {
+        let len = self[range.clone()].len() as u32;
+        let pool = &self.pool;
+        if pool.held.get() >= usize::from(pool.config.buffers) / 2 {
+            return None;
+        }
+        let holders = &pool.parts[usize::from(self.index)].holders;
+        holders.set(holders.get() + 1);
+        pool.lent.set(pool.lent.get() + 1);
+        // SAFETY: within the packet, as just checked.
+        let start = unsafe { self.start.add(range.start) };
+        Some(Packet { start, len, index: self.index, pool: Rc::clone(pool) })
+    }
+
+    /// Makes this packet and the next one a single packet, if the next one's bytes lie directly
+    /// behind this one's.
+    ///
+    /// # Errors
+    /// The next packet, unchanged: its bytes lie elsewhere.
+    pub fn join(&mut self, next: Packet) -> Result<(), Packet> {
+        let end = self.as_ptr_range().end;
+        // Buffers do not touch each other, so it is the same one.
+        if end != next.as_ptr() || !Rc::ptr_eq(&self.pool, &next.pool) {
+            return Err(next);
+        }
+        self.len += next.len;
+        Ok(())
+    }
+}
+
+// SAFETY: the bytes lie in the pool's memory, which the packet keeps, and moving the packet does not
+// move them. Nobody writes to them until all packets of the buffer are dropped.
+unsafe impl SendBuf for Packet {
+    fn parts(&self) -> usize {
+        1
+    }
+
+    fn part(&self, i: usize) -> (*const u8, usize) {
+        assert_eq!(i, 0, "a packet has one part");
+        (self.as_ptr(), self.len())
+    }
+}
+
 impl Deref for Packet {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        // SAFETY: the caller of `Pool::packet` promised that these bytes are initialised, and the
-        // buffer is this packet's alone until it is dropped.
+        // SAFETY: the caller of `Pool::packet` promised that these bytes are initialised, and they
+        // are not written to until all packets of the buffer are dropped.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
     }
 }
@@ -278,12 +325,10 @@ impl Drop for Packet {
     fn drop(&mut self) {
         let pool = &self.pool;
         pool.lent.set(pool.lent.get() - 1);
-        if let Some(parts) = &pool.parts {
-            let holders = &parts[usize::from(self.index)].holders;
-            holders.set(holders.get() - 1);
-            if holders.get() > 0 {
-                return;
-            }
+        let holders = &pool.parts[usize::from(self.index)].holders;
+        holders.set(holders.get() - 1);
+        if holders.get() > 0 {
+            return;
         }
         pool.held.set(pool.held.get() - 1);
         pool.put_back(self.index);
@@ -321,7 +366,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_buffer_in_pieces_goes_back_when_neither_the_backend_nor_a_packet_has_it() {
-        let pool = Pool::in_pieces(PoolConfig::new().buffers(2).buffer_bytes(64));
+        let pool = Pool::new(PoolConfig::new().buffers(2).buffer_bytes(64));
         for last_is_dropped_first in [false, true] {
             let index = pool.take_returned().unwrap();
             pool.begin(index);
@@ -350,6 +395,32 @@ mod tests {
         assert!(!pool.has_free());
         drop(packets);
         assert!(pool.has_free());
+    }
+
+    #[test]
+    fn a_shared_buffer_goes_back_with_its_last_packet_and_half_of_them_can_be_shared() {
+        let pool = Pool::new(PoolConfig::new().buffers(4).buffer_bytes(64));
+        // SAFETY: all bytes are written before they are claimed.
+        let [first, second, third] = [1, 2, 3].map(|byte| unsafe {
+            let index = pool.take_returned().unwrap();
+            pool.buffer(index).write_bytes(byte, 64);
+            pool.packet(index, 64)
+        });
+        assert!(third.share(0..64).is_none(), "packets hold three of four");
+        drop((second, third));
+        let (mut whole, middle, rest) = {
+            let share = |range| first.share(range).unwrap();
+            (share(0..10), share(10..30), share(31..64))
+        };
+        assert_eq!((pool.lent(), pool.held.get()), (4, 1));
+        drop(first);
+        assert!(whole.join(middle).is_ok());
+        let Err(rest) = whole.join(rest) else { panic!("a byte is missing between them") };
+        assert_eq!((&whole[..], &rest[..], pool.lent()), (&[1; 30][..], &[1; 33][..], 2));
+        drop(whole);
+        assert_eq!(pool.returned.borrow().len(), 3, "a packet holds it");
+        drop(rest);
+        assert_eq!((pool.lent(), pool.held.get(), pool.returned.borrow().len()), (0, 0, 4));
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl DriverConfig {
     }
 
     /// Bytes that one multishot receive may bring in one turn, where the kernel supports it; more
-    /// are received in the next turn. It keeps one flooding peer from taking every pooled buffer. 0
-    /// is no limit.
+    /// are received in a later turn. A single packet may exceed it. It keeps one flooding peer from
+    /// taking every pooled buffer. 0 is no limit.
     pub fn turn_bytes(mut self, turn_bytes: u32) -> DriverConfig {
         self.options.turn_bytes = turn_bytes;
         self

@@ -18,6 +18,7 @@ impl Driver {
         }
         self.expire();
         self.feed_starved();
+        self.read_floods();
         while let Some(id) = self.backend.missed() {
             self.cancel_again(id);
         }
@@ -36,7 +37,8 @@ impl Driver {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
+        let has_more = !self.ready.is_empty() || !self.listed.is_empty() || !self.floods.is_empty();
+        let limit = if has_more { Some(Time::ZERO) } else { limit };
         self.backend.set_alarm(timer);
         self.backend.turn(limit)?;
         self.expire();

@@ -43,7 +43,7 @@ impl BufRing {
         let (pieces, why) = match pool.config().in_pieces() {
             _ if !known => (None, "the kernel does not know them well enough (Linux 6.17)".to_owned()),
             None => (None, "the pool is smaller than 1 MiB".to_owned()),
-            Some(config) => match BufRing::offer(ring, Pool::in_pieces(config), PIECES, PIECE_BY_PIECE) {
+            Some(config) => match BufRing::offer(ring, Pool::new(config), PIECES, PIECE_BY_PIECE) {
                 Ok(pieces) => {
                     pool.set_for_streams(Rc::clone(&pieces.pool));
                     (Some(pieces), "one packet brings a burst, and small packets lie close together".to_owned())

@@ -24,6 +24,7 @@ mod ownership;
 mod pieces;
 #[cfg(unix)]
 mod readiness;
+mod sent_on;
 mod sockets;
 mod submissions;
 #[cfg(unix)]
