@@ -6,6 +6,9 @@
 //! up to that. Records are counted when the shard has read a group's news, and only counted ones
 //! are taken.
 //!
+//! Received packets that are sent on as they lie in their buffers go first: they are queued only
+//! while nothing else is.
+//!
 //! Packets that a newer one of their key replaces wait apart from the others, and are put behind
 //! them when a send starts.
 //!
@@ -18,6 +21,7 @@ pub(crate) mod memory;
 pub(crate) mod own;
 pub(crate) mod positions;
 
+use overlapped::buf::Packet;
 use overlapped::driver::OpId;
 use overlapped::log::{Gather, LogSlice};
 
@@ -35,6 +39,8 @@ use crate::session::id::SessionId;
 #[derive(Debug)]
 pub(crate) enum Taken {
     Bytes(Vec<u8>),
+    Packet(Packet),
+    Packets(Vec<Packet>),
     Slice(LogSlice<BroadcastHeader>),
     Gather(Gather<BroadcastHeader>),
 }
@@ -43,6 +49,8 @@ impl Taken {
     pub(crate) fn len(&self) -> usize {
         match self {
             Taken::Bytes(bytes) => bytes.len(),
+            Taken::Packet(packet) => packet.len(),
+            Taken::Packets(packets) => packets.iter().map(|packet| packet.len()).sum(),
             Taken::Slice(slice) => slice.len(),
             Taken::Gather(gather) => gather.len(),
         }
@@ -69,9 +77,12 @@ pub(crate) struct Outbox {
     /// Where it stands in the logs of its groups.
     pub(crate) positions: Positions,
     in_flight: usize,
-    /// Bytes in flight, and of the latest packets that wait: all that is queued elsewhere than in
-    /// `own` and the logs. One number, so that those packets cost the others nothing.
+    /// Bytes in flight, of received packets, and of the latest packets that wait: all that is
+    /// queued elsewhere than in `own` and the logs. One number, so that those packets cost the
+    /// others nothing.
     apart: usize,
+    /// Received packets that are sent on, before everything else.
+    received: Vec<Packet>,
     latest: Option<Box<Latest>>,
     /// The send in flight, and its progress when that was last asked for.
     pub(crate) send: Option<(OpId, u64)>,
@@ -85,6 +96,7 @@ impl Outbox {
             positions: Positions::new(),
             in_flight: 0,
             apart: 0,
+            received: Vec::new(),
             latest: None,
             send: None,
             dropped: 0,
@@ -98,13 +110,19 @@ impl Outbox {
     }
 
     pub(crate) fn has_queued(&self) -> bool {
-        self.own.len() > 0 || self.positions.behind() > 0 || self.has_latest()
+        self.own.len() > 0 || self.positions.behind() > 0 || self.has_apart()
+    }
+
+    /// Whether something waits elsewhere than in `own` and the logs.
+    #[inline(always)]
+    fn has_apart(&self) -> bool {
+        self.apart > self.in_flight
     }
 
     /// Whether packets wait that a newer one of their key can replace.
     #[inline(always)]
     pub(crate) fn has_latest(&self) -> bool {
-        self.apart > self.in_flight
+        self.has_apart() && self.latest.is_some()
     }
 
     /// Whether a send is in flight.
@@ -147,6 +165,38 @@ impl Outbox {
         Ok(pushed)
     }
 
+    /// Whether received packets can be queued as they are: nothing that was issued earlier may go
+    /// behind them.
+    pub(crate) fn takes_received(&self) -> bool {
+        self.own.len() == 0 && self.positions.is_empty() && self.latest.is_none()
+    }
+
+    /// Queues a received packet as it is, or nothing if it does not fit. Only while the outbox
+    /// [takes](Outbox::takes_received) such packets.
+    pub(crate) fn push_received(&mut self, packet: Packet, limit: usize) -> Result<Pushed, SendError> {
+        let bytes = packet.len();
+        let pushed = Pushed { bytes, len: self.len() + bytes };
+        if pushed.len > limit {
+            return Err(SendError::Full);
+        }
+        self.apart += bytes;
+        let apart = match self.received.last_mut() {
+            Some(last) => last.join(packet).err(),
+            None => Some(packet),
+        };
+        self.received.extend(apart);
+        Ok(pushed)
+    }
+
+    fn take_received(&mut self, memory: &mut SendMemory) -> Taken {
+        if self.received.len() == 1
+            && let Some(packet) = self.received.pop()
+        {
+            return Taken::Packet(packet);
+        }
+        Taken::Packets(std::mem::replace(&mut self.received, memory.packets()))
+    }
+
     /// Queues a copy of a frame behind the last private send, if that has the same stamp and
     /// memory for it, and if fewer than `high` bytes are queued then. Says whether it did.
     #[inline(always)]
@@ -162,6 +212,12 @@ impl Outbox {
         groups: &LocalGroups,
         memory: &mut SendMemory,
     ) -> Option<Taken> {
+        if self.has_apart() && !self.received.is_empty() {
+            let taken = self.take_received(memory);
+            // They are counted already.
+            self.in_flight += taken.len();
+            return Some(taken);
+        }
         let taken = if let Some(slice) = take_slice(&self.own, &mut self.positions, limits, groups) {
             Taken::Slice(slice)
         } else if self.positions.behind() == 0
@@ -241,6 +297,7 @@ impl Outbox {
     /// Discards the private bytes that are queued.
     pub(crate) fn clear(&mut self) {
         self.own.clear();
+        self.received.clear();
         self.latest = None;
         self.apart = self.in_flight;
     }

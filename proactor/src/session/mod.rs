@@ -154,8 +154,13 @@ impl Session {
     }
 
     /// Queues a packet: the frame that its [codec](crate::Builder::codec) makes of it, or
-    /// a copy of its bytes if they are raw. What is queued while a batch of completions is handled
-    /// leaves in one operation.
+    /// its bytes if they are raw. What is queued while a batch of completions is handled leaves in
+    /// one operation.
+    ///
+    /// The bytes are copied, with one exception: a slice of 8 KiB and more of the packet that is
+    /// being handed over is sent from the buffer that it was received into, if nothing else is
+    /// queued for this peer, if the codec adds no header, and while packets hold less than half of
+    /// the shard's receive buffers. So echoes, proxies and relays need no copy.
     ///
     /// While more than half of the outbox's limit is queued, the session is handed no more packets.
     /// So a handler that answers each packet with a frame of at most half the limit never sees

@@ -40,7 +40,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             if may_go_on {
                 drop(state);
                 let bytes = packet.len();
-                tasks.lend(packet, |piece| hand_over(logic, slot, piece));
+                tasks.lending.during(packet, |piece| hand_over(logic, slot, piece));
                 // Counted after the packets, because the byte rate may hold the session.
                 bytes_came(&mut logic.state(), slot, bytes);
                 return;

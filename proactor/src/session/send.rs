@@ -1,7 +1,8 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::{Op, buf::AnyBuf, driver::OpId};
+use overlapped::buf::{AnyBuf, Packet};
+use overlapped::{Op, driver::OpId};
 
 use super::{holds::Hold, id::SessionId, reading};
 use crate::codec::{Codec, Frame, FrameError, Framing};
@@ -9,6 +10,11 @@ use crate::error::SendError;
 use crate::limits::SlowConsumer;
 use crate::outbox::{TakeLimits, Taken};
 use crate::shard::state::{ShardState, token};
+use crate::task::executor::Executor;
+
+/// A received packet of so many bytes is sent on from the buffer that it was received into. It
+/// costs less to copy a shorter one than to keep its buffer.
+const LEAST_SENT_ON: usize = 8192;
 
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;
@@ -25,7 +31,7 @@ pub(super) fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec
 /// Queues the frame of a packet that is issued now.
 #[inline]
 pub(crate) fn send(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
-    if append(state, id, packet) { Ok(()) } else { stamp_and_queue(state, id, packet) }
+    if packet.len() < LEAST_SENT_ON && append(state, id, packet) { Ok(()) } else { stamp_and_queue(state, id, packet) }
 }
 
 /// The short way for the second and later packets of a burst. Appends to the packet queued before
@@ -62,7 +68,8 @@ pub(crate) fn stamp(state: &ShardState, slot: u32) -> u64 {
 
 /// Queues the frame of a packet that was issued after everything up to `stamp`.
 pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
-    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, .. } = state;
+    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, tasks, .. } =
+        state;
     let limit = limits.outbox;
     let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
     // A pair passes on a stream, which may have no gap. Its partner is held instead.
@@ -73,6 +80,8 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
         None => encode(packet, &mut record.codec, memory),
     };
     let frame = frame.map_err(SendError::Frame)?;
+    let is_sent_on = frame.len() >= LEAST_SENT_ON && !may_drop && record.outbox.takes_received();
+    let received = if is_sent_on { received_packet(tasks, &frame) } else { None };
     let will_send = record.will_send();
     let outbox = record.outbox.get_or_take(outboxes);
     if may_drop {
@@ -80,7 +89,11 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
         outbox.make_room(id, frame.len(), limit, groups.local());
         directory.count_dropped(outbox.dropped() - before);
     }
-    let pushed = match outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()) {
+    let pushed = match received {
+        Some(packet) => outbox.push_received(packet, limit),
+        None => outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()),
+    };
+    let pushed = match pushed {
         Ok(pushed) if pushed.bytes > 0 => pushed,
         not_queued => {
             record.outbox.give_back(outboxes);
@@ -96,6 +109,12 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
         hold_reading(state, id.slot());
     }
     Ok(())
+}
+
+/// The received packet that a frame is, or is a part of.
+#[cold]
+fn received_packet(tasks: &Executor, frame: &Frame<'_>) -> Option<Packet> {
+    tasks.lending.share(frame.without_header()?)
 }
 
 /// The outbox of a session has reached the high watermark. Its partner, or the session itself if
@@ -164,7 +183,9 @@ pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
-    if let Some(taken) = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) {
+    let first = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
+    let second = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
+    for taken in [first, second].into_iter().flatten() {
         start(state, slot, taken);
     }
 }
@@ -174,6 +195,8 @@ fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
     record.sending = true;
     let op = match taken {
         Taken::Bytes(bytes) => Op::send(record.socket, bytes),
+        Taken::Packet(packet) => Op::send(record.socket, packet),
+        Taken::Packets(packets) => Op::send(record.socket, packets),
         Taken::Slice(slice) => Op::send(record.socket, slice),
         Taken::Gather(gather) => Op::send(record.socket, gather),
     };
