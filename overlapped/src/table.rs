@@ -69,8 +69,9 @@ impl fmt::Display for Key {
 
 /// Values in slots that are used again under a new generation.
 ///
-/// It grows to its limit and never shrinks. The slot that was freed last is used first, so that its
-/// memory is likely to be in the cache. Inserting allocates only when no slot is free.
+/// It grows to its limit, by a thirty-second at a time, and never shrinks. The slot that was freed
+/// last is used first, so that its memory is likely to be in the cache. Inserting allocates only
+/// when no slot is free.
 ///
 /// A value costs the space of `T` and a generation (4 bytes, plus padding) if `T` has a niche, as
 /// types with an enum, a `bool` or a reference in them have.
@@ -189,8 +190,10 @@ impl<T> Table<T> {
         Key { slot, generation: entry.generation }
     }
 
+    #[cold]
     fn grow(&mut self, value: T) -> Key {
         let slot = self.entries.len() as u32;
+        make_room(&mut self.entries, slot as usize);
         self.entries.push(Entry { generation: 0, content: Content::Full(value) });
         Key { slot, generation: 0 }
     }
@@ -273,6 +276,35 @@ impl<T> Table<T> {
     }
 }
 
+/// Fills a list with `absent` values up to and including an index. It grows by a thirty-second, as
+/// a [`Table`] does: a list that doubled could take twice the memory of what is in it.
+///
+/// ```
+/// let mut counts = Vec::new();
+/// overlapped::table::grow(&mut counts, 2, || 0);
+/// assert_eq!(counts, [0, 0, 0]);
+/// ```
+#[inline]
+pub fn grow<T>(list: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
+    if index >= list.len() {
+        grow_to(list, index, absent);
+    }
+}
+
+#[cold]
+fn grow_to<T>(list: &mut Vec<T>, index: usize, absent: impl FnMut() -> T) {
+    make_room(list, index);
+    list.resize_with(index + 1, absent);
+}
+
+const LEAST_GROWTH: usize = 32;
+
+fn make_room<T>(list: &mut Vec<T>, index: usize) {
+    if index >= list.capacity() {
+        list.reserve_exact(index + 1 + (index / 32).max(LEAST_GROWTH) - list.len());
+    }
+}
+
 /// The value in a slot. Panics if the slot is free.
 impl<T> Index<u32> for Table<T> {
     type Output = T;
@@ -348,6 +380,17 @@ mod tests {
         table.remove(keys[2]);
         let reused: Vec<u32> = (0..3).map(|value| table.insert(value).slot()).collect();
         assert_eq!(reused, [2, 0, 4]);
+    }
+
+    #[test]
+    fn it_has_room_for_a_thirty_second_more_than_it_holds_at_most() {
+        let (mut table, mut list) = (Table::new(), Vec::new());
+        for number in 0..100_000 {
+            table.insert(number);
+            grow(&mut list, number, || 0);
+            let most = number + 1 + (number / 32).max(LEAST_GROWTH);
+            assert!(table.entries.capacity() <= most && list.capacity() <= most, "{number}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use overlapped::Time;
+use overlapped::{Time, table::grow};
 
 const TICK_BITS: u32 = 23;
 /// The length of a tick: 2^23 nanoseconds, 8.4 ms.
@@ -81,7 +81,7 @@ impl Wheel {
     pub(crate) fn insert(&mut self, key: u32, at: Time) {
         let index = key as usize;
         if index >= self.nodes.len() {
-            self.nodes.resize(index + 1, ABSENT);
+            grow(&mut self.nodes, index, || ABSENT);
         }
         self.remove(key);
         self.nodes[index].tick = tick_at(at).max(self.elapsed);

@@ -6,13 +6,42 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::address::IntoAddress;
 use crate::error::{Action, Error, ErrorKind};
-use crate::id::SocketId;
+use crate::id::{OpId, SocketId};
 use crate::options::{DatagramOptions, StreamOptions};
 use crate::sys::descriptor::Descriptor;
 use crate::sys::sockopt::option::SocketOption;
 use crate::sys::stream::Stream;
 
 use super::Driver;
+
+/// # Operations of a socket
+impl Driver {
+    /// The first of a socket's receives or accepts that has not ended, whose completion may wait to
+    /// be taken: to [cancel](Driver::cancel) it without having kept its name. `None` if there is
+    /// none, or no such socket.
+    ///
+    /// ```
+    /// use overlapped::{Driver, DriverConfig, Op};
+    ///
+    /// let mut driver = Driver::new(DriverConfig::new())?;
+    /// let listener = driver.listen("127.0.0.1:0", &Default::default())?;
+    /// assert_eq!(driver.receive_of(listener), None);
+    /// let accept = driver.submit(Op::accept_multi(listener), 1)?;
+    /// assert_eq!(driver.receive_of(listener), Some(accept));
+    /// # Ok::<(), overlapped::Error>(())
+    /// ```
+    pub fn receive_of(&self, socket: SocketId) -> Option<OpId> {
+        Some(self.operations.id(self.sockets.get(socket.0)?.receives.head()?))
+    }
+
+    /// The [close](crate::Op::close) of a socket, until it has ended. `None` if the socket is not
+    /// being closed, or is gone.
+    pub fn close_of(&self, socket: SocketId) -> Option<OpId> {
+        let close = self.sockets.get(socket.0)?.closing;
+        // After a failure of the backend the close may have ended, and its socket is left.
+        self.operations.close_of(close, socket.slot())
+    }
+}
 
 /// # A socket's address, options and descriptor
 impl Driver {
@@ -138,6 +167,6 @@ impl Driver {
             Some(descriptor) => descriptor,
             None => handle.duplicate()?,
         };
-        Ok(Stream(duplicate.with_connected(self.sockets[socket.0.slot()].connected)))
+        Ok(Stream(duplicate.with_connected(self.sockets[socket.0.slot()].is_connected())))
     }
 }

@@ -1,8 +1,6 @@
 //! Why operations on a socket fail. The system tells a connection's cause of death once, to one
 //! operation. What it says to the others would mislead.
 
-use std::num::NonZeroI32;
-
 use crate::address::Address;
 use crate::error::{Action, Error, ErrorKind, code};
 use crate::flags::{Flags, Role};
@@ -44,12 +42,12 @@ impl Driver {
         if entry.role != Role::Stream {
             return error;
         }
-        if !entry.connected {
+        if !entry.is_connected() {
             return error.meaning(ErrorKind::NotConnected);
         }
-        match (error.kind(), entry.death) {
+        match (error.kind(), entry.death()) {
             (ErrorKind::Reset, _) if !broken_pipe => error,
-            (_, Some(code)) => Error::os(action, code.get()),
+            (_, Some(code)) => Error::os(action, code),
             // Both streams have ended.
             (ErrorKind::NotConnected, None) if entry.shut => error,
             (_, None) if broken_pipe && self.has_ip_peer(socket) => error.meaning(ErrorKind::ShutDown),
@@ -127,31 +125,26 @@ impl Driver {
         if socket.role != Role::Stream || survives(error.kind()) {
             return;
         }
-        socket.dead = true;
         // Only senders are told of a broken pipe. The peer had ended its stream in order before.
         // A code that means something else by itself would tell others the wrong thing.
         let tells = |code: &i32| !code::is_broken_pipe(*code) && code::kind_of(*code) == error.kind();
-        let code = error.os_code().filter(tells);
-        if socket.death.is_none()
-            && matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable)
-        {
-            socket.death = code.and_then(NonZeroI32::new);
-        }
+        let is_death = matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable);
+        socket.died(error.os_code().filter(|code| is_death && tells(code)));
     }
 
     /// The code of what a connection died of, which another operation was told. The system reports
     /// the end of the stream to this one, which is wrong.
     pub(super) fn died_of(&self, slot: u32) -> Option<i32> {
         let socket = &self.sockets[self.operations[slot].socket];
-        socket.death.filter(|_| !socket.ended).map(NonZeroI32::get)
+        socket.death().filter(|_| !socket.ended)
     }
 
     /// The error of what follows a send that was cut short; `None` if none was.
     pub(super) fn behind_a_gap(&self, socket: u32, action: Action) -> Option<Error> {
         let socket = &self.sockets[socket];
         let cause = socket.broken?;
-        Some(match socket.death {
-            Some(code) => Error::os(action, code.get()),
+        Some(match socket.death() {
+            Some(code) => Error::os(action, code),
             None if survives(cause) => Error::new(action, ErrorKind::BrokenStream).because(cause.describe()),
             None => Error::new(action, cause),
         })

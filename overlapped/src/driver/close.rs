@@ -57,7 +57,7 @@ impl Driver {
         }
         let entry = &self.sockets[socket];
         match operation.close_step {
-            CloseStep::Flushing if entry.dead || entry.broken.is_some() => self.end_everything(slot),
+            CloseStep::Flushing if entry.is_dead() || entry.broken.is_some() => self.end_everything(slot),
             // The peer's stream has been read to its end, or there is none. Closing loses nothing
             // and tells the peer, so the steps between are not needed.
             CloseStep::Flushing if entry.is_idle() && (entry.ended || entry.role == Role::Datagram) => {

@@ -252,7 +252,7 @@ impl Driver {
     /// One result of a multishot operation.
     #[inline]
     pub(super) fn one_result(&self, id: OpId, result: Result<Outcome, Error>) -> Completion {
-        Completion { id, token: self.operations[id.slot()].token, more: true, result, buf: None }
+        Completion { id, token: self.operations[id.slot()].token(), more: true, result, buf: None }
     }
 
     /// The last completion of an operation. Frees its slot, and lets the operation behind it begin.
@@ -262,7 +262,7 @@ impl Driver {
         }
         let id = self.operations.id(slot);
         let operation = &self.operations[slot];
-        let (token, socket, direction) = (operation.token, operation.socket, operation.kind.direction());
+        let (token, socket, direction) = (operation.token(), operation.socket, operation.kind.direction());
         let mut closing = false;
         if let Some(direction) = direction {
             let entry = &mut self.sockets[socket];

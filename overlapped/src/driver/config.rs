@@ -76,7 +76,8 @@ impl DriverConfig {
         self
     }
 
-    /// Receives that may be in flight on one socket; and as many sends.
+    /// Receives that may be in flight on one socket; and as many sends. More than 65,535 are as
+    /// 65,535.
     pub fn queue(self, queue: usize) -> DriverConfig {
         DriverConfig { queue, ..self }
     }

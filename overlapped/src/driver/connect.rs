@@ -53,10 +53,10 @@ impl Driver {
             self.end_unconnected(behind);
         }
         let goes_on = |send: u32| send != slot && self.operations[send].stage != Stage::Ready;
-        if !self.sockets[index].connecting || sends.first().is_some_and(|first| goes_on(*first)) {
+        if !self.sockets[index].is_connecting() || sends.first().is_some_and(|first| goes_on(*first)) {
             return;
         }
-        self.sockets[index].connecting = false;
+        self.sockets[index].set_connecting(false);
         for receive in self.sockets[index].receives.slots(&self.operations) {
             if self.operations[receive].stage == Stage::Queued {
                 self.end_unconnected(receive);
@@ -73,7 +73,9 @@ impl Driver {
     /// Receives no longer wait for a connect.
     fn go_on_receiving(&mut self, index: u32) {
         let socket = &mut self.sockets[index];
-        if std::mem::replace(&mut socket.connecting, false)
+        let waited = socket.is_connecting();
+        socket.set_connecting(false);
+        if waited
             && let Some(first) = socket.receives.head()
             && self.operations[first].stage == Stage::Queued
         {

@@ -32,9 +32,10 @@ mod sockets;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod turn;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,8 +60,10 @@ pub use operations::Completion;
 
 use operations::{BackendFailure, Operations, Ready, Stage};
 use sockets::{Socket, Sockets};
+use timers::Timers;
 
 pub(crate) use operations::MOST_OPERATIONS;
+pub(crate) use sockets::MOST_QUEUED;
 
 /// How long a turn may wait for something to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +105,7 @@ pub struct Driver {
     backend: AnyBackend,
     operations: Operations,
     sockets: Sockets,
-    /// Deadlines of operations, and their slots, earliest first. A deadline that is cancelled is
-    /// removed, so there are never more than there are operations.
-    timers: BTreeSet<(Time, u32)>,
+    timers: Timers,
     pool: Rc<Pool>,
     /// Operations that the backend has to start or to cancel. Each is in it at most once; some may
     /// have ended.
@@ -149,7 +150,7 @@ impl Driver {
             backend,
             operations: Operations::new(config.operations),
             sockets: Sockets::with_limit(config.options.sockets),
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             pool,
             listed: VecDeque::new(),
             ready: VecDeque::new(),
@@ -159,7 +160,7 @@ impl Driver {
             paused: Vec::new(),
             stale: 0,
             random,
-            queue_limit: config.queue,
+            queue_limit: config.queue.min(MOST_QUEUED),
             failure: None,
             #[cfg(test)]
             failures: 0,
@@ -330,7 +331,7 @@ impl Driver {
             let why = "only an idle socket can be released: operations are in flight on this one";
             return Err(Error::new(Action::Socket, ErrorKind::InvalidArgument).because(why));
         }
-        let connected = entry.connected;
+        let connected = entry.is_connected();
         let handle = entry.handle.as_ref().expect("a socket that is not being closed has its handle");
         let descriptor = self.backend.descriptor_of(handle)?;
         self.backend.detach(slot, handle)?;

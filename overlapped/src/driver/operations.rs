@@ -6,7 +6,6 @@ use crate::error::{Action, Error};
 use crate::id::OpId;
 use crate::sys::op::{OpKind, Outcome, Owned};
 use crate::table::Table;
-use crate::time::Time;
 
 /// How an operation ended, or one result of a multishot operation that goes on.
 #[derive(Debug)]
@@ -57,8 +56,8 @@ pub(super) fn failed(error: &Error, action: Action) -> Error {
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The most operations: a backend packs slots into 24 bits.
-pub(crate) const MOST_OPERATIONS: usize = 1 << 24;
+/// The most operations: a backend packs slots into 24 bits, and has one other number.
+pub(crate) const MOST_OPERATIONS: usize = (1 << 24) - 1;
 
 /// Where an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,18 +125,24 @@ pub(super) struct Operation {
     pub(super) next: u32,
     /// The slot of what it owns.
     owned: u32,
-    pub(super) token: u64,
-    /// Its entry in the timers; `MAX` if there is none. [`EXPIRED`] if the time came while the
-    /// backend had the operation, which is being cancelled for that.
-    pub(super) deadline: Time,
+    /// The number of its entry in the timers; [`NONE`] if there is none. [`EXPIRED`] if the time
+    /// came while the backend had the operation, which is being cancelled for that.
+    pub(super) deadline: u32,
+    /// As bytes, because the alignment of a `u64` would cost four more in the table.
+    token: [u8; 8],
 }
 
-/// Instead of a deadline that has been reached. No entry in the timers is at this time.
-pub(super) const EXPIRED: Time = Time::ZERO;
+/// Instead of a deadline that has been reached. No entry in the timers has this number.
+pub(super) const EXPIRED: u32 = NONE - 1;
 
-const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 48);
+const _: () = assert!(Table::<Operation>::BYTES_PER_VALUE <= 40);
 
 impl Operation {
+    #[inline]
+    pub(super) fn token(&self) -> u64 {
+        u64::from_ne_bytes(self.token)
+    }
+
     /// The system's code of the step of a close that failed.
     pub(super) fn close_code(&self) -> i32 {
         self.before as i32
@@ -212,8 +217,8 @@ impl Operations {
             before: NONE,
             next: NONE,
             owned,
-            token,
-            deadline: Time::MAX,
+            token: token.to_ne_bytes(),
+            deadline: NONE,
         }))
     }
 
@@ -221,7 +226,7 @@ impl Operations {
     #[inline(always)]
     pub(super) fn remove(&mut self, slot: u32) -> Option<AnyBuf> {
         let operation = self.table.remove_at(slot)?;
-        debug_assert_eq!(operation.deadline, Time::MAX);
+        debug_assert_eq!(operation.deadline, NONE);
         if operation.owned == NONE {
             return None;
         }
@@ -254,6 +259,12 @@ impl Operations {
     #[inline]
     pub(super) fn id(&self, slot: u32) -> OpId {
         OpId(self.table.key_of(slot).expect("the slot of an operation in flight"))
+    }
+
+    /// The operation in a slot, if it is the close of this socket.
+    pub(super) fn close_of(&self, slot: u32, socket: u32) -> Option<OpId> {
+        let is_its = |close: &&Operation| matches!(close.kind, OpKind::Close { .. }) && close.socket == socket;
+        self.table.at(slot).filter(is_its).map(|_| self.id(slot))
     }
 
     /// What an operation owns, if it owns anything.

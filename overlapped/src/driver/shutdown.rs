@@ -114,7 +114,7 @@ impl Driver {
                 Stage::Ready | Stage::Orphaned => {}
                 Stage::Kernel => {
                     operation.stage = Stage::Orphaned;
-                    let token = operation.token;
+                    let token = operation.token();
                     self.clear_deadline(slot);
                     let error = error.after(self.operations.progress(slot));
                     let id = self.operations.id(slot);

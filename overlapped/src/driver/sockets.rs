@@ -4,8 +4,6 @@
 //! requests that are pending on one socket. A listener's accepts are in its queue of receives;
 //! connects and shutdowns keep their place among the sends.
 
-use std::num::NonZeroI32;
-
 use crate::error::ErrorKind;
 use crate::flags::{Direction, Role};
 use crate::id::SocketId;
@@ -17,70 +15,89 @@ use super::operations::{NONE, Operations};
 /// The most sockets: the number of a socket is not [`NONE`].
 pub(super) const MOST_SOCKETS: usize = NONE as usize - 1;
 
-/// A queue of operations: a list that is threaded through their slots.
+/// The most operations in a queue.
+pub(crate) const MOST_QUEUED: usize = u16::MAX as usize;
+
+/// A queue of operations: a list that is threaded through their slots. What is before the head is
+/// the tail. There are two for each socket, so it is in few bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queue {
-    head: u32,
-    tail: u32,
-    len: u32,
+    head: [u8; 4],
+    len: u16,
 }
 
 impl Queue {
-    const EMPTY: Queue = Queue { head: NONE, tail: NONE, len: 0 };
+    const EMPTY: Queue = Queue { head: NONE.to_ne_bytes(), len: 0 };
+
+    #[inline]
+    fn first(&self) -> u32 {
+        u32::from_ne_bytes(self.head)
+    }
+
+    #[inline]
+    fn set_first(&mut self, slot: u32) {
+        self.head = slot.to_ne_bytes();
+    }
 
     #[inline]
     pub(super) fn head(&self) -> Option<u32> {
-        (self.head != NONE).then_some(self.head)
+        Some(self.first()).filter(|head| *head != NONE)
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.head == NONE
+        self.first() == NONE
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len as usize
+        self.len.into()
     }
 
     /// Puts a new operation at the end.
     #[inline]
     pub(super) fn push(&mut self, operations: &mut Operations, slot: u32) {
-        match self.tail {
-            NONE => self.head = slot,
-            tail => {
-                operations[tail].next = slot;
-                operations[slot].before = tail;
+        let tail = match self.first() {
+            NONE => {
+                self.set_first(slot);
+                slot
             }
-        }
-        self.tail = slot;
+            head => {
+                let tail = std::mem::replace(&mut operations[head].before, slot);
+                operations[tail].next = slot;
+                tail
+            }
+        };
+        operations[slot].before = tail;
         self.len += 1;
     }
 
     /// Takes the first operation out.
     #[inline]
     pub(super) fn pop(&mut self, operations: &mut Operations) {
-        self.head = std::mem::replace(&mut operations[self.head].next, NONE);
-        match self.head {
-            NONE => self.tail = NONE,
-            head => operations[head].before = NONE,
+        let first = &mut operations[self.first()];
+        let tail = std::mem::replace(&mut first.before, NONE);
+        let next = std::mem::replace(&mut first.next, NONE);
+        if next != NONE {
+            operations[next].before = tail;
         }
+        self.set_first(next);
         self.len -= 1;
     }
 
     /// Takes out an operation that is in this queue, wherever it is.
     pub(super) fn remove(&mut self, operations: &mut Operations, slot: u32) {
+        let head = self.first();
+        if slot == head {
+            return self.pop(operations);
+        }
         let operation = &mut operations[slot];
         let before = std::mem::replace(&mut operation.before, NONE);
         let next = std::mem::replace(&mut operation.next, NONE);
-        match before {
-            NONE => self.head = next,
-            before => operations[before].next = next,
-        }
-        match next {
-            NONE => self.tail = before,
-            next => operations[next].before = before,
-        }
+        operations[before].next = next;
+        // Behind the last one comes the head, which knows the tail.
+        let behind = if next == NONE { head } else { next };
+        operations[behind].before = before;
         self.len -= 1;
     }
 
@@ -106,16 +123,28 @@ pub(super) struct Socket {
     /// would report the end of a stream that goes on, and a graceful close could not wait for its
     /// end.
     pub(super) deaf: bool,
-    /// The connection is dead, so there is nothing to flush or to wait for.
-    pub(super) dead: bool,
-    /// The code of what the connection died of: a reset, or a peer that did not answer in time.
-    pub(super) death: Option<NonZeroI32>,
+    /// The code of what the connection died of, [`ALIVE`] or [`DEAD`].
+    death: i16,
     /// A send was cut short, for this reason. What would follow it would follow a hole.
     pub(super) broken: Option<ErrorKind>,
+    link: Link,
+}
+
+/// The connection lives, as far as anyone knows.
+const ALIVE: i16 = 0;
+/// It is dead, and the code of that is not known. No system has this code.
+const DEAD: i16 = -1;
+
+/// What is known of a socket's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    None,
     /// It has, or had, a connection.
-    pub(super) connected: bool,
-    /// A connect is with the backend, or about to be. Receives wait for it.
-    pub(super) connecting: bool,
+    Connected,
+    /// A connect is with the backend, or about to be.
+    Connecting,
+    /// The same, of one that has, or had, a connection.
+    ConnectingAgain,
 }
 
 impl Socket {
@@ -129,11 +158,9 @@ impl Socket {
             ended: false,
             shut: false,
             deaf: false,
-            dead: false,
-            death: None,
+            death: ALIVE,
             broken: None,
-            connected,
-            connecting: false,
+            link: if connected { Link::Connected } else { Link::None },
         }
     }
 
@@ -149,9 +176,48 @@ impl Socket {
     pub(super) fn connected(&mut self) {
         self.ended = false;
         self.deaf = false;
-        self.dead = false;
-        self.death = None;
-        self.connected = true;
+        self.death = ALIVE;
+        self.link = match self.link {
+            Link::None | Link::Connected => Link::Connected,
+            Link::Connecting | Link::ConnectingAgain => Link::ConnectingAgain,
+        };
+    }
+
+    /// It has, or had, a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.link, Link::Connected | Link::ConnectingAgain)
+    }
+
+    /// A connect is with the backend, or about to be. Receives wait for it.
+    #[inline]
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(self.link, Link::Connecting | Link::ConnectingAgain)
+    }
+
+    pub(super) fn set_connecting(&mut self, connecting: bool) {
+        self.link = match (self.is_connected(), connecting) {
+            (false, false) => Link::None,
+            (true, false) => Link::Connected,
+            (false, true) => Link::Connecting,
+            (true, true) => Link::ConnectingAgain,
+        };
+    }
+
+    /// The connection is dead, so there is nothing to flush or to wait for.
+    pub(super) fn is_dead(&self) -> bool {
+        self.death != ALIVE
+    }
+
+    /// The code of what the connection died of: a reset, or a peer that did not answer in time.
+    pub(super) fn death(&self) -> Option<i32> {
+        (self.death > 0).then_some(self.death.into())
+    }
+
+    /// The connection is dead; of what, if that is known. The first cause stays.
+    pub(super) fn died(&mut self, code: Option<i32>) {
+        if self.death().is_none() {
+            self.death = code.and_then(|code| code.try_into().ok()).filter(|code| *code > 0).unwrap_or(DEAD);
+        }
     }
 
     #[inline]
@@ -166,8 +232,8 @@ impl Socket {
 }
 
 // On Windows a socket's handle is larger.
-#[cfg(unix)]
-const _: () = assert!(Table::<Socket>::BYTES_PER_VALUE <= 72);
+#[cfg(all(unix, target_pointer_width = "64"))]
+const _: () = assert!(Table::<Socket>::BYTES_PER_VALUE <= 48);
 
 /// A driver's sockets.
 pub(super) type Sockets = Table<Socket>;

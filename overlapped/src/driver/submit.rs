@@ -135,11 +135,11 @@ impl Driver {
                 let result = self.cut_short(slot, Error::new(Action::Receive, ErrorKind::Cancelled));
                 return self.end(slot, result);
             }
-            OpKind::Recv { .. } | OpKind::RecvMulti if socket.connecting => {
+            OpKind::Recv { .. } | OpKind::RecvMulti if socket.is_connecting() => {
                 operation.stage = Stage::Queued;
                 return;
             }
-            OpKind::Connect => socket.connecting = socket.role == Role::Stream,
+            OpKind::Connect => socket.set_connecting(socket.role == Role::Stream),
             OpKind::Shutdown { how } if how != ShutdownHow::Send && socket.role == Role::Stream => {
                 socket.deaf = true;
                 self.cancel_queue(index, Direction::Receive);

@@ -29,7 +29,7 @@ impl Driver {
             Wait::Until(at) => Some(at),
             Wait::Forever => None,
         };
-        let mut timer = self.timers.first().map(|(at, _)| *at);
+        let mut timer = self.timers.earliest();
         if let Some(at) = self.pause_ends() {
             timer = Some(timer.map_or(at, |timer| timer.min(at)));
         }
@@ -84,24 +84,23 @@ impl Driver {
 
     pub(super) fn set_deadline(&mut self, slot: u32, at: Time) {
         self.clear_deadline(slot);
-        // `MAX` and `EXPIRED` have other meanings, so the ends of time are a nanosecond off.
-        let at = at.clamp(Time::from_nanos(1), Time::from_nanos(u64::MAX - 1));
-        self.operations[slot].deadline = at;
-        self.timers.insert((at, slot));
+        self.operations[slot].deadline = self.timers.insert(at, slot);
     }
 
     /// Returns whether the deadline had been reached, and the operation been cancelled for that.
     #[inline]
     pub(super) fn clear_deadline(&mut self, slot: u32) -> bool {
-        let at = self.operations[slot].deadline;
-        at != Time::MAX && self.remove_deadline(slot, at)
+        let number = self.operations[slot].deadline;
+        number != NONE && self.remove_deadline(slot, number)
     }
 
     #[inline(never)]
-    fn remove_deadline(&mut self, slot: u32, at: Time) -> bool {
-        self.operations[slot].deadline = Time::MAX;
-        self.timers.remove(&(at, slot));
-        at == EXPIRED
+    fn remove_deadline(&mut self, slot: u32, number: u32) -> bool {
+        self.operations[slot].deadline = NONE;
+        if number != EXPIRED {
+            self.timers.remove(number);
+        }
+        number == EXPIRED
     }
 
     /// Goes on with everything whose moment has come.
@@ -113,10 +112,9 @@ impl Driver {
         if self.pause_ends().is_some_and(|at| at <= now) {
             self.go_on_accepting();
         }
-        while let Some(&(at, slot)) = self.timers.first().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, slot));
+        while let Some(slot) = self.timers.pop_due(now) {
             let operation = &mut self.operations[slot];
-            operation.deadline = Time::MAX;
+            operation.deadline = NONE;
             match operation.kind {
                 OpKind::Timer => self.end(slot, Ok(Outcome::Elapsed)),
                 OpKind::Close { .. } => self.close_expired(slot),

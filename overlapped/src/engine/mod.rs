@@ -46,7 +46,7 @@ use self::park::Turner;
 use self::thread::EngineThread;
 use crate::address::IntoAddress;
 use crate::buf::{Crossing, PoolConfig};
-use crate::driver::{Driver, DriverConfig, Live, Op, Stream, Wait};
+use crate::driver::{Driver, DriverConfig, Live, MOST_QUEUED, Op, Stream, Wait};
 use crate::error::{Action, Error, ErrorKind, Failed};
 use crate::flags::Role;
 use crate::id::OpId;
@@ -156,9 +156,9 @@ impl EngineBuilder {
     }
 
     /// How many receives may be in flight on one socket, and how many sends. Without this: 1,024.
-    /// At least 1.
+    /// At least 1; more than 65,535 are as 65,535.
     pub fn queue(mut self, limit: usize) -> EngineBuilder {
-        self.limits.queue = limit;
+        self.limits.queue = limit.min(MOST_QUEUED);
         self
     }
 

@@ -14,17 +14,26 @@ use super::{
     socket::SystemSocket,
 };
 
+// Each connection of a server has one.
+#[cfg(all(unix, target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Handle>() == 16);
+
 /// A socket. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) enum Handle {
     System(SystemSocket),
-    Simulated(End),
+    /// In a box: others are smaller.
+    Simulated(Box<End>),
     /// A direct descriptor, in the table of a ring.
     #[cfg(target_os = "linux")]
     Direct(Direct),
 }
 
 impl Handle {
+    pub(super) fn simulated(end: End) -> Handle {
+        Handle::Simulated(Box::new(end))
+    }
+
     /// A connection that the system has just made for us.
     #[cfg(any(target_os = "linux", all(unix, test)))]
     pub(super) fn accepted(fd: std::os::fd::OwnedFd) -> Handle {
@@ -46,7 +55,7 @@ impl Handle {
     /// The same socket, when this is known of it.
     pub(crate) fn with_connected(mut self, connected: bool) -> Handle {
         if let Handle::System(system) = &mut self {
-            system.connected = connected;
+            system.set_connected(connected);
         }
         self
     }
@@ -166,7 +175,7 @@ impl Handle {
     /// What it is, and whether it has, or had, a connection.
     pub(crate) fn role(&self) -> (Role, bool) {
         match self {
-            Handle::System(system) => (system.role, system.connected),
+            Handle::System(system) => (system.role(), system.is_connected()),
             Handle::Simulated(end) => end.view().role(),
             #[cfg(target_os = "linux")]
             Handle::Direct(direct) => (Role::Stream, direct.connected),

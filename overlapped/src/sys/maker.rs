@@ -20,21 +20,21 @@ impl Maker {
     pub(crate) fn listen(&self, address: &Address, options: &ListenOptions) -> Result<Handle, Error> {
         match self {
             Maker::System => SystemSocket::listen(address, options).map(Handle::System),
-            Maker::Sim(network) => network.listen(address, options).map(Handle::Simulated),
+            Maker::Sim(network) => network.listen(address, options).map(Handle::simulated),
         }
     }
 
     pub(crate) fn stream(&self, family_of: &Address) -> Result<Handle, Error> {
         match self {
             Maker::System => SystemSocket::stream(family_of).map(Handle::System),
-            Maker::Sim(network) => network.stream(family_of).map(Handle::Simulated),
+            Maker::Sim(network) => network.stream(family_of).map(Handle::simulated),
         }
     }
 
     pub(crate) fn datagram(&self, address: &Address, options: &DatagramOptions) -> Result<Handle, Error> {
         match self {
             Maker::System => SystemSocket::datagram(address, options).map(Handle::System),
-            Maker::Sim(network) => network.datagram(address, options).map(Handle::Simulated),
+            Maker::Sim(network) => network.datagram(address, options).map(Handle::simulated),
         }
     }
 

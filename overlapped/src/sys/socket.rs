@@ -2,6 +2,7 @@
 //! for each of them.
 
 mod apply;
+mod facts;
 mod linger;
 mod sharing;
 #[cfg(unix)]
@@ -27,6 +28,7 @@ use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
 use super::descriptor::Descriptor;
+use facts::Mark;
 use linger::Closing;
 use sharing::Sharing;
 #[cfg(unix)]
@@ -38,23 +40,15 @@ use windows as os;
 #[derive(Debug)]
 pub(crate) struct SystemSocket {
     pub(super) socket: Closing,
-    pub(super) role: Role,
-    /// It is a second descriptor of a socket that a driver has. Whether that blocks is the driver's
-    /// affair.
-    shared: bool,
-    /// It is known to be an IP socket. `false` only means that this is not known.
-    #[cfg(unix)]
-    ip: bool,
-    /// The system made it for us.
-    #[cfg(unix)]
-    ours: bool,
     /// What a listener's connections begin with: Windows does not hand all of it down. `None`
     /// leaves it to Windows.
     #[cfg(windows)]
     pub(super) inherits: Option<Box<StreamOptions>>,
-    /// It has, or had, a connection. Only one that was made to be connected has none.
-    pub(super) connected: bool,
 }
+
+// Each connection of a server is one.
+#[cfg(all(unix, target_pointer_width = "64"))]
+const _: () = assert!(size_of::<SystemSocket>() == 16);
 
 fn new_socket(family_of: &Address, kind: Type) -> io::Result<Socket> {
     match family_of {
@@ -99,7 +93,7 @@ impl SystemSocket {
         // It fails only if this is not a socket. Everything that is done to it later fails too
         // then.
         let _ = os::set_mode(&socket);
-        let taken = SystemSocket { role, ..SystemSocket::with_mode_set(socket) };
+        let taken = SystemSocket::with_mode_set(socket).of_role(role);
         taken.lent();
         taken
     }
@@ -114,7 +108,7 @@ impl SystemSocket {
             let why = "the system does not tell of the readiness of files; they are always ready";
             return Err(Error::new(Action::Readiness, ErrorKind::Unsupported).because(why));
         }
-        Ok(SystemSocket { role: Role::Watched, ..SystemSocket::with_mode_set(OwnedFd::from(file).into()) })
+        Ok(SystemSocket::with_mode_set(OwnedFd::from(file).into()).of_role(Role::Watched))
     }
 
     /// Another descriptor of it.
@@ -127,7 +121,7 @@ impl SystemSocket {
     pub(super) fn alone(self) -> SystemSocket {
         // The first may have been a listener that did not block.
         let _ = os::set_mode(&self.socket);
-        SystemSocket { shared: false, ..self }
+        self.marked(Mark::Shared, false)
     }
 
     fn with_mode_set(socket: Socket) -> SystemSocket {
@@ -137,28 +131,44 @@ impl SystemSocket {
     fn with_sharing(socket: Socket, sharing: Option<Arc<Sharing>>) -> SystemSocket {
         SystemSocket {
             socket: Closing::new(socket, sharing),
-            role: Role::Stream,
-            shared: false,
-            #[cfg(unix)]
-            ip: false,
-            #[cfg(unix)]
-            ours: false,
             #[cfg(windows)]
             inherits: None,
-            connected: true,
         }
+    }
+
+    fn of_role(mut self, role: Role) -> SystemSocket {
+        self.socket.facts.role = role;
+        self
+    }
+
+    fn marked(mut self, mark: Mark, has: bool) -> SystemSocket {
+        self.socket.facts.set(mark, has);
+        self
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.socket.facts.role
+    }
+
+    /// It has, or had, a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.socket.facts.has(Mark::Connected)
+    }
+
+    pub(super) fn set_connected(&mut self, connected: bool) {
+        self.socket.facts.set(Mark::Connected, connected);
     }
 
     /// A connection that the system has just made for us, and that blocks.
     #[cfg(unix)]
     pub(super) fn accepted(fd: OwnedFd) -> SystemSocket {
-        SystemSocket { ours: true, ..SystemSocket::with_mode_set(fd.into()) }
+        SystemSocket::with_mode_set(fd.into()).marked(Mark::Ours, true)
     }
 
     /// The same; the peer's address is known already and says which family it is of.
     #[cfg(unix)]
     pub(super) fn accepted_from(fd: OwnedFd, peer: &Address) -> SystemSocket {
-        SystemSocket { ip: peer.ip().is_some(), ..SystemSocket::accepted(fd) }
+        SystemSocket::accepted(fd).marked(Mark::Ip, peer.ip().is_some())
     }
 
     /// A connection that a listener has accepted, with the options that its connections begin with.
@@ -172,14 +182,14 @@ impl SystemSocket {
     /// Whether it is an IP socket; the system is asked only if that is not known.
     #[cfg(unix)]
     pub(super) fn is_ip(&self) -> bool {
-        self.ip || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
+        self.socket.facts.has(Mark::Ip) || self.socket.local_addr().is_ok_and(|name| name.is_ipv4() || name.is_ipv6())
     }
 
     /// Whether no other descriptor of it can exist, so that closing this one ends all
     /// notifications.
     #[cfg(unix)]
     pub(super) fn is_sole(&self) -> bool {
-        self.ours && !self.is_lent()
+        self.socket.facts.has(Mark::Ours) && !self.is_lent()
     }
 
     #[cfg(unix)]
@@ -197,7 +207,7 @@ impl SystemSocket {
         // SAFETY: the view is used only while its socket is borrowed, or while the gate of its
         // socket is open. The gate is shut before the socket is closed: see `View`.
         let socket = unsafe { os::borrow(&self.socket) };
-        SystemView { socket, sharing: self.socket.sharing.clone(), role: self.role }
+        SystemView { socket, sharing: self.socket.sharing.clone(), role: self.role() }
     }
 
     /// A view that is kept, and that tells the socket when it is lent.
@@ -228,12 +238,9 @@ impl SystemSocket {
         let sharing = bound.map(|bound| Arc::new(Sharing::new(BoundPath::made(bound))));
         socket.listen(options.backlog).map_err(at(Action::Listen))?;
         os::set_mode(&socket).map_err(at(Action::Option))?;
-        let listener = SystemSocket {
-            role: Role::Listener,
-            #[cfg(windows)]
-            inherits: Some(Box::new(options.stream.clone())),
-            ..SystemSocket::with_sharing(socket, sharing)
-        };
+        let listener = SystemSocket::with_sharing(socket, sharing).of_role(Role::Listener);
+        #[cfg(windows)]
+        let listener = SystemSocket { inherits: Some(Box::new(options.stream.clone())), ..listener };
         // Its connections begin with its linger.
         if options.stream.linger.is_some() {
             listener.lent();
@@ -247,7 +254,7 @@ impl SystemSocket {
         let target = if family_of.ip().is_some() { Target::Tcp } else { Target::UnixSocket };
         apply::to_stream(&socket, &StreamOptions::new(), target)?;
         let handle = SystemSocket::of(socket).map_err(failed)?;
-        Ok(SystemSocket { connected: false, ..handle })
+        Ok(handle.marked(Mark::Connected, false))
     }
 
     pub(crate) fn datagram(address: &Address, options: &DatagramOptions) -> Result<SystemSocket, Error> {
@@ -262,7 +269,7 @@ impl SystemSocket {
         socket.bind(&name).map_err(at(Action::Bind))?;
         apply::to_datagrams(&socket, options).map_err(|error| error.at(address))?;
         let handle = SystemSocket::of(socket).map_err(at(Action::Option))?;
-        Ok(SystemSocket { role: Role::Datagram, ..handle })
+        Ok(handle.of_role(Role::Datagram))
     }
 
     /// Others have the socket too from here on, and may set its options.
@@ -278,7 +285,7 @@ impl SystemSocket {
     /// The system's socket, for the standard library: it blocks, unless a driver has it as well.
     /// The path of a listener is left where it is.
     pub(super) fn into_std(self) -> Result<Socket, Error> {
-        if !self.shared {
+        if !self.socket.facts.has(Mark::Shared) {
             self.socket.set_nonblocking(false).map_err(|error| Error::io(Action::Option, &error))?;
         }
         if let Some(sharing) = &self.socket.sharing {
@@ -360,7 +367,7 @@ impl SystemView {
         let connected = self.role != Role::Stream || socket.peer_addr().is_ok();
         let duplicate = SystemSocket::with_sharing(socket, self.sharing.clone());
         duplicate.lent();
-        Ok(SystemSocket { role: self.role, shared: true, connected, ..duplicate })
+        Ok(duplicate.of_role(self.role).marked(Mark::Shared, true).marked(Mark::Connected, connected))
     }
 
     pub(crate) fn local_addr(&self) -> Result<Address, Error> {

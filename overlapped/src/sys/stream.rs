@@ -122,7 +122,7 @@ impl Stream {
         let Handle::System(system) = self.0 else {
             return invalid("it is a socket of a simulated network, not of this system");
         };
-        match is(system.role, &system.view().local_addr()?) {
+        match is(system.role(), &system.view().local_addr()?) {
             true => system.into_std(),
             false => invalid(&format!("it is not {what}")),
         }

@@ -21,13 +21,65 @@ use super::framing::{Codec, Framing};
 /// The module [`codec`](crate::codec) has an example.
 #[derive(Debug)]
 pub struct Assembly {
-    kept: Vec<u8>,
+    /// What is kept, in a box: an idle session has nothing, and pays for a pointer.
+    kept: Option<Box<Kept>>,
+    /// While nothing is kept: the codec has no packet before more bytes come.
+    needs_more: bool,
+    /// The codec is being asked what the end of the stream means.
+    ending: bool,
+}
+
+/// Bytes that are kept.
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
     /// The first byte that is not consumed.
     start: usize,
     /// The codec is asked again when there are so many unconsumed bytes.
     need: usize,
-    /// The codec is being asked what the end of the stream means.
-    ending: bool,
+}
+
+impl Kept {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Adds bytes. Memory grows with what has come, at most twofold; never with what a header
+    /// promises, and never over `most` bytes.
+    fn append(&mut self, bytes: &[u8], most: usize) {
+        let len = self.len() + bytes.len();
+        let capacity = self.bytes.capacity();
+        if capacity < self.bytes.len() + bytes.len() || capacity > most {
+            // A new buffer in any case: consumed bytes stay behind.
+            let roomy = if len <= capacity { len } else { len.max(2 * capacity).min(most.max(len)) };
+            let mut moved = Vec::with_capacity(roomy);
+            moved.extend_from_slice(&self.bytes[self.start..]);
+            (self.bytes, self.start) = (moved, 0);
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// How many bytes to add to those of an unfinished frame before its codec is asked again.
+    fn step(&self, codec: &Framing) -> usize {
+        let len = self.len();
+        match self.need - len {
+            1 => len.max(FIRST_STEP).min(codec.max_bytes().saturating_sub(len)).max(1),
+            known => known,
+        }
+    }
+
+    /// Puts back bytes that were copied from the piece and are behind the frame.
+    fn give_back<'p>(&mut self, before: usize, consumed: usize, whole: &'p [u8], piece: &mut &'p [u8]) {
+        let taken = consumed.max(before) - before;
+        *piece = &whole[taken..];
+        self.bytes.truncate(self.start + before + taken);
+    }
+
+    fn consume<'p>(&mut self, packet: Range<usize>, consumed: usize) -> Found<'p> {
+        let start = self.start;
+        self.start += consumed;
+        Found::InKept(start + packet.start..start + packet.end)
+    }
 }
 
 /// A packet in the hands of its reader. Dereferences to its bytes.
@@ -68,7 +120,7 @@ const FIRST_STEP: usize = 64;
 impl Assembly {
     /// Nothing has come.
     pub const fn new() -> Assembly {
-        Assembly { kept: Vec::new(), start: 0, need: 1, ending: false }
+        Assembly { kept: None, needs_more: true, ending: false }
     }
 
     /// The next packet of what was kept and, behind it, `piece`. Afterwards `piece` is what is left
@@ -119,11 +171,11 @@ impl Assembly {
     /// with a packet that can be seen at once. That is so for most short packets.
     #[inline]
     pub(crate) fn first_of<'p>(&mut self, codec: &Framing, piece: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
-        if !self.kept.is_empty() || self.ending {
+        if self.kept.is_some() || self.ending {
             return None;
         }
         let first = codec.first_packet(piece)?;
-        self.need = 0;
+        self.needs_more = false;
         Some(first)
     }
 
@@ -136,24 +188,40 @@ impl Assembly {
         if piece.len() > limit.saturating_sub(self.len()) {
             return Err(BacklogFull);
         }
-        self.append(piece, limit);
+        let Some(kept) = &mut self.kept else {
+            let need = usize::from(self.needs_more);
+            if !piece.is_empty() {
+                self.keep_all(piece, need, limit);
+            }
+            return Ok(());
+        };
+        if kept.len() + piece.len() > 0 {
+            kept.append(piece, limit);
+        } else {
+            // The need stays what it was.
+            self.needs_more = kept.need > 0;
+            self.kept = None;
+        }
         Ok(())
     }
 
     /// Another codec takes over what is kept.
     pub(crate) fn begin_anew(&mut self) {
-        (self.need, self.ending) = (1, false);
+        (self.needs_more, self.ending) = (true, false);
+        if let Some(kept) = &mut self.kept {
+            kept.need = 1;
+        }
     }
 
     /// Whether no packet can come before more bytes do. Otherwise there may be one;
     /// [`next`](Assembly::next) knows.
     pub fn is_waiting(&self) -> bool {
-        self.len() < self.need
+        self.kept.as_ref().map_or(self.needs_more, |kept| kept.len() < kept.need)
     }
 
     /// Bytes kept.
     pub fn len(&self) -> usize {
-        self.kept.len() - self.start
+        self.kept.as_ref().map_or(0, |kept| kept.len())
     }
 
     /// Whether no bytes are kept.
@@ -161,14 +229,14 @@ impl Assembly {
         self.len() == 0
     }
 
-    /// Bytes of memory that it holds.
+    /// Bytes of memory that it holds for those that are kept.
     pub fn memory(&self) -> usize {
-        self.kept.capacity()
+        self.kept.as_ref().map_or(0, |kept| kept.bytes.capacity())
     }
 
     fn find<'p>(&mut self, codec: &mut Framing, piece: &mut &'p [u8]) -> Result<Option<Found<'p>>, FrameError> {
         loop {
-            if self.is_empty() {
+            let Some(kept) = self.kept.as_deref_mut().filter(|kept| kept.len() > 0) else {
                 let whole = *piece;
                 match ask(codec, whole)? {
                     Decoded::Frame { packet, consumed } => {
@@ -184,46 +252,44 @@ impl Assembly {
                     Decoded::Skip(consumed) => *piece = &whole[consumed..],
                     Decoded::Need(total) => {
                         self.consumed_all();
-                        self.need = total;
-                        self.append(whole, codec.max_bytes());
+                        self.keep_all(whole, total, codec.max_bytes());
                         *piece = &[];
                         return Ok(None);
                     }
                 }
                 continue;
-            }
-            let (before, whole) = (self.len(), *piece);
-            if before < self.need {
-                let taken = self.step(codec).min(whole.len());
-                self.append(&whole[..taken], codec.max_bytes());
+            };
+            let (before, whole) = (kept.len(), *piece);
+            if before < kept.need {
+                let taken = kept.step(codec).min(whole.len());
+                kept.append(&whole[..taken], codec.max_bytes());
                 *piece = &whole[taken..];
-                if self.len() < self.need {
+                if kept.len() < kept.need {
                     return Ok(None);
                 }
             }
-            let bytes = &self.kept[self.start..];
-            let found = match ask(codec, bytes)? {
+            let found = match ask(codec, &kept.bytes[kept.start..])? {
                 Decoded::Need(total) => {
-                    self.need = total;
+                    kept.need = total;
                     continue;
                 }
                 Decoded::Skip(consumed) => {
-                    self.give_back(before, consumed, whole, piece);
-                    self.start += consumed;
-                    self.need = 0;
+                    kept.give_back(before, consumed, whole, piece);
+                    kept.start += consumed;
+                    kept.need = 0;
                     continue;
                 }
                 Decoded::Frame { packet, consumed } => {
-                    self.give_back(before, consumed, whole, piece);
-                    self.consume(packet, consumed)
+                    kept.give_back(before, consumed, whole, piece);
+                    kept.consume(packet, consumed)
                 }
                 Decoded::Made { packet, consumed } => {
-                    self.give_back(before, consumed, whole, piece);
-                    self.start += consumed;
+                    kept.give_back(before, consumed, whole, piece);
+                    kept.start += consumed;
                     Found::Made(packet)
                 }
             };
-            self.need = 0;
+            kept.need = 0;
             return Ok(Some(found));
         }
     }
@@ -231,100 +297,73 @@ impl Assembly {
     fn find_at_end<'p>(&mut self, codec: &mut Framing) -> Result<Option<Found<'p>>, FrameError> {
         self.ending = true;
         loop {
-            let rest = &self.kept[self.start..];
+            let kept = self.kept.as_deref_mut();
+            let rest = kept.as_ref().map_or(&[][..], |kept| &kept.bytes[kept.start..]);
             let Some(decoded) = codec.end(rest)? else { return Ok(None) };
-            return Ok(Some(match within_contract(decoded, rest.len(), codec.max_bytes())? {
+            let decoded = within_contract(decoded, rest.len(), codec.max_bytes())?;
+            return Ok(Some(match (decoded, kept) {
                 // The stream has ended: no more bytes come.
-                Decoded::Need(_) => return Err(FrameError::Unfinished),
-                Decoded::Skip(consumed) => {
-                    self.start += consumed;
+                (Decoded::Need(_), _) => return Err(FrameError::Unfinished),
+                (Decoded::Skip(consumed), Some(kept)) => {
+                    kept.start += consumed;
                     continue;
                 }
-                Decoded::Frame { packet, consumed } => self.consume(packet, consumed),
-                Decoded::Made { packet, consumed } => {
-                    self.start += consumed;
+                (Decoded::Frame { packet, consumed }, Some(kept)) => kept.consume(packet, consumed),
+                (Decoded::Made { packet, consumed }, kept) => {
+                    if let Some(kept) = kept {
+                        kept.start += consumed;
+                    }
                     Found::Made(packet)
+                }
+                (Decoded::Skip(_) | Decoded::Frame { .. }, None) => {
+                    unreachable!("a frame of at least one byte, where there is none")
                 }
             }));
         }
     }
 
-    /// How many bytes to add to those of an unfinished frame before its codec is asked again.
-    fn step(&self, codec: &Framing) -> usize {
-        let len = self.len();
-        match self.need - len {
-            1 => len.max(FIRST_STEP).min(codec.max_bytes().saturating_sub(len)).max(1),
-            known => known,
-        }
-    }
-
-    /// Puts back bytes that were copied from the piece and are behind the frame.
-    fn give_back<'p>(&mut self, before: usize, consumed: usize, whole: &'p [u8], piece: &mut &'p [u8]) {
-        let taken = consumed.max(before) - before;
-        *piece = &whole[taken..];
-        self.kept.truncate(self.start + before + taken);
-    }
-
-    fn consume<'p>(&mut self, packet: Range<usize>, consumed: usize) -> Found<'p> {
-        let start = self.start;
-        self.start += consumed;
-        Found::InKept(start + packet.start..start + packet.end)
-    }
-
     fn payload<'f, 'p: 'f>(&'f self, found: Found<'p>) -> Payload<'f> {
         match found {
             Found::InPiece(packet) => Payload::Slice(packet),
-            Found::InKept(range) => Payload::Slice(&self.kept[range]),
+            Found::InKept(range) => Payload::Slice(self.kept.as_ref().map_or(&[], |kept| &kept.bytes[range])),
             Found::Made(packet) => Payload::Made(packet),
         }
     }
 
     /// Frees the memory: nothing is kept. There may be a packet in what comes next.
     fn consumed_all(&mut self) {
-        if self.kept.capacity() > 0 {
-            let kept = std::mem::take(&mut self.kept);
-            if kept.capacity() <= SPARE_BYTES {
-                SPARE.set(kept);
-            }
+        if let Some(kept) = self.kept.take()
+            && kept.bytes.capacity() <= SPARE_BYTES
+        {
+            SPARE.set(Some(kept));
         }
-        (self.start, self.need) = (0, 0);
+        self.needs_more = false;
     }
 
-    /// Adds bytes to those that are kept. Memory grows with what has come, at most twofold; never
-    /// with what a header promises, and never over `most` bytes.
-    fn append(&mut self, bytes: &[u8], most: usize) {
-        let len = self.len() + bytes.len();
-        if len == 0 {
-            (self.kept, self.start) = (Vec::new(), 0);
-            return;
+    /// Keeps all of a piece, the beginning of a frame for which the codec needs so many bytes.
+    fn keep_all(&mut self, piece: &[u8], need: usize, most: usize) {
+        self.needs_more = true;
+        if !piece.is_empty() {
+            let mut kept = spare();
+            kept.need = need;
+            kept.append(piece, most);
+            self.kept = Some(kept);
         }
-        let capacity = self.kept.capacity();
-        if capacity < self.kept.len() + bytes.len() || capacity > most {
-            // A new buffer in any case: consumed bytes stay behind.
-            let roomy = if len <= capacity { len } else { len.max(2 * capacity).min(most.max(len)) };
-            let mut moved = spare(roomy, most);
-            moved.extend_from_slice(&self.kept[self.start..]);
-            (self.kept, self.start) = (moved, 0);
-        }
-        self.kept.extend_from_slice(bytes);
     }
 }
 
-/// A short packet that lies across pieces is gathered in memory that others have left.
+/// A short packet that lies across pieces is gathered in memory that another has left.
 const SPARE_BYTES: usize = 1024;
 
 thread_local! {
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SPARE: Cell<Option<Box<Kept>>> = const { Cell::new(None) };
 }
 
-/// An empty vector of at least `len` bytes, and of at most `most` if it is another's.
-fn spare(len: usize, most: usize) -> Vec<u8> {
-    let mut spare = SPARE.take();
-    if len > spare.capacity() || spare.capacity() > most {
-        return Vec::with_capacity(len);
-    }
-    spare.clear();
-    spare
+fn spare() -> Box<Kept> {
+    let mut kept = SPARE.take().unwrap_or_default();
+    kept.bytes.clear();
+    (kept.start, kept.need) = (0, 0);
+    kept
 }
 
 impl Default for Assembly {

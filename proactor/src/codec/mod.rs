@@ -38,7 +38,7 @@ mod tokio_util;
 pub use assembly::{Assembly, BacklogFull, Payload};
 pub(crate) use decoded::Frame;
 pub use decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
-pub use framing::{Codec, Fixed, Framing, OwnCodec, Raw};
+pub use framing::{BoxedCodec, Codec, Fixed, Framing, OwnCodec, Raw};
 pub use length::LengthPrefixed;
 pub use lines::Lines;
 #[cfg(feature = "tokio-util")]

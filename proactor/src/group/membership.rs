@@ -22,7 +22,7 @@ pub(crate) fn join(
     locals: Vec<LocalGroup>,
 ) -> Result<(), JoinError> {
     let ShardState { sessions, groups, outboxes, profiles, .. } = state;
-    let record = sessions.open(id).filter(|record| record.ends.takes_more() && record.partner.is_none());
+    let record = sessions.open(id).filter(|record| record.ends.takes_more() && record.partner().is_none());
     let record = record.ok_or(JoinError::Closed)?;
     let domain = Arc::clone(groups.domain());
     let framing = profiles.of(record.activity.listener()).framing;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use overlapped::Time;
+use overlapped::{Time, table::Table};
 
 use super::bucket::{Bucket, Rate};
 
@@ -75,8 +75,11 @@ impl Admission {
 
     /// With limits for the connections of each listener, besides those for all.
     pub(crate) fn of_listeners(limits: AdmissionLimits, listeners: Vec<AdmissionLimits>) -> Admission {
-        let places =
-            Places { all: Counts::default(), listeners: listeners.iter().map(|_| Counts::default()).collect() };
+        let places = Places {
+            all: Counts::default(),
+            listeners: listeners.iter().map(|_| Counts::default()).collect(),
+            prefixes: Table::new(),
+        };
         Admission { limits, listeners: listeners.into(), gate: Arc::new(Mutex::new(places)) }
     }
 
@@ -93,7 +96,7 @@ impl Admission {
         let counts_ip = limits.per_ip.is_some() || own.is_some_and(|own| own.per_ip.is_some());
         let prefix = peer.filter(|_| counts_ip).map(|ip| Prefix::of(ip, limits.v6_prefix));
         let mut places = lock(&self.gate);
-        let Places { all, listeners } = &mut *places;
+        let Places { all, listeners, prefixes } = &mut *places;
         let mut own = own.zip(listeners.get_mut(usize::from(listener)));
         all.check(limits, prefix)?;
         if let Some((own_limits, counts)) = &own {
@@ -106,6 +109,7 @@ impl Admission {
         }
         all.bucket = bucket;
         all.enter(limits, prefix);
+        let prefix = prefix.map_or(NO_PREFIX, |prefix| prefixes.insert(prefix).slot());
         drop(places);
         Ok(Permit { gate: Arc::clone(&self.gate), prefix, listener, shaking: true })
     }
@@ -125,6 +129,8 @@ struct Places {
     all: Counts,
     /// Of the sessions of each listener.
     listeners: Box<[Counts]>,
+    /// The prefixes of sessions that count for one. Their permits have the slots.
+    prefixes: Table<Prefix>,
 }
 
 #[derive(Default)]
@@ -188,10 +194,16 @@ fn lock(gate: &Gate) -> MutexGuard<'_, Places> {
     gate.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// No slot of a prefix.
+const NO_PREFIX: u32 = u32::MAX;
+
+const _: () = assert!(size_of::<Permit>() == 16);
+
 /// One session's place, given back when this is dropped.
 pub(crate) struct Permit {
     gate: Arc<Gate>,
-    prefix: Option<Prefix>,
+    /// The slot of its prefix, or [`NO_PREFIX`].
+    prefix: u32,
     /// The listener that it came by, or [`NO_LISTENER`].
     listener: u8,
     /// It waits for its first packet.
@@ -209,6 +221,11 @@ impl Permit {
     /// The listener that it came by, or [`NO_LISTENER`].
     pub(crate) fn listener(&self) -> u8 {
         self.listener
+    }
+
+    /// Whether the session waits for its first packet.
+    pub(crate) fn is_shaking(&self) -> bool {
+        self.shaking
     }
 
     /// The session has had its first packet.
@@ -232,9 +249,10 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut places = lock(&self.gate);
-        places.all.leave(self.prefix, self.shaking);
+        let prefix = places.prefixes.remove_at(self.prefix);
+        places.all.leave(prefix, self.shaking);
         if let Some(counts) = places.listeners.get_mut(usize::from(self.listener)) {
-            counts.leave(self.prefix, self.shaking);
+            counts.leave(prefix, self.shaking);
         }
     }
 }
@@ -278,6 +296,7 @@ mod tests {
 
     fn left(admission: &Admission) -> (usize, usize, usize) {
         let places = admission.gate.lock().unwrap();
+        assert_eq!(places.prefixes.is_empty(), places.all.by_prefix.is_empty());
         (places.all.sessions, places.all.handshakes, places.all.by_prefix.len())
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use overlapped::Op;
-use overlapped::driver::{CloseMode, Completion, ShutdownHow};
+use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow};
 
 use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send};
 use crate::codec::Assembly;
@@ -90,10 +90,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         // What was answered to good packets before a bad one reaches the peer.
         send::send_all(state, slot, u64::MAX);
     }
-    let close = state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
-    if let Some(record) = state.sessions.at_mut(slot) {
-        record.close = close;
-    }
+    state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
     close_partner(state, slot, reason, graceful);
     cancel_attempts(state, slot);
     if reason == CloseReason::Panic {
@@ -105,8 +102,8 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
 /// The panic itself is reported by the program's panic hook, which knows no session.
 #[cold]
 fn log_panic(state: &ShardState, slot: u32) {
-    if let (Some(id), Some(record)) = (state.sessions.id(slot), state.sessions.at(slot)) {
-        tracing::error!("the logic panicked in a call for {id:?} of {}: this session is closed", record.peer);
+    if let (Some(id), Some(peer)) = (state.sessions.id(slot), state.sessions.peer_at(slot)) {
+        tracing::error!("the logic panicked in a call for {id:?} of {peer}: this session is closed");
     }
 }
 
@@ -116,6 +113,11 @@ pub(crate) fn end_opener(state: &mut ShardState, opener: Option<SessionId>) {
     let Some(opener) = opener.filter(|opener| state.sessions.open(*opener).is_some()) else { return };
     // Not by `Panic`, which would go on to the opener's own opener: that one is told by `closed`.
     begin_as(state, opener.slot(), CloseReason::ByOpened, CloseMode::Abort);
+}
+
+/// The close of a session that is in flight.
+fn close_of(state: &ShardState, slot: u32) -> Option<OpId> {
+    state.driver.close_of(state.sessions.at(slot)?.socket)
 }
 
 /// Bytes for the peer of a closing session that the system has not taken.
@@ -135,7 +137,7 @@ fn unconfirmed(state: &ShardState, slot: u32) -> Option<usize> {
 /// delivering that on its own. A drain has more patience with a peer that has not confirmed all:
 /// its deadline ends that. One that has is only waited for, and is reset.
 pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
-    let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return };
+    let Some(close) = close_of(state, slot) else { return };
     let (untaken, unconfirmed) = (untaken(state, slot), unconfirmed(state, slot));
     let drains = state.drain.is_on();
     if drains && (untaken > 0 || unconfirmed.is_some_and(|bytes| bytes > 0)) {
@@ -156,7 +158,7 @@ pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
 /// everything. If it has, it goes on delivering, and the end comes behind the last byte. Says
 /// whether it is a reset.
 pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
-    let Some(close) = state.sessions.at(slot).and_then(|record| record.close) else { return false };
+    let Some(close) = close_of(state, slot) else { return false };
     let missing = untaken(state, slot);
     if state.endings.has_cut(slot) {
         // It has been cut already.
@@ -177,7 +179,9 @@ pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
 pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
     if state.sessions.open(id).is_some() {
         begin_as(state, id.slot(), CloseReason::ByHandler, CloseMode::Abort);
-    } else if let Some(close) = state.sessions.get_mut(id).and_then(|record| record.close) {
+    } else if state.sessions.get_mut(id).is_some()
+        && let Some(close) = close_of(state, id.slot())
+    {
         // The end of our stream, which counts as one, is not a byte that was queued.
         let unconfirmed = unconfirmed(state, id.slot()).unwrap_or(0).saturating_sub(1);
         let missing = untaken(state, id.slot()).max(unconfirmed);
@@ -190,9 +194,9 @@ pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
 /// Closes the partner of a session too, unless it will be told another reason, or both its streams
 /// have ended and it has only to send what is left.
 fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, graceful: bool) {
-    let Some(partner) = state.sessions.at_mut(slot).and_then(|record| record.partner.take()) else { return };
+    let Some(partner) = state.sessions.at_mut(slot).and_then(|record| record.take_partner()) else { return };
     let Some(record) = state.sessions.at_mut(partner) else { return };
-    record.partner = None;
+    record.take_partner();
     let is_ending = record.ends.is_told() && !record.ends.takes_more();
     match reason {
         CloseReason::Drained | CloseReason::ServerStopping => {}
@@ -208,7 +212,7 @@ fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, gracefu
 fn cancel_attempts(state: &mut ShardState, slot: u32) {
     let ShardState { sessions, attempts, driver, .. } = state;
     if let Some(id) = sessions.id(slot)
-        && sessions.at(slot).is_some_and(|record| record.attempts > 0)
+        && sessions.at(slot).is_some_and(|record| record.has_attempts())
     {
         attempts.cancel_of(id, driver);
     }

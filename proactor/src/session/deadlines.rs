@@ -19,7 +19,7 @@ use crate::wheel::{TICK, tick_at, tick_time};
 pub(crate) const MOST: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// Ticks of the clock, modulo 2^32.
-type Tick = u32;
+pub(crate) type Tick = u32;
 
 /// A duration in ticks, rounded up: a deadline is never early, and less than two ticks late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) type Timeouts = TimeoutsIn<Ticks>;
 
 impl Timeouts {
     /// Whether no timeout is set, as in most servers.
-    fn are_off(&self) -> bool {
+    pub(crate) fn are_off(&self) -> bool {
         let Timeouts { idle, receive, read, write, handshake, lifetime, heartbeat, beats_always: _ } = self;
         [idle, receive, read, write, handshake, lifetime, heartbeat].into_iter().all(Option::is_none)
     }
@@ -144,7 +144,7 @@ pub(crate) struct Deadlines {
 }
 
 /// The tick of a moment.
-fn tick(at: Time) -> Tick {
+pub(crate) fn tick(at: Time) -> Tick {
     tick_at(at) as Tick
 }
 
@@ -170,11 +170,6 @@ impl Deadlines {
             is_ended: false,
             reading: Reading::On,
         }
-    }
-
-    /// How long ago the session began, as far as ticks tell.
-    pub(crate) fn age(&self, now: Time) -> Duration {
-        TICK * tick(now).wrapping_sub(self.opened)
     }
 
     /// Bytes came.
@@ -220,12 +215,6 @@ impl Deadlines {
             self.partial = tick(now);
         }
         begins
-    }
-
-    /// Whether bytes are queued that the peer has not taken.
-    #[inline]
-    pub(crate) fn has_queued(&self) -> bool {
-        self.is_waiting
     }
 
     /// Bytes are queued for the peer. Says whether there may be an earlier deadline now.

@@ -102,7 +102,7 @@ pub(crate) fn queue(
     let ShardState { sessions, groups, timers, limits, outboxes, frame: memory, directory, .. } = state;
     let limit = limits.outbox;
     let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
-    if record.partner.is_some() {
+    if record.partner().is_some() {
         return send::queue(state, id, packet, stamp);
     }
     let frame = match record.codec.frame(packet) {

@@ -44,11 +44,11 @@ pub(crate) fn go_on(state: &mut ShardState) -> Vec<Job> {
 fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
     let ShardState { sessions, directory, identities, timers, .. } = state;
     let id = sessions.id(slot)?;
-    let record = sessions.open_at(slot)?;
+    let (record, peer) = sessions.open_with_peer(slot)?;
     let key = identities.of(id).filter(|key| directory.keys.has(key, id)).cloned();
     Some(SessionInfo {
         id,
-        peer: record.peer.clone(),
+        peer,
         origin: record.origin(),
         listener: directory.listeners.get(usize::from(record.activity.listener())).cloned(),
         key,

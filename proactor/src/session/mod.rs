@@ -13,6 +13,7 @@ pub(crate) mod info;
 pub(crate) mod latest;
 pub(crate) mod list;
 pub(crate) mod pair;
+mod peers;
 pub(crate) mod reading;
 pub(crate) mod reason;
 pub(crate) mod receive;
@@ -60,8 +61,8 @@ pub struct Session {
 
 impl Session {
     #[inline]
-    pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, record: &Record) -> Session {
-        let (peer, origin, listener) = (record.peer.clone(), record.origin(), record.activity.listener());
+    pub(crate) fn new(state: &Rc<RefCell<ShardState>>, id: SessionId, record: &Record, peer: Address) -> Session {
+        let (origin, listener) = (record.origin(), record.activity.listener());
         Session { state: Rc::clone(state), id, peer, origin, listener }
     }
 
@@ -71,8 +72,9 @@ impl Session {
         if id.shard() != state.shard {
             return None;
         }
-        let record = state.sessions.open(id)?;
-        Some(Session::new(shared, id, record))
+        state.sessions.open(id)?;
+        let (record, peer) = state.sessions.open_with_peer(id.slot())?;
+        Some(Session::new(shared, id, record, peer))
     }
 
     pub(crate) fn shared(&self) -> &Rc<RefCell<ShardState>> {
@@ -315,7 +317,7 @@ impl Session {
 
     /// Whether it has a partner.
     pub fn is_paired(&self) -> bool {
-        self.state.borrow_mut().sessions.open(self.id).is_some_and(|record| record.partner.is_some())
+        self.state.borrow_mut().sessions.open(self.id).is_some_and(|record| record.partner().is_some())
     }
 
     /// Becomes a member of a group: gets what is broadcast to it from now on. Does nothing if it is
@@ -458,7 +460,7 @@ pub(crate) fn pause(state: &mut ShardState, id: SessionId) {
 /// A packet did not fit: by policy the session is closed.
 #[cold]
 fn close_if_too_slow(state: &mut ShardState, id: SessionId) -> SendError {
-    let is_alone = state.sessions.open(id).is_some_and(|record| record.partner.is_none());
+    let is_alone = state.sessions.open(id).is_some_and(|record| record.partner().is_none());
     if is_alone && state.limits.slow == SlowConsumer::Close {
         close::begin(state, id.slot(), CloseReason::TooSlow);
     }
@@ -479,7 +481,7 @@ pub(crate) fn connect(
     };
     let (target, permit) = directory.admit_outbound(target)?;
     directory.count_in(*shard);
-    record.attempts += 1;
+    record.attempt_began();
     attempts.begin(Request { target, token, permit, opener: Some(opener), waiter }, driver);
     Ok(())
 }

@@ -47,7 +47,7 @@ impl std::error::Error for PairError {}
 pub(crate) fn pair(state: &mut ShardState, one: SessionId, other: SessionId) -> Result<(), PairError> {
     for id in [one, other] {
         let record = state.sessions.open(id).ok_or(PairError::Closed)?;
-        if record.partner.is_some() {
+        if record.partner().is_some() {
             return Err(PairError::Paired);
         }
         let has_untaken = record.link.as_ref().is_some_and(|link| link.has_untaken());
@@ -66,7 +66,7 @@ pub(crate) fn pair(state: &mut ShardState, one: SessionId, other: SessionId) -> 
 /// One half of a new pair.
 fn join(state: &mut ShardState, slot: u32, partner: u32) {
     let Some(record) = state.sessions.at_mut(slot) else { return };
-    record.partner = Some(partner);
+    record.set_partner(partner);
     // Packets of a group have no place among its bytes.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();
@@ -84,7 +84,7 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
     record.assembly.begin_anew();
     // From here on, what is queued for its peer holds its partner.
     if record.holds.remove(Hold::Throttled) {
-        state.timers.holds_changed(slot, &mut record.activity, record.holds.reading());
+        state.timers.holds_changed(slot, &record.activity, record.holds.reading());
     }
     let (is_full, has_ended) = (record.outbox.len() >= high, record.ends.is_told());
     if is_full {
@@ -98,7 +98,7 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
 
 /// Passes on what has come from the peer of a paired session. Says whether it is paired.
 pub(crate) fn pass_on(state: &mut ShardState, slot: u32, bytes: &[u8]) -> bool {
-    let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner) else { return false };
+    let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner()) else { return false };
     let Some(id) = state.sessions.id(partner) else { return true };
     let stamp = send::stamp(state, partner);
     match send::queue(state, id, bytes, stamp) {
@@ -127,7 +127,7 @@ fn pass_on_untaken(state: &mut ShardState, slot: u32) {
 /// The peer of a session has ended its stream. If the session is paired, the partner's peer is told
 /// by the end of ours, and this returns `true`.
 pub(crate) fn pass_on_end(state: &mut ShardState, slot: u32) -> bool {
-    let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner) else { return false };
+    let Some(partner) = state.sessions.at(slot).and_then(|record| record.partner()) else { return false };
     close::shut_down(state, partner);
     close::close_if_both_ended(state, slot);
     true

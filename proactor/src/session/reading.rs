@@ -8,19 +8,21 @@ use crate::shard::state::{ShardState, token};
 /// Starts receiving, if nothing is received yet and the session may be read from.
 pub(crate) fn start(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot) else { return };
-    if record.receive.is_some() || record.ends.has_peer_ended() || record.holds.any() {
+    if record.receiving || record.ends.has_peer_ended() || record.holds.any() {
         return;
     }
     let op = Op::recv_multi(record.socket);
     let receive = state.submit(op, token::of(token::RECEIVE, slot));
     if let Some(record) = state.sessions.at_mut(slot) {
-        record.receive = receive;
+        record.receiving = receive.is_some();
     }
 }
 
 /// Stops receiving. What the kernel has received meanwhile still comes.
 pub(crate) fn stop(state: &mut ShardState, slot: u32) {
-    if let Some(receive) = state.sessions.at(slot).and_then(|record| record.receive) {
+    if let Some(record) = state.sessions.at(slot).filter(|record| record.receiving)
+        && let Some(receive) = state.driver.receive_of(record.socket)
+    {
         state.driver.cancel(receive);
     }
 }
@@ -30,7 +32,7 @@ pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.insert(hold) {
-        timers.holds_changed(slot, &mut record.activity, record.holds.reading());
+        timers.holds_changed(slot, &record.activity, record.holds.reading());
         stop(state, slot);
     }
 }
@@ -40,7 +42,7 @@ pub(crate) fn release(state: &mut ShardState, slot: u32, hold: Hold) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.remove(hold) {
-        timers.holds_changed(slot, &mut record.activity, record.holds.reading());
+        timers.holds_changed(slot, &record.activity, record.holds.reading());
         sessions.resume_later(slot);
     }
 }
@@ -50,6 +52,6 @@ pub(crate) fn release(state: &mut ShardState, slot: u32, hold: Hold) {
 pub(crate) fn hold_until(state: &mut ShardState, slot: u32, at: Time) {
     hold(state, slot, Hold::OverRate);
     if let Some(record) = state.sessions.open_at(slot) {
-        state.timers.release_at(slot, &mut record.activity, at);
+        state.timers.release_at(slot, &record.activity, at);
     }
 }

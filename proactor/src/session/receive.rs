@@ -26,7 +26,7 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
@@ -58,9 +58,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         }
         // The end of the stream.
         Ok(_) => {
-            record.receive = None;
+            record.receiving = false;
             record.ends.peer_ended();
-            record.activity.deadlines.ended();
+            timers.stream_ended(slot, &record.activity);
             // What is kept is handed over first. A held session learns of the end when it goes on.
             if record.assembly.is_waiting() && !record.holds.any() {
                 drop(state);
@@ -68,7 +68,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
         }
         Err(error) => {
-            record.receive = None;
+            record.receiving = false;
             if error.kind() != ErrorKind::Cancelled {
                 close::begin(&mut state, slot, CloseReason::Reset);
             } else if record.assembly.is_waiting() {
@@ -81,8 +81,8 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
 
 fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
-    let Some(record) = sessions.at_mut(slot) else { return };
-    if let Some(until) = timers.bytes_came(&mut record.activity, bytes) {
+    let Some(record) = sessions.at(slot) else { return };
+    if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
         reading::hold_until(state, slot, until);
     }
 }
@@ -103,8 +103,8 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         let mut state = shared.borrow_mut();
         let ShardState { sessions, turn, .. } = &mut *state;
         let Some(id) = sessions.id(slot) else { return };
-        let Some(record) = sessions.open_at(slot) else { return };
-        let session = Session::new(shared, id, record);
+        let Some((record, peer)) = sessions.open_with_peer(slot) else { return };
+        let session = Session::new(shared, id, record, peer);
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
     let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
@@ -134,7 +134,7 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     } else {
         match contained(|| record.codec.buffered()) {
             Ok(0) if record.assembly.is_empty() => {}
-            Ok(_) => timers.packet_is_partial(slot, &mut record.activity),
+            Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
         reading::start(&mut state, slot);
@@ -171,7 +171,7 @@ fn packets<H: Handler>(
             },
         };
         *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(&mut record.activity), record.partner.is_some());
+        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
         if let Some(until) = held {
             reading::hold_until(&mut state, slot, until);
         }

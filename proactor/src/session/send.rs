@@ -43,7 +43,7 @@ fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
     let high = limits.high();
     let drops_oldest = limits.slow == SlowConsumer::DropOldest;
     let Some(record) = sessions.open(id) else { return false };
-    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.deadlines.has_queued() {
+    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.has_queued() {
         return false;
     }
     match (record.outbox.get(), record.codec.frame(packet)) {
@@ -73,7 +73,7 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
     let limit = limits.outbox;
     let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
     // A pair passes on a stream, which may have no gap. Its partner is held instead.
-    let may_drop = limits.slow == SlowConsumer::DropOldest && record.partner.is_none();
+    let may_drop = limits.slow == SlowConsumer::DropOldest && record.partner().is_none();
     let frame = match record.codec.frame(packet) {
         Some(frame) => frame,
         // A user's codec does not write to the outbox: it could change what is queued there.
@@ -122,7 +122,7 @@ fn received_packet(tasks: &Executor, frame: &Frame<'_>) -> Option<Packet> {
 #[cold]
 pub(super) fn hold_reading(state: &mut ShardState, slot: u32) {
     let pauses = state.limits.slow == SlowConsumer::PauseReading;
-    match state.sessions.at(slot).and_then(|record| record.partner) {
+    match state.sessions.at(slot).and_then(|record| record.partner()) {
         Some(partner) => reading::hold(state, partner, Hold::Blocked),
         None if pauses => reading::hold(state, slot, Hold::Throttled),
         None => {}
@@ -225,7 +225,7 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     let left = record.outbox.len();
     record.outbox.send = None;
     timers.bytes_taken(slot, &mut record.activity, left > 0);
-    let (has_to_send, partner) = (record.outbox.has_queued(), record.partner);
+    let (has_to_send, partner) = (record.outbox.has_queued(), record.partner());
     let is_throttled = record.holds.contains(Hold::Throttled);
     let is_low = left <= limits.low();
     record.outbox.give_back(outboxes);

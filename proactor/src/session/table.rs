@@ -2,24 +2,23 @@
 
 use std::rc::Rc;
 
-use overlapped::driver::{OpId, SocketId};
-use overlapped::{Address, table::Table};
+use overlapped::{Address, driver::SocketId, table::Table};
 
+use super::peers::{Peer, Peers};
 use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
 use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
 use crate::outbox::lazy::LazyOutbox;
 use crate::task::link::Link;
 
-/// One session.
+/// One session. It is small, because most of a server's sessions are idle: what few have is behind
+/// a pointer, or in a table of its own.
 pub(crate) struct Record {
     pub(crate) socket: SocketId,
-    pub(crate) peer: Address,
+    peer: Peer,
     pub(crate) outbox: LazyOutbox,
-    /// The receive in flight.
-    pub(crate) receive: Option<OpId>,
-    /// The close in flight.
-    pub(crate) close: Option<OpId>,
+    /// A receive is in flight.
+    pub(crate) receiving: bool,
     /// Set when it begins to close.
     pub(crate) reason: Option<CloseReason>,
     /// Why it is not read from.
@@ -31,12 +30,7 @@ pub(crate) struct Record {
     dirty: bool,
     /// It is in the list of sessions to resume.
     resuming: bool,
-    /// How it came to be, if it was not accepted.
-    origin: Option<Box<Origin>>,
-    /// The slot of the session that it is paired with.
-    pub(crate) partner: Option<u32>,
-    /// Connections that it has asked for and that are being made.
-    pub(crate) attempts: u32,
+    rare: Option<Box<Rare>>,
     /// The turn in which it was last handed a packet, and how many bytes it was handed in that.
     turn: u32,
     handed: u32,
@@ -48,23 +42,40 @@ pub(crate) struct Record {
     pub(crate) link: Option<Rc<Link>>,
 }
 
+/// What few sessions have.
+struct Rare {
+    origin: Origin,
+    /// The slot of the session that it is paired with.
+    partner: Option<u32>,
+    /// Connections that it has asked for and that are being made.
+    attempts: u32,
+}
+
+impl Default for Rare {
+    fn default() -> Rare {
+        Rare { origin: Origin::Accepted, partner: None, attempts: 0 }
+    }
+}
+
+// Only the generation is added in the table.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(Table::<Record>::BYTES_PER_VALUE <= 120);
+
 impl Record {
-    pub(crate) fn new(socket: SocketId, peer: Address, codec: Framing, origin: Origin, activity: Activity) -> Record {
+    pub(crate) fn new(socket: SocketId, codec: Framing, origin: Origin, activity: Activity) -> Record {
+        let rare = (origin != Origin::Accepted).then(|| Box::new(Rare { origin, ..Rare::default() }));
         Record {
             socket,
-            peer,
+            peer: Peer::UNKNOWN,
             outbox: LazyOutbox::default(),
-            receive: None,
-            close: None,
+            receiving: false,
             reason: None,
             holds: Holds::default(),
             ends: Ends::default(),
             sending: false,
             dirty: false,
             resuming: false,
-            origin: (origin != Origin::Accepted).then(|| Box::new(origin)),
-            partner: None,
-            attempts: 0,
+            rare,
             turn: 0,
             handed: 0,
             codec,
@@ -75,7 +86,36 @@ impl Record {
     }
 
     pub(crate) fn origin(&self) -> Origin {
-        self.origin.as_deref().copied().unwrap_or(Origin::Accepted)
+        self.rare.as_ref().map_or(Origin::Accepted, |rare| rare.origin)
+    }
+
+    /// The slot of the session that it is paired with.
+    #[inline]
+    pub(crate) fn partner(&self) -> Option<u32> {
+        self.rare.as_ref().and_then(|rare| rare.partner)
+    }
+
+    pub(crate) fn set_partner(&mut self, partner: u32) {
+        self.rare.get_or_insert_default().partner = Some(partner);
+    }
+
+    pub(crate) fn take_partner(&mut self) -> Option<u32> {
+        self.rare.as_mut().and_then(|rare| rare.partner.take())
+    }
+
+    /// Whether connections that it has asked for are being made.
+    pub(crate) fn has_attempts(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.attempts > 0)
+    }
+
+    pub(crate) fn attempt_began(&mut self) {
+        self.rare.get_or_insert_default().attempts += 1;
+    }
+
+    pub(crate) fn attempt_ended(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.attempts -= 1;
+        }
     }
 
     /// What it was handed in this turn.
@@ -108,6 +148,7 @@ impl Record {
 pub(crate) struct Sessions {
     shard: u16,
     records: Table<Record>,
+    peers: Peers,
     /// Sessions with something queued and no send in flight.
     dirty: Vec<u32>,
     /// Sessions that may be handed what was kept for them.
@@ -116,15 +157,30 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(shard: u16) -> Sessions {
-        Sessions { shard, records: Table::new(), dirty: Vec::new(), to_resume: Vec::new() }
+        Sessions { shard, records: Table::new(), peers: Peers::default(), dirty: Vec::new(), to_resume: Vec::new() }
     }
 
-    pub(crate) fn insert(&mut self, record: Record) -> SessionId {
-        SessionId::new(self.shard, self.records.insert(record))
+    pub(crate) fn insert(&mut self, record: Record, peer: Address) -> SessionId {
+        let peer = self.peers.keep(peer);
+        SessionId::new(self.shard, self.records.insert(Record { peer, ..record }))
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Record> {
-        self.records.remove_at(slot)
+        let record = self.records.remove_at(slot)?;
+        self.peers.forget(&record.peer);
+        Some(record)
+    }
+
+    /// A session that is not closing, and the address of its peer.
+    #[inline]
+    pub(crate) fn open_with_peer(&mut self, slot: u32) -> Option<(&mut Record, Address)> {
+        let record = self.records.at_mut(slot).filter(|record| record.reason.is_none())?;
+        let peer = self.peers.address(&record.peer);
+        Some((record, peer))
+    }
+
+    pub(crate) fn peer_at(&self, slot: u32) -> Option<Address> {
+        Some(self.peers.address(&self.records.at(slot)?.peer))
     }
 
     #[inline]
@@ -232,12 +288,12 @@ mod tests {
     use crate::limits::Permit;
     use crate::session::deadlines::Spans;
 
-    fn record(driver: &mut Driver) -> Record {
+    fn insert(sessions: &mut Sessions, driver: &mut Driver) -> SessionId {
         let timers = Timers::new(Spans { idle: Some(Duration::from_secs(1)), ..Spans::default() }, Time::ZERO);
         let peer: Address = "10.0.0.1:80".parse().unwrap();
         let socket = driver.socket(&peer).unwrap();
         let activity = timers.admit(Permit::alone(), true, Rates::default());
-        Record::new(socket, peer, Framing::default(), Origin::Accepted, activity)
+        sessions.insert(Record::new(socket, Framing::default(), Origin::Accepted, activity), peer)
     }
 
     #[test]
@@ -245,13 +301,14 @@ mod tests {
         let network = Some(Network::new(1));
         let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
         let mut sessions = Sessions::new(3);
-        let id = sessions.insert(record(&mut driver));
+        let id = insert(&mut sessions, &mut driver);
         assert_eq!((id.shard(), sessions.id(id.slot())), (3, Some(id)));
         sessions.open(id).unwrap().reason = Some(CloseReason::ByPeer);
         assert!(sessions.open(id).is_none() && sessions.open_at(id.slot()).is_none());
         assert!(sessions.get_mut(id).is_some(), "it is there until its close has completed");
+        assert_eq!(sessions.peer_at(id.slot()), Some("10.0.0.1:80".parse().unwrap()));
         sessions.remove(id.slot());
-        let next = sessions.insert(record(&mut driver));
+        let next = insert(&mut sessions, &mut driver);
         assert_eq!(next.slot(), id.slot());
         assert!(sessions.get_mut(id).is_none() && sessions.get_mut(next).is_some());
         assert_ne!(next, SessionId::new(3, Key::new(id.slot(), id.key().generation())));
@@ -262,7 +319,7 @@ mod tests {
         let network = Some(Network::new(1));
         let mut driver = Driver::new(DriverConfig::new().network(network)).unwrap();
         let mut sessions = Sessions::new(0);
-        let slot = sessions.insert(record(&mut driver)).slot();
+        let slot = insert(&mut sessions, &mut driver).slot();
         sessions.send_later(slot);
         sessions.send_later(slot);
         let dirty = sessions.take_dirty();

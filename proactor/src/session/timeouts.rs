@@ -11,8 +11,9 @@ use crate::shard::state::ShardState;
 /// asked for a heartbeat.
 pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
     let mut heartbeat = false;
-    if !looked && let Some(record) = state.sessions.at_mut(slot) {
-        record.activity.deadlines.left();
+    let ShardState { sessions, timers, .. } = state;
+    if !looked && let Some(record) = sessions.at(slot) {
+        timers.left(slot, &record.activity);
     }
     if state.sessions.at(slot).is_some_and(|record| record.reason.is_some()) {
         // Since its end was put off, the logic has closed it: its peer has the time of that close.
@@ -24,14 +25,14 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
     loop {
         let ShardState { sessions, timers, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return heartbeat };
-        let reason = match timers.expired(&mut record.activity) {
+        let reason = match timers.expired(slot, &record.activity) {
             None => {
-                timers.enter(slot, &mut record.activity);
+                timers.enter(slot, &record.activity);
                 return heartbeat;
             }
             Some(Expired::Heartbeat) => {
                 // A heartbeat has no place among a partner's bytes.
-                heartbeat = record.partner.is_none();
+                heartbeat = record.partner().is_none();
                 continue;
             }
             Some(Expired::Hold) => {
@@ -70,7 +71,7 @@ fn has_send_progressed(state: &mut ShardState, slot: u32) -> bool {
     let Some((send, seen)) = record.outbox.send else { return false };
     let Some(progress) = driver.progress(send).filter(|progress| *progress > seen) else { return false };
     record.outbox.send = Some((send, progress));
-    timers.send_progressed(&mut record.activity);
+    timers.send_progressed(slot, &mut record.activity);
     true
 }
 
@@ -79,14 +80,12 @@ fn has_send_progressed(state: &mut ShardState, slot: u32) -> bool {
 /// that takes counts.
 fn is_heard(state: &mut ShardState, slot: u32) -> bool {
     let Some(record) = state.sessions.at(slot) else { return false };
-    let Some(partner) = record.partner.and_then(|partner| state.sessions.at(partner)) else {
+    let Some(partner) = record.partner() else {
         return record.holds.contains(Hold::Throttled) && has_send_progressed(state, slot);
     };
-    let (of_partner, has_blocked) = (partner.activity.deadlines, partner.holds.contains(Hold::Blocked));
+    let has_blocked = state.sessions.at(partner).is_some_and(|partner| partner.holds.contains(Hold::Blocked));
     if has_blocked {
         has_send_progressed(state, slot);
     }
-    let Some(record) = state.sessions.at_mut(slot) else { return false };
-    let deadlines = &mut record.activity.deadlines;
-    deadlines.heard_by(&of_partner) | (has_blocked && deadlines.taking_counts())
+    state.timers.heard_by(slot, partner, has_blocked)
 }

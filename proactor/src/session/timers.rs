@@ -12,11 +12,11 @@
 
 use std::time::Duration;
 
-use overlapped::Time;
+use overlapped::{Time, table::grow};
 
-use super::deadlines::{Deadlines, Expired, MOST, Reading, Spans, Timeouts};
+use super::deadlines::{Deadlines, Expired, MOST, Reading, Spans, Tick, Timeouts, tick};
 use crate::limits::{Bucket, Permit, Rate};
-use crate::wheel::Wheel;
+use crate::wheel::{TICK, Wheel};
 
 /// What a turn may take, or be late by. The rest is time in which the shard did not run.
 pub(crate) const LONGEST_TURN: Duration = Duration::from_millis(250);
@@ -40,6 +40,16 @@ pub(crate) struct Timers {
     looks: u8,
     wheel: Wheel,
     timeouts: Timeouts,
+    /// What sessions with a timeout or a rate have besides, by slot. Others take no place, unless
+    /// their slot is below that of one.
+    timed: Vec<Timed>,
+}
+
+/// One session's deadlines, and its use of the rates.
+struct Timed {
+    deadlines: Deadlines,
+    /// Of packets and of bytes, if either has a rate.
+    buckets: Option<Box<Buckets>>,
 }
 
 /// The rates of the sessions of one listener.
@@ -49,13 +59,21 @@ pub(crate) struct Rates {
     pub(crate) bytes: Option<Rate>,
 }
 
-/// One session's deadlines, its use of the rates, and its place among those admitted.
+impl Rates {
+    fn are_set(&self) -> bool {
+        self.packets.is_some() || self.bytes.is_some()
+    }
+}
+
+/// What a session has of time, whatever its timeouts, and its place among those admitted.
 pub(crate) struct Activity {
     /// Gives the place back when it is dropped.
     permit: Permit,
-    pub(super) deadlines: Deadlines,
-    /// Of packets and of bytes, if either has a rate.
-    buckets: Option<Box<Buckets>>,
+    opened: Tick,
+    /// It has timeouts or a rate, and so an entry in [`Timers::timed`].
+    is_timed: bool,
+    /// Bytes are queued that the peer has not taken.
+    is_waiting: bool,
 }
 
 /// One session's rates, and its use of them.
@@ -70,6 +88,12 @@ impl Activity {
     pub(crate) fn listener(&self) -> u8 {
         self.permit.listener()
     }
+
+    /// Whether bytes are queued that the peer has not taken.
+    #[inline]
+    pub(crate) fn has_queued(&self) -> bool {
+        self.is_waiting
+    }
 }
 
 impl Timers {
@@ -83,6 +107,7 @@ impl Timers {
             looks: 0,
             wheel: Wheel::new(),
             timeouts: spans.into(),
+            timed: Vec::new(),
         }
     }
 
@@ -141,23 +166,60 @@ impl Timers {
         }
     }
 
-    /// A session begins. If it has no handshake, its first packet is not waited for.
+    /// A session begins. If it has no handshake, its first packet is not waited for. It is to be
+    /// [begun](Timers::begin) when it has a slot.
     pub(crate) fn admit(&self, mut permit: Permit, has_handshake: bool, rates: Rates) -> Activity {
-        let mut deadlines = Deadlines::new(self.fair_now);
         if !has_handshake {
             permit.established();
+        }
+        let is_timed = !self.timeouts.are_off() || rates.are_set();
+        Activity { permit, opened: tick(self.fair_now), is_timed, is_waiting: false }
+    }
+
+    /// A session that was admitted has a slot.
+    pub(crate) fn begin(&mut self, slot: u32, activity: &Activity, rates: Rates) {
+        if !activity.is_timed {
+            return;
+        }
+        let mut deadlines = Deadlines::new(self.fair_now);
+        if !activity.permit.is_shaking() {
             deadlines.packet();
         }
         let full = |rate: Rate| (rate, Bucket::full(rate, self.now));
-        let limited = rates.packets.is_some() || rates.bytes.is_some();
-        let buckets =
-            limited.then(|| Box::new(Buckets { packets: rates.packets.map(full), bytes: rates.bytes.map(full) }));
-        Activity { permit, deadlines, buckets }
+        let buckets = rates
+            .are_set()
+            .then(|| Box::new(Buckets { packets: rates.packets.map(full), bytes: rates.bytes.map(full) }));
+        let index = slot as usize;
+        grow(&mut self.timed, index, || Timed { deadlines, buckets: None });
+        self.timed[index] = Timed { deadlines, buckets };
+        self.enter(slot, activity);
     }
 
-    /// How long ago a session began.
+    /// How long ago a session began, as far as ticks tell.
     pub(crate) fn age(&self, activity: &Activity) -> Duration {
-        activity.deadlines.age(self.fair_now)
+        TICK * tick(self.fair_now).wrapping_sub(activity.opened)
+    }
+
+    /// The session's entry in the wheel has expired.
+    pub(crate) fn left(&mut self, slot: u32, activity: &Activity) {
+        if let Some(deadlines) = self.deadlines(slot, activity) {
+            deadlines.left();
+        }
+    }
+
+    /// The partner of a session, both of which have deadlines, has been heard; and, if
+    /// `taking_counts`, what the peer has taken counts as heard too. Says whether that is news.
+    pub(crate) fn heard_by(&mut self, slot: u32, partner: u32, taking_counts: bool) -> bool {
+        let (index, partner) = (slot as usize, partner as usize);
+        let Some(partner) = self.timed.get(partner).map(|timed| timed.deadlines) else { return false };
+        let Some(Timed { deadlines, .. }) = self.timed.get_mut(index) else { return false };
+        deadlines.heard_by(&partner) | (taking_counts && deadlines.taking_counts())
+    }
+
+    /// The deadlines of a session that has some.
+    #[inline]
+    pub(super) fn deadlines(&mut self, slot: u32, activity: &Activity) -> Option<&mut Deadlines> {
+        if activity.is_timed { Some(&mut self.timed[slot as usize].deadlines) } else { None }
     }
 
     /// When a session's entry expires next.
@@ -177,83 +239,123 @@ impl Timers {
 
     pub(crate) fn forget(&mut self, slot: u32) {
         self.wheel.remove(slot);
+        if let Some(timed) = self.timed.get_mut(slot as usize) {
+            timed.buckets = None;
+        }
     }
 
     /// Enters a session if its earliest deadline is before its entry, or it has none.
-    pub(crate) fn enter(&mut self, slot: u32, activity: &mut Activity) {
-        if let Some(at) = activity.deadlines.enter(&self.timeouts, self.fair_now) {
+    #[inline]
+    pub(crate) fn enter(&mut self, slot: u32, activity: &Activity) {
+        if activity.is_timed {
+            self.enter_timed(slot);
+        }
+    }
+
+    fn enter_timed(&mut self, slot: u32) {
+        if let Some(at) = self.timed[slot as usize].deadlines.enter(&self.timeouts, self.fair_now) {
             self.wheel.insert(slot, at);
         }
     }
 
     /// What of a session has expired. Asked until it answers `None`.
-    pub(crate) fn expired(&self, activity: &mut Activity) -> Option<Expired> {
-        activity.deadlines.expired(&self.timeouts, self.fair_now)
+    pub(crate) fn expired(&mut self, slot: u32, activity: &Activity) -> Option<Expired> {
+        let (timeouts, now) = (self.timeouts, self.fair_now);
+        self.deadlines(slot, activity)?.expired(&timeouts, now)
     }
 
     /// A packet is complete. If the session is over its rate then, says until when.
     #[inline]
-    pub(crate) fn packet_came(&self, activity: &mut Activity) -> Option<Time> {
-        activity.deadlines.packet();
+    pub(crate) fn packet_came(&mut self, slot: u32, activity: &mut Activity) -> Option<Time> {
         activity.permit.established();
-        activity.buckets.as_mut().and_then(|buckets| self.charge_packet(buckets))
+        if activity.is_timed { self.charge_packet(slot) } else { None }
     }
 
-    /// Apart, so that the path of a session without rates is short.
+    /// Apart, so that the path of a session without timeouts and rates is short.
     #[inline(never)]
-    fn charge_packet(&self, buckets: &mut Buckets) -> Option<Time> {
-        let (rate, bucket) = buckets.packets.as_mut()?;
+    fn charge_packet(&mut self, slot: u32) -> Option<Time> {
+        let Timed { deadlines, buckets } = &mut self.timed[slot as usize];
+        deadlines.packet();
+        let (rate, bucket) = buckets.as_mut()?.packets.as_mut()?;
         bucket.charge(*rate, self.now, 1);
         bucket.refilled_at(*rate, self.now)
     }
 
     /// Bytes have arrived. If the session is over its rate then, says until when.
-    pub(crate) fn bytes_came(&self, activity: &mut Activity, bytes: usize) -> Option<Time> {
-        activity.deadlines.received(self.fair_now);
-        let (rate, bucket) = activity.buckets.as_mut()?.bytes.as_mut()?;
+    #[inline]
+    pub(crate) fn bytes_came(&mut self, slot: u32, activity: &Activity, bytes: usize) -> Option<Time> {
+        if activity.is_timed { self.charge_bytes(slot, bytes) } else { None }
+    }
+
+    #[inline(never)]
+    fn charge_bytes(&mut self, slot: u32, bytes: usize) -> Option<Time> {
+        let Timed { deadlines, buckets } = &mut self.timed[slot as usize];
+        deadlines.received(self.fair_now);
+        let (rate, bucket) = buckets.as_mut()?.bytes.as_mut()?;
         bucket.charge(*rate, self.now, u32::try_from(bytes).unwrap_or(u32::MAX));
         bucket.refilled_at(*rate, self.now)
     }
 
     /// What has arrived ends within a packet.
-    pub(crate) fn packet_is_partial(&mut self, slot: u32, activity: &mut Activity) {
-        if activity.deadlines.partial(self.fair_now) {
-            self.enter(slot, activity);
+    pub(crate) fn packet_is_partial(&mut self, slot: u32, activity: &Activity) {
+        let now = self.fair_now;
+        if self.deadlines(slot, activity).is_some_and(|deadlines| deadlines.partial(now)) {
+            self.enter_timed(slot);
+        }
+    }
+
+    /// The peer has ended its stream, and is not waited for any more.
+    pub(crate) fn stream_ended(&mut self, slot: u32, activity: &Activity) {
+        if let Some(deadlines) = self.deadlines(slot, activity) {
+            deadlines.ended();
         }
     }
 
     /// Bytes have been queued for the peer.
     #[inline]
     pub(crate) fn bytes_queued(&mut self, slot: u32, activity: &mut Activity) {
-        if activity.deadlines.queued(self.fair_now) {
-            self.enter(slot, activity);
+        activity.is_waiting = true;
+        let now = self.fair_now;
+        if self.deadlines(slot, activity).is_some_and(|deadlines| deadlines.queued(now)) {
+            self.enter_timed(slot);
         }
     }
 
     /// The peer has taken bytes; `rest` says whether more are queued.
+    #[inline]
     pub(crate) fn bytes_taken(&mut self, slot: u32, activity: &mut Activity, rest: bool) {
-        activity.deadlines.taken(&self.timeouts, self.fair_now, rest);
-        self.enter(slot, activity);
+        activity.is_waiting = rest;
+        if activity.is_timed {
+            self.timed[slot as usize].deadlines.taken(&self.timeouts, self.fair_now, rest);
+            self.enter_timed(slot);
+        }
     }
 
     /// The peer has taken a part of a send that is in flight.
-    pub(crate) fn send_progressed(&self, activity: &mut Activity) {
-        activity.deadlines.taken(&self.timeouts, self.fair_now, true);
+    pub(crate) fn send_progressed(&mut self, slot: u32, activity: &mut Activity) {
+        activity.is_waiting = true;
+        if activity.is_timed {
+            self.timed[slot as usize].deadlines.taken(&self.timeouts, self.fair_now, true);
+        }
     }
 
     /// Whether the server reads from the session may have changed.
-    pub(crate) fn holds_changed(&mut self, slot: u32, activity: &mut Activity, reading: Reading) {
-        activity.deadlines.reads(self.fair_now, reading);
+    pub(crate) fn holds_changed(&mut self, slot: u32, activity: &Activity, reading: Reading) {
+        let now = self.fair_now;
+        let Some(deadlines) = self.deadlines(slot, activity) else { return };
+        deadlines.reads(now, reading);
         if reading != Reading::Held {
-            self.enter(slot, activity);
+            self.enter_timed(slot);
         }
     }
 
     /// The rate allows nothing more before this moment. Bytes that arrive until then put it off.
-    pub(crate) fn release_at(&mut self, slot: u32, activity: &mut Activity, at: Time) {
+    pub(crate) fn release_at(&mut self, slot: u32, activity: &Activity, at: Time) {
         let at = self.fair(at);
-        activity.deadlines.release_at(at);
-        self.enter(slot, activity);
+        if let Some(deadlines) = self.deadlines(slot, activity) {
+            deadlines.release_at(at);
+            self.enter_timed(slot);
+        }
     }
 }
 
@@ -265,6 +367,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn admit(timers: &mut Timers, slot: u32, has_handshake: bool, rates: Rates) -> Activity {
+        let activity = timers.admit(Permit::alone(), has_handshake, rates);
+        timers.begin(slot, &activity, rates);
+        activity
+    }
+
     /// Nothing happens until then.
     fn wait(timers: &mut Timers, until: Time) {
         timers.rest(timers.now(), Some(until));
@@ -275,83 +383,81 @@ mod tests {
     fn an_idle_session_is_due_once_and_not_while_it_is_active() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
         let mut timers = Timers::new(spans, Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
-        timers.enter(3, &mut activity);
+        let activity = admit(&mut timers, 3, false, Rates::default());
         assert!(timers.earliest().is_some() && timers.pop_due().is_none());
         wait(&mut timers, Time::ZERO + SECOND / 2);
-        assert_eq!(timers.bytes_came(&mut activity, 10), None, "there is no rate");
+        assert_eq!(timers.bytes_came(3, &activity, 10), None, "there is no rate");
         wait(&mut timers, Time::ZERO + SECOND + SECOND / 4);
         assert_eq!(timers.pop_due(), Some(3), "its entry has expired");
-        activity.deadlines.left();
-        assert_eq!(timers.expired(&mut activity), None, "but bytes have come since it was entered");
-        timers.enter(3, &mut activity);
+        timers.left(3, &activity);
+        assert_eq!(timers.expired(3, &activity), None, "but bytes have come since it was entered");
+        timers.enter(3, &activity);
         wait(&mut timers, Time::ZERO + SECOND * 2);
         assert_eq!(timers.pop_due(), Some(3));
-        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
+        assert_eq!(timers.expired(3, &activity), Some(Expired::Idle));
     }
 
     #[test]
     fn timeouts_stand_still_while_the_server_does_not_read() {
         let spans = Spans { idle: Some(SECOND), ..Spans::default() };
         let mut timers = Timers::new(spans, Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
-        timers.holds_changed(0, &mut activity, Reading::Held);
+        let activity = admit(&mut timers, 0, false, Rates::default());
+        timers.holds_changed(0, &activity, Reading::Held);
         wait(&mut timers, Time::ZERO + SECOND * 10);
-        assert_eq!(timers.expired(&mut activity), None);
-        timers.holds_changed(0, &mut activity, Reading::On);
-        assert_eq!(timers.expired(&mut activity), None, "the time begins anew");
+        assert_eq!(timers.expired(0, &activity), None);
+        timers.holds_changed(0, &activity, Reading::On);
+        assert_eq!(timers.expired(0, &activity), None, "the time begins anew");
         wait(&mut timers, Time::ZERO + SECOND * 12);
-        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
+        assert_eq!(timers.expired(0, &activity), Some(Expired::Idle));
     }
 
     #[test]
     fn a_session_over_its_rate_is_told_until_when() {
         let rates = Rates { packets: Some(Rate::per_second(1)), bytes: Some(Rate::per_second(100)) };
-        let timers = Timers::new(Spans::default(), Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), true, rates);
-        assert_eq!(timers.packet_came(&mut activity), Some(Time::ZERO + SECOND));
-        assert_eq!(timers.bytes_came(&mut activity, 50), None);
-        assert!(timers.bytes_came(&mut activity, 100).is_some());
+        let mut timers = Timers::new(Spans::default(), Time::ZERO);
+        let mut activity = admit(&mut timers, 2, true, rates);
+        assert_eq!(timers.packet_came(2, &mut activity), Some(Time::ZERO + SECOND));
+        assert_eq!(timers.bytes_came(2, &activity, 50), None);
+        assert!(timers.bytes_came(2, &activity, 100).is_some());
     }
 
     fn idle_after(span: Duration) -> (Timers, Activity) {
         let spans = Spans { idle: Some(span), ..Spans::default() };
         let mut timers = Timers::new(spans, Time::ZERO);
-        let mut activity = timers.admit(Permit::alone(), false, Rates::default());
-        timers.enter(3, &mut activity);
+        let activity = admit(&mut timers, 3, false, Rates::default());
         (timers, activity)
     }
 
     #[test]
     fn what_a_turn_takes_too_long_is_not_counted() {
-        let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+        let (mut timers, activity) = idle_after(SECOND * 9 / 10);
         // The turn that began at zero takes ten seconds, and the wait after it half a second.
         timers.rest(Time::ZERO + SECOND * 10, timers.earliest());
         timers.begin_turn(Time::ZERO + SECOND * 10 + SECOND / 2);
-        assert_eq!(timers.expired(&mut activity), None);
+        assert_eq!(timers.expired(3, &activity), None);
         let due = timers.earliest().unwrap();
         assert!(due > timers.now() && due <= Time::ZERO + SECOND * 11, "{due:?}");
         wait(&mut timers, Time::ZERO + SECOND * 11);
         assert_eq!(timers.pop_due(), Some(3));
-        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle));
+        assert_eq!(timers.expired(3, &activity), Some(Expired::Idle));
     }
 
     #[test]
     fn what_a_turn_is_late_by_is_not_counted_and_what_it_waits_is() {
         for (until, now, is_due) in [(1, 1, true), (9, 9, true), (1, 60, true), (0, 60, false), (0, 1, false)] {
-            let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+            let (mut timers, activity) = idle_after(SECOND * 9 / 10);
             timers.rest(Time::ZERO, Some(Time::ZERO + SECOND * until));
             timers.begin_turn(Time::ZERO + SECOND * now);
-            let expired = timers.expired(&mut activity);
+            let expired = timers.expired(3, &activity);
             assert_eq!(expired.is_some(), is_due, "meant to wait until {until}, waits until {now}");
         }
-        let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+        let (mut timers, activity) = idle_after(SECOND * 9 / 10);
         timers.rest_forever();
         timers.begin_turn(Time::ZERO + SECOND * 60);
-        assert_eq!(timers.expired(&mut activity), Some(Expired::Idle), "it was late for nothing");
-        let (mut timers, mut activity) = idle_after(SECOND * 9 / 10);
+        assert_eq!(timers.expired(3, &activity), Some(Expired::Idle), "it was late for nothing");
+        let (mut timers, activity) = idle_after(SECOND * 9 / 10);
         timers.begin_turn(Time::ZERO + SECOND);
-        assert_eq!(timers.expired(&mut activity), None, "the turns follow without a wait");
+        assert_eq!(timers.expired(3, &activity), None, "the turns follow without a wait");
     }
 
     #[test]

@@ -23,16 +23,16 @@ fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
     let Some(id) = sessions.id(slot) else { return false };
     let Some(record) = sessions.open_at(slot) else { return false };
     let is_paused = record.holds.contains(Hold::Paused);
-    let is_idle = (is_paused || record.receive.is_some() || record.ends.has_peer_ended())
+    let is_idle = (is_paused || record.receiving || record.ends.has_peer_ended())
         && !record.holds.any_but(Hold::Paused)
         && !record.is_resuming()
         && !record.will_send()
         && record.outbox.len() == 0
-        && record.attempts == 0
+        && !record.has_attempts()
         && record.assembly.is_empty()
         && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0)
         && !busy.has(id)
-        && (record.partner.is_some()
+        && (record.partner().is_some()
             || record.link.as_ref().is_none_or(|link| link.is_of_handler.get() || link.awaits_packet(|task| tasks.is_woken(task))))
         // Last, for it asks the system.
         && driver.unread(record.socket).unwrap_or(0) == 0;
@@ -40,7 +40,7 @@ fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
 }
 
 fn look(state: &mut ShardState, slot: u32) -> Found {
-    let partner = state.sessions.at(slot).and_then(|record| record.partner);
+    let partner = state.sessions.at(slot).and_then(|record| record.partner());
     if is_at_work(state, slot) || partner.is_some_and(|partner| is_at_work(state, partner)) {
         return Found::AtWork;
     }
@@ -80,7 +80,7 @@ pub(crate) fn go_on(state: &mut ShardState) -> bool {
         };
         if state.drain.note(&mut list, found, turn, now) {
             asked = true;
-            let partner = state.sessions.at(id.slot()).and_then(|record| record.partner);
+            let partner = state.sessions.at(id.slot()).and_then(|record| record.partner());
             for slot in [Some(id.slot()), partner].into_iter().flatten() {
                 close::begin(state, slot, CloseReason::Drained);
             }
@@ -98,7 +98,7 @@ pub(crate) fn cut_all(state: &mut ShardState) {
     let mut ends = Vec::new();
     for slot in slots {
         let Some(record) = state.sessions.at(slot) else { continue };
-        let (is_open, is_paired) = (record.reason.is_none(), record.partner.is_some());
+        let (is_open, is_paired) = (record.reason.is_none(), record.partner().is_some());
         ends.push((slot, is_open, is_open && (is_paired || is_at_work(state, slot))));
     }
     let (mut whole, mut cut) = (0, 0);

@@ -6,6 +6,8 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use overlapped::table::grow;
+
 use super::handle::ShardHandle;
 use super::pending::{MOST_PER_TURN, Pending};
 use super::state::ShardState;
@@ -47,16 +49,14 @@ impl<H: Handler> Logic<H> {
     pub(crate) fn session(&self, slot: u32) -> Option<Session> {
         let mut state = self.state.borrow_mut();
         let id = state.sessions.id(slot)?;
-        let record = state.sessions.open_at(slot)?;
-        Some(Session::new(&self.state, id, record))
+        let (record, peer) = state.sessions.open_with_peer(slot)?;
+        Some(Session::new(&self.state, id, record, peer))
     }
 
     /// Tells the handler of a new session. Says whether it did not panic.
     pub(crate) fn connected(&mut self, session: &Session) -> bool {
         let slot = session.id().slot() as usize;
-        if self.states.len() <= slot {
-            self.states.resize_with(slot + 1, || None);
-        }
+        grow(&mut self.states, slot, || None);
         let handler = &mut self.handler;
         match contained(|| handler.connected(session)) {
             Ok(state) => {

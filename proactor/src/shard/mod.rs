@@ -325,10 +325,10 @@ impl<H: Handler> Shard<H> {
             let state = &mut *self.logic.state();
             let rates = state.profiles.of(listener).rates;
             let activity = state.timers.admit(permit, origin == Origin::Accepted, rates);
-            let record = Record::new(socket, peer, codec.unwrap_or_default(), origin, activity);
-            let id = state.sessions.insert(record);
+            let record = Record::new(socket, codec.unwrap_or_default(), origin, activity);
+            let id = state.sessions.insert(record, peer);
             if let Some(record) = state.sessions.open(id) {
-                state.timers.enter(id.slot(), &mut record.activity);
+                state.timers.begin(id.slot(), &record.activity, rates);
             }
             if has_panicked {
                 close::begin(state, id.slot(), CloseReason::Panic);

@@ -23,7 +23,7 @@ impl<H: Handler> Shard<H> {
                 let state = &mut *self.logic.state();
                 let Some(ended) = state.attempts.pop_ended() else { break };
                 if let Some(record) = ended.opener().and_then(|opener| state.sessions.get_mut(opener)) {
-                    record.attempts -= 1;
+                    record.attempt_ended();
                 }
                 ended
             };

@@ -12,11 +12,16 @@ use overlapped::table::Key;
 use super::lending::Lent;
 use crate::session::reason::CloseReason;
 
-/// Wakers that wait for one thing, in the order in which they came.
+/// Wakers that wait for one thing, in the order in which they came. In a box, because each session
+/// with a task has several of these, and most have one waiter at one of them.
 #[derive(Default)]
-pub(crate) struct Waiters {
-    list: RefCell<Vec<Waiter>>,
-    tickets: Cell<u64>,
+pub(crate) struct Waiters(RefCell<Option<Box<List>>>);
+
+#[derive(Default)]
+struct List {
+    waiters: Vec<Waiter>,
+    /// The last ticket that was given.
+    ticket: u64,
 }
 
 /// The ticket of the stream interface, which has one place and never gives it up. Others begin at
@@ -39,38 +44,53 @@ impl Waiters {
 
     /// Adds a waker, last, or renews it.
     pub(crate) fn register(&self, ticket: &mut Option<u64>, waker: &Waker, task: Option<Key>) {
-        let ticket = *ticket.get_or_insert_with(|| self.tickets.replace(self.tickets.get() + 1) + 1);
-        let mut list = self.list.borrow_mut();
-        match list.iter_mut().find(|waiter| waiter.ticket == ticket) {
+        let mut list = self.0.borrow_mut();
+        let list = list.get_or_insert_default();
+        let ticket = *ticket.get_or_insert_with(|| {
+            list.ticket += 1;
+            list.ticket
+        });
+        match list.waiters.iter_mut().find(|waiter| waiter.ticket == ticket) {
             Some(waiter) => {
                 waiter.waker.clone_from(waker);
                 waiter.task = task;
             }
-            None => list.push(Waiter { ticket, waker: waker.clone(), task }),
+            None => {
+                if list.waiters.is_empty() {
+                    // The task of the session, and seldom anyone else.
+                    list.waiters.reserve_exact(1);
+                }
+                list.waiters.push(Waiter { ticket, waker: waker.clone(), task });
+            }
         }
     }
 
     fn remove(&self, ticket: u64) {
-        let mut list = self.list.borrow_mut();
-        let at = list.iter().position(|waiter| waiter.ticket == ticket);
-        let gone = at.map(|at| list.remove(at));
+        let mut list = self.0.borrow_mut();
+        let gone = list.as_mut().and_then(|list| {
+            let at = list.waiters.iter().position(|waiter| waiter.ticket == ticket)?;
+            Some(list.waiters.remove(at))
+        });
         // Dropping a waker may run user code.
         drop(list);
         drop(gone);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.list.borrow().len()
+        self.0.borrow().as_ref().map_or(0, |list| list.waiters.len())
     }
 
     /// Takes out the first.
     pub(crate) fn pop(&self) -> Option<Waiter> {
-        let mut list = self.list.borrow_mut();
-        if list.is_empty() { None } else { Some(list.remove(0)) }
+        let mut list = self.0.borrow_mut();
+        let waiters = &mut list.as_mut()?.waiters;
+        if waiters.is_empty() { None } else { Some(waiters.remove(0)) }
     }
 
     pub(super) fn drain(&self, into: &mut Vec<Waker>) {
-        into.extend(self.list.borrow_mut().drain(..).map(|waiter| waiter.waker));
+        if let Some(list) = &mut *self.0.borrow_mut() {
+            into.extend(list.waiters.drain(..).map(|waiter| waiter.waker));
+        }
     }
 }
 
@@ -121,8 +141,9 @@ pub(crate) struct Link {
     reason: Cell<Option<CloseReason>>,
     draining: Cell<bool>,
     pub(super) gone: Cell<bool>,
-    /// The tasks that end when the session has.
-    tied: RefCell<BTreeSet<Key>>,
+    /// The tasks that end when the session has: mostly one.
+    tied: Cell<Option<Key>>,
+    more_tied: RefCell<BTreeSet<Key>>,
 }
 
 impl Link {
@@ -147,15 +168,24 @@ impl Link {
     }
 
     pub(crate) fn tie(&self, task: Key) {
-        self.tied.borrow_mut().insert(task);
+        if self.tied.get().is_none() {
+            self.tied.set(Some(task));
+        } else {
+            self.more_tied.borrow_mut().insert(task);
+        }
     }
 
     pub(crate) fn untie(&self, task: Key) {
-        self.tied.borrow_mut().remove(&task);
+        if self.tied.get() == Some(task) {
+            self.tied.set(None);
+        } else {
+            self.more_tied.borrow_mut().remove(&task);
+        }
     }
 
     pub(crate) fn first_tied(&self) -> Option<Key> {
-        self.tied.borrow().first().copied()
+        let more = self.more_tied.borrow();
+        self.tied.get().into_iter().chain(more.first().copied()).min()
     }
 
     /// The session is closing. The wakers to call go into the list.
@@ -178,8 +208,10 @@ impl Link {
 
     /// Whether a packet is waited for, and nobody who waits is about to go on for another reason.
     pub(crate) fn awaits_packet(&self, is_woken: impl Fn(Key) -> bool) -> bool {
-        let readers = self.readers.list.borrow();
-        !readers.is_empty() && !readers.iter().any(|reader| reader.task.is_some_and(&is_woken))
+        let readers = self.readers.0.borrow();
+        let Some(readers) = &*readers else { return false };
+        let is_woken = |reader: &Waiter| reader.task.is_some_and(&is_woken);
+        !readers.waiters.is_empty() && !readers.waiters.iter().any(is_woken)
     }
 
     /// The peer's stream has ended and all packets are handed over. The wakers to call go into the

@@ -11,6 +11,8 @@ mod backends;
 #[path = "../server/harness/open_files.rs"]
 mod open_files;
 
+#[cfg(unix)]
+mod async_session;
 mod codec;
 mod echoed;
 mod group;

@@ -80,6 +80,11 @@ fn fail(driver: &mut Driver, failures: u32) -> BTreeMap<u64, Completion> {
         let token = started.len() as u64;
         started.insert(token, driver.submit(op, token).unwrap());
     }
+    // What is in flight is found by the socket.
+    assert_eq!((driver.receive_of(waits), driver.close_of(waits)), (Some(started[&0]), None), "{backend}");
+    assert_eq!(driver.receive_of(listener), Some(started[&2]), "{backend}");
+    assert_eq!(driver.receive_of(server), Some(started[&5]), "{backend}");
+    assert_eq!((driver.receive_of(peer), driver.close_of(client)), (None, Some(started[&9])), "{backend}");
     for _ in 0..5 {
         driver.turn(Wait::Poll).unwrap();
     }
@@ -103,6 +108,11 @@ fn fail(driver: &mut Driver, failures: u32) -> BTreeMap<u64, Completion> {
         assert!(!driver.cancel(id) && driver.progress(id).is_none(), "{backend} {token}");
     }
     assert_eq!(driver.live().operations, 0, "{backend}");
+    // What the system still has of them is named, and cannot be cancelled.
+    for socket in [listener, client, server, waits, peer] {
+        let left = [driver.receive_of(socket), driver.close_of(socket)];
+        assert!(left.into_iter().flatten().all(|id| !driver.cancel(id)), "{backend}");
+    }
 
     // The driver stays failed.
     let refused = driver.submit(Op::send(peer, b"more"), 9).unwrap_err();

@@ -71,9 +71,9 @@ impl Poll {
                 Some(Event { id, more: true, result })
             }
             Attempt::Ends(result) => {
-                entry.side(direction).pending = NONE;
-                if let Some(pending) = self.requests[id.slot() as usize].take() {
-                    self.release(pending.request);
+                entry.side(direction).set_pending(NONE);
+                if let Some(request) = self.requests.remove(id.slot()) {
+                    self.release(request);
                 }
                 Some(Event { id, more: false, result })
             }

@@ -29,6 +29,7 @@ use crate::flags::{Direction, Flags, ShutdownHow};
 use crate::id::OpId;
 use crate::options::BackendOptions;
 use crate::report::{Backend, Feature, Report};
+use crate::table::grow;
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
@@ -37,7 +38,7 @@ use super::op::{Event, Failure, OpKind, Outcome, Owned};
 use super::{handle::Handle, socket::sock_addr};
 use connect::Connecting;
 use registry::Registry;
-use sockets::{NONE, Pending, Request, Socket};
+use sockets::{NONE, Request, Requests, Socket};
 
 /// Bytes thrown away at a time.
 const DISCARD_BYTES: usize = 64 * 1024;
@@ -56,8 +57,7 @@ pub(crate) struct Poll {
     registry: Registry,
     /// Indexed by the driver's number of a socket.
     sockets: Vec<Socket>,
-    /// The operations that have not ended, indexed by slot.
-    requests: Vec<Option<Pending>>,
+    requests: Requests,
     pool: Rc<Pool>,
     /// Events of what has ended.
     ended: VecDeque<Event>,
@@ -94,7 +94,7 @@ impl Poll {
         Ok(Poll {
             registry,
             sockets: Vec::new(),
-            requests: Vec::new(),
+            requests: Requests::new(),
             pool,
             ended: VecDeque::new(),
             ready: VecDeque::new(),
@@ -128,7 +128,7 @@ impl Poll {
         let is_ip = handle.system().is_ip();
         if index >= self.sockets.len() {
             debug_assert_eq!(index, self.sockets.len(), "the driver numbers its sockets without gaps");
-            self.sockets.push(Socket::new(fd, is_ip));
+            grow(&mut self.sockets, index, || Socket::new(fd, is_ip));
         } else {
             debug_assert!(self.sockets[index].is_idle());
             self.sockets[index] = Socket::new(fd, is_ip);
@@ -289,19 +289,15 @@ impl Poll {
     /// Makes this the operation of one direction of a socket.
     fn set_pending(&mut self, socket: u32, direction: Direction, id: OpId, request: Request) {
         let side = self.sockets[socket as usize].side(direction);
-        debug_assert_eq!(side.pending, NONE, "the driver has one operation in a direction at a time");
-        side.pending = id.slot();
-        if self.requests.len() <= id.slot() as usize {
-            self.requests.resize_with(id.slot() as usize + 1, || None);
-        }
-        self.requests[id.slot() as usize] = Some(Pending { generation: id.generation(), socket, request });
+        debug_assert_eq!(side.pending(), NONE, "the driver has one operation in a direction at a time");
+        side.set_pending(id.slot());
+        self.requests.insert(id, socket, request);
     }
 
     /// The operation of one direction of a socket.
     fn pending(&mut self, socket: u32, direction: Direction) -> Option<(OpId, &mut Request)> {
-        let slot = self.sockets[socket as usize].side(direction).pending;
-        let pending = self.requests.get_mut(slot as usize)?.as_mut()?;
-        Some((OpId::new(slot, pending.generation), &mut pending.request))
+        let slot = self.sockets[socket as usize].side(direction).pending();
+        self.requests.at(slot)
     }
 
     /// Lists a direction to be tried when an event is asked for.
@@ -359,27 +355,28 @@ impl Poll {
 
     pub(crate) fn cancel(&mut self, id: OpId) {
         // If it is not there it has ended, and its event is on the way.
-        let Some(pending) = self.requests.get_mut(id.slot() as usize) else { return };
-        let Some(pending) = pending.take_if(|pending| pending.generation == id.generation()) else { return };
-        let entry = &mut self.sockets[pending.socket as usize];
+        let Some(socket) = self.requests.socket_of(id) else { return };
+        let request = self.requests.remove(id.slot());
+        let entry = &mut self.sockets[socket as usize];
         for direction in [Direction::Receive, Direction::Send] {
             let side = entry.side(direction);
-            if side.pending == id.slot() {
-                side.pending = NONE;
+            if side.pending() == id.slot() {
+                side.set_pending(NONE);
             }
         }
-        if matches!(pending.request, Request::Connect(_) | Request::ConnectLater(_)) {
-            entry.connect_ended();
+        if let Some(request) = request {
+            if matches!(request, Request::Connect(_) | Request::ConnectLater(_)) {
+                entry.connect_ended();
+            }
+            self.release(request);
         }
-        self.release(pending.request);
         self.end(id, Err(Failure::Code(libc::ECANCELED)));
     }
 
     /// A send is tried once more, and ends. Returns `false` if it has ended.
     pub(crate) fn hasten(&mut self, id: OpId) -> bool {
-        let pending = self.requests.get(id.slot() as usize).and_then(Option::as_ref);
-        let Some(pending) = pending.filter(|pending| pending.generation == id.generation()) else { return false };
-        match self.attempt(pending.socket, Direction::Send) {
+        let Some(socket) = self.requests.socket_of(id) else { return false };
+        match self.attempt(socket, Direction::Send) {
             Some(event) => self.ended.push_back(event),
             None => self.cancel(id),
         }
@@ -436,7 +433,7 @@ impl Poll {
             for (ready, direction) in [(found.readable, Direction::Receive), (found.writable, Direction::Send)] {
                 let side = entry.side(direction);
                 side.ready |= ready;
-                if ready && side.pending != NONE && !std::mem::replace(&mut side.listed, true) {
+                if ready && side.pending() != NONE && !std::mem::replace(&mut side.listed, true) {
                     self.ready.push_back((found.socket, direction));
                 }
             }

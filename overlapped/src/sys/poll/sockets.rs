@@ -8,19 +8,76 @@
 use std::os::fd::RawFd;
 
 use crate::flags::{Direction, Flags};
+use crate::id::OpId;
+use crate::table::{Table, grow};
 
 use super::super::message::Message;
 use super::connect;
 
 /// An operation that has not ended, by its slot. Most of a server's are the pooled receives of idle
 /// sockets.
+#[derive(Clone, Copy)]
 pub(super) struct Pending {
     pub(super) generation: u32,
+    /// [`NONE`] if there is no operation.
     pub(super) socket: u32,
-    pub(super) request: Request,
+    /// The number of what it is to do.
+    request: u32,
 }
 
-const _: () = assert!(size_of::<Option<Pending>>() <= 24 && size_of::<Socket>() <= 32);
+const _: () = assert!(size_of::<Pending>() == 12 && size_of::<Socket>() == 24);
+
+/// The operations that have not ended.
+pub(super) struct Requests {
+    /// By slot.
+    pending: Vec<Pending>,
+    /// What they are to do, by number. All pooled receives have the first: it says nothing else.
+    requests: Table<Request>,
+}
+
+/// The number of a pooled receive.
+const POOLED: u32 = 0;
+
+const ABSENT: Pending = Pending { generation: 0, socket: NONE, request: POOLED };
+
+impl Requests {
+    pub(super) fn new() -> Requests {
+        let mut requests = Table::new();
+        let first = requests.insert(Request::RecvMulti);
+        debug_assert_eq!(first.slot(), POOLED);
+        Requests { pending: Vec::new(), requests }
+    }
+
+    pub(super) fn insert(&mut self, id: OpId, socket: u32, request: Request) {
+        let index = id.slot() as usize;
+        let request = match request {
+            Request::RecvMulti => POOLED,
+            request => self.requests.insert(request).slot(),
+        };
+        grow(&mut self.pending, index, || ABSENT);
+        self.pending[index] = Pending { generation: id.generation(), socket, request };
+    }
+
+    /// The operation in a slot.
+    pub(super) fn at(&mut self, slot: u32) -> Option<(OpId, &mut Request)> {
+        let pending = self.pending.get(slot as usize).filter(|pending| pending.socket != NONE)?;
+        Some((OpId::new(slot, pending.generation), self.requests.at_mut(pending.request)?))
+    }
+
+    /// The socket of an operation, if that has not ended.
+    pub(super) fn socket_of(&self, id: OpId) -> Option<u32> {
+        let pending = self.pending.get(id.slot() as usize)?;
+        (pending.socket != NONE && pending.generation == id.generation()).then_some(pending.socket)
+    }
+
+    /// An operation has ended. Gives what it was to do.
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Request> {
+        match std::mem::replace(self.pending.get_mut(slot as usize)?, ABSENT).request {
+            POOLED => None,
+            request => self.requests.remove_at(request),
+        }
+    }
+}
 
 /// What it is to do, and what it needs for that. The driver's buffers stay where they are until it
 /// has ended.
@@ -83,8 +140,26 @@ pub(super) struct Side {
     pub(super) ready: bool,
     /// It is in the list of directions to be tried.
     pub(super) listed: bool,
-    /// The slot of the operation that waits.
-    pub(super) pending: u32,
+    /// The slot of the operation that waits. As bytes, because the alignment of a `u32` would cost
+    /// two more.
+    pending: [u8; 4],
+}
+
+impl Side {
+    fn new(ready: bool) -> Side {
+        Side { ready, listed: false, pending: NONE.to_ne_bytes() }
+    }
+
+    /// The slot of the operation that waits, or [`NONE`].
+    #[inline]
+    pub(super) fn pending(&self) -> u32 {
+        u32::from_ne_bytes(self.pending)
+    }
+
+    #[inline]
+    pub(super) fn set_pending(&mut self, slot: u32) {
+        self.pending = slot.to_ne_bytes();
+    }
 }
 
 pub(super) struct Socket {
@@ -98,9 +173,10 @@ pub(super) struct Socket {
     is_ip: bool,
     /// It is non-blocking. Accepting and connecting need that; other calls are told not to wait.
     nonblocking: bool,
-    /// Bytes that it brought in a turn, and which turn that was.
-    pub(super) turn: u32,
-    pub(super) brought: u32,
+    /// The last byte of the number of a turn in which it brought something.
+    turn: u8,
+    /// How many bytes it brought in that turn.
+    brought: u32,
 }
 
 impl Socket {
@@ -109,8 +185,8 @@ impl Socket {
         // Linux reports what is ready when a socket is added, so a connection that has brought
         // nothing yet need not be tried. A send will hardly have to wait. On other systems a socket
         // that is not connected is silent, and its receives must fail.
-        let receives = Side { ready: !cfg!(target_os = "linux"), listed: false, pending: NONE };
-        let sends = Side { ready: true, listed: false, pending: NONE };
+        let receives = Side::new(!cfg!(target_os = "linux"));
+        let sends = Side::new(true);
         Socket { fd, receives, sends, inexact: !is_ip, is_ip, nonblocking: false, turn: 0, brought: 0 }
     }
 
@@ -122,7 +198,7 @@ impl Socket {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.receives.pending == NONE && self.sends.pending == NONE
+        self.receives.pending() == NONE && self.sends.pending() == NONE
     }
 
     /// It is about to be connected. What was known of it before no longer holds.
@@ -169,8 +245,9 @@ impl Socket {
 
     /// Counts bytes that it has brought in a turn; says whether its share is used up.
     pub(super) fn counts(&mut self, turn: u32, bytes: u32, share: u32) -> bool {
-        if self.turn != turn {
-            (self.turn, self.brought) = (turn, 0);
+        // A socket that takes an old turn for this one only goes on in the next one.
+        if self.turn != turn as u8 {
+            (self.turn, self.brought) = (turn as u8, 0);
         }
         self.brought = self.brought.saturating_add(bytes);
         share > 0 && self.brought >= share

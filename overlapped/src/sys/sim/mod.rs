@@ -352,7 +352,7 @@ impl Sim {
                         let (server, peer) = state.accept(end)?;
                         let last = !multi || state.ends_early();
                         drop(state);
-                        let handle = Handle::Simulated(End::new(&self.network, server));
+                        let handle = Handle::simulated(End::new(&self.network, server));
                         (Ok(Outcome::Accepted(Stream(handle), Address::Ip(peer))), last)
                     };
                     if last {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::facts::Facts;
 use super::sharing::Sharing;
 
 /// A socket of the system, which is closed without waiting.
@@ -23,13 +24,14 @@ pub(in crate::sys) struct Closing {
     /// Others than this crate have, or have had, the socket, and may have set the option; or it was
     /// asked for.
     lent: AtomicBool,
+    pub(super) facts: Facts,
     /// `None` if there is no other descriptor or view of it, and no path.
     pub(super) sharing: Option<Arc<Sharing>>,
 }
 
 impl Closing {
     pub(super) fn new(socket: Socket, sharing: Option<Arc<Sharing>>) -> Closing {
-        Closing { socket, lent: AtomicBool::new(false), sharing }
+        Closing { socket, lent: AtomicBool::new(false), facts: Facts::NEW, sharing }
     }
 
     pub(super) fn is_lent(&self) -> bool {

@@ -4,12 +4,14 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use io_uring::cqueue;
 
+use crate::address::Address;
 use crate::id::OpId;
 
+use super::super::message::Message;
 use super::super::op::{Event, Failure, Outcome};
 use super::super::{handle::Handle, stream::Stream};
 use super::request::{Request, op_id};
-use super::{Uring, accept, direct_table};
+use super::{NO_MESSAGE, Slot, Uring, accept, direct_table};
 
 impl Uring {
     #[inline]
@@ -105,7 +107,7 @@ impl Uring {
 
     /// A datagram in the operation's own buffers.
     fn received_from(&self, id: OpId, result: i32) -> Result<Outcome, Failure> {
-        let message = self.slots[id.slot() as usize].message.as_ref().expect("it was given one");
+        let message = self.message_of(id).expect("it was given one");
         let Ok(bytes) = u32::try_from(result) else { return Err(Failure::Code(-result)) };
         let from = message.name();
         match message.header.msg_flags & libc::MSG_TRUNC {
@@ -120,11 +122,11 @@ impl Uring {
         }
         // SAFETY: the kernel has just made this descriptor for us.
         let fd = unsafe { OwnedFd::from_raw_fd(entry.result()) };
-        if let Some(message) = &self.slots[id.slot() as usize].message
+        if self.message_of(id).is_some()
             && self.early.borrow().is_empty()
             && accept::is_last(&mut self.ring, entry.user_data())
         {
-            let peer = message.name();
+            let peer = self.message_of(id).map_or(Address::Unnamed, |message| message.name());
             return Ok(Outcome::Accepted(Stream(Handle::accepted_from(fd, &peer)), peer));
         }
         let handle = Handle::accepted(fd);
@@ -137,7 +139,7 @@ impl Uring {
         let Some(buffer) = buffer else {
             return Err(if result == -libc::ENOBUFS { Failure::NoBuffer } else { Failure::Code(-result) });
         };
-        let message = self.slots[id.slot() as usize].message.as_ref().expect("it was given one");
+        let message = self.message_of(id).expect("it was given one");
         let received = match usize::try_from(result) {
             Ok(bytes) => self.buffers.datagram(buffer, bytes, &message.header),
             Err(_) => Err(Failure::Code(-result)),
@@ -148,11 +150,18 @@ impl Uring {
         received
     }
 
+    fn message_of(&self, id: OpId) -> Option<&Message> {
+        self.messages.at(self.slots[id.slot() as usize].message()).map(|message| &**message)
+    }
+
     /// A request's message has served; it is kept for the next.
     fn release(&mut self, id: OpId) {
         // The slot is used again only after its request's last event, so the message is this
         // request's.
-        if let Some(mut message) = self.slots[id.slot() as usize].message.take() {
+        let slot = &mut self.slots[id.slot() as usize];
+        let number = slot.message();
+        *slot = Slot::new(slot.request(), NO_MESSAGE);
+        if let Some(mut message) = self.messages.remove_at(number) {
             message.clear();
             self.spare.push(message);
         }

@@ -32,6 +32,7 @@ use crate::error::{Action, Error};
 use crate::id::OpId;
 use crate::options::BackendOptions;
 use crate::report::Report;
+use crate::table::Table;
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
@@ -51,10 +52,26 @@ const KEPT_ENTRIES: usize = 2;
 /// short.
 const INSTALL_TRIES: u32 = 100;
 
-/// What this backend remembers of an operation's slot.
-struct Slot {
-    request: Request,
-    message: Option<Box<Message>>,
+/// What this backend remembers of an operation's slot: the kind of request in the low byte and the
+/// number of its message above that. It is kept for each idle session.
+#[derive(Clone, Copy)]
+struct Slot(u32);
+
+/// The number of no message. The driver has at most so many operations, which are numbered from 0.
+const NO_MESSAGE: u32 = u32::MAX >> 8;
+
+impl Slot {
+    fn new(request: Request, message: u32) -> Slot {
+        Slot(message << 8 | request as u32)
+    }
+
+    fn request(self) -> Request {
+        Request::of(self.0.into())
+    }
+
+    fn message(self) -> u32 {
+        self.0 >> 8
+    }
 }
 
 pub(crate) struct Uring {
@@ -65,6 +82,8 @@ pub(crate) struct Uring {
     /// For streams, where the kernel can fill buffers piece by piece.
     pieces: Option<BufRing>,
     slots: Vec<Slot>,
+    /// The messages of operations in flight, by number. Few have one.
+    messages: Table<Box<Message>>,
     #[expect(clippy::vec_box, reason = "a message must not move while the kernel reads it")]
     spare: Vec<Box<Message>>,
     /// Events of operations that ended without the kernel.
@@ -104,6 +123,7 @@ impl Uring {
             buffers,
             pieces,
             slots: Vec::new(),
+            messages: Table::new(),
             spare: Vec::new(),
             refused: VecDeque::new(),
             missed: Vec::new(),
@@ -218,7 +238,7 @@ impl Uring {
     }
 
     pub(crate) fn cancel(&mut self, id: OpId) {
-        let target = user_data(id, self.slots[id.slot() as usize].request);
+        let target = user_data(id, self.slots[id.slot() as usize].request());
         self.push(opcode::AsyncCancel::new(target).build().user_data(user_data(id, Request::Cancel)));
     }
 
@@ -290,9 +310,7 @@ impl Uring {
     }
 
     pub(crate) fn leak(&mut self) {
-        for slot in &mut self.slots {
-            std::mem::forget(slot.message.take());
-        }
+        std::mem::forget(std::mem::take(&mut self.messages));
         std::mem::forget(std::mem::take(&mut self.discard));
         self.buffers.leak();
         if let Some(pieces) = &mut self.pieces {

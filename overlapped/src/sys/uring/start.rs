@@ -7,12 +7,13 @@ use io_uring::{opcode, squeue};
 
 use crate::flags::ShutdownHow;
 use crate::id::OpId;
+use crate::table::grow;
 
 use super::super::message::{MOST_BYTES, Message, NAME_BYTES, flag_bits};
 use super::super::op::{Event, Failure, OpKind, Owned};
 use super::super::{file::Step, handle::Handle, socket::sock_addr};
 use super::request::{Request, user_data};
-use super::{Slot, Uring, accept, direct_table, probe};
+use super::{NO_MESSAGE, Slot, Uring, accept, direct_table, probe};
 
 /// A send of at most this many bytes is left to the kernel as a whole.
 const MOST_UNTOLD_BYTES: u64 = 64 * 1024;
@@ -166,10 +167,11 @@ impl Uring {
     }
 
     fn remember(&mut self, id: OpId, request: Request, message: Option<Box<Message>>) {
-        if self.slots.len() <= id.slot() as usize {
-            self.slots.resize_with(id.slot() as usize + 1, || Slot { request, message: None });
-        }
-        self.slots[id.slot() as usize] = Slot { request, message };
+        let index = id.slot() as usize;
+        let message = message.map_or(NO_MESSAGE, |message| self.messages.insert(message).slot());
+        let slot = Slot::new(request, message);
+        grow(&mut self.slots, index, || slot);
+        self.slots[index] = slot;
     }
 
     /// Ends an operation that the kernel is not asked for.
