@@ -228,8 +228,8 @@ impl Pool {
     }
 
     /// # Safety
-    /// The `len` bytes from `offset` on of buffer `index` are initialised, and nobody writes to them
-    /// while packets hold them.
+    /// The `len` bytes from `offset` on of buffer `index` are initialised, and nobody writes to
+    /// them while packets hold them.
     unsafe fn lend(self: &Rc<Pool>, index: u16, offset: usize, len: usize) -> Packet {
         assert!(offset + len <= self.config.buffer_bytes as usize, "no more than the buffer holds");
         self.lent.set(self.lent.get() + 1);
@@ -299,8 +299,8 @@ impl Packet {
     }
 }
 
-// SAFETY: the bytes lie in the pool's memory, which the packet keeps, and moving the packet does not
-// move them. Nobody writes to them until all packets of the buffer are dropped.
+// SAFETY: the bytes lie in the pool's memory, which the packet keeps, and moving the packet does
+// not move them. Nobody writes to them until all packets of the buffer are dropped.
 unsafe impl SendBuf for Packet {
     fn parts(&self) -> usize {
         1

@@ -7,8 +7,8 @@ use crate::sys::op::OpKind;
 use super::Driver;
 use super::operations::Stage;
 
-/// What ends with a packet of so many bytes is a share of a turn. Other reasons for which the system
-/// ends a multishot receive do not matter here.
+/// What ends with a packet of so many bytes is a share of a turn. Other reasons for which the
+/// system ends a multishot receive do not matter here.
 pub(super) const FLOOD_BYTES: usize = 8192;
 
 /// So many are read again in a turn. With the usual share that is 256 KiB.

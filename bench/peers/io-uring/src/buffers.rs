@@ -73,7 +73,7 @@ impl Buffers {
         Ok(buffers)
     }
 
-    /// The kernel has put `length` bytes into this buffer. `goes_on` says whether it keeps the rest.
+    /// The kernel has put `length` bytes into this buffer. `goes_on` says if it keeps the rest.
     pub(crate) fn received(&mut self, buffer: u16, length: u32, goes_on: bool) -> Option<Run> {
         if goes_on && length == 0 {
             return None;
@@ -100,8 +100,8 @@ impl Buffers {
         joins
     }
 
-    /// A run is done with. The buffer of the last one is put back; the kernel sees it after the next
-    /// [`publish`](Self::publish).
+    /// A run is done with. The buffer of the last one is put back; the kernel sees it after the
+    /// next [`publish`](Self::publish).
     pub(crate) fn give_back(&mut self, id: u16) {
         let part = &mut self.parts[usize::from(id)];
         part.holders -= 1;
