@@ -3,6 +3,12 @@
 # two side by side.
 #
 #     bench/instructions.sh BINARY [NEW_BINARY]
+#     bench/instructions.sh --growth BINARY
+#
+# With --growth, against the number of idle sessions (with and without an idle timeout), of members,
+# and of groups (in a chat, each idle session has one). "hold" is the begin of an idle session,
+# "expire" and "drain" that and its end. "own" are the instructions of our own functions: what the
+# simulated network does grows with it. Takes some minutes.
 #
 # A binary is made by `cargo build --release -p instructions` in bench/ and copied aside. Each
 # workload runs twice, with a small and a large number of units; the difference leaves out the
@@ -14,41 +20,71 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# count BINARY WORKLOAD UNITS: prints the instructions of the server's turns, and those outside
-# sys/sim.
+# count BINARY WORKLOAD UNITS [IDLE [TIMEOUT]]: prints the instructions of the server's turns, those
+# outside sys/sim, and those of our own functions above sys/.
 count() {
     valgrind --tool=callgrind --toggle-collect='*server_turn*' --callgrind-out-file="$work/out" \
-        "$1" "$2" "$3" > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+        "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
     awk '
         function named(text) {
             id = text; sub(/ .*/, "", id)
             if (sub(/^\([0-9]+\) /, "", text)) names[id] = text
             return names[id]
         }
-        /^fn=/ { sub(/^fn=/, ""); simulated = named($0) ~ /sys::sim/; next }
+        /^fn=/ { sub(/^fn=/, ""); name = named($0); simulated = name ~ /sys::sim/
+            ours = name ~ /^<?(proactor|overlapped)::/ && name !~ /overlapped::sys::/; next }
         /^cfn=/ { sub(/^cfn=/, ""); named($0); next }
         /^calls=/ { skip = 1; next }
-        /^[0-9+*-]/ { if (skip) skip = 0; else { all += $2; if (!simulated) path += $2 } }
-        END { printf "%d %d\n", all, path }' "$work/out"
+        /^[0-9+*-]/ { if (skip) skip = 0; else { all += $2; if (!simulated) path += $2; if (ours) own += $2 } }
+        END { printf "%d %d %d\n", all, path, own }' "$work/out"
 }
 
-# per_unit BINARY WORKLOAD SMALL LARGE: prints both counts per unit.
+# per_unit BINARY WORKLOAD SMALL LARGE [IDLE [TIMEOUT]]: prints the counts per unit.
 per_unit() {
     local small large
-    small=$(count "$1" "$2" "$3")
-    large=$(count "$1" "$2" "$4")
+    small=$(count "$1" "$2" "$3" "${@:5}")
+    large=$(count "$1" "$2" "$4" "${@:5}")
     echo "$small $large $(($4 - $3))" |
-        awk '{ printf "%.1f %.1f\n", ($3 - $1) / $5, ($4 - $2) / $5 }'
+        awk '{ printf "%.1f %.1f %.1f\n", ($4 - $1) / $7, ($5 - $2) / $7, ($6 - $3) / $7 }'
 }
+
+if [ "${1:-}" = --growth ]; then
+    printf '%-32s %14s %8s %10s\n' workload 'idle sessions' timeout own
+    while read -r workload small large idle timeout; do
+        read -r _ _ own < <(per_unit "$2" "$workload" "$small" "$large" "$idle" $timeout)
+        printf '%-32s %14s %8s %10s\n' "$workload" "$idle" "${timeout:-none}" "$own"
+    done << 'SERIES'
+pingpong64 2000 8000 0
+pingpong64 2000 8000 1000
+pingpong64 2000 8000 10000
+pingpong64 2000 8000 100000
+pingpong64 2000 8000 0 60
+pingpong64 2000 8000 100000 60
+churn 500 1500 0
+churn 500 1500 10000
+fanout:members=64,outstanding=1 6300 18900 0
+fanout:members=500,outstanding=1 19960 59880 0
+fanout:members=5000,outstanding=1 49990 149970 0
+fanout:members=64,outstanding=1 6300 18900 1000
+fanout:members=64,outstanding=1 6300 18900 10000
+hold 1000 2000 0
+hold 10000 20000 0
+expire 1000 2000 0
+expire 10000 20000 0
+drain 1000 2000 0
+drain 10000 20000 0
+SERIES
+    exit
+fi
 
 printf '%-12s %10s %10s' workload all path
 [ $# -lt 2 ] || printf ' %10s %10s %8s %8s' 'new: all' path ratio path
 echo
 while read -r workload small large; do
-    read -r all path < <(per_unit "$1" "$workload" "$small" "$large")
+    read -r all path _ < <(per_unit "$1" "$workload" "$small" "$large")
     printf '%-12s %10s %10s' "$workload" "$all" "$path"
     if [ $# -ge 2 ]; then
-        read -r new_all new_path < <(per_unit "$2" "$workload" "$small" "$large")
+        read -r new_all new_path _ < <(per_unit "$2" "$workload" "$small" "$large")
         printf ' %10s %10s %8s %8s' "$new_all" "$new_path" \
             "$(awk "BEGIN { printf \"%.3f\", $new_all / $all }")" \
             "$(awk "BEGIN { printf \"%.3f\", $new_path / $path }")"

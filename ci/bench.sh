@@ -40,6 +40,21 @@ for piece in 1 2; do
         --case openloop:connections=8,load=0,rate=2000 \
         --case http:connections=8 > "$work/$piece.txt" || { cat "$work/$piece.txt"; exit 1; }
 done
+# More sessions than open files, at both ends: with direct descriptors, where the kernel has them.
+few() {
+    (ulimit -n 2048 && compare --rounds 1 --seconds 0.2 --warmup 0.05 --contestants ours "$@")
+}
+if "$target/debug/proactor" doctor | grep -q 'direct descriptors: not asked for; with them'; then
+    few --json "$work/many.json" --html "$work/many.html" \
+        --case idle:sessions=4000,first=500,drain=1 \
+        --case pingpong:connections=8,shards=2 \
+        --case pingpong:connections=8 --case pingpong:connections=8,idle=500 \
+        --case pingpong:connections=8,idle=3000 \
+        --case churn:connections=4,idle=3000 \
+        --case fanout:members=3000,outstanding=1 > "$work/many.txt" || { cat "$work/many.txt"; exit 1; }
+    grep -q '<h2>Growth</h2>' "$work/many.html"
+fi
+
 compare --from "$work/1.json,$work/2.json" --markdown "$work/both.md" --html "$work/both.html" --json "$work/both.json"
 
 grep -q '^## http: 8 connections (2 rounds)$' "$work/both.md"

@@ -16,15 +16,6 @@ until_ended() {
     until_it_is "the end of $1" gone "$2"
 }
 
-# Starts a server on a free port. Sets `port` and `server` (its process).
-serve() {
-    "$program" "$@" --listen 127.0.0.1:0 2>"$scratch/server.log" &
-    server=$!
-    started+=("$server")
-    until_it_is "proactor $1 is ready" grep -q "^proactor: $1 on " "$scratch/server.log"
-    port="$(sed -n 's/^proactor: [a-z]* on 127\.0\.0\.1:\([0-9]*\);.*/\1/p' "$scratch/server.log")"
-}
-
 # Drains the server.
 drain() {
     kill -TERM "$server"

@@ -33,6 +33,16 @@ gone() {
     ! kill -0 "$1" 2>/dev/null
 }
 
+# Starts a command of "$program" on a free port. Sets `port` and `server` (its process).
+serve() {
+    rm -f "$scratch/server.log"
+    "$program" "$@" --listen 127.0.0.1:0 2>"$scratch/server.log" &
+    server=$!
+    started+=("$server")
+    until_it_is "proactor $1 is ready" grep -qs "^proactor: $1 on " "$scratch/server.log"
+    port="$(sed -n 's/^proactor: [a-z]* on 127\.0\.0\.1:\([0-9]*\)[ ;].*/\1/p' "$scratch/server.log")"
+}
+
 # Starts an example, which says where it listens. Sets `server` (its process) and `port`.
 serve_example() {
     rm -f "$scratch/server.log"

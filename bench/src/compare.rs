@@ -185,8 +185,8 @@ fn remaining(elapsed: Duration, done: usize, all: usize) -> String {
 fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec<CaseResult> {
     let mut workshop = Workshop::new(&options.places, !options.no_build);
     let mut said: Vec<String> = Vec::new();
-    let mut runs = |contestant: &Contestant, workload: Workload| {
-        let offer = contestant.offer(workload)?;
+    let mut runs = |contestant: &Contestant, case: &Case| {
+        let offer = contestant.offer_for(case)?;
         let missing = offer.missing(&mut workshop);
         if let Some(reason) = &missing {
             let line = format!("{}: {reason}", contestant.name);
@@ -199,7 +199,7 @@ fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec
             contestant: contestant.name.clone(),
             how: offer.how.clone(),
             floor: contestant.floor,
-            remark: contestant.remark(workload).map(String::from),
+            remark: contestant.remark(case.workload).map(String::from),
             outcome: missing.map_or(Outcome::Measured, |reason| Outcome::Absent { reason }),
             summary: None,
             rounds: Vec::new(),
@@ -208,7 +208,7 @@ fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec
     let results = cases.iter().map(|case| CaseResult {
         case: case.clone(),
         unit: case.workload.unit().into(),
-        results: contestants.iter().filter_map(|contestant| runs(contestant, case.workload)).collect(),
+        results: contestants.iter().filter_map(|contestant| runs(contestant, case)).collect(),
     });
     results.collect()
 }
@@ -287,8 +287,8 @@ impl Bench<'_> {
     /// One contestant, one window.
     fn measure(&self, contestant: &Contestant, case: &Case) -> Result<Measurement> {
         let options = self.options;
-        let offer = contestant.offer(case.workload).with_context(|| format!("does not serve {}", case.workload))?;
-        let mut server = offer.start(&options.places, options.server_core)?;
+        let offer = contestant.offer_for(case).with_context(|| format!("does not serve {}", case.workload))?;
+        let mut server = offer.start(&options.places, options.server_core, case)?;
         let load = Setup {
             connect: server.address,
             server_pid: server.pid(),

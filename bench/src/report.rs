@@ -2,6 +2,7 @@
 //! with plots, and JSON, which can be read back.
 
 mod floor;
+mod growth;
 mod html;
 mod runs;
 mod summary;

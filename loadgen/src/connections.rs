@@ -4,7 +4,7 @@
 //! flight, and takes everything that was appended before it.
 
 use overlapped::buf::Packet;
-use overlapped::driver::{CloseMode, SocketId, Wait};
+use overlapped::driver::{CloseMode, Completion, SocketId, Wait};
 use overlapped::options::StreamOptions;
 use overlapped::{Address, Driver, Error, Op, Outcome};
 
@@ -50,7 +50,12 @@ pub(crate) enum Happened {
 }
 
 pub(crate) struct Connections {
-    driver: Driver,
+    /// One, or as many as their tables of direct descriptors make necessary.
+    drivers: Vec<Driver>,
+    /// Connections of one driver: those with the first numbers, and so on.
+    each: usize,
+    /// The driver whose completions are being taken.
+    taken: usize,
     connections: Vec<Connection>,
     dirty: Vec<usize>,
     spare: Vec<Vec<u8>>,
@@ -58,40 +63,75 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(driver: Driver, connections: usize) -> Connections {
+        Connections::on(vec![driver], connections.max(1), connections)
+    }
+
+    /// On several drivers, each with `each` connections.
+    pub(crate) fn on(drivers: Vec<Driver>, each: usize, connections: usize) -> Connections {
+        debug_assert!(drivers.len() * each >= connections, "every connection has a driver");
         let mut all = Vec::new();
         all.resize_with(connections, Connection::default);
-        Connections { driver, connections: all, dirty: Vec::new(), spare: Vec::new() }
+        Connections { drivers, each, taken: 0, connections: all, dirty: Vec::new(), spare: Vec::new() }
     }
 
+    /// The first driver; all have the same clock.
     pub(crate) fn driver(&self) -> &Driver {
-        &self.driver
+        &self.drivers[0]
     }
 
+    /// How many drivers they are on.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn drivers(&self) -> usize {
+        self.drivers.len()
+    }
+
+    fn driver_of(&mut self, index: usize) -> &mut Driver {
+        &mut self.drivers[index / self.each]
+    }
+
+    /// Waits until something happens. Several drivers are looked at one after the other, without a
+    /// wait: no one of them can wait for the others.
     pub(crate) fn turn(&mut self, wait: Wait) -> Result<(), Error> {
-        self.driver.turn(wait)
+        self.taken = 0;
+        match &mut self.drivers[..] {
+            [driver] => driver.turn(wait),
+            drivers => drivers.iter_mut().try_for_each(|driver| driver.turn(Wait::Poll)),
+        }
+    }
+
+    fn next_completion(&mut self) -> Option<Completion> {
+        while let Some(driver) = self.drivers.get_mut(self.taken) {
+            if let Some(completion) = driver.next() {
+                return Some(completion);
+            }
+            self.taken += 1;
+        }
+        None
     }
 
     /// Starts connecting; [`Happened::Connected`] follows.
     pub(crate) fn connect(&mut self, index: usize, address: &Address) -> Result<(), Error> {
-        let socket = self.driver.socket(address)?;
+        let driver = self.driver_of(index);
+        let socket = driver.socket(address)?;
+        driver.submit(Op::connect(socket, address), token::of(token::CONNECT, index))?;
         self.connections[index].socket = Some(socket);
-        self.driver.submit(Op::connect(socket, address), token::of(token::CONNECT, index))?;
         Ok(())
     }
 
     /// Takes over a connected stream and starts to receive from it.
     #[cfg(target_os = "linux")]
     pub(crate) fn adopt(&mut self, index: usize, stream: overlapped::driver::Stream) -> Result<(), Error> {
-        let socket = self.driver.adopt(stream)?;
+        let driver = self.driver_of(index);
+        let socket = driver.adopt(stream)?;
+        driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?;
         self.connections[index].socket = Some(socket);
-        self.driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?;
         Ok(())
     }
 
     /// What happened next; call it until there is nothing after each [`turn`](Connections::turn).
     pub(crate) fn next(&mut self) -> Option<(usize, Happened)> {
         loop {
-            let completion = self.driver.next()?;
+            let completion = self.next_completion()?;
             let (kind, index) = token::parts(completion.token);
             let is_closed = self.connections[index].socket.is_none();
             let happened = match (kind, completion.result) {
@@ -117,8 +157,9 @@ impl Connections {
 
     fn connected(&mut self, index: usize) -> Result<(), Error> {
         let Some(socket) = self.connections[index].socket else { return Ok(()) };
-        self.driver.set_options(socket, &StreamOptions::new())?;
-        self.driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?;
+        let driver = self.driver_of(index);
+        driver.set_options(socket, &StreamOptions::new())?;
+        driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?;
         Ok(())
     }
 
@@ -163,8 +204,8 @@ impl Connections {
             connection.is_dirty = false;
             let Some(socket) = connection.socket.filter(|_| !connection.out.is_empty()) else { continue };
             let out = std::mem::replace(&mut connection.out, self.spare.pop().unwrap_or_default());
-            match self.driver.submit(Op::send(socket, out), token::of(token::SEND, index)) {
-                Ok(_) => connection.sending = true,
+            match self.driver_of(index).submit(Op::send(socket, out), token::of(token::SEND, index)) {
+                Ok(_) => self.connections[index].sending = true,
                 Err(refused) => failed.push((index, refused.error)),
             }
         }
@@ -180,7 +221,7 @@ impl Connections {
         if let Some(socket) = connection.socket.take() {
             // Refused only if the table of operations is full; then the driver closes it at the
             // end.
-            let _ = self.driver.submit(Op::close(socket, mode), token::of(token::CLOSE, index));
+            let _ = self.driver_of(index).submit(Op::close(socket, mode), token::of(token::CLOSE, index));
         }
     }
 }

@@ -34,6 +34,19 @@ pub(crate) struct Echo {
 #[derive(Clone)]
 struct Echoing {
     drops: bool,
+    /// Packets are text or binary.
+    has_kinds: bool,
+}
+
+impl Echoing {
+    fn send(&self, session: &Session, packet: &[u8]) -> Result<(), SendError> {
+        #[cfg(feature = "websocket")]
+        if self.has_kinds {
+            return session.send_as(session.packet_kind(), packet);
+        }
+        let _ = self.has_kinds;
+        session.send(packet)
+    }
 }
 
 impl Handler for Echoing {
@@ -43,7 +56,7 @@ impl Handler for Echoing {
     fn connected(&mut self, _: &Session) {}
 
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        match session.send(packet) {
+        match self.send(session, packet) {
             Ok(()) => Flow::Continue,
             // The whole outbox is being sent, so no older packet can be dropped: drop this one.
             Err(SendError::Full) if self.drops => Flow::Continue,
@@ -65,6 +78,7 @@ impl Handler for Echoing {
 impl Echo {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         let drops = self.settings.drops_oldest();
-        self.settings.serve("echo", self.codec, Echoing { drops })
+        let has_kinds = self.settings.has_kinds();
+        self.settings.serve("echo", self.codec, Echoing { drops, has_kinds })
     }
 }

@@ -4,17 +4,30 @@
 
 mod backend;
 mod bench;
+#[cfg(feature = "tls")]
+mod by_name;
 mod chat;
 mod codec;
+#[cfg(feature = "tls")]
+mod dev_cert;
 mod doctor;
 mod echo;
+#[cfg(feature = "tls")]
+mod hello;
 mod printing;
+mod proxied;
 mod proxy;
 mod room;
+#[cfg(feature = "tls")]
+mod routing;
 mod serving;
 mod settings;
 mod system;
+#[cfg(feature = "tls")]
+mod tls;
 mod values;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::process::ExitCode;
 
@@ -42,6 +55,8 @@ enum Command {
     Proxy(proxy::Proxy),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
+    #[cfg(feature = "tls")]
+    DevCert(dev_cert::DevCert),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +75,8 @@ fn main() -> ExitCode {
         Command::Proxy(proxy) => proxy.run(),
         Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
+        #[cfg(feature = "tls")]
+        Command::DevCert(dev_cert) => dev_cert.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,12 +6,21 @@ use std::time::Duration;
 
 use clap::Args;
 use overlapped::{Address, DriverConfig};
+#[cfg(feature = "websocket")]
+use proactor::WebSocket;
+#[cfg(feature = "tls")]
+use proactor::tls::{Tls, TlsClient};
 use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
 use crate::backend::BackendChoice;
+#[cfg(feature = "tls")]
+use crate::hello::HelloCodec;
 use crate::printing::say;
+use crate::proxied::Proxied;
 use crate::room::{Place, Room};
 use crate::system;
+#[cfg(feature = "tls")]
+use crate::tls::{self, TlsOptions};
 use crate::values;
 
 /// Life cycle of a command that serves, for its `--help`.
@@ -21,7 +30,7 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
-             and why. If the log or standard error cannot be written, the server goes on without them. SIGHUP is a line in the log. On SIGINT or SIGTERM (on Windows: \
+             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
@@ -103,6 +112,26 @@ pub(crate) struct Serving {
     /// Bytes that may be queued for one session: 64KiB to 1GiB.
     #[arg(long, value_name = "BYTES", default_value = "256KiB", value_parser = values::outbox, help_heading = SLOW)]
     outbox_bytes: usize,
+
+    #[command(flatten)]
+    proxied: Proxied,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: TlsOptions,
+    #[cfg(feature = "tls")]
+    #[arg(skip)]
+    loaded_tls: Option<Tls>,
+    /// What the server trusts and shows where it connects.
+    #[cfg(feature = "tls")]
+    #[arg(skip)]
+    loaded_client: Option<TlsClient>,
+    /// Clients are read from up to their TLS hello.
+    #[cfg(feature = "tls")]
+    #[arg(skip)]
+    reads_hellos: bool,
+    #[cfg(feature = "websocket")]
+    #[arg(skip)]
+    websocket: Option<WebSocket>,
 }
 
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
@@ -112,31 +141,82 @@ const OTHER_SOCKETS: usize = 64;
 impl Serving {
     /// Room for sessions, if each takes `files_each` descriptors.
     pub(crate) fn room(&self, files_each: u64) -> Result<Room, String> {
-        let tables = self.direct_descriptors.then(|| match self.shards {
-            0 => std::thread::available_parallelism().map_or(1, usize::from) as u64,
-            shards => shards as u64,
-        });
+        let shards = match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            shards => shards,
+        };
         let place = Place {
             files: system::raise_open_files().unwrap_or(u64::MAX),
-            tables,
+            tables: self.direct_descriptors.then_some(shards as u64),
             files_each,
-            sockets: DriverConfig::new().most_sockets().saturating_sub(self.listen.len() + OTHER_SOCKETS),
+            sockets: DriverConfig::new()
+                .most_sockets()
+                .saturating_sub(self.listen.len() + OTHER_SOCKETS)
+                .saturating_mul(shards),
         };
         place.room(self.max_sessions)
     }
 
-    /// A server on these addresses; its limits and timeouts are still to be set.
-    pub(crate) fn builder(&self) -> Builder {
+    /// A server on these addresses; its limits and timeouts are still to be set. Reads the
+    /// certificates.
+    pub(crate) fn builder(&mut self) -> Result<Builder, String> {
+        #[cfg(feature = "tls")]
+        {
+            self.loaded_tls = self.tls.load()?;
+        }
         let builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)))
+        Ok(self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place))))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.tls.is_on()
+    }
+
+    /// Has the TLS hello of each client read as one packet.
+    #[cfg(feature = "tls")]
+    pub(crate) fn read_hellos(&mut self) {
+        self.reads_hellos = true;
+    }
+
+    /// Has the files of what connects read again on SIGHUP too.
+    #[cfg(feature = "tls")]
+    pub(crate) fn reload_also(&mut self, client: Option<TlsClient>) {
+        self.loaded_client = client;
+    }
+
+    /// Has the listeners speak WebSocket, if there are settings for that.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn speak_websocket(&mut self, websocket: Option<WebSocket>) {
+        self.websocket = websocket;
+    }
+
+    /// What the start-up line says of TLS and WebSocket.
+    fn transport(&self) -> String {
+        let mut transport = String::new();
+        #[cfg(feature = "websocket")]
+        if self.websocket.is_some() {
+            transport.push_str(" as WebSocket");
+        }
+        #[cfg(feature = "tls")]
+        if self.loaded_tls.is_some() {
+            transport.push_str(" over TLS");
+        }
+        transport
     }
 
     /// A Unix socket has no options of TCP.
     fn listener(&self, place: &str) -> Listener {
-        let listener = Listener::new(place);
+        let listener = set(Listener::new(place), self.proxied.header(), Listener::proxy_protocol);
+        #[cfg(feature = "tls")]
+        let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
+        #[cfg(feature = "tls")]
+        let listener = set(listener, self.reads_hellos.then_some(HelloCodec), Listener::codec);
+        #[cfg(feature = "websocket")]
+        let listener = set(listener, self.websocket.clone(), Listener::websocket);
         if matches!(listener.address(), Some(Address::Unix(_))) {
             return listener;
         }
@@ -192,6 +272,9 @@ impl Serving {
         counted: impl FnOnce(&Stats) -> String,
     ) -> Result<(), Box<dyn Error>> {
         let signals = Signals::new()?.patience(self.drain_timeout);
+        let transport = self.transport();
+        #[cfg(feature = "tls")]
+        let signals = tls::reload_on_hang_up(signals, self.loaded_tls, self.loaded_client);
         room.warn_if_small();
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
@@ -200,7 +283,7 @@ impl Serving {
         let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
         let report = server.report();
         say(format_args!(
-            "{name} on {}{more}; backend {} ({}); {} {}; {room}",
+            "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}",
             addresses.join(", "),
             report.backend,
             report.why,
@@ -264,6 +347,14 @@ fn bracketed(list: Vec<String>) -> String {
     if list.is_empty() { String::new() } else { format!(" ({})", list.join("; ")) }
 }
 
+#[cfg(feature = "tls")]
+use tls::failures as tls_failures;
+
+#[cfg(not(feature = "tls"))]
+fn tls_failures(_: &Stats) -> &'static str {
+    ""
+}
+
 /// The closing summary: what is counted by the command, then refused connections by reason and
 /// dropped packets.
 fn summary(stats: &Stats, begin: &str) -> String {
@@ -273,9 +364,10 @@ fn summary(stats: &Stats, begin: &str) -> String {
         (whole, cut) => format!(", drained {whole} whole, {cut} cut"),
     };
     format!(
-        "{begin}, {} refused{}, {} dropped{drained}",
+        "{begin}, {} refused{}, {} dropped{drained}{}",
         stats.refused_in_all(),
         bracketed(refused),
-        counted(stats.dropped, "packet")
+        counted(stats.dropped, "packet"),
+        tls_failures(stats)
     )
 }

@@ -4,23 +4,38 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+#[cfg(feature = "websocket")]
+use proactor::codec::Codec;
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 
 use crate::codec::{self, CodecChoice};
 use crate::serving::{self, LIMITS, SLOW, Serving, TIMES, set};
 use crate::values;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketOptions;
 
 pub(crate) const PACKETS: &str = "Packets";
+
+/// The limits of a message are those of this codec's packets.
+#[cfg(feature = "websocket")]
+const WEBSOCKET_LIMITS: CodecChoice = CodecChoice::Length;
+/// What that codec adds to a packet: as much as a message has of header, up to 64 KiB.
+#[cfg(feature = "websocket")]
+const WEBSOCKET_HEADER: usize = 4;
 
 #[derive(Args)]
 pub(crate) struct Settings {
     #[command(flatten)]
     serving: Serving,
 
+    #[cfg(feature = "websocket")]
+    #[command(flatten)]
+    websocket: WebSocketOptions,
+
     /// Longest packet, without the bytes that the codec adds; with them it must fit into half of
-    /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length and
-    /// length2 [default: 8KiB for lines, 64KiB for length, 65535 for length2, but never more than
-    /// fits]
+    /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length, length2
+    /// and --websocket [default: 8KiB for lines, 64KiB for length and --websocket, 65535 for
+    /// length2, but never more than fits]
     #[arg(long, value_name = "BYTES", value_parser = codec::frame_bytes, help_heading = PACKETS)]
     max_frame: Option<usize>,
 
@@ -36,7 +51,8 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     handshake_timeout: Option<Duration>,
     /// Send an empty packet (an empty line, a length of 0) when nothing was sent to a session for
-    /// this time. Not with raw and fixed:N, which have no empty packets [default: never]
+    /// this time. Not with raw and fixed:N, which have no empty packets. With --websocket it is a
+    /// ping [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
     heartbeat: Option<Duration>,
     /// Send the --heartbeat after each such time, whatever else was sent. With --receive-timeout, a
@@ -62,20 +78,39 @@ enum SlowChoice {
 
 impl Settings {
     /// Runs the server with this codec until a signal ends it.
-    pub(crate) fn serve<H: Handler>(self, name: &str, codec: CodecChoice, handler: H) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn serve<H: Handler>(
+        mut self,
+        name: &str,
+        codec: CodecChoice,
+        handler: H,
+    ) -> Result<(), Box<dyn Error>> {
         let room = self.serving.room(1)?;
         let builder = self.builder(codec, room.sessions)?;
         self.serving.run(name, "", &room, (builder, handler), serving::sessions)
+    }
+
+    /// Whether sessions are WebSockets.
+    pub(crate) fn has_kinds(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return self.websocket.is_on();
+        #[cfg(not(feature = "websocket"))]
+        false
     }
 
     pub(crate) fn drops_oldest(&self) -> bool {
         self.slow_consumer == SlowChoice::DropOldest
     }
 
-    fn builder(&self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
+    fn builder(&mut self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
+        #[cfg(feature = "websocket")]
+        let codec = if self.websocket.is_on() { WEBSOCKET_LIMITS } else { codec };
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
+        let framing = codec.framing(self.max_frame, self.serving.outbox_bytes())?;
+        #[cfg(feature = "websocket")]
+        self.serving.speak_websocket(self.websocket.settings(framing.max_bytes() - WEBSOCKET_HEADER));
+        let builder = self.serving.builder()?;
         let serving = &self.serving;
         if let (Some(receive), Some(heartbeat)) = (serving.receive_timeout(), self.heartbeat)
             && receive <= heartbeat
@@ -89,15 +124,10 @@ impl Settings {
         let timeouts = set(timeouts, self.handshake_timeout, Timeouts::handshake);
         let heartbeat = if self.heartbeat_always { Timeouts::heartbeat_always } else { Timeouts::heartbeat };
         let timeouts = set(timeouts, self.heartbeat, heartbeat);
-        Ok(serving
-            .builder()
-            .limits(limits)
-            .timeouts(timeouts)
-            .codec(codec.framing(self.max_frame, serving.outbox_bytes())?)
-            .slow_consumer(match self.slow_consumer {
-                SlowChoice::Pause => SlowConsumer::PauseReading,
-                SlowChoice::DropOldest => SlowConsumer::DropOldest,
-                SlowChoice::Close => SlowConsumer::Close,
-            }))
+        Ok(builder.limits(limits).timeouts(timeouts).codec(framing).slow_consumer(match self.slow_consumer {
+            SlowChoice::Pause => SlowConsumer::PauseReading,
+            SlowChoice::DropOldest => SlowConsumer::DropOldest,
+            SlowChoice::Close => SlowConsumer::Close,
+        }))
     }
 }

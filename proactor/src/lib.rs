@@ -9,6 +9,7 @@
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
+#![cfg_attr(feature = "tls", doc = "| [`tls`] | sessions over TLS: certificates of listeners, and whom to trust |")]
 //! | [`SessionId`] | its name, for any thread; it never names a later session |
 //! | [`Group`] | sessions to which any thread can broadcast packets |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
@@ -68,11 +69,27 @@ mod limits;
 mod message;
 mod outbox;
 mod panic;
+mod proxy_protocol;
 mod registry;
 mod server;
 mod session;
 mod shard;
 pub mod task;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg_attr(
+    not(feature = "tls"),
+    allow(
+        dead_code,
+        unused_variables,
+        clippy::ptr_arg,
+        clippy::unused_self,
+        reason = "there is no layer, or a plain one"
+    )
+)]
+mod transport;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod wheel;
 
 pub use overlapped::address::AddressError;
@@ -85,8 +102,10 @@ pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tri
 pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
+pub use ipnet::IpNet;
 pub use limits::{Rate, Refusal, SlowConsumer};
 pub use message::NoMessage;
+pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtocol, ProxyVersion, tlv_kind};
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
@@ -103,6 +122,9 @@ pub use session::reason::CloseReason;
 pub use shard::handle::ShardHandle;
 pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
+pub use transport::failure::TlsFailure;
+#[cfg(feature = "websocket")]
+pub use websocket::{CloseCode, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
 
 /// The examples of the pages are tests.
 #[cfg(doctest)]
@@ -112,3 +134,7 @@ struct TestingPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/cookbook.md")]
 struct CookbookPage;
+
+#[cfg(all(doctest, feature = "tls", feature = "websocket"))]
+#[doc = include_str!("../../docs/transports.md")]
+struct TransportsPage;

@@ -1,9 +1,13 @@
-//! `instructions WORKLOAD UNITS` runs a server on the simulated network with the load generator
-//! beside it. Under `callgrind --toggle-collect=*server_turn*` only the server's turns are counted.
+//! `instructions WORKLOAD UNITS [IDLE [TIMEOUT]]` runs a server on the simulated network with the
+//! load generator beside it, and as many idle sessions, each with an idle timeout of so many
+//! seconds. A workload is a name, or a case as `fanout:members=64`, or what is done with UNITS idle
+//! sessions: `hold`, `expire` (by an idle timeout) or `drain`. Under
+//! `callgrind --toggle-collect=*server_turn*` only the server's turns are counted.
 
 mod server;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use loadgen::workload::{self, Case, Generator, Window, Workload};
@@ -21,6 +25,16 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("openloop", "openloop:connections=64,rate=50000"),
 ];
 
+/// How idle sessions end, which then are the units.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Never,
+    Timeout,
+    Drain,
+}
+
+const ENDS: [(&str, End); 3] = [("hold", End::Never), ("expire", End::Timeout), ("drain", End::Drain)];
+
 /// Everything that the server does. Callgrind counts inside this function only.
 #[inline(never)]
 fn server_turn(server: &mut proactor::Simulation<Service>) -> bool {
@@ -28,9 +42,19 @@ fn server_turn(server: &mut proactor::Simulation<Service>) -> bool {
 }
 
 /// Turns of server and clients until the clients have done enough units.
-fn run(case: &Case, units: u64) -> Result<()> {
+/// With `end`, only the idle sessions are there.
+fn run(case: &Case, end: Option<End>, units: u64, idle: usize, timeout: Option<Duration>) -> Result<()> {
     let is_chat = case.workload == Workload::Fanout;
-    let (mut world, driver) = World::new(is_chat || case.workload == Workload::Pipelined, is_chat);
+    let (mut world, driver) = World::new(is_chat || case.workload == Workload::Pipelined, is_chat, timeout);
+    if let Some(end) = end {
+        // The units are idle sessions.
+        world.add_idle(usize::try_from(units)?, server_turn)?;
+        if end == End::Drain {
+            world.server.handle().drain(Duration::from_secs(60));
+        }
+        return if end == End::Never { Ok(()) } else { world.end_idle(server_turn) };
+    }
+    world.add_idle(idle, server_turn)?;
     let mut load = workload::load_of(case)?;
     let connections = load.connections();
     let reconnects = load.reconnects();
@@ -70,13 +94,18 @@ impl World {
 fn asked() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let names = || WORKLOADS.map(|(name, _)| name).join(", ");
-    let [workload, units] = &arguments[..] else {
-        bail!("usage: instructions WORKLOAD UNITS\nworkloads: {}", names());
+    let [workload, units, more @ ..] = &arguments[..] else {
+        bail!("usage: instructions WORKLOAD UNITS [IDLE [TIMEOUT]]\nworkloads: {}, or a case", names());
     };
-    let units = units.parse().map_err(|_| anyhow!("{units}: not a number of units"))?;
-    let case = WORKLOADS.iter().find(|(name, _)| name == workload);
-    let (_, case) = case.with_context(|| format!("{workload}: no such workload"))?;
-    run(&case.parse()?, units)
+    let number = |text: &String| text.parse::<u64>().map_err(|_| anyhow!("{text}: not a number"));
+    let end = ENDS.iter().find(|(name, _)| name == workload).map(|(_, end)| *end);
+    let workload = if end.is_some() { WORKLOADS[0].0 } else { workload.as_str() };
+    let case = WORKLOADS.iter().find(|(name, _)| *name == workload).map_or(workload, |(_, case)| case);
+    let case = case.parse().with_context(|| format!("{workload}: no such workload"))?;
+    let (idle, timeout) = (more.first().map(number).transpose()?, more.get(1).map(number).transpose()?);
+    let idle = usize::try_from(idle.unwrap_or(0)).context("idle sessions")?;
+    let timeout = if end == Some(End::Timeout) { Some(timeout.unwrap_or(60)) } else { timeout };
+    run(&case, end, number(units)?, idle, timeout.map(Duration::from_secs))
 }
 
 fn main() -> ExitCode {

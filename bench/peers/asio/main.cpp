@@ -1,7 +1,8 @@
 // Echo in the pattern of Asio's own tutorials. One io_context for one thread, so that it locks and wakes
-// as little as possible. A session owns its buffer and is kept alive by its callbacks with
-// shared_from_this. read_some, since an echo answers any bytes; async_write, since they must leave whole.
-// No strands, coroutines or allocators: one thread needs none, and Asio reuses operation memory itself.
+// as little as possible; with --threads as many threads run it. A session owns its buffer and is kept alive
+// by its callbacks with shared_from_this. read_some, since an echo answers any bytes; async_write, since
+// they must leave whole. No strands, coroutines or allocators: one thread needs none, a session has one
+// operation in flight, and Asio reuses operation memory itself.
 
 #include <array>
 #include <charconv>
@@ -15,7 +16,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <asio.hpp>
 
@@ -90,24 +93,37 @@ static tcp::endpoint parse(std::string_view text) {
     return {asio::ip::make_address_v4(text.substr(0, colon)), port};
 }
 
+// How many threads run the context; 0 if the text is not a number of them.
+static int threads_of(std::string_view text) {
+    int threads = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+    return error == std::errc() && end == text.data() + text.size() && threads <= 64 ? threads : 0;
+}
+
 template <std::size_t size>
-static void serve(const tcp::endpoint& listen) {
-    asio::io_context context(1);
+static void serve(const tcp::endpoint& listen, int threads) {
+    asio::io_context context(threads);
     Server<size> server(context, listen);
     server.accept();
     std::cout << "listening " << server.address() << std::endl;
+    std::vector<std::jthread> others;
+    for (int i = 1; i < threads; i++) {
+        others.emplace_back([&context] { context.run(); });
+    }
     context.run();
 }
 
 int main(int count, char** arguments) try {
-    const std::string_view service = count == 4 ? arguments[1] : "";
-    if ((service != "echo" && service != "stream") || arguments[2] != std::string_view("--listen")) {
-        std::cerr << "usage: peer-asio echo|stream --listen ADDRESS:PORT\n";
+    const bool threaded = count == 6 && arguments[4] == std::string_view("--threads");
+    const int threads = threaded ? threads_of(arguments[5]) : 1;
+    const std::string_view service = count == 4 || threaded ? arguments[1] : "";
+    if ((service != "echo" && service != "stream") || threads < 1 || arguments[2] != std::string_view("--listen")) {
+        std::cerr << "usage: peer-asio echo|stream --listen ADDRESS:PORT [--threads N]\n";
         return 2;
     }
     std::signal(SIGPIPE, SIG_IGN);
     const auto listen = parse(arguments[3]);
-    service == "stream" ? serve<for_streams>(listen) : serve<usual>(listen);
+    service == "stream" ? serve<for_streams>(listen, threads) : serve<usual>(listen, threads);
 } catch (const std::exception& error) {
     std::cerr << "peer-asio: " << error.what() << '\n';
     return EXIT_FAILURE;

@@ -7,7 +7,8 @@ use loadgen::workload::{Case, Workload};
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct Chosen {
-    /// What is asked of the servers: one workload, several, or all, each with its usual cases
+    /// What is asked of the servers: one workload, several, or all, each with its usual cases; or
+    /// growth: costs against the number of idle sessions, of shards and of members
     #[arg(long, value_delimiter = ',', default_value = "pingpong", value_parser = workloads)]
     workload: Vec<Which>,
     /// One case, as fanout:members=500,outstanding=1; other parameters keep their defaults.
@@ -23,20 +24,46 @@ pub(super) struct Chosen {
     /// For fanout: these numbers of messages under way instead of the usual ones
     #[arg(long, value_delimiter = ',')]
     outstanding: Vec<u64>,
+    /// These numbers of idle sessions beside the load instead of the usual ones
+    #[arg(long, value_delimiter = ',')]
+    idle: Vec<u64>,
+    /// For pingpong and churn: these numbers of shards instead of the usual ones. Only some servers
+    /// have them
+    #[arg(long, value_delimiter = ',')]
+    shards: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Which {
     One(Workload),
     All,
+    Growth,
 }
+
+/// How costs grow with the number of idle sessions, of shards and of members. As many shards as the
+/// most sessions need, so that nothing else differs.
+const GROWTH: [&str; 12] = [
+    "pingpong:connections=64,shards=11,idle=0",
+    "pingpong:connections=64,shards=11,idle=10000",
+    "pingpong:connections=64,shards=11,idle=100000",
+    "pingpong:connections=64,shards=11,idle=200000",
+    "pingpong:connections=64,shards=1",
+    "pingpong:connections=64,shards=2",
+    "churn:connections=16,shards=11,idle=0",
+    "churn:connections=16,shards=11,idle=10000",
+    "churn:connections=16,shards=11,idle=200000",
+    "fanout:members=64,outstanding=1",
+    "fanout:members=5000,outstanding=1",
+    "fanout:members=100000,outstanding=1",
+];
 
 fn workloads(text: &str) -> Result<Which, String> {
     match text {
         "all" => Ok(Which::All),
+        "growth" => Ok(Which::Growth),
         _ => clap::ValueEnum::from_str(text, false).map(Which::One).map_err(|_| {
             let names: Vec<_> = <Workload as clap::ValueEnum>::value_variants().iter().map(|one| one.name()).collect();
-            format!("there are {}, and all", names.join(", "))
+            format!("there are {}, growth, and all", names.join(", "))
         }),
     }
 }
@@ -49,6 +76,10 @@ impl Chosen {
             for &chosen in &self.workload {
                 match chosen {
                     Which::One(workload) => cases.extend(workload.usual_cases()),
+                    Which::Growth => {
+                        let all = GROWTH.iter().map(|case| case.parse().expect("a test reads them all"));
+                        cases.extend(all.collect::<Vec<Case>>());
+                    }
                     Which::All => {
                         let all = <Workload as clap::ValueEnum>::value_variants().iter();
                         cases.extend(all.flat_map(|workload| workload.usual_cases()));
@@ -60,6 +91,8 @@ impl Chosen {
             (&["connections", "members", "sessions"][..], &self.connections),
             (&["size"], &self.size),
             (&["outstanding"], &self.outstanding),
+            (&["idle"], &self.idle),
+            (&["shards"], &self.shards),
         ] {
             cases = replaced(cases, names, values)?;
         }
@@ -114,14 +147,14 @@ mod tests {
     fn numbers_replace_the_usual_ones_and_no_case_comes_twice() {
         assert_eq!(
             cases("--workload pingpong --connections 64,512 --size 64"),
-            ["pingpong:connections=64,size=64", "pingpong:connections=512,size=64"]
+            ["pingpong:connections=64,size=64,idle=0,shards=0", "pingpong:connections=512,size=64,idle=0,shards=0"]
         );
         assert_eq!(
             cases("--workload fanout,churn --connections 20 --outstanding 1"),
             [
                 "fanout:members=20,size=100,outstanding=1,stuck=0",
                 "fanout:members=20,size=100,outstanding=1,stuck=1",
-                "churn:connections=20,size=64"
+                "churn:connections=20,size=64,idle=0,shards=0"
             ]
         );
     }
@@ -132,6 +165,14 @@ mod tests {
             cases("--case stream --case pipelined:burst=7"),
             ["stream:connections=1", "pipelined:connections=16,burst=7,size=64"]
         );
+    }
+
+    #[test]
+    fn growth_is_cases_that_differ_in_one_number() {
+        let growth = cases("--workload growth");
+        assert_eq!(growth.len(), GROWTH.len());
+        assert!(growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=11".to_owned()), "{growth:?}");
+        assert_eq!(cases("--workload churn --idle 0,100").len(), 2);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) fn from_command(text: &str) -> Result<Contestant> {
         program: Program::Given(path.into()),
         arguments: words.collect(),
         environment: Vec::new(),
+        sized: None,
     };
     Ok(Contestant::new(name, vec![offer]))
 }

@@ -1,7 +1,8 @@
 //! A contestant and the services that it offers.
 
 use anyhow::Result;
-use loadgen::workload::Workload;
+use loadgen::workload::affinity;
+use loadgen::workload::{Case, Workload};
 use peer_cli::Service;
 
 use super::program::{Places, Program, Workshop};
@@ -26,12 +27,19 @@ pub(crate) struct Offer {
     pub(super) program: Program,
     pub(super) arguments: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
+    /// What its command line needs besides for a case: room for many sessions, a number of shards.
+    pub(super) sized: Option<fn(&Case, usize) -> Vec<String>>,
 }
 
 impl Offer {
     pub(super) fn new(service: Service, how: &str, program: Program, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().copied().map(String::from).collect();
-        Self { service: Some(service), how: how.into(), program, arguments, environment: Vec::new() }
+        Self { service: Some(service), how: how.into(), program, arguments, environment: Vec::new(), sized: None }
+    }
+
+    /// Has these options for a case too, given the limit of open files.
+    pub(super) fn sized(self, sized: fn(&Case, usize) -> Vec<String>) -> Self {
+        Self { sized: Some(sized), ..self }
     }
 
     pub(super) fn environment(mut self, name: &str, value: &str) -> Self {
@@ -44,9 +52,13 @@ impl Offer {
         workshop.missing(&self.program)
     }
 
-    /// Starts it on one core, and waits until it says where it listens.
-    pub(crate) fn start(&self, places: &Places, core: usize) -> Result<Server> {
-        Server::start(&self.program.path(places)?, &self.arguments, &self.environment, core)
+    /// Starts it on one core for a case, and waits until it says where it listens.
+    pub(crate) fn start(&self, places: &Places, core: usize, case: &Case) -> Result<Server> {
+        let mut arguments = self.arguments.clone();
+        if let Some(sized) = self.sized {
+            arguments.extend(sized(case, affinity::descriptor_limit()?));
+        }
+        Server::start(&self.program.path(places)?, &arguments, &self.environment, core)
     }
 }
 
@@ -65,6 +77,12 @@ impl Contestant {
         let mut wanted = services(workload).iter();
         wanted
             .find_map(|&service| self.offers.iter().find(|offer| offer.service.is_none_or(|offers| offers == service)))
+    }
+
+    /// The same for a case, which may ask for what only some have.
+    pub(crate) fn offer_for(&self, case: &Case) -> Option<&Offer> {
+        let asks_for_shards = case.has("shards") && case.get("shards") > 0;
+        self.offer(case.workload).filter(|offer| !asks_for_shards || offer.sized.is_some())
     }
 
     /// What has to be said of it beside its numbers in this workload.

@@ -1,6 +1,7 @@
 //! The contestants that are known by name, and how each is written. A new one is a row here: for
 //! every service, how it is written, what program that is, and how it is started.
 
+use loadgen::workload::Case;
 use peer_cli::Service;
 
 use super::offer::{Contestant, Offer};
@@ -55,6 +56,36 @@ pub(super) fn table() -> Vec<Contestant> {
             &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
         ),
         peer("tokio-64k", "peer-tokio", &[(Stream, "as tokio, with 64 KiB buffers")]),
+        threaded(
+            "event-threads",
+            &Program::Peer("peer-event"),
+            "1",
+            "overlapped model I: an engine with a thread, an event a session, a kept WaitSet, one serving thread",
+        ),
+        threaded(
+            "port-threads",
+            &Program::Peer("peer-port"),
+            "1",
+            "overlapped model III: an engine with a thread, a completion port, one serving thread",
+        ),
+        threaded(
+            "port-threads-2",
+            &Program::Peer("peer-port"),
+            "2",
+            "overlapped model III: an engine with a thread, a completion port, two serving threads",
+        ),
+        threaded(
+            "tokio-threads",
+            &Program::Peer("peer-tokio"),
+            "2",
+            "multi-thread runtime with two workers, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY",
+        ),
+        threaded(
+            "asio-threads",
+            &Program::Native(ASIO),
+            "2",
+            "C++20, standalone Asio, two threads run one io_context, callbacks, a shared session with its 16 KiB buffer, async_read_some and async_write, TCP_NODELAY",
+        ),
         tokio_util("tokio-util", "drained", "flushed when drained"),
         tokio_util("tokio-util-packet", "packet", "flushed after each packet"),
         peer(
@@ -133,8 +164,8 @@ pub(super) fn table() -> Vec<Contestant> {
 fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
     let proactor = Program::Root { path: "proactor", build: "cargo build --release" };
     let offer = |service, how: &str, command: &[&str]| {
-        let arguments = [command, &["--shards", "1", "--listen", "127.0.0.1:0", "--backend", backend]].concat();
-        Offer::new(service, &format!("{how}{remark}"), proactor.clone(), &arguments)
+        let arguments = [command, &["--listen", "127.0.0.1:0", "--backend", backend]].concat();
+        Offer::new(service, &format!("{how}{remark}"), proactor.clone(), &arguments).sized(sized)
     };
     let http = Program::Root { path: "examples/http", build: "cargo build --release -p proactor --example http" };
     let how = format!("hyper on async sessions, proactor's example http, one shard{remark}");
@@ -147,6 +178,25 @@ fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
             Offer::new(Http, &how, http, &["127.0.0.1:0"]).environment("PROACTOR_BACKEND", backend),
         ],
     )
+}
+
+/// Descriptors of the program that are not sessions, by its own count, and as many to spare.
+const OTHER_DESCRIPTORS: usize = 128;
+
+/// One shard or as many as the case asks for. For more sessions than open files, as many as it
+/// takes: each has a table of direct descriptors, as large as that limit.
+fn sized(case: &Case, open_files: usize) -> Vec<String> {
+    let (sessions, each) = (case.sessions(), open_files.saturating_sub(OTHER_DESCRIPTORS).max(1));
+    let asked = if case.has("shards") { case.get("shards") } else { 0 };
+    let patience = if case.has("drain") && case.get("drain") > 0 { vec!["--drain-timeout", "120s"] } else { vec![] };
+    let patience = patience.into_iter().map(String::from);
+    if sessions <= each {
+        return ["--shards".into(), asked.max(1).to_string()].into_iter().chain(patience).collect();
+    }
+    let (most, shards) = (sessions + sessions / 100, (sessions + sessions / 100).div_ceil(each));
+    let options = [("--shards", shards.max(asked)), ("--max-sessions", most)];
+    let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]);
+    options.chain(["--direct-descriptors".to_owned()]).chain(patience).collect()
 }
 
 /// The codecs of tokio-util, with one of the two habits of flushing what was written.
@@ -167,6 +217,13 @@ fn model(name: &str, path: &'static str, how: &str) -> Contestant {
     Contestant::new(name, vec![Offer::new(Echo, how, program, &["127.0.0.1:0"])])
 }
 
+/// An echo peer with several threads. They share the server's one core, as every contestant does:
+/// what is compared is the cost of the hand-over between threads, not how it scales over cores.
+fn threaded(name: &str, program: &Program, threads: &str, how: &str) -> Contestant {
+    let arguments = [Echo.name(), "--listen", "127.0.0.1:0", "--threads", threads];
+    Contestant::new(name, vec![Offer::new(Echo, how, program.clone(), &arguments)])
+}
+
 /// A package of this workspace, started for each service as `SERVICE --listen 127.0.0.1:0`.
 fn peer(name: &str, package: &'static str, services: &[(Service, &str)]) -> Contestant {
     listening(name, &Program::Peer(package), services)
@@ -178,4 +235,19 @@ fn listening(name: &str, program: &Program, services: &[(Service, &str)]) -> Con
         .iter()
         .map(|&(service, how)| Offer::new(service, how, program.clone(), &[service.name(), "--listen", "127.0.0.1:0"]));
     Contestant::new(name, offers.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_has_shards_for_more_sessions_than_open_files() {
+        let options = |case: &str| sized(&case.parse().unwrap(), 20_000).join(" ");
+        assert_eq!(options("pingpong:connections=512"), "--shards 1");
+        assert_eq!(options("pingpong:connections=512,shards=4"), "--shards 4");
+        assert_eq!(options("idle:drain=1"), "--shards 1 --drain-timeout 120s");
+        assert_eq!(options("idle:sessions=1000000"), "--shards 51 --max-sessions 1010000 --direct-descriptors");
+        assert_eq!(options("churn:connections=64,idle=99936"), "--shards 6 --max-sessions 101000 --direct-descriptors");
+    }
 }

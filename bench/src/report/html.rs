@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::table::Table;
-use super::{CaseResult, Report};
+use super::{CaseResult, Report, growth};
 use loadgen::page::{self, escaped};
 use loadgen::plot::rows::{self as plot, Bar, Range};
 use loadgen::workload::Workload;
@@ -26,6 +26,7 @@ impl Report {
         if self.cases.len() > 1 {
             _ = write!(page, "<h2>At a glance</h2>\n{}", self.overview());
         }
+        self.growth(&mut page);
         for (number, result) in self.cases.iter().enumerate() {
             self.section(&mut page, number, result);
         }
@@ -36,6 +37,23 @@ impl Report {
         }
         page.push_str("</dl>\n");
         page::page("Servers side by side", STYLE, &page)
+    }
+
+    /// How costs grow, where the cases tell.
+    fn growth(&self, page: &mut String) {
+        let all = growth::series(&self.cases);
+        if all.is_empty() {
+            return;
+        }
+        page.push_str("<h2>Growth</h2>\n<p class=\"legend\">");
+        let names = self.contestants().into_iter().map(|(name, _)| self.name(name));
+        page.push_str(&names.collect::<Vec<_>>().join(" &nbsp; "));
+        page.push_str(". A level line costs the same at every number. Whisker: 95 %.</p>\n<div class=\"plots\">\n");
+        for series in all {
+            let common = format!("{}: {}", series.workload(), escaped(&series.common()));
+            figure(page, &series.title(), &common, &series.plot(self));
+        }
+        page.push_str("</div>\n");
     }
 
     /// Ratios to the baseline in what matters most, all cases in one table.
@@ -101,7 +119,7 @@ impl Report {
     }
 
     /// The same on the whole page.
-    fn number(&self, name: &str) -> usize {
+    pub(super) fn number(&self, name: &str) -> usize {
         self.contestants().iter().position(|(known, _)| *known == name).unwrap_or(0)
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::statistics::{Estimate, estimate, median};
-use loadgen::workload::{Idle, Latency, Measurement};
+use loadgen::workload::{Drain, Idle, Latency, Measurement};
 
 /// A quantity over all rounds.
 #[derive(Clone, Debug, Serialize)]
@@ -37,7 +37,9 @@ pub(crate) struct Summary {
 pub(crate) struct IdleSummary {
     pub(crate) resident_bytes_per_session: Quantity,
     pub(crate) proportional_bytes_per_session: Option<f64>,
+    pub(crate) kernel_bytes_per_session: Option<f64>,
     pub(crate) quiet_cpu_seconds: f64,
+    pub(crate) drain: Option<Drain>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -70,11 +72,21 @@ impl Summary {
                 max_us: percentile(|latency| latency.max_us)?,
             })
         };
+        let drain = || {
+            let drain = |of: fn(&Drain) -> f64| over.median(|run| Some(of(run.idle.as_ref()?.drain.as_ref()?)));
+            Some(Drain {
+                seconds: drain(|drain| drain.seconds)?,
+                cpu_us_per_session: drain(|drain| drain.cpu_us_per_session)?,
+                whole_share: drain(|drain| drain.whole_share)?,
+            })
+        };
         let idle = || {
             let idle = |of: fn(&Idle) -> Option<f64>| over.median(|run| of(run.idle.as_ref()?));
             Some(IdleSummary {
                 resident_bytes_per_session: over.quantity(|run| Some(run.idle.as_ref()?.resident_bytes_per_session))?,
                 proportional_bytes_per_session: idle(|idle| idle.proportional_bytes_per_session),
+                kernel_bytes_per_session: idle(|idle| idle.kernel_bytes_per_session),
+                drain: drain(),
                 quiet_cpu_seconds: idle(|idle| Some(idle.quiet_cpu_seconds))?,
             })
         };

@@ -143,7 +143,19 @@ fn columns(result: &CaseResult, baseline: &str) -> Vec<(String, Cell)> {
         );
         column(&against, ratio(|summary| Some(&summary.idle.as_ref()?.resident_bytes_per_session)));
         column("PSS B/session", optional(|summary| summary.idle.as_ref()?.proportional_bytes_per_session, 0));
+        column("kernel B/session", optional(|summary| summary.idle.as_ref()?.kernel_bytes_per_session, 0));
         column("CPU ms/s when quiet", optional(|summary| Some(summary.idle.as_ref()?.quiet_cpu_seconds * 1e3), 2));
+    }
+    if result.case.has("drain") && result.case.get("drain") > 0 {
+        column("drain s", optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.seconds), 2));
+        column(
+            "drain µs/session",
+            optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.cpu_us_per_session), 2),
+        );
+        column(
+            "drained whole %",
+            optional(|summary| Some(summary.idle.as_ref()?.drain.as_ref()?.whole_share * 100.0), 1),
+        );
     }
     column(&format!("CPU µs/{unit}"), value(|summary| summary.server_cpu_us_per_unit.value.median, 3));
     column(&against, ratio(|summary| Some(&summary.server_cpu_us_per_unit)));

@@ -6,6 +6,7 @@ use std::error::Error;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+pub mod growth;
 pub(crate) mod lines;
 pub mod rows;
 

@@ -31,7 +31,7 @@ pub fn css(number: usize) -> String {
     format!("#{:06x}", COLOURS[number % COLOURS.len()])
 }
 
-fn colour(number: usize) -> RGBColor {
+pub(super) fn colour(number: usize) -> RGBColor {
     let [_, red, green, blue] = COLOURS[number % COLOURS.len()].to_be_bytes();
     RGBColor(red, green, blue)
 }
@@ -170,7 +170,7 @@ fn draw(rows: usize, ticks: &[(i32, String)], row: impl Fn(&Canvas<'_, '_>, usiz
 }
 
 /// A step of 1, 2 or 5 by which about five reach so far.
-fn nice_step(most: f64) -> f64 {
+pub(super) fn nice_step(most: f64) -> f64 {
     let rough = most / 5.0;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| step * power >= rough * 0.999);
@@ -178,13 +178,13 @@ fn nice_step(most: f64) -> f64 {
 }
 
 /// With as many digits as the step has.
-fn number(value: f64, step: f64) -> String {
+pub(super) fn number(value: f64, step: f64) -> String {
     let digits = (-step.log10().floor()).max(0.0) as usize;
     format!("{value:.digits$}")
 }
 
 /// Three digits that count.
-fn significant(value: f64) -> String {
+pub(super) fn significant(value: f64) -> String {
     let digits = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,

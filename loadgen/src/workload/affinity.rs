@@ -22,6 +22,11 @@ pub fn pin(core: usize) -> Result<()> {
     sched_setaffinity(None, &only(core)?).with_context(|| format!("pinning to core {core}"))
 }
 
+/// The limit on open descriptors.
+pub fn descriptor_limit() -> Result<usize> {
+    usize::try_from(getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)).context("the limit on open descriptors")
+}
+
 /// Raises the limit on open descriptors as far as it goes; children inherit it.
 pub fn raise_descriptor_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);

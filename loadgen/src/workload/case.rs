@@ -72,8 +72,10 @@ impl Workload {
     pub fn parameters(self) -> &'static [Parameter] {
         const CONNECTIONS: Parameter = parameter("connections", 64, "{} connections");
         const SIZE: Parameter = parameter("size", 64, "{} bytes");
+        const IDLE: Parameter = optional("idle", 0, "beside {} idle sessions");
+        const SHARDS: Parameter = optional("shards", 0, "on {} shards");
         match self {
-            Workload::Pingpong => &const { [CONNECTIONS, SIZE] },
+            Workload::Pingpong => &const { [CONNECTIONS, SIZE, IDLE, SHARDS] },
             Workload::Pipelined => {
                 &const { [parameter("connections", 16, "{} connections"), parameter("burst", 100, "bursts of {}"), SIZE] }
             }
@@ -87,13 +89,20 @@ impl Workload {
                     ]
                 }
             }
-            Workload::Churn => &const { [parameter("connections", 16, "{} at a time"), SIZE] },
+            Workload::Churn => &const { [parameter("connections", 16, "{} at a time"), SIZE, IDLE, SHARDS] },
             Workload::Stream => &const { [parameter("connections", 1, "{} connections")] },
             Workload::Idle => {
-                &const { [parameter("sessions", 15_000, "{} sessions"), parameter("first", 2_000, "counted from {}"), SIZE] }
+                &const {
+                    [
+                        parameter("sessions", 15_000, "{} sessions"),
+                        parameter("first", 2_000, "counted from {}"),
+                        SIZE,
+                        optional("drain", 0, "then drained"),
+                    ]
+                }
             }
             Workload::Openloop => {
-                &const { [CONNECTIONS, SIZE, optional("load", 50, "{} % load"), optional("rate", 0, "{} messages/s")] }
+                &const { [CONNECTIONS, SIZE, optional("load", 50, "{} % load"), optional("rate", 0, "{} messages/s"), IDLE] }
             }
             Workload::Http => &const { [CONNECTIONS] },
         }
@@ -127,7 +136,7 @@ impl Workload {
 
     pub fn usual_cases(self) -> Vec<Case> {
         let usual = self.usual().iter();
-        usual.map(|text| Case::with(self, text).expect("a test reads them all")).collect()
+        usual.map(|text| Case::of(self, text).expect("a test reads them all")).collect()
     }
 }
 
@@ -152,7 +161,7 @@ impl Case {
         Self { workload, values: workload.parameters().iter().map(|parameter| parameter.default).collect() }
     }
 
-    fn with(workload: Workload, parameters: &str) -> Result<Self> {
+    fn of(workload: Workload, parameters: &str) -> Result<Self> {
         let mut case = Self::new(workload);
         for pair in parameters.split(',').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').with_context(|| format!("{pair} is not NAME=NUMBER"))?;
@@ -181,10 +190,31 @@ impl Case {
         Ok(())
     }
 
+    /// The same case with another value of one number.
+    ///
+    /// # Errors
+    /// The workload has no such number, or the value is too small.
+    pub fn with(&self, name: &str, value: u64) -> Result<Self> {
+        let mut case = self.clone();
+        case.set(name, value)?;
+        Ok(case)
+    }
+
+    /// The names and values of its numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.workload.parameters().iter().map(|parameter| parameter.name).zip(self.values.iter().copied())
+    }
+
     /// A number that the workload has.
     pub fn get(&self, name: &str) -> usize {
         let place = self.place(name).expect("a workload asks for its own parameters");
         usize::try_from(self.values[place]).unwrap_or(usize::MAX)
+    }
+
+    /// The sessions that its server has at one time, of every kind.
+    pub fn sessions(&self) -> usize {
+        let numbers = ["connections", "members", "stuck", "sessions", "idle"];
+        numbers.iter().filter(|name| self.has(name)).map(|name| self.get(name)).sum()
     }
 
     /// As it is written on the command line.
@@ -224,7 +254,7 @@ impl FromStr for Case {
             let known: Vec<_> = Workload::value_variants().iter().map(|workload| workload.name()).collect();
             anyhow::anyhow!("no workload is called {workload}; there are {}", known.join(", "))
         })?;
-        Self::with(workload, parameters)
+        Self::of(workload, parameters)
     }
 }
 

@@ -1,11 +1,16 @@
 //! Runs a message load: sends what it has, gives it what comes back, until the window is over and
 //! every answer is there.
 
-use anyhow::{Context, Result, bail};
+use std::net::{Ipv4Addr, TcpStream};
+
+use anyhow::{Context, Result, bail, ensure};
+use overlapped::buf::PoolConfig;
 use overlapped::driver::{CloseMode, Wait};
 use overlapped::{Address, Driver, DriverConfig, Time};
 
+use super::affinity;
 use super::case::Workload;
+use super::dial::{Dialer, check_addresses};
 use super::measurement::{Measurement, Offered};
 use super::setup::{STALLED, Setup};
 use super::window::Window;
@@ -60,12 +65,10 @@ pub trait Load {
 
 /// Runs a load against a server of another process.
 pub(super) fn run(setup: &Setup, load: &mut dyn Load) -> Result<Measurement> {
-    let driver = Driver::new(DriverConfig::new()).context("setting up the load generator")?;
-    let mut generator = Generator::new(driver, setup.connect.into(), load);
+    let connections = connections_of(load).context("setting up the load generator")?;
+    let mut generator = Generator::on(connections, setup.connect.into(), load);
     if !generator.load.reconnects() {
-        for (index, socket) in setup.connect(generator.load.connections())?.into_iter().enumerate() {
-            generator.connections.adopt(index, socket.into()).with_context(|| generator.load.describe(index))?;
-        }
+        generator.adopt_all(setup)?;
         if setup.case.workload == Workload::Fanout {
             // A member that enters after a message was said does not hear it.
             setup.let_server_rest()?;
@@ -92,6 +95,31 @@ pub(super) fn run(setup: &Setup, load: &mut dyn Load) -> Result<Measurement> {
     Ok(Measurement { offered: generator.load.offered(), ..measurement })
 }
 
+/// Descriptors of the generator that are not connections.
+const OTHER_DESCRIPTORS: usize = 64;
+/// More connections have no ports at the address that the system chooses.
+const FROM_THE_USUAL_ADDRESS: usize = 15_000;
+/// Connections made before the server is given time to accept them.
+const DIALLED_AT_ONCE: usize = 500;
+
+/// What a load's connections are on: a driver or, for more of them than open files, as many as
+/// their tables of direct descriptors make necessary.
+fn connections_of(load: &dyn Load) -> Result<Connections> {
+    let (connections, room) = (load.connections(), affinity::descriptor_limit()?.saturating_sub(OTHER_DESCRIPTORS));
+    if connections <= room {
+        return Ok(Connections::new(Driver::new(DriverConfig::new())?, connections));
+    }
+    ensure!(!load.reconnects(), "at most {room} connections at a time, because each is made anew");
+    check_addresses(connections)?;
+    let config =
+        || DriverConfig::new().direct_descriptors(true).pool(PoolConfig::new().buffers(1024).buffer_bytes(4096));
+    let drivers = (0..connections.div_ceil(room)).map(|_| Driver::new(config())).collect::<Result<Vec<_>, _>>();
+    let drivers = drivers.with_context(|| {
+        format!("{connections} connections, which are more than the limit of {room} open files allows")
+    })?;
+    Ok(Connections::on(drivers, room, connections))
+}
+
 /// A load on its connections.
 pub struct Generator<'a> {
     connections: Connections,
@@ -104,8 +132,37 @@ pub struct Generator<'a> {
 
 impl<'a> Generator<'a> {
     pub fn new(driver: Driver, server: Address, load: &'a mut dyn Load) -> Self {
-        let connections = Connections::new(driver, load.connections());
+        Self::on(Connections::new(driver, load.connections()), server, load)
+    }
+
+    fn on(connections: Connections, server: Address, load: &'a mut dyn Load) -> Self {
         Self { connections, load, server, senders: Vec::new(), connected: 0 }
+    }
+
+    /// Makes all connections, and begins to receive on them.
+    fn adopt_all(&mut self, setup: &Setup) -> Result<()> {
+        let connections = self.load.connections();
+        if connections <= FROM_THE_USUAL_ADDRESS && self.connections.drivers() == 1 {
+            for (index, stream) in setup.connect(connections)?.into_iter().enumerate() {
+                self.adopt(index, stream)?;
+            }
+            return Ok(());
+        }
+        let dialer = Dialer { server: setup.connect, source: Ipv4Addr::new(127, 1, 0, 1) };
+        for index in 0..connections {
+            let stream = dialer.dial(index)?;
+            stream.set_nodelay(true)?;
+            self.adopt(index, stream)?;
+            // A server whose accept queue is full lets connections wait for a second.
+            if index % DIALLED_AT_ONCE == DIALLED_AT_ONCE - 1 {
+                setup.let_server_rest()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, index: usize, stream: TcpStream) -> Result<()> {
+        self.connections.adopt(index, stream.into()).with_context(|| self.load.describe(index))
     }
 
     pub fn next_due(&self) -> Option<Time> {

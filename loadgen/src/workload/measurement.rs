@@ -45,8 +45,23 @@ pub struct Idle {
     pub resident_bytes_per_session: f64,
     /// The same of its proportional share, which leaves out what it shares with other processes.
     pub proportional_bytes_per_session: Option<f64>,
+    /// Growth of the kernel's memory per added session: of server, clients, and whatever else the
+    /// machine does.
+    pub kernel_bytes_per_session: Option<f64>,
     /// CPU time of the server in a second in which nothing happened.
     pub quiet_cpu_seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
+}
+
+/// The end of a server that has many sessions.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Drain {
+    /// From the signal to the end of the last session.
+    pub seconds: f64,
+    pub cpu_us_per_session: f64,
+    /// Part of the sessions that were ended in order. The others were reset.
+    pub whole_share: f64,
 }
 
 /// How much a load with a rate of its own asked for.

@@ -10,19 +10,24 @@
 //! | `echoes`, `http`, `fanout` | the loads: what is sent when, and what has to come back |
 //! | `load` | runs a load on connections of a driver |
 //! | `idle` | sessions that are quiet |
+//! | `holders`, `hold`, `dial` | the processes that hold quiet sessions, and their connections |
 //! | `window`, `cpu_clock`, `measurement` | what is measured meanwhile |
 //!
-//! The sessions of `idle` are plain sockets: up to 200,000 of them then need no slot in a driver,
-//! and each can be bound to an address of its own and is reset when it is closed.
+//! Quiet sessions are direct descriptors of drivers that have nothing in flight for them, each from
+//! an address and a port of its own. A million of them are one process of one thread.
 
 pub mod affinity;
 mod case;
 mod content;
 mod cpu_clock;
+mod dial;
 mod echoes;
 mod fanout;
+mod hold;
+mod holders;
 mod http;
 mod idle;
+mod kernel_memory;
 mod load;
 mod measurement;
 mod setup;
@@ -33,15 +38,19 @@ use anyhow::{Result, bail, ensure};
 pub use case::{Case, Workload};
 use content::Content;
 use echoes::{Echo, Echoes, Pace, Schedule};
-pub use idle::{HoldOptions, hold};
+pub use hold::{HoldOptions, run as hold};
+use holders::Holders;
 pub use load::{Generator, Load};
-pub use measurement::{Idle, Latency, Measurement, Offered};
+pub use measurement::{Drain, Idle, Latency, Measurement, Offered};
 pub use setup::Setup;
 pub use window::Window;
 
 /// Bytes of a piece of a stream, and how many may be under way.
 const PIECE: usize = 64 * 1024;
 const PIECES: usize = 16;
+
+/// Bytes of the one message of each session that is quiet beside a load.
+const BESIDE_BYTES: usize = 64;
 
 /// The most messages that may be under way in a fan-out.
 const MOST_OUTSTANDING: usize = 512;
@@ -58,6 +67,12 @@ pub fn measure(setup: &Setup) -> Result<Measurement> {
     let case = &setup.case;
     if case.workload == Workload::Idle {
         return idle::run(setup);
+    }
+    // Quiet sessions beside the load.
+    let mut beside = Holders::new(setup, BESIDE_BYTES);
+    beside.grow_to(if case.has("idle") { case.get("idle") } else { 0 })?;
+    if case.has("idle") && case.get("idle") > 0 {
+        setup.let_server_rest()?;
     }
     let mut load = load_of(case)?;
     // Members that never read: in the room before anything is said, and held until the end.

@@ -235,7 +235,7 @@ impl Pool {
         self.lent.set(self.lent.get() + 1);
         // SAFETY: within the buffer, as just checked.
         let start = unsafe { self.buffer(index).add(offset) };
-        Packet { start, len: len as u32, index, pool: Rc::clone(self) }
+        Packet { start, len: len as u32, index, is_shared: Cell::new(false), pool: Rc::clone(self) }
     }
 }
 
@@ -257,10 +257,26 @@ pub struct Packet {
     start: NonNull<u8>,
     len: u32,
     index: u16,
+    /// Other packets may have some of these bytes.
+    is_shared: Cell<bool>,
     pool: Rc<Pool>,
 }
 
 impl Packet {
+    /// The bytes, to be changed in place. What is written there is the program's: the backend
+    /// overwrites it when it fills the buffer again.
+    ///
+    /// `None`: the packet was [shared](Packet::share), or is a share, so that others may have these
+    /// bytes.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        if self.is_shared.get() {
+            return None;
+        }
+        // SAFETY: the bytes are initialised, as whoever made the packet promised. No other packet
+        // has them, and the backend does not write to them until this one is dropped.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len as usize) })
+    }
+
     /// Another packet with a part of this one's bytes, in the same buffer, as something to send or
     /// to keep for some turns. No bytes are copied.
     ///
@@ -280,7 +296,8 @@ impl Packet {
         pool.lent.set(pool.lent.get() + 1);
         // SAFETY: within the packet, as just checked.
         let start = unsafe { self.start.add(range.start) };
-        Some(Packet { start, len, index: self.index, pool: Rc::clone(pool) })
+        self.is_shared.set(true);
+        Some(Packet { start, len, index: self.index, is_shared: Cell::new(true), pool: Rc::clone(pool) })
     }
 
     /// Makes this packet and the next one a single packet, if the next one's bytes lie directly
@@ -295,6 +312,7 @@ impl Packet {
             return Err(next);
         }
         self.len += next.len;
+        self.is_shared.set(self.is_shared.get() || next.is_shared.get());
         Ok(())
     }
 }
@@ -401,18 +419,20 @@ mod tests {
     fn a_shared_buffer_goes_back_with_its_last_packet_and_half_of_them_can_be_shared() {
         let pool = Pool::new(PoolConfig::new().buffers(4).buffer_bytes(64));
         // SAFETY: all bytes are written before they are claimed.
-        let [first, second, third] = [1, 2, 3].map(|byte| unsafe {
+        let [mut first, second, mut third] = [1, 2, 3].map(|byte| unsafe {
             let index = pool.take_returned().unwrap();
             pool.buffer(index).write_bytes(byte, 64);
             pool.packet(index, 64)
         });
         assert!(third.share(0..64).is_none(), "packets hold three of four");
+        assert!(third.bytes_mut().is_some_and(|bytes| bytes == [3; 64]), "nobody else has them");
         drop((second, third));
         let (mut whole, middle, rest) = {
             let share = |range| first.share(range).unwrap();
             (share(0..10), share(10..30), share(31..64))
         };
         assert_eq!((pool.lent(), pool.held.get()), (4, 1));
+        assert!(first.bytes_mut().is_none() && whole.bytes_mut().is_none(), "others have them too");
         drop(first);
         assert!(whole.join(middle).is_ok());
         let Err(rest) = whole.join(rest) else { panic!("a byte is missing between them") };

@@ -28,7 +28,7 @@ impl Driver {
     pub(super) fn start_close(&mut self, socket: u32, how: CloseHow, linger: Duration, token: u64) -> OpId {
         let graceful =
             how == CloseHow::Graceful && !matches!(self.sockets[socket].role, Role::Listener | Role::Watched);
-        let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, None);
+        let id = self.operations.insert(OpKind::Close { how }, Stage::Parked, socket, token, NONE);
         let slot = id.slot();
         self.operations[slot].close_step = match how {
             _ if graceful => CloseStep::Flushing,

@@ -196,16 +196,23 @@ impl Operations {
         self.table.set_limit(0);
     }
 
-    /// Adds an operation. The caller has checked that the table is not full.
+    /// Keeps what an operation owns. It is large, and moved once. Returns the slot to
+    /// [insert](Operations::insert) the operation with.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, owned: Owned) -> u32 {
+        if owned.is_empty() {
+            // Nothing to drop; the compiler cannot see that.
+            std::mem::forget(owned);
+            return NONE;
+        }
+        self.buffers += usize::from(owned.buf.is_some());
+        self.owned.insert(owned).slot()
+    }
+
+    /// Adds an operation. The caller has checked that the table is not full. `owned` is the slot of
+    /// what it owns, or [`NONE`].
     #[inline]
-    pub(super) fn insert(&mut self, kind: OpKind, stage: Stage, socket: u32, token: u64, owned: Option<Owned>) -> OpId {
-        let owned = match owned {
-            None => NONE,
-            Some(owned) => {
-                self.buffers += usize::from(owned.buf.is_some());
-                self.owned.insert(owned).slot()
-            }
-        };
+    pub(super) fn insert(&mut self, kind: OpKind, stage: Stage, socket: u32, token: u64, owned: u32) -> OpId {
         OpId(self.table.insert(Operation {
             kind,
             stage,
@@ -225,13 +232,16 @@ impl Operations {
     /// Removes an operation that has ended. Its name finds nothing from here on.
     #[inline(always)]
     pub(super) fn remove(&mut self, slot: u32) -> Option<AnyBuf> {
-        let operation = self.table.remove_at(slot)?;
+        let operation = self.table.at(slot)?;
         debug_assert_eq!(operation.deadline, NONE);
-        if operation.owned == NONE {
+        let owned = operation.owned;
+        self.table.drop_at(slot);
+        if owned == NONE {
             return None;
         }
-        let buf = self.owned.remove_at(operation.owned)?.buf;
+        let buf = self.owned.at_mut(owned)?.buf.take();
         self.buffers -= usize::from(buf.is_some());
+        self.owned.drop_at(owned);
         buf
     }
 

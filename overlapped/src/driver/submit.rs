@@ -99,13 +99,7 @@ impl Driver {
             OpKind::LookUp => return self.start_look_up(has_deadline.then_some(at), token),
             kind => kind.direction().expect("the others wait in no queue"),
         };
-        let owned = if owned.is_empty() {
-            // Nothing to drop; the compiler cannot see that.
-            std::mem::forget(owned);
-            None
-        } else {
-            Some(owned)
-        };
+        let owned = self.operations.keep(owned);
         let id = self.operations.insert(kind, Stage::Queued, socket, token, owned);
         if has_deadline {
             self.set_deadline(id.slot(), at);

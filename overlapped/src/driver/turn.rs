@@ -60,14 +60,14 @@ impl Driver {
     }
 
     pub(super) fn start_timer(&mut self, at: Time, token: u64) -> OpId {
-        let id = self.operations.insert(OpKind::Timer, Stage::Parked, NONE, token, None);
+        let id = self.operations.insert(OpKind::Timer, Stage::Parked, NONE, token, NONE);
         self.set_deadline(id.slot(), at);
         id
     }
 
     /// Starts a lookup, which others make.
     pub(super) fn start_look_up(&mut self, deadline: Option<Time>, token: u64) -> OpId {
-        let id = self.operations.insert(OpKind::LookUp, Stage::Parked, NONE, token, None);
+        let id = self.operations.insert(OpKind::LookUp, Stage::Parked, NONE, token, NONE);
         if let Some(at) = deadline {
             self.set_deadline(id.slot(), at);
         }

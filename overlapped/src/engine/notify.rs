@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{event::Event, port::Association, routine};
+use super::park::Unparks;
+use super::port::{Association, CompletionPacket};
+use super::{event::Event, routine};
 use crate::buf::Crossing;
 use crate::driver::Completion;
 use crate::error::Action;
@@ -23,14 +25,35 @@ pub enum Notify {
 }
 
 impl Notify {
-    /// Tells of the end of an operation that has no handle.
-    pub(crate) fn ended(self, action: Action, flags: Flags, completion: Crossing<Completion>) {
+    /// Tells of the end of an operation that has no handle. The caller wakes the waiting threads.
+    /// Returns what nobody takes, to be dropped.
+    pub(crate) fn ended(
+        self,
+        action: Action,
+        flags: Flags,
+        completion: Crossing<Completion>,
+        unparks: &mut Unparks,
+    ) -> Untaken {
         match self {
-            Notify::Routine(queue, key) => drop(queue.ended(key, completion)),
-            Notify::Port(association, token) => association.ended(token, action, flags, completion),
-            Notify::Event(event) => event.set(),
-            Notify::Nobody => {}
+            Notify::Routine(queue, key) => Untaken(queue.ended(key, completion), None),
+            Notify::Port(association, token) => {
+                Untaken(None, association.ended(token, action, flags, completion, unparks))
+            }
+            Notify::Event(event) => {
+                event.signal(unparks);
+                Untaken(Some(completion), None)
+            }
+            Notify::Nobody => Untaken(Some(completion), None),
         }
+    }
+}
+
+/// The end of an operation that nobody takes. Dropping it may run the program's code.
+pub(crate) struct Untaken(Option<Crossing<Completion>>, Option<CompletionPacket>);
+
+impl Untaken {
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.0.is_none() && self.1.is_none()
     }
 }
 

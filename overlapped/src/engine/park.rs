@@ -145,9 +145,21 @@ impl Unparks {
     }
 
     pub(crate) fn unpark(self) {
-        for unpark in self.0.into_iter().chain(self.1) {
+        drop(self);
+    }
+
+    /// Unparks those that there are now.
+    pub(crate) fn unpark_all(&mut self) {
+        for unpark in self.0.take().into_iter().chain(self.1.drain(..)) {
             unpark.unpark();
         }
+    }
+}
+
+/// However a scope is left: nobody sleeps on.
+impl Drop for Unparks {
+    fn drop(&mut self) {
+        self.unpark_all();
     }
 }
 

@@ -17,6 +17,8 @@ use crate::table::Key;
 
 /// Operations submitted to the driver before other threads get the lock.
 const BATCH: usize = 64;
+/// Operations whose end is told before the threads that wait for them are woken.
+const MOST_TOLD: usize = 64;
 /// How long an engine that ends waits for its operations to end.
 const SHUT_DOWN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,20 +48,27 @@ impl Core {
     }
 
     fn collect(&self, driver: &RefCell<Driver>) {
-        loop {
-            let Some(completion) = driver.borrow_mut().next() else { return };
-            self.ended(completion);
+        // Threads are woken when all has been told: on a busy core each would take this thread's
+        // place at once, for the one completion that there is by then.
+        let mut waiting = Unparks::default();
+        for count in 1.. {
+            let Some(completion) = driver.borrow_mut().next() else { break };
+            self.ended(completion, &mut waiting);
+            if count % MOST_TOLD == 0 {
+                waiting.unpark_all();
+            }
         }
+        waiting.unpark();
     }
 
     /// Tells of an operation's end. A waker may panic, and so may a buffer that is dropped.
-    fn ended(&self, completion: Completion) {
-        if catch_unwind(AssertUnwindSafe(|| self.tell(completion))).is_err() {
+    fn ended(&self, completion: Completion, waiting: &mut Unparks) {
+        if catch_unwind(AssertUnwindSafe(|| self.tell(completion, waiting))).is_err() {
             tracing::error!("a waker, or a buffer that was dropped, panicked; other operations go on");
         }
     }
 
-    fn tell(&self, mut completion: Completion) {
+    fn tell(&self, mut completion: Completion, waiting: &mut Unparks) {
         let key = key_of_token(completion.token);
         if let Ok(Outcome::Received(0)) = completion.result
             && let Some(code) = self.death_behind(key)
@@ -108,20 +117,24 @@ impl Core {
             let record = tables.remove(key.slot());
             drop(tables);
             drop((record.stage, record.waker, closed));
-            return record.notify.ended(action, flags, completion);
+            let untaken = record.notify.ended(action, flags, completion, waiting);
+            if !untaken.is_nothing() {
+                // The program's code is to find nobody asleep who has been told.
+                waiting.unpark_all();
+            }
+            return;
         }
         record.stage = Stage::Ended(completion);
         let waker = record.waker.take();
         // Under the lock: a thread that sees the end may start another operation with the same
         // event, which must not be signalled then.
-        let waiting = match &record.notify {
-            Notify::Event(event) => event.signal(),
-            _ => Unparks::default(),
-        };
+        if let Notify::Event(event) = &record.notify {
+            event.signal(waiting);
+        }
         drop(tables);
         drop(closed);
-        waiting.unpark();
         if let Some(waker) = waker {
+            waiting.unpark_all();
             waker.wake();
         }
     }

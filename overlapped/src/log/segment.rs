@@ -140,6 +140,13 @@ impl<M> LogSlice<M> {
     }
 }
 
+/// The same bytes: a clone holds their segment too.
+impl<M> Clone for LogSlice<M> {
+    fn clone(&self) -> LogSlice<M> {
+        LogSlice { segment: Arc::clone(&self.segment), start: self.start, len: self.len }
+    }
+}
+
 impl<M> AsRef<[u8]> for LogSlice<M> {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: a slice is made of published records only: initialised, and not written to while

@@ -22,11 +22,17 @@ mod proxy;
 mod restart;
 #[cfg(unix)]
 mod room;
+#[cfg(feature = "tls")]
+mod routing;
 mod serving;
 mod settings;
 mod slow_consumers;
 #[cfg(unix)]
 mod stopped;
 mod timeouts;
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_proxy;
 #[cfg(unix)]
 mod unix_sockets;
+mod websocket;

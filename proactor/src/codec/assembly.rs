@@ -179,6 +179,23 @@ impl Assembly {
         Some(first)
     }
 
+    /// After [`first_of`](Assembly::first_of): the other packets of the piece were found without
+    /// this, and it is used up.
+    #[inline]
+    pub(crate) fn use_up(&mut self) {
+        self.needs_more = true;
+    }
+
+    /// Whether nothing is kept and nothing is left of a piece, so that more bytes must come. The
+    /// codec need not be asked, unless it is your own: that may have a packet to give.
+    #[inline]
+    pub(crate) fn is_used_up(&mut self, codec: &Framing, piece: &[u8]) -> bool {
+        let is_between = self.kept.is_none() && piece.is_empty() && !self.ending;
+        let is_used_up = is_between && codec.gives_nothing_of_nothing();
+        self.needs_more |= is_used_up;
+        is_used_up
+    }
+
     /// Keeps the rest of a piece whose packets cannot be taken now, if then at most `limit` bytes
     /// are kept.
     ///
@@ -203,6 +220,20 @@ impl Assembly {
             self.kept = None;
         }
         Ok(())
+    }
+
+    /// Takes out what is kept, and where in it the first unconsumed byte is.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn take_kept(&mut self) -> (Vec<u8>, usize) {
+        std::mem::take(self).kept.map_or((Vec::new(), 0), |kept| (kept.bytes, kept.start))
+    }
+
+    /// Puts back what was taken out, consumed up to `start`.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn put_back(&mut self, kept: Vec<u8>, start: usize) {
+        if start < kept.len() {
+            self.kept = Some(Box::new(Kept { bytes: kept, start, need: 1 }));
+        }
     }
 
     /// Another codec takes over what is kept.

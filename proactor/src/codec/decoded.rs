@@ -67,7 +67,7 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 /// Bytes of the longest header.
-pub(super) const LONGEST_HEADER: usize = 8;
+pub(crate) const LONGEST_HEADER: usize = 8;
 
 /// A frame that is a header and a packet. It is written straight into the outbox.
 #[derive(Clone, Copy)]
@@ -80,7 +80,7 @@ pub(crate) struct Frame<'p> {
 
 impl<'p> Frame<'p> {
     #[inline]
-    pub(super) fn new(header: [u8; LONGEST_HEADER], header_len: u8, packet: &'p [u8]) -> Frame<'p> {
+    pub(crate) fn new(header: [u8; LONGEST_HEADER], header_len: u8, packet: &'p [u8]) -> Frame<'p> {
         Frame { header, header_len, packet }
     }
 

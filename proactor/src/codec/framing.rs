@@ -1,11 +1,13 @@
 //! The trait that all codecs have, the codec that one session holds (a built-in one in place, or
 //! your own in a box), and the two codecs whose frames are the packets unchanged.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::decoded::{Decoded, Frame, FrameError, MOST_FRAME_BYTES};
 use super::{length::LengthPrefixed, lines::Lines};
+use crate::panic::contained;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketFraming;
 
 /// Finds packets in a stream of bytes, and makes frames of packets. Each session has its own value,
 /// a clone of the server's.
@@ -134,6 +136,10 @@ pub enum Framing {
     LengthPrefixed(LengthPrefixed),
     /// Frames of a fixed length.
     Fixed(Fixed),
+    /// Messages of a WebSocket: a [`Listener::websocket`](crate::Listener::websocket) has them, and
+    /// no codec.
+    #[cfg(feature = "websocket")]
+    WebSocket(Box<WebSocketFraming>),
     /// Your own.
     Own(BoxedCodec),
 }
@@ -189,6 +195,8 @@ macro_rules! each {
             Framing::Lines($codec) => $what,
             Framing::LengthPrefixed($codec) => $what,
             Framing::Fixed($codec) => $what,
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket($codec) => $what,
             Framing::Own($codec) => $what,
         }
     };
@@ -203,8 +211,17 @@ impl Framing {
             (Framing::Lines(a), Framing::Lines(b)) => a == b,
             (Framing::LengthPrefixed(a), Framing::LengthPrefixed(b)) => a == b,
             (Framing::Fixed(a), Framing::Fixed(b)) => a == b,
+            #[cfg(feature = "websocket")]
+            (Framing::WebSocket(a), Framing::WebSocket(b)) => a.is_same(b),
             _ => false,
         }
+    }
+
+    pub(crate) fn is_websocket(&self) -> bool {
+        #[cfg(feature = "websocket")]
+        return matches!(self, Framing::WebSocket(_));
+        #[cfg(not(feature = "websocket"))]
+        false
     }
 
     /// The frame of a packet, if that is a header and the packet unchanged. Otherwise
@@ -219,21 +236,70 @@ impl Framing {
         match self {
             Framing::Raw(_) => Some(Ok(Frame::of(packet))),
             Framing::Fixed(codec) => Some(codec.frame(packet)),
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket(codec) => codec.frame(packet),
             _ => None,
         }
+    }
+
+    /// The codec, if its packets can be seen at once and it keeps nothing of what it has seen.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<Plain> {
+        match self {
+            Framing::LengthPrefixed(codec) => Some(Plain::LengthPrefixed(*codec)),
+            Framing::Raw(codec) => Some(Plain::Raw(*codec)),
+            Framing::Fixed(codec) => Some(Plain::Fixed(*codec)),
+            _ => None,
+        }
+    }
+
+    /// Bytes of an unfinished packet that a codec of your own has taken. Built-in codecs take none.
+    /// `Err`: it panicked.
+    #[inline(always)]
+    pub(crate) fn buffered_by_own(&self) -> std::thread::Result<usize> {
+        match self {
+            Framing::Own(codec) => contained(|| codec.buffered()),
+            #[cfg(feature = "websocket")]
+            Framing::WebSocket(codec) => Ok(codec.buffered()),
+            _ => Ok(0),
+        }
+    }
+
+    /// Whether it has no packet when nothing has come. A codec of your own may have one.
+    #[inline]
+    pub(super) fn gives_nothing_of_nothing(&self) -> bool {
+        !matches!(self, Framing::Own(_))
     }
 
     /// The first packet and what is behind its frame, if that can be seen at once. Otherwise
     /// [`decode`](Codec::decode) finds out.
     #[inline]
     pub(super) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
-        if let Framing::LengthPrefixed(codec) = self {
+        self.plain()?.first_packet(bytes)
+    }
+}
+
+/// A [`Framing`] that finds packets by looking at their beginning alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plain {
+    LengthPrefixed(LengthPrefixed),
+    Raw(Raw),
+    Fixed(Fixed),
+}
+
+impl Plain {
+    /// The first packet and what is behind its frame, if that can be seen at once.
+    #[inline(always)]
+    pub(crate) fn first_packet<'p>(&self, bytes: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        // Length-prefixed packets are the shortest: a comparison finds them faster than a jump
+        // table.
+        if let Plain::LengthPrefixed(codec) = self {
             return codec.first_packet(bytes);
         }
         match self {
-            Framing::Raw(codec) => codec.first_packet(bytes),
-            Framing::Fixed(codec) => codec.first_packet(bytes),
-            _ => None,
+            Plain::Raw(codec) => codec.first_packet(bytes),
+            Plain::Fixed(codec) => codec.first_packet(bytes),
+            Plain::LengthPrefixed(_) => None,
         }
     }
 }
@@ -312,18 +378,6 @@ built_in!(
 impl Default for Framing {
     fn default() -> Framing {
         Framing::Raw(Raw)
-    }
-}
-
-impl fmt::Debug for Framing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Framing::Raw(codec) => codec.fmt(f),
-            Framing::Lines(codec) => codec.fmt(f),
-            Framing::LengthPrefixed(codec) => codec.fmt(f),
-            Framing::Fixed(codec) => codec.fmt(f),
-            Framing::Own(_) => f.write_str("Own"),
-        }
     }
 }
 

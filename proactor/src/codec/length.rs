@@ -90,7 +90,7 @@ impl LengthPrefixed {
         self.max as usize
     }
 
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         usize::from(self.width)
     }
 

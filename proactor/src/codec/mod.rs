@@ -30,11 +30,14 @@
 mod assembly;
 mod decoded;
 mod framing;
+mod held;
 mod length;
 mod lines;
 #[cfg(feature = "tokio-util")]
 mod tokio_util;
 
+#[cfg(feature = "websocket")]
+pub use crate::websocket::WebSocketFraming;
 pub use assembly::{Assembly, BacklogFull, Payload};
 pub(crate) use decoded::Frame;
 pub use decoded::{Decoded, FrameError, MOST_FRAME_BYTES};

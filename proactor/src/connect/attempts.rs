@@ -26,8 +26,20 @@ type FlightToken = fn(u32) -> u64;
 
 /// The result of an attempt, for the shard to tell the handler.
 pub(crate) enum Ended {
-    Connected { socket: SocketId, peer: Address, permit: Permit, origin: Origin, waiter: Option<Rc<ConnectWaiter>> },
-    Failed { opener: Option<SessionId>, token: u64, error: ConnectError, waiter: Option<Rc<ConnectWaiter>> },
+    Connected {
+        socket: SocketId,
+        peer: Address,
+        permit: Permit,
+        origin: Origin,
+        waiter: Option<Rc<ConnectWaiter>>,
+        target: Target,
+    },
+    Failed {
+        opener: Option<SessionId>,
+        token: u64,
+        error: ConnectError,
+        waiter: Option<Rc<ConnectWaiter>>,
+    },
 }
 
 impl Ended {
@@ -143,7 +155,7 @@ impl Attempts {
 
     pub(crate) fn begin(&mut self, request: Request, driver: &mut Driver) {
         let deadline = driver.now() + self.timeout;
-        let (race, name) = match &request.target.0 {
+        let (race, name) = match &request.target.place {
             Where::Address(address) => (Race::new([address.clone()]), None),
             Where::Any(addresses) => (Race::new(addresses.iter().copied().map(Address::from)), None),
             Where::Name(name, port) => (Race::new([]), Some((name.clone(), *port))),
@@ -294,19 +306,31 @@ impl Attempts {
 
     fn win(&mut self, key: Key, socket: SocketId, address: Address, driver: &mut Driver) {
         let Some(attempt) = self.end(key, driver) else { return };
-        let Request { token, permit, opener, waiter, .. } = attempt.request;
+        let Request { target, token, permit, opener, waiter } = attempt.request;
         let origin = Origin::Connected { token, opener };
         let peer = driver.peer_addr(socket).unwrap_or(address);
-        self.ended.push_back(Ended::Connected { socket, peer, permit, origin, waiter });
+        self.ended.push_back(Ended::Connected { socket, peer, permit, origin, waiter, target });
     }
 
     fn fail(&mut self, key: Key, failure: ConnectFailure, detail: Option<String>, driver: &mut Driver) {
         let Some(attempt) = self.end(key, driver) else { return };
         let Request { target, token, permit, opener, waiter } = attempt.request;
-        let error = ConnectError { target, failure, detail, tried: attempt.tried };
+        let error = ConnectError::new(target, failure).after(attempt.tried, detail);
         tracing::debug!("{error}");
         // Its place is free before the handler is told.
         drop(permit);
+        self.ended.push_back(Ended::Failed { opener, token, error, waiter });
+    }
+
+    /// A connection was made, and its transport has failed.
+    pub(crate) fn failed_to_open(
+        &mut self,
+        opener: Option<SessionId>,
+        token: u64,
+        error: ConnectError,
+        waiter: Option<Rc<ConnectWaiter>>,
+    ) {
+        tracing::debug!("{error}");
         self.ended.push_back(Ended::Failed { opener, token, error, waiter });
     }
 

@@ -9,7 +9,9 @@ use overlapped::{Address, ErrorKind};
 
 use super::target::Target;
 use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 use crate::task::link::wake;
+use crate::transport::failure::{Failure, FailureKind, TlsFailure};
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +23,11 @@ pub enum ConnectFailure {
     Failed,
     /// It took longer than the [connect timeout](crate::Outbound::connect_timeout).
     TimedOut,
+    /// The connection was made, and TLS could not be agreed on: see
+    /// [`tls_failure`](ConnectError::tls_failure).
+    Tls,
+    /// The connection was made, and the peer did not upgrade it to WebSocket.
+    Upgrade,
     /// The session that asked for it has been closed.
     Cancelled,
     /// There are as many outbound sessions as there [may be](crate::Outbound::sessions), or too
@@ -38,6 +45,9 @@ pub struct ConnectError {
     /// The error of the lookup, or which limit was reached.
     pub(super) detail: Option<String>,
     pub(super) tried: Vec<Tried>,
+    tls: Option<TlsFailure>,
+    #[cfg(feature = "websocket")]
+    status: Option<u16>,
 }
 
 /// An address that was tried.
@@ -51,12 +61,54 @@ pub struct Tried {
 
 impl ConnectError {
     pub(crate) fn new(target: Target, failure: ConnectFailure) -> ConnectError {
-        ConnectError { target, failure, detail: None, tried: Vec::new() }
+        ConnectError {
+            target,
+            failure,
+            detail: None,
+            tried: Vec::new(),
+            tls: None,
+            #[cfg(feature = "websocket")]
+            status: None,
+        }
     }
 
     pub(crate) fn because(mut self, detail: impl Into<String>) -> ConnectError {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// The attempt ended after these addresses were tried.
+    pub(super) fn after(mut self, tried: Vec<Tried>, detail: Option<String>) -> ConnectError {
+        (self.tried, self.detail) = (tried, detail);
+        self
+    }
+
+    /// The connection was made, and its transport did not open.
+    pub(crate) fn not_open(target: Target, failure: &Failure) -> ConnectError {
+        let error = |failed| ConnectError::new(target, failed).because(failure.to_string());
+        match failure.kind {
+            FailureKind::Tls(kind) => ConnectError { tls: Some(kind), ..error(ConnectFailure::Tls) },
+            #[cfg(feature = "websocket")]
+            FailureKind::Upgrade(status) => ConnectError { status, ..error(ConnectFailure::Upgrade) },
+        }
+    }
+
+    /// The connection was made, and was closed before its transport was open.
+    pub(crate) fn not_open_by(target: Target, reason: CloseReason) -> ConnectError {
+        let failure = if target.is_over_tls() { ConnectFailure::Tls } else { ConnectFailure::Upgrade };
+        ConnectError::new(target, failure).because(reason.to_string())
+    }
+
+    /// The status with which a server has refused the [upgrade](ConnectFailure::Upgrade) to
+    /// WebSocket, if it has answered with one.
+    #[cfg(feature = "websocket")]
+    pub fn upgrade_status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// What was wrong with TLS, if that has [failed](ConnectFailure::Tls).
+    pub fn tls_failure(&self) -> Option<TlsFailure> {
+        self.tls
     }
 
     /// The target of the connection.
@@ -89,6 +141,8 @@ impl fmt::Display for ConnectError {
             ConnectFailure::NotFound => "no address was found",
             ConnectFailure::Failed => "no address could be reached",
             ConnectFailure::TimedOut => "it took too long",
+            ConnectFailure::Tls => "TLS failed",
+            ConnectFailure::Upgrade => "the upgrade to WebSocket failed",
             ConnectFailure::Cancelled => "nobody waits for it any more",
             ConnectFailure::Limit => "a limit was reached",
             ConnectFailure::Ending => "the server or the session is ending",

@@ -3,11 +3,17 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use overlapped::Address;
 use overlapped::resolve::is_host_name;
 
 use crate::session::id::SessionId;
+#[cfg(feature = "tls")]
+use crate::tls::TlsClient;
+use crate::transport::layer::Layer;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketClient;
 
 /// What to connect to: an address, one of several addresses, or a host name and a port, which
 /// are looked up.
@@ -21,7 +27,32 @@ use crate::session::id::SessionId;
 /// assert!("example.org".parse::<Target>().is_err(), "a port is missing");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target(pub(super) Where);
+pub struct Target {
+    pub(super) place: Where,
+    #[cfg(feature = "tls")]
+    tls: Option<OverTls>,
+    #[cfg(feature = "websocket")]
+    websocket: Option<Box<WebSocketClient>>,
+}
+
+/// A peer that is spoken to over TLS.
+#[cfg(feature = "tls")]
+#[derive(Clone, Debug)]
+struct OverTls {
+    client: TlsClient,
+    /// The name in the peer's certificate, if it is not the target's.
+    name: Option<String>,
+}
+
+#[cfg(feature = "tls")]
+impl PartialEq for OverTls {
+    fn eq(&self, other: &OverTls) -> bool {
+        self.client.is_same(&other.client) && self.name == other.name
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Eq for OverTls {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Where {
@@ -31,6 +62,110 @@ pub(super) enum Where {
 }
 
 impl Target {
+    fn at(place: Where) -> Target {
+        Target {
+            place,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
+        }
+    }
+
+    /// Speaks WebSocket to the peer, over TLS if the target says that too. Packets are messages,
+    /// and the server's codec is not used.
+    ///
+    /// The logic is told of the connection when the peer has accepted the upgrade. If it does not,
+    /// the logic is told by [`connect_failed`](crate::Handler::connect_failed), with
+    /// [`ConnectFailure::Upgrade`](crate::ConnectFailure::Upgrade).
+    ///
+    /// ```
+    /// use proactor::{Target, WebSocketClient};
+    ///
+    /// let feed = WebSocketClient::new("/feed?symbols=all").protocols(["ticks.v1"]);
+    /// let target: Target = "example.org:8080".parse().unwrap();
+    /// let target = target.websocket(&feed);
+    /// # let _ = target;
+    /// ```
+    #[cfg(feature = "websocket")]
+    pub fn websocket(mut self, client: &WebSocketClient) -> Target {
+        self.websocket = Some(Box::new(client.clone()));
+        self
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn websocket_client(&self) -> Option<&WebSocketClient> {
+        self.websocket.as_deref()
+    }
+
+    /// What a `Host` header says of it.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn host_header(&self) -> String {
+        let usual = if self.is_over_tls() { 443 } else { 80 };
+        let (host, port) = match &self.place {
+            Where::Name(name, port) => (name.clone(), *port),
+            Where::Address(address) => match address.ip() {
+                Some(SocketAddr::V4(ip)) => (ip.ip().to_string(), ip.port()),
+                Some(SocketAddr::V6(ip)) => (format!("[{}]", ip.ip()), ip.port()),
+                None => ("localhost".to_owned(), usual),
+            },
+            Where::Any(_) => ("localhost".to_owned(), usual),
+        };
+        if port == usual { host } else { format!("{host}:{port}") }
+    }
+
+    pub(crate) fn is_over_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// Speaks TLS to the peer. Its certificate must be for the target's name, or for its address if
+    /// that was given. A target with neither (a Unix socket, several addresses) needs
+    /// [`tls_as`](Target::tls_as).
+    ///
+    /// The logic is told of the connection when the handshake is over. If it fails, the logic is
+    /// told by [`connect_failed`](crate::Handler::connect_failed), with
+    /// [`ConnectFailure::Tls`](crate::ConnectFailure::Tls).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, client: &TlsClient) -> Target {
+        self.tls = Some(OverTls { client: client.clone(), name: None });
+        self
+    }
+
+    /// As [`tls`](Target::tls), to a peer whose certificate is for another name than the target's.
+    /// The peer is asked for that name (SNI).
+    #[cfg(feature = "tls")]
+    pub fn tls_as(mut self, client: &TlsClient, name: impl Into<String>) -> Target {
+        self.tls = Some(OverTls { client: client.clone(), name: Some(name.into()) });
+        self
+    }
+
+    /// What lies between the socket and the session, and how long it may take to open. `None`:
+    /// nothing does.
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        expect(clippy::unused_self, reason = "there is neither")
+    )]
+    pub(crate) fn layer(&self) -> Option<Result<(Layer, Duration), String>> {
+        #[cfg(feature = "tls")]
+        if let Some(OverTls { client, name }) = &self.tls {
+            let own = match &self.place {
+                Where::Name(name, _) => Some(name.clone()),
+                Where::Address(address) => address.ip().map(|address| address.ip().to_string()),
+                Where::Any(_) => None,
+            };
+            let no_name = || "it has no name that a certificate could be for: use Target::tls_as".to_owned();
+            return Some(name.clone().or(own).ok_or_else(no_name).and_then(|name| client.connect(&name)));
+        }
+        #[cfg(feature = "websocket")]
+        if self.websocket.is_some() {
+            return Some(Ok((Layer::Plain, Duration::ZERO)));
+        }
+        None
+    }
+
     /// A host's name and a port. An IP address as a name is not looked up.
     ///
     /// # Errors
@@ -41,18 +176,18 @@ impl Target {
             return Err(text());
         }
         if let Ok(ip) = name.parse::<IpAddr>() {
-            return Ok(Target(Where::Address(SocketAddr::new(ip, port).into())));
+            return Ok(Target::at(Where::Address(SocketAddr::new(ip, port).into())));
         }
         if !is_host_name(name) {
             return Err(text());
         }
-        Ok(Target(Where::Name(name.to_owned(), port)))
+        Ok(Target::at(Where::Name(name.to_owned(), port)))
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.place {
             Where::Address(address) => address.fmt(f),
             Where::Name(name, port) => write!(f, "{name}:{port}"),
             Where::Any(addresses) => {
@@ -88,7 +223,7 @@ impl TryFrom<&str> for Target {
 
 impl From<Address> for Target {
     fn from(address: Address) -> Target {
-        Target(Where::Address(address))
+        Target::at(Where::Address(address))
     }
 }
 
@@ -100,14 +235,14 @@ impl From<&Address> for Target {
 
 impl From<SocketAddr> for Target {
     fn from(address: SocketAddr) -> Target {
-        Target(Where::Address(address.into()))
+        Target::at(Where::Address(address.into()))
     }
 }
 
 impl From<Vec<SocketAddr>> for Target {
     /// Connects to the one that answers first. The first ones are preferred; at most 16 are tried.
     fn from(addresses: Vec<SocketAddr>) -> Target {
-        Target(Where::Any(addresses))
+        Target::at(Where::Any(addresses))
     }
 }
 

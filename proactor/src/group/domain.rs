@@ -22,13 +22,18 @@
 //! call.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use overlapped::driver::WakeHandle;
 
 use crate::codec::Framing;
 use crate::session::id::SessionId;
+#[cfg(feature = "websocket")]
+use crate::{
+    codec::{MOST_FRAME_BYTES, WebSocketFraming},
+    websocket::{MessageKind, WebSocket, frame::Role, framing::Settings},
+};
 
 /// A server, as its groups know it.
 pub(crate) struct Domain {
@@ -37,13 +42,44 @@ pub(crate) struct Domain {
     pub(super) notifiers: Vec<Notifier>,
     /// Frame the packets of groups: the server's codec, then those that listeners have instead.
     framings: Mutex<Vec<Framing>>,
+    /// How many of these are of listeners. Behind them come those of WebSocket clients: binary, and
+    /// text.
+    listening: usize,
+    /// There are or were such clients.
+    has_clients: AtomicBool,
     /// Bytes that may be queued for one session.
     pub(super) outbox_bytes: usize,
 }
 
 impl Domain {
     pub(crate) fn new(notifiers: Vec<Notifier>, framings: Vec<Framing>, outbox_bytes: usize) -> Domain {
-        Domain { clock: Clock::default(), notifiers, framings: Mutex::new(framings), outbox_bytes }
+        let (listening, framings, has_clients) = (framings.len(), Mutex::new(framings), AtomicBool::new(false));
+        Domain { clock: Clock::default(), notifiers, framings, listening, has_clients, outbox_bytes }
+    }
+
+    /// The framings of connections that the server makes and upgrades to WebSocket, besides.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn with_clients(self, is_simulated: bool) -> Domain {
+        let framings = [WebSocket::new(), WebSocket::new().text()].map(|websocket| {
+            let websocket = websocket.max_message(MOST_FRAME_BYTES);
+            let settings = Settings::new(websocket, Role::Client, is_simulated);
+            Framing::WebSocket(Box::new(WebSocketFraming::new(settings.into())))
+        });
+        self.framings.lock().unwrap_or_else(PoisonError::into_inner).extend(framings);
+        self
+    }
+
+    /// A session is the client's end of a WebSocket, so groups may have members with that framing.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn note_client(&self) {
+        self.has_clients.store(true, Ordering::Relaxed);
+    }
+
+    /// The number of the framing of a WebSocket client. `None`: a server with so many listeners has
+    /// none.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn client_framing(&self, kind: MessageKind) -> Option<u8> {
+        u8::try_from(self.listening + usize::from(kind == MessageKind::Text)).ok()
     }
 
     /// A clone of a codec, as the server was built with it.
@@ -58,7 +94,8 @@ impl Domain {
 
     /// The numbers of these framings.
     pub(crate) fn framings(&self) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).take(self.framing_count())
+        let count = if self.has_clients.load(Ordering::Relaxed) { self.framing_count() } else { self.listening };
+        (0..=u8::MAX).take(count)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{Group, local::News, membership};
 use crate::limits::SlowConsumer;
+use crate::outbox::TakeLimits;
 use crate::session::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
 use crate::shard::state::ShardState;
 
@@ -22,7 +23,8 @@ pub(crate) fn fan_out(state: &mut ShardState) -> bool {
 /// Queues the news of one group for its members.
 fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     let (high, shard) = (state.limits.high(), state.shard);
-    let ShardState { sessions, groups, .. } = state;
+    let ShardState { sessions, groups, limits, send_memory, driver, timers, .. } = state;
+    let take = TakeLimits::new(groups.upto(), limits.outbox);
     let mut slow = std::mem::take(&mut groups.slow);
     let Some(local) = groups.local().at(group) else { return };
     for withheld in local.withheld.iter().filter(|withheld| withheld.id.shard() == shard) {
@@ -32,15 +34,23 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
     }
     let mut oldest_needed = local.counted();
     for slot in local.members() {
-        let (Some(id), Some(record)) = (sessions.id(*slot), sessions.at_mut(*slot)) else { continue };
-        record.outbox.queue_news(id, group, &news, groups.local());
-        if record.outbox.len() >= high || record.outbox.positions.has_lost(groups.local()) {
+        let Some((id, record, to_send)) = sessions.at_to_send(*slot) else { continue };
+        let Some(outbox) = record.outbox.get() else { continue };
+        outbox.queue_news(id, group, &news, groups.local());
+        let is_slow = outbox.len() >= high || outbox.positions.has_lost(groups.local());
+        if is_slow {
             slow.push(*slot);
         }
-        oldest_needed = oldest_needed.min(record.outbox.position(group).unwrap_or(oldest_needed));
-        if !record.sending && record.outbox.has_queued() {
-            sessions.send_later(*slot);
+        let (is_of_one_group, has_queued) = (outbox.is_of_one_group(), outbox.has_queued());
+        // While the session is at hand: all that it has is counted. Others wait for what their
+        // other groups have, or for what becomes of them.
+        if is_of_one_group && !is_slow && record.is_ready() {
+            send::send_some(id, record, take, groups.local(), send_memory, driver, timers);
+        } else if !record.sending && has_queued {
+            to_send.add(*slot, record);
         }
+        let needed = record.outbox.position(group);
+        oldest_needed = oldest_needed.min(needed.unwrap_or(oldest_needed));
     }
     if let Some(local) = groups.at_mut(group) {
         local.reader.trim(oldest_needed);
@@ -83,7 +93,7 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
 pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp: u64) {
     let ShardState { sessions, groups, profiles, .. } = state;
     let Some(record) = sessions.open(id) else { return };
-    let framing = profiles.of(record.activity.listener()).framing;
+    let Some(framing) = membership::framing_of(record, profiles, groups.domain()) else { return };
     let Some(group) = group.framed(groups.domain(), framing) else { return };
     let Some(local) = groups.slot_of(&group) else { return };
     if record.outbox.len() > state.limits.outbox {
@@ -102,11 +112,8 @@ pub(crate) fn trim_logs(state: &mut ShardState) {
     let ShardState { sessions, groups, .. } = state;
     let to_trim = groups.take_to_trim();
     for group in to_trim.iter().copied() {
-        let Some(local) = groups.local().at(group) else { continue };
-        let positions = local.members().iter().filter_map(|slot| sessions.at(*slot)?.outbox.position(group));
-        let oldest_needed = positions.min().unwrap_or(local.counted()).min(local.counted());
         if let Some(local) = groups.at_mut(group) {
-            local.reader.trim(oldest_needed);
+            local.trim(|slot| sessions.at(slot)?.outbox.position(group));
         }
     }
     groups.reuse_to_trim(to_trim);

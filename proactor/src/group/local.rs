@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
-use overlapped::{log::LogReader, table::Table};
+use overlapped::{
+    log::{LogReader, LogSlice},
+    table::Table,
+};
 
 use super::{Group, domain::BroadcastHeader};
 use crate::session::id::SessionId;
@@ -17,10 +20,17 @@ pub(crate) struct LocalGroup {
     pub(crate) reader: LogReader<BroadcastHeader>,
     /// Records before this one are counted in the outboxes of the members that get them.
     counted: u64,
+    /// The stamp of the last that is counted.
+    counted_stamp: u64,
+    /// The latest news in one piece, and the number of their first record: what most members are
+    /// sent. Later news take its place, so that it holds no more memory than they do.
+    latest: Option<(u64, LogSlice<BroadcastHeader>)>,
     /// The slots of the shard's sessions that are members.
     members: Vec<u32>,
     /// Of the latest news, those that one member does not get.
     pub(crate) withheld: Vec<Withheld>,
+    /// A member that was furthest behind when that was last looked for, and its position.
+    furthest_behind: Option<(u32, u64)>,
 }
 
 /// A record that one member does not get.
@@ -44,7 +54,17 @@ impl LocalGroup {
     pub(crate) fn new(group: Group, reader: LogReader<BroadcastHeader>) -> LocalGroup {
         let counted = reader.end();
         let whole = group.clone();
-        LocalGroup { group, whole, reader, counted, members: Vec::new(), withheld: Vec::new() }
+        LocalGroup {
+            group,
+            whole,
+            reader,
+            counted,
+            counted_stamp: 0,
+            latest: None,
+            members: Vec::new(),
+            withheld: Vec::new(),
+            furthest_behind: None,
+        }
     }
 
     /// As the local group of another framing, which belongs to this group.
@@ -55,6 +75,20 @@ impl LocalGroup {
     /// The number of the record behind the last that is counted.
     pub(crate) fn counted(&self) -> u64 {
         self.counted
+    }
+
+    /// The highest stamp that is counted, as far as there are such records.
+    pub(crate) fn counted_stamp(&self) -> u64 {
+        self.counted_stamp
+    }
+
+    /// The bytes from a record to the last that is counted, if they are all there, and in one
+    /// piece.
+    pub(crate) fn slice_from(&self, first: u64) -> Option<LogSlice<BroadcastHeader>> {
+        match &self.latest {
+            Some((from, slice)) if *from == first => Some(slice.clone()),
+            _ => one_piece(&self.reader, first..self.counted),
+        }
     }
 
     /// Bytes between two records that a member gets.
@@ -77,11 +111,13 @@ impl LocalGroup {
             }
             news.to = record.number + 1;
             news.bytes += record.bytes;
+            self.counted_stamp = record.mark.stamp;
             if let Some(id) = record.mark.except {
                 self.withheld.push(Withheld { id, bytes: record.bytes });
             }
         }
         self.counted = news.to;
+        self.latest = one_piece(&self.reader, news.from..news.to).map(|slice| (news.from, slice));
         news
     }
 
@@ -112,6 +148,23 @@ impl LocalGroup {
         self.reader.records(from..u64::MAX).next().map_or(u64::MAX, |record| record.mark.stamp - 1)
     }
 
+    /// Drops the records that every member has taken. `position_of` is the position of a member, by
+    /// its slot.
+    ///
+    /// While the member that was last found furthest behind is where it was, nothing can be
+    /// dropped, and the others are not looked at. So a member that never reads does not make every
+    /// turn go through all members.
+    pub(crate) fn trim(&mut self, position_of: impl Fn(u32) -> Option<u64>) {
+        if self.furthest_behind.is_some_and(|(slot, position)| position_of(slot) == Some(position)) {
+            return;
+        }
+        let positions = self.members.iter().filter_map(|slot| Some((*slot, position_of(*slot)?)));
+        // The last of several: it is likely to be sent for last, too.
+        let found = positions.reduce(|least, next| if next.1 <= least.1 { next } else { least });
+        self.furthest_behind = found.filter(|(_, position)| *position < self.counted);
+        self.reader.trim(found.map_or(self.counted, |(_, position)| position.min(self.counted)));
+    }
+
     pub(crate) fn members(&self) -> &[u32] {
         &self.members
     }
@@ -129,5 +182,88 @@ impl LocalGroup {
     }
 }
 
+/// The bytes of a range of records, if they are all there, and in one piece.
+fn one_piece(reader: &LogReader<BroadcastHeader>, range: Range<u64>) -> Option<LogSlice<BroadcastHeader>> {
+    let is_there = range.start >= reader.front();
+    let mut slices = reader.slices(range);
+    let slice = slices.next().filter(|_| is_there)?;
+    slices.next().is_none().then_some(slice)
+}
+
 /// The groups that have members on a shard.
 pub(crate) type LocalGroups = Table<LocalGroup>;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use overlapped::{Driver, DriverConfig};
+
+    use super::*;
+    use crate::codec::Framing;
+    use crate::group::domain::{Domain, Notifier};
+
+    /// A group of so many members, and what each has taken.
+    struct Members {
+        local: LocalGroup,
+        positions: Vec<u64>,
+        /// How often a member was looked at.
+        looks: Cell<usize>,
+    }
+
+    impl Members {
+        /// With `segments` full segments of broadcasts that nobody has taken.
+        fn behind(members: u32) -> Members {
+            let driver = Driver::new(DriverConfig::new()).unwrap();
+            let notifiers = vec![Notifier::new(driver.wake_handle())];
+            let domain = Arc::new(Domain::new(notifiers, vec![Framing::default()], 256 * 1024));
+            let group = Group::new();
+            let reader = group.reader(&domain).unwrap();
+            let mut local = LocalGroup::new(group.clone(), reader);
+            (0..members).for_each(|slot| _ = local.add_member(slot));
+            local.group.set_local(0, Some(0));
+            for _ in 0..3_000 {
+                group.broadcast(&[7; 64]).unwrap();
+            }
+            local.count_news(u64::MAX);
+            assert!(local.reader.segments() > 1);
+            Members { local, positions: vec![0; members as usize], looks: Cell::new(0) }
+        }
+
+        /// A turn in which a member takes everything.
+        fn takes(&mut self, member: usize) {
+            self.positions[member] = self.local.counted();
+            let (positions, looks) = (&self.positions, &self.looks);
+            self.local.trim(|slot| {
+                looks.set(looks.get() + 1);
+                positions.get(slot as usize).copied()
+            });
+        }
+    }
+
+    #[test]
+    fn a_member_that_never_takes_anything_costs_the_others_turns_nothing() {
+        let mut members = Members::behind(10_000);
+        for turn in 0..5_000 {
+            // Number 7777 is the one.
+            members.takes(turn);
+        }
+        let segments = members.local.reader.segments();
+        assert!(segments > 1, "it is not dropped from under a member");
+        let looks = members.looks.get();
+        assert!(looks <= 2 * 10_000 + 5_000, "{looks} looks in 5,000 turns");
+    }
+
+    #[test]
+    fn the_last_member_to_take_all_frees_the_log_whatever_the_order() {
+        let mut members = Members::behind(1_000);
+        // Each number once, in no order.
+        for turn in 0..1_000 {
+            members.takes(turn * 617 % 1_000);
+        }
+        assert_eq!(members.local.reader.segments(), 1);
+        let looks = members.looks.get();
+        assert!(looks <= 30 * 1_000, "{looks} looks at 1,000 members: a few times for each");
+    }
+}

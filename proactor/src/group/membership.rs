@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use super::domain::Domain;
 use super::{Group, local::LocalGroup};
+#[cfg(feature = "websocket")]
+use crate::codec::Framing;
 use crate::error::JoinError;
 use crate::limits::SlowConsumer;
-use crate::session::id::SessionId;
+use crate::session::{id::SessionId, table::Record};
+use crate::shard::listeners::Profiles;
 use crate::shard::state::ShardState;
 
 /// Groups that one session may be a member of.
@@ -25,7 +29,7 @@ pub(crate) fn join(
     let record = sessions.open(id).filter(|record| record.ends.takes_more() && record.partner().is_none());
     let record = record.ok_or(JoinError::Closed)?;
     let domain = Arc::clone(groups.domain());
-    let framing = profiles.of(record.activity.listener()).framing;
+    let framing = framing_of(record, profiles, &domain).ok_or(JoinError::OtherServer)?;
     let whole = group;
     let group = whole.framed(&domain, framing).ok_or(JoinError::OtherServer)?;
     let local = locals.into_iter().find(|local| local.group == group);
@@ -45,8 +49,21 @@ pub(crate) fn join(
         }
     };
     let (position, member) = groups.add_member(slot, id, stamp);
-    record.outbox.get_or_take(outboxes).positions.join(slot, position, member);
+    record.outbox.get_or_take(outboxes).join(slot, position, member);
     Ok(())
+}
+
+/// The number of a session's framing. `None`: groups have no frames for it.
+pub(super) fn framing_of(record: &Record, profiles: &Profiles, domain: &Domain) -> Option<u8> {
+    #[cfg(feature = "websocket")]
+    if let Framing::WebSocket(websocket) = &record.codec
+        && let Some(kind) = websocket.client_kind()
+    {
+        domain.note_client();
+        return domain.client_framing(kind);
+    }
+    let _ = domain;
+    Some(profiles.of(record.activity.listener()).framing)
 }
 
 /// Takes a session out of all its groups. What was issued up to a stamp is still queued for it;

@@ -134,6 +134,11 @@ impl ShardGroups {
         }
     }
 
+    /// The stamp up to which news are counted in this turn.
+    pub(crate) fn upto(&self) -> u64 {
+        self.upto
+    }
+
     /// The stamp up to which what is queued may be sent. Outside of groups, all of it may.
     #[inline]
     pub(crate) fn sendable_upto(&self, outbox: &Outbox) -> u64 {
@@ -188,6 +193,12 @@ impl ShardGroups {
     #[inline]
     pub(crate) fn is_budget_spent(&self) -> bool {
         self.budget.is_spent(broadcast_by_thread())
+    }
+
+    /// How much the shard's handlers may broadcast before that.
+    #[inline]
+    pub(crate) fn budget(&self) -> u64 {
+        self.budget.allowed
     }
 
     /// Whether nothing may be broadcast now because another shard is late.

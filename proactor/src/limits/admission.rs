@@ -7,44 +7,13 @@
 //! the table is no larger than the number of sessions.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use overlapped::{Time, table::Table};
 
 use super::bucket::{Bucket, Rate};
-
-/// Why a connection was refused. It never was a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// There were as many sessions as allowed.
-    Sessions,
-    /// Its address had as many sessions as allowed.
-    SessionsPerIp,
-    /// As many sessions as allowed were waiting for their first packet.
-    Handshakes,
-    /// More connections came in a short time than allowed.
-    AcceptRate,
-    /// Its shard had no room for it: the mailbox, or the driver's table of sockets, was full.
-    ShardFull,
-    /// The server was being drained or stopped.
-    Ending,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::Sessions => "there are as many sessions as there may be",
-            Refusal::SessionsPerIp => "its address has as many sessions as it may have",
-            Refusal::Handshakes => "as many sessions as may be wait for their first packet",
-            Refusal::AcceptRate => "more come in a short time than may come",
-            Refusal::ShardFull => "its shard has no room for it",
-            Refusal::Ending => "the server is ending",
-        })
-    }
-}
+use super::refusal::Refusal;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionLimits {
@@ -114,6 +83,26 @@ impl Admission {
         Ok(Permit { gate: Arc::clone(&self.gate), prefix, listener, shaking: true })
     }
 
+    /// A connection that counted for no address is one of this address's. Says if it may not be.
+    pub(crate) fn settle(&self, permit: &mut Permit, peer: Option<IpAddr>) -> Result<(), Refusal> {
+        let (limits, own) = (&self.limits, self.listeners.get(usize::from(permit.listener)));
+        let counts_ip = limits.per_ip.is_some() || own.is_some_and(|own| own.per_ip.is_some());
+        let Some(prefix) = peer.filter(|_| counts_ip).map(|ip| Prefix::of(ip, limits.v6_prefix)) else {
+            return Ok(());
+        };
+        debug_assert_eq!(permit.prefix, NO_PREFIX, "it counts for an address already");
+        let mut places = lock(&self.gate);
+        let Places { all, listeners, prefixes } = &mut *places;
+        all.check_address(limits, prefix)?;
+        if let Some((own, counts)) = own.zip(listeners.get_mut(usize::from(permit.listener))) {
+            counts.check_address(own, prefix)?;
+            counts.enter_address(own, prefix);
+        }
+        all.enter_address(limits, prefix);
+        permit.prefix = prefixes.insert(prefix).slot();
+        Ok(())
+    }
+
     /// The number of sessions, and of those in their handshake.
     pub(crate) fn sessions(&self) -> (usize, usize) {
         let all = &lock(&self.gate).all;
@@ -149,15 +138,22 @@ impl Counts {
         if self.sessions >= limits.sessions {
             return Err(Refusal::Sessions);
         }
-        if let Some((most, prefix)) = limits.per_ip.zip(prefix)
-            && self.by_prefix.get(&prefix).is_some_and(|sessions| *sessions >= most)
-        {
-            return Err(Refusal::SessionsPerIp);
-        }
+        prefix.map_or(Ok(()), |prefix| self.check_address(limits, prefix))?;
         if limits.handshakes.is_some_and(|most| self.handshakes >= most) {
             return Err(Refusal::Handshakes);
         }
         Ok(())
+    }
+
+    fn check_address(&self, limits: &AdmissionLimits, prefix: Prefix) -> Result<(), Refusal> {
+        let sessions = self.by_prefix.get(&prefix).copied().unwrap_or(0);
+        if limits.per_ip.is_some_and(|most| sessions >= most) { Err(Refusal::SessionsPerIp) } else { Ok(()) }
+    }
+
+    fn enter_address(&mut self, limits: &AdmissionLimits, prefix: Prefix) {
+        if limits.per_ip.is_some() {
+            *self.by_prefix.entry(prefix).or_default() += 1;
+        }
     }
 
     /// The bucket without the token of one more connection. It is taken only if all limits are met.
@@ -170,8 +166,8 @@ impl Counts {
     fn enter(&mut self, limits: &AdmissionLimits, prefix: Option<Prefix>) {
         self.sessions += 1;
         self.handshakes += 1;
-        if let Some(prefix) = prefix.filter(|_| limits.per_ip.is_some()) {
-            *self.by_prefix.entry(prefix).or_default() += 1;
+        if let Some(prefix) = prefix {
+            self.enter_address(limits, prefix);
         }
     }
 

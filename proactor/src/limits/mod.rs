@@ -3,11 +3,12 @@
 
 mod admission;
 mod bucket;
+mod refusal;
 mod session;
 
-pub use admission::Refusal;
 pub(crate) use admission::{Admission, AdmissionLimits, NO_LISTENER, Permit};
 pub(crate) use bucket::Bucket;
 pub use bucket::Rate;
+pub use refusal::Refusal;
 pub use session::SlowConsumer;
 pub(crate) use session::{LEAST_SHARE, SessionLimits};

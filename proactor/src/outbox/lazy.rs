@@ -92,7 +92,7 @@ mod tests {
         outbox.sent(taken.len());
         outbox.give_back(&mut store);
         assert_eq!((outbox.get().is_some(), store.spare.len()), (false, 1));
-        outbox.get_or_take(&mut store).positions.join(7, 0, 0);
+        outbox.get_or_take(&mut store).join(7, 0, 0);
         assert_eq!(store.spare.len(), 0, "one that has served is used again");
         outbox.give_back(&mut store);
         assert_eq!(outbox.position(7), Some(0), "so does a membership");

@@ -44,16 +44,13 @@ impl SendMemory {
         let (len, buffer) = match buf.take::<Vec<u8>>() {
             Ok(buffer) => (buffer.len(), buffer),
             Err(buf) => {
-                let mut gather = match buf.take::<Gather<BroadcastHeader>>() {
+                let gather = match buf.take::<Gather<BroadcastHeader>>() {
                     Ok(gather) => gather,
                     Err(buf) => return self.recycle_packets(buf),
                 };
-                let (len, pieces) = (gather.len(), gather.pieces());
-                let buffer = gather.clear();
-                if self.gathers.len() < SPARE_BUFFERS && pieces <= SPARE_PIECES {
-                    self.gathers.push(gather);
-                }
-                (len, buffer)
+                let len = gather.len();
+                self.keep_gather(gather);
+                return len;
             }
         };
         self.keep(buffer);
@@ -75,7 +72,18 @@ impl SendMemory {
         len
     }
 
-    fn keep(&mut self, mut buffer: Vec<u8>) {
+    /// Takes back the memory of a gather that is not needed any more.
+    pub(crate) fn keep_gather(&mut self, mut gather: Gather<BroadcastHeader>) {
+        let pieces = gather.pieces();
+        let buffer = gather.clear();
+        if self.gathers.len() < SPARE_BUFFERS && pieces <= SPARE_PIECES {
+            self.gathers.push(gather);
+        }
+        self.keep(buffer);
+    }
+
+    /// Takes back the memory of a buffer.
+    pub(crate) fn keep(&mut self, mut buffer: Vec<u8>) {
         if self.buffers.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
             buffer.clear();
             self.buffers.push(buffer);

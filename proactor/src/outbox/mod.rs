@@ -20,42 +20,24 @@ pub(crate) mod lazy;
 pub(crate) mod memory;
 pub(crate) mod own;
 pub(crate) mod positions;
+mod received;
+mod take;
 
 use overlapped::buf::Packet;
 use overlapped::driver::OpId;
-use overlapped::log::{Gather, LogSlice};
+use overlapped::log::Gather;
 
 use self::latest::Latest;
 use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
+use self::received::Received;
+pub(crate) use self::take::{TakeLimits, Taken};
 use crate::codec::Frame;
 use crate::error::SendError;
 use crate::group::domain::BroadcastHeader;
 use crate::group::local::{LocalGroups, News};
 use crate::session::id::SessionId;
-
-/// What an outbox gives to be sent in one operation.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    Bytes(Vec<u8>),
-    Packet(Packet),
-    Packets(Vec<Packet>),
-    Slice(LogSlice<BroadcastHeader>),
-    Gather(Gather<BroadcastHeader>),
-}
-
-impl Taken {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Taken::Bytes(bytes) => bytes.len(),
-            Taken::Packet(packet) => packet.len(),
-            Taken::Packets(packets) => packets.iter().map(|packet| packet.len()).sum(),
-            Taken::Slice(slice) => slice.len(),
-            Taken::Gather(gather) => gather.len(),
-        }
-    }
-}
 
 /// What [`Outbox::push`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +64,13 @@ pub(crate) struct Outbox {
     /// others nothing.
     apart: usize,
     /// Received packets that are sent on, before everything else.
-    received: Vec<Packet>,
+    received: Option<Box<Received>>,
     latest: Option<Box<Latest>>,
+    /// A frame of so many bytes may be [appended](Outbox::append) without another look at what is
+    /// queued: there is memory for it, and it stays below the high watermark.
+    appendable: u32,
+    /// Bytes that were appended and are not counted in the last run of `own` yet.
+    appended: u32,
     /// The send in flight, and its progress when that was last asked for.
     pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
@@ -96,8 +83,10 @@ impl Outbox {
             positions: Positions::new(),
             in_flight: 0,
             apart: 0,
-            received: Vec::new(),
+            received: None,
             latest: None,
+            appendable: 0,
+            appended: 0,
             send: None,
             dropped: 0,
         }
@@ -123,6 +112,12 @@ impl Outbox {
     #[inline(always)]
     pub(crate) fn has_latest(&self) -> bool {
         self.has_apart() && self.latest.is_some()
+    }
+
+    /// Whether all that is queued, or will be in this turn, are broadcasts of one group.
+    #[inline]
+    pub(crate) fn is_of_one_group(&self) -> bool {
+        self.positions.len() == 1 && self.own.len() == 0 && !self.has_apart()
     }
 
     /// Whether a send is in flight.
@@ -153,6 +148,7 @@ impl Outbox {
         by_packet: bool,
         spare: impl FnOnce() -> Vec<u8>,
     ) -> Result<Pushed, SendError> {
+        self.end_appending();
         let (len, bytes) = (self.len(), frame.len());
         let pushed = Pushed { bytes, len: len + bytes };
         // Before anything is written: what does not fit must not take memory.
@@ -174,37 +170,50 @@ impl Outbox {
     /// Queues a received packet as it is, or nothing if it does not fit. Only while the outbox
     /// [takes](Outbox::takes_received) such packets.
     pub(crate) fn push_received(&mut self, packet: Packet, limit: usize) -> Result<Pushed, SendError> {
+        self.end_appending();
         let bytes = packet.len();
         let pushed = Pushed { bytes, len: self.len() + bytes };
         if pushed.len > limit {
             return Err(SendError::Full);
         }
         self.apart += bytes;
-        let apart = match self.received.last_mut() {
-            Some(last) => last.join(packet).err(),
-            None => Some(packet),
-        };
-        self.received.extend(apart);
+        self.received.get_or_insert_default().push(packet);
         Ok(pushed)
     }
 
-    fn take_received(&mut self, memory: &mut SendMemory) -> Taken {
-        if self.received.len() == 1
-            && let Some(packet) = self.received.pop()
-        {
-            return Taken::Packet(packet);
+    /// A private send was queued just now: more of them may be [appended](Outbox::append) until
+    /// fewer than `high` bytes would not be queued any more, or something else happens. In a group
+    /// they have stamps of their own.
+    #[inline]
+    pub(crate) fn allow_appending(&mut self, high: usize) {
+        if self.positions.is_empty() {
+            let room = self.own.memory_left().min(high.saturating_sub(self.len() + 1));
+            self.appendable = u32::try_from(room).unwrap_or(u32::MAX);
         }
-        Taken::Packets(std::mem::replace(&mut self.received, memory.packets()))
     }
 
-    /// Queues a copy of a frame behind the last private send, if that has the same stamp and
-    /// memory for it, and if fewer than `high` bytes are queued then. Says whether it did.
+    /// What is queued next is no second packet of a burst.
+    #[inline]
+    pub(crate) fn end_appending(&mut self) {
+        self.appendable = 0;
+        self.own.extend_last(std::mem::take(&mut self.appended) as usize);
+    }
+
+    /// Queues a copy of a frame behind the last private send, as a part of it, if that
+    /// [may be done](Outbox::allow_appending). Says whether it was.
     #[inline(always)]
-    pub(crate) fn append(&mut self, frame: Frame<'_>, stamp: u64, high: usize) -> bool {
-        self.len() + frame.len() < high && self.own.append(frame, stamp)
+    pub(crate) fn append(&mut self, frame: Frame<'_>) -> bool {
+        let (bytes, may_append) = (frame.len() as u32, frame.written() <= self.appendable as usize);
+        if may_append {
+            self.appendable -= bytes;
+            self.appended += bytes;
+            self.own.append(frame);
+        }
+        may_append
     }
 
     /// Takes whole packets, to be sent in one operation.
+    #[inline]
     pub(crate) fn take(
         &mut self,
         id: SessionId,
@@ -212,30 +221,43 @@ impl Outbox {
         groups: &LocalGroups,
         memory: &mut SendMemory,
     ) -> Option<Taken> {
-        if self.has_apart() && !self.received.is_empty() {
-            let taken = self.take_received(memory);
+        self.end_appending();
+        if self.has_apart()
+            && let Some(taken) = self.received.as_mut().and_then(|received| received.take(memory))
+        {
             // They are counted already.
             self.in_flight += taken.len();
             return Some(taken);
         }
-        let taken = if let Some(slice) = take_slice(&self.own, &mut self.positions, limits, groups) {
+        let taken = if let Some(slice) = take::slice(&self.own, &mut self.positions, limits, groups) {
             Taken::Slice(slice)
         } else if self.positions.behind() == 0
             && let Some(bytes) = self.own.take_whole(limits.stamp)
         {
             Taken::Bytes(bytes)
         } else {
-            let mut gather = memory.gather();
-            let at = take_gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
-            if at < gather.own().len() {
-                // Seldom: a piece too many, or bytes that were issued later.
-                self.own.put_back(&gather.own()[at..], memory.buffer());
-            }
-            Taken::Gather(gather)
+            Taken::Gather(self.take_pieces(id, limits, groups, memory))
         };
         self.in_flight += taken.len();
         self.apart += taken.len();
         (taken.len() > 0).then_some(taken)
+    }
+
+    #[inline(never)]
+    fn take_pieces(
+        &mut self,
+        id: SessionId,
+        limits: TakeLimits,
+        groups: &LocalGroups,
+        memory: &mut SendMemory,
+    ) -> Gather<BroadcastHeader> {
+        let mut gather = memory.gather();
+        let at = take::gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
+        if at < gather.own().len() {
+            // Seldom: a piece too many, or bytes that were issued later.
+            self.own.put_back(&gather.own()[at..], memory.buffer());
+        }
+        gather
     }
 
     /// So many bytes are no longer in flight.
@@ -265,6 +287,7 @@ impl Outbox {
         stamp: u64,
         limit: usize,
     ) -> Result<Pushed, SendError> {
+        self.end_appending();
         let (before, bytes) = (self.latest_bytes(key), frame.len());
         let len = self.len() - before + bytes;
         if bytes == 0 {
@@ -282,6 +305,10 @@ impl Outbox {
     /// to that, behind everything else of such a stamp.
     #[inline(never)]
     pub(crate) fn settle_latest(&mut self, upto: u64, by_packet: bool, spare: impl FnOnce() -> Vec<u8>) {
+        if self.latest.is_none() {
+            return;
+        }
+        self.end_appending();
         let Some(latest) = &mut self.latest else { return };
         let own = &mut self.own;
         // Outside of groups the clock is not read, and all stamps are those of sends. In a group
@@ -296,10 +323,18 @@ impl Outbox {
 
     /// Discards the private bytes that are queued.
     pub(crate) fn clear(&mut self) {
+        self.end_appending();
         self.own.clear();
-        self.received.clear();
+        self.received = None;
         self.latest = None;
         self.apart = self.in_flight;
+    }
+
+    /// Becomes a member of a group from record `next` on. `member` is its index among the group's
+    /// members.
+    pub(crate) fn join(&mut self, group: u32, next: u64, member: usize) {
+        self.end_appending();
+        self.positions.join(group, next, member);
     }
 
     /// The first record of the group's log that is not taken.
@@ -309,7 +344,7 @@ impl Outbox {
 
     /// The groups that it is a member of.
     pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
-        self.positions.iter().map(|position| position.group)
+        self.positions.iter().map(|position| position.group())
     }
 
     /// Leaves a group, and returns the index that it had among the members. With a stamp, records
@@ -323,8 +358,9 @@ impl Outbox {
         limit: usize,
         groups: &LocalGroups,
     ) -> Option<usize> {
+        self.end_appending();
         let position = self.positions.remove(group)?;
-        let Some(stamp) = upto else { return Some(position.member) };
+        let Some(stamp) = upto else { return Some(position.member()) };
         let group = groups.at(group)?;
         self.dropped += group.reader.front().saturating_sub(position.next);
         let records = group.reader.records(position.next..u64::MAX).take_while(|record| record.mark.stamp <= stamp);
@@ -335,10 +371,11 @@ impl Outbox {
                 self.own.insert(group.reader.slices(record.number..record.number + 1), record.mark.stamp);
             }
         }
-        Some(position.member)
+        Some(position.member())
     }
 
     /// Queues the news of a group, by counting them: the records stay in the group's log.
+    #[inline]
     pub(crate) fn queue_news(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         self.positions.count(id, group, news, groups);
     }
@@ -351,6 +388,7 @@ impl Outbox {
     /// Drops the oldest queued packets until no more than `limit` bytes are left, with what is in
     /// flight and the latest packets that wait. Those alone may be more: they are not dropped.
     pub(crate) fn drop_oldest(&mut self, id: SessionId, limit: usize, groups: &LocalGroups) {
+        self.end_appending();
         let mut excess = self.len().saturating_sub(limit);
         while excess > 0 {
             let own = self.own.first();
@@ -358,7 +396,7 @@ impl Outbox {
                 (own, Some(first)) if own.is_none_or(|own| first.stamp <= own.stamp) => {
                     let position = self.positions.at_mut(first.at);
                     let record = first.number..first.number + 1;
-                    let bytes = groups.at(position.group).map_or(0, |group| group.bytes_for(id, record));
+                    let bytes = groups.at(position.group()).map_or(0, |group| group.bytes_for(id, record));
                     position.advance(first.number + 1, bytes, groups);
                     bytes
                 }
@@ -385,107 +423,3 @@ impl Outbox {
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-/// Pieces of one send.
-const MOST_PIECES: usize = 64;
-
-/// How much one send takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TakeLimits {
-    /// Only what was issued up to this stamp.
-    stamp: u64,
-    /// Bytes, unless the first packet alone has more.
-    bytes: usize,
-    pieces: usize,
-}
-
-impl TakeLimits {
-    pub(crate) fn new(stamp: u64, bytes: usize) -> TakeLimits {
-        TakeLimits { stamp, bytes, pieces: MOST_PIECES }
-    }
-
-    /// All that was issued up to a stamp, for a session that closes.
-    pub(crate) fn all(stamp: u64) -> TakeLimits {
-        TakeLimits { stamp, bytes: usize::MAX, pieces: usize::MAX }
-    }
-}
-
-/// Takes all that is queued if it is one piece of the log of one group. A member that says little
-/// is mostly sent that.
-fn take_slice(
-    own: &OwnBytes,
-    positions: &mut Positions,
-    limits: TakeLimits,
-    groups: &LocalGroups,
-) -> Option<LogSlice<BroadcastHeader>> {
-    let mut behind = positions.behind_mut();
-    let position = behind.next()?;
-    if behind.next().is_some() || position.behind > limits.bytes || own.len() > 0 {
-        return None;
-    }
-    let group = groups.at(position.group)?;
-    let counted = group.counted();
-    let last = group.reader.records(counted.checked_sub(1)?..counted).next()?;
-    let mut slices = group.reader.slices(position.next..counted);
-    let slice = slices.next()?;
-    let is_whole = position.next >= group.reader.front() && slices.next().is_none();
-    // If it has more bytes, some of them are withheld from this member.
-    if !is_whole || slice.len() != position.behind || last.mark.stamp > limits.stamp {
-        return None;
-    }
-    position.advance(counted, slice.len(), groups);
-    Some(slice)
-}
-
-/// Takes private bytes and records in the order of their stamps. Returns how far the private bytes
-/// in the gather are taken.
-fn take_gather(
-    own: &mut OwnBytes,
-    positions: &mut Positions,
-    id: SessionId,
-    limits: TakeLimits,
-    groups: &LocalGroups,
-    gather: &mut Gather<BroadcastHeader>,
-) -> usize {
-    let (buffer, mut at) = own.take_buffer();
-    gather.set_own(buffer);
-    let mut taken = 0;
-    while gather.pieces() < limits.pieces {
-        let own_stamp = own.first().map_or(u64::MAX, |run| run.stamp);
-        let limit = own_stamp.min(limits.stamp);
-        let oldest = positions.oldest(id, groups).filter(|first| first.stamp <= limit);
-        if let Some(first) = oldest {
-            // As far as nothing else comes in between.
-            let next = positions.oldest_elsewhere(first.at, id, groups).map_or(u64::MAX, |stamp| stamp - 1);
-            let bound = limit.min(next).max(first.stamp);
-            let position = positions.at_mut(first.at);
-            let group = groups.at(position.group).expect("it gave a record just now");
-            let mut to = first.number;
-            let mut bytes = 0;
-            for record in group.reader.records(first.number..group.counted()) {
-                let over = taken + bytes > 0 && taken + bytes + record.bytes > limits.bytes;
-                if record.mark.except == Some(id) || record.mark.stamp > bound || over {
-                    break;
-                }
-                to = record.number + 1;
-                bytes += record.bytes;
-            }
-            if to == first.number {
-                break;
-            }
-            group.reader.slices(first.number..to).for_each(|slice| gather.push_slice(slice));
-            position.advance(to, bytes, groups);
-            taken += bytes;
-        } else if let Some(run) =
-            own.first().filter(|run| run.stamp <= limits.stamp && (taken == 0 || taken + run.bytes <= limits.bytes))
-        {
-            let range = own.take_first(at);
-            at = range.end;
-            gather.push_own(range);
-            taken += run.bytes;
-        } else {
-            break;
-        }
-    }
-    at
-}

@@ -52,18 +52,26 @@ impl OwnBytes {
         self.runs.back().map(|run| run.stamp)
     }
 
-    /// Appends a frame to the last run if that has this stamp and there is memory for the frame.
+    /// Bytes that can be written without taking memory.
+    #[inline]
+    pub(super) fn memory_left(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+
+    /// Appends a frame to the last run, which [`extend_last`](OwnBytes::extend_last) tells later.
     #[inline(always)]
-    pub(super) fn append(&mut self, frame: Frame<'_>, stamp: u64) -> bool {
-        if self.bytes.capacity() - self.bytes.len() < frame.written() {
-            return false;
-        }
-        match self.runs.back_mut() {
-            Some(last) if last.stamp == stamp => last.bytes += frame.len(),
-            _ => return false,
-        }
+    pub(super) fn append(&mut self, frame: Frame<'_>) {
         frame.append_to(&mut self.bytes);
-        true
+    }
+
+    /// The last run has so many more bytes.
+    #[inline]
+    pub(super) fn extend_last(&mut self, bytes: usize) {
+        if bytes > 0
+            && let Some(last) = self.runs.back_mut()
+        {
+            last.bytes += bytes;
+        }
     }
 
     /// Puts a frame behind everything of a stamp up to its own. `spare` gives memory if there is
@@ -85,6 +93,10 @@ impl OwnBytes {
         match self.runs.back_mut() {
             Some(last) if last.stamp == stamp && !by_packet => {
                 last.bytes += frame.len();
+                Ok(())
+            }
+            None => {
+                self.runs.push_back(Run { stamp, bytes: frame.len() });
                 Ok(())
             }
             _ => self.arrange(frame.len(), stamp, limit, by_packet),

@@ -1,15 +1,17 @@
 //! Where a session stands in the logs of its groups.
 
+use std::num::NonZeroU32;
+
 use crate::group::local::{LocalGroups, News, Withheld};
 use crate::session::id::SessionId;
 
 /// A session's position in the log of one group.
 #[derive(Debug)]
 pub(super) struct Position {
-    /// The slot of the local group.
-    pub(super) group: u32,
+    /// One more than the slot of the local group, so that "no position" takes no space.
+    group: NonZeroU32,
     /// The session's index among the group's members.
-    pub(super) member: usize,
+    member: u32,
     /// The first record that is not taken.
     pub(super) next: u64,
     /// Bytes of the records that are counted, not taken, and not withheld from it.
@@ -28,9 +30,20 @@ pub(super) struct First {
 }
 
 impl Position {
+    /// The slot of the local group.
+    #[inline]
+    pub(super) fn group(&self) -> u32 {
+        self.group.get() - 1
+    }
+
+    /// The session's index among the group's members.
+    pub(super) fn member(&self) -> usize {
+        self.member as usize
+    }
+
     /// Behind the last record that is counted.
     pub(super) fn end(&self, groups: &LocalGroups) -> u64 {
-        groups.at(self.group).map_or(0, |group| group.counted())
+        groups.at(self.group()).map_or(0, |group| group.counted())
     }
 
     /// Records before `next`, so many bytes, are taken or dropped.
@@ -47,77 +60,106 @@ impl Position {
         if self.behind == 0 {
             return None;
         }
-        let mut records = groups.at(self.group)?.reader.records(self.next..self.end(groups));
+        let mut records = groups.at(self.group())?.reader.records(self.next..self.end(groups));
         let record = records.find(|record| record.mark.except != Some(id))?;
         Some((record.number, record.mark.stamp))
     }
 }
 
-/// A session's positions in all its groups.
+/// A session's positions in all its groups. Most sessions are in one, and that position is looked
+/// at for every broadcast: it lies within the outbox.
 #[derive(Debug, Default)]
-pub(crate) struct Positions(Vec<Position>);
+pub(crate) struct Positions {
+    first: Option<Position>,
+    /// None if there is no first one. In a box, for few sessions have more than one.
+    #[expect(clippy::box_collection, reason = "a member of one group pays for a pointer")]
+    more: Option<Box<Vec<Position>>>,
+}
 
 impl Positions {
     pub(super) const fn new() -> Positions {
-        Positions(Vec::new())
+        Positions { first: None, more: None }
     }
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        usize::from(self.first.is_some()) + self.more().len()
+    }
+
+    #[inline]
+    fn more(&self) -> &[Position] {
+        self.more.as_ref().map_or(&[], |more| more)
     }
 
     /// Bytes that are queued in all groups.
     #[inline]
     pub(crate) fn behind(&self) -> usize {
-        if self.is_empty() { 0 } else { self.behind_in_all() }
+        let first = self.first.as_ref().map_or(0, |position| position.behind);
+        if self.more.is_none() { first } else { first + self.behind_in_others() }
     }
 
-    #[inline(never)]
-    fn behind_in_all(&self) -> usize {
-        self.0.iter().map(|position| position.behind).sum()
+    #[cold]
+    fn behind_in_others(&self) -> usize {
+        self.more().iter().map(|position| position.behind).sum()
     }
 
+    #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Position> {
-        self.0.iter()
+        self.first.iter().chain(self.more())
+    }
+
+    #[inline]
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Position> {
+        self.first.iter_mut().chain(self.more.iter_mut().flat_map(|more| more.iter_mut()))
     }
 
     /// The positions with something queued.
     pub(super) fn behind_mut(&mut self) -> impl Iterator<Item = &mut Position> {
-        self.0.iter_mut().filter(|position| position.behind > 0)
+        self.iter_mut().filter(|position| position.behind > 0)
     }
 
     pub(super) fn in_group(&self, group: u32) -> Option<&Position> {
-        self.0.iter().find(|position| position.group == group)
+        self.iter().find(|position| position.group() == group)
     }
 
     fn in_group_mut(&mut self, group: u32) -> Option<&mut Position> {
-        self.0.iter_mut().find(|position| position.group == group)
+        self.iter_mut().find(|position| position.group() == group)
     }
 
     pub(super) fn at_mut(&mut self, at: usize) -> &mut Position {
-        &mut self.0[at]
+        match (at, &mut self.first) {
+            (0, Some(first)) => first,
+            _ => &mut self.more.as_mut().expect("a position that was found")[at - 1],
+        }
     }
 
     /// Becomes a member from record `next` on. `member` is its index among the group's members.
     pub(crate) fn join(&mut self, group: u32, next: u64, member: usize) {
-        // Most sessions are in one group.
-        self.0.reserve_exact(1);
-        self.0.push(Position { group, member, next, behind: 0, withheld: 0 });
+        let group = NonZeroU32::MIN.saturating_add(group);
+        let member = u32::try_from(member).expect("a shard's sessions have slots of 32 bits");
+        let position = Position { group, member, next, behind: 0, withheld: 0 };
+        match &mut self.first {
+            first @ None => *first = Some(position),
+            Some(_) => self.more.get_or_insert_default().push(position),
+        }
     }
 
     pub(super) fn remove(&mut self, group: u32) -> Option<Position> {
-        let at = self.0.iter().position(|position| position.group == group)?;
-        Some(self.0.swap_remove(at))
+        if self.first.as_ref().is_some_and(|position| position.group() == group) {
+            return std::mem::replace(&mut self.first, self.more.as_mut().and_then(|more| more.pop()));
+        }
+        let at = self.more().iter().position(|position| position.group() == group)?;
+        Some(self.more.as_mut()?.swap_remove(at))
     }
 
     pub(crate) fn set_member(&mut self, group: u32, member: usize) {
         if let Some(position) = self.in_group_mut(group) {
-            position.member = member;
+            position.member = u32::try_from(member).expect("a shard's sessions have slots of 32 bits");
         }
     }
 
@@ -129,6 +171,7 @@ impl Positions {
     }
 
     /// Counts the news of a group.
+    #[inline]
     pub(super) fn count(&mut self, id: SessionId, group: u32, news: &News, groups: &LocalGroups) {
         let Some(position) = self.in_group_mut(group) else { return };
         let withheld = std::mem::take(&mut position.withheld);
@@ -141,18 +184,18 @@ impl Positions {
     }
 
     /// Whether a log has forgotten records that were not taken.
+    #[inline]
     pub(crate) fn has_lost(&self, groups: &LocalGroups) -> bool {
-        self.0
-            .iter()
-            .any(|position| groups.at(position.group).is_some_and(|group| position.next < group.reader.front()))
+        self.iter()
+            .any(|position| groups.at(position.group()).is_some_and(|group| position.next < group.reader.front()))
     }
 
     /// Goes on behind the records that the logs have forgotten, and returns how many there were.
     /// Records that were withheld from the session count too: nobody knows any more.
     pub(super) fn skip_lost(&mut self, id: SessionId, groups: &LocalGroups) -> u64 {
         let mut lost = 0;
-        for position in &mut self.0 {
-            let Some(group) = groups.at(position.group) else { continue };
+        for position in self.iter_mut() {
+            let Some(group) = groups.at(position.group()) else { continue };
             let (front, end) = (group.reader.front(), group.counted());
             if position.next < front {
                 lost += front - position.next;
@@ -165,7 +208,7 @@ impl Positions {
 
     /// The record that was issued first among those that are queued.
     pub(super) fn oldest(&self, id: SessionId, groups: &LocalGroups) -> Option<First> {
-        let firsts = self.0.iter().enumerate().filter_map(|(at, position)| {
+        let firsts = self.iter().enumerate().filter_map(|(at, position)| {
             let (number, stamp) = position.first(id, groups)?;
             Some(First { at, number, stamp })
         });
@@ -174,7 +217,7 @@ impl Positions {
 
     /// The earliest stamp that is queued at other positions than this one.
     pub(super) fn oldest_elsewhere(&self, at: usize, id: SessionId, groups: &LocalGroups) -> Option<u64> {
-        let others = self.0.iter().enumerate().filter(|(other, _)| *other != at);
+        let others = self.iter().enumerate().filter(|(other, _)| *other != at);
         others.filter_map(|(_, position)| position.first(id, groups)).map(|(_, stamp)| stamp).min()
     }
 }

@@ -5,8 +5,9 @@ use overlapped::table::Key;
 use proptest::prelude::*;
 
 use super::own::Run;
+use super::take::MOST_PIECES;
 use super::*;
-use crate::codec::{Codec, LengthPrefixed};
+use crate::codec::{Framing, LengthPrefixed};
 use crate::group::{Group, local::LocalGroup};
 
 const LIMIT: usize = 4096;
@@ -92,10 +93,13 @@ impl World {
         let crowded = member.outbox.own.is_crowded(LIMIT) && (self.drops || !last);
         // What is queued behind others at once is queued as any other.
         let frame = Frame::of(bytes);
-        let result = match number % 2 == 1 && !self.drops && member.outbox.append(frame, stamp, LIMIT) {
+        let result = match number % 2 == 1 && last && member.outbox.append(frame) {
             true => Ok(Pushed { bytes: bytes.len(), len: before.0 + bytes.len() }),
             false => member.outbox.push(frame, stamp, LIMIT, self.drops, Vec::new),
         };
+        if result.is_ok() && !self.drops {
+            member.outbox.allow_appending(LIMIT);
+        }
         let stays = if self.drops { before.1 } else { before.0 };
         assert_eq!(result.is_err(), stays + bytes.len() > LIMIT || crowded);
         assert!(!crowded || stays + bytes.len() > LIMIT || !self.drops, "there is always something to be dropped");
@@ -187,6 +191,7 @@ impl World {
                 );
                 gather.iter().for_each(|piece| member.sent.extend_from_slice(piece));
             }
+            Some(Taken::Packet(_) | Taken::Packets(_)) => unreachable!("nothing received is sent on here"),
             None => {}
         }
         assert_eq!(member.outbox.len(), before, "what is taken is in flight");
@@ -221,7 +226,7 @@ impl World {
                 let member = &mut self.members[session];
                 if !member.closed && member.outbox.position(group as u32).is_none() {
                     let end = local.position_after(u64::MAX);
-                    member.outbox.positions.join(group as u32, end, 0);
+                    member.outbox.join(group as u32, end, 0);
                     local.add_member(session as u32);
                 }
             }
@@ -387,7 +392,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
     let mut groups = LocalGroups::default();
     groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
-    outbox.positions.join(0, 0, 0);
+    outbox.join(0, 0, 0);
     let mut stamp = 0;
     // Records, the own bytes queued behind them, the stamp up to which they are due, and whether
     // one piece is taken.
@@ -434,6 +439,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
                 Taken::Bytes(bytes) => taken.extend(bytes),
                 Taken::Slice(slice) => taken.extend_from_slice(slice.as_ref()),
                 Taken::Gather(gather) => gather.iter().for_each(|piece| taken.extend_from_slice(piece)),
+                Taken::Packet(_) | Taken::Packets(_) => unreachable!("nothing received is sent on here"),
             }
         }
         assert!(taken == expected, "{records:?}");
@@ -460,23 +466,73 @@ fn what_does_not_fit_leaves_nothing_behind() {
     }
 }
 
+fn prefixed(packet: &[u8]) -> Frame<'_> {
+    Framing::LengthPrefixed(LengthPrefixed::u16()).frame(packet).unwrap().unwrap()
+}
+
 #[test]
-fn is_queued_behind_others_only_if_they_are_of_the_same_stamp_and_it_fits_below_the_mark_and_into_their_memory() {
+fn a_burst_is_appended_while_it_stays_below_the_mark_and_fits_into_the_memory() {
     let groups = LocalGroups::default();
-    let mut outbox = Outbox::default();
-    let prefixed = LengthPrefixed::u16().into_framing();
-    let frame = || prefixed.frame(b"de").unwrap().unwrap();
-    assert!(!outbox.append(frame(), 1, 64), "there is nothing that it could be behind");
-    outbox.push(Frame::of(b"abc"), 1, 64, false, || Vec::with_capacity(16)).unwrap();
-    assert!(!outbox.append(frame(), 2, 64));
-    assert!(!outbox.append(frame(), 1, 7));
-    assert!(outbox.append(frame(), 1, 8));
-    assert!(!outbox.append(frame(), 1, 64), "more than was given would be taken");
+    let with_memory = |bytes, high| {
+        let mut outbox = Outbox::default();
+        assert!(!outbox.append(prefixed(b"de")), "there is nothing that it could be behind");
+        outbox.push(Frame::of(b"abc"), 1, 64, false, || Vec::with_capacity(bytes)).unwrap();
+        assert!(!outbox.append(prefixed(b"de")), "nobody has allowed it");
+        outbox.allow_appending(high);
+        outbox
+    };
+    assert!(!with_memory(64, 13).append(prefixed(b"de")), "it would be at the mark with the widest header");
+    assert!(with_memory(64, 14).append(prefixed(b"de")));
+    assert!(!with_memory(12, 64).append(prefixed(b"de")), "the widest header has no room");
+    let mut outbox = with_memory(17, 64);
+    assert!(outbox.append(prefixed(b"de")) && outbox.len() == 7);
+    assert!(outbox.append(prefixed(b"")) && outbox.len() == 9, "it needs 8 bytes, and 10 were left");
+    assert!(!outbox.append(prefixed(b"f")), "9 bytes are needed, and 8 are left");
     match outbox.take(id(0), TakeLimits::new(1, 64), &groups, &mut SendMemory::default()) {
-        Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"abc\0\x02de"),
+        Some(Taken::Bytes(bytes)) => assert_eq!(bytes, b"abc\0\x02de\0\0"),
         other => panic!("{other:?}"),
     }
-    assert!(!outbox.append(frame(), 1, 64), "they have left");
+    assert!(!outbox.append(prefixed(b"")), "they have left");
+}
+
+#[test]
+fn nothing_is_appended_after_anything_else_was_done_with_the_outbox() {
+    type Other = fn(&mut Outbox, &LocalGroups);
+    let groups = LocalGroups::default();
+    let others: [(&str, Other); 8] = [
+        ("joining a group, whose broadcasts are between", |outbox, _| outbox.join(0, 0, 0)),
+        ("leaving one", |outbox, groups| {
+            outbox.join(0, 0, 0);
+            outbox.leave(id(0), 0, None, 64, groups);
+        }),
+        ("taking", |outbox, groups| {
+            outbox.take(id(0), TakeLimits::new(1, 64), groups, &mut SendMemory::default());
+        }),
+        ("clearing", |outbox, _| outbox.clear()),
+        ("dropping", |outbox, groups| outbox.drop_oldest(id(0), 0, groups)),
+        ("a latest packet, which counts too", |outbox, _| {
+            outbox.put_latest(1, Frame::of(b"new"), 1, 64).unwrap();
+        }),
+        ("latest packets behind it", |outbox, _| {
+            outbox.put_latest(1, Frame::of(b"new"), 1, 64).unwrap();
+            outbox.allow_appending(64);
+            outbox.settle_latest(1, false, Vec::new);
+        }),
+        ("the end of the stream", |outbox, _| outbox.end_appending()),
+    ];
+    for (what, other) in others {
+        let mut outbox = Outbox::default();
+        outbox.push(Frame::of(b"abc"), 1, 64, false, || Vec::with_capacity(64)).unwrap();
+        outbox.allow_appending(64);
+        assert!(outbox.append(Frame::of(b"d")));
+        other(&mut outbox, &groups);
+        assert!(!outbox.append(Frame::of(b"e")), "{what}");
+    }
+    let mut outbox = Outbox::default();
+    outbox.join(0, 0, 0);
+    outbox.push(Frame::of(b"abc"), 1, 64, false, || Vec::with_capacity(64)).unwrap();
+    outbox.allow_appending(64);
+    assert!(!outbox.append(Frame::of(b"e")), "in a group, each private send has a stamp of its own");
 }
 
 #[test]
@@ -499,7 +555,7 @@ fn records_that_a_log_has_forgotten_count_as_dropped() {
     let mut groups = LocalGroups::default();
     groups.insert(LocalGroup::new(Group::new(), log.reader()));
     let mut outbox = Outbox::default();
-    outbox.positions.join(0, 0, 0);
+    outbox.join(0, 0, 0);
     for stamp in 1..=10 {
         log.append(&[&[stamp as u8; 4000]], || BroadcastHeader { stamp, except: None }).unwrap();
     }
@@ -525,7 +581,7 @@ fn a_private_send_outside_of_groups_reads_no_clock_and_stays_behind_what_is_queu
     assert_eq!(outbox.stamp(no_clock), 0);
     outbox.push(Frame::of(b"abc"), 7, 64, false, Vec::new).unwrap();
     assert_eq!(outbox.stamp(no_clock), 7, "a packet from another thread is queued");
-    outbox.positions.join(0, 0, 0);
+    outbox.join(0, 0, 0);
     assert_eq!(outbox.stamp(|| 9), 9);
     outbox.leave(id, 0, None, 64, &groups);
     assert_eq!(outbox.stamp(no_clock), 7);

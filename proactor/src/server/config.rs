@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig, report::Report};
@@ -16,7 +17,7 @@ use crate::handler::Handler;
 use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
-use crate::shard::acceptor::{Acceptor, MOST_REFUSING};
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Rules};
 use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::listeners::{ListenerInfo, ListenerProfile, Profiles};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
@@ -111,8 +112,11 @@ impl Config {
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
         let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
-        self.limits.check(most, 4 * self.driver.packet_bytes())?;
-        self.listeners.iter().try_for_each(|listener| listener.check(most))?;
+        // A connection goes to the shard with the fewest sessions, so none has more than its part.
+        let most_accepted = most.saturating_mul(self.shards);
+        self.limits.check(most_accepted, 4 * self.driver.packet_bytes())?;
+        self.listeners.iter().try_for_each(|listener| listener.check(most_accepted))?;
+        // Outbound sessions stay on the shard that asked for them.
         self.outbound.check(most)?;
         self.timeouts.check()
     }
@@ -128,6 +132,8 @@ impl Config {
         let listeners = named.map(info).collect();
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
+        #[cfg(feature = "websocket")]
+        let domain = domain.with_clients(self.simulated);
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
         Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners)
@@ -138,10 +144,10 @@ impl Config {
     fn framings(&self) -> (Vec<Framing>, Vec<u8>) {
         let mut framings = vec![self.codec.clone()];
         let of_listener = |listener: &Listener| {
-            let Some(codec) = &listener.codec else { return 0 };
-            let known = framings.iter().position(|framing| framing.is_same(codec));
+            let Some(codec) = listener.framing(self.simulated) else { return 0 };
+            let known = framings.iter().position(|framing| framing.is_same(&codec));
             let index = known.unwrap_or_else(|| {
-                framings.push(codec.clone());
+                framings.push(codec);
                 framings.len() - 1
             });
             u8::try_from(index).expect("there are at most 255 listeners")
@@ -152,17 +158,23 @@ impl Config {
 
     fn profiles(&self) -> Profiles {
         let profile = |(listener, framing): (&Listener, u8)| ListenerProfile {
-            codec: listener.codec.as_ref().unwrap_or(&self.codec).clone(),
+            codec: listener.framing(self.simulated).unwrap_or_else(|| self.codec.clone()),
             framing,
             rates: Rates {
                 packets: listener.limits.packet_rate_or(&self.limits),
                 bytes: listener.limits.byte_rate_or(&self.limits),
             },
+            proxy_protocol: listener.proxy_protocol.clone(),
+            #[cfg(feature = "tls")]
+            tls: listener.tls.clone(),
         };
         let outbound = ListenerProfile {
             codec: self.codec.clone(),
             framing: 0,
             rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            proxy_protocol: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         let (_, framings) = self.framings();
         Profiles { listeners: self.listeners.iter().zip(framings).map(profile).collect(), outbound }
@@ -195,8 +207,15 @@ impl Config {
                 driver.check_options(&self.outbound.stream())?;
                 // A simulated network frees an address at once, and its clock is not this one.
                 let patience = if self.simulated { Duration::ZERO } else { ADDRESS_PATIENCE };
-                let refusals = self.listeners.iter().map(|listener| listener.limits.refusal_or(&self.limits)).collect();
-                Some(Acceptor::listen(&mut driver, &self.binds, patience, refusals)?)
+                let refusal = |listener: &Listener| match listener.tells_refused() {
+                    true => listener.limits.refusal_or(&self.limits),
+                    false => Bytes::new(),
+                };
+                let rules = self.listeners.iter().map(|listener| Rules {
+                    refusal: refusal(listener),
+                    is_forwarded: listener.proxy_protocol.is_some(),
+                });
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, rules.collect())?)
             }
             _ => None,
         };

@@ -59,7 +59,9 @@ impl Limits {
         Limits::default()
     }
 
-    /// Accepted sessions at one time, on all shards. 100,000 by default.
+    /// Accepted sessions at one time, on all shards. 100,000 by default, at most about 262,000 for
+    /// each shard. Without [direct descriptors](crate::Builder::direct_descriptors) the limit of
+    /// open files counts them.
     pub fn sessions(mut self, sessions: usize) -> Limits {
         self.admission.sessions = sessions;
         self

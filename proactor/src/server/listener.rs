@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
+#[cfg(feature = "websocket")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::options::ListenOptions;
@@ -14,6 +16,11 @@ use super::listener_limits::ListenerLimits;
 use super::tcp::TcpOptions;
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
+use crate::proxy_protocol::ProxyProtocol;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+#[cfg(feature = "websocket")]
+use crate::websocket::{WebSocket, WebSocketFraming, frame::Role, framing::Settings};
 
 /// The most addresses of one name.
 const MOST_ADDRESSES: usize = 16;
@@ -62,6 +69,11 @@ pub struct Listener {
     pub(super) name: String,
     pub(super) codec: Option<Framing>,
     pub(super) limits: ListenerLimits,
+    pub(super) proxy_protocol: Option<ProxyProtocol>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Tls>,
+    #[cfg(feature = "websocket")]
+    pub(super) websocket: Option<WebSocket>,
 }
 
 #[derive(Clone, Debug)]
@@ -96,7 +108,18 @@ impl Listener {
             Ok(address) => Ok(Place::Address(address)),
             Err(error) => place_of(&error.into()),
         };
-        Listener { place, tcp: TcpOptions::default(), name: String::new(), codec: None, limits: ListenerLimits::new() }
+        Listener {
+            place,
+            tcp: TcpOptions::default(),
+            name: String::new(),
+            codec: None,
+            limits: ListenerLimits::new(),
+            proxy_protocol: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
+        }
     }
 
     /// A name by which the logic tells the listener's sessions from others:
@@ -118,6 +141,83 @@ impl Listener {
     pub fn limits(mut self, limits: ListenerLimits) -> Listener {
         self.limits = limits;
         self
+    }
+
+    /// The listener is behind a load balancer that sends PROXY protocol headers. None is read by
+    /// default. With [TLS](Listener::tls), the header comes before the handshake.
+    ///
+    /// A [refusal](ListenerLimits::refusal) of a connection whose header has been read is not sent.
+    pub fn proxy_protocol(mut self, header: ProxyProtocol) -> Listener {
+        self.proxy_protocol = Some(header);
+        self
+    }
+
+    /// The listener's sessions are over TLS. All else is as without: codecs, groups, limits,
+    /// timeouts, pairs, drain.
+    ///
+    /// The logic is told of a session when the handshake is over, and of no other. A handshake that
+    /// fails is [counted](crate::Stats::tls_failures). A [refusal](ListenerLimits::refusal) is not
+    /// sent: it would have to be in a TLS record.
+    ///
+    /// ```no_run
+    /// use proactor::tls::{Tls, TlsConfig};
+    /// use proactor::{Listener, Server};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = Tls::new(TlsConfig::new().certificate("server.pem", "server.key"))?;
+    /// let builder = Server::builder()
+    ///     .listen("0.0.0.0:7000")
+    ///     .listen(Listener::new("0.0.0.0:7443").tls(&tls));
+    /// # let _ = builder;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &Tls) -> Listener {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    /// The listener's sessions are WebSockets, over TLS if [`tls`](Listener::tls) is set too. A
+    /// packet is a message, and the codec is not used. All else is as without: groups, limits,
+    /// timeouts, pairs, drain.
+    ///
+    /// The logic is told of a session when its upgrade is accepted, and of no other. One that is
+    /// refused is [counted](crate::Stats::upgrades_refused).
+    ///
+    /// ```
+    /// use proactor::codec::Lines;
+    /// use proactor::{Listener, Server, WebSocket};
+    ///
+    /// let builder = Server::builder()
+    ///     .codec(Lines::new())
+    ///     .listen("127.0.0.1:7000")
+    ///     .listen(Listener::new("127.0.0.1:8080").websocket(WebSocket::new().path("/ws").text()));
+    /// # let _ = builder;
+    /// ```
+    #[cfg(feature = "websocket")]
+    pub fn websocket(mut self, websocket: WebSocket) -> Listener {
+        self.websocket = Some(websocket);
+        self
+    }
+
+    /// How the listener's sessions are framed, if not with the server's codec.
+    pub(super) fn framing(&self, is_simulated: bool) -> Option<Framing> {
+        #[cfg(feature = "websocket")]
+        if let Some(websocket) = &self.websocket {
+            let settings = Settings::new(websocket.clone(), Role::Server, is_simulated);
+            return Some(Framing::WebSocket(Box::new(WebSocketFraming::new(Arc::new(settings)))));
+        }
+        let _ = is_simulated;
+        self.codec.clone()
+    }
+
+    /// Whether what a refused connection is told can be told it.
+    pub(super) fn tells_refused(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_none();
+        #[cfg(not(feature = "tls"))]
+        true
     }
 
     /// The address, if it was given as one, and not as a name or as every interface.
@@ -170,7 +270,8 @@ impl Listener {
     /// Checks the settings other than the address. `most_sessions` is what the shards have sockets
     /// for.
     pub(super) fn check(&self, most_sessions: usize) -> Result<(), String> {
-        let checked = self.codec.as_ref().map_or(Ok(()), Codec::check).and_then(|()| self.limits.check(most_sessions));
+        let checked = self.framing(false).as_ref().map_or(Ok(()), Codec::check);
+        let checked = checked.and_then(|()| self.limits.check(most_sessions));
         checked.map_err(|why| match (&self.place, self.name.as_str()) {
             (Ok(place), "") => format!("the listener on {place}: {why}"),
             (_, name) => format!("the listener {name:?}: {why}"),

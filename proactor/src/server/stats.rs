@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::limits::Refusal;
 use crate::session::{delivery::Delivery, reason::CloseReason};
+use crate::transport::failure::TlsFailure;
 
 /// What a server has counted since it began. [`Handle::stats`](crate::Handle::stats) returns it.
 ///
@@ -56,6 +57,9 @@ pub struct Stats {
     pub drain_cut: u64,
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
+    tls_failures: BTreeMap<TlsFailure, u64>,
+    #[cfg(feature = "websocket")]
+    upgrades_refused: BTreeMap<u16, u64>,
 }
 
 impl Stats {
@@ -87,6 +91,41 @@ impl Stats {
     /// The ended sessions by reason; reasons without any are left out.
     pub fn closings(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         self.closed.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    /// Connections over TLS that failed for this reason: accepted and outbound ones, most of them
+    /// in the handshake.
+    pub fn tls_failed(&self, failure: TlsFailure) -> u64 {
+        self.tls_failures.get(&failure).copied().unwrap_or_default()
+    }
+
+    /// The connections over TLS that failed, by reason; reasons without any are left out.
+    pub fn tls_failures(&self) -> impl Iterator<Item = (TlsFailure, u64)> {
+        self.tls_failures.iter().map(|(failure, count)| (*failure, *count))
+    }
+
+    /// Upgrades to WebSocket that were refused with a status: by this server, or by one that it has
+    /// connected to.
+    #[cfg(feature = "websocket")]
+    pub fn upgrade_refused(&self, status: u16) -> u64 {
+        self.upgrades_refused.get(&status).copied().unwrap_or_default()
+    }
+
+    /// The upgrades that were refused, by status; statuses without any are left out.
+    #[cfg(feature = "websocket")]
+    pub fn upgrades_refused(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.upgrades_refused.iter().map(|(status, count)| (*status, *count))
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn count_upgrade_refused(&mut self, status: Option<u16>) {
+        if let Some(status) = status {
+            *self.upgrades_refused.entry(status).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn count_tls_failure(&mut self, failure: TlsFailure) {
+        *self.tls_failures.entry(failure).or_default() += 1;
     }
 
     pub(crate) fn count_refused(&mut self, refusal: Refusal) {

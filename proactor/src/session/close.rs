@@ -6,10 +6,13 @@ use std::time::Duration;
 use overlapped::Op;
 use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow};
 
-use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send};
+use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send, table::Record};
 use crate::codec::Assembly;
+use crate::connect::{ConnectError, ConnectFailure, Origin};
 use crate::group::membership;
 use crate::shard::state::{ShardState, token};
+use crate::transport::Transport;
+use crate::transport::opening::OutboundOpening;
 
 /// How often a drain asks whether a peer has confirmed everything, at most.
 const LEAST_LINGER: Duration = Duration::from_millis(50);
@@ -23,6 +26,9 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::ByHandler
         | CloseReason::FrameTooLarge
         | CloseReason::Protocol
+        | CloseReason::Truncated
+        | CloseReason::TlsFailed
+        | CloseReason::UpgradeFailed
         | CloseReason::Replaced
         | CloseReason::Drained
         | CloseReason::Idle
@@ -44,15 +50,18 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
-    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, .. } = state;
+    let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, look_again, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
     if let Some(link) = &record.link {
         link.closing(reason, to_wake);
     }
-    let opener = record.origin().opener();
+    let (opener, has_transport) = (record.origin().opener(), record.has_transport());
+    #[cfg(feature = "websocket")]
+    let is_websocket = record.is_websocket();
     record.reason = Some(reason);
+    look_again.set(true);
     record.assembly = Assembly::new();
     if let Some(id) = id {
         endings.tell(id, reason);
@@ -86,17 +95,47 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         // The session is closing already: that it is too slow changes nothing.
         let _ = membership::leave_all(state, slot, graceful.then_some(u64::MAX));
     }
-    if graceful {
+    let is_whole = reason == CloseReason::ServerStopping && mode == CloseMode::Now && missing == 0;
+    #[cfg(feature = "websocket")]
+    if is_websocket && (graceful || mode == CloseMode::Now && missing == 0) {
+        super::control::queue_close(state, slot, reason);
+        if !graceful && !has_transport {
+            send::send_all(state, slot, u64::MAX);
+        }
+    }
+    if has_transport && (graceful || is_whole) {
+        // A peer that is not told of the end takes the stream for a cut one.
+        send::finish(state, slot);
+    } else if graceful {
         // What was answered to good packets before a bad one reaches the peer.
         send::send_all(state, slot, u64::MAX);
     }
+    if has_transport && state.transports.is_opening(slot) {
+        tell_not_open(state, slot, reason);
+    }
     state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
-    close_partner(state, slot, reason, graceful);
+    let is_cut = matches!(reason, CloseReason::Truncated | CloseReason::TlsFailed | CloseReason::UpgradeFailed);
+    close_partner(state, slot, reason, graceful && !is_cut);
     cancel_attempts(state, slot);
     if reason == CloseReason::Panic {
         log_panic(state, slot);
         end_opener(state, opener);
     }
+}
+
+/// A connection that the logic has asked for was made, and closes before its transport is open.
+fn tell_not_open(state: &mut ShardState, slot: u32, reason: CloseReason) {
+    let ShardState { sessions, transports, attempts, .. } = state;
+    let Some(Origin::Connected { token, opener }) = sessions.at(slot).map(Record::origin) else { return };
+    let Some(opening) = transports.at_mut(slot).and_then(Transport::opening_mut) else { return };
+    let Some(OutboundOpening { target, waiter }) = opening.outbound.take() else { return };
+    let error = match (&opening.failure, reason) {
+        (Some(failure), _) => ConnectError::not_open(target, failure),
+        (None, CloseReason::Drained | CloseReason::ServerStopping) => ConnectError::new(target, ConnectFailure::Ending),
+        (None, CloseReason::ByPartner) => ConnectError::new(target, ConnectFailure::Cancelled),
+        (None, reason) => ConnectError::not_open_by(target, reason),
+    };
+    attempts.failed_to_open(opener, token, error, waiter);
 }
 
 /// The panic itself is reported by the program's panic hook, which knows no session.
@@ -210,11 +249,17 @@ fn close_partner(state: &mut ShardState, slot: u32, reason: CloseReason, gracefu
 
 /// Cancels the connections that a session has asked for.
 fn cancel_attempts(state: &mut ShardState, slot: u32) {
-    let ShardState { sessions, attempts, driver, .. } = state;
-    if let Some(id) = sessions.id(slot)
-        && sessions.at(slot).is_some_and(|record| record.has_attempts())
-    {
-        attempts.cancel_of(id, driver);
+    let ShardState { sessions, attempts, transports, driver, .. } = state;
+    let Some(id) = sessions.id(slot) else { return };
+    if !sessions.at(slot).is_some_and(Record::has_attempts) {
+        return;
+    }
+    attempts.cancel_of(id, driver);
+    for slot in transports.outbound_openings() {
+        let opener = state.sessions.open_at(slot).and_then(|record| record.origin().opener());
+        if opener == Some(id) {
+            begin_as(state, slot, CloseReason::ByPartner, CloseMode::Abort);
+        }
     }
 }
 
@@ -223,6 +268,9 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
 pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
     record.ends.ask_own();
+    if let Some(outbox) = record.outbox.get() {
+        outbox.end_appending();
+    }
     // What was broadcast until now is still sent.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();
@@ -240,6 +288,18 @@ pub(crate) fn end_own_stream(state: &mut ShardState, slot: u32) {
         return;
     }
     record.ends.own_started();
+    let has_transport = record.has_transport();
+    #[cfg(feature = "websocket")]
+    if record.is_websocket() {
+        super::control::queue_close(state, slot, CloseReason::ByHandler);
+        if !has_transport {
+            send::send_all(state, slot, u64::MAX);
+        }
+    }
+    if has_transport {
+        send::finish(state, slot);
+    }
+    let Some(record) = state.sessions.open_at(slot) else { return };
     let op = Op::shutdown(record.socket, ShutdownHow::Send);
     state.submit(op, token::of(token::SHUTDOWN, slot));
 }

@@ -173,6 +173,7 @@ impl Deadlines {
     }
 
     /// Bytes came.
+    #[inline]
     pub(crate) fn received(&mut self, now: Time) {
         (self.active, self.received) = (tick(now), tick(now));
     }
@@ -218,17 +219,22 @@ impl Deadlines {
     }
 
     /// Bytes are queued for the peer. Says whether there may be an earlier deadline now.
-    pub(crate) fn queued(&mut self, now: Time) -> bool {
+    #[inline]
+    pub(crate) fn queued(&mut self, timeouts: &Timeouts, now: Time) -> bool {
         let begins = !std::mem::replace(&mut self.is_waiting, true);
         if begins {
             self.waiting = tick(now);
             self.quarters = 0;
         }
-        begins
+        begins && timeouts.write.is_some()
     }
 
-    /// The peer has taken bytes; `rest` says whether more are queued.
-    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) {
+    /// The peer has taken bytes; `rest` says whether more are queued. Says whether there may be an
+    /// earlier deadline now: a quarter of the write timeout, or the heartbeat that waits for
+    /// silence.
+    #[inline]
+    #[must_use]
+    pub(crate) fn taken(&mut self, timeouts: &Timeouts, now: Time, rest: bool) -> bool {
         let now = tick(now);
         (self.active, self.waiting) = (now, now);
         if !timeouts.beats_always {
@@ -236,6 +242,7 @@ impl Deadlines {
         }
         self.is_waiting = rest;
         self.quarters = 0;
+        if rest { timeouts.write.is_some() } else { timeouts.heartbeat.is_some() }
     }
 
     /// Whether the server reads from the session. Timeouts that stood still begin anew.
@@ -254,6 +261,20 @@ impl Deadlines {
     pub(crate) fn release_at(&mut self, at: Time) {
         self.release = tick(at);
         self.has_release = true;
+    }
+
+    /// [`Expired::Hold`] was told, and is to be told again.
+    pub(crate) fn keep_release(&mut self) {
+        self.has_release = true;
+    }
+
+    pub(crate) fn forget_release(&mut self) {
+        self.has_release = false;
+    }
+
+    /// What has come does not end within a packet after all: it was nothing of one.
+    pub(crate) fn forget_partial(&mut self) {
+        self.is_partial = false;
     }
 
     /// All deadlines: when, and which.

@@ -7,10 +7,12 @@ pub(crate) struct Ends {
     own: OwnEnd,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum PeerEnd {
     #[default]
     Open,
+    /// It was cut: its transport was not told of an end.
+    Cut,
     Ended,
     /// The handler, or the session's partner, has been told.
     Told,
@@ -32,6 +34,31 @@ impl Ends {
         if self.peer == PeerEnd::Open {
             self.peer = PeerEnd::Ended;
         }
+    }
+
+    /// The peer's stream was cut.
+    pub(crate) fn peer_cut(&mut self) {
+        if self.peer == PeerEnd::Open {
+            self.peer = PeerEnd::Cut;
+        }
+    }
+
+    /// The peer has said that its stream ends, whatever was seen of the connection before.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn peer_said_end(&mut self) {
+        if self.peer < PeerEnd::Ended {
+            self.peer = PeerEnd::Ended;
+        }
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.peer == PeerEnd::Cut
+    }
+
+    /// Whether the peer has ended its stream, and it is whole.
+    #[inline]
+    pub(crate) fn has_peer_finished(&self) -> bool {
+        self.peer >= PeerEnd::Ended
     }
 
     #[inline]
@@ -87,9 +114,20 @@ mod tests {
         ends.own_started();
         ends.own_ended();
         ends.peer_ended();
-        assert!(ends.has_peer_ended() && !ends.have_both_ended(), "nobody has been told");
+        assert!(ends.has_peer_finished() && !ends.have_both_ended(), "nobody has been told");
         assert!(ends.tell() && !ends.tell(), "it is told once");
         ends.peer_ended();
         assert!(ends.have_both_ended());
+    }
+
+    #[test]
+    fn a_stream_that_was_cut_has_ended_and_is_not_finished() {
+        let mut ends = Ends::default();
+        ends.peer_cut();
+        assert!(ends.is_cut() && ends.has_peer_ended() && !ends.has_peer_finished());
+        let mut ends = Ends::default();
+        ends.peer_ended();
+        ends.peer_cut();
+        assert!(!ends.is_cut() && ends.has_peer_finished(), "it had ended before");
     }
 }

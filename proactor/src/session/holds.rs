@@ -16,6 +16,8 @@ pub(crate) enum Hold {
     Blocked = 1 << 3,
     /// It has sent more than its rate allows.
     OverRate = 1 << 4,
+    /// What has come for the opening of its transport waits for a later turn.
+    Opening = 1 << 5,
 }
 
 /// All reasons for not reading from one session. It is read from while there are none.
@@ -84,7 +86,7 @@ mod tests {
         let mut holds = Holds::default();
         holds.insert(Hold::Throttled);
         assert!(holds.any() && holds.reading() == Reading::Throttled);
-        for hold in [Hold::Paused, Hold::Untaken, Hold::Blocked, Hold::OverRate] {
+        for hold in [Hold::Paused, Hold::Untaken, Hold::Blocked, Hold::OverRate, Hold::Opening] {
             holds.insert(hold);
             assert_eq!(holds.reading(), Reading::Held, "{hold:?}");
             holds.remove(hold);

@@ -128,7 +128,7 @@ pub(crate) fn queue(
             return not_queued.map(drop);
         }
     };
-    timers.bytes_queued(id.slot(), &mut record.activity);
+    timers.bytes_queued(id.slot(), &record.activity);
     if !will_send {
         sessions.send_later(id.slot());
     }

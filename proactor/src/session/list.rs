@@ -42,9 +42,13 @@ pub(crate) fn go_on(state: &mut ShardState) -> Vec<Job> {
 }
 
 fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
-    let ShardState { sessions, directory, identities, timers, .. } = state;
+    let ShardState { sessions, directory, identities, timers, transports, .. } = state;
     let id = sessions.id(slot)?;
     let (record, peer) = sessions.open_with_peer(slot)?;
+    if record.has_transport() && transports.is_opening(slot) {
+        // The logic does not know it yet.
+        return None;
+    }
     let key = identities.of(id).filter(|key| directory.keys.has(key, id)).cloned();
     Some(SessionInfo {
         id,

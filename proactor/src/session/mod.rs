@@ -1,7 +1,10 @@
 //! A session in the hands of its shard's handler. The parts of a session are files of this folder.
 
+mod arrival;
 pub(crate) mod busy;
 pub(crate) mod close;
+#[cfg(feature = "websocket")]
+pub(crate) mod control;
 pub(crate) mod deadlines;
 pub(crate) mod delivery;
 pub(crate) mod drain;
@@ -12,6 +15,7 @@ pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod latest;
 pub(crate) mod list;
+pub(crate) mod opening;
 pub(crate) mod pair;
 mod peers;
 pub(crate) mod reading;
@@ -21,6 +25,8 @@ pub(crate) mod send;
 pub(crate) mod table;
 pub(crate) mod timeouts;
 pub(crate) mod timers;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 pub(crate) mod work;
 
 use std::cell::RefCell;

@@ -51,7 +51,8 @@ pub(crate) fn pair(state: &mut ShardState, one: SessionId, other: SessionId) -> 
             return Err(PairError::Paired);
         }
         let has_untaken = record.link.as_ref().is_some_and(|link| link.has_untaken());
-        if record.codec.buffered() > 0 || has_untaken && !matches!(record.codec, Framing::Raw(_)) {
+        let passes_packets = record.is_websocket() || matches!(record.codec, Framing::Raw(_));
+        if record.codec.buffered() > 0 || has_untaken && !passes_packets {
             return Err(PairError::Codec);
         }
     }
@@ -67,6 +68,7 @@ pub(crate) fn pair(state: &mut ShardState, one: SessionId, other: SessionId) -> 
 fn join(state: &mut ShardState, slot: u32, partner: u32) {
     let Some(record) = state.sessions.at_mut(slot) else { return };
     record.set_partner(partner);
+    state.look_again.set(true);
     // Packets of a group have no place among its bytes.
     if !record.outbox.positions.is_empty() {
         let now = state.groups.now();
@@ -80,7 +82,10 @@ fn join(state: &mut ShardState, slot: u32, partner: u32) {
         // Its packets are whole before the partner's bytes.
         outbox.settle_latest(u64::MAX, false, || state.send_memory.buffer());
     }
-    record.codec = Framing::default();
+    // A WebSocket's messages are passed on, and what its partner passes on is a message.
+    if !record.is_websocket() {
+        record.codec = Framing::default();
+    }
     record.assembly.begin_anew();
     // From here on, what is queued for its peer holds its partner.
     if record.holds.remove(Hold::Throttled) {

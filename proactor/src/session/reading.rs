@@ -29,9 +29,10 @@ pub(crate) fn stop(state: &mut ShardState, slot: u32) {
 
 /// Adds a reason for not reading from a session.
 pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
-    let ShardState { sessions, timers, .. } = state;
+    let ShardState { sessions, timers, look_again, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.insert(hold) {
+        look_again.set(true);
         timers.holds_changed(slot, &record.activity, record.holds.reading());
         stop(state, slot);
     }

@@ -6,15 +6,20 @@ use std::fmt;
 ///
 /// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
-/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Drained`, `Idle`, `Lifetime`:
-///   they are sent, for at most the [linger time](crate::Timeouts::linger); then the peer sees the
-///   end of the stream. If bytes are missing when that time is over, it sees a reset.
+/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`,
+///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger).
+///   Then the peer sees the end of the stream, or a reset if bytes are missing after that time.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
 ///   at once; the peer sees the end of the stream, or a reset.
+/// - `TlsFailed`, `UpgradeFailed`: they are discarded, and the peer is told by an alert, or by the
+///   answer to its request.
 /// - `ServerStopping`: they are discarded. If bytes are missing, the peer sees a reset.
-/// - `ByPartner`: as for the partner.
+/// - `ByPartner`: as for the partner; by a reset if that was `Truncated` or `TlsFailed`.
+///
+/// Over TLS, an end that the peer sees in order begins with `close_notify`; that of a WebSocket
+/// with a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -33,6 +38,17 @@ pub enum CloseReason {
     /// The peer sent an invalid frame, or its stream ended in the middle of one. What was queued
     /// for it before was sent.
     Protocol,
+    /// TLS failed: in the handshake, so that the logic never knew the session, or because a record
+    /// was not valid, or by an alert of the peer.
+    /// [`Stats::tls_failures`](crate::Stats::tls_failures) counts what was wrong.
+    TlsFailed,
+    /// The peer's stream over TLS was cut: it ended without the `close_notify` that says that it is
+    /// whole. Or that of its WebSocket was, by an end without a close frame. What was queued for
+    /// the peer was sent.
+    Truncated,
+    /// The upgrade to WebSocket was refused, was malformed, or took too long, so that the logic
+    /// never knew the session.
+    UpgradeFailed,
     /// A limit of the shard was reached.
     Limit,
     /// No byte went either way for the [idle timeout](crate::Timeouts::idle).
@@ -71,6 +87,9 @@ impl fmt::Display for CloseReason {
             CloseReason::TooSlow => "the peer was too slow",
             CloseReason::FrameTooLarge => "a frame was over the limit",
             CloseReason::Protocol => "the peer broke the protocol",
+            CloseReason::TlsFailed => "TLS failed",
+            CloseReason::UpgradeFailed => "the upgrade to WebSocket failed",
+            CloseReason::Truncated => "the peer's stream was cut",
             CloseReason::Limit => "a limit was reached",
             CloseReason::Idle => "nothing was sent or received for too long",
             CloseReason::ReceiveTimeout => "nothing was received for too long",

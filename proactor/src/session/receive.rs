@@ -1,16 +1,24 @@
 //! Receiving: from a pooled buffer through the session's codec to the handler, packet by packet, or
 //! aside until the session may be handed packets again.
 
-use overlapped::{Error, ErrorKind, Outcome};
+use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
-use super::{Session, close, pair, pause, reading, reason::CloseReason};
-use crate::codec::{Assembly, Codec, FrameError, Payload};
+use super::arrival::{end, keep, may_go_on};
+use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
+#[cfg(feature = "websocket")]
+use super::{control, websocket};
+use crate::codec::{Assembly, Codec, FrameError};
+use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
 use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
+#[cfg(feature = "websocket")]
+use crate::task::lending::Lent;
+use crate::transport::failure::TlsFailure;
+use crate::transport::table::Heard;
 
 /// Why no more packets of a session are handed over.
 enum Stop {
@@ -33,32 +41,30 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             if record.reason.is_some() {
                 return;
             }
+            if !record.is_plain() {
+                drop(state);
+                return specially(logic, tasks, slot, packet);
+            }
             let may_go_on = record.assembly.is_waiting()
                 && !record.holds.any()
                 && !groups.is_budget_spent()
                 && record.handed_in(*turn) < limits.bytes_per_turn;
             if may_go_on {
                 drop(state);
-                let bytes = packet.len();
-                tasks.lending.during(packet, |piece| hand_over(logic, slot, piece));
-                // Counted after the packets, because the byte rate may hold the session.
-                bytes_came(&mut logic.state(), slot, bytes);
+                tasks.lending.lend(packet, |piece| hand_over(logic, slot, piece));
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
-            let ShardState { sessions, limits, .. } = &mut *state;
-            let Some(record) = sessions.at_mut(slot) else { return };
             // The buffer goes back to the pool; the bytes wait for their session.
-            if record.assembly.keep(&packet, limits.leftover).is_err() {
-                close::begin(&mut state, slot, CloseReason::Limit);
-            } else if !record.holds.any() {
-                reading::stop(&mut state, slot);
-                state.sessions.resume_later(slot);
-            }
+            keep(&mut state, slot, &packet);
         }
         // The end of the stream.
         Ok(_) => {
             record.receiving = false;
+            if !record.is_plain() {
+                drop(state);
+                return stream_ended(logic, tasks, slot);
+            }
             record.ends.peer_ended();
             timers.stream_ended(slot, &record.activity);
             // What is kept is handed over first. A held session learns of the end when it goes on.
@@ -70,6 +76,9 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         Err(error) => {
             record.receiving = false;
             if error.kind() != ErrorKind::Cancelled {
+                if record.has_transport() && state.transports.is_opening(slot) {
+                    return opening::fail(&mut state, slot, TlsFailure::Ended.into());
+                }
                 close::begin(&mut state, slot, CloseReason::Reset);
             } else if record.assembly.is_waiting() {
                 // The hold that cancelled it may be gone already. If not, this does nothing.
@@ -77,6 +86,168 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
         }
     }
+}
+
+/// Received bytes of a session with a transport, or of a WebSocket.
+#[cold]
+fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, packet: Packet) {
+    #[cfg(feature = "websocket")]
+    if logic.state().sessions.at(slot).is_some_and(|record| !record.has_transport()) {
+        let bytes = packet.len();
+        websocket::take(logic, tasks, slot, Lent::Packet(packet));
+        // Counted after the packets, because the byte rate may hold the session.
+        return bytes_came(&mut logic.state(), slot, bytes);
+    }
+    through_transport(logic, tasks, slot, Some(packet));
+}
+
+/// Bytes of a new session that came before it was one.
+pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
+    if state.sessions.open_at(slot).is_some_and(|record| record.has_transport()) {
+        state.transports.postpone(slot, bytes);
+        return reading::hold(state, slot, Hold::Opening);
+    }
+    bytes_came(state, slot, bytes.len());
+    keep(state, slot, bytes);
+}
+
+/// Goes on with sessions whose opening has waited for its turn.
+pub(crate) fn go_on_opening<H: Handler>(logic: &mut Logic<H>, tasks: &Executor) {
+    let postponed = {
+        let state = &mut *logic.state();
+        state.transports.take_postponed(state.turn)
+    };
+    for slot in postponed {
+        if logic.state().transports.is_postponed(slot) {
+            through_transport(logic, tasks, slot, None);
+        }
+        // If it is not postponed, the end of its stream came meanwhile.
+        reading::release(&mut logic.state(), slot, Hold::Opening);
+    }
+}
+
+/// Received bytes of a session with a transport, which may become open or end by them. `None`:
+/// those that were postponed.
+#[cold]
+fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, mut packet: Option<Packet>) {
+    let bytes = packet.as_ref().map_or(0, |packet| packet.len());
+    let heard = {
+        let state = &mut *logic.state();
+        let received = packet.as_mut().and_then(Packet::bytes_mut).unwrap_or_default();
+        if bytes > 0 && state.transports.postpones(slot, received, state.turn) {
+            return reading::hold(state, slot, Hold::Opening);
+        }
+        let Some(heard) = state.transports.receive(slot, received) else { return };
+        if heard.has_output {
+            state.sessions.send_later(slot);
+        }
+        heard
+    };
+    // The buffer goes back to the pool.
+    drop(packet);
+    let Heard { mut plain, is_open, has_ended, is_partial, failure, .. } = heard;
+    if is_open {
+        open(logic, slot);
+        let may_go_on = may_go_on(&mut logic.state(), slot);
+        // The byte rate counts the bytes of the wire. What is handed over is counted there.
+        let mut more = bytes;
+        if !plain.is_empty() && is_websocket(&logic.state(), slot) {
+            #[cfg(feature = "websocket")]
+            if let Lent::Bytes(bytes) = websocket::take(logic, tasks, slot, Lent::Bytes(std::mem::take(&mut plain))) {
+                plain = bytes;
+            }
+        } else if !plain.is_empty() && may_go_on {
+            more = bytes.saturating_sub(plain.len());
+            plain = tasks.lending.lend_bytes(plain, |piece| hand_over(logic, slot, piece));
+        } else if !plain.is_empty() {
+            keep(&mut logic.state(), slot, &plain);
+        }
+        bytes_came(&mut logic.state(), slot, more);
+    }
+    let mut state = logic.state();
+    state.transports.give_back(plain);
+    if let Some(failure) = failure {
+        return opening::fail(&mut state, slot, failure);
+    }
+    let ShardState { sessions, timers, .. } = &mut *state;
+    let Some(record) = sessions.open_at(slot) else { return };
+    if !is_open {
+        timers.heard(slot, &record.activity);
+    } else if has_ended {
+        drop(state);
+        peer_ended(logic, slot);
+    } else if is_partial {
+        timers.packet_is_partial(slot, &record.activity);
+    } else if record.assembly.is_empty() && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0) {
+        timers.forget_partial(slot, &record.activity);
+    }
+}
+
+fn is_websocket(state: &ShardState, slot: u32) -> bool {
+    state.sessions.at(slot).is_some_and(|record| record.is_websocket())
+}
+
+/// If a session's transport has just become open, tells the logic of the session.
+fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+    let opening = {
+        let state = &mut *logic.state();
+        if !state.transports.is_opening(slot) {
+            return;
+        }
+        opening::opened(state, slot)
+    };
+    let Some(opening) = opening else { return };
+    #[cfg(feature = "websocket")]
+    control::forget_upgrade(&mut logic.state(), slot);
+    let Some(session) = logic.session(slot) else { return };
+    logic.connected(&session);
+    if logic.state().drain.has_begun() {
+        logic.draining(session.id());
+    }
+    if let Some(waiter) = opening.outbound.and_then(|outbound| outbound.waiter) {
+        waiter.ended(Ok(session.id()));
+    }
+}
+
+/// The peer of a session with a transport, or of a WebSocket, has ended its stream: by saying so,
+/// or without.
+#[cold]
+fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
+    if logic.state().transports.is_postponed(slot) {
+        through_transport(logic, tasks, slot, None);
+    }
+    {
+        let state = &mut *logic.state();
+        let ShardState { sessions, transports, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
+        let transport = transports.at_mut(slot);
+        if transport.as_ref().is_some_and(|transport| transport.is_opening()) {
+            return opening::fail(state, slot, TlsFailure::Ended.into());
+        }
+        // The end of a WebSocket is its close frame, over TLS too.
+        if record.is_websocket() || transport.is_some_and(|transport| !transport.has_ended()) {
+            record.ends.peer_cut();
+        }
+    }
+    peer_ended(logic, slot);
+}
+
+/// Tells of the end of the peer's stream when what has come before is handed over.
+fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+    {
+        let state = &mut *logic.state();
+        let ShardState { sessions, timers, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
+        if record.is_websocket() {
+            record.ends.peer_cut();
+        }
+        record.ends.peer_ended();
+        timers.stream_ended(slot, &record.activity);
+        if !record.assembly.is_waiting() || record.holds.any() {
+            return;
+        }
+    }
+    hand_over_kept(logic, slot);
 }
 
 fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
@@ -90,13 +261,23 @@ fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
 /// Hands over what was kept for a session that may be handed packets again.
 pub(crate) fn resume<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     if logic.state().sessions.resumed(slot) {
-        hand_over(logic, slot, &[]);
+        hand_over_kept(logic, slot);
     }
 }
 
-/// Hands over the packets in what was kept and in `piece` behind it, until there is a reason to
-/// stop. What is left is kept.
+/// Hands over what was kept.
+fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+    #[cfg(feature = "websocket")]
+    if is_websocket(&logic.state(), slot) {
+        return websocket::resume(logic, slot);
+    }
+    hand_over(logic, slot, &[]);
+}
+
+/// Hands over the packets in what was kept and in `piece`, which has just come, behind it, until
+/// there is a reason to stop. What is left is kept.
 fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
+    let came = piece.len();
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
@@ -119,7 +300,9 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
     record.set_handed(*turn, handed);
-    if record.assembly.keep(piece, limits.leftover).is_err() {
+    // Counted after the packets, because the byte rate may hold the session.
+    let held = if came > 0 { timers.bytes_came(slot, &record.activity, came) } else { None };
+    if !piece.is_empty() && record.assembly.keep(piece, limits.leftover).is_err() {
         return close::begin(&mut state, slot, CloseReason::Limit);
     }
     if !needs_more {
@@ -130,14 +313,19 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         }
     } else if record.ends.has_peer_ended() {
         drop(state);
-        end(logic, &session);
+        return end(logic, &session);
     } else {
-        match contained(|| record.codec.buffered()) {
+        match record.codec.buffered_by_own() {
             Ok(0) if record.assembly.is_empty() => {}
             Ok(_) => timers.packet_is_partial(slot, &record.activity),
             Err(_) => return close::begin(&mut state, slot, CloseReason::Panic),
         }
-        reading::start(&mut state, slot);
+        if !record.receiving {
+            reading::start(&mut state, slot);
+        }
+    }
+    if let Some(until) = held {
+        reading::hold_until(&mut state, slot, until);
     }
 }
 
@@ -151,7 +339,7 @@ fn packets<H: Handler>(
     handed: &mut usize,
 ) -> Stop {
     let slot = session.id().slot();
-    let (shared, handler, mut handler_state) = logic.parts(slot);
+    let (shared, look_again, handler, mut handler_state) = logic.parts_for_burst(slot);
     let mut state = shared.borrow_mut();
     loop {
         let ShardState { sessions, groups, limits, timers, .. } = &mut *state;
@@ -159,58 +347,63 @@ fn packets<H: Handler>(
         if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
             return Stop::NotNow;
         }
-        let packet = match assembly.first_of(&record.codec, piece) {
-            Some((packet, rest)) => {
-                *piece = rest;
-                Payload::Slice(packet)
+        let has_ended = record.ends.has_peer_finished();
+        let (flow, codec) = {
+            let gathered;
+            let (first, codec) = match assembly.first_of(&record.codec, piece) {
+                Some((packet, rest)) => {
+                    *piece = rest;
+                    // Packets that are counted are handed over one by one.
+                    (packet, if timers.is_free(slot, &record.activity) { record.codec.plain() } else { None })
+                }
+                None if !has_ended && assembly.is_used_up(&record.codec, piece) => return Stop::NeedsMore,
+                None => match assembly.next_or_end(&mut record.codec, piece, has_ended) {
+                    Ok(Some(packet)) => {
+                        gathered = packet;
+                        (&*gathered, None)
+                    }
+                    Ok(None) => return Stop::NeedsMore,
+                    Err(error) => return Stop::InvalidFrame(error),
+                },
+            };
+            look_again.set(false);
+            let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
+            let (share, budget) = (limits.bytes_per_turn, groups.budget());
+            if let Some(until) = held {
+                reading::hold_until(&mut state, slot, until);
             }
-            None => match assembly.next_or_end(&mut record.codec, piece, record.ends.has_peer_ended()) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Stop::NeedsMore,
-                Err(error) => return Stop::InvalidFrame(error),
-            },
+            if is_paired {
+                *handed += first.len().max(LEAST_SHARE);
+                pair::pass_on(&mut state, slot, first);
+                continue;
+            }
+            let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
+            drop(state);
+            // Then the rest of a burst, while nothing happens that the state must be asked about.
+            let mut packet = first;
+            let flow = loop {
+                *handed += packet.len().max(LEAST_SHARE);
+                let flow = handler.received(session, handler_state, packet);
+                if flow != Flow::Continue || look_again.get() || *handed >= share || broadcast_by_thread() >= budget {
+                    break flow;
+                }
+                match codec.and_then(|codec| codec.first_packet(piece)) {
+                    Some(next) => (packet, *piece) = next,
+                    None => break flow,
+                }
+            };
+            (flow, codec)
         };
-        *handed += packet.len().max(LEAST_SHARE);
-        let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
-        if let Some(until) = held {
-            reading::hold_until(&mut state, slot, until);
-        }
-        if is_paired {
-            pair::pass_on(&mut state, slot, &packet);
-            continue;
-        }
-        let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
-        drop(state);
-        let flow = handler.received(session, handler_state, &packet);
         state = shared.borrow_mut();
         match flow {
             Flow::Continue => {}
             Flow::Pause => pause(&mut state, session.id()),
             Flow::Close => close::begin_if_open(&mut state, session.id(), CloseReason::ByHandler),
         }
-    }
-}
-
-/// The peer's stream has ended and all its packets are handed over: tells the partner or the
-/// handler, once.
-fn end<H: Handler>(logic: &mut Logic<H>, session: &Session) {
-    let slot = session.id().slot();
-    {
-        let mut state = logic.state();
-        let Some(record) = state.sessions.open(session.id()) else { return };
-        if !record.ends.tell() || pair::pass_on_end(&mut state, slot) {
-            return;
+        if codec.is_some() && piece.is_empty() && !has_ended {
+            assembly.use_up();
+            return Stop::NeedsMore;
         }
-    }
-    let Some(flow) = logic.ended(session) else { return };
-    let mut state = logic.state();
-    if state.sessions.open(session.id()).is_none() {
-        return;
-    }
-    match flow {
-        Ok(Flow::Close) => close::begin(&mut state, slot, CloseReason::ByPeer),
-        Ok(Flow::Continue | Flow::Pause) => close::close_if_both_ended(&mut state, slot),
-        Err(_) => close::begin(&mut state, slot, CloseReason::Panic),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::buf::{AnyBuf, Packet};
-use overlapped::{Op, driver::OpId};
+use overlapped::{Driver, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
 
-use super::{holds::Hold, id::SessionId, reading};
+use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::error::SendError;
+use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
-use crate::outbox::{TakeLimits, Taken};
-use crate::shard::state::{ShardState, token};
+use crate::outbox::{TakeLimits, Taken, memory::SendMemory};
+use crate::shard::state::{ShardState, submit, token};
 use crate::task::executor::Executor;
 
 /// A received packet of so many bytes is sent on from the buffer that it was received into. It
@@ -31,34 +31,20 @@ pub(super) fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec
 /// Queues the frame of a packet that is issued now.
 #[inline]
 pub(crate) fn send(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
-    if packet.len() < LEAST_SENT_ON && append(state, id, packet) { Ok(()) } else { stamp_and_queue(state, id, packet) }
+    let is_appended = packet.len() < LEAST_SENT_ON && append(state, id, packet);
+    if is_appended { Ok(()) } else { queue_as(state, id, packet, Issued::Now) }
 }
 
-/// The short way for the second and later packets of a burst. Appends to the packet queued before
-/// if that has the same stamp, and says whether it did. The session is then already listed for
-/// sending, and its write timeout already runs.
+/// The short way for the second and later packets of a burst: appends to the packet queued before,
+/// if that [may be done](crate::outbox::Outbox::allow_appending), and says whether it did. The
+/// session is then already listed for sending, and its write timeout already runs.
 #[inline(never)]
 fn append(state: &mut ShardState, id: SessionId, packet: &[u8]) -> bool {
-    let ShardState { sessions, groups, limits, .. } = state;
-    let high = limits.high();
-    let drops_oldest = limits.slow == SlowConsumer::DropOldest;
-    let Some(record) = sessions.open(id) else { return false };
-    if drops_oldest || !record.ends.takes_more() || !record.will_send() || !record.activity.has_queued() {
-        return false;
-    }
+    let Some(record) = state.sessions.open(id) else { return false };
     match (record.outbox.get(), record.codec.frame(packet)) {
-        (Some(outbox), Some(Ok(frame))) => {
-            let stamp = outbox.stamp(|| groups.now());
-            outbox.append(frame, stamp, high)
-        }
+        (Some(outbox), Some(Ok(frame))) => outbox.append(frame),
         _ => false,
     }
-}
-
-#[inline(never)]
-fn stamp_and_queue(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
-    let stamp = stamp(state, id.slot());
-    queue(state, id, packet, stamp)
 }
 
 /// The stamp of a private send to a session that is issued now.
@@ -68,10 +54,25 @@ pub(crate) fn stamp(state: &ShardState, slot: u32) -> u64 {
 
 /// Queues the frame of a packet that was issued after everything up to `stamp`.
 pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp: u64) -> Result<(), SendError> {
+    queue_as(state, id, packet, Issued::After(stamp))
+}
+
+/// When a packet was issued.
+#[derive(Clone, Copy)]
+enum Issued {
+    /// On this shard, and just now.
+    Now,
+    /// After everything up to a stamp.
+    After(u64),
+}
+
+#[inline(never)]
+fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued) -> Result<(), SendError> {
     let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, tasks, .. } =
         state;
     let limit = limits.outbox;
-    let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
+    let (record, to_send) =
+        sessions.open_to_send(id).filter(|(record, _)| record.ends.takes_more()).ok_or(SendError::Closed)?;
     // A pair passes on a stream, which may have no gap. Its partner is held instead.
     let may_drop = limits.slow == SlowConsumer::DropOldest && record.partner().is_none();
     let frame = match record.codec.frame(packet) {
@@ -82,8 +83,11 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
     let frame = frame.map_err(SendError::Frame)?;
     let is_sent_on = frame.len() >= LEAST_SENT_ON && !may_drop && record.outbox.takes_received();
     let received = if is_sent_on { received_packet(tasks, &frame) } else { None };
-    let will_send = record.will_send();
     let outbox = record.outbox.get_or_take(outboxes);
+    let stamp = match issued {
+        Issued::Now => outbox.stamp(|| groups.now()),
+        Issued::After(stamp) => stamp,
+    };
     if may_drop {
         let before = outbox.dropped();
         outbox.make_room(id, frame.len(), limit, groups.local());
@@ -100,10 +104,12 @@ pub(crate) fn queue(state: &mut ShardState, id: SessionId, packet: &[u8], stamp:
             return not_queued.map(drop);
         }
     };
-    let has_to_send = !will_send && outbox.has_queued();
-    timers.bytes_queued(id.slot(), &mut record.activity);
-    if has_to_send {
-        sessions.send_later(id.slot());
+    if !may_drop {
+        outbox.allow_appending(limits.high());
+    }
+    timers.bytes_queued(id.slot(), &record.activity);
+    if !record.will_send() {
+        to_send.add(id.slot(), record);
     }
     if pushed.len >= limits.high() {
         hold_reading(state, id.slot());
@@ -133,6 +139,7 @@ pub(super) fn hold_reading(state: &mut ShardState, slot: u32) {
 pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
     let ShardState { sessions, groups, limits, send_memory, .. } = state;
     let Some(record) = sessions.at_mut(slot) else { return };
+    let is_member = !record.outbox.positions.is_empty();
     let upto = groups.sendable_upto(&record.outbox);
     // While a send is in flight they wait, and can be replaced.
     if record.outbox.has_latest() && !record.sending {
@@ -140,9 +147,9 @@ pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
         record.outbox.settle_latest(upto, by_packet, || send_memory.buffer());
     }
     send_upto(state, slot, upto);
-    let ShardState { sessions, groups, .. } = state;
-    if let Some(record) = sessions.at(slot)
-        && !record.outbox.positions.is_empty()
+    if is_member
+        && let ShardState { sessions, groups, .. } = state
+        && let Some(record) = sessions.at(slot)
         && record.outbox.positions.behind() == 0
     {
         groups.caught_up(&record.outbox);
@@ -151,55 +158,147 @@ pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
 
 /// Sends what is queued with a stamp up to `stamp`, unless a send is in flight.
 pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
-    let ShardState { sessions, groups, limits, send_memory, .. } = state;
-    let Some(id) = sessions.id(slot) else { return };
-    let Some(record) = sessions.unmark_dirty(slot) else { return };
-    if record.sending || record.reason.is_some() || !record.outbox.has_queued() {
+    let ShardState { sessions, groups, limits, send_memory, driver, timers, .. } = state;
+    let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return };
+    record.unlist();
+    if record.sending || record.reason.is_some() {
         return;
     }
-    let taken = record.outbox.take(id, TakeLimits::new(stamp, limits.outbox), groups.local(), send_memory);
-    let Some(taken) = taken else {
+    if record.has_transport() {
+        return send_through_transport(state, slot, stamp);
+    }
+    let limits = TakeLimits::new(stamp, limits.outbox);
+    if !send_some(id, record, limits, groups.local(), send_memory, driver, timers) && record.outbox.has_queued() {
         // All that is queued has a later stamp. The next count lets it go.
-        sessions.send_later(slot);
-        return;
-    };
-    let send = start(state, slot, taken);
-    let ShardState { sessions, timers, .. } = state;
-    if let Some(record) = sessions.at_mut(slot) {
-        record.outbox.send = send.map(|send| (send, 0));
-        // Queueing a broadcast does not start the write timeout, so the send does.
-        timers.bytes_queued(slot, &mut record.activity);
+        to_send.add(slot, record);
     }
+}
+
+/// As [`send_upto`], for a session with a transport, which may have something to say of its own.
+#[cold]
+fn send_through_transport(state: &mut ShardState, slot: u32, stamp: u64) {
+    let ShardState { sessions, groups, limits, send_memory, .. } = state;
+    let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return };
+    let limits = TakeLimits::new(stamp, limits.outbox);
+    let queued = record.outbox.get().filter(|outbox| outbox.has_queued());
+    let has_queued = queued.is_some();
+    let taken = queued.and_then(|outbox| outbox.take(id, limits, groups.local(), send_memory));
+    if has_queued && taken.is_none() {
+        // All that is queued has a later stamp. The next count lets it go.
+        to_send.add(slot, record);
+    }
+    let has_taken = taken.is_some();
+    let send = start_sealed(state, slot, taken, false);
+    let ShardState { sessions, timers, .. } = state;
+    let Some(record) = sessions.at_mut(slot).filter(|_| has_taken) else { return };
+    if let Some(outbox) = record.outbox.get() {
+        outbox.send = send.map(|send| (send, 0));
+    }
+    // Queueing a broadcast does not start the write timeout, so the send does.
+    timers.bytes_queued(slot, &record.activity);
+}
+
+/// Starts a send for a session that has none in flight and is not closing. Says whether there was
+/// something that it may be sent now.
+#[inline]
+pub(crate) fn send_some(
+    id: SessionId,
+    record: &mut Record,
+    limits: TakeLimits,
+    groups: &LocalGroups,
+    memory: &mut SendMemory,
+    driver: &mut Driver,
+    timers: &mut Timers,
+) -> bool {
+    let Some(outbox) = record.outbox.get().filter(|outbox| outbox.has_queued()) else { return false };
+    let Some(taken) = outbox.take(id, limits, groups, memory) else { return false };
+    outbox.send = start(driver, record.socket, id.slot(), taken).map(|send| (send, 0));
+    record.sending = true;
+    // Queueing a broadcast does not start the write timeout, so the send does.
+    timers.bytes_queued(id.slot(), &record.activity);
+    true
 }
 
 /// Sends everything queued with a stamp up to `stamp`, even while a send is in flight. For a
 /// session that closes.
 pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
+    for taken in take_all(state, slot, stamp).into_iter().flatten() {
+        let ShardState { sessions, driver, .. } = state;
+        match sessions.at_mut(slot) {
+            Some(record) if !record.has_transport() => {
+                record.sending = true;
+                start(driver, record.socket, slot, taken);
+            }
+            _ => drop(start_sealed(state, slot, Some(taken), false)),
+        }
+    }
+}
+
+fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> [Option<Taken>; 2] {
     let ShardState { sessions, groups, send_memory, directory, .. } = state;
-    let Some(id) = sessions.id(slot) else { return };
-    let Some(outbox) = sessions.at_mut(slot).and_then(|record| record.outbox.get()) else { return };
+    let Some((id, record, _)) = sessions.at_to_send(slot) else { return [None, None] };
+    let Some(outbox) = record.outbox.get() else { return [None, None] };
     // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     directory.count_dropped(outbox.dropped() - before);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
     let first = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
-    let second = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
-    for taken in [first, second].into_iter().flatten() {
-        start(state, slot, taken);
-    }
+    // Received packets that are sent on go first, and alone.
+    let has_more = first.is_some() && outbox.has_queued();
+    let second = if has_more { outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) } else { None };
+    [first, second]
 }
 
-fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
-    let record = state.sessions.at_mut(slot)?;
-    record.sending = true;
+#[inline]
+fn start(driver: &mut Driver, socket: SocketId, slot: u32, taken: Taken) -> Option<OpId> {
     let op = match taken {
-        Taken::Bytes(bytes) => Op::send(record.socket, bytes),
-        Taken::Packet(packet) => Op::send(record.socket, packet),
-        Taken::Packets(packets) => Op::send(record.socket, packets),
-        Taken::Slice(slice) => Op::send(record.socket, slice),
-        Taken::Gather(gather) => Op::send(record.socket, gather),
+        Taken::Bytes(bytes) => Op::send(socket, bytes),
+        Taken::Packet(packet) => Op::send(socket, packet),
+        Taken::Packets(packets) => Op::send(socket, packets),
+        Taken::Slice(slice) => Op::send(socket, slice),
+        Taken::Gather(gather) => Op::send(socket, gather),
     };
+    submit(driver, op, token::of(token::SEND, slot))
+}
+
+/// Sends everything queued and, behind it, the transport's end of our stream. For a session with a
+/// transport that closes or ends its stream.
+pub(crate) fn finish(state: &mut ShardState, slot: u32) {
+    let [first, second] = take_all(state, slot, u64::MAX);
+    let (before, last) = if second.is_some() { (first, second) } else { (None, first) };
+    if before.is_some() {
+        start_sealed(state, slot, before, false);
+    }
+    start_sealed(state, slot, last, true);
+}
+
+/// Sends what a session's transport has to say, then what it makes of `taken`, then its end.
+#[cold]
+fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: bool) -> Option<OpId> {
+    let ShardState { sessions, transports, send_memory, endings, .. } = state;
+    let record = sessions.at_mut(slot)?;
+    let mut plain = taken.as_ref().map_or(0, Taken::len);
+    let mut wire = send_memory.buffer();
+    let sealed = transports.seal(slot, taken, ends, send_memory, &mut wire);
+    if let Err(failure) = sealed {
+        // These bytes go nowhere.
+        if let Some(outbox) = record.outbox.get() {
+            outbox.sent(plain);
+        }
+        endings.cut(slot, plain);
+        plain = 0;
+        if record.reason.is_none() {
+            transports.failed_to_seal(slot, failure);
+        }
+    }
+    if wire.is_empty() {
+        send_memory.keep(wire);
+        return None;
+    }
+    transports.at_mut(slot)?.send_begins(plain);
+    record.sending = true;
+    let op = Op::send(record.socket, wire);
     state.submit(op, token::of(token::SEND, slot))
 }
 
@@ -208,10 +307,21 @@ fn start(state: &mut ShardState, slot: u32, taken: Taken) -> Option<OpId> {
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
-    let bytes = send_memory.recycle(buf);
-    let Some(record) = sessions.at_mut(slot) else { return false };
+    let mut bytes = send_memory.recycle(buf);
+    let Some((_, record, to_send)) = sessions.at_to_send(slot) else { return false };
+    if record.has_transport() {
+        bytes = state.transports.send_ended(slot);
+        #[cfg(feature = "websocket")]
+        if state.transports.drop_if_done(slot) {
+            record.clear_transport();
+        }
+        if state.transports.has_output(slot) {
+            to_send.add(slot, record);
+        }
+    }
     record.sending = false;
-    record.outbox.sent(bytes);
+    let Some(outbox) = record.outbox.get() else { return !is_ok };
+    outbox.sent(bytes);
     if !is_ok {
         // If it is closing at once, they are counted already.
         if !endings.has_cut(slot) {
@@ -222,20 +332,21 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
     if record.reason.is_some() {
         return false;
     }
-    let left = record.outbox.len();
-    record.outbox.send = None;
-    timers.bytes_taken(slot, &mut record.activity, left > 0);
-    let (has_to_send, partner) = (record.outbox.has_queued(), record.partner());
-    let is_throttled = record.holds.contains(Hold::Throttled);
+    let (left, has_to_send) = (outbox.len(), outbox.has_queued());
+    outbox.send = None;
+    timers.bytes_taken(slot, &record.activity, left > 0);
+    if left == 0 {
+        record.outbox.give_back(outboxes);
+    }
     let is_low = left <= limits.low();
-    record.outbox.give_back(outboxes);
     if is_low && let Some(link) = &record.link {
         link.has_room(to_wake);
     }
     if has_to_send {
-        sessions.send_later(slot);
+        to_send.add(slot, record);
     }
     if is_low {
+        let (is_throttled, partner) = (record.holds.contains(Hold::Throttled), record.partner());
         if is_throttled {
             reading::release(state, slot, Hold::Throttled);
         }

@@ -6,6 +6,8 @@ use overlapped::{Address, driver::SocketId, table::Table};
 
 use super::peers::{Peer, Peers};
 use super::{ends::Ends, holds::Holds, id::SessionId, reason::CloseReason, timers::Activity};
+#[cfg(feature = "websocket")]
+use crate::codec::WebSocketFraming;
 use crate::codec::{Assembly, Framing};
 use crate::connect::Origin;
 use crate::outbox::lazy::LazyOutbox;
@@ -49,11 +51,13 @@ struct Rare {
     partner: Option<u32>,
     /// Connections that it has asked for and that are being made.
     attempts: u32,
+    /// It has a [transport](crate::transport), which may not be open yet.
+    has_transport: bool,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { origin: Origin::Accepted, partner: None, attempts: 0 }
+        Rare { origin: Origin::Accepted, partner: None, attempts: 0, has_transport: false }
     }
 }
 
@@ -85,8 +89,46 @@ impl Record {
         }
     }
 
+    /// Its packets are messages from now on.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn set_websocket(&mut self, framing: WebSocketFraming) {
+        self.codec = Framing::WebSocket(Box::new(framing));
+    }
+
+    /// Whether what is received goes to its assembly as it is.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        !(self.has_transport() | self.is_websocket())
+    }
+
+    /// Whether its packets are messages of a WebSocket.
+    #[inline]
+    pub(crate) fn is_websocket(&self) -> bool {
+        self.codec.is_websocket()
+    }
+
     pub(crate) fn origin(&self) -> Origin {
         self.rare.as_ref().map_or(Origin::Accepted, |rare| rare.origin)
+    }
+
+    /// Whether it has a [transport](crate::transport), which may not be open yet.
+    #[inline]
+    pub(crate) fn has_transport(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.has_transport)
+    }
+
+    pub(crate) fn set_transport(&mut self) {
+        self.rare.get_or_insert_default().has_transport = true;
+    }
+
+    /// It has no transport any more. What few sessions have takes no memory if it has nothing else.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn clear_transport(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
+        rare.has_transport = false;
+        if rare.origin == Origin::Accepted && rare.partner.is_none() && rare.attempts == 0 {
+            self.rare = None;
+        }
     }
 
     /// The slot of the session that it is paired with.
@@ -137,10 +179,37 @@ impl Record {
         (self.turn, self.handed) = (turn, u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
+    /// It is being sent for: it is no longer in the list.
+    #[inline]
+    pub(crate) fn unlist(&mut self) {
+        self.dirty = false;
+    }
+
+    /// Whether its stream is open, nothing of its own is listed, and no send is in flight: what a
+    /// group has for it can be sent without looking for more.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.will_send() && self.reason.is_none() && !self.has_transport()
+    }
+
     /// Whether a send for it is in flight, or will be started in this turn.
     #[inline]
     pub(crate) fn will_send(&self) -> bool {
         self.dirty | self.sending
+    }
+}
+
+/// The sessions with something queued and no send in flight.
+#[derive(Default)]
+pub(crate) struct ToSend(Vec<u32>);
+
+impl ToSend {
+    /// Has what is queued for a session sent at the end of the turn.
+    #[inline]
+    pub(crate) fn add(&mut self, slot: u32, record: &mut Record) {
+        if !std::mem::replace(&mut record.dirty, true) {
+            self.0.push(slot);
+        }
     }
 }
 
@@ -149,15 +218,20 @@ pub(crate) struct Sessions {
     shard: u16,
     records: Table<Record>,
     peers: Peers,
-    /// Sessions with something queued and no send in flight.
-    dirty: Vec<u32>,
+    dirty: ToSend,
     /// Sessions that may be handed what was kept for them.
     to_resume: Vec<u32>,
 }
 
 impl Sessions {
     pub(crate) fn new(shard: u16) -> Sessions {
-        Sessions { shard, records: Table::new(), peers: Peers::default(), dirty: Vec::new(), to_resume: Vec::new() }
+        Sessions {
+            shard,
+            records: Table::new(),
+            peers: Peers::default(),
+            dirty: ToSend::default(),
+            to_resume: Vec::new(),
+        }
     }
 
     pub(crate) fn insert(&mut self, record: Record, peer: Address) -> SessionId {
@@ -218,37 +292,41 @@ impl Sessions {
         self.records.slots()
     }
 
-    /// Has what is queued for the session sent at the end of the turn.
+    /// As [`open`](Sessions::open), with the list of those to send for.
     #[inline]
+    pub(crate) fn open_to_send(&mut self, id: SessionId) -> Option<(&mut Record, &mut ToSend)> {
+        let record = self.records.get_mut(id.key()).filter(|record| record.reason.is_none())?;
+        Some((record, &mut self.dirty))
+    }
+
+    /// The session in a slot, with its name and the list of those to send for.
+    #[inline]
+    pub(crate) fn at_to_send(&mut self, slot: u32) -> Option<(SessionId, &mut Record, &mut ToSend)> {
+        let id = self.id(slot)?;
+        Some((id, self.records.at_mut(slot)?, &mut self.dirty))
+    }
+
+    /// Has what is queued for the session sent at the end of the turn.
     pub(crate) fn send_later(&mut self, slot: u32) {
-        if let Some(record) = self.records.at_mut(slot)
-            && !std::mem::replace(&mut record.dirty, true)
-        {
-            self.dirty.push(slot);
+        if let Some((_, record, to_send)) = self.at_to_send(slot) {
+            to_send.add(slot, record);
         }
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.0.is_empty()
     }
 
     /// Takes the list of sessions to send for.
     pub(crate) fn take_dirty(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.dirty)
-    }
-
-    /// The session is being sent for: it is no longer in the list.
-    pub(crate) fn unmark_dirty(&mut self, slot: u32) -> Option<&mut Record> {
-        let record = self.records.at_mut(slot)?;
-        record.dirty = false;
-        Some(record)
+        std::mem::take(&mut self.dirty.0)
     }
 
     /// Gives back the memory of a list of sessions to send for.
     pub(crate) fn reuse_dirty(&mut self, mut memory: Vec<u32>) {
         memory.clear();
-        memory.append(&mut self.dirty);
-        self.dirty = memory;
+        memory.append(&mut self.dirty.0);
+        self.dirty.0 = memory;
     }
 
     /// Has the session handed what was kept for it in the next turn, if nothing holds it then.
@@ -324,7 +402,7 @@ mod tests {
         sessions.send_later(slot);
         let dirty = sessions.take_dirty();
         assert_eq!(dirty, [slot]);
-        sessions.unmark_dirty(slot);
+        sessions.at_mut(slot).unwrap().unlist();
         sessions.send_later(slot);
         sessions.reuse_dirty(dirty);
         assert_eq!(sessions.take_dirty(), [slot], "what is queued meanwhile is for the next turn");

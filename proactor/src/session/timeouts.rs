@@ -3,8 +3,9 @@
 //! A session whose peer has not done something in time is closed only when what has arrived is
 //! read: the shard may be late itself. So its end is put off, by a turn that does not wait.
 
-use super::{close, deadlines::Expired, holds::Hold, reading, reason::CloseReason};
+use super::{close, deadlines::Expired, holds::Hold, opening, reading, reason::CloseReason};
 use crate::shard::state::ShardState;
+use crate::transport::failure::TlsFailure;
 
 /// A session's entry in the wheel has expired, or (`looked`) its end was put off and what has
 /// arrived is read: does what is due without the handler, and says whether the handler has to be
@@ -34,6 +35,17 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
                 // A heartbeat has no place among a partner's bytes.
                 heartbeat = record.partner().is_none();
                 continue;
+            }
+            // There is no other hold before its transport is open.
+            Some(Expired::Hold) if state.transports.is_opening(slot) => {
+                if !looked {
+                    // Told once: it is asked for again.
+                    timers.keep_release(slot, &record.activity);
+                    timers.put_off(slot);
+                    return heartbeat;
+                }
+                opening::fail(state, slot, TlsFailure::TimedOut.into());
+                return false;
             }
             Some(Expired::Hold) => {
                 reading::release(state, slot, Hold::OverRate);
@@ -71,7 +83,7 @@ fn has_send_progressed(state: &mut ShardState, slot: u32) -> bool {
     let Some((send, seen)) = record.outbox.send else { return false };
     let Some(progress) = driver.progress(send).filter(|progress| *progress > seen) else { return false };
     record.outbox.send = Some((send, progress));
-    timers.send_progressed(slot, &mut record.activity);
+    timers.send_progressed(slot, &record.activity);
     true
 }
 

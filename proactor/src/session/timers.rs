@@ -10,6 +10,8 @@
 //! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
 //! arrived meanwhile.
 
+mod opening;
+
 use std::time::Duration;
 
 use overlapped::{Time, table::grow};
@@ -30,8 +32,8 @@ pub(crate) struct Timers {
     now: Time,
     /// The moment on the clock of deadlines.
     fair_now: Time,
-    /// What that clock is behind the driver's.
-    lost: Duration,
+    /// Nanoseconds that this clock is behind the driver's.
+    lost: u64,
     /// The last turn's end, and the moment until which the shard meant to wait then. `None`: the
     /// turns follow without a wait.
     rest: Option<(Time, Time)>,
@@ -70,10 +72,8 @@ pub(crate) struct Activity {
     /// Gives the place back when it is dropped.
     permit: Permit,
     opened: Tick,
-    /// It has timeouts or a rate, and so an entry in [`Timers::timed`].
+    /// It has timeouts, a rate or a transport, and so an entry in [`Timers::timed`].
     is_timed: bool,
-    /// Bytes are queued that the peer has not taken.
-    is_waiting: bool,
 }
 
 /// One session's rates, and its use of them.
@@ -89,10 +89,10 @@ impl Activity {
         self.permit.listener()
     }
 
-    /// Whether bytes are queued that the peer has not taken.
-    #[inline]
-    pub(crate) fn has_queued(&self) -> bool {
-        self.is_waiting
+    /// It has deadlines whatever the settings. To be called before the session
+    /// [begins](Timers::begin).
+    pub(crate) fn keep_deadlines(&mut self) {
+        self.is_timed = true;
     }
 }
 
@@ -101,7 +101,7 @@ impl Timers {
         Timers {
             now,
             fair_now: now,
-            lost: Duration::ZERO,
+            lost: 0,
             rest: None,
             put_off: Vec::new(),
             looks: 0,
@@ -129,16 +129,16 @@ impl Timers {
 
     pub(crate) fn begin_turn(&mut self, now: Time) {
         let (ended, until) = self.rest.take().unwrap_or((now, now));
-        let turned = ended.since(self.now).saturating_sub(LONGEST_TURN);
-        let late = now.since(until.max(ended)).saturating_sub(LONGEST_TURN);
-        self.lost += turned + late;
+        let (turned, late) = (nanos(self.now, ended), nanos(until.max(ended), now));
+        let lost = |nanos: u64| nanos.saturating_sub(LONGEST_TURN.as_nanos() as u64);
+        self.lost = self.lost.saturating_add(lost(turned)).saturating_add(lost(late));
         self.now = now;
         self.fair_now = self.fair(now);
     }
 
     /// A moment of the driver's clock on that of deadlines.
     fn fair(&self, at: Time) -> Time {
-        Time::ZERO + at.since(Time::ZERO + self.lost)
+        Time::from_nanos(at.as_nanos().saturating_sub(self.lost))
     }
 
     /// A session is to be closed for what its peer did not do. What has arrived is read first.
@@ -173,7 +173,7 @@ impl Timers {
             permit.established();
         }
         let is_timed = !self.timeouts.are_off() || rates.are_set();
-        Activity { permit, opened: tick(self.fair_now), is_timed, is_waiting: false }
+        Activity { permit, opened: tick(self.fair_now), is_timed }
     }
 
     /// A session that was admitted has a slot.
@@ -207,8 +207,8 @@ impl Timers {
         }
     }
 
-    /// The partner of a session, both of which have deadlines, has been heard; and, if
-    /// `taking_counts`, what the peer has taken counts as heard too. Says whether that is news.
+    /// A session's partner has been heard, and both have deadlines. If `taking_counts`, what the
+    /// peer has taken counts as heard too. Says whether that is news.
     pub(crate) fn heard_by(&mut self, slot: u32, partner: u32, taking_counts: bool) -> bool {
         let (index, partner) = (slot as usize, partner as usize);
         let Some(partner) = self.timed.get(partner).map(|timed| timed.deadlines) else { return false };
@@ -224,7 +224,13 @@ impl Timers {
 
     /// When a session's entry expires next.
     pub(crate) fn earliest(&self) -> Option<Time> {
-        self.wheel.earliest().map(|at| at + self.lost)
+        self.wheel.earliest().map(|at| Time::from_nanos(at.as_nanos().saturating_add(self.lost)))
+    }
+
+    /// Whether a session's entry has expired, or its end was put off.
+    #[inline]
+    pub(crate) fn may_have_due(&mut self) -> bool {
+        self.wheel.may_have_due(self.fair_now) || self.has_put_off()
     }
 
     /// A session whose entry has expired.
@@ -244,7 +250,8 @@ impl Timers {
         }
     }
 
-    /// Enters a session if its earliest deadline is before its entry, or it has none.
+    /// Enters a session if its earliest deadline is before its entry, or it has none. That is
+    /// seldom so; what only puts deadlines off does not ask.
     #[inline]
     pub(crate) fn enter(&mut self, slot: u32, activity: &Activity) {
         if activity.is_timed {
@@ -252,6 +259,7 @@ impl Timers {
         }
     }
 
+    #[inline(never)]
     fn enter_timed(&mut self, slot: u32) {
         if let Some(at) = self.timed[slot as usize].deadlines.enter(&self.timeouts, self.fair_now) {
             self.wheel.insert(slot, at);
@@ -269,6 +277,21 @@ impl Timers {
     pub(crate) fn packet_came(&mut self, slot: u32, activity: &mut Activity) -> Option<Time> {
         activity.permit.established();
         if activity.is_timed { self.charge_packet(slot) } else { None }
+    }
+
+    /// A control frame is a packet for the rate. If the session is over that, says until when.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn control_came(&mut self, slot: u32, activity: &Activity) -> Option<Time> {
+        let timed = self.timed.get_mut(slot as usize).filter(|_| activity.is_timed)?;
+        let (rate, bucket) = timed.buckets.as_mut()?.packets.as_mut()?;
+        bucket.charge(*rate, self.now, 1);
+        bucket.refilled_at(*rate, self.now)
+    }
+
+    /// Whether it has no rates, so that packets need not be counted.
+    #[inline]
+    pub(crate) fn is_free(&self, slot: u32, activity: &Activity) -> bool {
+        !activity.is_timed || self.timed[slot as usize].buckets.is_none()
     }
 
     /// Apart, so that the path of a session without timeouts and rates is short.
@@ -313,29 +336,26 @@ impl Timers {
 
     /// Bytes have been queued for the peer.
     #[inline]
-    pub(crate) fn bytes_queued(&mut self, slot: u32, activity: &mut Activity) {
-        activity.is_waiting = true;
-        let now = self.fair_now;
-        if self.deadlines(slot, activity).is_some_and(|deadlines| deadlines.queued(now)) {
+    pub(crate) fn bytes_queued(&mut self, slot: u32, activity: &Activity) {
+        let (timeouts, now) = (self.timeouts, self.fair_now);
+        if self.deadlines(slot, activity).is_some_and(|deadlines| deadlines.queued(&timeouts, now)) {
             self.enter_timed(slot);
         }
     }
 
     /// The peer has taken bytes; `rest` says whether more are queued.
     #[inline]
-    pub(crate) fn bytes_taken(&mut self, slot: u32, activity: &mut Activity, rest: bool) {
-        activity.is_waiting = rest;
-        if activity.is_timed {
-            self.timed[slot as usize].deadlines.taken(&self.timeouts, self.fair_now, rest);
+    pub(crate) fn bytes_taken(&mut self, slot: u32, activity: &Activity, rest: bool) {
+        if activity.is_timed && self.timed[slot as usize].deadlines.taken(&self.timeouts, self.fair_now, rest) {
             self.enter_timed(slot);
         }
     }
 
     /// The peer has taken a part of a send that is in flight.
-    pub(crate) fn send_progressed(&mut self, slot: u32, activity: &mut Activity) {
-        activity.is_waiting = true;
+    pub(crate) fn send_progressed(&mut self, slot: u32, activity: &Activity) {
         if activity.is_timed {
-            self.timed[slot as usize].deadlines.taken(&self.timeouts, self.fair_now, true);
+            // It is entered anew by its caller, who has asked for what has expired.
+            let _ = self.timed[slot as usize].deadlines.taken(&self.timeouts, self.fair_now, true);
         }
     }
 
@@ -357,6 +377,11 @@ impl Timers {
             self.enter_timed(slot);
         }
     }
+}
+
+/// How long `later` is after `earlier`, in nanoseconds; zero if it is not after it.
+fn nanos(earlier: Time, later: Time) -> u64 {
+    later.as_nanos().saturating_sub(earlier.as_nanos())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::{close, drain::Found, holds::Hold, id::SessionId, reason::CloseReason
 use crate::codec::Codec;
 use crate::panic::contained;
 use crate::shard::state::ShardState;
+use crate::transport::Transport;
 
 /// Whether a session that is not closing is at work. What a pair passes on says more: see
 /// [`look`].
@@ -19,7 +20,7 @@ use crate::shard::state::ShardState;
 /// - A message waits to be handed over to it: see [`go_on`].
 /// - It has a task, and that waits for anything but the next packet.
 fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
-    let ShardState { sessions, tasks, busy, driver, .. } = state;
+    let ShardState { sessions, tasks, busy, driver, transports, .. } = state;
     let Some(id) = sessions.id(slot) else { return false };
     let Some(record) = sessions.open_at(slot) else { return false };
     let is_paused = record.holds.contains(Hold::Paused);
@@ -30,6 +31,7 @@ fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
         && record.outbox.len() == 0
         && !record.has_attempts()
         && record.assembly.is_empty()
+        && (!record.has_transport() || !transports.at(slot).is_some_and(Transport::is_partial))
         && contained(|| record.codec.buffered()).is_ok_and(|bytes| bytes == 0)
         && !busy.has(id)
         && (record.partner().is_some()
@@ -45,7 +47,9 @@ fn look(state: &mut ShardState, slot: u32) -> Found {
         return Found::AtWork;
     }
     let handed = |slot: u32| state.sessions.at(slot).map_or(0, |record| record.last_handed());
-    Found::Idle { handed: (handed(slot), partner.map_or(0, handed)), is_paired: partner.is_some() }
+    // A handshake has the time that a pair has for an answer.
+    let is_quiet_first = partner.is_some() || state.transports.is_opening(slot);
+    Found::Idle { handed: (handed(slot), partner.map_or(0, handed)), is_paired: is_quiet_first }
 }
 
 /// Begins a drain. Returns the sessions whose logic is to be told.

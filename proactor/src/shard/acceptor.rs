@@ -26,13 +26,21 @@ enum Refusing {
     Closing(OpId),
 }
 
+/// What is special about a listener when a connection comes.
+pub(crate) struct Rules {
+    /// What refused peers are told.
+    pub(crate) refusal: Bytes,
+    /// Whose connections they are is not known yet.
+    pub(crate) is_forwarded: bool,
+}
+
 pub(crate) struct Acceptor {
     listeners: Vec<SocketId>,
     addresses: Vec<Address>,
     /// Which of the server's listeners each of these belongs to.
     owners: Vec<u8>,
-    /// What refused peers are told, for each listener.
-    refusals: Vec<Bytes>,
+    /// For each of the server's listeners.
+    rules: Vec<Rules>,
     refusing: [Option<Refusing>; MOST_REFUSING],
     /// The log has been told that descriptors ran out.
     out_of_files: bool,
@@ -45,7 +53,7 @@ impl Acceptor {
         driver: &mut Driver,
         binds: &[Bind],
         patience: Duration,
-        refusals: Vec<Bytes>,
+        rules: Vec<Rules>,
     ) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses, mut owners) = (Vec::new(), Vec::new(), Vec::new());
         let until = Instant::now() + patience;
@@ -73,7 +81,7 @@ impl Acceptor {
                 None => {}
             }
         }
-        Ok(Acceptor { listeners, addresses, owners, refusals, refusing: [None; MOST_REFUSING], out_of_files: false })
+        Ok(Acceptor { listeners, addresses, owners, rules, refusing: [None; MOST_REFUSING], out_of_files: false })
     }
 
     /// The addresses it listens on.
@@ -105,7 +113,9 @@ impl Acceptor {
             Ok(Outcome::Accepted(stream, peer)) => {
                 self.out_of_files = false;
                 let listener = self.owners.get(index as usize).copied().unwrap_or(NO_LISTENER);
-                match directory.admission.admit_at(listener, peer.ip().map(|peer| peer.ip()), now) {
+                let is_forwarded = self.rules.get(usize::from(listener)).is_some_and(|rules| rules.is_forwarded);
+                let counted = peer.ip().map(|peer| peer.ip()).filter(|_| !is_forwarded);
+                match directory.admission.admit_at(listener, counted, now) {
                     Ok(permit) => place(Accepted { stream, peer, permit }, directory),
                     Err(refusal) => {
                         directory.stats().count_refused(refusal);
@@ -134,7 +144,7 @@ impl Acceptor {
     /// Tells a refused peer why, if there is something to tell and room for it. Resets its
     /// connection otherwise.
     fn refuse(&mut self, stream: Stream, listener: u8, driver: &mut Driver) {
-        let refusal = self.refusals.get(usize::from(listener)).cloned().unwrap_or_default();
+        let refusal = self.rules.get(usize::from(listener)).map(|rules| rules.refusal.clone()).unwrap_or_default();
         let free = self.refusing.iter().position(Option::is_none).filter(|_| !refusal.is_empty());
         let Some(index) = free else { return stream.reset_on_drop() };
         let socket = match driver.adopt(stream) {

@@ -106,6 +106,12 @@ impl Directory {
         }
     }
 
+    /// Whether the server is on a simulated network, which has no names.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.resolver.is_none()
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
     }

@@ -4,11 +4,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "websocket")]
+use std::time::Duration;
 
 use overlapped::Address;
 
 use crate::codec::Framing;
+#[cfg(feature = "tls")]
+use crate::limits::Refusal;
+use crate::proxy_protocol::ProxyProtocol;
 use crate::session::timers::Rates;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::transport::{Transport, opening::NoTransport};
+#[cfg(feature = "websocket")]
+use crate::transport::{layer::Layer, opening::Opening};
 
 /// What the sessions of one listener are made of.
 #[derive(Clone, Debug)]
@@ -18,6 +28,32 @@ pub(crate) struct ListenerProfile {
     /// Which of the server's framings that is: groups frame a broadcast once for each.
     pub(crate) framing: u8,
     pub(crate) rates: Rates,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+}
+
+impl ListenerProfile {
+    /// What is put between the socket and the session of an accepted connection, if anything is.
+    pub(crate) fn transport(&self) -> Option<Result<Transport, NoTransport>> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let place = tls.admit().ok_or(NoTransport::Refused(Refusal::TlsHandshakes));
+            let transport = place.and_then(|place| tls.accept(place).map_err(NoTransport::Failed));
+            #[cfg(feature = "websocket")]
+            let transport = match &self.codec {
+                Framing::WebSocket(websocket) => transport.map(|transport| transport.accepting(websocket.settings())),
+                _ => transport,
+            };
+            return Some(transport);
+        }
+        #[cfg(feature = "websocket")]
+        if let Framing::WebSocket(websocket) = &self.codec {
+            let opening = Opening { timeout: Duration::ZERO, _place: None, outbound: None, failure: None };
+            return Some(Ok(Transport::new(Layer::Plain, opening).accepting(websocket.settings())));
+        }
+        None
+    }
 }
 
 /// The profiles of all listeners, and that of connections which the server makes itself.

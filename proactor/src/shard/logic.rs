@@ -2,7 +2,7 @@
 //! in a call ends the session for which it is made, and no other.
 
 use std::any::Any;
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,14 +22,19 @@ use crate::task::work::Call;
 
 pub(crate) struct Logic<H: Handler> {
     state: Rc<RefCell<ShardState>>,
+    /// The state's: see [`ShardState::look_again`].
+    look_again: Rc<Cell<bool>>,
     handler: H,
     /// The handler's state for each session, by slot.
     states: Vec<Option<H::State>>,
 }
 
+type Parts<'l, H> = (&'l Rc<RefCell<ShardState>>, &'l Cell<bool>, &'l mut H, Option<&'l mut <H as Handler>::State>);
+
 impl<H: Handler> Logic<H> {
     pub(crate) fn new(state: ShardState, handler: H) -> Logic<H> {
-        Logic { state: Rc::new(RefCell::new(state)), handler, states: Vec::new() }
+        let look_again = Rc::clone(&state.look_again);
+        Logic { state: Rc::new(RefCell::new(state)), look_again, handler, states: Vec::new() }
     }
 
     /// Tells the handler of its shard.
@@ -70,6 +75,13 @@ impl<H: Handler> Logic<H> {
         }
     }
 
+    /// As [`parts`](Logic::parts), with what tells that a session was held, closed or paired.
+    #[inline]
+    pub(crate) fn parts_for_burst(&mut self, slot: u32) -> Parts<'_, H> {
+        let handler_state = self.states.get_mut(slot as usize).and_then(Option::as_mut);
+        (&self.state, &self.look_again, &mut self.handler, handler_state)
+    }
+
     /// The handler and its state for a session, to hand it packets.
     #[inline]
     pub(crate) fn parts(&mut self, slot: u32) -> (&Rc<RefCell<ShardState>>, &mut H, Option<&mut H::State>) {
@@ -84,6 +96,10 @@ impl<H: Handler> Logic<H> {
     }
 
     pub(crate) fn heartbeat(&mut self, slot: u32) {
+        #[cfg(feature = "websocket")]
+        if crate::session::control::ping(&mut self.state(), slot) {
+            return;
+        }
         if let Some(session) = self.session(slot) {
             self.call(&session, |handler, state| handler.heartbeat(&session, state));
         }
@@ -133,7 +149,13 @@ impl<H: Handler> Logic<H> {
     }
 
     /// Hands over what waits between packets. Says whether there was anything.
+    #[inline]
     pub(crate) fn deliver(&mut self) -> bool {
+        let has_any = !self.state().pending.is_empty();
+        has_any && self.deliver_some()
+    }
+
+    fn deliver_some(&mut self) -> bool {
         let mut any = false;
         for _ in 0..MOST_PER_TURN {
             let next = {
@@ -309,13 +331,10 @@ fn wake_all(state: &RefCell<ShardState>, tasks: &Executor) {
     while let Some(waker) = tasks.pop_due_timer(now) {
         wake(waker);
     }
-    let to_wake = {
-        let mut state = state.borrow_mut();
-        if state.to_wake.is_empty() {
-            return;
-        }
-        std::mem::take(&mut state.to_wake)
-    };
+    if state.borrow().to_wake.is_empty() {
+        return;
+    }
+    let to_wake = std::mem::take(&mut state.borrow_mut().to_wake);
     // Nothing is borrowed: a waker may run user code.
     for waker in to_wake {
         wake(waker);

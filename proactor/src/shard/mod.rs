@@ -2,8 +2,10 @@
 //! business.
 
 pub(crate) mod acceptor;
+mod beginning;
 pub(crate) mod directory;
 pub(crate) mod handle;
+mod headers;
 pub(crate) mod inboxes;
 pub(crate) mod listeners;
 pub(crate) mod listing;
@@ -18,11 +20,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::driver::{Completion, Live, SocketId, Wait};
-use overlapped::{Address, Driver, Time, mailbox::Mailbox};
+use overlapped::driver::{Completion, Live, Wait};
+use overlapped::{Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
-use self::directory::{Accepted, Directory, Mail, Phase, Wanted};
+use self::directory::{Directory, Mail, Phase, Wanted};
+use self::headers::Headers;
 use self::logic::Logic;
 use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
@@ -30,10 +33,9 @@ use crate::connect::{Origin, Request};
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
-use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
 use crate::session::{
-    close, id::SessionId, identity, latest, reading, reason::CloseReason, receive, send, table::Record, timeouts, work,
+    close, id::SessionId, identity, latest, opening, reason::CloseReason, receive, send, timeouts, work,
 };
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
@@ -44,6 +46,7 @@ pub(crate) struct Shard<H: Handler> {
     logic: Logic<H>,
     tasks: Rc<Executor>,
     acceptor: Option<Acceptor>,
+    headers: Headers,
     mailbox: Mailbox<Mail>,
     /// Memory for the list of sessions to resume.
     to_resume: Vec<u32>,
@@ -70,7 +73,17 @@ impl<H: Handler> Shard<H> {
             let _turning = tasks.enter();
             logic.started();
         }
-        Shard { logic, tasks, acceptor, mailbox, to_resume: Vec::new(), directory, shard, phase: Phase::Running }
+        Shard {
+            logic,
+            tasks,
+            acceptor,
+            headers: Headers::default(),
+            mailbox,
+            to_resume: Vec::new(),
+            directory,
+            shard,
+            phase: Phase::Running,
+        }
     }
 
     /// Waits until something happens, and does what there is to do. Returns `false` when the shard
@@ -91,6 +104,7 @@ impl<H: Handler> Shard<H> {
                 || state.groups.has_emptied()
                 || !state.listings.is_empty()
                 || state.drain.has_idle()
+                || state.transports.has_postponed()
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -130,13 +144,14 @@ impl<H: Handler> Shard<H> {
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
     /// anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        {
+        let has_postponed = {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
-        }
+            state.transports.has_postponed()
+        };
         let _turning = self.tasks.enter();
         // In this order: mail that was sent before the server was told to end is read before the
         // end begins.
@@ -146,6 +161,10 @@ impl<H: Handler> Shard<H> {
         busy |= self.enter_phase(told);
         self.tasks.take_mail();
         busy |= self.resume_sessions();
+        if has_postponed {
+            receive::go_on_opening(&mut self.logic, &self.tasks);
+            busy = true;
+        }
         let mut came = false;
         loop {
             let completion = self.logic.state().driver.next();
@@ -195,6 +214,13 @@ impl<H: Handler> Shard<H> {
             }
             token::CLOSE => self.closed(slot),
             token::SHUTDOWN => close::own_stream_ended(&mut self.logic.state(), slot, &completion),
+            token::HEADER => {
+                let ended = {
+                    let state = &mut *self.logic.state();
+                    self.headers.completed(slot, completion, &mut state.driver)
+                };
+                self.header_ended(ended);
+            }
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -222,6 +248,7 @@ impl<H: Handler> Shard<H> {
             if phase <= self.phase {
                 return false;
             }
+            self.headers.end(&mut state.driver);
             if let Some(acceptor) = &mut self.acceptor {
                 if self.phase == Phase::Running {
                     acceptor.close(&mut state.driver);
@@ -297,73 +324,31 @@ impl<H: Handler> Shard<H> {
         any
     }
 
-    fn add_session(&mut self, Accepted { stream, peer, permit }: Accepted) {
-        if self.phase != Phase::Running {
-            stream.reset_on_drop();
-            self.directory.stats().count_refused(Refusal::Ending);
-            return self.directory.count_out(self.shard);
-        }
-        let adopted = self.logic.state().driver.adopt(stream);
-        let socket = match adopted {
-            Ok(socket) => socket,
-            Err(rejected) => {
-                tracing::warn!("{peer} is refused: {}", rejected.error);
-                rejected.given.reset_on_drop();
-                self.directory.stats().count_refused(Refusal::ShardFull);
-                return self.directory.count_out(self.shard);
-            }
-        };
-        self.directory.stats().accepted += 1;
-        self.begin_session(socket, peer, permit, Origin::Accepted);
-    }
-
-    fn begin_session(&mut self, socket: SocketId, peer: Address, permit: Permit, origin: Origin) -> SessionId {
-        let listener = permit.listener();
-        let codec = contained(|| self.logic.state().profiles.of(listener).codec.clone());
-        let has_panicked = codec.is_err();
-        let id = {
-            let state = &mut *self.logic.state();
-            let rates = state.profiles.of(listener).rates;
-            let activity = state.timers.admit(permit, origin == Origin::Accepted, rates);
-            let record = Record::new(socket, codec.unwrap_or_default(), origin, activity);
-            let id = state.sessions.insert(record, peer);
-            if let Some(record) = state.sessions.open(id) {
-                state.timers.begin(id.slot(), &record.activity, rates);
-            }
-            if has_panicked {
-                close::begin(state, id.slot(), CloseReason::Panic);
-            }
-            id
-        };
-        if let Some(session) = self.logic.session(id.slot())
-            && self.logic.connected(&session)
-        {
-            reading::start(&mut self.logic.state(), id.slot());
-            if self.phase == Phase::Draining {
-                let state = &mut *self.logic.state();
-                state.drain.wait_for(id, state.driver.now());
-            }
-        }
-        if self.phase == Phase::Draining {
-            self.logic.draining(id);
-        }
-        id
-    }
-
     /// A session's close has completed.
     fn closed(&mut self, slot: u32) {
         self.logic.tell_closed();
-        let (id, record, delivery, in_drain) = {
+        let (id, record, delivery, in_drain, transport) = {
             let state = &mut *self.logic.state();
             let Some(id) = state.sessions.id(slot) else { return };
             let Some(mut record) = state.sessions.remove(slot) else { return };
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
-            (id, record, state.endings.settle(slot), state.drain.has_begun())
+            if !state.proxy_headers.is_empty() {
+                state.proxy_headers.remove(&slot);
+            }
+            let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
+            (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };
-        self.directory.count_out(self.shard);
         let reason = record.reason.expect("a session is closed for a reason");
-        self.logic.released(id, delivery);
+        let was_open = transport.is_none_or(|transport| !transport.is_opening());
+        if !was_open && record.origin() != Origin::Accepted {
+            // It is counted as a connection that could not be made.
+            return;
+        }
+        self.directory.count_out(self.shard);
+        if was_open {
+            self.logic.released(id, delivery);
+        }
         if let Some(link) = &record.link {
             self.tasks.session_ended(link);
         }
@@ -390,8 +375,13 @@ impl<H: Handler> Shard<H> {
     /// Does what the expired deadlines of sessions ask for. `came` says whether anything was there
     /// to be read. Says whether there were any.
     fn expire_sessions(&mut self, came: bool) -> bool {
-        let mut any = self.logic.state().timers.has_put_off();
-        let mut looked = self.logic.state().timers.take_put_off(came).into_iter();
+        let (mut any, mut looked) = {
+            let timers = &mut self.logic.state().timers;
+            if !timers.may_have_due() {
+                return false;
+            }
+            (timers.has_put_off(), timers.take_put_off(came).into_iter())
+        };
         loop {
             let (slot, heartbeat) = {
                 let state = &mut *self.logic.state();
@@ -432,6 +422,11 @@ impl<H: Handler> Shard<H> {
                 close::end_own_stream(state, *slot);
             }
             state.sessions.reuse_dirty(dirty);
+            if state.transports.has_failed() {
+                for (slot, failure) in state.transports.take_failed() {
+                    opening::fail(state, slot, failure);
+                }
+            }
         }
         if state.groups.has_to_trim() {
             fanout::trim_logs(state);

@@ -1,12 +1,24 @@
 //! Connections that the logic has asked for: what becomes of an attempt that has ended.
 
 use std::rc::Rc;
+#[cfg(feature = "websocket")]
+use std::{sync::Arc, time::Duration};
+
+use overlapped::{Address, driver::SocketId};
 
 use super::Shard;
+use super::beginning::Arrival;
 use super::directory::Phase;
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Ended, Origin, Target};
 use crate::handler::Handler;
 use crate::session::id::SessionId;
+use crate::transport::Transport;
+use crate::transport::opening::{Opening, OutboundOpening};
+#[cfg(feature = "websocket")]
+use crate::{codec::WebSocketFraming, transport::upgrading::Upgrading};
+
+#[cfg(feature = "websocket")]
+type ClientSide = (WebSocketFraming, Option<Upgrading>, Duration);
 
 impl<H: Handler> Shard<H> {
     /// Goes on with attempts that are due, and tells the handler of those that have ended. Says
@@ -35,31 +47,96 @@ impl<H: Handler> Shard<H> {
 
     fn attempt_ended(&mut self, ended: Ended) {
         match ended {
-            Ended::Connected { socket, peer, permit, origin, waiter }
+            Ended::Connected { socket, peer, permit, origin, waiter, target }
                 if self.may_begin(&origin) && waiter.as_ref().is_none_or(ConnectWaiter::is_awaited) =>
             {
-                self.directory.stats().connected += 1;
-                let id = self.begin_session(socket, peer, permit, origin);
+                let (mut waiter, mut transport) = (waiter, None);
+                #[cfg(feature = "websocket")]
+                let mut websocket = None;
+                match target.layer() {
+                    None => self.directory.stats().connected += 1,
+                    Some(Ok((layer, timeout))) => {
+                        #[cfg(feature = "websocket")]
+                        match self.client_of(&target) {
+                            Some(Ok(client)) => websocket = Some(client),
+                            Some(Err(why)) => {
+                                let error = ConnectError::new(target, ConnectFailure::Upgrade).because(why);
+                                return self.not_begun(socket, peer, &origin, error, waiter);
+                            }
+                            None => {}
+                        }
+                        let outbound = Some(OutboundOpening { target, waiter: waiter.take() });
+                        let opening = Opening { timeout, _place: None, outbound, failure: None };
+                        let made = Transport::new(layer, opening);
+                        #[cfg(feature = "websocket")]
+                        let made = match &mut websocket {
+                            Some((_, upgrading, timeout)) => match upgrading.take() {
+                                Some(upgrading) => made.upgraded_by(upgrading, *timeout),
+                                None => made,
+                            },
+                            None => made,
+                        };
+                        transport = Some(made);
+                    }
+                    Some(Err(why)) => {
+                        let error = ConnectError::new(target, ConnectFailure::Tls).because(why);
+                        return self.not_begun(socket, peer, &origin, error, waiter);
+                    }
+                }
+                let id = self.begin_session(Arrival { socket, peer, permit, origin, header: None, transport });
+                #[cfg(feature = "websocket")]
+                if let Some((framing, ..)) = websocket
+                    && let Some(record) = self.logic.state().sessions.open(id)
+                {
+                    record.set_websocket(framing);
+                }
                 if let Some(waiter) = waiter {
                     waiter.ended(Ok(id));
                 }
             }
-            Ended::Connected { socket, peer, permit, origin, waiter } => {
-                {
-                    let state = &mut *self.logic.state();
-                    state.attempts.close_late(socket, peer.clone(), &mut state.driver);
-                }
+            Ended::Connected { socket, peer, permit, origin, waiter, .. } => {
                 drop(permit);
-                if let Origin::Connected { token, opener } = origin {
-                    // A drain ends those that no session has asked for, and no others.
-                    let failure = match (self.phase, opener) {
-                        (Phase::Running, _) | (Phase::Draining, Some(_)) => ConnectFailure::Cancelled,
-                        _ => ConnectFailure::Ending,
-                    };
-                    self.connect_failed(opener, token, ConnectError::new(Target::from(peer), failure), waiter);
-                }
+                // A drain ends those that no session has asked for, and no others.
+                let failure = match (self.phase, origin.opener()) {
+                    (Phase::Running, _) | (Phase::Draining, Some(_)) => ConnectFailure::Cancelled,
+                    _ => ConnectFailure::Ending,
+                };
+                let error = ConnectError::new(Target::from(&peer), failure);
+                self.not_begun(socket, peer, &origin, error, waiter);
             }
             Ended::Failed { opener, token, error, waiter } => self.connect_failed(opener, token, error, waiter),
+        }
+    }
+
+    /// The framing of a session with a target, if that speaks WebSocket, and its upgrade and how
+    /// long that may take.
+    #[cfg(feature = "websocket")]
+    fn client_of(&self, target: &Target) -> Option<Result<ClientSide, String>> {
+        let client = target.websocket_client()?;
+        let state = &mut *self.logic.state();
+        let settings = Arc::new(client.settings(self.directory.is_simulated()));
+        Some(client.check().map(|()| {
+            let upgrading = Upgrading::client(client, target.host_header(), &settings, state.next_connection());
+            let timeout = settings.websocket.upgrade_timeout();
+            (WebSocketFraming::new(settings), Some(upgrading), timeout)
+        }))
+    }
+
+    /// A connection was made, and does not become a session.
+    fn not_begun(
+        &mut self,
+        socket: SocketId,
+        peer: Address,
+        origin: &Origin,
+        error: ConnectError,
+        waiter: Option<Rc<ConnectWaiter>>,
+    ) {
+        {
+            let state = &mut *self.logic.state();
+            state.attempts.close_late(socket, peer, &mut state.driver);
+        }
+        if let Origin::Connected { token, opener } = *origin {
+            self.connect_failed(opener, token, error, waiter);
         }
     }
 

@@ -2,7 +2,8 @@
 //! `task` compose the parts; no part knows another's fields.
 
 use std::any::TypeId;
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -19,10 +20,12 @@ use crate::connect::Attempts;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
+use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
+use crate::transport::table::Transports;
 
 /// What a completion belongs to: a kind in the high byte of its token, and a slot.
 pub(crate) mod token {
@@ -36,6 +39,8 @@ pub(crate) mod token {
     pub(crate) const SHUTDOWN: u64 = 5;
     /// An outbound connection that is being made.
     pub(crate) const CONNECT: u64 = 6;
+    /// A connection whose PROXY protocol header is being read.
+    pub(crate) const HEADER: u64 = 7;
 
     pub(crate) fn of(kind: u64, slot: u32) -> u64 {
         kind << 56 | u64::from(slot)
@@ -73,9 +78,18 @@ pub(crate) struct ShardState {
     pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Sessions,
+    /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
+    /// what it may hand over. Beside the state, so that this is seen without a borrow.
+    pub(crate) look_again: Rc<Cell<bool>>,
     pub(crate) groups: ShardGroups,
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
+    pub(crate) transports: Transports,
+    /// Numbers the WebSocket connections of the shard.
+    #[cfg(feature = "websocket")]
+    connections: u64,
+    /// The PROXY protocol headers of sessions, by slot.
+    pub(crate) proxy_headers: HashMap<u32, Box<ProxyHeader>>,
     pub(crate) send_memory: SendMemory,
     /// Where codecs make frames that are not a header and the packet.
     pub(crate) frame: Vec<u8>,
@@ -122,7 +136,12 @@ impl ShardState {
             profiles,
             directory,
             sessions: Sessions::new(shard),
+            look_again: Rc::default(),
             outboxes: OutboxStore::default(),
+            transports: Transports::default(),
+            #[cfg(feature = "websocket")]
+            connections: 0,
+            proxy_headers: HashMap::new(),
             send_memory: SendMemory::default(),
             frame: Vec::new(),
             attempts,
@@ -140,6 +159,13 @@ impl ShardState {
         }
     }
 
+    /// A number that no other WebSocket connection of the server has.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn next_connection(&mut self) -> u64 {
+        self.connections += 1;
+        u64::from(self.shard) << 48 | self.connections
+    }
+
     /// When the shard has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let deadlines = [
@@ -152,13 +178,19 @@ impl ShardState {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Starts an operation of a session whose socket is not being closed. There is
-    /// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
-    /// then the shard ends.
+    /// As [`submit`].
     #[inline]
     pub(crate) fn submit(&mut self, op: Op, token: u64) -> Option<OpId> {
-        self.driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
+        submit(&mut self.driver, op, token)
     }
+}
+
+/// Starts an operation of a session whose socket is not being closed. There is
+/// [room](OPERATIONS_PER_SOCKET) for it; only a driver whose backend has failed refuses it, and
+/// then the shard ends.
+#[inline]
+pub(crate) fn submit(driver: &mut Driver, op: Op, token: u64) -> Option<OpId> {
+    driver.submit(op, token).map_err(|refused| log_refusal(&refused.error)).ok()
 }
 
 #[cold]

@@ -67,7 +67,7 @@ impl<M> Handover<M> {
         let (readers, taken) = (link.readers.len(), link.taken.get());
         let offer = Offer(link);
         if readers > 0 && !link.has_untaken() {
-            *link.offered.borrow_mut() = Some(executor.lending.lend(packet));
+            *link.offered.borrow_mut() = Some(executor.lending.offer(packet));
         } else {
             self.keep(packet);
         }
@@ -116,7 +116,7 @@ impl<M> Handover<M> {
         let offered = link.offered.borrow_mut().take();
         if let Some(packet) = offered {
             link.taken.set(link.taken.get() + 1);
-            return Some(self.executor.lending.read(packet, |bytes| read(Given::Slice(bytes))));
+            return Some(self.executor.lending.read_offered(packet, |bytes| read(Given::Slice(bytes))));
         }
         let kept = link.untaken.borrow_mut().pop_front()?;
         self.count_taken();
@@ -148,7 +148,7 @@ impl<M> Handover<M> {
         let link = &*self.link;
         let offered = link.offered.borrow_mut().take();
         if let Some(packet) = offered {
-            let rest = self.executor.lending.read(packet, |bytes| {
+            let rest = self.executor.lending.read_offered(packet, |bytes| {
                 let (now, rest) = bytes.split_at(most.min(bytes.len()));
                 read(now);
                 (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))

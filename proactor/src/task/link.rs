@@ -9,7 +9,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use overlapped::table::Key;
 
-use super::lending::Lent;
+use super::lending::Offered;
 use crate::session::reason::CloseReason;
 
 /// Wakers that wait for one thing, in the order in which they came. In a box, because each session
@@ -130,7 +130,7 @@ pub(crate) struct Link {
     /// Wait for a drain.
     pub(crate) drainers: Waiters,
     /// A packet that is lent by the shard's executor, while it is being handed over.
-    pub(crate) offered: RefCell<Option<Lent>>,
+    pub(crate) offered: RefCell<Option<Offered>>,
     /// What came while nobody waited for it. The session is held then, so it is one packet.
     pub(crate) untaken: RefCell<VecDeque<Bytes>>,
     /// How often something was taken.

@@ -63,7 +63,7 @@ mod event;
 pub(crate) mod executor;
 mod handler;
 mod handover;
-mod lending;
+pub(crate) mod lending;
 pub(crate) mod link;
 pub(crate) mod offload;
 mod remote;

@@ -20,6 +20,14 @@ mod reach;
 #[cfg(unix)]
 mod session;
 mod task;
+#[cfg(unix)]
+mod tls;
+#[cfg(unix)]
+#[allow(dead_code, reason = "these tests need a part of it")]
+#[path = "../tls/peers.rs"]
+mod tls_peers;
+#[cfg(unix)]
+mod websocket;
 
 use std::net::TcpStream;
 use std::time::Duration;

@@ -283,9 +283,10 @@ fn peers_without_an_address_are_not_counted_by_address() {
 fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
     let day = Duration::from_secs(24 * 60 * 60);
     type Setting = fn(Builder) -> Builder;
-    let wrong: [(&str, Setting); 13] = [
+    let wrong: [(&str, Setting); 14] = [
         ("0 sessions", |b| b.limits(Limits::new().sessions(0))),
         ("sessions: must be", |b| b.limits(Limits::new().sessions(usize::MAX))),
+        ("1000000 sessions: must be 1 to 262079", |b| b.shards(1).limits(Limits::new().sessions(1_000_000))),
         ("a limit of 0", |b| b.limits(Limits::new().sessions_per_ip(0))),
         ("a limit of 0", |b| b.limits(Limits::new().handshakes(0))),
         ("prefix of 0", |b| b.limits(Limits::new().ipv6_prefix(0))),
@@ -310,4 +311,7 @@ fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
         .timeouts(Timeouts::new().lifetime(day * 180))
         .limits(Limits::new().ipv6_prefix(128));
     most.start(Doorman::default()).unwrap();
+    // Each shard has sockets of its own.
+    let million = Server::builder().listen("127.0.0.1:0").shards(4).limits(Limits::new().sessions(1_000_000));
+    million.start(Doorman::default()).unwrap();
 }

@@ -8,6 +8,7 @@
 mod harness;
 
 mod codec {
+    mod bursts;
     mod echo;
     mod framing;
     mod pausing;
@@ -47,6 +48,7 @@ mod latest {
 }
 mod limits;
 mod listeners;
+mod proxy_protocol;
 mod races;
 mod reach {
     mod drain;

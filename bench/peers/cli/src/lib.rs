@@ -1,4 +1,5 @@
-//! The peers' command line, `SERVICE --listen ADDRESS [--flush WHEN]`, and start-up line.
+//! The peers' command line, `SERVICE --listen ADDRESS [--flush WHEN] [--threads N]`, and start-up
+//! line.
 
 use std::env;
 use std::io::{self, Write};
@@ -11,6 +12,8 @@ pub struct Cli {
     pub service: Service,
     pub listen: SocketAddr,
     pub flush: Flush,
+    /// How many threads serve; `None` is the peer's one thread without locks.
+    pub threads: Option<usize>,
 }
 
 /// What can be served.
@@ -27,6 +30,9 @@ pub enum Service {
     /// HTTP/1.1: every GET is answered with `Hello, World!`.
     Http,
 }
+
+/// The most threads that a peer serves with.
+const MOST_THREADS: usize = 64;
 
 /// When a packet server flushes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +72,10 @@ impl Service {
 pub fn parse(served: &[Service]) -> Cli {
     parse_from(served, env::args().skip(1)).unwrap_or_else(|problem| {
         let served: Vec<_> = served.iter().map(|service| service.name()).collect();
-        eprintln!("{problem}\nusage: {} --listen ADDRESS:PORT [--flush drained|packet]", served.join("|"));
+        eprintln!(
+            "{problem}\nusage: {} --listen ADDRESS:PORT [--flush drained|packet] [--threads N]",
+            served.join("|")
+        );
         process::exit(2);
     })
 }
@@ -78,7 +87,7 @@ fn parse_from(served: &[Service], arguments: impl IntoIterator<Item = String>) -
     if !served.contains(&service) {
         return Err(format!("this peer does not serve {name}"));
     }
-    let (mut listen, mut flush) = (None, Flush::default());
+    let (mut listen, mut flush, mut threads) = (None, Flush::default(), None);
     while let Some(argument) = arguments.next() {
         let (option, value) = match argument.split_once('=') {
             Some((option, value)) => (option, Some(value.into())),
@@ -93,10 +102,14 @@ fn parse_from(served: &[Service], arguments: impl IntoIterator<Item = String>) -
             ("--flush", "drained") => flush = Flush::Drained,
             ("--flush", "packet") => flush = Flush::Packet,
             ("--flush", _) => return Err(format!("--flush {value}: there are drained and packet")),
+            ("--threads", number) => match number.parse() {
+                Ok(1..=MOST_THREADS) => threads = number.parse().ok(),
+                _ => return Err(format!("--threads {value}: 1 to {MOST_THREADS}")),
+            },
             _ => return Err(format!("unknown option {option}")),
         }
     }
-    Ok(Cli { service, listen: listen.ok_or("no --listen given")?, flush })
+    Ok(Cli { service, listen: listen.ok_or("no --listen given")?, flush, threads })
 }
 
 /// Prints the address that the server listens on.
@@ -117,12 +130,16 @@ mod tests {
     #[test]
     fn a_value_may_follow_or_be_joined() {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let echo = Cli { service: Service::Echo, listen, flush: Flush::Drained };
+        let echo = Cli { service: Service::Echo, listen, flush: Flush::Drained, threads: None };
         assert_eq!(parse("echo --listen 127.0.0.1:0"), Ok(echo));
         assert_eq!(parse("echo --listen=127.0.0.1:0"), Ok(echo));
-        let framed = Cli { service: Service::Framed, listen, flush: Flush::Packet };
+        let framed = Cli { service: Service::Framed, listen, flush: Flush::Packet, threads: None };
         assert_eq!(parse("framed --listen 127.0.0.1:0 --flush packet"), Ok(framed));
         assert_eq!(parse("framed --flush=packet --listen=127.0.0.1:0"), Ok(framed));
+        assert_eq!(
+            parse("framed --flush=packet --listen=127.0.0.1:0 --threads 2"),
+            Ok(Cli { threads: Some(2), ..framed })
+        );
     }
 
     #[test]
@@ -137,6 +154,9 @@ mod tests {
             "echo --loud",
             "echo --listen 127.0.0.1:0 --flush",
             "echo --listen 127.0.0.1:0 --flush never",
+            "echo --listen 127.0.0.1:0 --threads 0",
+            "echo --listen 127.0.0.1:0 --threads 65",
+            "echo --listen 127.0.0.1:0 --threads two",
         ];
         for line in lines {
             assert!(parse(line).is_err(), "{line}");

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use peer_cli::Service;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with, sockopt::set_tcp_nodelay};
 
 const LISTENER: u64 = u64::MAX;
 
@@ -20,6 +22,8 @@ fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo, Service::Stream]);
     let listener = TcpListener::bind(cli.listen)?;
     listener.set_nonblocking(true)?;
+    // Accepted sockets inherit it.
+    set_tcp_nodelay(&listener, true)?;
     let queue = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&queue, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
     peer_cli::announce(listener.local_addr()?)?;
@@ -30,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     loop {
         events.clear();
         match epoll::wait(&queue, spare_capacity(&mut events), None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         for event in &events {
@@ -52,14 +56,12 @@ fn main() -> anyhow::Result<()> {
 /// Accepts every waiting connection. A connection's place is its descriptor.
 fn accept(queue: &OwnedFd, listener: &TcpListener, connections: &mut Vec<Option<Connection>>) -> io::Result<()> {
     loop {
-        let socket = match listener.accept() {
-            Ok((socket, _)) => socket,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+        let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok(socket) => TcpStream::from(socket),
+            Err(Errno::AGAIN) => return Ok(()),
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
         };
-        socket.set_nonblocking(true)?;
-        socket.set_nodelay(true)?;
         let place = socket.as_raw_fd() as usize;
         if connections.len() <= place {
             connections.resize_with(place + 1, || None);

@@ -1,8 +1,12 @@
-//! Echo in overlapped model I, events, on one thread: the waits of this thread turn an
-//! `Engine::local()`. Every session has an event, and a `WaitSet` tells which are signalled.
+//! Echo in overlapped model I, events. Every session has an event, and a `WaitSet` tells which are
+//! signalled.
 //!
-//! The example `echo_event` of the crate is the same with an accepting thread and a threaded
-//! engine, as programs for Winsock have it.
+//! On one thread, the waits of this thread turn an `Engine::local()`. With `--threads` the engine
+//! has a thread of its own, and this many threads serve, each with its own set and sessions; the
+//! first also accepts.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::Context;
 use overlapped::driver::Wait;
@@ -53,37 +57,65 @@ impl Session {
     }
 }
 
-struct Server {
-    listener: Socket,
-    accepted: Event,
-    accept: Overlapped<Accepted>,
+/// What one thread serves.
+struct Part {
     events: WaitSet,
-    /// By the index of their event in the set. The listener has index 0.
-    sessions: Vec<Option<Session>>,
+    /// By the index of their event in the set. Index 0 is the listener's event.
+    sessions: Mutex<Vec<Option<Session>>>,
 }
 
-impl Server {
-    fn new(listener: Socket) -> Result<Server, Error> {
-        let (events, accepted) = (WaitSet::new(MOST_SESSIONS + 1), Event::new());
-        events.add(&accepted)?;
-        let accept = listener.accept().event(&accepted).start()?;
-        Ok(Server { listener, accepted, accept, events, sessions: vec![None] })
+impl Part {
+    fn new(accepted: &Event) -> Result<Part, Error> {
+        let events = WaitSet::new(MOST_SESSIONS + 1);
+        events.add(accepted)?;
+        Ok(Part { events, sessions: Mutex::new(vec![None]) })
     }
 
+    fn add(&self, socket: Socket) -> Result<(), Error> {
+        // The serving thread finds the session when it is told of its event.
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = Session::new(socket)?;
+        let number = self.events.add(&session.event)?;
+        if sessions.len() <= number {
+            sessions.resize_with(number + 1, || None);
+        }
+        sessions[number] = Some(session);
+        Ok(())
+    }
+
+    /// Waits for events and serves their sessions. Returns whether the listener has something too.
+    fn serve(&self, signalled: &mut Vec<usize>) -> Result<bool, Error> {
+        self.events.wait(Wait::Forever, signalled)?;
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        for &number in &*signalled {
+            if let Some(session) = &mut sessions[number] {
+                // End of stream or a reset ends this session only.
+                if !session.step().unwrap_or(false) {
+                    self.events.remove(number);
+                    sessions[number] = None;
+                }
+            }
+        }
+        Ok(signalled.first() == Some(&0))
+    }
+}
+
+/// Accepts connections for all parts, and serves the first one.
+struct Server<'a> {
+    listener: Socket,
+    accepted: &'a Event,
+    accept: Overlapped<Accepted>,
+    parts: &'a [Part],
+    /// Whose turn it is to get a connection.
+    next: usize,
+}
+
+impl Server<'_> {
     fn run(&mut self) -> Result<(), Error> {
         let mut signalled = Vec::new();
         loop {
-            self.events.wait(Wait::Forever, &mut signalled)?;
-            for &number in &signalled {
-                if number == 0 {
-                    self.take_connection()?;
-                } else if let Some(session) = &mut self.sessions[number] {
-                    // End of stream or a reset ends this session only.
-                    if !session.step().unwrap_or(false) {
-                        self.events.remove(number);
-                        self.sessions[number] = None;
-                    }
-                }
+            if self.parts[0].serve(&mut signalled)? {
+                self.take_connection()?;
             }
         }
     }
@@ -91,29 +123,43 @@ impl Server {
     fn take_connection(&mut self) -> Result<(), Error> {
         match self.accept.result(Wait::Poll) {
             // The connection may be reset already.
-            Ok(connection) => drop(Session::new(connection.socket).and_then(|session| self.add(session))),
+            Ok(connection) => drop(self.parts[self.next].add(connection.socket)),
             Err(error) if error.kind() == ErrorKind::TooManyFiles => return Err(error),
             Err(_) => {}
         }
-        self.accept = self.listener.accept().event(&self.accepted).start()?;
-        Ok(())
-    }
-
-    fn add(&mut self, session: Session) -> Result<(), Error> {
-        let number = self.events.add(&session.event)?;
-        if self.sessions.len() <= number {
-            self.sessions.resize_with(number + 1, || None);
-        }
-        self.sessions[number] = Some(session);
+        self.next = (self.next + 1) % self.parts.len();
+        self.accept = self.listener.accept().event(self.accepted).start()?;
         Ok(())
     }
 }
 
+fn run(listener: Socket, threads: usize) -> Result<(), Error> {
+    let accepted = Event::new();
+    let accept = listener.accept().event(&accepted).start()?;
+    // The other parts have an event that nobody sets: a wait on an empty set is refused.
+    let never = Event::new();
+    let parts = (0..threads).map(|part| Part::new(if part == 0 { &accepted } else { &never }));
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    thread::scope(|scope| {
+        for part in &parts[1..] {
+            scope.spawn(|| {
+                let mut signalled = Vec::new();
+                while part.serve(&mut signalled).is_ok() {}
+            });
+        }
+        Server { listener, accepted: &accepted, accept, parts: &parts, next: 0 }.run()
+    })
+}
+
 fn main() -> anyhow::Result<()> {
     let cli = peer_cli::parse(&[Service::Echo]);
-    let engine = Engine::local()?;
+    let (local, threaded) = match cli.threads {
+        None => (Some(Engine::local()?), None),
+        Some(_) => (None, Some(Engine::new()?)),
+    };
+    let engine = local.as_deref().or(threaded.as_ref()).context("it has one of the two")?;
     let listener = engine.listen(cli.listen, &Default::default())?;
     peer_cli::announce(listener.local_addr()?.ip().context("it listens on an IP address")?)?;
-    Server::new(listener)?.run()?;
+    run(listener, cli.threads.unwrap_or(1))?;
     Ok(())
 }

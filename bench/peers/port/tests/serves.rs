@@ -8,3 +8,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_peer-port");
 fn echo() {
     peer_trial::peer_serves(Service::Echo, PROGRAM, &[]);
 }
+
+#[test]
+fn echo_on_a_threaded_engine() {
+    peer_trial::peer_serves(Service::Echo, PROGRAM, &["--threads", "1"]);
+    peer_trial::peer_serves(Service::Echo, PROGRAM, &["--threads", "2"]);
+}

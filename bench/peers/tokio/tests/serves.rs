@@ -13,3 +13,8 @@ fn echo() {
 fn stream() {
     peer_trial::peer_serves(Service::Stream, PROGRAM, &[]);
 }
+
+#[test]
+fn echo_on_two_workers() {
+    peer_trial::peer_serves(Service::Echo, PROGRAM, &["--threads", "2"]);
+}

@@ -88,14 +88,14 @@ impl Event {
     /// Signals it: wakes every thread whose wait this fulfils, or one if it is an
     /// [auto-reset](Event::auto_reset) event.
     pub fn set(&self) {
-        self.signal().unpark();
+        let mut unparks = Unparks::default();
+        self.signal(&mut unparks);
+        unparks.unpark();
     }
 
     /// Signals it; the caller wakes the waiting threads.
-    pub(crate) fn signal(&self) -> Unparks {
-        let mut unparks = Unparks::default();
-        self.0.domain.lock().set(self.0.index, &mut unparks);
-        unparks
+    pub(crate) fn signal(&self, unparks: &mut Unparks) {
+        self.0.domain.lock().set(self.0.index, unparks);
     }
 
     /// Makes it not signalled. Waits that are already fulfilled stay fulfilled.

@@ -140,9 +140,14 @@ impl Inner {
         Ok(Room(self))
     }
 
-    /// Queues a packet; if `reserved`, in the room that was kept for it.
-    fn push(&self, packet: CompletionPacket, reserved: bool) -> Result<(), (ErrorKind, CompletionPacket)> {
-        let mut unparks = Unparks::default();
+    /// Queues a packet; if `reserved`, in the room that was kept for it. The caller wakes the
+    /// threads that it is handed to.
+    fn push(
+        &self,
+        packet: CompletionPacket,
+        reserved: bool,
+        unparks: &mut Unparks,
+    ) -> Result<(), (ErrorKind, CompletionPacket)> {
         let mut state = lock(&self.state);
         state.reserved -= usize::from(reserved);
         if !state.open {
@@ -154,9 +159,7 @@ impl Inner {
         }
         state.posted += usize::from(is_posted);
         state.queue.push_back(packet);
-        state.hand_out(self.concurrency, &mut unparks);
-        drop(state);
-        unparks.unpark();
+        state.hand_out(self.concurrency, unparks);
         Ok(())
     }
 
@@ -222,7 +225,10 @@ impl CompletionPort {
     /// # Errors
     /// `Closed`; `LimitReached` if as many as the port's limit have been posted and not been taken.
     pub fn post(&self, key: usize, token: u64) -> Result<(), Error> {
-        self.0.push(CompletionPacket::posted(key, token), false).map_err(|(kind, _)| self.0.error(kind))
+        let mut unparks = Unparks::default();
+        let pushed = self.0.push(CompletionPacket::posted(key, token), false, &mut unparks);
+        unparks.unpark();
+        pushed.map_err(|(kind, _)| self.0.error(kind))
     }
 
     /// Takes the next packet; `None` means that the wait has timed out. A failed operation is a
@@ -417,10 +423,17 @@ impl Association {
         CompletionPacket::of_operation((self.key, token), action, flags, completion, Arc::clone(&self.owner))
     }
 
-    /// Queues the packet of an operation that has ended, in the room that was kept for it. A closed
-    /// port drops it.
-    pub(crate) fn ended(&self, token: u64, action: Action, flags: Flags, completion: Crossing<Completion>) {
-        let dropped = self.port.push(self.packet(token, action, flags, completion), true);
-        drop(dropped);
+    /// Queues the packet of an operation that has ended, in the room that was kept for it. The
+    /// caller wakes the threads that it is handed to. A closed port gives it back, to be dropped.
+    pub(crate) fn ended(
+        &self,
+        token: u64,
+        action: Action,
+        flags: Flags,
+        completion: Crossing<Completion>,
+        unparks: &mut Unparks,
+    ) -> Option<CompletionPacket> {
+        let packet = self.packet(token, action, flags, completion);
+        self.port.push(packet, true, unparks).err().map(|(_, packet)| packet)
     }
 }

@@ -86,7 +86,7 @@ pub(crate) struct Uring {
     messages: Table<Box<Message>>,
     #[expect(clippy::vec_box, reason = "a message must not move while the kernel reads it")]
     spare: Vec<Box<Message>>,
-    /// Events of operations that ended without the kernel.
+    /// Events of operations that ended without a request.
     refused: VecDeque<Event>,
     /// Operations that a cancel has not found: they have ended, or were just being tried again.
     missed: Vec<OpId>,

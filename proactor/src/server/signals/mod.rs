@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// | system | drains the server, then stops it | logs a line |
 /// |---|---|---|
-/// | Unix | SIGTERM, SIGINT | SIGHUP |
+/// | Unix | SIGTERM, SIGINT | SIGHUP, unless it [reloads](Signals::on_hang_up) |
 /// | Windows | Ctrl-C, Ctrl-Break; the console closes, log-off, shutdown | |
 ///
 /// Make it before the server starts, so that a signal in between is not lost: it waits until the
@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Signals {
     source: Source,
     patience: Duration,
+    on_hang_up: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Signals {
@@ -56,13 +57,31 @@ impl Signals {
     /// The system refuses a handler, or has no descriptor left for it.
     pub fn new() -> Result<Signals, ServerError> {
         let source = Source::new().map_err(|error| failed("take signals over", &error))?;
-        Ok(Signals { source, patience: PATIENCE })
+        Ok(Signals { source, patience: PATIENCE, on_hang_up: None })
     }
 
     /// How long the sessions may take to end after the first signal: 10 s by default. On Windows it
     /// is at most 4 s when the console closes, since the system ends the process soon after.
     pub fn patience(mut self, patience: Duration) -> Signals {
         self.patience = patience;
+        self
+    }
+
+    /// What [`Server::run_until`] calls on SIGHUP, instead of a line in the log: for example,
+    /// `Tls::reload`. It is called on the thread that watches signals. There is no such signal on
+    /// Windows.
+    ///
+    /// ```
+    /// use proactor::Signals;
+    ///
+    /// # fn main() -> Result<(), proactor::ServerError> {
+    /// let signals = Signals::new()?.on_hang_up(|| eprintln!("reading the certificates again"));
+    /// # drop(signals);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_hang_up(mut self, call: impl FnMut() + Send + 'static) -> Signals {
+        self.on_hang_up = Some(Box::new(call));
         self
     }
 
@@ -108,7 +127,7 @@ impl<M> Server<M> {
     /// Waits until the server has ended, and ends it when the process is asked to. The first signal
     /// [drains](crate::Handle::drain) it with the [patience](Signals::patience) of the signals, a
     /// second one [stops](crate::Handle::stop) it at once. SIGHUP is a warning in the log and
-    /// nothing else: there is nothing to reload.
+    /// nothing else, unless there is [something to reload](Signals::on_hang_up).
     ///
     /// It returns `Ok` also if the drain has cut sessions. For an exit status that says so, keep a
     /// [`handle`](Server::handle), and read [`Stats::drain_cut`](crate::Stats::drain_cut) at the
@@ -142,11 +161,17 @@ impl<M> Server<M> {
     /// # Errors
     /// As for [`wait`](Server::wait), or the signals could not be watched: then the server has been
     /// stopped.
-    pub fn run_until(self, signals: Signals) -> Result<(), ServerError> {
+    pub fn run_until(self, mut signals: Signals) -> Result<(), ServerError> {
+        let mut on_hang_up = signals.on_hang_up.take();
         let (handle, patience, mut is_first) = (self.handle().untyped(), signals.patience, true);
         let _watch = signals.watch(move |signal| {
             let patience = match signal {
-                Signal::HangUp => return tracing::warn!("SIGHUP: there is nothing to reload; the server goes on"),
+                Signal::HangUp => {
+                    return match &mut on_hang_up {
+                        Some(call) => call(),
+                        None => tracing::warn!("SIGHUP: there is nothing to reload; the server goes on"),
+                    };
+                }
                 Signal::Stop => patience,
                 Signal::StopWithin(most) => patience.min(most),
             };

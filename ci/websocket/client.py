@@ -1,0 +1,77 @@
+"""A client of an echo server, with Python's `websockets`: client.py URL CERTIFICATE [stay]"""
+
+import asyncio
+import ssl
+import sys
+
+import websockets
+
+
+def context(url, certificate):
+    return ssl.create_default_context(cafile=certificate) if url.startswith("wss:") else None
+
+
+async def talk(url, security):
+    async with websockets.connect(url, ssl=security, max_size=None, compression="deflate") as peer:
+        assert not peer.protocol.extensions, "an extension that the server does not have"
+        for text in ["", "hello", "größer 😀", "x" * 65_536]:
+            await peer.send(text)
+            assert await peer.recv() == text
+        for size in [0, 1, 125, 126, 65_535, 65_536]:
+            message = bytes(range(256)) * (size // 256 + 1)
+            await peer.send(message[:size])
+            assert await peer.recv() == message[:size]
+        # Fragments, with a ping between two messages.
+        await peer.send(["frag", "men", "ted ", "text"])
+        assert await peer.recv() == "fragmented text"
+        pong = await peer.ping(b"are you there?")
+        await asyncio.wait_for(pong, 10)
+        for index in range(1000):
+            await peer.send(str(index))
+        for index in range(1000):
+            assert await peer.recv() == str(index)
+        await peer.close(4000, "done")
+    assert (peer.close_code, peer.close_reason) == (4000, ""), (peer.close_code, peer.close_reason)
+
+
+async def refused(url, security):
+    for target, headers, status in [(url + "/other", {}, 404), (url, {"Origin": "https://evil.example"}, 403)]:
+        try:
+            await websockets.connect(target, ssl=security, additional_headers=headers)
+        except websockets.InvalidStatus as error:
+            assert error.response.status_code == status, error
+        else:
+            raise AssertionError(f"{target} is accepted")
+
+
+async def too_long(url, security):
+    async with websockets.connect(url, ssl=security, max_size=None) as peer:
+        await peer.send(b"x" * 65_537)
+        try:
+            await peer.recv()
+        except websockets.ConnectionClosed as error:
+            assert error.rcvd.code == 1009, error
+        else:
+            raise AssertionError("a message over the limit is taken")
+
+
+async def stay(url, security):
+    async with websockets.connect(url, ssl=security) as peer:
+        print("stays", flush=True)
+        try:
+            await peer.recv()
+        except websockets.ConnectionClosed as error:
+            assert error.rcvd.code == 1001, error
+
+
+async def main(url, certificate, *words):
+    security = context(url, certificate)
+    if words:
+        return await stay(url, security)
+    await talk(url, security)
+    await refused(url, security)
+    await too_long(url, security)
+    await asyncio.gather(*(talk(url, security) for _ in range(20)))
+
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,17 @@
+"""Talks in a room with a program of another language: room.py URL PROGRAM..."""
+
+import asyncio
+import sys
+
+import websockets
+
+
+async def main(url, *program):
+    async with websockets.connect(url) as peer:
+        other = await asyncio.create_subprocess_exec(*program, url)
+        assert await asyncio.wait_for(peer.recv(), 30) == "hello from Node"
+        await peer.send("hello from Python")
+        assert await asyncio.wait_for(other.wait(), 30) == 0
+
+
+asyncio.run(main(*sys.argv[1:]))

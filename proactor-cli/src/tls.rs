@@ -1,0 +1,119 @@
+//! TLS of the commands that serve: certificates from files, read again on SIGHUP.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use proactor::tls::{ClientCertificates, Tls, TlsClient, TlsClientConfig, TlsConfig};
+use proactor::{Signals, Stats, Target};
+
+use crate::printing::say;
+
+pub(crate) const TLS: &str = "TLS (on SIGHUP, the files are read again)";
+
+#[derive(Args)]
+pub(crate) struct TlsOptions {
+    /// Speak TLS on every address, and show this certificate: a PEM file with the server's own
+    /// first, then those that lead to an authority. `proactor dev-cert` makes one for trying.
+    #[arg(long = "tls-cert", value_name = "FILE", requires = "key", help_heading = TLS)]
+    certificate: Option<PathBuf>,
+    /// The certificate's private key: a PEM file, without a passphrase.
+    #[arg(long = "tls-key", value_name = "FILE", requires = "certificate", help_heading = TLS)]
+    key: Option<PathBuf>,
+    /// Serve only clients that show a certificate which an authority of this PEM file has signed.
+    #[arg(long = "tls-client-ca", value_name = "FILE", requires = "certificate", help_heading = TLS)]
+    client_ca: Option<PathBuf>,
+}
+
+impl TlsOptions {
+    pub(crate) fn is_on(&self) -> bool {
+        self.certificate.is_some()
+    }
+
+    /// What the listeners show, if they speak TLS.
+    pub(crate) fn load(&self) -> Result<Option<Tls>, String> {
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };
+        let mut config = TlsConfig::new().certificate(certificate, key);
+        if let Some(authorities) = &self.client_ca {
+            config = config.client_ca(authorities).client_certificates(ClientCertificates::Required);
+        }
+        Tls::new(config).map(Some).map_err(|error| error.to_string())
+    }
+}
+
+/// TLS to the upstream of a proxy.
+#[derive(Args)]
+pub(crate) struct UpstreamTls {
+    /// Speak TLS to the upstream. Its certificate must be for the name or the address of
+    /// --upstream, and signed by an authority that this machine trusts.
+    #[arg(long = "upstream-tls", help_heading = TLS)]
+    is_on: bool,
+    /// Trust the authorities of this PEM file for the upstream, instead of those of this machine.
+    #[arg(long = "upstream-ca", value_name = "FILE", requires = "is_on", help_heading = TLS)]
+    authorities: Option<PathBuf>,
+    /// The name that the upstream's certificate must be for, if it is not that of --upstream.
+    #[arg(long = "upstream-name", value_name = "NAME", requires = "is_on", help_heading = TLS)]
+    name: Option<String>,
+    /// Show this certificate to an upstream that asks for one: a PEM file.
+    #[arg(id = "upstream_certificate", long = "upstream-cert", value_name = "FILE", requires_all = ["is_on", "upstream_key"], help_heading = TLS)]
+    certificate: Option<PathBuf>,
+    /// The private key of that certificate: a PEM file, without a passphrase.
+    #[arg(id = "upstream_key", long = "upstream-key", value_name = "FILE", requires = "upstream_certificate", help_heading = TLS)]
+    key: Option<PathBuf>,
+}
+
+impl UpstreamTls {
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// The upstreams, over TLS if there is a client for that.
+    pub(crate) fn over(&self, upstreams: Vec<Target>, client: Option<&TlsClient>) -> Vec<Target> {
+        let Some(client) = client else { return upstreams };
+        let over_tls = |upstream: Target| match &self.name {
+            Some(name) => upstream.tls_as(client, name),
+            None => upstream.tls(client),
+        };
+        upstreams.into_iter().map(over_tls).collect()
+    }
+
+    /// What speaks TLS to the upstream, if that was asked for.
+    pub(crate) fn load(&self) -> Result<Option<TlsClient>, String> {
+        if !self.is_on {
+            return Ok(None);
+        }
+        let config = TlsClientConfig::new();
+        let config = match &self.authorities {
+            Some(authorities) => config.roots(authorities),
+            None => config,
+        };
+        let config = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => config.certificate(certificate, key),
+            _ => config,
+        };
+        TlsClient::new(config).map(Some).map_err(|error| error.to_string())
+    }
+}
+
+/// Has the files read again on SIGHUP.
+pub(crate) fn reload_on_hang_up(signals: Signals, tls: Option<Tls>, upstream: Option<TlsClient>) -> Signals {
+    if tls.is_none() && upstream.is_none() {
+        return signals;
+    }
+    signals.on_hang_up(move || {
+        // Each by itself: what one cannot read does not keep the other from it.
+        let own = tls.as_ref().map_or(Ok(()), Tls::reload);
+        let upstream = upstream.as_ref().map_or(Ok(()), TlsClient::reload);
+        if own.is_ok() && upstream.is_ok() {
+            say(format_args!("SIGHUP: the certificates were read again; new sessions use them"));
+        }
+        for error in [own, upstream].into_iter().filter_map(Result::err) {
+            say(format_args!("SIGHUP: the old certificates stay in use: {error}"));
+        }
+    })
+}
+
+/// What the closing summary says of handshakes that failed.
+pub(crate) fn failures(stats: &Stats) -> String {
+    let failures: Vec<String> = stats.tls_failures().map(|(failure, count)| format!("{count}: {failure}")).collect();
+    if failures.is_empty() { String::new() } else { format!(", TLS failures ({})", failures.join("; ")) }
+}

@@ -1,0 +1,57 @@
+//! WebSocket of the commands that handle packets.
+
+use clap::Args;
+use proactor::WebSocket;
+
+pub(crate) const WEBSOCKET: &str = "WebSocket";
+
+#[derive(Args)]
+pub(crate) struct WebSocketOptions {
+    /// Speak WebSocket on every address, over TLS with --tls-cert, and serve this path, such as /ws
+    /// [default: every path]. A message is a packet, in place of those of --codec, and --heartbeat
+    /// is a ping. A browser's page may connect if it is of the same host and port.
+    #[arg(
+        long = "websocket",
+        value_name = "PATH",
+        num_args = 0..=1,
+        default_missing_value = "",
+        value_parser = path,
+        help_heading = WEBSOCKET
+    )]
+    path: Option<String>,
+    /// Let pages of this origin connect, such as https://example.org; repeat the option for more.
+    /// Pages of other origins, also of the same host, are refused then.
+    #[arg(long = "websocket-origin", value_name = "ORIGIN", value_parser = origin, requires = "path", help_heading = WEBSOCKET)]
+    origins: Vec<String>,
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if text.is_empty() || is_path { Ok(text.to_owned()) } else { Err("write it as a path without a query: /ws".into()) }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    let is_origin = text == "null" || !host.is_empty() && !host.contains(['/', ' ', ',']);
+    if is_origin { Ok(text.to_owned()) } else { Err("write it as a scheme and a host: https://example.org".into()) }
+}
+
+impl WebSocketOptions {
+    pub(crate) fn is_on(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// The settings of the listeners, if they speak WebSocket, with messages of at most so many
+    /// bytes.
+    pub(crate) fn settings(&self, max_message: usize) -> Option<WebSocket> {
+        let path = self.path.as_ref()?;
+        let mut websocket = WebSocket::new().text().max_message(max_message);
+        if !path.is_empty() {
+            websocket = websocket.path(path);
+        }
+        if !self.origins.is_empty() {
+            websocket = websocket.origins(&self.origins);
+        }
+        Some(websocket)
+    }
+}

@@ -1,0 +1,13 @@
+//! Sessions over TLS from outside: with peers that are not ours, on every backend of this system,
+//! and on simulated networks.
+
+#[allow(dead_code, unused_imports, reason = "these tests need a part of what they share with those of the server")]
+#[path = "../server/harness/mod.rs"]
+mod harness;
+
+mod hello;
+mod outbound;
+mod peers;
+mod sent_on;
+mod sessions;
+mod simulated;
