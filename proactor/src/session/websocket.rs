@@ -17,7 +17,7 @@ use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 use crate::task::lending::Lent;
 use crate::websocket::close::{CloseCode, Violation};
-use crate::websocket::decoder::{Found, Place};
+use crate::websocket::decoder::{Found, Place, give_back};
 use crate::websocket::frame::MessageKind;
 use crate::websocket::upgrade::Upgrade;
 
@@ -185,12 +185,14 @@ fn messages<H: Handler>(
         };
         if is_paired {
             read(&mut |message| pass_on(&mut state, slot, kind, message));
+            gathered.into_iter().for_each(give_back);
             continue;
         }
         let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
         drop(state);
         let mut flow = Flow::Continue;
         read(&mut |message| flow = handler.received(session, handler_state, message));
+        gathered.into_iter().for_each(give_back);
         state = shared.borrow_mut();
         match flow {
             Flow::Continue => {}
