@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests TLS with peers that are not ours: `openssl s_client` against `proactor echo`, and `proactor
 # proxy` to `openssl s_server` with curl before it. TLS 1.2 and 1.3, ALPN, client certificates,
-# wrong ones, reload under a live session, close_notify and a stream without it, upstreams by name.
+# wrong ones, reload under a live session, close_notify and a stream without it, upstreams by
+# name, STARTTLS.
 #
 # Installs openssl and curl if they are missing.
 set -euo pipefail
@@ -13,7 +14,7 @@ command -v openssl >/dev/null || need_packages openssl
 command -v curl >/dev/null || need_packages curl
 
 cargo build --locked -p proactor-cli
-cargo build --locked -p proactor --features tls --example tls_echo
+cargo build --locked -p proactor --features tls --example tls_echo --example starttls
 target="${CARGO_TARGET_DIR:-$PWD/target}/debug"
 program="$target/proactor"
 
@@ -231,6 +232,22 @@ grep -qx evil "$scratch/ask.log" || fail 'no answer of the upstream behind TLS t
 asks other.test live -CAfile "$scratch/ca.pem"
 ! grep -qx evil "$scratch/ask.log" || fail 'an answer without a route'
 drained '2 clients' '1 upstream connection' 'not routed (1: no route for the name)'
+
+echo '== STARTTLS: the example'
+serve_example "$target/examples/starttls" 127.0.0.1:0 "$scratch/server.pem" "$scratch/server.key"
+for version in -tls1_2 -tls1_3; do
+    answered "secured $version" -starttls smtp -CAfile "$scratch/ca.pem" $version
+    says 'Verification: OK'
+done
+refused 'unknown authority' -starttls smtp -CAfile "$scratch/other.pem"
+# A command behind the request, which somebody on the way could have put there.
+printf 'EHLO x\r\nSTARTTLS\r\ninjected\r\n' |
+    timeout 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port; cat >&3; cat <&3" >"$scratch/injected.log" ||
+    fail 'the end of a client that sends more behind STARTTLS'
+grep -q '^220 go ahead' "$scratch/injected.log" || fail 'STARTTLS is not answered'
+! grep -q injected "$scratch/injected.log" || fail 'what came behind STARTTLS is taken for a command'
+answered 'still here' -starttls smtp -CAfile "$scratch/ca.pem"
+stop "$server"
 
 echo '== dev-cert'
 "$program" dev-cert --out "$scratch/dev" >"$scratch/dev.log"

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use proactor::{
-    CloseReason, ConnectError, Flow, Handler, NoMessage, Origin, ProxyHeader, ProxyVersion, Session, SessionId, Stats,
-    Target,
+    CloseReason, ConnectError, Flow, Handle, Handler, NoMessage, Origin, ProxyHeader, ProxyVersion, Session, SessionId,
+    ShardHandle, Stats, Target,
 };
 
 use crate::backend;
@@ -20,7 +20,7 @@ use crate::proxied::{self, Sent};
 use crate::routing::Routes;
 use crate::serving::{self, Serving, life};
 #[cfg(feature = "tls")]
-use crate::tls::UpstreamTls;
+use crate::tls::{AfterHeader, UpstreamTls};
 use crate::values;
 
 const LONG_ABOUT: &str = concat!(
@@ -89,6 +89,7 @@ struct Passing {
     by_name: ByName,
     /// Which PROXY protocol header the upstream is sent.
     send_proxy: Option<ProxyVersion>,
+    handle: Option<Handle>,
     ended: Arc<Mutex<Ended>>,
 }
 
@@ -96,6 +97,9 @@ struct Upstream {
     target: Target,
     /// The last attempt failed. Logged once, not for every client.
     is_down: AtomicBool,
+    /// TLS begins when the PROXY protocol header is sent.
+    #[cfg(feature = "tls")]
+    tls_after_header: Option<AfterHeader>,
 }
 
 /// Why the ends of pairs closed, each side by itself.
@@ -107,12 +111,17 @@ struct Ended {
 
 enum Side {
     Client,
-    Upstream,
+    /// With the client whose pair it becomes when TLS is there, if that is still to come.
+    Upstream(Option<SessionId>),
 }
 
 impl Handler for Passing {
     type State = Side;
     type Message = NoMessage;
+
+    fn started(&mut self, _: &ShardHandle, handle: &Handle) {
+        self.handle = Some(handle.clone());
+    }
 
     fn connected(&mut self, session: &Session) -> Side {
         match session.origin() {
@@ -122,11 +131,20 @@ impl Handler for Passing {
                 {
                     tracing::warn!("{} can be reached again", upstream.target);
                 }
+                #[cfg(feature = "tls")]
+                if let Some(tls) = self.upstream(token).and_then(|upstream| upstream.tls_after_header.as_ref()) {
+                    // The header is plain, and TLS begins behind it.
+                    let is_told = session.sibling(client).is_some_and(|client| self.tell(&client, session));
+                    if !is_told || session.start_tls_to(&tls.client, &tls.name).is_err() {
+                        session.abort();
+                    }
+                    return Side::Upstream(Some(client));
+                }
                 match session.sibling(client) {
-                    Some(client) if self.introduce(&client, session) && client.pair(session).is_ok() => client.resume(),
+                    Some(client) if self.tell(&client, session) => self.join(&client, session),
                     _ => session.abort(),
                 }
-                Side::Upstream
+                Side::Upstream(None)
             }
             _ => {
                 #[cfg(feature = "tls")]
@@ -154,6 +172,15 @@ impl Handler for Passing {
     }
 
     #[cfg(feature = "tls")]
+    fn secured(&mut self, session: &Session, side: &mut Side) {
+        let Side::Upstream(waiting) = side else { return };
+        match waiting.take().and_then(|client| session.sibling(client)) {
+            Some(client) => self.join(&client, session),
+            None => session.abort(),
+        }
+    }
+
+    #[cfg(feature = "tls")]
     fn timer(&mut self, session: &Session, _: &mut Side, _: u64) {
         self.by_name.timer(session);
     }
@@ -171,10 +198,14 @@ impl Handler for Passing {
         #[cfg(feature = "tls")]
         self.by_name.closed(id);
         let _ = id;
+        // Its upstream has ended before it was there.
+        if let (Side::Upstream(Some(client)), Some(handle)) = (&side, &self.handle) {
+            let _ = handle.abort(*client);
+        }
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = match side {
             Side::Client => &mut ended.clients,
-            Side::Upstream => &mut ended.upstreams,
+            Side::Upstream(_) => &mut ended.upstreams,
         };
         *counts.entry(*reason).or_default() += 1;
     }
@@ -201,19 +232,22 @@ impl Passing {
         }
     }
 
-    /// Tells the upstream whose connection it is, if it is to be told, and passes on what was read
-    /// of that.
-    fn introduce(&mut self, client: &Session, upstream: &Session) -> bool {
-        if let Some(version) = self.send_proxy
-            && upstream.send(&header(version, client).to_bytes()).is_err()
-        {
-            return false;
-        }
+    /// Tells the upstream whose connection it is, if it is to be told.
+    fn tell(&self, client: &Session, upstream: &Session) -> bool {
+        self.send_proxy.is_none_or(|version| upstream.send(&header(version, client).to_bytes()).is_ok())
+    }
+
+    /// Makes a pair of both, behind what was read of the client.
+    fn join(&mut self, client: &Session, upstream: &Session) {
         #[cfg(feature = "tls")]
         let hello = self.by_name.take_hello(client.id());
         #[cfg(not(feature = "tls"))]
         let hello = Vec::new();
-        hello.is_empty() || upstream.send(&hello).is_ok()
+        let is_passed_on = hello.is_empty() || upstream.send(&hello).is_ok();
+        match is_passed_on && client.pair(upstream).is_ok() {
+            true => client.resume(),
+            false => upstream.abort(),
+        }
     }
 }
 
@@ -276,18 +310,27 @@ impl Proxy {
         #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
         let mut targets: Vec<Target> = self.upstream.into_iter().collect();
         #[cfg(feature = "tls")]
-        {
+        let client = {
             targets.extend(self.routes.routes.iter().map(|route| route.target.clone()));
             let client = self.tls.load()?;
-            targets = self.tls.over(targets, client.as_ref());
-            self.serving.reload_also(client);
-        }
-        #[cfg(feature = "tls")]
-        if self.send_proxy.is_some() && self.tls.is_on() {
-            return Err("--send-proxy and --upstream-tls: the header would be inside TLS, where no server looks for it; leave one of them out".into());
-        }
-        let upstreams =
-            targets.into_iter().map(|target| Upstream { target, is_down: AtomicBool::new(false) }).collect();
+            if self.send_proxy.is_none() {
+                targets = self.tls.over(targets, client.as_ref());
+            }
+            self.serving.reload_also(client.clone());
+            client
+        };
+        let upstream = |target: Target| {
+            Ok(Upstream {
+                #[cfg(feature = "tls")]
+                tls_after_header: match &client {
+                    Some(client) if self.send_proxy.is_some() => Some(self.tls.after_header(&target, client)?),
+                    _ => None,
+                },
+                target,
+                is_down: AtomicBool::new(false),
+            })
+        };
+        let upstreams = targets.into_iter().map(upstream).collect::<Result<_, String>>()?;
         let ended = Arc::default();
         let send_proxy = self.send_proxy.map(ProxyVersion::from);
         #[cfg(feature = "tls")]
@@ -297,6 +340,7 @@ impl Proxy {
             #[cfg(feature = "tls")]
             by_name,
             send_proxy,
+            handle: None,
             ended: Arc::clone(&ended),
         };
         self.serving.run("proxy", &more, &room, (builder, passing), |stats| {

@@ -61,6 +61,13 @@ pub(crate) struct UpstreamTls {
     key: Option<PathBuf>,
 }
 
+/// TLS that begins behind a header.
+pub(crate) struct AfterHeader {
+    pub(crate) client: TlsClient,
+    /// What the upstream's certificate must be for.
+    pub(crate) name: String,
+}
+
 impl UpstreamTls {
     pub(crate) fn is_on(&self) -> bool {
         self.is_on
@@ -74,6 +81,19 @@ impl UpstreamTls {
             None => upstream.tls(client),
         };
         upstreams.into_iter().map(over_tls).collect()
+    }
+
+    /// The TLS with an upstream that is sent a header first.
+    pub(crate) fn after_header(&self, upstream: &Target, client: &TlsClient) -> Result<AfterHeader, String> {
+        let shown = upstream.to_string();
+        let own = || {
+            let (host, _) = shown.rsplit_once(':').filter(|_| !shown.starts_with("unix:"))?;
+            Some(host.trim_matches(['[', ']']).to_owned())
+        };
+        match self.name.clone().or_else(own) {
+            Some(name) => Ok(AfterHeader { client: client.clone(), name }),
+            None => Err(format!("{shown} has no name that a certificate could be for; give one: --upstream-name")),
+        }
     }
 
     /// What speaks TLS to the upstream, if that was asked for.

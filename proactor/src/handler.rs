@@ -50,6 +50,14 @@ pub trait Handler: Clone + Send + 'static {
     /// least 1 byte and at most 16 KiB.
     fn received(&mut self, session: &Session, state: &mut Self::State, packet: &[u8]) -> Flow;
 
+    /// TLS that was started in the running session (`Session::start_tls`) is there: all that comes
+    /// now, and all that was sent since the start, is over TLS. `Session::tls` says what was agreed
+    /// on. If the handshake fails, the session is [closed](Handler::closed) instead. By default
+    /// nothing is done.
+    fn secured(&mut self, session: &Session, state: &mut Self::State) {
+        let _ = (session, state);
+    }
+
     /// The peer has ended its stream: no more packets come. It can still be sent to. By default the
     /// session is closed as [`ByPeer`](CloseReason::ByPeer) when what is queued is sent
     /// ([`Flow::Close`]). Any other answer keeps it until [`Session::shutdown`] has ended our

@@ -119,6 +119,8 @@ pub use session::id::SessionId;
 pub use session::info::SessionInfo;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;
+#[cfg(feature = "tls")]
+pub use session::start_tls::StartTlsError;
 pub use shard::handle::ShardHandle;
 pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};

@@ -69,7 +69,7 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
     let Some(record) = sessions.open_at(slot) else { return };
     let Some(outbox) = record.outbox.get() else { return };
     // With nothing in flight the peer is not slow: it was sent nothing that it could take.
-    let is_sending = outbox.is_sending();
+    let is_sending = outbox.in_flight() > 0;
     let is_over = (is_sending && outbox.len() > limits.outbox) || outbox.positions.has_lost(groups.local());
     match limits.slow {
         SlowConsumer::DropOldest if is_over => {

@@ -120,9 +120,9 @@ impl Outbox {
         self.positions.len() == 1 && self.own.len() == 0 && !self.has_apart()
     }
 
-    /// Whether a send is in flight.
-    pub(crate) fn is_sending(&self) -> bool {
-        self.in_flight > 0
+    /// Bytes of sends in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// Packets that were dropped because the peer was too slow.

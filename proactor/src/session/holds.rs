@@ -18,6 +18,9 @@ pub(crate) enum Hold {
     OverRate = 1 << 4,
     /// What has come for the opening of its transport waits for a later turn.
     Opening = 1 << 5,
+    /// TLS has just been started, and what is being handed over may have more behind it.
+    #[cfg(feature = "tls")]
+    Starting = 1 << 6,
 }
 
 /// All reasons for not reading from one session. It is read from while there are none.

@@ -4,6 +4,7 @@ use super::info::SessionInfo;
 use crate::panic::contained;
 use crate::shard::listing::Job;
 use crate::shard::state::ShardState;
+use crate::transport::Transport;
 
 /// Sessions looked at in a turn, for all lists together.
 const MOST_PER_TURN: u32 = 1_000;
@@ -45,7 +46,7 @@ fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
     let ShardState { sessions, directory, identities, timers, transports, .. } = state;
     let id = sessions.id(slot)?;
     let (record, peer) = sessions.open_with_peer(slot)?;
-    if record.has_transport() && transports.is_opening(slot) {
+    if record.has_transport() && transports.at(slot).is_some_and(Transport::is_unknown) {
         // The logic does not know it yet.
         return None;
     }

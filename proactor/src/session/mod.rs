@@ -22,6 +22,8 @@ pub(crate) mod reading;
 pub(crate) mod reason;
 pub(crate) mod receive;
 pub(crate) mod send;
+#[cfg(feature = "tls")]
+pub(crate) mod start_tls;
 pub(crate) mod table;
 pub(crate) mod timeouts;
 pub(crate) mod timers;

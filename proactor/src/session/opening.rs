@@ -23,7 +23,7 @@ pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport)
     if let Some(opening) = transport.opening() {
         timers.open_within(id.slot(), &record.activity, opening.timeout);
     }
-    let opener = record.origin().opener();
+    let opener = record.origin().opener().filter(|_| !transport.is_of_running());
     let has_output = transport.has_output();
     transports.insert(id.slot(), transport);
     if has_output {
@@ -54,6 +54,9 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
         websocket.begin(connection, upgrade);
     }
     timers.opened(slot, &record.activity);
+    if transports.is_of_running(slot) {
+        return Some(opening);
+    }
     let origin = record.origin();
     if origin != Origin::Accepted {
         directory.stats().connected += 1;
@@ -119,6 +122,6 @@ impl Session {
     pub fn tls(&self) -> Option<TlsInfo> {
         let ShardState { sessions, transports, .. } = &mut *self.state.borrow_mut();
         sessions.open(self.id)?;
-        transports.at(self.id.slot())?.layer().tls()
+        transports.at(self.id.slot()).filter(|transport| transport.is_open())?.layer().tls()
     }
 }

@@ -4,6 +4,8 @@
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
 use super::arrival::{end, keep, may_go_on};
+#[cfg(feature = "tls")]
+use super::start_tls;
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
 #[cfg(feature = "websocket")]
 use super::{control, websocket};
@@ -51,7 +53,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 && record.handed_in(*turn) < limits.bytes_per_turn;
             if may_go_on {
                 drop(state);
-                tasks.lending.lend(packet, |piece| hand_over(logic, slot, piece));
+                tasks.lending.lend(packet, |piece| hand_over(logic, slot, piece, piece.len()));
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
@@ -70,7 +72,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             // What is kept is handed over first. A held session learns of the end when it goes on.
             if record.assembly.is_waiting() && !record.holds.any() {
                 drop(state);
-                hand_over(logic, slot, &[]);
+                hand_over(logic, slot, &[], 0);
             }
         }
         Err(error) => {
@@ -149,7 +151,8 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     if is_open {
         open(logic, slot);
         let may_go_on = may_go_on(&mut logic.state(), slot);
-        // The byte rate counts the bytes of the wire. What is handed over is counted there.
+        // The byte rate counts the bytes of the wire, once: a record in pieces has been counted but
+        // for its last one when it is handed over.
         let mut more = bytes;
         if !plain.is_empty() && is_websocket(&logic.state(), slot) {
             #[cfg(feature = "websocket")]
@@ -157,8 +160,8 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
                 plain = bytes;
             }
         } else if !plain.is_empty() && may_go_on {
-            more = bytes.saturating_sub(plain.len());
-            plain = tasks.lending.lend_bytes(plain, |piece| hand_over(logic, slot, piece));
+            more = 0;
+            plain = tasks.lending.lend_bytes(plain, |piece| hand_over(logic, slot, piece, bytes));
         } else if !plain.is_empty() {
             keep(&mut logic.state(), slot, &plain);
         }
@@ -200,6 +203,10 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     #[cfg(feature = "websocket")]
     control::forget_upgrade(&mut logic.state(), slot);
     let Some(session) = logic.session(slot) else { return };
+    if logic.state().transports.is_of_running(slot) {
+        logic.state().sessions.send_later(slot);
+        return logic.secured(&session);
+    }
     logic.connected(&session);
     if logic.state().drain.has_begun() {
         logic.draining(session.id());
@@ -271,13 +278,12 @@ fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     if is_websocket(&logic.state(), slot) {
         return websocket::resume(logic, slot);
     }
-    hand_over(logic, slot, &[]);
+    hand_over(logic, slot, &[], 0);
 }
 
-/// Hands over the packets in what was kept and in `piece`, which has just come, behind it, until
-/// there is a reason to stop. What is left is kept.
-fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
-    let came = piece.len();
+/// Hands over the packets in what was kept and in `piece`, which has just come in `came` bytes,
+/// behind it, until there is a reason to stop. What is left is kept.
+fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8], came: usize) {
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
@@ -310,6 +316,9 @@ fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8]) {
         if !record.holds.any() {
             reading::stop(&mut state, slot);
             state.sessions.resume_later(slot);
+        } else {
+            #[cfg(feature = "tls")]
+            start_tls::go_on(&mut state, slot);
         }
     } else if record.ends.has_peer_ended() {
         drop(state);

@@ -177,10 +177,12 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
 /// As [`send_upto`], for a session with a transport, which may have something to say of its own.
 #[cold]
 fn send_through_transport(state: &mut ShardState, slot: u32, stamp: u64) {
-    let ShardState { sessions, groups, limits, send_memory, .. } = state;
+    let ShardState { sessions, groups, limits, send_memory, transports, .. } = state;
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return };
     let limits = TakeLimits::new(stamp, limits.outbox);
-    let queued = record.outbox.get().filter(|outbox| outbox.has_queued());
+    // Until the transport is open, what the logic has queued waits.
+    let is_opening = transports.is_opening(slot);
+    let queued = record.outbox.get().filter(|outbox| outbox.has_queued() && !is_opening);
     let has_queued = queued.is_some();
     let taken = queued.and_then(|outbox| outbox.take(id, limits, groups.local(), send_memory));
     if has_queued && taken.is_none() {
@@ -248,6 +250,23 @@ fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> [Option<Taken>; 2]
     let has_more = first.is_some() && outbox.has_queued();
     let second = if has_more { outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) } else { None };
     [first, second]
+}
+
+/// Sends everything queued as it is, before a transport comes in between, even while a send is in
+/// flight. Calls with the bytes of each send.
+#[cfg(feature = "tls")]
+pub(crate) fn send_plain(state: &mut ShardState, slot: u32, mut begins: impl FnMut(usize)) {
+    for taken in take_all(state, slot, u64::MAX).into_iter().flatten() {
+        begins(taken.len());
+        let ShardState { sessions, driver, timers, .. } = state;
+        let Some(record) = sessions.at_mut(slot) else { return };
+        let send = start(driver, record.socket, slot, taken);
+        record.sending = true;
+        if let Some(outbox) = record.outbox.get() {
+            outbox.send = send.map(|send| (send, 0));
+        }
+        timers.bytes_queued(slot, &record.activity);
+    }
 }
 
 #[inline]

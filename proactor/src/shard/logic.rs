@@ -75,6 +75,11 @@ impl<H: Handler> Logic<H> {
         }
     }
 
+    /// Tells the handler that the TLS which was started in a running session is there.
+    pub(crate) fn secured(&mut self, session: &Session) {
+        self.call(session, |handler, state| handler.secured(session, state));
+    }
+
     /// As [`parts`](Logic::parts), with what tells that a session was held, closed or paired.
     #[inline]
     pub(crate) fn parts_for_burst(&mut self, slot: u32) -> Parts<'_, H> {

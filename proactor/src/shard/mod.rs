@@ -340,7 +340,7 @@ impl<H: Handler> Shard<H> {
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
         };
         let reason = record.reason.expect("a session is closed for a reason");
-        let was_open = transport.is_none_or(|transport| !transport.is_opening());
+        let was_open = transport.is_none_or(|transport| !transport.is_unknown());
         if !was_open && record.origin() != Origin::Accepted {
             // It is counted as a connection that could not be made.
             return;

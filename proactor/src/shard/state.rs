@@ -51,11 +51,12 @@ pub(crate) mod token {
     }
 }
 
-/// Operations that a session can have in flight at once: a receive; a send; when it closes, a send
-/// of what its groups have and one of the rest, or else a shutdown; its close. A driver with so
+/// Operations that a session can have in flight at once: a receive; a send; where TLS starts in it,
+/// one of what was queued before; when it closes, a send of what its groups have and one of the
+/// rest, or else a shutdown; its close. A driver with so
 /// many operations per socket refuses none. The table of sockets is what fills up, and connections
 /// over it are refused.
-pub(crate) const OPERATIONS_PER_SOCKET: usize = 5;
+pub(crate) const OPERATIONS_PER_SOCKET: usize = 6;
 
 /// What a shard is made of, apart from its driver.
 #[derive(Clone, Debug)]

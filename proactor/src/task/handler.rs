@@ -121,6 +121,10 @@ where
         Flow::Continue
     }
 
+    fn secured(&mut self, session: &Session, state: &mut AsyncSession<M>) {
+        state.inner.link.secured(&mut session.state().borrow_mut().to_wake);
+    }
+
     fn ended(&mut self, session: &Session, state: &mut AsyncSession<M>) -> Flow {
         state.inner.peer_ended(session);
         Flow::Continue

@@ -222,6 +222,11 @@ impl Link {
         self.closers.drain(to_wake);
     }
 
+    /// The TLS that was started is there. The wakers to call go into the list.
+    pub(crate) fn secured(&self, to_wake: &mut Vec<Waker>) {
+        self.closers.drain(to_wake);
+    }
+
     /// The outbox is below its low watermark. The wakers to call go into the list.
     pub(crate) fn has_room(&self, to_wake: &mut Vec<Waker>) {
         if self.full.replace(false) {

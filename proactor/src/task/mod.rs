@@ -68,6 +68,8 @@ pub(crate) mod link;
 pub(crate) mod offload;
 mod remote;
 mod session;
+#[cfg(feature = "tls")]
+mod start_tls;
 #[cfg(feature = "tokio")]
 mod stream;
 pub(crate) mod work;

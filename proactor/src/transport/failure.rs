@@ -33,6 +33,8 @@ pub enum TlsFailure {
     /// The peer refused the connection by an alert: it does not like our certificate, our versions
     /// or ours of something else.
     RefusedByPeer,
+    /// Where TLS was to start in a running session, the peer had sent more before it could know.
+    Pipelined,
     /// The peer broke the protocol.
     Protocol,
 }
@@ -53,6 +55,7 @@ impl fmt::Display for TlsFailure {
             TlsFailure::UnknownIssuer => "the peer's certificate is not signed by a trusted authority",
             TlsFailure::BadCertificate => "the peer's certificate cannot be used",
             TlsFailure::RefusedByPeer => "the peer refused by an alert",
+            TlsFailure::Pipelined => "the peer sent more before TLS could start",
             TlsFailure::Protocol => "the peer broke the TLS protocol",
         })
     }

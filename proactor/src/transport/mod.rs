@@ -58,6 +58,8 @@ pub(crate) struct Transport {
     /// What the upgrade has said.
     #[cfg(feature = "websocket")]
     upgrade: Option<Upgrade>,
+    /// It was put into a session that was running.
+    is_of_running: bool,
     /// Nothing more is received or sealed.
     has_failed: bool,
     /// What has come for its opening waits for a later turn.
@@ -80,9 +82,20 @@ impl Transport {
             upgrading: None,
             #[cfg(feature = "websocket")]
             upgrade: None,
+            is_of_running: false,
             has_failed: false,
             is_postponed: false,
         }
+    }
+
+    /// It is for a session that the logic knows.
+    #[cfg(feature = "tls")]
+    pub(crate) fn of_running_session(self) -> Transport {
+        Transport { is_of_running: true, ..self }
+    }
+
+    pub(crate) fn is_of_running(&self) -> bool {
+        self.is_of_running
     }
 
     /// A client is to upgrade the connection when the layer is open.
@@ -176,9 +189,14 @@ impl Transport {
         &self.layer
     }
 
-    /// Whether the logic does not know of the session yet.
+    /// Whether it is not open yet.
     pub(crate) fn is_opening(&self) -> bool {
         self.opening.is_some()
+    }
+
+    /// Whether the logic does not know of the session yet.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.opening.is_some() && !self.is_of_running
     }
 
     pub(crate) fn opening(&self) -> Option<&Opening> {

@@ -93,6 +93,11 @@ impl Transports {
         is_done
     }
 
+    /// Whether the session was running before it had its transport.
+    pub(crate) fn is_of_running(&self, slot: u32) -> bool {
+        self.at(slot).is_some_and(Transport::is_of_running)
+    }
+
     /// The opening of a session, if its transport has just become open.
     pub(crate) fn take_opened(&mut self, slot: u32) -> Option<Box<Opening>> {
         let opening = self.by_slot.get_mut(&slot)?.take_opened()?;

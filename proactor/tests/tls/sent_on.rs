@@ -10,13 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use proactor::codec::Raw;
+use proactor::tls::Tls;
 use proactor::{
     Builder, Flow, Handler, Limits, Listener, NoMessage, Origin, ProxyHeader, ProxyProtocol, ProxyVersion, Server,
     Session, Target, WebSocket, WebSocketClient,
 };
+use rustls::StreamOwned;
 
-use super::peers::{Authority, NAME};
-use crate::harness::{address_of, backends, connect, finish, pattern, read_to_end, wait_until};
+use super::peers::{Authority, NAME, Peer};
+use crate::harness::{address_of, backends, connect, expect, finish, pattern, read_to_end, wait_until};
 
 /// What lies between two servers.
 #[derive(Clone, Copy, Debug)]
@@ -223,5 +225,46 @@ fn one_packet_is_sent_on_to_plain_and_sealed_peers_at_once() {
         }
         proxies.into_iter().for_each(finish);
         finish(relay);
+    });
+}
+
+/// Echoes, in plain up to a packet that ends with a zero, and over TLS behind it.
+#[derive(Clone)]
+struct Starting(Tls);
+
+impl Handler for Starting {
+    type State = ();
+    type Message = NoMessage;
+    fn connected(&mut self, _: &Session) {}
+    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
+        session.send(packet).unwrap();
+        if session.tls().is_none() && packet.last() == Some(&0) {
+            session.send(BYE).unwrap();
+            session.start_tls(&self.0).unwrap();
+            session.send(BYE).unwrap();
+        }
+        Flow::Continue
+    }
+}
+
+/// What is sent on before TLS starts in a running session leaves in plain, with what is behind it.
+#[test]
+fn what_is_sent_on_before_tls_starts_leaves_in_plain() {
+    let authority = Authority::new();
+    on_each_backend(|builder| {
+        let builder = builder.codec(Raw).listen("127.0.0.1:0");
+        let server = builder.start(Starting(authority.tls())).unwrap();
+        for bytes in [12_000, 100_000, 1 << 20] {
+            let asked = asked(bytes);
+            let stream = connect(address_of(&server));
+            thread::scope(|scope| {
+                scope.spawn(|| (&stream).write_all(&asked).unwrap());
+                expect(&stream, &[&asked[..], BYE].concat());
+            });
+            let mut peer = Peer(StreamOwned::new(authority.peer().connection(NAME), stream));
+            peer.expect(BYE);
+            peer.exchange(&asked[..bytes.min(50_000)]);
+        }
+        finish(server);
     });
 }

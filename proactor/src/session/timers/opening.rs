@@ -23,6 +23,14 @@ impl Timers {
         }
     }
 
+    /// Has a running session have deadlines whatever the settings.
+    #[cfg(feature = "tls")]
+    pub(crate) fn time(&mut self, slot: u32, activity: &mut Activity) {
+        if !std::mem::replace(&mut activity.is_timed, true) {
+            self.begin(slot, activity, super::Rates::default());
+        }
+    }
+
     /// That end was told, and is to be told again.
     pub(crate) fn keep_release(&mut self, slot: u32, activity: &Activity) {
         if let Some(deadlines) = self.deadlines(slot, activity) {
