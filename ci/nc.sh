@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests `proactor chat` and `proactor echo` with `nc` as the client.
+# Tests `proactor chat` and `proactor echo` with `nc` as the client, also over UDP.
 #
 # Installs OpenBSD's nc (Debian's netcat-openbsd) if it is missing.
 set -euo pipefail
@@ -71,4 +71,16 @@ printf 'one\r\n\ntwo\nthree' | timeout 60 nc -N 127.0.0.1 "$port" >"$scratch/ech
 printf 'one\n\ntwo\nthree\n' | cmp - "$scratch/echo.log" || fail 'echo answers something else'
 drain
 drained '1 session (1: closed by the peer)'
+echo '== echo --datagrams: nc -u'
+serve echo --datagrams
+udp="$(sed -n 's/^proactor: echo on [^,]*, 127\.0\.0\.1:\([0-9]*\), the later ones for datagrams.*/\1/p' "$scratch/server.log")"
+port="$(sed -n 's/^proactor: echo on 127\.0\.0\.1:\([0-9]*\),.*/\1/p' "$scratch/server.log")"
+echoes() {
+    [ "$(printf 'hello' | timeout 60 nc -u -w1 127.0.0.1 "$udp")" = hello ]
+}
+until_it_is 'a datagram comes back' echoes
+printf 'over TCP' | timeout 60 nc -N 127.0.0.1 "$port" | grep -qx 'over TCP' || fail 'TCP is not served'
+drain
+until_ended 'the server' "$server"
+grep -q 'datagram.* came' "$scratch/server.log" || fail 'the summary does not count datagrams'
 echo '== both do'

@@ -67,6 +67,13 @@ for security in plain tls; do
     wait "$stays" || fail 'a client was not told that the server goes away'
 done
 
+echo '== compressed'
+serve echo --websocket /ws --websocket-deflate
+url="ws://localhost:$port/ws"
+speaks "Python's websockets, compressed" "$python" ci/websocket/client.py "$url" "$scratch/dev-cert.pem" deflate
+speaks "Node's ws, compressed" node ci/websocket/client.js "$url" "$scratch/dev-cert.pem" deflate
+drained
+
 echo '== two kinds of clients in one room'
 serve chat --websocket --heartbeat 1s
 speaks 'a room of Python and Node' "$python" ci/websocket/room.py "ws://127.0.0.1:$port/" node ci/websocket/room.js

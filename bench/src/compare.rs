@@ -231,7 +231,7 @@ impl Bench<'_> {
             let mut load = case.clone();
             if case.workload == Workload::Openloop && case.get("rate") == 0 {
                 let mut pingpong = Case::new(Workload::Pingpong);
-                for name in ["connections", "size"] {
+                for name in ["connections", "size", "websocket"] {
                     pingpong.set(name, case.get(name) as u64)?;
                 }
                 let full = match (self.options.rate, known.iter().find(|(known, _)| *known == pingpong)) {
@@ -252,7 +252,7 @@ impl Bench<'_> {
     fn throughput(&self, pingpong: &Case) -> Result<f64> {
         let mut baselines = self.options.baseline.iter().filter_map(|name| self.named(name));
         let contestant = baselines
-            .find(|contestant| contestant.offer(Workload::Pingpong).is_some())
+            .find(|contestant| contestant.offer_for(pingpong).is_some())
             .context("openloop asks for a part of what the baseline can do: let it take part, or give --rate")?;
         let measured = (0..3).map(|_| self.measure(contestant, pingpong).map(|run| run.units_per_second()));
         let measured = measured.collect::<Result<Vec<_>>>().with_context(|| contestant.name.clone())?;

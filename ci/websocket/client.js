@@ -1,9 +1,10 @@
-// A client of an echo server, with Node's `ws`: client.js URL CERTIFICATE
+// A client of an echo server, with Node's `ws`: client.js URL CERTIFICATE [deflate]
 const assert = require("assert");
 const fs = require("fs");
 const WebSocket = require("ws");
 
-const [url, certificate] = process.argv.slice(2);
+const [url, certificate, word] = process.argv.slice(2);
+const deflates = word === "deflate";
 const options = { ca: url.startsWith("wss:") ? fs.readFileSync(certificate) : undefined };
 
 // The next event of a peer.
@@ -13,10 +14,10 @@ const once = (peer, event) =>
     peer.once("error", reject);
   });
 
-async function talk() {
-  const peer = new WebSocket(url, options);
+async function talk(perMessageDeflate = true) {
+  const peer = new WebSocket(url, { ...options, perMessageDeflate });
   await once(peer, "open");
-  assert.strictEqual(peer.extensions, "", "an extension that the server does not have");
+  assert.strictEqual(peer.extensions, deflates ? "permessage-deflate" : "");
   for (const text of ["", "hello", "größer 😀", "x".repeat(65536)]) {
     peer.send(text);
     const [data, isBinary] = await once(peer, "message");
@@ -57,10 +58,18 @@ async function broken() {
 }
 
 (async () => {
+  if (deflates) {
+    for (const bits of [undefined, 9, 12, 15]) {
+      const windows = bits ? { serverMaxWindowBits: bits, clientMaxWindowBits: bits } : {};
+      await talk({ threshold: 0, ...windows });
+      await talk({ threshold: 0, clientNoContextTakeover: true, serverNoContextTakeover: true, ...windows });
+    }
+    return;
+  }
   await talk();
   await refused();
   await broken();
-  await Promise.all(Array.from({ length: 20 }, talk));
+  await Promise.all(Array.from({ length: 20 }, () => talk()));
 })().catch((error) => {
   console.error(error);
   process.exit(1);

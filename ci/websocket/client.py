@@ -1,4 +1,4 @@
-"""A client of an echo server, with Python's `websockets`: client.py URL CERTIFICATE [stay]"""
+"""A client of an echo server, with Python's `websockets`: client.py URL CERTIFICATE [stay|deflate]"""
 
 import asyncio
 import ssl
@@ -11,9 +11,10 @@ def context(url, certificate):
     return ssl.create_default_context(cafile=certificate) if url.startswith("wss:") else None
 
 
-async def talk(url, security):
-    async with websockets.connect(url, ssl=security, max_size=None, compression="deflate") as peer:
-        assert not peer.protocol.extensions, "an extension that the server does not have"
+async def talk(url, security, extensions=None):
+    offer = {"extensions": extensions, "compression": None} if extensions else {"compression": "deflate"}
+    async with websockets.connect(url, ssl=security, max_size=None, **offer) as peer:
+        assert bool(peer.protocol.extensions) == bool(extensions), peer.protocol.extensions
         for text in ["", "hello", "größer 😀", "x" * 65_536]:
             await peer.send(text)
             assert await peer.recv() == text
@@ -64,8 +65,29 @@ async def stay(url, security):
             assert error.rcvd.code == 1001, error
 
 
+# Every window that the client can have, and each side asked to keep nothing.
+async def deflate(url, security):
+    from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+    for bits in [None, 9, 12, 15]:
+        for nothing in [False, True]:
+            offer = ClientPerMessageDeflateFactory(nothing, nothing, bits, bits or True)
+            await talk(url, security, [offer])
+    offer = [ClientPerMessageDeflateFactory(client_max_window_bits=True)]
+    async with websockets.connect(url, ssl=security, max_size=None, extensions=offer, compression=None) as peer:
+        await peer.send(b"\0" * (64 << 20))
+        try:
+            await peer.recv()
+        except websockets.ConnectionClosed as error:
+            assert error.rcvd.code == 1009, error
+        else:
+            raise AssertionError("a bomb is taken")
+
+
 async def main(url, certificate, *words):
     security = context(url, certificate)
+    if words == ("deflate",):
+        return await deflate(url, security)
     if words:
         return await stay(url, security)
     await talk(url, security)

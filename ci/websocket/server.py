@@ -7,6 +7,7 @@ import websockets
 
 async def echo(peer):
     assert peer.subprotocol == "echo.v1", peer.subprotocol
+    assert peer.protocol.extensions, "the client offers to compress"
     await asyncio.wait_for(await peer.ping(b"there?"), 10)
     try:
         while True:

@@ -32,6 +32,9 @@ impl OpId {
 }
 
 impl SocketId {
+    /// Names no socket: what is asked of it finds none, and every operation on it is refused.
+    pub const NONE: SocketId = SocketId::new(u32::MAX, 0);
+
     #[inline]
     pub(crate) const fn new(slot: u32, generation: u32) -> SocketId {
         SocketId(Key::new(slot, generation))

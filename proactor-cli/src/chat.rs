@@ -1,10 +1,25 @@
 //! `proactor chat`: sends every packet to the other sessions of its room.
 
+#[cfg(feature = "http")]
+mod page;
+#[cfg(feature = "http")]
+mod pages;
+#[cfg(feature = "http")]
+mod protocol;
+#[cfg(feature = "http")]
+mod rooms;
+
 use std::collections::BTreeMap;
 use std::error::Error;
+#[cfg(feature = "http")]
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
+#[cfg(feature = "http")]
+use hyper::service::service_fn;
+#[cfg(feature = "http")]
+use proactor::WebSocket;
 use proactor::{CloseReason, Flow, Group, Handler, JoinError, NoMessage, Session, SessionId};
 
 use crate::backend;
@@ -22,7 +37,10 @@ const LONG_ABOUT: &str = concat!(
 
 const EXAMPLES: &str = "Examples:\n  proactor chat                               # then, in several terminals: nc 127.0.0.1 7777\n  proactor chat --rooms \
                         --heartbeat 30s       # the first line of a session names its room\n  proactor chat --codec length2 --slow-consumer drop-oldest \
-                        --listen 0.0.0.0:7777\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m";
+                        --listen 0.0.0.0:7777\n  proactor chat --http 127.0.0.1:8080         # and a page for browsers\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m";
+
+#[cfg(feature = "http")]
+const BROWSERS: &str = "Browsers";
 
 /// In bytes.
 const LONGEST_NAME: usize = 256;
@@ -41,14 +59,32 @@ pub(crate) struct Chat {
     /// to nobody. There may be as many rooms as sessions. Needs a codec other than raw
     #[arg(long, help_heading = PACKETS)]
     rooms: bool,
+    /// Serve a page for browsers at this address, such as 127.0.0.1:8080, over TLS with --tls-cert.
+    /// People choose a name and a room there; their talk reaches others as `NAME: text`. Others
+    /// appear beside them as guests, in the room `lobby` or in that which they name with --rooms.
+    /// Needs the codec lines, length or length2
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "ADDR", help_heading = BROWSERS)]
+    http: Option<SocketAddr>,
     #[command(flatten)]
     settings: Settings,
 }
 
 impl Chat {
-    pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
+    #[cfg_attr(not(feature = "http"), allow(unused_mut, reason = "there is no page to listen for"))]
+    pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
         if self.rooms && self.codec == CodecChoice::Raw {
             return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
+        }
+        #[cfg(feature = "http")]
+        if let Some(address) = self.http {
+            if !self.codec.has_empty_packets() {
+                return Err("--http sends texts of any length, which only the codecs lines, length and length2 have packets for: choose another --codec".into());
+            }
+            let websocket = WebSocket::new().path("/ws").protocols([protocol::PROTOCOL]).text();
+            self.settings.listen_for_browsers(address, websocket.http(service_fn(page::answer)));
+            let pages = pages::Pages::new(self.rooms.then_some(LONGEST_NAME));
+            return self.settings.serve("chat", self.codec, pages);
         }
         let rooms = if self.rooms { Rooms::Named(Arc::default()) } else { Rooms::One(Group::new()) };
         self.settings.serve("chat", self.codec, Chatting { rooms })

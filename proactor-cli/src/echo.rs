@@ -15,7 +15,7 @@ const LONG_ABOUT: &str = concat!("Sends every packet back to the client that sen
 const EXAMPLES: &str = "Examples:\n  proactor echo\n  proactor echo --listen 0.0.0.0:7 --listen '[::]:7' --shards 2\n  proactor echo --listen \
                         127.0.0.1:0      # any free port; standard error says which\n  proactor echo --listen \
                         unix:/run/echo.sock --backend poll\n  proactor echo --codec length --max-frame 4KiB --idle-timeout 5m \
-                        --max-sessions-per-ip 100";
+                        --max-sessions-per-ip 100\n  proactor echo --datagrams      # UDP too; try: nc -u 127.0.0.1 7777";
 
 /// Sends every packet back to the client that sent it.
 #[derive(Args)]
@@ -27,6 +27,11 @@ pub(crate) struct Echo {
     /// Where one packet ends and the next begins: raw, lines, length, length2 or fixed:N
     #[arg(long, default_value = "raw", help_heading = PACKETS, long_help = codec::HELP)]
     codec: CodecChoice,
+    /// Take datagrams (UDP) at the addresses of --listen too; not at Unix sockets. One datagram is
+    /// one packet of at most 1472 bytes, whatever --codec is. A session is a client's address, and
+    /// ends when nothing has come from there for 60 seconds.
+    #[arg(long, help_heading = PACKETS)]
+    datagrams: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -76,7 +81,10 @@ impl Handler for Echoing {
 }
 
 impl Echo {
-    pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
+        if self.datagrams {
+            self.settings.take_datagrams();
+        }
         let drops = self.settings.drops_oldest();
         let has_kinds = self.settings.has_kinds();
         self.settings.serve("echo", self.codec, Echoing { drops, has_kinds })

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
+#[cfg(feature = "http")]
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -132,6 +134,11 @@ pub(crate) struct Serving {
     #[cfg(feature = "websocket")]
     #[arg(skip)]
     websocket: Option<WebSocket>,
+    #[arg(skip)]
+    datagrams: bool,
+    #[cfg(feature = "http")]
+    #[arg(skip)]
+    browsers: Option<(SocketAddr, WebSocket)>,
 }
 
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
@@ -151,7 +158,7 @@ impl Serving {
             files_each,
             sockets: DriverConfig::new()
                 .most_sockets()
-                .saturating_sub(self.listen.len() + OTHER_SOCKETS)
+                .saturating_sub(2 * self.listen.len() + 1 + OTHER_SOCKETS)
                 .saturating_mul(shards),
         };
         place.room(self.max_sessions)
@@ -168,7 +175,48 @@ impl Serving {
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
-        Ok(self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place))))
+        let builder = self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)));
+        let is_path = |place: &str| matches!(Listener::new(place).address(), Some(Address::Unix(_)));
+        let datagrams = self.listen.iter().filter(|place| self.datagrams && !is_path(place));
+        let builder = datagrams.fold(builder, |builder, place| builder.listen(Listener::datagrams(place.as_str())));
+        #[cfg(feature = "http")]
+        let builder = match &self.browsers {
+            // The last of the addresses.
+            Some((address, websocket)) => {
+                builder.listen(self.options(Listener::new(*address)).websocket(websocket.clone()))
+            }
+            None => builder,
+        };
+        Ok(builder)
+    }
+
+    /// Takes datagrams at the same addresses.
+    pub(crate) fn take_datagrams(&mut self) {
+        self.datagrams = true;
+    }
+
+    /// Listens for browsers too.
+    #[cfg(feature = "http")]
+    pub(crate) fn serve_browsers(&mut self, address: SocketAddr, websocket: WebSocket) {
+        self.browsers = Some((address, websocket));
+    }
+
+    /// The addresses of the start-up line. That for browsers is one to open.
+    fn addresses(&self, local: &[Address]) -> Vec<String> {
+        let addresses = local.iter().map(Address::to_string);
+        #[cfg(feature = "http")]
+        let addresses = {
+            #[cfg(feature = "tls")]
+            let scheme = if self.loaded_tls.is_some() { "https" } else { "http" };
+            #[cfg(not(feature = "tls"))]
+            let scheme = "http";
+            let is_for_browsers = |index| self.browsers.is_some() && index + 1 == local.len();
+            addresses.enumerate().map(move |(index, address)| match is_for_browsers(index) {
+                true => format!("{scheme}://{address}/"),
+                false => address,
+            })
+        };
+        addresses.collect()
     }
 
     #[cfg(feature = "tls")]
@@ -205,18 +253,26 @@ impl Serving {
         if self.loaded_tls.is_some() {
             transport.push_str(" over TLS");
         }
+        if self.datagrams {
+            transport.push_str(", the later ones for datagrams");
+        }
         transport
     }
 
-    /// A Unix socket has no options of TCP.
     fn listener(&self, place: &str) -> Listener {
-        let listener = set(Listener::new(place), self.proxied.header(), Listener::proxy_protocol);
-        #[cfg(feature = "tls")]
-        let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
+        let listener = self.options(Listener::new(place));
         #[cfg(feature = "tls")]
         let listener = set(listener, self.reads_hellos.then_some(HelloCodec), Listener::codec);
         #[cfg(feature = "websocket")]
         let listener = set(listener, self.websocket.clone(), Listener::websocket);
+        listener
+    }
+
+    /// A Unix socket has no options of TCP.
+    fn options(&self, listener: Listener) -> Listener {
+        let listener = set(listener, self.proxied.header(), Listener::proxy_protocol);
+        #[cfg(feature = "tls")]
+        let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
         if matches!(listener.address(), Some(Address::Unix(_))) {
             return listener;
         }
@@ -274,13 +330,13 @@ impl Serving {
         let signals = Signals::new()?.patience(self.drain_timeout);
         let transport = self.transport();
         #[cfg(feature = "tls")]
-        let signals = tls::reload_on_hang_up(signals, self.loaded_tls, self.loaded_client);
+        let signals = tls::reload_on_hang_up(signals, self.loaded_tls.clone(), self.loaded_client.clone());
         room.warn_if_small();
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
             format!("{error}{remedy}")
         })?;
-        let addresses: Vec<String> = server.local_addrs().iter().map(Address::to_string).collect();
+        let addresses = self.addresses(server.local_addrs());
         let report = server.report();
         say(format_args!(
             "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}",
@@ -359,12 +415,17 @@ fn tls_failures(_: &Stats) -> &'static str {
 /// dropped packets.
 fn summary(stats: &Stats, begin: &str) -> String {
     let refused = stats.refusals().map(|(reason, count)| format!("{count}: {reason}")).collect();
+    let lost = stats.datagram_drops().map(|(why, count)| format!("{count}: {why}")).collect();
+    let datagrams = match stats.datagrams_received {
+        0 => String::new(),
+        count => format!(", {} came{}", counted(count, "datagram"), bracketed(lost)),
+    };
     let drained = match (stats.drained, stats.drain_cut) {
         (0, 0) => String::new(),
         (whole, cut) => format!(", drained {whole} whole, {cut} cut"),
     };
     format!(
-        "{begin}, {} refused{}, {} dropped{drained}{}",
+        "{begin}, {} refused{}, {} dropped{drained}{datagrams}{}",
         stats.refused_in_all(),
         bracketed(refused),
         counted(stats.dropped, "packet"),

@@ -1,9 +1,13 @@
 //! Options of the servers that handle packets: echo and chat.
 
 use std::error::Error;
+#[cfg(feature = "http")]
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+#[cfg(feature = "http")]
+use proactor::WebSocket;
 #[cfg(feature = "websocket")]
 use proactor::codec::Codec;
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
@@ -23,6 +27,10 @@ const WEBSOCKET_LIMITS: CodecChoice = CodecChoice::Length;
 #[cfg(feature = "websocket")]
 const WEBSOCKET_HEADER: usize = 4;
 
+/// Browsers have messages of so many bytes, however short the packets of others are.
+#[cfg(feature = "http")]
+const LEAST_MESSAGE: usize = 64 * 1024;
+
 #[derive(Args)]
 pub(crate) struct Settings {
     #[command(flatten)]
@@ -31,6 +39,10 @@ pub(crate) struct Settings {
     #[cfg(feature = "websocket")]
     #[command(flatten)]
     websocket: WebSocketOptions,
+
+    #[cfg(feature = "http")]
+    #[arg(skip)]
+    browsers: Option<(SocketAddr, WebSocket)>,
 
     /// Longest packet, without the bytes that the codec adds; with them it must fit into half of
     /// --outbox-bytes. A client that sends a longer one is disconnected. For lines, length, length2
@@ -89,6 +101,27 @@ impl Settings {
         self.serving.run(name, "", &room, (builder, handler), serving::sessions)
     }
 
+    /// Has the server take datagrams at its addresses too.
+    pub(crate) fn take_datagrams(&mut self) {
+        self.serving.take_datagrams();
+    }
+
+    /// Listens for browsers too. Origins and limits of messages are those of the options.
+    #[cfg(feature = "http")]
+    pub(crate) fn listen_for_browsers(&mut self, address: SocketAddr, websocket: WebSocket) {
+        self.browsers = Some((address, websocket));
+    }
+
+    /// Whether a listener speaks WebSocket.
+    #[cfg(feature = "websocket")]
+    fn has_websocket(&self) -> bool {
+        #[cfg(feature = "http")]
+        let has_browsers = self.browsers.is_some();
+        #[cfg(not(feature = "http"))]
+        let has_browsers = false;
+        self.websocket.is_on() || has_browsers
+    }
+
     /// Whether sessions are WebSockets.
     pub(crate) fn has_kinds(&self) -> bool {
         #[cfg(feature = "websocket")]
@@ -103,6 +136,13 @@ impl Settings {
 
     fn builder(&mut self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
         #[cfg(feature = "websocket")]
+        if self.websocket.has_origins() && !self.has_websocket() {
+            return Err(
+                "--websocket-origin: it is for pages that connect to a WebSocket; add --websocket, or leave it out"
+                    .into(),
+            );
+        }
+        #[cfg(feature = "websocket")]
         let codec = if self.websocket.is_on() { WEBSOCKET_LIMITS } else { codec };
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
@@ -110,6 +150,11 @@ impl Settings {
         let framing = codec.framing(self.max_frame, self.serving.outbox_bytes())?;
         #[cfg(feature = "websocket")]
         self.serving.speak_websocket(self.websocket.settings(framing.max_bytes() - WEBSOCKET_HEADER));
+        #[cfg(feature = "http")]
+        if let Some((address, websocket)) = self.browsers.take() {
+            let most = framing.max_bytes().max(LEAST_MESSAGE);
+            self.serving.serve_browsers(address, self.websocket.allow(websocket.max_message(most)));
+        }
         let builder = self.serving.builder()?;
         let serving = &self.serving;
         if let (Some(receive), Some(heartbeat)) = (serving.receive_timeout(), self.heartbeat)

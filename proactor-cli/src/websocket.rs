@@ -1,7 +1,7 @@
 //! WebSocket of the commands that handle packets.
 
 use clap::Args;
-use proactor::WebSocket;
+use proactor::{Deflate, WebSocket};
 
 pub(crate) const WEBSOCKET: &str = "WebSocket";
 
@@ -21,8 +21,12 @@ pub(crate) struct WebSocketOptions {
     path: Option<String>,
     /// Let pages of this origin connect, such as https://example.org; repeat the option for more.
     /// Pages of other origins, also of the same host, are refused then.
-    #[arg(long = "websocket-origin", value_name = "ORIGIN", value_parser = origin, requires = "path", help_heading = WEBSOCKET)]
+    #[arg(long = "websocket-origin", value_name = "ORIGIN", value_parser = origin, help_heading = WEBSOCKET)]
     origins: Vec<String>,
+    /// Compress messages of at least 128 bytes for clients that offer it (permessage-deflate), each
+    /// for itself. Not where one message has a secret and what others wrote: its length tells.
+    #[arg(long = "websocket-deflate", requires = "path", help_heading = WEBSOCKET)]
+    deflate: bool,
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -37,6 +41,15 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 impl WebSocketOptions {
+    /// Adds the origins that may connect.
+    pub(crate) fn allow(&self, websocket: WebSocket) -> WebSocket {
+        if self.origins.is_empty() { websocket } else { websocket.origins(&self.origins) }
+    }
+
+    pub(crate) fn has_origins(&self) -> bool {
+        !self.origins.is_empty()
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.path.is_some()
     }
@@ -49,9 +62,9 @@ impl WebSocketOptions {
         if !path.is_empty() {
             websocket = websocket.path(path);
         }
-        if !self.origins.is_empty() {
-            websocket = websocket.origins(&self.origins);
+        if self.deflate {
+            websocket = websocket.deflate(&Deflate::new());
         }
-        Some(websocket)
+        Some(self.allow(websocket))
     }
 }

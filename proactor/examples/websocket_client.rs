@@ -11,8 +11,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use proactor::{
-    CloseCode, CloseReason, ConnectError, Flow, Handler, MessageKind, NoMessage, SendError, Server, Session, SessionId,
-    Target, WebSocketClient,
+    CloseCode, CloseReason, ConnectError, Deflate, Flow, Handler, MessageKind, NoMessage, SendError, Server, Session,
+    SessionId, Target, WebSocketClient,
 };
 
 /// What is said first, and the length of what is said last.
@@ -96,7 +96,7 @@ fn run(address: &str, path: &str) -> Result<(), Box<dyn std::error::Error>> {
     // It listens for nobody: it only connects. What is said at once must fit into its outbox.
     let limits = proactor::Limits::new().outbox_bytes(1 << 20);
     let server = Server::builder().listen("127.0.0.1:0").shards(1).limits(limits).start(client)?;
-    let websocket = WebSocketClient::new(path).protocols(["echo.v1"]).max_message(1 << 20);
+    let websocket = WebSocketClient::new(path).protocols(["echo.v1"]).max_message(1 << 20).deflate(&Deflate::new());
     server.handle().connect(address.parse::<Target>()?.websocket(&websocket), 0)?;
     let result = told.recv()?;
     // What is left to say is said: our close frame.

@@ -62,9 +62,12 @@
 
 pub mod codec;
 mod connect;
+mod datagrams;
 mod error;
 mod group;
 mod handler;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod message;
 mod outbox;
@@ -99,6 +102,7 @@ pub use overlapped::sim::{Link, Network, NetworkConfig};
 pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
+pub use datagrams::{client::CookieClient, config::Datagrams, drops::DatagramDrop};
 pub use error::{JoinError, SendError, ServerError, TimerError};
 pub use group::Group;
 pub use handler::{Flow, Handler};
@@ -110,7 +114,7 @@ pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
     Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, SessionList, Signal,
-    SignalWatch, Signals, SimClient, Simulation, Stats, Timeouts,
+    SignalWatch, Signals, SimClient, SimDatagrams, Simulation, Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::busy::Busy;
@@ -126,7 +130,7 @@ pub use shard::listeners::ListenerInfo;
 pub use task::{AsyncSession, Tasks};
 pub use transport::failure::TlsFailure;
 #[cfg(feature = "websocket")]
-pub use websocket::{CloseCode, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
+pub use websocket::{CloseCode, Deflate, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
 
 /// The examples of the pages are tests.
 #[cfg(doctest)]
@@ -137,6 +141,6 @@ struct TestingPage;
 #[doc = include_str!("../../docs/cookbook.md")]
 struct CookbookPage;
 
-#[cfg(all(doctest, feature = "tls", feature = "websocket"))]
+#[cfg(all(doctest, feature = "http", feature = "tls"))]
 #[doc = include_str!("../../docs/transports.md")]
 struct TransportsPage;

@@ -1,6 +1,6 @@
 //! Which cases are measured: what the options come to.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use loadgen::workload::{Case, Workload};
@@ -31,6 +31,9 @@ pub(super) struct Chosen {
     /// have them
     #[arg(long, value_delimiter = ',')]
     shards: Vec<u64>,
+    /// Over WebSocket: pingpong, openloop and fanout, of contestants that speak it
+    #[arg(long)]
+    websocket: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +99,10 @@ impl Chosen {
         ] {
             cases = replaced(cases, names, values)?;
         }
+        if self.websocket {
+            let over = |case: &Case| case.with("websocket", 1).with_context(|| "--websocket");
+            cases = cases.iter().map(over).collect::<Result<_>>()?;
+        }
         let mut once: Vec<Case> = Vec::new();
         for case in cases {
             if !once.contains(&case) {
@@ -147,13 +154,16 @@ mod tests {
     fn numbers_replace_the_usual_ones_and_no_case_comes_twice() {
         assert_eq!(
             cases("--workload pingpong --connections 64,512 --size 64"),
-            ["pingpong:connections=64,size=64,idle=0,shards=0", "pingpong:connections=512,size=64,idle=0,shards=0"]
+            [
+                "pingpong:connections=64,size=64,idle=0,shards=0,websocket=0",
+                "pingpong:connections=512,size=64,idle=0,shards=0,websocket=0"
+            ]
         );
         assert_eq!(
             cases("--workload fanout,churn --connections 20 --outstanding 1"),
             [
-                "fanout:members=20,size=100,outstanding=1,stuck=0",
-                "fanout:members=20,size=100,outstanding=1,stuck=1",
+                "fanout:members=20,size=100,outstanding=1,stuck=0,websocket=0",
+                "fanout:members=20,size=100,outstanding=1,stuck=1,websocket=0",
                 "churn:connections=20,size=64,idle=0,shards=0"
             ]
         );
@@ -171,8 +181,24 @@ mod tests {
     fn growth_is_cases_that_differ_in_one_number() {
         let growth = cases("--workload growth");
         assert_eq!(growth.len(), GROWTH.len());
-        assert!(growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=11".to_owned()), "{growth:?}");
+        assert!(
+            growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=11,websocket=0".to_owned()),
+            "{growth:?}"
+        );
         assert_eq!(cases("--workload churn --idle 0,100").len(), 2);
+    }
+
+    #[test]
+    fn over_websocket_is_every_case_that_can_be() {
+        assert_eq!(
+            cases("--case pingpong:size=7 --case fanout:members=5 --websocket"),
+            [
+                "pingpong:connections=64,size=7,idle=0,shards=0,websocket=1",
+                "fanout:members=5,size=100,outstanding=16,stuck=0,websocket=1"
+            ]
+        );
+        let line = Line::try_parse_from(["bench", "--workload", "stream", "--websocket"]).unwrap();
+        assert!(format!("{:#}", line.options.cases().unwrap_err()).starts_with("--websocket: stream has no websocket"));
     }
 
     #[test]

@@ -74,15 +74,24 @@ impl Contestant {
 
     /// What of it takes part in a workload; none if it does not serve it.
     pub(crate) fn offer(&self, workload: Workload) -> Option<&Offer> {
-        let mut wanted = services(workload).iter();
-        wanted
-            .find_map(|&service| self.offers.iter().find(|offer| offer.service.is_none_or(|offers| offers == service)))
+        self.best_of(services(workload))
     }
 
     /// The same for a case, which may ask for what only some have.
     pub(crate) fn offer_for(&self, case: &Case) -> Option<&Offer> {
         let asks_for_shards = case.has("shards") && case.get("shards") > 0;
-        self.offer(case.workload).filter(|offer| !asks_for_shards || offer.sized.is_some())
+        let services = match case.workload {
+            Workload::Fanout if case.is_over_websocket() => &[Service::WebSocketChat],
+            _ if case.is_over_websocket() => &[Service::WebSocket],
+            workload => services(workload),
+        };
+        self.best_of(services).filter(|offer| !asks_for_shards || offer.sized.is_some())
+    }
+
+    fn best_of(&self, services: &[Service]) -> Option<&Offer> {
+        let offered =
+            |service: &Service| self.offers.iter().find(|offer| offer.service.is_none_or(|offers| offers == *service));
+        services.iter().find_map(offered)
     }
 
     /// What has to be said of it beside its numbers in this workload.

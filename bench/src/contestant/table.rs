@@ -7,7 +7,7 @@ use peer_cli::Service;
 use super::offer::{Contestant, Offer};
 use super::program::{Native, Program};
 
-use Service::{Chat, Echo, Framed, Http, Stream};
+use Service::{Chat, Echo, Framed, Http, Stream, WebSocket, WebSocketChat};
 
 const OWNED: &str = "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY";
 
@@ -93,6 +93,31 @@ pub(super) fn table() -> Vec<Contestant> {
             "peer-hyper",
             &[(Http, "hyper's http1 server on a current_thread runtime of tokio, a task a connection, TCP_NODELAY")],
         ),
+        peer(
+            "tokio-tungstenite",
+            "peer-tungstenite",
+            &[(
+                WebSocket,
+                "tokio-tungstenite on a current_thread runtime, a task a connection, read buffer of 16 KiB, TCP_NODELAY",
+            )],
+        ),
+        peer(
+            "fastwebsockets",
+            "peer-fastwebsockets",
+            &[(
+                WebSocket,
+                "fastwebsockets upgraded by hyper on a current_thread runtime of tokio, a task a connection, TCP_NODELAY",
+            )],
+        ),
+        peer(
+            "tokio-frames",
+            "peer-tungstenite",
+            &[(
+                WebSocketChat,
+                "current_thread runtime of tokio, broadcast channel of frames that are made once, two tasks a member, all \
+                 that is ready in one write, TCP_NODELAY",
+            )],
+        ),
         peer("monoio", "peer-monoio", &[(Echo, OWNED), (Stream, LARGE)]),
         peer("compio", "peer-compio", &[(Echo, OWNED), (Stream, LARGE)]),
         listening(
@@ -175,6 +200,8 @@ fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
             offer(Echo, "proactor echo, one shard", &["echo"]),
             offer(Framed, "proactor echo --codec length, one shard", &["echo", "--codec", "length"]),
             offer(Chat, "proactor chat --codec length, one shard", &["chat", "--codec", "length"]),
+            offer(WebSocket, "proactor echo --websocket, one shard", &["echo", "--websocket"]),
+            offer(WebSocketChat, "proactor chat --websocket, one shard", &["chat", "--websocket"]),
             Offer::new(Http, &how, http, &["127.0.0.1:0"]).environment("PROACTOR_BACKEND", backend),
         ],
     )

@@ -74,8 +74,9 @@ impl Workload {
         const SIZE: Parameter = parameter("size", 64, "{} bytes");
         const IDLE: Parameter = optional("idle", 0, "beside {} idle sessions");
         const SHARDS: Parameter = optional("shards", 0, "on {} shards");
+        const WEBSOCKET: Parameter = optional("websocket", 0, "over WebSocket");
         match self {
-            Workload::Pingpong => &const { [CONNECTIONS, SIZE, IDLE, SHARDS] },
+            Workload::Pingpong => &const { [CONNECTIONS, SIZE, IDLE, SHARDS, WEBSOCKET] },
             Workload::Pipelined => {
                 &const { [parameter("connections", 16, "{} connections"), parameter("burst", 100, "bursts of {}"), SIZE] }
             }
@@ -86,6 +87,7 @@ impl Workload {
                         parameter("size", 100, "{} bytes"),
                         parameter("outstanding", 16, "{} outstanding"),
                         optional("stuck", 0, "with {} that never reads"),
+                        WEBSOCKET,
                     ]
                 }
             }
@@ -102,7 +104,16 @@ impl Workload {
                 }
             }
             Workload::Openloop => {
-                &const { [CONNECTIONS, SIZE, optional("load", 50, "{} % load"), optional("rate", 0, "{} messages/s"), IDLE] }
+                &const {
+                    [
+                        CONNECTIONS,
+                        SIZE,
+                        optional("load", 50, "{} % load"),
+                        optional("rate", 0, "{} messages/s"),
+                        IDLE,
+                        WEBSOCKET,
+                    ]
+                }
             }
             Workload::Http => &const { [CONNECTIONS] },
         }
@@ -215,6 +226,11 @@ impl Case {
     pub fn sessions(&self) -> usize {
         let numbers = ["connections", "members", "stuck", "sessions", "idle"];
         numbers.iter().filter(|name| self.has(name)).map(|name| self.get(name)).sum()
+    }
+
+    /// Whether its connections are WebSockets.
+    pub fn is_over_websocket(&self) -> bool {
+        self.has("websocket") && self.get("websocket") > 0
     }
 
     /// As it is written on the command line.

@@ -1,5 +1,6 @@
 //! The bytes that workloads send, and their comparison with what comes back.
 
+use super::websocket;
 use crate::Random;
 
 /// Bytes of a packet's length, big-endian, in front of it.
@@ -19,6 +20,8 @@ pub(super) struct Content {
     bytes: Vec<u8>,
     /// Bytes of a message, with the length in front of it if it has one.
     pub(super) message: usize,
+    /// The same messages as they come back, if that is in another form.
+    heard: Option<Box<Content>>,
 }
 
 impl Content {
@@ -38,12 +41,38 @@ impl Content {
             }
             random.fill(payload);
         }
-        Self { bytes, message }
+        Self { bytes, message, heard: None }
+    }
+
+    /// The same messages as those of a WebSocket: masked as they are sent, and plain as they come
+    /// back.
+    pub(super) fn over_websocket(size: usize, under_way: usize) -> Self {
+        let payloads = Self::random(size, false, under_way);
+        let mut random = Random::new(0x3a5c);
+        let each = || payloads.bytes.chunks_exact(size);
+        let said: Vec<u8> = each().flat_map(|payload| websocket::masked(payload, &mut random)).collect();
+        let heard: Vec<u8> = each().flat_map(websocket::plain).collect();
+        let count = each().count();
+        let heard = Self { message: heard.len() / count, bytes: heard, heard: None };
+        Self { message: said.len() / count, bytes: said, heard: Some(Box::new(heard)) }
+    }
+
+    /// The content as it comes back.
+    pub(super) fn heard(&self) -> &Content {
+        self.heard.as_deref().unwrap_or(self)
+    }
+
+    /// How much comes back when so much has been sent: in another form, of whole messages.
+    pub(super) fn comes_back(&self, sent: u64) -> u64 {
+        match &self.heard {
+            Some(heard) => sent / self.message as u64 * heard.message as u64,
+            None => sent,
+        }
     }
 
     /// Always this message.
     pub(super) fn same(message: &[u8]) -> Self {
-        Self { bytes: message.to_vec(), message: message.len() }
+        Self { bytes: message.to_vec(), message: message.len(), heard: None }
     }
 
     /// Where the stream of a connection begins: elsewhere for each of as many connections as there
@@ -103,6 +132,20 @@ mod tests {
             let said = Content::random(size, has_prefix, under_way);
             let count = said.bytes.len() / said.message;
             assert!(count > 2 * under_way && count % 2 == 1, "{size}: {count}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_of_a_websocket_are_the_same_messages_without_masks() {
+        let said = Content::over_websocket(10, 3);
+        assert_eq!((said.message, said.heard().message), (16, 12));
+        assert_eq!((said.comes_back(15), said.comes_back(16), said.comes_back(40)), (0, 12, 24));
+        let count = said.bytes.len() / 16;
+        assert_eq!(said.heard().bytes.len() / 12, count);
+        for number in [0, 1, count as u64 - 1, count as u64] {
+            let (masked, plain) = (said.at(number * 16, 16), said.heard().at(number * 12, 12));
+            let payload: Vec<u8> = masked[6..].iter().zip(masked[2..6].iter().cycle()).map(|(a, b)| a ^ b).collect();
+            assert_eq!(payload, plain[2..]);
         }
     }
 

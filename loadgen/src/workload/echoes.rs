@@ -92,16 +92,17 @@ pub(super) struct Echo {
 
 impl Answers for Echo {
     fn received(&mut self, said: &Content, place: Place, bytes: &[u8]) -> Result<u64> {
-        let message = said.message;
+        let heard = said.heard();
+        let message = heard.message;
         let echoed = place.answered * message as u64 + self.part as u64;
-        let under_way = place.sent - echoed;
+        let under_way = said.comes_back(place.sent) - echoed;
         ensure!(
             bytes.len() as u64 <= under_way,
             "message {}: {} bytes came back where {under_way} were outstanding",
             place.answered,
             bytes.len()
         );
-        let agreeing = said.agreeing(place.begin + echoed, bytes);
+        let agreeing = heard.agreeing(said.comes_back(place.begin) + echoed, bytes);
         if agreeing < bytes.len() {
             let wrong = self.part + agreeing;
             let number = place.answered + (wrong / message) as u64;

@@ -29,9 +29,9 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(members: usize, size: usize, outstanding: usize) -> Self {
+    pub(super) fn new(members: usize, said: Content, outstanding: usize) -> Self {
         Self {
-            said: Content::random(size, true, outstanding),
+            said,
             outstanding: outstanding as u64,
             released: 0,
             sent: 0,
@@ -74,15 +74,16 @@ impl Load for Room {
 
     fn received(&mut self, connection: usize, bytes: &[u8], now: Time, window: &mut Window) -> Result<()> {
         ensure!(connection != SPEAKER, "the speaker hears itself: {} bytes came", bytes.len());
-        let (message, before) = (self.said.message as u64, self.heard[connection]);
-        let more = self.sent - before;
+        let content = self.said.heard();
+        let (message, before) = (content.message as u64, self.heard[connection]);
+        let more = self.said.comes_back(self.sent) - before;
         ensure!(
             bytes.len() as u64 <= more,
             "member {connection}, message {}: {} bytes came where {more} are under way",
             before / message,
             bytes.len(),
         );
-        let agreeing = self.said.agreeing(before, bytes);
+        let agreeing = content.agreeing(before, bytes);
         let position = before + agreeing as u64;
         if agreeing < bytes.len() {
             let (number, byte) = (position / message, position % message);
@@ -108,12 +109,12 @@ impl Load for Room {
     }
 
     fn is_answered(&self, connection: usize) -> bool {
-        connection == SPEAKER || self.heard[connection] == self.released
+        connection == SPEAKER || self.heard[connection] == self.said.comes_back(self.released)
     }
 
     fn describe(&self, connection: usize) -> String {
-        let message = self.said.message as u64;
-        let (heard, said) = (self.heard[connection], self.released / message);
+        let (message, said) = (self.said.heard().message as u64, self.released / self.said.message as u64);
+        let heard = self.heard[connection];
         match connection {
             SPEAKER => format!("the speaker: {} bytes of {said} messages sent", self.sent),
             _ => {
@@ -133,7 +134,7 @@ mod tests {
 
     /// A room in which the first messages are sent, and their bytes.
     fn room(members: usize, outstanding: usize) -> (Room, Vec<u8>) {
-        let mut room = Room::new(members, SIZE, outstanding);
+        let mut room = Room::new(members, Content::random(SIZE, true, outstanding), outstanding);
         room.start(Time::ZERO);
         let said = room.unsent(SPEAKER).to_vec();
         assert_eq!(said.len(), outstanding * FRAMED);
@@ -167,6 +168,25 @@ mod tests {
             hear(&mut room, member, &said[FRAMED + 3..]).unwrap();
         }
         assert_eq!(next(&mut room).len(), 2 * FRAMED);
+    }
+
+    #[test]
+    fn over_a_websocket_members_hear_the_message_without_its_mask() {
+        let mut room = Room::new(3, Content::over_websocket(SIZE, 1), 1);
+        room.start(Time::ZERO);
+        for _ in 0..5 {
+            let said = room.unsent(SPEAKER).to_vec();
+            assert_eq!(said.len(), 6 + SIZE);
+            room.sent(SPEAKER, said.len());
+            let payload = said[6..].iter().zip(said[2..6].iter().cycle()).map(|(byte, key)| byte ^ key);
+            let heard: Vec<u8> = [0x82, SIZE as u8].into_iter().chain(payload).collect();
+            assert!(!room.is_answered(1));
+            hear(&mut room, 1, &heard).unwrap();
+            hear(&mut room, 2, &heard[..4]).unwrap();
+            hear(&mut room, 2, &heard[4..]).unwrap();
+            assert!(room.is_answered(1) && room.is_answered(2));
+            next(&mut room);
+        }
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl<'a> Generator<'a> {
             }
             return Ok(());
         }
+        ensure!(!setup.case.is_over_websocket(), "at most {FROM_THE_USUAL_ADDRESS} connections over WebSocket");
         let dialer = Dialer { server: setup.connect, source: Ipv4Addr::new(127, 1, 0, 1) };
         for index in 0..connections {
             let stream = dialer.dial(index)?;

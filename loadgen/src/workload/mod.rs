@@ -9,6 +9,7 @@
 //! | `content` | the bytes that are sent, and their comparison with what comes back |
 //! | `echoes`, `http`, `fanout` | the loads: what is sent when, and what has to come back |
 //! | `load` | runs a load on connections of a driver |
+//! | `websocket` | the loads' messages as those of a WebSocket |
 //! | `idle` | sessions that are quiet |
 //! | `holders`, `hold`, `dial` | the processes that hold quiet sessions, and their connections |
 //! | `window`, `cpu_clock`, `measurement` | what is measured meanwhile |
@@ -31,6 +32,7 @@ mod kernel_memory;
 mod load;
 mod measurement;
 mod setup;
+mod websocket;
 mod window;
 
 use anyhow::{Result, bail, ensure};
@@ -90,8 +92,12 @@ pub fn load_of(case: &Case) -> Result<Box<dyn Load>> {
     let (connections, size, burst) = (number("connections"), number("size"), number("burst"));
     let one = Pace::Closed { least: 0, most: 1 };
     let echoes = |said, pace| Box::new(Echoes::<Echo>::new(connections, said, pace));
+    let messages = |under_way| match case.is_over_websocket() {
+        true => Content::over_websocket(size, under_way),
+        false => Content::random(size, false, under_way),
+    };
     Ok(match case.workload {
-        Workload::Pingpong => echoes(Content::random(size, false, 1), one),
+        Workload::Pingpong => echoes(messages(1), one),
         Workload::Pipelined => {
             ensure!(burst.saturating_mul(size) <= 16 << 20, "a burst of more than 16 MiB");
             echoes(Content::random(size, true, burst), Pace::Closed { least: 0, most: burst as u64 })
@@ -104,7 +110,7 @@ pub fn load_of(case: &Case) -> Result<Box<dyn Load>> {
             let rate = case.get("rate") as u64;
             ensure!(rate > 0, "openloop needs a rate: compare finds one, or give it as openloop:rate=100000");
             ensure!(size <= 1 << 20, "messages of at most 1 MiB");
-            echoes(Content::random(size, false, 1), Pace::Open(Schedule::new(rate)))
+            echoes(messages(1), Pace::Open(Schedule::new(rate)))
         }
         Workload::Churn => echoes(Content::random(size, false, 1), Pace::OneEach),
         Workload::Http => Box::new(Echoes::<http::Responses>::new(connections, Content::same(http::REQUEST), one)),
@@ -113,7 +119,11 @@ pub fn load_of(case: &Case) -> Result<Box<dyn Load>> {
             ensure!(members >= 2, "a fan-out has a speaker and somebody who hears it");
             ensure!(outstanding <= MOST_OUTSTANDING, "at most {MOST_OUTSTANDING} outstanding");
             ensure!(size <= 1 << 20, "messages of at most 1 MiB");
-            Box::new(fanout::Room::new(members, size, outstanding))
+            let said = match case.is_over_websocket() {
+                true => Content::over_websocket(size, outstanding),
+                false => Content::random(size, true, outstanding),
+            };
+            Box::new(fanout::Room::new(members, said, outstanding))
         }
         Workload::Idle => bail!("the sessions of idle are held by other processes"),
     })

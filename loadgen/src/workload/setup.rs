@@ -10,6 +10,7 @@ use rustix::net::sockopt;
 
 use super::case::Case;
 use super::cpu_clock::CpuClock;
+use super::websocket;
 use super::window::Window;
 
 /// Without an answer for this long, a server has stalled.
@@ -79,7 +80,8 @@ impl Setup {
         Ok(())
     }
 
-    /// Connections that are reset when they are closed, so that no port stays in use.
+    /// Connections that are reset when they are closed, so that no port stays in use. If the case
+    /// says so, they are WebSockets whose upgrade is over.
     pub(super) fn connect(&self, connections: usize) -> Result<Vec<TcpStream>> {
         (0..connections)
             .map(|number| {
@@ -87,6 +89,10 @@ impl Setup {
                     .with_context(|| format!("connection {number} to {}", self.connect))?;
                 socket.set_nodelay(true)?;
                 sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+                if self.case.is_over_websocket() {
+                    socket.set_read_timeout(Some(STALLED))?;
+                    websocket::upgrade(&socket)?;
+                }
                 socket.set_nonblocking(true)?;
                 Ok(socket)
             })

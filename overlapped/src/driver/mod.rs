@@ -24,6 +24,7 @@ mod close;
 mod complete;
 mod config;
 mod connect;
+mod datagrams;
 mod file;
 mod floods;
 mod operations;
@@ -51,6 +52,7 @@ use crate::time::Time;
 
 pub use crate::flags::{CloseMode, Flags, ShutdownHow};
 pub use crate::id::{OpId, SocketId};
+pub use crate::sys::datagrams::DatagramTo;
 pub use crate::sys::descriptor::Descriptor;
 pub use crate::sys::op::{Op, Outcome};
 pub use crate::sys::stream::Stream;
@@ -253,7 +255,7 @@ impl Driver {
     /// Makes a datagram socket (UDP) and binds it; port 0 takes a free one.
     ///
     /// # Errors
-    /// As for [`listen`](Driver::listen); `Unsupported` for a path, and on a simulated network.
+    /// As for [`listen`](Driver::listen); `Unsupported` for a path.
     pub fn datagram(&mut self, address: impl IntoAddress, options: &DatagramOptions) -> Result<SocketId, Error> {
         let address = Error::or_address(Action::Bind, address)?;
         let handle = self.backend.maker().datagram(&address, options)?;

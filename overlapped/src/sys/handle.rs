@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::flags::Role;
 use crate::options::{DatagramOptions, StreamOptions};
 
+use super::datagrams::DatagramTo;
 use super::descriptor::Descriptor;
 #[cfg(target_os = "linux")]
 use super::uring::direct::Direct;
@@ -179,6 +180,16 @@ impl Handle {
             Handle::Simulated(end) => end.view().role(),
             #[cfg(target_os = "linux")]
             Handle::Direct(direct) => (Role::Stream, direct.connected),
+        }
+    }
+
+    /// Sends datagrams without waiting. Returns how many, from the first on.
+    pub(crate) fn send_datagrams(&self, datagrams: &[DatagramTo<'_>]) -> Result<usize, i32> {
+        match self {
+            Handle::System(system) => system.send_datagrams(datagrams),
+            Handle::Simulated(end) => end.view().send_datagrams(datagrams),
+            #[cfg(target_os = "linux")]
+            Handle::Direct(_) => unreachable!("datagram sockets are not taken into a ring's table"),
         }
     }
 

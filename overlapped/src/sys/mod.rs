@@ -11,6 +11,7 @@
 #![allow(unsafe_code, reason = "this is where the operating system is called")]
 
 mod bound_path;
+pub(crate) mod datagrams;
 pub(crate) mod descriptor;
 pub(crate) mod dispatch;
 mod file;

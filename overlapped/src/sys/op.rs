@@ -259,7 +259,7 @@ impl OpKind {
 
 impl Op {
     /// The socket of an operation that has none, or not yet.
-    pub(crate) const NO_SOCKET: SocketId = SocketId::new(u32::MAX, 0);
+    pub(crate) const NO_SOCKET: SocketId = SocketId::NONE;
 
     #[inline]
     fn new(kind: OpKind, socket: SocketId) -> Op {

@@ -27,6 +27,7 @@ use crate::options::check::Target;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
 
 use super::bound_path::{self, BoundPath};
+use super::datagrams::{self, DatagramTo};
 use super::descriptor::Descriptor;
 use facts::Mark;
 use linger::Closing;
@@ -270,6 +271,17 @@ impl SystemSocket {
         apply::to_datagrams(&socket, options).map_err(|error| error.at(address))?;
         let handle = SystemSocket::of(socket).map_err(at(Action::Option))?;
         Ok(handle.of_role(Role::Datagram))
+    }
+
+    pub(super) fn send_datagrams(&self, batch: &[DatagramTo<'_>]) -> Result<usize, i32> {
+        #[cfg(unix)]
+        let socket = self.socket.as_raw_fd();
+        #[cfg(windows)]
+        let socket = self.socket.as_raw_socket();
+        match datagrams::send(socket, batch) {
+            Err(code) if datagrams::would_wait(code) => Ok(0),
+            result => result,
+        }
     }
 
     /// Others have the socket too from here on, and may set its options.

@@ -76,7 +76,7 @@
 //! - parts of buffers: `semantics::parts_of_buffers`
 //! - a mebibyte through each model: `semantics::echo`
 //! - files that are sent: `contracts::files`, `semantics::files`
-//! - datagrams: `contracts::datagrams`
+//! - datagrams: `contracts::datagrams`; many at a time: `contracts::datagram_batches`
 //! - Unix sockets: `contracts::unix`, which also runs the rules of streams in
 //!   `contracts::unix::streams`
 //! - connections that move between drivers and backends: `contracts::handover`

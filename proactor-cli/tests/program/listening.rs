@@ -1,7 +1,7 @@
 //! Listening on a name, and on every interface.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use crate::harness::{PATIENCE, Running, run, uring, windows};
 
@@ -74,5 +74,25 @@ fn texts_that_cannot_be_listened_on_say_how_to_write_it() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{text}: {said}");
         assert!(said.contains(fault) && said.contains("localhost:7777"), "{text}: {said}");
+    }
+}
+
+#[test]
+fn datagrams_are_echoed_beside_streams_and_counted() {
+    for backend in backends() {
+        let echo = Running::echo(&["--listen", "127.0.0.1:0", "--datagrams", "--backend", backend]);
+        assert!(echo.line.contains(", the later ones for datagrams; backend "), "{}", echo.line);
+        let [stream, datagrams] = echo.addresses[..] else { panic!("two addresses: {}", echo.line) };
+        echoes(stream);
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        for datagram in [&b"hello"[..], b"", &[7; 1472]] {
+            peer.send_to(datagram, datagrams).unwrap();
+            let mut answer = [0; 2000];
+            let bytes = peer.recv(&mut answer).unwrap();
+            assert_eq!(answer[..bytes], *datagram);
+        }
+        let summary = echo.summary();
+        assert!(summary.contains("3 datagrams came"), "{summary}");
     }
 }

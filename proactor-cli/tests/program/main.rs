@@ -2,6 +2,7 @@
 
 mod backends;
 mod bench;
+mod browsers;
 mod chat;
 mod draining;
 mod ending;

@@ -2,6 +2,7 @@
 //! Knows no socket.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use overlapped::{
     log::{LogReader, LogSlice},
@@ -31,6 +32,24 @@ pub(crate) struct LocalGroup {
     pub(crate) withheld: Vec<Withheld>,
     /// A member that was furthest behind when that was last looked for, and its position.
     furthest_behind: Option<(u32, u64)>,
+    /// Another thread had a session join.
+    _awaited: Option<Awaited>,
+}
+
+/// A member is awaited: it may join the group, and its shard has not heard of it.
+struct Awaited(Group);
+
+impl Awaited {
+    fn new(group: &Group) -> Awaited {
+        group.inner.awaited.fetch_add(1, Ordering::Relaxed);
+        Awaited(group.clone())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.inner.awaited.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// A record that one member does not get.
@@ -64,7 +83,13 @@ impl LocalGroup {
             members: Vec::new(),
             withheld: Vec::new(),
             furthest_behind: None,
+            _awaited: None,
         }
+    }
+
+    /// As the local group of a session that another thread has join.
+    pub(crate) fn awaiting(self) -> LocalGroup {
+        LocalGroup { _awaited: Some(Awaited::new(&self.group)), ..self }
     }
 
     /// As the local group of another framing, which belongs to this group.

@@ -63,7 +63,12 @@ pub(super) fn framing_of(record: &Record, profiles: &Profiles, domain: &Domain) 
         return domain.client_framing(kind);
     }
     let _ = domain;
-    Some(profiles.of(record.activity.listener()).framing)
+    let framing = profiles.of(record.activity.listener()).framing;
+    #[cfg(feature = "websocket")]
+    if let Framing::WebSocket(websocket) = &record.codec {
+        return framing.checked_add(websocket.variant());
+    }
+    Some(framing)
 }
 
 /// Takes a session out of all its groups. What was issued up to a stamp is still queued for it;

@@ -105,6 +105,8 @@ struct Inner {
     members: AtomicUsize,
     /// Those, and the members of the groups of other framings.
     all_members: AtomicUsize,
+    /// Joins that other threads have asked for, and that may be of this framing.
+    awaited: AtomicUsize,
     channel: OnceLock<Channel>,
     name: Option<Name>,
 }
@@ -268,19 +270,19 @@ impl Group {
     fn send(&self, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
         // Without a channel it has had no member yet.
         let Some(channel) = self.inner.channel.get() else { return Ok(()) };
-        if channel.has_others() { self.send_to_all(channel, packet, except) } else { channel.broadcast(packet, except) }
+        if channel.has_others() { self.send_to_all(packet, except) } else { channel.broadcast(packet, except) }
     }
 
     /// Frames a packet in every framing in use, then appends each. The locks of the encoders, taken
     /// in the order of the framings and kept meanwhile, give all logs the same order.
     #[cold]
-    fn send_to_all(&self, first: &Channel, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
-        let others = self.others().filter_map(|group| Some((group.own_len(), group.inner.channel.get()?)));
-        let channels = std::iter::once((self.own_len(), first)).chain(others);
+    fn send_to_all(&self, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
+        let groups = std::iter::once(self).chain(self.others()).filter(|group| group.is_in_use());
+        let channels = groups.filter_map(|group| Some((group.own_len(), group.inner.channel.get()?)));
         let mut encoders: Vec<_> = channels.map(|(members, channel)| (members, channel, channel.encoder())).collect();
         for (members, channel, encoder) in &mut encoders {
             let framed = channel.frame(packet, encoder);
-            // A framing that no member has needs no frame.
+            // A framing that may have a member soon needs no frame.
             encoder.has_frame = framed.is_ok();
             if *members > 0 {
                 framed?;
@@ -300,6 +302,12 @@ impl Group {
     /// The members whose framing is the server's codec, or of this group of another framing.
     fn own_len(&self) -> usize {
         self.inner.members.load(Ordering::Acquire)
+    }
+
+    /// Whether it has members, or is to have one whose shard has not heard of it.
+    fn is_in_use(&self) -> bool {
+        // In this order: who is no longer awaited is counted.
+        self.inner.awaited.load(Ordering::Acquire) > 0 || self.own_len() > 0
     }
 
     /// The groups of the other framings that have had members.
@@ -433,6 +441,8 @@ impl Channel {
 
     fn frame(&self, packet: &[u8], encoder: &mut Encoder) -> Result<(), SendError> {
         let Encoder { codec, frame, .. } = encoder;
+        #[cfg(test)]
+        tests::note_framing();
         if !matches!(codec, Framing::Raw(_)) {
             frame.clear();
             frame.shrink_to(KEPT_FRAME_BYTES);
@@ -485,3 +495,6 @@ impl fmt::Debug for Group {
         debug.field("members", &self.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

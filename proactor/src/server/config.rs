@@ -1,9 +1,11 @@
 //! A server's whole description, checked, and the shards made of it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use overlapped::driver::Stream;
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig, report::Report};
@@ -18,11 +20,14 @@ use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
 use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Rules};
+use crate::shard::binding::PortSocket;
 use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::listeners::{ListenerInfo, ListenerProfile, Profiles};
 use crate::shard::state::{OPERATIONS_PER_SOCKET, ShardConfig};
 use crate::task::offload::Offload;
 
+/// What a received datagram takes of its buffer besides its bytes: see `Op::recv_from_multi`.
+const DATAGRAM_HEAD: usize = 144;
 /// Messages that a shard's mailbox holds.
 const MAILBOX: usize = 1 << 16;
 const MOST_SHARDS: usize = 256;
@@ -108,6 +113,16 @@ impl Config {
         if self.listeners.len() > MOST_LISTENERS {
             return Err(format!("{} addresses to listen on: must be at most {MOST_LISTENERS}", self.listeners.len()));
         }
+        #[cfg(feature = "websocket")]
+        {
+            let framings =
+                |listener: &Listener| listener.framing(false).map_or(0, |codec| 1 + compressing(&codec).len());
+            if self.listeners.iter().map(framings).sum::<usize>() > MOST_LISTENERS {
+                return Err(format!(
+                    "too many addresses with WebSockets that compress: each counts as three of {MOST_LISTENERS}"
+                ));
+            }
+        }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
@@ -115,7 +130,8 @@ impl Config {
         // A connection goes to the shard with the fewest sessions, so none has more than its part.
         let most_accepted = most.saturating_mul(self.shards);
         self.limits.check(most_accepted, 4 * self.driver.packet_bytes())?;
-        self.listeners.iter().try_for_each(|listener| listener.check(most_accepted))?;
+        let most_bytes = self.driver.packet_bytes().saturating_sub(DATAGRAM_HEAD);
+        self.listeners.iter().try_for_each(|listener| listener.check(most_accepted, most_bytes))?;
         // Outbound sessions stay on the shard that asked for them.
         self.outbound.check(most)?;
         self.timeouts.check()
@@ -147,13 +163,27 @@ impl Config {
             let Some(codec) = listener.framing(self.simulated) else { return 0 };
             let known = framings.iter().position(|framing| framing.is_same(&codec));
             let index = known.unwrap_or_else(|| {
+                let index = framings.len();
+                #[cfg(feature = "websocket")]
+                let compressing = compressing(&codec);
                 framings.push(codec);
-                framings.len() - 1
+                #[cfg(feature = "websocket")]
+                framings.extend(compressing);
+                index
             });
             u8::try_from(index).expect("there are at most 255 listeners")
         };
         let of_listeners = self.listeners.iter().map(of_listener).collect();
         (framings, of_listeners)
+    }
+
+    /// A key that nobody can guess; in a simulation, one of its seed.
+    fn secret(&self, driver: &mut Driver) -> [u64; 2] {
+        match self.simulated {
+            true => [(); 2].map(|()| driver.random()),
+            // The standard library has its keys from the system.
+            false => [(); 2].map(|()| RandomState::new().hash_one(0)),
+        }
     }
 
     fn profiles(&self) -> Profiles {
@@ -201,7 +231,7 @@ impl Config {
             stream: self.outbound.stream(),
         };
         let mut driver = Driver::new(self.driver.clone())?;
-        let acceptor = match index {
+        let mut acceptor = match index {
             0 => {
                 // Those of the listeners are found out when they are made.
                 driver.check_options(&self.outbound.stream())?;
@@ -215,7 +245,7 @@ impl Config {
                     refusal: refusal(listener),
                     is_forwarded: listener.proxy_protocol.is_some(),
                 });
-                Some(Acceptor::listen(&mut driver, &self.binds, patience, rules.collect())?)
+                Some(Acceptor::listen(&mut driver, &self.binds, patience, rules.collect(), self.shards)?)
             }
             _ => None,
         };
@@ -227,15 +257,23 @@ impl Config {
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             first_addresses: acceptor.as_ref().map(Acceptor::first_addresses).unwrap_or_default(),
             report: driver.report().clone(),
+            ports: acceptor.as_mut().map(|acceptor| acceptor.take_ports(self.shards)).unwrap_or_default(),
+            held: acceptor.as_mut().map(Acceptor::take_held).unwrap_or_default(),
         };
+        let secret = self.secret(&mut driver);
         let offload = self.offload.clone();
-        let shard = move |directory| Shard::new(driver, config, handler, acceptor, inbox, offload, directory);
+        let shard = move |directory, ports| {
+            let mut shard = Shard::new(driver, config, handler, acceptor, inbox, offload, directory);
+            shard.take_ports(ports, secret);
+            shard
+        };
         Ok((Box::new(shard), made))
     }
 }
 
-/// Makes a shard whole that does not know the other shards yet.
-pub(super) type NewShard<H> = Box<dyn FnOnce(Arc<Directory>) -> Shard<H>>;
+/// Makes a shard whole that does not know the other shards yet, and has not been given its datagram
+/// sockets.
+pub(super) type NewShard<H> = Box<dyn FnOnce(Arc<Directory>, Vec<PortSocket>) -> Shard<H>>;
 
 /// What the server and the other shards are told of a new shard.
 pub(super) struct Made {
@@ -246,4 +284,14 @@ pub(super) struct Made {
     /// The first address of each listener.
     first_addresses: Vec<Address>,
     pub(super) report: Report,
+    /// Of the first shard: the datagram sockets of all, and duplicates of them to be kept.
+    pub(super) ports: Vec<Vec<PortSocket>>,
+    pub(super) held: Vec<Stream>,
+}
+/// The framings of the sessions of a WebSocket listener that compress.
+#[cfg(feature = "websocket")]
+pub(crate) fn compressing(codec: &Framing) -> Vec<Framing> {
+    let Framing::WebSocket(websocket) = codec else { return Vec::new() };
+    let compressing = websocket.compressing().into_iter().flatten();
+    compressing.map(|websocket| Framing::WebSocket(Box::new(websocket))).collect()
 }

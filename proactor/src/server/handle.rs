@@ -15,6 +15,8 @@ use crate::group::{Group, local::LocalGroup};
 use crate::message::NoMessage;
 use crate::session::id::SessionId;
 use crate::shard::directory::{Directory, Mail, Phase, Wanted};
+#[cfg(feature = "websocket")]
+use crate::websocket::MessageKind;
 
 /// A running server, from any thread. Cheap to clone.
 ///
@@ -120,6 +122,18 @@ impl<M> Handle<M> {
         self.directory.mail_to_session(id, Mail::SendLatest { id, key, packet: packet.into(), stamp })
     }
 
+    /// As [`send`](Handle::send), as a message of this kind, if the session is a WebSocket:
+    /// [`Session::send_as`](crate::Session::send_as). Text that is not UTF-8 is dropped, with a
+    /// line in the log.
+    ///
+    /// # Errors
+    /// As for [`send`](Handle::send).
+    #[cfg(feature = "websocket")]
+    pub fn send_as(&self, id: SessionId, kind: MessageKind, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        let stamp = self.directory.domain.clock.now();
+        self.directory.mail_to_session(id, Mail::SendAs { id, kind, packet: packet.into(), stamp })
+    }
+
     /// Makes a session a member of a group: it gets what is broadcast to it from now on. When this
     /// reaches the session's shard, it does nothing if the session has ended or is a member of 64
     /// groups.
@@ -134,7 +148,7 @@ impl<M> Handle<M> {
         let local = |framing| {
             let framed = group.framed(domain, framing)?;
             let reader = framed.reader(domain)?;
-            Some(LocalGroup::new(framed, reader).within(group))
+            Some(LocalGroup::new(framed, reader).within(group).awaiting())
         };
         let locals: Option<Vec<LocalGroup>> = domain.framings().map(local).collect();
         let locals = locals.ok_or(JoinError::OtherServer)?;

@@ -15,6 +15,7 @@ use overlapped::{Address, address::AddressError};
 use super::listener_limits::ListenerLimits;
 use super::tcp::TcpOptions;
 use crate::codec::{Codec, Framing};
+use crate::datagrams::config::Datagrams;
 use crate::error::ServerError;
 use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "tls")]
@@ -65,11 +66,14 @@ const MOST_ADDRESSES: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Listener {
     place: Result<Place, Unusable>,
-    tcp: TcpOptions,
+    pub(super) tcp: TcpOptions,
     pub(super) name: String,
     pub(super) codec: Option<Framing>,
     pub(super) limits: ListenerLimits,
     pub(super) proxy_protocol: Option<ProxyProtocol>,
+    pub(super) datagrams: Option<Datagrams>,
+    /// It was given settings for datagrams, and takes none.
+    pub(super) lacks_datagrams: bool,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Tls>,
     #[cfg(feature = "websocket")]
@@ -92,6 +96,8 @@ struct Unusable(String);
 pub(crate) struct Bind {
     pub(crate) addresses: Vec<Address>,
     pub(crate) options: ListenOptions,
+    /// It is bound for datagrams.
+    pub(crate) datagrams: Option<Datagrams>,
 }
 
 impl Bind {
@@ -115,6 +121,8 @@ impl Listener {
             codec: None,
             limits: ListenerLimits::new(),
             proxy_protocol: None,
+            datagrams: None,
+            lacks_datagrams: false,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "websocket")]
@@ -209,6 +217,9 @@ impl Listener {
             return Some(Framing::WebSocket(Box::new(WebSocketFraming::new(Arc::new(settings)))));
         }
         let _ = is_simulated;
+        if let Some(datagrams) = &self.datagrams {
+            return Some(datagrams.codec().into_framing());
+        }
         self.codec.clone()
     }
 
@@ -268,9 +279,10 @@ impl Listener {
     }
 
     /// Checks the settings other than the address. `most_sessions` is what the shards have sockets
-    /// for.
-    pub(super) fn check(&self, most_sessions: usize) -> Result<(), String> {
-        let checked = self.framing(false).as_ref().map_or(Ok(()), Codec::check);
+    /// for, `most_bytes` the longest datagram that can be received.
+    pub(super) fn check(&self, most_sessions: usize, most_bytes: usize) -> Result<(), String> {
+        let checked = self.check_datagrams(most_bytes);
+        let checked = checked.and_then(|()| self.framing(false).as_ref().map_or(Ok(()), Codec::check));
         let checked = checked.and_then(|()| self.limits.check(most_sessions));
         checked.map_err(|why| match (&self.place, self.name.as_str()) {
             (Ok(place), "") => format!("the listener on {place}: {why}"),
@@ -297,7 +309,7 @@ impl Listener {
             }
         };
         let stream = addresses.first().map(|address| self.tcp.of(address)).unwrap_or_default();
-        Ok(Bind { addresses, options: ListenOptions::new().stream(stream) })
+        Ok(Bind { addresses, options: ListenOptions::new().stream(stream), datagrams: self.datagrams.clone() })
     }
 }
 

@@ -85,6 +85,11 @@ impl ListenerLimits {
         self
     }
 
+    /// Whether it says what a refused connection is sent.
+    pub(super) fn has_refusal(&self) -> bool {
+        self.refusal.is_some()
+    }
+
     pub(super) fn check(&self, most_sessions: usize) -> Result<(), String> {
         if let Some(sessions) = self.sessions.filter(|sessions| !(1..=most_sessions).contains(sessions)) {
             return Err(format!("{sessions} sessions: must be 1 to {most_sessions}"));

@@ -2,6 +2,7 @@
 
 mod builder;
 pub(crate) mod config;
+mod datagrams;
 pub(crate) mod handle;
 mod limits;
 mod list;
@@ -27,6 +28,6 @@ pub use outbound::Outbound;
 pub use post::{PostError, PostWait};
 pub use run::Server;
 pub use signals::{Signal, SignalWatch, Signals};
-pub use simulation::{SimClient, Simulation};
+pub use simulation::{SimClient, SimDatagrams, Simulation};
 pub use stats::Stats;
 pub use timeouts::Timeouts;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+use overlapped::driver::Stream;
 use overlapped::{Address, report::Report};
 
 use super::config::{Config, Made};
@@ -11,6 +12,7 @@ use super::handle::Handle;
 use crate::error::ServerError;
 use crate::handler::Handler;
 use crate::message::NoMessage;
+use crate::shard::binding::PortSocket;
 use crate::shard::directory::{Directory, Phase};
 use crate::task::offload::Offload;
 
@@ -37,7 +39,7 @@ pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server
         }
     }
     drop(up);
-    let made = match failed.map_or_else(|| gather(&mut ready, config.shards), Err) {
+    let mut made = match failed.map_or_else(|| gather(&mut ready, config.shards), Err) {
         Ok(made) => made,
         Err(error) => {
             // Threads without an introduction end, and close their listeners before this returns.
@@ -49,12 +51,13 @@ pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server
         }
     };
     let (addresses, report) = (made[0].addresses.clone(), made[0].report.clone());
+    let (mut ports, held) = (std::mem::take(&mut made[0].ports).into_iter(), std::mem::take(&mut made[0].held));
     let directory = Arc::new(config.directory(made));
     for introduction in introduce {
         // `wait` finds out about a thread that has ended by now.
-        let _ = introduction.send(Arc::clone(&directory));
+        let _ = introduction.send((Arc::clone(&directory), ports.next().unwrap_or_default()));
     }
-    Ok(Server { process: std::process::id(), threads, handle: Handle::new(directory), addresses, report })
+    Ok(Server { process: std::process::id(), threads, handle: Handle::new(directory), addresses, report, held })
 }
 
 fn gather(ready: &mut mpsc::Receiver<Result<Made, ServerError>>, shards: usize) -> Result<Vec<Made>, ServerError> {
@@ -76,7 +79,7 @@ fn shard_thread<H: Handler>(
     index: usize,
     handler: H,
     up: mpsc::Sender<Result<Made, ServerError>>,
-    introduced: &mpsc::Receiver<Arc<Directory>>,
+    introduced: &mpsc::Receiver<(Arc<Directory>, Vec<PortSocket>)>,
 ) -> Result<(), ServerError> {
     let (introduce, made) = match config.make_shard(index, handler) {
         Ok(both) => both,
@@ -89,11 +92,11 @@ fn shard_thread<H: Handler>(
     // When all senders are gone, `gather` knows that a shard was lost without a word.
     drop(up);
     // Without an introduction another shard could not be made, and there is no server.
-    let Ok(directory) = introduced.recv() else { return Ok(()) };
+    let Ok((directory, ports)) = introduced.recv() else { return Ok(()) };
     let _guard = StopOnPanic(Arc::clone(&directory));
     #[cfg(feature = "tokio")]
     let _runtime = config.runtime.as_ref().map(tokio::runtime::Handle::enter);
-    let mut shard = introduce(Arc::clone(&directory));
+    let mut shard = introduce(Arc::clone(&directory), ports);
     let ended = loop {
         match shard.turn() {
             Ok(true) => {}
@@ -130,6 +133,8 @@ pub struct Server<M = NoMessage> {
     handle: Handle<M>,
     addresses: Vec<Address>,
     report: Report,
+    /// Duplicates of the datagram sockets: none is taken out before all shards have ended.
+    held: Vec<Stream>,
 }
 
 impl<M> Server<M> {
@@ -177,6 +182,7 @@ impl<M> Server<M> {
             });
             result = result.and(ended);
         }
+        self.held.clear();
         result
     }
 }

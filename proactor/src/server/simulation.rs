@@ -3,6 +3,7 @@
 
 mod client;
 mod clients;
+mod datagrams;
 mod world;
 
 use std::cell::RefCell;
@@ -16,8 +17,10 @@ use overlapped::driver::Live;
 use overlapped::{Address, Time, report::Report, sim::Network};
 
 pub use self::client::SimClient;
+pub use self::datagrams::SimDatagrams;
 use self::world::World;
-use super::{config::Config, handle::Handle};
+use super::config::{Config, NewShard};
+use super::handle::Handle;
 use crate::codec::Codec;
 use crate::error::ServerError;
 use crate::handler::Handler;
@@ -123,8 +126,10 @@ impl<H: Handler> Simulation<H> {
             arrived.push(arrival);
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
+        let mut ports = std::mem::take(&mut arrived[0].ports).into_iter();
         let directory = Arc::new(config.directory(arrived));
-        let shards: Vec<Shard<H>> = made.into_iter().map(|introduce| introduce(Arc::clone(&directory))).collect();
+        let introduce = |introduce: NewShard<H>| introduce(Arc::clone(&directory), ports.next().unwrap_or_default());
+        let shards: Vec<Shard<H>> = made.into_iter().map(introduce).collect();
         let (shards, handle) = (Rc::new(RefCell::new(shards)), Handle::new(directory));
         let world = Rc::new(World::new(network, shards.clone(), handle.untyped()));
         Ok(Simulation { world, shards, handle, addresses, report })
@@ -186,6 +191,38 @@ impl<H: Handler> Simulation<H> {
             Ok(address) => SimClient::connect(&self.world, address, codec.into_framing()),
             Err(error) => panic!("a client needs an address: {error}"),
         }
+    }
+
+    /// A client of the test that sends datagrams to an address, from a port of its own at 127.0.0.1
+    /// or `::1`. It has a session when its first datagram has arrived.
+    ///
+    /// # Panics
+    /// The address is none.
+    #[track_caller]
+    pub fn datagrams(&self, address: impl TryInto<Address, Error: Into<AddressError>>) -> SimDatagrams {
+        let server = self.address_of(address);
+        let own = if server.ip().is_some_and(|ip| ip.is_ipv6()) { "[::1]:0" } else { "127.0.0.1:0" };
+        self.datagrams_from(own, server)
+    }
+
+    /// As [`datagrams`](Simulation::datagrams), from an address of its own: any that the network
+    /// has, for a test with several of them.
+    ///
+    /// # Panics
+    /// An address is none, or is taken.
+    #[track_caller]
+    pub fn datagrams_from(
+        &self,
+        own: impl TryInto<Address, Error: Into<AddressError>>,
+        address: impl TryInto<Address, Error: Into<AddressError>>,
+    ) -> SimDatagrams {
+        let (own, server) = (self.address_of(own), self.address_of(address));
+        SimDatagrams::bind(&self.world, &own, server)
+    }
+
+    #[track_caller]
+    fn address_of(&self, address: impl TryInto<Address, Error: Into<AddressError>>) -> Address {
+        address.try_into().map_err(Into::into).unwrap_or_else(|error| panic!("a client needs an address: {error}"))
     }
 
     /// Lets simulated time pass, and everything happen that happens meanwhile.

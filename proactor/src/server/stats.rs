@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::datagrams::drops::{DatagramCounts, DatagramDrop};
 use crate::limits::Refusal;
 use crate::session::{delivery::Delivery, reason::CloseReason};
 use crate::transport::failure::TlsFailure;
@@ -55,6 +56,12 @@ pub struct Stats {
     /// Sessions that were cut because the time of a drain was over, or because the server was
     /// stopped during one.
     pub drain_cut: u64,
+    /// Datagrams that have come to [datagram listeners](crate::Listener::datagrams), whatever
+    /// became of them.
+    pub datagrams_received: u64,
+    /// Datagrams that the system has sent.
+    pub datagrams_sent: u64,
+    datagrams_dropped: BTreeMap<DatagramDrop, u64>,
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
     tls_failures: BTreeMap<TlsFailure, u64>,
@@ -121,6 +128,25 @@ impl Stats {
     pub(crate) fn count_upgrade_refused(&mut self, status: Option<u16>) {
         if let Some(status) = status {
             *self.upgrades_refused.entry(status).or_default() += 1;
+        }
+    }
+
+    /// Datagrams that were dropped for this reason. Those of peers that were refused a session are
+    /// in [`refused`](Stats::refused), one each.
+    pub fn datagrams_dropped(&self, why: DatagramDrop) -> u64 {
+        self.datagrams_dropped.get(&why).copied().unwrap_or_default()
+    }
+
+    /// The datagrams that were dropped, by reason; reasons without any are left out.
+    pub fn datagram_drops(&self) -> impl Iterator<Item = (DatagramDrop, u64)> {
+        self.datagrams_dropped.iter().map(|(why, count)| (*why, *count))
+    }
+
+    pub(crate) fn count_datagrams(&mut self, counts: &DatagramCounts) {
+        self.datagrams_received += counts.received;
+        self.datagrams_sent += counts.sent;
+        for (why, count) in counts.drops() {
+            *self.datagrams_dropped.entry(why).or_default() += count;
         }
     }
 

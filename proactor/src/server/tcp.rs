@@ -35,6 +35,11 @@ impl Default for TcpOptions {
 }
 
 impl TcpOptions {
+    /// Whether any was asked for.
+    pub(super) fn is_set(&self) -> bool {
+        self.is_set
+    }
+
     pub(super) fn keep_alive(&mut self, time: Option<Duration>) {
         self.keep_alive = time;
         self.is_set |= time.is_some();

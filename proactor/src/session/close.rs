@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use overlapped::Op;
-use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow};
+use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow, SocketId};
 
 use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send, table::Record};
 use crate::codec::Assembly;
@@ -113,7 +113,10 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     if has_transport && state.transports.is_opening(slot) {
         tell_not_open(state, slot, reason);
     }
-    state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot));
+    match (&mut state.datagrams, id) {
+        (Some(ports), Some(id)) if socket == SocketId::NONE => ports.close(id, !graceful),
+        _ => drop(state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot))),
+    }
     let is_cut = matches!(reason, CloseReason::Truncated | CloseReason::TlsFailed | CloseReason::UpgradeFailed);
     close_partner(state, slot, reason, graceful && !is_cut);
     cancel_attempts(state, slot);
@@ -176,6 +179,9 @@ fn unconfirmed(state: &ShardState, slot: u32) -> Option<usize> {
 /// delivering that on its own. A drain has more patience with a peer that has not confirmed all:
 /// its deadline ends that. One that has is only waited for, and is reset.
 pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
+    if hasten_datagrams(state, slot).is_some() {
+        return;
+    }
     let Some(close) = close_of(state, slot) else { return };
     let (untaken, unconfirmed) = (untaken(state, slot), unconfirmed(state, slot));
     let drains = state.drain.is_on();
@@ -193,10 +199,27 @@ pub(crate) fn linger_over(state: &mut ShardState, slot: u32) {
     }
 }
 
+/// Has the end of a closing session wait no longer for what its port has not sent, if its packets
+/// are datagrams. Says whether something is cut.
+fn hasten_datagrams(state: &mut ShardState, slot: u32) -> Option<bool> {
+    let missing = untaken(state, slot);
+    let ShardState { sessions, datagrams, endings, .. } = state;
+    let id = sessions.id(slot)?;
+    sessions.at(slot).filter(|record| record.is_datagrams())?;
+    let is_cut = datagrams.as_mut().is_some_and(|ports| ports.hasten(id)) && !endings.has_cut(slot);
+    if is_cut {
+        endings.cut(slot, missing);
+    }
+    Some(is_cut)
+}
+
 /// Closes at once a session that is being closed in order: by a reset if the system has not taken
 /// everything. If it has, it goes on delivering, and the end comes behind the last byte. Says
 /// whether it is a reset.
 pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
+    if let Some(is_cut) = hasten_datagrams(state, slot) {
+        return is_cut;
+    }
     let Some(close) = close_of(state, slot) else { return false };
     let missing = untaken(state, slot);
     if state.endings.has_cut(slot) {
@@ -218,6 +241,8 @@ pub(crate) fn cut_short(state: &mut ShardState, slot: u32) -> bool {
 pub(crate) fn abort(state: &mut ShardState, id: SessionId) {
     if state.sessions.open(id).is_some() {
         begin_as(state, id.slot(), CloseReason::ByHandler, CloseMode::Abort);
+    } else if state.sessions.get_mut(id).is_some_and(|record| record.is_datagrams()) {
+        hasten_datagrams(state, id.slot());
     } else if state.sessions.get_mut(id).is_some()
         && let Some(close) = close_of(state, id.slot())
     {
@@ -267,6 +292,10 @@ fn cancel_attempts(state: &mut ShardState, slot: u32) {
 /// still to come.
 pub(crate) fn shut_down(state: &mut ShardState, slot: u32) {
     let Some(record) = state.sessions.open_at(slot).filter(|record| record.ends.takes_more()) else { return };
+    if record.is_datagrams() {
+        // There is no stream to end.
+        return begin(state, slot, CloseReason::ByHandler);
+    }
     record.ends.ask_own();
     if let Some(outbox) = record.outbox.get() {
         outbox.end_appending();

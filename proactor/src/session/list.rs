@@ -50,6 +50,10 @@ fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
         // The logic does not know it yet.
         return None;
     }
+    #[cfg(feature = "http")]
+    if record.link.as_ref().is_some_and(|link| link.is_served.get()) {
+        return None;
+    }
     let key = identities.of(id).filter(|key| directory.keys.has(key, id)).cloned();
     Some(SessionInfo {
         id,

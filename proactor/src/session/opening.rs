@@ -5,14 +5,20 @@ use overlapped::Address;
 use overlapped::driver::CloseMode;
 
 use super::{Session, close, id::SessionId, reason::CloseReason};
+#[cfg(feature = "websocket")]
+use crate::codec::Framing;
 use crate::connect::{ConnectWaiter, Origin};
+#[cfg(feature = "http")]
+use crate::http::{Http, Limits};
 use crate::proxy_protocol::ProxyHeader;
 use crate::shard::state::ShardState;
 #[cfg(feature = "tls")]
 use crate::tls::TlsInfo;
 use crate::transport::Transport;
 use crate::transport::failure::{Failure, FailureKind};
-use crate::transport::opening::Opening;
+use crate::transport::opening::OutboundOpening;
+#[cfg(feature = "websocket")]
+use crate::transport::upgrading::Upgraded;
 
 /// Puts a transport between the socket of a new session and the logic, which is told when that is
 /// open.
@@ -35,8 +41,17 @@ pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport)
     }
 }
 
+/// A session whose transport has become open.
+pub(crate) struct Opened {
+    /// For a connection that the server has made.
+    pub(crate) outbound: Option<OutboundOpening>,
+    /// Serves the connection, of which the logic does not hear.
+    #[cfg(feature = "http")]
+    pub(crate) service: Option<(Http, Limits)>,
+}
+
 /// A session's transport is open. Returns what was kept until then.
-pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> {
+pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Opened> {
     let waiter = state.transports.at(slot)?.opening()?.outbound.as_ref().and_then(|outbound| outbound.waiter.as_ref());
     if waiter.is_some_and(|waiter| !ConnectWaiter::is_awaited(waiter)) {
         close::begin_as(state, slot, CloseReason::ByPartner, CloseMode::Abort);
@@ -47,15 +62,28 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
     let ShardState { sessions, transports, timers, directory, .. } = state;
     let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
+    #[cfg(feature = "http")]
+    let mut service = None;
     #[cfg(feature = "websocket")]
-    if let crate::codec::Framing::WebSocket(websocket) = &mut record.codec
-        && let Some(upgrade) = transports.at_mut(slot).and_then(Transport::take_upgrade)
-    {
-        websocket.begin(connection, upgrade);
+    if let Framing::WebSocket(websocket) = &mut record.codec {
+        match transports.at_mut(slot).and_then(Transport::take_upgraded) {
+            Some(Upgraded::WebSocket(upgrade)) => websocket.begin(connection, upgrade),
+            #[cfg(feature = "http")]
+            Some(Upgraded::Not) => {
+                service = websocket.settings().websocket.service();
+                record.codec = Framing::default();
+            }
+            None => {}
+        }
     }
     timers.opened(slot, &record.activity);
+    let opened = Opened {
+        outbound: opening.outbound,
+        #[cfg(feature = "http")]
+        service,
+    };
     if transports.is_of_running(slot) {
-        return Some(opening);
+        return Some(opened);
     }
     let origin = record.origin();
     if origin != Origin::Accepted {
@@ -64,7 +92,7 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Box<Opening>> 
     if let Some(opener) = origin.opener().and_then(|opener| sessions.get_mut(opener)) {
         opener.attempt_ended();
     }
-    Some(opening)
+    Some(opened)
 }
 
 /// A session's transport has failed: it is closed, and the peer is told why.
@@ -102,8 +130,12 @@ impl Session {
     /// The address of its own end: which of this machine's addresses the peer has connected to.
     /// Asks the system each time. `None` if the session has ended, or the system does not know.
     pub fn local_addr(&self) -> Option<Address> {
-        let ShardState { sessions, driver, .. } = &mut *self.state.borrow_mut();
-        driver.local_addr(sessions.open(self.id)?.socket).ok()
+        let ShardState { sessions, driver, datagrams, .. } = &mut *self.state.borrow_mut();
+        let record = sessions.open(self.id)?;
+        if record.is_datagrams() {
+            return datagrams.as_mut()?.local_addr(self.id.slot());
+        }
+        driver.local_addr(record.socket).ok()
     }
 
     /// What a load balancer has said of it in a [PROXY protocol](crate::ProxyProtocol) header.

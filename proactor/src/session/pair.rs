@@ -26,6 +26,8 @@ pub enum PairError {
     Paired,
     /// They are on different shards, or are the same.
     Apart,
+    /// The packets of one of them are datagrams, which are no stream.
+    Datagrams,
     /// A codec holds bytes, or a task has not taken a packet, and their original form is lost.
     Codec,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for PairError {
             PairError::Closed => "one of the sessions is closed",
             PairError::Paired => "one of the sessions has a partner",
             PairError::Apart => "only two sessions of one shard can be paired",
+            PairError::Datagrams => "the packets of one of the sessions are datagrams, and a pair passes on streams",
             PairError::Codec => "the codec of one of the sessions holds bytes whose original form is lost",
         })
     }
@@ -49,6 +52,9 @@ pub(crate) fn pair(state: &mut ShardState, one: SessionId, other: SessionId) -> 
         let record = state.sessions.open(id).ok_or(PairError::Closed)?;
         if record.partner().is_some() {
             return Err(PairError::Paired);
+        }
+        if record.is_datagrams() {
+            return Err(PairError::Datagrams);
         }
         let has_untaken = record.link.as_ref().is_some_and(|link| link.has_untaken());
         let passes_packets = record.is_websocket() || matches!(record.codec, Framing::Raw(_));

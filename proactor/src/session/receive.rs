@@ -19,6 +19,8 @@ use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 #[cfg(feature = "websocket")]
 use crate::task::lending::Lent;
+#[cfg(feature = "http")]
+use crate::task::served;
 use crate::transport::failure::TlsFailure;
 use crate::transport::table::Heard;
 
@@ -192,14 +194,14 @@ fn is_websocket(state: &ShardState, slot: u32) -> bool {
 
 /// If a session's transport has just become open, tells the logic of the session.
 fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
-    let opening = {
+    let opened = {
         let state = &mut *logic.state();
         if !state.transports.is_opening(slot) {
             return;
         }
         opening::opened(state, slot)
     };
-    let Some(opening) = opening else { return };
+    let Some(opened) = opened else { return };
     #[cfg(feature = "websocket")]
     control::forget_upgrade(&mut logic.state(), slot);
     let Some(session) = logic.session(slot) else { return };
@@ -207,11 +209,21 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
         logic.state().sessions.send_later(slot);
         return logic.secured(&session);
     }
-    logic.connected(&session);
+    #[cfg(feature = "http")]
+    let is_served = opened.service.is_some();
+    #[cfg(not(feature = "http"))]
+    let is_served = false;
+    #[cfg(feature = "http")]
+    if let Some((http, limits)) = opened.service {
+        served::begin(&session, &http, limits);
+    }
+    if !is_served {
+        logic.connected(&session);
+    }
     if logic.state().drain.has_begun() {
         logic.draining(session.id());
     }
-    if let Some(waiter) = opening.outbound.and_then(|outbound| outbound.waiter) {
+    if let Some(waiter) = opened.outbound.and_then(|outbound| outbound.waiter) {
         waiter.ended(Ok(session.id()));
     }
 }
@@ -257,7 +269,7 @@ fn peer_ended<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     hand_over_kept(logic, slot);
 }
 
-fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
+pub(super) fn bytes_came(state: &mut ShardState, slot: u32, bytes: usize) {
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.at(slot) else { return };
     if let Some(until) = timers.bytes_came(slot, &record.activity, bytes) {
@@ -283,7 +295,7 @@ fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
 
 /// Hands over the packets in what was kept and in `piece`, which has just come in `came` bytes,
 /// behind it, until there is a reason to stop. What is left is kept.
-fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8], came: usize) {
+pub(super) fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8], came: usize) {
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
     let (session, mut assembly, mut handed) = {
         let (shared, ..) = logic.parts(slot);
@@ -386,7 +398,18 @@ fn packets<H: Handler>(
                 pair::pass_on(&mut state, slot, first);
                 continue;
             }
-            let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
+            let Some(handler_state) = handler_state.as_deref_mut() else {
+                #[cfg(feature = "http")]
+                {
+                    *handed += first.len().max(LEAST_SHARE);
+                    drop(state);
+                    if served::hand_over(session, first) {
+                        state = shared.borrow_mut();
+                        continue;
+                    }
+                }
+                return Stop::Closed;
+            };
             drop(state);
             // Then the rest of a burst, while nothing happens that the state must be asked about.
             let mut packet = first;

@@ -5,6 +5,7 @@ use overlapped::{Driver, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::Soc
 
 use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
+use crate::datagrams::ports::Ports;
 use crate::error::SendError;
 use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
@@ -297,6 +298,10 @@ pub(crate) fn finish(state: &mut ShardState, slot: u32) {
 fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: bool) -> Option<OpId> {
     let ShardState { sessions, transports, send_memory, endings, .. } = state;
     let record = sessions.at_mut(slot)?;
+    if record.is_datagrams() {
+        queue_datagrams(state, slot, taken?);
+        return None;
+    }
     let mut plain = taken.as_ref().map_or(0, Taken::len);
     let mut wire = send_memory.buffer();
     let sealed = transports.seal(slot, taken, ends, send_memory, &mut wire);
@@ -321,14 +326,43 @@ fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: b
     state.submit(op, token::of(token::SEND, slot))
 }
 
+/// Queues packets to be sent as datagrams at the end of the turn.
+#[cold]
+fn queue_datagrams(state: &mut ShardState, slot: u32, taken: Taken) {
+    let ShardState { sessions, datagrams, send_memory, .. } = state;
+    let (Some((id, record, _)), Some(ports)) = (sessions.at_to_send(slot), datagrams) else { return };
+    record.sending = true;
+    match taken {
+        Taken::Bytes(bytes) => {
+            ports.queue(id, std::iter::once(&bytes[..]));
+            send_memory.keep(bytes);
+        }
+        // Not here: a datagram has its length before it, so it is not sent on as it came.
+        Taken::Packet(packet) => ports.queue(id, std::iter::once(&packet[..])),
+        Taken::Packets(packets) => ports.queue(id, packets.iter().map(|packet| &packet[..])),
+        Taken::Slice(slice) => ports.queue(id, std::iter::once(slice.as_ref())),
+        Taken::Gather(gather) => {
+            ports.queue(id, gather.iter());
+            send_memory.keep_gather(gather);
+        }
+    }
+}
+
+#[cold]
+fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
+    datagrams.as_mut().map_or(0, |ports| ports.taken(id))
+}
+
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
 /// send failed, so that the caller closes the session.
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
     let mut bytes = send_memory.recycle(buf);
-    let Some((_, record, to_send)) = sessions.at_to_send(slot) else { return false };
-    if record.has_transport() {
+    let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return false };
+    if record.has_transport() && record.is_datagrams() {
+        bytes = taken_by_port(&mut state.datagrams, id);
+    } else if record.has_transport() {
         bytes = state.transports.send_ended(slot);
         #[cfg(feature = "websocket")]
         if state.transports.drop_if_done(slot) {

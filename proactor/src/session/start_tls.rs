@@ -19,7 +19,7 @@ use crate::transport::opening::Opening;
 pub enum StartTlsError {
     /// The session is closed or closing, or one of its streams has ended.
     Closed,
-    /// It has TLS already, is a WebSocket, or has a partner. It goes on as it is.
+    /// It has TLS already, is a WebSocket, takes datagrams, or has a partner. It goes on as it is.
     NotPlain,
     /// It is a member of a group, whose broadcasts nobody expects at that moment: it has to leave
     /// before, and may join again at once. It goes on as it is.
@@ -42,7 +42,9 @@ impl fmt::Display for StartTlsError {
         f.write_str("TLS was not started: ")?;
         match self {
             StartTlsError::Closed => f.write_str("the session is closed"),
-            StartTlsError::NotPlain => f.write_str("the session has TLS, a WebSocket or a partner already"),
+            StartTlsError::NotPlain => {
+                f.write_str("the session has TLS, a WebSocket or a partner already, or takes datagrams")
+            }
             StartTlsError::InGroup => f.write_str("the session is a member of a group; leave it before"),
             StartTlsError::TooMany => f.write_str("too many handshakes are under way; try again later"),
             StartTlsError::Unusable(why) => f.write_str(why),

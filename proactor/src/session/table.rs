@@ -53,11 +53,13 @@ struct Rare {
     attempts: u32,
     /// It has a [transport](crate::transport), which may not be open yet.
     has_transport: bool,
+    /// Its packets are datagrams.
+    is_datagrams: bool,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { origin: Origin::Accepted, partner: None, attempts: 0, has_transport: false }
+        Rare { origin: Origin::Accepted, partner: None, attempts: 0, has_transport: false, is_datagrams: false }
     }
 }
 
@@ -115,6 +117,20 @@ impl Record {
     #[inline]
     pub(crate) fn has_transport(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.has_transport)
+    }
+
+    /// Whether its packets are datagrams, which a socket of the shard receives and sends. It counts
+    /// as a session with a transport.
+    pub(crate) fn is_datagrams(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.is_datagrams)
+    }
+
+    /// Its packets are datagrams.
+    pub(crate) fn set_datagrams(&mut self) {
+        let rare = self.rare.get_or_insert_default();
+        (rare.has_transport, rare.is_datagrams) = (true, true);
+        // The shard's socket receives for it.
+        self.receiving = true;
     }
 
     pub(crate) fn set_transport(&mut self) {

@@ -10,6 +10,7 @@
 //! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
 //! arrived meanwhile.
 
+mod clock;
 mod opening;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ use overlapped::{Time, table::grow};
 
 use super::deadlines::{Deadlines, Expired, MOST, Reading, Spans, Tick, Timeouts, tick};
 use crate::limits::{Bucket, Permit, Rate};
-use crate::wheel::{TICK, Wheel};
+use crate::wheel::Wheel;
 
 /// What a turn may take, or be late by. The rest is time in which the shard did not run.
 pub(crate) const LONGEST_TURN: Duration = Duration::from_millis(250);
@@ -193,11 +194,6 @@ impl Timers {
         grow(&mut self.timed, index, || Timed { deadlines, buckets: None });
         self.timed[index] = Timed { deadlines, buckets };
         self.enter(slot, activity);
-    }
-
-    /// How long ago a session began, as far as ticks tell.
-    pub(crate) fn age(&self, activity: &Activity) -> Duration {
-        TICK * tick(self.fair_now).wrapping_sub(activity.opened)
     }
 
     /// The session's entry in the wheel has expired.

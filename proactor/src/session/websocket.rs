@@ -6,7 +6,7 @@
 
 use super::control::queue_control;
 use super::reason::CloseReason;
-use super::{Session, arrival, close, pair, pause, reading};
+use super::{Session, arrival, close, id::SessionId, pair, pause, reading, send};
 use crate::codec::{Codec, Framing, WebSocketFraming};
 use crate::error::SendError;
 use crate::handler::{Flow, Handler};
@@ -231,6 +231,23 @@ fn send_next_as(state: &mut ShardState, slot: u32, kind: Option<MessageKind>) ->
         Some(Framing::WebSocket(websocket)) => std::mem::replace(&mut websocket.kind, kind),
         _ => None,
     }
+}
+
+/// Queues a packet as a message of this kind, if the session is a WebSocket.
+pub(crate) fn queue_as(
+    state: &mut ShardState,
+    id: SessionId,
+    kind: MessageKind,
+    packet: &[u8],
+    stamp: u64,
+) -> Result<(), SendError> {
+    if state.sessions.open(id).is_none() {
+        return Err(SendError::Closed);
+    }
+    let before = send_next_as(state, id.slot(), Some(kind));
+    let queued = send::queue(state, id, packet, stamp);
+    send_next_as(state, id.slot(), before);
+    queued
 }
 
 impl Session {

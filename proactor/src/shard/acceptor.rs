@@ -7,9 +7,11 @@ use bytes::Bytes;
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
 use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
 
+use super::binding::{self, Bound, PortSocket, Socket, TRY_AGAIN};
 use super::directory::{Accepted, Directory, Mail};
 use super::state::token;
 use crate::connect::reset;
+use crate::datagrams::config::Datagrams;
 use crate::error::ServerError;
 use crate::limits::{NO_LISTENER, Refusal};
 use crate::server::listener::Bind;
@@ -39,6 +41,10 @@ pub(crate) struct Acceptor {
     addresses: Vec<Address>,
     /// Which of the server's listeners each of these belongs to.
     owners: Vec<u8>,
+    /// The datagram sockets of each listener that has some, for the shards.
+    ports: Vec<(u8, Datagrams, Vec<Socket>)>,
+    /// Their duplicates, to be kept until all shards have ended.
+    held: Vec<Stream>,
     /// For each of the server's listeners.
     rules: Vec<Rules>,
     refusing: [Option<Refusing>; MOST_REFUSING],
@@ -54,34 +60,69 @@ impl Acceptor {
         binds: &[Bind],
         patience: Duration,
         rules: Vec<Rules>,
+        shards: usize,
     ) -> Result<Acceptor, ServerError> {
         let (mut listeners, mut addresses, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ports, mut held) = (Vec::new(), Vec::new());
         let until = Instant::now() + patience;
         for (owner, bind) in binds.iter().enumerate() {
-            let (before, mut failed) = (listeners.len(), None);
+            let (before, mut failed) = (addresses.len(), None);
             for address in &bind.addresses {
                 let first = addresses.get(before).and_then(Address::ip).map(|first| first.port());
-                let listener = match listen_on(driver, address, &bind.options, first, until) {
-                    Ok(listener) => listener,
-                    Err(error) if bind.has_choice() && is_absent(&error) => {
-                        failed = Some(error);
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
+                let owner = u8::try_from(owner).unwrap_or(NO_LISTENER);
+                let listened = match &bind.datagrams {
+                    Some(settings) => bind_on(driver, address, first, shards, until).map(|bound| {
+                        ports.push((owner, settings.clone(), bound.sockets));
+                        held.extend(bound.held);
+                        bound.address
+                    }),
+                    None => listen_on(driver, address, &bind.options, first, until).and_then(|listener| {
+                        let token = token::of(token::ACCEPT, addresses.len() as u32);
+                        driver.submit(Op::accept_multi(listener), token).map_err(|rejected| rejected.error)?;
+                        listeners.push(listener);
+                        driver.local_addr(listener)
+                    }),
                 };
-                addresses.push(driver.local_addr(listener)?);
-                let token = token::of(token::ACCEPT, listeners.len() as u32);
-                driver.submit(Op::accept_multi(listener), token).map_err(|rejected| rejected.error)?;
-                listeners.push(listener);
-                owners.push(u8::try_from(owner).unwrap_or(NO_LISTENER));
+                match listened {
+                    Ok(address) => {
+                        addresses.push(address);
+                        owners.push(owner);
+                    }
+                    Err(error) if bind.has_choice() && is_absent(&error) => failed = Some(error),
+                    Err(error) => return Err(error.into()),
+                }
             }
             match failed {
-                Some(error) if listeners.len() == before => return Err(error.into()),
+                Some(error) if addresses.len() == before => return Err(error.into()),
                 Some(error) => tracing::warn!("{error}; listening on the other addresses only"),
                 None => {}
             }
         }
-        Ok(Acceptor { listeners, addresses, owners, rules, refusing: [None; MOST_REFUSING], out_of_files: false })
+        Ok(Acceptor {
+            listeners,
+            addresses,
+            owners,
+            ports,
+            held,
+            rules,
+            refusing: [None; MOST_REFUSING],
+            out_of_files: false,
+        })
+    }
+
+    /// The datagram sockets, for each shard.
+    pub(crate) fn take_ports(&mut self, shards: usize) -> Vec<Vec<PortSocket>> {
+        let mut of_shards: Vec<Vec<PortSocket>> = (0..shards).map(|_| Vec::new()).collect();
+        for (listener, settings, sockets) in self.ports.drain(..) {
+            for (socket, ports) in sockets.into_iter().zip(&mut of_shards) {
+                ports.push(PortSocket { listener, settings: settings.clone(), socket });
+            }
+        }
+        of_shards
+    }
+
+    pub(crate) fn take_held(&mut self) -> Vec<Stream> {
+        std::mem::take(&mut self.held)
     }
 
     /// The addresses it listens on.
@@ -191,9 +232,6 @@ impl Acceptor {
     }
 }
 
-/// Pause between two tries of an address that is in use.
-const TRY_AGAIN: Duration = Duration::from_millis(5);
-
 /// Listens on an address, on the port of the first of its listener if any will do. One in use is
 /// tried again.
 fn listen_on(
@@ -217,6 +255,23 @@ fn listen_on(
             result => return result,
         }
     }
+}
+
+/// Binds datagram sockets to an address, as [`listen_on`] listens.
+fn bind_on(
+    driver: &mut Driver,
+    address: &Address,
+    first: Option<u16>,
+    shards: usize,
+    until: Instant,
+) -> Result<Bound, Error> {
+    if let (Some(ip), Some(port)) = (address.ip().filter(|ip| ip.port() == 0), first)
+        && let Ok(bound) = binding::bind(driver, &(ip.ip(), port).into(), shards, Instant::now())
+    {
+        return Ok(bound);
+    }
+    let until = if address.ip().is_some_and(|ip| ip.port() == 0) { Instant::now() } else { until };
+    binding::bind(driver, address, shards, until)
 }
 
 /// Whether this machine lacks the address, or its whole family.

@@ -8,6 +8,7 @@ use super::Shard;
 use super::directory::{Accepted, Phase};
 use super::headers::{self, Introduced};
 use crate::connect::{Origin, reset};
+use crate::datagrams::ports::Newcomer;
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
@@ -24,6 +25,8 @@ pub(super) struct Arrival {
     /// What a load balancer has said of it.
     pub(super) header: Option<Box<ProxyHeader>>,
     pub(super) transport: Option<Transport>,
+    /// If its packets are datagrams. It has no socket of its own then.
+    pub(super) newcomer: Option<Newcomer>,
 }
 
 impl<H: Handler> Shard<H> {
@@ -84,13 +87,21 @@ impl<H: Handler> Shard<H> {
         };
         self.directory.stats().accepted += 1;
         let header = header.map(Box::new);
-        let id = self.begin_session(Arrival { socket, peer, permit, origin: Origin::Accepted, header, transport });
+        let id = self.begin_session(Arrival {
+            socket,
+            peer,
+            permit,
+            origin: Origin::Accepted,
+            header,
+            transport,
+            newcomer: None,
+        });
         if !rest.is_empty() {
             receive::came_before(&mut self.logic.state(), id.slot(), &rest);
         }
     }
 
-    fn refused(&self, peer: &Address, refusal: Refusal) {
+    pub(super) fn refused(&self, peer: &Address, refusal: Refusal) {
         tracing::debug!("{peer} is refused: {refusal}");
         self.directory.stats().count_refused(refusal);
         self.directory.count_out(self.shard);
@@ -115,7 +126,7 @@ impl<H: Handler> Shard<H> {
 
     /// A connection becomes a session. With a transport, the logic is told when that is open.
     pub(super) fn begin_session(&mut self, arrival: Arrival) -> SessionId {
-        let Arrival { socket, peer, permit, origin, header, transport } = arrival;
+        let Arrival { socket, peer, permit, origin, header, transport, newcomer } = arrival;
         let listener = permit.listener();
         let codec = contained(|| self.logic.state().profiles.of(listener).codec.clone());
         let has_panicked = codec.is_err();
@@ -126,8 +137,14 @@ impl<H: Handler> Shard<H> {
             if transport.is_some() {
                 activity.keep_deadlines();
             }
-            let record = Record::new(socket, codec.unwrap_or_default(), origin, activity);
+            let mut record = Record::new(socket, codec.unwrap_or_default(), origin, activity);
+            if newcomer.is_some() {
+                record.set_datagrams();
+            }
             let id = state.sessions.insert(record, peer);
+            if let (Some(newcomer), Some(ports)) = (newcomer, &mut state.datagrams) {
+                ports.begin(id, newcomer, state.timers.fair_now());
+            }
             if let Some(record) = state.sessions.open(id) {
                 state.timers.begin(id.slot(), &record.activity, rates);
             }

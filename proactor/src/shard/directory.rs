@@ -23,6 +23,8 @@ use crate::limits::{Admission, AdmissionLimits, Permit};
 use crate::registry::keys::Keys;
 use crate::server::Stats;
 use crate::session::id::SessionId;
+#[cfg(feature = "websocket")]
+use crate::websocket::MessageKind;
 
 /// How to reach one shard.
 pub(crate) struct ShardEntry {
@@ -272,6 +274,14 @@ pub(crate) enum Mail {
     Accepted(Accepted),
     Send {
         id: SessionId,
+        packet: Bytes,
+        stamp: u64,
+    },
+    /// As a message of a WebSocket.
+    #[cfg(feature = "websocket")]
+    SendAs {
+        id: SessionId,
+        kind: MessageKind,
         packet: Bytes,
         stamp: u64,
     },

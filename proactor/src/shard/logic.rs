@@ -18,6 +18,8 @@ use crate::server::Handle;
 use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity, list, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
 use crate::task::link::wake;
+#[cfg(feature = "http")]
+use crate::task::served;
 use crate::task::work::Call;
 
 pub(crate) struct Logic<H: Handler> {
@@ -96,6 +98,10 @@ impl<H: Handler> Logic<H> {
     /// Tells the handler that the peer has ended its stream. `Err`: it panicked.
     pub(crate) fn ended(&mut self, session: &Session) -> Option<std::thread::Result<Flow>> {
         let (_, handler, state) = self.parts(session.id().slot());
+        #[cfg(feature = "http")]
+        if state.is_none() {
+            return served::peer_ended(session).then_some(Ok(Flow::Continue));
+        }
         let state = state?;
         Some(contained(|| handler.ended(session, state)))
     }
@@ -219,7 +225,11 @@ impl<H: Handler> Logic<H> {
             return;
         }
         let Some(session) = self.session(id.slot()) else { return };
-        let (_, handler, Some(state)) = self.parts(id.slot()) else { return };
+        let (_, handler, Some(state)) = self.parts(id.slot()) else {
+            #[cfg(feature = "http")]
+            served::draining(&session);
+            return;
+        };
         if contained(|| handler.draining(&session, state)).is_err() {
             close::begin(&mut self.state(), id.slot(), CloseReason::Panic);
         }

@@ -3,6 +3,8 @@
 
 pub(crate) mod acceptor;
 mod beginning;
+pub(crate) mod binding;
+mod datagrams;
 pub(crate) mod directory;
 pub(crate) mod handle;
 mod headers;
@@ -34,6 +36,8 @@ use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
+#[cfg(feature = "websocket")]
+use crate::session::websocket;
 use crate::session::{
     close, id::SessionId, identity, latest, opening, reason::CloseReason, receive, send, timeouts, work,
 };
@@ -53,6 +57,8 @@ pub(crate) struct Shard<H: Handler> {
     directory: Arc<Directory>,
     shard: u16,
     phase: Phase,
+    /// It has datagram sockets: see [`datagrams`].
+    has_ports: bool,
 }
 
 impl<H: Handler> Shard<H> {
@@ -83,6 +89,7 @@ impl<H: Handler> Shard<H> {
             directory,
             shard,
             phase: Phase::Running,
+            has_ports: false,
         }
     }
 
@@ -105,6 +112,7 @@ impl<H: Handler> Shard<H> {
                 || !state.listings.is_empty()
                 || state.drain.has_idle()
                 || state.transports.has_postponed()
+                || state.datagrams.as_ref().is_some_and(|ports| ports.has_to_go_on())
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -175,6 +183,9 @@ impl<H: Handler> Shard<H> {
         busy |= came;
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions(came);
+        if self.has_ports {
+            busy |= self.expire_datagrams();
+        }
         busy |= self.logic.call_timers();
         busy |= self.end_attempts();
         busy |= self.logic.run_tasks(&self.tasks);
@@ -184,6 +195,9 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
+        if self.has_ports {
+            busy |= self.finish_datagrams();
+        }
         Ok(busy)
     }
 
@@ -221,6 +235,7 @@ impl<H: Handler> Shard<H> {
                 };
                 self.header_ended(ended);
             }
+            token::DATAGRAM.. => self.port_completed(kind, slot, completion),
             token::CONNECT => {
                 let state = &mut *self.logic.state();
                 state.attempts.completed(slot, completion, &mut state.driver);
@@ -296,6 +311,10 @@ impl<H: Handler> Shard<H> {
                 }
                 Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
                 Mail::Send { id, packet, stamp } => sent(state, id, |state| send::queue(state, id, &packet, stamp)),
+                #[cfg(feature = "websocket")]
+                Mail::SendAs { id, kind, packet, stamp } => {
+                    sent(state, id, |state| websocket::queue_as(state, id, kind, &packet, stamp));
+                }
                 Mail::SendLatest { id, key, packet, stamp } => {
                     sent(state, id, |state| latest::queue(state, id, key, &packet, stamp));
                 }
@@ -335,6 +354,9 @@ impl<H: Handler> Shard<H> {
             state.timers.forget(slot);
             if !state.proxy_headers.is_empty() {
                 state.proxy_headers.remove(&slot);
+            }
+            if let Some(ports) = state.datagrams.as_mut().filter(|_| record.is_datagrams()) {
+                ports.peers.forget(slot);
             }
             let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
             (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)

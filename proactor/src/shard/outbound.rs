@@ -83,7 +83,15 @@ impl<H: Handler> Shard<H> {
                         return self.not_begun(socket, peer, &origin, error, waiter);
                     }
                 }
-                let id = self.begin_session(Arrival { socket, peer, permit, origin, header: None, transport });
+                let id = self.begin_session(Arrival {
+                    socket,
+                    peer,
+                    permit,
+                    origin,
+                    header: None,
+                    transport,
+                    newcomer: None,
+                });
                 #[cfg(feature = "websocket")]
                 if let Some((framing, ..)) = websocket
                     && let Some(record) = self.logic.state().sessions.open(id)

@@ -17,6 +17,7 @@ use super::listing::Job;
 use super::pending::PendingCalls;
 use super::timers::LogicTimers;
 use crate::connect::Attempts;
+use crate::datagrams::ports::Ports;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
@@ -41,6 +42,12 @@ pub(crate) mod token {
     pub(crate) const CONNECT: u64 = 6;
     /// A connection whose PROXY protocol header is being read.
     pub(crate) const HEADER: u64 = 7;
+    /// The receive of a datagram socket.
+    pub(crate) const DATAGRAM: u64 = 8;
+    /// A send of a datagram socket that waits for room.
+    pub(crate) const DATAGRAM_SEND: u64 = 9;
+    /// The close of a datagram socket.
+    pub(crate) const DATAGRAM_CLOSE: u64 = 10;
 
     pub(crate) fn of(kind: u64, slot: u32) -> u64 {
         kind << 56 | u64::from(slot)
@@ -86,6 +93,8 @@ pub(crate) struct ShardState {
     pub(crate) timers: Timers,
     pub(crate) outboxes: OutboxStore,
     pub(crate) transports: Transports,
+    /// Its datagram sockets, if the server has datagram listeners.
+    pub(crate) datagrams: Option<Box<Ports>>,
     /// Numbers the WebSocket connections of the shard.
     #[cfg(feature = "websocket")]
     connections: u64,
@@ -140,6 +149,7 @@ impl ShardState {
             look_again: Rc::default(),
             outboxes: OutboxStore::default(),
             transports: Transports::default(),
+            datagrams: None,
             #[cfg(feature = "websocket")]
             connections: 0,
             proxy_headers: HashMap::new(),
@@ -176,7 +186,14 @@ impl ShardState {
             self.attempts.earliest(),
             self.tasks.earliest_timer(),
         ];
-        deadlines.into_iter().flatten().min()
+        let earliest = deadlines.into_iter().flatten().min();
+        match &self.datagrams {
+            None => earliest,
+            Some(ports) => {
+                let silent = ports.peers.earliest().map(|at| self.timers.unfair(at));
+                [earliest, silent, ports.earliest_again()].into_iter().flatten().min()
+            }
+        }
     }
 
     /// As [`submit`].

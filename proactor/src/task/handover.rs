@@ -38,6 +38,11 @@ impl<M> Handover<M> {
             record.link = Some(Rc::clone(&link));
         }
         drop(state);
+        Handover::of(session, link, executor)
+    }
+
+    /// That of a session which has a link already.
+    pub(super) fn of(session: &Session, link: Rc<Link>, executor: Rc<Executor>) -> Handover<M> {
         Handover {
             session: session.clone(),
             link,

@@ -123,6 +123,9 @@ pub(crate) struct Link {
     /// Whether the session's logic is a handler. Its tasks are beside its work: a drain does not
     /// ask what they wait for.
     pub(crate) is_of_handler: Cell<bool>,
+    /// Whether an HTTP service has the session, and the logic does not know it.
+    #[cfg(feature = "http")]
+    pub(crate) is_served: Cell<bool>,
     /// Wait for a message.
     pub(crate) listeners: Waiters,
     /// Wait for the end.

@@ -67,6 +67,8 @@ pub(crate) mod lending;
 pub(crate) mod link;
 pub(crate) mod offload;
 mod remote;
+#[cfg(feature = "http")]
+pub(crate) mod served;
 mod session;
 #[cfg(feature = "tls")]
 mod start_tls;

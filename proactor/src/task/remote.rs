@@ -8,6 +8,8 @@ use crate::error::SendError;
 use crate::message::NoMessage;
 use crate::server::{Handle, PostError, PostWait};
 use crate::session::id::SessionId;
+#[cfg(feature = "websocket")]
+use crate::websocket::MessageKind;
 
 /// One session, for any thread or runtime. [`AsyncSession::remote`](super::AsyncSession::remote)
 /// makes it. Cheap to clone; may outlive the session.
@@ -69,6 +71,15 @@ impl<M> Remote<M> {
     /// As for [`send`](Remote::send).
     pub fn send_latest(&self, key: u64, packet: impl Into<Bytes>) -> Result<(), SendError> {
         self.handle.send_latest(self.id, key, packet)
+    }
+
+    /// Queues a packet as a message of a WebSocket, as [`Handle::send_as`] does.
+    ///
+    /// # Errors
+    /// As for [`send`](Remote::send).
+    #[cfg(feature = "websocket")]
+    pub fn send_as(&self, kind: MessageKind, packet: impl Into<Bytes>) -> Result<(), SendError> {
+        self.handle.send_as(self.id, kind, packet)
     }
 
     /// Closes the session gracefully; does nothing if it has ended.

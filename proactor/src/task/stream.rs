@@ -17,13 +17,41 @@ use crate::session::reason::CloseReason;
 /// `ConnectionReset` or `ConnectionAborted`.
 impl<M: 'static> AsyncRead for AsyncSession<M> {
     fn poll_read(self: Pin<&mut AsyncSession<M>>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if buf.remaining() == 0 {
+        self.poll_fill(cx, buf.remaining(), |bytes| buf.put_slice(bytes))
+    }
+}
+
+/// Writing waits while half of the outbox is queued, as [`send`](AsyncSession::send) does. There is
+/// nothing to flush: what is written leaves at the end of the shard's turn. Shutting down ends [our
+/// stream](AsyncSession::shutdown) behind what was written.
+impl<M: 'static> AsyncWrite for AsyncSession<M> {
+    fn poll_write(self: Pin<&mut AsyncSession<M>>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_queue(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut AsyncSession<M>>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut AsyncSession<M>>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdown();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<M: 'static> AsyncSession<M> {
+    /// Puts what there is, at most `room` bytes, and nothing at the end of the stream.
+    pub(super) fn poll_fill(&self, cx: &Context<'_>, room: usize, mut put: impl FnMut(&[u8])) -> Poll<io::Result<()>> {
+        if room == 0 {
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        while self.inner.read_some(buf.remaining(), |bytes| buf.put_slice(bytes)) {
+        let mut filled = 0;
+        while self.inner.read_some(room, |bytes| {
+            put(bytes);
+            filled = bytes.len();
+        }) {
             // An empty packet must not be taken for the end of the stream.
-            if buf.filled().len() > before {
+            if filled > 0 {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -40,13 +68,9 @@ impl<M: 'static> AsyncRead for AsyncSession<M> {
             Some(reason) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string())),
         })
     }
-}
 
-/// Writing waits while half of the outbox is queued, as [`send`](AsyncSession::send) does. There is
-/// nothing to flush: what is written leaves at the end of the shard's turn. Shutting down ends [our
-/// stream](AsyncSession::shutdown) behind what was written.
-impl<M: 'static> AsyncWrite for AsyncSession<M> {
-    fn poll_write(self: Pin<&mut AsyncSession<M>>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    /// Queues what there is room for, at least one byte.
+    pub(super) fn poll_queue(&self, cx: &Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         // So much always fits while the outbox is below its high watermark.
         let most = self.session().state().borrow().limits.high();
         let piece = &buf[..buf.len().min(most)];
@@ -60,17 +84,6 @@ impl<M: 'static> AsyncWrite for AsyncSession<M> {
         }
     }
 
-    fn poll_flush(self: Pin<&mut AsyncSession<M>>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut AsyncSession<M>>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.shutdown();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<M: 'static> AsyncSession<M> {
     fn io_error(&self, error: SendError) -> io::Error {
         let kind = match error {
             SendError::Closed if self.inner.link.reason() == Some(CloseReason::Reset) => io::ErrorKind::ConnectionReset,

@@ -31,10 +31,10 @@ use self::failure::{Failure, TlsFailure};
 use self::layer::Layer;
 use self::opening::Opening;
 #[cfg(feature = "websocket")]
-use self::upgrading::Upgrading;
+use self::upgrading::{Upgraded, Upgrading};
 use crate::panic::contained;
 #[cfg(feature = "websocket")]
-use crate::websocket::{framing::Settings, upgrade::Upgrade};
+use crate::websocket::framing::Settings;
 
 /// Bytes of unfinished records that are kept: more than the longest handshake message in records.
 const MOST_INPUT: usize = 80 * 1024;
@@ -55,9 +55,9 @@ pub(crate) struct Transport {
     /// The upgrade that is the last part of that.
     #[cfg(feature = "websocket")]
     upgrading: Option<Box<Upgrading>>,
-    /// What the upgrade has said.
+    /// What has become of the connection by that.
     #[cfg(feature = "websocket")]
-    upgrade: Option<Upgrade>,
+    upgraded: Option<Upgraded>,
     /// It was put into a session that was running.
     is_of_running: bool,
     /// Nothing more is received or sealed.
@@ -81,7 +81,7 @@ impl Transport {
             #[cfg(feature = "websocket")]
             upgrading: None,
             #[cfg(feature = "websocket")]
-            upgrade: None,
+            upgraded: None,
             is_of_running: false,
             has_failed: false,
             is_postponed: false,
@@ -134,10 +134,10 @@ impl Transport {
         self.layer.is_open() && is_upgraded
     }
 
-    /// What the upgrade has said, once.
+    /// What the connection has become by the upgrade, once.
     #[cfg(feature = "websocket")]
-    pub(crate) fn take_upgrade(&mut self) -> Option<Upgrade> {
-        self.upgrade.take()
+    pub(crate) fn take_upgraded(&mut self) -> Option<Upgraded> {
+        self.upgraded.take()
     }
 
     /// Whether it was there for an upgrade that is over, and nothing of it is in flight.
@@ -172,9 +172,16 @@ impl Transport {
         }
         match upgraded {
             Ok(None) => plain.clear(),
-            Ok(Some(upgrade)) => {
-                plain.drain(..used);
-                (self.upgrading, self.upgrade) = (None, Some(upgrade));
+            Ok(Some(upgraded)) => {
+                let upgrading = self.upgrading.take();
+                let head: Option<&[u8]> = match &upgraded {
+                    Upgraded::WebSocket(_) => None,
+                    // The whole request is for others to read.
+                    #[cfg(feature = "http")]
+                    Upgraded::Not => upgrading.as_ref().map(|upgrading| upgrading.head()),
+                };
+                plain.splice(..used, head.unwrap_or_default().iter().copied());
+                self.upgraded = Some(upgraded);
             }
             Err(failure) => {
                 plain.clear();

@@ -10,6 +10,14 @@ use crate::websocket::head::Head;
 use crate::websocket::request::{self, Requested};
 use crate::websocket::upgrade::Upgrade;
 
+/// What a connection has become.
+pub(crate) enum Upgraded {
+    WebSocket(Upgrade),
+    /// It stays what it is, for the HTTP service beside.
+    #[cfg(feature = "http")]
+    Not,
+}
+
 /// An upgrade that is under way.
 pub(crate) struct Upgrading {
     head: Head,
@@ -52,13 +60,21 @@ impl Upgrading {
         }
     }
 
+    /// The head of the request, once it is whole.
+    #[cfg(feature = "http")]
+    pub(crate) fn head(&self) -> &[u8] {
+        self.head.bytes()
+    }
+
     /// Takes what has come from `piece`. When the upgrade is over, the rest of the piece are
     /// frames. The bytes are what has to be answered, also to a request that is refused.
-    pub(crate) fn next(&mut self, piece: &mut &[u8]) -> (Vec<u8>, Result<Option<Upgrade>, Failure>) {
+    pub(crate) fn next(&mut self, piece: &mut &[u8]) -> (Vec<u8>, Result<Option<Upgraded>, Failure>) {
         match &mut self.side {
             Side::Server(settings) => match request::next(&mut self.head, piece, &settings.websocket) {
                 Requested::Unfinished => (Vec::new(), Ok(None)),
-                Requested::Accepted(answer, upgrade) => (answer, Ok(Some(upgrade))),
+                Requested::Accepted(answer, upgrade) => (answer, Ok(Some(Upgraded::WebSocket(upgrade)))),
+                #[cfg(feature = "http")]
+                Requested::Beside => (Vec::new(), Ok(Some(Upgraded::Not))),
                 Requested::Refused(refused) => {
                     (refused.answer(), Err(Failure::upgrade(Some(refused.status), refused.why)))
                 }
@@ -66,7 +82,7 @@ impl Upgrading {
             Side::Client { client, key, .. } => {
                 let answered = match client.next(&mut self.head, piece, key) {
                     Answered::Unfinished => Ok(None),
-                    Answered::Accepted(upgrade) => Ok(Some(upgrade)),
+                    Answered::Accepted(upgrade) => Ok(Some(Upgraded::WebSocket(upgrade))),
                     Answered::Refused(status) => {
                         Err(Failure::upgrade(Some(status), format!("the server answered with status {status}")))
                     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::config::{MOST_HEADERS, WebSocket};
+use super::deflate::{Deflate, offer};
 use super::frame::Role;
 use super::framing::Settings;
 use super::head::{Head, Headers, TooLong, accept_of, is_token};
@@ -86,6 +87,13 @@ impl WebSocketClient {
         self
     }
 
+    /// Offers to compress messages (`permessage-deflate`). The server may decline:
+    /// [`Upgrade::is_compressed`].
+    pub fn deflate(mut self, deflate: &Deflate) -> WebSocketClient {
+        self.common = self.common.deflate(deflate);
+        self
+    }
+
     /// How long the server may take to accept the upgrade, as [`WebSocket::max_upgrade_time`].
     pub fn max_upgrade_time(mut self, time: Duration) -> WebSocketClient {
         self.common = self.common.max_upgrade_time(time);
@@ -129,6 +137,9 @@ impl WebSocketClient {
         if !self.common.protocols.is_empty() {
             request.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", self.common.protocols.join(", ")));
         }
+        if let Some(deflate) = &self.common.deflate {
+            request.push_str(&format!("Sec-WebSocket-Extensions: {}\r\n", offer::offer(deflate)));
+        }
         for (name, value) in &self.headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -165,8 +176,15 @@ impl WebSocketClient {
         if headers.only("Sec-WebSocket-Accept") != Ok(Some(accept_of(key.as_bytes()).as_bytes())) {
             return Answered::Broken("its Sec-WebSocket-Accept does not belong to the request");
         }
+        let mut deflate = None;
         if headers.first("Sec-WebSocket-Extensions").is_some() {
-            return Answered::Broken("it uses an extension that was not offered");
+            let Some(offered) = &self.common.deflate else {
+                return Answered::Broken("it uses an extension that was not offered");
+            };
+            deflate = offer::answered(headers.all("Sec-WebSocket-Extensions"), offered);
+            if deflate.is_none() {
+                return Answered::Broken("its extension does not fit what was offered");
+            }
         }
         let Ok(chosen) = headers.only("Sec-WebSocket-Protocol") else {
             return Answered::Broken("it chooses several subprotocols");
@@ -176,7 +194,7 @@ impl WebSocketClient {
         if chosen.is_some() != protocol.is_some() {
             return Answered::Broken("it chooses a subprotocol that was not offered");
         }
-        Answered::Accepted(Upgrade::new(&self.target, protocol.map(String::as_str), []))
+        Answered::Accepted(Upgrade::new(&self.target, protocol.map(String::as_str), [], deflate))
     }
 }
 

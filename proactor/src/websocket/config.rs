@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::deflate::Deflate;
 use super::frame::MessageKind;
 use super::head::is_token;
 use super::upgrade::UpgradeRequest;
 use crate::codec::MOST_FRAME_BYTES;
+#[cfg(feature = "http")]
+use crate::http::{Http, Limits};
 
 /// The longest message, unless the settings say otherwise.
 const USUAL_MOST: usize = 64 * 1024;
@@ -58,9 +61,13 @@ pub struct WebSocket {
     pub(super) kind: MessageKind,
     pub(super) max_message: usize,
     pub(super) max_frame: usize,
+    pub(super) deflate: Option<Deflate>,
     pub(super) head_bytes: usize,
     pub(super) head_headers: usize,
     upgrade_time: Duration,
+    /// Serves what is no request for a WebSocket.
+    #[cfg(feature = "http")]
+    pub(super) http: Option<Http>,
 }
 
 type RefuseIf = dyn Fn(&UpgradeRequest<'_>) -> Option<u16> + Send + Sync;
@@ -86,9 +93,12 @@ impl WebSocket {
             kind: MessageKind::default(),
             max_message: USUAL_MOST,
             max_frame: usize::MAX,
+            deflate: None,
             head_bytes: USUAL_HEAD_BYTES,
             head_headers: USUAL_HEADERS,
             upgrade_time: USUAL_UPGRADE_TIME,
+            #[cfg(feature = "http")]
+            http: None,
         }
     }
 
@@ -163,6 +173,12 @@ impl WebSocket {
         self
     }
 
+    /// Compresses messages for clients that offer it (`permessage-deflate`). Off by default.
+    pub fn deflate(mut self, deflate: &Deflate) -> WebSocket {
+        self.deflate = Some(deflate.clone());
+        self
+    }
+
     /// The most bytes of a request's head, and the most headers in it: 8 KiB and 64 by default; up
     /// to 1 MiB and 256.
     pub fn max_head(mut self, bytes: usize, headers: usize) -> WebSocket {
@@ -176,6 +192,81 @@ impl WebSocket {
     pub fn max_upgrade_time(mut self, time: Duration) -> WebSocket {
         self.upgrade_time = time;
         self
+    }
+
+    /// Gives plain HTTP requests to a service of hyper, so that one port serves a page and its
+    /// WebSocket, over TLS too. Without it they are refused.
+    ///
+    /// A request that asks for an upgrade to WebSocket, or for [`path`](WebSocket::path), is
+    /// answered as without a service. Every other request of its connection is given to the
+    /// service, over HTTP/1.1 or 1.0, one after the other. The logic does not hear of such a
+    /// connection, and [lists](crate::Handle::list_sessions) do not have it. An upgrade must be the
+    /// first request of its connection, as browsers make it: a later one is answered with 421.
+    ///
+    /// The service is called on the thread of the connection's shard, so it must not block; its
+    /// futures need not be `Send`. If it panics or fails, the connection is closed. The extensions
+    /// of a request have the peer's [`Address`](crate::Address).
+    ///
+    /// A connection is a session, and has a session's limits, timeouts and drain: a request that is
+    /// being answered is work. [`max_head`](WebSocket::max_head) limits the head of each request. A
+    /// connection that has taken its answer is closed if the next whole head does not come within
+    /// [`max_upgrade_time`](WebSocket::max_upgrade_time). How long a body may be, and take, is the
+    /// service's to limit.
+    ///
+    /// Feature `http`.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use http_body_util::Full;
+    /// use hyper::body::{Bytes, Incoming};
+    /// use hyper::{Request, Response, service::service_fn};
+    /// use proactor::{Listener, WebSocket};
+    ///
+    /// async fn page(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    ///     let found = request.uri().path() == "/";
+    ///     let mut response = Response::new(Full::from(if found { "a page" } else { "nothing" }));
+    ///     *response.status_mut() = if found { 200 } else { 404 }.try_into().unwrap();
+    ///     Ok(response)
+    /// }
+    ///
+    /// let websocket = WebSocket::new().path("/ws").http(service_fn(page));
+    /// let listener = Listener::new("127.0.0.1:8080").websocket(websocket);
+    /// # let _ = listener;
+    /// ```
+    #[cfg(feature = "http")]
+    pub fn http<S, B>(mut self, service: S) -> WebSocket
+    where
+        S: hyper::service::Service<hyper::Request<hyper::body::Incoming>, Response = hyper::Response<B>>
+            + Send
+            + Sync
+            + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B: hyper::body::Body + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.http = Some(Http::new(service));
+        self
+    }
+
+    /// Whether a service has what is no request for a WebSocket.
+    pub(super) fn has_http(&self) -> bool {
+        #[cfg(feature = "http")]
+        return self.http.is_some();
+        #[cfg(not(feature = "http"))]
+        false
+    }
+
+    /// The service beside, with what it must keep to.
+    #[cfg(feature = "http")]
+    pub(crate) fn service(&self) -> Option<(Http, Limits)> {
+        let limits = Limits {
+            path: self.path.clone(),
+            head_bytes: self.head_bytes,
+            head_headers: self.head_headers,
+            head_time: self.upgrade_time,
+        };
+        Some((self.http.clone()?, limits))
     }
 
     pub(crate) fn upgrade_timeout(&self) -> Duration {
@@ -192,6 +283,7 @@ impl WebSocket {
         range("a longest frame", self.max_frame, usize::MAX)?;
         range("a longest head", self.head_bytes, MOST_HEAD_BYTES)?;
         range("a number of headers", self.head_headers, MOST_HEADERS)?;
+        self.deflate.as_ref().map_or(Ok(()), Deflate::check)?;
         if self.upgrade_time.is_zero() {
             return Err("a WebSocket whose upgrade may take no time: must be more than 0".into());
         }
@@ -233,6 +325,9 @@ impl PartialEq for WebSocket {
             (one, other) => one.is_none() && other.is_none(),
         };
         let lists = |it: &WebSocket| (it.path.clone(), it.protocols.clone(), it.headers.clone());
+        let refuses_same = refuses_same && self.deflate == other.deflate;
+        #[cfg(feature = "http")]
+        let refuses_same = refuses_same && self.http == other.http;
         refuses_same && all(self) == all(other) && self.origins == other.origins && lists(self) == lists(other)
     }
 }

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::close::{self, CloseCode, Violation};
-use super::frame::{Header, LONGEST_HEADER, MessageKind, Opcode, Parsed, Role};
+use super::deflate::inflate::Inflation;
+use super::frame::{COMPRESSED, Header, LONGEST_HEADER, MessageKind, Opcode, Parsed, Role};
 use super::mask;
 use super::utf8::Utf8;
 
@@ -30,9 +31,10 @@ pub(crate) enum Place {
 /// Finds the frames in a stream, unmasks them where they lie, and puts messages together.
 ///
 /// A message that lies in one piece of the stream is a part of that piece. Any other is gathered.
-/// Memory for that is at most fourfold what has come, whatever a header promises, and never more
-/// than twice the longest message and a control frame. A thread's decoders have one piece of short
-/// memory more, which they leave each other. Between messages nothing is held.
+/// Memory for that is at most fourfold what has come or what that was inflated to, whatever a
+/// header promises, and never more than twice the longest message and a control frame. A thread's
+/// decoders have one piece of short memory more, which they leave each other. Between messages
+/// nothing is held.
 ///
 /// Each fragment counts as a byte of the longest message at least, so that empty ones also come to
 /// an end.
@@ -44,6 +46,11 @@ pub(crate) struct Decoder {
     /// The beginning of a header.
     header: [u8; LONGEST_HEADER],
     header_len: u8,
+    /// The reserved bits that have a meaning.
+    allowed: u8,
+    /// The unfinished message is compressed.
+    is_compressed: bool,
+    inflation: Option<Box<Inflation>>,
     /// A close frame has come.
     is_over: bool,
     /// The message that is unfinished.
@@ -77,6 +84,9 @@ impl Decoder {
             most,
             header: [0; LONGEST_HEADER],
             header_len: 0,
+            allowed: 0,
+            is_compressed: false,
+            inflation: None,
             is_over: false,
             message: None,
             frame: None,
@@ -85,6 +95,11 @@ impl Decoder {
             gathered: Vec::new(),
             message_bytes: 0,
         }
+    }
+
+    /// Messages may come compressed.
+    pub(crate) fn inflate_by(&mut self, inflation: Inflation) {
+        (self.allowed, self.inflation) = (COMPRESSED, Some(Box::new(inflation)));
     }
 
     /// The most bytes of a message.
@@ -124,8 +139,13 @@ impl Decoder {
             return Ok(None);
         }
         let rest = bytes.get_mut(*at..).unwrap_or_default();
-        let Parsed::Header(header, header_bytes) = Header::parse(rest, self.role)? else { return Ok(None) };
+        let Parsed::Header(header, header_bytes) = Header::parse(rest, self.role, self.allowed)? else {
+            return Ok(None);
+        };
         let Opcode::Message(kind) = header.opcode else { return Ok(None) };
+        if header.is_compressed {
+            return Ok(None);
+        }
         if header.payload > u64::from(self.most) {
             return Err(Violation::TOO_BIG);
         }
@@ -161,7 +181,9 @@ impl Decoder {
             let piece = &mut bytes[begin..begin + here];
             let is_message = !frame.opcode.is_control();
             let is_ascii = frame.key.is_some_and(|key| mask::apply(piece, key, (frame.came % 4) as usize));
-            if is_message && self.message == Some(MessageKind::Text) {
+            if is_message && self.is_compressed {
+                self.inflate(piece, frame.is_last && here as u64 == frame.left)?;
+            } else if is_message && self.message == Some(MessageKind::Text) {
                 let is_text = is_ascii && self.utf8.is_whole() || self.utf8.push(piece);
                 if !is_text {
                     return Err(Violation::NOT_UTF8);
@@ -170,8 +192,8 @@ impl Decoder {
             // A payload that lies here whole need not be gathered.
             let is_alone = frame.came == 0
                 && here as u64 == frame.left
-                && (!is_message || frame.is_last && self.message_bytes == 0);
-            if !is_alone {
+                && (!is_message || frame.is_last && self.message_bytes == 0 && !self.is_compressed);
+            if !(is_alone || is_message && self.is_compressed) {
                 gather(&mut self.gathered, piece, frame.left - here as u64);
             }
             if is_message && !is_alone {
@@ -195,6 +217,18 @@ impl Decoder {
         }
     }
 
+    /// Adds what a piece of a compressed message makes to what is gathered.
+    fn inflate(&mut self, piece: &[u8], is_last: bool) -> Result<(), Violation> {
+        let Some(inflation) = &mut self.inflation else { return Ok(()) };
+        let before = self.gathered.len();
+        inflation.push(piece, is_last, &mut self.gathered, self.most as usize)?;
+        self.message_bytes = self.gathered.len();
+        if self.message == Some(MessageKind::Text) && !self.utf8.push(&self.gathered[before..]) {
+            return Err(Violation::NOT_UTF8);
+        }
+        Ok(())
+    }
+
     /// The last frame of a message, or a control frame, has come whole.
     fn found(&mut self, opcode: Opcode, place: Place, bytes: &[u8]) -> Result<Found, Violation> {
         match opcode {
@@ -208,7 +242,7 @@ impl Decoder {
             }
             Opcode::Message(_) | Opcode::Continuation if !self.utf8.is_whole() => Err(Violation::NOT_UTF8),
             Opcode::Message(_) | Opcode::Continuation => {
-                self.message_bytes = 0;
+                (self.message_bytes, self.is_compressed) = (0, false);
                 let kind = self.message.take().unwrap_or_default();
                 Ok(Found::Message(kind, place))
             }
@@ -247,8 +281,8 @@ impl Decoder {
             let kept = usize::from(self.header_len);
             let rest = bytes.get(*at..).unwrap_or_default();
             let parsed = match kept {
-                0 => Header::parse(rest, self.role)?,
-                kept => Header::parse(&self.header[..kept], self.role)?,
+                0 => Header::parse(rest, self.role, self.allowed)?,
+                kept => Header::parse(&self.header[..kept], self.role, self.allowed)?,
             };
             match parsed {
                 Parsed::Header(header, len) => {
@@ -272,14 +306,21 @@ impl Decoder {
             (Opcode::Continuation, None) => return Err(Violation::protocol("a fragment of no message")),
             (Opcode::Message(kind), None) => {
                 (self.message, self.utf8, self.counted) = (Some(kind), Utf8::default(), 0);
+                self.is_compressed = header.is_compressed;
+                if header.is_compressed
+                    && let Some(inflation) = &mut self.inflation
+                {
+                    inflation.begin()?;
+                }
             }
             _ => {}
         }
-        let Header { opcode, is_last, key, payload } = header;
+        let Header { opcode, is_last, key, payload, .. } = header;
         if !opcode.is_control() {
             // An unfinished message has no end if its fragments are empty.
             let counted = u64::from(self.counted).saturating_add(payload.max(u64::from(!is_last)));
-            let counted = u32::try_from(counted).ok().filter(|bytes| *bytes <= self.most);
+            let most = if self.is_compressed { longest_compressed(self.most) } else { self.most.into() };
+            let counted = u32::try_from(counted).ok().filter(|bytes| u64::from(*bytes) <= most);
             self.counted = counted.ok_or(Violation::TOO_BIG)?;
         }
         Ok(Some(Unfinished { opcode, is_last, key, came: 0, left: payload }))
@@ -299,6 +340,11 @@ pub(crate) fn give_back(mut gathered: Vec<u8>) {
         gathered.clear();
         SPARE.set(gathered);
     }
+}
+
+/// How long a message may be that is compressed: what cannot be shortened becomes a little longer.
+fn longest_compressed(most: u32) -> u64 {
+    u64::from(most) + u64::from(most) / 64 + 1024
 }
 
 /// Adds a piece to what is gathered. So many bytes of its frame are still to come: a frame of a few

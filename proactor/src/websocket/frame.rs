@@ -68,6 +68,8 @@ pub(crate) enum Role {
 pub(crate) const LONGEST_HEADER: usize = 14;
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The reserved bit that says of a message that it is compressed.
+pub(crate) const COMPRESSED: u8 = 0x40;
 const MASKED: u8 = 0x80;
 
 /// A frame's header.
@@ -76,6 +78,8 @@ pub(crate) struct Header {
     pub(crate) opcode: Opcode,
     /// It is the last of its message.
     pub(crate) is_last: bool,
+    /// It begins a message that is compressed.
+    pub(crate) is_compressed: bool,
     pub(crate) key: Option<[u8; 4]>,
     pub(crate) payload: u64,
 }
@@ -91,15 +95,17 @@ pub(crate) enum Parsed {
 
 impl Header {
     /// Reads a header that was sent to this end. What is wrong is said as soon as it can be seen.
+    /// `allowed` are the reserved bits that an extension has given a meaning.
     #[inline]
-    pub(crate) fn parse(bytes: &[u8], role: Role) -> Result<Parsed, Violation> {
+    pub(crate) fn parse(bytes: &[u8], role: Role, allowed: u8) -> Result<Parsed, Violation> {
         let [first, second, ..] = *bytes else {
             if let [first] = *bytes {
-                opcode_of(first)?;
+                opcode_of(first, allowed)?;
             }
             return Ok(Parsed::Need(2));
         };
-        let (opcode, is_last) = (opcode_of(first)?, first & FIN != 0);
+        let (opcode, is_last) = (opcode_of(first, allowed)?, first & FIN != 0);
+        let is_compressed = first & COMPRESSED != 0;
         let is_masked = second & MASKED != 0;
         if is_masked != (role == Role::Server) {
             return Err(Violation::protocol(match role {
@@ -129,12 +135,12 @@ impl Header {
             _ => {}
         }
         if !is_masked {
-            return Ok(Parsed::Header(Header { opcode, is_last, key: None, payload }, key_at));
+            return Ok(Parsed::Header(Header { opcode, is_last, is_compressed, key: None, payload }, key_at));
         }
         let Some(key) = bytes.get(key_at..).and_then(<[u8]>::first_chunk::<4>) else {
             return Ok(Parsed::Need(key_at + 4));
         };
-        Ok(Parsed::Header(Header { opcode, is_last, key: Some(*key), payload }, key_at + 4))
+        Ok(Parsed::Header(Header { opcode, is_last, is_compressed, key: Some(*key), payload }, key_at + 4))
     }
 
     /// The header as bytes, and how many of them count.
@@ -142,6 +148,9 @@ impl Header {
     pub(crate) fn bytes(&self) -> ([u8; LONGEST_HEADER], usize) {
         let mut bytes = [0; LONGEST_HEADER];
         bytes[0] = self.opcode.bits() | if self.is_last { FIN } else { 0 };
+        if self.is_compressed {
+            bytes[0] |= COMPRESSED;
+        }
         let mut len = match self.payload {
             0..126 => {
                 bytes[1] = self.payload as u8;
@@ -169,25 +178,32 @@ impl Header {
 
 /// What the first byte of a frame says, if it may.
 #[inline]
-fn opcode_of(first: u8) -> Result<Opcode, Violation> {
-    if first & RESERVED != 0 {
+fn opcode_of(first: u8, allowed: u8) -> Result<Opcode, Violation> {
+    if first & RESERVED & !allowed != 0 {
         return Err(Violation::protocol("a reserved bit without an extension that gives it a meaning"));
     }
     let opcode = Opcode::of(first & 0xf).ok_or(Violation::protocol("a reserved opcode"))?;
     if opcode.is_control() && first & FIN == 0 {
         return Err(Violation::protocol("a control frame in fragments"));
     }
+    if first & COMPRESSED != 0 && !matches!(opcode, Opcode::Message(_)) {
+        return Err(Violation::protocol("a compressed frame that begins no message"));
+    }
     Ok(opcode)
 }
 
 /// Appends one frame. A client gives the key that it is masked with.
 pub(crate) fn append(out: &mut Vec<u8>, opcode: Opcode, is_last: bool, payload: &[u8], key: Option<[u8; 4]>) {
-    let header = Header { opcode, is_last, key, payload: payload.len() as u64 };
+    let header = Header { opcode, is_last, is_compressed: false, key, payload: payload.len() as u64 };
+    append_with(out, header, payload);
+}
+
+fn append_with(out: &mut Vec<u8>, header: Header, payload: &[u8]) {
     let (bytes, len) = header.bytes();
     out.extend_from_slice(&bytes[..len]);
     let begin = out.len();
     out.extend_from_slice(payload);
-    if let Some(key) = key {
+    if let Some(key) = header.key {
         mask::apply(&mut out[begin..], key, 0);
     }
 }
@@ -198,16 +214,42 @@ pub(crate) fn append_message(
     kind: MessageKind,
     message: &[u8],
     most: usize,
+    key: impl FnMut() -> Option<[u8; 4]>,
+) {
+    append_fragments(out, kind, message, false, most, key);
+}
+
+/// Appends a message that is compressed already, as [`append_message`] does.
+pub(crate) fn append_compressed(
+    out: &mut Vec<u8>,
+    kind: MessageKind,
+    compressed: &[u8],
+    most: usize,
+    key: impl FnMut() -> Option<[u8; 4]>,
+) {
+    append_fragments(out, kind, compressed, true, most, key);
+}
+
+fn append_fragments(
+    out: &mut Vec<u8>,
+    kind: MessageKind,
+    message: &[u8],
+    mut is_compressed: bool,
+    most: usize,
     mut key: impl FnMut() -> Option<[u8; 4]>,
 ) {
+    let mut frame = |opcode, is_last, is_compressed, payload: &[u8]| {
+        let header = Header { opcode, is_last, is_compressed, key: key(), payload: payload.len() as u64 };
+        append_with(out, header, payload);
+    };
     let mut opcode = Opcode::Message(kind);
     let mut rest = message;
     while rest.len() > most {
         let (fragment, behind) = rest.split_at(most);
-        append(out, opcode, false, fragment, key());
-        (opcode, rest) = (Opcode::Continuation, behind);
+        frame(opcode, false, is_compressed, fragment);
+        (opcode, is_compressed, rest) = (Opcode::Continuation, false, behind);
     }
-    append(out, opcode, true, rest, key());
+    frame(opcode, true, is_compressed, rest);
 }
 
 #[cfg(test)]
@@ -217,7 +259,7 @@ mod tests {
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
     fn header(payload: u64, key: Option<[u8; 4]>) -> Header {
-        Header { opcode: Opcode::Message(MessageKind::Binary), is_last: true, key, payload }
+        Header { opcode: Opcode::Message(MessageKind::Binary), is_last: true, is_compressed: false, key, payload }
     }
 
     #[test]
@@ -226,9 +268,11 @@ mod tests {
             for (key, role) in [(None, Role::Client), (Some(KEY), Role::Server)] {
                 let header = header(payload, key);
                 let (bytes, len) = header.bytes();
-                assert_eq!(Header::parse(&bytes, role), Ok(Parsed::Header(header, len)));
+                assert_eq!(Header::parse(&bytes, role, 0), Ok(Parsed::Header(header, len)));
                 for cut in 0..len {
-                    let Ok(Parsed::Need(need)) = Header::parse(&bytes[..cut], role) else { panic!("{cut} of {len}") };
+                    let Ok(Parsed::Need(need)) = Header::parse(&bytes[..cut], role, 0) else {
+                        panic!("{cut} of {len}")
+                    };
                     assert!(need > cut && need <= len);
                 }
             }
@@ -253,8 +297,14 @@ mod tests {
 
     #[test]
     fn what_no_header_may_have_is_seen_with_the_first_byte_that_has_it() {
-        let parse = |bytes: &[u8]| Header::parse(bytes, Role::Server).unwrap_err().what;
+        let parse = |bytes: &[u8]| Header::parse(bytes, Role::Server, 0).unwrap_err().what;
         assert_eq!(parse(b"\x91"), "a reserved bit without an extension that gives it a meaning");
+        let compressed = |bytes: &[u8]| Header::parse(bytes, Role::Client, COMPRESSED);
+        for bad in [&b"\xc0"[..], b"\xc8", b"\xc9", b"\xca", b"\xe1", b"\xd1", b"\x91"] {
+            assert!(compressed(bad).is_err(), "{bad:x?}");
+        }
+        let Ok(Parsed::Header(header, 2)) = compressed(b"\xc1\x00") else { panic!("it begins a message") };
+        assert!(header.is_compressed && header.bytes().0[0] == 0xc1);
         assert_eq!(parse(b"\x83"), "a reserved opcode");
         assert_eq!(parse(b"\x09"), "a control frame in fragments");
         assert_eq!(parse(b"\x81\x05"), "a client's frame that is not masked");
@@ -262,6 +312,6 @@ mod tests {
         assert_eq!(parse(b"\x82\xfe\x00\x7d"), "a length in more bytes than it needs");
         assert_eq!(parse(b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff"), "a length in more bytes than it needs");
         assert_eq!(parse(b"\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00"), "a length of more than 63 bits");
-        assert_eq!(Header::parse(b"\x81\x85", Role::Client).unwrap_err().what, "a server's frame that is masked");
+        assert_eq!(Header::parse(b"\x81\x85", Role::Client, 0).unwrap_err().what, "a server's frame that is masked");
     }
 }

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use super::close::{self, CloseCode, Violation};
 use super::config::WebSocket;
 use super::decoder::{Decoder, Found, Place};
+use super::deflate::inflate::Inflation;
+use super::deflate::{BITS, compress};
 use super::frame::{self, Header, LONGEST_HEADER, MessageKind, Opcode, Role};
 use super::upgrade::Upgrade;
 use crate::codec::{Decoded, Frame, FrameError};
@@ -25,6 +27,8 @@ pub struct WebSocketFraming {
     pub(crate) came: MessageKind,
     /// A close frame was sent.
     pub(crate) has_closed: bool,
+    /// The window with which messages are compressed; 0 if they are not.
+    send_bits: u8,
     keys: Keys,
     facts: Option<Box<Facts>>,
 }
@@ -99,6 +103,7 @@ impl WebSocketFraming {
             kind: None,
             came: MessageKind::Binary,
             has_closed: false,
+            send_bits: 0,
             keys: Keys::default(),
             facts: None,
         }
@@ -111,6 +116,10 @@ impl WebSocketFraming {
     /// The upgrade is over. `session` tells this session's masking keys from others'.
     pub(crate) fn begin(&mut self, session: u64, upgrade: Upgrade) {
         self.keys.session = session;
+        if let (Some(deflate), Some(agreed)) = (&self.settings.websocket.deflate, upgrade.deflate()) {
+            self.send_bits = agreed.send_bits;
+            self.decoder.inflate_by(Inflation::new(deflate, agreed));
+        }
         self.facts.get_or_insert_default().upgrade = Some(upgrade);
     }
 
@@ -162,11 +171,30 @@ impl WebSocketFraming {
         (self.settings.role == Role::Client).then_some(self.settings.websocket.kind)
     }
 
+    /// The framings of the sessions of a listener that compress: with its own window, and with the
+    /// smallest.
+    pub(crate) fn compressing(&self) -> Option<[WebSocketFraming; 2]> {
+        let deflate = self.settings.websocket.deflate.as_ref()?;
+        let with = |send_bits| WebSocketFraming { send_bits, ..self.clone() };
+        Some([with(deflate.window_bits), with(*BITS.start())])
+    }
+
+    /// Which of its listener's framings this one is: the plain one is 0, and behind it come those
+    /// that [compress](WebSocketFraming::compressing).
+    pub(crate) fn variant(&self) -> u8 {
+        match (&self.settings.websocket.deflate, self.send_bits) {
+            (_, 0) | (None, _) => 0,
+            (Some(deflate), bits) if bits == deflate.window_bits => 1,
+            _ => 2,
+        }
+    }
+
     /// Whether frames of a group's broadcasts are the same for both.
     pub(crate) fn is_same(&self, other: &WebSocketFraming) -> bool {
         let key = |framing: &WebSocketFraming| {
             let Settings { websocket, role, .. } = &*framing.settings;
-            (websocket.kind, websocket.max_frame, websocket.max_message, *role)
+            let deflate = websocket.deflate.as_ref().map(|deflate| (deflate.level, deflate.window_bits, deflate.least));
+            (websocket.kind, websocket.max_frame, websocket.max_message, *role, deflate, framing.send_bits)
         };
         key(self) == key(other)
     }
@@ -192,12 +220,14 @@ impl WebSocketFraming {
     #[inline(never)]
     pub(crate) fn frame<'p>(&self, packet: &'p [u8]) -> Option<Result<Frame<'p>, FrameError>> {
         let Settings { websocket, role, .. } = &*self.settings;
-        if *role == Role::Client || packet.len() > 0xffff.min(websocket.max_frame) {
+        if *role == Role::Client || packet.len() > 0xffff.min(websocket.max_frame) || self.send_bits != 0 {
             return None;
         }
         Some(self.check_length(packet).and_then(|()| self.kind_of(packet)).map(|kind| {
             let payload = packet.len() as u64;
-            let (bytes, len) = Header { opcode: Opcode::Message(kind), is_last: true, key: None, payload }.bytes();
+            let opcode = Opcode::Message(kind);
+            let header = Header { opcode, is_last: true, is_compressed: false, key: None, payload };
+            let (bytes, len) = header.bytes();
             let mut header = [0; 8];
             header.copy_from_slice(&bytes[..8]);
             Frame::new(header, len as u8, packet)
@@ -233,7 +263,17 @@ impl WebSocketFraming {
     pub(crate) fn encode(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         self.check_length(packet)?;
         let kind = self.kind_of(packet)?;
-        let WebSocketFraming { settings, keys, .. } = self;
+        let WebSocketFraming { settings, keys, send_bits, .. } = self;
+        if *send_bits != 0
+            && let Some(deflate) = &settings.websocket.deflate
+            && packet.len() >= deflate.least
+        {
+            let most = settings.websocket.max_frame;
+            let send = |bytes: &[u8]| frame::append_compressed(out, kind, bytes, most, || keys.next(settings));
+            if compress::compressed(packet, deflate.level, *send_bits, send) {
+                return Ok(());
+            }
+        }
         frame::append_message(out, kind, packet, settings.websocket.max_frame, || keys.next(settings));
         Ok(())
     }
@@ -256,7 +296,7 @@ impl WebSocketFraming {
 /// The framing of another session with the same settings.
 impl Clone for WebSocketFraming {
     fn clone(&self) -> WebSocketFraming {
-        WebSocketFraming::new(Arc::clone(&self.settings))
+        WebSocketFraming { send_bits: self.send_bits, ..WebSocketFraming::new(Arc::clone(&self.settings)) }
     }
 }
 

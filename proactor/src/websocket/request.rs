@@ -1,6 +1,7 @@
 //! A server's side of the opening handshake: a request, and what is answered.
 
 use super::config::{MOST_HEADERS, Origins, WebSocket};
+use super::deflate::offer;
 use super::head::{Head, Headers, TooLong, accept_of, is_key};
 use super::upgrade::{Upgrade, UpgradeRequest};
 use crate::panic::contained;
@@ -12,6 +13,9 @@ pub(crate) enum Requested {
     Unfinished,
     /// The answer, after which come frames.
     Accepted(Vec<u8>, Upgrade),
+    /// It is for the service beside: the whole head is as it came, and its body may be behind it.
+    #[cfg(feature = "http")]
+    Beside,
     Refused(Refused),
 }
 
@@ -24,6 +28,7 @@ pub(crate) struct Refused {
 
 /// The beginning of each request that is served.
 const METHOD: &[u8] = b"GET ";
+const NO_GET: &str = "only GET is served here";
 
 /// Takes what has come of a request from `piece`. When it is answered, the rest of the piece is
 /// behind it.
@@ -36,22 +41,23 @@ pub(crate) fn next(head: &mut Head, piece: &mut &[u8], config: &WebSocket) -> Re
     // Other protocols are refused with their first bytes.
     let begin = &head.bytes()[..head.bytes().len().min(METHOD.len())];
     if !METHOD.starts_with(begin) {
-        return match begin.first() {
-            Some(b'A'..=b'Z') => refused(405, "only GET is served here"),
-            _ => refused(400, "this is no HTTP request"),
-        };
+        match begin.first() {
+            Some(b'A'..=b'Z') if config.has_http() => {}
+            Some(b'A'..=b'Z') => return refused(405, NO_GET),
+            _ => return refused(400, "this is no HTTP request"),
+        }
     }
     if !whole {
         return Requested::Unfinished;
     }
     match answered(head.bytes(), config) {
-        Ok((answer, upgrade)) => Requested::Accepted(answer, upgrade),
+        Ok(requested) => requested,
         Err(refused) => Requested::Refused(refused),
     }
 }
 
 /// The answer to a whole head.
-fn answered(head: &[u8], config: &WebSocket) -> Result<(Vec<u8>, Upgrade), Refused> {
+fn answered(head: &[u8], config: &WebSocket) -> Result<Requested, Refused> {
     let refused = |status, why| Err(Refused { status, why });
     let mut memory = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut memory[..config.head_headers.min(MOST_HEADERS)]);
@@ -62,6 +68,13 @@ fn answered(head: &[u8], config: &WebSocket) -> Result<(Vec<u8>, Upgrade), Refus
         _ => return refused(400, "the request is malformed"),
     }
     let headers = Headers(request.headers);
+    #[cfg(feature = "http")]
+    if config.http.is_some() && !is_for_websocket(request.path, headers, config) {
+        return Ok(Requested::Beside);
+    }
+    if request.method != Some("GET") {
+        return refused(405, NO_GET);
+    }
     let Some(target) = request.path.filter(|target| target.starts_with('/') && !target.contains('#')) else {
         return refused(400, "the target of the request is no path");
     };
@@ -106,9 +119,23 @@ fn answered(head: &[u8], config: &WebSocket) -> Result<(Vec<u8>, Upgrade), Refus
     if let Some(protocol) = protocol {
         answer.push_str(&format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
     }
+    let offers = || headers.all("Sec-WebSocket-Extensions");
+    let deflate = config.deflate.as_ref().and_then(|deflate| offer::accept(offers(), deflate));
+    let deflate = deflate.map(|(agreed, accepted)| {
+        answer.push_str(&format!("Sec-WebSocket-Extensions: {accepted}\r\n"));
+        agreed
+    });
     answer.push_str("\r\n");
     let kept = config.headers.iter().filter_map(|name| Some((name.as_str(), headers.first(name)?)));
-    Ok((answer.into_bytes(), Upgrade::new(target, protocol, kept)))
+    Ok(Requested::Accepted(answer.into_bytes(), Upgrade::new(target, protocol, kept, deflate)))
+}
+
+/// Whether a request is for the WebSocket, and not for the service beside it: it asks for an
+/// upgrade to WebSocket, or for the only path that has one.
+#[cfg(feature = "http")]
+fn is_for_websocket(target: Option<&str>, headers: Headers<'_>, config: &WebSocket) -> bool {
+    let path = target.map(|target| target.split_once('?').map_or(target, |(path, _)| path));
+    headers.lists("Upgrade", "websocket") || config.path.is_some() && path == config.path.as_deref()
 }
 
 /// Whether pages of an origin may connect to a host.

@@ -3,15 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::deflate::Agreed;
 use super::head::Headers;
 
 /// What the opening handshake of a WebSocket session has said. Cheap to clone.
 /// [`Session::upgrade`](crate::Session::upgrade) gives it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Upgrade(Arc<Facts>);
 
+impl PartialEq for Upgrade {
+    fn eq(&self, other: &Upgrade) -> bool {
+        let key = |it: &Upgrade| (it.0.path, it.0.target, it.0.protocol, it.is_compressed());
+        key(self) == key(other) && self.0.text == other.0.text && self.0.headers == other.0.headers
+    }
+}
+
+impl Eq for Upgrade {}
+
 /// One text for all, since a session keeps it for as long as it lasts.
-#[derive(PartialEq, Eq)]
 struct Facts {
     /// The target, the subprotocol, then names and values of headers.
     text: Box<str>,
@@ -21,6 +30,7 @@ struct Facts {
     protocol: Option<u16>,
     /// Where the name and the value of each header end.
     headers: Box<[(u32, u32)]>,
+    deflate: Option<Box<Agreed>>,
 }
 
 impl Upgrade {
@@ -29,6 +39,7 @@ impl Upgrade {
         target: &str,
         protocol: Option<&str>,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+        deflate: Option<Agreed>,
     ) -> Upgrade {
         let mut text = format!("{target}{}", protocol.unwrap_or_default());
         let mut ends = Vec::new();
@@ -44,6 +55,7 @@ impl Upgrade {
             protocol: protocol.map(|protocol| protocol.len() as u16),
             text: text.into(),
             headers: ends.into(),
+            deflate: deflate.map(Box::new),
         }))
     }
 
@@ -65,6 +77,16 @@ impl Upgrade {
     pub fn protocol(&self) -> Option<&str> {
         let bytes = usize::from(self.0.protocol?);
         Some(&self.0.text[self.target_bytes()..][..bytes])
+    }
+
+    /// Whether messages may be compressed: both ends agreed on
+    /// [`Deflate`](super::Deflate).
+    pub fn is_compressed(&self) -> bool {
+        self.0.deflate.is_some()
+    }
+
+    pub(crate) fn deflate(&self) -> Option<&Agreed> {
+        self.0.deflate.as_deref()
     }
 
     /// The value of a header of the request, if it is one of those that the listener was
@@ -137,12 +159,12 @@ mod tests {
     #[test]
     fn what_was_said_is_told() {
         let headers = [("Cookie", &b"a=b"[..]), ("User-Agent", b"curl\xff")];
-        let upgrade = Upgrade::new("/ws?room=1&x", Some("chat"), headers);
+        let upgrade = Upgrade::new("/ws?room=1&x", Some("chat"), headers, None);
         assert_eq!((upgrade.path(), upgrade.query(), upgrade.protocol()), ("/ws", Some("room=1&x"), Some("chat")));
         assert_eq!((upgrade.header("cookie"), upgrade.header("USER-AGENT")), (Some("a=b"), Some("curl\u{fffd}")));
         assert_eq!(upgrade.header("Host"), None);
-        let bare = Upgrade::new("/", None, []);
+        let bare = Upgrade::new("/", None, [], None);
         assert_eq!((bare.path(), bare.query(), bare.protocol(), bare.header("")), ("/", None, None, None));
-        assert_eq!(Upgrade::new("/?", None, []).query(), Some(""));
+        assert_eq!(Upgrade::new("/?", None, [], None).query(), Some(""));
     }
 }

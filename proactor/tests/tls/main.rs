@@ -6,6 +6,7 @@
 mod harness;
 
 mod hello;
+mod http;
 mod outbound;
 mod peers;
 mod records;

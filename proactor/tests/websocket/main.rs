@@ -6,7 +6,9 @@
 mod harness;
 
 mod closing;
+mod deflate;
 mod groups;
+mod http;
 mod outbound;
 mod pairs;
 mod peer;

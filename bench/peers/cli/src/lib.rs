@@ -1,6 +1,8 @@
 //! The peers' command line, `SERVICE --listen ADDRESS [--flush WHEN] [--threads N]`, and start-up
 //! line.
 
+pub mod websocket;
+
 use std::env;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -29,6 +31,10 @@ pub enum Service {
     Chat,
     /// HTTP/1.1: every GET is answered with `Hello, World!`.
     Http,
+    /// WebSocket: each message is answered with the same message, at any path.
+    WebSocket,
+    /// WebSocket: each message is sent to every other session.
+    WebSocketChat,
 }
 
 /// The most threads that a peer serves with.
@@ -45,7 +51,8 @@ pub enum Flush {
 }
 
 impl Service {
-    const ALL: [Self; 5] = [Self::Echo, Self::Stream, Self::Framed, Self::Chat, Self::Http];
+    const ALL: [Self; 7] =
+        [Self::Echo, Self::Stream, Self::Framed, Self::Chat, Self::Http, Self::WebSocket, Self::WebSocketChat];
 
     /// The service of this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
@@ -64,6 +71,8 @@ impl Service {
             Self::Framed => "framed",
             Self::Chat => "chat",
             Self::Http => "http",
+            Self::WebSocket => "websocket",
+            Self::WebSocketChat => "websocket-chat",
         }
     }
 }

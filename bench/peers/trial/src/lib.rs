@@ -10,6 +10,7 @@ mod echo;
 mod framed;
 mod http;
 mod server;
+mod websocket;
 
 use peer_cli::Service;
 
@@ -23,6 +24,8 @@ pub fn serves(service: Service, program: &str, arguments: &[&str]) {
         Service::Framed => framed::tried(&server),
         Service::Chat => chat::tried(&server),
         Service::Http => http::tried(&server),
+        Service::WebSocket => websocket::echo_tried(&server),
+        Service::WebSocketChat => websocket::chat_tried(&server),
     }
 }
 

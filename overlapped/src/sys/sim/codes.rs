@@ -4,7 +4,7 @@
 pub(super) use libc::{
     EADDRINUSE as IN_USE, EADDRNOTAVAIL as NOT_AVAILABLE, EAFNOSUPPORT as WRONG_FAMILY, EALREADY as CONNECTING,
     ECANCELED as CANCELLED, ECONNREFUSED as REFUSED, ECONNRESET as RESET, EINVAL as INVALID, EISCONN as CONNECTED,
-    ENOTCONN as NOT_CONNECTED, EOPNOTSUPP as UNSUPPORTED, EPIPE as SHUT, ETIMEDOUT as TIMED_OUT,
+    EMSGSIZE as TOO_LONG, ENOTCONN as NOT_CONNECTED, EOPNOTSUPP as UNSUPPORTED, EPIPE as SHUT, ETIMEDOUT as TIMED_OUT,
 };
 
 /// Winsock's, from `winerror.h`.
@@ -24,6 +24,7 @@ mod winsock {
     pub(in crate::sys::sim) const UNSUPPORTED: i32 = 10045;
     pub(in crate::sys::sim) const SHUT: i32 = 10058;
     pub(in crate::sys::sim) const TIMED_OUT: i32 = 10060;
+    pub(in crate::sys::sim) const TOO_LONG: i32 = 10040;
 }
 
 #[cfg(windows)]
@@ -48,6 +49,7 @@ mod tests {
             (super::NOT_CONNECTED, ErrorKind::NotConnected),
             (super::UNSUPPORTED, ErrorKind::Unsupported),
             (super::TIMED_OUT, ErrorKind::TimedOut),
+            (super::TOO_LONG, ErrorKind::Truncated),
         ] {
             assert_eq!(kind_of(code), kind, "code {code}");
         }

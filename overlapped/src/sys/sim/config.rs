@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How a simulated network behaves.
 ///
 /// Without other settings: latencies from 50 µs to 1 ms; one in 4 sends and receives is short; one
-/// in 16 results ends its multishot operation; buffers of 64 KiB.
+/// in 16 results ends its multishot operation; buffers of 64 KiB; no datagram is lost or doubled.
 ///
 /// ```
 /// use overlapped::sim::{Network, NetworkConfig};
@@ -19,6 +19,8 @@ pub struct NetworkConfig {
     pub(super) short_receives: u32,
     pub(super) early_ends: u32,
     pub(super) buffer_bytes: usize,
+    pub(super) lost_datagrams: u32,
+    pub(super) doubled_datagrams: u32,
 }
 
 impl Default for NetworkConfig {
@@ -29,6 +31,8 @@ impl Default for NetworkConfig {
             short_receives: 4,
             early_ends: 16,
             buffer_bytes: 64 * 1024,
+            lost_datagrams: 0,
+            doubled_datagrams: 0,
         }
     }
 }
@@ -40,7 +44,7 @@ impl NetworkConfig {
     }
 
     /// The least and the most time that something is on its way. Each piece draws its own time; the
-    /// pieces of one direction of one connection keep their order.
+    /// pieces of one direction of one connection keep their order, and datagrams do not.
     pub fn latency(self, least: Duration, most: Duration) -> NetworkConfig {
         NetworkConfig { latency: (least, most), ..self }
     }
@@ -66,5 +70,16 @@ impl NetworkConfig {
     /// [`StreamOptions`](crate::options::StreamOptions) set them.
     pub fn buffer_bytes(self, buffer_bytes: usize) -> NetworkConfig {
         NetworkConfig { buffer_bytes, ..self }
+    }
+
+    /// One in `datagrams` datagrams is lost. 0 is never. Those that find a receive buffer full are
+    /// lost too.
+    pub fn lost_datagrams(self, datagrams: u32) -> NetworkConfig {
+        NetworkConfig { lost_datagrams: datagrams, ..self }
+    }
+
+    /// One in `datagrams` datagrams arrives twice. 0 is never.
+    pub fn doubled_datagrams(self, datagrams: u32) -> NetworkConfig {
+        NetworkConfig { doubled_datagrams: datagrams, ..self }
     }
 }

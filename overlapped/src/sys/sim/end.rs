@@ -5,6 +5,7 @@ use crate::error::{Action, Error, ErrorKind};
 use crate::flags;
 use crate::options::check::Target;
 use crate::options::{DatagramOptions, ListenOptions, StreamOptions};
+use crate::sys::datagrams::DatagramTo;
 use crate::table::Key;
 
 use super::{
@@ -82,6 +83,11 @@ impl EndView {
         self.of_stream(|end| end.under_way.iter().map(bytes).sum())
     }
 
+    /// Sends datagrams, as many as there is room for.
+    pub(crate) fn send_datagrams(&self, datagrams: &[DatagramTo<'_>]) -> Result<usize, i32> {
+        self.network.lock().send_datagrams(self.id, datagrams)
+    }
+
     fn of_stream<T>(&self, ask: impl FnOnce(&StreamEnd) -> T) -> Option<T> {
         match &self.network.lock().sockets.get(self.id)?.role {
             Role::Stream(end) => Some(ask(end)),
@@ -105,6 +111,7 @@ impl EndView {
         match self.network.lock().sockets.get(self.id).map(|socket| &socket.role) {
             Some(Role::Listener(_)) => (flags::Role::Listener, false),
             Some(Role::Stream(_)) => (flags::Role::Stream, true),
+            Some(Role::Datagrams(_)) => (flags::Role::Datagram, false),
             _ => (flags::Role::Stream, false),
         }
     }
@@ -134,9 +141,16 @@ impl Network {
         Ok(End::new(self, self.lock().insert(Role::Fresh)))
     }
 
-    pub(crate) fn datagram(&self, address: &Address, _: &DatagramOptions) -> Result<End, Error> {
-        let why = "a simulated network has streams only";
-        Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why))
+    pub(crate) fn datagram(&self, address: &Address, options: &DatagramOptions) -> Result<End, Error> {
+        let Some(ip) = address.ip() else { return Err(only_ip(Action::Bind, address)) };
+        if options.broadcast || !options.join.is_empty() {
+            let why = "a simulated network has neither broadcasts nor multicast groups";
+            return Err(Error::new(Action::Socket, ErrorKind::Unsupported).at(address).because(why));
+        }
+        match self.lock().datagram(ip, options) {
+            Ok(id) => Ok(End::new(self, id)),
+            Err(code) => Err(Error::os(Action::Bind, code).at(address)),
+        }
     }
 }
 

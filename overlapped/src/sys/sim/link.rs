@@ -152,7 +152,7 @@ impl State {
         let (end, held) = match *happening {
             Happening::Arrival { from } => (from, Held::Arrival { from }),
             Happening::Room { to, bytes } => (to, Held::Room { to, bytes }),
-            Happening::Asked { .. } | Happening::Refused { .. } => return false,
+            Happening::Asked { .. } | Happening::Refused { .. } | Happening::Datagram(_) => return false,
         };
         match self.faults(end) {
             Some(faults) if faults.stalled => {

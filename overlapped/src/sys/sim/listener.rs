@@ -25,14 +25,14 @@ const LOWEST_PORT: u16 = 10_000;
 const ATTEMPTS: u32 = 5;
 
 /// Whether an address is reserved for documentation. Such addresses belong to nobody.
-fn is_nobodys(ip: IpAddr) -> bool {
+pub(super) fn is_nobodys(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => matches!(ip.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]),
         IpAddr::V6(ip) => ip.segments()[..2] == [0x2001, 0xdb8],
     }
 }
 
-fn wildcard(ip: IpAddr) -> IpAddr {
+pub(super) fn wildcard(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -142,6 +142,7 @@ impl State {
             Role::Fresh | Role::Failed(_) => {}
             Role::Connecting => return Err(codes::CONNECTING),
             Role::Stream(_) | Role::Listener(_) => return Err(codes::CONNECTED),
+            Role::Datagrams(_) => return Err(codes::UNSUPPORTED),
         }
         if address.ip().is_unspecified() {
             let here = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };

@@ -8,6 +8,7 @@
 
 mod codes;
 mod config;
+mod datagrams;
 pub(crate) mod end;
 mod faults;
 mod link;
@@ -39,7 +40,7 @@ pub use config::NetworkConfig;
 use end::End;
 pub use link::Link;
 pub use network::Network;
-use parts::Parts;
+use parts::{Parts, WantDatagrams};
 use stream::Found;
 
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
@@ -57,11 +58,20 @@ struct Pending {
 }
 
 enum Want {
-    Accept { multi: bool },
+    Accept {
+        multi: bool,
+    },
     Connect,
-    Receive { parts: Parts, peek: bool },
+    Receive {
+        parts: Parts,
+        peek: bool,
+    },
     ReceivePooled,
-    Send { parts: Parts },
+    /// In a box: streams are many, and these would make each larger.
+    Datagrams(Box<WantDatagrams>),
+    Send {
+        parts: Parts,
+    },
     Discard,
 }
 
@@ -185,9 +195,10 @@ impl Sim {
                 Err(failure) => return self.end_at_once(id, Err(failure)),
             },
             OpKind::Discard => (Direction::Receive, Want::Discard),
-            OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => {
-                return self.end_at_once(id, Err(Failure::Code(codes::UNSUPPORTED)));
-            }
+            OpKind::RecvFrom { .. } | OpKind::RecvFromMulti | OpKind::SendTo => match WantDatagrams::of(kind, owned) {
+                Ok((direction, want)) => (direction, Want::Datagrams(Box::new(want))),
+                Err(code) => return self.end_at_once(id, Err(Failure::Code(code))),
+            },
             OpKind::Shutdown { how } => {
                 let done = self.network.lock().shut_down(end, how);
                 return self.end_at_once(id, done.map(|()| Outcome::ShutDown).map_err(Failure::Code));
@@ -375,6 +386,7 @@ impl Sim {
                 Found::Failed(code) => Some(Err(Failure::Code(code))),
             },
             Want::ReceivePooled => self.receive_pooled(key, pending.id, end),
+            Want::Datagrams(want) => self.attempt_datagrams(key, pending.id, end, want),
             Want::Send { parts } => {
                 let mut state = self.network.lock();
                 match state.room(end, parts.len(), !pending.last_try) {

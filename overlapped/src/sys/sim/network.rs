@@ -17,7 +17,7 @@ use super::{config::NetworkConfig, state::State};
 /// [`DriverConfig::network`](crate::DriverConfig::network) or to
 /// [`EngineBuilder::network`](crate::engine::EngineBuilder::network). All hosts share its
 /// addresses: any of them can connect to a listener on `127.0.0.1:7777`. There are IPv4 and IPv6,
-/// and streams only. Addresses that are reserved for documentation (such as `203.0.113.0/24`)
+/// streams and datagrams. Addresses that are reserved for documentation (such as `203.0.113.0/24`)
 /// belong to nobody: they cannot be bound, and connecting to one times out.
 ///
 /// # Time
@@ -51,6 +51,9 @@ use super::{config::NetworkConfig, state::State};
 /// - A [`Link`](super::Link) disturbs one connection: delays it, splits its pieces, stalls it or
 ///   resets it.
 /// - There is no out-of-band data.
+/// - Datagrams take their own times, so they overtake each other, and are
+///   [lost](NetworkConfig::lost_datagrams) and [doubled](NetworkConfig::doubled_datagrams) if that
+///   is asked for. A full receive buffer loses them.
 /// - A connect that finds the listener's backlog full is tried again after 1, 2, 4 and 8 seconds,
 ///   and then times out.
 ///

@@ -1,6 +1,12 @@
 //! The memory of an operation's buffers: this backend copies out of it and into it in its turns.
 
-use crate::sys::op::Owned;
+use std::net::SocketAddr;
+
+use crate::address::Address;
+use crate::flags::{Direction, Flags};
+use crate::sys::op::{OpKind, Owned};
+
+use super::codes;
 
 /// The most parts that are moved at once, as on a real system; the driver resumes behind them.
 const MOST_PARTS: usize = 1024;
@@ -51,6 +57,32 @@ impl Parts {
             // see `of`.
             unsafe { std::ptr::copy_nonoverlapping(here.as_ptr(), *ptr, here.len()) };
             bytes = rest;
+        }
+    }
+}
+
+/// What an operation wants of a datagram socket.
+pub(super) enum WantDatagrams {
+    Receive { parts: Parts },
+    ReceivePooled,
+    Send { parts: Parts, to: SocketAddr },
+}
+
+impl WantDatagrams {
+    /// What an operation wants, and in which direction; or the code of its end.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn of(kind: OpKind, owned: Option<&mut Owned>) -> Result<(Direction, WantDatagrams), i32> {
+        match (kind, owned) {
+            (OpKind::RecvFrom { flags }, _) if flags != Flags::NONE => Err(codes::UNSUPPORTED),
+            (OpKind::RecvFrom { .. }, Some(owned)) => {
+                Ok((Direction::Receive, WantDatagrams::Receive { parts: Parts::of(owned) }))
+            }
+            (OpKind::SendTo, Some(owned)) => match owned.address().and_then(Address::ip) {
+                Some(to) => Ok((Direction::Send, WantDatagrams::Send { parts: Parts::of(owned), to })),
+                None => Err(codes::WRONG_FAMILY),
+            },
+            _ => Ok((Direction::Receive, WantDatagrams::ReceivePooled)),
         }
     }
 }

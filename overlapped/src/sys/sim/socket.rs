@@ -38,6 +38,17 @@ pub(super) enum Role {
     Failed(i32),
     Stream(StreamEnd),
     Listener(Listener),
+    Datagrams(Datagrams),
+}
+
+/// What a datagram socket has.
+#[derive(Debug, Default)]
+pub(super) struct Datagrams {
+    pub(super) arrived: VecDeque<(Vec<u8>, SocketAddr)>,
+    /// What those take of the receive buffer.
+    pub(super) taken: usize,
+    /// It shares its port.
+    pub(super) shares: bool,
 }
 
 #[derive(Debug)]

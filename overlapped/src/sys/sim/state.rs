@@ -6,7 +6,7 @@
 //! are ordered, so no hash and no address of memory decides anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::flags::Direction;
@@ -36,6 +36,16 @@ pub(super) enum Happening {
     Arrival { from: Key },
     /// This end learns that its peer has received these bytes, so there is room again.
     Room { to: Key, bytes: usize },
+    /// A datagram arrives. In a box: there are few, and all that happens is moved often.
+    Datagram(Box<Datagram>),
+}
+
+/// A datagram on its way.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A driver, as the network sees it.
@@ -63,6 +73,9 @@ pub(super) struct State {
     /// Ports and addresses of sockets that have connected.
     pub(super) clients: BTreeSet<(u16, IpAddr)>,
     pub(super) next_port: u16,
+    /// Datagram sockets by port and address. Those that share one keep their places when one of
+    /// them is closed.
+    pub(super) datagrams: BTreeMap<(u16, IpAddr), Vec<Option<Key>>>,
 }
 
 impl State {
@@ -81,6 +94,7 @@ impl State {
             listeners: BTreeMap::new(),
             clients: BTreeSet::new(),
             next_port: FIRST_PORT,
+            datagrams: BTreeMap::new(),
         }
     }
 
@@ -180,6 +194,11 @@ impl State {
             Happening::Room { to, bytes } => {
                 self.trace.words(&[4, now, word(to), bytes as u64]);
                 self.has_room_again(to, bytes);
+            }
+            Happening::Datagram(datagram) => {
+                let Datagram { from, to, bytes } = *datagram;
+                self.trace.words(&[5, now, from.port().into(), to.port().into(), bytes.len() as u64]);
+                self.datagram_arrives(from, to, bytes);
             }
         }
     }

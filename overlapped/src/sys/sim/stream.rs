@@ -242,6 +242,7 @@ impl State {
         match &socket.role {
             Role::Fresh | Role::Connecting | Role::Failed(_) => self.remove(id),
             Role::Listener(_) => self.unlisten(id),
+            Role::Datagrams(_) => self.close_datagrams(id),
             Role::Stream(end) => {
                 let over = end.reset || end.reset_sent;
                 if !over && (socket.reset_on_close || !end.arrived.is_empty()) {

@@ -8,7 +8,7 @@ use crate::harness::place::On;
 
 rules! {
     a_text_or_a_pair_is_an_address_to_listen_on_and_to_connect_to,
-    a_text_or_a_pair_is_an_address_to_send_to: "it has no datagrams",
+    a_text_or_a_pair_is_an_address_to_send_to: "its peers are real sockets",
     a_host_name_is_refused_with_a_hint_and_the_operation_is_given_back,
 }
 

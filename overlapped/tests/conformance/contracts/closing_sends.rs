@@ -20,7 +20,7 @@ rules! {
     sends_behind_a_connect_are_cancelled_with_it,
     an_abort_tries_nothing,
     a_graceful_close_that_is_cancelled_tries_what_was_started,
-    datagrams_that_were_started_leave: "there are no datagrams",
+    datagrams_that_were_started_leave: "its peers are real sockets",
 }
 
 fn sends(bench: &mut Bench, socket: SocketId, bytes: &[u8], each: usize) -> Vec<OpId> {

@@ -6,6 +6,7 @@ mod bounded;
 mod closing;
 mod closing_sends;
 mod connecting;
+mod datagram_batches;
 mod datagrams;
 mod deadlines;
 #[cfg(unix)]

@@ -261,7 +261,7 @@ impl Connection {
 }
 
 /// The bytes of a packet as a reader can take them in.
-struct Shown<'p>(&'p [u8]);
+pub(super) struct Shown<'p>(pub(super) &'p [u8]);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use overlapped::driver::{CloseMode, Completion, SocketId, Wait};
+use overlapped::options::DatagramOptions;
 use overlapped::{Address, Driver, DriverConfig, ErrorKind, Op, Outcome, sim::Network};
 
 use crate::codec::{Assembly, Codec, Framing};
@@ -10,6 +11,7 @@ use crate::codec::{Assembly, Codec, Framing};
 const CONNECT: u64 = 0;
 const RECEIVE: u64 = 1;
 const OTHER: u64 = 2;
+const DATAGRAM: u64 = 3;
 
 const RECEIVE_BYTES: usize = 16 * 1024;
 
@@ -71,12 +73,44 @@ impl Connection {
 pub(super) struct Clients {
     driver: Driver,
     connections: Vec<Connection>,
+    ports: Vec<Port>,
+}
+
+/// A client that sends datagrams.
+struct Port {
+    socket: SocketId,
+    came: VecDeque<Vec<u8>>,
 }
 
 impl Clients {
     pub(super) fn new(network: &Network) -> Clients {
         let driver = Driver::new(DriverConfig::new().network(network.clone()));
-        Clients { driver: driver.expect("a driver on a simulated network needs nothing"), connections: Vec::new() }
+        Clients {
+            driver: driver.expect("a driver on a simulated network needs nothing"),
+            connections: Vec::new(),
+            ports: Vec::new(),
+        }
+    }
+
+    /// A client that sends datagrams from an address of its own.
+    pub(super) fn bind(&mut self, own: &Address) -> Result<usize, overlapped::Error> {
+        let socket = self.driver.datagram(own, &DatagramOptions::new())?;
+        let index = self.ports.len();
+        self.ports.push(Port { socket, came: VecDeque::new() });
+        self.submit(index, DATAGRAM, Op::recv_from_multi(socket));
+        Ok(index)
+    }
+
+    pub(super) fn send_datagram(&mut self, index: usize, bytes: &[u8], to: &Address) {
+        self.submit(index, OTHER, Op::send_to(self.ports[index].socket, bytes.to_vec(), to));
+    }
+
+    pub(super) fn take_datagram(&mut self, index: usize) -> Option<Vec<u8>> {
+        self.ports[index].came.pop_front()
+    }
+
+    pub(super) fn datagram_addr(&self, index: usize) -> Address {
+        self.driver.local_addr(self.ports[index].socket).expect("it is bound")
     }
 
     pub(super) fn at(&mut self, index: usize) -> &mut Connection {
@@ -163,6 +197,15 @@ impl Clients {
 
     fn completed(&mut self, Completion { token, result, buf, .. }: Completion) {
         let (index, kind) = ((token >> 8) as usize, token & 0xff);
+        if kind == DATAGRAM {
+            if let Ok(Outcome::Datagram(packet, _)) = result {
+                self.ports[index].came.push_back(packet.to_vec());
+            }
+            return;
+        }
+        if kind == OTHER {
+            return;
+        }
         let connection = &mut self.connections[index];
         match (kind, result) {
             (CONNECT, Ok(_)) => connection.is_connected = true,

@@ -1,7 +1,10 @@
-//! The cases of sections 1 to 7, 9 and 10 of the published Autobahn list, for an end that echoes
-//! messages. Each input comes whole, byte by byte and, if it is short, in every two pieces: the
+//! Cases of sections 1 to 7, 9, 10, 12 and 13 of the published Autobahn list, for an end that
+//! echoes
+//! messages; of 12 and 13 all 216. Each input comes whole, byte by byte and, if it is short, in
+//! every two pieces: the
 //! answers must be the same.
 
+mod deflate;
 mod fragments;
 mod framing;
 mod limits;

@@ -30,6 +30,8 @@ fn asked(bytes: &[u8], piece: usize, config: &WebSocket) -> (Result<(String, Upg
     for mut piece in bytes.chunks(piece) {
         if result.is_none() {
             match next(&mut head, &mut piece, config) {
+                #[cfg(feature = "http")]
+                Requested::Beside => unreachable!("there is no service"),
                 Requested::Unfinished => {}
                 Requested::Accepted(answer, upgrade) => {
                     result = Some(Ok((String::from_utf8(answer).unwrap(), upgrade)));

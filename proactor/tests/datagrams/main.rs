@@ -1,0 +1,14 @@
+//! Datagram listeners: on every backend of this system, and on simulated networks.
+
+#[allow(dead_code, unused_imports, reason = "these tests need a part of what they share with those of the server")]
+#[path = "../server/harness/mod.rs"]
+mod harness;
+
+mod cookies;
+mod endings;
+mod floods;
+mod handlers;
+mod refused;
+mod sessions;
+mod simulation;
+mod swarm;
