@@ -58,10 +58,12 @@ noticed() {
     shift 4
     echo "== chat $*"
     ip -n "$space" link set "$space-in" up
+    # The line of the server before must not be taken for this one's.
+    rm -f "$scratch/server.log"
     "$program" chat --shards 1 --drain-timeout 1s --listen 10.213.7.1:0 "$@" 2>"$scratch/server.log" &
     local server=$!
     started+=("$server")
-    until_it_is 'the server is ready' grep -q '^proactor: chat on ' "$scratch/server.log"
+    until_it_is 'the server is ready' grep -qs '^proactor: chat on ' "$scratch/server.log"
     port="$(sed -n 's/^proactor: chat on 10\.213\.7\.1:\([0-9]*\);.*/\1/p' "$scratch/server.log")"
 
     rm -f "$scratch"/*.in

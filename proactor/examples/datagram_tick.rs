@@ -1,5 +1,5 @@
-//! A game's tick over datagrams, and over TCP for those who cannot: whoever sends a position hears
-//! of all positions twenty times a second.
+//! A game's tick over datagrams, and over TCP for those who cannot: a player that sends a position
+//! hears of all positions twenty times a second.
 //!
 //! ```console
 //! cargo run --example datagram_tick
@@ -22,7 +22,7 @@
 //!     print(s.recv(1472).hex())
 //! ```
 //!
-//! (A whole client sends again what is not answered: datagrams get lost.)
+//! (A whole client sends unanswered datagrams again: they get lost.)
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

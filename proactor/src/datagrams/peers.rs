@@ -88,8 +88,8 @@ impl Peer {
         self.proof == Proof::Proved
     }
 
-    /// So many bytes were taken from the outbox, of which some wait in the port. Says whether any
-    /// do.
+    /// So many bytes were taken from the outbox, and some of them wait in the port. Says whether
+    /// any do.
     pub(crate) fn takes(&mut self, taken: usize, waiting: usize) -> bool {
         self.taken += taken;
         self.waiting += waiting;

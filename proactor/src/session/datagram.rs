@@ -59,8 +59,8 @@ impl Session {
     /// Says that the peer of a [datagram](crate::Listener::datagrams) session is where its
     /// datagrams say that they come from: from now on it may be sent more than came from it. To be
     /// called when the logic has seen a proof, such as a random token that it had sent there and
-    /// that came back. A second datagram is none: whoever can send one with another's address can
-    /// send two.
+    /// that came back. A second datagram is none: a sender that forges one address can send two
+    /// datagrams from it.
     ///
     /// Does nothing if the address is proved, or for other sessions.
     ///

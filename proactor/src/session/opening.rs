@@ -45,7 +45,7 @@ pub(crate) fn begin(state: &mut ShardState, id: SessionId, transport: Transport)
 pub(crate) struct Opened {
     /// For a connection that the server has made.
     pub(crate) outbound: Option<OutboundOpening>,
-    /// Serves the connection, of which the logic does not hear.
+    /// Serves the connection. The logic does not hear of it.
     #[cfg(feature = "http")]
     pub(crate) service: Option<(Http, Limits)>,
 }

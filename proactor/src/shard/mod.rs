@@ -12,6 +12,7 @@ pub(crate) mod inboxes;
 pub(crate) mod listeners;
 pub(crate) mod listing;
 pub(crate) mod logic;
+mod mail;
 mod outbound;
 pub(crate) mod pending;
 pub(crate) mod state;
@@ -26,21 +27,16 @@ use overlapped::driver::{Completion, Live, Wait};
 use overlapped::{Driver, Time, mailbox::Mailbox};
 
 use self::acceptor::Acceptor;
-use self::directory::{Directory, Mail, Phase, Wanted};
+use self::directory::{Directory, Mail, Phase};
 use self::headers::Headers;
 use self::logic::Logic;
-use self::pending::Pending;
 use self::state::{ShardConfig, ShardState, token};
-use crate::connect::{Origin, Request};
-use crate::error::{SendError, ServerError};
+use crate::connect::Origin;
+use crate::error::ServerError;
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
-#[cfg(feature = "websocket")]
-use crate::session::websocket;
-use crate::session::{
-    close, id::SessionId, identity, latest, opening, reason::CloseReason, receive, send, timeouts, work,
-};
+use crate::session::{close, identity, opening, reason::CloseReason, receive, send, timeouts, work};
 use crate::task::{executor::Executor, link::wake, offload::Offload};
 
 /// How long a shard waits that may not go on because another is late.
@@ -289,60 +285,6 @@ impl<H: Handler> Shard<H> {
         true
     }
 
-    /// Says whether there was any.
-    fn read_mail(&mut self) -> bool {
-        if self.mailbox.is_empty() {
-            return false;
-        }
-        let mail: Vec<Mail> = self.mailbox.take().collect();
-        let any = !mail.is_empty();
-        for mail in mail {
-            if let Mail::Accepted(accepted) = mail {
-                self.add_session(accepted);
-                continue;
-            }
-            let state = &mut *self.logic.state();
-            match mail {
-                Mail::Accepted(_) => unreachable!("handled above"),
-                Mail::Join { id, stamp, group, locals } => {
-                    if let Err(error) = membership::join(state, id, &group, stamp, locals) {
-                        tracing::debug!("{id:?} does not join a group: {error}");
-                    }
-                }
-                Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
-                Mail::Send { id, packet, stamp } => sent(state, id, |state| send::queue(state, id, &packet, stamp)),
-                #[cfg(feature = "websocket")]
-                Mail::SendAs { id, kind, packet, stamp } => {
-                    sent(state, id, |state| websocket::queue_as(state, id, kind, &packet, stamp));
-                }
-                Mail::SendLatest { id, key, packet, stamp } => {
-                    sent(state, id, |state| latest::queue(state, id, key, &packet, stamp));
-                }
-                Mail::Close(id) if state.pending.is_empty() => {
-                    close::begin_if_open(state, id, CloseReason::ByHandler);
-                }
-                // Behind the messages that were sent before.
-                Mail::Close(id) => state.pending.push_close(id),
-                Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
-                Mail::Abort(id) => close::abort(state, id),
-                Mail::Replaced { id, key } if identity::is_replaced(state, id, &key) => {
-                    close::begin_if_open(state, id, CloseReason::Replaced);
-                }
-                Mail::Replaced { .. } => {}
-                Mail::List(job) => state.listings.push_back(job),
-                Mail::Connect(wanted) => {
-                    let Wanted { target, token, permit } = *wanted;
-                    let request = Request { target, token, permit, opener: None, waiter: None };
-                    state.attempts.begin(request, &mut state.driver);
-                }
-                Mail::Found(attempt, found) => state.attempts.found(attempt, found, &mut state.driver),
-            }
-        }
-        let ShardState { directory, shard, to_wake, .. } = &mut *self.logic.state();
-        directory.inboxes(*shard).has_read(to_wake);
-        any
-    }
-
     /// A session's close has completed.
     fn closed(&mut self, slot: u32) {
         self.logic.tell_closed();
@@ -454,16 +396,6 @@ impl<H: Handler> Shard<H> {
             fanout::trim_logs(state);
         }
         busy || state.sessions.is_dirty() || state.groups.has_news()
-    }
-}
-
-/// Queues a packet that another thread has sent.
-fn sent(state: &mut ShardState, id: SessionId, queue: impl FnOnce(&mut ShardState) -> Result<(), SendError>) {
-    match contained(|| queue(state)) {
-        Ok(Ok(()) | Err(SendError::Closed)) => {}
-        Ok(Err(SendError::Full)) => close::begin(state, id.slot(), CloseReason::TooSlow),
-        Ok(Err(error)) => tracing::warn!("a packet for {id:?} is dropped: {error}"),
-        Err(_) => close::begin(state, id.slot(), CloseReason::Panic),
     }
 }
 

@@ -65,7 +65,7 @@ pub struct WebSocket {
     pub(super) head_bytes: usize,
     pub(super) head_headers: usize,
     upgrade_time: Duration,
-    /// Serves what is no request for a WebSocket.
+    /// Serves requests that are not for the WebSocket.
     #[cfg(feature = "http")]
     pub(super) http: Option<Http>,
 }
@@ -249,7 +249,7 @@ impl WebSocket {
         self
     }
 
-    /// Whether a service has what is no request for a WebSocket.
+    /// Whether a service has the requests that are not for the WebSocket.
     pub(super) fn has_http(&self) -> bool {
         #[cfg(feature = "http")]
         return self.http.is_some();

@@ -110,7 +110,7 @@ fn what_is_no_hello_is_refused_with_its_alert() {
     fails(&[22, 3, 3, 0, 4, 1, 0, 0, 0], TlsFailure::Protocol, 50);
     // A name that is none.
     let mut bad = hello("chat.example.org");
-    let at = bad.windows(8).position(|part| part == b"chat.exa").unwrap();
+    let at = bad.windows(9).position(|part| part == b"chat.exam").unwrap();
     bad[at] = b' ';
     fails(&bad, TlsFailure::Protocol, 47);
 }

@@ -1,5 +1,5 @@
 //! Groups with members of every transport: each hears everything in its own form and in one order,
-//! whoever is slow.
+//! even if some are slow.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
