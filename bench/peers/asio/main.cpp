@@ -24,13 +24,18 @@
 
 using asio::ip::tcp;
 
-class Session : public std::enable_shared_from_this<Session> {
+// Bytes of a session's buffer.
+static constexpr std::size_t usual = 16 * 1024;
+static constexpr std::size_t for_streams = 64 * 1024;
+
+template <std::size_t size>
+class Session : public std::enable_shared_from_this<Session<size>> {
 public:
     explicit Session(tcp::socket socket) : socket_(std::move(socket)) {}
 
     // After end of stream or an error nothing is started: the last callback destroys the session.
     void read() {
-        socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](std::error_code error, std::size_t count) {
+        socket_.async_read_some(asio::buffer(buffer_), [self = this->shared_from_this()](std::error_code error, std::size_t count) {
             if (!error) {
                 self->write(count);
             }
@@ -40,7 +45,7 @@ public:
 private:
     // Read again only when all is written, so that memory cannot grow.
     void write(std::size_t count) {
-        asio::async_write(socket_, asio::buffer(buffer_, count), [self = shared_from_this()](std::error_code error, std::size_t) {
+        asio::async_write(socket_, asio::buffer(buffer_, count), [self = this->shared_from_this()](std::error_code error, std::size_t) {
             if (!error) {
                 self->read();
             }
@@ -48,9 +53,10 @@ private:
     }
 
     tcp::socket socket_;
-    std::array<char, 16 * 1024> buffer_;
+    std::array<char, size> buffer_;
 };
 
+template <std::size_t size>
 class Server {
 public:
     Server(asio::io_context& context, const tcp::endpoint& address) : acceptor_(context, address) {}
@@ -65,7 +71,7 @@ public:
             }
             std::error_code ignored;  // A connection that failed meanwhile says so when it is read from.
             socket.set_option(tcp::no_delay(true), ignored);
-            std::make_shared<Session>(std::move(socket))->read();
+            std::make_shared<Session<size>>(std::move(socket))->read();
             accept();
         });
     }
@@ -94,17 +100,10 @@ static int threads_of(std::string_view text) {
     return error == std::errc() && end == text.data() + text.size() && threads <= 64 ? threads : 0;
 }
 
-int main(int count, char** arguments) try {
-    const bool threaded = count == 6 && arguments[4] == std::string_view("--threads");
-    const int threads = threaded ? threads_of(arguments[5]) : 1;
-    if ((count != 4 && !threaded) || threads < 1 || arguments[1] != std::string_view("echo") ||
-        arguments[2] != std::string_view("--listen")) {
-        std::cerr << "usage: peer-asio echo --listen ADDRESS:PORT [--threads N]\n";
-        return 2;
-    }
-    std::signal(SIGPIPE, SIG_IGN);
+template <std::size_t size>
+static void serve(const tcp::endpoint& listen, int threads) {
     asio::io_context context(threads);
-    Server server(context, parse(arguments[3]));
+    Server<size> server(context, listen);
     server.accept();
     std::cout << "listening " << server.address() << std::endl;
     std::vector<std::jthread> others;
@@ -112,6 +111,19 @@ int main(int count, char** arguments) try {
         others.emplace_back([&context] { context.run(); });
     }
     context.run();
+}
+
+int main(int count, char** arguments) try {
+    const bool threaded = count == 6 && arguments[4] == std::string_view("--threads");
+    const int threads = threaded ? threads_of(arguments[5]) : 1;
+    const std::string_view service = count == 4 || threaded ? arguments[1] : "";
+    if ((service != "echo" && service != "stream") || threads < 1 || arguments[2] != std::string_view("--listen")) {
+        std::cerr << "usage: peer-asio echo|stream --listen ADDRESS:PORT [--threads N]\n";
+        return 2;
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    const auto listen = parse(arguments[3]);
+    service == "stream" ? serve<for_streams>(listen, threads) : serve<usual>(listen, threads);
 } catch (const std::exception& error) {
     std::cerr << "peer-asio: " << error.what() << '\n';
     return EXIT_FAILURE;

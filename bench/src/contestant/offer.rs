@@ -107,8 +107,7 @@ fn services(workload: Workload) -> &'static [Service] {
         Workload::Pipelined => &[Service::Framed, Service::Echo],
         Workload::Fanout => &[Service::Chat],
         Workload::Http => &[Service::Http],
-        Workload::Pingpong | Workload::Churn | Workload::Stream | Workload::Idle | Workload::Openloop => {
-            &[Service::Echo]
-        }
+        Workload::Stream => &[Service::Stream, Service::Echo],
+        Workload::Pingpong | Workload::Churn | Workload::Idle | Workload::Openloop => &[Service::Echo],
     }
 }

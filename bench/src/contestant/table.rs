@@ -7,9 +7,12 @@ use peer_cli::Service;
 use super::offer::{Contestant, Offer};
 use super::program::{Native, Program};
 
-use Service::{Chat, Echo, Framed, Http, WebSocket, WebSocketChat};
+use Service::{Chat, Echo, Framed, Http, Stream, WebSocket, WebSocketChat};
 
 const OWNED: &str = "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY";
+
+/// For streams, next to how echo is written.
+const LARGE: &str = "as echo, with 64 KiB buffers";
 
 const ASIO: Native = Native {
     name: "peer-asio",
@@ -52,6 +55,7 @@ pub(super) fn table() -> Vec<Contestant> {
             "peer-tokio",
             &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
         ),
+        peer("tokio-64k", "peer-tokio", &[(Stream, "as tokio, with 64 KiB buffers")]),
         threaded(
             "event-threads",
             &Program::Peer("peer-event"),
@@ -114,38 +118,50 @@ pub(super) fn table() -> Vec<Contestant> {
                  that is ready in one write, TCP_NODELAY",
             )],
         ),
-        peer("monoio", "peer-monoio", &[(Echo, OWNED)]),
-        peer("compio", "peer-compio", &[(Echo, OWNED)]),
+        peer("monoio", "peer-monoio", &[(Echo, OWNED), (Stream, LARGE)]),
+        peer("compio", "peer-compio", &[(Echo, OWNED), (Stream, LARGE)]),
         listening(
             "asio",
             &Program::Native(ASIO),
-            &[(
-                Echo,
-                "C++20, standalone Asio, io_context with concurrency hint 1, callbacks, a shared session with its 16 KiB \
-                 buffer, async_read_some and async_write, TCP_NODELAY",
-            )],
+            &[
+                (
+                    Echo,
+                    "C++20, standalone Asio, io_context with concurrency hint 1, callbacks, a shared session with its \
+                     16 KiB buffer, async_read_some and async_write, TCP_NODELAY",
+                ),
+                (Stream, LARGE),
+            ],
         ),
         listening(
             "libuv",
             &Program::Native(LIBUV),
-            &[(
-                Echo,
-                "C, a read callback, uv_try_write and uv_write for the rest, one 16 KiB buffer for all, TCP_NODELAY",
-            )],
+            &[
+                (
+                    Echo,
+                    "C, a read callback, uv_try_write and uv_write for the rest, one 16 KiB buffer for all, TCP_NODELAY",
+                ),
+                (Stream, LARGE),
+            ],
         ),
         peer(
             "glommio",
             "peer-glommio",
-            &[(
-                Echo,
-                "local executor on io_uring, a task a connection, read and write_all: io_uring says when, recv \
-                 and send are system calls, 16 KiB buffer, TCP_NODELAY",
-            )],
+            &[
+                (
+                    Echo,
+                    "local executor on io_uring, a task a connection, read and write_all: io_uring says when, recv \
+                     and send are system calls, 16 KiB buffer, TCP_NODELAY",
+                ),
+                (Stream, LARGE),
+            ],
         ),
         peer(
             "epoll",
             "peer-epoll",
-            &[(Echo, "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY")],
+            &[
+                (Echo, "bare level-triggered epoll loop, one 16 KiB buffer for all, TCP_NODELAY"),
+                (Stream, LARGE),
+            ],
         )
         .floor(),
         peer(
@@ -157,6 +173,7 @@ pub(super) fn table() -> Vec<Contestant> {
                     "bare io_uring loop, multishot accept and receive, direct descriptors, ring of 16 KiB buffers, sent \
                      from where received, one submit_and_wait a turn, TCP_NODELAY",
                 ),
+                (Stream, "as echo, with 8 buffers of 256 KiB that the kernel fills piece by piece"),
                 (
                     Chat,
                     "bare io_uring loop, every packet appended once to a shared log, a member is a position in it, one \

@@ -7,6 +7,7 @@ use crate::id::OpId;
 use crate::sys::op::{Event, Failure, OpKind, Outcome};
 
 use super::Driver;
+use super::floods::FLOOD_BYTES;
 use super::operations::{Completion, Ready, Stage};
 
 impl Driver {
@@ -204,8 +205,10 @@ impl Driver {
         let slot = event.id.slot();
         match event.result {
             Ok(Outcome::Packet(packet)) => {
-                if !event.more {
-                    self.go_on(slot, cancelled);
+                match event.more {
+                    true => {}
+                    false if !cancelled && packet.len() >= FLOOD_BYTES => self.put_off(slot),
+                    false => self.go_on(slot, cancelled),
                 }
                 Some(self.one_result(event.id, Ok(Outcome::Packet(packet))))
             }

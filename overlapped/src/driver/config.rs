@@ -94,8 +94,8 @@ impl DriverConfig {
     }
 
     /// Bytes that one multishot receive may bring in one turn, where the kernel supports it; more
-    /// are received in the next turn. It keeps one flooding peer from taking every pooled buffer. 0
-    /// is no limit.
+    /// are received in a later turn. A single packet may exceed it. It keeps one flooding peer from
+    /// taking every pooled buffer. 0 is no limit.
     pub fn turn_bytes(mut self, turn_bytes: u32) -> DriverConfig {
         self.options.turn_bytes = turn_bytes;
         self
@@ -126,14 +126,16 @@ impl DriverConfig {
         self.network.is_some()
     }
 
-    /// The longest packet: the bytes of one pooled buffer.
+    /// The bytes of one pooled buffer: the longest packet, except of streams on io_uring, as
+    /// [`PoolConfig`] says.
     pub fn packet_bytes(&self) -> usize {
         self.pool.buffer_bytes as usize
     }
 
-    /// The bytes of all pooled buffers together.
+    /// The bytes of all pooled buffers together, with those for streams that [`PoolConfig`] tells
+    /// of. Where there are none, fewer.
     pub fn pool_bytes(&self) -> usize {
-        usize::from(self.pool.buffers) * self.packet_bytes()
+        self.pool.bytes() + self.pool.in_pieces().map_or(0, |pieces| pieces.bytes())
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {

@@ -26,6 +26,7 @@ mod config;
 mod connect;
 mod datagrams;
 mod file;
+mod floods;
 mod operations;
 mod shutdown;
 mod sockets;
@@ -115,6 +116,8 @@ pub struct Driver {
     ready: VecDeque<Ready>,
     /// Multishot receives that wait for a pooled buffer, in order; some may have been cancelled.
     starved: VecDeque<OpId>,
+    /// Multishot receives that have brought their share, in order; some may have been cancelled.
+    floods: VecDeque<OpId>,
     /// When accepting goes on after it has run out of descriptors; zero if it has not.
     accepts_again: Time,
     /// Accepts that wait for that; some may have ended.
@@ -155,6 +158,7 @@ impl Driver {
             listed: VecDeque::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
+            floods: VecDeque::new(),
             accepts_again: Time::ZERO,
             paused: Vec::new(),
             stale: 0,

@@ -103,6 +103,7 @@ impl Driver {
         }
         self.listed.clear();
         self.starved.clear();
+        self.floods.clear();
         self.paused.clear();
         let mut orphans = 0;
         for slot in self.operations.slots() {

@@ -85,3 +85,39 @@ fn operations_that_end_before_a_turn_hands_them_over_are_forgotten() {
         assert!(driver.listed.len() <= 4, "{} operations are listed", driver.listed.len());
     }
 }
+
+/// Streams may have buffers of their own. They are of no use to a datagram: without a buffer it is
+/// not tried again and again.
+#[test]
+#[cfg(unix)]
+fn a_datagram_without_a_buffer_waits_until_a_packet_is_dropped() {
+    const HELD: usize = 2;
+    let pool = PoolConfig::new().buffers(HELD as u16).buffer_bytes(1 << 20);
+    let mut driver = Driver::new(DriverConfig::new().pool(pool)).unwrap();
+    let socket = driver.datagram("127.0.0.1:0", &Default::default()).unwrap();
+    let address = driver.local_addr(socket).unwrap().ip().unwrap();
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    driver.submit(Op::recv_from_multi(socket), 0).unwrap();
+    let mut held = Vec::new();
+    for i in 0..=HELD as u8 {
+        peer.send_to(&[i], address).unwrap();
+    }
+    while driver.starved.is_empty() {
+        driver.turn(Wait::For(Duration::from_millis(10))).unwrap();
+        held.extend(std::iter::from_fn(|| driver.next()));
+    }
+    assert_eq!(held.len(), HELD);
+    for _ in 0..10 {
+        driver.turn(Wait::Poll).unwrap();
+        assert_eq!(driver.starved.len(), 1, "it is tried again");
+        assert!(driver.next().is_none());
+    }
+    drop(held);
+    let last = loop {
+        driver.turn(Wait::For(Duration::from_millis(10))).unwrap();
+        if let Some(completion) = driver.next() {
+            break completion;
+        }
+    };
+    assert!(matches!(last.result, Ok(Outcome::Datagram(ref packet, _)) if packet[..] == [HELD as u8]), "{last:?}");
+}

@@ -18,6 +18,7 @@ impl Driver {
         }
         self.expire();
         self.feed_starved();
+        self.read_floods();
         while let Some(id) = self.backend.missed() {
             self.cancel_again(id);
         }
@@ -36,7 +37,8 @@ impl Driver {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        let limit = if self.ready.is_empty() && self.listed.is_empty() { limit } else { Some(Time::ZERO) };
+        let has_more = !self.ready.is_empty() || !self.listed.is_empty() || !self.floods.is_empty();
+        let limit = if has_more { Some(Time::ZERO) } else { limit };
         self.backend.set_alarm(timer);
         self.backend.turn(limit)?;
         self.expire();
@@ -150,12 +152,23 @@ impl Driver {
 
     fn feed_starved(&mut self) {
         // Not only when buffers have been returned since: they may be with the system again by now.
-        if self.starved.is_empty() || !self.pool.has_free() {
+        if self.starved.is_empty() {
             return;
         }
-        while let Some(id) = self.starved.pop_front() {
-            if self.operations.get(id).is_some_and(|operation| operation.stage == Stage::Parked) {
+        let whole = self.pool.has_free();
+        if !whole && !self.pool.for_streams().has_free() {
+            return;
+        }
+        for _ in 0..self.starved.len() {
+            let Some(id) = self.starved.pop_front() else { return };
+            let Some(operation) = self.operations.get(id).filter(|operation| operation.stage == Stage::Parked) else {
+                continue;
+            };
+            // The buffers of streams are not for datagrams.
+            if whole || operation.kind == OpKind::RecvMulti {
                 self.begin(id.slot());
+            } else {
+                self.starved.push_back(id);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! From pieces of a stream to packets.
 
+use std::cell::Cell;
 use std::ops::{Deref, Range};
 
 use bytes::Bytes;
@@ -362,7 +363,11 @@ impl Assembly {
 
     /// Frees the memory: nothing is kept. There may be a packet in what comes next.
     fn consumed_all(&mut self) {
-        self.kept = None;
+        if let Some(kept) = self.kept.take()
+            && kept.bytes.capacity() <= SPARE_BYTES
+        {
+            SPARE.set(Some(kept));
+        }
         self.needs_more = false;
     }
 
@@ -370,11 +375,26 @@ impl Assembly {
     fn keep_all(&mut self, piece: &[u8], need: usize, most: usize) {
         self.needs_more = true;
         if !piece.is_empty() {
-            let mut kept = Box::new(Kept { need, ..Kept::default() });
+            let mut kept = spare();
+            kept.need = need;
             kept.append(piece, most);
             self.kept = Some(kept);
         }
     }
+}
+
+/// A short packet that lies across pieces is gathered in memory that another has left.
+const SPARE_BYTES: usize = 1024;
+
+thread_local! {
+    static SPARE: Cell<Option<Box<Kept>>> = const { Cell::new(None) };
+}
+
+fn spare() -> Box<Kept> {
+    let mut kept = SPARE.take().unwrap_or_default();
+    kept.bytes.clear();
+    (kept.start, kept.need) = (0, 0);
+    kept
 }
 
 impl Default for Assembly {

@@ -95,6 +95,11 @@ impl<'p> Frame<'p> {
         usize::from(self.header_len) + self.packet.len()
     }
 
+    /// The packet, if it has no header.
+    pub(crate) fn without_header(&self) -> Option<&'p [u8]> {
+        (self.header_len == 0).then_some(self.packet)
+    }
+
     /// Bytes of memory that it needs while it is written.
     #[inline]
     pub(crate) fn written(&self) -> usize {

@@ -10,7 +10,7 @@ use super::Outbox;
 #[derive(Default)]
 pub(crate) struct LazyOutbox(Option<Box<Outbox>>);
 
-static EMPTY: Outbox = Outbox::new();
+const EMPTY: &Outbox = &Outbox::new();
 
 /// Outboxes to be used again.
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl LazyOutbox {
 impl Deref for LazyOutbox {
     type Target = Outbox;
     fn deref(&self) -> &Outbox {
-        self.0.as_deref().unwrap_or(&EMPTY)
+        self.0.as_deref().unwrap_or(EMPTY)
     }
 }
 

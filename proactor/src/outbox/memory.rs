@@ -1,6 +1,6 @@
 //! Memory of sends that is used again.
 
-use overlapped::buf::AnyBuf;
+use overlapped::buf::{AnyBuf, Packet};
 use overlapped::log::{Gather, LogSlice};
 
 use crate::group::domain::BroadcastHeader;
@@ -17,6 +17,7 @@ const SPARE_PIECES: usize = 128;
 pub(crate) struct SendMemory {
     buffers: Vec<Vec<u8>>,
     gathers: Vec<Gather<BroadcastHeader>>,
+    packets: Vec<Vec<Packet>>,
 }
 
 impl SendMemory {
@@ -29,6 +30,10 @@ impl SendMemory {
         self.gathers.pop().unwrap_or_default()
     }
 
+    pub(crate) fn packets(&mut self) -> Vec<Packet> {
+        self.packets.pop().unwrap_or_default()
+    }
+
     /// Takes back the memory of a send that has ended. Returns how many bytes were sent.
     pub(crate) fn recycle(&mut self, buf: Option<AnyBuf>) -> usize {
         let Some(buf) = buf else { return 0 };
@@ -39,13 +44,31 @@ impl SendMemory {
         let (len, buffer) = match buf.take::<Vec<u8>>() {
             Ok(buffer) => (buffer.len(), buffer),
             Err(buf) => {
-                let Ok(gather) = buf.take::<Gather<BroadcastHeader>>() else { return 0 };
+                let gather = match buf.take::<Gather<BroadcastHeader>>() {
+                    Ok(gather) => gather,
+                    Err(buf) => return self.recycle_packets(buf),
+                };
                 let len = gather.len();
                 self.keep_gather(gather);
                 return len;
             }
         };
         self.keep(buffer);
+        len
+    }
+
+    /// Received packets were sent on: their buffers go back to their pool.
+    fn recycle_packets(&mut self, buf: AnyBuf) -> usize {
+        let buf = match buf.take::<Packet>() {
+            Ok(packet) => return packet.len(),
+            Err(buf) => buf,
+        };
+        let Ok(mut packets) = buf.take::<Vec<Packet>>() else { return 0 };
+        let len = packets.iter().map(|packet| packet.len()).sum();
+        packets.clear();
+        if self.packets.len() < SPARE_BUFFERS && packets.capacity() <= SPARE_PIECES {
+            self.packets.push(packets);
+        }
         len
     }
 

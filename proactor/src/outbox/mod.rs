@@ -6,6 +6,9 @@
 //! up to that. Records are counted when the shard has read a group's news, and only counted ones
 //! are taken.
 //!
+//! Received packets that are sent on as they lie in their buffers go first: they are queued only
+//! while nothing else is.
+//!
 //! Packets that a newer one of their key replaces wait apart from the others, and are put behind
 //! them when a send starts.
 //!
@@ -19,37 +22,24 @@ pub(crate) mod memory;
 mod metering;
 pub(crate) mod own;
 pub(crate) mod positions;
+mod received;
+mod take;
 
+use overlapped::buf::Packet;
 use overlapped::driver::OpId;
-use overlapped::log::{Gather, LogSlice};
+use overlapped::log::Gather;
 
 use self::latest::Latest;
 use self::memory::SendMemory;
 use self::own::OwnBytes;
 use self::positions::Positions;
+use self::received::Received;
+pub(crate) use self::take::{TakeLimits, Taken};
 use crate::codec::Frame;
 use crate::error::SendError;
 use crate::group::domain::BroadcastHeader;
 use crate::group::local::{LocalGroups, News};
 use crate::session::id::SessionId;
-
-/// What an outbox gives to be sent in one operation.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    Bytes(Vec<u8>),
-    Slice(LogSlice<BroadcastHeader>),
-    Gather(Gather<BroadcastHeader>),
-}
-
-impl Taken {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Taken::Bytes(bytes) => bytes.len(),
-            Taken::Slice(slice) => slice.len(),
-            Taken::Gather(gather) => gather.len(),
-        }
-    }
-}
 
 /// What [`Outbox::push`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +61,12 @@ pub(crate) struct Outbox {
     /// Where it stands in the logs of its groups.
     pub(crate) positions: Positions,
     in_flight: usize,
-    /// Bytes in flight, and of the latest packets that wait: all that is queued elsewhere than in
-    /// `own` and the logs. One number, so that those packets cost the others nothing.
+    /// Bytes in flight, of received packets, and of the latest packets that wait: all that is
+    /// queued elsewhere than in `own` and the logs. One number, so that those packets cost the
+    /// others nothing.
     apart: usize,
+    /// Received packets that are sent on, before everything else.
+    received: Option<Box<Received>>,
     latest: Option<Box<Latest>>,
     /// A frame of so many bytes may be [appended](Outbox::append) without another look at what is
     /// queued: there is memory for it, and it stays below the high watermark.
@@ -97,6 +90,7 @@ impl Outbox {
             positions: Positions::new(),
             in_flight: 0,
             apart: 0,
+            received: None,
             latest: None,
             appendable: 0,
             appendable_before: 0,
@@ -114,19 +108,25 @@ impl Outbox {
     }
 
     pub(crate) fn has_queued(&self) -> bool {
-        self.own.len() > 0 || self.positions.behind() > 0 || self.has_latest()
+        self.own.len() > 0 || self.positions.behind() > 0 || self.has_apart()
+    }
+
+    /// Whether something waits elsewhere than in `own` and the logs.
+    #[inline(always)]
+    fn has_apart(&self) -> bool {
+        self.apart > self.in_flight
     }
 
     /// Whether packets wait that a newer one of their key can replace.
     #[inline(always)]
     pub(crate) fn has_latest(&self) -> bool {
-        self.apart > self.in_flight
+        self.has_apart() && self.latest.is_some()
     }
 
     /// Whether all that is queued, or will be in this turn, are broadcasts of one group.
     #[inline]
     pub(crate) fn is_of_one_group(&self) -> bool {
-        self.positions.len() == 1 && self.own.len() == 0 && !self.has_latest()
+        self.positions.len() == 1 && self.own.len() == 0 && !self.has_apart()
     }
 
     /// Bytes of sends in flight.
@@ -170,6 +170,26 @@ impl Outbox {
         Ok(pushed)
     }
 
+    /// Whether received packets can be queued as they are: nothing that was issued earlier may go
+    /// behind them.
+    pub(crate) fn takes_received(&self) -> bool {
+        self.own.len() == 0 && self.positions.is_empty() && self.latest.is_none()
+    }
+
+    /// Queues a received packet as it is, or nothing if it does not fit. Only while the outbox
+    /// [takes](Outbox::takes_received) such packets.
+    pub(crate) fn push_received(&mut self, packet: Packet, limit: usize) -> Result<Pushed, SendError> {
+        self.end_appending();
+        let bytes = packet.len();
+        let pushed = Pushed { bytes, len: self.len() + bytes };
+        if pushed.len > limit {
+            return Err(SendError::Full);
+        }
+        self.apart += bytes;
+        self.received.get_or_insert_default().push(packet);
+        Ok(pushed)
+    }
+
     /// Takes whole packets, to be sent in one operation.
     #[inline]
     pub(crate) fn take(
@@ -180,7 +200,14 @@ impl Outbox {
         memory: &mut SendMemory,
     ) -> Option<Taken> {
         self.end_appending();
-        let taken = if let Some(slice) = take_slice(&self.own, &mut self.positions, limits, groups) {
+        if self.has_apart()
+            && let Some(taken) = self.received.as_mut().and_then(|received| received.take(memory))
+        {
+            // They are counted already.
+            self.in_flight += taken.len();
+            return Some(taken);
+        }
+        let taken = if let Some(slice) = take::slice(&self.own, &mut self.positions, limits, groups) {
             Taken::Slice(slice)
         } else if self.positions.behind() == 0
             && let Some(bytes) = self.own.take_whole(limits.stamp)
@@ -203,7 +230,7 @@ impl Outbox {
         memory: &mut SendMemory,
     ) -> Gather<BroadcastHeader> {
         let mut gather = memory.gather();
-        let at = take_gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
+        let at = take::gather(&mut self.own, &mut self.positions, id, limits, groups, &mut gather);
         if at < gather.own().len() {
             // Seldom: a piece too many, or bytes that were issued later.
             self.own.put_back(&gather.own()[at..], memory.buffer());
@@ -276,6 +303,7 @@ impl Outbox {
     pub(crate) fn clear(&mut self) {
         self.end_appending();
         self.own.clear();
+        self.received = None;
         self.latest = None;
         self.apart = self.in_flight;
     }
@@ -373,106 +401,3 @@ impl Outbox {
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-/// Pieces of one send.
-const MOST_PIECES: usize = 64;
-
-/// How much one send takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TakeLimits {
-    /// Only what was issued up to this stamp.
-    stamp: u64,
-    /// Bytes, unless the first packet alone has more.
-    bytes: usize,
-    pieces: usize,
-}
-
-impl TakeLimits {
-    pub(crate) fn new(stamp: u64, bytes: usize) -> TakeLimits {
-        TakeLimits { stamp, bytes, pieces: MOST_PIECES }
-    }
-
-    /// All that was issued up to a stamp, for a session that closes.
-    pub(crate) fn all(stamp: u64) -> TakeLimits {
-        TakeLimits { stamp, bytes: usize::MAX, pieces: usize::MAX }
-    }
-}
-
-/// Takes all that is queued if it is one piece of the log of one group. A member that says little
-/// is mostly sent that.
-fn take_slice(
-    own: &OwnBytes,
-    positions: &mut Positions,
-    limits: TakeLimits,
-    groups: &LocalGroups,
-) -> Option<LogSlice<BroadcastHeader>> {
-    if own.len() > 0 {
-        return None;
-    }
-    let mut behind = positions.behind_mut();
-    let position = behind.next()?;
-    if behind.next().is_some() || position.behind > limits.bytes {
-        return None;
-    }
-    let group = groups.at(position.group())?;
-    if group.counted_stamp() > limits.stamp {
-        return None;
-    }
-    // If it has more bytes, some of them are withheld from this member.
-    let slice = group.slice_from(position.next).filter(|slice| slice.len() == position.behind)?;
-    position.advance(group.counted(), slice.len(), groups);
-    Some(slice)
-}
-
-/// Takes private bytes and records in the order of their stamps. Returns how far the private bytes
-/// in the gather are taken.
-fn take_gather(
-    own: &mut OwnBytes,
-    positions: &mut Positions,
-    id: SessionId,
-    limits: TakeLimits,
-    groups: &LocalGroups,
-    gather: &mut Gather<BroadcastHeader>,
-) -> usize {
-    let (buffer, mut at) = own.take_buffer();
-    gather.set_own(buffer);
-    let mut taken = 0;
-    while gather.pieces() < limits.pieces {
-        let own_stamp = own.first().map_or(u64::MAX, |run| run.stamp);
-        let limit = own_stamp.min(limits.stamp);
-        let oldest = positions.oldest(id, groups).filter(|first| first.stamp <= limit);
-        if let Some(first) = oldest {
-            // As far as nothing else comes in between.
-            let next = positions.oldest_elsewhere(first.at, id, groups).map_or(u64::MAX, |stamp| stamp - 1);
-            let bound = limit.min(next).max(first.stamp);
-            let position = positions.at_mut(first.at);
-            let group = groups.at(position.group()).expect("it gave a record just now");
-            let mut to = first.number;
-            let mut bytes = 0;
-            for record in group.reader.records(first.number..group.counted()) {
-                let over = taken + bytes > 0 && taken + bytes + record.bytes > limits.bytes;
-                if record.mark.except == Some(id) || record.mark.stamp > bound || over {
-                    break;
-                }
-                to = record.number + 1;
-                bytes += record.bytes;
-            }
-            if to == first.number {
-                break;
-            }
-            group.reader.slices(first.number..to).for_each(|slice| gather.push_slice(slice));
-            position.advance(to, bytes, groups);
-            taken += bytes;
-        } else if let Some(run) =
-            own.first().filter(|run| run.stamp <= limits.stamp && (taken == 0 || taken + run.bytes <= limits.bytes))
-        {
-            let range = own.take_first(at);
-            at = range.end;
-            gather.push_own(range);
-            taken += run.bytes;
-        } else {
-            break;
-        }
-    }
-    at
-}

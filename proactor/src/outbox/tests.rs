@@ -5,6 +5,7 @@ use overlapped::table::Key;
 use proptest::prelude::*;
 
 use super::own::Run;
+use super::take::MOST_PIECES;
 use super::*;
 use crate::codec::{Framing, LengthPrefixed};
 use crate::group::{Group, local::LocalGroup};
@@ -190,6 +191,7 @@ impl World {
                 );
                 gather.iter().for_each(|piece| member.sent.extend_from_slice(piece));
             }
+            Some(Taken::Packet(_) | Taken::Packets(_)) => unreachable!("nothing received is sent on here"),
             None => {}
         }
         assert_eq!(member.outbox.len(), before, "what is taken is in flight");
@@ -437,6 +439,7 @@ fn what_lies_in_one_piece_of_a_log_is_taken_as_that_and_nothing_else_is() {
                 Taken::Bytes(bytes) => taken.extend(bytes),
                 Taken::Slice(slice) => taken.extend_from_slice(slice.as_ref()),
                 Taken::Gather(gather) => gather.iter().for_each(|piece| taken.extend_from_slice(piece)),
+                Taken::Packet(_) | Taken::Packets(_) => unreachable!("nothing received is sent on here"),
             }
         }
         assert!(taken == expected, "{records:?}");

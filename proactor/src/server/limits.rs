@@ -109,14 +109,14 @@ impl Limits {
 
     /// Bytes that a session may send per second. No limit by default. Works as the
     /// [packet rate](Limits::packet_rate). Bytes are counted as they arrive, in pieces of up to one
-    /// receive buffer (16 KiB), so a burst may be exceeded by what was already on its way.
+    /// receive buffer (16 or 64 KiB), so a burst may be exceeded by what was already on its way.
     pub fn byte_rate(mut self, rate: impl Into<Rate>) -> Limits {
         self.byte_rate = Some(rate.into());
         self
     }
 
     /// Bytes that may be queued for one session, including bytes in flight and what it is behind in
-    /// its groups. 256 KiB by default, at least four receive buffers (64 KiB). While half of it is
+    /// its groups. 256 KiB by default, at least 64 KiB. While half of it is
     /// queued, the session is handed no packets; they resume at a quarter.
     pub fn outbox_bytes(mut self, bytes: usize) -> Limits {
         self.outbox_bytes = bytes;

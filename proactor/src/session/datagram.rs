@@ -40,7 +40,7 @@ pub(crate) fn received<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot:
             return give_back(state, framed);
         }
     };
-    let framed = tasks.lend_bytes(framed, |piece| receive::hand_over(logic, slot, piece, came));
+    let framed = tasks.lending.lend_bytes(framed, |piece| receive::hand_over(logic, slot, piece, came));
     give_back(&mut logic.state(), framed);
 }
 

@@ -1,7 +1,6 @@
 //! A session in the hands of its shard's handler. The parts of a session are files of this folder.
 
 mod arrival;
-mod burst;
 pub(crate) mod busy;
 pub(crate) mod close;
 #[cfg(feature = "websocket")]
@@ -165,9 +164,12 @@ impl Session {
         Handle::new(Arc::clone(&self.state.borrow().directory))
     }
 
-    /// Queues a packet: the frame that its [codec](crate::Builder::codec) makes of it, or
-    /// a copy of its bytes if they are raw. What is queued while a batch of completions is handled
-    /// leaves in one operation.
+    /// Queues a packet: the frame that its [codec](crate::Builder::codec) makes of it. What is
+    /// queued while a batch of completions is handled leaves in one operation.
+    ///
+    /// The bytes are copied, with one exception: 8 KiB and more of the packet that is being handed
+    /// over leave from their receive buffer, if nothing else is queued for this peer, the codec
+    /// adds no header, and packets hold less than half of the shard's receive buffers.
     ///
     /// While more than half of the outbox's limit is queued, the session is handed no more packets.
     /// So a handler that answers each packet with a frame of at most half the limit never sees

@@ -1,10 +1,12 @@
 //! Receiving: from a pooled buffer through the session's codec to the handler, packet by packet, or
 //! aside until the session may be handed packets again.
 
+mod burst;
+
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
+use self::burst::Handed;
 use super::arrival::{end, keep, may_go_on};
-use super::burst::Handed;
 #[cfg(feature = "tls")]
 use super::start_tls;
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
@@ -59,7 +61,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
                 && record.handed_in(*turn) < limits.bytes_per_turn;
             if may_go_on {
                 drop(state);
-                tasks.lend(packet, |piece| hand_over(logic, slot, piece, piece.len()));
+                tasks.lending.lend(packet, |piece| hand_over(logic, slot, piece, piece.len()));
                 return;
             }
             bytes_came(&mut state, slot, packet.len());
@@ -144,7 +146,7 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
     let bytes = packet.as_ref().map_or(0, |packet| packet.len());
     let heard = {
         let state = &mut *logic.state();
-        let received = packet.as_deref_mut().unwrap_or_default();
+        let received = packet.as_mut().and_then(Packet::bytes_mut).unwrap_or_default();
         if bytes > 0 && state.transports.postpones(slot, received, state.turn) {
             return reading::hold(state, slot, Hold::Opening);
         }
@@ -170,7 +172,7 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
             }
         } else if !plain.is_empty() && may_go_on {
             more = 0;
-            plain = tasks.lend_bytes(plain, |piece| hand_over(logic, slot, piece, bytes));
+            plain = tasks.lending.lend_bytes(plain, |piece| hand_over(logic, slot, piece, bytes));
         } else if !plain.is_empty() {
             keep(&mut logic.state(), slot, &plain);
         }

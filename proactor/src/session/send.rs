@@ -1,7 +1,12 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::{Driver, Error, Op, buf::AnyBuf, driver::OpId, driver::SocketId};
+mod metering;
+
+use overlapped::{Driver, Error, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
+
+pub(super) use self::metering::meter_queued;
+use self::metering::{meter_sent, meter_wire};
 
 use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
@@ -9,9 +14,13 @@ use crate::datagrams::ports::Ports;
 use crate::error::SendError;
 use crate::group::local::LocalGroups;
 use crate::limits::SlowConsumer;
-use crate::meter::ShardMeter;
 use crate::outbox::{TakeLimits, Taken, memory::SendMemory};
 use crate::shard::state::{ShardState, submit, token};
+use crate::task::executor::Executor;
+
+/// A received packet of so many bytes is sent on from the buffer that it was received into. It
+/// costs less to copy a shorter one than to keep its buffer.
+const LEAST_SENT_ON: usize = 8192;
 
 /// The most memory for making frames that is kept.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;
@@ -28,7 +37,8 @@ pub(super) fn encode<'f>(packet: &[u8], codec: &mut Framing, memory: &'f mut Vec
 /// Queues the frame of a packet that is issued now.
 #[inline]
 pub(crate) fn send(state: &mut ShardState, id: SessionId, packet: &[u8]) -> Result<(), SendError> {
-    if append(state, id, packet) { Ok(()) } else { queue_as(state, id, packet, Issued::Now) }
+    let is_appended = packet.len() < LEAST_SENT_ON && append(state, id, packet);
+    if is_appended { Ok(()) } else { queue_as(state, id, packet, Issued::Now) }
 }
 
 /// The short way for the second and later packets of a burst: appends to the packet queued before,
@@ -64,8 +74,8 @@ enum Issued {
 
 #[inline(never)]
 fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued) -> Result<(), SendError> {
-    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, meter, .. } =
-        state;
+    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, .. } = state;
+    let ShardState { directory, tasks, meter, .. } = state;
     let limit = limits.outbox;
     let (record, to_send) =
         sessions.open_to_send(id).filter(|(record, _)| record.ends.takes_more()).ok_or(SendError::Closed)?;
@@ -77,6 +87,8 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         None => encode(packet, &mut record.codec, memory),
     };
     let frame = frame.map_err(SendError::Frame)?;
+    let is_sent_on = frame.len() >= LEAST_SENT_ON && !may_drop && record.outbox.takes_received();
+    let received = if is_sent_on { received_packet(tasks, &frame) } else { None };
     let outbox = record.outbox.get_or_take(outboxes);
     let stamp = match issued {
         Issued::Now => outbox.stamp(|| groups.now()),
@@ -88,7 +100,11 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         let dropped = outbox.dropped() - before;
         directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     }
-    let pushed = match outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()) {
+    let pushed = match received {
+        Some(packet) => outbox.push_received(packet, limit),
+        None => outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()),
+    };
+    let pushed = match pushed {
         Ok(pushed) if pushed.bytes > 0 => pushed,
         not_queued => {
             record.outbox.give_back(outboxes);
@@ -111,33 +127,10 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
     Ok(())
 }
 
-/// Counts a packet that was queued for a session, and what is queued now.
-#[inline(never)]
-pub(super) fn meter_queued(meter: &ShardMeter, record: &mut Record) {
-    let meter = meter.of(record.activity.listener());
-    meter.sent_packets.add(1);
-    if let Some(outbox) = record.outbox.get() {
-        outbox.tell(meter);
-        meter.depths.observe(outbox.len() as u64);
-    }
-}
-
-/// Counts the bytes of a send that has ended, and what is still queued but for these. What goes
-/// through a transport, or as datagrams, is counted there.
-#[inline(never)]
-fn meter_sent(meter: &ShardMeter, record: &mut Record, bytes: usize, error: Option<&Error>) {
-    if !record.has_transport() {
-        meter_wire(meter, record, bytes, error);
-    }
-    if let Some(outbox) = record.outbox.get() {
-        outbox.tell_but(meter.of(record.activity.listener()), bytes);
-    }
-}
-
-/// Counts the bytes that a send has brought to the system.
-fn meter_wire(meter: &ShardMeter, record: &Record, bytes: usize, error: Option<&Error>) {
-    let sent = error.map_or(bytes as u64, Error::transferred);
-    meter.of(record.activity.listener()).sent_bytes.add(sent);
+/// The received packet that a frame is, or is a part of.
+#[cold]
+fn received_packet(tasks: &Executor, frame: &Frame<'_>) -> Option<Packet> {
+    tasks.lending.share(frame.without_header()?)
 }
 
 /// The outbox of a session has reached the high watermark. Its partner, or the session itself if
@@ -241,7 +234,7 @@ pub(crate) fn send_some(
 /// Sends everything queued with a stamp up to `stamp`, even while a send is in flight. For a
 /// session that closes.
 pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
-    if let Some(taken) = take_all(state, slot, stamp) {
+    for taken in take_all(state, slot, stamp).into_iter().flatten() {
         let ShardState { sessions, driver, .. } = state;
         match sessions.at_mut(slot) {
             Some(record) if !record.has_transport() => {
@@ -253,40 +246,46 @@ pub(crate) fn send_all(state: &mut ShardState, slot: u32, stamp: u64) {
     }
 }
 
-fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> Option<Taken> {
+fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> [Option<Taken>; 2] {
     let ShardState { sessions, groups, send_memory, directory, .. } = state;
-    let (id, record, _) = sessions.at_to_send(slot)?;
-    let outbox = record.outbox.get()?;
+    let Some((id, record, _)) = sessions.at_to_send(slot) else { return [None, None] };
+    let Some(outbox) = record.outbox.get() else { return [None, None] };
     // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     let dropped = outbox.dropped() - before;
     directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
-    outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory)
+    let first = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
+    // Received packets that are sent on go first, and alone.
+    let has_more = first.is_some() && outbox.has_queued();
+    let second = if has_more { outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory) } else { None };
+    [first, second]
 }
 
 /// Sends everything queued as it is, before a transport comes in between, even while a send is in
-/// flight. Returns how many bytes.
+/// flight. Calls with the bytes of each send.
 #[cfg(feature = "tls")]
-pub(crate) fn send_plain(state: &mut ShardState, slot: u32) -> Option<usize> {
-    let taken = take_all(state, slot, u64::MAX)?;
-    let bytes = taken.len();
-    let ShardState { sessions, driver, timers, .. } = state;
-    let record = sessions.at_mut(slot)?;
-    let send = start(driver, record.socket, slot, taken);
-    record.sending = true;
-    if let Some(outbox) = record.outbox.get() {
-        outbox.send = send.map(|send| (send, 0));
+pub(crate) fn send_plain(state: &mut ShardState, slot: u32, mut begins: impl FnMut(usize)) {
+    for taken in take_all(state, slot, u64::MAX).into_iter().flatten() {
+        begins(taken.len());
+        let ShardState { sessions, driver, timers, .. } = state;
+        let Some(record) = sessions.at_mut(slot) else { return };
+        let send = start(driver, record.socket, slot, taken);
+        record.sending = true;
+        if let Some(outbox) = record.outbox.get() {
+            outbox.send = send.map(|send| (send, 0));
+        }
+        timers.bytes_queued(slot, &record.activity);
     }
-    timers.bytes_queued(slot, &record.activity);
-    Some(bytes)
 }
 
 #[inline]
 fn start(driver: &mut Driver, socket: SocketId, slot: u32, taken: Taken) -> Option<OpId> {
     let op = match taken {
         Taken::Bytes(bytes) => Op::send(socket, bytes),
+        Taken::Packet(packet) => Op::send(socket, packet),
+        Taken::Packets(packets) => Op::send(socket, packets),
         Taken::Slice(slice) => Op::send(socket, slice),
         Taken::Gather(gather) => Op::send(socket, gather),
     };
@@ -296,8 +295,12 @@ fn start(driver: &mut Driver, socket: SocketId, slot: u32, taken: Taken) -> Opti
 /// Sends everything queued and, behind it, the transport's end of our stream. For a session with a
 /// transport that closes or ends its stream.
 pub(crate) fn finish(state: &mut ShardState, slot: u32) {
-    let taken = take_all(state, slot, u64::MAX);
-    start_sealed(state, slot, taken, true);
+    let [first, second] = take_all(state, slot, u64::MAX);
+    let (before, last) = if second.is_some() { (first, second) } else { (None, first) };
+    if before.is_some() {
+        start_sealed(state, slot, before, false);
+    }
+    start_sealed(state, slot, last, true);
 }
 
 /// Sends what a session's transport has to say, then what it makes of `taken`, then its end.
@@ -344,6 +347,9 @@ fn queue_datagrams(state: &mut ShardState, slot: u32, taken: Taken) {
             ports.queue(id, std::iter::once(&bytes[..]));
             send_memory.keep(bytes);
         }
+        // Not here: a datagram has its length before it, so it is not sent on as it came.
+        Taken::Packet(packet) => ports.queue(id, std::iter::once(&packet[..])),
+        Taken::Packets(packets) => ports.queue(id, packets.iter().map(|packet| &packet[..])),
         Taken::Slice(slice) => ports.queue(id, std::iter::once(slice.as_ref())),
         Taken::Gather(gather) => {
             ports.queue(id, gather.iter());

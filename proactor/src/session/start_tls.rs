@@ -98,9 +98,7 @@ fn start(state: &mut ShardState, id: SessionId, transport: Transport) {
         transport.send_begins(outbox.in_flight());
     }
     // What was sent before leaves as it is.
-    if let Some(bytes) = send::send_plain(state, slot) {
-        transport.send_begins(bytes);
-    }
+    send::send_plain(state, slot, |bytes| transport.send_begins(bytes));
     let ShardState { sessions, timers, .. } = state;
     let Some(record) = sessions.open(id) else { return };
     if let Some(outbox) = record.outbox.get() {

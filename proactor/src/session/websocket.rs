@@ -17,7 +17,7 @@ use crate::shard::state::ShardState;
 use crate::task::executor::Executor;
 use crate::task::lending::Lent;
 use crate::websocket::close::{CloseCode, Violation};
-use crate::websocket::decoder::{Found, Place};
+use crate::websocket::decoder::{Found, Place, give_back};
 use crate::websocket::frame::MessageKind;
 use crate::websocket::upgrade::Upgrade;
 
@@ -69,9 +69,9 @@ fn hand_over<H: Handler>(
         let Some((record, peer)) = sessions.open_with_peer(slot) else { return lent };
         (Session::new(shared, id, record, peer), record.handed_in(*turn))
     };
-    tasks.begin_lending(lent);
+    tasks.lending.begin(lent);
     let stop = contained(|| messages(logic, tasks, &session, &mut at, &mut handed));
-    let lent = tasks.end_lending();
+    let lent = tasks.lending.end();
     let needs_more = match stop {
         Ok(Stop::NeedsMore) => true,
         Ok(Stop::NotNow) => false,
@@ -142,7 +142,7 @@ fn messages<H: Handler>(
             return Stop::NotNow;
         }
         let Framing::WebSocket(websocket) = &mut record.codec else { return Stop::Closed };
-        let found = match tasks.change_lent(|bytes| websocket.decoder.next(bytes, at)) {
+        let found = match tasks.lending.change(|bytes| websocket.decoder.next(bytes, at)) {
             Ok(Some(found)) => found,
             Ok(None) => return Stop::NeedsMore,
             Err(violation) => return Stop::Violated(violation),
@@ -159,7 +159,7 @@ fn messages<H: Handler>(
                 *handed += LEAST_SHARE;
                 memory.clear();
                 if let Found::Ping(place) = control {
-                    tasks.change_lent(|bytes| websocket.append_pong(&place, bytes, memory));
+                    tasks.lending.change(|bytes| websocket.append_pong(&place, bytes, memory));
                 }
                 if let Some(until) = timers.control_came(slot, &record.activity) {
                     reading::hold_until(&mut state, slot, until);
@@ -184,16 +184,18 @@ fn messages<H: Handler>(
         }
         let read = |read: &mut dyn FnMut(&[u8])| match &gathered {
             Some(gathered) => read(&gathered[range.clone()]),
-            None => tasks.read_lent(range.clone(), read),
+            None => tasks.lending.read(range.clone(), read),
         };
         if is_paired {
             read(&mut |message| pass_on(&mut state, slot, kind, message));
+            gathered.into_iter().for_each(give_back);
             continue;
         }
         let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
         drop(state);
         let mut flow = Flow::Continue;
         read(&mut |message| flow = handler.received(session, handler_state, message));
+        gathered.into_iter().for_each(give_back);
         state = shared.borrow_mut();
         match flow {
             Flow::Continue => {}

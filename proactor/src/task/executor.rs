@@ -17,7 +17,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,9 +25,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use overlapped::mailbox::{Mailbox, Sender, mailbox};
 use overlapped::table::{Key, Table};
-use overlapped::{Driver, Time, buf::Packet};
+use overlapped::{Driver, Time};
 
-use super::{error::SpawnError, link::Link, offload::Offload};
+use super::{error::SpawnError, lending::Lending, link::Link, offload::Offload};
 use crate::panic::contained;
 use crate::session::id::SessionId;
 use crate::wheel::Wheel;
@@ -123,10 +122,7 @@ pub(crate) struct Executor {
     pub(super) timers: RefCell<SleepTimers>,
     /// The task that is being polled.
     pub(super) current: Cell<Option<Key>>,
-    /// The pooled buffer whose packets are being handed over.
-    pub(super) lent: RefCell<Option<Packet>>,
-    /// Or the bytes that a transport has made of one.
-    pub(super) lent_bytes: RefCell<Vec<u8>>,
+    pub(crate) lending: Lending,
     ended: Cell<bool>,
     /// Threads for blocking work. There are none on a simulated network.
     pub(super) offload: Option<Offload>,
@@ -141,8 +137,7 @@ impl Executor {
             mail: RefCell::new(inbox),
             timers: RefCell::new(SleepTimers::new(driver.now())),
             current: Cell::new(None),
-            lent: RefCell::default(),
-            lent_bytes: RefCell::default(),
+            lending: Lending::default(),
             ended: Cell::new(false),
             offload,
         })
@@ -308,47 +303,6 @@ impl Executor {
             }
         }
         self.local.queue.borrow_mut().clear();
-    }
-
-    /// Calls with the bytes of a pooled buffer. Until the call returns, tasks can
-    /// [read](Executor::read_lent) slices of it; then the buffer goes back to its pool.
-    pub(crate) fn lend<R>(&self, packet: Packet, call: impl FnOnce(&[u8]) -> R) -> R {
-        *self.lent.borrow_mut() = Some(packet);
-        let result = call(self.lent.borrow().as_deref().unwrap_or_default());
-        *self.lent.borrow_mut() = None;
-        result
-    }
-
-    /// As [`lend`](Executor::lend), with bytes that a transport made of what was received. Returns
-    /// their memory.
-    pub(crate) fn lend_bytes(&self, bytes: Vec<u8>, call: impl FnOnce(&[u8])) -> Vec<u8> {
-        *self.lent_bytes.borrow_mut() = bytes;
-        call(&self.lent_bytes.borrow());
-        self.lent_bytes.take()
-    }
-
-    /// Calls with the lent bytes.
-    fn with_lent<R>(&self, call: impl FnOnce(&[u8]) -> R) -> R {
-        match &*self.lent.borrow() {
-            Some(packet) => call(packet),
-            None => call(&self.lent_bytes.borrow()),
-        }
-    }
-
-    /// The place of a slice in the lent buffer, if it lies there.
-    pub(crate) fn place_in_lent(&self, bytes: &[u8]) -> Option<Range<usize>> {
-        let whole = self.with_lent(<[u8]>::as_ptr_range);
-        let part = bytes.as_ptr_range();
-        let within = whole.start <= part.start && part.end <= whole.end;
-        within.then(|| {
-            let start = part.start.addr() - whole.start.addr();
-            start..start + bytes.len()
-        })
-    }
-
-    /// Reads a slice of the lent buffer.
-    pub(crate) fn read_lent<R>(&self, range: Range<usize>, read: impl FnOnce(&[u8]) -> R) -> R {
-        self.with_lent(|bytes| read(bytes.get(range).unwrap_or_default()))
     }
 }
 

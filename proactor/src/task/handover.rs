@@ -71,9 +71,10 @@ impl<M> Handover<M> {
         let (link, executor) = (&*self.link, &*self.executor);
         let (readers, taken) = (link.readers.len(), link.taken.get());
         let offer = Offer(link);
-        match executor.place_in_lent(packet) {
-            Some(range) if readers > 0 && link.untaken.borrow().is_empty() => *link.offered.borrow_mut() = Some(range),
-            _ => self.keep(packet),
+        if readers > 0 && !link.has_untaken() {
+            *link.offered.borrow_mut() = Some(executor.lending.offer(packet));
+        } else {
+            self.keep(packet);
         }
         for _ in 0..readers {
             let Some(reader) = link.readers.pop() else { break };
@@ -118,9 +119,9 @@ impl<M> Handover<M> {
     fn take<R>(&self, read: impl FnOnce(Given<'_>) -> R) -> Option<R> {
         let link = &*self.link;
         let offered = link.offered.borrow_mut().take();
-        if let Some(range) = offered {
+        if let Some(packet) = offered {
             link.taken.set(link.taken.get() + 1);
-            return Some(self.executor.read_lent(range, |bytes| read(Given::Slice(bytes))));
+            return Some(self.executor.lending.read_offered(packet, |bytes| read(Given::Slice(bytes))));
         }
         let kept = link.untaken.borrow_mut().pop_front()?;
         self.count_taken();
@@ -151,8 +152,8 @@ impl<M> Handover<M> {
     pub(super) fn read_some(&self, most: usize, read: impl FnOnce(&[u8])) -> bool {
         let link = &*self.link;
         let offered = link.offered.borrow_mut().take();
-        if let Some(range) = offered {
-            let rest = self.executor.read_lent(range, |bytes| {
+        if let Some(packet) = offered {
+            let rest = self.executor.lending.read_offered(packet, |bytes| {
                 let (now, rest) = bytes.split_at(most.min(bytes.len()));
                 read(now);
                 (!rest.is_empty()).then(|| Bytes::copy_from_slice(rest))

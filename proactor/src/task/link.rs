@@ -3,13 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use bytes::Bytes;
 use overlapped::table::Key;
 
+use super::lending::Offered;
 use crate::session::reason::CloseReason;
 
 /// Wakers that wait for one thing, in the order in which they came. In a box, because each session
@@ -132,8 +132,8 @@ pub(crate) struct Link {
     pub(crate) closers: Waiters,
     /// Wait for a drain.
     pub(crate) drainers: Waiters,
-    /// A packet in the shard's lent buffer, while it is being handed over.
-    pub(crate) offered: RefCell<Option<Range<usize>>>,
+    /// A packet that is lent by the shard's executor, while it is being handed over.
+    pub(crate) offered: RefCell<Option<Offered>>,
     /// What came while nobody waited for it. The session is held then, so it is one packet.
     pub(crate) untaken: RefCell<VecDeque<Bytes>>,
     /// How often something was taken.
@@ -249,8 +249,8 @@ pub(crate) fn wake(waker: Waker) {
     }
 }
 
-/// A packet in the lent buffer is offered for no longer than this is there, for the buffer is lent
-/// to others after that.
+/// A packet is offered for no longer than this is there, for its memory is lent to others after
+/// that.
 pub(super) struct Offer<'l>(pub(super) &'l Link);
 
 impl Offer<'_> {

@@ -63,7 +63,6 @@ mod event;
 pub(crate) mod executor;
 mod handler;
 mod handover;
-#[cfg(feature = "websocket")]
 pub(crate) mod lending;
 pub(crate) mod link;
 pub(crate) mod offload;

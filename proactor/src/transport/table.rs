@@ -189,6 +189,7 @@ impl Transports {
     ) -> Result<(), Failure> {
         let Some(transport) = self.by_slot.get_mut(&slot) else { return Ok(()) };
         transport.take_output(wire);
+        let before = wire.len();
         let sealed = match taken {
             None => Ok(()),
             Some(Taken::Bytes(bytes)) => {
@@ -196,6 +197,8 @@ impl Transports {
                 memory.keep(bytes);
                 sealed
             }
+            Some(Taken::Packet(packet)) => transport.seal(&packet, wire),
+            Some(Taken::Packets(packets)) => packets.iter().try_for_each(|packet| transport.seal(packet, wire)),
             Some(Taken::Slice(slice)) => transport.seal(slice.as_ref(), wire),
             Some(Taken::Gather(gather)) => {
                 // Short pieces share a record.
@@ -207,7 +210,9 @@ impl Transports {
                 sealed
             }
         };
-        if ends && sealed.is_ok() {
+        if sealed.is_err() {
+            wire.truncate(before);
+        } else if ends {
             transport.end(wire);
         }
         sealed

@@ -1,5 +1,6 @@
 //! From the bytes that come to messages and control frames.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::close::{self, CloseCode, Violation};
@@ -31,8 +32,9 @@ pub(crate) enum Place {
 ///
 /// A message that lies in one piece of the stream is a part of that piece. Any other is gathered.
 /// Memory for that is at most fourfold what has come or what that was inflated to, whatever a
-/// header promises, and never more than twice the longest message and a control frame. Between
-/// messages nothing is held.
+/// header promises, and never more than twice the longest message and a control frame. A thread's
+/// decoders have one piece of short memory more, which they leave each other. Between messages
+/// nothing is held.
 ///
 /// Each fragment counts as a byte of the longest message at least, so that empty ones also come to
 /// an end.
@@ -256,7 +258,8 @@ impl Decoder {
         }
     }
 
-    /// Takes out the message that was found last, if it was gathered.
+    /// Takes out the message that was found last, if it was gathered. Its memory can be
+    /// [given back](give_back).
     pub(crate) fn take_gathered(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.gathered)
     }
@@ -268,7 +271,7 @@ impl Decoder {
         }
         self.gathered.truncate(self.message_bytes);
         if self.message_bytes == 0 && self.gathered.capacity() > 0 {
-            self.gathered = Vec::new();
+            give_back(std::mem::take(&mut self.gathered));
         }
     }
 
@@ -324,6 +327,21 @@ impl Decoder {
     }
 }
 
+/// The most memory that a short message in pieces leaves for the next one.
+const SPARE_BYTES: usize = 1024;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Leaves the memory of a gathered message for the next one, if it is short.
+pub(crate) fn give_back(mut gathered: Vec<u8>) {
+    if (1..=SPARE_BYTES).contains(&gathered.capacity()) {
+        gathered.clear();
+        SPARE.set(gathered);
+    }
+}
+
 /// How long a message may be that is compressed: what cannot be shortened becomes a little longer.
 fn longest_compressed(most: u32) -> u64 {
     u64::from(most) + u64::from(most) / 64 + 1024
@@ -333,6 +351,9 @@ fn longest_compressed(most: u32) -> u64 {
 /// pieces is copied once.
 fn gather(gathered: &mut Vec<u8>, piece: &[u8], left: u64) {
     let len = gathered.len() + piece.len();
+    if gathered.capacity() == 0 && len > 0 {
+        *gathered = SPARE.take();
+    }
     if gathered.capacity() < len {
         let more = usize::try_from(left).unwrap_or(usize::MAX).min(3 * len);
         gathered.reserve(piece.len() + more);

@@ -30,10 +30,33 @@ struct Echo {
     group: Option<Group>,
     deed: Deed,
     done: Arc<AtomicUsize>,
+    /// Beginnings of messages. A stream may bring one in pieces.
+    begun: Vec<(SessionId, Vec<u8>)>,
 }
 
 const QUESTION: &[u8] = b"how many bytes?";
 const DO: &[u8] = b"do it";
+
+impl Echo {
+    /// The message that `piece` completes. What has only begun is kept aside, and in no record of a
+    /// session: that would count.
+    fn whole(&mut self, session: &Session, piece: &[u8]) -> Option<Vec<u8>> {
+        let id = session.id();
+        let mut message = match self.begun.iter().position(|(of, _)| *of == id) {
+            Some(place) => self.begun.swap_remove(place).1,
+            None => Vec::new(),
+        };
+        message.extend_from_slice(piece);
+        if [DO, QUESTION].iter().any(|one| message.len() < one.len() && one.starts_with(&message)) {
+            self.begun.push((id, message));
+            return None;
+        }
+        if self.begun.is_empty() {
+            self.begun = Vec::new();
+        }
+        Some(message)
+    }
+}
 
 impl Handler for Echo {
     type State = ();
@@ -44,13 +67,16 @@ impl Handler for Echo {
         }
     }
     fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        let sent = match packet {
+        let Some(message) = self.whole(session, packet) else { return Flow::Continue };
+        // Its memory must not be among what is counted.
+        let held = bytes_held() - message.capacity() as i64;
+        let sent = match &message[..] {
             DO => {
                 (self.deed)(session);
                 self.done.fetch_add(1, Ordering::Release);
                 Ok(())
             }
-            QUESTION => session.send(&bytes_held().to_be_bytes()),
+            QUESTION => session.send(&held.to_be_bytes()),
             packet => session.send(packet),
         };
         sent.map_or(Flow::Close, |()| Flow::Continue)
@@ -108,7 +134,7 @@ fn bytes_a_session_that(
 ) -> i64 {
     let builder = builder(backend).codec(codec.clone());
     let done = Arc::new(AtomicUsize::new(0));
-    let server = with(builder).start(Echo { group, deed, done: Arc::clone(&done) }).unwrap();
+    let server = with(builder).start(Echo { group, deed, done: Arc::clone(&done), begun: Vec::new() }).unwrap();
     let mut peers: Vec<Peer> = Vec::new();
     let mut grow = |sessions: usize| {
         while peers.len() < sessions {
@@ -148,7 +174,7 @@ fn a_packet_that_does_not_fit_the_outbox_takes_no_memory() {
         };
         let codec = LengthPrefixed::u32().max_packet(LARGE);
         let builder = builder(backend).codec(codec);
-        let server = builder.start(Echo { group: None, deed, done: Arc::default() }).unwrap();
+        let server = builder.start(Echo { group: None, deed, done: Arc::default(), begun: Vec::new() }).unwrap();
         let mut peer = Peer::new(&server, codec);
         assert_eq!(peer.ask(DO, 9), b"something");
         let mut answer = [0; 12];

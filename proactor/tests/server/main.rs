@@ -72,6 +72,7 @@ mod registry {
     mod lists_simulation;
     mod shard_ends;
 }
+mod sent_on;
 mod sessions;
 mod simulation;
 mod slow_consumer;

@@ -10,6 +10,7 @@ mod http;
 mod outbound;
 mod peers;
 mod records;
+mod sent_on;
 mod sessions;
 mod sim_peer;
 mod simulated;

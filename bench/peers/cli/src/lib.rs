@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Service {
     /// Sends back every byte.
     Echo,
+    /// The same, made for peers that send much at a time.
+    Stream,
     /// Packets with a 4-byte big-endian length; each is answered with the same packet.
     Framed,
     /// Packets as in `Framed`; each is sent to every other session.
@@ -49,16 +51,23 @@ pub enum Flush {
 }
 
 impl Service {
-    const ALL: [Self; 6] = [Self::Echo, Self::Framed, Self::Chat, Self::Http, Self::WebSocket, Self::WebSocketChat];
+    const ALL: [Self; 7] =
+        [Self::Echo, Self::Stream, Self::Framed, Self::Chat, Self::Http, Self::WebSocket, Self::WebSocketChat];
 
     /// The service of this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.name() == name)
     }
 
+    /// Bytes to read at a time.
+    pub fn buffer_bytes(self) -> usize {
+        if self == Self::Stream { 64 * 1024 } else { 16 * 1024 }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::Stream => "stream",
             Self::Framed => "framed",
             Self::Chat => "chat",
             Self::Http => "http",

@@ -19,7 +19,7 @@ struct Connection {
 }
 
 fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse(&[Service::Echo]);
+    let cli = peer_cli::parse(&[Service::Echo, Service::Stream]);
     let listener = TcpListener::bind(cli.listen)?;
     listener.set_nonblocking(true)?;
     // Accepted sockets inherit it.
@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<()> {
     peer_cli::announce(listener.local_addr()?)?;
 
     let mut connections: Vec<Option<Connection>> = Vec::new();
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = vec![0; cli.service.buffer_bytes()];
     let mut events = Vec::with_capacity(1024);
     loop {
         events.clear();

@@ -8,3 +8,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_peer-glommio");
 fn echo() {
     peer_trial::peer_serves(Service::Echo, PROGRAM, &[]);
 }
+
+#[test]
+fn stream() {
+    peer_trial::peer_serves(Service::Stream, PROGRAM, &[]);
+}

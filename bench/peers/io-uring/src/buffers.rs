@@ -1,7 +1,7 @@
 //! A ring of provided buffers: the kernel takes them from its head, the program puts them back at
-//! its tail. Each receive has one to itself. Filled bit by bit (`IOU_PBUF_RING_INC`) they would be
-//! cut at their ends: measured, that is no faster with small messages, and a quarter slower with
-//! bursts.
+//! its tail. Each receive has one to itself, except for streams: there the kernel fills large ones
+//! piece by piece (`IOU_PBUF_RING_INC`). Small messages would be cut at their ends: measured, that
+//! is no faster, and a quarter slower with bursts.
 
 use std::alloc::{self, Layout};
 use std::io;
@@ -12,14 +12,35 @@ use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
 const PAGE_BYTES: usize = 4096;
-pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
+/// `IOU_PBUF_RING_INC`.
+const PIECE_BY_PIECE: u16 = 2;
 pub(crate) const GROUP: u16 = 0;
+
+/// What buffers there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// A power of two.
+    pub(crate) count: u16,
+    /// Of each.
+    pub(crate) bytes: usize,
+    pub(crate) piece_by_piece: bool,
+}
+
+/// What of a buffer is in use.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    /// Bytes that runs were made of since the kernel got it.
+    filled: u32,
+    /// Runs, and one for the kernel.
+    holders: u32,
+}
 
 /// Never freed: the kernel may write to it for as long as the process runs.
 pub(crate) struct Buffers {
     entries: NonNull<BufRingEntry>,
     memory: NonNull<u8>,
-    count: u16,
+    shape: Shape,
+    parts: Vec<Part>,
     tail: u16,
     /// Buffers in the kernel's hands.
     free: u16,
@@ -34,39 +55,70 @@ pub(crate) struct Run {
 }
 
 impl Buffers {
-    /// Registers `count` buffers, a power of two.
-    pub(crate) fn register(submitter: &Submitter<'_>, count: u16) -> io::Result<Self> {
+    pub(crate) fn register(submitter: &Submitter<'_>, shape: Shape) -> io::Result<Self> {
+        let count = shape.count;
         assert!(count.is_power_of_two(), "the kernel asks for a power of two");
         let entries = pages(usize::from(count) * size_of::<BufRingEntry>()).cast::<BufRingEntry>();
-        let memory = pages(usize::from(count) * BUFFER_BYTES);
+        let memory = pages(usize::from(count) * shape.bytes);
+        let flags = if shape.piece_by_piece { PIECE_BY_PIECE } else { 0 };
         // SAFETY: both areas are page-aligned, as large as announced, and never freed.
         unsafe {
-            submitter.register_buf_ring_with_flags(entries.as_ptr() as u64, count, GROUP, 0)?;
+            submitter.register_buf_ring_with_flags(entries.as_ptr() as u64, count, GROUP, flags)?;
         }
-        let mut buffers = Self { entries, memory, count, tail: 0, free: 0 };
+        let mut buffers = Self { entries, memory, shape, parts: vec![Part::default(); count.into()], tail: 0, free: 0 };
         for id in 0..count {
-            buffers.give_back(id);
+            buffers.offer(id);
         }
         buffers.publish();
         Ok(buffers)
     }
 
-    /// The kernel has put `length` bytes into this buffer and left it to the program.
-    pub(crate) fn received(&mut self, buffer: u16, length: u32) -> Run {
-        assert!(buffer < self.count, "the kernel names a buffer it was given");
-        self.free -= 1;
-        Run { buffer, offset: 0, length }
+    /// The kernel has put `length` bytes into this buffer. `goes_on` says if it keeps the rest.
+    pub(crate) fn received(&mut self, buffer: u16, length: u32, goes_on: bool) -> Option<Run> {
+        if goes_on && length == 0 {
+            return None;
+        }
+        let part = &mut self.parts[usize::from(buffer)];
+        let run = Run { buffer, offset: part.filled, length };
+        part.filled += length;
+        if goes_on {
+            part.holders += 1;
+        } else {
+            // The run takes the kernel's place.
+            self.free -= 1;
+        }
+        Some(run)
     }
 
-    /// Puts a buffer back; the kernel sees it after the next [`publish`](Self::publish).
+    /// Joins two runs if the second lies behind the first.
+    pub(crate) fn join(&mut self, first: &mut Run, second: Run) -> bool {
+        let joins = first.buffer == second.buffer && first.offset + first.length == second.offset;
+        if joins {
+            first.length += second.length;
+            self.give_back(second.buffer);
+        }
+        joins
+    }
+
+    /// A run is done with. The buffer of the last one is put back; the kernel sees it after the
+    /// next [`publish`](Self::publish).
     pub(crate) fn give_back(&mut self, id: u16) {
-        let address = self.memory.as_ptr().wrapping_add(usize::from(id) * BUFFER_BYTES);
-        let place = usize::from(self.tail & (self.count - 1));
+        let part = &mut self.parts[usize::from(id)];
+        part.holders -= 1;
+        if part.holders == 0 {
+            self.offer(id);
+        }
+    }
+
+    fn offer(&mut self, id: u16) {
+        self.parts[usize::from(id)] = Part { filled: 0, holders: 1 };
+        let address = self.memory.as_ptr().wrapping_add(usize::from(id) * self.shape.bytes);
+        let place = usize::from(self.tail & (self.shape.count - 1));
         // SAFETY: `place` is below the number of entries, and the kernel does not read an entry
         // past the tail.
         let entry = unsafe { self.entries.add(place).as_mut() };
         entry.set_addr(address as u64);
-        entry.set_len(BUFFER_BYTES as u32);
+        entry.set_len(self.shape.bytes as u32);
         entry.set_bid(id);
         self.tail = self.tail.wrapping_add(1);
         self.free += 1;
@@ -89,8 +141,8 @@ impl Buffers {
 
     /// Where a run lies, until its buffer is given back.
     pub(crate) fn address(&self, run: Run) -> *const u8 {
-        debug_assert!((run.offset + run.length) as usize <= BUFFER_BYTES, "within a buffer");
-        self.memory.as_ptr().wrapping_add(usize::from(run.buffer) * BUFFER_BYTES + run.offset as usize)
+        debug_assert!((run.offset + run.length) as usize <= self.shape.bytes, "within a buffer");
+        self.memory.as_ptr().wrapping_add(usize::from(run.buffer) * self.shape.bytes + run.offset as usize)
     }
 }
 

@@ -8,15 +8,15 @@ use std::io;
 use std::ops::Range;
 use std::slice;
 
-use crate::buffers::{BUFFER_BYTES, Run};
+use crate::buffers::{Run, Shape};
 use crate::log::{LOG_BYTES, Log};
 use crate::ring::{self, Ring};
 use crate::server::{Flight, Io, Service};
 
 /// Few enough that one turn fills only a small part of the log, so that a prompt member never falls
 /// behind it.
-pub(crate) const BUFFERS: u16 = 64;
-const _: () = assert!(4 * BUFFERS as u64 * BUFFER_BYTES as u64 <= LOG_BYTES);
+pub(crate) const BUFFERS: Shape = Shape { count: 64, bytes: 16 * 1024, piece_by_piece: false };
+const _: () = assert!(4 * BUFFERS.count as u64 * BUFFERS.bytes as u64 <= LOG_BYTES);
 
 const PREFIX_BYTES: usize = 4;
 const PACKET_MAX_BYTES: usize = 64 * 1024;

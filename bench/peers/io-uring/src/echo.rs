@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::io;
 
-use crate::buffers::Run;
+use crate::buffers::{Run, Shape};
 use crate::ring;
 use crate::server::{Flight, Io, Service};
 
-pub(crate) const BUFFERS: u16 = 1024;
+pub(crate) const BUFFERS: Shape = Shape { count: 1024, bytes: 16 * 1024, piece_by_piece: false };
+
+/// For peers that send much at a time.
+pub(crate) const STREAM_BUFFERS: Shape = Shape { count: 8, bytes: 256 * 1024, piece_by_piece: true };
 
 /// By place.
 #[derive(Default)]
@@ -37,7 +40,11 @@ impl Service for Echo {
 
     fn received(&mut self, place: u32, run: Run, io: &mut Io<'_>) -> io::Result<()> {
         let connection = self.at(place);
-        connection.unsent.push_back(run);
+        let is_first_in_flight = connection.unsent.len() == 1 && connection.flight.sending;
+        let last = if is_first_in_flight { None } else { connection.unsent.back_mut() };
+        if last.is_none_or(|last| !io.buffers.join(last, run)) {
+            connection.unsent.push_back(run);
+        }
         connection.send(place, io)
     }
 

@@ -18,15 +18,19 @@ use rustix::net::sockopt::set_tcp_nodelay;
 use server::{Io, Server};
 
 fn main() -> anyhow::Result<()> {
-    let cli = peer_cli::parse(&[Service::Echo, Service::Chat]);
+    let cli = peer_cli::parse(&[Service::Echo, Service::Stream, Service::Chat]);
     let listener = TcpListener::bind(cli.listen)?;
     // Accepted sockets inherit it.
     set_tcp_nodelay(&listener, true)?;
 
     let mut ring = ring::build()?;
     let (submitter, submissions, completions) = ring.split();
-    let count = if cli.service == Service::Chat { chat::BUFFERS } else { echo::BUFFERS };
-    let buffers = Buffers::register(&submitter, count)?;
+    let shape = match cli.service {
+        Service::Chat => chat::BUFFERS,
+        Service::Stream => echo::STREAM_BUFFERS,
+        _ => echo::BUFFERS,
+    };
+    let buffers = Buffers::register(&submitter, shape)?;
     let io = Io { ring: Ring { submitter, submissions }, buffers };
     peer_cli::announce(listener.local_addr()?)?;
     match cli.service {

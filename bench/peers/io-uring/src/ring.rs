@@ -130,6 +130,11 @@ impl Completed {
         io_uring::cqueue::more(self.flags)
     }
 
+    /// The kernel goes on filling this completion's buffer.
+    pub(crate) fn buffer_goes_on(&self) -> bool {
+        io_uring::cqueue::buffer_more(self.flags)
+    }
+
     pub(crate) fn buffer(&self) -> Option<u16> {
         io_uring::cqueue::buffer_select(self.flags)
     }

@@ -129,7 +129,8 @@ impl<'a, S: Service> Server<'a, S> {
         let has_ended = flight.ended;
         let result = completed.result();
         let length = *result.as_ref().unwrap_or(&0);
-        let run = completed.buffer().map(|buffer| self.io.buffers.received(buffer, length));
+        let goes_on = completed.buffer_goes_on();
+        let run = completed.buffer().and_then(|buffer| self.io.buffers.received(buffer, length, goes_on));
         match (result, run) {
             (Ok(1..), Some(run)) if !has_ended => {
                 self.service.received(place, run, &mut self.io)?;

@@ -10,6 +10,11 @@ fn echo() {
 }
 
 #[test]
+fn stream() {
+    peer_trial::peer_serves(Service::Stream, PROGRAM, &[]);
+}
+
+#[test]
 fn chat() {
     peer_trial::peer_serves(Service::Chat, PROGRAM, &[]);
 }

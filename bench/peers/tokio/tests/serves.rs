@@ -10,6 +10,11 @@ fn echo() {
 }
 
 #[test]
+fn stream() {
+    peer_trial::peer_serves(Service::Stream, PROGRAM, &[]);
+}
+
+#[test]
 fn echo_on_two_workers() {
     peer_trial::peer_serves(Service::Echo, PROGRAM, &["--threads", "2"]);
 }

@@ -20,7 +20,7 @@ use crate::server::Server;
 pub fn serves(service: Service, program: &str, arguments: &[&str]) {
     let server = Server::start(program, arguments);
     match service {
-        Service::Echo => echo::tried(&server),
+        Service::Echo | Service::Stream => echo::tried(&server),
         Service::Framed => framed::tried(&server),
         Service::Chat => chat::tried(&server),
         Service::Http => http::tried(&server),

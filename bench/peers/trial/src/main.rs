@@ -10,8 +10,8 @@ fn main() {
     let [service, program, arguments @ ..] = arguments.as_slice() else {
         panic!("usage: peer-trial SERVICE PROGRAM ARGUMENTS..");
     };
-    let service =
-        Service::named(service).expect("the service is echo, framed, chat, http, websocket or websocket-chat");
+    let service = Service::named(service)
+        .expect("the service is echo, stream, framed, chat, http, websocket or websocket-chat");
     peer_trial::serves(service, program, arguments);
     println!("serves {}", service.name());
 }

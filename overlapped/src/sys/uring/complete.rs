@@ -32,6 +32,9 @@ impl Uring {
             Request::ReadFile if result < 0 => Err(Failure::File(-result)),
             Request::ReadFile => received(result),
             Request::RecvMulti => self.received_pooled(result, cqueue::buffer_select(flags)),
+            Request::RecvPieces => {
+                self.received_piece(result, cqueue::buffer_select(flags), cqueue::buffer_more(flags))
+            }
             Request::Accept => {
                 let accepted = self.accepted(id, entry);
                 if !more {
@@ -91,10 +94,14 @@ impl Uring {
         if let Some(buffer) = buffer {
             self.buffers.put_back(buffer);
         }
-        match result {
-            0.. => Ok(Outcome::Received(0)),
-            _ if -result == libc::ENOBUFS => Err(Failure::NoBuffer),
-            _ => Err(Failure::Code(-result)),
+        nothing_pooled(result)
+    }
+
+    fn received_piece(&mut self, result: i32, buffer: Option<u16>, goes_on: bool) -> Result<Outcome, Failure> {
+        match (result, buffer, &self.pieces) {
+            (1.., Some(buffer), Some(pieces)) => Ok(Outcome::Packet(pieces.piece(buffer, result as usize, goes_on))),
+            // If nothing was taken, the buffer stays in the ring.
+            _ => nothing_pooled(result),
         }
     }
 
@@ -158,6 +165,15 @@ impl Uring {
             message.clear();
             self.spare.push(message);
         }
+    }
+}
+
+/// A pooled receive has brought no bytes.
+fn nothing_pooled(result: i32) -> Result<Outcome, Failure> {
+    match result {
+        0.. => Ok(Outcome::Received(0)),
+        _ if -result == libc::ENOBUFS => Err(Failure::NoBuffer),
+        _ => Err(Failure::Code(-result)),
     }
 }
 

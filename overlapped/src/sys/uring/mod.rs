@@ -79,6 +79,8 @@ pub(crate) struct Uring {
     ring: IoUring,
     entrance: Entrance,
     buffers: BufRing,
+    /// For streams, where the kernel can fill buffers piece by piece.
+    pieces: Option<BufRing>,
     slots: Vec<Slot>,
     /// The messages of operations in flight, by number. Few have one.
     messages: Table<Box<Message>>,
@@ -106,6 +108,7 @@ impl Uring {
     pub(crate) fn new(options: &BackendOptions, pool: Rc<Pool>, why: &str) -> Result<Uring, Error> {
         let (mut ring, mut report, deferred) = setup::ring(options, why)?;
         let features = Features { deferred, ..probe::probe(&mut ring, options, &mut report)? };
+        let pieces = BufRing::in_pieces(&ring, &pool, features.pieces, &mut report);
         let buffers = BufRing::register(&ring, pool)?;
         let alarm = EventFd::new()?;
         let rings = alarm.clone();
@@ -118,6 +121,7 @@ impl Uring {
             ring,
             entrance,
             buffers,
+            pieces,
             slots: Vec::new(),
             messages: Table::new(),
             spare: Vec::new(),
@@ -245,6 +249,9 @@ impl Uring {
 
     pub(crate) fn turn(&mut self, until: Option<Time>) -> Result<(), Error> {
         self.buffers.refill();
+        if let Some(pieces) = &mut self.pieces {
+            pieces.refill();
+        }
         if !self.wake_armed {
             let ptr: *mut u64 = &mut *self.wake_count;
             let entry = opcode::Read::new(Fd(self.alarm.raw_fd()), ptr.cast(), size_of::<u64>() as u32).build();
@@ -306,6 +313,9 @@ impl Uring {
         std::mem::forget(std::mem::take(&mut self.messages));
         std::mem::forget(std::mem::take(&mut self.discard));
         self.buffers.leak();
+        if let Some(pieces) = &mut self.pieces {
+            pieces.leak();
+        }
     }
 }
 

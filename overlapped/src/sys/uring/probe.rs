@@ -14,6 +14,8 @@ pub(super) struct Features {
     pub(super) multishot_receive: bool,
     /// A multishot receive can be told to stop after so many bytes.
     pub(super) multishot_limit: bool,
+    /// Buffers may be filled piece by piece.
+    pub(super) pieces: bool,
 }
 
 /// Byte offset of `optlen` in `struct io_uring_sqe`: a multishot receive's limit of bytes. The
@@ -87,7 +89,9 @@ pub(super) fn probe(ring: &mut IoUring, options: &BackendOptions, report: &mut R
         }
     };
     let multishot_limit = feature("limit of a multishot receive", limit_known && options.turn_bytes > 0, &why);
-    Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit })
+    // Linux 6.12 has such buffers. Before Linux 6.16 completions could come in another order than
+    // the pieces lie, and this is the feature that says that it is newer.
+    Ok(Features { deferred: false, multishot_accept, multishot_receive, multishot_limit, pieces: limit_known })
 }
 
 /// Whether the kernel knows a request, which names no file: it checks the flags first (`EINVAL`),

@@ -29,6 +29,8 @@ pub(super) enum Request {
     Ready = 16,
     /// A piece of a file that is being sent.
     ReadFile = 17,
+    /// A multishot receive into buffers that are filled piece by piece.
+    RecvPieces = 18,
 }
 
 impl Request {
@@ -52,6 +54,7 @@ impl Request {
             14 => Request::Wake,
             16 => Request::Ready,
             17 => Request::ReadFile,
+            18 => Request::RecvPieces,
             _ => Request::Install,
         }
     }

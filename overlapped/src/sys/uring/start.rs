@@ -46,7 +46,7 @@ impl Uring {
                     (Request::RecvParts, entry.flags(flags as u32).build())
                 }
             }
-            OpKind::RecvMulti => (Request::RecvMulti, self.recv_multi(fd)),
+            OpKind::RecvMulti => self.recv_multi(fd),
             OpKind::Send { flags } => {
                 let owned = owned();
                 // With MSG_WAITALL the kernel itself goes on after a short write, where it can. It
@@ -206,17 +206,23 @@ impl Uring {
         self.refused.push_back(Event { id, more: false, result: Err(Failure::Code(code)) });
     }
 
-    fn recv_multi(&self, fd: Fd) -> squeue::Entry {
-        let group = self.buffers.group();
+    fn recv_multi(&self, fd: Fd) -> (Request, squeue::Entry) {
+        // When packets hold all large buffers, there may be others.
+        let (request, buffers) = match self.pieces.as_ref().filter(|pieces| pieces.has_free()) {
+            Some(pieces) => (Request::RecvPieces, pieces),
+            None => (Request::RecvMulti, &self.buffers),
+        };
+        let group = buffers.group();
         if !self.features.multishot_receive {
-            let len = self.buffers.buffer_bytes();
+            let len = buffers.buffer_bytes();
             let entry = opcode::Recv::new(fd, std::ptr::null_mut(), len).buf_group(group).build();
-            return entry.flags(squeue::Flags::BUFFER_SELECT);
+            return (request, entry.flags(squeue::Flags::BUFFER_SELECT));
         }
         let entry = opcode::RecvMulti::new(fd, group).build();
-        match self.features.multishot_limit && self.turn_bytes > 0 {
+        let entry = match self.features.multishot_limit && self.turn_bytes > 0 {
             true => probe::with_limit(entry, self.turn_bytes),
             false => entry,
-        }
+        };
+        (request, entry)
     }
 }

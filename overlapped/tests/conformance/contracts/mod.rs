@@ -22,8 +22,10 @@ mod many_parts;
 mod options;
 mod order;
 mod ownership;
+mod pieces;
 #[cfg(unix)]
 mod readiness;
+mod sent_on;
 mod sockets;
 mod submissions;
 #[cfg(unix)]
