@@ -3,6 +3,9 @@
 use super::Outbox;
 use crate::codec::Frame;
 
+/// Half of what the count of appended bytes may be.
+const MOST_APPENDABLE: usize = (u32::MAX / 2) as usize;
+
 impl Outbox {
     /// A private send was queued just now: more of them may be [appended](Outbox::append) until
     /// fewer than `high` bytes would not be queued any more, or something else happens. In a group
@@ -11,8 +14,10 @@ impl Outbox {
     pub(crate) fn allow_appending(&mut self, high: usize) {
         if self.positions.is_empty() {
             let room = self.own.memory_left().min(high.saturating_sub(self.len() + 1));
-            self.appendable = u32::try_from(room).unwrap_or(u32::MAX);
-            self.appendable_before = self.appendable;
+            // What was appended since the last push is still to be counted.
+            let appended = self.appendable_before - self.appendable;
+            self.appendable = room.min(MOST_APPENDABLE) as u32;
+            self.appendable_before = self.appendable + appended;
         }
     }
 
