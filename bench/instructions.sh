@@ -10,6 +10,8 @@
 # "expire" and "drain" that and its end. "own" are the instructions of our own functions: what the
 # simulated network does grows with it. Takes some minutes.
 #
+# With METERED=1 in the environment, the servers count for their metrics.
+#
 # A binary is made by `cargo build --release -p instructions` in bench/ and copied aside. Each
 # workload runs twice, with a small and a large number of units; the difference leaves out the
 # start. "all" counts the server's turns with the simulated network. "path" leaves out the

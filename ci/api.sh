@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 cargo doc --quiet --no-deps --package overlapped
 # Features of one package are not switched on beside another's.
-cargo doc --quiet --no-deps --package proactor --features http,tls,tokio,tokio-util,websocket
+cargo doc --quiet --no-deps --package proactor --features http,metrics,tls,tokio,tokio-util,websocket
 
 # An item's page without what it inherits: its own methods, variants and constants.
 items() {

@@ -9,6 +9,7 @@
 //! | [`AsyncSession`] | your logic as an async function per session: [`Builder::serve`] |
 //! | [`Session`] | one connection, inside its shard: send, pause, close, connect to others |
 //! | [`Target`] | what to connect to: an address, or a name and a port |
+#![cfg_attr(feature = "metrics", doc = "| [`metrics`] | what it counts, for Prometheus |")]
 #![cfg_attr(feature = "tls", doc = "| [`tls`] | sessions over TLS: certificates of listeners, and whom to trust |")]
 //! | [`SessionId`] | its name, for any thread; it never names a later session |
 //! | [`Group`] | sessions to which any thread can broadcast packets |
@@ -70,6 +71,13 @@ mod handler;
 mod http;
 mod limits;
 mod message;
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(dead_code, unused_imports, reason = "nothing is counted, or nobody reads it")
+)]
+mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod outbox;
 mod panic;
 mod proxy_protocol;
@@ -140,6 +148,10 @@ struct TestingPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/cookbook.md")]
 struct CookbookPage;
+
+#[cfg(all(doctest, feature = "metrics"))]
+#[doc = include_str!("../../docs/operations.md")]
+struct OperationsPage;
 
 #[cfg(all(doctest, feature = "http", feature = "tls"))]
 #[doc = include_str!("../../docs/transports.md")]

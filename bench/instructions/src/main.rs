@@ -2,7 +2,8 @@
 //! load generator beside it, and as many idle sessions, each with an idle timeout of so many
 //! seconds. A workload is a name, or a case as `fanout:members=64`, or what is done with UNITS idle
 //! sessions: `hold`, `expire` (by an idle timeout) or `drain`. Under
-//! `callgrind --toggle-collect=*server_turn*` only the server's turns are counted.
+//! `callgrind --toggle-collect=*server_turn*` only the server's turns are counted. With METERED in
+//! the environment, the server counts for its metrics.
 
 mod server;
 

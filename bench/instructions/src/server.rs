@@ -113,6 +113,7 @@ impl World {
             None => builder,
         };
         let builder = if framed { builder.codec(LengthPrefixed::u32()) } else { builder };
+        let builder = builder.metrics(std::env::var_os("METERED").is_some());
         let server = builder.simulate(&network, service).expect("a simulated server starts");
         let config = DriverConfig::new().network(network.clone());
         let clients = Driver::new(config).expect("a driver on the same network");

@@ -124,6 +124,7 @@ pub struct Driver {
     paused: Vec<OpId>,
     /// Events of operations that were no longer there.
     stale: u64,
+    starvations: u64,
     random: u64,
     queue_limit: usize,
     failure: Option<Box<BackendFailure>>,
@@ -161,6 +162,7 @@ impl Driver {
             accepts_again: Time::ZERO,
             paused: Vec::new(),
             stale: 0,
+            starvations: 0,
             random,
             queue_limit: config.queue.min(MOST_QUEUED),
             failure: None,
@@ -215,6 +217,12 @@ impl Driver {
     /// How many events came for operations that were no longer there, and were dropped.
     pub fn stale(&self) -> u64 {
         self.stale
+    }
+
+    /// How often a multishot receive found no buffer in the pool, and waited for one: a count that
+    /// grows says that the pool is too small for what the program keeps of it.
+    pub fn starvations(&self) -> u64 {
+        self.starvations
     }
 }
 

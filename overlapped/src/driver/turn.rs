@@ -140,6 +140,7 @@ impl Driver {
     /// A multishot receive waits for a pooled buffer.
     pub(super) fn starve(&mut self, slot: u32) {
         self.operations[slot].stage = Stage::Parked;
+        self.starvations += 1;
         // Forgets those that were cancelled when they may be half of the list. Looking for them
         // costs no more than they did.
         if self.starved.len() >= 2 * self.operations.len() {

@@ -41,6 +41,7 @@ pub use crate::websocket::WebSocketFraming;
 pub use assembly::{Assembly, BacklogFull, Payload};
 pub(crate) use decoded::Frame;
 pub use decoded::{Decoded, FrameError, MOST_FRAME_BYTES};
+pub(crate) use framing::Plain;
 pub use framing::{BoxedCodec, Codec, Fixed, Framing, OwnCodec, Raw};
 pub use length::LengthPrefixed;
 pub use lines::Lines;

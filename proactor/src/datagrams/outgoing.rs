@@ -22,7 +22,7 @@ pub(crate) struct Item {
     pub(crate) to: SocketAddr,
     /// Where its bytes begin, counted from the first byte that waits.
     start: usize,
-    bytes: usize,
+    pub(crate) bytes: usize,
     /// Whose it is; `None` for an answer of the exchange of cookies.
     pub(crate) session: Option<SessionId>,
 }

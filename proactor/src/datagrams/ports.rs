@@ -8,6 +8,7 @@ use super::cookie::{Control, ControlKind, CookieKey};
 use super::drops::{DatagramCounts, DatagramDrop};
 use super::outgoing::{Outgoing, packets, queued_bytes};
 use super::peers::{Origin, Peer, Peers, Proof};
+use crate::meter::Meter;
 use crate::session::id::SessionId;
 
 /// One datagram socket of a shard.
@@ -57,11 +58,12 @@ pub(crate) struct Ports {
     pub(crate) counts: DatagramCounts,
     /// Where packets are framed.
     pub(crate) frame: Vec<u8>,
+    meter: Meter,
 }
 
 impl Ports {
     /// `secret` is the key of the cookies.
-    pub(crate) fn new(secret: [u64; 2]) -> Ports {
+    pub(crate) fn new(secret: [u64; 2], meter: Meter) -> Ports {
         Ports {
             ports: Vec::new(),
             peers: Peers::default(),
@@ -71,6 +73,7 @@ impl Ports {
             has_news: false,
             counts: DatagramCounts::default(),
             frame: Vec::new(),
+            meter,
         }
     }
 
@@ -82,8 +85,13 @@ impl Ports {
     /// What to do with a datagram. The exchange of cookies is answered here.
     pub(crate) fn came(&mut self, (port, from): Origin, bytes: &[u8], now: Time) -> Came {
         let origin = (port, from);
-        let Some(Port { settings, outgoing, .. }) = self.ports.get_mut(port as usize) else { return Came::Done };
+        let Some(Port { settings, outgoing, listener, .. }) = self.ports.get_mut(port as usize) else {
+            return Came::Done;
+        };
         self.counts.came();
+        if let Some(meter) = &self.meter {
+            meter.of(*listener).received_bytes.add(bytes.len() as u64);
+        }
         if bytes.len() > settings.max_bytes.max(settings.cookies as usize * super::cookie::CONTROL_BYTES) {
             self.counts.dropped(DatagramDrop::Oversized);
             return Came::Done;
@@ -204,9 +212,13 @@ impl Ports {
 
     /// The first that waits in a port has left, or is dropped.
     fn left(&mut self, port: usize, is_sent: bool) {
-        let Some(item) = self.ports.get_mut(port).and_then(|port| port.outgoing.pop()) else { return };
+        let Some(port) = self.ports.get_mut(port) else { return };
+        let Some(item) = port.outgoing.pop() else { return };
         if is_sent {
             self.counts.left(1);
+            if let Some(meter) = &self.meter {
+                meter.of(port.listener).sent_bytes.add(item.bytes as u64);
+            }
         } else {
             self.counts.dropped(DatagramDrop::Unsent);
         }

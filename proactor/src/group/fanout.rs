@@ -1,7 +1,8 @@
 //! From the news of groups to the outboxes of their members, and what happens to members that are
 //! too slow.
 
-use super::{Group, local::News, membership};
+use super::local::{LocalGroup, News};
+use super::{Group, membership};
 use crate::limits::SlowConsumer;
 use crate::outbox::TakeLimits;
 use crate::session::{close, holds::Hold, id::SessionId, reading, reason::CloseReason, send};
@@ -13,11 +14,61 @@ pub(crate) fn fan_out(state: &mut ShardState) -> bool {
     let any = !groups_with_news.is_empty();
     for group in groups_with_news.drain(..) {
         if let Some(news) = state.groups.news_of(group) {
+            let is_metered = state.meter.is_some();
+            if is_metered {
+                meter_news(state, group, &news);
+            }
             fan_out_one(state, group, news);
+            if is_metered {
+                meter_depths(state, group);
+            }
         }
     }
     state.groups.reuse_news(groups_with_news);
     any
+}
+
+/// Counts the news of a group, and the packets that its members get.
+#[cold]
+fn meter_news(state: &ShardState, group: u32, news: &News) {
+    let ShardState { sessions, groups, meter: Some(meter), .. } = state else { return };
+    let Some(local) = groups.local().at(group) else { return };
+    let all = news.to - news.from;
+    meter.broadcasts.add(all);
+    let of = |slot: u32| {
+        let record = sessions.at(slot)?;
+        Some((meter.of(record.activity.listener()), record.outbox.position(group)?))
+    };
+    for slot in local.members() {
+        let (Some((meter, position)), Some(id)) = (of(*slot), sessions.id(*slot)) else { continue };
+        meter.sent_packets.add(match position <= news.from {
+            true => all,
+            // It joined in the middle of them.
+            false => local.packets_for(id, position..news.to),
+        });
+    }
+    for withheld in local.withheld.iter().filter(|withheld| withheld.id.shard() == state.shard) {
+        if let Some((meter, position)) = of(withheld.id.slot())
+            && sessions.id(withheld.id.slot()) == Some(withheld.id)
+            && position <= news.from
+        {
+            meter.sent_packets.sub(1);
+        }
+    }
+}
+
+/// Tells how much is queued for each member of a group.
+#[cold]
+fn meter_depths(state: &mut ShardState, group: u32) {
+    let ShardState { sessions, groups, meter: Some(meter), .. } = state else { return };
+    for slot in groups.local().at(group).map(LocalGroup::members).unwrap_or_default() {
+        let Some(record) = sessions.at_mut(*slot) else { continue };
+        let meter = meter.of(record.activity.listener());
+        if let Some(outbox) = record.outbox.get() {
+            outbox.tell(meter);
+            meter.depths.observe(outbox.len() as u64);
+        }
+    }
 }
 
 /// Queues the news of one group for its members.
@@ -78,7 +129,8 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
             if is_sending {
                 outbox.drop_oldest(id, limits.outbox, groups.local());
             }
-            directory.count_dropped(outbox.dropped() - before);
+            let dropped = outbox.dropped() - before;
+            directory.count_dropped(id.shard(), record.activity.listener(), dropped);
         }
         _ if is_over => close::begin(state, slot, CloseReason::TooSlow),
         SlowConsumer::PauseReading if is_sending && outbox.len() >= limits.high() => {

@@ -122,6 +122,11 @@ impl LocalGroup {
         records.map(|record| record.bytes).sum()
     }
 
+    /// Packets between two records that a member gets.
+    pub(crate) fn packets_for(&self, id: SessionId, range: Range<u64>) -> u64 {
+        self.reader.records(range).filter(|record| record.mark.except != Some(id)).count() as u64
+    }
+
     /// Reads what is new, and counts it up to the records of stamp `limit`. The records that one
     /// member does not get are in [`withheld`](LocalGroup::withheld) until the next call.
     pub(crate) fn count_news(&mut self, limit: u64) -> News {

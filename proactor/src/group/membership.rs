@@ -87,7 +87,7 @@ pub(crate) fn leave_all(state: &mut ShardState, slot: u32, upto: Option<u64>) ->
 #[must_use]
 pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Option<u64>) -> bool {
     let limits = state.limits;
-    let ShardState { sessions, groups, outboxes, .. } = state;
+    let ShardState { sessions, groups, outboxes, meter, .. } = state;
     let Some(id) = sessions.id(slot) else { return false };
     let (Some(local), Some(record)) = (groups.at_mut(group), sessions.at_mut(slot)) else { return false };
     local.reader.refresh();
@@ -96,6 +96,10 @@ pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Opt
     let dropped = record.outbox.dropped() - before;
     let is_open = record.reason.is_none();
     let has_to_send = !record.sending && record.outbox.has_queued();
+    let listener = record.activity.listener();
+    if let (Some(meter), Some(outbox)) = (meter, record.outbox.get()) {
+        outbox.tell(meter.of(listener));
+    }
     record.outbox.give_back(outboxes);
     if has_to_send {
         sessions.send_later(slot);
@@ -104,7 +108,7 @@ pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Opt
     if let Some(record) = moved.and_then(|moved| sessions.at_mut(moved)) {
         record.outbox.positions.set_member(group, member);
     }
-    state.directory.count_dropped(dropped);
+    state.directory.count_dropped(id.shard(), listener, dropped);
     is_open && dropped > 0 && limits.slow != SlowConsumer::DropOldest
 }
 

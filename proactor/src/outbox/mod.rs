@@ -15,9 +15,11 @@
 //! Only whole packets are taken. So the rest can be dropped packet by packet, and a packet that is
 //! partly sent is never cut.
 
+mod appending;
 pub(crate) mod latest;
 pub(crate) mod lazy;
 pub(crate) mod memory;
+mod metering;
 pub(crate) mod own;
 pub(crate) mod positions;
 mod received;
@@ -69,8 +71,13 @@ pub(crate) struct Outbox {
     /// A frame of so many bytes may be [appended](Outbox::append) without another look at what is
     /// queued: there is memory for it, and it stays below the high watermark.
     appendable: u32,
-    /// Bytes that were appended and are not counted in the last run of `own` yet.
+    /// What that was when appending was allowed: the difference was appended, and is not counted in
+    /// the last run of `own` yet.
+    appendable_before: u32,
+    /// Packets that were appended and that no meter has counted. Wraps if there is none.
     appended: u32,
+    /// Bytes in it when its meter was last told.
+    told: usize,
     /// The send in flight, and its progress when that was last asked for.
     pub(crate) send: Option<(OpId, u64)>,
     dropped: u64,
@@ -86,7 +93,9 @@ impl Outbox {
             received: None,
             latest: None,
             appendable: 0,
+            appendable_before: 0,
             appended: 0,
+            told: 0,
             send: None,
             dropped: 0,
         }
@@ -179,37 +188,6 @@ impl Outbox {
         self.apart += bytes;
         self.received.get_or_insert_default().push(packet);
         Ok(pushed)
-    }
-
-    /// A private send was queued just now: more of them may be [appended](Outbox::append) until
-    /// fewer than `high` bytes would not be queued any more, or something else happens. In a group
-    /// they have stamps of their own.
-    #[inline]
-    pub(crate) fn allow_appending(&mut self, high: usize) {
-        if self.positions.is_empty() {
-            let room = self.own.memory_left().min(high.saturating_sub(self.len() + 1));
-            self.appendable = u32::try_from(room).unwrap_or(u32::MAX);
-        }
-    }
-
-    /// What is queued next is no second packet of a burst.
-    #[inline]
-    pub(crate) fn end_appending(&mut self) {
-        self.appendable = 0;
-        self.own.extend_last(std::mem::take(&mut self.appended) as usize);
-    }
-
-    /// Queues a copy of a frame behind the last private send, as a part of it, if that
-    /// [may be done](Outbox::allow_appending). Says whether it was.
-    #[inline(always)]
-    pub(crate) fn append(&mut self, frame: Frame<'_>) -> bool {
-        let (bytes, may_append) = (frame.len() as u32, frame.written() <= self.appendable as usize);
-        if may_append {
-            self.appendable -= bytes;
-            self.appended += bytes;
-            self.own.append(frame);
-        }
-        may_append
     }
 
     /// Takes whole packets, to be sent in one operation.

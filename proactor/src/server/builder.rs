@@ -134,6 +134,15 @@ impl Builder {
         self
     }
 
+    /// Whether the shards count what [`Handle::registry`](crate::Handle::registry) has for
+    /// Prometheus. Off by default. The module [`metrics`](crate::metrics) says what is counted and
+    /// what it costs.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self, metered: bool) -> Builder {
+        self.config.metered = metered;
+        self
+    }
+
     /// Lets the logic use what is written for tokio: its clients, sockets, timers and
     /// `tokio::spawn`. They find this runtime on the threads of the shards, as if each call and
     /// each poll were inside it: [`tokio::runtime::Handle::enter`] is called once per shard. None

@@ -17,6 +17,7 @@ use crate::error::ServerError;
 use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;
 use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
+use crate::meter::{Meter, ShardMeter};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
 use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Rules};
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(super) codec: Framing,
     pub(super) slow: SlowConsumer,
     pub(super) offload_threads: usize,
+    /// Whether the shards count for `Handle::registry`.
+    pub(super) metered: bool,
     /// The runtime that tokio's types find on the threads of the shards.
     #[cfg(feature = "tokio")]
     pub(super) runtime: Option<tokio::runtime::Handle>,
@@ -77,6 +80,7 @@ impl Config {
             codec: Framing::default(),
             slow: SlowConsumer::default(),
             offload_threads: 4,
+            metered: false,
             #[cfg(feature = "tokio")]
             runtime: None,
             offload: None,
@@ -186,6 +190,10 @@ impl Config {
         }
     }
 
+    fn meter(&self) -> Meter {
+        self.metered.then(|| Arc::new(ShardMeter::new(self.listeners.len())))
+    }
+
     fn profiles(&self) -> Profiles {
         let profile = |(listener, framing): (&Listener, u8)| ListenerProfile {
             codec: listener.framing(self.simulated).unwrap_or_else(|| self.codec.clone()),
@@ -252,7 +260,7 @@ impl Config {
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
         let made = Made {
             index,
-            entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages),
+            entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages, self.meter()),
             notifier: Notifier::new(driver.wake_handle()),
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             first_addresses: acceptor.as_ref().map(Acceptor::first_addresses).unwrap_or_default(),

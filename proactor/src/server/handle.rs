@@ -24,7 +24,7 @@ use crate::websocket::MessageKind;
 /// ([`Handler::Message`](crate::Handler::Message)). A `Handle` without it can do all but
 /// [`post`](Handle::post) a message; [`untyped`](Handle::untyped) makes one.
 pub struct Handle<M = NoMessage> {
-    pub(super) directory: Arc<Directory>,
+    pub(crate) directory: Arc<Directory>,
     messages: PhantomData<fn(M)>,
 }
 

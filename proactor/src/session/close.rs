@@ -66,6 +66,11 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     if let Some(id) = id {
         endings.tell(id, reason);
     }
+    if let Some(meter) = &state.meter
+        && reason == CloseReason::TooSlow
+    {
+        meter.of(record.activity.listener()).too_slow.add(1);
+    }
     let left = record.outbox.len();
     // A reset also takes back what the peer's system has not confirmed.
     let unconfirmed = if mode == CloseMode::Abort { driver.unsent(record.socket).unwrap_or(0) } else { 0 };

@@ -196,6 +196,11 @@ impl Deadlines {
         is_later
     }
 
+    /// Whether bytes have come at a moment or later.
+    pub(crate) fn has_received_since(&self, at: Tick) -> bool {
+        until(self.received, at) >= 0
+    }
+
     /// The peer has ended its stream, and is not waited for any more.
     pub(crate) fn ended(&mut self) {
         self.is_ended = true;

@@ -99,7 +99,7 @@ pub(crate) fn queue(
     packet: &[u8],
     stamp: u64,
 ) -> Result<(), SendError> {
-    let ShardState { sessions, groups, timers, limits, outboxes, frame: memory, directory, .. } = state;
+    let ShardState { sessions, groups, timers, limits, outboxes, frame: memory, directory, meter, .. } = state;
     let limit = limits.outbox;
     let record = sessions.open(id).filter(|record| record.ends.takes_more()).ok_or(SendError::Closed)?;
     if record.partner().is_some() {
@@ -119,7 +119,7 @@ pub(crate) fn queue(
         let before = outbox.dropped();
         let more = frame.len().saturating_sub(outbox.latest_bytes(key));
         outbox.make_room(id, more, limit, groups.local());
-        directory.count_dropped(outbox.dropped() - before);
+        directory.count_dropped(id.shard(), record.activity.listener(), outbox.dropped() - before);
     }
     let pushed = match outbox.put_latest(key, frame, stamp, limit) {
         Ok(pushed) if pushed.bytes > 0 => pushed,
@@ -129,6 +129,9 @@ pub(crate) fn queue(
         }
     };
     timers.bytes_queued(id.slot(), &record.activity);
+    if let Some(meter) = meter {
+        send::meter_queued(meter, record);
+    }
     if !will_send {
         sessions.send_later(id.slot());
     }

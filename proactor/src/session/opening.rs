@@ -59,7 +59,7 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Opened> {
     }
     #[cfg(feature = "websocket")]
     let connection = state.next_connection();
-    let ShardState { sessions, transports, timers, directory, .. } = state;
+    let ShardState { sessions, transports, timers, directory, meter, shard, .. } = state;
     let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
     #[cfg(feature = "http")]
@@ -87,7 +87,10 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Opened> {
     }
     let origin = record.origin();
     if origin != Origin::Accepted {
-        directory.stats().connected += 1;
+        directory.count_connected(*shard);
+    }
+    if let Some(meter) = meter {
+        meter.of(record.activity.listener()).opened.add(1);
     }
     if let Some(opener) = origin.opener().and_then(|opener| sessions.get_mut(opener)) {
         opener.attempt_ended();

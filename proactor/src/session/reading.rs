@@ -29,9 +29,14 @@ pub(crate) fn stop(state: &mut ShardState, slot: u32) {
 
 /// Adds a reason for not reading from a session.
 pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
-    let ShardState { sessions, timers, look_again, .. } = state;
+    let ShardState { sessions, timers, look_again, meter, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.insert(hold) {
+        if let Some(meter) = meter
+            && matches!(hold, Hold::Throttled | Hold::Blocked)
+        {
+            meter.of(record.activity.listener()).paused.add(1);
+        }
         look_again.set(true);
         timers.holds_changed(slot, &record.activity, record.holds.reading());
         stop(state, slot);

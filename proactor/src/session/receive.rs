@@ -1,8 +1,11 @@
 //! Receiving: from a pooled buffer through the session's codec to the handler, packet by packet, or
 //! aside until the session may be handed packets again.
 
+mod burst;
+
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
+use self::burst::Handed;
 use super::arrival::{end, keep, may_go_on};
 #[cfg(feature = "tls")]
 use super::start_tls;
@@ -38,12 +41,15 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, timers, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, meter, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
             if record.reason.is_some() {
                 return;
+            }
+            if let Some(meter) = meter {
+                meter.of(record.activity.listener()).received_bytes.add(packet.len() as u64);
             }
             if !record.is_plain() {
                 drop(state);
@@ -107,6 +113,9 @@ fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, pack
 
 /// Bytes of a new session that came before it was one.
 pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
+    if let (Some(meter), Some(record)) = (&state.meter, state.sessions.at(slot)) {
+        meter.of(record.activity.listener()).received_bytes.add(bytes.len() as u64);
+    }
     if state.sessions.open_at(slot).is_some_and(|record| record.has_transport()) {
         state.transports.postpone(slot, bytes);
         return reading::hold(state, slot, Hold::Opening);
@@ -297,7 +306,7 @@ fn hand_over_kept<H: Handler>(logic: &mut Logic<H>, slot: u32) {
 /// behind it, until there is a reason to stop. What is left is kept.
 pub(super) fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: &[u8], came: usize) {
     // The handler reads a slice of the assembly while it uses the session, so it is taken out.
-    let (session, mut assembly, mut handed) = {
+    let (session, mut assembly, bytes) = {
         let (shared, ..) = logic.parts(slot);
         let mut state = shared.borrow_mut();
         let ShardState { sessions, turn, .. } = &mut *state;
@@ -306,18 +315,20 @@ pub(super) fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: 
         let session = Session::new(shared, id, record, peer);
         (session, std::mem::take(&mut record.assembly), record.handed_in(*turn))
     };
+    let (mut handed, whole) = (Handed::new(bytes), piece);
     let needs_more = match contained(|| packets(logic, &session, &mut assembly, &mut piece, &mut handed)) {
         Ok(Stop::NeedsMore) => true,
         Ok(Stop::NotNow) => false,
-        Ok(Stop::Closed) => return,
-        Ok(Stop::InvalidFrame(error)) => return refuse(&mut logic.state(), &session, error),
-        Err(_) => return close::begin(&mut logic.state(), slot, CloseReason::Panic),
+        ended => return end_burst(&mut logic.state(), &session, ended, (handed, whole, piece)),
     };
     let mut state = logic.state();
-    let ShardState { sessions, limits, timers, turn, .. } = &mut *state;
+    let ShardState { sessions, limits, timers, turn, meter, .. } = &mut *state;
+    if let Some(meter) = meter {
+        meter.of(session.listener).received_packets.add(handed.packets);
+    }
     let Some(record) = sessions.open(session.id()) else { return };
     record.assembly = assembly;
-    record.set_handed(*turn, handed);
+    record.set_handed(*turn, handed.bytes);
     // Counted after the packets, because the byte rate may hold the session.
     let held = if came > 0 { timers.bytes_came(slot, &record.activity, came) } else { None };
     if !piece.is_empty() && record.assembly.keep(piece, limits.leftover).is_err() {
@@ -350,22 +361,21 @@ pub(super) fn hand_over<H: Handler>(logic: &mut Logic<H>, slot: u32, mut piece: 
     }
 }
 
-/// Hands over one packet after the other, until there is a reason to stop. `handed` is what the
-/// session was handed in this turn.
+/// Hands over one packet after the other, until there is a reason to stop.
 fn packets<H: Handler>(
     logic: &mut Logic<H>,
     session: &Session,
     assembly: &mut Assembly,
     piece: &mut &[u8],
-    handed: &mut usize,
+    handed: &mut Handed,
 ) -> Stop {
     let slot = session.id().slot();
     let (shared, look_again, handler, mut handler_state) = logic.parts_for_burst(slot);
     let mut state = shared.borrow_mut();
     loop {
-        let ShardState { sessions, groups, limits, timers, .. } = &mut *state;
+        let ShardState { sessions, groups, limits, timers, meter, .. } = &mut *state;
         let Some(record) = sessions.open(session.id()) else { return Stop::Closed };
-        if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
+        if record.holds.any() || groups.is_budget_spent() || handed.bytes >= limits.bytes_per_turn {
             return Stop::NotNow;
         }
         let has_ended = record.ends.has_peer_finished();
@@ -389,19 +399,22 @@ fn packets<H: Handler>(
             };
             look_again.set(false);
             let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
-            let (share, budget) = (limits.bytes_per_turn, groups.budget());
+            let (share, budget, is_metered) = (limits.bytes_per_turn, groups.budget(), meter.is_some());
+            if is_metered {
+                handed.begin(piece);
+            }
             if let Some(until) = held {
                 reading::hold_until(&mut state, slot, until);
             }
             if is_paired {
-                *handed += first.len().max(LEAST_SHARE);
+                handed.add(first);
                 pair::pass_on(&mut state, slot, first);
                 continue;
             }
             let Some(handler_state) = handler_state.as_deref_mut() else {
                 #[cfg(feature = "http")]
                 {
-                    *handed += first.len().max(LEAST_SHARE);
+                    handed.add(first);
                     drop(state);
                     if served::hand_over(session, first) {
                         state = shared.borrow_mut();
@@ -412,11 +425,11 @@ fn packets<H: Handler>(
             };
             drop(state);
             // Then the rest of a burst, while nothing happens that the state must be asked about.
-            let mut packet = first;
+            let (mut packet, behind, mut bytes) = (first, *piece, handed.bytes);
             let flow = loop {
-                *handed += packet.len().max(LEAST_SHARE);
+                bytes += packet.len().max(LEAST_SHARE);
                 let flow = handler.received(session, handler_state, packet);
-                if flow != Flow::Continue || look_again.get() || *handed >= share || broadcast_by_thread() >= budget {
+                if flow != Flow::Continue || look_again.get() || bytes >= share || broadcast_by_thread() >= budget {
                     break flow;
                 }
                 match codec.and_then(|codec| codec.first_packet(piece)) {
@@ -424,6 +437,10 @@ fn packets<H: Handler>(
                     None => break flow,
                 }
             };
+            handed.bytes = bytes;
+            if is_metered {
+                handed.end(codec, behind, piece);
+            }
             (flow, codec)
         };
         state = shared.borrow_mut();
@@ -436,6 +453,26 @@ fn packets<H: Handler>(
             assembly.use_up();
             return Stop::NeedsMore;
         }
+    }
+}
+
+/// A session ended with the last packet that it was handed, or is to end because of it.
+#[cold]
+fn end_burst(
+    state: &mut ShardState,
+    session: &Session,
+    ended: std::thread::Result<Stop>,
+    (handed, piece, left): (Handed, &[u8], &[u8]),
+) {
+    let ShardState { sessions, meter, .. } = state;
+    if let Some(meter) = meter {
+        let codec = sessions.get_mut(session.id()).map(|record| &record.codec);
+        meter.of(session.listener).received_packets.add(handed.packets_in_all(codec, piece, left));
+    }
+    match ended {
+        Ok(Stop::InvalidFrame(error)) => refuse(state, session, error),
+        Ok(_) => {}
+        Err(_) => close::begin(state, session.id().slot(), CloseReason::Panic),
     }
 }
 

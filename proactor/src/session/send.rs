@@ -1,7 +1,12 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
-use overlapped::{Driver, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
+mod metering;
+
+use overlapped::{Driver, Error, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
+
+pub(super) use self::metering::meter_queued;
+use self::metering::{meter_sent, meter_wire};
 
 use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
@@ -69,8 +74,8 @@ enum Issued {
 
 #[inline(never)]
 fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued) -> Result<(), SendError> {
-    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, directory, tasks, .. } =
-        state;
+    let ShardState { sessions, groups, timers, limits, outboxes, send_memory, frame: memory, .. } = state;
+    let ShardState { directory, tasks, meter, .. } = state;
     let limit = limits.outbox;
     let (record, to_send) =
         sessions.open_to_send(id).filter(|(record, _)| record.ends.takes_more()).ok_or(SendError::Closed)?;
@@ -92,7 +97,8 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
     if may_drop {
         let before = outbox.dropped();
         outbox.make_room(id, frame.len(), limit, groups.local());
-        directory.count_dropped(outbox.dropped() - before);
+        let dropped = outbox.dropped() - before;
+        directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     }
     let pushed = match received {
         Some(packet) => outbox.push_received(packet, limit),
@@ -109,6 +115,9 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         outbox.allow_appending(limits.high());
     }
     timers.bytes_queued(id.slot(), &record.activity);
+    if let Some(meter) = meter {
+        meter_queued(meter, record);
+    }
     if !record.will_send() {
         to_send.add(id.slot(), record);
     }
@@ -244,7 +253,8 @@ fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> [Option<Taken>; 2]
     // Records that the logs have dropped cannot be sent. The close would wait for them for ever.
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
-    directory.count_dropped(outbox.dropped() - before);
+    let dropped = outbox.dropped() - before;
+    directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
     let first = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
     // Received packets that are sent on go first, and alone.
@@ -356,13 +366,16 @@ fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
 /// Takes back the memory of a completed send, and resumes what waited for room. Returns whether the
 /// send failed, so that the caller closes the session.
 #[must_use]
-pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Option<AnyBuf>) -> bool {
-    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, .. } = state;
+pub(crate) fn completed(state: &mut ShardState, slot: u32, error: Option<&Error>, buf: Option<AnyBuf>) -> bool {
+    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, meter, .. } = state;
     let mut bytes = send_memory.recycle(buf);
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return false };
     if record.has_transport() && record.is_datagrams() {
         bytes = taken_by_port(&mut state.datagrams, id);
     } else if record.has_transport() {
+        if let Some(meter) = meter {
+            meter_wire(meter, record, bytes, error);
+        }
         bytes = state.transports.send_ended(slot);
         #[cfg(feature = "websocket")]
         if state.transports.drop_if_done(slot) {
@@ -373,9 +386,12 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, is_ok: bool, buf: Opt
         }
     }
     record.sending = false;
-    let Some(outbox) = record.outbox.get() else { return !is_ok };
+    if let Some(meter) = meter {
+        meter_sent(meter, record, bytes, error);
+    }
+    let Some(outbox) = record.outbox.get() else { return error.is_some() };
     outbox.sent(bytes);
-    if !is_ok {
+    if error.is_some() {
         // If it is closing at once, they are counted already.
         if !endings.has_cut(slot) {
             endings.cut(slot, bytes);

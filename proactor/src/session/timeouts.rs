@@ -24,7 +24,7 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
         return false;
     }
     loop {
-        let ShardState { sessions, timers, .. } = state;
+        let ShardState { sessions, timers, meter, .. } = state;
         let Some(record) = sessions.open_at(slot) else { return heartbeat };
         let reason = match timers.expired(slot, &record.activity) {
             None => {
@@ -34,6 +34,13 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
             Some(Expired::Heartbeat) => {
                 // A heartbeat has no place among a partner's bytes.
                 heartbeat = record.partner().is_none();
+                if let Some(meter) = meter
+                    && heartbeat
+                {
+                    let meter = meter.of(record.activity.listener());
+                    meter.heartbeats.add(1);
+                    meter.heartbeats_missed.add(u64::from(timers.is_beat_missed(slot, &record.activity)));
+                }
                 continue;
             }
             // There is no other hold before its transport is open.

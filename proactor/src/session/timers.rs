@@ -10,6 +10,7 @@
 //! the driver's clock. And the end of a session is put off for [looks](Timers::put_off) at what has
 //! arrived meanwhile.
 
+mod beats;
 mod clock;
 mod opening;
 
@@ -46,6 +47,8 @@ pub(crate) struct Timers {
     /// What sessions with a timeout or a rate have besides, by slot. Others take no place, unless
     /// their slot is below that of one.
     timed: Vec<Timed>,
+    /// The last heartbeats of sessions, by slot, if they are counted.
+    beats: Vec<Option<Tick>>,
 }
 
 /// One session's deadlines, and its use of the rates.
@@ -109,6 +112,7 @@ impl Timers {
             wheel: Wheel::new(),
             timeouts: spans.into(),
             timed: Vec::new(),
+            beats: Vec::new(),
         }
     }
 

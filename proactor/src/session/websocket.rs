@@ -136,7 +136,7 @@ fn messages<H: Handler>(
     let (shared, handler, mut handler_state) = logic.parts(slot);
     let mut state = shared.borrow_mut();
     loop {
-        let ShardState { sessions, groups, limits, timers, frame: memory, .. } = &mut *state;
+        let ShardState { sessions, groups, limits, timers, frame: memory, meter, .. } = &mut *state;
         let Some(record) = sessions.open(id) else { return Stop::Closed };
         if record.holds.any() || groups.is_budget_spent() || *handed >= limits.bytes_per_turn {
             return Stop::NotNow;
@@ -175,6 +175,9 @@ fn messages<H: Handler>(
             Place::Gathered(range) => (range, Some(websocket.decoder.take_gathered())),
         };
         *handed += range.len().max(LEAST_SHARE);
+        if let Some(meter) = meter {
+            meter.of(session.listener).received_packets.add(1);
+        }
         let (held, is_paired) = (timers.packet_came(slot, &mut record.activity), record.partner().is_some());
         if let Some(until) = held {
             reading::hold_until(&mut state, slot, until);

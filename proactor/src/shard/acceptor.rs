@@ -18,6 +18,8 @@ use crate::server::listener::Bind;
 
 /// Refused peers that can be told why at once.
 pub(crate) const MOST_REFUSING: usize = 64;
+/// The shard that accepts.
+const SHARD: u16 = 0;
 /// How long a refused peer has to take what it is told.
 const REFUSAL_LINGER: Duration = Duration::from_secs(1);
 
@@ -159,7 +161,7 @@ impl Acceptor {
                 match directory.admission.admit_at(listener, counted, now) {
                     Ok(permit) => place(Accepted { stream, peer, permit }, directory),
                     Err(refusal) => {
-                        directory.stats().count_refused(refusal);
+                        directory.count_refused(SHARD, listener, refusal);
                         tracing::debug!("{peer} is refused: {refusal}");
                         self.refuse(stream, listener, driver);
                         None
@@ -170,6 +172,9 @@ impl Acceptor {
             Err(error) if completion.more => {
                 if !std::mem::replace(&mut self.out_of_files, true) {
                     directory.stats().out_of_files += 1;
+                    if let Some(meter) = directory.meter(SHARD) {
+                        meter.out_of_files.add(1);
+                    }
                     tracing::warn!("{error}; accepting pauses, and new connections wait in the backlog");
                 }
                 None
@@ -293,9 +298,9 @@ fn place(accepted: Accepted, directory: &Directory) -> Option<Accepted> {
         Err(MailError::Closed(mail)) => (mail, Refusal::Ending),
     };
     directory.count_out(shard);
-    if let Mail::Accepted(Accepted { stream, peer, .. }) = mail {
+    if let Mail::Accepted(Accepted { stream, peer, permit }) = mail {
         stream.reset_on_drop();
-        directory.stats().count_refused(refusal);
+        directory.count_refused(SHARD, permit.listener(), refusal);
         tracing::warn!("{peer} is refused: {refusal}");
     }
     None

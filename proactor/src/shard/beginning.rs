@@ -34,7 +34,7 @@ impl<H: Handler> Shard<H> {
     pub(super) fn add_session(&mut self, Accepted { stream, peer, permit }: Accepted) {
         if self.phase != Phase::Running {
             stream.reset_on_drop();
-            self.directory.stats().count_refused(Refusal::Ending);
+            self.directory.count_refused(self.shard, permit.listener(), Refusal::Ending);
             return self.directory.count_out(self.shard);
         }
         let adopted = self.logic.state().driver.adopt(stream);
@@ -43,7 +43,7 @@ impl<H: Handler> Shard<H> {
             Err(rejected) => {
                 tracing::warn!("{peer} is refused: {}", rejected.error);
                 rejected.given.reset_on_drop();
-                self.directory.stats().count_refused(Refusal::ShardFull);
+                self.directory.count_refused(self.shard, permit.listener(), Refusal::ShardFull);
                 return self.directory.count_out(self.shard);
             }
         };
@@ -63,13 +63,13 @@ impl<H: Handler> Shard<H> {
         let mut introduced = match ended {
             None => return,
             Some(headers::Ended::Introduced(introduced)) => introduced,
-            Some(headers::Ended::Refused(peer, refusal)) => return self.refused(&peer, refusal),
+            Some(headers::Ended::Refused(peer, listener, refusal)) => return self.refused(&peer, listener, refusal),
         };
         let source = introduced.header.as_ref().and_then(ProxyHeader::source);
         let ip = source.or_else(|| introduced.peer.ip()).map(|source| source.ip());
         if let Err(refusal) = self.directory.admission.settle(&mut introduced.permit, ip) {
             reset(introduced.socket, &mut self.logic.state().driver);
-            return self.refused(&introduced.peer, refusal);
+            return self.refused(&introduced.peer, introduced.permit.listener(), refusal);
         }
         if let Some(source) = source {
             introduced.peer = source.into();
@@ -83,7 +83,7 @@ impl<H: Handler> Shard<H> {
         let transport = self.logic.state().profiles.of(permit.listener()).transport();
         let transport = match transport.transpose() {
             Ok(transport) => transport,
-            Err(none) => return self.has_no_transport(socket, &peer, none),
+            Err(none) => return self.has_no_transport(socket, &peer, permit.listener(), none),
         };
         self.directory.stats().accepted += 1;
         let header = header.map(Box::new);
@@ -101,14 +101,14 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    pub(super) fn refused(&self, peer: &Address, refusal: Refusal) {
+    pub(super) fn refused(&self, peer: &Address, listener: u8, refusal: Refusal) {
         tracing::debug!("{peer} is refused: {refusal}");
-        self.directory.stats().count_refused(refusal);
+        self.directory.count_refused(self.shard, listener, refusal);
         self.directory.count_out(self.shard);
     }
 
     #[cold]
-    fn has_no_transport(&self, socket: SocketId, peer: &Address, none: NoTransport) {
+    fn has_no_transport(&self, socket: SocketId, peer: &Address, listener: u8, none: NoTransport) {
         reset(socket, &mut self.logic.state().driver);
         let refusal = match none {
             NoTransport::Refused(refusal) => {
@@ -120,7 +120,7 @@ impl<H: Handler> Shard<H> {
                 Refusal::TlsHandshakes
             }
         };
-        self.directory.stats().count_refused(refusal);
+        self.directory.count_refused(self.shard, listener, refusal);
         self.directory.count_out(self.shard);
     }
 
@@ -142,6 +142,9 @@ impl<H: Handler> Shard<H> {
                 record.set_datagrams();
             }
             let id = state.sessions.insert(record, peer);
+            if let Some(meter) = &state.meter {
+                meter.of(listener).begun.add(1);
+            }
             if let (Some(newcomer), Some(ports)) = (newcomer, &mut state.datagrams) {
                 ports.begin(id, newcomer, state.timers.fair_now());
             }

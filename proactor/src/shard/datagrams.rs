@@ -30,7 +30,7 @@ impl<H: Handler> Shard<H> {
         }
         let count = {
             let state = &mut *self.logic.state();
-            let mut ports = Box::new(Ports::new(secret));
+            let mut ports = Box::new(Ports::new(secret, state.meter.clone()));
             for PortSocket { listener, settings, socket } in sockets {
                 let socket = match socket {
                     Socket::Own(socket) => socket,
@@ -126,13 +126,13 @@ impl<H: Handler> Shard<H> {
         };
         // A refused one is not in the shard's load.
         if self.phase != Phase::Running {
-            return self.directory.stats().count_refused(Refusal::Ending);
+            return self.directory.count_refused(self.shard, listener, Refusal::Ending);
         }
         let permit = match self.directory.admission.admit_at(listener, Some(from.ip()), now) {
             Ok(permit) => permit,
             Err(refusal) => {
                 tracing::debug!("{from} is refused: {refusal}");
-                return self.directory.stats().count_refused(refusal);
+                return self.directory.count_refused(self.shard, listener, refusal);
             }
         };
         self.directory.count_in(self.shard);
@@ -206,7 +206,7 @@ impl<H: Handler> Shard<H> {
             while let Some(id) = state.datagrams.as_mut().and_then(|ports| ports.pop_done()) {
                 if state.sessions.get_mut(id).is_some() {
                     // Datagrams do not fail.
-                    let _ = send::completed(state, id.slot(), true, None);
+                    let _ = send::completed(state, id.slot(), None, None);
                 }
             }
             let Some(ports) = &mut state.datagrams else { return false };
@@ -217,6 +217,9 @@ impl<H: Handler> Shard<H> {
             }
             if let Some(counts) = ports.counts.take() {
                 self.directory.stats().count_datagrams(&counts);
+                if let Some(meter) = &state.meter {
+                    meter.count_datagrams(&counts);
+                }
             }
             busy
         };

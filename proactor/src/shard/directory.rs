@@ -19,7 +19,8 @@ use super::listing::Job;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
 use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
-use crate::limits::{Admission, AdmissionLimits, Permit};
+use crate::limits::{Admission, AdmissionLimits, Permit, Refusal};
+use crate::meter::{Meter, ShardMeter};
 use crate::registry::keys::Keys;
 use crate::server::Stats;
 use crate::session::id::SessionId;
@@ -33,12 +34,13 @@ pub(crate) struct ShardEntry {
     /// Sessions it has, or is about to be handed.
     load: AtomicUsize,
     inboxes: Inboxes,
+    meter: Meter,
 }
 
 impl ShardEntry {
     /// `most_messages` may wait for one session.
-    pub(crate) fn new(inbox: Sender<Mail>, wake: WakeHandle, most_messages: usize) -> ShardEntry {
-        ShardEntry { inbox, wake, load: AtomicUsize::new(0), inboxes: Inboxes::new(most_messages) }
+    pub(crate) fn new(inbox: Sender<Mail>, wake: WakeHandle, most_messages: usize, meter: Meter) -> ShardEntry {
+        ShardEntry { inbox, wake, load: AtomicUsize::new(0), inboxes: Inboxes::new(most_messages), meter }
     }
 }
 
@@ -102,10 +104,42 @@ impl Directory {
         stats
     }
 
-    pub(crate) fn count_dropped(&self, packets: u64) {
+    /// Packets of a listener's session on a shard were dropped because its peer took too little.
+    pub(crate) fn count_dropped(&self, shard: u16, listener: u8, packets: u64) {
         if packets > 0 {
             self.stats().dropped += packets;
+            if let Some(meter) = self.meter(shard) {
+                meter.of(listener).droppings.add(1);
+                meter.of(listener).dropped.add(packets);
+            }
         }
+    }
+
+    /// A connection of a listener was refused by a shard.
+    pub(crate) fn count_refused(&self, shard: u16, listener: u8, refusal: Refusal) {
+        self.stats().count_refused(refusal);
+        if let Some(meter) = self.meter(shard) {
+            meter.of(listener).count_refused(refusal);
+        }
+    }
+
+    /// An outbound connection of a shard became a session.
+    pub(crate) fn count_connected(&self, shard: u16) {
+        self.stats().connected += 1;
+        if let Some(meter) = self.meter(shard) {
+            meter.connects.add(1);
+        }
+    }
+
+    /// What a shard counts, if the server counts. Only the shard's thread adds to it.
+    pub(crate) fn meter(&self, shard: u16) -> Option<&Arc<ShardMeter>> {
+        self.shards.get(usize::from(shard))?.meter.as_ref()
+    }
+
+    /// What the shards count, if the server counts.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn meters(&self) -> impl Iterator<Item = &ShardMeter> {
+        self.shards.iter().filter_map(|shard| shard.meter.as_deref())
     }
 
     /// Whether the server is on a simulated network, which has no names.

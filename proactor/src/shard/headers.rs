@@ -39,8 +39,8 @@ pub(crate) struct Introduced {
 /// How a connection's header ended.
 pub(crate) enum Ended {
     Introduced(Introduced),
-    /// It is closed.
-    Refused(Address, Refusal),
+    /// It is closed. It had come by this listener.
+    Refused(Address, u8, Refusal),
 }
 
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl Headers {
     ) -> Option<Ended> {
         if rule.is_required() && !rule.trusts(&peer) {
             reset(socket, driver);
-            return Some(Ended::Refused(peer, Refusal::ProxyHeader(Fault::Untrusted)));
+            return Some(Ended::Refused(peer, permit.listener(), Refusal::ProxyHeader(Fault::Untrusted)));
         }
         let deadline = driver.now() + rule.time();
         let waiting = Waiting { socket, peer, permit, rule: rule.clone(), deadline, receive: None, is_ending: false };
@@ -127,5 +127,5 @@ impl Waiting {
 /// Nothing is in flight for it.
 fn refuse(waiting: Waiting, refusal: Refusal, driver: &mut Driver) -> Ended {
     reset(waiting.socket, driver);
-    Ended::Refused(waiting.peer, refusal)
+    Ended::Refused(waiting.peer, waiting.permit.listener(), refusal)
 }

@@ -55,6 +55,7 @@ pub(crate) struct Shard<H: Handler> {
     phase: Phase,
     /// It has datagram sockets: see [`datagrams`].
     has_ports: bool,
+    is_metered: bool,
 }
 
 impl<H: Handler> Shard<H> {
@@ -70,6 +71,7 @@ impl<H: Handler> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
+        let is_metered = state.meter.is_some();
         let mut logic = Logic::new(state, handler);
         {
             let _turning = tasks.enter();
@@ -86,6 +88,7 @@ impl<H: Handler> Shard<H> {
             shard,
             phase: Phase::Running,
             has_ports: false,
+            is_metered,
         }
     }
 
@@ -169,13 +172,14 @@ impl<H: Handler> Shard<H> {
             receive::go_on_opening(&mut self.logic, &self.tasks);
             busy = true;
         }
-        let mut came = false;
+        let mut completions = 0;
         loop {
             let completion = self.logic.state().driver.next();
             let Some(completion) = completion else { break };
-            came = true;
+            completions += 1;
             self.completed(completion);
         }
+        let came = completions > 0;
         busy |= came;
         // After the completions: what came in time is not late.
         busy |= self.expire_sessions(came);
@@ -194,7 +198,22 @@ impl<H: Handler> Shard<H> {
         if self.has_ports {
             busy |= self.finish_datagrams();
         }
+        if self.is_metered {
+            self.meter_turn(busy, completions);
+        }
         Ok(busy)
+    }
+
+    /// Counts a turn that had something to do, and how long it took.
+    #[cold]
+    fn meter_turn(&self, busy: bool, completions: u64) {
+        let state = &*self.logic.state();
+        let Some(meter) = &state.meter else { return };
+        meter.starvations.set(state.driver.starvations());
+        if busy {
+            meter.turns.observe(state.driver.now().since(state.timers.now()).as_nanos() as u64);
+            meter.completions.observe(completions);
+        }
     }
 
     /// It was told to end, and its last session is closed.
@@ -218,7 +237,7 @@ impl<H: Handler> Shard<H> {
             token::RECEIVE => receive::completed(&mut self.logic, &self.tasks, slot, completion.result),
             token::SEND => {
                 let state = &mut *self.logic.state();
-                if send::completed(state, slot, completion.result.is_ok(), completion.buf) {
+                if send::completed(state, slot, completion.result.as_ref().err(), completion.buf) {
                     close::begin(state, slot, CloseReason::Reset);
                 }
             }
@@ -292,6 +311,13 @@ impl<H: Handler> Shard<H> {
             let state = &mut *self.logic.state();
             let Some(id) = state.sessions.id(slot) else { return };
             let Some(mut record) = state.sessions.remove(slot) else { return };
+            if let Some(meter) = &state.meter {
+                let meter = meter.of(record.activity.listener());
+                meter.ended.add(1);
+                if let Some(outbox) = record.outbox.get() {
+                    outbox.tell_end(meter);
+                }
+            }
             record.outbox.give_back(&mut state.outboxes);
             state.timers.forget(slot);
             if !state.proxy_headers.is_empty() {
@@ -317,6 +343,9 @@ impl<H: Handler> Shard<H> {
             self.tasks.session_ended(link);
         }
         self.directory.stats().count_ended(reason, delivery, in_drain);
+        if let Some(meter) = self.directory.meter(self.shard) {
+            meter.of(record.activity.listener()).count_closed(reason);
+        }
         // Last, for it gives the session's place back: nothing else of the session is left.
         drop(record);
     }

@@ -54,7 +54,7 @@ impl<H: Handler> Shard<H> {
                 #[cfg(feature = "websocket")]
                 let mut websocket = None;
                 match target.layer() {
-                    None => self.directory.stats().connected += 1,
+                    None => self.directory.count_connected(self.shard),
                     Some(Ok((layer, timeout))) => {
                         #[cfg(feature = "websocket")]
                         match self.client_of(&target) {
@@ -167,6 +167,9 @@ impl<H: Handler> Shard<H> {
     ) {
         self.directory.count_out(self.shard);
         self.directory.stats().connects_failed += 1;
+        if let Some(meter) = self.directory.meter(self.shard) {
+            meter.connects_failed.add(1);
+        }
         match waiter {
             Some(waiter) => waiter.ended(Err(error)),
             None => self.logic.connect_failed(opener, token, &error),

@@ -20,6 +20,7 @@ use crate::connect::Attempts;
 use crate::datagrams::ports::Ports;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
+use crate::meter::Meter;
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
@@ -85,6 +86,8 @@ pub(crate) struct ShardState {
     /// What differs between the listeners.
     pub(crate) profiles: Profiles,
     pub(crate) directory: Arc<Directory>,
+    /// What it counts, if the server counts.
+    pub(crate) meter: Meter,
     pub(crate) sessions: Sessions,
     /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
     /// what it may hand over. Beside the state, so that this is seen without a borrow.
@@ -144,6 +147,7 @@ impl ShardState {
             shard,
             limits,
             profiles,
+            meter: directory.meter(shard).cloned(),
             directory,
             sessions: Sessions::new(shard),
             look_again: Rc::default(),

@@ -81,6 +81,7 @@ pub(super) fn an_exhausted_pool_is_back_pressure_and_loses_nothing(on: &On) {
     bench.write(&quiet, b"hello");
     bench.settle();
     assert_eq!(bench.seen.len(), 4, "held up: {:?}", bench.seen);
+    assert!(bench.driver.starvations() > 0, "it is counted");
     let (mut got, mut hello) = (Vec::new(), Vec::new());
     while got.len() < bytes.len() || hello.len() < 5 {
         // They are taken and dropped one by one. Each gives its buffer back.

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`.
+#
+# Installs `promtool` (Debian's prometheus) and curl if they are missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+. ci/debian-rust.sh
+. ci/scratch.sh
+command -v promtool >/dev/null || need_packages prometheus
+command -v curl >/dev/null || need_packages curl
+
+cargo build --locked -p proactor --example metrics
+example="${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/metrics"
+
+# scrape [CURL OPTIONS]: the page of the example, into "$scratch/page".
+scrape() {
+    curl --silent --show-error --fail --max-time 60 "$@" "http://$pages/metrics" >"$scratch/page"
+}
+# The sum of the series of a metric.
+count() {
+    scrape && awk -v name="$1" 'index($1, name "{") == 1 { sum += $NF } END { printf "%d\n", sum }' "$scratch/page"
+}
+counts() {
+    [ "$(count "$1")" -eq "$2" ]
+}
+
+echo '== a scrape'
+serve_example "$example" 127.0.0.1:0 127.0.0.1:0
+pages="$(sed -n 's/^metrics on \(.*\)/\1/p' "$scratch/server.log")"
+exec 3<>"/dev/tcp/127.0.0.1/$port"
+for line in one two three; do
+    echo "$line" >&3
+    read -r -t 60 echoed <&3
+    [ "$echoed" = "$line" ] || fail "'$echoed' comes back for '$line'"
+done
+until_it_is 'three packets came' counts proactor_received_packets_total 3
+until_it_is 'three packets left' counts proactor_sent_packets_total 3
+until_it_is '14 bytes left' counts proactor_sent_bytes_total 14
+counts proactor_sessions 1 || fail 'the session is not counted'
+exec 3>&-
+until_it_is 'the session has ended' counts proactor_sessions 0
+
+echo '== promtool check metrics'
+scrape
+promtool check metrics <"$scratch/page" || fail 'promtool finds a fault'
+grep -q '^echo_start_time_seconds ' "$scratch/page" || fail 'the metric of the program is missing'
+
+echo '== OpenMetrics'
+scrape --header 'Accept: application/openmetrics-text; version=1.0.0'
+tail -1 "$scratch/page" | grep -qx '# EOF' || fail 'the page does not end as OpenMetrics asks'
+grep -q '^# UNIT proactor_turn_seconds seconds$' "$scratch/page" || fail 'the units are missing'
+stop "$server"
+echo '== all is well'
