@@ -4,7 +4,7 @@
 #
 #     bench/results.sh [ROUNDS]
 #
-# With the usual 20 rounds it takes about 25 minutes. Use the machine for nothing else meanwhile.
+# With the usual 20 rounds it takes about 35 minutes. Use the machine for nothing else meanwhile.
 # The rounds themselves stay in bench/target/results/*.json; `bench compare --from` shows them in
 # other forms.
 set -euo pipefail
@@ -26,7 +26,7 @@ compare() {
         "${cases[@]}" --rounds "$rounds" --seconds 0.25 --warmup 0.1 --json "$out/$name.json" > /dev/null
 }
 
-baselines=tokio-64k,tokio,tokio-util
+baselines=tokio-64k,tokio,tokio-util,fastwebsockets,tokio-frames,tokio-rustls
 compare echo ours,ours-poll,tokio,io_uring,epoll,asio,libuv,monoio,compio,glommio \
     pingpong:connections=64,size=64 pingpong:connections=512,size=64 churn
 compare rate ours,ours-poll,tokio,io_uring,epoll,asio,libuv \
@@ -38,7 +38,14 @@ compare chat ours,ours-poll,tokio-util,io_uring \
 compare stream ours,ours-poll,tokio-64k,io_uring,epoll,asio,libuv \
     stream:connections=1 stream:connections=16
 compare idle ours,ours-poll,tokio idle
+compare websocket ours,ours-poll,fastwebsockets,tokio-tungstenite \
+    pingpong:connections=64,size=64,websocket=1 pingpong:connections=512,size=64,websocket=1
+compare websocket-chat ours,ours-poll,tokio-frames \
+    fanout:members=500,size=100,outstanding=16,websocket=1 fanout:members=500,size=100,outstanding=1,websocket=1
+compare tls ours,ours-poll,tokio-rustls,tokio-rustls-64k \
+    pingpong:connections=64,size=64,tls=1 pingpong:connections=512,size=64,tls=1 \
+    stream:connections=1,tls=1 stream:connections=16,tls=1
 
 target/release/bench compare --from \
-    "$out/echo.json,$out/rate.json,$out/packets.json,$out/chat.json,$out/stream.json,$out/idle.json" \
+    "$out/echo.json,$out/rate.json,$out/packets.json,$out/chat.json,$out/stream.json,$out/idle.json,$out/websocket.json,$out/websocket-chat.json,$out/tls.json" \
     --markdown RESULTS.md --html "$out/results.html"

@@ -40,6 +40,14 @@ for piece in 1 2; do
         --case openloop:connections=8,load=0,rate=2000 \
         --case http:connections=8 > "$work/$piece.txt" || { cat "$work/$piece.txt"; exit 1; }
 done
+# The transports, with the peers that are built above.
+compare --rounds 1 --seconds 0.2 --warmup 0.05 --contestants ours,ours-poll,fastwebsockets,tokio-tungstenite,tokio-frames,tokio-rustls \
+    --json "$work/transports.json" \
+    --case pingpong:connections=4,websocket=1 --case fanout:members=20,outstanding=4,websocket=1 \
+    --case pingpong:connections=4,tls=1 --case stream:connections=2,tls=1 > "$work/transports.txt" || {
+    cat "$work/transports.txt"
+    exit 1
+}
 # More sessions than open files, at both ends: with direct descriptors, where the kernel has them.
 few() {
     (ulimit -n 2048 && compare --rounds 1 --seconds 0.2 --warmup 0.05 --contestants ours "$@")
@@ -59,7 +67,7 @@ compare --from "$work/1.json,$work/2.json" --markdown "$work/both.md" --html "$w
 
 grep -q '^## http: 8 connections (2 rounds)$' "$work/both.md"
 grep -q '<svg' "$work/both.html"
-if grep -q '"outcome": "absent"' "$work/both.json"; then
+if grep -q '"outcome": "absent"' "$work/both.json" "$work/transports.json"; then
     echo 'somebody did not take part' >&2
     exit 1
 fi

@@ -14,7 +14,7 @@ use clap::Args;
 
 use loadgen::workload::{Case, Measurement, Setup, Workload, affinity};
 
-use crate::contestant::{self, Contestant, Places, Workshop};
+use crate::contestant::{self, Contestant, Identity, Places, Workshop};
 use crate::machine::Machine;
 use crate::report::{CaseResult, Outcome, Report, Runs};
 use crate::statistics;
@@ -148,7 +148,9 @@ fn measure_all(options: &Options) -> Result<Report> {
         warmup: options.warmup,
         cases,
     };
-    let bench = Bench { contestants: &contestants, options };
+    let is_over_tls = report.cases.iter().any(|result| result.case.is_over_tls());
+    let identity = is_over_tls.then(Identity::make).transpose()?;
+    let bench = Bench { contestants: &contestants, options, identity };
     let loads = bench.loads(&report.cases)?;
     let begun = Instant::now();
     let steps = options.rounds * report.cases.len();
@@ -216,6 +218,8 @@ fn results(cases: &[Case], contestants: &[Contestant], options: &Options) -> Vec
 struct Bench<'a> {
     contestants: &'a [Contestant],
     options: &'a Options,
+    /// What servers show over TLS.
+    identity: Option<Identity>,
 }
 
 impl Bench<'_> {
@@ -231,7 +235,7 @@ impl Bench<'_> {
             let mut load = case.clone();
             if case.workload == Workload::Openloop && case.get("rate") == 0 {
                 let mut pingpong = Case::new(Workload::Pingpong);
-                for name in ["connections", "size", "websocket"] {
+                for name in ["connections", "size", "websocket", "tls"] {
                     pingpong.set(name, case.get(name) as u64)?;
                 }
                 let full = match (self.options.rate, known.iter().find(|(known, _)| *known == pingpong)) {
@@ -288,7 +292,7 @@ impl Bench<'_> {
     fn measure(&self, contestant: &Contestant, case: &Case) -> Result<Measurement> {
         let options = self.options;
         let offer = contestant.offer_for(case).with_context(|| format!("does not serve {}", case.workload))?;
-        let mut server = offer.start(&options.places, options.server_core, case)?;
+        let mut server = offer.start(&options.places, options.server_core, case, self.identity.as_ref())?;
         let load = Setup {
             connect: server.address,
             server_pid: server.pid(),
@@ -296,6 +300,7 @@ impl Bench<'_> {
             warmup: options.warmup,
             seconds: options.seconds,
             core: Some(options.generator_core),
+            tls_ca: self.identity.as_ref().map(Identity::certificate),
         };
         let this = std::env::current_exe().context("finding this program")?;
         let output = Command::new(this)

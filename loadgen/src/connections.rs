@@ -3,10 +3,15 @@
 //! What is to be sent on a connection is appended to its buffer; one send per connection is in
 //! flight, and takes everything that was appended before it.
 
+use std::collections::VecDeque;
+use std::ops::Deref;
+
 use overlapped::buf::Packet;
 use overlapped::driver::{CloseMode, Completion, SocketId, Wait};
 use overlapped::options::StreamOptions;
 use overlapped::{Address, Driver, Error, Op, Outcome};
+
+use crate::tls::{Tls, TlsStream};
 
 /// Buffers kept for the next sends, and the largest one that is kept.
 const SPARE_BUFFERS: usize = 256;
@@ -35,16 +40,45 @@ struct Connection {
     sending: bool,
     /// Listed in `dirty`.
     is_dirty: bool,
+    /// If it is over TLS.
+    tls: Option<Box<TlsStream>>,
+}
+
+impl Connection {
+    fn has_to_send(&self) -> bool {
+        !self.out.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.has_output())
+    }
+}
+
+/// What came.
+pub(crate) enum Received {
+    Packet(Packet),
+    /// From records of TLS.
+    Plain(Vec<u8>),
+}
+
+impl Deref for Received {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Received::Packet(packet) => packet,
+            Received::Plain(bytes) => bytes,
+        }
+    }
 }
 
 /// What happened on a connection.
 pub(crate) enum Happened {
+    /// Over TLS, when the handshake is over.
     Connected(Result<(), Error>),
-    Received(Packet),
+    Received(Received),
     Sent,
     /// The server has ended its stream.
     Ended,
     Failed(Error),
+    /// Its TLS cannot go on, or does not begin.
+    TlsFailed(String),
     /// It was closed, and everything about it has been reported.
     Closed,
 }
@@ -59,6 +93,10 @@ pub(crate) struct Connections {
     connections: Vec<Connection>,
     dirty: Vec<usize>,
     spare: Vec<Vec<u8>>,
+    /// What connections that are made speak, if not plain TCP.
+    tls: Option<Tls>,
+    /// What has happened at one time behind something else.
+    behind: VecDeque<(usize, Happened)>,
 }
 
 impl Connections {
@@ -71,7 +109,13 @@ impl Connections {
         debug_assert!(drivers.len() * each >= connections, "every connection has a driver");
         let mut all = Vec::new();
         all.resize_with(connections, Connection::default);
-        Connections { drivers, each, taken: 0, connections: all, dirty: Vec::new(), spare: Vec::new() }
+        let (dirty, spare, behind) = (Vec::new(), Vec::new(), VecDeque::new());
+        Connections { drivers, each, taken: 0, connections: all, dirty, spare, tls: None, behind }
+    }
+
+    /// Connections that are made from now on are over this.
+    pub(crate) fn over(self, tls: Option<Tls>) -> Connections {
+        Connections { tls, ..self }
     }
 
     /// The first driver; all have the same clock.
@@ -118,19 +162,29 @@ impl Connections {
         Ok(())
     }
 
-    /// Takes over a connected stream and starts to receive from it.
+    /// Takes over a connected stream, whose handshake is over if it is over TLS, and starts to
+    /// receive from it.
     #[cfg(target_os = "linux")]
-    pub(crate) fn adopt(&mut self, index: usize, stream: overlapped::driver::Stream) -> Result<(), Error> {
+    pub(crate) fn adopt(
+        &mut self,
+        index: usize,
+        stream: overlapped::driver::Stream,
+        tls: Option<TlsStream>,
+    ) -> Result<(), Error> {
         let driver = self.driver_of(index);
         let socket = driver.adopt(stream)?;
         driver.submit(Op::recv_multi(socket), token::of(token::RECEIVE, index))?;
-        self.connections[index].socket = Some(socket);
+        let connection = &mut self.connections[index];
+        (connection.socket, connection.tls) = (Some(socket), tls.map(Box::new));
         Ok(())
     }
 
     /// What happened next; call it until there is nothing after each [`turn`](Connections::turn).
     pub(crate) fn next(&mut self) -> Option<(usize, Happened)> {
         loop {
+            if let Some(behind) = self.behind.pop_front() {
+                return Some(behind);
+            }
             let completion = self.next_completion()?;
             let (kind, index) = token::parts(completion.token);
             let is_closed = self.connections[index].socket.is_none();
@@ -145,8 +199,21 @@ impl Connections {
                     Happened::Sent
                 }
                 _ if is_closed => continue,
-                (token::CONNECT, result) => Happened::Connected(result.and_then(|_| self.connected(index))),
-                (token::RECEIVE, Ok(Outcome::Packet(packet))) => Happened::Received(packet),
+                (token::CONNECT, result) => match (result.and_then(|_| self.connected(index)), &self.tls) {
+                    (Ok(()), Some(tls)) => match tls.stream() {
+                        Ok(stream) => {
+                            self.connections[index].tls = Some(Box::new(stream));
+                            self.mark(index);
+                            continue;
+                        }
+                        Err(why) => Happened::TlsFailed(why),
+                    },
+                    (result, _) => Happened::Connected(result),
+                },
+                (token::RECEIVE, Ok(Outcome::Packet(packet))) => match self.received(index, packet) {
+                    Some(happened) => happened,
+                    None => continue,
+                },
                 (token::RECEIVE, Ok(_)) => Happened::Ended,
                 (_, Err(error)) => Happened::Failed(error),
                 (_, Ok(_)) => continue,
@@ -163,14 +230,41 @@ impl Connections {
         Ok(())
     }
 
-    fn sent(&mut self, index: usize, mut buffer: Vec<u8>) {
+    /// What received bytes mean. Over TLS this may be several things, or nothing yet.
+    fn received(&mut self, index: usize, packet: Packet) -> Option<Happened> {
+        let connection = &mut self.connections[index];
+        let Some(tls) = &mut connection.tls else { return Some(Happened::Received(Received::Packet(packet))) };
+        let (was_open, mut plain) = (tls.is_open(), Vec::new());
+        let received = tls.receive(&packet, &mut plain);
+        let opened = !was_open && tls.is_open();
+        if tls.has_output() {
+            self.mark(index);
+        }
+        let opened = opened.then_some(Happened::Connected(Ok(())));
+        let came = (!plain.is_empty()).then_some(Happened::Received(Received::Plain(plain)));
+        let end = match received {
+            Ok(false) => None,
+            Ok(true) => Some(Happened::Ended),
+            Err(why) => Some(Happened::TlsFailed(why)),
+        };
+        let mut all = opened.into_iter().chain(came).chain(end);
+        let first = all.next();
+        self.behind.extend(all.map(|happened| (index, happened)));
+        first
+    }
+
+    fn sent(&mut self, index: usize, buffer: Vec<u8>) {
+        self.keep(buffer);
+        self.connections[index].sending = false;
+        if self.connections[index].has_to_send() {
+            self.mark(index);
+        }
+    }
+
+    fn keep(&mut self, mut buffer: Vec<u8>) {
         if self.spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
             buffer.clear();
             self.spare.push(buffer);
-        }
-        self.connections[index].sending = false;
-        if !self.connections[index].out.is_empty() {
-            self.mark(index);
         }
     }
 
@@ -202,8 +296,14 @@ impl Connections {
         for index in dirty.drain(..) {
             let connection = &mut self.connections[index];
             connection.is_dirty = false;
-            let Some(socket) = connection.socket.filter(|_| !connection.out.is_empty()) else { continue };
-            let out = std::mem::replace(&mut connection.out, self.spare.pop().unwrap_or_default());
+            let Some(socket) = connection.socket.filter(|_| connection.has_to_send()) else { continue };
+            let mut out = std::mem::replace(&mut connection.out, self.spare.pop().unwrap_or_default());
+            if let Some(tls) = &mut connection.tls {
+                let mut wire = self.spare.pop().unwrap_or_default();
+                tls.seal(&out, &mut wire);
+                std::mem::swap(&mut out, &mut wire);
+                self.keep(wire);
+            }
             match self.driver_of(index).submit(Op::send(socket, out), token::of(token::SEND, index)) {
                 Ok(_) => self.connections[index].sending = true,
                 Err(refused) => failed.push((index, refused.error)),
@@ -216,9 +316,17 @@ impl Connections {
     /// Closes a connection that was begun. Only the end of a send and [`Happened::Closed`] are
     /// reported of it then.
     pub(crate) fn close(&mut self, index: usize, mode: CloseMode) {
+        self.behind.retain(|(other, _)| *other != index);
         let connection = &mut self.connections[index];
         connection.out = Vec::new();
+        let tls = connection.tls.take().filter(|tls| tls.is_open() && mode != CloseMode::Abort);
         if let Some(socket) = connection.socket.take() {
+            if let Some(mut tls) = tls {
+                // A server tells this from a stream that was cut.
+                let mut wire = Vec::new();
+                tls.end(&mut wire);
+                let _ = self.driver_of(index).submit(Op::send(socket, wire), token::of(token::SEND, index));
+            }
             // Refused only if the table of operations is full; then the driver closes it at the
             // end.
             let _ = self.driver_of(index).submit(Op::close(socket, mode), token::of(token::CLOSE, index));

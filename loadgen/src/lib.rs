@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`echo`] | the load of `proactor bench`: every packet is answered by one |
 //! | [`workload`] | the workloads of the comparison in `bench/` (Linux only) |
+//! | [`tls`] | TLS of their connections (feature `tls`) |
 //! | [`plot`], [`page`] | the plots and pages of both |
 //!
 //! All message loads run on one engine: connections on an [`overlapped::Driver`]. All open loops
@@ -18,6 +19,7 @@ pub mod page;
 pub mod plot;
 mod random;
 mod schedule;
+pub mod tls;
 #[cfg(target_os = "linux")]
 pub mod workload;
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use loadgen::workload::{self, Case, Generator, Window, Workload};
 use overlapped::driver::Wait;
-use server::{Service, World};
+use server::{Identity, Service, World};
 
 /// Their names here, and the cases of the comparison that they are.
-const WORKLOADS: [(&str, &str); 7] = [
+const WORKLOADS: [(&str, &str); 9] = [
     ("pingpong64", "pingpong:connections=64"),
     ("pingpong512", "pingpong:connections=512"),
     ("pipelined", "pipelined:connections=16,burst=100"),
@@ -24,6 +24,8 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("fanout1", "fanout:members=500,size=64,outstanding=1"),
     ("churn", "churn:connections=64"),
     ("openloop", "openloop:connections=64,rate=50000"),
+    ("tls64", "pingpong:connections=64,tls=1"),
+    ("tls64k", "pingpong:connections=16,size=65536,tls=1"),
 ];
 
 /// How idle sessions end, which then are the units.
@@ -46,7 +48,9 @@ fn server_turn(server: &mut proactor::Simulation<Service>) -> bool {
 /// With `end`, only the idle sessions are there.
 fn run(case: &Case, end: Option<End>, units: u64, idle: usize, timeout: Option<Duration>) -> Result<()> {
     let is_chat = case.workload == Workload::Fanout;
-    let (mut world, driver) = World::new(is_chat || case.workload == Workload::Pipelined, is_chat, timeout);
+    let identity = case.is_over_tls().then(Identity::make).transpose()?;
+    let framed = is_chat || case.workload == Workload::Pipelined;
+    let (mut world, driver) = World::new(framed, is_chat, timeout, identity.as_ref());
     if let Some(end) = end {
         // The units are idle sessions.
         world.add_idle(usize::try_from(units)?, server_turn)?;
@@ -60,6 +64,9 @@ fn run(case: &Case, end: Option<End>, units: u64, idle: usize, timeout: Option<D
     let connections = load.connections();
     let reconnects = load.reconnects();
     let mut clients = Generator::new(driver, world.server.local_addrs()[0].clone(), &mut *load);
+    if let Some(identity) = identity {
+        clients = clients.over(identity.clients);
+    }
     let mut window = Window::endless()?;
     if !reconnects {
         (0..connections).try_for_each(|index| clients.connect(index))?;

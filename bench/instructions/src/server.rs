@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
+use loadgen::tls::Tls as Clients;
 use overlapped::driver::{CloseMode, SocketId, Wait};
 use overlapped::sim::{Network, NetworkConfig};
 use overlapped::{Driver, DriverConfig, Op, Outcome};
 use proactor::codec::LengthPrefixed;
-use proactor::{Flow, Group, Handler, Limits, NoMessage, Server, Session, Simulation, Timeouts};
+use proactor::tls::{Tls, TlsConfig};
+use proactor::{Flow, Group, Handler, Limits, Listener, NoMessage, Server, Session, Simulation, Timeouts};
 
 /// Room for those of every series.
 const MOST_SESSIONS: usize = 250_000;
@@ -41,6 +43,22 @@ impl Handler for Service {
             None => session.send(packet),
         };
         sent.map_or(Flow::Close, |()| Flow::Continue)
+    }
+}
+
+/// What a server over TLS shows, and what its clients speak.
+pub(crate) struct Identity {
+    server: Tls,
+    pub(crate) clients: Clients,
+}
+
+impl Identity {
+    pub(crate) fn make() -> Result<Identity> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).context("making a certificate")?;
+        let certificate = made.cert.pem();
+        let config = TlsConfig::new().certificate_pem(certificate.as_str(), made.signing_key.serialize_pem());
+        let clients = Clients::same_for_all(certificate.as_bytes(), "localhost").map_err(Error::msg)?;
+        Ok(Identity { server: Tls::new(config)?, clients })
     }
 }
 
@@ -95,7 +113,12 @@ const BATCH: usize = 500;
 
 impl World {
     /// With the driver of the clients.
-    pub(crate) fn new(framed: bool, chat: bool, timeout: Option<Duration>) -> (World, Driver) {
+    pub(crate) fn new(
+        framed: bool,
+        chat: bool,
+        timeout: Option<Duration>,
+        identity: Option<&Identity>,
+    ) -> (World, Driver) {
         // Without chance, so that what arrives together is handled together.
         let latency = Duration::from_micros(50);
         let wire = NetworkConfig::new()
@@ -107,7 +130,12 @@ impl World {
         let network = Network::with_config(1, wire);
         let is_apart = Arc::new(AtomicBool::new(false));
         let service = Service { room: chat.then(Group::new), is_apart: Arc::clone(&is_apart) };
-        let builder = Server::builder().listen(ADDRESS).shards(1).limits(Limits::new().sessions(MOST_SESSIONS));
+        let listener = Listener::new(ADDRESS);
+        let listener = match identity {
+            Some(identity) => listener.tls(&identity.server),
+            None => listener,
+        };
+        let builder = Server::builder().listen(listener).shards(1).limits(Limits::new().sessions(MOST_SESSIONS));
         let builder = match timeout {
             Some(timeout) => builder.timeouts(Timeouts::new().idle(timeout)),
             None => builder,

@@ -34,6 +34,9 @@ pub(super) struct Chosen {
     /// Over WebSocket: pingpong, openloop and fanout, of contestants that speak it
     #[arg(long)]
     websocket: bool,
+    /// Over TLS 1.3 with AES-256-GCM: pingpong, openloop and stream, of contestants that speak it
+    #[arg(long, conflicts_with = "websocket")]
+    tls: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +102,11 @@ impl Chosen {
         ] {
             cases = replaced(cases, names, values)?;
         }
-        if self.websocket {
-            let over = |case: &Case| case.with("websocket", 1).with_context(|| "--websocket");
-            cases = cases.iter().map(over).collect::<Result<_>>()?;
+        for (name, is_asked_for) in [("websocket", self.websocket), ("tls", self.tls)] {
+            if is_asked_for {
+                let over = |case: &Case| case.with(name, 1).with_context(|| format!("--{name}"));
+                cases = cases.iter().map(over).collect::<Result<_>>()?;
+            }
         }
         let mut once: Vec<Case> = Vec::new();
         for case in cases {
@@ -155,8 +160,8 @@ mod tests {
         assert_eq!(
             cases("--workload pingpong --connections 64,512 --size 64"),
             [
-                "pingpong:connections=64,size=64,idle=0,shards=0,websocket=0",
-                "pingpong:connections=512,size=64,idle=0,shards=0,websocket=0"
+                "pingpong:connections=64,size=64,idle=0,shards=0,websocket=0,tls=0",
+                "pingpong:connections=512,size=64,idle=0,shards=0,websocket=0,tls=0"
             ]
         );
         assert_eq!(
@@ -173,7 +178,7 @@ mod tests {
     fn cases_stand_for_themselves() {
         assert_eq!(
             cases("--case stream --case pipelined:burst=7"),
-            ["stream:connections=1", "pipelined:connections=16,burst=7,size=64"]
+            ["stream:connections=1,tls=0", "pipelined:connections=16,burst=7,size=64"]
         );
     }
 
@@ -182,7 +187,7 @@ mod tests {
         let growth = cases("--workload growth");
         assert_eq!(growth.len(), GROWTH.len());
         assert!(
-            growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=11,websocket=0".to_owned()),
+            growth.contains(&"pingpong:connections=64,size=64,idle=200000,shards=11,websocket=0,tls=0".to_owned()),
             "{growth:?}"
         );
         assert_eq!(cases("--workload churn --idle 0,100").len(), 2);
@@ -193,10 +198,11 @@ mod tests {
         assert_eq!(
             cases("--case pingpong:size=7 --case fanout:members=5 --websocket"),
             [
-                "pingpong:connections=64,size=7,idle=0,shards=0,websocket=1",
+                "pingpong:connections=64,size=7,idle=0,shards=0,websocket=1,tls=0",
                 "fanout:members=5,size=100,outstanding=16,stuck=0,websocket=1"
             ]
         );
+        assert_eq!(cases("--case stream --tls"), ["stream:connections=1,tls=1"]);
         let line = Line::try_parse_from(["bench", "--workload", "stream", "--websocket"]).unwrap();
         assert!(format!("{:#}", line.options.cases().unwrap_err()).starts_with("--websocket: stream has no websocket"));
     }

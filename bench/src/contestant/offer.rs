@@ -5,6 +5,7 @@ use loadgen::workload::affinity;
 use loadgen::workload::{Case, Workload};
 use peer_cli::Service;
 
+use super::identity::Identity;
 use super::program::{Places, Program, Workshop};
 use super::server::Server;
 
@@ -52,11 +53,21 @@ impl Offer {
         workshop.missing(&self.program)
     }
 
-    /// Starts it on one core for a case, and waits until it says where it listens.
-    pub(crate) fn start(&self, places: &Places, core: usize, case: &Case) -> Result<Server> {
+    /// Starts it on one core for a case, and waits until it says where it listens. Over TLS it
+    /// shows the certificate.
+    pub(crate) fn start(
+        &self,
+        places: &Places,
+        core: usize,
+        case: &Case,
+        identity: Option<&Identity>,
+    ) -> Result<Server> {
         let mut arguments = self.arguments.clone();
         if let Some(sized) = self.sized {
             arguments.extend(sized(case, affinity::descriptor_limit()?));
+        }
+        if let Some(identity) = identity.filter(|_| case.is_over_tls()) {
+            arguments.extend(identity.arguments());
         }
         Server::start(&self.program.path(places)?, &arguments, &self.environment, core)
     }
@@ -83,6 +94,7 @@ impl Contestant {
         let services = match case.workload {
             Workload::Fanout if case.is_over_websocket() => &[Service::WebSocketChat],
             _ if case.is_over_websocket() => &[Service::WebSocket],
+            _ if case.is_over_tls() => &[Service::Tls],
             workload => services(workload),
         };
         self.best_of(services).filter(|offer| !asks_for_shards || offer.sized.is_some())

@@ -7,12 +7,15 @@ use peer_cli::Service;
 use super::offer::{Contestant, Offer};
 use super::program::{Native, Program};
 
-use Service::{Chat, Echo, Framed, Http, Stream, WebSocket, WebSocketChat};
+use Service::{Chat, Echo, Framed, Http, Stream, Tls, WebSocket, WebSocketChat};
 
 const OWNED: &str = "io_uring driver, a task a connection, read and write_all with an owned 16 KiB buffer, TCP_NODELAY";
 
 /// For streams, next to how echo is written.
 const LARGE: &str = "as echo, with 64 KiB buffers";
+
+const TOKIO_RUSTLS: &str = "tokio-rustls on a current_thread runtime, a task a connection, read, write_all and flush, \
+    16 KiB buffer, TCP_NODELAY";
 
 const ASIO: Native = Native {
     name: "peer-asio",
@@ -56,6 +59,8 @@ pub(super) fn table() -> Vec<Contestant> {
             &[(Echo, "current_thread runtime, a task a connection, read and write_all, 16 KiB buffer, TCP_NODELAY")],
         ),
         peer("tokio-64k", "peer-tokio", &[(Stream, "as tokio, with 64 KiB buffers")]),
+        peer("tokio-rustls", "peer-tokio-rustls", &[(Tls, TOKIO_RUSTLS)]),
+        with_64k("tokio-rustls-64k", "peer-tokio-rustls", Tls, "as tokio-rustls, with a 64 KiB buffer"),
         threaded(
             "event-threads",
             &Program::Peer("peer-event"),
@@ -202,6 +207,7 @@ fn ours(name: &str, remark: &str, backend: &str) -> Contestant {
             offer(Chat, "proactor chat --codec length, one shard", &["chat", "--codec", "length"]),
             offer(WebSocket, "proactor echo --websocket, one shard", &["echo", "--websocket"]),
             offer(WebSocketChat, "proactor chat --websocket, one shard", &["chat", "--websocket"]),
+            offer(Tls, "proactor echo --tls-cert, one shard", &["echo"]),
             Offer::new(Http, &how, http, &["127.0.0.1:0"]).environment("PROACTOR_BACKEND", backend),
         ],
     )
@@ -242,6 +248,12 @@ fn tokio_util(name: &str, flush: &str, remark: &str) -> Contestant {
 fn model(name: &str, path: &'static str, how: &str) -> Contestant {
     let program = Program::Root { path, build: "cargo build --release -p overlapped --examples" };
     Contestant::new(name, vec![Offer::new(Echo, how, program, &["127.0.0.1:0"])])
+}
+
+/// A peer that reads 64 KiB at once.
+fn with_64k(name: &str, package: &'static str, service: Service, how: &str) -> Contestant {
+    let arguments = [service.name(), "--listen", "127.0.0.1:0", "--buffer", "65536"];
+    Contestant::new(name, vec![Offer::new(service, how, Program::Peer(package), &arguments)])
 }
 
 /// An echo peer with several threads. They share the server's one core, as every contestant does:

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use overlapped::buf::Packet;
 use overlapped::driver::{CloseMode, Wait};
 use overlapped::mailbox::Mailbox;
 use overlapped::report::Backend;
@@ -93,7 +92,7 @@ impl Generator {
         Generator {
             is_coarse: matches!(driver.report().backend, Backend::Poll | Backend::Winsock),
             attempts: plan.connect_rate.map(|rate| Rhythm::new(now, rate)),
-            wire: Connections::new(driver, connections.len()),
+            wire: Connections::new(driver, connections.len()).over(plan.tls.clone()),
             plan,
             thread,
             commands,
@@ -416,26 +415,27 @@ impl Generator {
     fn happened(&mut self, index: usize, happened: Happened) {
         match happened {
             Happened::Connected(result) => self.connected(index, result),
-            Happened::Received(packet) => self.hear(index, &packet),
+            Happened::Received(received) => self.hear(index, &received),
             Happened::Ended => self.ended(index),
             Happened::Failed(error) => self.fail(index, Fault::lost(&error)),
+            Happened::TlsFailed(why) => self.fail(index, Fault::new(FaultKind::Tls, why)),
             Happened::Sent | Happened::Closed => {}
         }
     }
 
-    fn hear(&mut self, index: usize, packet: &Packet) {
+    fn hear(&mut self, index: usize, bytes: &[u8]) {
         let now = self.wire.driver().now();
         self.count_up_to(now);
         let connection = &mut self.connections[index];
         if connection.stage != Stage::Open {
             return;
         }
-        let answers = match connection.conversation.hear(&self.plan.script, packet) {
+        let answers = match connection.conversation.hear(&self.plan.script, bytes) {
             Ok(answers) => answers,
             Err(fault) => return self.fail(index, fault),
         };
         if let Some(tally) = &mut self.tally {
-            tally.received(now, answers, packet.len() as u64);
+            tally.received(now, answers, bytes.len() as u64);
             for since in connection.since.drain(..answers as usize) {
                 tally.took(since, now);
             }

@@ -6,6 +6,7 @@ use overlapped::Address;
 use overlapped::report::Backend;
 
 use super::script::Script;
+use crate::tls::Tls;
 
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -13,6 +14,8 @@ pub struct Plan {
     pub target: String,
     pub address: Address,
     pub backend: Option<Backend>,
+    /// What its connections speak, if not plain TCP.
+    pub tls: Option<Tls>,
     pub connections: usize,
     pub threads: usize,
     /// Messages that may be outstanding on one connection.

@@ -13,7 +13,8 @@ use overlapped::mailbox::mailbox;
 use overlapped::sim::{Network, NetworkConfig};
 use overlapped::{Driver, DriverConfig, Op, Time};
 use proactor::codec::{Codec, Fixed, LengthPrefixed, Lines, Raw};
-use proactor::{AsyncSession, Server, Tasks};
+use proactor::tls::TlsConfig;
+use proactor::{AsyncSession, Listener, Server, Tasks};
 
 use super::fault::FaultKind;
 use super::generator::Generator;
@@ -22,6 +23,7 @@ use super::plan::Plan;
 use super::record::Record;
 use super::script::{Content, Expected, Script};
 use super::timeline::Timeline;
+use crate::tls::Tls;
 
 const SERVER: &str = "10.0.0.1:7777";
 
@@ -39,6 +41,7 @@ fn plan(codec: &str) -> Plan {
         target: SERVER.into(),
         address: SERVER.parse().unwrap(),
         backend: None,
+        tls: None,
         connections: 5,
         threads: 1,
         pipeline: 1,
@@ -130,9 +133,13 @@ impl Played {
 
 /// Runs a plan; `stop` is how long after the begin it is told to stop, if it is.
 fn play(seed: u64, plan: &Plan, manner: Manner, stop: Option<Duration>) -> Played {
+    play_with(seed, plan, manner, stop, Listener::new(SERVER))
+}
+
+fn play_with(seed: u64, plan: &Plan, manner: Manner, stop: Option<Duration>, listener: Listener) -> Played {
     let network = Network::with_config(seed, NetworkConfig::new().early_ends(4));
     let logic = Tasks::new(move |session| serve(session, manner));
-    let builder = Server::builder().listen(SERVER).codec(plan.script.codec.clone());
+    let builder = Server::builder().listen(listener).codec(plan.script.codec.clone());
     let mut server = builder.simulate(&network, logic).unwrap();
     let driver = || Driver::new(DriverConfig::new().network(network.clone())).unwrap();
     let (own, mut alarm) = (driver(), driver());
@@ -205,6 +212,36 @@ fn a_closed_loop_is_answered_in_every_codec_with_every_seed() {
             assert!(totals.latency.min() >= 100_000, "not faster than the network");
         }
     }
+}
+
+#[test]
+fn over_tls_messages_are_answered_and_faults_are_named() {
+    let made = rcgen::generate_simple_self_signed(["server.test".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let server = proactor::tls::Tls::new(TlsConfig::new().certificate_pem(certificate.as_str(), key)).unwrap();
+    let listener = || Listener::new(SERVER).tls(&server);
+    let asks_for = |name| Some(Tls::same_for_all(certificate.as_bytes(), name).unwrap());
+    for (codec, seed, pipeline) in [("raw", 0, 1), ("lines", 1, 7), ("length", 2, 2)] {
+        let tls = asks_for("server.test");
+        let plan = Plan { tls, pipeline, duration: Duration::from_millis(50), ..plan(codec) };
+        let played = play_with(seed, &plan, Manner::Echo, None, listener());
+        let totals = &played.record.totals;
+        assert_eq!((played.kinds(), totals.unanswered, played.made), (vec![], 0, 5), "{codec} {seed}");
+        assert_eq!(totals.latency.len(), totals.sent.messages, "{codec} {seed}");
+        assert!(totals.answered.messages >= 5 * 5, "{codec} {seed}: {totals:?}");
+        let played = play_with(seed, &plan, Manner::Wrong(3), None, listener());
+        assert_eq!(played.kinds(), [(FaultKind::WrongAnswer, 5)], "{codec} {seed}");
+        let plan = Plan { timeout: Duration::from_millis(300), ..plan };
+        let played = play_with(seed, &plan, Manner::Silent(3), None, listener());
+        assert_eq!(played.kinds(), [(FaultKind::NoAnswer, 5)], "{codec} {seed}");
+    }
+    let wrong = Plan { tls: asks_for("other.test"), ..plan("raw") };
+    let played = play_with(1, &wrong, Manner::Echo, None, listener());
+    assert_eq!((played.kinds(), played.made), (vec![(FaultKind::Tls, 5)], 0));
+    assert!(played.record.faults[&FaultKind::Tls].first.contains("other.test"));
+    // A server without TLS says the hello back.
+    let played = play(1, &wrong, Manner::Echo, None);
+    assert_eq!((played.kinds(), played.made), (vec![(FaultKind::Tls, 5)], 0));
 }
 
 #[test]

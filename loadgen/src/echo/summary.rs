@@ -53,6 +53,7 @@ pub struct Summary {
 #[derive(Debug, Serialize)]
 pub struct Settings {
     pub connections: usize,
+    pub transport: &'static str,
     pub codec: String,
     pub message_bytes: usize,
     pub message: &'static str,
@@ -204,6 +205,7 @@ impl Summary {
             backend_why: report.why,
             settings: Settings {
                 connections: plan.connections,
+                transport: if plan.tls.is_some() { "tls" } else { "plain" },
                 codec: plan.codec.to_string(),
                 message_bytes: plan.script.size,
                 message: match plan.script.content {

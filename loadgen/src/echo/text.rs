@@ -69,8 +69,9 @@ impl Summary {
             None => each,
         };
         format!(
-            "{}, messages of {} bytes ({}), {pace}",
+            "{}{}, messages of {} bytes ({}), {pace}",
             counted(settings.connections as u64, "connection"),
+            if settings.transport == "tls" { " over TLS" } else { "" },
             grouped(settings.message_bytes as u64),
             settings.codec
         )

@@ -75,8 +75,9 @@ impl Workload {
         const IDLE: Parameter = optional("idle", 0, "beside {} idle sessions");
         const SHARDS: Parameter = optional("shards", 0, "on {} shards");
         const WEBSOCKET: Parameter = optional("websocket", 0, "over WebSocket");
+        const TLS: Parameter = optional("tls", 0, "over TLS");
         match self {
-            Workload::Pingpong => &const { [CONNECTIONS, SIZE, IDLE, SHARDS, WEBSOCKET] },
+            Workload::Pingpong => &const { [CONNECTIONS, SIZE, IDLE, SHARDS, WEBSOCKET, TLS] },
             Workload::Pipelined => {
                 &const { [parameter("connections", 16, "{} connections"), parameter("burst", 100, "bursts of {}"), SIZE] }
             }
@@ -92,7 +93,7 @@ impl Workload {
                 }
             }
             Workload::Churn => &const { [parameter("connections", 16, "{} at a time"), SIZE, IDLE, SHARDS] },
-            Workload::Stream => &const { [parameter("connections", 1, "{} connections")] },
+            Workload::Stream => &const { [parameter("connections", 1, "{} connections"), TLS] },
             Workload::Idle => {
                 &const {
                     [
@@ -112,6 +113,7 @@ impl Workload {
                         optional("rate", 0, "{} messages/s"),
                         IDLE,
                         WEBSOCKET,
+                        TLS,
                     ]
                 }
             }
@@ -231,6 +233,11 @@ impl Case {
     /// Whether its connections are WebSockets.
     pub fn is_over_websocket(&self) -> bool {
         self.has("websocket") && self.get("websocket") > 0
+    }
+
+    /// Whether its connections are over TLS.
+    pub fn is_over_tls(&self) -> bool {
+        self.has("tls") && self.get("tls") > 0
     }
 
     /// As it is written on the command line.

@@ -15,6 +15,7 @@ use super::measurement::{Measurement, Offered};
 use super::setup::{STALLED, Setup};
 use super::window::Window;
 use crate::connections::{Connections, Happened};
+use crate::tls::{Tls, TlsStream};
 
 /// Bytes appended to one send.
 const SEND_BYTES: usize = 256 * 1024;
@@ -135,6 +136,11 @@ impl<'a> Generator<'a> {
         Self::on(Connections::new(driver, load.connections()), server, load)
     }
 
+    /// Its connections that are made from now on are over this.
+    pub fn over(self, tls: Tls) -> Self {
+        Self { connections: self.connections.over(Some(tls)), ..self }
+    }
+
     fn on(connections: Connections, server: Address, load: &'a mut dyn Load) -> Self {
         Self { connections, load, server, senders: Vec::new(), connected: 0 }
     }
@@ -143,17 +149,18 @@ impl<'a> Generator<'a> {
     fn adopt_all(&mut self, setup: &Setup) -> Result<()> {
         let connections = self.load.connections();
         if connections <= FROM_THE_USUAL_ADDRESS && self.connections.drivers() == 1 {
-            for (index, stream) in setup.connect(connections)?.into_iter().enumerate() {
-                self.adopt(index, stream)?;
+            for (index, (stream, tls)) in setup.connect(connections)?.into_iter().enumerate() {
+                self.adopt(index, stream, tls)?;
             }
             return Ok(());
         }
-        ensure!(!setup.case.is_over_websocket(), "at most {FROM_THE_USUAL_ADDRESS} connections over WebSocket");
+        let is_plain = !setup.case.is_over_websocket() && !setup.case.is_over_tls();
+        ensure!(is_plain, "at most {FROM_THE_USUAL_ADDRESS} connections over WebSocket or TLS");
         let dialer = Dialer { server: setup.connect, source: Ipv4Addr::new(127, 1, 0, 1) };
         for index in 0..connections {
             let stream = dialer.dial(index)?;
             stream.set_nodelay(true)?;
-            self.adopt(index, stream)?;
+            self.adopt(index, stream, None)?;
             // A server whose accept queue is full lets connections wait for a second.
             if index % DIALLED_AT_ONCE == DIALLED_AT_ONCE - 1 {
                 setup.let_server_rest()?;
@@ -162,8 +169,8 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    fn adopt(&mut self, index: usize, stream: TcpStream) -> Result<()> {
-        self.connections.adopt(index, stream.into()).with_context(|| self.load.describe(index))
+    fn adopt(&mut self, index: usize, stream: TcpStream, tls: Option<TlsStream>) -> Result<()> {
+        self.connections.adopt(index, stream.into(), tls).with_context(|| self.load.describe(index))
     }
 
     pub fn next_due(&self) -> Option<Time> {
@@ -230,8 +237,8 @@ impl<'a> Generator<'a> {
 
     fn happened(&mut self, index: usize, happened: Happened, window: &mut Window) -> Result<()> {
         match happened {
-            Happened::Received(packet) => {
-                self.load.received(index, &packet, self.connections.driver().now(), window)?;
+            Happened::Received(received) => {
+                self.load.received(index, &received, self.connections.driver().now(), window)?;
                 if self.load.reconnects() && self.load.is_answered(index) {
                     self.connections.close(index, CloseMode::Abort);
                     return Ok(());
@@ -242,6 +249,7 @@ impl<'a> Generator<'a> {
             Happened::Ended => bail!("the server closed the connection: {}", self.load.describe(index)),
             Happened::Connected(Err(error)) => return Err(error).with_context(|| self.connecting(index)),
             Happened::Failed(error) => return Err(error).with_context(|| self.load.describe(index)),
+            Happened::TlsFailed(why) => bail!("TLS failed: {why}: {}", self.load.describe(index)),
             Happened::Connected(Ok(())) => self.connected += 1,
             Happened::Sent => {}
         }

@@ -44,7 +44,7 @@ pub use hold::{HoldOptions, run as hold};
 use holders::Holders;
 pub use load::{Generator, Load};
 pub use measurement::{Drain, Idle, Latency, Measurement, Offered};
-pub use setup::Setup;
+pub use setup::{SERVER_NAME, Setup};
 pub use window::Window;
 
 /// Bytes of a piece of a stream, and how many may be under way.
@@ -67,13 +67,16 @@ pub fn measure(setup: &Setup) -> Result<Measurement> {
     }
     affinity::raise_descriptor_limit()?;
     let case = &setup.case;
+    let is_beside_idle = case.has("idle") && case.get("idle") > 0;
+    ensure!(!(case.is_over_tls() && case.is_over_websocket()), "over TLS or over WebSocket, not both");
+    ensure!(!(case.is_over_tls() && is_beside_idle), "the idle sessions beside a load are not over TLS");
     if case.workload == Workload::Idle {
         return idle::run(setup);
     }
     // Quiet sessions beside the load.
     let mut beside = Holders::new(setup, BESIDE_BYTES);
     beside.grow_to(if case.has("idle") { case.get("idle") } else { 0 })?;
-    if case.has("idle") && case.get("idle") > 0 {
+    if is_beside_idle {
         setup.let_server_rest()?;
     }
     let mut load = load_of(case)?;

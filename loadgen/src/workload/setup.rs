@@ -1,6 +1,7 @@
 //! One run of a generator: which server, which workload, for how long.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ use super::case::Case;
 use super::cpu_clock::CpuClock;
 use super::websocket;
 use super::window::Window;
+use crate::tls::{Tls, TlsStream};
+
+/// The name that a server's certificate has to be for.
+pub const SERVER_NAME: &str = "localhost";
 
 /// Without an answer for this long, a server has stalled.
 pub(super) const STALLED: Duration = Duration::from_secs(5);
@@ -39,6 +44,9 @@ pub struct Setup {
     /// Core to run on
     #[arg(long)]
     pub core: Option<usize>,
+    /// For a case over TLS: the authority of the server's certificate, which is for localhost; PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl Setup {
@@ -52,6 +60,7 @@ impl Setup {
             format!("--seconds={}", self.seconds),
         ];
         arguments.extend(self.core.map(|core| format!("--core={core}")));
+        arguments.extend(self.tls_ca.as_ref().map(|file| format!("--tls-ca={}", file.display())));
         arguments
     }
 
@@ -80,9 +89,20 @@ impl Setup {
         Ok(())
     }
 
+    /// What the case's connections speak over TCP, if they are over TLS.
+    fn tls(&self) -> Result<Option<Tls>> {
+        if !self.case.is_over_tls() {
+            return Ok(None);
+        }
+        let file = self.tls_ca.as_ref().context("a case over TLS needs --tls-ca")?;
+        let authorities = std::fs::read(file).with_context(|| file.display().to_string())?;
+        same_for_all(&authorities).map(Some).with_context(|| file.display().to_string())
+    }
+
     /// Connections that are reset when they are closed, so that no port stays in use. If the case
-    /// says so, they are WebSockets whose upgrade is over.
-    pub(super) fn connect(&self, connections: usize) -> Result<Vec<TcpStream>> {
+    /// says so, they are WebSockets whose upgrade is over, or over TLS with their handshake over.
+    pub(super) fn connect(&self, connections: usize) -> Result<Vec<(TcpStream, Option<TlsStream>)>> {
+        let tls = self.tls()?;
         (0..connections)
             .map(|number| {
                 let socket = TcpStream::connect_timeout(&self.connect, STALLED)
@@ -93,9 +113,29 @@ impl Setup {
                     socket.set_read_timeout(Some(STALLED))?;
                     websocket::upgrade(&socket)?;
                 }
+                let stream = tls.as_ref().map(|tls| shaken(tls, &socket)).transpose();
+                let stream = stream.with_context(|| format!("connection {number} over TLS"))?;
                 socket.set_nonblocking(true)?;
-                Ok(socket)
+                Ok((socket, stream))
             })
             .collect()
     }
+}
+
+#[cfg(feature = "tls")]
+fn same_for_all(authorities: &[u8]) -> Result<Tls> {
+    Tls::same_for_all(authorities, SERVER_NAME).map_err(anyhow::Error::msg)
+}
+
+#[cfg(not(feature = "tls"))]
+fn same_for_all(_: &[u8]) -> Result<Tls> {
+    anyhow::bail!("this build has no TLS")
+}
+
+/// A connection's TLS, when its handshake is over.
+fn shaken(tls: &Tls, socket: &TcpStream) -> Result<TlsStream> {
+    let mut stream = tls.stream().map_err(anyhow::Error::msg)?;
+    socket.set_read_timeout(Some(STALLED))?;
+    stream.shake(socket)?;
+    Ok(stream)
 }

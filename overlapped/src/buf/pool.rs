@@ -116,6 +116,7 @@ pub(crate) struct Pool {
 #[derive(Clone, Default)]
 struct Part {
     /// Bytes that packets were made of since the backend began to fill it piece by piece.
+    #[cfg(target_os = "linux")]
     filled: Cell<u32>,
     /// Packets that hold a piece, and one for the backend while it fills it piece by piece.
     holders: Cell<u32>,

@@ -10,6 +10,7 @@ mod file;
 mod offered;
 mod outcome;
 
+#[cfg(unix)]
 use std::ptr::NonNull;
 
 use crate::address::{Address, AddressError, IntoAddress};

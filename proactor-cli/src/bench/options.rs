@@ -46,6 +46,20 @@ pub(crate) struct Bench {
     /// `unix:/run/server.sock`. A name is looked up once; the first address that answers is used
     #[arg(long, value_name = "ADDR", help_heading = CONNECTING)]
     pub(super) connect: Target,
+    /// Speak TLS. The server's certificate must be for the name or the address of --connect, and
+    /// signed by an authority that this machine trusts. A connection then takes until its handshake
+    /// is over
+    #[cfg(feature = "tls")]
+    #[arg(long = "tls", help_heading = CONNECTING)]
+    pub(super) is_over_tls: bool,
+    /// Trust the authorities of this PEM file, instead of those of this machine
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "is_over_tls", help_heading = CONNECTING)]
+    pub(super) tls_ca: Option<PathBuf>,
+    /// Name that the server's certificate must be for, if it is not that of --connect
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "NAME", requires = "is_over_tls", help_heading = CONNECTING)]
+    pub(super) tls_name: Option<String>,
     /// Number of connections, open for the whole run
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::count, help_heading = CONNECTING)]
     pub(super) connections: usize,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loadgen::echo::plan::Plan;
 use loadgen::echo::script::{Content, Expected, Script};
+use loadgen::tls::Tls;
 use overlapped::{Address, DriverConfig};
 use proactor::Target;
 use proactor::codec::Codec;
@@ -67,6 +68,7 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
         target: bench.connect.to_string(),
         address: address(&bench.connect, bench.timeout)?,
         backend: bench.backend.backend(),
+        tls: tls(bench)?,
         connections,
         threads,
         pipeline: bench.pipeline,
@@ -79,6 +81,28 @@ pub(super) fn plan(bench: &Bench) -> Result<Plan, String> {
         codec: bench.codec.to_string(),
         script,
     })
+}
+
+/// What the connections speak, if not plain TCP.
+#[cfg(feature = "tls")]
+fn tls(bench: &Bench) -> Result<Option<Tls>, String> {
+    if !bench.is_over_tls {
+        return Ok(None);
+    }
+    let shown = bench.connect.to_string();
+    let host = || {
+        let (host, _) = shown.rsplit_once(':').filter(|_| !shown.starts_with("unix:"))?;
+        Some(host.trim_matches(['[', ']']))
+    };
+    let name = bench.tls_name.as_deref().or_else(host);
+    let name =
+        name.ok_or_else(|| format!("{shown} has no name that a certificate could be for; give one: --tls-name"))?;
+    Tls::new(bench.tls_ca.as_deref(), name).map(Some).map_err(|why| format!("--tls: {why}"))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(_: &Bench) -> Result<Option<Tls>, String> {
+    Ok(None)
 }
 
 /// The messages, in the chosen codec.

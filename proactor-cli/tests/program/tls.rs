@@ -138,3 +138,34 @@ fn a_hang_up_reads_the_files_again_and_says_what_came_of_it() {
     assert!(line.contains("the certificates were read again"), "{line}");
     assert!(echo.child.try_wait().unwrap().is_none());
 }
+
+#[test]
+fn bench_loads_a_server_over_tls_and_says_what_it_does_not_trust() {
+    let folder = Folder::new("bench");
+    let [certificate, key] = folder.dev_cert();
+    let echo = Running::echo(&["--listen", "127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key]);
+    let address = echo.addresses[0].to_string();
+    let bench = |more: &[&str]| {
+        let always = ["bench", "--connect", &address, "--connections", "4", "--duration", "300ms", "--warmup", "0s"];
+        run(&[&always[..], &["--threads", "2", "--json", "-"], more].concat())
+    };
+    let loaded = bench(&["--tls", "--tls-ca", &certificate, "--tls-name", "game.test"]);
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&loaded.stdout).unwrap();
+    assert_eq!((&report["settings"]["transport"], &report["errors"]["in_all"]), (&"tls".into(), &0.into()));
+    assert!(report["messages"]["answered"].as_u64().unwrap() > 0);
+    assert!(String::from_utf8_lossy(&loaded.stderr).contains("4 connections over TLS"));
+    for (more, expected) in [
+        (&["--tls", "--tls-ca", &certificate, "--tls-name", "other.test"][..], "other.test"),
+        (&["--tls", "--tls-ca", &key][..], "--tls: "),
+        (&["--tls", "--tls-ca", "no-such.pem"][..], "no-such.pem"),
+        (&["--tls-ca", &certificate][..], "--tls"),
+    ] {
+        let output = bench(more);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(expected), "{more:?}: {expected:?} is not in {text:?}");
+    }
+    let summary = echo.summary();
+    assert!(summary.contains("echo has ended: "), "{summary}");
+    assert!(summary.contains("4: closed by the peer"), "they have said that their streams end: {summary}");
+}

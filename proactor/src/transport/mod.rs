@@ -19,6 +19,7 @@
 pub(crate) mod failure;
 pub(crate) mod layer;
 pub(crate) mod opening;
+mod slot_hasher;
 pub(crate) mod table;
 #[cfg(feature = "websocket")]
 pub(crate) mod upgrading;

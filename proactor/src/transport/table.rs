@@ -1,10 +1,12 @@
 //! The transports of a shard's sessions, and the memory that they share.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 
 use super::Transport;
 use super::failure::Failure;
 use super::opening::Opening;
+use super::slot_hasher::SlotHasher;
 use crate::outbox::Taken;
 use crate::outbox::memory::SendMemory;
 
@@ -20,7 +22,7 @@ const MOST_STEPS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Transports {
     /// Never gone through in its order, which differs from run to run.
-    by_slot: HashMap<u32, Box<Transport>>,
+    by_slot: HashMap<u32, Box<Transport>, BuildHasherDefault<SlotHasher>>,
     /// Those of connections that the server has made, and that are not open yet.
     outbound: BTreeSet<u32>,
     /// Where a transport puts what it makes of received bytes.

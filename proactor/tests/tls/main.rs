@@ -5,6 +5,7 @@
 #[path = "../server/harness/mod.rs"]
 mod harness;
 
+mod flood;
 mod hello;
 mod http;
 mod outbound;

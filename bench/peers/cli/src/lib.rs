@@ -1,21 +1,26 @@
-//! The peers' command line, `SERVICE --listen ADDRESS [--flush WHEN] [--threads N]`, and start-up
-//! line.
+//! The peers' command line, `SERVICE --listen ADDRESS` and options, and start-up line.
 
 pub mod websocket;
 
 use std::env;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process;
 
 /// What is asked for on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cli {
     pub service: Service,
     pub listen: SocketAddr,
     pub flush: Flush,
     /// How many threads serve; `None` is the peer's one thread without locks.
     pub threads: Option<usize>,
+    /// Bytes of a connection's buffer for reading.
+    pub buffer: usize,
+    /// Files in PEM: for TLS.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// What can be served.
@@ -35,7 +40,15 @@ pub enum Service {
     WebSocket,
     /// WebSocket: each message is sent to every other session.
     WebSocketChat,
+    /// Sends back every byte, over TLS.
+    Tls,
 }
+
+/// What every peer reads at once unless another size is asked for.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// The longest buffer.
+const MOST_BUFFER_BYTES: usize = 1 << 20;
 
 /// The most threads that a peer serves with.
 const MOST_THREADS: usize = 64;
@@ -51,8 +64,16 @@ pub enum Flush {
 }
 
 impl Service {
-    const ALL: [Self; 7] =
-        [Self::Echo, Self::Stream, Self::Framed, Self::Chat, Self::Http, Self::WebSocket, Self::WebSocketChat];
+    const ALL: [Self; 8] = [
+        Self::Echo,
+        Self::Stream,
+        Self::Framed,
+        Self::Chat,
+        Self::Http,
+        Self::WebSocket,
+        Self::WebSocketChat,
+        Self::Tls,
+    ];
 
     /// The service of this name, if there is one.
     pub fn named(name: &str) -> Option<Self> {
@@ -73,6 +94,7 @@ impl Service {
             Self::Http => "http",
             Self::WebSocket => "websocket",
             Self::WebSocketChat => "websocket-chat",
+            Self::Tls => "tls",
         }
     }
 }
@@ -82,7 +104,8 @@ pub fn parse(served: &[Service]) -> Cli {
     parse_from(served, env::args().skip(1)).unwrap_or_else(|problem| {
         let served: Vec<_> = served.iter().map(|service| service.name()).collect();
         eprintln!(
-            "{problem}\nusage: {} --listen ADDRESS:PORT [--flush drained|packet] [--threads N]",
+            "{problem}\nusage: {} --listen ADDRESS:PORT [--flush drained|packet] [--threads N] [--buffer BYTES] \
+             [--tls-cert FILE --tls-key FILE]",
             served.join("|")
         );
         process::exit(2);
@@ -96,7 +119,8 @@ fn parse_from(served: &[Service], arguments: impl IntoIterator<Item = String>) -
     if !served.contains(&service) {
         return Err(format!("this peer does not serve {name}"));
     }
-    let (mut listen, mut flush, mut threads) = (None, Flush::default(), None);
+    let (mut listen, mut flush, mut threads, mut buffer) = (None, Flush::default(), None, BUFFER_BYTES);
+    let (mut certificate, mut key) = (PathBuf::new(), PathBuf::new());
     while let Some(argument) = arguments.next() {
         let (option, value) = match argument.split_once('=') {
             Some((option, value)) => (option, Some(value.into())),
@@ -115,10 +139,19 @@ fn parse_from(served: &[Service], arguments: impl IntoIterator<Item = String>) -
                 Ok(1..=MOST_THREADS) => threads = number.parse().ok(),
                 _ => return Err(format!("--threads {value}: 1 to {MOST_THREADS}")),
             },
+            ("--buffer", number) => match number.parse() {
+                Ok(bytes @ 1..=MOST_BUFFER_BYTES) => buffer = bytes,
+                _ => return Err(format!("--buffer {value}: 1 to {MOST_BUFFER_BYTES} bytes")),
+            },
+            ("--tls-cert", file) => certificate = file.into(),
+            ("--tls-key", file) => key = file.into(),
             _ => return Err(format!("unknown option {option}")),
         }
     }
-    Ok(Cli { service, listen: listen.ok_or("no --listen given")?, flush, threads })
+    if service == Service::Tls && (certificate.as_os_str().is_empty() || key.as_os_str().is_empty()) {
+        return Err("tls needs --tls-cert and --tls-key".into());
+    }
+    Ok(Cli { service, listen: listen.ok_or("no --listen given")?, flush, threads, buffer, certificate, key })
 }
 
 /// Prints the address that the server listens on.
@@ -133,22 +166,27 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, String> {
-        parse_from(&[Service::Echo, Service::Framed], line.split_whitespace().map(String::from))
+        parse_from(&[Service::Echo, Service::Framed, Service::Tls], line.split_whitespace().map(String::from))
     }
 
     #[test]
     fn a_value_may_follow_or_be_joined() {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let echo = Cli { service: Service::Echo, listen, flush: Flush::Drained, threads: None };
-        assert_eq!(parse("echo --listen 127.0.0.1:0"), Ok(echo));
-        assert_eq!(parse("echo --listen=127.0.0.1:0"), Ok(echo));
-        let framed = Cli { service: Service::Framed, listen, flush: Flush::Packet, threads: None };
-        assert_eq!(parse("framed --listen 127.0.0.1:0 --flush packet"), Ok(framed));
-        assert_eq!(parse("framed --flush=packet --listen=127.0.0.1:0"), Ok(framed));
+        let none = PathBuf::new();
+        let (service, flush, threads, buffer) = (Service::Echo, Flush::Drained, None, 16_384);
+        let echo = Cli { service, listen, flush, threads, buffer, certificate: none.clone(), key: none };
+        assert_eq!(parse("echo --listen 127.0.0.1:0"), Ok(echo.clone()));
+        assert_eq!(parse("echo --listen=127.0.0.1:0"), Ok(echo.clone()));
+        assert_eq!(parse("echo --listen=127.0.0.1:0 --buffer 65536"), Ok(Cli { buffer: 65_536, ..echo.clone() }));
+        let framed = Cli { service: Service::Framed, flush: Flush::Packet, ..echo.clone() };
+        assert_eq!(parse("framed --listen 127.0.0.1:0 --flush packet"), Ok(framed.clone()));
+        assert_eq!(parse("framed --flush=packet --listen=127.0.0.1:0"), Ok(framed.clone()));
         assert_eq!(
             parse("framed --flush=packet --listen=127.0.0.1:0 --threads 2"),
             Ok(Cli { threads: Some(2), ..framed })
         );
+        let tls = Cli { service: Service::Tls, certificate: "a.pem".into(), key: "a.key".into(), ..echo };
+        assert_eq!(parse("tls --listen 127.0.0.1:0 --tls-cert a.pem --tls-key a.key"), Ok(tls));
     }
 
     #[test]
@@ -166,6 +204,9 @@ mod tests {
             "echo --listen 127.0.0.1:0 --threads 0",
             "echo --listen 127.0.0.1:0 --threads 65",
             "echo --listen 127.0.0.1:0 --threads two",
+            "echo --listen 127.0.0.1:0 --buffer 0",
+            "tls --listen 127.0.0.1:0",
+            "tls --listen 127.0.0.1:0 --tls-cert a.pem",
         ];
         for line in lines {
             assert!(parse(line).is_err(), "{line}");

@@ -10,14 +10,19 @@ mod echo;
 mod framed;
 mod http;
 mod server;
+mod tls;
 mod websocket;
 
 use peer_cli::Service;
 
 use crate::server::Server;
 
-/// Starts `program` with these arguments and tries the service on it.
+/// Starts `program` with these arguments and tries the service on it. For TLS it is also given a
+/// certificate.
 pub fn serves(service: Service, program: &str, arguments: &[&str]) {
+    if service == Service::Tls {
+        return tls::serves(program, arguments);
+    }
     let server = Server::start(program, arguments);
     match service {
         Service::Echo | Service::Stream => echo::tried(&server),
@@ -26,6 +31,7 @@ pub fn serves(service: Service, program: &str, arguments: &[&str]) {
         Service::Http => http::tried(&server),
         Service::WebSocket => websocket::echo_tried(&server),
         Service::WebSocketChat => websocket::chat_tried(&server),
+        Service::Tls => unreachable!("it is started with a certificate"),
     }
 }
 

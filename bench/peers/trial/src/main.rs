@@ -11,7 +11,7 @@ fn main() {
         panic!("usage: peer-trial SERVICE PROGRAM ARGUMENTS..");
     };
     let service = Service::named(service)
-        .expect("the service is echo, stream, framed, chat, http, websocket or websocket-chat");
+        .expect("the service is echo, stream, framed, chat, http, websocket, websocket-chat or tls");
     peer_trial::serves(service, program, arguments);
     println!("serves {}", service.name());
 }
