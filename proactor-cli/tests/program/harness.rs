@@ -125,7 +125,12 @@ impl Running {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.addresses[0]).unwrap();
+        self.connect_at(0)
+    }
+
+    /// At one of its addresses.
+    pub(crate) fn connect_at(&self, index: usize) -> TcpStream {
+        let stream = TcpStream::connect(self.addresses[index]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
