@@ -115,18 +115,18 @@ impl UpstreamTls {
 }
 
 /// Has the files read again on SIGHUP.
-pub(crate) fn reload_on_hang_up(signals: Signals, tls: Option<Tls>, upstream: Option<TlsClient>) -> Signals {
-    if tls.is_none() && upstream.is_none() {
+pub(crate) fn reload_on_hang_up(signals: Signals, own: Vec<Tls>, upstream: Option<TlsClient>) -> Signals {
+    if own.is_empty() && upstream.is_none() {
         return signals;
     }
     signals.on_hang_up(move || {
         // Each by itself: what one cannot read does not keep the other from it.
-        let own = tls.as_ref().map_or(Ok(()), Tls::reload);
-        let upstream = upstream.as_ref().map_or(Ok(()), TlsClient::reload);
-        if own.is_ok() && upstream.is_ok() {
+        let read = own.iter().map(Tls::reload).chain(upstream.iter().map(TlsClient::reload));
+        let errors: Vec<_> = read.filter_map(Result::err).collect();
+        if errors.is_empty() {
             say(format_args!("SIGHUP: the certificates were read again; new sessions use them"));
         }
-        for error in [own, upstream].into_iter().filter_map(Result::err) {
+        for error in errors {
             say(format_args!("SIGHUP: the old certificates stay in use: {error}"));
         }
     })

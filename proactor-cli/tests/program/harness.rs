@@ -125,11 +125,20 @@ impl Running {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        self.try_connect().unwrap()
+        self.try_connect_at(0).unwrap()
     }
 
     pub(crate) fn try_connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(self.addresses[0])?;
+        self.try_connect_at(0)
+    }
+
+    /// At one of its addresses.
+    pub(crate) fn connect_at(&self, index: usize) -> TcpStream {
+        self.try_connect_at(index).unwrap()
+    }
+
+    fn try_connect_at(&self, index: usize) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.addresses[index])?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(stream)
