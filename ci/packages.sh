@@ -2,9 +2,9 @@
 # Checks what is given to others: the crates, as they would be published, on the oldest Rust that
 # they are for; their licences; and the Debian package: installed, run, upgraded and removed.
 #
-# Needs Debian and root (or sudo), and installs what is missing: cargo-deb from crates.io, the oldest
-# Rust by rustup. The package has the debug build in it, to save time; packaging/deb.sh makes the
-# real one.
+# Needs Debian and root (or sudo), and installs what is missing: cargo-deb from crates.io, the
+# oldest Rust by rustup. The package has the debug build in it, to save time; packaging/deb.sh makes
+# the real one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,9 +22,8 @@ else
 fi
 
 echo '== the crates, as they would be published'
-# What does not reach a package is missing there: each is built from its own.
-CARGO_TARGET_DIR="$target/published" CARGO_PROFILE_DEV_DEBUG=0 \
-    cargo publish --workspace --dry-run --locked --allow-dirty 2>"$scratch/publish.log" ||
+# Each is built of what its package has in it.
+cargo publish --workspace --dry-run --locked --allow-dirty 2>"$scratch/publish.log" ||
     fail 'the crates cannot be published'
 ! grep '^warning' "$scratch/publish.log" | grep -v 'aborting upload due to dry run' || fail 'publishing warns'
 
