@@ -8,6 +8,7 @@ mod bench;
 mod by_name;
 mod chat;
 mod codec;
+mod completions;
 mod config;
 #[cfg(feature = "tls")]
 mod dev_cert;
@@ -16,6 +17,7 @@ mod echo;
 #[cfg(feature = "tls")]
 mod hello;
 mod listeners;
+mod manual;
 mod printing;
 mod proxied;
 mod proxy;
@@ -33,6 +35,7 @@ mod values;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -63,6 +66,9 @@ enum Command {
     Doctor(doctor::Doctor),
     Run(config::Run),
     Config(config::Config),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    Manual(manual::Manual),
     #[cfg(feature = "tls")]
     DevCert(dev_cert::DevCert),
 }
@@ -84,14 +90,13 @@ fn start(words: &[OsString]) -> ExitCode {
     let next = match command {
         Command::Run(run) => run.next(&definition),
         Command::Config(config) => config.next(&definition),
+        Command::Completions(completions) => Ok(Next::Print(completions.script(definition))),
+        Command::Manual(manual) => return ended(manual.run(definition)),
         command => return run(command, read),
     };
     match next {
         Ok(Next::Start(words)) => start(&words),
-        Ok(Next::Print(text)) => match printing::product(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(problem) => printing::failure(&problem),
-        },
+        Ok(Next::Print(text)) => ended(printing::product(&text).map_err(Into::into)),
         Err(refused) => refused.print(),
     }
 }
@@ -103,7 +108,7 @@ fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read)
         .with_target(false)
         .init();
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let done = match command {
+    ended(match command {
         Command::Echo(echo) => echo.run(listeners),
         Command::Chat(chat) => chat.run(listeners),
         Command::Proxy(proxy) => proxy.run(listeners),
@@ -111,9 +116,12 @@ fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read)
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "tls")]
         Command::DevCert(dev_cert) => dev_cert.run(),
-        // They have become one of the others.
-        Command::Run(_) | Command::Config(_) => Ok(()),
-    };
+        // They were done before.
+        Command::Run(_) | Command::Config(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+    })
+}
+
+fn ended(done: Result<(), Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

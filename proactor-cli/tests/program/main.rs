@@ -19,6 +19,7 @@ mod listening;
 mod members;
 #[cfg(target_os = "linux")]
 mod output;
+mod pages;
 mod proxy;
 #[cfg(unix)]
 mod restart;
