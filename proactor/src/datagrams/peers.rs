@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use overlapped::Time;
 
-use crate::session::id::SessionId;
+use crate::session::{id::SessionId, traffic::Traffic};
 use crate::wheel::Wheel;
 
 /// A place from which datagrams come: a port of the shard, and an address.
@@ -36,6 +36,8 @@ pub(crate) struct Peer {
     taken: usize,
     /// Its session is closing, and waits for nothing.
     is_hasty: bool,
+    /// Bytes of its datagrams.
+    pub(crate) traffic: Traffic,
 }
 
 /// Headers of a datagram on the wire.
@@ -56,12 +58,23 @@ pub(crate) fn comparable(address: SocketAddr) -> SocketAddr {
 
 impl Peer {
     pub(crate) fn new(session: SessionId, origin: Origin, proof: Proof, nonce: Option<[u8; 8]>, now: Time) -> Peer {
-        Peer { session, origin, heard: now, proof, nonce, waiting: 0, taken: 0, is_hasty: false }
+        Peer {
+            session,
+            origin,
+            heard: now,
+            proof,
+            nonce,
+            waiting: 0,
+            taken: 0,
+            is_hasty: false,
+            traffic: Traffic::default(),
+        }
     }
 
     /// A datagram of so many bytes has come.
     pub(crate) fn came(&mut self, bytes: usize, now: Time) {
         self.heard = now;
+        self.traffic.received += bytes as u64;
         if let Proof::Owed(owed) = &mut self.proof {
             *owed = owed.saturating_add(bytes as u64 + header_bytes(self.origin.1));
         }

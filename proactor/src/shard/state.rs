@@ -25,6 +25,7 @@ use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
 use crate::session::timers::Timers;
+use crate::session::traffic::Traffics;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
 use crate::transport::table::Transports;
@@ -88,6 +89,8 @@ pub(crate) struct ShardState {
     pub(crate) directory: Arc<Directory>,
     /// What it counts, if the server counts.
     pub(crate) meter: Meter,
+    /// The bytes of each session, if the server counts.
+    pub(crate) traffics: Traffics,
     pub(crate) sessions: Sessions,
     /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
     /// what it may hand over. Beside the state, so that this is seen without a borrow.
@@ -149,6 +152,7 @@ impl ShardState {
             profiles,
             meter: directory.meter(shard).cloned(),
             directory,
+            traffics: Traffics::default(),
             sessions: Sessions::new(shard),
             look_again: Rc::default(),
             outboxes: OutboxStore::default(),
