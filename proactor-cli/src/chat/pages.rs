@@ -6,11 +6,9 @@ use proactor::{
     CloseCode, CloseReason, Flow, Handle, Handler, MessageKind, NoMessage, Session, SessionId, ShardHandle,
 };
 
+use super::LOBBY;
 use super::protocol::{self, Message, PROTOCOL, Refusal, Request};
 use super::rooms::{Room, Rooms, Seat, Wish};
-
-/// The room of guests, unless they name one; pages suggest it.
-const LOBBY: &[u8] = b"lobby";
 
 #[derive(Clone)]
 pub(super) struct Pages {

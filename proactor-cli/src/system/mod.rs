@@ -8,9 +8,9 @@ mod windows;
 use serde::Serialize;
 
 #[cfg(unix)]
-pub(crate) use unix::{cpu_time, limits, name, raise_open_files};
+pub(crate) use unix::{cpu_time, limits, name, raise_open_files, resident_memory};
 #[cfg(windows)]
-pub(crate) use windows::{cpu_time, limits, name, raise_open_files};
+pub(crate) use windows::{cpu_time, limits, name, raise_open_files, resident_memory};
 
 #[derive(Serialize)]
 pub(crate) struct Limit {

@@ -23,3 +23,8 @@ pub(crate) fn cpu_time() -> Option<Duration> {
 pub(crate) fn limits() -> Vec<Limit> {
     Vec::new()
 }
+
+/// The standard library does not tell.
+pub(crate) fn resident_memory() -> Option<u64> {
+    None
+}
