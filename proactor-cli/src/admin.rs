@@ -73,7 +73,6 @@ impl AdminOptions {
     }
 
     /// Whether it could start, as far as that is known without listening.
-    #[expect(dead_code, reason = "for a check of the options")]
     pub(crate) fn check(&self) -> Result<(), String> {
         self.access().map(|_| ())
     }

@@ -22,6 +22,7 @@ use proactor::{CloseReason, Flow, Group, Handler, NoMessage, Session, SessionId}
 
 use crate::backend;
 use crate::codec::{self, CodecChoice};
+use crate::listeners::Listeners;
 use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
 
@@ -72,8 +73,14 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    #[cfg_attr(not(feature = "http"), allow(unused_mut, reason = "there is no page to listen for"))]
-    pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn run(mut self, listeners: Listeners) -> Result<(), Box<dyn Error>> {
+        if let Some(place) = listeners.raw().filter(|_| self.rooms) {
+            return Err(format!(
+                "{place}: codec raw has no packets, and --rooms needs a first one: choose another codec"
+            )
+            .into());
+        }
+        self.settings.listen_also(listeners);
         if self.rooms && self.codec == CodecChoice::Raw {
             return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
         }

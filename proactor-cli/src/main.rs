@@ -15,12 +15,14 @@ mod bench;
 mod by_name;
 mod chat;
 mod codec;
+mod config;
 #[cfg(feature = "tls")]
 mod dev_cert;
 mod doctor;
 mod echo;
 #[cfg(feature = "tls")]
 mod hello;
+mod listeners;
 mod logging;
 #[cfg(feature = "http")]
 mod page_headers;
@@ -32,7 +34,9 @@ mod room;
 #[cfg(feature = "tls")]
 mod routing;
 mod serving;
+mod setting;
 mod settings;
+mod summary;
 mod system;
 #[cfg(feature = "tls")]
 mod tls;
@@ -40,9 +44,11 @@ mod values;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::Next;
 
 /// Overlapped (completion-based) I/O servers.
 #[derive(Parser)]
@@ -68,26 +74,56 @@ enum Command {
     Admin(ask::Ask),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
+    Run(config::Run),
+    Config(config::Config),
     #[cfg(feature = "tls")]
     DevCert(dev_cert::DevCert),
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    start(&std::env::args_os().collect::<Vec<OsString>>())
+}
+
+fn start(words: &[OsString]) -> ExitCode {
+    let definition = Arguments::command();
+    let read = match config::read(&definition, words) {
+        Ok(read) => read,
+        Err(refused) => return refused.print(),
+    };
+    let command = match Arguments::from_arg_matches(&read.matches) {
+        Ok(arguments) => arguments.command,
         Err(answer) => return printing::usage(&answer),
     };
+    let next = match command {
+        Command::Run(run) => run.next(&definition),
+        Command::Config(config) => config.next(&definition),
+        command => return run(command, read),
+    };
+    match next {
+        Ok(Next::Start(words)) => start(&words),
+        Ok(Next::Print(text)) => match printing::product(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => printing::failure(&problem),
+        },
+        Err(refused) => refused.print(),
+    }
+}
+
+fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read) -> ExitCode {
     logging::start();
-    let done = match arguments.command {
-        Command::Echo(echo) => echo.run(),
-        Command::Chat(chat) => chat.run(),
-        Command::Proxy(proxy) => proxy.run(),
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let done = match command {
+        Command::Echo(echo) => echo.run(listeners),
+        Command::Chat(chat) => chat.run(listeners),
+        Command::Proxy(proxy) => proxy.run(listeners),
         #[cfg(feature = "admin")]
         Command::Admin(ask) => ask.run(),
         Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "tls")]
         Command::DevCert(dev_cert) => dev_cert.run(),
+        // They have become one of the others.
+        Command::Run(_) | Command::Config(_) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

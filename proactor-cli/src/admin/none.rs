@@ -30,6 +30,10 @@ impl AdminOptions {
         0
     }
 
+    pub(crate) fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     pub(crate) fn start(&self) -> Result<Option<Admin>, String> {
         Ok(None)
     }

@@ -6,6 +6,7 @@ mod backends;
 mod bench;
 mod browsers;
 mod chat;
+mod config;
 mod draining;
 mod ending;
 mod errors;

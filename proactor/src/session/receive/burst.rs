@@ -1,10 +1,10 @@
-//! What a session was handed, and how many packets that were.
+//! Counts the bytes and packets that a session was handed.
 
 use crate::codec::{Framing, Plain};
 use crate::limits::LEAST_SHARE;
 
-/// What a session was handed: bytes in this turn and, if the server counts, packets of what is at
-/// hand.
+/// A session was handed these bytes in this turn and, if the server counts, these packets of the
+/// piece at hand.
 ///
 /// The packets of a burst are counted when it is over, by looking for them again. Counting each
 /// would cost a server that does not count an instruction for every packet.
