@@ -1,6 +1,6 @@
-# Source this file after ci/debian-rust.sh and ci/scratch.sh. Installs chromium, chromium-driver and
-# Python if they are missing, and selenium into a scratch directory. `drive SCRIPT ARGUMENTS...` runs
-# a script of ci/browser with it.
+# Source this file after ci/debian-rust.sh and ci/scratch.sh. Installs chromium, chromium-driver
+# and Python if they are missing, and selenium into a scratch directory. `drive SCRIPT
+# ARGUMENTS...` runs a script of ci/browser with it.
 
 command -v chromium >/dev/null || need_packages chromium
 command -v chromedriver >/dev/null || need_packages chromium-driver

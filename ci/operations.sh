@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`, and the admin
-# listener with curl.
+# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`, and the
+# admin listener with curl.
 #
 # Installs `promtool` (Debian's prometheus) and curl if they are missing.
 set -euo pipefail

@@ -126,8 +126,8 @@ struct Sessions {
     /// At least so old, such as 5m.
     #[arg(long, value_name = "TIME")]
     min_age: Option<String>,
-    /// The order: id, age, queued, received, sent, peer or key, with a `-` before it for the largest
-    /// first.
+    /// The order: id, age, queued, received, sent, peer or key, with a `-` before it for the
+    /// largest first.
     #[arg(long, value_name = "ORDER", allow_hyphen_values = true)]
     sort: Option<String>,
     /// At most so many, up to 1000 [default: 100]

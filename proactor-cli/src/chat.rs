@@ -41,7 +41,7 @@ const EXAMPLES: &str = "Examples:\n  proactor chat                              
 #[cfg(feature = "http")]
 const BROWSERS: &str = "Browsers";
 
-/// The room of all, unless they name one.
+/// The room of all, unless they name one; pages suggest it.
 const LOBBY: &[u8] = b"lobby";
 
 /// In bytes.
@@ -91,7 +91,7 @@ impl Chat {
             }
             let websocket = WebSocket::new().path("/ws").protocols([protocol::PROTOCOL]).text();
             self.settings.listen_for_browsers(address, websocket.http(service_fn(page::answer)));
-            let pages = pages::Pages::new(self.rooms.then_some(LONGEST_NAME));
+            let pages = pages::Pages::new(LOBBY, self.rooms.then_some(LONGEST_NAME));
             return self.settings.serve("chat", self.codec, pages);
         }
         self.settings.serve("chat", self.codec, Chatting { has_rooms: self.rooms })

@@ -7,14 +7,14 @@ use proactor::metrics::Totals;
 use proactor::{Handle, Stats};
 use serde::Serialize;
 
-use super::status::by_label;
 use crate::system;
 
 pub(super) const STEP: Duration = Duration::from_secs(2);
 /// An hour.
 const MOST_MOMENTS: usize = 1_800;
 
-type Counts = BTreeMap<&'static str, u64>;
+/// Counts by reason.
+pub(super) type Counts = BTreeMap<&'static str, u64>;
 
 /// What was at a moment, and what was counted since the one before.
 struct Moment {
@@ -172,6 +172,14 @@ impl Moment {
             closed: gained(&closed(&before.stats), closed(stats)),
         }
     }
+}
+
+/// Several faults of a header are one reason.
+pub(super) fn by_label(counts: impl Iterator<Item = (&'static str, u64)>) -> Counts {
+    counts.fold(Counts::new(), |mut sums, (label, count)| {
+        *sums.entry(label).or_default() += count;
+        sums
+    })
 }
 
 /// What has come to counts.

@@ -1,6 +1,5 @@
 //! The state of a server in one answer, and whether it is well and ready.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
@@ -8,6 +7,7 @@ use proactor::{Handle, SendError, SessionId, SessionList};
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::history::{Counts, by_label};
 use super::place::{Place, Running};
 use crate::{logging, system};
 
@@ -36,8 +36,8 @@ struct Status<'s> {
     accepted: u64,
     connected: u64,
     connects_failed: u64,
-    refused: BTreeMap<&'static str, u64>,
-    closed: BTreeMap<&'static str, u64>,
+    refused: Counts,
+    closed: Counts,
     dropped_packets: u64,
     out_of_files: u64,
     drained: u64,
@@ -98,14 +98,6 @@ pub(super) fn status(running: &Running) -> Answer {
         heartbeats_missed: totals.heartbeats_missed,
         turns: totals.turns,
         turn_seconds: totals.turn_time.as_secs_f64(),
-    })
-}
-
-/// Several faults of a header are one reason.
-pub(super) fn by_label(counts: impl Iterator<Item = (&'static str, u64)>) -> BTreeMap<&'static str, u64> {
-    counts.fold(BTreeMap::new(), |mut sums, (label, count)| {
-        *sums.entry(label).or_default() += count;
-        sums
     })
 }
 
@@ -195,7 +187,9 @@ mod tests {
         type Message = NoMessage;
         fn connected(&mut self, _: &Session) {}
         fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
-            self.0.iter().for_each(|barrier| drop(barrier.wait()));
+            for barrier in &*self.0 {
+                barrier.wait();
+            }
             Flow::Close
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use overlapped::Time;
 
-use crate::session::{id::SessionId, traffic::Traffic};
+use crate::meter::Traffic;
+use crate::session::id::SessionId;
 use crate::wheel::Wheel;
 
 /// A place from which datagrams come: a port of the shard, and an address.

@@ -215,10 +215,6 @@ impl Group {
         self.inner.name.as_ref().map(|name| &*name.bytes)
     }
 
-    pub(crate) fn shared_name(&self) -> Option<Bytes> {
-        self.inner.name.as_ref().map(|name| name.bytes.clone())
-    }
-
     /// Its members at this moment, in no order. No shard is stopped. Members that join or leave
     /// meanwhile may be in it or not. It copies one id for each member.
     ///

@@ -7,8 +7,8 @@ use overlapped::Address;
 
 use super::holds::{Hold, Holds};
 use super::id::SessionId;
-use super::traffic::Traffic;
 use crate::connect::Origin;
+use crate::meter::Traffic;
 use crate::shard::listeners::ListenerInfo;
 
 /// A session as it was when it was [listed](crate::Handle::list_sessions).

@@ -60,7 +60,7 @@ fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
         Some(ports) if record.is_datagrams() => ports.peers.at(slot).map(|peer| peer.traffic),
         _ => traffics.of(slot),
     };
-    let names = record.outbox.groups().filter_map(|group| groups.local().at(group)?.whole.shared_name());
+    let names = record.outbox.groups().filter_map(|group| groups.local().at(group)?.name());
     let group_names = names.collect();
     let key = identities.of(id).filter(|key| directory.keys.has(key, id)).cloned();
     Some(SessionInfo {

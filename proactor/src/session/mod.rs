@@ -28,7 +28,6 @@ pub(crate) mod start_tls;
 pub(crate) mod table;
 pub(crate) mod timeouts;
 pub(crate) mod timers;
-pub(crate) mod traffic;
 #[cfg(feature = "websocket")]
 pub(crate) mod websocket;
 pub(crate) mod work;

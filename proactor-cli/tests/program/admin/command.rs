@@ -1,6 +1,6 @@
 //! `proactor admin`: the same from a shell.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
 
@@ -68,7 +68,11 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     // It answers, but not as an admin listener does.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let other = silent.local_addr().unwrap().to_string();
-    let closing = std::thread::spawn(move || drop(silent.accept().unwrap()));
+    let closing = std::thread::spawn(move || {
+        let (mut stream, _) = silent.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]).unwrap();
+        stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+    });
     for (address, arguments, expected) in [
         (address.as_str(), vec!["status"], "a token is needed"),
         (address, vec!["status", "--admin-token-file", wrong], "the token is wrong"),

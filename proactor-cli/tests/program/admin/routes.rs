@@ -223,7 +223,7 @@ fn the_log_level_changes_what_is_logged() {
     server.interrupt();
     assert_eq!(server.ended().code(), Some(0));
     let log = whole_log(&mut server);
-    let ends = log.lines().filter(|line| line.contains("DEBUG") && line.contains("the peer ended")).count();
+    let ends = log.lines().filter(|line| line.contains("DEBUG") && line.contains("closed by the peer")).count();
     assert_eq!(ends, 1, "{log}");
     assert!(log.contains("proactor: admin: the log level is debug, as 127.0.0.1:"), "{log}");
 }

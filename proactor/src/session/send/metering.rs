@@ -2,8 +2,8 @@
 
 use overlapped::Error;
 
-use super::super::{table::Record, traffic::Traffics};
-use crate::meter::ShardMeter;
+use super::super::table::Record;
+use crate::meter::{ShardMeter, Traffics};
 
 /// Counts a packet that was queued for a session, and what is queued now.
 #[inline(never)]

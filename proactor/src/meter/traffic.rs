@@ -1,5 +1,5 @@
-//! Bytes of each session of a shard, if its server counts: beside the records, so that a server that
-//! does not count pays no memory for them. Knows no socket.
+//! Bytes of each session of a shard, if its server counts: beside the records, so that a server
+//! that does not count pays no memory for them. Knows no socket.
 
 /// Bytes of one session, as they are on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,8 +8,8 @@ pub(crate) struct Traffic {
     pub(crate) sent: u64,
 }
 
-/// The bytes of sessions, by slot. Whoever counts has a meter: without one, nothing is added, and it
-/// stays empty.
+/// The bytes of sessions, by slot. Whoever counts has a meter: without one, nothing is added, and
+/// it stays empty.
 #[derive(Default)]
 pub(crate) struct Traffics(Vec<Traffic>);
 
