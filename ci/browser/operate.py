@@ -219,6 +219,7 @@ try:
         step("plots by keyboard")
 
         tab.expect_no_overflow()
+        driver.execute_script("scrollTo(0, 0)")
         tab.screenshot("live-wide-light")
         tab.color_scheme("dark")
         until("dark is drawn", lambda: tab.ink("Sessions") > 20)
