@@ -128,6 +128,11 @@ impl Admin {
         self.place.begin(subject);
     }
 
+    /// It answers no more.
+    pub(crate) fn end(self) {
+        drop(self.server);
+    }
+
     /// For the start-up line.
     pub(crate) fn addresses(&self) -> String {
         let shown = |address: &Address| match address {

@@ -10,6 +10,7 @@ use tracing_subscriber::{fmt, reload};
 use crate::printing;
 
 /// The levels, by the names that people use.
+#[cfg(feature = "admin")]
 pub(crate) const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::OFF),
     ("error", LevelFilter::ERROR),
@@ -33,10 +34,12 @@ pub(crate) fn start() {
 }
 
 /// Logs what is of this level, or more important, from now on.
+#[cfg(feature = "admin")]
 pub(crate) fn set_level(level: LevelFilter) -> Result<(), String> {
     CHANGE.get().ok_or("there is no log")?(level)
 }
 
+#[cfg(feature = "admin")]
 pub(crate) fn level() -> &'static str {
     let level = LevelFilter::current();
     LEVELS.iter().find(|(_, known)| *known == level).map_or("off", |(name, _)| name)

@@ -446,7 +446,9 @@ impl Serving {
             if server.shards() == 1 { "shard" } else { "shards" }
         ));
         server.run_until(signals)?;
-        drop(admin);
+        if let Some(admin) = admin {
+            admin.end();
+        }
         let stats = handle.stats();
         say(format_args!("{name} has ended: {}", summary(&stats, &count(&stats))));
         match stats.drain_cut {

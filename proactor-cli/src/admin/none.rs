@@ -44,6 +44,10 @@ impl Admin {
         match *self {}
     }
 
+    pub(crate) fn end(self) {
+        match self {}
+    }
+
     pub(crate) fn serve(&self, _: Subject) {
         match *self {}
     }

@@ -32,6 +32,7 @@ pub(crate) fn cpu_time() -> Option<Duration> {
 }
 
 /// Bytes of this process that are in RAM, where the system tells (Linux).
+#[cfg(feature = "admin")]
 pub(crate) fn resident_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -25,6 +25,7 @@ pub(crate) fn limits() -> Vec<Limit> {
 }
 
 /// The standard library does not tell.
+#[cfg(feature = "admin")]
 pub(crate) fn resident_memory() -> Option<u64> {
     None
 }
