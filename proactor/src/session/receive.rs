@@ -1,21 +1,17 @@
 //! Receiving: from a pooled buffer through the session's codec to the handler, packet by packet, or
 //! aside until the session may be handed packets again.
 
-mod burst;
-
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
-use self::burst::Handed;
 use super::arrival::{end, keep, may_go_on};
+use super::burst::{Burst, Handed};
 #[cfg(feature = "tls")]
 use super::start_tls;
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
 #[cfg(feature = "websocket")]
 use super::{control, websocket};
 use crate::codec::{Assembly, Codec, FrameError};
-use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
-use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
 use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
@@ -426,20 +422,9 @@ fn packets<H: Handler>(
                 return Stop::Closed;
             };
             drop(state);
-            // Then the rest of a burst, while nothing happens that the state must be asked about.
-            let (mut packet, behind, mut bytes) = (first, *piece, handed.bytes);
-            let flow = loop {
-                bytes += packet.len().max(LEAST_SHARE);
-                let flow = handler.received(session, handler_state, packet);
-                if flow != Flow::Continue || look_again.get() || bytes >= share || broadcast_by_thread() >= budget {
-                    break flow;
-                }
-                match codec.and_then(|codec| codec.first_packet(piece)) {
-                    Some(next) => (packet, *piece) = next,
-                    None => break flow,
-                }
-            };
-            handed.bytes = bytes;
+            let (behind, mut burst) = (*piece, Burst { codec, bytes: handed.bytes, share, budget, look_again });
+            let flow = burst.hand_over((&mut *handler, session, handler_state), first, piece);
+            handed.bytes = burst.bytes;
             if is_metered {
                 handed.end(codec, behind, piece);
             }
