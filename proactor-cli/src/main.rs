@@ -2,6 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(not(feature = "admin"))]
+#[path = "admin/none.rs"]
+mod admin;
+#[cfg(feature = "admin")]
+mod ask;
 mod backend;
 mod bench;
 #[cfg(feature = "tls")]
@@ -17,10 +24,14 @@ mod echo;
 #[cfg(feature = "tls")]
 mod hello;
 mod listeners;
+mod logging;
 mod manual;
+#[cfg(feature = "http")]
+mod page_headers;
 mod printing;
 mod proxied;
 mod proxy;
+mod reloading;
 mod room;
 #[cfg(feature = "tls")]
 mod routing;
@@ -50,7 +61,7 @@ use config::Next;
     about,
     long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo` and talk to it with `nc 127.0.0.1 7777`, or start \
                   `proactor chat` and connect from several terminals. `proactor proxy` passes connections on to another server, and `proactor \
-                  bench` puts load on one. `proactor doctor` shows what this machine supports and why a server does not start."
+                  bench` puts load on one. `proactor admin` asks a running server and tells it what to do. `proactor doctor` shows what this machine supports and why a server does not start."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -62,6 +73,8 @@ enum Command {
     Echo(echo::Echo),
     Chat(chat::Chat),
     Proxy(proxy::Proxy),
+    #[cfg(feature = "admin")]
+    Admin(ask::Ask),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
     Run(config::Run),
@@ -102,16 +115,14 @@ fn start(words: &[OsString]) -> ExitCode {
 }
 
 fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(|| printing::Log)
-        .with_max_level(tracing::Level::WARN)
-        .with_target(false)
-        .init();
+    logging::start();
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     ended(match command {
         Command::Echo(echo) => echo.run(listeners),
         Command::Chat(chat) => chat.run(listeners),
         Command::Proxy(proxy) => proxy.run(listeners),
+        #[cfg(feature = "admin")]
+        Command::Admin(ask) => ask.run(),
         Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "tls")]

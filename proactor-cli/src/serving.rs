@@ -14,6 +14,7 @@ use proactor::WebSocket;
 use proactor::tls::{Tls, TlsClient};
 use proactor::{Builder, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
+use crate::admin::{AdminOptions, Subject};
 use crate::backend::BackendChoice;
 use crate::codec::CodecChoice;
 use crate::config::ConfigOptions;
@@ -22,12 +23,13 @@ use crate::hello::HelloCodec;
 use crate::listeners::{ListenerTable, Listeners};
 use crate::printing::{product, say};
 use crate::proxied::Proxied;
+use crate::reloading::Reloading;
 use crate::room::{Place, Room};
 use crate::setting::set;
 use crate::summary::{counted, summary};
 use crate::system;
 #[cfg(feature = "tls")]
-use crate::tls::{self, TlsOptions};
+use crate::tls::TlsOptions;
 use crate::values;
 
 /// Life cycle of a command that serves, for its `--help`.
@@ -122,6 +124,8 @@ pub(crate) struct Serving {
 
     #[command(flatten)]
     proxied: Proxied,
+    #[command(flatten)]
+    admin: AdminOptions,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     tls: TlsOptions,
@@ -169,6 +173,7 @@ impl Serving {
                 .most_sockets()
                 .saturating_sub(2 * self.listen.len() + self.listeners.tables.len() + 1 + OTHER_SOCKETS)
                 .saturating_mul(shards),
+            more_files: self.admin.files(),
         };
         place.room(self.max_sessions)
     }
@@ -273,6 +278,16 @@ impl Serving {
     #[cfg(feature = "websocket")]
     pub(crate) fn speak_websocket(&mut self, websocket: Option<WebSocket>) {
         self.websocket = websocket;
+    }
+
+    /// What is read again while the server runs.
+    fn reloading(&self) -> Reloading {
+        Reloading {
+            #[cfg(feature = "tls")]
+            own: self.loaded_tls.iter().cloned().chain(self.listeners.loaded()).collect(),
+            #[cfg(feature = "tls")]
+            upstream: self.loaded_client.clone(),
+        }
     }
 
     /// What the start-up line says of TLS and WebSocket.
@@ -392,33 +407,48 @@ impl Serving {
     ) -> Result<(), Box<dyn Error>> {
         let transport = self.transport();
         if self.config.is_check() {
+            self.admin.check()?;
             let addresses = self.places().join(", ");
             return Ok(product(&format!("{name} on {addresses}{transport}{more}: no fault found; {room}\n"))?);
         }
-        let signals = Signals::new()?.patience(self.drain_timeout);
-        #[cfg(feature = "tls")]
-        let signals = tls::reload_on_hang_up(
-            signals,
-            self.loaded_tls.iter().cloned().chain(self.listeners.loaded()).collect(),
-            self.loaded_client.clone(),
-        );
+        let reloading = self.reloading();
+        let signals = reloading.clone().on_hang_up(Signals::new()?.patience(self.drain_timeout));
         room.warn_if_small();
+        let admin = self.admin.start()?;
+        #[cfg(feature = "admin")]
+        let builder = builder.metrics(admin.is_some());
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
             format!("{error}{remedy}")
         })?;
         let addresses = self.addresses(server.local_addrs());
         let report = server.report();
+        let handle = server.handle().untyped();
+        if let Some(admin) = &admin {
+            admin.serve(Subject {
+                handle: handle.clone(),
+                name: name.to_owned(),
+                addresses: addresses.clone(),
+                backend: report.backend.to_string(),
+                shards: server.shards(),
+                most_sessions: room.sessions,
+                drain_timeout: self.drain_timeout,
+                reloading,
+            });
+        }
+        let operated = admin.as_ref().map_or_else(String::new, |admin| format!("; admin on {}", admin.addresses()));
         say(format_args!(
-            "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}",
+            "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}{operated}",
             addresses.join(", "),
             report.backend,
             report.why,
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         ));
-        let handle = server.handle().untyped();
         server.run_until(signals)?;
+        if let Some(admin) = admin {
+            admin.end();
+        }
         let stats = handle.stats();
         say(format_args!("{name} has ended: {}", summary(&stats, &count(&stats))));
         match stats.drain_cut {

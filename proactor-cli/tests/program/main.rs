@@ -1,5 +1,7 @@
 //! Tests of the real program, started as a user starts it.
 
+#[cfg(feature = "admin")]
+mod admin;
 mod backends;
 mod bench;
 mod browsers;

@@ -9,10 +9,12 @@
 mod count;
 mod histogram;
 mod labels;
+mod traffic;
 
 pub(crate) use self::count::Count;
 pub(crate) use self::histogram::{Histogram, Snapshot};
 pub(crate) use self::labels::{datagram_drop_label, tls_failure_label};
+pub(crate) use self::traffic::{Traffic, Traffics};
 
 use std::sync::Arc;
 

@@ -37,7 +37,7 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, timers, meter, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, meter, traffics, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
@@ -46,6 +46,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
             if let Some(meter) = meter {
                 meter.of(record.activity.listener()).received_bytes.add(packet.len() as u64);
+                traffics.received(slot, packet.len() as u64);
             }
             if !record.is_plain() {
                 drop(state);
@@ -111,6 +112,7 @@ fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, pack
 pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
     if let (Some(meter), Some(record)) = (&state.meter, state.sessions.at(slot)) {
         meter.of(record.activity.listener()).received_bytes.add(bytes.len() as u64);
+        state.traffics.received(slot, bytes.len() as u64);
     }
     if state.sessions.open_at(slot).is_some_and(|record| record.has_transport()) {
         state.transports.postpone(slot, bytes);
