@@ -15,6 +15,7 @@ mod bench;
 mod by_name;
 mod chat;
 mod codec;
+mod completions;
 mod config;
 #[cfg(feature = "tls")]
 mod dev_cert;
@@ -24,6 +25,7 @@ mod echo;
 mod hello;
 mod listeners;
 mod logging;
+mod manual;
 #[cfg(feature = "http")]
 mod page_headers;
 mod printing;
@@ -44,6 +46,7 @@ mod values;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -76,6 +79,9 @@ enum Command {
     Doctor(doctor::Doctor),
     Run(config::Run),
     Config(config::Config),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    Manual(manual::Manual),
     #[cfg(feature = "tls")]
     DevCert(dev_cert::DevCert),
 }
@@ -97,14 +103,13 @@ fn start(words: &[OsString]) -> ExitCode {
     let next = match command {
         Command::Run(run) => run.next(&definition),
         Command::Config(config) => config.next(&definition),
+        Command::Completions(completions) => Ok(Next::Print(completions.script(definition))),
+        Command::Manual(manual) => return ended(manual.run(definition)),
         command => return run(command, read),
     };
     match next {
         Ok(Next::Start(words)) => start(&words),
-        Ok(Next::Print(text)) => match printing::product(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(problem) => printing::failure(&problem),
-        },
+        Ok(Next::Print(text)) => ended(printing::product(&text).map_err(Into::into)),
         Err(refused) => refused.print(),
     }
 }
@@ -112,7 +117,7 @@ fn start(words: &[OsString]) -> ExitCode {
 fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read) -> ExitCode {
     logging::start();
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let done = match command {
+    ended(match command {
         Command::Echo(echo) => echo.run(listeners),
         Command::Chat(chat) => chat.run(listeners),
         Command::Proxy(proxy) => proxy.run(listeners),
@@ -122,9 +127,12 @@ fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read)
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "tls")]
         Command::DevCert(dev_cert) => dev_cert.run(),
-        // They have become one of the others.
-        Command::Run(_) | Command::Config(_) => Ok(()),
-    };
+        // They were done before.
+        Command::Run(_) | Command::Config(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+    })
+}
+
+fn ended(done: Result<(), Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
+use super::refused::Fault;
+
 /// The most bytes of a file. No real one comes near.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -23,7 +25,7 @@ pub(super) struct ConfigFile {
     pub(super) entries: Vec<Entry>,
     pub(super) listeners: Vec<Listener>,
     /// What is wrong with it so far.
-    pub(super) faults: Vec<String>,
+    pub(super) faults: Vec<Fault>,
 }
 
 /// A `[[listener]]` table.
@@ -49,8 +51,9 @@ pub(super) enum Value {
 
 impl ConfigFile {
     /// Reads a file. An error is about the file as a whole; faults of its contents are kept.
-    pub(super) fn read(path: &Path) -> Result<ConfigFile, String> {
-        let unread = |why: String| format!("could not read the configuration file {}: {why}", path.display());
+    pub(super) fn read(path: &Path) -> Result<ConfigFile, Fault> {
+        let unread =
+            |why: String| Fault::from(format!("could not read the configuration file {}: {why}", path.display()));
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(|error| unread(error.to_string()))?;
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unread(error.to_string()))?;
@@ -105,8 +108,8 @@ impl ConfigFile {
         format!("{}:{line}", self.path.display())
     }
 
-    pub(super) fn fault(&self, line: usize, why: &str) -> String {
-        format!("{}: {why}", self.place(line))
+    pub(super) fn fault(&self, line: usize, why: &str) -> Fault {
+        Fault { line, text: format!("{}: {why}", self.place(line)) }
     }
 }
 
@@ -196,7 +199,7 @@ mod tests {
         assert_eq!(said, [(3, 4), (6, 8)]);
         assert!(file.faults.is_empty());
         for text in ["[listener]\naddress = \"a:1\"", "listener = 5", "listener = [5]"] {
-            assert!(parsed(text).faults[0].starts_with("x.toml:1: "), "{text}");
+            assert!(parsed(text).faults[0].text.starts_with("x.toml:1: "), "{text}");
         }
     }
 
@@ -204,7 +207,7 @@ mod tests {
     fn what_is_no_toml_is_named_by_its_line() {
         for (text, line) in [("a = 1\nb = \n", 2), ("a = 1\n\na = 2\n", 3), ("a\n", 1), ("[x\n", 1), ("a = 'b\n", 1)] {
             let faults = parsed(text).faults;
-            assert!(faults[0].starts_with(&format!("x.toml:{line}: ")), "{text:?}: {faults:?}");
+            assert!(faults[0].text.starts_with(&format!("x.toml:{line}: ")), "{text:?}: {faults:?}");
         }
     }
 }

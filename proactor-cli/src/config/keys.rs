@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 pub(super) const FILE: &str = "config";
 const CHECK: &str = "check";
 
-/// How close a name must be to be taken for what was meant: half of the letters in place.
+/// How like a name must be to be taken for what was meant: from 0 to 1, by Jaro and Winkler.
 const NEAR: f64 = 0.8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]

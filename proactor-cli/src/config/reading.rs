@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command};
 
 use super::file::{COMMAND, ConfigFile};
 use super::keys::{self, Key};
-use super::refused::Refused;
+use super::refused::{Fault, Refused};
 use super::settings::{self, Settings};
 use crate::listeners::{self, ListenerTable, Listeners};
 
@@ -114,31 +114,36 @@ impl<'a> Server<'a> {
     fn file(&self) -> Result<Option<ConfigFile>, Refused> {
         let flag = settings::value_among(self.after, keys::FILE);
         let path = flag.or_else(|| std::env::var_os(keys::variable(keys::FILE)).filter(|path| !path.is_empty()));
-        path.map(|path| ConfigFile::read(Path::new(&path)).map_err(Refused::fault)).transpose()
+        Ok(path.map(|path| ConfigFile::read(Path::new(&path))).transpose()?)
     }
 
     fn take_file(&self, file: &ConfigFile, settings: &mut Settings) -> Result<(), Refused> {
-        if !file.faults.is_empty() {
-            return Err(Refused::Faults(file.faults.clone()));
-        }
+        settings.faults.extend(file.faults.iter().cloned());
         if let Some((command, line)) = file.command.as_ref().filter(|(command, _)| command != self.name) {
             let fault =
                 format!("{COMMAND} = {command:?}, and `proactor {}` reads it: give it a file of its own", self.name);
-            return Err(Refused::fault(file.fault(*line, &fault)));
+            return Err(file.fault(*line, &fault).into());
         }
         let of_listeners = self.listener_keys();
+        let all = format!("`proactor {} --help` lists all that there are", self.name);
         settings.take_entries(file, &file.entries, (&self.keys, &self.flags), |key| {
-            if key == keys::FILE {
-                return Some("a file cannot name another one".into());
-            }
-            if of_listeners.iter().any(|known| known.name == key) {
-                return Some("it is for one listener: write it in a [[listener]] table".into());
-            }
-            let has_it = |command: &&Command| keys::of(command).iter().any(|known| known.name == key);
-            let other = servers(self.definition).find(has_it)?;
-            Some(format!("it is for `proactor {}`, and this file is for {}", other.get_name(), self.name))
+            let is_of_listener = of_listeners.iter().any(|known| known.name == key);
+            (self.sure_remedy(key, is_of_listener), all.clone())
         });
         Ok(())
+    }
+
+    /// What to do about a key that is unknown here and known elsewhere.
+    fn sure_remedy(&self, key: &str, is_of_listener: bool) -> Option<String> {
+        if key == keys::FILE {
+            return Some("a file cannot name another one".into());
+        }
+        if is_of_listener {
+            return Some("it is for one listener: write it in a [[listener]] table".into());
+        }
+        let has_it = |command: &&Command| keys::of(command).iter().any(|known| known.name == key);
+        let other = servers(self.definition).find(has_it)?;
+        Some(format!("it is for `proactor {}`, and this file is for {}", other.get_name(), self.name))
     }
 
     fn has_packets(&self) -> bool {
@@ -154,27 +159,22 @@ impl<'a> Server<'a> {
         file: &ConfigFile,
         table: &super::file::Listener,
         settings: &mut Settings,
-    ) -> Result<ListenerTable, Vec<String>> {
+    ) -> Result<ListenerTable, Vec<Fault>> {
         let (keys, none) = (self.listener_keys(), BTreeSet::new());
+        let all: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
         settings.take_entries(file, &table.entries, (&keys, &none), |key| {
             let is_of_server = self.keys.iter().any(|known| known.name == key);
-            is_of_server.then(|| "it is for the whole server: write it above the first [[listener]]".into())
+            let sure = "it is for the whole server: write it above the first [[listener]]";
+            (is_of_server.then(|| sure.to_owned()), format!("a listener has {}", all.join(", ")))
         });
         let definition = listeners::definition(self.has_packets());
-        let place = file.place(table.line);
         let faults = |refused| match refused {
             Refused::Faults(faults) => faults,
-            Refused::Usage(error) => {
-                let missing = settings::missing(&error);
-                match missing.is_empty() {
-                    true => vec![format!("{place}: {error}")],
-                    false => vec![format!("{place}: the listener needs {} too", missing.join(", "))],
-                }
-            }
+            Refused::Usage(error) => vec![file.fault(table.line, &lack(&error))],
         };
         let matches = settings.parse(&definition, &[], &[]).map_err(faults)?;
-        let made = ListenerTable::new(&matches, self.has_packets(), place.clone());
-        made.map_err(|error| vec![format!("{place}: {error}")])
+        let made = ListenerTable::new(&matches, self.has_packets(), file.place(table.line));
+        made.map_err(|error| vec![file.fault(table.line, &error.to_string())])
     }
 
     /// What clap misses may be missing in the file.
@@ -182,11 +182,10 @@ impl<'a> Server<'a> {
         let Refused::Usage(error) = &refused else { return refused };
         match settings::missing(error) {
             missing if missing.is_empty() => refused,
-            missing => Refused::fault(format!(
-                "{}: {} is missing: set it, or remove what needs it",
-                file.path.display(),
-                missing.join(", ")
-            )),
+            missing => {
+                let (path, missing) = (file.path.display(), missing.join(", "));
+                Fault::from(format!("{path}: {missing} is missing: set it, or remove what needs it")).into()
+            }
         }
     }
 
@@ -206,9 +205,17 @@ impl<'a> Server<'a> {
     }
 }
 
+/// What a listener lacks, as far as clap can say.
+fn lack(error: &clap::Error) -> String {
+    match settings::missing(error) {
+        missing if missing.is_empty() => error.to_string(),
+        missing => format!("the listener needs {} too", missing.join(", ")),
+    }
+}
+
 /// The server that a file says it is for.
 pub(super) fn command_of(definition: &Command, path: &Path) -> Result<String, Refused> {
-    let file = ConfigFile::read(path).map_err(Refused::fault)?;
+    let file = ConfigFile::read(path)?;
     if !file.faults.is_empty() {
         return Err(Refused::Faults(file.faults));
     }
@@ -217,13 +224,14 @@ pub(super) fn command_of(definition: &Command, path: &Path) -> Result<String, Re
         Some((name, _)) if names.contains(&name.as_str()) => Ok(name.clone()),
         Some((name, line)) => {
             let fault = format!("{COMMAND} = {name:?}: write one of {}", names.join(", "));
-            Err(Refused::fault(file.fault(*line, &fault)))
+            Err(file.fault(*line, &fault).into())
         }
-        None => Err(Refused::fault(format!(
-            "{}: it does not say which server it is for: add {COMMAND} = \"{}\", or another of {}",
-            path.display(),
-            names.first().unwrap_or(&""),
-            names.join(", ")
-        ))),
+        None => {
+            let (path, first, all) = (path.display(), names.first().unwrap_or(&""), names.join(", "));
+            let fault = format!(
+                "{path}: it does not say which server it is for: add {COMMAND} = \"{first}\", or another of {all}"
+            );
+            Err(Fault::from(fault).into())
+        }
     }
 }

@@ -10,21 +10,26 @@ const STATUS: u8 = 2;
 pub(crate) enum Refused {
     /// Or a help that was asked for.
     Usage(Box<clap::Error>),
-    Faults(Vec<String>),
+    Faults(Vec<Fault>),
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// In the file; 0 for what is wrong elsewhere.
+    pub(super) line: usize,
+    pub(super) text: String,
 }
 
 impl Refused {
-    pub(super) fn fault(text: impl Into<String>) -> Refused {
-        Refused::Faults(vec![text.into()])
-    }
-
-    /// Says why.
-    pub(crate) fn print(&self) -> ExitCode {
+    /// Says why, in the order of the file.
+    pub(crate) fn print(self) -> ExitCode {
         match self {
-            Refused::Usage(answer) => printing::usage(answer),
-            Refused::Faults(faults) => {
+            Refused::Usage(answer) => printing::usage(&answer),
+            Refused::Faults(mut faults) => {
+                faults.sort_by_key(|fault| fault.line);
                 for fault in faults {
-                    say(format_args!("{fault}"));
+                    say(format_args!("{}", fault.text));
                 }
                 ExitCode::from(STATUS)
             }
@@ -35,5 +40,18 @@ impl Refused {
 impl From<clap::Error> for Refused {
     fn from(answer: clap::Error) -> Refused {
         Refused::Usage(Box::new(answer))
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Refused {
+        Refused::Faults(vec![fault])
+    }
+}
+
+/// A fault that is in no line of the file.
+impl From<String> for Fault {
+    fn from(text: String) -> Fault {
+        Fault { line: 0, text }
     }
 }

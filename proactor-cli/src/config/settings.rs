@@ -11,7 +11,7 @@ use clap::{ArgMatches, Command};
 
 use super::file::{ConfigFile, Entry, Value};
 use super::keys::{self, Key, Kind};
-use super::refused::Refused;
+use super::refused::{Fault, Refused};
 
 /// The library reads this variable itself, and says so where it chooses a backend.
 const BACKEND: &str = "backend";
@@ -25,15 +25,14 @@ pub(super) struct Setting {
 
 pub(super) enum Source {
     Variable,
-    /// A place in the file.
-    File(String),
+    File { place: String, line: usize },
 }
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Source::Variable => f.write_str(&keys::variable(&self.key.name)),
-            Source::File(place) => f.write_str(place),
+            Source::File { place, .. } => f.write_str(place),
         }
     }
 }
@@ -56,10 +55,10 @@ impl Setting {
     }
 
     /// A fault of it.
-    fn fault(&self, value: &str, why: &str) -> String {
+    fn fault(&self, value: &str, why: &str) -> Fault {
         match self.source {
-            Source::Variable => format!("{self}={value}: {why}"),
-            Source::File(_) => format!("{self}: {} = {value:?}: {why}", self.key.name),
+            Source::Variable => format!("{self}={value}: {why}").into(),
+            Source::File { line, .. } => Fault { line, text: format!("{self}: {} = {value:?}: {why}", self.key.name) },
         }
     }
 }
@@ -68,7 +67,7 @@ impl Setting {
 #[derive(Default)]
 pub(super) struct Settings {
     pub(super) settings: Vec<Setting>,
-    pub(super) faults: Vec<String>,
+    pub(super) faults: Vec<Fault>,
 }
 
 impl Settings {
@@ -83,7 +82,7 @@ impl Settings {
             let variable = keys::variable(&key.name);
             let Some(value) = read(&variable).filter(|value| !value.is_empty()) else { continue };
             let Ok(value) = value.into_string() else {
-                self.faults.push(format!("{variable} is not UTF-8: write its value as text"));
+                self.faults.push(format!("{variable} is not UTF-8: write its value as text").into());
                 continue;
             };
             match (key.kind, value.as_str()) {
@@ -91,7 +90,7 @@ impl Settings {
                     self.set(key, vec![String::new()], Source::Variable);
                 }
                 (Kind::Switch | Kind::Optional, "false" | "0") => self.set(key, Vec::new(), Source::Variable),
-                (Kind::Switch, _) => self.faults.push(format!("{variable}={value}: write true or false")),
+                (Kind::Switch, _) => self.faults.push(format!("{variable}={value}: write true or false").into()),
                 (Kind::Many, list) => {
                     let values = list.split(',').map(|value| value.trim().to_owned()).collect();
                     self.set(key, values, Source::Variable);
@@ -101,14 +100,14 @@ impl Settings {
         }
     }
 
-    /// Takes from a file what neither the command line nor the environment has. `elsewhere` says
-    /// what to do about a key that is unknown here.
+    /// Takes from a file what neither the command line nor the environment has. `remedy` says what
+    /// to do about a key that is unknown here: for sure, or if no known one is near to it.
     pub(super) fn take_entries(
         &mut self,
         file: &ConfigFile,
         entries: &[Entry],
         (keys, flags): (&[Key], &BTreeSet<String>),
-        elsewhere: impl Fn(&str) -> Option<String>,
+        remedy: impl Fn(&str) -> (Option<String>, String),
     ) {
         for entry in entries {
             let Some(key) = keys.iter().find(|key| key.name == entry.key) else {
@@ -116,8 +115,8 @@ impl Settings {
                     let near = keys::nearest(&entry.key, keys.iter().map(|key| key.name.as_str()))?;
                     Some(format!("did you mean '{near}'?"))
                 };
-                let remedy = elsewhere(&entry.key).or_else(near);
-                let remedy = remedy.unwrap_or_else(|| "`proactor config show` lists all that there are".into());
+                let (sure, otherwise) = remedy(&entry.key);
+                let remedy = sure.or_else(near).unwrap_or(otherwise);
                 self.faults.push(file.fault(entry.line, &format!("unknown key '{}': {remedy}", entry.key)));
                 continue;
             };
@@ -127,7 +126,8 @@ impl Settings {
                 Ok(_) if is_set || flags.contains(&key.name) => {}
                 Ok(values) => {
                     let values = if key.is_path { beside(&file.path, values) } else { values };
-                    self.set(key, values, Source::File(file.place(entry.line)));
+                    let source = Source::File { place: file.place(entry.line), line: entry.line };
+                    self.set(key, values, source);
                 }
             }
         }

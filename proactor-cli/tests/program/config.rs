@@ -258,10 +258,10 @@ fn refused(output: &Output, code: i32, texts: &[&str]) {
 
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_its_line_and_a_remedy() {
-    let cases: [(&str, usize, &[&str]); 22] = [
+    let cases: [(&str, usize, &[&str]); 23] = [
         ("max-sesions = 5", 2, &["unknown key 'max-sesions'", "did you mean 'max-sessions'?"]),
         ("tls_cert = \"x\"", 2, &["unknown key 'tls_cert'"]),
-        ("qqq = 5", 2, &["unknown key 'qqq'", "proactor config show"]),
+        ("qqq = 5", 2, &["unknown key 'qqq'", "proactor chat --help"]),
         ("upstream = \"a:1\"", 2, &["unknown key 'upstream'", "proactor proxy", "for chat"]),
         ("config = \"other.toml\"", 2, &["unknown key 'config'", "cannot name another"]),
         ("max-sessions = \"many\"", 2, &["max-sessions = \"many\"", "write a number"]),
@@ -278,6 +278,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line_and_a_remedy() {
         ("shards = ", 2, &[]),
         ("[listener]\naddress = \"127.0.0.1:0\"", 2, &["[[listener]] with two brackets"]),
         ("address = \"127.0.0.1:0\"", 2, &["unknown key 'address'", "[[listener]] table"]),
+        ("[[listener]]\naddress = \"127.0.0.1:0\"\nqqq = 1", 4, &["unknown key 'qqq'", "a listener has address, name"]),
         ("[[listener]]\nname = \"x\"", 2, &["needs address too"]),
         ("[[listener]]\naddress = \"127.0.0.1:0\"\nshards = 2", 4, &["'shards'", "above the first [[listener]]"]),
         ("[[listener]]\naddress = \"127.0.0.1:0\"\ncodec = \"line\"", 4, &["codec = \"line\"", "lines"]),

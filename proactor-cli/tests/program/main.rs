@@ -21,6 +21,7 @@ mod listening;
 mod members;
 #[cfg(target_os = "linux")]
 mod output;
+mod pages;
 mod proxy;
 #[cfg(unix)]
 mod restart;

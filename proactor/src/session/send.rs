@@ -100,9 +100,10 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         let dropped = outbox.dropped() - before;
         directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     }
+    let len = frame.len();
     let pushed = match received {
         Some(packet) => outbox.push_received(packet, limit),
-        None => outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()),
+        None => outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer_for(len)),
     };
     let pushed = match pushed {
         Ok(pushed) if pushed.bytes > 0 => pushed,
@@ -313,7 +314,7 @@ fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: b
         return None;
     }
     let mut plain = taken.as_ref().map_or(0, Taken::len);
-    let mut wire = send_memory.buffer();
+    let mut wire = send_memory.buffer_for(plain);
     let sealed = transports.seal(slot, taken, ends, send_memory, &mut wire);
     if let Err(failure) = sealed {
         // These bytes go nowhere.
