@@ -90,7 +90,7 @@ fn draw_plots(frame: &mut Frame<'_>, area: Rect, view: &View) {
         ("sessions", "sessions", |value| format!("{value}")),
         ("received_bytes", "in", |value| bytes(&(value as u64).into()) + "/s"),
         ("sent_bytes", "out", |value| bytes(&(value as u64).into()) + "/s"),
-        ("turn_99th", "99 of 100 turns under", |value| {
+        ("turn_99th", "turn p99", |value| {
             // A number that is no time is shown as none.
             format!("{:?}", Duration::try_from_secs_f64(value).unwrap_or_default())
         }),
@@ -224,7 +224,7 @@ mod tests {
             "sessions 1 of 9   accepted 3   in 2.00 KiB",
             "refused none   closed 2 idle, 1 by peer",
             "sessions 4 ",
-            "under 250µs ",
+            "turn p99 250µs ",
             "█",
             "queued ↓",
             "0.4.1",
