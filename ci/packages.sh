@@ -2,9 +2,9 @@
 # Checks what is given to others: the crates, as they would be published, on the oldest Rust that
 # they are for; their licences; and the Debian package: installed, run, upgraded and removed.
 #
-# Needs Debian and root (or sudo), and installs what is missing: cargo-deb from crates.io, the
-# oldest Rust by rustup. The package has the debug build in it, to save time; packaging/deb.sh makes
-# the real one.
+# Needs Debian and root (or sudo), and installs what is missing: cargo-deb from crates.io. The
+# oldest Rust is tried if rustup has it. The package has the debug build in it, to save time;
+# packaging/deb.sh makes the real one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,13 +32,12 @@ RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features -p overla
 
 oldest="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"
 echo "== Rust $oldest, the oldest that they are for"
-if command -v rustup >/dev/null; then
-    rustup toolchain install "$oldest" --profile minimal --no-self-update >"$scratch/rustup.log" 2>&1 ||
-        fail "it cannot install Rust $oldest"
+if command -v rustup >/dev/null && rustup toolchain list | grep -q "^$oldest"; then
     CARGO_TARGET_DIR="$target/oldest" CARGO_PROFILE_DEV_DEBUG=0 \
         cargo "+$oldest" check --locked -p proactor-cli -p proactor --features proactor/metrics,proactor/tokio-util
 else
-    echo 'not checked: there is no rustup to install it with'
+    # clippy refuses what the standard library has had only since a later version.
+    echo "it is not installed: only clippy's incompatible_msrv looks at that"
 fi
 
 echo '== the Debian package'

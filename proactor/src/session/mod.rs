@@ -41,9 +41,7 @@ use std::time::Duration;
 
 use overlapped::Address;
 
-use self::busy::Busy;
-use self::holds::Hold;
-use self::id::SessionId;
+use self::{busy::Busy, holds::Hold, id::SessionId};
 use self::pair::PairError;
 use self::reason::CloseReason;
 use self::table::Record;
