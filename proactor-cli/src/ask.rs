@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use self::http::{Listener, Request};
+pub(crate) use self::http::{Listener, Request};
 use crate::admin::read_token;
 use crate::logging::LEVELS;
 use crate::printing::product;

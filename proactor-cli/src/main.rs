@@ -42,6 +42,8 @@ mod summary;
 mod system;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "top")]
+mod top;
 mod values;
 #[cfg(feature = "websocket")]
 mod websocket;
@@ -61,7 +63,7 @@ use config::Next;
     about,
     long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo` and talk to it with `nc 127.0.0.1 7777`, or start \
                   `proactor chat` and connect from several terminals. `proactor proxy` passes connections on to another server, and `proactor \
-                  bench` puts load on one. `proactor admin` asks a running server and tells it what to do. `proactor doctor` shows what this machine supports and why a server does not start."
+                  bench` puts load on one. `proactor admin` asks a running server and tells it what to do, and `proactor top` shows it live. `proactor doctor` shows what this machine supports and why a server does not start."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -75,6 +77,8 @@ enum Command {
     Proxy(proxy::Proxy),
     #[cfg(feature = "admin")]
     Admin(ask::Ask),
+    #[cfg(feature = "top")]
+    Top(top::Top),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
     Run(config::Run),
@@ -123,6 +127,8 @@ fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read)
         Command::Proxy(proxy) => proxy.run(listeners),
         #[cfg(feature = "admin")]
         Command::Admin(ask) => ask.run(),
+        #[cfg(feature = "top")]
+        Command::Top(top) => top.run(),
         Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "tls")]
