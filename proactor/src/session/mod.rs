@@ -41,10 +41,10 @@ use std::time::Duration;
 
 use overlapped::Address;
 
-use self::{busy::Busy, holds::Hold, id::SessionId};
 use self::pair::PairError;
 use self::reason::CloseReason;
 use self::table::Record;
+use self::{busy::Busy, holds::Hold, id::SessionId};
 use crate::connect::{ConnectError, ConnectFailure, ConnectWaiter, Origin, Request, Target};
 use crate::error::{JoinError, SendError, TimerError};
 use crate::group::{Group, fanout, membership};
