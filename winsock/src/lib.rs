@@ -1,0 +1,39 @@
+//! Winsock's own calls for C and C++ on Linux.
+//!
+//! A program that was written for Windows is compiled with the headers in `winsock/include`, which
+//! bind each Windows name `Foo` to the function `wsk_Foo` of this library. All of its I/O goes over
+//! [`overlapped`]. `docs/winsock.md` says what is there and what differs from Windows.
+//!
+//! Layers, lowest first:
+//!
+//! | module | owns |
+//! |---|---|
+//! | `abi`, `error` | C types and the export of functions; the one error cell of a thread, and the tables of codes |
+//! | `park`, `handles` | how a thread sleeps; the one table of handles |
+//! | `object`, `wait`, `sync` | events, mutexes, semaphores, timers, threads; all waits and routines; locks |
+//! | `port`, `deliver` | completion ports; how the end of an operation reaches the program |
+//! | `io`, `socket` | operations over `overlapped`; sockets and their calls |
+//! | `readiness`, `names` | `select`, `WSAPoll`, `WSAEventSelect`; names and addresses |
+//! | `threadpool`, `around` | thread-pool calls; files, memory, time, console and what else such programs use |
+#![cfg(target_os = "linux")]
+#![allow(unsafe_code, reason = "every function takes pointers of a C program")]
+#![allow(unreachable_pub, reason = "what is exported is exported by name, to C")]
+#![allow(missing_docs, reason = "the functions are those that Microsoft documents")]
+#![allow(non_snake_case, reason = "the functions keep their Windows names")]
+
+#[macro_use]
+pub mod abi;
+pub mod around;
+pub mod deliver;
+pub mod error;
+pub mod handles;
+pub mod io;
+pub mod names;
+pub mod object;
+pub mod park;
+pub mod port;
+pub mod readiness;
+pub mod socket;
+pub mod sync;
+pub mod threadpool;
+pub mod wait;
