@@ -35,5 +35,6 @@ pub mod port;
 pub mod readiness;
 pub mod socket;
 pub mod sync;
+pub mod thread;
 pub mod threadpool;
 pub mod wait;

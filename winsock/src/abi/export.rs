@@ -38,6 +38,23 @@ pub fn contained<R>(body: impl FnOnce() -> R, panicked: impl FnOnce() -> R) -> R
     }
 }
 
+/// Exports Windows functions that may run the program's routines, one of which may end its thread:
+/// that unwinds the stack, through this function too. So a panic is not contained here, and nothing
+/// that such a function does may panic.
+#[macro_export]
+macro_rules! export_unwind {
+    ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $ret:ty => $body:block)*) => {$(
+        $(#[$meta])*
+        #[unsafe(no_mangle)]
+        #[allow(clippy::missing_safety_doc, clippy::too_many_arguments, clippy::not_unsafe_ptr_arg_deref)]
+        pub unsafe extern "C-unwind" fn $name($($arg: $type),*) -> $ret {
+            // SAFETY: the caller keeps to what the documentation of the Windows function asks.
+            #[allow(unused_unsafe)]
+            unsafe { $body }
+        }
+    )*};
+}
+
 /// Exports a function with variable arguments that is written in C: `trampoline!(wsk_printf =>
 /// wskc_printf)`. What C defines is not exported from the shared library; this is.
 #[macro_export]

@@ -1,1 +1,12 @@
-//! (to be written)
+//! Objects that can be waited for: events, mutexes, semaphores and waitable timers.
+
+pub(crate) mod alarm;
+mod event;
+mod handle;
+mod mutex;
+mod names;
+mod semaphore;
+mod signal_and_wait;
+mod timer;
+
+pub(crate) use event::Event;

@@ -1,1 +1,6 @@
-//! (to be written)
+//! Completion ports.
+
+mod calls;
+mod queue;
+
+pub(crate) use queue::{Packet, Port};

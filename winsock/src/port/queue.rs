@@ -1,0 +1,278 @@
+//! `Port`: the queue of packets, and the threads that take from it.
+//!
+//! Packets leave in the order in which they came; the thread that began to wait last goes on first.
+//! A packet is not handed to a thread: a thread is woken, and takes what is in front. One thread at a
+//! time is on its way from waking to taking, and wakes the next if more is queued, so that a burst
+//! does not wake more threads than there is work for.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::abi::Overlapped;
+use crate::error::NtStatus;
+use crate::handles::{Header, Object};
+use crate::park;
+use crate::thread::{self, Thread};
+use crate::wait::{Claimed, Runs, Until, WaitBlock, WaitId, runs_for, stop_running};
+
+/// Packets that may wait in one port because they were posted.
+const MOST_POSTED: usize = 1 << 24;
+
+/// One ended operation, or what a program has posted.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet {
+    pub(crate) key: usize,
+    pub(crate) overlapped: *mut Overlapped,
+    pub(crate) bytes: u32,
+    pub(crate) status: NtStatus,
+}
+
+// SAFETY: the pointer is the program's and is only handed back to it.
+unsafe impl Send for Packet {}
+
+pub(crate) struct Port {
+    header: Header,
+    core: Mutex<Core>,
+    /// Threads that may run at once.
+    limit: usize,
+}
+
+struct Core {
+    open: bool,
+    queue: VecDeque<Packet>,
+    /// Waiting threads, the latest at the end.
+    waiting: Vec<(Arc<WaitBlock>, WaitId)>,
+    /// Threads that have taken a packet and have not asked for the next. Only counted if there is a
+    /// limit.
+    running: usize,
+    /// Threads that have been woken and have not taken yet.
+    waking: usize,
+}
+
+/// How a thread's ask for packets has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Took {
+    /// So many.
+    Packets(usize),
+    TimedOut,
+    /// APCs are to be run.
+    Alerted,
+    Closed,
+}
+
+/// Why a thread was woken: the index with which it was claimed.
+const FOR_PACKET: usize = 0;
+const FOR_CLOSE: usize = 1;
+
+impl Object for Port {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn last_handle_closed(self: Arc<Port>) {
+        let mut core = self.core();
+        core.open = false;
+        let waiting = std::mem::take(&mut core.waiting);
+        let dropped = std::mem::take(&mut core.queue);
+        drop(core);
+        drop(dropped);
+        for (block, id) in waiting {
+            if block.claim(id, FOR_CLOSE, false) {
+                block.unpark();
+            }
+        }
+    }
+}
+
+impl Core {
+    fn may_run(&self, limit: usize) -> bool {
+        self.running + self.waking < limit
+    }
+
+    /// The thread to wake, if there is a packet for it and none is on its way. A thread that turns
+    /// the engine takes what it has found itself.
+    fn next_to_wake(&mut self, limit: usize) -> Option<Arc<WaitBlock>> {
+        if self.queue.is_empty() || self.waking > 0 || self.waiting.is_empty() || !self.may_run(limit) {
+            return None;
+        }
+        if let Some(at) = self.waiting.iter().rposition(|(block, _)| thread::is_of_this_thread(block)) {
+            let (block, id) = self.waiting.remove(at);
+            if block.claim(id, FOR_PACKET, false) {
+                self.waking += 1;
+                return Some(block);
+            }
+        }
+        while let Some((block, id)) = self.waiting.pop() {
+            if block.claim(id, FOR_PACKET, false) {
+                self.waking += 1;
+                return Some(block);
+            }
+        }
+        None
+    }
+}
+
+fn wake(block: Option<Arc<WaitBlock>>) {
+    if let Some(block) = block {
+        block.unpark();
+    }
+}
+
+impl Port {
+    /// A port for which so many threads may run at once. 0 means as many as the machine has
+    /// processors, which is not enforced: more threads than that only share them.
+    pub(crate) fn new(concurrency: u32) -> Port {
+        let limit = if concurrency == 0 { usize::MAX } else { concurrency as usize };
+        let core = Core { open: true, queue: VecDeque::new(), waiting: Vec::new(), running: 0, waking: 0 };
+        Port { header: Header::new(), core: Mutex::new(core), limit }
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_limit(&self) -> bool {
+        self.limit != usize::MAX
+    }
+
+    /// Queues the packet of an operation. A closed port drops it.
+    pub(crate) fn push(&self, packet: Packet) {
+        let mut core = self.core();
+        if !core.open {
+            return;
+        }
+        core.queue.push_back(packet);
+        let next = core.next_to_wake(self.limit);
+        drop(core);
+        wake(next);
+    }
+
+    /// Queues what a program posts; `false` if there is too much.
+    pub(crate) fn post(&self, packet: Packet) -> bool {
+        if self.core().queue.len() >= MOST_POSTED {
+            return false;
+        }
+        self.push(packet);
+        true
+    }
+
+    /// Takes at most `most` packets, and waits for the first. No lock is held when this is called.
+    pub(crate) fn take(
+        self: &Arc<Port>,
+        most: usize,
+        until: Until,
+        alertable: bool,
+        give: &mut dyn FnMut(Packet),
+    ) -> Took {
+        self.stops_running();
+        if let Some(took) = self.take_now(most, give) {
+            return took;
+        }
+        let thread = thread::current();
+        if alertable && thread.has_apcs() {
+            return Took::Alerted;
+        }
+        if until == Until::Now {
+            // What has ended meanwhile may not have been told.
+            park::poll();
+            return self.take_now(most, give).unwrap_or(Took::TimedOut);
+        }
+        self.wait(&thread, most, until, alertable, give)
+    }
+
+    /// A thread that asks for the next packet has stopped running.
+    fn stops_running(&self) {
+        if let Some(port) = stop_running() {
+            port.rest();
+        }
+    }
+
+    fn take_now(self: &Arc<Port>, most: usize, give: &mut dyn FnMut(Packet)) -> Option<Took> {
+        let core = self.core();
+        if !core.open {
+            return Some(Took::Closed);
+        }
+        if core.queue.is_empty() || !core.may_run(self.limit) {
+            return None;
+        }
+        Some(self.drain(core, most, give))
+    }
+
+    /// Takes packets, of which there is one at least, and passes the work on.
+    fn drain(self: &Arc<Port>, mut core: MutexGuard<'_, Core>, most: usize, give: &mut dyn FnMut(Packet)) -> Took {
+        let mut taken = 0;
+        while taken < most && let Some(packet) = core.queue.pop_front() {
+            give(packet);
+            taken += 1;
+        }
+        if self.has_limit() {
+            core.running += 1;
+        }
+        let next = core.next_to_wake(self.limit);
+        drop(core);
+        wake(next);
+        if self.has_limit() {
+            runs_for(self.clone());
+        }
+        Took::Packets(taken)
+    }
+
+    fn wait(
+        self: &Arc<Port>,
+        thread: &Arc<Thread>,
+        most: usize,
+        until: Until,
+        alertable: bool,
+        give: &mut dyn FnMut(Packet),
+    ) -> Took {
+        let block = thread.block();
+        loop {
+            let id = block.begin(alertable);
+            {
+                let mut core = self.core();
+                if !core.open {
+                    return Took::Closed;
+                }
+                // One may have come since the look.
+                if !core.queue.is_empty() && core.may_run(self.limit) {
+                    return self.drain(core, most, give);
+                }
+                core.waiting.push((Arc::clone(block), id));
+            }
+            if alertable && thread.has_apcs() {
+                block.alert();
+            }
+            let in_time = block.park_until_claimed(until.instant());
+            let claimed = if in_time { block.claimed() } else { block.give_up(id) };
+            let mut core = self.core();
+            match claimed {
+                Some(Claimed::Object(FOR_PACKET, _)) => {
+                    core.waking -= 1;
+                    // A thread that was running may have been faster.
+                    if !core.queue.is_empty() && core.may_run(self.limit) {
+                        return self.drain(core, most, give);
+                    }
+                }
+                Some(Claimed::Object(..)) => return Took::Closed,
+                ended => {
+                    core.waiting.retain(|(waiting, _)| !Arc::ptr_eq(waiting, block));
+                    return if ended.is_some() { Took::Alerted } else { Took::TimedOut };
+                }
+            }
+        }
+    }
+}
+
+impl Runs for Port {
+    fn rest(&self) {
+        let mut core = self.core();
+        core.running = core.running.saturating_sub(1);
+        let next = core.next_to_wake(self.limit);
+        drop(core);
+        wake(next);
+    }
+
+    fn run(&self) {
+        self.core().running += 1;
+    }
+}

@@ -1,0 +1,12 @@
+//! Threads: their records, APCs, ends, and the calls that start and ask about them.
+
+mod apc;
+mod calls;
+mod crt;
+mod current;
+mod record;
+mod start;
+
+pub(crate) use apc::{Apc, CompletionRoutine, TimerRoutine, run_apcs};
+pub(crate) use current::{current, is_of_this_thread, on_thread_end};
+pub(crate) use record::Thread;
