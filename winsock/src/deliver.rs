@@ -22,7 +22,6 @@ use crate::wait::{Kind, Signal, Until, Waited, address, wait};
 const SKIP_PORT_ON_SUCCESS: u8 = 1;
 /// `FILE_SKIP_SET_EVENT_ON_HANDLE`
 const SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
-const ALL_MODES: u8 = 7;
 
 /// The port of a file or socket.
 struct Association {
@@ -50,7 +49,8 @@ impl Completion {
     }
 
     fn with(overlapped: bool) -> Arc<Completion> {
-        let signal = Signal::new(Kind::Manual, 0);
+        // Set until the first operation begins.
+        let signal = Signal::new(Kind::Manual, 1);
         Arc::new(Completion { signal, association: OnceLock::new(), modes: AtomicU8::new(0), overlapped })
     }
 
@@ -78,7 +78,7 @@ impl Completion {
     }
 
     pub(crate) fn add_modes(&self, modes: u8) -> Result<(), u32> {
-        if modes & !ALL_MODES != 0 || !self.overlapped {
+        if !self.overlapped {
             return Err(ERROR_INVALID_PARAMETER);
         }
         self.modes.fetch_or(modes, Ordering::AcqRel);

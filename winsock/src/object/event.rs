@@ -76,11 +76,11 @@ export! {
     }
 
     fn wsk_OpenEventA(_access: Dword, _inherit: Bool, name: *const c_char) -> Handle, 0 => {
-        names::open::<Event>(names::narrow(name))
+        names::open::<Event>(names::narrow(name), name.is_null())
     }
 
     fn wsk_OpenEventW(_access: Dword, _inherit: Bool, name: *const Wchar) -> Handle, 0 => {
-        names::open::<Event>(names::wide(name))
+        names::open::<Event>(names::wide(name), name.is_null())
     }
 
     fn wsk_SetEvent(event: Handle) -> Bool, FALSE => { with(event, Signal::set) }

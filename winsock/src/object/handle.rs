@@ -28,6 +28,9 @@ export! {
         if from != PROCESS || to != PROCESS && !second.is_null() {
             return fail(ERROR_INVALID_HANDLE, FALSE);
         }
+        if !second.is_null() {
+            *second = 0;
+        }
         let Some(object) = resolve(handle) else { return fail(ERROR_INVALID_HANDLE, FALSE) };
         if second.is_null() && options & DUPLICATE_CLOSE_SOURCE == 0 {
             return fail(ERROR_INVALID_PARAMETER, FALSE);

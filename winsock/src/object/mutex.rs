@@ -74,11 +74,11 @@ export! {
     }
 
     fn wsk_OpenMutexA(_access: Dword, _inherit: Bool, name: *const c_char) -> Handle, 0 => {
-        names::open::<Mutex>(names::narrow(name))
+        names::open::<Mutex>(names::narrow(name), name.is_null())
     }
 
     fn wsk_OpenMutexW(_access: Dword, _inherit: Bool, name: *const Wchar) -> Handle, 0 => {
-        names::open::<Mutex>(names::wide(name))
+        names::open::<Mutex>(names::wide(name), name.is_null())
     }
 
     fn wsk_ReleaseMutex(mutex: Handle) -> Bool, FALSE => {

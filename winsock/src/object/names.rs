@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::abi::Wchar;
 use crate::error::{
-    ERROR_ALREADY_EXISTS, ERROR_FILENAME_EXCED_RANGE, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE, ERROR_INVALID_NAME,
-    ERROR_NO_SYSTEM_RESOURCES, ERROR_PATH_NOT_FOUND, NO_ERROR, set_last,
+    ERROR_ALREADY_EXISTS, ERROR_FILENAME_EXCED_RANGE, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE, ERROR_INVALID_NAME, ERROR_INVALID_PARAMETER,
+    ERROR_NO_SYSTEM_RESOURCES, ERROR_PATH_NOT_FOUND, NO_ERROR, fail, set_last,
 };
 use crate::handles::{self, Object};
 
@@ -50,21 +50,19 @@ pub(super) unsafe fn wide(name: *const Wchar) -> Result<Name, u32> {
     checked(text)
 }
 
-fn checked(mut name: String) -> Result<Name, u32> {
+fn checked(name: String) -> Result<Name, u32> {
     if name.is_empty() {
         return Ok(None);
     }
     if name.chars().count() >= LONGEST {
         return Err(ERROR_FILENAME_EXCED_RANGE);
     }
-    // Both namespaces are this process's.
-    for prefix in ["Global\\", "Local\\"] {
-        if let Some(rest) = name.strip_prefix(prefix) {
-            name = rest.to_owned();
-            break;
-        }
-    }
-    if name.contains('\\') { Err(ERROR_PATH_NOT_FOUND) } else { Ok(Some(name)) }
+    // Both namespaces are this process's. The one without a prefix is the local one.
+    let (namespace, rest) = match name.strip_prefix("Global\\") {
+        Some(rest) => ("Global\\", rest),
+        None => ("", name.strip_prefix("Local\\").unwrap_or(&name)),
+    };
+    if rest.contains('\\') { Err(ERROR_PATH_NOT_FOUND) } else { Ok(Some(format!("{namespace}{rest}"))) }
 }
 
 fn living(object: Option<&Weak<dyn Object>>) -> Option<Arc<dyn Object>> {
@@ -103,16 +101,16 @@ fn create_as<T: Object>(name: Name, make: impl FnOnce() -> T) -> Result<(usize, 
 }
 
 /// A handle to the object with a name; 0 on failure.
-pub(super) fn open<T: Object>(name: Result<Name, u32>) -> usize {
+pub(super) fn open<T: Object>(name: Result<Name, u32>, is_null: bool) -> usize {
+    if is_null {
+        return fail(ERROR_INVALID_PARAMETER, 0);
+    }
     let opened = name.and_then(|name| {
-        let name = name.ok_or(ERROR_INVALID_NAME)?;
+        let name = name.ok_or(ERROR_INVALID_HANDLE)?;
         let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let object = living(names.as_ref().and_then(|names| names.get(&name))).ok_or(ERROR_FILE_NOT_FOUND)?;
         let object = handles::downcast::<T>(object).ok_or(ERROR_INVALID_HANDLE)?;
         handles::insert(object).ok_or(ERROR_NO_SYSTEM_RESOURCES)
     });
-    opened.unwrap_or_else(|code| {
-        set_last(code);
-        0
-    })
+    opened.unwrap_or_else(|code| fail(code, 0))
 }

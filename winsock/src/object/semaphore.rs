@@ -70,11 +70,11 @@ export! {
     }
 
     fn wsk_OpenSemaphoreA(_access: Dword, _inherit: Bool, name: *const c_char) -> Handle, 0 => {
-        names::open::<Semaphore>(names::narrow(name))
+        names::open::<Semaphore>(names::narrow(name), name.is_null())
     }
 
     fn wsk_OpenSemaphoreW(_access: Dword, _inherit: Bool, name: *const Wchar) -> Handle, 0 => {
-        names::open::<Semaphore>(names::wide(name))
+        names::open::<Semaphore>(names::wide(name), name.is_null())
     }
 
     fn wsk_ReleaseSemaphore(semaphore: Handle, count: i32, before: *mut i32) -> Bool, FALSE => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::alarm::{self, AlarmId};
 use super::names::{self, Name};
 use crate::abi::{Bool, Dword, FALSE, Handle, TRUE, Wchar};
-use crate::error::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, fail};
+use crate::error::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_NOACCESS, fail};
 use crate::handles::{self, Header, Object};
 use crate::thread::{self, Apc, Thread, TimerRoutine};
 use crate::wait::{Kind, Signal};
@@ -133,7 +133,7 @@ unsafe fn set(
     let Some(timer) = handles::get::<Timer>(timer) else { return fail(ERROR_INVALID_HANDLE, FALSE) };
     let Ok(period) = u64::try_from(period) else { return fail(ERROR_INVALID_PARAMETER, FALSE) };
     if due.is_null() {
-        return fail(ERROR_INVALID_PARAMETER, FALSE);
+        return fail(ERROR_NOACCESS, FALSE);
     }
     // SAFETY: as the caller promises.
     let at = instant(unsafe { due.read_unaligned() });
@@ -167,11 +167,11 @@ export! {
     }
 
     fn wsk_OpenWaitableTimerA(_access: Dword, _inherit: Bool, name: *const c_char) -> Handle, 0 => {
-        names::open::<Timer>(names::narrow(name))
+        names::open::<Timer>(names::narrow(name), name.is_null())
     }
 
     fn wsk_OpenWaitableTimerW(_access: Dword, _inherit: Bool, name: *const Wchar) -> Handle, 0 => {
-        names::open::<Timer>(names::wide(name))
+        names::open::<Timer>(names::wide(name), name.is_null())
     }
 
     fn wsk_SetWaitableTimer(

@@ -121,8 +121,8 @@ unsafe fn take_several(
         unsafe { entries.add(next).write(entry) };
         next += 1;
     });
-    // SAFETY: as the caller promises.
-    unsafe { *removed = next as u32 };
+    // SAFETY: as the caller promises. Without a packet there is 1, as on Windows.
+    unsafe { *removed = next.max(1) as u32 };
     match took {
         Took::Packets(_) => Outcome::Taken,
         Took::TimedOut => fail(WAIT_TIMEOUT, Outcome::Failed),

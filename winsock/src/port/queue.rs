@@ -6,6 +6,7 @@
 //! does not wake more threads than there is work for.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::Overlapped;
@@ -13,7 +14,7 @@ use crate::error::NtStatus;
 use crate::handles::{Header, Object};
 use crate::park;
 use crate::thread::{self, Thread};
-use crate::wait::{Claimed, Runs, Until, WaitBlock, WaitId, runs_for, stop_running};
+use crate::wait::{Claimed, Kind, Runs, Signal, Until, WaitBlock, WaitId, runs_for, stop_running};
 
 /// Packets that may wait in one port because they were posted.
 const MOST_POSTED: usize = 1 << 24;
@@ -33,6 +34,9 @@ unsafe impl Send for Packet {}
 pub(crate) struct Port {
     header: Header,
     core: Mutex<Core>,
+    /// Set while packets are queued, once somebody has waited for the port itself.
+    signal: Signal,
+    is_watched: AtomicBool,
     /// Threads that may run at once.
     limit: usize,
 }
@@ -67,6 +71,14 @@ const FOR_CLOSE: usize = 1;
 impl Object for Port {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn signal(&self) -> Option<&Signal> {
+        let core = self.core();
+        self.is_watched.store(true, Ordering::Relaxed);
+        self.show(&core);
+        drop(core);
+        Some(&self.signal)
     }
 
     fn last_handle_closed(self: Arc<Port>) {
@@ -124,11 +136,19 @@ impl Port {
     pub(crate) fn new(concurrency: u32) -> Port {
         let limit = if concurrency == 0 { usize::MAX } else { concurrency as usize };
         let core = Core { open: true, queue: VecDeque::new(), waiting: Vec::new(), running: 0, waking: 0 };
-        Port { header: Header::new(), core: Mutex::new(core), limit }
+        let signal = Signal::new(Kind::Manual, 0);
+        Port { header: Header::new(), core: Mutex::new(core), signal, is_watched: AtomicBool::new(false), limit }
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the signal as the queue is.
+    fn show(&self, core: &Core) {
+        if self.is_watched.load(Ordering::Relaxed) {
+            if core.queue.is_empty() { self.signal.reset() } else { self.signal.set() }
+        }
     }
 
     fn has_limit(&self) -> bool {
@@ -142,6 +162,7 @@ impl Port {
             return;
         }
         core.queue.push_back(packet);
+        self.show(&core);
         let next = core.next_to_wake(self.limit);
         drop(core);
         wake(next);
@@ -205,6 +226,7 @@ impl Port {
             give(packet);
             taken += 1;
         }
+        self.show(&core);
         if self.has_limit() {
             core.running += 1;
         }

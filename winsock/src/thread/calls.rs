@@ -150,21 +150,34 @@ pub unsafe extern "C-unwind" fn wsk_ExitThread(code: Dword) -> ! {
     unsafe { start::exit(code) }
 }
 
-/// Ends the calling thread. Another thread cannot be ended from outside: it may hold locks of the
+/// Ends the calling thread, or one that has not begun. A thread that runs cannot be ended from outside: it may hold locks of the
 /// C library.
 #[unsafe(no_mangle)]
 #[allow(clippy::missing_safety_doc)]
 pub unsafe extern "C-unwind" fn wsk_TerminateThread(handle: Handle, code: Dword) -> Bool {
-    match whether_itself(handle) {
+    match end_early(handle, code) {
         // SAFETY: as above.
-        Ok(true) => unsafe { start::exit(code) },
-        Ok(false) => fail(ERROR_NOT_SUPPORTED, FALSE),
+        Ok(Target::Itself) => unsafe { start::exit(code) },
+        Ok(Target::Ended) => TRUE,
+        Ok(Target::Runs) => fail(ERROR_NOT_SUPPORTED, FALSE),
         Err(error) => fail(error, FALSE),
     }
 }
 
+enum Target {
+    Itself,
+    Ended,
+    Runs,
+}
+
 #[inline(never)]
-fn whether_itself(handle: Handle) -> Result<bool, u32> {
+fn end_early(handle: Handle, code: u32) -> Result<Target, u32> {
     let thread = thread(handle).ok_or(ERROR_INVALID_HANDLE)?;
-    Ok(thread.id() == current().id())
+    Ok(if thread.id() == current().id() {
+        Target::Itself
+    } else if thread.has_ended() || thread.prevent(code) {
+        Target::Ended
+    } else {
+        Target::Runs
+    })
 }

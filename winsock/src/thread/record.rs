@@ -30,6 +30,7 @@ pub(crate) struct Thread {
     /// How often it is suspended before it has begun.
     suspended: AtomicU32,
     begun: AtomicBool,
+    prevented: AtomicBool,
     priority: AtomicI32,
 }
 
@@ -76,6 +77,7 @@ impl Thread {
             closes: AtomicUsize::new(0),
             suspended: AtomicU32::new(suspended.into()),
             begun: AtomicBool::new(begun),
+            prevented: AtomicBool::new(false),
             priority: AtomicI32::new(0),
         });
         lock(&THREADS).get_or_insert_default().insert(id, Arc::downgrade(&thread));
@@ -165,6 +167,23 @@ impl Thread {
         before
     }
 
+    /// Ends a thread that has not begun: it begins and runs nothing. `false` if it has begun.
+    pub(super) fn prevent(&self, code: u32) -> bool {
+        let _ordered = lock(&self.owned);
+        if self.begun.load(Ordering::SeqCst) {
+            return false;
+        }
+        self.set_exit_code(code);
+        self.prevented.store(true, Ordering::SeqCst);
+        self.suspended.store(0, Ordering::SeqCst);
+        futex::wake(&raw const self.suspended, 1);
+        true
+    }
+
+    pub(super) fn is_prevented(&self) -> bool {
+        self.prevented.load(Ordering::SeqCst)
+    }
+
     /// The new thread waits until it may begin.
     pub(super) fn wait_until_resumed(&self) {
         loop {
@@ -179,10 +198,6 @@ impl Thread {
             };
             futex::sleep(&self.suspended, suspended, None);
         }
-    }
-
-    pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::SeqCst)
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -84,7 +84,7 @@ fn spawn(start: *mut c_void, stack: usize) -> bool {
 
 /// The new thread. Nothing here has a destructor: `pthread_exit` may unwind through it.
 unsafe extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
-    let (function, argument) = begin(start);
+    let Some((function, argument)) = begin(start) else { return ptr::null_mut() };
     // Those that were queued before the thread began run first.
     run_apcs();
     // SAFETY: the program has given the function with its argument.
@@ -102,12 +102,13 @@ unsafe extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
 }
 
 #[inline(never)]
-fn begin(start: *mut c_void) -> (Function, *mut c_void) {
+fn begin(start: *mut c_void) -> Option<(Function, *mut c_void)> {
     // SAFETY: `start` made it for this thread.
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     start.thread.wait_until_resumed();
+    let prevented = start.thread.is_prevented();
     current::begin(start.thread);
-    (start.function, start.argument)
+    (!prevented).then_some((start.function, start.argument))
 }
 
 #[inline(never)]
