@@ -1,6 +1,7 @@
 /* GUID and the macros that define one. */
 #ifndef GUID_DEFINED
 #define GUID_DEFINED
+#include <string.h>
 #include "wsk/compiler.h"
 
 typedef struct _GUID {
@@ -18,13 +19,11 @@ typedef GUID IID, CLSID, UUID, *LPIID, *LPCLSID;
 #define REFIID const IID &
 #define REFCLSID const CLSID &
 extern "C++" {
-#include <string.h>
 inline bool operator==(const GUID &a, const GUID &b) { return memcmp(&a, &b, sizeof(GUID)) == 0; }
 inline bool operator!=(const GUID &a, const GUID &b) { return !(a == b); }
 inline int IsEqualGUID(const GUID &a, const GUID &b) { return a == b; }
 }
 #else
-#include <string.h>
 #define REFGUID const GUID *const
 #define REFIID const IID *const
 #define REFCLSID const CLSID *const

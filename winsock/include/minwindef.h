@@ -163,9 +163,13 @@ typedef struct _FILETIME {
 #if __cplusplus >= 201103L && !defined(WSK_NO_MINMAX)
 extern "C++" {
 template <class A, class B>
-constexpr auto(min)(const A &a, const B &b) -> decltype(true ? A(a) : B(b)) { return b < a ? b : a; }
+constexpr auto(min)(const A &a, const B &b) -> decltype(true ? A(a) : B(b)) {
+    return decltype(true ? A(a) : B(b))(b) < decltype(true ? A(a) : B(b))(a) ? b : a;
+}
 template <class A, class B>
-constexpr auto(max)(const A &a, const B &b) -> decltype(true ? A(a) : B(b)) { return a < b ? b : a; }
+constexpr auto(max)(const A &a, const B &b) -> decltype(true ? A(a) : B(b)) {
+    return decltype(true ? A(a) : B(b))(a) < decltype(true ? A(a) : B(b))(b) ? b : a;
+}
 }
 #endif
 #else

@@ -113,6 +113,31 @@
 #define STDAPI EXTERN_C HRESULT
 #define STDAPICALLTYPE
 
+#ifdef __cplusplus
+/* Choosers for the overloads that take a program's `unsigned long` where Windows has a DWORD. */
+extern "C++" {
+template <class T, class R> struct wsk_if_unsigned_long {};
+template <class R> struct wsk_if_unsigned_long<unsigned long, R> { typedef R type; };
+
+template <class T> struct wsk_is_count { enum { yes = 0, exact = 0 }; };
+template <> struct wsk_is_count<unsigned int> { enum { yes = 1, exact = 1 }; };
+template <> struct wsk_is_count<unsigned long> { enum { yes = 1, exact = 0 }; };
+template <class T> struct wsk_is_key { enum { yes = 0, exact = 0 }; };
+template <> struct wsk_is_key<unsigned long> { enum { yes = 1, exact = 1 }; };
+template <> struct wsk_is_key<unsigned long long> { enum { yes = 1, exact = 0 }; };
+template <> struct wsk_is_key<long long> { enum { yes = 1, exact = 0 }; };
+template <> struct wsk_is_key<long> { enum { yes = 1, exact = 0 }; };
+template <> struct wsk_is_key<unsigned int> { enum { yes = 1, exact = 0 }; };
+template <bool B, class R> struct wsk_enable {};
+template <class R> struct wsk_enable<true, R> { typedef R type; };
+template <class Count, class Key, class R>
+struct wsk_if_key
+    : wsk_enable<bool(wsk_is_count<Count>::yes) && bool(wsk_is_key<Key>::yes) &&
+                     !(bool(wsk_is_count<Count>::exact) && bool(wsk_is_key<Key>::exact)),
+                 R> {};
+}
+#endif
+
 #include "../sal.h"
 
 #endif
