@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::apc::{Apc, UserRoutine};
-use super::current::current;
+use super::current::{current, id};
 use super::record::{Thread, by_id};
 use super::start::{self, Function};
 use crate::abi::{Bool, Dword, FALSE, Handle, TRUE};
@@ -57,7 +57,7 @@ export! {
 
     fn wsk_GetCurrentThread() -> Handle, 0 => { PSEUDO_HANDLE }
 
-    fn wsk_GetCurrentThreadId() -> Dword, 0 => { current().id() }
+    fn wsk_GetCurrentThreadId() -> Dword, 0 => { id() }
 
     fn wsk_GetThreadId(handle: Handle) -> Dword, 0 => {
         match thread(handle) {

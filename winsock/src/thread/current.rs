@@ -69,6 +69,14 @@ pub(crate) fn current() -> Arc<Thread> {
     }
 }
 
+/// The id of the calling thread.
+#[inline]
+pub(crate) fn id() -> u32 {
+    let here = HERE.get();
+    // SAFETY: as in `current`.
+    if here.is_null() { current().id() } else { unsafe { &*here }.id() }
+}
+
 /// Whether a wait block is that of the calling thread. Makes no record for a thread without one.
 pub(crate) fn is_of_this_thread(block: &Arc<WaitBlock>) -> bool {
     let here = HERE.get();

@@ -8,5 +8,5 @@ mod record;
 mod start;
 
 pub(crate) use apc::{Apc, CompletionRoutine, TimerRoutine, run_apcs};
-pub(crate) use current::{current, is_of_this_thread, on_thread_end};
+pub(crate) use current::{current, id, is_of_this_thread, on_thread_end};
 pub(crate) use record::Thread;

@@ -16,5 +16,5 @@ pub(crate) use calls::{WAIT_FAILED, WAIT_IO_COMPLETION, wait_for};
 pub(crate) use latch::Latch;
 pub(crate) use multiple::{Until, Waited, wait};
 pub(crate) use resolve::{note_owned, resolve};
-pub(crate) use rest::{Runs, runs_for, stop_running};
+pub(crate) use rest::{Resting, Runs, runs_for, stop_running};
 pub(crate) use signal::{Kind, Signal};
