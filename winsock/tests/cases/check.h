@@ -176,6 +176,12 @@ static inline WSABUF buffer_of(void *bytes, u_long size) {
     return buffer;
 }
 
+/* Ends a later recv of this socket with WSAETIMEDOUT, where the peer should have sent and didn't. */
+static inline void impatient(SOCKET s) {
+    DWORD limit = 10 * SHORT_WAIT;
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, (const char *)&limit, sizeof limit);
+}
+
 /* What a wait for one handle says. */
 static inline void show_wait(const char *what, DWORD outcome) {
     if (outcome == WAIT_TIMEOUT) printf("%s: time-out\n", what);

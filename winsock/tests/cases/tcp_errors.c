@@ -5,6 +5,7 @@ int main(void) {
     SOCKADDR_IN address, free_address = loopback(0), other;
     SOCKET s, listener, client, server;
     char text[8];
+    u_long on = 1;
     int size = sizeof other;
     begin();
     s = tcp();
@@ -35,8 +36,10 @@ int main(void) {
     CALL("bind to a foreign address", bind(s, (SOCKADDR *)&other, sizeof other));
     closesocket(s);
     listener = listener_at(&address);
-    CALL("send on a listener", send(listener, "a", 1, 0));
+    ioctlsocket(listener, FIONBIO, &on);
     CALL("recv on a listener", recv(listener, text, 1, 0));
+    on = 0;
+    ioctlsocket(listener, FIONBIO, &on);
     CALL("listen again", listen(listener, 3));
     CALL("connect of a listener", connect(listener, (SOCKADDR *)&address, sizeof address));
     client = connected_to(&address);
@@ -52,7 +55,6 @@ int main(void) {
     closesocket(client);
     connected(&client, &server);
     reset(server);
-    readable(client, LONG_WAIT);
     CALL("recv after a reset", recv(client, text, 1, 0));
     CALL("recv of nothing", recv(client, text, 0, 0));
     closesocket(client);
