@@ -3,6 +3,7 @@
 #define _WINDOWS_
 #define _INC_WINDOWS
 #include "wsk/compiler.h"
+#include "wsk/crt.h"
 #include "winerror.h"
 #include "minwinbase.h"
 #include "guiddef.h"

@@ -1,0 +1,4 @@
+#ifndef WSK_NTSTATUS_H
+#define WSK_NTSTATUS_H
+#include "winnt.h"
+#endif

@@ -1,0 +1,225 @@
+//! Runs the compiler on the translated sources and links the library.
+
+use crate::arguments::{Arguments, HELP, Item};
+use crate::project::{self, Project};
+use crate::tree::{self, Tree};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where the headers and the library are.
+struct Home {
+    include: PathBuf,
+    library: PathBuf,
+}
+
+pub(crate) fn run(words: Vec<OsString>) -> Result<u8, String> {
+    let mut arguments = Arguments::parse(words)?;
+    if arguments.help {
+        print!("{HELP}");
+        return Ok(0);
+    }
+    let mut programs = Vec::new();
+    for item in &arguments.items {
+        if let Item::Project(path) = item {
+            programs.extend(project::programs(path)?);
+        }
+    }
+    let home = Home::find(&arguments)?;
+    if programs.is_empty() {
+        return compile(&arguments, None, &home);
+    }
+    arguments.items.retain(|item| !matches!(item, Item::Project(_)));
+    for program in &programs {
+        let code = compile(&arguments, Some(program), &home)?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    Ok(0)
+}
+
+impl Home {
+    fn find(arguments: &Arguments) -> Result<Self, String> {
+        let driver = std::env::current_exe().map_err(|e| format!("the driver's own path: {e}"))?;
+        let beside = driver.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let home = std::env::var_os("WINSOCK_HOME").map_or_else(|| beside.join("../../winsock"), PathBuf::from);
+        let include = [home.join("include/winsock"), home.join("include")]
+            .into_iter()
+            .find(|folder| folder.join("winsock2.h").is_file())
+            .and_then(|folder| folder.canonicalize().ok())
+            .ok_or(format!("no headers in {}/include. Set WINSOCK_HOME to the folder that has them.", home.display()))?;
+        let name = if arguments.shared { "libwinsock.so" } else { "libwinsock.a" };
+        let library = [beside.clone(), home.join("lib"), home.join("lib64"), home.join("../target/release")]
+            .into_iter()
+            .map(|folder| folder.join(name))
+            .find(|library| library.is_file());
+        if library.is_none() && !arguments.no_link {
+            return Err(format!("no {name} beside {}. Run: cargo build --release -p winsock", driver.display()));
+        }
+        Ok(Self { include, library: library.unwrap_or_default() })
+    }
+}
+
+fn compile(arguments: &Arguments, program: Option<&Project>, home: &Home) -> Result<u8, String> {
+    let variable = if arguments.cplusplus { "CXX" } else { "CC" };
+    let compiler = std::env::var(variable).unwrap_or_else(|_| if arguments.cplusplus { "g++" } else { "gcc" }.to_owned());
+    let mut parts = compiler.split_whitespace();
+    let name = parts.next().ok_or(format!("{variable} is empty. Set it to a compiler, or unset it."))?;
+    let clang = is_clang(name);
+    let mut command = Command::new(name);
+    command.args(parts);
+    let scratch = Scratch::new(arguments.keep.as_deref())?;
+    add_flags(&mut command, arguments, program, clang, &home.include);
+    add_inputs(&mut command, arguments, program, &scratch, home)?;
+    if arguments.has_input() || program.is_some() {
+        if !arguments.no_link {
+            add_libraries(&mut command, arguments, &home.library);
+        }
+    }
+    if arguments.print {
+        eprintln!("{command:?}");
+    }
+    let status = command.status().map_err(|e| format!("{name} cannot be run: {e}. Install it, or set {variable}."))?;
+    scratch.mend_dependencies(arguments);
+    Ok(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
+}
+
+fn is_clang(compiler: &str) -> bool {
+    Command::new(compiler).arg("--version").output().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("clang"))
+}
+
+/// What makes gcc and clang read such sources. Given before the program's own options, so that
+/// those win.
+fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Project>, clang: bool, include: &Path) {
+    command.args(["-fms-extensions", "-fno-strict-aliasing", "-fwrapv", "-pthread", "-U_FORTIFY_SOURCE"]);
+    // The formats are MSVC's: %lu is right for a DWORD, %I64d and %S are known.
+    command.args(["-Wno-unknown-pragmas", "-Wno-format", "-Wno-format-security"]);
+    command.arg("-isystem").arg(include);
+    let chosen = arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
+    if arguments.cplusplus {
+        command.args(["-Wno-narrowing", "-Wno-write-strings"]);
+        if clang {
+            command.args(["-fdeclspec", "-Wno-writable-strings", "-Wno-deprecated-declarations"]);
+        } else {
+            command.args(["-fpermissive", "-Wno-terminate"]);
+        }
+    }
+    if clang {
+        command.args(["-Wno-ignored-attributes", "-Wno-microsoft-anon-tag", "-Wno-pragma-pack"]);
+    }
+    if let Some(standard) = program.and_then(|p| p.standard.clone()).filter(|_| !chosen && arguments.cplusplus) {
+        command.arg(standard);
+    } else if clang && arguments.cplusplus && !chosen {
+        command.arg("-std=gnu++17");
+    }
+    if let Some(program) = program {
+        for define in &program.defines {
+            command.arg(format!("-D{define}"));
+        }
+        if program.unicode {
+            command.args(["-DUNICODE", "-D_UNICODE"]);
+        }
+        for folder in &program.folders {
+            command.arg("-I").arg(folder);
+        }
+    }
+}
+
+fn add_inputs(command: &mut Command, arguments: &Arguments, program: Option<&Project>, scratch: &Scratch, home: &Home) -> Result<(), String> {
+    let mut folders = arguments.folders.clone();
+    folders.extend(program.iter().flat_map(|p| p.folders.iter().cloned()));
+    let mut tree = Tree::new(scratch.root.clone(), home.include.clone(), folders, arguments.encoding.clone());
+    let mut language = None;
+    let mut add = |command: &mut Command, path: &Path| -> Result<(), String> {
+        let cplusplus = tree::is_cplusplus(path);
+        let copy = tree.source(path, cplusplus)?;
+        // The driver for C++ would compile .c as C++, which MSVC does not.
+        let wanted = (arguments.cplusplus && !cplusplus).then_some("c");
+        if language != wanted {
+            command.args(["-x", wanted.unwrap_or("none")]);
+            language = wanted;
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            command.arg("-iquote").arg(folder);
+        }
+        command.arg(copy);
+        Ok(())
+    };
+    let mut output = false;
+    for item in &arguments.items {
+        match item {
+            Item::Option(option) => {
+                output |= option.to_string_lossy().starts_with("-o");
+                command.arg(option);
+            }
+            Item::Source(path) => add(command, path)?,
+            Item::Project(_) => {}
+        }
+    }
+    for source in program.iter().flat_map(|p| &p.sources) {
+        add(command, source)?;
+    }
+    if language.is_some() {
+        command.args(["-x", "none"]);
+    }
+    if let Some(program) = program.filter(|_| !output && !arguments.no_link) {
+        command.arg("-o").arg(&program.name);
+    }
+    Ok(())
+}
+
+fn add_libraries(command: &mut Command, arguments: &Arguments, library: &Path) {
+    if arguments.shared {
+        let folder = library.parent().and_then(|folder| folder.canonicalize().ok()).unwrap_or_default();
+        command.arg(format!("-L{}", folder.display())).arg("-lwinsock");
+        command.arg(format!("-Wl,-rpath,{}", folder.display()));
+    } else {
+        command.arg(library);
+    }
+    command.args(["-lpthread", "-ldl", "-lm"]);
+}
+
+/// The folder of the translated sources, removed at the end unless it is to be kept.
+struct Scratch {
+    root: PathBuf,
+    keep: bool,
+}
+
+impl Scratch {
+    fn new(keep: Option<&Path>) -> Result<Self, String> {
+        let name = format!("winsock-{}-{:x}", std::process::id(), std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos()));
+        let root = keep.map_or_else(|| std::env::temp_dir().join(name), Path::to_path_buf);
+        std::fs::create_dir_all(&root).map_err(|e| format!("{}: cannot be made: {e}", root.display()))?;
+        let root = root.canonicalize().map_err(|e| format!("{}: {e}", root.display()))?;
+        Ok(Self { root, keep: keep.is_some() })
+    }
+
+    /// Dependency files name the originals, not the copies.
+    fn mend_dependencies(&self, arguments: &Arguments) {
+        let texts: Vec<String> = arguments
+            .items
+            .iter()
+            .filter_map(|item| if let Item::Option(option) = item { Some(option.to_string_lossy().into_owned()) } else { None })
+            .collect();
+        if !texts.iter().any(|t| t == "-MD" || t == "-MMD" || t == "-MF") {
+            return;
+        }
+        let after = |name: &str| texts.iter().position(|t| t == name).and_then(|at| texts.get(at + 1)).cloned();
+        let Some(file) = after("-MF").or_else(|| after("-o").map(|o| Path::new(&o).with_extension("d").display().to_string())) else {
+            return;
+        };
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            let root = self.root.display().to_string();
+            let _ = std::fs::write(&file, text.replace(&root, ""));
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = std::fs::remove_dir_all(&self.root);
+        }
+    }
+}
