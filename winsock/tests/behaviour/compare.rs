@@ -33,8 +33,12 @@ fn unexplained_lines_and_stale_rows_are_reported() {
     std::fs::write(&file, "# a comment\n\none | 2 | b: yes | b: no | because it is documented\n").expect("written");
     let differences = Differences::read(&file);
     assert_eq!(compare("one", "a: 1\nb: yes\n", "a: 1\nb: no\n", &differences), None);
-    assert!(compare("one", "a: 1\nb: no\n", "a: 1\nb: no\n", &differences).is_some_and(|it| it.contains("the row says")));
-    assert!(compare("one", "a: 2\nb: yes\n", "a: 1\nb: no\n", &differences).is_some_and(|it| it.starts_with("one | 1")));
+    assert!(
+        compare("one", "a: 1\nb: no\n", "a: 1\nb: no\n", &differences).is_some_and(|it| it.contains("the row says"))
+    );
+    assert!(
+        compare("one", "a: 2\nb: yes\n", "a: 1\nb: no\n", &differences).is_some_and(|it| it.starts_with("one | 1"))
+    );
     assert!(compare("two", "a: 1\n", "a: 1\nb: no\n", &differences).is_some_and(|it| it.contains("(nothing)")));
     let recorded = |text: &str| vec![("one".to_owned(), text.to_owned())];
     assert_eq!(differences.without_a_line(&recorded("a: 1\nb: no\n")), Vec::<String>::new());

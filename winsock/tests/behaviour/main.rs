@@ -11,6 +11,7 @@
 mod compare;
 mod differences;
 mod program;
+mod surface;
 
 use std::{
     path::{Path, PathBuf},

@@ -13,7 +13,7 @@ pub(crate) struct Program {
 }
 
 /// The static library beside this test's own program. What lies in `target/debug` may be older.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own file is known");
     test.with_file_name("libwinsock.a")
 }
