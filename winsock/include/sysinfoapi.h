@@ -84,19 +84,15 @@ BOOL WINAPI SystemTimeToTzSpecificLocalTime(const TIME_ZONE_INFORMATION *zone, c
 LONG WINAPI CompareFileTime(const FILETIME *a, const FILETIME *b) WSK(CompareFileTime);
 BOOL WINAPI QueryPerformanceCounter(LARGE_INTEGER *count) WSK(QueryPerformanceCounter);
 BOOL WINAPI QueryPerformanceFrequency(LARGE_INTEGER *frequency) WSK(QueryPerformanceFrequency);
-UINT WINAPI GetSystemDirectoryA(LPSTR buffer, UINT size) WSK(GetSystemDirectoryA);
-UINT WINAPI GetSystemDirectoryW(LPWSTR buffer, UINT size) WSK(GetSystemDirectoryW);
 WSK_END
 
 #ifdef UNICODE
 #define GetVersionEx GetVersionExW
 #define GetComputerName GetComputerNameW
 #define GetUserName GetUserNameW
-#define GetSystemDirectory GetSystemDirectoryW
 #else
 #define GetVersionEx GetVersionExA
 #define GetComputerName GetComputerNameA
 #define GetUserName GetUserNameA
-#define GetSystemDirectory GetSystemDirectoryA
 #endif
 #endif

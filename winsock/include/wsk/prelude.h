@@ -20,6 +20,10 @@
 #pragma redefine_extname fputws wsk_fputws
 #pragma redefine_extname fputwc wsk_fputwc
 #pragma redefine_extname putwchar wsk_putwchar
+/* A backslash in a path is a separator. */
+#pragma redefine_extname fopen wsk_fopen
+/* "pause" and "cls" are known. */
+#pragma redefine_extname system wsk_system
 #pragma redefine_extname rand wsk_rand
 #pragma redefine_extname srand wsk_srand
 #pragma redefine_extname setlocale wsk_setlocale

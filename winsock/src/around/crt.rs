@@ -70,5 +70,5 @@ trampoline! {
     wsk_wmemcpy_s => wskc_wmemcpy_s, wsk_wprintf => wskc_wprintf, wsk_wscanf => wskc_wscanf,
     wsk_wscanf_s => wskc_wscanf_s, wsk_wsprintfA => wskc_wsprintfA,
     wsk_wsprintfW => wskc_wsprintfW, wsk_wvsprintfA => wskc_wvsprintfA,
-    wsk_wvsprintfW => wskc_wvsprintfW,
+    wsk_wvsprintfW => wskc_wvsprintfW, wsk_fopen => wskc_fopen,
 }

@@ -1,6 +1,7 @@
 //! `FormatMessage`, and `MessageBox` on standard error.
 
 use super::message_texts::text_of;
+use super::memory::heap::allocate;
 use super::text;
 use crate::abi::Wchar;
 use crate::error::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, fail};
@@ -86,9 +87,9 @@ unsafe fn hand_over<T: Copy + Default>(units: &[T], flags: u32, buffer: *mut T, 
     }
     if flags & ALLOCATE_BUFFER != 0 {
         let room = (units.len() + 1).max(size as usize);
-        // SAFETY: calloc; LocalFree is free. `buffer` is a pointer to a pointer by the flag.
+        // SAFETY: a block of LocalAlloc's. `buffer` is a pointer to a pointer by the flag.
         unsafe {
-            let memory = libc::calloc(room, size_of::<T>()).cast::<T>();
+            let memory = allocate(room.saturating_mul(size_of::<T>()), true).cast::<T>();
             buffer.cast::<*mut T>().write_unaligned(memory);
             if memory.is_null() {
                 return fail(ERROR_NOT_ENOUGH_MEMORY, 0);

@@ -49,6 +49,8 @@ static FILE *open_file(const char *name, const char *mode) {
     return file;
 }
 
+FILE *wskc_fopen(const char *name, const char *mode) { return open_file(name, mode); }
+
 int wskc_fopen_s(FILE **file, const char *name, const char *mode) {
     if (file == NULL || name == NULL || mode == NULL) {
         wskc_invalid_parameter("fopen_s");

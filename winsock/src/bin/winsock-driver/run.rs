@@ -72,6 +72,7 @@ fn compile(arguments: &Arguments, program: Option<&Project>, home: &Home) -> Res
     let scratch = Scratch::new(arguments.keep.as_deref())?;
     add_flags(&mut command, arguments, program, clang, &home.include);
     add_inputs(&mut command, arguments, program, &scratch, home)?;
+    add_warnings(&mut command, arguments.cplusplus, clang);
     if arguments.has_input() || program.is_some() {
         if !arguments.no_link {
             add_libraries(&mut command, arguments, &home.library);
@@ -93,20 +94,12 @@ fn is_clang(compiler: &str) -> bool {
 /// those win.
 fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Project>, clang: bool, include: &Path) {
     command.args(["-fms-extensions", "-fno-strict-aliasing", "-fwrapv", "-pthread", "-U_FORTIFY_SOURCE"]);
-    // The formats are MSVC's: %lu is right for a DWORD, %I64d and %S are known.
-    command.args(["-Wno-unknown-pragmas", "-Wno-format", "-Wno-format-security"]);
     command.arg("-isystem").arg(include);
     let chosen = arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
-    if arguments.cplusplus {
-        command.args(["-Wno-narrowing", "-Wno-write-strings"]);
-        if clang {
-            command.args(["-fdeclspec", "-Wno-writable-strings", "-Wno-deprecated-declarations"]);
-        } else {
-            command.args(["-fpermissive", "-Wno-terminate"]);
-        }
-    }
-    if clang {
-        command.args(["-Wno-ignored-attributes", "-Wno-microsoft-anon-tag", "-Wno-pragma-pack"]);
+    match (arguments.cplusplus, clang) {
+        (true, true) => drop(command.arg("-fdeclspec")),
+        (true, false) => drop(command.arg("-fpermissive")),
+        _ => {}
     }
     if let Some(standard) = program.and_then(|p| p.standard.clone()).filter(|_| !chosen && arguments.cplusplus) {
         command.arg(standard);
@@ -123,6 +116,19 @@ fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Proj
         for folder in &program.folders {
             command.arg("-I").arg(folder);
         }
+    }
+}
+
+/// What such sources do everywhere is not warned of. After the program's own options: clang takes
+/// the last word.
+fn add_warnings(command: &mut Command, cplusplus: bool, clang: bool) {
+    // The formats are MSVC's: %lu is right for a DWORD, %I64d and %S are known.
+    command.args(["-Wno-unknown-pragmas", "-Wno-format", "-Wno-format-security"]);
+    if cplusplus {
+        command.args(["-Wno-narrowing", "-Wno-write-strings"]);
+    }
+    if clang {
+        command.args(["-Wno-ignored-attributes", "-Wno-pragma-pack", "-Wno-microsoft", "-Wno-writable-strings"]);
     }
 }
 

@@ -58,11 +58,28 @@ pub(crate) fn translate(text: &str, tokens: &[Token], mut resolve: impl FnMut(&I
                     index = end;
                 }
             }
-            Kind::Literal | Kind::Mark => {}
+            Kind::Mark => {
+                if let Some(number) = number(&text[token.start..token.end]) {
+                    edits.replace(token.start, token.end, &number);
+                }
+            }
+            Kind::Literal => {}
         }
         index += 1;
     }
     (edits.finish(), entry)
+}
+
+/// A number with a suffix of MSVC's: `5ui64` is `5ULL`.
+fn number(text: &str) -> Option<String> {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let lower = text.to_ascii_lowercase();
+    [("ui64", "ULL"), ("i64", "LL"), ("ui32", "U"), ("i32", "")]
+        .into_iter()
+        .find(|(suffix, _)| lower.ends_with(suffix))
+        .map(|(suffix, ours)| format!("{}{ours}", &text[..text.len() - suffix.len()]))
 }
 
 struct Edits<'a> {
@@ -241,6 +258,7 @@ mod tests {
         assert_eq!(translated("class A abstract { int sealed; };").0, "class A  { int sealed; };");
         assert_eq!(translated("throw std::exception(\"x\");").0, "throw std::runtime_error(\"x\");");
         assert_eq!(translated("__try { } __except(1) { }").0, "wsk_seh_try { } wsk_seh_except(1) { }");
+        assert_eq!(translated("a = 5i64 + 0xFFui64 + 1.5;").0, "a = 5LL + 0xFFULL + 1.5;");
         assert_eq!(translated("// C:\\ \nint a;").0, "// C:. \nint a;");
     }
 }
