@@ -40,17 +40,20 @@ WSK_INTERLOCKED_LIKE_LONG64(long)
 WSK_INTERLOCKED_LIKE_LONG64(unsigned long)
 WSK_INTERLOCKED_LIKE_LONG64(unsigned long long)
 WSK_INTERLOCKED_ARITHMETIC(USHORT, 16)
-/* A constant such as 1 or TRUE is an int, whatever the counter's type. */
-#define WSK_INTERLOCKED_CONSTANT(T) \
-    WSK_INLINE T InterlockedExchange(T volatile *p, int v) { return InterlockedExchange(p, (T)v); } \
-    WSK_INLINE T InterlockedExchangeAdd(T volatile *p, int v) { return InterlockedExchangeAdd(p, (T)v); } \
-    WSK_INLINE T InterlockedAdd(T volatile *p, int v) { return InterlockedAdd(p, (T)v); } \
-    WSK_INLINE T InterlockedCompareExchange(T volatile *p, int v, int comparand) { \
+/* A value of another type than the counter, such as the constant 1, is converted. */
+#define WSK_INTERLOCKED_CONVERTED(T) \
+    template <class V> inline T InterlockedExchange(T volatile *p, V v) { return InterlockedExchange(p, (T)v); } \
+    template <class V> inline T InterlockedExchangeAdd(T volatile *p, V v) { return InterlockedExchangeAdd(p, (T)v); } \
+    template <class V> inline T InterlockedAdd(T volatile *p, V v) { return InterlockedAdd(p, (T)v); } \
+    template <class V> inline T InterlockedAnd(T volatile *p, V v) { return InterlockedAnd(p, (T)v); } \
+    template <class V> inline T InterlockedOr(T volatile *p, V v) { return InterlockedOr(p, (T)v); } \
+    template <class V, class W> inline T InterlockedCompareExchange(T volatile *p, V v, W comparand) { \
         return InterlockedCompareExchange(p, (T)v, (T)comparand); \
     }
-WSK_INTERLOCKED_CONSTANT(unsigned int)
-WSK_INTERLOCKED_CONSTANT(long)
-WSK_INTERLOCKED_CONSTANT(unsigned long)
+WSK_INTERLOCKED_CONVERTED(unsigned int)
+WSK_INTERLOCKED_CONVERTED(long)
+WSK_INTERLOCKED_CONVERTED(unsigned long)
+WSK_INTERLOCKED_CONVERTED(unsigned long long)
 #endif
 WSK_INLINE PVOID InterlockedExchangePointer(PVOID volatile *p, PVOID v) {
     return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);

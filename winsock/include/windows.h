@@ -26,6 +26,9 @@
 #include "winbase.h"
 #ifndef WIN32_LEAN_AND_MEAN
 #include "mmsystem.h"
+#ifndef WSK_NO_BYTE
+typedef unsigned char byte;
+#endif
 #ifndef _WINSOCKAPI_
 #include "winsock2.h"
 #endif

@@ -43,7 +43,8 @@ typedef struct wsk_fd_set {
     u_int fd_count;
     SOCKET fd_array[FD_SETSIZE];
 } fd_set;
-typedef fd_set FD_SET_WSK, *PFD_SET, *LPFD_SET;
+/* The macro FD_SET takes arguments, so the type may have its name. */
+typedef struct wsk_fd_set FD_SET, *PFD_SET, *LPFD_SET;
 typedef struct timeval TIMEVAL, *PTIMEVAL, *LPTIMEVAL;
 
 WSK_INLINE void wsk_fd_add(SOCKET s, fd_set *set) {

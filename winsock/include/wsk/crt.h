@@ -232,7 +232,11 @@ WSK_END
 #define _O_WTEXT 0x10000
 #define _O_U16TEXT 0x20000
 #define _O_U8TEXT 0x40000
-#define _setmode(descriptor, mode) ((void)(descriptor), (void)(mode), _O_TEXT)
+WSK_INLINE int _setmode(int descriptor, int mode) {
+    (void)descriptor;
+    (void)mode;
+    return _O_TEXT;
+}
 #define setmode _setmode
 #define _SH_DENYNO 0x40
 #define _SH_DENYRW 0x10

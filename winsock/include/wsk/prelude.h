@@ -103,4 +103,13 @@ wchar_t **wsk_wide_arguments(int argc, char **argv);
 #endif
 
 #include "crt.h"
+
+#ifdef WSK_LOW_POINTERS
+/* A 32-bit program keeps pointers in DWORDs: the heap stays below 4 GiB, where a program that is
+   linked without PIE has it, and is not spread over other arenas. */
+__attribute__((constructor, unused)) static void wsk_low_pointers(void) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_MAX, 0);
+}
+#endif
 #endif

@@ -13,6 +13,7 @@ clang (CC and CXX choose the compiler), sources, and Visual Studio's .vcxproj, .
   --wsk-shared          link libwinsock.so instead of the static library
   --wsk-win32           define _WIN32, for sources that test it
   --wsk-unicode         define UNICODE and _UNICODE, as Visual Studio's projects do
+  --wsk-low-pointers    keep the heap below 4 GiB, for 32-bit programs that put pointers in a DWORD
   --wsk-print           show the compiler's command line
 ";
 
@@ -22,6 +23,7 @@ pub(crate) struct Arguments {
     pub(crate) encoding: Option<String>,
     pub(crate) keep: Option<PathBuf>,
     pub(crate) shared: bool,
+    pub(crate) low_pointers: bool,
     pub(crate) print: bool,
     pub(crate) help: bool,
     /// What the compiler gets, in order.
@@ -80,6 +82,7 @@ impl Arguments {
             "keep" => self.keep = Some(PathBuf::from(value)),
             "shared" => self.shared = true,
             "print" => self.print = true,
+            "low-pointers" => self.low_pointers = true,
             "win32" => self.define("-D_WIN32=1"),
             "unicode" => {
                 self.define("-DUNICODE");

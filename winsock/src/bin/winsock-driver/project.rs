@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub(crate) struct Project {
     pub(crate) name: String,
+    /// Where the project's own file is: precompiled headers are found there.
+    pub(crate) folder: PathBuf,
     pub(crate) sources: Vec<PathBuf>,
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) defines: Vec<String>,
     pub(crate) unicode: bool,
+    /// No configuration is for 64 bits.
+    pub(crate) only_32_bits: bool,
     pub(crate) standard: Option<String>,
     library: bool,
     references: Vec<PathBuf>,
@@ -58,7 +62,7 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
     let text = read(path)?;
     let folder = folder_of(path);
     let name = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut project = Project { name, ..Project::default() };
+    let mut project = Project { name, folder: folder.clone(), ..Project::default() };
     let old = extension(path) == "vcproj";
     let (element, attribute) = if old { ("File", "RelativePath") } else { ("ClCompile", "Include") };
     for item in elements(&text, element) {
@@ -90,6 +94,7 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
         "stdcpp20" | "stdcpplatest" => Some("-std=gnu++20".to_owned()),
         _ => None,
     });
+    project.only_32_bits = !text.contains("|x64");
     let kinds = values("ConfigurationType");
     project.library = kinds.first().is_some_and(|kind| kind == "StaticLibrary" || kind == "DynamicLibrary" || (old && (kind == "4" || kind == "2")));
     for reference in elements(&text, "ProjectReference") {
@@ -97,7 +102,6 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
             project.references.push(other);
         }
     }
-    project.folders.insert(0, folder);
     Ok(project)
 }
 

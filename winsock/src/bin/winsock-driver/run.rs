@@ -73,10 +73,8 @@ fn compile(arguments: &Arguments, program: Option<&Project>, home: &Home) -> Res
     add_flags(&mut command, arguments, program, clang, &home.include);
     add_inputs(&mut command, arguments, program, &scratch, home)?;
     add_warnings(&mut command, arguments.cplusplus, clang);
-    if arguments.has_input() || program.is_some() {
-        if !arguments.no_link {
-            add_libraries(&mut command, arguments, &home.library);
-        }
+    if !arguments.no_link && (arguments.has_input() || program.is_some()) {
+        add_libraries(&mut command, arguments, &home.library);
     }
     if arguments.print {
         eprintln!("{command:?}");
@@ -96,10 +94,16 @@ fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Proj
     command.args(["-fms-extensions", "-fno-strict-aliasing", "-fwrapv", "-pthread", "-U_FORTIFY_SOURCE"]);
     command.arg("-isystem").arg(include);
     let chosen = arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
-    match (arguments.cplusplus, clang) {
-        (true, true) => drop(command.arg("-fdeclspec")),
-        (true, false) => drop(command.arg("-fpermissive")),
-        _ => {}
+    if arguments.cplusplus {
+        command.arg(if clang { "-fdeclspec" } else { "-fpermissive" });
+    }
+    #[cfg(target_arch = "x86_64")]
+    command.args(["-D_M_X64=100", "-D_M_AMD64=100"]);
+    if arguments.low_pointers || program.is_some_and(|program| program.only_32_bits) {
+        command.args(["-DWSK_LOW_POINTERS", "-fno-pie"]);
+        if !arguments.no_link {
+            command.arg("-no-pie");
+        }
     }
     if let Some(standard) = program.and_then(|p| p.standard.clone()).filter(|_| !chosen && arguments.cplusplus) {
         command.arg(standard);
@@ -135,7 +139,8 @@ fn add_warnings(command: &mut Command, cplusplus: bool, clang: bool) {
 fn add_inputs(command: &mut Command, arguments: &Arguments, program: Option<&Project>, scratch: &Scratch, home: &Home) -> Result<(), String> {
     let mut folders = arguments.folders.clone();
     folders.extend(program.iter().flat_map(|p| p.folders.iter().cloned()));
-    let mut tree = Tree::new(scratch.root.clone(), home.include.clone(), folders, arguments.encoding.clone());
+    let quotes = program.map(|program| program.folder.clone()).into_iter().collect();
+    let mut tree = Tree::new(scratch.root.clone(), home.include.clone(), folders, quotes, arguments.encoding.clone());
     let mut language = None;
     let mut add = |command: &mut Command, path: &Path| -> Result<(), String> {
         let cplusplus = tree::is_cplusplus(path);

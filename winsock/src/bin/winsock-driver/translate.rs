@@ -93,7 +93,8 @@ impl Edits<'_> {
         self.output.push_str(&self.text[self.copied..start]);
         self.output.push_str(new);
         // What was replaced may have had line ends: they stay, so that messages name the right line.
-        let lines = self.text[start..end].matches('\n').count() - new.matches('\n').count().min(self.text[start..end].matches('\n').count());
+        let count = |text: &str| text.matches('\n').count();
+        let lines = count(&self.text[start..end]).saturating_sub(count(new));
         self.output.extend(std::iter::repeat_n('\n', lines));
         self.copied = end;
     }
@@ -178,6 +179,10 @@ impl Words<'_> {
             "exception" if self.at(index + 1) == "(" && self.literal(index + 2) && self.before(index, 1) != "class" => {
                 here("runtime_error")
             }
+            // "korean" and its kind are no locales here: the constructor would throw.
+            "locale" if self.at(index + 1) == "(" && self.literal(index + 2) && !matches!(self.at(index + 2), "\"\"" | "\"C\"") => {
+                Some((index + 2, "locale(\"C.UTF-8\"".to_owned()))
+            }
             name if ANNOTATIONS.contains(&name) => here(""),
             name if ANNOTATIONS_WITH_SIZE.contains(&name) && self.at(index + 1) == "(" => {
                 Some((self.closing(index + 1)?, String::new()))
@@ -258,6 +263,7 @@ mod tests {
         assert_eq!(translated("class A abstract { int sealed; };").0, "class A  { int sealed; };");
         assert_eq!(translated("throw std::exception(\"x\");").0, "throw std::runtime_error(\"x\");");
         assert_eq!(translated("__try { } __except(1) { }").0, "wsk_seh_try { } wsk_seh_except(1) { }");
+        assert_eq!(translated("wcout.imbue(locale(\"kor\"));").0, "wcout.imbue(locale(\"C.UTF-8\"));");
         assert_eq!(translated("a = 5i64 + 0xFFui64 + 1.5;").0, "a = 5LL + 0xFFULL + 1.5;");
         assert_eq!(translated("// C:\\ \nint a;").0, "// C:. \nint a;");
     }

@@ -17,13 +17,16 @@ pub(crate) struct Tree {
     root: PathBuf,
     include: PathBuf,
     folders: Vec<PathBuf>,
+    /// Searched for names in quotes, after the folder of the file that includes.
+    quotes: Vec<PathBuf>,
     encoding: Option<String>,
     done: HashMap<PathBuf, Option<PathBuf>>,
 }
 
 /// What one source pulls in, over all of its headers.
 struct Unit {
-    cplusplus: bool,
+    /// The source's folder: MSVC looks there too for what its headers include.
+    folder: PathBuf,
     using: bool,
     headers: BTreeSet<&'static str>,
     seen: BTreeSet<PathBuf>,
@@ -31,15 +34,16 @@ struct Unit {
 }
 
 impl Tree {
-    pub(crate) fn new(root: PathBuf, include: PathBuf, folders: Vec<PathBuf>, encoding: Option<String>) -> Self {
-        Self { root, include, folders, encoding, done: HashMap::new() }
+    pub(crate) fn new(root: PathBuf, include: PathBuf, folders: Vec<PathBuf>, quotes: Vec<PathBuf>, encoding: Option<String>) -> Self {
+        Self { root, include, folders, quotes, encoding, done: HashMap::new() }
     }
 
     /// The translated copy of `source`.
     pub(crate) fn source(&mut self, source: &Path, cplusplus: bool) -> Result<PathBuf, String> {
         let bytes = std::fs::read(source).map_err(|e| format!("{}: cannot be read: {e}", source.display()))?;
-        let mut unit = Unit { cplusplus, using: false, headers: BTreeSet::new(), seen: BTreeSet::new(), texts: Vec::new() };
         let original = std::path::absolute(source).map_err(|e| format!("{}: {e}", source.display()))?;
+        let folder = original.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let mut unit = Unit { folder, using: false, headers: BTreeSet::new(), seen: BTreeSet::new(), texts: Vec::new() };
         let (text, page) = encoding::decode(&bytes, self.encoding.as_deref(), None).map_err(|e| format!("{}: {e}", source.display()))?;
         let (body, entry) = self.rewrite(&text, &original, page, &mut unit, 0)?;
         for (text, tokens) in &unit.texts {
@@ -75,7 +79,8 @@ impl Tree {
     fn resolve(&mut self, include: &Include<'_>, from: &Path, page: Option<&'static str>, unit: &mut Unit, depth: usize) -> Result<Option<String>, String> {
         let mut found = None;
         if !include.angle {
-            found = from.parent().and_then(|folder| resolve::find(folder, include.name));
+            let places = from.parent().into_iter().chain([unit.folder.as_path()]).chain(self.quotes.iter().map(PathBuf::as_path));
+            found = places.into_iter().find_map(|folder| resolve::find(folder, include.name));
         }
         let found = found.or_else(|| self.folders.iter().find_map(|folder| resolve::find(folder, include.name)));
         if let Some(header) = found {
