@@ -4,7 +4,7 @@ use super::message_texts::text_of;
 use super::memory::heap::allocate;
 use super::text;
 use crate::abi::Wchar;
-use crate::error::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, fail};
+use crate::error::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, NtStatus, fail};
 use std::ffi::c_void;
 use std::io::Write;
 
@@ -125,6 +125,7 @@ export! {
     fn wsk_MessageBoxW(_window: *mut c_void, message: *const Wchar, caption: *const Wchar, kind: u32) -> i32, 0 => {
         message_box(text::wide(message), text::wide(caption), kind)
     }
+    fn wsk_RtlNtStatusToDosError(status: u32) -> u32, ERROR_INVALID_PARAMETER => { NtStatus(status).win32() }
     fn wsk_MessageBeep(_kind: u32) -> i32, 0 => { beep() }
     fn wsk_Beep(_frequency: u32, milliseconds: u32) -> i32, 0 => {
         std::thread::sleep(std::time::Duration::from_millis(u64::from(milliseconds.min(10_000))));

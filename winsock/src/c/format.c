@@ -141,7 +141,7 @@ int wskc_print_to(char *to, size_t size, const char *format, va_list arguments) 
 }
 
 /* vswprintf says only that the room was too small, so the room grows up to this. */
-#define MAX_WIDE (1u << 24)
+#define MAX_WIDE (1u << 20)
 
 static wchar_t *print_wide(const wchar_t *format, va_list arguments, int *length) {
     struct format ours;

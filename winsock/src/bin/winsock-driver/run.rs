@@ -50,10 +50,9 @@ impl Home {
             .and_then(|folder| folder.canonicalize().ok())
             .ok_or(format!("no headers in {}/include. Set WINSOCK_HOME to the folder that has them.", home.display()))?;
         let name = if arguments.shared { "libwinsock.so" } else { "libwinsock.a" };
-        let library = [beside.clone(), home.join("lib"), home.join("lib64"), home.join("../target/release")]
-            .into_iter()
-            .map(|folder| folder.join(name))
-            .find(|library| library.is_file());
+        let named = std::env::var_os("WINSOCK_LIBRARY").map(PathBuf::from);
+        let places = [beside, home.join("lib"), home.join("lib64"), home.join("../target/release")];
+        let library = named.into_iter().chain(places.map(|folder| folder.join(name))).find(|library| library.is_file());
         if library.is_none() && !arguments.no_link {
             return Err(format!("no {name} beside {}. Run: cargo build --release -p winsock", driver.display()));
         }
