@@ -6,7 +6,6 @@
 //! after that.
 
 use std::any::Any;
-use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -140,13 +139,11 @@ pub(crate) unsafe fn begin(
 ) -> Result<Ticket, u32> {
     // SAFETY: as the caller promises.
     let event = unsafe { (*overlapped).event };
-    let thread = thread::current();
-    let id = thread.id();
     let (tell, event) = match routine {
         Some(_) if target.has_port() => {
             return Err(if codes == Codes::Wsa { WSAEINVAL } else { ERROR_INVALID_PARAMETER });
         }
-        Some(routine) => (Tell::Routine(thread, routine), None),
+        Some(routine) => (Tell::Routine(thread::current(), routine), None),
         None => {
             let wants_packet = target.has_port() && event & 1 == 0;
             let event = match event & !1 {
@@ -162,7 +159,7 @@ pub(crate) unsafe fn begin(
         internal(overlapped).store(status::STATUS_PENDING.0 as usize, Ordering::Release);
     }
     event.as_ref().map_or(&target.signal, |event| event.state()).reset();
-    Ok(Ticket { overlapped, target: Arc::clone(target), event, tell, codes, thread: id })
+    Ok(Ticket { overlapped, target: Arc::clone(target), event, tell, codes, thread: thread::id() })
 }
 
 impl Ticket {
@@ -243,7 +240,7 @@ impl Ticket {
 /// `overlapped` points to an `OVERLAPPED`.
 pub(crate) unsafe fn status_of(overlapped: *const Overlapped) -> NtStatus {
     // SAFETY: as the caller promises; nothing is written.
-    NtStatus(unsafe { internal(ptr::from_ref(&*overlapped).cast_mut()) }.load(Ordering::Acquire) as u32)
+    NtStatus(unsafe { internal(overlapped.cast_mut()) }.load(Ordering::Acquire) as u32)
 }
 
 /// Waits for the end of an operation, as `GetOverlappedResult` does: for its event if it has one,

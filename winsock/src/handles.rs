@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -52,6 +53,11 @@ pub(crate) trait Object: Any + Send + Sync {
     /// thread started, or all. Returns how many there were.
     fn cancel(&self, _overlapped: Option<usize>, _thread: Option<u32>) -> usize {
         0
+    }
+
+    /// A file's descriptor, for calls that send its bytes.
+    fn descriptor(&self) -> Option<RawFd> {
+        None
     }
 
     /// The last value that meant this object was closed. Runs without a lock of this table.
@@ -174,6 +180,12 @@ pub(crate) fn close_if<T: Object>(value: usize) -> Option<Arc<T>> {
 /// A second value for the same object.
 pub(crate) fn duplicate(value: usize) -> Option<usize> {
     insert(any(value)?)
+}
+
+/// How many values mean something.
+pub(crate) fn count() -> u32 {
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    free.unused - free.closed.len() as u32
 }
 
 /// What `GetHandleInformation` tells.

@@ -39,8 +39,8 @@ pub fn contained<R>(body: impl FnOnce() -> R, panicked: impl FnOnce() -> R) -> R
 }
 
 /// Exports Windows functions that may run the program's routines, one of which may end its thread:
-/// that unwinds the stack, through this function too. So a panic is not contained here, and nothing
-/// that such a function does may panic.
+/// that unwinds the stack, through this function too. So a panic is not contained here: what such a
+/// function does besides calling routines runs in [`contained`].
 #[macro_export]
 macro_rules! export_unwind {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $ret:ty => $body:block)*) => {$(

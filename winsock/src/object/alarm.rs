@@ -23,8 +23,16 @@ static THREAD: Once = Once::new();
 /// Has `action` run at a time, on the thread of all alarms: it must be short.
 pub(crate) fn set(at: Instant, action: impl FnOnce() + Send + 'static) -> AlarmId {
     THREAD.call_once(|| {
-        let started = std::thread::Builder::new().name("winsock-timers".into()).spawn(run);
-        drop(started);
+        // The program's signals are for its own threads.
+        // SAFETY: both sets live on this stack, and the mask of this thread is put back.
+        unsafe {
+            let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+            let started = std::thread::Builder::new().name("winsock-timers".into()).spawn(run);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+            drop(started);
+        }
     });
     let mut alarms = ALARMS.lock().unwrap_or_else(PoisonError::into_inner);
     alarms.next += 1;

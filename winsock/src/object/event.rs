@@ -50,6 +50,11 @@ fn with(event: Handle, f: impl FnOnce(&Signal)) -> Bool {
     }
 }
 
+/// Sets an event; `FALSE` with the thread's error set if it is none.
+pub(crate) fn set_event(event: Handle) -> Bool {
+    with(event, Signal::set)
+}
+
 export! {
     fn wsk_CreateEventA(
         _security: *mut c_void, manual: Bool, set: Bool, name: *const c_char,

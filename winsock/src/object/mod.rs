@@ -9,4 +9,7 @@ mod semaphore;
 mod signal_and_wait;
 mod timer;
 
-pub(crate) use event::Event;
+pub(crate) use event::{Event, set_event};
+pub(crate) use mutex::release_mutex;
+pub(crate) use semaphore::release_semaphore;
+pub(crate) use timer::due_instant;

@@ -81,14 +81,7 @@ export! {
         names::open::<Mutex>(names::wide(name), name.is_null())
     }
 
-    fn wsk_ReleaseMutex(mutex: Handle) -> Bool, FALSE => {
-        let Some(mutex) = handles::get::<Mutex>(mutex) else { return fail(ERROR_INVALID_HANDLE, FALSE) };
-        let mutex: Arc<dyn Object> = mutex;
-        match release(&mutex) {
-            Ok(()) => TRUE,
-            Err(code) => fail(code, FALSE),
-        }
-    }
+    fn wsk_ReleaseMutex(mutex: Handle) -> Bool, FALSE => { release_mutex(mutex) }
 }
 
 fn create_ex(name: Result<Name, u32>, flags: u32) -> Handle {
@@ -96,6 +89,16 @@ fn create_ex(name: Result<Name, u32>, flags: u32) -> Handle {
         return fail(ERROR_INVALID_PARAMETER, 0);
     }
     create(name, flags != 0)
+}
+
+/// Releases a mutex once; `FALSE` with the thread's error set if the thread does not own it.
+pub(crate) fn release_mutex(mutex: Handle) -> Bool {
+    let Some(mutex) = handles::get::<Mutex>(mutex) else { return fail(ERROR_INVALID_HANDLE, FALSE) };
+    let mutex: Arc<dyn Object> = mutex;
+    match release(&mutex) {
+        Ok(()) => TRUE,
+        Err(code) => fail(code, FALSE),
+    }
 }
 
 /// Whether an object is a mutex.

@@ -31,6 +31,11 @@ impl Semaphore {
     }
 }
 
+/// Adds to a semaphore; `false` if it is none or would have too much.
+pub(crate) fn release_semaphore(semaphore: Handle, count: u32) -> bool {
+    handles::get::<Semaphore>(semaphore).is_some_and(|semaphore| semaphore.release(count).is_ok())
+}
+
 fn create(name: Result<Name, u32>, count: i32, most: i32) -> Handle {
     let (Ok(count), Ok(most)) = (u32::try_from(count), u32::try_from(most)) else {
         return fail(ERROR_INVALID_PARAMETER, 0);

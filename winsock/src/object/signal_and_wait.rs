@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::event::Event;
 use super::mutex;
 use super::semaphore::Semaphore;
-use crate::abi::{Bool, Dword, Handle};
-use crate::error::{ERROR_INVALID_HANDLE, fail};
+use crate::abi::{Bool, Dword, Handle, contained};
+use crate::error::{ERROR_INTERNAL_ERROR, ERROR_INVALID_HANDLE, fail};
 use crate::handles::Object;
 use crate::wait::{WAIT_FAILED, resolve, wait_for};
 
@@ -43,7 +43,7 @@ pub unsafe extern "C-unwind" fn wsk_SignalObjectAndWait(
     milliseconds: Dword,
     alertable: Bool,
 ) -> Dword {
-    match begin(to_signal, to_wait) {
+    match contained(|| begin(to_signal, to_wait), || Err(ERROR_INTERNAL_ERROR)) {
         Ok(()) => wait_for(&[to_wait], false, milliseconds, alertable != 0),
         Err(code) => fail(code, WAIT_FAILED),
     }

@@ -57,7 +57,7 @@ fn filetime() -> u64 {
 }
 
 /// A due time: 100 ns from now if negative, otherwise a `FILETIME`.
-fn instant(due: i64) -> Instant {
+pub(crate) fn due_instant(due: i64) -> Instant {
     let ticks = if due <= 0 { due.unsigned_abs() } else { (due as u64).saturating_sub(filetime()) };
     Instant::now() + Duration::from_micros(ticks / 10) + Duration::from_nanos(ticks % 10 * 100)
 }
@@ -136,7 +136,7 @@ unsafe fn set(
         return fail(ERROR_NOACCESS, FALSE);
     }
     // SAFETY: as the caller promises.
-    let at = instant(unsafe { due.read_unaligned() });
+    let at = due_instant(unsafe { due.read_unaligned() });
     let argument = argument as usize;
     let routine = routine.map(|routine| Routine { thread: thread::current(), routine, argument });
     timer.set(at, Duration::from_millis(period), routine);

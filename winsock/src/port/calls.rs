@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::queue::{Packet, Port, Took};
 use crate::abi::{
-    Bool, Dword, FALSE, Handle, INVALID_HANDLE_VALUE, Overlapped, OverlappedEntry, TRUE, UlongPtr,
+    Bool, Dword, FALSE, Handle, INVALID_HANDLE_VALUE, Overlapped, OverlappedEntry, TRUE, UlongPtr, contained,
 };
 use crate::deliver::Completion;
 use crate::error::{
@@ -28,6 +28,10 @@ fn associate(file: Handle, port: &Arc<Port>, key: usize) -> Result<(), u32> {
 fn create(file: Handle, existing: Handle, key: usize, concurrency: u32) -> Result<Handle, u32> {
     if existing != 0 {
         if file == INVALID_HANDLE_VALUE {
+            return Err(ERROR_INVALID_PARAMETER);
+        }
+        // An association that is there already is found before anything that is wrong with the port.
+        if handles::any(file).and_then(|file| Completion::of(&*file)).is_some_and(|file| file.has_port()) {
             return Err(ERROR_INVALID_PARAMETER);
         }
         let port = handles::get::<Port>(existing).ok_or(ERROR_INVALID_HANDLE)?;
@@ -136,7 +140,8 @@ export_unwind! {
         port: Handle, entries: *mut OverlappedEntry, count: Dword, removed: *mut Dword,
         milliseconds: Dword, alertable: Bool,
     ) -> Bool => {
-        match take_several(port, entries, count, removed, milliseconds, alertable != 0) {
+        let take = || take_several(port, entries, count, removed, milliseconds, alertable != 0);
+        match contained(take, || Outcome::Failed) {
             Outcome::Taken => TRUE,
             Outcome::Failed => FALSE,
             Outcome::RunApcs => {

@@ -3,4 +3,4 @@
 mod calls;
 mod queue;
 
-pub(crate) use queue::{Packet, Port};
+pub(crate) use queue::{Packet, Port, Took};

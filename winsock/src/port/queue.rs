@@ -5,19 +5,24 @@
 //! time is on its way from waking to taking, and wakes the next if more is queued, so that a burst
 //! does not wake more threads than there is work for.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::abi::Overlapped;
 use crate::error::NtStatus;
 use crate::handles::{Header, Object};
+use crate::object::alarm;
 use crate::park;
 use crate::thread::{self, Thread};
 use crate::wait::{Claimed, Kind, Runs, Signal, Until, WaitBlock, WaitId, runs_for, stop_running};
 
 /// Packets that may wait in one port because they were posted.
 const MOST_POSTED: usize = 1 << 24;
+/// How long packets wait for threads that run before these are looked at.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// One ended operation, or what a program has posted.
 #[derive(Clone, Copy)]
@@ -39,6 +44,8 @@ pub(crate) struct Port {
     is_watched: AtomicBool,
     /// Threads that may run at once.
     limit: usize,
+    /// Called when a packet comes and no thread waits: the pool starts threads then.
+    nobody_waits: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 struct Core {
@@ -46,11 +53,15 @@ struct Core {
     queue: VecDeque<Packet>,
     /// Waiting threads, the latest at the end.
     waiting: Vec<(Arc<WaitBlock>, WaitId)>,
-    /// Threads that have taken a packet and have not asked for the next. Only counted if there is a
-    /// limit.
-    running: usize,
+    /// Threads that have taken a packet and have not asked for the next, by the kernel's number. Only
+    /// kept if there is a limit.
+    running: Vec<i32>,
     /// Threads that have been woken and have not taken yet.
     waking: usize,
+    /// Packets that were ever taken.
+    taken: u64,
+    /// Looked at again after `PATIENCE`, because packets wait for threads that run.
+    looked_at: bool,
 }
 
 /// How a thread's ask for packets has ended.
@@ -98,7 +109,7 @@ impl Object for Port {
 
 impl Core {
     fn may_run(&self, limit: usize) -> bool {
-        self.running + self.waking < limit
+        self.running.len() + self.waking < limit
     }
 
     /// The thread to wake, if there is a packet for it and none is on its way. A thread that turns
@@ -135,9 +146,9 @@ impl Port {
     /// processors, which is not enforced: more threads than that only share them.
     pub(crate) fn new(concurrency: u32) -> Port {
         let limit = if concurrency == 0 { usize::MAX } else { concurrency as usize };
-        let core = Core { open: true, queue: VecDeque::new(), waiting: Vec::new(), running: 0, waking: 0 };
+        let core = Core { open: true, queue: VecDeque::new(), waiting: Vec::new(), running: Vec::new(), waking: 0, taken: 0, looked_at: false };
         let signal = Signal::new(Kind::Manual, 0);
-        Port { header: Header::new(), core: Mutex::new(core), signal, is_watched: AtomicBool::new(false), limit }
+        Port { header: Header::new(), core: Mutex::new(core), signal, is_watched: AtomicBool::new(false), limit, nobody_waits: OnceLock::new() }
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
@@ -156,7 +167,7 @@ impl Port {
     }
 
     /// Queues the packet of an operation. A closed port drops it.
-    pub(crate) fn push(&self, packet: Packet) {
+    pub(crate) fn push(self: &Arc<Port>, packet: Packet) {
         let mut core = self.core();
         if !core.open {
             return;
@@ -164,12 +175,26 @@ impl Port {
         core.queue.push_back(packet);
         self.show(&core);
         let next = core.next_to_wake(self.limit);
+        self.mind_sleepers(&mut core);
+        let nobody_waits = next.is_none() && core.waking == 0;
         drop(core);
         wake(next);
+        if nobody_waits && let Some(call) = self.nobody_waits.get() {
+            call();
+        }
+    }
+
+    /// Has this called when a packet comes and no thread waits. No lock is held then.
+    pub(crate) fn when_nobody_waits(&self, call: impl Fn() + Send + Sync + 'static) {
+        let _ = self.nobody_waits.set(Box::new(call));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.core().queue.is_empty()
     }
 
     /// Queues what a program posts; `false` if there is too much.
-    pub(crate) fn post(&self, packet: Packet) -> bool {
+    pub(crate) fn post(self: &Arc<Port>, packet: Packet) -> bool {
         if self.core().queue.len() >= MOST_POSTED {
             return false;
         }
@@ -227,10 +252,12 @@ impl Port {
             taken += 1;
         }
         self.show(&core);
+        core.taken += taken as u64;
         if self.has_limit() {
-            core.running += 1;
+            core.running.push(this_tid());
         }
         let next = core.next_to_wake(self.limit);
+        self.mind_sleepers(&mut core);
         drop(core);
         wake(next);
         if self.has_limit() {
@@ -285,16 +312,70 @@ impl Port {
     }
 }
 
+impl Port {
+    /// Packets wait although threads do: all that may run have taken one. A thread that sleeps in a
+    /// call that is not of this library does not rest by itself, so they are looked at.
+    fn mind_sleepers(self: &Arc<Port>, core: &mut Core) {
+        let stuck = !core.queue.is_empty() && !core.waiting.is_empty() && !core.may_run(self.limit);
+        if !stuck || core.looked_at {
+            return;
+        }
+        core.looked_at = true;
+        let (port, taken) = (Arc::downgrade(self), core.taken);
+        alarm::set(Instant::now() + PATIENCE, move || {
+            if let Some(port) = port.upgrade() {
+                port.look_at_sleepers(taken);
+            }
+        });
+    }
+
+    fn look_at_sleepers(self: &Arc<Port>, taken: u64) {
+        let mut core = self.core();
+        core.looked_at = false;
+        if core.taken == taken {
+            core.running.retain(|tid| !sleeps(*tid));
+        }
+        let next = core.next_to_wake(self.limit);
+        self.mind_sleepers(&mut core);
+        drop(core);
+        wake(next);
+    }
+}
+
+/// The kernel's number of this thread.
+fn this_tid() -> i32 {
+    thread_local! {
+        static TID: Cell<i32> = const { Cell::new(0) };
+    }
+    TID.with(|tid| {
+        if tid.get() == 0 {
+            // SAFETY: only asks.
+            tid.set(unsafe { libc::gettid() });
+        }
+        tid.get()
+    })
+}
+
+/// Whether the kernel says that a thread sleeps, or that it is gone.
+fn sleeps(tid: i32) -> bool {
+    let Ok(text) = std::fs::read_to_string(format!("/proc/self/task/{tid}/stat")) else { return true };
+    // After the name, which may hold anything.
+    text.rsplit_once(')').is_none_or(|(_, after)| !after.trim_start().starts_with('R'))
+}
+
 impl Runs for Port {
     fn rest(&self) {
         let mut core = self.core();
-        core.running = core.running.saturating_sub(1);
+        let me = this_tid();
+        if let Some(at) = core.running.iter().position(|tid| *tid == me) {
+            core.running.swap_remove(at);
+        }
         let next = core.next_to_wake(self.limit);
         drop(core);
         wake(next);
     }
 
     fn run(&self) {
-        self.core().running += 1;
+        self.core().running.push(this_tid());
     }
 }

@@ -113,6 +113,13 @@ impl CriticalSection {
     }
 }
 
+/// # Safety
+/// `section` points to a critical section.
+pub(crate) unsafe fn leave(section: *const CriticalSection) {
+    // SAFETY: as the caller promises.
+    unsafe { (*section).leave() };
+}
+
 export! {
     fn wsk_InitializeCriticalSection(section: *mut CriticalSection) -> (), () => {
         section.write(CriticalSection::init(0));

@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::abi::{Bool, Dword, FALSE, TRUE};
-use crate::error::{ERROR_GEN_FAILURE, ERROR_INVALID_PARAMETER, fail};
+use crate::abi::{Bool, Dword, FALSE, TRUE, contained};
+use crate::error::{ERROR_GEN_FAILURE, ERROR_INTERNAL_ERROR, ERROR_INVALID_PARAMETER, fail};
 use crate::wait::{Until, address};
 
 /// The context, and in the two low bits what is known.
@@ -114,7 +114,7 @@ export_unwind! {
         once: *mut Once, function: Option<Function>, parameter: *mut c_void, context: *mut *mut c_void,
     ) -> Bool => {
         let Some(function) = function else { return fail(ERROR_INVALID_PARAMETER, FALSE) };
-        let value = match (*once).begin(false, false) {
+        let value = match contained(|| (*once).begin(false, false), || Begun::Wrong(ERROR_INTERNAL_ERROR)) {
             Begun::Done(value) => value,
             Begun::Wrong(code) => return fail(code, FALSE),
             Begun::ToDo => {

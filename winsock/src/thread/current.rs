@@ -7,10 +7,11 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::record::Thread;
+use crate::park;
 use crate::wait::WaitBlock;
 
 thread_local! {
@@ -22,8 +23,10 @@ thread_local! {
 type EndHook = fn(&Arc<Thread>);
 static END_HOOKS: Mutex<Vec<EndHook>> = Mutex::new(Vec::new());
 
-/// Threads of the program that have begun and not ended.
+/// Threads that are known here and have not ended.
 static LIVING: AtomicUsize = AtomicUsize::new(0);
+/// The thread of `main` has ended, and not the process.
+static MAIN_HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Has `hook` called on every thread that ends. It is not called when the process exits.
 pub(crate) fn on_thread_end(hook: EndHook) {
@@ -43,9 +46,21 @@ fn key() -> Option<libc::pthread_key_t> {
     })
 }
 
+/// A thread is about to be started.
+pub(super) fn will_begin() {
+    LIVING.fetch_add(1, Ordering::AcqRel);
+}
+
+/// It was not.
+pub(super) fn will_not_begin() {
+    LIVING.fetch_sub(1, Ordering::AcqRel);
+}
+
 /// Makes `thread` the record of the calling thread.
 pub(super) fn begin(thread: Arc<Thread>) {
-    LIVING.fetch_add(1, Ordering::AcqRel);
+    // SAFETY: only asks.
+    thread.tid().store(unsafe { libc::gettid() }, Ordering::Release);
+    park::adopt(thread.block().parker());
     let thread = Arc::into_raw(thread);
     HERE.set(thread);
     if let Some(key) = key() {
@@ -59,6 +74,7 @@ pub(crate) fn current() -> Arc<Thread> {
     let here = HERE.get();
     if here.is_null() {
         let thread = Thread::new(true, false);
+        will_begin();
         begin(Arc::clone(&thread));
         return thread;
     }
@@ -97,8 +113,12 @@ unsafe extern "C" fn ended(thread: *mut c_void) {
     drop(ended);
     thread.end();
     HERE.set(ptr::null());
+    // SAFETY: only asks.
+    if thread.tid().load(Ordering::Acquire) == unsafe { libc::getpid() } {
+        MAIN_HAS_ENDED.store(true, Ordering::SeqCst);
+    }
     // The engine's threads would keep a process alive of which every thread has ended.
-    if LIVING.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if LIVING.fetch_sub(1, Ordering::SeqCst) == 1 && MAIN_HAS_ENDED.load(Ordering::SeqCst) {
         let code = thread.final_code();
         // SAFETY: nothing of the program runs any more.
         unsafe { libc::exit(code as i32) };

@@ -1,5 +1,6 @@
 //! Threads: their records, APCs, ends, and the calls that start and ask about them.
 
+mod about;
 mod apc;
 mod calls;
 mod crt;
@@ -9,4 +10,5 @@ mod start;
 
 pub(crate) use apc::{Apc, CompletionRoutine, TimerRoutine, run_apcs};
 pub(crate) use current::{current, id, is_of_this_thread, on_thread_end};
-pub(crate) use record::Thread;
+pub(crate) use record::{Thread, ids};
+pub(crate) use start::spawn;

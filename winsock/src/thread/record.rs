@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::apc::Apc;
 use crate::handles::{self, Header, Object};
-use crate::park::Parker;
+use crate::park;
 use crate::wait::{Kind, Signal, WaitBlock, futex};
 
 /// The exit code of a thread that has not ended.
@@ -32,6 +33,10 @@ pub(crate) struct Thread {
     begun: AtomicBool,
     prevented: AtomicBool,
     priority: AtomicI32,
+    /// The kernel's number of the thread; 0 before it has begun.
+    tid: AtomicI32,
+    /// As a `FILETIME`.
+    created: u64,
 }
 
 struct Apcs {
@@ -46,9 +51,21 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn now_as_filetime() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    116_444_736_000_000_000 + (since.as_nanos() / 100) as u64
+}
+
 /// The thread with this id, if it is one that this library knows.
 pub(crate) fn by_id(id: u32) -> Option<Arc<Thread>> {
     lock(&THREADS).as_ref()?.get(&id)?.upgrade()
+}
+
+/// The ids of all threads that are known here.
+pub(crate) fn ids() -> Vec<u32> {
+    let mut ids: Vec<u32> = lock(&THREADS).iter().flat_map(|threads| threads.keys().copied()).collect();
+    ids.sort_unstable();
+    ids
 }
 
 impl Object for Thread {
@@ -69,7 +86,7 @@ impl Thread {
             header: Header::new(),
             signal: Signal::new(Kind::Manual, 0),
             id,
-            block: Arc::new(WaitBlock::new(id, Arc::new(Parker::default()))),
+            block: Arc::new(WaitBlock::new(id, if begun { park::current() } else { Arc::default() })),
             apcs: Mutex::new(Apcs { queue: VecDeque::new(), open: true }),
             has_apcs: AtomicBool::new(false),
             exit_code: AtomicU32::new(0),
@@ -79,6 +96,8 @@ impl Thread {
             begun: AtomicBool::new(begun),
             prevented: AtomicBool::new(false),
             priority: AtomicI32::new(0),
+            tid: AtomicI32::new(0),
+            created: now_as_filetime(),
         });
         lock(&THREADS).get_or_insert_default().insert(id, Arc::downgrade(&thread));
         thread
@@ -94,6 +113,14 @@ impl Thread {
 
     pub(crate) fn priority(&self) -> &AtomicI32 {
         &self.priority
+    }
+
+    pub(crate) fn tid(&self) -> &AtomicI32 {
+        &self.tid
+    }
+
+    pub(super) fn created(&self) -> u64 {
+        self.created
     }
 
     // ---- APCs ----

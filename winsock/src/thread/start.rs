@@ -47,16 +47,18 @@ pub(super) fn start(
     }
     let start = Start { function, argument, thread };
     let start = Box::into_raw(Box::new(start));
-    if spawn(start.cast(), stack) {
+    current::will_begin();
+    if create(start.cast(), stack) {
         return Ok(Started { handle, id });
     }
+    current::will_not_begin();
     // SAFETY: no thread has got it.
     drop(unsafe { Box::from_raw(start) });
     handles::close(handle);
     Err(ERROR_NOT_ENOUGH_MEMORY)
 }
 
-fn spawn(start: *mut c_void, stack: usize) -> bool {
+fn create(start: *mut c_void, stack: usize) -> bool {
     let mut attributes = MaybeUninit::uninit();
     let mut thread = MaybeUninit::uninit();
     // SAFETY: the attributes are made, used and destroyed here. The two kinds of function differ in
@@ -80,6 +82,11 @@ fn spawn(start: *mut c_void, stack: usize) -> bool {
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
         made == 0
     }
+}
+
+/// Starts a thread of this library that runs the program's code.
+pub(crate) fn spawn(function: unsafe extern "C-unwind" fn(*mut c_void), argument: *mut c_void) -> bool {
+    start(Function::WithoutCode(function), argument, 0, false, true).is_ok()
 }
 
 /// The new thread. Nothing here has a destructor: `pthread_exit` may unwind through it.

@@ -52,6 +52,10 @@ impl WaitBlock {
         WaitBlock { state: AtomicU64::new(0), parker, look_again: AtomicBool::new(false), owner }
     }
 
+    pub(crate) fn parker(&self) -> &Arc<Parker> {
+        &self.parker
+    }
+
     pub(crate) fn owner(&self) -> u32 {
         self.owner
     }

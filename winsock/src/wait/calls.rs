@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::multiple::{Until, Waited, sleep, wait};
 use super::resolve::{note_owned, resolve};
 use super::signal::Signal;
-use crate::abi::{Bool, Dword, FALSE, Handle};
-use crate::error::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, fail};
+use crate::abi::{Bool, Dword, FALSE, Handle, contained};
+use crate::error::{ERROR_INTERNAL_ERROR, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, fail};
 use crate::handles::Object;
 use crate::thread;
 
@@ -19,7 +19,8 @@ pub(crate) const WAIT_FAILED: u32 = u32::MAX;
 
 /// Waits as all of the calls do, and runs APCs if these end the wait.
 pub(crate) fn wait_for(handles: &[Handle], all: bool, milliseconds: u32, alertable: bool) -> u32 {
-    match wait_for_objects(handles, all, milliseconds, alertable) {
+    let wait = || wait_for_objects(handles, all, milliseconds, alertable);
+    match contained(wait, || Err(ERROR_INTERNAL_ERROR)) {
         Ok(Waited::Object(index)) => index as u32,
         Ok(Waited::Abandoned(index)) => WAIT_ABANDONED_0 + index as u32,
         Ok(Waited::TimedOut) => WAIT_TIMEOUT,
@@ -134,7 +135,7 @@ export_unwind! {
         if milliseconds == 0 && alertable == 0 {
             libc::sched_yield();
         }
-        if sleep(Until::milliseconds(milliseconds), alertable != 0) {
+        if contained(|| sleep(Until::milliseconds(milliseconds), alertable != 0), || false) {
             thread::run_apcs();
             WAIT_IO_COMPLETION
         } else {
@@ -146,7 +147,7 @@ export_unwind! {
         if milliseconds == 0 {
             libc::sched_yield();
         }
-        sleep(Until::milliseconds(milliseconds), false);
+        contained(|| sleep(Until::milliseconds(milliseconds), false), || false);
     }
 }
 

@@ -2,6 +2,8 @@
 //! threads and sockets differ in who sets it and in what a wait takes of it, and in nothing else.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::block::{WaitBlock, WaitId};
@@ -50,6 +52,35 @@ pub(crate) struct NotOwner;
 pub(crate) struct Signal {
     kind: Kind,
     state: Mutex<State>,
+    /// Whether the count was above 0 when the lock was last released: a wait for many objects looks
+    /// here first. It looks again, with the lock, before it sleeps.
+    hint: AtomicBool,
+}
+
+/// The state while it is locked.
+pub(crate) struct Locked<'a> {
+    hint: &'a AtomicBool,
+    state: MutexGuard<'a, State>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // The lock is released after this.
+        self.hint.store(self.state.count > 0, Ordering::Release);
+    }
 }
 
 /// Threads to unpark after the lock has been released.
@@ -123,21 +154,22 @@ impl State {
 impl Signal {
     pub(crate) const fn new(kind: Kind, count: u32) -> Signal {
         let state = State { count, owner: 0, recursion: 0, abandoned: false, waiting: VecDeque::new() };
-        Signal { kind, state: Mutex::new(state) }
+        Signal { kind, state: Mutex::new(state), hint: AtomicBool::new(count > 0) }
     }
 
     /// A mutex that a thread owns from the start.
     pub(crate) fn owned_by(owner: u32) -> Signal {
         let state = State { count: 0, owner, recursion: 1, abandoned: false, waiting: VecDeque::new() };
-        Signal { kind: Kind::Owned, state: Mutex::new(state) }
+        Signal { kind: Kind::Owned, state: Mutex::new(state), hint: AtomicBool::new(false) }
     }
 
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { hint: &self.hint, state }
     }
 
     // ---- who sets it ----
@@ -171,7 +203,7 @@ impl Signal {
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.lock().count > 0
+        self.hint.load(Ordering::Acquire)
     }
 
     /// Adds to a semaphore, and returns what there was; `None` if it would be more than `most`.
@@ -216,10 +248,22 @@ impl Signal {
         drop(state);
     }
 
+    /// Undoes what a wait has taken.
+    pub(crate) fn give_back(&self, owner: u32) {
+        match self.kind {
+            Kind::Manual => {}
+            Kind::Counted => drop(self.add(1, u32::MAX)),
+            Kind::Owned => drop(self.release(owner)),
+        }
+    }
+
     // ---- who waits for it ----
 
     /// Takes the signal if it is set.
     pub(crate) fn try_take(&self, owner: u32) -> Option<Taken> {
+        if self.kind != Kind::Owned && !self.is_set() {
+            return None;
+        }
         let mut state = self.lock();
         state.is_free_for(self.kind, owner).then(|| state.take(self.kind, owner))
     }
