@@ -4,7 +4,6 @@
 int main(void) {
     SOCKET client, server;
     char text[8];
-    BOOL on = TRUE;
     fd_set failed;
     struct timeval limit = { 5, 0 };
     int i;
@@ -16,7 +15,6 @@ int main(void) {
     CALL("select for exceptions", select(0, NULL, NULL, &failed, &limit));
     CALL("recv of urgent data", recv(server, text, 1, MSG_OOB));
     show_bytes("data", text, 1);
-    CALL("SO_OOBINLINE", setsockopt(server, SOL_SOCKET, SO_OOBINLINE, (char *)&on, sizeof on));
     send(client, "abc", 3, 0);
     arrived(server, 3);
     CALL("peek", recv(server, text, 2, MSG_PEEK));
