@@ -67,7 +67,7 @@ fn filter() -> Option<Filter> {
 
 /// Registers from the signal's context to `CONTEXT`, at their documented places.
 #[cfg(target_arch = "x86_64")]
-unsafe fn fill(context: &mut Context, registers: *const libc::gregset_t) {
+unsafe fn fill(context: &mut Context, registers: *const [libc::greg_t; 23]) {
     // REG_* of <sys/ucontext.h>, and the offset in CONTEXT.
     const PLACES: [(usize, usize); 17] = [
         (13, 0x78), (14, 0x80), (12, 0x88), (11, 0x90), (15, 0x98), (10, 0xa0), (9, 0xa8), (8, 0xb0), (0, 0xb8),
@@ -87,20 +87,22 @@ extern "C-unwind" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context:
     // on the thread that failed.
     unsafe {
         let mut registers = Context { bytes: [0; 1232] };
-        let mut address = (*info).si_addr() as usize;
         #[cfg(target_arch = "x86_64")]
-        {
+        let address = {
             let machine = &raw const (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
             fill(&mut registers, machine);
-            address = (*machine)[16] as usize;
-        }
+            (*machine)[16] as usize
+        };
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = context;
+        let address = {
+            let _ = (context, &mut registers);
+            (*info).si_addr() as usize
+        };
         let mut record = Record {
             code: code_of(signal, (*info).si_code),
             flags: 0,
             inner: std::ptr::null_mut(),
-            address: std::mem::replace(&mut address, 0),
+            address,
             count: if signal == libc::SIGSEGV { 2 } else { 0 },
             information: [0; MAX_PARAMETERS],
         };
