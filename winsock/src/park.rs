@@ -179,8 +179,7 @@ impl Parker {
         let time = left.map(timespec);
         let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // SAFETY: it writes the entries that it is given, and reads the time on this stack.
-        let ready =
-            unsafe { libc::ppoll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, time, std::ptr::null()) };
+        let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, time, std::ptr::null()) };
         self.end();
         let rang = polls.pop().is_some_and(|alarm| alarm.revents != 0);
         if rang {

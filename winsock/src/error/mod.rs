@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 mod codes;
 pub mod status;
+pub mod system;
 
 pub use codes::*;
 pub use status::NtStatus;

@@ -1,0 +1,601 @@
+//! The one driver of `overlapped` that all operations of the process go over, and which thread
+//! turns it.
+//!
+//! On readiness (epoll), whichever thread waits takes the *lead*: it submits, waits in the kernel
+//! and tells of what has ended, until its own wait is over. Other waiting threads follow: they
+//! sleep until they are told. So a thread that serves a completion port alone does everything
+//! itself, without a change of threads. A keeper thread sees to it that somebody leads while
+//! operations are in flight. On io_uring, where the kernel ties a request to the thread that
+//! submitted it, the keeper always leads.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, mpsc};
+use std::time::{Duration, Instant};
+
+use overlapped::buf::PoolConfig;
+use overlapped::driver::{Op, OpId, Outcome, Wait, WakeHandle};
+use overlapped::report::Backend;
+use overlapped::{Driver, DriverConfig, Error};
+
+use crate::park::{self, Parker, Turner};
+
+/// How often the keeper looks whether anybody leads.
+const TICK: Duration = Duration::from_millis(1);
+/// Ticks without need of the keeper, after which it sleeps until it is called.
+const QUIET_TICKS: u32 = 20;
+
+/// What a unit of work is told when it is asked for its next operation.
+pub enum Last {
+    /// It begins.
+    Nothing,
+    Ended(Result<Outcome, Error>),
+    /// It was cancelled between two operations.
+    Cancelled,
+}
+
+/// One operation of the program's, which may take several of the driver's, one after the other.
+pub trait Work: Send {
+    /// The next operation of the driver's; `None` if the work is over, and has told of its end.
+    fn step(&mut self, last: Last, key: Key, driver: &mut Driver) -> Option<Op>;
+
+    /// Whether it would write to memory in this stretch of addresses.
+    fn lies_in(&self, _: &Range<usize>) -> bool {
+        false
+    }
+
+    /// Whether the end of this thread cancels it.
+    fn dies_with(&self, _thread: u32) -> bool {
+        false
+    }
+}
+
+/// The name of work in flight. It is never used again for other work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    slot: u32,
+    generation: u32,
+}
+
+enum Command {
+    Start(Key, Box<dyn Work>),
+    Cancel(Key),
+    /// Cancels what this thread has started.
+    ThreadEnded(u32),
+    /// Forgets what lies in this memory.
+    Bury(Range<usize>, Arc<Parker>),
+}
+
+#[derive(Default)]
+struct Inbox {
+    commands: Vec<Command>,
+    /// The leader has been woken for those.
+    woken: bool,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl Inbox {
+    /// A name for new work.
+    fn name(&mut self) -> Key {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.generations.push(0);
+            self.generations.len() as u32 - 1
+        });
+        Key { slot, generation: self.generations[slot as usize] }
+    }
+}
+
+struct Running {
+    generation: u32,
+    work: Box<dyn Work>,
+    /// Of its operation with the driver.
+    id: Option<OpId>,
+    cancelled: bool,
+    /// Its memory is gone: it ends without having told anybody.
+    buried: bool,
+}
+
+/// What only the leader touches.
+struct Led {
+    driver: Driver,
+    running: Vec<Option<Running>>,
+    /// Kept for its memory.
+    commands: Vec<Command>,
+    ended: Vec<u32>,
+}
+
+/// A driver on readiness may change threads between calls.
+struct Movable(Led);
+
+// SAFETY: only a driver on readiness is moved. What it shares within itself (`Rc`) stays within it:
+// no packet of its pool is ever taken out, and its buffers are `Lent`, which may move.
+unsafe impl Send for Movable {}
+
+pub struct Hub {
+    inbox: Mutex<Inbox>,
+    lead: Mutex<Option<Movable>>,
+    wake: WakeHandle,
+    /// Waiting threads may lead.
+    shared: bool,
+    /// Somebody leads.
+    led: AtomicBool,
+    /// The keeper does, and will give the lead up if it is asked to.
+    kept: AtomicBool,
+    wanted: AtomicBool,
+    /// How often anybody took the lead.
+    epoch: AtomicU64,
+    in_flight: AtomicU32,
+    /// The keeper sleeps until it is called.
+    asleep: AtomicU32,
+    followers: Mutex<Vec<Arc<Parker>>>,
+    keeper: Arc<Parker>,
+    buried: AtomicU32,
+    pub backend: Backend,
+}
+
+static HUB: OnceLock<Option<&'static Hub>> = OnceLock::new();
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The hub; `None` if no driver could be made.
+pub fn hub() -> Option<&'static Hub> {
+    *HUB.get_or_init(|| {
+        let hub = Hub::start()?;
+        park::set_turner(hub);
+        // SAFETY: the function is this crate's and takes no arguments.
+        unsafe { libc::atexit(at_exit) };
+        Some(hub)
+    })
+}
+
+/// The process ends. What the program has in flight on the stack that `main` has left must not be
+/// written any more: the functions that run now use that memory. Nothing else changes; whatever the
+/// program does at its exit still works.
+extern "C" fn at_exit() {
+    let Some(Some(hub)) = HUB.get() else { return };
+    let here = 0u8;
+    let Some(lowest) = lowest_of_this_stack() else { return };
+    let left = lowest..&raw const here as usize + LEFT_BYTES;
+    let parker = park::current();
+    hub.in_flight.fetch_add(1, Ordering::SeqCst);
+    hub.command(lock(&hub.inbox), Command::Bury(left, Arc::clone(&parker)));
+    let patience = Instant::now() + Duration::from_millis(200);
+    while hub.buried.load(Ordering::SeqCst) == 0 && Instant::now() < patience {
+        if hub.led.load(Ordering::SeqCst) {
+            hub.wake.wake();
+            parker.sleep_until(Some(Instant::now() + TICK));
+        } else {
+            hub.hasten();
+        }
+    }
+}
+
+/// The frames of the functions that run at the exit lie within so many bytes above this one's.
+const LEFT_BYTES: usize = 2048;
+
+fn lowest_of_this_stack() -> Option<usize> {
+    // SAFETY: the attributes live on this stack, and are used as the functions ask.
+    unsafe {
+        let mut attributes = std::mem::zeroed();
+        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
+            return None;
+        }
+        let (mut start, mut size) = (std::ptr::null_mut(), 0);
+        let told = libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut size);
+        libc::pthread_attr_destroy(&raw mut attributes);
+        (told == 0).then_some(start as usize)
+    }
+}
+
+/// Which backend the environment asks for: `WINSOCK_BACKEND=poll` (as without it) or `io_uring`.
+fn asked_for() -> Backend {
+    match std::env::var("WINSOCK_BACKEND").as_deref() {
+        Ok("io_uring" | "uring") => Backend::Uring,
+        _ => Backend::Poll,
+    }
+}
+
+fn driver(backend: Backend) -> Result<Driver, Error> {
+    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
+    let config = DriverConfig::new().backend(backend).operations((1 << 24) - 1).sockets(1 << 20).queue(65_535);
+    Driver::new(config.pool(pool))
+}
+
+impl Hub {
+    fn start() -> Option<&'static Hub> {
+        let backend = asked_for();
+        if backend == Backend::Poll {
+            let driver = driver(backend).ok()?;
+            let wake = driver.wake_handle();
+            let hub = Hub::leak(wake, Some(Movable(Led::new(driver))), backend);
+            spawn(move || hub.keep())?;
+            return Some(hub);
+        }
+        // The thread that makes this driver is the one that uses it.
+        let (tell, told) = mpsc::channel();
+        spawn(move || {
+            let Ok(driver) = driver(backend) else { return };
+            let hub = Hub::leak(driver.wake_handle(), None, backend);
+            hub.led.store(true, Ordering::SeqCst);
+            let _ = tell.send(hub);
+            hub.lead_alone(Led::new(driver));
+        })?;
+        told.recv().ok()
+    }
+
+    fn leak(wake: WakeHandle, led: Option<Movable>, backend: Backend) -> &'static Hub {
+        Box::leak(Box::new(Hub {
+            inbox: Mutex::default(),
+            shared: led.is_some(),
+            lead: Mutex::new(led),
+            wake,
+            led: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            asleep: AtomicU32::new(0),
+            followers: Mutex::default(),
+            keeper: Arc::default(),
+            buried: AtomicU32::new(0),
+            backend,
+        }))
+    }
+
+    /// Starts work. It is handed to the system when somebody next leads, at the latest a tick
+    /// later: see [`hasten`](Hub::hasten).
+    pub fn push(&self, work: Box<dyn Work>) -> Key {
+        let mut inbox = lock(&self.inbox);
+        let key = inbox.name();
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.command(inbox, Command::Start(key, work));
+        key
+    }
+
+    /// The same, for a receive on a socket that the driver watches already. If a thread leads, it is
+    /// not woken: bytes that come wake it. But those that have come before this call do not. So the
+    /// caller then looks whether there are any, and wakes the leader if so. Returns whether it is to
+    /// do that.
+    pub fn push_unhurried(&self, work: Box<dyn Work>) -> (Key, bool) {
+        if !self.shared {
+            return (self.push(work), false);
+        }
+        let mut inbox = lock(&self.inbox);
+        let key = inbox.name();
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        inbox.commands.push(Command::Start(key, work));
+        drop(inbox);
+        let led = self.led.load(Ordering::SeqCst);
+        if !led {
+            self.call_keeper();
+        }
+        (key, led)
+    }
+
+    /// Wakes the thread that leads.
+    pub fn wake_leader(&self) {
+        self.wake.wake();
+    }
+
+    /// Asks work to end early. It still tells of its end, once.
+    pub fn cancel(&self, key: Key) {
+        self.command(lock(&self.inbox), Command::Cancel(key));
+    }
+
+    /// A thread of the program has ended.
+    pub fn thread_ended(&self, thread: u32) {
+        if self.in_flight.load(Ordering::SeqCst) > 0 {
+            self.command(lock(&self.inbox), Command::ThreadEnded(thread));
+            self.hasten();
+        }
+    }
+
+    fn command(&self, mut inbox: MutexGuard<'_, Inbox>, command: Command) {
+        inbox.commands.push(command);
+        if self.led.load(Ordering::SeqCst) {
+            let wakes = !std::mem::replace(&mut inbox.woken, true);
+            drop(inbox);
+            if wakes {
+                self.wake.wake();
+            }
+        } else {
+            drop(inbox);
+            self.call_keeper();
+        }
+    }
+
+    /// Has what was started handed to the system now. Locks of sockets must not be held.
+    pub fn hasten(&self) {
+        if self.shared && !self.led.load(Ordering::SeqCst) {
+            self.turn_once();
+        }
+    }
+
+    fn turn_once(&self) {
+        let Some(mut guard) = self.try_lead() else { return };
+        if let Some(Movable(led)) = &mut *guard {
+            self.turn(led, Wait::Poll);
+        }
+        self.leave(guard);
+    }
+
+    fn try_lead(&self) -> Option<MutexGuard<'_, Option<Movable>>> {
+        let guard = match self.lead.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.led.store(true, Ordering::SeqCst);
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+        Some(guard)
+    }
+
+    fn leave(&self, guard: MutexGuard<'_, Option<Movable>>) {
+        self.led.store(false, Ordering::SeqCst);
+        drop(guard);
+        if self.in_flight.load(Ordering::SeqCst) > 0 {
+            self.call_keeper();
+        }
+    }
+
+    fn turn(&self, led: &mut Led, wait: Wait) {
+        self.submit(led);
+        // If the backend has failed, everything in flight ends with its error, and so does new work.
+        let _ = led.driver.turn(wait);
+        self.collect(led);
+    }
+
+    fn submit(&self, led: &mut Led) {
+        loop {
+            let mut commands = std::mem::take(&mut led.commands);
+            {
+                let mut inbox = lock(&self.inbox);
+                self.free(&mut inbox, led);
+                if inbox.commands.is_empty() {
+                    led.commands = commands;
+                    return;
+                }
+                std::mem::swap(&mut commands, &mut inbox.commands);
+                inbox.woken = false;
+            }
+            for command in commands.drain(..) {
+                match command {
+                    Command::Start(key, work) => self.step(led, key, work, Last::Nothing, false),
+                    Command::Cancel(key) => led.cancel(key),
+                    Command::ThreadEnded(thread) => led.cancel_of(thread),
+                    Command::Bury(left, parker) => {
+                        led.bury(&left);
+                        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+                        self.buried.store(1, Ordering::SeqCst);
+                        parker.unpark();
+                    }
+                }
+            }
+            led.commands = commands;
+        }
+    }
+
+    fn free(&self, inbox: &mut Inbox, led: &mut Led) {
+        for slot in led.ended.drain(..) {
+            let generation = &mut inbox.generations[slot as usize];
+            *generation = generation.wrapping_add(1);
+            inbox.free.push(slot);
+        }
+    }
+
+    fn collect(&self, led: &mut Led) {
+        while let Some(completion) = led.driver.next() {
+            let slot = completion.token as usize;
+            let Some(running) = led.running.get_mut(slot).and_then(Option::take) else { continue };
+            if running.buried {
+                // It keeps its name, and what it would write to.
+                std::mem::forget(running.work);
+                continue;
+            }
+            let key = Key { slot: slot as u32, generation: running.generation };
+            self.step(led, key, running.work, Last::Ended(completion.result), running.cancelled);
+        }
+    }
+
+    fn step(&self, led: &mut Led, key: Key, mut work: Box<dyn Work>, mut last: Last, cancelled: bool) {
+        loop {
+            let Some(op) = work.step(last, key, &mut led.driver) else { break };
+            if cancelled {
+                last = Last::Cancelled;
+                continue;
+            }
+            match led.driver.submit(op, key.slot.into()) {
+                Ok(id) => {
+                    let slot = key.slot as usize;
+                    if led.running.len() <= slot {
+                        led.running.resize_with(slot + 1, || None);
+                    }
+                    led.running[slot] =
+                        Some(Running { generation: key.generation, work, id: Some(id), cancelled, buried: false });
+                    return;
+                }
+                Err(failed) => last = Last::Ended(Err(failed.error)),
+            }
+        }
+        led.ended.push(key.slot);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The loop of a driver that stays on its thread.
+    fn lead_alone(&self, mut led: Led) -> ! {
+        loop {
+            self.turn(&mut led, Wait::Forever);
+        }
+    }
+
+    fn call_keeper(&self) {
+        if self.shared && self.asleep.load(Ordering::SeqCst) == 1 && self.asleep.swap(0, Ordering::SeqCst) == 1 {
+            self.keeper.unpark();
+        }
+    }
+
+    /// The keeper's loop.
+    fn keep(&self) {
+        let (mut quiet, mut epoch) = (0, 0);
+        loop {
+            if quiet >= QUIET_TICKS {
+                self.asleep.store(1, Ordering::SeqCst);
+                let needed = !self.led.load(Ordering::SeqCst) && self.in_flight.load(Ordering::SeqCst) > 0;
+                if !needed || self.asleep.swap(0, Ordering::SeqCst) == 0 {
+                    self.keeper.sleep_until(None);
+                }
+                quiet = 0;
+                epoch = self.epoch.load(Ordering::Relaxed);
+            }
+            std::thread::sleep(TICK);
+            let now = self.epoch.load(Ordering::Relaxed);
+            if self.led.load(Ordering::SeqCst) {
+                quiet = if now == epoch { quiet + 1 } else { 0 };
+            } else if self.in_flight.load(Ordering::SeqCst) == 0 {
+                quiet += 1;
+            } else if now == epoch && !self.promote() {
+                quiet = 0;
+                self.keep_lead();
+            }
+            epoch = now;
+        }
+    }
+
+    /// Wakes a follower to take the lead.
+    fn promote(&self) -> bool {
+        let follower = lock(&self.followers).last().cloned();
+        follower.inspect(|follower| follower.unpark()).is_some()
+    }
+
+    /// Nobody waits, and operations are in flight: the keeper leads until somebody else wants to.
+    fn keep_lead(&self) {
+        self.wanted.store(false, Ordering::SeqCst);
+        self.kept.store(true, Ordering::SeqCst);
+        if let Some(mut guard) = self.try_lead() {
+            if let Some(Movable(led)) = &mut *guard {
+                while !self.wanted.load(Ordering::SeqCst) && self.in_flight.load(Ordering::SeqCst) > 0 {
+                    self.turn(led, Wait::Forever);
+                }
+            }
+            self.kept.store(false, Ordering::SeqCst);
+            self.led.store(false, Ordering::SeqCst);
+            drop(guard);
+            self.promote();
+        }
+        self.kept.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Turner for Hub {
+    fn lead(&self, parker: &Parker, until: Option<Instant>) -> bool {
+        if !self.shared {
+            return false;
+        }
+        let Some(mut guard) = self.try_lead() else {
+            if self.kept.load(Ordering::SeqCst) && !self.wanted.swap(true, Ordering::SeqCst) {
+                self.wake.wake();
+            }
+            return false;
+        };
+        if let Some(Movable(led)) = &mut *guard
+            && parker.leads()
+        {
+            loop {
+                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                self.turn(led, left.map_or(Wait::Forever, Wait::For));
+                let is_over = left.is_some_and(|left| left.is_zero());
+                if is_over || parker.is_notified() {
+                    break;
+                }
+            }
+        }
+        self.leave(guard);
+        // Whoever saw this thread lead relied on it.
+        if !lock(&self.inbox).commands.is_empty() {
+            self.hasten();
+        }
+        true
+    }
+
+    fn poll(&self) {
+        if self.shared && self.in_flight.load(Ordering::SeqCst) > 0 {
+            self.turn_once();
+        }
+    }
+
+    fn follow(&self, parker: &Arc<Parker>) -> bool {
+        if !self.shared {
+            return true;
+        }
+        lock(&self.followers).push(Arc::clone(parker));
+        // The leader may have left before it could see this follower.
+        self.led.load(Ordering::SeqCst)
+    }
+
+    fn unfollow(&self, parker: &Arc<Parker>) {
+        if self.shared {
+            let mut followers = lock(&self.followers);
+            if let Some(at) = followers.iter().rposition(|other| Arc::ptr_eq(other, parker)) {
+                followers.swap_remove(at);
+            }
+        }
+    }
+
+    fn interrupt(&self) {
+        self.wake.wake();
+    }
+}
+
+impl Led {
+    fn new(driver: Driver) -> Led {
+        Led { driver, running: Vec::new(), commands: Vec::new(), ended: Vec::new() }
+    }
+
+    fn cancel(&mut self, key: Key) {
+        let running = self.running.get_mut(key.slot as usize).and_then(Option::as_mut);
+        let Some(running) = running.filter(|running| running.generation == key.generation) else { return };
+        running.cancelled = true;
+        if let Some(id) = running.id {
+            self.driver.cancel(id);
+        }
+    }
+
+    fn cancel_of(&mut self, thread: u32) {
+        for running in self.running.iter_mut().flatten() {
+            if running.work.dies_with(thread) {
+                running.cancelled = true;
+                if let Some(id) = running.id {
+                    self.driver.cancel(id);
+                }
+            }
+        }
+    }
+
+    fn bury(&mut self, left: &Range<usize>) {
+        for running in self.running.iter_mut().flatten() {
+            if running.work.lies_in(left) {
+                running.buried = true;
+                if let Some(id) = running.id {
+                    self.driver.cancel(id);
+                }
+            }
+        }
+    }
+}
+
+/// Starts a thread that gets none of the program's signals.
+fn spawn(body: impl FnOnce() + Send + 'static) -> Option<()> {
+    // SAFETY: both sets live on this stack, and the mask of this thread is put back.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let spawned = std::thread::Builder::new().name("winsock".into()).stack_size(1 << 20).spawn(body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        spawned.ok().map(drop)
+    }
+}
