@@ -92,7 +92,7 @@ fn a_solution_with_mixed_encodings_builds_and_runs() {
     let folder = Folder::new("solution");
     project(&folder);
     folder.builds("c++", &["Game.sln"]);
-    assert_eq!(folder.run("Server"), "7 -5000000000 세션 3 1\n한글 narrow\n");
+    assert_eq!(folder.run("Server/Server"), "7 -5000000000 세션 3 1\n한글 narrow\n");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const HELP: &str = "\
 winsock-cc and winsock-c++ compile programs written for Winsock. They take the options of gcc or
 clang (CC and CXX choose the compiler), sources, and Visual Studio's .vcxproj, .vcproj and .sln.
+A project's program has its name; if that is a folder, it is put in there.
 
   --wsk-encoding=NAME   read sources that are not Unicode as NAME (CP949, GBK, ...), do not guess
   --wsk-keep=FOLDER     keep the translated sources in FOLDER

@@ -174,7 +174,10 @@ fn add_inputs(command: &mut Command, arguments: &Arguments, program: Option<&Pro
         command.args(["-x", "none"]);
     }
     if let Some(program) = program.filter(|_| !output && !arguments.no_link) {
-        command.arg("-o").arg(&program.name);
+        // A solution's folder has one of this name for the project: then the program goes in there.
+        let output = Path::new(&program.name);
+        let output = if output.is_dir() { output.join(&program.name) } else { output.to_path_buf() };
+        command.arg("-o").arg(output);
     }
     Ok(())
 }
