@@ -112,6 +112,10 @@ impl Arguments {
         });
     }
 
+    pub(crate) fn has_source(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Source(_)))
+    }
+
     /// Whether any item is compiled or linked at all.
     pub(crate) fn has_input(&self) -> bool {
         self.items.iter().any(|item| match item {

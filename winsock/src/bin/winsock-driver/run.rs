@@ -61,40 +61,147 @@ impl Home {
 }
 
 fn compile(arguments: &Arguments, program: Option<&Project>, home: &Home) -> Result<u8, String> {
-    let variable = if arguments.cplusplus { "CXX" } else { "CC" };
-    let compiler = std::env::var(variable).unwrap_or_else(|_| if arguments.cplusplus { "g++" } else { "gcc" }.to_owned());
-    let mut parts = compiler.split_whitespace();
-    let name = parts.next().ok_or(format!("{variable} is empty. Set it to a compiler, or unset it."))?;
-    let clang = is_clang(name);
-    let mut command = Command::new(name);
-    command.args(parts);
     let scratch = Scratch::new(arguments.keep.as_deref())?;
-    add_flags(&mut command, arguments, program, clang, &home.include);
-    add_inputs(&mut command, arguments, program, &scratch, home)?;
-    add_warnings(&mut command, arguments.cplusplus, clang);
+    let mut folders = arguments.folders.clone();
+    folders.extend(program.iter().flat_map(|program| program.folders.iter().cloned()));
+    let quotes = program.map(|program| program.folder.clone()).into_iter().collect();
+    let mut tree = Tree::new(scratch.root.clone(), home.include.clone(), folders, quotes, arguments.encoding.clone());
+    let compiler = Compiler::new(arguments.cplusplus)?;
+    let mut command = compiler.command(arguments, program, home);
+    let (mut inputs, mut output) = (0, false);
+    for item in &arguments.items {
+        match item {
+            Item::Option(option) => {
+                output |= option.to_string_lossy().starts_with("-o");
+                command.arg(option);
+            }
+            Item::Source(path) => inputs += add(&mut command, path, arguments, program, home, &mut tree, &scratch)?,
+            Item::Project(_) => {}
+        }
+    }
+    for source in program.iter().flat_map(|program| &program.sources) {
+        inputs += add(&mut command, source, arguments, program, home, &mut tree, &scratch)?;
+    }
+    if inputs == 0 && arguments.has_source() {
+        // Each was C, and is compiled.
+        return Ok(0);
+    }
+    add_warnings(&mut command, &compiler);
+    if let Some(program) = program.filter(|_| !output && !arguments.no_link) {
+        // A solution's folder has one of this name for the project: then the program goes in there.
+        let output = Path::new(&program.name);
+        let output = if output.is_dir() { output.join(&program.name) } else { output.to_path_buf() };
+        command.arg("-o").arg(output);
+    }
     if !arguments.no_link && (arguments.has_input() || program.is_some()) {
         add_libraries(&mut command, arguments, &home.library);
     }
+    let code = execute(command, arguments)?;
+    scratch.mend_dependencies(arguments);
+    Ok(code)
+}
+
+/// Adds a source's translated copy to the command: one input. A source in C among C++ is compiled
+/// by the C compiler, as MSVC does: its object is the input, or none if nothing is linked.
+fn add(
+    command: &mut Command,
+    path: &Path,
+    arguments: &Arguments,
+    program: Option<&Project>,
+    home: &Home,
+    tree: &mut Tree,
+    scratch: &Scratch,
+) -> Result<usize, String> {
+    let cplusplus = tree::is_cplusplus(path);
+    let copy = tree.source(path, cplusplus)?;
+    let quote = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if cplusplus || !arguments.cplusplus {
+        if let Some(folder) = quote {
+            command.arg("-iquote").arg(folder);
+        }
+        command.arg(copy);
+        return Ok(1);
+    }
+    let object = copy.with_extension("c.o");
+    let compiler = Compiler::new(false)?;
+    let mut compile = compiler.command(arguments, program, home);
+    if let Some(folder) = quote {
+        compile.arg("-iquote").arg(folder);
+    }
+    let mut options = arguments.items.iter().filter_map(|item| if let Item::Option(option) = item { Some(option) } else { None });
+    while let Some(option) = options.next() {
+        let text = option.to_string_lossy();
+        if text == "-o" && !arguments.no_link {
+            options.next();
+        } else if !is_for_cplusplus_or_linker(&text) {
+            compile.arg(option);
+        }
+    }
+    add_warnings(&mut compile, &compiler);
+    if !arguments.no_link {
+        compile.arg("-c").arg("-o").arg(&object);
+        command.arg(&object);
+    }
+    compile.arg(copy);
+    match execute(compile, arguments)? {
+        0 => Ok(usize::from(!arguments.no_link)),
+        _ => Err(format!("{}: was not compiled.", path.display())),
+    }
+}
+
+fn is_for_cplusplus_or_linker(option: &str) -> bool {
+    let file = option.rsplit('.').next().unwrap_or_default();
+    ["-std=c++", "-std=gnu++", "-l", "-L", "-Wl,", "-fpermissive"].iter().any(|start| option.starts_with(start))
+        || (!option.starts_with('-') && matches!(file, "o" | "a" | "so" | "obj"))
+}
+
+fn execute(mut command: Command, arguments: &Arguments) -> Result<u8, String> {
     if arguments.print {
         eprintln!("{command:?}");
     }
-    let status = command.status().map_err(|e| format!("{name} cannot be run: {e}. Install it, or set {variable}."))?;
-    scratch.mend_dependencies(arguments);
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|e| format!("{name} cannot be run: {e}. Install it, or set CC and CXX."))?;
     Ok(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
+}
+
+/// gcc or clang, as CC and CXX say.
+struct Compiler {
+    words: Vec<String>,
+    cplusplus: bool,
+    clang: bool,
+}
+
+impl Compiler {
+    fn new(cplusplus: bool) -> Result<Self, String> {
+        let (variable, usual) = if cplusplus { ("CXX", "g++") } else { ("CC", "gcc") };
+        let text = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let Some(name) = words.first() else {
+            return Err(format!("{variable} is empty. Set it to a compiler, or unset it."));
+        };
+        let clang = is_clang(name);
+        Ok(Self { words, cplusplus, clang })
+    }
+
+    fn command(&self, arguments: &Arguments, program: Option<&Project>, home: &Home) -> Command {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]);
+        add_flags(&mut command, arguments, program, self, &home.include);
+        command
+    }
 }
 
 fn is_clang(compiler: &str) -> bool {
     Command::new(compiler).arg("--version").output().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("clang"))
 }
 
-/// What makes gcc and clang read such sources. Given before the program's own options, so that
-/// those win.
-fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Project>, clang: bool, include: &Path) {
+/// What makes gcc and clang read such sources, before the program's own options.
+fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Project>, compiler: &Compiler, include: &Path) {
     command.args(["-fms-extensions", "-fno-strict-aliasing", "-fwrapv", "-pthread", "-U_FORTIFY_SOURCE"]);
     command.arg("-isystem").arg(include);
     let chosen = arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
-    if arguments.cplusplus {
-        command.arg(if clang { "-fdeclspec" } else { "-fpermissive" });
+    if compiler.cplusplus {
+        command.arg(if compiler.clang { "-fdeclspec" } else { "-fpermissive" });
     }
     #[cfg(target_arch = "x86_64")]
     command.args(["-D_M_X64=100", "-D_M_AMD64=100"]);
@@ -104,9 +211,9 @@ fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Proj
             command.arg("-no-pie");
         }
     }
-    if let Some(standard) = program.and_then(|p| p.standard.clone()).filter(|_| !chosen && arguments.cplusplus) {
+    if let Some(standard) = program.and_then(|p| p.standard.clone()).filter(|_| !chosen && compiler.cplusplus) {
         command.arg(standard);
-    } else if clang && arguments.cplusplus && !chosen {
+    } else if compiler.clang && compiler.cplusplus && !chosen {
         command.arg("-std=gnu++17");
     }
     if let Some(program) = program {
@@ -124,62 +231,15 @@ fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Proj
 
 /// What such sources do everywhere is not warned of. After the program's own options: clang takes
 /// the last word.
-fn add_warnings(command: &mut Command, cplusplus: bool, clang: bool) {
+fn add_warnings(command: &mut Command, compiler: &Compiler) {
     // The formats are MSVC's: %lu is right for a DWORD, %I64d and %S are known.
     command.args(["-Wno-unknown-pragmas", "-Wno-format", "-Wno-format-security"]);
-    if cplusplus {
+    if compiler.cplusplus {
         command.args(["-Wno-narrowing", "-Wno-write-strings"]);
     }
-    if clang {
+    if compiler.clang {
         command.args(["-Wno-ignored-attributes", "-Wno-pragma-pack", "-Wno-microsoft", "-Wno-writable-strings"]);
     }
-}
-
-fn add_inputs(command: &mut Command, arguments: &Arguments, program: Option<&Project>, scratch: &Scratch, home: &Home) -> Result<(), String> {
-    let mut folders = arguments.folders.clone();
-    folders.extend(program.iter().flat_map(|p| p.folders.iter().cloned()));
-    let quotes = program.map(|program| program.folder.clone()).into_iter().collect();
-    let mut tree = Tree::new(scratch.root.clone(), home.include.clone(), folders, quotes, arguments.encoding.clone());
-    let mut language = None;
-    let mut add = |command: &mut Command, path: &Path| -> Result<(), String> {
-        let cplusplus = tree::is_cplusplus(path);
-        let copy = tree.source(path, cplusplus)?;
-        // The driver for C++ would compile .c as C++, which MSVC does not.
-        let wanted = (arguments.cplusplus && !cplusplus).then_some("c");
-        if language != wanted {
-            command.args(["-x", wanted.unwrap_or("none")]);
-            language = wanted;
-        }
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            command.arg("-iquote").arg(folder);
-        }
-        command.arg(copy);
-        Ok(())
-    };
-    let mut output = false;
-    for item in &arguments.items {
-        match item {
-            Item::Option(option) => {
-                output |= option.to_string_lossy().starts_with("-o");
-                command.arg(option);
-            }
-            Item::Source(path) => add(command, path)?,
-            Item::Project(_) => {}
-        }
-    }
-    for source in program.iter().flat_map(|p| &p.sources) {
-        add(command, source)?;
-    }
-    if language.is_some() {
-        command.args(["-x", "none"]);
-    }
-    if let Some(program) = program.filter(|_| !output && !arguments.no_link) {
-        // A solution's folder has one of this name for the project: then the program goes in there.
-        let output = Path::new(&program.name);
-        let output = if output.is_dir() { output.join(&program.name) } else { output.to_path_buf() };
-        command.arg("-o").arg(output);
-    }
-    Ok(())
 }
 
 fn add_libraries(command: &mut Command, arguments: &Arguments, library: &Path) {
