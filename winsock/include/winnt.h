@@ -45,7 +45,9 @@ typedef struct _SECURITY_DESCRIPTOR {
 
 #define FIELD_OFFSET(type, field) ((LONG)offsetof(type, field))
 #define RTL_FIELD_SIZE(type, field) (sizeof(((type *)0)->field))
-#define CONTAINING_RECORD(address, type, field) ((type *)((char *)(address) - offsetof(type, field)))
+/* By hand, because offsetof warns of each C++ class that is not of standard layout. */
+#define CONTAINING_RECORD(address, type, field) \
+    ((type *)((char *)(address) - ((char *)&((type *)0x1000)->field - (char *)0x1000)))
 #define ARRAYSIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define RTL_NUMBER_OF(a) ARRAYSIZE(a)
 #define C_ASSERT(e) typedef char wsk_c_assert[(e) ? 1 : -1] __attribute__((unused))

@@ -70,8 +70,23 @@ fn filter() -> Option<Filter> {
 unsafe fn fill(context: &mut Context, registers: *const [libc::greg_t; 23]) {
     // REG_* of <sys/ucontext.h>, and the offset in CONTEXT.
     const PLACES: [(usize, usize); 17] = [
-        (13, 0x78), (14, 0x80), (12, 0x88), (11, 0x90), (15, 0x98), (10, 0xa0), (9, 0xa8), (8, 0xb0), (0, 0xb8),
-        (1, 0xc0), (2, 0xc8), (3, 0xd0), (4, 0xd8), (5, 0xe0), (6, 0xe8), (7, 0xf0), (16, 0xf8),
+        (13, 0x78),
+        (14, 0x80),
+        (12, 0x88),
+        (11, 0x90),
+        (15, 0x98),
+        (10, 0xa0),
+        (9, 0xa8),
+        (8, 0xb0),
+        (0, 0xb8),
+        (1, 0xc0),
+        (2, 0xc8),
+        (3, 0xd0),
+        (4, 0xd8),
+        (5, 0xe0),
+        (6, 0xe8),
+        (7, 0xf0),
+        (16, 0xf8),
     ];
     const CONTROL_AND_INTEGER: u32 = 0x0010_0003;
     context.bytes[0x30..0x34].copy_from_slice(&CONTROL_AND_INTEGER.to_le_bytes());

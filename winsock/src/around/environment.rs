@@ -67,7 +67,11 @@ fn command_line() -> &'static str {
         let quoted: Vec<String> = words
             .map(|word| {
                 let word = String::from_utf8_lossy(word);
-                if word.contains([' ', '\t']) { format!("\"{}\"", word.replace('"', "\\\"")) } else { word.into_owned() }
+                if word.contains([' ', '\t']) {
+                    format!("\"{}\"", word.replace('"', "\\\""))
+                } else {
+                    word.into_owned()
+                }
             })
             .collect();
         quoted.join(" ")

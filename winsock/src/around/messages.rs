@@ -1,7 +1,7 @@
 //! `FormatMessage`, and `MessageBox` on standard error.
 
-use super::message_texts::text_of;
 use super::memory::heap::allocate;
+use super::message_texts::text_of;
 use super::text;
 use crate::abi::Wchar;
 use crate::error::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, NtStatus, fail};
@@ -19,7 +19,12 @@ const NO_TEXT: u32 = 317;
 
 /// The message, or the error of the call. `string` reads a source of `FROM_STRING`, `insert` the
 /// n-th argument as text.
-fn message(flags: u32, code: u32, string: impl FnOnce() -> Option<String>, insert: impl Fn(usize) -> Option<String>) -> Result<String, u32> {
+fn message(
+    flags: u32,
+    code: u32,
+    string: impl FnOnce() -> Option<String>,
+    insert: impl Fn(usize, &str) -> Option<String>,
+) -> Result<String, u32> {
     let text = if flags & FROM_STRING != 0 {
         string().ok_or(ERROR_INVALID_PARAMETER)?
     } else if flags & (FROM_SYSTEM | FROM_MODULE) != 0 {
@@ -35,7 +40,7 @@ fn message(flags: u32, code: u32, string: impl FnOnce() -> Option<String>, inser
 }
 
 /// `%1` to `%99` (with an optional `!format!`) become arguments, `%n` a line end, `%%` a per cent.
-fn with_inserts(text: &str, insert: impl Fn(usize) -> Option<String>) -> String {
+fn with_inserts(text: &str, insert: impl Fn(usize, &str) -> Option<String>) -> String {
     let mut output = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -52,10 +57,11 @@ fn with_inserts(text: &str, insert: impl Fn(usize) -> Option<String>) -> String 
                 if let Some(second) = rest.next_if(char::is_ascii_digit) {
                     number = number * 10 + (second as usize - '0' as usize);
                 }
+                let mut format = String::new();
                 if rest.next_if_eq(&'!').is_some() {
-                    while rest.next().is_some_and(|c| c != '!') {}
+                    format.extend(rest.by_ref().take_while(|c| *c != '!'));
                 }
-                output.push_str(&insert(number).unwrap_or_default());
+                output.push_str(&insert(number, &format).unwrap_or_default());
             }
             Some(other) => output.push(other),
             None => output.push('%'),
@@ -64,17 +70,76 @@ fn with_inserts(text: &str, insert: impl Fn(usize) -> Option<String>) -> String 
     output
 }
 
-/// The n-th argument of an array of pointers to text. A `va_list` is not read: it has another shape
-/// on each processor, and no program needs it for system messages.
+/// `va_list` of x86-64's System V ABI: registers that were saved, then the stack.
+#[repr(C)]
+struct VaList {
+    general: u32,
+    floating: u32,
+    stack: *const usize,
+    saved: *const u8,
+}
+
+/// The n-th argument of an array or a `va_list`.
 ///
 /// # Safety
-/// With `ARGUMENT_ARRAY`, `arguments` has a pointer for each insert of the message.
-unsafe fn argument(flags: u32, arguments: *const c_void, number: usize) -> *const c_void {
-    if flags & ARGUMENT_ARRAY == 0 || arguments.is_null() || number == 0 {
-        return std::ptr::null();
+/// `arguments` is null, or has an argument for each insert of the message.
+unsafe fn argument(flags: u32, arguments: *const c_void, number: usize) -> Option<usize> {
+    if arguments.is_null() || number == 0 {
+        return None;
     }
     // SAFETY: the caller's.
-    unsafe { arguments.cast::<*const c_void>().add(number - 1).read_unaligned() }
+    unsafe {
+        if flags & ARGUMENT_ARRAY != 0 {
+            return Some(arguments.cast::<usize>().add(number - 1).read_unaligned());
+        }
+        if !cfg!(target_arch = "x86_64") {
+            return None;
+        }
+        const SAVED: usize = 48;
+        let list = &*arguments.cast::<VaList>();
+        let at = list.general as usize + 8 * (number - 1);
+        if at < SAVED {
+            return Some(list.saved.add(at).cast::<usize>().read_unaligned());
+        }
+        let passed = SAVED.saturating_sub(list.general as usize) / 8;
+        Some(list.stack.add(number - 1 - passed).read_unaligned())
+    }
+}
+
+/// An argument as text. Without a format it is a string of the call's own width.
+///
+/// # Safety
+/// An argument for a string is a pointer to one.
+unsafe fn insert(value: Option<usize>, format: &str, wide: bool) -> Option<String> {
+    let value = value?;
+    let conversion = format.chars().last().unwrap_or('s');
+    if matches!(conversion, 's' | 'S') {
+        let prefix = format.trim_end_matches(['s', 'S']);
+        let wide =
+            if prefix.ends_with(['l', 'w']) { true } else { !prefix.ends_with('h') && wide != (conversion == 'S') };
+        // SAFETY: the caller's.
+        return unsafe {
+            if wide {
+                text::wide(std::ptr::with_exposed_provenance(value))
+            } else {
+                text::narrow(std::ptr::with_exposed_provenance(value))
+            }
+        };
+    }
+    let plain = format.replace("I64", "ll").replace("I32", "");
+    let known = matches!(conversion, 'd' | 'i' | 'o' | 'u' | 'x' | 'X' | 'c')
+        && plain[..plain.len() - 1].chars().all(|c| c.is_ascii_digit() || "-+ #0.hl".contains(c));
+    if !known {
+        return None;
+    }
+    // `l` has 32 bits in these formats.
+    let plain = if plain.contains("ll") { plain } else { plain.replace('l', "") };
+    let format = std::ffi::CString::new(format!("%{plain}")).ok()?;
+    let mut buffer = [0u8; 128];
+    // SAFETY: one integer for one conversion of an integer, cut to the buffer.
+    unsafe { libc::snprintf(buffer.as_mut_ptr().cast(), buffer.len(), format.as_ptr(), value) };
+    // SAFETY: snprintf ends it with a zero.
+    unsafe { text::narrow(buffer.as_ptr()) }
 }
 
 /// Hands the message over, in the caller's buffer or in one that `LocalFree` releases.
@@ -108,13 +173,13 @@ unsafe fn hand_over<T: Copy + Default>(units: &[T], flags: u32, buffer: *mut T, 
 
 export! {
     fn wsk_FormatMessageA(flags: u32, source: *const c_void, code: u32, _language: u32, buffer: *mut u8, size: u32, arguments: *const c_void) -> u32, 0 => {
-        match message(flags, code, || text::narrow(source.cast()), |n| text::narrow(argument(flags, arguments, n).cast())) {
+        match message(flags, code, || text::narrow(source.cast()), |n, format| insert(argument(flags, arguments, n), format, false)) {
             Ok(message) => hand_over(message.as_bytes(), flags, buffer, size),
             Err(error) => fail(error, 0),
         }
     }
     fn wsk_FormatMessageW(flags: u32, source: *const c_void, code: u32, _language: u32, buffer: *mut Wchar, size: u32, arguments: *const c_void) -> u32, 0 => {
-        match message(flags, code, || text::wide(source.cast()), |n| text::wide(argument(flags, arguments, n).cast())) {
+        match message(flags, code, || text::wide(source.cast()), |n, format| insert(argument(flags, arguments, n), format, true)) {
             Ok(message) => hand_over(&text::to_wide(&message), flags, buffer, size),
             Err(error) => fail(error, 0),
         }
@@ -158,17 +223,36 @@ mod tests {
 
     #[test]
     fn inserts_line_ends_and_percents() {
-        let insert = |n: usize| Some(format!("<{n}>"));
-        assert_eq!(with_inserts("a %1 b %2!d! c%n%% 100% d%0e", insert), "a <1> b <2> c\r\n% 100 d");
+        let insert = |n: usize, format: &str| Some(format!("<{n}{format}>"));
+        assert_eq!(with_inserts("a %1 b %2!d! c%n%% 100% d%0e", insert), "a <1> b <2d> c\r\n% 100 d");
         assert_eq!(with_inserts("%", insert), "%");
-        assert_eq!(with_inserts("%12", |_| None), "");
+        assert_eq!(with_inserts("%12", |_, _| None), "");
+    }
+
+    #[test]
+    fn arguments_are_formatted() {
+        let words = [c"one".as_ptr().expose_provenance(), 42usize];
+        let show =
+            |n, format: &str| unsafe { insert(argument(ARGUMENT_ARRAY, words.as_ptr().cast(), n), format, false) };
+        assert_eq!(
+            with_inserts("%1 %2!04x! %2!I64d! %3!n!", |n, f| if n < 3 { show(n, f) } else { insert_nothing() }),
+            "one 002a 42 "
+        );
+    }
+
+    fn insert_nothing() -> Option<String> {
+        // SAFETY: no pointer is followed.
+        unsafe { insert(Some(1), "n", false) }
     }
 
     #[test]
     fn codes_without_text_are_said_so() {
-        assert_eq!(message(FROM_SYSTEM, 99_999, || None, |_| None), Err(NO_TEXT));
-        assert!(message(FROM_SYSTEM, 10054, || None, |_| None).is_ok_and(|m| m.ends_with("\r\n")));
-        assert_eq!(message(FROM_SYSTEM, 0x8007_0057, || None, |_| None), message(FROM_SYSTEM, 87, || None, |_| None));
-        assert_eq!(message(0, 1, || None, |_| None), Err(ERROR_INVALID_PARAMETER));
+        assert_eq!(message(FROM_SYSTEM, 99_999, || None, |_, _| None), Err(NO_TEXT));
+        assert!(message(FROM_SYSTEM, 10054, || None, |_, _| None).is_ok_and(|m| m.ends_with("\r\n")));
+        assert_eq!(
+            message(FROM_SYSTEM, 0x8007_0057, || None, |_, _| None),
+            message(FROM_SYSTEM, 87, || None, |_, _| None)
+        );
+        assert_eq!(message(0, 1, || None, |_, _| None), Err(ERROR_INVALID_PARAMETER));
     }
 }

@@ -3,14 +3,23 @@
 use super::environment::{to_linux, to_windows};
 use super::text;
 use crate::abi::{Proc, Wchar};
-use crate::error::{
-    ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_HANDLE, ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND, fail,
-};
+use crate::error::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_HANDLE, ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND, fail};
 use std::ffi::{CStr, CString, c_char, c_void};
 
 /// The libraries that `LoadLibrary` answers for itself. A module is the address of its name.
 static KNOWN: [&str; 12] = [
-    "ws2_32", "mswsock", "kernel32", "kernelbase", "ntdll", "user32", "advapi32", "winmm", "msvcrt", "ucrtbase", "wsock32", "iphlpapi",
+    "ws2_32",
+    "mswsock",
+    "kernel32",
+    "kernelbase",
+    "ntdll",
+    "user32",
+    "advapi32",
+    "winmm",
+    "msvcrt",
+    "ucrtbase",
+    "wsock32",
+    "iphlpapi",
 ];
 /// What `GetModuleHandle(NULL)` answers.
 static PROGRAM: u8 = 0;
@@ -79,9 +88,14 @@ fn is_known(module: *const c_void) -> bool {
 fn open(name: &str) -> *const c_void {
     let path = to_linux(name);
     let (folder, file) = path.rsplit_once('/').map_or(("", path.as_str()), |(folder, file)| (folder, file));
-    let stem = file.get(file.len().saturating_sub(4)..).filter(|end| end.eq_ignore_ascii_case(".dll")).map_or(file, |_| &file[..file.len() - 4]);
+    let stem = file
+        .get(file.len().saturating_sub(4)..)
+        .filter(|end| end.eq_ignore_ascii_case(".dll"))
+        .map_or(file, |_| &file[..file.len() - 4]);
     let place = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    for candidate in [path.clone(), format!("{place}lib{stem}.so"), format!("{place}{stem}.so"), format!("./{place}lib{stem}.so")] {
+    for candidate in
+        [path.clone(), format!("{place}lib{stem}.so"), format!("{place}{stem}.so"), format!("./{place}lib{stem}.so")]
+    {
         let Ok(candidate) = CString::new(candidate) else { continue };
         // SAFETY: a string that ends with a zero; the object's initialisers are the program's wish.
         let module = unsafe { libc::dlopen(candidate.as_ptr(), libc::RTLD_NOW) };

@@ -125,7 +125,12 @@ fn write(section: Option<String>, key: Option<String>, value: Option<String>, fi
 ///
 /// # Safety
 /// `buffer` has room for `size` units.
-unsafe fn hand_over<T: Copy + Default>(found: Found, to_units: impl Fn(&str) -> Vec<T>, buffer: *mut T, size: u32) -> u32 {
+unsafe fn hand_over<T: Copy + Default>(
+    found: Found,
+    to_units: impl Fn(&str) -> Vec<T>,
+    buffer: *mut T,
+    size: u32,
+) -> u32 {
     if buffer.is_null() || size == 0 {
         return 0;
     }
@@ -159,7 +164,8 @@ unsafe fn hand_over<T: Copy + Default>(found: Found, to_units: impl Fn(&str) -> 
 fn number(value: &str) -> u32 {
     let (negative, digits) = value.strip_prefix('-').map_or((false, value), |rest| (true, rest));
     let (radix, digits) = digits.strip_prefix("0x").map_or((10, digits), |rest| (16, rest));
-    let parsed = digits.chars().map_while(|c| c.to_digit(radix)).fold(0u32, |sum, d| sum.wrapping_mul(radix).wrapping_add(d));
+    let parsed =
+        digits.chars().map_while(|c| c.to_digit(radix)).fold(0u32, |sum, d| sum.wrapping_mul(radix).wrapping_add(d));
     if negative { parsed.wrapping_neg() } else { parsed }
 }
 

@@ -114,7 +114,13 @@ fn user_name() -> String {
 ///
 /// # Safety
 /// `size` is good, `buffer` has the room that it says.
-unsafe fn name_out<T: Copy + Default>(units: &[T], buffer: *mut T, size: *mut u32, with_zero: bool, too_small: u32) -> i32 {
+unsafe fn name_out<T: Copy + Default>(
+    units: &[T],
+    buffer: *mut T,
+    size: *mut u32,
+    with_zero: bool,
+    too_small: u32,
+) -> i32 {
     if size.is_null() {
         return fail(ERROR_INVALID_PARAMETER, 0);
     }

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::abi::{Bool, Dword, FALSE, Handle, INVALID_HANDLE_VALUE, TRUE};
-use crate::error::{
-    ERROR_BAD_LENGTH, ERROR_INVALID_HANDLE, ERROR_NO_MORE_FILES, ERROR_NO_SYSTEM_RESOURCES, fail,
-};
+use crate::error::{ERROR_BAD_LENGTH, ERROR_INVALID_HANDLE, ERROR_NO_MORE_FILES, ERROR_NO_SYSTEM_RESOURCES, fail};
 use crate::handles::{self, Header, Object};
 use crate::thread;
 

@@ -84,7 +84,10 @@ fn project(folder: &Folder) {
          <LanguageStandard>stdcpp17</LanguageStandard></ClCompile></ItemDefinitionGroup><ItemGroup><ClCompile Include=\"server.cpp\" />\
          <ClCompile Include=\"Unused.cpp\"><ExcludedFromBuild>true</ExcludedFromBuild></ClCompile></ItemGroup></Project>",
     );
-    folder.write("Game.sln", "Project(\"{8BC9CEB8}\") = \"Server\", \"server\\Server.vcxproj\", \"{1}\"\r\nEndProject\r\n");
+    folder.write(
+        "Game.sln",
+        "Project(\"{8BC9CEB8}\") = \"Server\", \"server\\Server.vcxproj\", \"{1}\"\r\nEndProject\r\n",
+    );
 }
 
 #[test]

@@ -101,7 +101,9 @@ unsafe fn overlapped(
                 Err(ERROR_HANDLE_EOF)
             }
             (Ok(bytes), _) => {
-                if !file.overlapped && let Some(at) = at {
+                if !file.overlapped
+                    && let Some(at) = at
+                {
                     libc::lseek(file.fd(), at + i64::from(bytes), libc::SEEK_SET);
                 }
                 ticket.finish_now(STATUS_SUCCESS, bytes, 0);

@@ -119,7 +119,9 @@ export! {
         if block.is_null() {
             return fail(ERROR_NOT_ENOUGH_MEMORY, block);
         }
-        if !note(heap, |blocks| drop(blocks.insert(block as usize))) {
+        if !note(heap, |blocks| {
+            blocks.insert(block as usize);
+        }) {
             release(block);
             return fail(ERROR_INVALID_HANDLE, ptr::null_mut());
         }
@@ -148,7 +150,9 @@ export! {
         if block.is_null() {
             return TRUE;
         }
-        if !note(heap, |blocks| drop(blocks.remove(&(block as usize)))) {
+        if !note(heap, |blocks| {
+            blocks.remove(&(block as usize));
+        }) {
             return fail(ERROR_INVALID_HANDLE, FALSE);
         }
         release(block);

@@ -121,7 +121,8 @@ impl Arguments {
         self.items.iter().any(|item| match item {
             Item::Source(_) | Item::Project(_) => true,
             Item::Option(option) => {
-                matches!(extension(Path::new(option)).as_str(), "o" | "a" | "obj") && !option.as_bytes().starts_with(b"-")
+                matches!(extension(Path::new(option)).as_str(), "o" | "a" | "obj")
+                    && !option.as_bytes().starts_with(b"-")
             }
         })
     }

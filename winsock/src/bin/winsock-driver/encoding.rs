@@ -4,7 +4,11 @@ use std::ffi::{CString, c_char};
 
 /// The file as UTF-8 with line feeds, without mark. `wanted` is the code page to use for what is
 /// not Unicode; without it, `hint` (the includer's) decides where the bytes do not.
-pub(crate) fn decode(bytes: &[u8], wanted: Option<&str>, hint: Option<&'static str>) -> Result<(String, Option<&'static str>), String> {
+pub(crate) fn decode(
+    bytes: &[u8],
+    wanted: Option<&str>,
+    hint: Option<&'static str>,
+) -> Result<(String, Option<&'static str>), String> {
     let unicode = |text: String| Ok((tidy(&text), None));
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => return unicode(String::from_utf8_lossy(rest).into_owned()),
@@ -20,9 +24,8 @@ pub(crate) fn decode(bytes: &[u8], wanted: Option<&str>, hint: Option<&'static s
         return Ok((tidy(&text), None));
     }
     let page = guess(bytes, hint);
-    let text = convert(page, bytes, true).ok_or(format!(
-        "libc's iconv cannot read {page}. Install its gconv modules, or convert the file to UTF-8."
-    ))?;
+    let text = convert(page, bytes, true)
+        .ok_or(format!("libc's iconv cannot read {page}. Install its gconv modules, or convert the file to UTF-8."))?;
     Ok((tidy(&text), Some(page)))
 }
 

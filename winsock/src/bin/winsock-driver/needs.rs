@@ -135,12 +135,19 @@ const LIBRARY: &[(&str, &str, bool)] = &[
 
 /// Adds the headers that `tokens` need to `headers`. `using` says that the source has
 /// `using namespace std` (here or in a header of its own).
-pub(crate) fn collect(text: &str, tokens: &[Token], using: bool, cplusplus: bool, headers: &mut BTreeSet<&'static str>) {
+pub(crate) fn collect(
+    text: &str,
+    tokens: &[Token],
+    using: bool,
+    cplusplus: bool,
+    headers: &mut BTreeSet<&'static str>,
+) {
     let word = |index: usize| tokens.get(index).map_or("", |t: &Token| &text[t.start..t.end]);
     for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word) {
         let name = &text[token.start..token.end];
         let called = word(index + 1) == "(";
-        let member = index > 0 && (word(index - 1) == "." || (word(index - 1) == ">" && index > 1 && word(index - 2) == "-"));
+        let member =
+            index > 0 && (word(index - 1) == "." || (word(index - 1) == ">" && index > 1 && word(index - 2) == "-"));
         if let Some((_, header, _)) = LIBRARY.iter().find(|(n, _, call)| *n == name && (!call || (called && !member))) {
             headers.insert(header);
         }
@@ -148,7 +155,9 @@ pub(crate) fn collect(text: &str, tokens: &[Token], using: bool, cplusplus: bool
             continue;
         }
         let qualified = index > 2 && word(index - 1) == ":" && word(index - 2) == ":" && word(index - 3) == "std";
-        if let Some((_, header, _)) = STANDARD.iter().find(|(n, _, bare)| *n == name && (qualified || (*bare && using && !member))) {
+        if let Some((_, header, _)) =
+            STANDARD.iter().find(|(n, _, bare)| *n == name && (qualified || (*bare && using && !member)))
+        {
             headers.insert(header);
         }
     }

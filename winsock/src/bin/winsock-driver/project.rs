@@ -76,7 +76,8 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
     }
     let values = |name: &str| if old { attributes(&text, name) } else { release(&text, name) };
     for list in values("AdditionalIncludeDirectories") {
-        for entry in list.split([';', ',']).map(str::trim).filter(|entry| !entry.is_empty() && !entry.starts_with("%(")) {
+        for entry in list.split([';', ',']).map(str::trim).filter(|entry| !entry.is_empty() && !entry.starts_with("%("))
+        {
             let entry = expand(entry, &folder, solution, &project.name).replace('\\', "/");
             if !entry.contains("$(") {
                 project.folders.push(folder.join(entry.trim_matches('"')));
@@ -85,7 +86,9 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
     }
     for list in values("PreprocessorDefinitions") {
         let defines = list.split(';').map(str::trim).filter(|d| !d.is_empty() && !d.starts_with("%("));
-        project.defines.extend(defines.filter(|d| !matches!(*d, "WIN32" | "_WIN32" | "_WINDOWS" | "_DEBUG" | "_LIB")).map(str::to_owned));
+        project.defines.extend(
+            defines.filter(|d| !matches!(*d, "WIN32" | "_WIN32" | "_WINDOWS" | "_DEBUG" | "_LIB")).map(str::to_owned),
+        );
     }
     project.unicode = values("CharacterSet").iter().any(|set| set == "Unicode" || (old && set == "1"));
     project.standard = values("LanguageStandard").into_iter().find_map(|standard| match standard.as_str() {
@@ -96,7 +99,9 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
     });
     project.only_32_bits = !text.contains("|x64");
     let kinds = values("ConfigurationType");
-    project.library = kinds.first().is_some_and(|kind| kind == "StaticLibrary" || kind == "DynamicLibrary" || (old && (kind == "4" || kind == "2")));
+    project.library = kinds.first().is_some_and(|kind| {
+        kind == "StaticLibrary" || kind == "DynamicLibrary" || (old && (kind == "4" || kind == "2"))
+    });
     for reference in elements(&text, "ProjectReference") {
         if let Some(other) = reference.attribute("Include").and_then(|file| crate::resolve::find(&folder, &file)) {
             project.references.push(other);
@@ -174,7 +179,8 @@ fn release(text: &str, name: &str) -> Vec<String> {
                 Some(condition) if condition.contains("Release") => 2,
                 Some(_) => 1,
             };
-            let values: Vec<String> = elements(element.inside, name).iter().map(|e| unescape(e.inside.trim())).collect();
+            let values: Vec<String> =
+                elements(element.inside, name).iter().map(|e| unescape(e.inside.trim())).collect();
             if !values.is_empty() && rank > best.0 {
                 best = (rank, values);
             }

@@ -48,7 +48,10 @@ impl Home {
             .into_iter()
             .find(|folder| folder.join("winsock2.h").is_file())
             .and_then(|folder| folder.canonicalize().ok())
-            .ok_or(format!("no headers in {}/include. Set WINSOCK_HOME to the folder that has them.", home.display()))?;
+            .ok_or(format!(
+                "no headers in {}/include. Set WINSOCK_HOME to the folder that has them.",
+                home.display()
+            ))?;
         let name = if arguments.shared { "libwinsock.so" } else { "libwinsock.a" };
         let named = std::env::var_os("WINSOCK_LIBRARY").map(PathBuf::from);
         let places = [beside, home.join("lib"), home.join("lib64"), home.join("../target/release")];
@@ -128,7 +131,8 @@ fn add(
     if let Some(folder) = quote {
         compile.arg("-iquote").arg(folder);
     }
-    let mut options = arguments.items.iter().filter_map(|item| if let Item::Option(option) = item { Some(option) } else { None });
+    let mut options =
+        arguments.items.iter().filter_map(|item| if let Item::Option(option) = item { Some(option) } else { None });
     while let Some(option) = options.next() {
         let text = option.to_string_lossy();
         if text == "-o" && !arguments.no_link {
@@ -196,10 +200,17 @@ fn is_clang(compiler: &str) -> bool {
 }
 
 /// What makes gcc and clang read such sources, before the program's own options.
-fn add_flags(command: &mut Command, arguments: &Arguments, program: Option<&Project>, compiler: &Compiler, include: &Path) {
+fn add_flags(
+    command: &mut Command,
+    arguments: &Arguments,
+    program: Option<&Project>,
+    compiler: &Compiler,
+    include: &Path,
+) {
     command.args(["-fms-extensions", "-fno-strict-aliasing", "-fwrapv", "-pthread", "-U_FORTIFY_SOURCE"]);
     command.arg("-isystem").arg(include);
-    let chosen = arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
+    let chosen =
+        arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
     if compiler.cplusplus {
         command.arg(if compiler.clang { "-fdeclspec" } else { "-fpermissive" });
     }
@@ -261,7 +272,11 @@ struct Scratch {
 
 impl Scratch {
     fn new(keep: Option<&Path>) -> Result<Self, String> {
-        let name = format!("winsock-{}-{:x}", std::process::id(), std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos()));
+        let name = format!(
+            "winsock-{}-{:x}",
+            std::process::id(),
+            std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos())
+        );
         let root = keep.map_or_else(|| std::env::temp_dir().join(name), Path::to_path_buf);
         std::fs::create_dir_all(&root).map_err(|e| format!("{}: cannot be made: {e}", root.display()))?;
         let root = root.canonicalize().map_err(|e| format!("{}: {e}", root.display()))?;
@@ -273,13 +288,17 @@ impl Scratch {
         let texts: Vec<String> = arguments
             .items
             .iter()
-            .filter_map(|item| if let Item::Option(option) = item { Some(option.to_string_lossy().into_owned()) } else { None })
+            .filter_map(|item| {
+                if let Item::Option(option) = item { Some(option.to_string_lossy().into_owned()) } else { None }
+            })
             .collect();
         if !texts.iter().any(|t| t == "-MD" || t == "-MMD" || t == "-MF") {
             return;
         }
         let after = |name: &str| texts.iter().position(|t| t == name).and_then(|at| texts.get(at + 1)).cloned();
-        let Some(file) = after("-MF").or_else(|| after("-o").map(|o| Path::new(&o).with_extension("d").display().to_string())) else {
+        let Some(file) =
+            after("-MF").or_else(|| after("-o").map(|o| Path::new(&o).with_extension("d").display().to_string()))
+        else {
             return;
         };
         if let Ok(text) = std::fs::read_to_string(&file) {

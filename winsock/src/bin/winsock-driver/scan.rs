@@ -78,7 +78,10 @@ impl Scanner<'_> {
                 }
                 byte if is_word(byte) && !byte.is_ascii_digit() => self.word(start),
                 byte if byte.is_ascii_digit() => {
-                    while is_word(self.byte(0)) || self.byte(0) == b'.' || (self.byte(0) == b'\'' && is_word(self.byte(1))) {
+                    while is_word(self.byte(0))
+                        || self.byte(0) == b'.'
+                        || (self.byte(0) == b'\'' && is_word(self.byte(1)))
+                    {
                         self.at += 1;
                     }
                     self.push(Kind::Mark, start);
@@ -216,7 +219,8 @@ mod tests {
 
     #[test]
     fn what_does_not_end_is_no_panic() {
-        for text in ["\"abc", "'", "/* x", "R\"(", "R\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "#", "L'", "\\", "//", "\"\\"] {
+        for text in ["\"abc", "'", "/* x", "R\"(", "R\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "#", "L'", "\\", "//", "\"\\"]
+        {
             scan(text);
         }
     }

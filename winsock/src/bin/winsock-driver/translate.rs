@@ -36,7 +36,11 @@ pub(crate) fn include<'a>(text: &'a str, token: &Token) -> Option<Include<'a>> {
 }
 
 /// The text with each include replaced by what `resolve` answers, and MSVC's spellings by ours.
-pub(crate) fn translate(text: &str, tokens: &[Token], mut resolve: impl FnMut(&Include<'_>) -> Option<String>) -> (String, Entry) {
+pub(crate) fn translate(
+    text: &str,
+    tokens: &[Token],
+    mut resolve: impl FnMut(&Include<'_>) -> Option<String>,
+) -> (String, Entry) {
     let mut edits = Edits { text, output: String::with_capacity(text.len() + 256), copied: 0 };
     let mut entry = Entry::default();
     let words = Words { text, tokens };
@@ -112,14 +116,51 @@ struct Words<'a> {
 
 /// Annotations of old sources. They cannot be macros: libstdc++ has these names for its own.
 const ANNOTATIONS: &[&str] = &[
-    "__in", "__out", "__inout", "__in_opt", "__out_opt", "__inout_opt", "__in_z", "__in_z_opt", "__out_z", "__reserved",
-    "__deref_out", "__deref_out_opt", "__deref_in", "__deref_inout", "__checkReturn", "__callback", "__format_string",
-    "__nullterminated", "__nullnullterminated", "__notnull", "__maybenull", "__valid", "__notvalid", "__fallthrough",
+    "__in",
+    "__out",
+    "__inout",
+    "__in_opt",
+    "__out_opt",
+    "__inout_opt",
+    "__in_z",
+    "__in_z_opt",
+    "__out_z",
+    "__reserved",
+    "__deref_out",
+    "__deref_out_opt",
+    "__deref_in",
+    "__deref_inout",
+    "__checkReturn",
+    "__callback",
+    "__format_string",
+    "__nullterminated",
+    "__nullnullterminated",
+    "__notnull",
+    "__maybenull",
+    "__valid",
+    "__notvalid",
+    "__fallthrough",
 ];
 const ANNOTATIONS_WITH_SIZE: &[&str] = &[
-    "__in_ecount", "__in_ecount_opt", "__in_bcount", "__in_bcount_opt", "__out_ecount", "__out_ecount_opt", "__out_bcount",
-    "__out_bcount_opt", "__inout_ecount", "__inout_bcount", "__out_ecount_z", "__in_ecount_z", "__out_ecount_part",
-    "__out_bcount_part", "__field_ecount", "__field_bcount", "__success", "__drv_when", "__range",
+    "__in_ecount",
+    "__in_ecount_opt",
+    "__in_bcount",
+    "__in_bcount_opt",
+    "__out_ecount",
+    "__out_ecount_opt",
+    "__out_bcount",
+    "__out_bcount_opt",
+    "__inout_ecount",
+    "__inout_bcount",
+    "__out_ecount_z",
+    "__in_ecount_z",
+    "__out_ecount_part",
+    "__out_bcount_part",
+    "__field_ecount",
+    "__field_bcount",
+    "__success",
+    "__drv_when",
+    "__range",
 ];
 
 impl Words<'_> {
@@ -174,13 +215,21 @@ impl Words<'_> {
                 entry.tchar_main = true;
                 None
             }
-            "sealed" if self.class_head(index) || self.before(index, 1) == ")" || self.before(index, 1) == "override" => here("final"),
+            "sealed"
+                if self.class_head(index) || self.before(index, 1) == ")" || self.before(index, 1) == "override" =>
+            {
+                here("final")
+            }
             "abstract" if self.class_head(index) => here(""),
             "exception" if self.at(index + 1) == "(" && self.literal(index + 2) && self.before(index, 1) != "class" => {
                 here("runtime_error")
             }
             // "korean" and its kind are no locales here: the constructor would throw.
-            "locale" if self.at(index + 1) == "(" && self.literal(index + 2) && !matches!(self.at(index + 2), "\"\"" | "\"C\"") => {
+            "locale"
+                if self.at(index + 1) == "("
+                    && self.literal(index + 2)
+                    && !matches!(self.at(index + 2), "\"\"" | "\"C\"") =>
+            {
                 Some((index + 2, "locale(\"C.UTF-8\"".to_owned()))
             }
             name if ANNOTATIONS.contains(&name) => here(""),
@@ -197,7 +246,8 @@ impl Words<'_> {
 
     /// `class Name sealed {`, or `: Base`.
     fn class_head(&self, index: usize) -> bool {
-        matches!(self.at(index + 1), "{" | ":") && matches!(self.before(index, 2), "class" | "struct" | "sealed" | "abstract")
+        matches!(self.at(index + 1), "{" | ":")
+            && matches!(self.before(index, 2), "class" | "struct" | "sealed" | "abstract")
     }
 }
 
@@ -237,7 +287,10 @@ mod tests {
     #[test]
     fn includes_are_resolved_outside_of_comments() {
         let text = "#include \"..\\Net\\A.h\" // x\n# include <WinSock2.h>\n// #include <B>\n#include NAME\n";
-        assert_eq!(translated(text).0, "#include <..\\net\\a.h> // x\n# include <winsock2.h>\n// #include <B>\n#include NAME\n");
+        assert_eq!(
+            translated(text).0,
+            "#include <..\\net\\a.h> // x\n# include <winsock2.h>\n// #include <B>\n#include NAME\n"
+        );
     }
 
     #[test]

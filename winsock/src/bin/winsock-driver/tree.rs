@@ -34,7 +34,13 @@ struct Unit {
 }
 
 impl Tree {
-    pub(crate) fn new(root: PathBuf, include: PathBuf, folders: Vec<PathBuf>, quotes: Vec<PathBuf>, encoding: Option<String>) -> Self {
+    pub(crate) fn new(
+        root: PathBuf,
+        include: PathBuf,
+        folders: Vec<PathBuf>,
+        quotes: Vec<PathBuf>,
+        encoding: Option<String>,
+    ) -> Self {
         Self { root, include, folders, quotes, encoding, done: HashMap::new() }
     }
 
@@ -43,8 +49,10 @@ impl Tree {
         let bytes = std::fs::read(source).map_err(|e| format!("{}: cannot be read: {e}", source.display()))?;
         let original = std::path::absolute(source).map_err(|e| format!("{}: {e}", source.display()))?;
         let folder = original.parent().unwrap_or(Path::new("/")).to_path_buf();
-        let mut unit = Unit { folder, using: false, headers: BTreeSet::new(), seen: BTreeSet::new(), texts: Vec::new() };
-        let (text, page) = encoding::decode(&bytes, self.encoding.as_deref(), None).map_err(|e| format!("{}: {e}", source.display()))?;
+        let mut unit =
+            Unit { folder, using: false, headers: BTreeSet::new(), seen: BTreeSet::new(), texts: Vec::new() };
+        let (text, page) = encoding::decode(&bytes, self.encoding.as_deref(), None)
+            .map_err(|e| format!("{}: {e}", source.display()))?;
         let (body, entry) = self.rewrite(&text, &original, page, &mut unit, 0)?;
         for (text, tokens) in &unit.texts {
             needs::collect(text, tokens, unit.using, cplusplus, &mut unit.headers);
@@ -62,7 +70,14 @@ impl Tree {
         Ok(copy)
     }
 
-    fn rewrite(&mut self, text: &str, path: &Path, page: Option<&'static str>, unit: &mut Unit, depth: usize) -> Result<(String, translate::Entry), String> {
+    fn rewrite(
+        &mut self,
+        text: &str,
+        path: &Path,
+        page: Option<&'static str>,
+        unit: &mut Unit,
+        depth: usize,
+    ) -> Result<(String, translate::Entry), String> {
         let tokens = scan(text);
         unit.using |= needs::uses_std(text, &tokens);
         let mut failed = None;
@@ -76,10 +91,21 @@ impl Tree {
         failed.map_or(Ok((body, entry)), Err)
     }
 
-    fn resolve(&mut self, include: &Include<'_>, from: &Path, page: Option<&'static str>, unit: &mut Unit, depth: usize) -> Result<Option<String>, String> {
+    fn resolve(
+        &mut self,
+        include: &Include<'_>,
+        from: &Path,
+        page: Option<&'static str>,
+        unit: &mut Unit,
+        depth: usize,
+    ) -> Result<Option<String>, String> {
         let mut found = None;
         if !include.angle {
-            let places = from.parent().into_iter().chain([unit.folder.as_path()]).chain(self.quotes.iter().map(PathBuf::as_path));
+            let places = from
+                .parent()
+                .into_iter()
+                .chain([unit.folder.as_path()])
+                .chain(self.quotes.iter().map(PathBuf::as_path));
             found = places.into_iter().find_map(|folder| resolve::find(folder, include.name));
         }
         let found = found.or_else(|| self.folders.iter().find_map(|folder| resolve::find(folder, include.name)));
@@ -94,7 +120,13 @@ impl Tree {
     }
 
     /// The copy of a header, or `None` if the original serves: the system's, or no text.
-    fn header(&mut self, path: &Path, page: Option<&'static str>, unit: &mut Unit, depth: usize) -> Result<Option<PathBuf>, String> {
+    fn header(
+        &mut self,
+        path: &Path,
+        page: Option<&'static str>,
+        unit: &mut Unit,
+        depth: usize,
+    ) -> Result<Option<PathBuf>, String> {
         let original = path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))?;
         if original.starts_with("/usr") || original.starts_with(&self.include) || depth > MAX_DEPTH {
             return Ok(Some(original));
@@ -109,7 +141,8 @@ impl Tree {
         let copy = self.copy_path(&original);
         self.done.insert(original.clone(), Some(copy.clone()));
         let bytes = std::fs::read(&original).map_err(|e| format!("{}: cannot be read: {e}", path.display()))?;
-        let (text, page) = encoding::decode(&bytes, self.encoding.as_deref(), page).map_err(|e| format!("{}: {e}", path.display()))?;
+        let (text, page) =
+            encoding::decode(&bytes, self.encoding.as_deref(), page).map_err(|e| format!("{}: {e}", path.display()))?;
         let (body, _) = self.rewrite(&text, &original, page, unit, depth)?;
         write(&copy, &format!("#line 1 {}\n{body}", quoted(path)))?;
         Ok(Some(copy))
