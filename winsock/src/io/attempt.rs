@@ -192,3 +192,11 @@ pub fn ready(fd: RawFd, events: i16) -> i16 {
     // SAFETY: it writes the one entry that it is given, and does not wait.
     if unsafe { libc::poll(&raw mut poll, 1, 0) } > 0 { poll.revents } else { 0 }
 }
+
+/// Bytes that have arrived and that nothing has received.
+pub fn unread(fd: RawFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: it writes one `int`, and there is room for it.
+    let told = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) };
+    if told == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+}

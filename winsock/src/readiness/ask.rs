@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::io::attempt;
 use crate::io::hub;
 use crate::io::settle::settle;
 use crate::socket::entry::{Socket, State};
@@ -13,6 +14,8 @@ use crate::{park, thread};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     pub read: bool,
+    /// Not only an end or an error.
+    pub has_bytes: bool,
     pub write: bool,
     /// Urgent data, or a connect that has failed.
     pub except: bool,
@@ -64,8 +67,10 @@ fn meaning(asked: &Asked, answer: i16) -> Ready {
     let has = |events: i16| answer & events != 0;
     let gone = has(libc::POLLERR | libc::POLLHUP);
     let listens = core.state == State::Listening;
+    let readable = (connected || listens) && (has(libc::POLLIN) || gone || !core.deferred.is_empty());
     Ready {
-        read: asked.wanted.read && (connected || listens) && (has(libc::POLLIN) || gone || !core.deferred.is_empty()),
+        read: asked.wanted.read && readable,
+        has_bytes: connected && has(libc::POLLIN) && attempt::unread(core.fd) > 0,
         write: asked.wanted.write && connected && (has(libc::POLLOUT) || gone),
         except: asked.wanted.except && (failed || has(libc::POLLPRI)),
         hung_up: connected && stream && has(libc::POLLRDHUP | libc::POLLHUP) || failed,

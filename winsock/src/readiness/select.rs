@@ -161,13 +161,13 @@ unsafe fn poll(fds: *mut PollFd, count: u32, milliseconds: i32) -> Result<i32, u
     for (one, place) in asked.iter().zip(places) {
         let (wanted, is) = (fds[place].events, one.is);
         let only = |is: bool, events: i16| if is { events } else { 0 };
-        fds[place].revents = only(is.read, wanted & POLLRDNORM)
+        fds[place].revents = only(is.read && (is.has_bytes || !is.hung_up), wanted & POLLRDNORM)
             | only(is.except && !is.error, wanted & (POLLRDBAND | POLLPRI))
             | only(is.hung_up, POLLHUP)
             | only(is.error, POLLERR)
             | only(is.write || is.error, wanted & POLLWRNORM);
     }
-    Ok(fds.iter().filter(|fd| fd.revents != 0).count() as i32)
+    Ok(fds.iter().filter(|fd| fd.revents & !POLLNVAL != 0).count() as i32)
 }
 
 fn count(result: Result<i32, u32>) -> i32 {

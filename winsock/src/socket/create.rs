@@ -9,8 +9,7 @@ use super::entry::Socket;
 use super::startup::{answer, find, started};
 use crate::abi::{self, Dword, Guid, INVALID_SOCKET, SOCKET_ERROR, Wchar};
 use crate::error::{
-    WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSAEMFILE, WSAENOTSOCK, WSAEPROTONOSUPPORT, WSAEPROTOTYPE,
-    WSAESOCKTNOSUPPORT, fail,
+    WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSAEMFILE, WSAENOTSOCK, WSAEPROTONOSUPPORT, WSAESOCKTNOSUPPORT, fail,
 };
 use crate::handles;
 
@@ -115,7 +114,7 @@ impl<C: Copy + Default + From<u8>> ProtocolInfo<C> {
 
 /// The family, type and protocol of a new socket, in the system's numbers.
 fn resolve(family: i32, kind: i32, protocol: i32) -> Result<(i32, i32, i32), u32> {
-    if family == AF_UNSPEC && kind == 0 && protocol == 0 {
+    if family == AF_UNSPEC && protocol == 0 {
         return Err(WSAEINVAL);
     }
     let family = if family == AF_UNSPEC { AF_INET } else { family };
@@ -131,7 +130,6 @@ fn resolve(family: i32, kind: i32, protocol: i32) -> Result<(i32, i32, i32), u32
         (_, SOCK_STREAM, 0 | IPPROTO_TCP) => IPPROTO_TCP,
         (_, SOCK_DGRAM, 0 | IPPROTO_UDP) => IPPROTO_UDP,
         (_, SOCK_RAW, protocol) => protocol,
-        (_, SOCK_STREAM, IPPROTO_UDP) | (_, SOCK_DGRAM, IPPROTO_TCP) => return Err(WSAEPROTOTYPE),
         (_, SOCK_STREAM | SOCK_DGRAM, _) => return Err(WSAEPROTONOSUPPORT),
         _ => return Err(WSAESOCKTNOSUPPORT),
     };

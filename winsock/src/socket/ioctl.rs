@@ -12,7 +12,7 @@ use crate::deliver::Codes;
 use crate::error::status::STATUS_SUCCESS;
 use crate::error::{WSAEFAULT, WSAEINVAL, WSAENOTSOCK, WSAEOPNOTSUPP, fail};
 use crate::io::start::{Told, refuse, ticket};
-use crate::io::{extension, transmit};
+use crate::io::{attempt, extension, transmit};
 use crate::thread::CompletionRoutine;
 
 const FIONBIO: u32 = 0x8004_667E;
@@ -123,7 +123,9 @@ fn ioctl(socket: &Arc<Socket>, code: u32, given: &[u8]) -> Result<Vec<u8>, u32> 
             Ok(told_number(socket, libc::FIONREAD)?.to_ne_bytes().to_vec())
         }
         SIOCATMARK => {
-            let at = if socket.is_stream() { told_number(socket, 0x8905)? } else { 1 };
+            // The system says no as well if there is no mark at all.
+            let no_mark = !attempt::is_ready(socket.core().fd, libc::POLLPRI);
+            let at = if no_mark || !socket.is_stream() { 1 } else { told_number(socket, 0x8905)? };
             Ok(at.to_ne_bytes().to_vec())
         }
         SIO_KEEPALIVE_VALS => keep_alive(socket, given).map(|()| Vec::new()),

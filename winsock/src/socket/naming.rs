@@ -11,7 +11,7 @@ use super::startup::{answer, find};
 use crate::abi::{self, SOCKET_ERROR, WsaBuf};
 use crate::error::system::{errno, last_wsa, wsa_of};
 use crate::error::{
-    WSAEADDRINUSE, WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSAEISCONN, WSAENETDOWN, WSAENOTCONN, WSAENOTSOCK,
+    WSAEACCES, WSAEADDRINUSE, WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSAEISCONN, WSAENETDOWN, WSAENOTCONN, WSAENOTSOCK,
     WSAEOPNOTSUPP,
 };
 use crate::io::hub::{self, Key, Last, Work};
@@ -31,7 +31,7 @@ fn set_flag(fd: i32, name: i32, on: bool) {
 /// system looks at this of both sockets: so what listens or is connected has it, and what is only
 /// bound has not, or a second socket could take its port.
 pub fn allow_rebinding(core: &Core) {
-    set_flag(core.fd, libc::SO_REUSEADDR, !core.kept.exclusive || core.kept.reuse);
+    set_flag(core.fd, libc::SO_REUSEADDR, !core.kept.exclusive);
 }
 
 fn bind(socket: &Socket, name: &Name) -> Result<(), u32> {
@@ -52,11 +52,14 @@ fn bind(socket: &Socket, name: &Name) -> Result<(), u32> {
         // Perhaps of connections that are over. A socket that listens refuses this too.
         set_flag(core.fd, libc::SO_REUSEADDR, true);
         bound = try_bind();
-        if !core.kept.reuse {
-            set_flag(core.fd, libc::SO_REUSEADDR, false);
-        }
+        set_flag(core.fd, libc::SO_REUSEADDR, false);
     }
-    bound.map_err(|code| if code == libc::EINVAL { WSAEADDRINUSE } else { wsa_of(code) })?;
+    bound.map_err(|code| match code {
+        libc::EINVAL => WSAEADDRINUSE,
+        // The other socket does not share its port.
+        libc::EADDRINUSE if core.kept.reuse => WSAEACCES,
+        code => wsa_of(code),
+    })?;
     core.bound = true;
     Ok(())
 }

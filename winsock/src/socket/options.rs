@@ -15,6 +15,9 @@ use crate::io::settle::{settle, take_error};
 const SO_DEBUG: i32 = 1;
 const SO_ACCEPTCONN: i32 = 2;
 const SO_REUSEADDR: i32 = 4;
+const SO_KEEPALIVE: i32 = 8;
+const TCP_NODELAY: i32 = 1;
+const IPV6_V6ONLY: i32 = 27;
 const SO_USELOOPBACK: i32 = 0x40;
 const SO_LINGER: i32 = 0x80;
 const SO_DONTLINGER: i32 = !0x80;
@@ -118,7 +121,13 @@ fn update_accept_context(socket: &Socket, core: &mut Core, value: &[u8]) -> Resu
     if from.state != State::Listening {
         return Err(WSAEINVAL);
     }
-    (core.kept.receive_timeout, core.kept.send_timeout) = (from.kept.receive_timeout, from.kept.send_timeout);
+    // What was set on this socket before stays.
+    if core.kept.receive_timeout == 0 {
+        core.kept.receive_timeout = from.kept.receive_timeout;
+    }
+    if core.kept.send_timeout == 0 {
+        core.kept.send_timeout = from.kept.send_timeout;
+    }
     (core.kept.receive_buffer, core.kept.send_buffer) =
         (core.kept.receive_buffer.or(from.kept.receive_buffer), core.kept.send_buffer.or(from.kept.send_buffer));
     core.nonblocking |= from.nonblocking;
@@ -146,12 +155,10 @@ fn set_of_socket(socket: &Socket, core: &mut Core, name: i32, value: &[u8]) -> R
             *this = on;
             if name == SO_REUSEADDR {
                 let bytes = i32::from(on).to_ne_bytes();
-                // Winsock's lets a second socket have the port, as the system's second option does.
-                for option in [libc::SO_REUSEADDR, libc::SO_REUSEPORT] {
-                    if option == libc::SO_REUSEADDR || socket.is_stream() {
-                        set_system(core, libc::SOL_SOCKET, option, &bytes)?;
-                    }
-                }
+                // For streams the system's second option does what Winsock's does. The first only
+                // looks past connections that are over, as bind does here in any case.
+                let option = if socket.is_stream() { libc::SO_REUSEPORT } else { libc::SO_REUSEADDR };
+                set_system(core, libc::SOL_SOCKET, option, &bytes)?;
             }
         }
         SO_LINGER => {
@@ -292,20 +299,25 @@ fn get(socket: &Arc<Socket>, level: i32, name: i32) -> Result<Vec<u8>, u32> {
     }
 }
 
-unsafe fn write_value(value: &[u8], ptr: *mut u8, len: *mut i32) -> Result<(), u32> {
+unsafe fn write_value(value: &[u8], is_byte: bool, ptr: *mut u8, len: *mut i32) -> Result<(), u32> {
     // SAFETY: the caller has looked at both pointers; so much room is the program's word.
     unsafe {
         let room = usize::try_from(*len).unwrap_or(0);
-        // A number is given to those with less room for it too, if it fits there.
-        let fits = if value.len() == 4 && (1..4).contains(&room) { 1 } else { value.len() };
-        if room < fits {
+        // Some truths have one byte. Those who give room for a `BOOL` get all of it.
+        let needed = if is_byte { 1 } else { value.len() };
+        if room < needed {
             *len = value.len() as i32;
             return Err(WSAEFAULT);
         }
-        std::ptr::copy_nonoverlapping(value.as_ptr(), ptr, fits);
-        *len = fits as i32;
+        std::ptr::copy_nonoverlapping(value.as_ptr(), ptr, room.min(value.len()));
+        *len = needed as i32;
     }
     Ok(())
+}
+
+/// Whether Windows tells of this option in one byte.
+fn is_byte(level: i32, name: i32) -> bool {
+    matches!((level, name), (SOL_SOCKET, SO_KEEPALIVE) | (IPPROTO_TCP, TCP_NODELAY) | (IPPROTO_IPV6, IPV6_V6ONLY))
 }
 
 export! {
@@ -324,13 +336,13 @@ export! {
     fn wsk_getsockopt(s: abi::Socket, level: i32, name: i32, value: *mut u8, len: *mut i32) -> i32, SOCKET_ERROR => {
         // A setting of the thread's, not of a socket.
         if level == SOL_SOCKET && name == SO_OPENTYPE && !value.is_null() && !len.is_null() {
-            return answer(write_value(&0i32.to_ne_bytes(), value, len));
+            return answer(write_value(&0i32.to_ne_bytes(), false, value, len));
         }
         answer(find(s).and_then(|socket| {
             if value.is_null() || len.is_null() {
                 return Err(WSAEFAULT);
             }
-            write_value(&get(&socket, level, name)?, value, len)
+            write_value(&get(&socket, level, name)?, is_byte(level, name), value, len)
         }))
     }
 }
