@@ -36,10 +36,11 @@ fn set(name: Option<String>, value: Option<String>) -> i32 {
         return fail(ERROR_INVALID_PARAMETER, 0);
     };
     let Ok(name) = CString::new(name) else { return fail(ERROR_INVALID_PARAMETER, 0) };
-    // SAFETY: strings that end with a zero.
     let result = match value.map(CString::new) {
+        // SAFETY: strings that end with a zero.
         Some(Ok(value)) => unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) },
         Some(Err(_)) => return fail(ERROR_INVALID_PARAMETER, 0),
+        // SAFETY: likewise.
         None => unsafe { libc::unsetenv(name.as_ptr()) },
     };
     i32::from(result == 0)

@@ -76,7 +76,9 @@ mod tests {
     fn sources_open_and_close() {
         let log = register(Some("winsock-test".into()));
         assert!(source(log).is_some());
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { wsk_DeregisterEventSource(log) }, 1);
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { wsk_DeregisterEventSource(log) }, 0);
         assert!(source(5).is_none() && source(FIRST + 1).is_none());
     }

@@ -233,6 +233,7 @@ mod tests {
     fn arguments_are_formatted() {
         let words = [c"one".as_ptr().expose_provenance(), 42usize];
         let show =
+            // SAFETY: arguments as the call takes them.
             |n, format: &str| unsafe { insert(argument(ARGUMENT_ARRAY, words.as_ptr().cast(), n), format, false) };
         assert_eq!(
             with_inserts("%1 %2!04x! %2!I64d! %3!n!", |n, f| if n < 3 { show(n, f) } else { insert_nothing() }),

@@ -191,8 +191,10 @@ mod tests {
     fn known_libraries_have_their_procedures() {
         let module = load(Some("C:\\Windows\\System32\\WS2_32.DLL".into()));
         assert!(is_known(module));
+        // SAFETY: arguments as the call takes them.
         let found = unsafe { wsk_GetProcAddress(module.cast_mut(), c"WSASend".as_ptr()) };
         assert!(!found.is_null());
+        // SAFETY: arguments as the call takes them.
         assert!(unsafe { wsk_GetProcAddress(module.cast_mut(), c"NoSuchCall".as_ptr()) }.is_null());
         assert!(load(Some("no-such-library.dll".into())).is_null());
     }

@@ -244,8 +244,10 @@ mod tests {
     fn names_need_room() {
         let mut buffer = [0u8; 4];
         let mut size = 3;
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { name_out(b"abc", buffer.as_mut_ptr(), &mut size, false, 111) }, 0);
         assert_eq!(size, 4);
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { name_out(b"abc", buffer.as_mut_ptr(), &mut size, false, 111) }, 1);
         assert_eq!((&buffer, size), (b"abc\0", 3));
     }

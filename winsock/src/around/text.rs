@@ -96,17 +96,23 @@ mod tests {
     #[test]
     fn wide_and_narrow() {
         let units = to_wide("한글 ok\0");
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { wide(units.as_ptr()) }.as_deref(), Some("한글 ok"));
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { wide([0xd800, 0].as_ptr()) }.as_deref(), Some("\u{fffd}"));
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { narrow(std::ptr::null()) }, None);
     }
 
     #[test]
     fn buffers_are_never_overrun() {
         let mut buffer = [7u8; 4];
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { copy_out(b"abc", buffer.as_mut_ptr(), 4) }, Ok(3));
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { copy_out(b"abcd", buffer.as_mut_ptr(), 3) }, Err(5));
         assert_eq!(&buffer, b"ab\0\0");
+        // SAFETY: arguments as the call takes them.
         assert_eq!(unsafe { all_or_size(b"abcd", buffer.as_mut_ptr(), 4) }, 5);
         assert_eq!(&buffer, b"ab\0\0");
     }

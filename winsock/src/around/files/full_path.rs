@@ -15,8 +15,8 @@ const MAX_PATH: u32 = 260;
 /// Names tried for a temporary file.
 const MOST_TRIES: u32 = 65536;
 
-/// An absolute path without `.` and `..`, with backslashes, as programs look for them. Nothing needs
-/// to exist.
+/// An absolute path without `.` and `..`, with backslashes, as programs look for them. Nothing
+/// needs to exist.
 fn full(path: &Path) -> OsString {
     let start = if path.is_absolute() { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() };
     let mut full = PathBuf::from("/");

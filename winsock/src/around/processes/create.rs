@@ -148,7 +148,8 @@ const NOTHING: StartupInfo = StartupInfo {
 };
 
 export! {
-    /// The environment is this process's, and handles are not inherited, except as standard streams.
+    /// The environment is this process's, and handles are not inherited, except as standard
+    /// streams.
     fn wsk_CreateProcessA(
         name: *const c_char, line: *mut c_char, _process: *mut c_void, _thread: *mut c_void, _inherit: Bool,
         flags: Dword, _environment: *mut c_void, directory: *const c_char, startup: *const StartupInfo,

@@ -62,10 +62,8 @@ fn guess(bytes: &[u8], hint: Option<&'static str>) -> &'static str {
     if kana > low + high && fits("CP932") {
         return "CP932";
     }
-    if low + high < 4 {
-        if let Some(hint) = hint.filter(|hint| fits(hint)) {
-            return hint;
-        }
+    if let Some(hint) = hint.filter(|hint| low + high < 4 && fits(hint)) {
+        return hint;
     }
     if high * 6 <= low && low > 0 && fits("CP949") {
         return "CP949";
@@ -132,6 +130,7 @@ mod tests {
         // The reverse way through iconv, one direction is enough for the driver itself.
         let to = CString::new(page).expect("no zero");
         let mut output = vec![0u8; text.len() * 2 + 8];
+        // SAFETY: pointers with their lengths, a descriptor that is closed once.
         unsafe {
             let descriptor = iconv_open(to.as_ptr(), c"UTF-8".as_ptr());
             let mut input = text.as_ptr().cast_mut().cast::<c_char>();

@@ -78,12 +78,12 @@ fn compile(arguments: &Arguments, program: Option<&Project>, home: &Home) -> Res
                 output |= option.to_string_lossy().starts_with("-o");
                 command.arg(option);
             }
-            Item::Source(path) => inputs += add(&mut command, path, arguments, program, home, &mut tree, &scratch)?,
+            Item::Source(path) => inputs += add(&mut command, path, arguments, program, home, &mut tree)?,
             Item::Project(_) => {}
         }
     }
     for source in program.iter().flat_map(|program| &program.sources) {
-        inputs += add(&mut command, source, arguments, program, home, &mut tree, &scratch)?;
+        inputs += add(&mut command, source, arguments, program, home, &mut tree)?;
     }
     if inputs == 0 && arguments.has_source() {
         // Each was C, and is compiled.
@@ -113,7 +113,6 @@ fn add(
     program: Option<&Project>,
     home: &Home,
     tree: &mut Tree,
-    scratch: &Scratch,
 ) -> Result<usize, String> {
     let cplusplus = tree::is_cplusplus(path);
     let copy = tree.source(path, cplusplus)?;

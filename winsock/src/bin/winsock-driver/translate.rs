@@ -49,10 +49,9 @@ pub(crate) fn translate(
         let token = tokens[index];
         match token.kind {
             Kind::Directive => {
-                if let Some(include) = include(text, &token) {
-                    if let Some(new) = resolve(&include) {
-                        edits.replace(include.start, include.end, &new);
-                    }
+                let include = include(text, &token);
+                if let Some((include, new)) = include.and_then(|include| resolve(&include).map(|new| (include, new))) {
+                    edits.replace(include.start, include.end, &new);
                 }
             }
             Kind::FalseContinuation => edits.replace(token.start, token.end, "."),
