@@ -5,7 +5,6 @@
 //! program may free the `OVERLAPPED` as soon as it can know of the end, so nothing here touches it
 //! after that.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -178,8 +177,8 @@ impl Ticket {
         self.target.has_port()
     }
 
-    /// The operation was pending and has ended. Any thread may call this, with none of the program's
-    /// locks held.
+    /// The operation was pending and has ended. Any thread may call this, with none of the
+    /// program's locks held.
     pub(crate) fn finish(self, status: NtStatus, bytes: u32, flags: u32) {
         self.tell(status, bytes, flags, false);
     }
@@ -209,8 +208,8 @@ impl Ticket {
             }
             internal(overlapped).store(status.0 as usize, Ordering::Release);
         };
-        // Within the signal's lock: the next operation with this `OVERLAPPED` resets the signal, and
-        // must not do so before it is set.
+        // Within the signal's lock: the next operation with this `OVERLAPPED` resets the signal,
+        // and must not do so before it is set.
         match &event {
             Some(event) => event.state().set_after(write),
             None if target.has_mode(SKIP_SET_EVENT_ON_HANDLE) => write(),
@@ -269,9 +268,4 @@ pub(crate) unsafe fn wait_for_end(
             return Ok(waited);
         }
     }
-}
-
-/// For objects that have a completion: what `Object::completion` returns.
-pub(crate) fn as_any(completion: &Arc<Completion>) -> &dyn Any {
-    completion
 }

@@ -38,7 +38,7 @@ pub fn contained<R>(body: impl FnOnce() -> R, panicked: impl FnOnce() -> R) -> R
     }
 }
 
-/// Exports Windows functions that may run the program's routines, one of which may end its thread:
+/// Exports Windows functions that may run the program's routines. A routine may end its thread:
 /// that unwinds the stack, through this function too. So a panic is not contained here: what such a
 /// function does besides calling routines runs in [`contained`].
 #[macro_export]

@@ -109,7 +109,5 @@ fn create_ex(name: Result<names::Name, u32>, flags: u32) -> Handle {
     if flags & !(CREATE_EVENT_MANUAL_RESET | CREATE_EVENT_INITIAL_SET) != 0 {
         return fail(ERROR_INVALID_PARAMETER, 0);
     }
-    names::create(name, || {
-        Event::new(flags & CREATE_EVENT_MANUAL_RESET != 0, flags & CREATE_EVENT_INITIAL_SET != 0)
-    })
+    names::create(name, || Event::new(flags & CREATE_EVENT_MANUAL_RESET != 0, flags & CREATE_EVENT_INITIAL_SET != 0))
 }

@@ -12,7 +12,7 @@ const HANDLE_FLAGS: u32 = 3;
 
 export! {
     fn wsk_CloseHandle(handle: Handle) -> Bool, FALSE => {
-        // Closing what means whoever uses it does nothing.
+        // Closing a handle that is not in the table does nothing.
         if matches!(handle, PROCESS | THREAD) || handles::close(handle) {
             TRUE
         } else {

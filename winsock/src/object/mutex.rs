@@ -36,7 +36,10 @@ fn create(name: Result<Name, u32>, owned: bool) -> Handle {
         let signal = if owned { Signal::owned_by(me.id()) } else { Signal::new(Kind::Owned, 1) };
         Mutex { header: Header::new(), signal }
     });
-    if new && owned && let Some(mutex) = handles::any(handle) {
+    if new
+        && owned
+        && let Some(mutex) = handles::any(handle)
+    {
         note_owned(&mutex);
     }
     handle

@@ -30,7 +30,8 @@ fn create(file: Handle, existing: Handle, key: usize, concurrency: u32) -> Resul
         if file == INVALID_HANDLE_VALUE {
             return Err(ERROR_INVALID_PARAMETER);
         }
-        // An association that is there already is found before anything that is wrong with the port.
+        // An association that is there already is found before anything that is wrong with the
+        // port.
         if handles::any(file).and_then(|file| Completion::of(&*file)).is_some_and(|file| file.has_port()) {
             return Err(ERROR_INVALID_PARAMETER);
         }
@@ -118,13 +119,14 @@ unsafe fn take_several(
     }
     let Some(port) = handles::get::<Port>(port) else { return fail(ERROR_INVALID_HANDLE, Outcome::Failed) };
     let mut next = 0;
-    let took = port.take(count.min(MOST_ENTRIES) as usize, Until::milliseconds(milliseconds), alertable, &mut |packet| {
-        let Packet { key, overlapped, bytes, status } = packet;
-        let entry = OverlappedEntry { key, overlapped, internal: status.0 as usize, bytes };
-        // SAFETY: no more are given than there is room for.
-        unsafe { entries.add(next).write(entry) };
-        next += 1;
-    });
+    let took =
+        port.take(count.min(MOST_ENTRIES) as usize, Until::milliseconds(milliseconds), alertable, &mut |packet| {
+            let Packet { key, overlapped, bytes, status } = packet;
+            let entry = OverlappedEntry { key, overlapped, internal: status.0 as usize, bytes };
+            // SAFETY: no more are given than there is room for.
+            unsafe { entries.add(next).write(entry) };
+            next += 1;
+        });
     // SAFETY: as the caller promises. Without a packet there is 1, as on Windows.
     unsafe { *removed = next.max(1) as u32 };
     match took {

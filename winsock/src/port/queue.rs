@@ -1,12 +1,13 @@
 //! `Port`: the queue of packets, and the threads that take from it.
 //!
 //! Packets leave in the order in which they came; the thread that began to wait last goes on first.
-//! A packet is not handed to a thread: a thread is woken, and takes what is in front. One thread at a
-//! time is on its way from waking to taking, and wakes the next if more is queued, so that a burst
-//! does not wake more threads than there is work for.
+//! A packet is not handed to a thread: a thread is woken, and takes what is in front. One thread at
+//! a time is on its way from waking to taking, and wakes the next if more is queued, so that a
+//! burst does not wake more threads than there is work for.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,8 +54,8 @@ struct Core {
     queue: VecDeque<Packet>,
     /// Waiting threads, the latest at the end.
     waiting: Vec<(Arc<WaitBlock>, WaitId)>,
-    /// Threads that have taken a packet and have not asked for the next, by the kernel's number. Only
-    /// kept if there is a limit.
+    /// Threads that have taken a packet and have not asked for the next, by the kernel's number.
+    /// Only kept if there is a limit.
     running: Vec<i32>,
     /// Threads that have been woken and have not taken yet.
     waking: usize,
@@ -112,6 +113,13 @@ impl Core {
         self.running.len() + self.waking < limit
     }
 
+    /// This thread runs no more.
+    fn rests(&mut self, thread: i32) {
+        if let Some(at) = self.running.iter().position(|tid| *tid == thread) {
+            self.running.swap_remove(at);
+        }
+    }
+
     /// The thread to wake, if there is a packet for it and none is on its way. A thread that turns
     /// the engine takes what it has found itself.
     fn next_to_wake(&mut self, limit: usize) -> Option<Arc<WaitBlock>> {
@@ -146,9 +154,24 @@ impl Port {
     /// processors, which is not enforced: more threads than that only share them.
     pub(crate) fn new(concurrency: u32) -> Port {
         let limit = if concurrency == 0 { usize::MAX } else { concurrency as usize };
-        let core = Core { open: true, queue: VecDeque::new(), waiting: Vec::new(), running: Vec::new(), waking: 0, taken: 0, looked_at: false };
+        let core = Core {
+            open: true,
+            queue: VecDeque::new(),
+            waiting: Vec::new(),
+            running: Vec::new(),
+            waking: 0,
+            taken: 0,
+            looked_at: false,
+        };
         let signal = Signal::new(Kind::Manual, 0);
-        Port { header: Header::new(), core: Mutex::new(core), signal, is_watched: AtomicBool::new(false), limit, nobody_waits: OnceLock::new() }
+        Port {
+            header: Header::new(),
+            core: Mutex::new(core),
+            signal,
+            is_watched: AtomicBool::new(false),
+            limit,
+            nobody_waits: OnceLock::new(),
+        }
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
@@ -210,8 +233,8 @@ impl Port {
         alertable: bool,
         give: &mut dyn FnMut(Packet),
     ) -> Took {
-        self.stops_running();
-        if let Some(took) = self.take_now(most, give) {
+        let ran = self.stops_running();
+        if let Some(took) = self.take_now(ran, most, give) {
             return took;
         }
         let thread = thread::current();
@@ -221,20 +244,31 @@ impl Port {
         if until == Until::Now {
             // What has ended meanwhile may not have been told.
             park::poll();
-            return self.take_now(most, give).unwrap_or(Took::TimedOut);
+            return self.take_now(false, most, give).unwrap_or(Took::TimedOut);
         }
         self.wait(&thread, most, until, alertable, give)
     }
 
-    /// A thread that asks for the next packet has stopped running.
-    fn stops_running(&self) {
-        if let Some(port) = stop_running() {
-            port.rest();
+    /// A thread that asks for the next packet has stopped running; `true` if it ran for this port,
+    /// which then has not been told.
+    fn stops_running(&self) -> bool {
+        match stop_running() {
+            Some(port) if ptr::addr_eq(Arc::as_ptr(&port), self) => true,
+            Some(port) => {
+                port.rest();
+                false
+            }
+            None => false,
         }
     }
 
-    fn take_now(self: &Arc<Port>, most: usize, give: &mut dyn FnMut(Packet)) -> Option<Took> {
-        let core = self.core();
+    /// Takes what there is. A thread that ran goes on with the next packet: no other is woken for
+    /// it.
+    fn take_now(self: &Arc<Port>, ran: bool, most: usize, give: &mut dyn FnMut(Packet)) -> Option<Took> {
+        let mut core = self.core();
+        if ran {
+            core.rests(this_tid());
+        }
         if !core.open {
             return Some(Took::Closed);
         }
@@ -244,10 +278,12 @@ impl Port {
         Some(self.drain(core, most, give))
     }
 
-    /// Takes packets, of which there is one at least, and passes the work on.
+    /// Takes packets from a queue that is not empty, and passes the work on.
     fn drain(self: &Arc<Port>, mut core: MutexGuard<'_, Core>, most: usize, give: &mut dyn FnMut(Packet)) -> Took {
         let mut taken = 0;
-        while taken < most && let Some(packet) = core.queue.pop_front() {
+        while taken < most
+            && let Some(packet) = core.queue.pop_front()
+        {
             give(packet);
             taken += 1;
         }
@@ -366,10 +402,7 @@ fn sleeps(tid: i32) -> bool {
 impl Runs for Port {
     fn rest(&self) {
         let mut core = self.core();
-        let me = this_tid();
-        if let Some(at) = core.running.iter().position(|tid| *tid == me) {
-            core.running.swap_remove(at);
-        }
+        core.rests(this_tid());
         let next = core.next_to_wake(self.limit);
         drop(core);
         wake(next);

@@ -24,8 +24,8 @@ struct Slots {
     callbacks: Mutex<[Option<Callback>; MOST]>,
 }
 
-static TLS: Slots = Slots::NONE;
-static FLS: Slots = Slots::NONE;
+static TLS: Slots = Slots::new();
+static FLS: Slots = Slots::new();
 
 #[derive(Clone, Copy)]
 struct Value {
@@ -42,8 +42,9 @@ thread_local! {
 }
 
 impl Slots {
-    const NONE: Slots =
-        Slots { generations: [const { AtomicU32::new(0) }; MOST], callbacks: Mutex::new([None; MOST]) };
+    const fn new() -> Slots {
+        Slots { generations: [const { AtomicU32::new(0) }; MOST], callbacks: Mutex::new([None; MOST]) }
+    }
 
     fn callbacks(&self) -> MutexGuard<'_, [Option<Callback>; MOST]> {
         self.callbacks.lock().unwrap_or_else(PoisonError::into_inner)

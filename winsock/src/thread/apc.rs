@@ -3,7 +3,6 @@
 
 use std::ffi::c_void;
 
-use super::current::current;
 use crate::abi::Overlapped;
 
 // A routine may end its thread, which unwinds the stack.
@@ -21,7 +20,8 @@ pub(crate) enum Apc {
 unsafe impl Send for Apc {}
 
 impl Apc {
-    fn run(self) {
+    /// Runs it on this thread, for which it must have been queued.
+    pub(super) fn run(self) {
         // SAFETY: the program has given the routine for this thread, with what it is passed.
         unsafe {
             match self {
@@ -33,16 +33,4 @@ impl Apc {
             }
         }
     }
-}
-
-/// Runs all APCs of this thread, also those that are queued meanwhile; `true` if there was one. The
-/// program's code runs: no lock is held, and the caller is exported as `extern "C-unwind"`.
-pub(crate) fn run_apcs() -> bool {
-    let thread = current();
-    let mut ran = false;
-    while let Some(apc) = thread.next_apc() {
-        apc.run();
-        ran = true;
-    }
-    ran
 }

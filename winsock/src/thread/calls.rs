@@ -16,7 +16,7 @@ use crate::error::{
 use crate::handles;
 
 const CREATE_SUSPENDED: u32 = 4;
-/// `GetCurrentThread()`, a handle that means whoever uses it.
+/// `GetCurrentThread()`: the thread that uses it.
 const PSEUDO_HANDLE: usize = usize::MAX - 1;
 /// What a refused suspend, resume or priority returns.
 const REFUSED: u32 = u32::MAX;
@@ -150,8 +150,8 @@ pub unsafe extern "C-unwind" fn wsk_ExitThread(code: Dword) -> ! {
     unsafe { start::exit(code) }
 }
 
-/// Ends the calling thread, or one that has not begun. A thread that runs cannot be ended from outside: it may hold locks of the
-/// C library.
+/// Ends the calling thread, or one that has not begun. A thread that runs cannot be ended from
+/// outside: it may hold locks of the C library.
 #[unsafe(no_mangle)]
 #[allow(clippy::missing_safety_doc)]
 pub unsafe extern "C-unwind" fn wsk_TerminateThread(handle: Handle, code: Dword) -> Bool {

@@ -1,8 +1,8 @@
 //! The record of the thread that runs, and what happens when a thread ends.
 //!
-//! The end is noticed by the destructor of a pthread key. Those run when a thread ends, and not when
-//! `main` returns or the process exits: the memory of operations in flight may be on a stack that
-//! is gone by then, and nobody waits for their end.
+//! The end is noticed by the destructor of a pthread key. Those run when a thread ends, and not
+//! when `main` returns or the process exits: the memory of operations in flight may be on a stack
+//! that is gone by then, and nobody waits for their end.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -117,7 +117,7 @@ unsafe extern "C" fn ended(thread: *mut c_void) {
     if thread.tid().load(Ordering::Acquire) == unsafe { libc::getpid() } {
         MAIN_HAS_ENDED.store(true, Ordering::SeqCst);
     }
-    // The engine's threads would keep a process alive of which every thread has ended.
+    // All threads of the program have ended. The engine's would keep the process alive.
     if LIVING.fetch_sub(1, Ordering::SeqCst) == 1 && MAIN_HAS_ENDED.load(Ordering::SeqCst) {
         let code = thread.final_code();
         // SAFETY: nothing of the program runs any more.

@@ -5,9 +5,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
 
-use super::apc::run_apcs;
 use super::current::{self, current};
 use super::record::Thread;
+use super::run::run_apcs;
 use crate::error::{ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY};
 use crate::handles;
 

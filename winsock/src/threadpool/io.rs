@@ -1,5 +1,5 @@
-//! I/O whose completions are callbacks: `CreateThreadpoolIo` and `BindIoCompletionCallback`. Both are
-//! a completion port behind the pool.
+//! I/O whose completions are callbacks: `CreateThreadpoolIo` and `BindIoCompletionCallback`. Both
+//! are a completion port behind the pool.
 
 use std::collections::HashMap;
 use std::ffi::c_void;

@@ -43,8 +43,10 @@ struct Threads {
 /// What runs a packet of an operation. Its handle is the key of the packet.
 pub(super) struct PacketTarget {
     pub(super) header: Header,
-    pub(super) run: Box<dyn Fn(&Instance, Packet) + Send + Sync>,
+    pub(super) run: RunPacket,
 }
+
+type RunPacket = Box<dyn Fn(&Instance, Packet) + Send + Sync>;
 
 impl Object for Pool {
     fn header(&self) -> &Header {

@@ -9,9 +9,7 @@ use super::outstanding::Outstanding;
 use super::pool::Pool;
 use super::watch::{Seen, WatchId, watch};
 use crate::abi::{Bool, Dword, FALSE, Handle, INFINITE, INVALID_HANDLE_VALUE, TRUE, Ulong};
-use crate::error::{
-    ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_IO_PENDING, ERROR_NO_SYSTEM_RESOURCES, fail,
-};
+use crate::error::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_IO_PENDING, ERROR_NO_SYSTEM_RESOURCES, fail};
 use crate::handles::{self, Header, Object};
 use crate::object;
 use crate::wait::resolve;

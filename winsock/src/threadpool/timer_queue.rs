@@ -7,12 +7,10 @@ use std::time::{Duration, Instant};
 use super::outstanding::Outstanding;
 use super::pool::Pool;
 use crate::abi::{Bool, Dword, FALSE, Handle, INVALID_HANDLE_VALUE, TRUE, Ulong};
-use crate::error::{
-    ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_IO_PENDING, ERROR_NO_SYSTEM_RESOURCES, fail,
-};
+use crate::error::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_IO_PENDING, ERROR_NO_SYSTEM_RESOURCES, fail};
 use crate::handles::{self, Header, Object};
-use crate::object::alarm::{self, AlarmId};
 use crate::object;
+use crate::object::alarm::{self, AlarmId};
 
 /// `WAITORTIMERCALLBACK`
 type Callback = unsafe extern "C-unwind" fn(*mut c_void, u8);

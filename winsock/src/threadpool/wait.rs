@@ -95,7 +95,9 @@ unsafe fn set(wait: Handle, object: Handle, timeout: *const i64) -> bool {
     let waited = wait.stop();
     // SAFETY: as the caller promises. A `FILETIME` is aligned to 4 bytes.
     let due = (!timeout.is_null()).then(|| unsafe { timeout.read_unaligned() });
-    if object != 0 && let Some(object) = resolve(object).filter(|object| object.signal().is_some()) {
+    if object != 0
+        && let Some(object) = resolve(object).filter(|object| object.signal().is_some())
+    {
         wait.begin(object, due);
     }
     waited

@@ -76,8 +76,8 @@ pub(crate) fn wait_at(address: usize, changed: impl Fn() -> bool, until: Until, 
     }
 }
 
-/// Wakes at most `most` threads that wait for this address, in the order in which they came. What is
-/// at the address is not touched.
+/// Wakes at most `most` threads that wait for this address, in the order in which they came. What
+/// is at the address is not touched.
 pub(crate) fn wake_at(address: usize, most: usize) {
     fence(Ordering::SeqCst);
     let bucket = Bucket::of(address);

@@ -87,7 +87,7 @@ impl WaitBlock {
     /// The object with this index ends the wait; `false` if it has ended. The thread must be
     /// unparked.
     pub(crate) fn claim(&self, id: WaitId, index: usize, abandoned: bool) -> bool {
-        let code = FIRST_INDEX + index as u8 | if abandoned { ABANDONED } else { 0 };
+        let code = (FIRST_INDEX + index as u8) | if abandoned { ABANDONED } else { 0 };
         self.end_with(code, |number, now| number == id.0 && is_waiting(now))
     }
 

@@ -18,15 +18,6 @@ impl Latch {
         self.0.set();
     }
 
-    /// Does something that a thread that goes on must see, then sets it.
-    pub(crate) fn set_after(&self, first: impl FnOnce()) {
-        self.0.set_after(first);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.is_set()
-    }
-
     /// Waits. `Waited::Alerted` means that the caller should run the thread's APCs
     /// (`thread::run_apcs`) and wait again.
     pub(crate) fn wait(&self, until: Option<Instant>, alertable: bool) -> Waited {

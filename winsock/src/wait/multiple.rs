@@ -47,8 +47,8 @@ pub(crate) enum Waited {
     Alerted,
 }
 
-/// Waits for one of the signals, or if `all` for all of them at once. The lowest index of those that
-/// are set wins, and only its signal is taken. No lock is held when this is called.
+/// Waits for one of the signals, or if `all` for all of them at once. The lowest index of those
+/// that are set wins, and only its signal is taken. No lock is held when this is called.
 pub(crate) fn wait(signals: &[&Signal], all: bool, until: Until, alertable: bool) -> Waited {
     let thread = thread::current();
     let block = thread.block();

@@ -31,9 +31,7 @@ impl Object for Process {
 /// The object that a handle means, also one of the two that are in no table.
 pub(crate) fn resolve(handle: usize) -> Option<Arc<dyn Object>> {
     match handle {
-        PROCESS => {
-            Some(Arc::new(Process { header: Header::new(), signal: Signal::new(Kind::Manual, 0) }))
-        }
+        PROCESS => Some(Arc::new(Process { header: Header::new(), signal: Signal::new(Kind::Manual, 0) })),
         THREAD => Some(thread::current()),
         _ => handles::any(handle),
     }
