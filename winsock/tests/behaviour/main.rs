@@ -25,7 +25,10 @@ use program::Program;
 
 /// Longer than any case takes. A case that is killed by this limit hangs.
 const LIMIT: Duration = Duration::from_secs(60);
-const AT_ONCE: usize = 2;
+/// Compilers at once.
+const COMPILERS: usize = 2;
+/// Programs at once. They wait most of their time.
+const PROGRAMS: usize = 3;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
@@ -55,11 +58,11 @@ fn recorded(source: &Path) -> String {
 }
 
 /// Does the jobs, a few at once, and collects what they report.
-fn in_parallel<T: Send>(jobs: Vec<T>, run: impl Fn(T) -> Option<String> + Sync) -> Vec<String> {
+fn in_parallel<T: Send>(at_once: usize, jobs: Vec<T>, run: impl Fn(T) -> Option<String> + Sync) -> Vec<String> {
     let (jobs, reports) = (Mutex::new(jobs.into_iter()), Mutex::new(Vec::new()));
     let next = || jobs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(job) = next() {
                     if let Some(report) = run(job) {
@@ -92,7 +95,7 @@ fn run_and_compare(mut sources: Vec<PathBuf>) {
     sources.retain(|source| name(source).contains(&selected));
 
     let programs = Mutex::new(Vec::new());
-    let mut reports = in_parallel(sources, |source| match Program::compile(&source) {
+    let mut reports = in_parallel(COMPILERS, sources, |source| match Program::compile(&source) {
         Ok(program) => {
             programs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((source, program));
             None
@@ -101,7 +104,7 @@ fn run_and_compare(mut sources: Vec<PathBuf>) {
     });
     let programs = programs.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     let runs = programs.iter().flat_map(|it| backends.split_whitespace().map(move |backend| (it, backend))).collect();
-    reports.extend(in_parallel(runs, |((source, program), backend): (&(PathBuf, Program), &str)| {
+    reports.extend(in_parallel(PROGRAMS, runs, |((source, program), backend): (&(PathBuf, Program), &str)| {
         let report = match program.run(backend, LIMIT) {
             Ok(ours) => compare(&name(source), &ours, &recorded(source), &differences),
             Err(error) => Some(error),

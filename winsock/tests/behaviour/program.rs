@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -12,10 +13,19 @@ pub(crate) struct Program {
     name: String,
 }
 
-/// The static library beside this test's own program. What lies in `target/debug` may be older.
-pub(crate) fn library() -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own file is known");
-    test.with_file_name("libwinsock.a")
+/// The static library beside this test's own program: what lies in `target/debug` may be older. It
+/// is linked from another place, because a build that begins meanwhile removes it there.
+pub(crate) fn library() -> &'static Path {
+    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().expect("the test's own file is known");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (new, kept) = (folder.join(format!("libwinsock-{}.a", std::process::id())), folder.join("libwinsock.a"));
+        fs::hard_link(test.with_file_name("libwinsock.a"), &new)
+            .and_then(|()| fs::rename(&new, &kept))
+            .expect("the library lies beside the test's program");
+        kept
+    });
+    &LIBRARY
 }
 
 impl Program {
@@ -34,7 +44,9 @@ impl Program {
         succeed(compile).map_err(|error| format!("doesn't compile\n{error}"))?;
         let linker = std::env::var(linker).unwrap_or_else(|_| if c { "gcc" } else { "g++" }.to_owned());
         let mut link = Command::new(linker);
-        link.arg("-o").arg(&file).arg(&object).arg(library()).args(["-lpthread", "-ldl", "-lm"]).args(&flags);
+        // The debugger's information of the library takes the linker as long as all the rest.
+        link.args(["-Wl,--strip-debug", "-o"]).arg(&file).arg(&object).arg(library());
+        link.args(["-lpthread", "-ldl", "-lm"]).args(&flags);
         succeed(link).map_err(|error| format!("doesn't link\n{error}"))?;
         Ok(Program { file, name })
     }

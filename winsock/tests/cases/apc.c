@@ -27,7 +27,7 @@ static DWORD WINAPI do_nothing(LPVOID nothing) {
 
 int main(void) {
     HANDLE thread, event;
-    DWORD code = 0;
+    DWORD code = 0, before;
     begin();
     ready = CreateEventA(NULL, FALSE, FALSE, NULL);
     event = CreateEventA(NULL, FALSE, TRUE, NULL);
@@ -56,8 +56,9 @@ int main(void) {
     thread = CreateThread(NULL, 0, do_nothing, NULL, CREATE_SUSPENDED, NULL);
     QueueUserAPC(count, thread, 0);
     QueueUserAPC(count, thread, 0);
-    show("ResumeThread", (int)ResumeThread(thread));
+    before = ResumeThread(thread);
     show_wait("its end", WaitForSingleObject(thread, LONG_WAIT));
+    show("ResumeThread", (int)before);
     CloseHandle(thread);
     TRUTH("to no thread", QueueUserAPC(count, NULL, 0));
     CloseHandle(ready);
