@@ -1,4 +1,4 @@
-//! `MultiByteToWideChar` and its reverse, over libc's `iconv` for what is not UTF-8. The program's
+//! `MultiByteToWideChar` and its reverse, over libc's `iconv` for all pages but UTF-8. The program's
 //! own code page (`CP_ACP`, `CP_OEMCP`) is UTF-8 here.
 
 use super::text;

@@ -1,4 +1,4 @@
-//! How a source is written: Unicode with or without a mark, or a code page of East Asia or the West.
+//! How a source is written: Unicode with or without a mark, or a code page of some region.
 
 use std::ffi::{CString, c_char};
 

@@ -95,7 +95,7 @@ impl Edits<'_> {
     fn replace(&mut self, start: usize, end: usize, new: &str) {
         self.output.push_str(&self.text[self.copied..start]);
         self.output.push_str(new);
-        // What was replaced may have had line ends: they stay, so that messages name the right line.
+        // Line ends in what was replaced stay, so that messages name the right line.
         let count = |text: &str| text.matches('\n').count();
         let lines = count(&self.text[start..end]).saturating_sub(count(new));
         self.output.extend(std::iter::repeat_n('\n', lines));
