@@ -33,7 +33,8 @@ step() {
 wine="$(dpkg -L wine64 | grep -m 1 '/wine64$')"
 wineserver="$(dpkg -L wine64 | grep -m 1 '/wineserver64$')"
 export WINEPREFIX="$work/wine" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=;winedbg.exe='
-"$wineserver" -p
+# Fails if the server of an earlier run is still there, which does as well.
+"$wineserver" -p || true
 # Ends the programs of this prefix and no others.
 trap '"$wineserver" -k || true' EXIT
 timeout 120 "$wine" wineboot --init </dev/null >"$work/wineboot.log" 2>&1
@@ -124,6 +125,8 @@ export WINSOCK_DRIVER="$built/winsock-driver"
 # A server and its client, each with the command line before it. What both print, without the port.
 talk() {
     local log="$1" runner="$2" server="$3" client="$4" messages="$5" sessions="$6" port='' pid
+    rm -f "$log" "$log".*
+    : >"$log.server"
     timeout 120 $runner "$server" 0 "$sessions" </dev/null >"$log.server" 2>"$log.err" &
     pid=$!
     for _ in $(seq 300); do
