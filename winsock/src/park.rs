@@ -7,15 +7,26 @@ use std::time::{Duration, Instant};
 
 /// What a waiting thread does instead of sleeping.
 pub trait Turner: Send + Sync {
-    /// Turns until `parker` is notified or `until` is reached; `false` if another thread turns.
-    fn lead(&self, parker: &Parker, until: Option<Instant>) -> bool;
+    /// Turns until `parker` is notified or `until` is reached, if no other thread turns.
+    fn lead(&self, parker: &Parker, until: Option<Instant>) -> Lead;
     /// Tells of what has ended, without waiting.
     fn poll(&self);
-    /// This thread is about to sleep while another one leads; `false` if none does any more.
+    /// This thread is about to sleep; `false` if none leads.
     fn follow(&self, parker: &Arc<Parker>) -> bool;
     fn unfollow(&self, parker: &Arc<Parker>);
     /// Ends the wait of the thread that leads.
     fn interrupt(&self);
+}
+
+/// What has come of leading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// The wait is over.
+    Over,
+    /// Another thread leads. If it has left meanwhile, this one tries again.
+    Follow,
+    /// This thread is to sleep, whether anybody leads or not.
+    Sleep,
 }
 
 static TURNER: OnceLock<&'static dyn Turner> = OnceLock::new();
@@ -108,6 +119,11 @@ impl Parker {
         self.begin(LEADING)
     }
 
+    /// This thread does not lead any more; `false` if it was notified.
+    pub fn stops_leading(&self) -> bool {
+        self.state.compare_exchange(LEADING, EMPTY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
     fn begin(&self, state: u32) -> bool {
         self.state.compare_exchange(EMPTY, state, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
@@ -123,10 +139,12 @@ impl Parker {
             return self.end();
         }
         let Some(turner) = TURNER.get() else { return self.sleep_until(until) };
-        if turner.lead(self, until) {
+        let lead = turner.lead(self, until);
+        if lead == Lead::Over {
             return self.end();
         }
-        if turner.follow(self) {
+        // The leader may have left before it could see this follower.
+        if turner.follow(self) || lead == Lead::Sleep {
             self.sleep_until(until);
         }
         turner.unfollow(self);

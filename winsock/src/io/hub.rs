@@ -18,10 +18,15 @@ use overlapped::driver::{Op, OpId, Outcome, Wait, WakeHandle};
 use overlapped::report::Backend;
 use overlapped::{Driver, DriverConfig, Error};
 
-use crate::park::{self, Parker, Turner};
+use crate::park::{self, Lead, Parker, Turner};
 
 /// How often the keeper looks whether anybody leads.
 const TICK: Duration = Duration::from_millis(1);
+/// Turns that only told others, after which a thread leaves the lead to them: they come back to wait
+/// soon, and then need not be woken.
+const MOST_FOR_OTHERS: u32 = 3;
+/// Ticks at which the keeper turns once by itself, before it has somebody lead.
+const MOST_ALONE: u32 = 8;
 /// Ticks without need of the keeper, after which it sleeps until it is called.
 const QUIET_TICKS: u32 = 20;
 
@@ -341,11 +346,12 @@ impl Hub {
         }
     }
 
-    fn turn(&self, led: &mut Led, wait: Wait) {
+    /// Returns whether anybody was told of anything.
+    fn turn(&self, led: &mut Led, wait: Wait) -> bool {
         self.submit(led);
         // If the backend has failed, everything in flight ends with its error, and so does new work.
         let _ = led.driver.turn(wait);
-        self.collect(led);
+        self.collect(led)
     }
 
     fn submit(&self, led: &mut Led) {
@@ -386,7 +392,8 @@ impl Hub {
         }
     }
 
-    fn collect(&self, led: &mut Led) {
+    fn collect(&self, led: &mut Led) -> bool {
+        let mut told = false;
         while let Some(completion) = led.driver.next() {
             let slot = completion.token as usize;
             let Some(running) = led.running.get_mut(slot).and_then(Option::take) else { continue };
@@ -397,7 +404,9 @@ impl Hub {
             }
             let key = Key { slot: slot as u32, generation: running.generation };
             self.step(led, key, running.work, Last::Ended(completion.result), running.cancelled);
+            told = true;
         }
+        told
     }
 
     fn step(&self, led: &mut Led, key: Key, mut work: Box<dyn Work>, mut last: Last, cancelled: bool) {
@@ -439,7 +448,7 @@ impl Hub {
 
     /// The keeper's loop.
     fn keep(&self) {
-        let (mut quiet, mut epoch) = (0, 0);
+        let (mut quiet, mut alone, mut epoch) = (0, 0, 0);
         loop {
             if quiet >= QUIET_TICKS {
                 self.asleep.store(1, Ordering::SeqCst);
@@ -453,14 +462,20 @@ impl Hub {
             std::thread::sleep(TICK);
             let now = self.epoch.load(Ordering::Relaxed);
             if self.led.load(Ordering::SeqCst) {
-                quiet = if now == epoch { quiet + 1 } else { 0 };
+                (quiet, alone) = (if now == epoch { quiet + 1 } else { 0 }, 0);
             } else if self.in_flight.load(Ordering::SeqCst) == 0 {
-                quiet += 1;
-            } else if now == epoch && !self.promote() {
-                quiet = 0;
+                (quiet, alone) = (quiet + 1, 0);
+            } else if now != epoch {
+                (quiet, alone) = (0, 0);
+            } else if alone < MOST_ALONE {
+                // All are busy. What they find when they come back is told now.
+                alone += 1;
+                self.turn_once();
+            } else if !self.promote() {
+                (quiet, alone) = (0, 0);
                 self.keep_lead();
             }
-            epoch = now;
+            epoch = self.epoch.load(Ordering::Relaxed);
         }
     }
 
@@ -490,24 +505,29 @@ impl Hub {
 }
 
 impl Turner for Hub {
-    fn lead(&self, parker: &Parker, until: Option<Instant>) -> bool {
+    fn lead(&self, parker: &Parker, until: Option<Instant>) -> Lead {
         if !self.shared {
-            return false;
+            return Lead::Sleep;
         }
         let Some(mut guard) = self.try_lead() else {
             if self.kept.load(Ordering::SeqCst) && !self.wanted.swap(true, Ordering::SeqCst) {
                 self.wake.wake();
             }
-            return false;
+            return Lead::Follow;
         };
+        let (mut for_others, mut lead) = (0, Lead::Over);
         if let Some(Movable(led)) = &mut *guard
             && parker.leads()
         {
             loop {
                 let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-                self.turn(led, left.map_or(Wait::Forever, Wait::For));
+                for_others += u32::from(self.turn(led, left.map_or(Wait::Forever, Wait::For)));
                 let is_over = left.is_some_and(|left| left.is_zero());
                 if is_over || parker.is_notified() {
+                    break;
+                }
+                if for_others >= MOST_FOR_OTHERS && parker.stops_leading() {
+                    lead = Lead::Sleep;
                     break;
                 }
             }
@@ -517,7 +537,7 @@ impl Turner for Hub {
         if !lock(&self.inbox).commands.is_empty() {
             self.hasten();
         }
-        true
+        lead
     }
 
     fn poll(&self) {
@@ -531,7 +551,6 @@ impl Turner for Hub {
             return true;
         }
         lock(&self.followers).push(Arc::clone(parker));
-        // The leader may have left before it could see this follower.
         self.led.load(Ordering::SeqCst)
     }
 

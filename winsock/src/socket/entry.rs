@@ -251,6 +251,11 @@ impl Socket {
             core.kept.set.iter().rev().find(|(level, name, _)| (*level, *name) == (libc::SOL_SOCKET, libc::SO_LINGER));
         let aborts = hard.is_some_and(|(_, _, value)| value.len() == 8 && value[..4] != [0; 4] && value[4..] == [0; 4]);
         let watched = core.watched.take();
+        if core.state == State::Listening && core.fd >= 0 {
+            // An operation of the driver's keeps the descriptor a little longer.
+            // SAFETY: a system call without memory.
+            unsafe { libc::shutdown(core.fd, libc::SHUT_RDWR) };
+        }
         Socket::shed(&mut core, if aborts { CloseMode::Abort } else { CloseMode::Now });
         core.state = State::Closed;
         drop(core);
