@@ -62,6 +62,7 @@ typedef struct _SECURITY_DESCRIPTOR {
 #define MAXWORD 0xffff
 #define MAXDWORD 0xffffffffU
 #define MAXIMUM_WAIT_OBJECTS 64
+#define MEMORY_ALLOCATION_ALIGNMENT 16
 #define MAXIMUM_SUSPEND_COUNT MAXCHAR
 
 #define Int32x32To64(a, b) ((LONGLONG)((LONG)(a)) * (LONGLONG)((LONG)(b)))

@@ -112,6 +112,10 @@ impl Arguments {
         });
     }
 
+    pub(crate) fn has_standard(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Option(o) if o.to_string_lossy().starts_with("-std=")))
+    }
+
     pub(crate) fn has_source(&self) -> bool {
         self.items.iter().any(|item| matches!(item, Item::Source(_)))
     }

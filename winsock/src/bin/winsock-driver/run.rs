@@ -4,8 +4,9 @@ use crate::arguments::{Arguments, HELP, Item};
 use crate::project::{self, Project};
 use crate::tree::{self, Tree};
 use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Where the headers and the library are.
 struct Home {
@@ -99,7 +100,12 @@ fn compile(arguments: &Arguments, program: Option<&Project>, home: &Home) -> Res
     if !arguments.no_link && (arguments.has_input() || program.is_some()) {
         add_libraries(&mut command, arguments, &home.library);
     }
-    let code = execute(command, arguments)?;
+    let chosen = arguments.has_standard() || program.is_some_and(|program| program.standard.is_some());
+    let code = if arguments.cplusplus && !chosen && inputs > 0 {
+        execute_in_some_standard(&command, arguments)?
+    } else {
+        execute(command, arguments)?
+    };
     scratch.mend_dependencies(arguments);
     Ok(code)
 }
@@ -159,12 +165,52 @@ fn is_for_cplusplus_or_linker(option: &str) -> bool {
 }
 
 fn execute(mut command: Command, arguments: &Arguments) -> Result<u8, String> {
+    show(&command, arguments);
+    let status = command.status().map_err(|e| cannot_run(&command, &e))?;
+    Ok(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
+}
+
+fn show(command: &Command, arguments: &Arguments) {
     if arguments.print {
         eprintln!("{command:?}");
     }
-    let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().map_err(|e| format!("{name} cannot be run: {e}. Install it, or set CC and CXX."))?;
-    Ok(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
+}
+
+fn cannot_run(command: &Command, error: &std::io::Error) -> String {
+    let name = command.get_program().to_string_lossy();
+    format!("{name} cannot be run: {error}. Install it, or set CC and CXX.")
+}
+
+/// Which C++ a program is written in is said nowhere in its sources. The compiler's own is tried
+/// first, then that of Visual Studio, then a newer one; the messages are those of the first.
+fn execute_in_some_standard(command: &Command, arguments: &Arguments) -> Result<u8, String> {
+    let mut first = None;
+    for standard in ["", "-std=gnu++14", "-std=gnu++20"] {
+        let mut attempt = Command::new(command.get_program());
+        attempt.args(command.get_args());
+        if std::io::stderr().is_terminal() {
+            attempt.arg("-fdiagnostics-color=always");
+        }
+        if !standard.is_empty() {
+            attempt.arg(standard);
+        }
+        show(&attempt, arguments);
+        attempt.stdin(Stdio::inherit()).stdout(Stdio::inherit());
+        let output = attempt.output().map_err(|e| cannot_run(command, &e))?;
+        let refused = !output.status.success() && contains(&output.stderr, b"error");
+        let link = contains(&output.stderr, b"undefined reference") || contains(&output.stderr, b"ld returned");
+        if !refused || link {
+            let _ = std::io::stderr().write_all(&output.stderr);
+            return Ok(u8::try_from(output.status.code().unwrap_or(1)).unwrap_or(1));
+        }
+        first.get_or_insert(output.stderr);
+    }
+    let _ = std::io::stderr().write_all(&first.unwrap_or_default());
+    Ok(1)
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
 }
 
 /// gcc or clang, as CC and CXX say.
@@ -208,8 +254,7 @@ fn add_flags(
 ) {
     command.args(["-fms-extensions", "-fno-strict-aliasing", "-fwrapv", "-pthread", "-U_FORTIFY_SOURCE"]);
     command.arg("-isystem").arg(include);
-    let chosen =
-        arguments.items.iter().any(|i| matches!(i, Item::Option(o) if o.to_string_lossy().starts_with("-std=")));
+    let chosen = arguments.has_standard();
     if compiler.cplusplus {
         command.arg(if compiler.clang { "-fdeclspec" } else { "-fpermissive" });
     }
