@@ -124,6 +124,25 @@ fn messages_name_the_original() {
 }
 
 #[test]
+fn a_compiler_variable_that_names_the_driver_is_no_circle() {
+    let folder = Folder::new("circle");
+    folder.write("a.c", "int main(void) { return 0; }\n");
+    let driver = |cc: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_winsock-driver"));
+        command.args(["--wsk-language=c", "-c", "a.c"]).env("CC", cc).current_dir(&folder.0);
+        command.env("WINSOCK_HOME", env!("CARGO_MANIFEST_DIR")).output().expect("the driver runs")
+    };
+    assert!(driver(&Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/winsock-cc")).status.success());
+    let script = folder.0.join("cc");
+    folder.write("cc", format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_winsock-driver")));
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, permissions).expect("an executable script");
+    let output = driver(&script);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("leads back to this driver"));
+}
+
+#[test]
 fn wide_programs_and_c() {
     let folder = Folder::new("wide");
     folder.write(

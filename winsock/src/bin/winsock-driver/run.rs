@@ -8,6 +8,9 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Set for the compilers that are called, so that a script among them that calls the driver is found.
+const INSIDE: &str = "WINSOCK_DRIVER_RUNS";
+
 /// Where the headers and the library are.
 struct Home {
     include: PathBuf,
@@ -15,6 +18,9 @@ struct Home {
 }
 
 pub(crate) fn run(words: Vec<OsString>) -> Result<u8, String> {
+    if std::env::var_os(INSIDE).is_some() {
+        return Err("CC or CXX leads back to this driver. Set it to gcc or clang.".to_owned());
+    }
     let mut arguments = Arguments::parse(words)?;
     if arguments.help {
         print!("{HELP}");
@@ -187,7 +193,7 @@ fn execute_in_some_standard(command: &Command, arguments: &Arguments) -> Result<
     let mut first = None;
     for standard in ["", "-std=gnu++14", "-std=gnu++20"] {
         let mut attempt = Command::new(command.get_program());
-        attempt.args(command.get_args());
+        attempt.args(command.get_args()).env(INSIDE, "1");
         if std::io::stderr().is_terminal() {
             attempt.arg("-fdiagnostics-color=always");
         }
@@ -223,7 +229,12 @@ struct Compiler {
 impl Compiler {
     fn new(cplusplus: bool) -> Result<Self, String> {
         let (variable, usual) = if cplusplus { ("CXX", "g++") } else { ("CC", "gcc") };
-        let text = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
+        // A build system may set CC to this driver itself, which would then call itself for ever.
+        let own = |text: &String| {
+            let name = text.split_whitespace().next().and_then(|word| word.rsplit('/').next());
+            name.is_some_and(|name| name.starts_with("winsock-"))
+        };
+        let text = std::env::var(variable).ok().filter(|text| !own(text)).unwrap_or_else(|| usual.to_owned());
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         let Some(name) = words.first() else {
             return Err(format!("{variable} is empty. Set it to a compiler, or unset it."));
@@ -234,14 +245,18 @@ impl Compiler {
 
     fn command(&self, arguments: &Arguments, program: Option<&Project>, home: &Home) -> Command {
         let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]);
+        command.args(&self.words[1..]).env(INSIDE, "1");
         add_flags(&mut command, arguments, program, self, &home.include);
         command
     }
 }
 
 fn is_clang(compiler: &str) -> bool {
-    Command::new(compiler).arg("--version").output().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("clang"))
+    Command::new(compiler)
+        .arg("--version")
+        .env(INSIDE, "1")
+        .output()
+        .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("clang"))
 }
 
 /// What makes gcc and clang read such sources, before the program's own options.
