@@ -103,7 +103,7 @@ fn other_options_go_to_the_compiler() {
     let folder = Folder::new("options");
     project(&folder);
     folder.builds("c++", &["-Wall", "-Werror", "-c", "Server/Server.cpp", "-o", "server.o"]);
-    folder.builds("c++", &["server.o", "-o", "linked"]);
+    folder.builds("c++", &["server.o", "-o", "linked", "-mconsole", "-lws2_32", "-lMswsock", "mswsock.lib"]);
     assert!(folder.run("linked").starts_with("7 "));
     folder.builds("c++", &["-MD", "-MF", "x.d", "-c", "Server/Server.cpp", "-o", "server.o"]);
     let dependencies = std::fs::read_to_string(folder.0.join("x.d")).expect("a dependency file");

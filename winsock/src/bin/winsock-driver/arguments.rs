@@ -57,8 +57,8 @@ impl Arguments {
                     let folder = words.next().ok_or(format!("{text}: a folder is missing after it."))?;
                     parsed.folder(&text, &folder);
                 }
-                "-o" | "-MF" | "-MT" | "-MQ" | "-include" | "-x" | "-D" | "-U" | "-L" | "-l" | "-Xlinker"
-                | "-Xclang" | "-target" | "-T" | "-u" | "-z" => {
+                "-o" | "-MF" | "-MT" | "-MQ" | "-include" | "-x" | "-D" | "-U" | "-L" | "-Xlinker" | "-Xclang"
+                | "-target" | "-T" | "-u" | "-z" => {
                     parsed.items.push(Item::Option(word));
                     let value = words.next().ok_or(format!("{text}: a value is missing after it."))?;
                     parsed.items.push(Item::Option(value));
@@ -67,6 +67,8 @@ impl Arguments {
                     parsed.no_link = true;
                     parsed.items.push(Item::Option(word));
                 }
+                _ if is_of_windows(&text) => {}
+                "-municode" => parsed.take_ours("unicode")?,
                 _ if text.starts_with("-I") => parsed.folder("-I", OsStr::from_bytes(&word.as_bytes()[2..])),
                 _ if text.starts_with('-') || text.starts_with('@') => parsed.items.push(Item::Option(word)),
                 _ => parsed.file(PathBuf::from(word)),
@@ -130,6 +132,36 @@ impl Arguments {
             }
         })
     }
+}
+
+/// What Makefiles for MinGW give the linker: the libraries of Windows, and kinds of programs.
+fn is_of_windows(option: &str) -> bool {
+    const LIBRARIES: [&str; 20] = [
+        "ws2_32",
+        "wsock32",
+        "mswsock",
+        "kernel32",
+        "user32",
+        "gdi32",
+        "advapi32",
+        "winmm",
+        "iphlpapi",
+        "shlwapi",
+        "shell32",
+        "ole32",
+        "oleaut32",
+        "uuid",
+        "psapi",
+        "dbghelp",
+        "ntdll",
+        "synchronization",
+        "msvcrt",
+        "rpcrt4",
+    ];
+    let library = option.strip_prefix("-l").map(str::to_lowercase);
+    library.is_some_and(|name| LIBRARIES.contains(&name.as_str()))
+        || (!option.starts_with('-') && option.to_lowercase().ends_with(".lib"))
+        || matches!(option, "-mconsole" | "-mwindows" | "-mthreads")
 }
 
 /// The extension in lower case, except that .C is C++'s.
