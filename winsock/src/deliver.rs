@@ -5,7 +5,7 @@
 //! program may free the `OVERLAPPED` as soon as it can know of the end, so nothing here touches it
 //! after that.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::abi::Overlapped;
@@ -28,9 +28,12 @@ struct Association {
 }
 
 /// What a file or socket has for its operations.
-pub(crate) struct Completion {
-    /// Set when an operation without an event of its own has ended.
+pub struct Completion {
+    /// Whether the last operation without an event of its own has ended.
+    is_set: AtomicBool,
+    /// Shows that to waits, once there was one: few programs wait for a socket itself.
     signal: Signal,
+    is_watched: AtomicBool,
     association: OnceLock<Association>,
     modes: AtomicU8,
     overlapped: bool,
@@ -47,9 +50,15 @@ impl Completion {
     }
 
     fn with(overlapped: bool) -> Arc<Completion> {
-        // Set until the first operation begins.
-        let signal = Signal::new(Kind::Manual, 1);
-        Arc::new(Completion { signal, association: OnceLock::new(), modes: AtomicU8::new(0), overlapped })
+        Arc::new(Completion {
+            // Set until the first operation begins.
+            is_set: AtomicBool::new(true),
+            signal: Signal::new(Kind::Manual, 1),
+            is_watched: AtomicBool::new(false),
+            association: OnceLock::new(),
+            modes: AtomicU8::new(0),
+            overlapped,
+        })
     }
 
     /// That of an object, if it can have operations.
@@ -59,7 +68,18 @@ impl Completion {
 
     /// What a wait for the file or socket itself waits for.
     pub(crate) fn signal(&self) -> &Signal {
+        if !self.is_watched.swap(true, Ordering::SeqCst) {
+            self.signal.set_if(|| self.is_set.load(Ordering::SeqCst));
+        }
         &self.signal
+    }
+
+    /// An operation has begun, or has ended.
+    fn is_now(&self, set: bool) {
+        self.is_set.store(set, Ordering::SeqCst);
+        if self.is_watched.load(Ordering::SeqCst) {
+            if set { self.signal.set() } else { self.signal.reset() }
+        }
     }
 
     /// Has the packets of later operations go to `port`. That cannot be changed.
@@ -90,7 +110,7 @@ impl Completion {
 
 /// Which codes a routine gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Codes {
+pub enum Codes {
     Wsa,
     Win32,
 }
@@ -103,7 +123,7 @@ enum Tell {
 }
 
 /// An operation that has begun and of whose end the program will be told.
-pub(crate) struct Ticket {
+pub struct Ticket {
     overlapped: *mut Overlapped,
     target: Arc<Completion>,
     event: Option<Arc<Event>>,
@@ -157,7 +177,10 @@ pub(crate) unsafe fn begin(
         (*overlapped).internal_high = 0;
         internal(overlapped).store(status::STATUS_PENDING.0 as usize, Ordering::Release);
     }
-    event.as_ref().map_or(&target.signal, |event| event.state()).reset();
+    match &event {
+        Some(event) => event.state().reset(),
+        None => target.is_now(false),
+    }
     Ok(Ticket { overlapped, target: Arc::clone(target), event, tell, codes, thread: thread::id() })
 }
 
@@ -175,6 +198,11 @@ impl Ticket {
     /// does not cancel it.
     pub(crate) fn on_port(&self) -> bool {
         self.target.has_port()
+    }
+
+    /// Whether there is no packet if the operation succeeds within its start.
+    pub(crate) fn skips_packet(&self) -> bool {
+        self.target.has_mode(SKIP_PORT_ON_SUCCESS)
     }
 
     /// The operation was pending and has ended. Any thread may call this, with none of the
@@ -212,8 +240,12 @@ impl Ticket {
         // and must not do so before it is set.
         match &event {
             Some(event) => event.state().set_after(write),
-            None if target.has_mode(SKIP_SET_EVENT_ON_HANDLE) => write(),
-            None => target.signal.set_after(write),
+            None => {
+                write();
+                if !target.has_mode(SKIP_SET_EVENT_ON_HANDLE) {
+                    target.is_now(true);
+                }
+            }
         }
         address::wake_at(overlapped as usize, usize::MAX);
         match tell {

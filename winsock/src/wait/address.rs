@@ -17,13 +17,13 @@ struct Waiting {
 }
 
 struct Bucket {
-    /// How many wait, so that a wake for which nobody waits takes no lock.
-    count: AtomicUsize,
     waiting: Mutex<Vec<Waiting>>,
 }
 
-static TABLE: [Bucket; BUCKETS] =
-    [const { Bucket { count: AtomicUsize::new(0), waiting: Mutex::new(Vec::new()) } }; BUCKETS];
+static TABLE: [Bucket; BUCKETS] = [const { Bucket { waiting: Mutex::new(Vec::new()) } }; BUCKETS];
+
+/// How many wait at any address: a wake for which nobody waits takes no lock.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 impl Bucket {
     fn of(address: usize) -> &'static Bucket {
@@ -54,7 +54,7 @@ pub(crate) fn wait_at(address: usize, changed: impl Fn() -> bool, until: Until, 
     let _resting = Resting::begin();
     let bucket = Bucket::of(address);
     let id = block.begin(alertable);
-    bucket.count.fetch_add(1, Ordering::SeqCst);
+    WAITING.fetch_add(1, Ordering::SeqCst);
     bucket.lock().push(Waiting { address, block: Arc::clone(block), wait: id });
     fence(Ordering::SeqCst);
     if alertable && thread.has_apcs() {
@@ -68,7 +68,7 @@ pub(crate) fn wait_at(address: usize, changed: impl Fn() -> bool, until: Until, 
         block.give_up(id)
     };
     bucket.lock().retain(|waiting| !Arc::ptr_eq(&waiting.block, block));
-    bucket.count.fetch_sub(1, Ordering::SeqCst);
+    WAITING.fetch_sub(1, Ordering::SeqCst);
     match claimed {
         None => Waited::TimedOut,
         Some(Claimed::Alerted) => Waited::Alerted,
@@ -80,10 +80,10 @@ pub(crate) fn wait_at(address: usize, changed: impl Fn() -> bool, until: Until, 
 /// is at the address is not touched.
 pub(crate) fn wake_at(address: usize, most: usize) {
     fence(Ordering::SeqCst);
-    let bucket = Bucket::of(address);
-    if bucket.count.load(Ordering::SeqCst) == 0 {
+    if WAITING.load(Ordering::SeqCst) == 0 {
         return;
     }
+    let bucket = Bucket::of(address);
     let mut woken = Vec::new();
     {
         let mut waiting = bucket.lock();

@@ -192,6 +192,15 @@ impl Signal {
         self.lock().count = 0;
     }
 
+    /// Sets it if `set` says so, asked with the lock held, and otherwise resets it.
+    pub(crate) fn set_if(&self, set: impl FnOnce() -> bool) {
+        let mut unparks = Unparks::default();
+        let mut state = self.lock();
+        state.count = set().into();
+        state.hand_out(self.kind, &mut unparks);
+        drop(state);
+    }
+
     /// Ends the waits that there are now, and is not set afterwards.
     pub(crate) fn pulse(&self) {
         let mut unparks = Unparks::default();
