@@ -8,18 +8,19 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `abi`, `error` | C types and the export of functions; the one error cell of a thread, and the tables of codes |
+//! | `abi`, `error` | C types, exporting functions; a thread's error cell, tables of codes |
 //! | `park`, `handles` | how a thread sleeps; the one table of handles |
-//! | `object`, `wait`, `sync` | events, mutexes, semaphores, timers, threads; all waits and routines; locks |
+//! | `object`, `thread`, `wait`, `sync` | events, timers; threads; waits and routines; locks |
 //! | `port`, `deliver` | completion ports; how the end of an operation reaches the program |
 //! | `io`, `socket` | operations over `overlapped`; sockets and their calls |
 //! | `readiness`, `names` | `select`, `WSAPoll`, `WSAEventSelect`; names and addresses |
-//! | `threadpool`, `around` | thread-pool calls; files, memory, time, console and what else such programs use |
+//! | `threadpool`, `around` | thread-pool calls; files, memory, time, console and the rest |
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "every function takes pointers of a C program")]
 #![allow(unreachable_pub, reason = "what is exported is exported by name, to C")]
 #![allow(missing_docs, reason = "the functions are those that Microsoft documents")]
 #![allow(non_snake_case, reason = "the functions keep their Windows names")]
+#![allow(clippy::macro_metavars_in_unsafe, reason = "an exported body is as unsafe as the Windows function")]
 
 #[macro_use]
 pub mod abi;

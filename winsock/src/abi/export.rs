@@ -20,7 +20,7 @@ macro_rules! export {
         #[allow(clippy::missing_safety_doc, clippy::too_many_arguments, clippy::not_unsafe_ptr_arg_deref)]
         pub unsafe extern "C" fn $name($($arg: $type),*) -> $ret {
             // SAFETY: the caller keeps to what the documentation of the Windows function asks.
-            #[allow(unused_unsafe, clippy::redundant_closure_call)]
+            #[allow(unused_unsafe, clippy::redundant_closure_call, clippy::macro_metavars_in_unsafe)]
             $crate::abi::contained(move || -> $ret { unsafe { $body } }, || $panicked)
         }
     )*};
@@ -49,7 +49,7 @@ macro_rules! export_unwind {
         #[allow(clippy::missing_safety_doc, clippy::too_many_arguments, clippy::not_unsafe_ptr_arg_deref)]
         pub unsafe extern "C-unwind" fn $name($($arg: $type),*) -> $ret {
             // SAFETY: the caller keeps to what the documentation of the Windows function asks.
-            #[allow(unused_unsafe)]
+            #[allow(unused_unsafe, clippy::macro_metavars_in_unsafe)]
             unsafe { $body }
         }
     )*};

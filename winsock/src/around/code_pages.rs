@@ -1,5 +1,5 @@
-//! `MultiByteToWideChar` and its reverse, over libc's `iconv` for all pages but UTF-8. The program's
-//! own code page (`CP_ACP`, `CP_OEMCP`) is UTF-8 here.
+//! `MultiByteToWideChar` and its reverse, over libc's `iconv` for all pages but UTF-8. The
+//! program's own code page (`CP_ACP`, `CP_OEMCP`) is UTF-8 here.
 
 use super::text;
 use crate::abi::Wchar;

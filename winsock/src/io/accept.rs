@@ -20,10 +20,10 @@ use crate::socket::entry::{Direction, InFlight, Socket, State};
 
 /// What `accept` waits for.
 #[derive(Default)]
-pub struct Place(Mutex<Option<(OwnedFd, Name)>>);
+pub(crate) struct Place(Mutex<Option<(OwnedFd, Name)>>);
 
 impl Place {
-    pub fn take(&self) -> Option<(OwnedFd, Name)> {
+    pub(crate) fn take(&self) -> Option<(OwnedFd, Name)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -33,7 +33,7 @@ impl Place {
 }
 
 /// What `AcceptEx` was given.
-pub struct Premade {
+pub(crate) struct Premade {
     pub socket: Arc<Socket>,
     /// Where the first bytes go.
     pub memory: Memory,
@@ -46,12 +46,12 @@ pub struct Premade {
 // SAFETY: the memory is the operation's until it has ended.
 unsafe impl Send for Premade {}
 
-pub enum Into {
+pub(crate) enum Into {
     Place(Arc<Place>),
     Premade(Premade),
 }
 
-pub struct Accept {
+pub(crate) struct Accept {
     pub listener: Arc<Socket>,
     pub end: Option<End>,
     pub into: Into,
@@ -76,7 +76,7 @@ unsafe fn write_name(at: *mut u8, room: u32, name: &Name) {
 ///
 /// # Safety
 /// `AcceptEx` was given this place, with so much room.
-pub unsafe fn read_name(at: *mut u8, room: u32) -> (*mut u8, i32) {
+pub(crate) unsafe fn read_name(at: *mut u8, room: u32) -> (*mut u8, i32) {
     // SAFETY: as the caller promises.
     let len = unsafe { at.cast::<i32>().read_unaligned() };
     (at.wrapping_add(LEN_BYTES), len.clamp(0, room.saturating_sub(LEN_BYTES as u32) as i32))

@@ -1,5 +1,5 @@
-//! Calls that do not wait, on the system's descriptor. Each operation is tried so when it starts, if
-//! no other is before it; what would have to wait goes to the driver.
+//! Calls that do not wait, on the system's descriptor. Each operation is tried so when it starts,
+//! if no other is before it; what would have to wait goes to the driver.
 
 use std::os::fd::RawFd;
 
@@ -8,14 +8,14 @@ use crate::error::system::errno;
 use crate::socket::address::Name;
 
 /// Flags of Winsock's calls.
-pub const MSG_OOB: u32 = 1;
-pub const MSG_PEEK: u32 = 2;
-pub const MSG_DONTROUTE: u32 = 4;
-pub const MSG_WAITALL: u32 = 8;
-pub const MSG_PARTIAL: u32 = 0x8000;
+pub(crate) const MSG_OOB: u32 = 1;
+pub(crate) const MSG_PEEK: u32 = 2;
+pub(crate) const MSG_DONTROUTE: u32 = 4;
+pub(crate) const MSG_WAITALL: u32 = 8;
+pub(crate) const MSG_PARTIAL: u32 = 0x8000;
 
 /// The system's flags.
-pub fn system_flags(flags: u32) -> i32 {
+pub(crate) fn system_flags(flags: u32) -> i32 {
     let pairs = [
         (MSG_OOB, libc::MSG_OOB),
         (MSG_PEEK, libc::MSG_PEEK),
@@ -31,7 +31,7 @@ fn moved(result: isize) -> Result<usize, i32> {
 
 /// Receives from a stream without waiting. A receive without room only looks whether there is
 /// anything.
-pub fn receive(fd: RawFd, memory: &Memory, flags: u32) -> Result<usize, i32> {
+pub(crate) fn receive(fd: RawFd, memory: &Memory, flags: u32) -> Result<usize, i32> {
     if memory.total() == 0 {
         return if is_ready(fd, libc::POLLIN) { Ok(0) } else { Err(libc::EAGAIN) };
     }
@@ -54,7 +54,7 @@ pub fn receive(fd: RawFd, memory: &Memory, flags: u32) -> Result<usize, i32> {
 }
 
 /// Sends without waiting, perhaps not all. `to` is the destination of a datagram.
-pub fn send(fd: RawFd, memory: &Memory, skip: usize, flags: u32, to: Option<&Name>) -> Result<usize, i32> {
+pub(crate) fn send(fd: RawFd, memory: &Memory, skip: usize, flags: u32, to: Option<&Name>) -> Result<usize, i32> {
     let flags = system_flags(flags & !MSG_WAITALL) | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     loop {
         // SAFETY: the memory is lent to the operation.
@@ -107,7 +107,7 @@ fn header(parts: &[libc::iovec]) -> libc::msghdr {
 }
 
 /// A datagram that has come.
-pub struct Came {
+pub(crate) struct Came {
     pub bytes: usize,
     pub truncated: bool,
     pub from: Name,
@@ -119,7 +119,7 @@ pub struct Came {
 const CONTROL_BYTES: usize = 512;
 
 /// Receives a datagram, or bytes of a stream with what comes beside them, without waiting.
-pub fn receive_message(fd: RawFd, memory: &Memory, flags: u32, with_control: bool) -> Result<Came, i32> {
+pub(crate) fn receive_message(fd: RawFd, memory: &Memory, flags: u32, with_control: bool) -> Result<Came, i32> {
     let flags = system_flags(flags & !MSG_WAITALL) | libc::MSG_DONTWAIT;
     let mut from = Name::default();
     let mut control = vec![0u64; if with_control { CONTROL_BYTES / 8 } else { 0 }];
@@ -129,7 +129,8 @@ pub fn receive_message(fd: RawFd, memory: &Memory, flags: u32, with_control: boo
         message.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         message.msg_control = if with_control { control.as_mut_ptr().cast() } else { std::ptr::null_mut() };
         message.msg_controllen = control.len() * 8;
-        // SAFETY: the memory is lent to the operation; name and control have the room that they say.
+        // SAFETY: the memory is lent to the operation; name and control have the room that they
+        // say.
         match moved(unsafe { libc::recvmsg(fd, &raw mut message, flags) }) {
             Err(libc::EINTR) => {}
             Err(code) => return Err(code),
@@ -144,7 +145,7 @@ pub fn receive_message(fd: RawFd, memory: &Memory, flags: u32, with_control: boo
 }
 
 /// Sends with control messages.
-pub fn send_message(
+pub(crate) fn send_message(
     fd: RawFd,
     memory: &Memory,
     flags: u32,
@@ -167,7 +168,7 @@ pub fn send_message(
 }
 
 /// Accepts without waiting.
-pub fn accept(fd: RawFd) -> Result<(RawFd, Name), i32> {
+pub(crate) fn accept(fd: RawFd) -> Result<(RawFd, Name), i32> {
     // The descriptor may block.
     if !is_ready(fd, libc::POLLIN) {
         return Err(libc::EAGAIN);
@@ -182,19 +183,19 @@ pub fn accept(fd: RawFd) -> Result<(RawFd, Name), i32> {
 }
 
 /// Whether a descriptor is ready for one of these events of the system's.
-pub fn is_ready(fd: RawFd, events: i16) -> bool {
+pub(crate) fn is_ready(fd: RawFd, events: i16) -> bool {
     ready(fd, events) != 0
 }
 
 /// Which of these events a descriptor is ready for.
-pub fn ready(fd: RawFd, events: i16) -> i16 {
+pub(crate) fn ready(fd: RawFd, events: i16) -> i16 {
     let mut poll = libc::pollfd { fd, events, revents: 0 };
     // SAFETY: it writes the one entry that it is given, and does not wait.
     if unsafe { libc::poll(&raw mut poll, 1, 0) } > 0 { poll.revents } else { 0 }
 }
 
 /// Bytes that have arrived and that nothing has received.
-pub fn unread(fd: RawFd) -> usize {
+pub(crate) fn unread(fd: RawFd) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: it writes one `int`, and there is room for it.
     let told = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) };

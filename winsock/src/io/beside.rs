@@ -10,7 +10,7 @@ use crate::socket::control;
 
 /// `WSAMSG`.
 #[repr(C)]
-pub struct WsaMsg {
+pub(crate) struct WsaMsg {
     pub name: *mut u8,
     pub name_len: i32,
     pub bufs: *mut WsaBuf,
@@ -22,9 +22,9 @@ pub struct WsaMsg {
 const MSG_TRUNC: u32 = 0x100;
 const MSG_CTRUNC: u32 = 0x200;
 
-/// Where a receive writes; null for what is not asked for.
+/// Where a receive writes; null where nothing is asked for.
 #[derive(Clone, Copy)]
-pub struct Beside {
+pub(crate) struct Beside {
     pub from: *mut u8,
     pub from_len: *mut i32,
     pub message: *mut WsaMsg,
@@ -34,21 +34,16 @@ pub struct Beside {
 unsafe impl Send for Beside {}
 
 impl Beside {
-    pub const NOTHING: Beside =
+    pub(crate) const NOTHING: Beside =
         Beside { from: std::ptr::null_mut(), from_len: std::ptr::null_mut(), message: std::ptr::null_mut() };
 
-    /// Whether only a call for messages brings what is asked for.
-    pub fn is_wanted(&self) -> bool {
-        !self.from.is_null() || !self.message.is_null()
-    }
-
-    pub fn wants_control(&self) -> bool {
+    pub(crate) fn wants_control(&self) -> bool {
         // SAFETY: a message that is given can be read.
         !self.message.is_null() && unsafe { (*self.message).control.len > 0 && !(*self.message).control.buf.is_null() }
     }
 
     /// Writes what came. `false` if there is not enough room for the address.
-    pub fn write(&self, came: &Came) -> bool {
+    pub(crate) fn write(&self, came: &Came) -> bool {
         // SAFETY: the program lends this memory to the operation.
         unsafe {
             if !self.message.is_null() {
@@ -66,7 +61,7 @@ impl Beside {
     }
 
     /// The peer of a stream, for those who ask with each receive. Winsock does not tell it.
-    pub fn lies_in(&self, addresses: &Range<usize>) -> bool {
+    pub(crate) fn lies_in(&self, addresses: &Range<usize>) -> bool {
         let within = |ptr: usize| addresses.contains(&ptr);
         within(self.from as usize) || within(self.from_len as usize) || within(self.message as usize)
     }
@@ -75,7 +70,7 @@ impl Beside {
     ///
     /// # Safety
     /// `message` can be read, and what it points to.
-    pub unsafe fn destination(message: *const WsaMsg) -> Result<Option<Name>, u32> {
+    pub(crate) unsafe fn destination(message: *const WsaMsg) -> Result<Option<Name>, u32> {
         // SAFETY: as the caller promises.
         unsafe {
             match (*message).name.is_null() {

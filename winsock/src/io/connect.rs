@@ -15,7 +15,7 @@ use crate::error::system::{status_of_wsa, wsa_of_error};
 use crate::socket::address::Name;
 use crate::socket::entry::{Socket, State};
 
-pub struct Connect {
+pub(crate) struct Connect {
     pub socket: Arc<Socket>,
     pub end: Option<End>,
     pub to: Name,

@@ -17,7 +17,7 @@ const LINGER: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// `WSAENOTCONN`; the code of making a new descriptor.
-pub fn disconnect(socket: &Arc<Socket>, reuse: bool) -> Result<(), u32> {
+pub(crate) fn disconnect(socket: &Arc<Socket>, reuse: bool) -> Result<(), u32> {
     let mut core = socket.core();
     match core.state {
         State::Closed => return Err(WSAENOTSOCK),

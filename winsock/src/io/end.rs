@@ -14,41 +14,41 @@ use crate::wait::{Latch, Waited};
 
 /// How an operation has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub status: NtStatus,
     pub bytes: u32,
     pub flags: u32,
 }
 
 impl Ended {
-    pub fn well(bytes: usize) -> Ended {
+    pub(crate) fn well(bytes: usize) -> Ended {
         Ended { status: STATUS_SUCCESS, bytes: bytes as u32, flags: 0 }
     }
 
-    pub fn failed(status: NtStatus) -> Ended {
+    pub(crate) fn failed(status: NtStatus) -> Ended {
         Ended { status, bytes: 0, flags: 0 }
     }
 
     /// Failed with this code of Winsock's.
-    pub fn code(code: u32) -> Ended {
+    pub(crate) fn code(code: u32) -> Ended {
         Ended::failed(status_of_wsa(code))
     }
 }
 
 /// A call that waits.
-pub struct Blocked {
+pub(crate) struct Blocked {
     latch: Arc<Latch>,
     ended: Mutex<Ended>,
 }
 
-pub enum End {
+pub(crate) enum End {
     Ticket(Ticket),
     Call(Arc<Blocked>),
     Nobody,
 }
 
 impl Blocked {
-    pub fn new() -> Arc<Blocked> {
+    pub(crate) fn new() -> Arc<Blocked> {
         let ended = Ended { status: STATUS_PENDING, bytes: 0, flags: 0 };
         Arc::new(Blocked { latch: Latch::new(), ended: Mutex::new(ended) })
     }
@@ -63,7 +63,7 @@ impl Blocked {
     ///
     /// # Errors
     /// The Winsock code of the operation's failure.
-    pub fn wait(&self, key: Key, until: Option<Instant>) -> Result<Ended, u32> {
+    pub(crate) fn wait(&self, key: Key, until: Option<Instant>) -> Result<Ended, u32> {
         let mut timed_out = false;
         loop {
             match self.latch.wait(if timed_out { None } else { until }, !timed_out) {
@@ -92,7 +92,7 @@ impl Blocked {
 
 impl End {
     /// The program's memory that is written when this ends.
-    pub fn overlapped(&self) -> usize {
+    pub(crate) fn overlapped(&self) -> usize {
         match self {
             End::Ticket(ticket) => ticket.overlapped() as usize,
             _ => 0,
@@ -100,7 +100,7 @@ impl End {
     }
 
     /// The thread that started it.
-    pub fn thread(&self) -> u32 {
+    pub(crate) fn thread(&self) -> u32 {
         match self {
             End::Ticket(ticket) => ticket.thread(),
             _ => 0,
@@ -108,11 +108,11 @@ impl End {
     }
 
     /// Whether the end of this thread cancels it: it started it, and its end goes to no port.
-    pub fn dies_with(&self, thread: u32) -> bool {
+    pub(crate) fn dies_with(&self, thread: u32) -> bool {
         matches!(self, End::Ticket(ticket) if ticket.thread() == thread && !ticket.on_port())
     }
 
-    pub fn finish(self, ended: Ended) {
+    pub(crate) fn finish(self, ended: Ended) {
         match self {
             End::Ticket(ticket) => ticket.finish(ended.status, ended.bytes, ended.flags),
             End::Call(blocked) => blocked.set(ended),
@@ -121,9 +121,13 @@ impl End {
     }
 }
 
-/// Takes an operation that ends off its socket's list, and says whether it was there.
-pub fn leave(socket: &Socket, key: Key) {
-    let mut core = socket.core();
+/// Takes an operation that ends off its socket's list.
+pub(crate) fn leave(socket: &Socket, key: Key) {
+    leave_locked(&mut socket.core(), key);
+}
+
+/// The same, while the core is locked.
+pub(crate) fn leave_locked(core: &mut Core, key: Key) {
     if let Some(at) = core.in_flight.iter().position(|one| one.key == key) {
         let one = core.in_flight.swap_remove(at);
         match one.direction {
@@ -134,7 +138,7 @@ pub fn leave(socket: &Socket, key: Key) {
 }
 
 /// Puts an operation on its socket's list.
-pub fn enter(core: &mut Core, one: InFlight) {
+pub(crate) fn enter(core: &mut Core, one: InFlight) {
     match one.direction {
         Direction::Receive => core.receives += 1,
         Direction::Send => core.sends += 1,

@@ -136,7 +136,7 @@ unsafe fn connect(
     Err(ERROR_IO_PENDING)
 }
 
-pub const TF_REUSE_SOCKET: u32 = 2;
+pub(crate) const TF_REUSE_SOCKET: u32 = 2;
 
 fn disconnect_ex(s: abi::Socket, overlapped: *mut Overlapped, flags: u32, reserved: u32) -> Result<(), u32> {
     let socket = find(s)?;
@@ -158,7 +158,7 @@ fn disconnect_ex(s: abi::Socket, overlapped: *mut Overlapped, flags: u32, reserv
     }
 }
 
-pub fn truth(result: Result<(), u32>) -> Bool {
+pub(crate) fn truth(result: Result<(), u32>) -> Bool {
     match result {
         Ok(()) => TRUE,
         Err(code) => fail(code, FALSE),

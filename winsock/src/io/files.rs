@@ -14,7 +14,7 @@ use crate::socket::entry::Socket;
 
 fn told(overlapped: *mut Overlapped) -> Told {
     match overlapped.is_null() {
-        true => Told::ByReturn(None),
+        true => Told::ByReturn,
         false => Told::Later { overlapped, routine: None, codes: Codes::Win32 },
     }
 }
@@ -37,7 +37,7 @@ unsafe fn report(ended: Result<Ended, u32>, bytes: *mut Dword) -> Bool {
 ///
 /// # Safety
 /// As the documentation asks of the caller.
-pub unsafe fn read_file(
+pub(crate) unsafe fn read_file(
     socket: &Arc<Socket>,
     ptr: *mut u8,
     len: u32,
@@ -58,7 +58,7 @@ pub unsafe fn read_file(
 ///
 /// # Safety
 /// As the documentation asks of the caller.
-pub unsafe fn write_file(
+pub(crate) unsafe fn write_file(
     socket: &Arc<Socket>,
     ptr: *const u8,
     len: u32,

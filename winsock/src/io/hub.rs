@@ -14,101 +14,26 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, mps
 use std::time::{Duration, Instant};
 
 use overlapped::buf::PoolConfig;
-use overlapped::driver::{Op, OpId, Outcome, Wait, WakeHandle};
+use overlapped::driver::{Wait, WakeHandle};
 use overlapped::report::Backend;
 use overlapped::{Driver, DriverConfig, Error};
 
+use super::led::{Led, Running};
+use super::work::{Command, Inbox};
+pub(crate) use super::work::{Key, Last, Work};
 use crate::park::{self, Lead, Parker, Turner};
 
 /// How often the keeper looks whether anybody leads.
 const TICK: Duration = Duration::from_millis(1);
-/// Turns that only told others, after which a thread leaves the lead to them: they come back to wait
-/// soon, and then need not be woken.
+/// The same, while somebody did each time.
+const CALM_TICK: Duration = Duration::from_millis(4);
+/// Turns that only told others, after which a thread leaves the lead to them: they come back to
+/// wait soon, and then need not be woken.
 const MOST_FOR_OTHERS: u32 = 3;
 /// Ticks at which the keeper turns once by itself, before it has somebody lead.
 const MOST_ALONE: u32 = 8;
 /// Ticks without need of the keeper, after which it sleeps until it is called.
 const QUIET_TICKS: u32 = 20;
-
-/// What a unit of work is told when it is asked for its next operation.
-pub enum Last {
-    /// It begins.
-    Nothing,
-    Ended(Result<Outcome, Error>),
-    /// It was cancelled between two operations.
-    Cancelled,
-}
-
-/// One operation of the program's, which may take several of the driver's, one after the other.
-pub trait Work: Send {
-    /// The next operation of the driver's; `None` if the work is over, and has told of its end.
-    fn step(&mut self, last: Last, key: Key, driver: &mut Driver) -> Option<Op>;
-
-    /// Whether it would write to memory in this stretch of addresses.
-    fn lies_in(&self, _: &Range<usize>) -> bool {
-        false
-    }
-
-    /// Whether the end of this thread cancels it.
-    fn dies_with(&self, _thread: u32) -> bool {
-        false
-    }
-}
-
-/// The name of work in flight. It is never used again for other work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    slot: u32,
-    generation: u32,
-}
-
-enum Command {
-    Start(Key, Box<dyn Work>),
-    Cancel(Key),
-    /// Cancels what this thread has started.
-    ThreadEnded(u32),
-    /// Forgets what lies in this memory.
-    Bury(Range<usize>, Arc<Parker>),
-}
-
-#[derive(Default)]
-struct Inbox {
-    commands: Vec<Command>,
-    /// The leader has been woken for those.
-    woken: bool,
-    generations: Vec<u32>,
-    free: Vec<u32>,
-}
-
-impl Inbox {
-    /// A name for new work.
-    fn name(&mut self) -> Key {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.generations.push(0);
-            self.generations.len() as u32 - 1
-        });
-        Key { slot, generation: self.generations[slot as usize] }
-    }
-}
-
-struct Running {
-    generation: u32,
-    work: Box<dyn Work>,
-    /// Of its operation with the driver.
-    id: Option<OpId>,
-    cancelled: bool,
-    /// Its memory is gone: it ends without having told anybody.
-    buried: bool,
-}
-
-/// What only the leader touches.
-struct Led {
-    driver: Driver,
-    running: Vec<Option<Running>>,
-    /// Kept for its memory.
-    commands: Vec<Command>,
-    ended: Vec<u32>,
-}
 
 /// A driver on readiness may change threads between calls.
 struct Movable(Led);
@@ -117,7 +42,7 @@ struct Movable(Led);
 // no packet of its pool is ever taken out, and its buffers are `Lent`, which may move.
 unsafe impl Send for Movable {}
 
-pub struct Hub {
+pub(crate) struct Hub {
     inbox: Mutex<Inbox>,
     lead: Mutex<Option<Movable>>,
     wake: WakeHandle,
@@ -136,7 +61,6 @@ pub struct Hub {
     followers: Mutex<Vec<Arc<Parker>>>,
     keeper: Arc<Parker>,
     buried: AtomicU32,
-    pub backend: Backend,
 }
 
 static HUB: OnceLock<Option<&'static Hub>> = OnceLock::new();
@@ -146,53 +70,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The hub; `None` if no driver could be made.
-pub fn hub() -> Option<&'static Hub> {
+pub(crate) fn hub() -> Option<&'static Hub> {
     *HUB.get_or_init(|| {
         let hub = Hub::start()?;
         park::set_turner(hub);
-        // SAFETY: the function is this crate's and takes no arguments.
-        unsafe { libc::atexit(at_exit) };
         Some(hub)
     })
-}
-
-/// The process ends. What the program has in flight on the stack that `main` has left must not be
-/// written any more: the functions that run now use that memory. Nothing else changes; whatever the
-/// program does at its exit still works.
-extern "C" fn at_exit() {
-    let Some(Some(hub)) = HUB.get() else { return };
-    let here = 0u8;
-    let Some(lowest) = lowest_of_this_stack() else { return };
-    let left = lowest..&raw const here as usize + LEFT_BYTES;
-    let parker = park::current();
-    hub.in_flight.fetch_add(1, Ordering::SeqCst);
-    hub.command(lock(&hub.inbox), Command::Bury(left, Arc::clone(&parker)));
-    let patience = Instant::now() + Duration::from_millis(200);
-    while hub.buried.load(Ordering::SeqCst) == 0 && Instant::now() < patience {
-        if hub.led.load(Ordering::SeqCst) {
-            hub.wake.wake();
-            parker.sleep_until(Some(Instant::now() + TICK));
-        } else {
-            hub.hasten();
-        }
-    }
-}
-
-/// The frames of the functions that run at the exit lie within so many bytes above this one's.
-const LEFT_BYTES: usize = 2048;
-
-fn lowest_of_this_stack() -> Option<usize> {
-    // SAFETY: the attributes live on this stack, and are used as the functions ask.
-    unsafe {
-        let mut attributes = std::mem::zeroed();
-        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) != 0 {
-            return None;
-        }
-        let (mut start, mut size) = (std::ptr::null_mut(), 0);
-        let told = libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut size);
-        libc::pthread_attr_destroy(&raw mut attributes);
-        (told == 0).then_some(start as usize)
-    }
 }
 
 /// Which backend the environment asks for: `WINSOCK_BACKEND=poll` (as without it) or `io_uring`.
@@ -215,7 +98,7 @@ impl Hub {
         if backend == Backend::Poll {
             let driver = driver(backend).ok()?;
             let wake = driver.wake_handle();
-            let hub = Hub::leak(wake, Some(Movable(Led::new(driver))), backend);
+            let hub = Hub::leak(wake, Some(Movable(Led::new(driver))));
             spawn(move || hub.keep())?;
             return Some(hub);
         }
@@ -223,7 +106,7 @@ impl Hub {
         let (tell, told) = mpsc::channel();
         spawn(move || {
             let Ok(driver) = driver(backend) else { return };
-            let hub = Hub::leak(driver.wake_handle(), None, backend);
+            let hub = Hub::leak(driver.wake_handle(), None);
             hub.led.store(true, Ordering::SeqCst);
             let _ = tell.send(hub);
             hub.lead_alone(Led::new(driver));
@@ -231,7 +114,7 @@ impl Hub {
         told.recv().ok()
     }
 
-    fn leak(wake: WakeHandle, led: Option<Movable>, backend: Backend) -> &'static Hub {
+    fn leak(wake: WakeHandle, led: Option<Movable>) -> &'static Hub {
         Box::leak(Box::new(Hub {
             inbox: Mutex::default(),
             shared: led.is_some(),
@@ -246,13 +129,12 @@ impl Hub {
             followers: Mutex::default(),
             keeper: Arc::default(),
             buried: AtomicU32::new(0),
-            backend,
         }))
     }
 
     /// Starts work. It is handed to the system when somebody next leads, at the latest a tick
     /// later: see [`hasten`](Hub::hasten).
-    pub fn push(&self, work: Box<dyn Work>) -> Key {
+    pub(crate) fn push(&self, work: Box<dyn Work>) -> Key {
         let mut inbox = lock(&self.inbox);
         let key = inbox.name();
         self.in_flight.fetch_add(1, Ordering::SeqCst);
@@ -260,11 +142,11 @@ impl Hub {
         key
     }
 
-    /// The same, for a receive on a socket that the driver watches already. If a thread leads, it is
-    /// not woken: bytes that come wake it. But those that have come before this call do not. So the
-    /// caller then looks whether there are any, and wakes the leader if so. Returns whether it is to
-    /// do that.
-    pub fn push_unhurried(&self, work: Box<dyn Work>) -> (Key, bool) {
+    /// The same, for a receive on a socket that the driver watches already. If a thread leads, it
+    /// is not woken: bytes that come wake it. But those that have come before this call do not. So
+    /// the caller then looks whether there are any, and wakes the leader if so. Returns whether it
+    /// is to do that.
+    pub(crate) fn push_unhurried(&self, work: Box<dyn Work>) -> (Key, bool) {
         if !self.shared {
             return (self.push(work), false);
         }
@@ -281,20 +163,36 @@ impl Hub {
     }
 
     /// Wakes the thread that leads.
-    pub fn wake_leader(&self) {
+    pub(crate) fn wake_leader(&self) {
         self.wake.wake();
     }
 
     /// Asks work to end early. It still tells of its end, once.
-    pub fn cancel(&self, key: Key) {
+    pub(crate) fn cancel(&self, key: Key) {
         self.command(lock(&self.inbox), Command::Cancel(key));
     }
 
     /// A thread of the program has ended.
-    pub fn thread_ended(&self, thread: u32) {
+    pub(crate) fn thread_ended(&self, thread: u32) {
         if self.in_flight.load(Ordering::SeqCst) > 0 {
             self.command(lock(&self.inbox), Command::ThreadEnded(thread));
             self.hasten();
+        }
+    }
+
+    /// Forgets what lies in a stretch of memory, within this time.
+    pub(super) fn bury(&self, left: Range<usize>, patience: Duration) {
+        let parker = park::current();
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.command(lock(&self.inbox), Command::Bury(left, Arc::clone(&parker)));
+        let until = Instant::now() + patience;
+        while self.buried.load(Ordering::SeqCst) == 0 && Instant::now() < until {
+            if self.led.load(Ordering::SeqCst) {
+                self.wake.wake();
+                parker.sleep_until(Some(Instant::now() + TICK));
+            } else {
+                self.hasten();
+            }
         }
     }
 
@@ -313,7 +211,7 @@ impl Hub {
     }
 
     /// Has what was started handed to the system now. Locks of sockets must not be held.
-    pub fn hasten(&self) {
+    pub(crate) fn hasten(&self) {
         if self.shared && !self.led.load(Ordering::SeqCst) {
             self.turn_once();
         }
@@ -349,7 +247,8 @@ impl Hub {
     /// Returns whether anybody was told of anything.
     fn turn(&self, led: &mut Led, wait: Wait) -> bool {
         self.submit(led);
-        // If the backend has failed, everything in flight ends with its error, and so does new work.
+        // If the backend has failed, everything in flight ends with its error, and so does new
+        // work.
         let _ = led.driver.turn(wait);
         self.collect(led)
     }
@@ -359,7 +258,7 @@ impl Hub {
             let mut commands = std::mem::take(&mut led.commands);
             {
                 let mut inbox = lock(&self.inbox);
-                self.free(&mut inbox, led);
+                inbox.free(&mut led.ended);
                 if inbox.commands.is_empty() {
                     led.commands = commands;
                     return;
@@ -381,14 +280,6 @@ impl Hub {
                 }
             }
             led.commands = commands;
-        }
-    }
-
-    fn free(&self, inbox: &mut Inbox, led: &mut Led) {
-        for slot in led.ended.drain(..) {
-            let generation = &mut inbox.generations[slot as usize];
-            *generation = generation.wrapping_add(1);
-            inbox.free.push(slot);
         }
     }
 
@@ -448,7 +339,7 @@ impl Hub {
 
     /// The keeper's loop.
     fn keep(&self) {
-        let (mut quiet, mut alone, mut epoch) = (0, 0, 0);
+        let (mut quiet, mut alone, mut epoch, mut tick) = (0, 0, 0, TICK);
         loop {
             if quiet >= QUIET_TICKS {
                 self.asleep.store(1, Ordering::SeqCst);
@@ -459,8 +350,9 @@ impl Hub {
                 quiet = 0;
                 epoch = self.epoch.load(Ordering::Relaxed);
             }
-            std::thread::sleep(TICK);
+            std::thread::sleep(tick);
             let now = self.epoch.load(Ordering::Relaxed);
+            tick = if now != epoch || self.led.load(Ordering::SeqCst) { CALM_TICK } else { TICK };
             if self.led.load(Ordering::SeqCst) {
                 (quiet, alone) = (if now == epoch { quiet + 1 } else { 0 }, 0);
             } else if self.in_flight.load(Ordering::SeqCst) == 0 {
@@ -533,7 +425,7 @@ impl Turner for Hub {
             }
         }
         self.leave(guard);
-        // Whoever saw this thread lead relied on it.
+        // A thread that saw this one lead relied on it.
         if !lock(&self.inbox).commands.is_empty() {
             self.hasten();
         }
@@ -565,43 +457,6 @@ impl Turner for Hub {
 
     fn interrupt(&self) {
         self.wake.wake();
-    }
-}
-
-impl Led {
-    fn new(driver: Driver) -> Led {
-        Led { driver, running: Vec::new(), commands: Vec::new(), ended: Vec::new() }
-    }
-
-    fn cancel(&mut self, key: Key) {
-        let running = self.running.get_mut(key.slot as usize).and_then(Option::as_mut);
-        let Some(running) = running.filter(|running| running.generation == key.generation) else { return };
-        running.cancelled = true;
-        if let Some(id) = running.id {
-            self.driver.cancel(id);
-        }
-    }
-
-    fn cancel_of(&mut self, thread: u32) {
-        for running in self.running.iter_mut().flatten() {
-            if running.work.dies_with(thread) {
-                running.cancelled = true;
-                if let Some(id) = running.id {
-                    self.driver.cancel(id);
-                }
-            }
-        }
-    }
-
-    fn bury(&mut self, left: &Range<usize>) {
-        for running in self.running.iter_mut().flatten() {
-            if running.work.lies_in(left) {
-                running.buried = true;
-                if let Some(id) = running.id {
-                    self.driver.cancel(id);
-                }
-            }
-        }
     }
 }
 

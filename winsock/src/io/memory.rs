@@ -8,7 +8,7 @@ use crate::abi::WsaBuf;
 const INLINE: usize = 4;
 
 /// The parts of an operation's memory.
-pub struct Memory {
+pub(crate) struct Memory {
     few: [libc::iovec; INLINE],
     count: usize,
     many: Vec<libc::iovec>,
@@ -23,7 +23,7 @@ const NOTHING: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_l
 impl Memory {
     /// # Safety
     /// `bufs` points to `count` descriptors, whose memory is lent until the operation has ended.
-    pub unsafe fn of_bufs(bufs: *const WsaBuf, count: u32) -> Option<Memory> {
+    pub(crate) unsafe fn of_bufs(bufs: *const WsaBuf, count: u32) -> Option<Memory> {
         if bufs.is_null() && count > 0 || count > 1 << 20 {
             return None;
         }
@@ -42,7 +42,7 @@ impl Memory {
 
     /// # Safety
     /// `len` bytes at `ptr` are lent until the operation has ended.
-    pub unsafe fn of(ptr: *mut u8, len: usize) -> Memory {
+    pub(crate) unsafe fn of(ptr: *mut u8, len: usize) -> Memory {
         let mut memory = Memory { few: [NOTHING; INLINE], count: 1, many: Vec::new(), total: 0 };
         memory.push(0, ptr, len);
         memory
@@ -58,23 +58,23 @@ impl Memory {
         }
     }
 
-    pub fn parts(&self) -> &[libc::iovec] {
+    pub(crate) fn parts(&self) -> &[libc::iovec] {
         if self.count <= INLINE { &self.few[..self.count] } else { &self.many }
     }
 
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.total
     }
 
     /// For an operation of the driver's, without the first bytes.
-    pub fn lend(&self, behind: usize) -> Lent {
+    pub(crate) fn lend(&self, behind: usize) -> Lent {
         let parts = self.parts().iter().map(|part| (part.iov_base.cast(), part.iov_len));
-        // SAFETY: as whoever made this has promised.
+        // SAFETY: as the maker of this has promised.
         unsafe { Lent::new(parts) }.behind(behind)
     }
 
     /// Whether some of it lies in a stretch of addresses.
-    pub fn lies_in(&self, addresses: &std::ops::Range<usize>) -> bool {
+    pub(crate) fn lies_in(&self, addresses: &std::ops::Range<usize>) -> bool {
         let overlaps = |part: &libc::iovec| {
             let start = part.iov_base as usize;
             start < addresses.end && addresses.start < start + part.iov_len

@@ -1,21 +1,24 @@
 //! Operations over `overlapped`.
 
-pub mod accept;
-pub mod attempt;
-pub mod beside;
-pub mod connect;
-pub mod disconnect;
-pub mod end;
-pub mod extension;
+pub(crate) mod accept;
+pub(crate) mod attempt;
+pub(crate) mod beside;
+pub(crate) mod connect;
+pub(crate) mod disconnect;
+pub(crate) mod end;
+pub(crate) mod exit;
+pub(crate) mod extension;
 mod files;
-pub mod hub;
-pub mod memory;
-pub mod receive;
-pub mod results;
-pub mod send;
-pub mod settle;
-pub mod start;
-pub mod threads;
-pub mod transmit;
+pub(crate) mod hub;
+mod led;
+pub(crate) mod memory;
+pub(crate) mod receive;
+pub(crate) mod results;
+pub(crate) mod send;
+pub(crate) mod settle;
+pub(crate) mod start;
+pub(crate) mod threads;
+pub(crate) mod transmit;
+mod work;
 
-pub use files::{read_file, write_file};
+pub(crate) use files::{read_file, write_file};

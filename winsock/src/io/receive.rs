@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use overlapped::Driver;
 use overlapped::ErrorKind;
-use overlapped::driver::{Flags, Op, Outcome};
+use overlapped::driver::{Flags, Op, Outcome, SocketId};
 
 use super::attempt::{self, MSG_OOB, MSG_PARTIAL, MSG_PEEK, MSG_WAITALL};
 use super::beside::Beside;
-use super::end::{End, Ended, leave};
+use super::end::{End, Ended, leave, leave_locked};
 use super::hub::{Key, Last, Work};
 use super::memory::Memory;
 use crate::error::status::{
@@ -20,7 +20,7 @@ use crate::error::{ERROR_OPERATION_ABORTED, WSAECONNRESET};
 use crate::socket::entry::{Adopted, Socket};
 
 /// A receive that has to wait.
-pub struct Receive {
+pub(crate) struct Receive {
     pub socket: Arc<Socket>,
     pub end: Option<End>,
     pub memory: Memory,
@@ -28,6 +28,8 @@ pub struct Receive {
     /// Bytes that were received when it began, of a receive that waits for all.
     pub moved: usize,
     pub beside: Beside,
+    /// The driver's number of the socket, if it was known when this began.
+    pub id: Option<SocketId>,
 }
 
 impl Receive {
@@ -38,7 +40,10 @@ impl Receive {
     }
 
     fn op(&self, driver: &mut Driver) -> Result<Op, Ended> {
-        let id = adopted(&self.socket, driver)?;
+        let id = match self.id {
+            Some(id) => id,
+            None => adopted(&self.socket, driver)?,
+        };
         if self.looks_first() {
             return Ok(Op::recv_with(id, vec![0u8; 1], Flags::PEEK));
         }
@@ -74,7 +79,7 @@ impl Receive {
 }
 
 /// The driver's number of a socket.
-pub fn adopted(socket: &Socket, driver: &mut Driver) -> Result<overlapped::driver::SocketId, Ended> {
+pub(crate) fn adopted(socket: &Socket, driver: &mut Driver) -> Result<SocketId, Ended> {
     socket.adopt(driver).map_err(|why| match why {
         Adopted::Closed => Ended::failed(STATUS_CANCELLED),
         Adopted::Refused(error) => Ended::code(wsa_of_error(&error)),
@@ -83,7 +88,13 @@ pub fn adopted(socket: &Socket, driver: &mut Driver) -> Result<overlapped::drive
 
 /// Receives without waiting, with everything that comes beside the bytes. `None` if nothing is
 /// there.
-pub fn now(socket: &Socket, fd: i32, memory: &Memory, flags: u32, beside: &Beside) -> Option<Result<Ended, u32>> {
+pub(crate) fn now(
+    socket: &Socket,
+    fd: i32,
+    memory: &Memory,
+    flags: u32,
+    beside: &Beside,
+) -> Option<Result<Ended, u32>> {
     if socket.is_stream() && beside.message.is_null() {
         return match attempt::receive(fd, memory, flags) {
             Ok(bytes) => Some(Ok(Ended::well(bytes))),
@@ -119,7 +130,13 @@ impl Work for Receive {
                 let mut core = self.socket.core();
                 core.drained = bytes < self.memory.total() - self.moved;
                 let died = bytes == 0 && self.memory.total() > 0 && core.death != 0;
-                Some(if died { Ended::code(wsa_of(core.death)) } else { Ended::well(self.moved + bytes) })
+                let ended = if died { Ended::code(wsa_of(core.death)) } else { Ended::well(self.moved + bytes) };
+                leave_locked(&mut core, key);
+                drop(core);
+                if let Some(end) = self.end.take() {
+                    end.finish(ended);
+                }
+                return None;
             }
             Last::Ended(Ok(_)) => Some(Ended::well(self.moved)),
             Last::Ended(Err(error)) => {

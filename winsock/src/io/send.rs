@@ -19,7 +19,7 @@ use crate::socket::address::Name;
 use crate::socket::entry::{Core, Socket, State};
 
 /// A send that has to wait.
-pub struct Send {
+pub(crate) struct Send {
     pub socket: Arc<Socket>,
     pub end: Option<End>,
     pub memory: Memory,
@@ -32,8 +32,9 @@ pub struct Send {
 
 /// What a send has beyond its bytes.
 #[derive(Default)]
-pub struct Beyond {
+pub(crate) struct Beyond {
     /// Memory that is freed at its end.
+    #[expect(dead_code, reason = "held for its drop")]
     pub kept: Option<Box<dyn Any + std::marker::Send>>,
     /// What is done to the socket when all has been sent.
     pub after: Option<fn(&Arc<Socket>)>,
@@ -64,7 +65,7 @@ impl Send {
 
 /// The Winsock code of a send that failed with this code: what a broken pipe means depends on what
 /// the socket has been through.
-pub fn code_of_send(core: &Core, code: u32) -> u32 {
+pub(crate) fn code_of_send(core: &Core, code: u32) -> u32 {
     match code {
         WSAESHUTDOWN if core.shut_send => WSAESHUTDOWN,
         WSAESHUTDOWN if core.state != State::Connected => WSAENOTCONN,

@@ -5,7 +5,7 @@ use crate::error::system::wsa_of;
 use crate::socket::entry::{Core, Socket, State};
 
 /// Looks whether a connect has ended that a call started and did not wait for.
-pub fn settle(core: &mut Core) {
+pub(crate) fn settle(core: &mut Core) {
     // One that the driver has is told by the driver.
     if core.state != State::Connecting || core.sends > 0 || core.fd < 0 {
         return;
@@ -23,7 +23,7 @@ pub fn settle(core: &mut Core) {
 }
 
 /// The system's pending error of a socket, which is told once.
-pub fn take_error(fd: i32) -> i32 {
+pub(crate) fn take_error(fd: i32) -> i32 {
     let (mut code, mut len) = (0, size_of::<i32>() as libc::socklen_t);
     // SAFETY: it writes one `int`, and there is room for it.
     unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut code).cast(), &raw mut len) };

@@ -6,7 +6,7 @@ use super::hub;
 use crate::thread;
 
 /// Has the operations of threads that end cancelled.
-pub fn watch() {
+pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         thread::on_thread_end(|thread| {

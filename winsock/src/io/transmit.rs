@@ -18,7 +18,7 @@ use crate::socket::startup::find;
 
 /// `TRANSMIT_FILE_BUFFERS`
 #[repr(C)]
-pub struct Buffers {
+pub(crate) struct Buffers {
     head: *mut u8,
     head_len: Dword,
     tail: *mut u8,
@@ -27,7 +27,7 @@ pub struct Buffers {
 
 /// `TRANSMIT_PACKETS_ELEMENT`
 #[repr(C)]
-pub struct Element {
+pub(crate) struct Element {
     flags: u32,
     len: u32,
     /// The offset in the file, or the start of the memory.
@@ -66,8 +66,8 @@ fn size_of_file(fd: RawFd) -> Result<u64, u32> {
     }
 }
 
-/// Maps `len` bytes from `offset` on (0: to the end). If the file becomes shorter meanwhile, the send
-/// fails.
+/// Maps `len` bytes from `offset` on (0: to the end). If the file becomes shorter meanwhile, the
+/// send fails.
 fn map(fd: RawFd, offset: u64, len: u64) -> Result<(Option<Mapping>, *mut u8, usize), u32> {
     let left = size_of_file(fd)?.saturating_sub(offset);
     let len = if len == 0 { left } else { len };
@@ -127,13 +127,13 @@ impl Pieces {
         // SAFETY: the program lends its memory to the operation, which keeps the mappings.
         let memory = unsafe { Memory::of_bufs(self.bufs.as_ptr(), self.bufs.len() as u32) }.ok_or(WSAEINVAL)?;
         let told = match overlapped.is_null() {
-            true => Told::ByReturn(None),
+            true => Told::ByReturn,
             false => Told::Later { overlapped, routine: None, codes: Codes::Wsa },
         };
         let after: Option<fn(&Arc<Socket>)> = match flags & (TF_DISCONNECT | TF_REUSE_SOCKET) {
             0 => None,
-            TF_DISCONNECT => Some(|socket| drop(disconnect(socket, false))),
-            _ => Some(|socket| drop(disconnect(socket, true))),
+            TF_DISCONNECT => Some(|socket| _ = disconnect(socket, false)),
+            _ => Some(|socket| _ = disconnect(socket, true)),
         };
         start::send_beyond(socket, memory, 0, None, told, Beyond { kept: Some(Box::new(self.mappings)), after })
     }

@@ -14,7 +14,7 @@ use crate::socket::startup::started;
 
 /// `ADDRINFOA` and `W`, which differ in the characters of the name.
 #[repr(C)]
-pub struct AddrInfo<C> {
+pub(crate) struct AddrInfo<C> {
     flags: i32,
     family: i32,
     kind: i32,
@@ -48,7 +48,7 @@ const FLAGS: [(i32, i32); 7] = [
 ];
 
 /// The Winsock code of a failed look-up.
-pub fn code_of(failed: i32) -> u32 {
+pub(crate) fn code_of(failed: i32) -> u32 {
     match failed {
         libc::EAI_AGAIN => WSATRY_AGAIN,
         libc::EAI_FAIL => WSANO_RECOVERY,
@@ -62,7 +62,7 @@ pub fn code_of(failed: i32) -> u32 {
 }
 
 /// This machine's name.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let mut buffer = [0u8; 256];
     // SAFETY: it writes at most as many bytes as there is room for.
     unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len() - 1) };
@@ -71,7 +71,7 @@ pub fn host_name() -> String {
 
 /// What is wanted of a look-up.
 #[derive(Clone, Copy, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub flags: i32,
     pub family: i32,
     pub kind: i32,
@@ -79,7 +79,11 @@ pub struct Wanted {
 }
 
 /// Looks names up with the system. Returns the addresses and the canonical name.
-pub fn look_up(node: Option<&str>, service: Option<&str>, wanted: Wanted) -> Result<(Vec<Name>, Option<String>), u32> {
+pub(crate) fn look_up(
+    node: Option<&str>,
+    service: Option<&str>,
+    wanted: Wanted,
+) -> Result<(Vec<Name>, Option<String>), u32> {
     let family = if wanted.family == AF_UNSPEC { Some(libc::AF_UNSPEC) } else { system_family(wanted.family) };
     let family = family.filter(|family| *family != libc::AF_UNIX).ok_or(WSAEAFNOSUPPORT)?;
     if node.is_none() && service.is_none() {
@@ -114,10 +118,10 @@ pub fn look_up(node: Option<&str>, service: Option<&str>, wanted: Wanted) -> Res
     while !at.is_null() {
         // SAFETY: the list is the system's, and lives until it is freed below.
         let info = unsafe { &*at };
-        let name = Name::filled(|ptr, len| {
+        let name = Name::filled(|to, len| {
             // SAFETY: an address is not larger than its storage.
             unsafe {
-                std::ptr::copy_nonoverlapping(info.ai_addr.cast::<u8>(), ptr.cast::<u8>(), info.ai_addrlen as usize);
+                ptr::copy_nonoverlapping(info.ai_addr.cast::<u8>(), to.cast::<u8>(), info.ai_addrlen as usize);
                 *len = info.ai_addrlen;
             }
             0

@@ -21,7 +21,7 @@ struct Ends {
 
 /// `SOCKET_ADDRESS_LIST`
 #[repr(C)]
-pub struct AddressList {
+pub(crate) struct AddressList {
     count: i32,
     first: [Listed; 0],
 }

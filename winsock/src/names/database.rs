@@ -14,7 +14,7 @@ use crate::socket::startup::started;
 
 /// `HOSTENT`
 #[repr(C)]
-pub struct Host {
+pub(crate) struct Host {
     name: *const c_char,
     aliases: *mut *const c_char,
     family: i16,
@@ -24,7 +24,7 @@ pub struct Host {
 
 /// `SERVENT` on 64 bits.
 #[repr(C)]
-pub struct Service {
+pub(crate) struct Service {
     name: *const c_char,
     aliases: *mut *const c_char,
     protocol: *const c_char,
@@ -33,7 +33,7 @@ pub struct Service {
 
 /// `PROTOENT`
 #[repr(C)]
-pub struct Protocol {
+pub(crate) struct Protocol {
     name: *const c_char,
     aliases: *mut *const c_char,
     number: i16,

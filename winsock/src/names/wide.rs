@@ -8,7 +8,7 @@ use crate::abi::Wchar;
 ///
 /// # Safety
 /// `ptr` is null or points to a string that ends with a zero.
-pub unsafe fn from_wide(ptr: *const Wchar) -> Option<String> {
+pub(crate) unsafe fn from_wide(ptr: *const Wchar) -> Option<String> {
     if ptr.is_null() {
         return None;
     }
@@ -21,7 +21,7 @@ pub unsafe fn from_wide(ptr: *const Wchar) -> Option<String> {
 ///
 /// # Safety
 /// `ptr` is null or points to a string that ends with a zero.
-pub unsafe fn from_narrow(ptr: *const c_char) -> Option<String> {
+pub(crate) unsafe fn from_narrow(ptr: *const c_char) -> Option<String> {
     if ptr.is_null() {
         return None;
     }
@@ -29,12 +29,12 @@ pub unsafe fn from_narrow(ptr: *const c_char) -> Option<String> {
     Some(unsafe { CStr::from_ptr(ptr) }.to_string_lossy().into_owned())
 }
 
-pub fn to_c(text: &str) -> Option<CString> {
+pub(crate) fn to_c(text: &str) -> Option<CString> {
     CString::new(text).ok()
 }
 
 /// A character of the program's strings.
-pub trait Char: Copy + 'static {
+pub(crate) trait Char: Copy + 'static {
     fn of(byte: u8) -> Self;
 }
 
@@ -55,7 +55,7 @@ impl Char for Wchar {
 ///
 /// # Safety
 /// `room` characters can be written at `ptr`.
-pub unsafe fn write<C: Char>(text: &str, ptr: *mut C, room: usize) -> bool {
+pub(crate) unsafe fn write<C: Char>(text: &str, ptr: *mut C, room: usize) -> bool {
     if ptr.is_null() || text.len() >= room {
         return false;
     }

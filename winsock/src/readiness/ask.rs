@@ -12,7 +12,7 @@ use crate::{park, thread};
 
 /// What is asked of a socket, and what it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ready {
+pub(crate) struct Ready {
     pub read: bool,
     /// Not only an end or an error.
     pub has_bytes: bool,
@@ -25,12 +25,12 @@ pub struct Ready {
 }
 
 impl Ready {
-    pub fn any(self) -> bool {
+    pub(crate) fn any(self) -> bool {
         self.read || self.write || self.except || self.hung_up || self.error
     }
 }
 
-pub struct Asked {
+pub(crate) struct Asked {
     pub socket: Arc<Socket>,
     pub wanted: Ready,
     pub is: Ready,
@@ -45,7 +45,7 @@ fn question(asked: &Asked) -> libc::pollfd {
     if asked.wanted.read && (connected || core.state == State::Listening) {
         events |= libc::POLLIN | libc::POLLRDHUP;
     }
-    if asked.wanted.write && connected || asked.wanted.except && connected {
+    if connected {
         events |= if asked.wanted.write { libc::POLLOUT } else { 0 };
         events |= if asked.wanted.except { libc::POLLPRI } else { 0 };
     }
@@ -78,9 +78,9 @@ fn meaning(asked: &Asked, answer: i16) -> Ready {
     }
 }
 
-/// Waits until one of the sockets is something that is wanted of it (`enough`), or until the time is
-/// over. Returns whether one is.
-pub fn wait(asked: &mut [Asked], until: Option<Instant>, enough: impl Fn(&Asked) -> bool) -> bool {
+/// Waits until one of the sockets is something that is wanted of it (`enough`), or until the time
+/// is over. Returns whether one is.
+pub(crate) fn wait(asked: &mut [Asked], until: Option<Instant>, enough: impl Fn(&Asked) -> bool) -> bool {
     if let Some(hub) = hub::hub() {
         hub.hasten();
     }

@@ -13,7 +13,7 @@ use crate::socket::startup::{answer, find};
 
 /// `WSANETWORKEVENTS`
 #[repr(C)]
-pub struct NetworkEvents {
+pub(crate) struct NetworkEvents {
     events: i32,
     codes: [i32; BITS],
 }

@@ -9,9 +9,9 @@ use crate::handles;
 use crate::socket::Socket;
 use crate::socket::startup::{find, started};
 
-/// The head of an `fd_set`. `FD_SETSIZE` sockets follow, of which `count` are in it.
+/// The head of an `fd_set`. `FD_SETSIZE` sockets follow; `count` of them are in it.
 #[repr(C)]
-pub struct FdSet {
+pub(crate) struct FdSet {
     count: u32,
     first: [abi::Socket; 0],
 }
@@ -106,7 +106,7 @@ unsafe fn select(
 
 /// `WSAPOLLFD`
 #[repr(C)]
-pub struct PollFd {
+pub(crate) struct PollFd {
     socket: abi::Socket,
     events: i16,
     revents: i16,

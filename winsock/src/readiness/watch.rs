@@ -2,7 +2,7 @@
 //!
 //! | event | comes | comes again |
 //! |---|---|---|
-//! | `FD_READ`, `FD_ACCEPT`, `FD_OOB` | when there is something | after a call that takes of it, even one that fails |
+//! | `FD_READ`, `FD_ACCEPT`, `FD_OOB` | when something is there | after a call to take it |
 //! | `FD_WRITE` | after the connection is made | after a send that would have had to wait |
 //! | `FD_CONNECT`, `FD_CLOSE` | once | never |
 
@@ -20,17 +20,17 @@ use crate::io::settle::settle;
 use crate::object::Event;
 use crate::socket::entry::{Core, Socket, State, Watched};
 
-pub const FD_READ: u32 = 1;
-pub const FD_WRITE: u32 = 2;
-pub const FD_OOB: u32 = 4;
-pub const FD_ACCEPT: u32 = 8;
-pub const FD_CONNECT: u32 = 0x10;
-pub const FD_CLOSE: u32 = 0x20;
-pub const BITS: usize = 10;
+pub(crate) const FD_READ: u32 = 1;
+pub(crate) const FD_WRITE: u32 = 2;
+pub(crate) const FD_OOB: u32 = 4;
+pub(crate) const FD_ACCEPT: u32 = 8;
+pub(crate) const FD_CONNECT: u32 = 0x10;
+pub(crate) const FD_CLOSE: u32 = 0x20;
+pub(crate) const BITS: usize = 10;
 
 /// What has happened and has not been asked for.
 #[derive(Clone, Copy, Default)]
-pub struct Record {
+pub(crate) struct Record {
     pub events: u32,
     pub codes: [u32; BITS],
 }
@@ -51,7 +51,7 @@ struct Watching {
 }
 
 /// The watch of one socket.
-pub struct Watch {
+pub(crate) struct Watch {
     mask: u32,
     event: Option<Arc<Event>>,
     watching: Mutex<Watching>,
@@ -64,7 +64,7 @@ enum Side {
 }
 
 impl Watch {
-    pub fn new(mask: u32, event: Option<Arc<Event>>) -> Arc<Watch> {
+    pub(crate) fn new(mask: u32, event: Option<Arc<Event>>) -> Arc<Watch> {
         Arc::new(Watch { mask, event, watching: Mutex::default() })
     }
 
@@ -73,7 +73,7 @@ impl Watch {
     }
 
     /// Takes the record, and resets the event at the same moment.
-    pub fn take(&self, reset: Option<&Arc<Event>>) -> Record {
+    pub(crate) fn take(&self, reset: Option<&Arc<Event>>) -> Record {
         let mut watching = self.watching();
         let record = std::mem::take(&mut watching.record);
         if let Some(event) = reset {
@@ -114,7 +114,7 @@ impl Watch {
     }
 
     /// Begins to watch a socket as it is now.
-    pub fn begin(self: &Arc<Watch>, socket: &Arc<Socket>) {
+    pub(crate) fn begin(self: &Arc<Watch>, socket: &Arc<Socket>) {
         self.rearm_all(socket, FD_READ | FD_ACCEPT | FD_WRITE | FD_CONNECT);
     }
 
@@ -165,7 +165,7 @@ impl Watched for ArcWatch {
 }
 
 /// The watch as its socket holds it.
-pub struct ArcWatch(pub Arc<Watch>);
+pub(crate) struct ArcWatch(pub Arc<Watch>);
 
 struct EndWatch(SocketId);
 

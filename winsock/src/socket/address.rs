@@ -8,15 +8,15 @@ use overlapped::Address;
 
 use crate::error::{WSAEAFNOSUPPORT, WSAEFAULT};
 
-pub const AF_UNSPEC: i32 = 0;
-pub const AF_UNIX: i32 = 1;
-pub const AF_INET: i32 = 2;
-pub const AF_INET6: i32 = 23;
+pub(crate) const AF_UNSPEC: i32 = 0;
+pub(crate) const AF_UNIX: i32 = 1;
+pub(crate) const AF_INET: i32 = 2;
+pub(crate) const AF_INET6: i32 = 23;
 
 const UNIX_LEN: usize = size_of::<libc::sockaddr_un>();
 
 /// The system's number of a family.
-pub fn system_family(family: i32) -> Option<i32> {
+pub(crate) fn system_family(family: i32) -> Option<i32> {
     match family {
         AF_UNSPEC => Some(libc::AF_UNSPEC),
         AF_UNIX => Some(libc::AF_UNIX),
@@ -27,13 +27,13 @@ pub fn system_family(family: i32) -> Option<i32> {
 }
 
 /// Winsock's number of a family of the system's.
-pub fn windows_family(family: i32) -> i32 {
+pub(crate) fn windows_family(family: i32) -> i32 {
     if family == libc::AF_INET6 { AF_INET6 } else { family }
 }
 
 /// An address in the system's form.
 #[derive(Clone, Copy)]
-pub struct Name {
+pub(crate) struct Name {
     storage: libc::sockaddr_storage,
     len: libc::socklen_t,
 }
@@ -53,7 +53,7 @@ impl Name {
     ///
     /// # Safety
     /// `ptr` is null, or `len` bytes can be read there.
-    pub unsafe fn read(ptr: *const u8, len: i32) -> Result<Name, u32> {
+    pub(crate) unsafe fn read(ptr: *const u8, len: i32) -> Result<Name, u32> {
         let len = usize::try_from(len).map_err(|_| WSAEFAULT)?;
         if ptr.is_null() || len < 2 {
             return Err(WSAEFAULT);
@@ -89,7 +89,7 @@ impl Name {
     /// # Safety
     /// `len` is null or can be read and written; `ptr` is null, or `*len` bytes can be written
     /// there.
-    pub unsafe fn write(&self, ptr: *mut u8, len: *mut i32) -> bool {
+    pub(crate) unsafe fn write(&self, ptr: *mut u8, len: *mut i32) -> bool {
         if ptr.is_null() || len.is_null() {
             return false;
         }
@@ -105,7 +105,7 @@ impl Name {
     }
 
     /// Has a system call write it.
-    pub fn filled(fill: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> i32) -> Result<Name, i32> {
+    pub(crate) fn filled(fill: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> i32) -> Result<Name, i32> {
         let mut name = Name { len: size_of::<libc::sockaddr_storage>() as libc::socklen_t, ..Name::default() };
         match fill((&raw mut name.storage).cast(), &raw mut name.len) {
             -1 => Err(crate::error::system::errno()),
@@ -113,17 +113,17 @@ impl Name {
         }
     }
 
-    pub fn local(fd: i32) -> Result<Name, i32> {
+    pub(crate) fn local(fd: i32) -> Result<Name, i32> {
         // SAFETY: it writes at most as many bytes as there is room for.
         Name::filled(|ptr, len| unsafe { libc::getsockname(fd, ptr, len) })
     }
 
-    pub fn peer(fd: i32) -> Result<Name, i32> {
+    pub(crate) fn peer(fd: i32) -> Result<Name, i32> {
         // SAFETY: it writes at most as many bytes as there is room for.
         Name::filled(|ptr, len| unsafe { libc::getpeername(fd, ptr, len) })
     }
 
-    pub fn any(family: i32) -> Name {
+    pub(crate) fn any(family: i32) -> Name {
         let mut name = Name::default();
         name.storage.ss_family = family as libc::sa_family_t;
         name.len = match family {
@@ -134,24 +134,24 @@ impl Name {
         name
     }
 
-    pub fn ptr(&self) -> *const libc::sockaddr {
+    pub(crate) fn ptr(&self) -> *const libc::sockaddr {
         (&raw const self.storage).cast()
     }
 
-    pub fn mut_ptr(&mut self) -> *mut libc::sockaddr {
+    pub(crate) fn mut_ptr(&mut self) -> *mut libc::sockaddr {
         (&raw mut self.storage).cast()
     }
 
-    pub fn len(&self) -> libc::socklen_t {
+    pub(crate) fn len(&self) -> libc::socklen_t {
         self.len
     }
 
-    pub fn set_len(&mut self, len: libc::socklen_t) {
+    pub(crate) fn set_len(&mut self, len: libc::socklen_t) {
         self.len = len.min(size_of::<libc::sockaddr_storage>() as libc::socklen_t);
     }
 
     /// The system's family.
-    pub fn family(&self) -> i32 {
+    pub(crate) fn family(&self) -> i32 {
         i32::from(self.storage.ss_family)
     }
 
@@ -160,14 +160,14 @@ impl Name {
         unsafe { std::slice::from_raw_parts((&raw const self.storage).cast(), self.len as usize) }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         match self.family() {
             libc::AF_INET | libc::AF_INET6 => u16::from_be_bytes([self.bytes()[2], self.bytes()[3]]),
             _ => 0,
         }
     }
 
-    pub fn ip(&self) -> Option<IpAddr> {
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
         let bytes = self.bytes();
         match self.family() {
             libc::AF_INET => Some(IpAddr::from(<[u8; 4]>::try_from(&bytes[4..8]).ok()?)),
@@ -176,7 +176,7 @@ impl Name {
         }
     }
 
-    pub fn scope(&self) -> u32 {
+    pub(crate) fn scope(&self) -> u32 {
         match self.family() {
             libc::AF_INET6 => u32::from_ne_bytes(self.bytes()[24..28].try_into().unwrap_or_default()),
             _ => 0,
@@ -184,13 +184,13 @@ impl Name {
     }
 
     /// Whether it says "no address of mine in particular".
-    pub fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.ip().is_some_and(|ip| ip.is_unspecified())
     }
 
     /// The same port of this machine, for an address that is none in particular: connecting to
     /// that works on Linux, and not on Windows.
-    pub fn to_address(self) -> Option<Address> {
+    pub(crate) fn to_address(self) -> Option<Address> {
         match self.family() {
             libc::AF_UNIX => {
                 use std::os::unix::ffi::OsStrExt;
@@ -208,7 +208,7 @@ impl Name {
         }
     }
 
-    pub fn of(address: SocketAddr) -> Name {
+    pub(crate) fn of(address: SocketAddr) -> Name {
         let mut name = Name::any(if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 });
         let start = name.mut_ptr().cast::<u8>();
         let (port, scope) = (

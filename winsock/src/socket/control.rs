@@ -37,7 +37,7 @@ fn put(out: &mut Vec<u8>, level: i32, kind: i32, data: &[u8]) {
 ///
 /// # Safety
 /// The buffer can be written to, as far as it says.
-pub unsafe fn to_windows(mut system: &[u8], buffer: &mut WsaBuf) -> bool {
+pub(crate) unsafe fn to_windows(mut system: &[u8], buffer: &mut WsaBuf) -> bool {
     let mut out = Vec::new();
     while let Some((level, kind, data, rest)) = split(system) {
         match (level, kind) {
@@ -65,12 +65,12 @@ pub unsafe fn to_windows(mut system: &[u8], buffer: &mut WsaBuf) -> bool {
     fits == out.len()
 }
 
-/// Winsock's messages as the system's, in words, with their length in bytes. `None` for one that the
-/// system has no equal of.
+/// Winsock's messages as the system's, in words, with their length in bytes. `None` for one that
+/// the system has no equal of.
 ///
 /// # Safety
 /// The buffer can be read.
-pub unsafe fn to_system(buffer: &WsaBuf) -> Option<(Vec<u64>, usize)> {
+pub(crate) unsafe fn to_system(buffer: &WsaBuf) -> Option<(Vec<u64>, usize)> {
     if buffer.buf.is_null() || buffer.len == 0 {
         return Some((Vec::new(), 0));
     }

@@ -13,18 +13,18 @@ use crate::error::{
 };
 use crate::handles;
 
-pub const SOCK_STREAM: i32 = 1;
-pub const SOCK_DGRAM: i32 = 2;
-pub const SOCK_RAW: i32 = 3;
+pub(crate) const SOCK_STREAM: i32 = 1;
+pub(crate) const SOCK_DGRAM: i32 = 2;
+pub(crate) const SOCK_RAW: i32 = 3;
 const IPPROTO_TCP: i32 = 6;
 const IPPROTO_UDP: i32 = 17;
 const FROM_PROTOCOL_INFO: i32 = -1;
-pub const WSA_FLAG_OVERLAPPED: u32 = 1;
+pub(crate) const WSA_FLAG_OVERLAPPED: u32 = 1;
 
 /// `WSAPROTOCOL_INFOA` and `W`, which differ in the characters of the name.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct ProtocolInfo<C> {
+pub(crate) struct ProtocolInfo<C> {
     service_flags: [u32; 4],
     provider_flags: u32,
     provider: Guid,
@@ -57,11 +57,11 @@ const XP1_SUPPORT_MULTIPOINT: u32 = 0x400;
 const XP1_IFS_HANDLES: u32 = 0x20000;
 
 impl<C: Copy + Default + From<u8>> ProtocolInfo<C> {
-    pub fn of(socket: &Socket) -> ProtocolInfo<C> {
+    pub(crate) fn of(socket: &Socket) -> ProtocolInfo<C> {
         ProtocolInfo::new(windows_family(socket.family), socket.kind, socket.protocol)
     }
 
-    pub fn new(family: i32, kind: i32, protocol: i32) -> ProtocolInfo<C> {
+    pub(crate) fn new(family: i32, kind: i32, protocol: i32) -> ProtocolInfo<C> {
         let stream = kind == SOCK_STREAM;
         let flags = if stream {
             XP1_GUARANTEED_DELIVERY | XP1_GUARANTEED_ORDER | XP1_GRACEFUL_CLOSE | XP1_EXPEDITED_DATA
@@ -144,7 +144,7 @@ fn make(family: i32, kind: i32, protocol: i32, flags: u32) -> Result<abi::Socket
 }
 
 /// Gives a socket a value.
-pub fn insert(socket: Socket) -> Result<abi::Socket, u32> {
+pub(crate) fn insert(socket: Socket) -> Result<abi::Socket, u32> {
     handles::insert(Arc::new(socket)).ok_or(WSAEMFILE)
 }
 

@@ -4,7 +4,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use crate::error::system::last_wsa;
 
-pub fn descriptor(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd, u32> {
+pub(crate) fn descriptor(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd, u32> {
     // SAFETY: a system call without memory.
     let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
     if fd < 0 {

@@ -1,4 +1,5 @@
-//! A socket: what the program's `SOCKET` means. The system's descriptor is behind it and may change.
+//! A socket: what the program's `SOCKET` means. The system's descriptor is behind it and may
+//! change.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -17,7 +18,7 @@ use crate::wait::Signal;
 
 /// What a socket has become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Fresh,
     /// An `AcceptEx` is to give it its connection.
     Promised,
@@ -30,7 +31,7 @@ pub enum State {
 
 /// An operation in flight.
 #[derive(Clone, Copy)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     pub key: Key,
     /// The address of its `OVERLAPPED`; 0 for a blocking call.
     pub overlapped: usize,
@@ -40,14 +41,14 @@ pub struct InFlight {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     Receive,
     Send,
 }
 
 /// What `setsockopt` keeps here because the system has no such thing.
 #[derive(Clone, Default)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub receive_timeout: u32,
     pub send_timeout: u32,
     pub receive_buffer: Option<i32>,
@@ -55,7 +56,6 @@ pub struct Kept {
     pub exclusive: bool,
     pub reuse: bool,
     pub debug: i32,
-    pub dont_linger: bool,
     pub conditional_accept: bool,
     pub port_unreachable: bool,
     /// Options that were set, with the system's numbers: for a descriptor that takes this one's
@@ -64,7 +64,7 @@ pub struct Kept {
 }
 
 /// What changes while the socket lives.
-pub struct Core {
+pub(crate) struct Core {
     pub fd: RawFd,
     /// The driver's number of it, when it has been given to the driver.
     pub id: Option<SocketId>,
@@ -97,7 +97,7 @@ pub struct Core {
 }
 
 /// What `WSAEventSelect` wants to hear of a socket.
-pub trait Watched: Any + Send + Sync {
+pub(crate) trait Watched: Any + Send + Sync {
     /// A call has used what an event had told of: the event may come again.
     fn rearm(&self, socket: &Arc<Socket>, events: u32);
     /// A connection that this socket has accepted is watched in the same way.
@@ -106,7 +106,7 @@ pub trait Watched: Any + Send + Sync {
     fn end(&self);
 }
 
-pub struct Socket {
+pub(crate) struct Socket {
     header: Header,
     pub completion: Arc<deliver::Completion>,
     /// The system's numbers.
@@ -117,7 +117,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn new(fd: RawFd, family: i32, kind: i32, protocol: i32, flags: u32) -> Socket {
+    pub(crate) fn new(fd: RawFd, family: i32, kind: i32, protocol: i32, flags: u32) -> Socket {
         Socket {
             header: Header::new(),
             completion: if flags & 1 != 0 {
@@ -152,16 +152,16 @@ impl Socket {
         }
     }
 
-    pub fn core(&self) -> MutexGuard<'_, Core> {
+    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn is_stream(&self) -> bool {
+    pub(crate) fn is_stream(&self) -> bool {
         self.kind == libc::SOCK_STREAM
     }
 
     /// The driver's number of the socket, which is given to it at its first operation.
-    pub fn adopt(&self, driver: &mut Driver) -> Result<SocketId, Adopted> {
+    pub(crate) fn adopt(&self, driver: &mut Driver) -> Result<SocketId, Adopted> {
         let mut core = self.core();
         if let Some(id) = core.id {
             return Ok(id);
@@ -196,7 +196,7 @@ impl Socket {
     }
 
     /// Takes the descriptor away, to be closed in this way. Operations in flight are cancelled.
-    pub fn shed(core: &mut Core, mode: CloseMode) {
+    pub(crate) fn shed(core: &mut Core, mode: CloseMode) {
         let Some(hub) = hub::hub() else { return };
         for one in &core.in_flight {
             hub.cancel(one.key);
@@ -220,7 +220,7 @@ impl Socket {
     }
 
     /// Gives it another descriptor, which begins with the options that were set.
-    pub fn replace(core: &mut Core, fd: OwnedFd, mode: CloseMode) {
+    pub(crate) fn replace(core: &mut Core, fd: OwnedFd, mode: CloseMode) {
         Socket::shed(core, mode);
         core.fd = fd.into_raw_fd();
         for (level, name, value) in &core.kept.set {
@@ -235,7 +235,7 @@ impl Socket {
     }
 
     /// It has a connection from now on.
-    pub fn connected(core: &mut Core) {
+    pub(crate) fn connected(core: &mut Core) {
         core.state = State::Connected;
         core.connected_at = Some(Instant::now());
         (core.death, core.connect_error) = (0, 0);
@@ -269,7 +269,7 @@ impl Socket {
 }
 
 /// Why the driver does not have a socket.
-pub enum Adopted {
+pub(crate) enum Adopted {
     Closed,
     Refused(Error),
 }

@@ -1,17 +1,17 @@
 //! Sockets and their calls.
 
-pub mod accepting;
-pub mod address;
-pub mod connecting;
-pub mod control;
-pub mod create;
-pub mod descriptor;
-pub mod entry;
-pub mod ioctl;
-pub mod naming;
-pub mod options;
-pub mod startup;
+pub(crate) mod accepting;
+pub(crate) mod address;
+pub(crate) mod connecting;
+pub(crate) mod control;
+pub(crate) mod create;
+pub(crate) mod descriptor;
+pub(crate) mod entry;
+pub(crate) mod ioctl;
+pub(crate) mod naming;
+pub(crate) mod options;
+pub(crate) mod startup;
 mod system_options;
-pub mod transfer;
+pub(crate) mod transfer;
 
-pub use entry::Socket;
+pub(crate) use entry::Socket;

@@ -30,7 +30,7 @@ fn set_flag(fd: i32, name: i32, on: bool) {
 /// Lets a port be bound again while connections of it are in TIME_WAIT, as Windows always does. The
 /// system looks at this of both sockets: so what listens or is connected has it, and what is only
 /// bound has not, or a second socket could take its port.
-pub fn allow_rebinding(core: &Core) {
+pub(crate) fn allow_rebinding(core: &Core) {
     set_flag(core.fd, libc::SO_REUSEADDR, !core.kept.exclusive);
 }
 

@@ -7,13 +7,13 @@ use super::entry::Socket;
 use crate::abi::{self, SOCKET_ERROR};
 use crate::error::{WSAEFAULT, WSAENOTSOCK, WSANOTINITIALISED, WSASYSNOTREADY, WSAVERNOTSUPPORTED, fail};
 use crate::handles;
-use crate::io::{hub, threads};
+use crate::io::{exit, hub, threads};
 
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// `WSADATA`.
 #[repr(C)]
-pub struct WsaData {
+pub(crate) struct WsaData {
     version: u16,
     high_version: u16,
     max_sockets: u16,
@@ -27,7 +27,7 @@ pub struct WsaData {
 ///
 /// # Errors
 /// `WSANOTINITIALISED`.
-pub fn started() -> Result<(), u32> {
+pub(crate) fn started() -> Result<(), u32> {
     if STARTED.load(Ordering::Relaxed) == 0 { Err(WSANOTINITIALISED) } else { Ok(()) }
 }
 
@@ -35,13 +35,13 @@ pub fn started() -> Result<(), u32> {
 ///
 /// # Errors
 /// `WSANOTINITIALISED`, `WSAENOTSOCK`.
-pub fn find(s: abi::Socket) -> Result<Arc<Socket>, u32> {
+pub(crate) fn find(s: abi::Socket) -> Result<Arc<Socket>, u32> {
     started()?;
     handles::get::<Socket>(s).ok_or(WSAENOTSOCK)
 }
 
 /// What a call returns that has 0 for success.
-pub fn answer(result: Result<(), u32>) -> i32 {
+pub(crate) fn answer(result: Result<(), u32>) -> i32 {
     match result {
         Ok(()) => 0,
         Err(code) => fail(code, SOCKET_ERROR),
@@ -84,6 +84,7 @@ export! {
             status: text("Running"),
         });
         threads::watch();
+        exit::watch();
         STARTED.fetch_add(1, Ordering::Relaxed);
         0
     }

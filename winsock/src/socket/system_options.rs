@@ -2,22 +2,20 @@
 
 use super::address::AF_INET6;
 
-pub const SOL_SOCKET: i32 = 0xFFFF;
-pub const IPPROTO_IP: i32 = 0;
-pub const IPPROTO_TCP: i32 = 6;
-pub const IPPROTO_IPV6: i32 = 41;
+pub(crate) const SOL_SOCKET: i32 = 0xFFFF;
+pub(crate) const IPPROTO_IP: i32 = 0;
+pub(crate) const IPPROTO_TCP: i32 = 6;
+pub(crate) const IPPROTO_IPV6: i32 = 41;
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// An `int` or a `DWORD`.
     Number,
     /// A `BOOL`, which programs also give as one byte.
     Truth,
     /// The same bytes on both systems.
     Bytes,
-    /// The opposite truth.
-    Not,
     /// `IP_DONTFRAGMENT`: the system has a number that says when.
     Fragment,
     /// `ip_mreq_source`, whose last two addresses are the other way round.
@@ -25,7 +23,7 @@ pub enum Form {
 }
 
 /// The system's level and number of an option, and its form.
-pub fn of(level: i32, name: i32) -> Option<(i32, i32, Form)> {
+pub(crate) fn of(level: i32, name: i32) -> Option<(i32, i32, Form)> {
     let (system_level, options): (i32, &[(i32, i32, Form)]) = match level {
         SOL_SOCKET => (
             libc::SOL_SOCKET,
@@ -104,12 +102,11 @@ fn number(value: &[u8]) -> Option<i32> {
 
 impl Form {
     /// The system's bytes of a program's value; `None` if it is too short.
-    pub fn to_system(self, value: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn to_system(self, value: &[u8]) -> Option<Vec<u8>> {
         let int = |value: i32| Some(value.to_ne_bytes().to_vec());
         match self {
             Form::Number => int(number(value)?),
             Form::Truth => int((number(value)? != 0).into()),
-            Form::Not => int((number(value)? == 0).into()),
             Form::Fragment => int(if number(value)? != 0 { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT }),
             Form::Bytes => Some(value.to_vec()),
             Form::Source => {
@@ -120,13 +117,12 @@ impl Form {
     }
 
     /// The program's bytes of the system's value.
-    pub fn to_windows(self, value: &[u8]) -> Vec<u8> {
+    pub(crate) fn to_windows(self, value: &[u8]) -> Vec<u8> {
         let int = |value: i32| value.to_ne_bytes().to_vec();
         let given = number(value).unwrap_or(0);
         match self {
             Form::Number => int(given),
             Form::Truth => int((given != 0).into()),
-            Form::Not => int((given == 0).into()),
             Form::Fragment => int((given == libc::IP_PMTUDISC_DO).into()),
             Form::Bytes | Form::Source => value.to_vec(),
         }
@@ -134,7 +130,7 @@ impl Form {
 }
 
 /// Whether an option of IPv6 is asked of a socket that has another family, or the other way round.
-pub fn is_foreign(level: i32, windows_family: i32) -> bool {
+pub(crate) fn is_foreign(level: i32, windows_family: i32) -> bool {
     match level {
         IPPROTO_IPV6 => windows_family != AF_INET6,
         IPPROTO_IP => windows_family == AF_INET6,

@@ -4,8 +4,8 @@
 //! The outputs under Wine are recorded beside the sources (`ci/winsock.sh --record`), so this needs
 //! no Wine. What differs on purpose is listed in `tests/differences.txt`.
 //!
-//! `WINSOCK_TEST_FLAGS` is added to the compiler's command line, `WINSOCK_TEST_BACKENDS` selects the
-//! backends, and `WINSOCK_TEST_CASES` the cases whose name contains it.
+//! `WINSOCK_TEST_FLAGS` is added to the compiler's command line, `WINSOCK_TEST_BACKENDS` selects
+//! the backends, and `WINSOCK_TEST_CASES` the cases whose name contains it.
 #![cfg(target_os = "linux")]
 
 mod compare;

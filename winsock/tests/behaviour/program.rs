@@ -1,4 +1,5 @@
-//! A case as a program of this system: compiled by `winsock-cc`, linked to the library of this build.
+//! A case as a program of this system: compiled by `winsock-cc`, linked to the library of this
+//! build.
 
 use std::{
     fs::{self, File},

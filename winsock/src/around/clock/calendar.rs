@@ -53,7 +53,7 @@ pub(super) fn to_system(file: FileTime) -> Option<SystemTime> {
 
 /// Nothing if there is no such date. The day of the week is not looked at.
 pub(super) fn to_file(time: SystemTime) -> Option<FileTime> {
-    let leap = time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0);
+    let leap = time.year.is_multiple_of(4) && (!time.year.is_multiple_of(100) || time.year.is_multiple_of(400));
     let days_of_month = match time.month {
         2 => 28 + u16::from(leap),
         4 | 6 | 9 | 11 => 30,

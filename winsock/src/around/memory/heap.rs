@@ -1,5 +1,5 @@
-//! `HeapAlloc` and its kin, `LocalAlloc`, `GlobalAlloc`: the C library's allocator, with the size in
-//! front of each block, because the calls return exactly what was asked for.
+//! `HeapAlloc` and its kin, `LocalAlloc`, `GlobalAlloc`: the C library's allocator, with the size
+//! in front of each block, because the calls return exactly what was asked for.
 
 use std::{
     collections::{HashMap, HashSet},

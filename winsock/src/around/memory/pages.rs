@@ -1,4 +1,5 @@
-//! `VirtualAlloc` and its kin over `mmap`. A table knows each region and the protection of its pages.
+//! `VirtualAlloc` and its kin over `mmap`. A table knows each region and the protection of its
+//! pages.
 
 use std::{
     collections::BTreeMap,

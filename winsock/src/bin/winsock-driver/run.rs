@@ -8,7 +8,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Set for the compilers that are called, so that a script among them that calls the driver is found.
+/// Set for the compilers that are called, so that a script among them that calls the driver is
+/// found.
 const INSIDE: &str = "WINSOCK_DRIVER_RUNS";
 
 /// Where the headers and the library are.
