@@ -11,25 +11,17 @@ cd "$(dirname "$0")/.."
 
 . ci/debian-rust.sh
 . ci/scratch.sh
-command -v chromium >/dev/null || need_packages chromium
-command -v chromedriver >/dev/null || need_packages chromium-driver
 command -v nc >/dev/null || need_packages netcat-openbsd
 command -v curl >/dev/null || need_packages curl
-command -v python3 >/dev/null || need_packages python3
-python3 -c 'import venv, ensurepip' 2>/dev/null || need_packages python3-venv
+. ci/chromium.sh
 
 screenshots="${1:-$scratch/screenshots}"
 mkdir -p "$screenshots"
-python3 -m venv "$scratch/python"
-"$scratch/python/bin/pip" --quiet --disable-pip-version-check install 'selenium>=4.20,<5' >"$scratch/pip.log" 2>&1 ||
-    fail 'the package selenium could not be installed'
 cargo build --locked -p proactor-cli
 program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
 
 echo '== the page in Chromium'
-timeout 120 "$scratch/python/bin/python" ci/browser/drive.py "$program" "$screenshots" >"$scratch/drive.log" 2>&1 ||
-    fail 'the page has failed'
-cat "$scratch/drive.log"
+drive drive.py "$program" "$screenshots"
 
 echo '== curl'
 "$program" dev-cert --out "$scratch" >"$scratch/dev-cert.log"

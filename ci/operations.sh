@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`.
+# Checks what an operator has: a scrape of the metrics with Prometheus' own `promtool`, and the
+# admin listener with curl.
 #
 # Installs `promtool` (Debian's prometheus) and curl if they are missing.
 set -euo pipefail
@@ -51,4 +52,33 @@ scrape --header 'Accept: application/openmetrics-text; version=1.0.0'
 tail -1 "$scratch/page" | grep -qx '# EOF' || fail 'the page does not end as OpenMetrics asks'
 grep -q '^# UNIT proactor_turn_seconds seconds$' "$scratch/page" || fail 'the units are missing'
 stop "$server"
+
+echo '== the admin listener'
+cargo build --locked -p proactor-cli
+program="${CARGO_TARGET_DIR:-$PWD/target}/debug/proactor"
+socket="$scratch/admin.sock"
+# asked EXPECTED CURL-ARGUMENTS...: the body is in "$scratch/answer".
+asked() {
+    local expected=$1 got
+    shift
+    got=$(curl --silent --show-error --max-time 60 --unix-socket "$socket" --output "$scratch/answer" -w '%{response_code}' "$@") ||
+        fail "curl $* failed"
+    [ "$got" = "$expected" ] || fail "curl $*: $got instead of $expected: $(cat "$scratch/answer")"
+}
+serve echo --codec lines --admin "unix:$socket"
+exec 3<>"/dev/tcp/127.0.0.1/$port"
+echo one >&3
+read -r -t 60 echoed <&3
+asked 200 http://localhost/metrics
+promtool check metrics <"$scratch/answer" || fail 'promtool finds a fault'
+asked 200 --fail http://localhost/readyz
+asked 200 'http://localhost/sessions?search=127.0.0.1&sort=-age'
+grep -q '"total": 1,' "$scratch/answer" || fail 'the session is not listed'
+asked 404 http://localhost/sessions/0.77.0
+asked 405 http://localhost/drain
+"$program" admin --admin "unix:$socket" sessions | grep -q '^1 session$' || fail 'proactor admin does not list it'
+exec 3>&-
+asked 202 -X POST 'http://localhost/drain?timeout=10s'
+wait "$server" || fail 'the server has not ended in order'
+[ ! -e "$socket" ] || fail 'the socket is left'
 echo '== all is well'

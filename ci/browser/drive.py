@@ -6,26 +6,13 @@ import subprocess
 import sys
 import time
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+import chromium
+from chromium import PATIENCE, step, until
+
 PROGRAM, SCREENSHOTS = sys.argv[1:]
-PATIENCE = 30
-
-
-def until(what, reached):
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            result = reached()
-        except Exception as error:  # An element that is being replaced.
-            result, what = None, f"{what} ({error})"
-        if result:
-            return result
-        if time.monotonic() > end:
-            raise SystemExit(f"never: {what}")
-        time.sleep(0.02)
 
 
 class Server:
@@ -59,25 +46,7 @@ class Netcat:
         self.process.wait()
 
 
-class Tab:
-    def __init__(self, driver, url):
-        driver.switch_to.new_window("tab")
-        self.driver, self.handle = driver, driver.current_window_handle
-        driver.get(url)
-
-    def __enter__(self):
-        self.driver.switch_to.window(self.handle)
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def find(self, id):
-        return self.driver.find_element(By.ID, id)
-
-    def texts(self, selector):
-        return [found.get_property("textContent") for found in self.driver.find_elements(By.CSS_SELECTOR, selector)]
-
+class Tab(chromium.Tab):
     def enter(self, name, room="lobby"):
         # By keyboard alone: the name has the focus.
         until("the name has the focus", lambda: self.driver.switch_to.active_element.get_attribute("id") == "name")
@@ -102,36 +71,12 @@ class Tab:
         shown = lambda: [text.removesuffix(" (you)") for text in self.texts("#people li")]
         until(f"the people are {names}", lambda: shown() == list(names))
 
-    def screenshot(self, name):
-        self.driver.save_screenshot(f"{SCREENSHOTS}/{name}.png")
 
-    def color_scheme(self, scheme):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-    def size(self, width, height, scale=1, mobile=False):
-        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def expect_no_overflow(self):
-        root = "document.documentElement"
-        assert self.driver.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth"), "it scrolls sideways"
-
-
-def step(text):
-    print(f"  {text}", flush=True)
-
-
-options = webdriver.ChromeOptions()
-for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1100,720", "--lang=en"]:
-    options.add_argument(argument)
-options.binary_location = "/usr/bin/chromium"
-options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+driver = chromium.start()
 server = Server()
 url = f"http://{server.page}/"
 try:
-    with Tab(driver, url) as ada:
+    with Tab(driver, url, SCREENSHOTS) as ada:
         ada.size(1100, 720)
         ada.color_scheme("light")
         ada.screenshot("door")
@@ -145,7 +90,7 @@ try:
         assert names == ["Here", "Conversation", "Message"], names
     step("a page enters by keyboard, with landmarks and names for a screen reader")
 
-    with Tab(driver, url) as bo:
+    with Tab(driver, url, SCREENSHOTS) as bo:
         bo.size(1100, 720)
         bo.color_scheme("light")
         bo.enter("ada")

@@ -65,8 +65,6 @@ pub(crate) enum Choice {
 #[derive(Clone)]
 pub(crate) struct ByName {
     routes: Arc<Routes>,
-    /// Clients speak TLS to the upstream, not to the proxy.
-    passes_on: bool,
     timeout: Duration,
     /// Clients of this shard until they are passed on: nothing yet, or their hello. At most
     /// [`ClientHello::MOST_BYTES`] of each.
@@ -75,18 +73,17 @@ pub(crate) struct ByName {
 }
 
 impl ByName {
-    pub(crate) fn new(routes: Routes, passes_on: bool, timeout: Duration) -> ByName {
-        let passes_on = passes_on && !routes.is_empty();
-        ByName { routes: Arc::new(routes), passes_on, timeout, hellos: HashMap::new(), refused: Arc::default() }
+    pub(crate) fn new(routes: Routes, timeout: Duration) -> ByName {
+        ByName { routes: Arc::new(routes), timeout, hellos: HashMap::new(), refused: Arc::default() }
     }
 
     pub(crate) fn connected(&mut self, client: &Session) -> Choice {
         if self.routes.is_empty() {
             return Choice::Upstream(0);
         }
-        if !self.passes_on {
-            let tls = client.tls();
-            let chosen = self.routes.choose(tls.as_ref().and_then(|tls| tls.server_name()));
+        // Other clients speak TLS to the upstream, not to the proxy.
+        if let Some(tls) = client.tls() {
+            let chosen = self.routes.choose(tls.server_name());
             return chosen.map_or_else(|why| self.refuse(client, Refused::Unrouted(why), &[]), Choice::Upstream);
         }
         self.hellos.insert(client.id(), Vec::new());

@@ -9,21 +9,20 @@ mod protocol;
 #[cfg(feature = "http")]
 mod rooms;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 #[cfg(feature = "http")]
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 #[cfg(feature = "http")]
 use hyper::service::service_fn;
 #[cfg(feature = "http")]
 use proactor::WebSocket;
-use proactor::{CloseReason, Flow, Group, Handler, JoinError, NoMessage, Session, SessionId};
+use proactor::{CloseReason, Flow, Group, Handler, NoMessage, Session, SessionId};
 
 use crate::backend;
 use crate::codec::{self, CodecChoice};
+use crate::listeners::Listeners;
 use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
 
@@ -41,6 +40,9 @@ const EXAMPLES: &str = "Examples:\n  proactor chat                              
 
 #[cfg(feature = "http")]
 const BROWSERS: &str = "Browsers";
+
+/// The room of all, unless they name one; pages suggest it.
+const LOBBY: &[u8] = b"lobby";
 
 /// In bytes.
 const LONGEST_NAME: usize = 256;
@@ -71,8 +73,14 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    #[cfg_attr(not(feature = "http"), allow(unused_mut, reason = "there is no page to listen for"))]
-    pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn run(mut self, listeners: Listeners) -> Result<(), Box<dyn Error>> {
+        if let Some(place) = listeners.raw().filter(|_| self.rooms) {
+            return Err(format!(
+                "{place}: codec raw has no packets, and --rooms needs a first one: choose another codec"
+            )
+            .into());
+        }
+        self.settings.listen_also(listeners);
         if self.rooms && self.codec == CodecChoice::Raw {
             return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
         }
@@ -83,61 +91,34 @@ impl Chat {
             }
             let websocket = WebSocket::new().path("/ws").protocols([protocol::PROTOCOL]).text();
             self.settings.listen_for_browsers(address, websocket.http(service_fn(page::answer)));
-            let pages = pages::Pages::new(self.rooms.then_some(LONGEST_NAME));
+            let pages = pages::Pages::new(LOBBY, self.rooms.then_some(LONGEST_NAME));
             return self.settings.serve("chat", self.codec, pages);
         }
-        let rooms = if self.rooms { Rooms::Named(Arc::default()) } else { Rooms::One(Group::new()) };
-        self.settings.serve("chat", self.codec, Chatting { rooms })
+        self.settings.serve("chat", self.codec, Chatting { has_rooms: self.rooms })
     }
 }
 
+/// A room is a group of the server by its name, which exists while it has members.
 #[derive(Clone)]
 struct Chatting {
-    rooms: Rooms,
+    /// The first packet of a session names its room.
+    has_rooms: bool,
 }
 
-#[derive(Clone)]
-enum Rooms {
-    One(Group),
-    Named(Arc<Directory>),
-}
+/// The room of a session, or `None` if it has not named its room yet.
+type Place = Option<Group>;
 
-/// Rooms by name. A room exists while it has members.
-#[derive(Default)]
-struct Directory {
-    rooms: Mutex<BTreeMap<Box<[u8]>, Group>>,
-}
-
-/// The room of a session.
-enum Place {
-    /// It has not named its room yet.
-    Outside,
-    Room(Group),
-    Named(Box<[u8]>, Group),
-}
-
-impl Directory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Box<[u8]>, Group>> {
-        // Every change is a single step, so a poisoned map is still consistent.
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+/// Enters the room of a name, or closes the session.
+fn enter(session: &Session, name: &[u8]) -> Place {
+    let room = match session.handle().group(name) {
+        Ok(room) => session.join(&room).map(|()| room).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = &room {
+        tracing::debug!("{session:?} cannot join the room: {error}");
+        session.close();
     }
-
-    /// Joins under the lock, so that the room cannot be removed between lookup and join.
-    fn enter(&self, session: &Session, name: &[u8]) -> Result<Group, JoinError> {
-        let mut rooms = self.lock();
-        let group = rooms.get(name).cloned().unwrap_or_default();
-        session.join(&group)?;
-        rooms.entry(name.into()).or_insert_with(|| group.clone());
-        Ok(group)
-    }
-
-    /// Removes a room whose last member has left, unless another room has taken the name.
-    fn left(&self, name: &[u8], group: &Group) {
-        let mut rooms = self.lock();
-        if group.is_empty() && rooms.get(name) == Some(group) {
-            rooms.remove(name);
-        }
-    }
+    room.ok()
 }
 
 impl Handler for Chatting {
@@ -145,22 +126,12 @@ impl Handler for Chatting {
     type Message = NoMessage;
 
     fn connected(&mut self, session: &Session) -> Place {
-        match &self.rooms {
-            Rooms::One(group) => match session.join(group) {
-                Ok(()) => Place::Room(group.clone()),
-                Err(error) => {
-                    tracing::debug!("{session:?} cannot join the room: {error}");
-                    session.close();
-                    Place::Outside
-                }
-            },
-            Rooms::Named(_) => Place::Outside,
-        }
+        if self.has_rooms { None } else { enter(session, LOBBY) }
     }
 
     fn received(&mut self, session: &Session, place: &mut Place, packet: &[u8]) -> Flow {
-        match (&*place, &self.rooms) {
-            (Place::Room(group) | Place::Named(_, group), _) => match group.broadcast_except(session.id(), packet) {
+        match place {
+            Some(room) => match room.broadcast_except(session.id(), packet) {
                 Ok(()) => Flow::Continue,
                 // The flags are checked so that every received packet can be framed again.
                 Err(error) => {
@@ -168,21 +139,14 @@ impl Handler for Chatting {
                     Flow::Close
                 }
             },
-            (Place::Outside, Rooms::Named(_)) if packet.len() > LONGEST_NAME => {
+            None if packet.len() > LONGEST_NAME => {
                 tracing::debug!("{session:?}: a room name of {} bytes is too long", packet.len());
                 Flow::Close
             }
-            (Place::Outside, Rooms::Named(directory)) => match directory.enter(session, packet) {
-                Ok(group) => {
-                    *place = Place::Named(packet.into(), group);
-                    Flow::Continue
-                }
-                Err(error) => {
-                    tracing::debug!("{session:?} cannot join the room: {error}");
-                    Flow::Close
-                }
-            },
-            (Place::Outside, Rooms::One(_)) => Flow::Close,
+            None => {
+                *place = enter(session, packet);
+                Flow::Continue
+            }
         }
     }
 
@@ -191,10 +155,7 @@ impl Handler for Chatting {
         let _ = session.send(b"");
     }
 
-    fn closed(&mut self, id: SessionId, place: Place, reason: &CloseReason) {
-        if let (Place::Named(name, group), Rooms::Named(directory)) = (&place, &self.rooms) {
-            directory.left(name, group);
-        }
+    fn closed(&mut self, id: SessionId, _: Place, reason: &CloseReason) {
         tracing::debug!("{id:?}: {reason}");
     }
 }

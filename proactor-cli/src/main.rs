@@ -2,26 +2,43 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(not(feature = "admin"))]
+#[path = "admin/none.rs"]
+mod admin;
+#[cfg(feature = "admin")]
+mod ask;
 mod backend;
 mod bench;
 #[cfg(feature = "tls")]
 mod by_name;
 mod chat;
 mod codec;
+mod completions;
+mod config;
 #[cfg(feature = "tls")]
 mod dev_cert;
 mod doctor;
 mod echo;
 #[cfg(feature = "tls")]
 mod hello;
+mod listeners;
+mod logging;
+mod manual;
+#[cfg(feature = "http")]
+mod page_headers;
 mod printing;
 mod proxied;
 mod proxy;
+mod reloading;
 mod room;
 #[cfg(feature = "tls")]
 mod routing;
 mod serving;
+mod setting;
 mod settings;
+mod summary;
 mod system;
 #[cfg(feature = "tls")]
 mod tls;
@@ -29,9 +46,12 @@ mod values;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::Next;
 
 /// Overlapped (completion-based) I/O servers.
 #[derive(Parser)]
@@ -41,7 +61,7 @@ use clap::{Parser, Subcommand};
     about,
     long_about = "Overlapped (completion-based) I/O servers.\n\nStart with `proactor echo` and talk to it with `nc 127.0.0.1 7777`, or start \
                   `proactor chat` and connect from several terminals. `proactor proxy` passes connections on to another server, and `proactor \
-                  bench` puts load on one. `proactor doctor` shows what this machine supports and why a server does not start."
+                  bench` puts load on one. `proactor admin` asks a running server and tells it what to do. `proactor doctor` shows what this machine supports and why a server does not start."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -53,31 +73,66 @@ enum Command {
     Echo(echo::Echo),
     Chat(chat::Chat),
     Proxy(proxy::Proxy),
+    #[cfg(feature = "admin")]
+    Admin(ask::Ask),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
+    Run(config::Run),
+    Config(config::Config),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    Manual(manual::Manual),
     #[cfg(feature = "tls")]
     DevCert(dev_cert::DevCert),
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    start(&std::env::args_os().collect::<Vec<OsString>>())
+}
+
+fn start(words: &[OsString]) -> ExitCode {
+    let definition = Arguments::command();
+    let read = match config::read(&definition, words) {
+        Ok(read) => read,
+        Err(refused) => return refused.print(),
+    };
+    let command = match Arguments::from_arg_matches(&read.matches) {
+        Ok(arguments) => arguments.command,
         Err(answer) => return printing::usage(&answer),
     };
-    tracing_subscriber::fmt()
-        .with_writer(|| printing::Log)
-        .with_max_level(tracing::Level::WARN)
-        .with_target(false)
-        .init();
-    let done = match arguments.command {
-        Command::Echo(echo) => echo.run(),
-        Command::Chat(chat) => chat.run(),
-        Command::Proxy(proxy) => proxy.run(),
+    let next = match command {
+        Command::Run(run) => run.next(&definition),
+        Command::Config(config) => config.next(&definition),
+        Command::Completions(completions) => Ok(Next::Print(completions.script(definition))),
+        Command::Manual(manual) => return ended(manual.run(definition)),
+        command => return run(command, read),
+    };
+    match next {
+        Ok(Next::Start(words)) => start(&words),
+        Ok(Next::Print(text)) => ended(printing::product(&text).map_err(Into::into)),
+        Err(refused) => refused.print(),
+    }
+}
+
+fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read) -> ExitCode {
+    logging::start();
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    ended(match command {
+        Command::Echo(echo) => echo.run(listeners),
+        Command::Chat(chat) => chat.run(listeners),
+        Command::Proxy(proxy) => proxy.run(listeners),
+        #[cfg(feature = "admin")]
+        Command::Admin(ask) => ask.run(),
         Command::Bench(bench) => return bench.run(),
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "tls")]
         Command::DevCert(dev_cert) => dev_cert.run(),
-    };
+        // They were done before.
+        Command::Run(_) | Command::Config(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+    })
+}
+
+fn ended(done: Result<(), Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -15,10 +15,12 @@ use proactor::{
 use crate::backend;
 #[cfg(feature = "tls")]
 use crate::by_name::{ByName, Choice, RouteOptions};
+use crate::listeners::Listeners;
 use crate::proxied::{self, Sent};
 #[cfg(feature = "tls")]
 use crate::routing::Routes;
-use crate::serving::{self, Serving, life};
+use crate::serving::{Serving, life};
+use crate::summary;
 #[cfg(feature = "tls")]
 use crate::tls::{AfterHeader, UpstreamTls};
 use crate::values;
@@ -281,19 +283,20 @@ fn named(header: ProxyHeader, _: &Session) -> ProxyHeader {
 fn sides(stats: &Stats, ended: &Mutex<Ended>) -> String {
     let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
     let reasons =
-        |counts: &BTreeMap<CloseReason, u64>| serving::reasons(counts.iter().map(|(reason, count)| (*reason, *count)));
+        |counts: &BTreeMap<CloseReason, u64>| summary::reasons(counts.iter().map(|(reason, count)| (*reason, *count)));
     format!(
         "{}{}, {}{}, {} not made",
-        serving::counted(stats.accepted, "client"),
+        summary::counted(stats.accepted, "client"),
         reasons(&ended.clients),
-        serving::counted(stats.connected, "upstream connection"),
+        summary::counted(stats.connected, "upstream connection"),
         reasons(&ended.upstreams),
         stats.connects_failed
     )
 }
 
 impl Proxy {
-    pub(crate) fn run(mut self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn run(mut self, listeners: Listeners) -> Result<(), Box<dyn Error>> {
+        self.serving.listen_also(listeners);
         #[cfg(feature = "tls")]
         let by_name = self.by_name()?;
         // A client takes two descriptors: its own and its upstream's.
@@ -367,13 +370,12 @@ impl Proxy {
     #[cfg(feature = "tls")]
     fn by_name(&mut self) -> Result<ByName, String> {
         let RouteOptions { routes, hello_timeout } = &self.routes;
-        let passes_on = !self.serving.speaks_tls();
-        if passes_on && !routes.is_empty() {
-            if self.tls.is_on() {
+        if !routes.is_empty() {
+            if self.tls.is_on() && self.serving.has_plain_listener() {
                 return Err("--route and --upstream-tls: what clients send is TLS already, and is passed on as it is; leave out --upstream-tls, or end their TLS here: --tls-cert".into());
             }
             self.serving.read_hellos();
         }
-        Ok(ByName::new(Routes::new(routes, self.upstream.is_some())?, passes_on, *hello_timeout))
+        Ok(ByName::new(Routes::new(routes, self.upstream.is_some())?, *hello_timeout))
     }
 }

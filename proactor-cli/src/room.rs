@@ -36,23 +36,26 @@ pub(crate) struct Place {
     pub(crate) files_each: u64,
     /// Sockets that the shards have room for.
     pub(crate) sockets: usize,
+    /// Descriptors of what else the program does.
+    pub(crate) more_files: u64,
 }
 
 impl Place {
     /// Room for as many sessions as were asked for, or for as many as fit.
     pub(crate) fn room(&self, wanted: Option<usize>) -> Result<Room, String> {
         let Place { files, files_each, sockets, .. } = *self;
-        let most = files.saturating_sub(OTHER_FILES).saturating_mul(self.tables.unwrap_or(1)) / files_each;
+        let other_files = OTHER_FILES + self.more_files;
+        let most = files.saturating_sub(other_files).saturating_mul(self.tables.unwrap_or(1)) / files_each;
         match wanted {
             Some(wanted) if wanted as u64 > most && self.tables.is_some() => Err(format!(
                 "--max-sessions {wanted}: with --direct-descriptors a shard has room for {} sessions (the limit of open \
                  files): use at most {most}, or more --shards",
-                files.saturating_sub(OTHER_FILES) / files_each
+                files.saturating_sub(other_files) / files_each
             )),
             Some(wanted) if wanted as u64 > most => Err(format!(
                 "--max-sessions {wanted} needs {} open files, but the limit is {files}: raise it (ulimit -n), or use at most \
                  {most} sessions",
-                (wanted as u64).saturating_mul(files_each).saturating_add(OTHER_FILES)
+                (wanted as u64).saturating_mul(files_each).saturating_add(other_files)
             )),
             Some(wanted) if wanted > sockets => Err(format!("--max-sessions {wanted}: use at most {sockets} sessions")),
             Some(wanted) => Ok(Room { sessions: wanted, why: Why::Asked }),
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     fn place(files: u64, tables: Option<u64>, files_each: u64) -> Place {
-        Place { files, tables, files_each, sockets: 200_000 }
+        Place { files, tables, files_each, sockets: 200_000, more_files: 0 }
     }
 
     #[test]
@@ -126,5 +129,8 @@ mod tests {
         let error = place(1_064, None, 2).room(Some(501)).map(|_| ()).unwrap_err();
         assert!(error.contains("needs 1066 open files") && error.contains("at most 500"), "{error}");
         assert!(place(u64::MAX, None, 1).room(Some(200_001)).is_err());
+        let with_more = Place { more_files: 80, ..place(1_064, None, 2) };
+        assert_eq!(with_more.room(None).unwrap().sessions, 460);
+        assert!(with_more.room(Some(461)).map(|_| ()).unwrap_err().contains("needs 1066 open files"));
     }
 }

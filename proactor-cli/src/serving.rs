@@ -12,17 +12,24 @@ use overlapped::{Address, DriverConfig};
 use proactor::WebSocket;
 #[cfg(feature = "tls")]
 use proactor::tls::{Tls, TlsClient};
-use proactor::{Builder, CloseReason, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
+use proactor::{Builder, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
+use crate::admin::{AdminOptions, Subject};
 use crate::backend::BackendChoice;
+use crate::codec::CodecChoice;
+use crate::config::ConfigOptions;
 #[cfg(feature = "tls")]
 use crate::hello::HelloCodec;
-use crate::printing::say;
+use crate::listeners::{ListenerTable, Listeners};
+use crate::printing::{product, say};
 use crate::proxied::Proxied;
+use crate::reloading::Reloading;
 use crate::room::{Place, Room};
+use crate::setting::set;
+use crate::summary::{counted, summary};
 use crate::system;
 #[cfg(feature = "tls")]
-use crate::tls::{self, TlsOptions};
+use crate::tls::TlsOptions;
 use crate::values;
 
 /// Life cycle of a command that serves, for its `--help`.
@@ -117,9 +124,15 @@ pub(crate) struct Serving {
 
     #[command(flatten)]
     proxied: Proxied,
+    #[command(flatten)]
+    admin: AdminOptions,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     tls: TlsOptions,
+    #[command(flatten)]
+    config: ConfigOptions,
+    #[arg(skip)]
+    listeners: Listeners,
     #[cfg(feature = "tls")]
     #[arg(skip)]
     loaded_tls: Option<Tls>,
@@ -158,8 +171,9 @@ impl Serving {
             files_each,
             sockets: DriverConfig::new()
                 .most_sockets()
-                .saturating_sub(2 * self.listen.len() + 1 + OTHER_SOCKETS)
+                .saturating_sub(2 * self.listen.len() + self.listeners.tables.len() + 1 + OTHER_SOCKETS)
                 .saturating_mul(shards),
+            more_files: self.admin.files(),
         };
         place.room(self.max_sessions)
     }
@@ -170,12 +184,16 @@ impl Serving {
         #[cfg(feature = "tls")]
         {
             self.loaded_tls = self.tls.load()?;
+            self.listeners.load()?;
         }
+        self.listeners.check_places(&self.listen)?;
         let builder = Server::builder()
             .shards(self.shards)
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
         let builder = self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)));
+        let tables = self.listeners.tables.iter();
+        let builder = tables.fold(builder, |builder, table| builder.listen(self.with_tcp(self.listener_of(table))));
         let is_path = |place: &str| matches!(Listener::new(place).address(), Some(Address::Unix(_)));
         let datagrams = self.listen.iter().filter(|place| self.datagrams && !is_path(place));
         let builder = datagrams.fold(builder, |builder, place| builder.listen(Listener::datagrams(place.as_str())));
@@ -188,6 +206,24 @@ impl Serving {
             None => builder,
         };
         Ok(builder)
+    }
+
+    /// Listens on what these tables say too.
+    pub(crate) fn listen_also(&mut self, listeners: Listeners) {
+        if listeners.are_alone {
+            self.listen.clear();
+        }
+        self.listeners = listeners;
+    }
+
+    /// Settles how the listeners of tables frame packets.
+    pub(crate) fn frame_listeners(&mut self, codec: CodecChoice, needs_empty: Option<&str>) -> Result<(), String> {
+        self.listeners.frame(codec, self.outbox_bytes, needs_empty)
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn has_websocket_listener(&self) -> bool {
+        self.listeners.tables.iter().any(ListenerTable::speaks_websocket)
     }
 
     /// Takes datagrams at the same addresses.
@@ -219,12 +255,14 @@ impl Serving {
         addresses.collect()
     }
 
+    /// Whether clients can connect without TLS.
     #[cfg(feature = "tls")]
-    pub(crate) fn speaks_tls(&self) -> bool {
-        self.tls.is_on()
+    pub(crate) fn has_plain_listener(&self) -> bool {
+        let has_plain_table = self.listeners.tables.iter().any(|table| !table.speaks_tls());
+        !self.listen.is_empty() && !self.tls.is_on() || has_plain_table
     }
 
-    /// Has the TLS hello of each client read as one packet.
+    /// Has the TLS hello of each client that does not speak TLS with the server read as one packet.
     #[cfg(feature = "tls")]
     pub(crate) fn read_hellos(&mut self) {
         self.reads_hellos = true;
@@ -242,8 +280,21 @@ impl Serving {
         self.websocket = websocket;
     }
 
+    /// What is read again while the server runs.
+    fn reloading(&self) -> Reloading {
+        Reloading {
+            #[cfg(feature = "tls")]
+            own: self.loaded_tls.iter().cloned().chain(self.listeners.loaded()).collect(),
+            #[cfg(feature = "tls")]
+            upstream: self.loaded_client.clone(),
+        }
+    }
+
     /// What the start-up line says of TLS and WebSocket.
     fn transport(&self) -> String {
+        if self.listen.is_empty() {
+            return ", each as its table of the configuration says".to_owned();
+        }
         let mut transport = String::new();
         #[cfg(feature = "websocket")]
         if self.websocket.is_some() {
@@ -256,23 +307,39 @@ impl Serving {
         if self.datagrams {
             transport.push_str(", the later ones for datagrams");
         }
+        if !self.listeners.tables.is_empty() {
+            transport.push_str(", others as tables of the configuration say");
+        }
         transport
     }
 
     fn listener(&self, place: &str) -> Listener {
         let listener = self.options(Listener::new(place));
         #[cfg(feature = "tls")]
-        let listener = set(listener, self.reads_hellos.then_some(HelloCodec), Listener::codec);
+        let reads_hello = self.reads_hellos && self.loaded_tls.is_none();
+        #[cfg(feature = "tls")]
+        let listener = set(listener, reads_hello.then_some(HelloCodec), Listener::codec);
         #[cfg(feature = "websocket")]
         let listener = set(listener, self.websocket.clone(), Listener::websocket);
         listener
     }
 
-    /// A Unix socket has no options of TCP.
+    fn listener_of(&self, table: &ListenerTable) -> Listener {
+        let listener = table.listener();
+        #[cfg(feature = "tls")]
+        let listener = set(listener, (self.reads_hellos && !table.speaks_tls()).then_some(HelloCodec), Listener::codec);
+        listener
+    }
+
     fn options(&self, listener: Listener) -> Listener {
         let listener = set(listener, self.proxied.header(), Listener::proxy_protocol);
         #[cfg(feature = "tls")]
         let listener = set(listener, self.loaded_tls.as_ref(), Listener::tls);
+        self.with_tcp(listener)
+    }
+
+    /// A Unix socket has no options of TCP.
+    fn with_tcp(&self, listener: Listener) -> Listener {
         if matches!(listener.address(), Some(Address::Unix(_))) {
             return listener;
         }
@@ -290,6 +357,17 @@ impl Serving {
             .keep_alive_interval(self.keep_alive_interval)
             .keep_alive_probes(self.keep_alive_probes);
         set(outbound, self.user_timeout, Outbound::user_timeout)
+    }
+
+    /// Where it would listen.
+    fn places(&self) -> Vec<String> {
+        let tables = self.listeners.tables.iter().map(ListenerTable::place);
+        let places = self.listen.iter().map(String::as_str).chain(tables);
+        #[cfg_attr(not(feature = "http"), allow(unused_mut))]
+        let mut places: Vec<String> = places.map(str::to_owned).collect();
+        #[cfg(feature = "http")]
+        places.extend(self.browsers.iter().map(|(address, _)| address.to_string()));
+        places
     }
 
     fn keep_alive(&self) -> Option<Duration> {
@@ -318,38 +396,61 @@ impl Serving {
     }
 
     /// Runs the server until a signal ends it. Prints the start-up line, with `more` after the
-    /// addresses, and the closing summary, which `counted` begins.
+    /// addresses, and the closing summary, which `count` begins.
     pub(crate) fn run<H: Handler>(
         self,
         name: &str,
         more: &str,
         room: &Room,
         (builder, handler): (Builder, H),
-        counted: impl FnOnce(&Stats) -> String,
+        count: impl FnOnce(&Stats) -> String,
     ) -> Result<(), Box<dyn Error>> {
-        let signals = Signals::new()?.patience(self.drain_timeout);
         let transport = self.transport();
-        #[cfg(feature = "tls")]
-        let signals = tls::reload_on_hang_up(signals, self.loaded_tls.clone(), self.loaded_client.clone());
+        if self.config.is_check() {
+            self.admin.check()?;
+            let addresses = self.places().join(", ");
+            return Ok(product(&format!("{name} on {addresses}{transport}{more}: no fault found; {room}\n"))?);
+        }
+        let reloading = self.reloading();
+        let signals = reloading.clone().on_hang_up(Signals::new()?.patience(self.drain_timeout));
         room.warn_if_small();
+        let admin = self.admin.start()?;
+        #[cfg(feature = "admin")]
+        let builder = builder.metrics(admin.is_some());
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
             format!("{error}{remedy}")
         })?;
         let addresses = self.addresses(server.local_addrs());
         let report = server.report();
+        let handle = server.handle().untyped();
+        if let Some(admin) = &admin {
+            admin.serve(Subject {
+                handle: handle.clone(),
+                name: name.to_owned(),
+                addresses: addresses.clone(),
+                backend: report.backend.to_string(),
+                shards: server.shards(),
+                most_sessions: room.sessions,
+                drain_timeout: self.drain_timeout,
+                reloading,
+            });
+        }
+        let operated = admin.as_ref().map_or_else(String::new, |admin| format!("; admin on {}", admin.addresses()));
         say(format_args!(
-            "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}",
+            "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}{operated}",
             addresses.join(", "),
             report.backend,
             report.why,
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         ));
-        let handle = server.handle().untyped();
         server.run_until(signals)?;
+        if let Some(admin) = admin {
+            admin.end();
+        }
         let stats = handle.stats();
-        say(format_args!("{name} has ended: {}", summary(&stats, &counted(&stats))));
+        say(format_args!("{name} has ended: {}", summary(&stats, &count(&stats))));
         match stats.drain_cut {
             0 => Ok(()),
             sessions => Err(DrainCut { sessions }.into()),
@@ -375,60 +476,3 @@ impl fmt::Display for DrainCut {
 }
 
 impl Error for DrainCut {}
-
-/// Applies a setting if the option was given.
-pub(crate) fn set<S, T>(settings: S, value: Option<T>, setter: impl FnOnce(S, T) -> S) -> S {
-    match value {
-        Some(value) => setter(settings, value),
-        None => settings,
-    }
-}
-
-/// How many sessions there were, and why they ended.
-pub(crate) fn sessions(stats: &Stats) -> String {
-    let closed = reasons(stats.closings());
-    format!("{}{closed}", counted(stats.accepted + stats.connected, "session"))
-}
-
-pub(crate) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Reasons for closing, with their counts.
-pub(crate) fn reasons(closings: impl Iterator<Item = (CloseReason, u64)>) -> String {
-    bracketed(closings.map(|(reason, count)| format!("{count}: {reason}")).collect())
-}
-
-fn bracketed(list: Vec<String>) -> String {
-    if list.is_empty() { String::new() } else { format!(" ({})", list.join("; ")) }
-}
-
-#[cfg(feature = "tls")]
-use tls::failures as tls_failures;
-
-#[cfg(not(feature = "tls"))]
-fn tls_failures(_: &Stats) -> &'static str {
-    ""
-}
-
-/// The closing summary: what is counted by the command, then refused connections by reason and
-/// dropped packets.
-fn summary(stats: &Stats, begin: &str) -> String {
-    let refused = stats.refusals().map(|(reason, count)| format!("{count}: {reason}")).collect();
-    let lost = stats.datagram_drops().map(|(why, count)| format!("{count}: {why}")).collect();
-    let datagrams = match stats.datagrams_received {
-        0 => String::new(),
-        count => format!(", {} came{}", counted(count, "datagram"), bracketed(lost)),
-    };
-    let drained = match (stats.drained, stats.drain_cut) {
-        (0, 0) => String::new(),
-        (whole, cut) => format!(", drained {whole} whole, {cut} cut"),
-    };
-    format!(
-        "{begin}, {} refused{}, {} dropped{drained}{datagrams}{}",
-        stats.refused_in_all(),
-        bracketed(refused),
-        counted(stats.dropped, "packet"),
-        tls_failures(stats)
-    )
-}

@@ -13,19 +13,15 @@ use proactor::codec::Codec;
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 
 use crate::codec::{self, CodecChoice};
-use crate::serving::{self, LIMITS, SLOW, Serving, TIMES, set};
+use crate::listeners::Listeners;
+use crate::serving::{LIMITS, SLOW, Serving, TIMES};
+use crate::setting::set;
+use crate::summary;
 use crate::values;
 #[cfg(feature = "websocket")]
-use crate::websocket::WebSocketOptions;
+use crate::websocket::{self, WebSocketOptions};
 
 pub(crate) const PACKETS: &str = "Packets";
-
-/// The limits of a message are those of this codec's packets.
-#[cfg(feature = "websocket")]
-const WEBSOCKET_LIMITS: CodecChoice = CodecChoice::Length;
-/// What that codec adds to a packet: as much as a message has of header, up to 64 KiB.
-#[cfg(feature = "websocket")]
-const WEBSOCKET_HEADER: usize = 4;
 
 /// Browsers have messages of so many bytes, however short the packets of others are.
 #[cfg(feature = "http")]
@@ -98,7 +94,12 @@ impl Settings {
     ) -> Result<(), Box<dyn Error>> {
         let room = self.serving.room(1)?;
         let builder = self.builder(codec, room.sessions)?;
-        self.serving.run(name, "", &room, (builder, handler), serving::sessions)
+        self.serving.run(name, "", &room, (builder, handler), summary::sessions)
+    }
+
+    /// Listens on what the tables of a configuration file say too.
+    pub(crate) fn listen_also(&mut self, listeners: Listeners) {
+        self.serving.listen_also(listeners);
     }
 
     /// Has the server take datagrams at its addresses too.
@@ -112,6 +113,15 @@ impl Settings {
         self.browsers = Some((address, websocket));
     }
 
+    /// What needs codecs with empty packets, if anything does.
+    fn needs_empty_packets(&self) -> Option<&'static str> {
+        #[cfg(feature = "http")]
+        if self.browsers.is_some() {
+            return Some("http");
+        }
+        None
+    }
+
     /// Whether a listener speaks WebSocket.
     #[cfg(feature = "websocket")]
     fn has_websocket(&self) -> bool {
@@ -119,13 +129,14 @@ impl Settings {
         let has_browsers = self.browsers.is_some();
         #[cfg(not(feature = "http"))]
         let has_browsers = false;
+        // Those of tables have origins of their own.
         self.websocket.is_on() || has_browsers
     }
 
-    /// Whether sessions are WebSockets.
+    /// Whether sessions may be WebSockets.
     pub(crate) fn has_kinds(&self) -> bool {
         #[cfg(feature = "websocket")]
-        return self.websocket.is_on();
+        return self.websocket.is_on() || self.serving.has_websocket_listener();
         #[cfg(not(feature = "websocket"))]
         false
     }
@@ -143,13 +154,15 @@ impl Settings {
             );
         }
         #[cfg(feature = "websocket")]
-        let codec = if self.websocket.is_on() { WEBSOCKET_LIMITS } else { codec };
+        let codec = if self.websocket.is_on() { websocket::LIMITS } else { codec };
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
             return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
         }
         let framing = codec.framing(self.max_frame, self.serving.outbox_bytes())?;
+        let needs = self.heartbeat.is_some().then_some("heartbeat").or(self.needs_empty_packets());
+        self.serving.frame_listeners(codec, needs)?;
         #[cfg(feature = "websocket")]
-        self.serving.speak_websocket(self.websocket.settings(framing.max_bytes() - WEBSOCKET_HEADER));
+        self.serving.speak_websocket(self.websocket.settings(framing.max_bytes() - websocket::HEADER));
         #[cfg(feature = "http")]
         if let Some((address, websocket)) = self.browsers.take() {
             let most = framing.max_bytes().max(LEAST_MESSAGE);

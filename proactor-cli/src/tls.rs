@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use proactor::tls::{ClientCertificates, Tls, TlsClient, TlsClientConfig, TlsConfig};
-use proactor::{Signals, Stats, Target};
-
-use crate::printing::say;
+use proactor::{Stats, Target};
 
 pub(crate) const TLS: &str = "TLS (on SIGHUP, the files are read again)";
 
@@ -112,24 +110,6 @@ impl UpstreamTls {
         };
         TlsClient::new(config).map(Some).map_err(|error| error.to_string())
     }
-}
-
-/// Has the files read again on SIGHUP.
-pub(crate) fn reload_on_hang_up(signals: Signals, tls: Option<Tls>, upstream: Option<TlsClient>) -> Signals {
-    if tls.is_none() && upstream.is_none() {
-        return signals;
-    }
-    signals.on_hang_up(move || {
-        // Each by itself: what one cannot read does not keep the other from it.
-        let own = tls.as_ref().map_or(Ok(()), Tls::reload);
-        let upstream = upstream.as_ref().map_or(Ok(()), TlsClient::reload);
-        if own.is_ok() && upstream.is_ok() {
-            say(format_args!("SIGHUP: the certificates were read again; new sessions use them"));
-        }
-        for error in [own, upstream].into_iter().filter_map(Result::err) {
-            say(format_args!("SIGHUP: the old certificates stay in use: {error}"));
-        }
-    })
 }
 
 /// What the closing summary says of handshakes that failed.

@@ -3,7 +3,14 @@
 use clap::Args;
 use proactor::{Deflate, WebSocket};
 
+use crate::codec::CodecChoice;
+
 pub(crate) const WEBSOCKET: &str = "WebSocket";
+
+/// The limits of a message are those of this codec's packets.
+pub(crate) const LIMITS: CodecChoice = CodecChoice::Length;
+/// What that codec adds to a packet: as much as a message has of header, up to 64 KiB.
+pub(crate) const HEADER: usize = 4;
 
 #[derive(Args)]
 pub(crate) struct WebSocketOptions {

@@ -127,7 +127,8 @@ pub use server::{
 pub use session::Session;
 pub use session::busy::Busy;
 pub use session::delivery::Delivery;
-pub use session::id::SessionId;
+pub use session::holds::Hold;
+pub use session::id::{SessionId, SessionIdError};
 pub use session::info::SessionInfo;
 pub use session::pair::PairError;
 pub use session::reason::CloseReason;

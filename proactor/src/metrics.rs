@@ -40,10 +40,13 @@
 //! # }
 //! ```
 
+mod totals;
+
 use std::fmt;
 use std::sync::Arc;
 
 pub use prometheus_client;
+pub use totals::Totals;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text};

@@ -1,5 +1,6 @@
 //! One run: starts the threads, begins the load on all of them together, collects their reports,
-//! and ends early if it must.
+//! and ends early if it must. It runs on the system's clock; a run in simulated time is
+//! `simulated.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

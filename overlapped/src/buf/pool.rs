@@ -273,8 +273,8 @@ impl Packet {
         if self.is_shared.get() {
             return None;
         }
-        // SAFETY: the bytes are initialised, as whoever made the packet promised. No other packet
-        // has them, and the backend does not write to them until this one is dropped.
+        // SAFETY: the caller of `packet` or `piece` promised that the bytes are initialised. No
+        // other packet has them, and the backend does not write to them until this one is dropped.
         Some(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len as usize) })
     }
 

@@ -37,6 +37,22 @@ impl Driver {
         }
     }
 
+    /// The next completion of a send that ended as it was started, if that is what
+    /// [`next`](Driver::next) returns. A program that has just started sends can so let go of their
+    /// buffers without another turn. Not every backend ends a send so early.
+    #[inline]
+    pub fn next_sent(&mut self) -> Option<Completion> {
+        if !self.ready.is_empty() || !self.process.is_this() {
+            return None;
+        }
+        while let Some(event) = self.backend.next_sent() {
+            if let Some(completion) = self.on_event(event) {
+                return Some(completion);
+            }
+        }
+        None
+    }
+
     /// Keeps a completion of an operation that the engine did not start, to be taken like others.
     pub(crate) fn complete(&mut self, completion: Completion) {
         self.ready.push_back(Ready::Finished(Box::new(completion)));

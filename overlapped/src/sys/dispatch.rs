@@ -304,6 +304,18 @@ impl AnyBackend {
         dispatch!(self, b => b.next())
     }
 
+    /// The next end of a send that ended as it was started, if that is what the backend tells next.
+    #[inline]
+    pub(crate) fn next_sent(&mut self) -> Option<Event> {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.next_sent(),
+            #[cfg(unix)]
+            AnyBackend::Poll(b) => b.next_sent(),
+            _ => None,
+        }
+    }
+
     /// The system did not let go of everything: memory that it may still touch is never freed.
     pub(crate) fn leak(&mut self) {
         match self {

@@ -7,26 +7,14 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use crate::page_headers::HEADERS;
+
 /// Path, type and content.
 const FILES: [(&str, &str, &str); 4] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/chat.css", "text/css; charset=utf-8", include_str!("page/chat.css")),
     ("/chat.js", "text/javascript; charset=utf-8", include_str!("page/chat.js")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
-];
-
-/// The page has all of its own, and nothing of others may run in it or be asked for.
-const HEADERS: [(&str, &str); 6] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("cache-control", "no-cache"),
 ];
 
 /// Answers a request. A body is not read.

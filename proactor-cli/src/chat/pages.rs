@@ -9,12 +9,11 @@ use proactor::{
 use super::protocol::{self, Message, PROTOCOL, Refusal, Request};
 use super::rooms::{Room, Rooms, Seat, Wish};
 
-/// The room of guests, unless they name one; pages suggest it.
-const LOBBY: &[u8] = b"lobby";
-
 #[derive(Clone)]
 pub(super) struct Pages {
     rooms: Arc<Rooms>,
+    /// The room of guests, unless they name one.
+    lobby: &'static [u8],
     /// The first packet of a guest names its room; at most so many bytes.
     longest_name: Option<usize>,
     handle: Option<Handle>,
@@ -30,8 +29,8 @@ pub(super) enum Place {
 }
 
 impl Pages {
-    pub(super) fn new(longest_name: Option<usize>) -> Pages {
-        Pages { rooms: Arc::default(), longest_name, handle: None }
+    pub(super) fn new(lobby: &'static [u8], longest_name: Option<usize>) -> Pages {
+        Pages { rooms: Arc::default(), lobby, longest_name, handle: None }
     }
 
     fn enter_as_guest(&self, session: &Session, name: &[u8]) -> Place {
@@ -89,7 +88,7 @@ impl Handler for Pages {
         match self.longest_name {
             _ if is_page => Place::Door,
             Some(_) => Place::Outside,
-            None => self.enter_as_guest(session, LOBBY),
+            None => self.enter_as_guest(session, self.lobby),
         }
     }
 

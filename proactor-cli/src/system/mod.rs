@@ -12,6 +12,11 @@ pub(crate) use unix::{cpu_time, limits, name, raise_open_files};
 #[cfg(windows)]
 pub(crate) use windows::{cpu_time, limits, name, raise_open_files};
 
+#[cfg(all(unix, feature = "admin"))]
+pub(crate) use unix::resident_memory;
+#[cfg(all(windows, feature = "admin"))]
+pub(crate) use windows::resident_memory;
+
 #[derive(Serialize)]
 pub(crate) struct Limit {
     pub(crate) name: &'static str,

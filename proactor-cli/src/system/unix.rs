@@ -31,6 +31,15 @@ pub(crate) fn cpu_time() -> Option<Duration> {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
 }
 
+/// Bytes of this process that are in RAM, where the system tells (Linux).
+#[cfg(feature = "admin")]
+pub(crate) fn resident_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 pub(crate) fn limits() -> Vec<Limit> {
     let mut limits = Vec::new();
     let files = getrlimit(Resource::Nofile);

@@ -6,7 +6,7 @@
 //! machine.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
@@ -125,10 +125,23 @@ impl Running {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.addresses[0]).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream
+        self.try_connect_at(0).unwrap()
+    }
+
+    pub(crate) fn try_connect(&self) -> io::Result<TcpStream> {
+        self.try_connect_at(0)
+    }
+
+    /// At one of its addresses.
+    pub(crate) fn connect_at(&self, index: usize) -> TcpStream {
+        self.try_connect_at(index).unwrap()
+    }
+
+    fn try_connect_at(&self, index: usize) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.addresses[index])?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(stream)
     }
 
     /// Sends Ctrl-C.

@@ -1,9 +1,12 @@
 //! Tests of the real program, started as a user starts it.
 
+#[cfg(feature = "admin")]
+mod admin;
 mod backends;
 mod bench;
 mod browsers;
 mod chat;
+mod config;
 mod draining;
 mod ending;
 mod errors;
@@ -18,6 +21,7 @@ mod listening;
 mod members;
 #[cfg(target_os = "linux")]
 mod output;
+mod pages;
 mod proxy;
 #[cfg(unix)]
 mod restart;

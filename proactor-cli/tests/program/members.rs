@@ -38,6 +38,11 @@ impl Member {
         Member { stream: BufReader::new(chat.connect()), frames }
     }
 
+    /// At one of its addresses.
+    pub(crate) fn connect_at(chat: &Running, index: usize, frames: Frames) -> Member {
+        Member { stream: BufReader::new(chat.connect_at(index)), frames }
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
@@ -116,6 +121,29 @@ impl Member {
 /// Prefix of a greeting. With a 4-digit number behind it, a greeting has 8 bytes.
 const HERE: &str = "here";
 
+/// Greets until another member hears it. A shard may take longer than another one to add a member.
+fn greet_until_heard(hears: &mut Member, member: &mut Member, here: &str) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < end, "{here} is never heard");
+        member.say(here.as_bytes());
+        if hears.has_something() && hears.hear() == here.as_bytes() {
+            break;
+        }
+    }
+}
+
+/// Waits until each of these members hears each other one.
+pub(crate) fn until_all_hear_each_other(members: &mut [Member]) {
+    for hearing in 0..members.len() {
+        for number in (0..members.len()).filter(|number| *number != hearing) {
+            let here = format!("{HERE}{:04}", 10 * hearing + number);
+            let [hears, member] = members.get_disjoint_mut([hearing, number]).unwrap();
+            greet_until_heard(hears, member, &here);
+        }
+    }
+}
+
 /// Connects `count` members and waits until all hear each other. The first member hears a greeting
 /// of each of the others; it must be the first to finish.
 pub(crate) fn enter(chat: &Running, frames: Frames, room: Option<&str>, count: usize) -> Vec<Member> {
@@ -127,15 +155,7 @@ pub(crate) fn enter(chat: &Running, frames: Frames, room: Option<&str>, count: u
         }
         let here = format!("{HERE}{number:04}");
         if let Some(first) = members.first_mut() {
-            // Another shard may take longer to add the previous member.
-            let end = Instant::now() + PATIENCE;
-            loop {
-                assert!(Instant::now() < end, "{number} is never heard");
-                member.say(here.as_bytes());
-                if first.has_something() && first.hear() == here.as_bytes() {
-                    break;
-                }
-            }
+            greet_until_heard(first, &mut member, &here);
         }
         members.push(member);
     }

@@ -5,11 +5,11 @@ use std::net::TcpStream;
 
 use crate::harness::{Running, run};
 
-const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub(crate) const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Sends a request. Returns the first line of the answer, after all of its head.
-fn ask(stream: &mut TcpStream, request: &str) -> String {
+pub(crate) fn ask(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -26,13 +26,13 @@ fn accepted(server: &Running) -> TcpStream {
     stream
 }
 
-fn send(stream: &mut TcpStream, first: u8, payload: &[u8]) {
+pub(crate) fn send(stream: &mut TcpStream, first: u8, payload: &[u8]) {
     // Masked with zeros.
     stream.write_all(&[&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()).unwrap();
 }
 
 #[track_caller]
-fn expect(stream: &mut TcpStream, frame: &[u8]) {
+pub(crate) fn expect(stream: &mut TcpStream, frame: &[u8]) {
     let mut came = vec![0; frame.len()];
     stream.read_exact(&mut came).unwrap();
     assert_eq!(came, frame);

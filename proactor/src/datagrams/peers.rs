@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use overlapped::Time;
 
+use crate::meter::Traffic;
 use crate::session::id::SessionId;
 use crate::wheel::Wheel;
 
@@ -36,6 +37,8 @@ pub(crate) struct Peer {
     taken: usize,
     /// Its session is closing, and waits for nothing.
     is_hasty: bool,
+    /// Bytes of its datagrams.
+    pub(crate) traffic: Traffic,
 }
 
 /// Headers of a datagram on the wire.
@@ -56,12 +59,23 @@ pub(crate) fn comparable(address: SocketAddr) -> SocketAddr {
 
 impl Peer {
     pub(crate) fn new(session: SessionId, origin: Origin, proof: Proof, nonce: Option<[u8; 8]>, now: Time) -> Peer {
-        Peer { session, origin, heard: now, proof, nonce, waiting: 0, taken: 0, is_hasty: false }
+        Peer {
+            session,
+            origin,
+            heard: now,
+            proof,
+            nonce,
+            waiting: 0,
+            taken: 0,
+            is_hasty: false,
+            traffic: Traffic::default(),
+        }
     }
 
     /// A datagram of so many bytes has come.
     pub(crate) fn came(&mut self, bytes: usize, now: Time) {
         self.heard = now;
+        self.traffic.received += bytes as u64;
         if let Proof::Owed(owed) = &mut self.proof {
             *owed = owed.saturating_add(bytes as u64 + header_bytes(self.origin.1));
         }

@@ -222,9 +222,12 @@ impl Ports {
         } else {
             self.counts.dropped(DatagramDrop::Unsent);
         }
-        if let Some(id) = item.session
-            && self.peers.of(id).is_some_and(|peer| peer.waits_no_longer(item.queued_bytes()))
-        {
+        let Some(id) = item.session else { return };
+        let Some(peer) = self.peers.of(id) else { return };
+        if is_sent {
+            peer.traffic.sent += item.bytes as u64;
+        }
+        if peer.waits_no_longer(item.queued_bytes()) {
             self.done.push(id);
         }
     }

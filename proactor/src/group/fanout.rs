@@ -39,21 +39,25 @@ fn meter_news(state: &ShardState, group: u32, news: &News) {
         let record = sessions.at(slot)?;
         Some((meter.of(record.activity.listener()), record.outbox.position(group)?))
     };
-    for slot in local.members() {
-        let (Some((meter, position)), Some(id)) = (of(*slot), sessions.id(*slot)) else { continue };
-        meter.sent_packets.add(match position <= news.from {
-            true => all,
-            // It joined in the middle of them.
-            false => local.packets_for(id, position..news.to),
-        });
-    }
     for withheld in local.withheld.iter().filter(|withheld| withheld.id.shard() == state.shard) {
         if let Some((meter, position)) = of(withheld.id.slot())
             && sessions.id(withheld.id.slot()) == Some(withheld.id)
             && position <= news.from
         {
-            meter.sent_packets.sub(1);
+            meter.withheld.add(1);
         }
+    }
+    for slot in local.members() {
+        let (Some((meter, position)), Some(id)) = (of(*slot), sessions.id(*slot)) else { continue };
+        let packets = match position <= news.from {
+            true => all,
+            // It joined in the middle of them.
+            false => local.packets_for(id, position..news.to),
+        };
+        // A counter must never go down, so what is withheld is left out of what is added.
+        let withheld = packets.min(meter.withheld.get());
+        meter.withheld.sub(withheld);
+        meter.sent_packets.add(packets - withheld);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use overlapped::{
     log::{LogReader, LogSlice},
     table::Table,
@@ -95,6 +96,11 @@ impl LocalGroup {
     /// As the local group of another framing, which belongs to this group.
     pub(crate) fn within(self, whole: &Group) -> LocalGroup {
         LocalGroup { whole: whole.clone(), ..self }
+    }
+
+    /// The name of the group, if it has one.
+    pub(crate) fn name(&self) -> Option<Bytes> {
+        self.whole.inner.name.as_ref().map(|name| name.bytes.clone())
     }
 
     /// The number of the record behind the last that is counted.

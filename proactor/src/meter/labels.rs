@@ -100,6 +100,23 @@ pub(super) fn refusal_labels() -> impl Iterator<Item = &'static str> {
     ALL_REFUSALS.into_iter()
 }
 
+impl CloseReason {
+    /// What it is called in the [metrics](crate::metrics): its name in snake case.
+    #[cfg(feature = "metrics")]
+    pub fn label(self) -> &'static str {
+        reason_label(self)
+    }
+}
+
+impl Refusal {
+    /// What it is called in the [metrics](crate::metrics): its name in snake case, without what was
+    /// wrong with a header of the PROXY protocol.
+    #[cfg(feature = "metrics")]
+    pub fn label(self) -> &'static str {
+        ALL_REFUSALS[refusal_at(self)]
+    }
+}
+
 /// The label of a reason for dropping a datagram.
 pub(crate) fn datagram_drop_label(why: DatagramDrop) -> &'static str {
     match why {

@@ -9,10 +9,12 @@
 mod count;
 mod histogram;
 mod labels;
+mod traffic;
 
 pub(crate) use self::count::Count;
 pub(crate) use self::histogram::{Histogram, Snapshot};
 pub(crate) use self::labels::{datagram_drop_label, tls_failure_label};
+pub(crate) use self::traffic::{Traffic, Traffics};
 
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ pub(crate) struct ListenerMeter {
     pub(crate) received_packets: Count,
     pub(crate) sent_bytes: Count,
     pub(crate) sent_packets: Count,
+    /// Of those that are about to be counted as sent: packets that members of groups do not get.
+    pub(crate) withheld: Count,
     /// Bytes in the outboxes of its sessions.
     pub(crate) queued_bytes: Count,
     /// Bytes in an outbox, after something was queued there.
@@ -141,6 +145,7 @@ impl ListenerMeter {
             received_packets: Count::default(),
             sent_bytes: Count::default(),
             sent_packets: Count::default(),
+            withheld: Count::default(),
             queued_bytes: Count::default(),
             // 256 bytes to 64 MiB.
             depths: Histogram::new([8, 10, 12, 14, 16, 18, 20, 22, 24, 26].map(|exponent| 1 << exponent)),
@@ -176,8 +181,8 @@ impl ListenerMeter {
     /// An outbox holds so many bytes, and held others when this was last told. Returns what it
     /// holds, to be told the next time.
     pub(crate) fn depth(&self, before: usize, now: usize) -> usize {
-        self.queued_bytes.sub(before as u64);
-        self.queued_bytes.add(now as u64);
+        // In one step: a scrape in between would see fewer.
+        self.queued_bytes.add((now as u64).wrapping_sub(before as u64));
         now
     }
 }

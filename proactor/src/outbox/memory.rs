@@ -9,6 +9,12 @@ use crate::group::domain::BroadcastHeader;
 const SPARE_BUFFERS: usize = 256;
 /// The largest buffer that is kept.
 const SPARE_BYTES: usize = 64 * 1024;
+/// Larger buffers that are kept besides, up to this size: fresh memory of that size would be mapped
+/// and cleared by the kernel for every send.
+const SPARE_LARGE: usize = 16;
+const SPARE_LARGE_BYTES: usize = 512 * 1024;
+/// What begins with as many bytes becomes larger than a usual buffer, as a rule.
+const LARGE_FROM: usize = 8 * 1024;
 /// The most pieces of a gather that is kept.
 const SPARE_PIECES: usize = 128;
 
@@ -16,6 +22,7 @@ const SPARE_PIECES: usize = 128;
 #[derive(Default)]
 pub(crate) struct SendMemory {
     buffers: Vec<Vec<u8>>,
+    large: Vec<Vec<u8>>,
     gathers: Vec<Gather<BroadcastHeader>>,
     packets: Vec<Vec<Packet>>,
 }
@@ -24,6 +31,15 @@ impl SendMemory {
     #[cold]
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
         self.buffers.pop().unwrap_or_default()
+    }
+
+    /// A buffer for something that begins with `len` bytes.
+    #[cold]
+    pub(crate) fn buffer_for(&mut self, len: usize) -> Vec<u8> {
+        if len < LARGE_FROM {
+            return self.buffer();
+        }
+        self.large.pop().unwrap_or_else(|| self.buffer())
     }
 
     pub(crate) fn gather(&mut self) -> Gather<BroadcastHeader> {
@@ -84,9 +100,12 @@ impl SendMemory {
 
     /// Takes back the memory of a buffer.
     pub(crate) fn keep(&mut self, mut buffer: Vec<u8>) {
-        if self.buffers.len() < SPARE_BUFFERS && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
-            buffer.clear();
-            self.buffers.push(buffer);
+        buffer.clear();
+        match buffer.capacity() {
+            1..=SPARE_BYTES if self.buffers.len() < SPARE_BUFFERS => self.buffers.push(buffer),
+            0..=SPARE_BYTES => {}
+            ..=SPARE_LARGE_BYTES if self.large.len() < SPARE_LARGE => self.large.push(buffer),
+            _ => {}
         }
     }
 }
@@ -100,7 +119,20 @@ mod tests {
         let mut memory = SendMemory::default();
         assert_eq!(memory.recycle(Some(AnyBuf::to_send(vec![7; 100]))), 100);
         assert!(memory.buffer().capacity() >= 100, "its memory serves again");
-        assert_eq!(memory.recycle(Some(AnyBuf::to_send(vec![7; SPARE_BYTES + 1]))), SPARE_BYTES + 1);
-        assert_eq!(memory.buffer().capacity(), 0, "one long packet does not cost memory for ever");
+        assert_eq!(memory.recycle(Some(AnyBuf::to_send(vec![7; SPARE_LARGE_BYTES + 1]))), SPARE_LARGE_BYTES + 1);
+        assert_eq!(memory.buffer_for(SPARE_BYTES).capacity(), 0, "one long packet does not cost memory for ever");
+    }
+
+    #[test]
+    fn keeps_a_few_large_buffers_for_what_begins_large() {
+        let mut memory = SendMemory::default();
+        for _ in 0..SPARE_LARGE + 5 {
+            memory.recycle(Some(AnyBuf::to_send(vec![7; SPARE_BYTES + 1])));
+        }
+        assert_eq!(memory.buffer().capacity(), 0, "what begins small takes no large one");
+        for _ in 0..SPARE_LARGE {
+            assert!(memory.buffer_for(LARGE_FROM).capacity() > SPARE_BYTES);
+        }
+        assert_eq!(memory.buffer_for(LARGE_FROM).capacity(), 0);
     }
 }

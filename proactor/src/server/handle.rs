@@ -88,6 +88,12 @@ impl<M> Handle<M> {
         self.directory.drain(patience);
     }
 
+    /// Whether the server is being [drained](Handle::drain) or [stopped](Handle::stop), from the
+    /// moment of that call on, or has ended.
+    pub fn is_ending(&self) -> bool {
+        self.directory.phase() != Phase::Running
+    }
+
     /// Accepted sessions there are now, on all shards.
     pub fn sessions(&self) -> usize {
         self.directory.admission.sessions().0

@@ -10,7 +10,7 @@ use overlapped::mailbox::MailError;
 
 use super::handle::Handle;
 use crate::error::SendError;
-use crate::session::info::SessionInfo;
+use crate::session::{id::SessionId, info::SessionInfo};
 use crate::shard::directory::Mail;
 use crate::shard::listing::List;
 use crate::task::executor::is_on_shard;
@@ -52,6 +52,30 @@ impl<M> Handle<M> {
         for (shard, job) in (0..shards).zip(jobs) {
             // A shard that has ended has none: its job is dropped.
             if let Err(MailError::Full(_)) = self.directory.mail(shard, Mail::List(job)) {
+                return Err(SendError::Full);
+            }
+        }
+        Ok(SessionList(list))
+    }
+
+    /// Looks one session up: the list has it, or is empty if it has ended. Only its shard is asked,
+    /// and looks at no other session.
+    ///
+    /// ```
+    /// # use proactor::{Handle, SendError, SessionId};
+    /// async fn is_slow(handle: &Handle, id: SessionId) -> Result<bool, SendError> {
+    ///     let found = handle.look_up(id)?.await;
+    ///     Ok(found.first().is_some_and(|session| session.queued() > 64 * 1024))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`list_sessions`](Handle::list_sessions).
+    pub fn look_up(&self, id: SessionId) -> Result<SessionList, SendError> {
+        let made = List::new(Box::new(move |info| info.id() == id), 1, &self.directory.lists);
+        let (list, jobs) = made.ok_or(SendError::Full)?;
+        for job in jobs {
+            if let Err(MailError::Full(_)) = self.directory.mail(id.shard(), Mail::List(job.only(id))) {
                 return Err(SendError::Full);
             }
         }

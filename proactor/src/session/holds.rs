@@ -1,11 +1,15 @@
 //! The reasons for not reading from a session.
 
+use std::fmt;
+
 use super::deadlines::Reading;
 
-/// One reason for not reading from a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A reason for which a session is not read from. [`SessionInfo::holds`](crate::SessionInfo::holds)
+/// has those of a session. It is displayed in snake case: `over_rate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 #[repr(u8)]
-pub(crate) enum Hold {
+pub enum Hold {
     /// The handler asked for a pause.
     Paused = 1,
     /// Its task has not taken the packets that have come.
@@ -21,6 +25,35 @@ pub(crate) enum Hold {
     /// TLS has just been started, and what is being handed over may have more behind it.
     #[cfg(feature = "tls")]
     Starting = 1 << 6,
+}
+
+impl Hold {
+    /// All of them.
+    pub const ALL: &[Hold] = &[
+        Hold::Paused,
+        Hold::Untaken,
+        Hold::Throttled,
+        Hold::Blocked,
+        Hold::OverRate,
+        Hold::Opening,
+        #[cfg(feature = "tls")]
+        Hold::Starting,
+    ];
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hold::Paused => "paused",
+            Hold::Untaken => "untaken",
+            Hold::Throttled => "throttled",
+            Hold::Blocked => "blocked",
+            Hold::OverRate => "over_rate",
+            Hold::Opening => "opening",
+            #[cfg(feature = "tls")]
+            Hold::Starting => "starting",
+        })
+    }
 }
 
 /// All reasons for not reading from one session. It is read from while there are none.
@@ -40,6 +73,11 @@ impl Holds {
 
     pub(crate) fn contains(self, hold: Hold) -> bool {
         self.0 & hold as u8 != 0
+    }
+
+    /// Each of them.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Hold> {
+        Hold::ALL.iter().copied().filter(move |hold| self.contains(*hold))
     }
 
     /// Adds a reason. Says whether it is new.
@@ -82,6 +120,19 @@ mod tests {
         assert!(holds.any_but(Hold::Paused) && !holds.any_but(Hold::OverRate));
         assert!(holds.remove(Hold::OverRate));
         assert!(!holds.any());
+    }
+
+    #[test]
+    fn each_reason_is_told_by_a_name_of_its_own() {
+        let mut holds = Holds::default();
+        assert_eq!(holds.iter().count(), 0);
+        holds.insert(Hold::OverRate);
+        holds.insert(Hold::Paused);
+        assert!(holds.iter().eq([Hold::Paused, Hold::OverRate]));
+        let names: std::collections::BTreeSet<String> = Hold::ALL.iter().map(Hold::to_string).collect();
+        assert_eq!(names.len(), Hold::ALL.len());
+        let bits = Hold::ALL.iter().fold(0, |bits, hold| bits | *hold as u8);
+        assert_eq!(bits.count_ones() as usize, Hold::ALL.len());
     }
 
     #[test]

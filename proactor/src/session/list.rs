@@ -16,7 +16,7 @@ pub(crate) fn go_on(state: &mut ShardState) -> Vec<Job> {
     let mut left = MOST_PER_TURN;
     while left > 0 {
         let Some(mut job) = state.listings.pop_front() else { break };
-        let end = state.sessions.slots().end;
+        let end = state.sessions.slots().end.min(job.end);
         let upto = end.min(job.next.saturating_add(left));
         left -= upto.saturating_sub(job.next);
         let mut found = Vec::new();
@@ -43,7 +43,8 @@ pub(crate) fn go_on(state: &mut ShardState) -> Vec<Job> {
 }
 
 fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
-    let ShardState { sessions, directory, identities, timers, transports, .. } = state;
+    let ShardState { sessions, directory, identities, timers, transports, groups, meter, .. } = state;
+    let ShardState { traffics, datagrams, .. } = state;
     let id = sessions.id(slot)?;
     let (record, peer) = sessions.open_with_peer(slot)?;
     if record.has_transport() && transports.at(slot).is_some_and(Transport::is_unknown) {
@@ -54,6 +55,13 @@ fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
     if record.link.as_ref().is_some_and(|link| link.is_served.get()) {
         return None;
     }
+    let traffic = match datagrams {
+        _ if meter.is_none() => None,
+        Some(ports) if record.is_datagrams() => ports.peers.at(slot).map(|peer| peer.traffic),
+        _ => traffics.of(slot),
+    };
+    let names = record.outbox.groups().filter_map(|group| groups.local().at(group)?.name());
+    let group_names = names.collect();
     let key = identities.of(id).filter(|key| directory.keys.has(key, id)).cloned();
     Some(SessionInfo {
         id,
@@ -63,5 +71,9 @@ fn info(state: &mut ShardState, slot: u32) -> Option<SessionInfo> {
         key,
         age: timers.age(&record.activity),
         queued: record.outbox.len(),
+        holds: record.holds,
+        groups: record.outbox.positions.len(),
+        group_names,
+        traffic,
     })
 }

@@ -1,6 +1,7 @@
 //! A session in the hands of its shard's handler. The parts of a session are files of this folder.
 
 mod arrival;
+mod burst;
 pub(crate) mod busy;
 pub(crate) mod close;
 #[cfg(feature = "websocket")]
@@ -40,9 +41,7 @@ use std::time::Duration;
 
 use overlapped::Address;
 
-use self::busy::Busy;
-use self::holds::Hold;
-use self::id::SessionId;
+use self::{busy::Busy, holds::Hold, id::SessionId};
 use self::pair::PairError;
 use self::reason::CloseReason;
 use self::table::Record;

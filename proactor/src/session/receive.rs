@@ -1,21 +1,17 @@
 //! Receiving: from a pooled buffer through the session's codec to the handler, packet by packet, or
 //! aside until the session may be handed packets again.
 
-mod burst;
-
 use overlapped::{Error, ErrorKind, Outcome, buf::Packet};
 
-use self::burst::Handed;
 use super::arrival::{end, keep, may_go_on};
+use super::burst::{Burst, Handed};
 #[cfg(feature = "tls")]
 use super::start_tls;
 use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
 #[cfg(feature = "websocket")]
 use super::{control, websocket};
 use crate::codec::{Assembly, Codec, FrameError};
-use crate::group::domain::broadcast_by_thread;
 use crate::handler::{Flow, Handler};
-use crate::limits::LEAST_SHARE;
 use crate::panic::contained;
 use crate::shard::logic::Logic;
 use crate::shard::state::ShardState;
@@ -41,7 +37,7 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, timers, meter, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, meter, traffics, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
@@ -50,6 +46,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
             }
             if let Some(meter) = meter {
                 meter.of(record.activity.listener()).received_bytes.add(packet.len() as u64);
+                traffics.received(slot, packet.len() as u64);
             }
             if !record.is_plain() {
                 drop(state);
@@ -115,6 +112,7 @@ fn specially<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, pack
 pub(crate) fn came_before(state: &mut ShardState, slot: u32, bytes: &[u8]) {
     if let (Some(meter), Some(record)) = (&state.meter, state.sessions.at(slot)) {
         meter.of(record.activity.listener()).received_bytes.add(bytes.len() as u64);
+        state.traffics.received(slot, bytes.len() as u64);
     }
     if state.sessions.open_at(slot).is_some_and(|record| record.has_transport()) {
         state.transports.postpone(slot, bytes);
@@ -424,20 +422,9 @@ fn packets<H: Handler>(
                 return Stop::Closed;
             };
             drop(state);
-            // Then the rest of a burst, while nothing happens that the state must be asked about.
-            let (mut packet, behind, mut bytes) = (first, *piece, handed.bytes);
-            let flow = loop {
-                bytes += packet.len().max(LEAST_SHARE);
-                let flow = handler.received(session, handler_state, packet);
-                if flow != Flow::Continue || look_again.get() || bytes >= share || broadcast_by_thread() >= budget {
-                    break flow;
-                }
-                match codec.and_then(|codec| codec.first_packet(piece)) {
-                    Some(next) => (packet, *piece) = next,
-                    None => break flow,
-                }
-            };
-            handed.bytes = bytes;
+            let (behind, mut burst) = (*piece, Burst { codec, bytes: handed.bytes, share, budget, look_again });
+            let flow = burst.hand_over((&mut *handler, session, handler_state), first, piece);
+            handed.bytes = burst.bytes;
             if is_metered {
                 handed.end(codec, behind, piece);
             }

@@ -100,9 +100,10 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         let dropped = outbox.dropped() - before;
         directory.count_dropped(id.shard(), record.activity.listener(), dropped);
     }
+    let len = frame.len();
     let pushed = match received {
         Some(packet) => outbox.push_received(packet, limit),
-        None => outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer()),
+        None => outbox.push(frame, stamp, limit, may_drop, || send_memory.buffer_for(len)),
     };
     let pushed = match pushed {
         Ok(pushed) if pushed.bytes > 0 => pushed,
@@ -313,7 +314,7 @@ fn start_sealed(state: &mut ShardState, slot: u32, taken: Option<Taken>, ends: b
         return None;
     }
     let mut plain = taken.as_ref().map_or(0, Taken::len);
-    let mut wire = send_memory.buffer();
+    let mut wire = send_memory.buffer_for(plain);
     let sealed = transports.seal(slot, taken, ends, send_memory, &mut wire);
     if let Err(failure) = sealed {
         // These bytes go nowhere.
@@ -368,13 +369,14 @@ fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, error: Option<&Error>, buf: Option<AnyBuf>) -> bool {
     let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, meter, .. } = state;
+    let traffics = &mut state.traffics;
     let mut bytes = send_memory.recycle(buf);
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return false };
     if record.has_transport() && record.is_datagrams() {
         bytes = taken_by_port(&mut state.datagrams, id);
     } else if record.has_transport() {
         if let Some(meter) = meter {
-            meter_wire(meter, record, bytes, error);
+            meter_wire(meter, record, (traffics, slot), bytes, error);
         }
         bytes = state.transports.send_ended(slot);
         #[cfg(feature = "websocket")]
@@ -387,7 +389,7 @@ pub(crate) fn completed(state: &mut ShardState, slot: u32, error: Option<&Error>
     }
     record.sending = false;
     if let Some(meter) = meter {
-        meter_sent(meter, record, bytes, error);
+        meter_sent(meter, record, (traffics, slot), bytes, error);
     }
     let Some(outbox) = record.outbox.get() else { return error.is_some() };
     outbox.sent(bytes);

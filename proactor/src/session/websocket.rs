@@ -4,6 +4,7 @@
 //! The frames of received bytes are unmasked where they lie. A WebSocket session without TLS has no
 //! [transport](crate::transport) once its upgrade is over, so it sends as a plain one does.
 
+use super::burst::Burst;
 use super::control::queue_control;
 use super::reason::CloseReason;
 use super::{Session, arrival, close, id::SessionId, pair, pause, reading, send};
@@ -133,7 +134,7 @@ fn messages<H: Handler>(
     handed: &mut usize,
 ) -> Stop {
     let (id, slot) = (session.id(), session.id().slot());
-    let (shared, handler, mut handler_state) = logic.parts(slot);
+    let (shared, look_again, handler, mut handler_state) = logic.parts_for_burst(slot);
     let mut state = shared.borrow_mut();
     loop {
         let ShardState { sessions, groups, limits, timers, frame: memory, meter, .. } = &mut *state;
@@ -194,7 +195,10 @@ fn messages<H: Handler>(
         let Some(handler_state) = handler_state.as_deref_mut() else { return Stop::Closed };
         drop(state);
         let mut flow = Flow::Continue;
-        read(&mut |message| flow = handler.received(session, handler_state, message));
+        read(&mut |message| {
+            let mut burst = Burst { codec: None, bytes: 0, share: 0, budget: 0, look_again };
+            flow = burst.hand_over((&mut *handler, session, &mut *handler_state), message, &mut &[][..]);
+        });
         gathered.into_iter().for_each(give_back);
         state = shared.borrow_mut();
         match flow {

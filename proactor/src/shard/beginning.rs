@@ -144,6 +144,7 @@ impl<H: Handler> Shard<H> {
             let id = state.sessions.insert(record, peer);
             if let Some(meter) = &state.meter {
                 meter.of(listener).begun.add(1);
+                state.traffics.begin(id.slot());
             }
             if let (Some(newcomer), Some(ports)) = (newcomer, &mut state.datagrams) {
                 ports.begin(id, newcomer, state.timers.fair_now());

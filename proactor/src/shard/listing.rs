@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use crate::panic::contained;
-use crate::session::info::SessionInfo;
+use crate::session::{id::SessionId, info::SessionInfo};
 use crate::task::link::wake;
 
 /// Lists that may be made at once.
@@ -37,6 +37,8 @@ pub(crate) struct Job {
     shared: Arc<Shared>,
     /// The slot of the session to look at next.
     pub(crate) next: u32,
+    /// Slots from here on are not looked at.
+    pub(crate) end: u32,
 }
 
 impl Shared {
@@ -56,7 +58,7 @@ impl List {
         let progress = Mutex::new(Progress { shards, ..Progress::default() });
         let lists = Arc::clone(lists);
         let shared = Arc::new(Shared { filter, progress, is_given_up: AtomicBool::new(false), lists });
-        let jobs = (0..shards).map(|_| Job { shared: Arc::clone(&shared), next: 0 }).collect();
+        let jobs = (0..shards).map(|_| Job { shared: Arc::clone(&shared), next: 0, end: u32::MAX }).collect();
         Some((List(shared), jobs))
     }
 
@@ -92,6 +94,12 @@ impl Drop for Shared {
 }
 
 impl Job {
+    /// The same for one session alone.
+    pub(crate) fn only(mut self, id: SessionId) -> Job {
+        (self.next, self.end) = (id.slot(), id.slot().saturating_add(1));
+        self
+    }
+
     pub(crate) fn is_wanted(&self, info: &SessionInfo) -> bool {
         (self.shared.filter)(info)
     }

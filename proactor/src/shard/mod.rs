@@ -198,6 +198,14 @@ impl<H: Handler> Shard<H> {
         if self.has_ports {
             busy |= self.finish_datagrams();
         }
+        // Small sends have ended already. They need no turn of their own.
+        loop {
+            let completion = self.logic.state().driver.next_sent();
+            let Some(completion) = completion else { break };
+            completions += 1;
+            busy = true;
+            self.completed(completion);
+        }
         if self.is_metered {
             self.meter_turn(busy, completions);
         }

@@ -20,7 +20,7 @@ use crate::connect::Attempts;
 use crate::datagrams::ports::Ports;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
-use crate::meter::Meter;
+use crate::meter::{Meter, Traffics};
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
@@ -88,6 +88,8 @@ pub(crate) struct ShardState {
     pub(crate) directory: Arc<Directory>,
     /// What it counts, if the server counts.
     pub(crate) meter: Meter,
+    /// The bytes of each session, if the server counts.
+    pub(crate) traffics: Traffics,
     pub(crate) sessions: Sessions,
     /// Set when a session is held, closed or paired. Who hands over a burst then looks again at
     /// what it may hand over. Beside the state, so that this is seen without a borrow.
@@ -149,6 +151,7 @@ impl ShardState {
             profiles,
             meter: directory.meter(shard).cloned(),
             directory,
+            traffics: Traffics::default(),
             sessions: Sessions::new(shard),
             look_again: Rc::default(),
             outboxes: OutboxStore::default(),

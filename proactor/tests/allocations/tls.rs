@@ -218,19 +218,25 @@ fn abandoned_handshakes_leave_nothing_behind_and_disturb_nobody() {
             live.send(b"?");
             i64::from_be_bytes(live.expect_some(8).try_into().unwrap())
         };
-        // Tables have room for as many as are there at once, so each round has as many. The first
-        // rounds fill the stores of buffers that are used again.
-        for _ in 0..13 {
-            abandon(&server, &hello, 400);
+        // The first rounds fill the stores of buffers that are used again. A later round can still
+        // have more handshakes at once than any before it, and tables grow with that; what leaks
+        // grows with every round.
+        let mut before = held();
+        let mut rounds = 0;
+        loop {
+            for _ in 0..13 {
+                abandon(&server, &hello, 400);
+            }
+            rounds += 1;
+            let after = held();
+            if rounds > 1 && after - before < 64 * 1024 {
+                break;
+            }
+            assert!(rounds < 6, "{backend}: {before} bytes before, {after} after");
+            before = after;
         }
-        let before = held();
-        for _ in 0..13 {
-            abandon(&server, &hello, 400);
-        }
-        let after = held();
-        assert!(after - before < 64 * 1024, "{backend}: {before} bytes before, {after} after");
         let stats = server.handle().stats();
-        assert_eq!(stats.tls_failed(TlsFailure::NotTls), 2_600);
-        assert_eq!(stats.tls_failures().map(|(_, count)| count).sum::<u64>(), 10_400);
+        assert_eq!(stats.tls_failed(TlsFailure::NotTls), rounds * 1_300);
+        assert_eq!(stats.tls_failures().map(|(_, count)| count).sum::<u64>(), rounds * 5_200);
     }
 }

@@ -13,6 +13,7 @@ mod peers;
 
 mod counts;
 mod groups;
+mod listed;
 mod names;
 mod page;
 mod simulation;

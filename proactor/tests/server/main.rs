@@ -81,6 +81,7 @@ mod task {
     mod pair;
     mod session;
     mod simulation;
+    mod streams;
     mod tasks;
 }
 mod testkit;

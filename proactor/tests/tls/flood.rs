@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use proactor::codec::Raw;
 use proactor::tls::Tls;
-use proactor::{Flow, Handler, Limits, Listener, Network, NoMessage, Refusal, Server, Session, Stats, TlsFailure};
+use proactor::{Limits, Listener, Network, Refusal, Server, Stats, TlsFailure};
 use rustls::version::{TLS12, TLS13};
 
+use super::echo::Echo;
 use super::peers::{Authority, NAME, Peer};
 use super::sim_peer::SimPeer;
 use crate::harness::{backends, connect, echo, exchange, finish, pattern, wait_until};
@@ -133,18 +134,6 @@ fn live_sessions_go_on_under_a_flood_of_handshakes() {
         live.exchange();
         drop(live);
         finish(server);
-    }
-}
-
-#[derive(Clone)]
-struct Echo;
-
-impl Handler for Echo {
-    type State = ();
-    type Message = NoMessage;
-    fn connected(&mut self, _: &Session) {}
-    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
     }
 }
 

@@ -5,6 +5,8 @@
 #[path = "../server/harness/mod.rs"]
 mod harness;
 
+#[path = "../echo/mod.rs"]
+mod echo;
 mod flood;
 mod hello;
 mod http;

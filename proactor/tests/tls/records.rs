@@ -5,26 +5,15 @@ use std::time::Duration;
 use overlapped::sim::NetworkConfig;
 use proactor::codec::Raw;
 use proactor::tls::TlsVersion;
-use proactor::{Flow, Handler, Limits, Listener, Network, NoMessage, Rate, Server, Session, Simulation};
+use proactor::{Limits, Listener, Network, Rate, Server, Simulation};
 use rustls::version::{TLS12, TLS13};
 
+use super::echo::Echo;
 use super::peers::{Authority, NAME};
 use super::sim_peer::SimPeer;
 
 const SECOND: Duration = Duration::from_secs(1);
 const AT: &str = "10.0.0.1:7443";
-
-#[derive(Clone)]
-struct Echo;
-
-impl Handler for Echo {
-    type State = ();
-    type Message = NoMessage;
-    fn connected(&mut self, _: &Session) {}
-    fn received(&mut self, session: &Session, (): &mut (), packet: &[u8]) -> Flow {
-        session.send(packet).map_or(Flow::Close, |()| Flow::Continue)
-    }
-}
 
 fn echo(authority: &Authority, limits: Limits) -> Simulation<Echo> {
     let server = Server::builder().listen(Listener::new(AT).tls(&authority.tls())).limits(limits);

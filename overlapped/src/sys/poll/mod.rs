@@ -457,6 +457,13 @@ impl Poll {
         }
     }
 
+    /// The next end of a send that ended as it was started.
+    #[inline]
+    pub(crate) fn next_sent(&mut self) -> Option<Event> {
+        let is_sent = matches!(self.ended.front()?.result, Ok(Outcome::Sent(_)));
+        if is_sent { self.ended.pop_front() } else { None }
+    }
+
     pub(crate) fn next(&mut self) -> Option<Event> {
         if let Some(event) = self.ended.pop_front() {
             return Some(event);

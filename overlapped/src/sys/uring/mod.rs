@@ -10,6 +10,7 @@ mod complete;
 pub(crate) mod direct;
 mod direct_table;
 mod enter;
+mod on_the_spot;
 mod probe;
 mod request;
 mod setup;
@@ -37,10 +38,11 @@ use crate::time::Time;
 use crate::wake::WakeHandle;
 
 use super::socket::unix::disconnect;
-use super::{handle::Handle, message::Message, op::Event, process::Process};
+use super::{handle::Handle, message::Message, op::Event, op::Outcome, process::Process};
 use buf_ring::BufRing;
 use direct_table::DirectTable;
 use enter::Entrance;
+use on_the_spot::OnTheSpot;
 use probe::Features;
 use request::{Request, user_data};
 
@@ -87,7 +89,8 @@ pub(crate) struct Uring {
     #[expect(clippy::vec_box, reason = "a message must not move while the kernel reads it")]
     spare: Vec<Box<Message>>,
     /// Events of operations that ended without a request.
-    refused: VecDeque<Event>,
+    ended: VecDeque<Event>,
+    spot: OnTheSpot,
     /// Operations that a cancel has not found: they have ended, or were just being tried again.
     missed: Vec<OpId>,
     /// Completions that came while [`descriptor_of`](Uring::descriptor_of) waited for its own.
@@ -125,7 +128,8 @@ impl Uring {
             slots: Vec::new(),
             messages: Table::new(),
             spare: Vec::new(),
-            refused: VecDeque::new(),
+            ended: VecDeque::new(),
+            spot: OnTheSpot::default(),
             missed: Vec::new(),
             early: RefCell::default(),
             wake,
@@ -263,14 +267,16 @@ impl Uring {
             Some(Time::ZERO) => Some(Duration::ZERO),
             Some(until) => Some(until - Time::real()),
         };
-        let idle = self.refused.is_empty() && self.early.get_mut().is_empty() && self.ring.completion().is_empty();
-        if limit == Some(Duration::ZERO) || !idle || !self.wake.may_wait() {
-            let entered = self.enter(Some(Duration::ZERO));
+        let is_to_submit = !self.ring.submission().is_empty();
+        if self.spot.may_skip_enter(!self.ended.is_empty(), is_to_submit) {
             self.wake.runs();
-            return entered;
+            return Ok(());
         }
+        let idle = self.ended.is_empty() && self.early.get_mut().is_empty() && self.ring.completion().is_empty();
+        let limit = if idle && self.wake.may_wait() { limit } else { Some(Duration::ZERO) };
         let entered = self.enter(limit);
         self.wake.runs();
+        self.spot.begin_turn(self.early.get_mut().len() + self.ring.completion().len());
         entered
     }
 
@@ -295,7 +301,7 @@ impl Uring {
     }
 
     pub(crate) fn next(&mut self) -> Option<Event> {
-        if let Some(event) = self.refused.pop_front() {
+        if let Some(event) = self.ended.pop_front() {
             return Some(event);
         }
         loop {
@@ -307,6 +313,13 @@ impl Uring {
                 return Some(event);
             }
         }
+    }
+
+    /// The next end of a send that ended as it was started.
+    #[inline]
+    pub(crate) fn next_sent(&mut self) -> Option<Event> {
+        let is_sent = matches!(self.ended.front()?.result, Ok(Outcome::Sent(_)));
+        if is_sent { self.ended.pop_front() } else { None }
     }
 
     pub(crate) fn leak(&mut self) {

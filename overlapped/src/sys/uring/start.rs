@@ -55,6 +55,10 @@ impl Uring {
                 let wait_all = if owned.total - owned.progress <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
                 let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
                 if let Some((ptr, len)) = owned.single() {
+                    if let Some(result) = self.spot.send(handle, ptr, len, flags) {
+                        self.remember(id, Request::Send, None);
+                        return self.ended.push_back(Event { id, more: false, result });
+                    }
                     let entry = opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32);
                     (Request::Send, entry.flags(flags).build())
                 } else {
@@ -107,7 +111,7 @@ impl Uring {
             OpKind::Shutdown { how } => {
                 if let Some(result) = self.shut_down(handle, how) {
                     self.remember(id, Request::Shutdown, None);
-                    return self.refused.push_back(Event { id, more: false, result });
+                    return self.ended.push_back(Event { id, more: false, result });
                 }
                 let how = match how {
                     ShutdownHow::Receive => libc::SHUT_RD,
@@ -203,7 +207,7 @@ impl Uring {
     /// Ends an operation that the kernel is not asked for.
     fn refuse(&mut self, id: OpId, code: i32) {
         self.remember(id, Request::Connect, None);
-        self.refused.push_back(Event { id, more: false, result: Err(Failure::Code(code)) });
+        self.ended.push_back(Event { id, more: false, result: Err(Failure::Code(code)) });
     }
 
     fn recv_multi(&self, fd: Fd) -> (Request, squeue::Entry) {

@@ -3,7 +3,7 @@
 use overlapped::Error;
 
 use super::super::table::Record;
-use crate::meter::ShardMeter;
+use crate::meter::{ShardMeter, Traffics};
 
 /// Counts a packet that was queued for a session, and what is queued now.
 #[inline(never)]
@@ -19,9 +19,15 @@ pub(in crate::session) fn meter_queued(meter: &ShardMeter, record: &mut Record) 
 /// Counts the bytes of a send that has ended, and what is still queued but for these. What goes
 /// through a transport, or as datagrams, is counted there.
 #[inline(never)]
-pub(super) fn meter_sent(meter: &ShardMeter, record: &mut Record, bytes: usize, error: Option<&Error>) {
+pub(super) fn meter_sent(
+    meter: &ShardMeter,
+    record: &mut Record,
+    traffic: (&mut Traffics, u32),
+    bytes: usize,
+    error: Option<&Error>,
+) {
     if !record.has_transport() {
-        meter_wire(meter, record, bytes, error);
+        meter_wire(meter, record, traffic, bytes, error);
     }
     if let Some(outbox) = record.outbox.get() {
         outbox.tell_but(meter.of(record.activity.listener()), bytes);
@@ -29,7 +35,14 @@ pub(super) fn meter_sent(meter: &ShardMeter, record: &mut Record, bytes: usize, 
 }
 
 /// Counts the bytes that a send has brought to the system.
-pub(super) fn meter_wire(meter: &ShardMeter, record: &Record, bytes: usize, error: Option<&Error>) {
+pub(super) fn meter_wire(
+    meter: &ShardMeter,
+    record: &Record,
+    (traffics, slot): (&mut Traffics, u32),
+    bytes: usize,
+    error: Option<&Error>,
+) {
     let sent = error.map_or(bytes as u64, Error::transferred);
+    traffics.sent(slot, sent);
     meter.of(record.activity.listener()).sent_bytes.add(sent);
 }

@@ -1,10 +1,58 @@
-//! What a session was handed, and how many packets that were.
+//! A burst of packets that one session is handed, and the counts of it.
 
+use std::cell::Cell;
+
+use super::Session;
 use crate::codec::{Framing, Plain};
+use crate::group::domain::broadcast_by_thread;
+use crate::handler::{Flow, Handler};
 use crate::limits::LEAST_SHARE;
 
-/// What a session was handed: bytes in this turn and, if the server counts, packets of what is at
-/// hand.
+/// How many packets may follow the first one.
+pub(super) struct Burst<'a> {
+    /// The codec that finds them. `None`: none follow.
+    pub(super) codec: Option<Plain>,
+    /// What the session was handed in this turn, and may be.
+    pub(super) bytes: usize,
+    pub(super) share: usize,
+    /// What the handlers of this thread may broadcast.
+    pub(super) budget: u64,
+    pub(super) look_again: &'a Cell<bool>,
+}
+
+impl Burst<'_> {
+    /// Hands over a packet, and those behind it in `piece` while nothing happens that the shard's
+    /// state must be asked about.
+    ///
+    /// No other function calls `received`: the compiler makes a handler with one caller part of
+    /// this loop.
+    pub(super) fn hand_over<'f, 'p: 'f, H: Handler>(
+        &mut self,
+        (handler, session, state): (&mut H, &Session, &mut H::State),
+        first: &'f [u8],
+        piece: &mut &'p [u8],
+    ) -> Flow {
+        let mut packet: &'f [u8] = first;
+        loop {
+            self.bytes += packet.len().max(LEAST_SHARE);
+            let flow = handler.received(session, state, packet);
+            let is_over = flow != Flow::Continue
+                || self.look_again.get()
+                || self.bytes >= self.share
+                || broadcast_by_thread() >= self.budget;
+            if is_over {
+                return flow;
+            }
+            match self.codec.and_then(|codec| codec.first_packet(piece)) {
+                Some(next) => (packet, *piece) = next,
+                None => return flow,
+            }
+        }
+    }
+}
+
+/// A session was handed these bytes in this turn and, if the server counts, these packets of the
+/// piece at hand.
 ///
 /// The packets of a burst are counted when it is over, by looking for them again. Counting each
 /// would cost a server that does not count an instruction for every packet.

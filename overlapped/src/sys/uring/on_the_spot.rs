@@ -1,0 +1,86 @@
+//! Small sends that are made at once, by a system call, when a turn has brought little.
+//!
+//! A send through the ring ends as it is submitted, and that ends the wait of the same call. So a
+//! server that answers one message a turn would enter the ring twice for it. When a turn brings
+//! much, one call submits all its sends, and the ring is cheaper.
+
+use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+
+use super::super::handle::Handle;
+use super::super::op::{Failure, Outcome};
+
+/// The most completions of a turn that has brought little, and the most sends in it.
+const FEW: usize = 4;
+/// The largest send that is made at once.
+const MOST_BYTES: usize = 4 * 1024;
+
+#[derive(Default)]
+pub(super) struct OnTheSpot {
+    /// Sends that this turn may still make at once.
+    left: usize,
+    has_skipped: bool,
+}
+
+impl OnTheSpot {
+    /// The ring has been entered, and this many completions have come.
+    pub(super) fn begin_turn(&mut self, completions: usize) {
+        self.left = if completions <= FEW { completions } else { 0 };
+    }
+
+    /// Whether this turn need not enter the ring, because it has ends to tell of and nothing to
+    /// submit. Every second turn enters it, so that what is done at once holds nobody up.
+    pub(super) fn may_skip_enter(&mut self, has_ended: bool, is_to_submit: bool) -> bool {
+        self.has_skipped = has_ended && !is_to_submit && !self.has_skipped;
+        self.has_skipped
+    }
+
+    /// Sends at once what the socket takes without a wait. `None`: it is to go through the ring.
+    pub(super) fn send(
+        &mut self,
+        handle: &Handle,
+        ptr: NonNull<u8>,
+        len: usize,
+        flags: i32,
+    ) -> Option<Result<Outcome, Failure>> {
+        if self.left == 0 || len > MOST_BYTES {
+            return None;
+        }
+        let Handle::System(system) = handle else { return None };
+        self.left -= 1;
+        let fd = system.socket.as_raw_fd();
+        // SAFETY: the operation owns these bytes until it has ended.
+        let sent = unsafe { libc::send(fd, ptr.as_ptr().cast(), len, flags | libc::MSG_DONTWAIT) };
+        if sent >= 0 {
+            return Some(Ok(Outcome::Sent(sent as u64)));
+        }
+        match std::io::Error::last_os_error().raw_os_error() {
+            None | Some(libc::EAGAIN | libc::EINTR) => None,
+            Some(code) => Some(Err(Failure::Code(code))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_makes_as_many_sends_at_once_as_it_brought_completions_if_those_are_few() {
+        let mut spot = OnTheSpot::default();
+        for (completions, sends) in [(0, 0), (1, 1), (FEW, FEW), (FEW + 1, 0)] {
+            spot.begin_turn(completions);
+            assert_eq!(spot.left, sends);
+        }
+    }
+
+    #[test]
+    fn the_ring_is_entered_at_least_every_second_turn() {
+        let mut spot = OnTheSpot::default();
+        assert!(!spot.may_skip_enter(false, false), "there is nothing to tell");
+        assert!(!spot.may_skip_enter(true, true), "there is something to submit");
+        assert!(spot.may_skip_enter(true, false));
+        assert!(!spot.may_skip_enter(true, false));
+        assert!(spot.may_skip_enter(true, false));
+    }
+}

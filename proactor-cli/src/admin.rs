@@ -1,0 +1,176 @@
+//! The admin listener of a server, `--admin`: metrics, health, the sessions, and what an operator
+//! may ask of the server, over HTTP. It is a server of its own, with one shard: what its clients do
+//! takes no time of the shards, but for what they answer in their turns.
+
+mod access;
+mod answer;
+mod clock;
+mod groups;
+mod history;
+mod listing;
+mod page;
+mod parameters;
+mod place;
+mod routes;
+mod status;
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hyper::service::service_fn;
+use proactor::{
+    Address, Backend, CloseReason, Flow, Handle, Handler, Limits, Listener, NoMessage, Server, Session, SessionId,
+    ShardHandle, Timeouts, WebSocket,
+};
+
+use self::access::Access;
+pub(crate) use self::access::read_token;
+use self::place::Place;
+pub(crate) use self::place::Subject;
+use crate::values;
+
+const ADMIN: &str = "Operating it (see docs/operations.md)";
+
+/// Connections at once: of one address, and in all.
+const MOST_CONNECTIONS: usize = 64;
+const MOST_OF_ONE_ADDRESS: usize = 32;
+/// Descriptors of the admin listener: its connections, and what its shard needs.
+const FILES: u64 = MOST_CONNECTIONS as u64 + 16;
+/// Until the next head of a connection is whole.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// A client that takes nothing of its answer for this time is reset.
+const WRITE_TIME: Duration = Duration::from_secs(10);
+/// However slowly a client reads, its place is free again after this.
+const LIFETIME: Duration = Duration::from_secs(15 * 60);
+const MOST_HEAD_BYTES: usize = 8 * 1024;
+const MOST_HEADERS: usize = 64;
+/// How often it is seen whether somebody has waited too long, or a moment is to be remembered.
+const TICK: Duration = Duration::from_millis(250);
+
+#[derive(Args)]
+pub(crate) struct AdminOptions {
+    /// Answer those who operate the server at this address, over HTTP: `127.0.0.1:7778`, or
+    /// `unix:/run/proactor-admin.sock`. There is a page for a browser, /metrics for Prometheus,
+    /// /healthz, /readyz, /status, /sessions and /groups, and sessions are closed, the server
+    /// drained, the log level changed and certificates reloaded: `proactor admin` does it from a
+    /// shell. An address that other machines reach needs --admin-token-file.
+    #[arg(id = "admin", long = "admin", value_name = "ADDR", value_parser = values::listener, help_heading = ADMIN)]
+    address: Option<String>,
+    /// Answer only requests with the token that is in this file: one line of at least 16
+    /// characters. They have a header `Authorization: Bearer TOKEN`. /healthz and /readyz need
+    /// none.
+    #[arg(id = "admin_token_file", long = "admin-token-file", value_name = "FILE", requires = "admin", help_heading = ADMIN)]
+    token_file: Option<PathBuf>,
+}
+
+impl AdminOptions {
+    /// Descriptors that it needs.
+    pub(crate) fn files(&self) -> u64 {
+        if self.address.is_some() { FILES } else { 0 }
+    }
+
+    /// Whether it could start, as far as that is known without listening.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.access().map(|_| ())
+    }
+
+    /// Where it listens, and who is answered there.
+    fn access(&self) -> Result<Option<(&str, Listener, Access)>, String> {
+        let Some(address) = &self.address else { return Ok(None) };
+        let listener = Listener::new(address.as_str());
+        let access = Access::new(&listener, address, self.token_file.as_deref())?;
+        Ok(Some((address, listener, access)))
+    }
+
+    /// Listens, if that was asked for. Until there is a server to operate, it is not ready.
+    pub(crate) fn start(&self) -> Result<Option<Admin>, String> {
+        let Some((address, listener, access)) = self.access()? else { return Ok(None) };
+        let place = Arc::new(Place::new(access));
+        let service = Arc::clone(&place);
+        let answering = service_fn(move |request| {
+            let place = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(routes::answer(&place, &request).await) }
+        });
+        let http = WebSocket::new()
+            .path("/.websocket")
+            .refuse_if(|_| Some(404))
+            .max_head(MOST_HEAD_BYTES, MOST_HEADERS)
+            .max_upgrade_time(HEAD_TIME)
+            .http(answering);
+        // A ring would take memory, and be no faster for a few requests.
+        let backend = if cfg!(unix) { Some(Backend::Poll) } else { None };
+        let limits = Limits::new().sessions(MOST_CONNECTIONS).sessions_per_ip(MOST_OF_ONE_ADDRESS);
+        let server = Server::builder()
+            .listen(listener.websocket(http))
+            .shards(1)
+            .backend(backend)
+            .limits(limits)
+            .timeouts(Timeouts::new().write(WRITE_TIME).lifetime(LIFETIME))
+            .start(Attendant(Arc::clone(&place)))
+            .map_err(|error| format!("--admin {address}: {error}"))?;
+        place.access.check_bound(server.local_addrs())?;
+        Ok(Some(Admin { server, place }))
+    }
+}
+
+/// An admin listener. Dropping it ends it.
+pub(crate) struct Admin {
+    server: Server,
+    place: Arc<Place>,
+}
+
+impl Admin {
+    /// The server that is operated runs now.
+    pub(crate) fn serve(&self, subject: Subject) {
+        self.place.begin(subject);
+    }
+
+    /// It answers no more.
+    pub(crate) fn end(self) {
+        drop(self.server);
+    }
+
+    /// For the start-up line.
+    pub(crate) fn addresses(&self) -> String {
+        let shown = |address: &Address| match address {
+            Address::Ip(address) => format!("http://{address}/"),
+            address => address.to_string(),
+        };
+        self.server.local_addrs().iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The logic of the admin listener's own server. Requests are hyper's; it has no other sessions.
+#[derive(Clone)]
+struct Attendant(Arc<Place>);
+
+impl Handler for Attendant {
+    type State = ();
+    type Message = NoMessage;
+
+    fn started(&mut self, shard: &ShardHandle, _: &Handle) {
+        let (own, place) = (shard.clone(), Arc::clone(&self.0));
+        let ticking = shard.spawn(async move {
+            loop {
+                own.sleep(TICK).await;
+                place.tick();
+            }
+        });
+        if let Err(error) = ticking {
+            tracing::error!("the admin listener's clock does not run: {error}");
+        }
+    }
+
+    fn connected(&mut self, session: &Session) {
+        session.close();
+    }
+
+    fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+        Flow::Close
+    }
+
+    fn closed(&mut self, _: SessionId, (): (), _: &CloseReason) {}
+}

@@ -1,0 +1,54 @@
+//! What stands for the admin listener in a program without it.
+
+use std::time::Duration;
+
+use clap::Args;
+use proactor::Handle;
+
+use crate::reloading::Reloading;
+
+#[derive(Args)]
+pub(crate) struct AdminOptions {}
+
+/// There is none.
+pub(crate) enum Admin {}
+
+#[expect(dead_code, reason = "nobody asks for it")]
+pub(crate) struct Subject {
+    pub(crate) handle: Handle,
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) backend: String,
+    pub(crate) shards: usize,
+    pub(crate) most_sessions: usize,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) reloading: Reloading,
+}
+
+impl AdminOptions {
+    pub(crate) fn files(&self) -> u64 {
+        0
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    pub(crate) fn start(&self) -> Result<Option<Admin>, String> {
+        Ok(None)
+    }
+}
+
+impl Admin {
+    pub(crate) fn addresses(&self) -> String {
+        match *self {}
+    }
+
+    pub(crate) fn end(self) {
+        match self {}
+    }
+
+    pub(crate) fn serve(&self, _: Subject) {
+        match *self {}
+    }
+}

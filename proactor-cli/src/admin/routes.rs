@@ -1,0 +1,267 @@
+//! What is asked, and what answers it.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::ACCEPT;
+use hyper::{Method, Request, Response, StatusCode};
+use proactor::metrics::{self, Format};
+use proactor::{Address, SessionId};
+use serde::Serialize;
+
+use super::answer::{Answer, Failure, response};
+use super::parameters::Parameters;
+use super::place::{Place, Running, too_much};
+use super::{groups, listing, page, status};
+use crate::logging;
+use crate::printing::say;
+
+/// For who asks for something else.
+const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /history, /log; POST /sessions/ID/close, \
+                      /drain, /log, /reload";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'r> {
+    Metrics,
+    Health,
+    Ready,
+    Status,
+    Sessions,
+    Session(&'r str),
+    Close(&'r str),
+    Groups,
+    History,
+    Drain,
+    Log,
+    Reload,
+    /// A file of the page.
+    Page,
+}
+
+impl Route<'_> {
+    fn of(path: &str) -> Option<Route<'_>> {
+        Some(match path {
+            "/metrics" => Route::Metrics,
+            "/healthz" => Route::Health,
+            "/readyz" => Route::Ready,
+            "/status" => Route::Status,
+            "/sessions" => Route::Sessions,
+            "/groups" => Route::Groups,
+            "/history" => Route::History,
+            "/drain" => Route::Drain,
+            "/log" => Route::Log,
+            "/reload" => Route::Reload,
+            path if page::has(path) => Route::Page,
+            _ => match path.strip_prefix("/sessions/")?.split_once('/') {
+                None => Route::Session(path.strip_prefix("/sessions/")?),
+                Some((id, "close")) => Route::Close(id),
+                Some(_) => return None,
+            },
+        })
+    }
+
+    /// Who asks needs no token: load balancers have none, and the page asks for it.
+    fn is_open(self) -> bool {
+        matches!(self, Route::Health | Route::Ready | Route::Page)
+    }
+
+    fn allow(self) -> &'static str {
+        match self {
+            Route::Close(_) | Route::Drain | Route::Reload => "POST",
+            Route::Log => "GET, HEAD, POST",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Route::Sessions => listing::PARAMETERS,
+            Route::Groups => groups::PARAMETERS,
+            Route::Close(_) => &["how"],
+            Route::History => &["after"],
+            Route::Drain => &["timeout"],
+            Route::Log => &["level"],
+            _ => &[],
+        }
+    }
+}
+
+/// Answers a request. A body is not read.
+pub(super) async fn answer<B>(place: &Place, request: &Request<B>) -> Response<Full<Bytes>> {
+    response(routed(place, request).await)
+}
+
+async fn routed<B>(place: &Place, request: &Request<B>) -> Result<Answer, Failure> {
+    let (path, method) = (request.uri().path(), request.method());
+    place.access.check_site(request.headers())?;
+    let route = Route::of(path);
+    if route.is_none_or(|route| !route.is_open()) {
+        // What there is, is said only to those who may know.
+        place.access.check_token(request.headers())?;
+    }
+    let Some(route) = route else {
+        let what = format!("there is nothing at {:?}; there are {ROUTES}", path);
+        return Err(Failure::new(StatusCode::NOT_FOUND, what));
+    };
+    let is_known = match method {
+        &Method::HEAD => route.allow().contains("HEAD"),
+        &Method::GET | &Method::POST => route.allow().contains(method.as_str()),
+        _ => false,
+    };
+    if !is_known {
+        let allow = route.allow();
+        return Err(Failure::method(allow, format!("{method} {path}: the method must be one of {allow}")));
+    }
+    let parameters = Parameters::parse(request.uri().query(), route.parameters())?;
+    match route {
+        Route::Health => Ok(status::health(place).await),
+        Route::Ready => Ok(status::ready(place)),
+        Route::Page => page::file(path).ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, "there is no such file")),
+        _ => asked(place, place.running()?, route, &parameters, request).await,
+    }
+}
+
+/// What needs a server that runs.
+async fn asked<B>(
+    place: &Place,
+    running: &Running,
+    route: Route<'_>,
+    parameters: &Parameters,
+    request: &Request<B>,
+) -> Result<Answer, Failure> {
+    let subject = &running.subject;
+    let handle = &subject.handle;
+    let asker = || request.extensions().get::<Address>().map_or_else(|| "somebody".to_owned(), Address::to_string);
+    match route {
+        Route::Metrics => {
+            let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+            let format = Format::of_accept(accept);
+            Ok(Answer::text(format.content_type(), metrics::encode(&running.registry, format)))
+        }
+        Route::Status => Ok(status::status(running)),
+        Route::Sessions => {
+            let (asked, list) = listing::Asked::ask(handle, parameters)?;
+            place.of_shards(list).await?;
+            Ok(Answer::json(&asked.page()))
+        }
+        Route::Session(id) => {
+            let (row, _) = known(place, running, id).await?;
+            Ok(Answer::json(&row))
+        }
+        Route::Close(id) => {
+            let aborts = parameters.choice("how", &[("graceful", false), ("abort", true)])?.unwrap_or(false);
+            let (_, id) = known(place, running, id).await?;
+            let closed = if aborts { handle.abort(id) } else { handle.close(id) };
+            closed.map_err(|error| too_much("the session's shard has too much to do", error))?;
+            let how = if aborts { "abort" } else { "graceful" };
+            say(format_args!("admin: session {id} is closed ({how}), as {} asked", asker()));
+            Ok(Answer::accepted(&Closing { closing: id.to_string(), how }))
+        }
+        Route::Groups => {
+            let (asked, list) = groups::Asked::ask(handle, parameters)?;
+            place.of_shards(list).await?;
+            Ok(Answer::json(&asked.page(handle)))
+        }
+        Route::History => {
+            let after = parameters.number("after", 0, u64::MAX)?.unwrap_or(0);
+            Ok(Answer::compact(&place.history(after)))
+        }
+        Route::Drain => {
+            let timeout = parameters.time("timeout")?.unwrap_or(subject.drain_timeout);
+            if handle.is_ending() {
+                return Err(Failure::new(StatusCode::CONFLICT, "the server is ending already"));
+            }
+            say(format_args!("admin: the server is drained, for at most {timeout:?}, as {} asked", asker()));
+            handle.drain(timeout);
+            Ok(Answer::accepted(&Draining { draining: handle.sessions(), timeout_seconds: timeout.as_secs_f64() }))
+        }
+        Route::Log => {
+            if request.method() == Method::POST {
+                let Some(level) = parameters.choice("level", &logging::LEVELS)? else {
+                    return Err(Failure::bad("the parameter level is missing: such as level=info"));
+                };
+                logging::set_level(level).map_err(|error| {
+                    let what = format!("the log level could not be changed: {error}");
+                    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, what)
+                })?;
+                say(format_args!("admin: the log level is {}, as {} asked", logging::level(), asker()));
+            }
+            Ok(Answer::json(&Level { level: logging::level() }))
+        }
+        Route::Reload => {
+            if subject.reloading.is_empty() {
+                let what = "there is nothing to reload: the server has no certificates";
+                return Err(Failure::new(StatusCode::CONFLICT, what));
+            }
+            let errors = subject.reloading.reload();
+            if !errors.is_empty() {
+                let what = format!("the old certificates stay in use: {}", errors.join("; "));
+                return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, what));
+            }
+            say(format_args!("admin: the certificates were read again, as {} asked; new sessions use them", asker()));
+            Ok(Answer::json(&Reloaded { reloaded: &["certificates"] }))
+        }
+        Route::Health | Route::Ready | Route::Page => Err(Failure::new(StatusCode::NOT_FOUND, "it needs no server")),
+    }
+}
+
+/// A session, by its name in a path.
+async fn known(place: &Place, running: &Running, text: &str) -> Result<(listing::Row, SessionId), Failure> {
+    let id: SessionId = text.parse().map_err(|error| Failure::bad(format!("{text:?} is {error}")))?;
+    let found = place.of_shards(running.subject.handle.look_up(id)).await?;
+    match found.first() {
+        Some(info) => Ok((listing::Row::new(info, std::time::SystemTime::now()), id)),
+        None => {
+            let what = format!("there is no session {id}: it has ended, or is being closed");
+            Err(Failure::new(StatusCode::NOT_FOUND, what))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Closing {
+    closing: String,
+    how: &'static str,
+}
+
+#[derive(Serialize)]
+struct Draining {
+    /// Sessions that there are yet.
+    draining: usize,
+    timeout_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Level {
+    level: &'static str,
+}
+
+#[derive(Serialize)]
+struct Reloaded {
+    reloaded: &'static [&'static str],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_routes_or_nothing() {
+        for (path, route) in [
+            ("/metrics", Some(Route::Metrics)),
+            ("/sessions", Some(Route::Sessions)),
+            ("/sessions/0.1.2", Some(Route::Session("0.1.2"))),
+            ("/sessions/", Some(Route::Session(""))),
+            ("/sessions/0.1.2/close", Some(Route::Close("0.1.2"))),
+            ("/sessions/0.1.2/", None),
+            ("/sessions/0.1.2/close/", None),
+            ("/sessions/0.1.2/open", None),
+            ("/metrics/", None),
+            ("//metrics", None),
+            ("/../metrics", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+}
