@@ -7,8 +7,8 @@
 #     bash ci/winsock.sh --record     writes the cases' outputs under Wine beside them
 #
 # Needs Debian 12's packages mingw-w64, wine64, clang, cmake and pkg-config, which are installed if
-# they are missing (with sudo unless you are root). Builds in target/winsock, which also holds Wine's
-# drive C:.
+# they are missing (with sudo unless you are root). Builds in target/winsock, which also holds
+# Wine's drive C:.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ci/debian-rust.sh

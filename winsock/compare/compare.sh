@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Measures the port server of winsock/examples against an echo written by hand on epoll, and against
-# the same source compiled by MinGW and run under Wine: CPU a message and latency, one after the other.
+# the same source compiled by MinGW and run under Wine: CPU a message and latency, one after the
+# other.
 #
 #     winsock/compare/compare.sh [rounds [connections [seconds]]]
 #
-# Needs release builds (cargo build --release -p winsock -p proactor-cli) and, for Wine, the drive C: that
-# ci/winsock.sh makes. Servers run on CPU 0, the load on the others. CPU is that of the server and, under Wine, of
-# wineserver too.
+# Needs release builds (cargo build --release -p winsock -p proactor-cli) and, for Wine, the drive
+# C: that ci/winsock.sh makes. Servers run on CPU 0, the load on the others. CPU is that of the
+# server and, under Wine, of wineserver too.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds="${1:-5}" connections="${2:-64}" seconds="${3:-3}"

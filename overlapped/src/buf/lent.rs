@@ -36,7 +36,7 @@ struct Part {
     len: usize,
 }
 
-// SAFETY: whoever made it has promised that the memory is the operation's, on whatever thread.
+// SAFETY: its maker has promised that the memory is the operation's, on whatever thread.
 unsafe impl Send for Lent {}
 
 impl Lent {
@@ -69,7 +69,7 @@ impl Lent {
     }
 }
 
-// SAFETY: whoever made it has promised that the parts stay as they are; they do not lie in the
+// SAFETY: their maker has promised that the parts stay as they are; they do not lie in the
 // value, unless there is one part, whose pointer and length do, and not its bytes.
 unsafe impl SendBuf for Lent {
     fn parts(&self) -> usize {

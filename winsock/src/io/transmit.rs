@@ -93,7 +93,7 @@ fn file_of(handle: Handle) -> Result<RawFd, u32> {
     handles::any(handle).and_then(|object| object.descriptor()).ok_or(ERROR_INVALID_HANDLE)
 }
 
-/// What is sent: stretches of memory, some of which are files'.
+/// What is sent: stretches of memory, the program's or those of mapped files.
 #[derive(Default)]
 struct Pieces {
     bufs: Vec<WsaBuf>,
