@@ -377,14 +377,19 @@ impl Hub {
         follower.inspect(|follower| follower.unpark()).is_some()
     }
 
-    /// Nobody waits, and operations are in flight: the keeper leads until somebody else wants to.
+    /// Nobody waits, and operations are in flight: the keeper leads until somebody else wants to, or
+    /// has been told of something and so will come back.
     fn keep_lead(&self) {
         self.wanted.store(false, Ordering::SeqCst);
         self.kept.store(true, Ordering::SeqCst);
         if let Some(mut guard) = self.try_lead() {
             if let Some(Movable(led)) = &mut *guard {
-                while !self.wanted.load(Ordering::SeqCst) && self.in_flight.load(Ordering::SeqCst) > 0 {
-                    self.turn(led, Wait::Forever);
+                let mut for_others = 0;
+                while !self.wanted.load(Ordering::SeqCst)
+                    && self.in_flight.load(Ordering::SeqCst) > 0
+                    && for_others < MOST_FOR_OTHERS
+                {
+                    for_others += u32::from(self.turn(led, Wait::Forever));
                 }
             }
             self.kept.store(false, Ordering::SeqCst);
