@@ -150,6 +150,11 @@ impl Work for Accept {
             Last::Ended(Ok(Outcome::Accepted(stream, _))) => self.accepted(stream, key),
             Last::Ended(Ok(Outcome::Received(bytes))) => Some(Ended::well(bytes)),
             Last::Ended(Ok(_)) => Some(Ended::well(0)),
+            // A listener that is closed is shut down first, and the system tells that in its own
+            // way.
+            Last::Ended(Err(_)) if matches!(self.listener.core().state, State::Closed) => {
+                Some(Ended::failed(STATUS_CANCELLED))
+            }
             // The client waits, and so does this: the driver tries again later.
             Last::Ended(Err(error)) if error.kind() == ErrorKind::TooManyFiles => None,
             Last::Ended(Err(error)) => Some(Ended::failed(status_of_wsa(wsa_of_error(&error)))),

@@ -377,8 +377,8 @@ impl Hub {
         follower.inspect(|follower| follower.unpark()).is_some()
     }
 
-    /// Nobody waits, and operations are in flight: the keeper leads until somebody else wants to, or
-    /// has been told of something and so will come back.
+    /// Nobody waits, and operations are in flight: the keeper leads until somebody else wants to,
+    /// or has been told of something and so will come back.
     fn keep_lead(&self) {
         self.wanted.store(false, Ordering::SeqCst);
         self.kept.store(true, Ordering::SeqCst);
