@@ -1,0 +1,4 @@
+#ifndef WSK_MMEAPI_H
+#define WSK_MMEAPI_H
+#include "mmsystem.h"
+#endif

@@ -1,0 +1,4 @@
+#ifndef WSK_SPECSTRINGS_H
+#define WSK_SPECSTRINGS_H
+#include "sal.h"
+#endif

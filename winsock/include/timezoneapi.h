@@ -1,0 +1,4 @@
+#ifndef WSK_TIMEZONEAPI_H
+#define WSK_TIMEZONEAPI_H
+#include "sysinfoapi.h"
+#endif

@@ -1,0 +1,92 @@
+//! `NTSTATUS`, which an `OVERLAPPED` holds, and its translations.
+//!
+//! One failure has two codes: `GetOverlappedResult` and a completion port report the Win32 code of
+//! a status, `WSAGetOverlappedResult` and completion routines the Winsock code.
+
+use super::codes::*;
+
+macro_rules! statuses {
+    ($($name:ident = $value:literal, $win32:expr, $wsa:expr;)*) => {
+        $(pub const $name: NtStatus = NtStatus($value);)*
+
+        impl NtStatus {
+            /// The Win32 code.
+            pub fn win32(self) -> u32 {
+                match self {
+                    $($name => $win32,)*
+                    other if other.is_success() => NO_ERROR,
+                    NtStatus(other) if other & 0xFFFF_0000 == PRIVATE => other & 0xFFFF,
+                    _ => 317,
+                }
+            }
+
+            /// The Winsock code.
+            pub fn wsa(self) -> u32 {
+                match self {
+                    $($name => $wsa,)*
+                    other if other.is_success() => NO_ERROR,
+                    NtStatus(other) if other & 0xFFFF_0000 == PRIVATE => other & 0xFFFF,
+                    _ => WSAEINVAL,
+                }
+            }
+        }
+    };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NtStatus(pub u32);
+
+/// Statuses that have no number of Microsoft's here: the low half is a code of both spaces.
+const PRIVATE: u32 = 0xE057_0000;
+
+statuses! {
+    STATUS_SUCCESS = 0, NO_ERROR, NO_ERROR;
+    STATUS_PENDING = 0x103, ERROR_IO_INCOMPLETE, ERROR_IO_INCOMPLETE;
+    STATUS_TIMEOUT = 0x102, WAIT_TIMEOUT, WSAETIMEDOUT;
+    STATUS_BUFFER_OVERFLOW = 0x8000_0005, ERROR_MORE_DATA, WSAEMSGSIZE;
+    STATUS_RECEIVE_PARTIAL = 0x4000_000F, NO_ERROR, NO_ERROR;
+    STATUS_UNSUCCESSFUL = 0xC000_0001, 31, WSAEINVAL;
+    STATUS_ACCESS_VIOLATION = 0xC000_0005, ERROR_NOACCESS, WSAEFAULT;
+    STATUS_INVALID_HANDLE = 0xC000_0008, ERROR_INVALID_HANDLE, WSAENOTSOCK;
+    STATUS_INVALID_PARAMETER = 0xC000_000D, ERROR_INVALID_PARAMETER, WSAEINVAL;
+    STATUS_END_OF_FILE = 0xC000_0011, ERROR_HANDLE_EOF, WSAEDISCON;
+    STATUS_ACCESS_DENIED = 0xC000_0022, ERROR_ACCESS_DENIED, WSAEACCES;
+    STATUS_BUFFER_TOO_SMALL = 0xC000_0023, ERROR_INSUFFICIENT_BUFFER, WSAEMSGSIZE;
+    STATUS_DISK_FULL = 0xC000_007F, ERROR_DISK_FULL, WSAENOBUFS;
+    STATUS_INSUFFICIENT_RESOURCES = 0xC000_009A, 1450, WSAENOBUFS;
+    STATUS_IO_TIMEOUT = 0xC000_00B5, ERROR_SEM_TIMEOUT, WSAETIMEDOUT;
+    STATUS_NOT_SUPPORTED = 0xC000_00BB, ERROR_NOT_SUPPORTED, WSAEOPNOTSUPP;
+    STATUS_LOCAL_DISCONNECT = 0xC000_013B, ERROR_NETNAME_DELETED, WSAECONNABORTED;
+    STATUS_REMOTE_DISCONNECT = 0xC000_013C, ERROR_NETNAME_DELETED, WSAECONNRESET;
+    STATUS_TOO_MANY_OPENED_FILES = 0xC000_011F, ERROR_TOO_MANY_OPEN_FILES, WSAEMFILE;
+    STATUS_CANCELLED = 0xC000_0120, ERROR_OPERATION_ABORTED, ERROR_OPERATION_ABORTED;
+    STATUS_INVALID_CONNECTION = 0xC000_0140, ERROR_CONNECTION_INVALID, WSAENOTCONN;
+    STATUS_PIPE_DISCONNECTED = 0xC000_00B0, 233, WSAESHUTDOWN;
+    STATUS_CONNECTION_DISCONNECTED = 0xC000_020C, ERROR_NETNAME_DELETED, WSAECONNRESET;
+    STATUS_CONNECTION_RESET = 0xC000_020D, ERROR_NETNAME_DELETED, WSAECONNRESET;
+    STATUS_CONNECTION_REFUSED = 0xC000_0236, ERROR_CONNECTION_REFUSED, WSAECONNREFUSED;
+    STATUS_GRACEFUL_DISCONNECT = 0xC000_0237, 1226, WSAEDISCON;
+    STATUS_ADDRESS_ALREADY_EXISTS = 0xC000_020A, 52, WSAEADDRINUSE;
+    STATUS_INVALID_ADDRESS_COMPONENT = 0xC000_0207, 1214, WSAEADDRNOTAVAIL;
+    STATUS_ADDRESS_ALREADY_ASSOCIATED = 0xC000_0238, ERROR_ADDRESS_ALREADY_ASSOCIATED, WSAEADDRINUSE;
+    STATUS_CONNECTION_INVALID = 0xC000_023A, ERROR_CONNECTION_INVALID, WSAENOTCONN;
+    STATUS_CONNECTION_ACTIVE = 0xC000_023B, 1230, WSAEISCONN;
+    STATUS_NETWORK_UNREACHABLE = 0xC000_023C, ERROR_NETWORK_UNREACHABLE, WSAENETUNREACH;
+    STATUS_HOST_UNREACHABLE = 0xC000_023D, ERROR_HOST_UNREACHABLE, WSAEHOSTUNREACH;
+    STATUS_PORT_UNREACHABLE = 0xC000_023F, ERROR_PORT_UNREACHABLE, WSAECONNRESET;
+    STATUS_REQUEST_ABORTED = 0xC000_0240, 1235, WSAEINTR;
+    STATUS_CONNECTION_ABORTED = 0xC000_0241, ERROR_CONNECTION_ABORTED, WSAECONNABORTED;
+    STATUS_NOT_FOUND = 0xC000_0225, ERROR_NOT_FOUND, WSAEINVAL;
+}
+
+impl NtStatus {
+    /// Whether an operation with this status has done what it was asked to do.
+    pub fn is_success(self) -> bool {
+        self.0 & 0x8000_0000 == 0
+    }
+
+    /// A status for a code that has none in the table.
+    pub fn of_code(code: u32) -> NtStatus {
+        NtStatus(PRIVATE | code & 0xFFFF)
+    }
+}

@@ -1,0 +1,6 @@
+//! Completion ports.
+
+mod calls;
+mod queue;
+
+pub(crate) use queue::{Packet, Port, Took};

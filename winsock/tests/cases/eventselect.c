@@ -1,0 +1,68 @@
+/* WSAEventSelect for listeners and readers, and what records an event again. (traps 39, 40) */
+#include "eventselect.h"
+
+int main(void) {
+    SOCKADDR_IN address;
+    SOCKET listener, client, second, server;
+    WSAEVENT event, other;
+    u_long off = 0;
+    char text[16];
+    begin();
+    event = WSACreateEvent();
+    other = WSACreateEvent();
+    listener = listener_at(&address);
+    CALL("WSAEventSelect on a listener", WSAEventSelect(listener, event, FD_ACCEPT | FD_CLOSE));
+    show_none("nobody", listener, event);
+    MAKES("accept doesn't wait now", accept(listener, NULL, NULL));
+    CALL("FIONBIO 0", ioctlsocket(listener, FIONBIO, &off));
+    client = connected_to(&address);
+    show_next("a client", listener, event);
+    show_none("recorded once", listener, event);
+    second = connected_to(&address);
+    show_none("a second client, before accept", listener, event);
+    server = accept(listener, NULL, NULL);
+    yes("accept", server != INVALID_SOCKET);
+    show_next("the second is recorded by accept", listener, event);
+    closesocket(accept(listener, NULL, NULL));
+    closesocket(second);
+    MAKES("accept of nobody", accept(listener, NULL, NULL));
+    show_none("nothing more", listener, event);
+    CALL("the accepted socket doesn't wait either", recv(server, text, sizeof text, 0));
+    CALL("WSAEventSelect on it", WSAEventSelect(server, other, FD_READ | FD_CLOSE));
+    show_none("no data", server, other);
+    send(client, "abcdef", 6, 0);
+    show_next("data", server, other);
+    send(client, "more", 4, 0);
+    show_none("more data before recv", server, other);
+    arrived(server, 10);
+    CALL("recv of some", recv(server, text, 2, 0));
+    show_next("recorded by recv, as data is left", server, other);
+    CALL("recv of the rest", recv(server, text, sizeof text, 0));
+    show_none("nothing is left", server, other);
+    CALL("recv of nothing", recv(server, text, sizeof text, 0));
+    send(client, "x", 1, 0);
+    show_next("data again", server, other);
+    CALL("WSAEventSelect again clears the record", WSAEventSelect(server, other, FD_READ | FD_CLOSE));
+    show_next("and finds the data", server, other);
+    recv(server, text, sizeof text, 0);
+    shutdown(client, SD_SEND);
+    show_next("the peer's end", server, other);
+    CALL("recv at the end", recv(server, text, sizeof text, 0));
+    show_none("recorded once", server, other);
+    CALL("no more events", WSAEventSelect(server, NULL, 0));
+    CALL("FIONBIO 0", ioctlsocket(server, FIONBIO, &off));
+    closesocket(server);
+    closesocket(client);
+    client = connected_to(&address);
+    show_next("a client", listener, event);
+    server = accept(listener, NULL, NULL);
+    WSAEventSelect(server, other, FD_READ | FD_CLOSE);
+    reset(client);
+    show_next("a reset", server, other);
+    closesocket(server);
+    CALL("an event mask without an event", WSAEventSelect(listener, NULL, FD_ACCEPT));
+    closesocket(listener);
+    WSACloseEvent(event);
+    WSACloseEvent(other);
+    return 0;
+}

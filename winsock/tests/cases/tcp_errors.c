@@ -1,0 +1,66 @@
+/* What blocking calls say when they are used at the wrong time. */
+#include "check.h"
+
+int main(void) {
+    SOCKADDR_IN address, free_address = loopback(0), other;
+    SOCKET s, listener, client, server;
+    char text[8];
+    u_long on = 1;
+    int size = sizeof other;
+    begin();
+    s = tcp();
+    CALL("send without a connection", send(s, "a", 1, 0));
+    CALL("recv without a connection", recv(s, text, 1, 0));
+    CALL("shutdown without a connection", shutdown(s, SD_BOTH));
+    CALL("getpeername without a connection", getpeername(s, (SOCKADDR *)&other, &size));
+    CALL("getsockname before bind", getsockname(s, (SOCKADDR *)&other, &size));
+    CALL("listen before bind", listen(s, 5));
+    MAKES("accept without listen", accept(s, NULL, NULL));
+    address = bound(s);
+    CALL("bind twice", bind(s, (SOCKADDR *)&free_address, sizeof free_address));
+    MAKES("accept on a bound socket", accept(s, NULL, NULL));
+    closesocket(s);
+    s = tcp();
+    CALL("connect to a closed port", connect(s, (SOCKADDR *)&address, sizeof address));
+    CALL("and once more", connect(s, (SOCKADDR *)&address, sizeof address));
+    closesocket(s);
+    s = tcp();
+    CALL("connect with a short address", connect(s, (SOCKADDR *)&address, 4));
+    CALL("bind with a short address", bind(s, (SOCKADDR *)&address, 4));
+    CALL("bind to NULL", bind(s, NULL, sizeof address));
+    other = loopback(0);
+    other.sin_family = AF_INET6;
+    CALL("bind to another family", bind(s, (SOCKADDR *)&other, sizeof other));
+    other = loopback(0);
+    other.sin_addr.s_addr = inet_addr("203.0.113.7");
+    CALL("bind to a foreign address", bind(s, (SOCKADDR *)&other, sizeof other));
+    closesocket(s);
+    listener = listener_at(&address);
+    ioctlsocket(listener, FIONBIO, &on);
+    CALL("recv on a listener", recv(listener, text, 1, 0));
+    on = 0;
+    ioctlsocket(listener, FIONBIO, &on);
+    CALL("listen again", listen(listener, 3));
+    CALL("connect of a listener", connect(listener, (SOCKADDR *)&address, sizeof address));
+    client = connected_to(&address);
+    server = accept(listener, NULL, NULL);
+    CALL("connect again", connect(client, (SOCKADDR *)&address, sizeof address));
+    CALL("listen on a connection", listen(client, 5));
+    CALL("shutdown with a wrong way", shutdown(client, 7));
+    CALL("shutdown for sending", shutdown(client, SD_SEND));
+    CALL("send after it", send(client, "a", 1, 0));
+    CALL("shutdown for receiving", shutdown(client, SD_RECEIVE));
+    CALL("recv after it", recv(client, text, 1, 0));
+    reset(server);
+    closesocket(client);
+    connected(&client, &server);
+    reset(server);
+    CALL("recv after a reset", recv(client, text, 1, 0));
+    CALL("recv of nothing", recv(client, text, 0, 0));
+    closesocket(client);
+    closesocket(listener);
+    MAKES("an unknown family", socket(99, SOCK_STREAM, 0));
+    MAKES("an unknown type", socket(AF_INET, 99, 0));
+    MAKES("TCP for datagrams", socket(AF_INET, SOCK_DGRAM, IPPROTO_TCP));
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* Datagrams: sizes, truncation, peeking, connected sockets. (traps 18, 19) */
+#include "check.h"
+
+int main(void) {
+    SOCKADDR_IN to, from, other;
+    SOCKET a, b;
+    char text[16];
+    DWORD bytes, flags;
+    WSABUF buffer;
+    int size, got;
+    BOOL off = FALSE;
+    begin();
+    a = udp();
+    b = udp();
+    to = bound(b);
+    CALL("sendto an unbound socket's first", sendto(a, "hello", 5, 0, (SOCKADDR *)&to, sizeof to));
+    size = sizeof other;
+    CALL("it is bound now", getsockname(a, (SOCKADDR *)&other, &size));
+    yes("to a port", other.sin_port != 0);
+    arrived(b, 1);
+    size = sizeof from;
+    memset(&from, 0, sizeof from);
+    got = recvfrom(b, text, sizeof text, MSG_PEEK, (SOCKADDR *)&from, &size);
+    show_bytes("peek", text, got);
+    got = recvfrom(b, text, sizeof text, 0, (SOCKADDR *)&from, &size);
+    show_bytes("recvfrom", text, got);
+    show("size of the sender", size);
+    yes("sent from that port", from.sin_port == other.sin_port);
+    CALL("an empty datagram", sendto(a, "", 0, 0, (SOCKADDR *)&to, sizeof to));
+    readable(b, LONG_WAIT);
+    CALL("is received", recv(b, text, sizeof text, 0));
+    sendto(a, "truncated", 9, 0, (SOCKADDR *)&to, sizeof to);
+    readable(b, LONG_WAIT);
+    memset(text, '-', sizeof text);
+    CALL("a small buffer", recv(b, text, 4, 0));
+    show_bytes("has the beginning", text, 5);
+    sendto(a, "truncated", 9, 0, (SOCKADDR *)&to, sizeof to);
+    readable(b, LONG_WAIT);
+    buffer = buffer_of(text, 3);
+    bytes = 77;
+    flags = 0;
+    CALL("WSARecv into a small buffer", WSARecv(b, &buffer, 1, &bytes, &flags, NULL, NULL));
+    sendto(a, "peekaboo", 8, 0, (SOCKADDR *)&to, sizeof to);
+    readable(b, LONG_WAIT);
+    CALL("peek into a small buffer", recv(b, text, 4, MSG_PEEK));
+    CALL("the whole is still there", recv(b, text, sizeof text, 0));
+    CALL("send without a destination", send(a, "a", 1, 0));
+    CALL("sendto no one", sendto(a, "a", 1, 0, NULL, 0));
+    CALL("connect", connect(a, (SOCKADDR *)&to, sizeof to));
+    CALL("send", send(a, "connected", 9, 0));
+    readable(b, LONG_WAIT);
+    CALL("recv", recv(b, text, sizeof text, 0));
+    size = sizeof other;
+    CALL("getpeername", getpeername(a, (SOCKADDR *)&other, &size));
+    yes("it is the destination", other.sin_port == to.sin_port);
+    CALL("listen", listen(a, 1));
+    MAKES("accept", accept(a, NULL, NULL));
+    CALL("more than a datagram can hold", sendto(b, (char *)calloc(70000, 1), 70000, 0, (SOCKADDR *)&from, sizeof from));
+    CALL("no broadcast by default", (to.sin_addr.s_addr = INADDR_BROADCAST, sendto(b, "a", 1, 0, (SOCKADDR *)&to, sizeof to)));
+    CALL("SIO_UDP_CONNRESET", WSAIoctl(b, _WSAIOW(IOC_VENDOR, 12), &off, sizeof off, NULL, 0, &bytes, NULL, NULL));
+    closesocket(a);
+    closesocket(b);
+    return 0;
+}

@@ -1,0 +1,161 @@
+//! The compiler drivers, on a small program in the manner of Visual Studio's.
+#![cfg(target_os = "linux")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of the test's own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("winsock-driver-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a temporary folder");
+        std::fs::write(path, content).expect("a temporary file");
+    }
+
+    fn driver(&self, language: &str, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_winsock-driver"))
+            .arg(format!("--wsk-language={language}"))
+            .args(arguments)
+            .env("WINSOCK_HOME", Path::new(env!("CARGO_MANIFEST_DIR")))
+            // The library beside this test; what lies beside the driver may be older.
+            .env("WINSOCK_LIBRARY", std::env::current_exe().expect("its own path").with_file_name("libwinsock.a"))
+            .env_remove("LD_LIBRARY_PATH")
+            .current_dir(&self.0)
+            .output()
+            .expect("the driver runs")
+    }
+
+    fn builds(&self, language: &str, arguments: &[&str]) {
+        let output = self.driver(language, arguments);
+        assert!(output.status.success(), "{arguments:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn fails(&self, language: &str, arguments: &[&str]) -> String {
+        let output = self.driver(language, arguments);
+        assert!(!output.status.success(), "{arguments:?} was accepted");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn run(&self, program: &str) -> String {
+        let output = Command::new(self.0.join(program)).current_dir(&self.0).output().expect("the program runs");
+        assert!(output.status.success(), "{program}: {:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xfe];
+    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    bytes
+}
+
+/// "세션" in CP949, between quotes and in a comment that ends in a byte of a backslash's value.
+const SESSION_CP949: &[u8] = b"#pragma once\r\n#pragma comment(lib, \"ws2_32.lib\")\r\n// \xbc\xbc\xbc\xc7 \xb0\xfc\xb8\xae \xbc\xad\xb9\xf6\r\n\
+#define SESSION_NAME \"\xbc\xbc\xbc\xc7\"\r\nclass CSession sealed {\r\npublic:\r\n\tint send(__in const char *p, __in int n) { return p ? n : 0; }\r\n\tDWORD64 id;\r\n\t__int64 big;\r\n};\r\n";
+
+const SERVER: &str = "\u{feff}#include \"StdAfx.h\"\r\n#include \"..\\net\\SESSION.h\"\r\n#include <Math.h>\r\n\r\nusing namespace std;\r\n\r\n\
+mutex g_lock;\r\n\r\nvoid main(int argc, char *argv[])\r\n{\r\n\tWSADATA wsa;\r\n\tlock_guard<mutex> lock(g_lock);\r\n\tCSession session;\r\n\tDWORD id = 7;\r\n\
+\tsession.big = -5000000000i64;\r\n\tchar text[64];\r\n\tif (WSAStartup(MAKEWORD(2, 2), &wsa) != 0) return;\r\n\tsprintf_s(text, \"%lu %I64d %s\", id, session.big, SESSION_NAME);\r\n\
+\tprintf(\"%s %d %d\\n\", text, session.send(\"a\", 3), argc);\r\n\twprintf(L\"%s %S\\n\", L\"\u{d55c}\u{ae00}\", \"narrow\");\r\n\tWSACleanup();\r\n}\r\n";
+
+fn project(folder: &Folder) {
+    folder.write("Server/StdAfx.h", utf16("#pragma once\r\n#include <WinSock2.h>\r\n#include <WS2tcpip.h>\r\n#include <Windows.h>\r\n#include <stdio.h>\r\n#include <iostream>\r\n"));
+    folder.write("Net/Session.h", SESSION_CP949);
+    folder.write("Server/Server.cpp", SERVER);
+    folder.write("Server/Unused.cpp", "#error is left out\n");
+    folder.write(
+        "Server/Server.vcxproj",
+        "<Project><PropertyGroup Condition=\"'$(Configuration)|$(Platform)'=='Release|x64'\"><ConfigurationType>Application</ConfigurationType></PropertyGroup>\
+         <ItemDefinitionGroup Condition=\"'$(Configuration)|$(Platform)'=='Release|x64'\"><ClCompile><PreprocessorDefinitions>WIN32;NDEBUG;_CONSOLE;%(PreprocessorDefinitions)</PreprocessorDefinitions>\
+         <LanguageStandard>stdcpp17</LanguageStandard></ClCompile></ItemDefinitionGroup><ItemGroup><ClCompile Include=\"server.cpp\" />\
+         <ClCompile Include=\"Unused.cpp\"><ExcludedFromBuild>true</ExcludedFromBuild></ClCompile></ItemGroup></Project>",
+    );
+    folder.write(
+        "Game.sln",
+        "Project(\"{8BC9CEB8}\") = \"Server\", \"server\\Server.vcxproj\", \"{1}\"\r\nEndProject\r\n",
+    );
+}
+
+#[test]
+fn a_solution_with_mixed_encodings_builds_and_runs() {
+    let folder = Folder::new("solution");
+    project(&folder);
+    folder.builds("c++", &["Game.sln"]);
+    assert_eq!(folder.run("Server/Server"), "7 -5000000000 세션 3 1\n한글 narrow\n");
+}
+
+#[test]
+fn other_options_go_to_the_compiler() {
+    let folder = Folder::new("options");
+    project(&folder);
+    folder.builds("c++", &["-Wall", "-Werror", "-c", "Server/Server.cpp", "-o", "server.o"]);
+    folder.builds("c++", &["server.o", "-o", "linked", "-mconsole", "-lws2_32", "-lMswsock", "mswsock.lib"]);
+    assert!(folder.run("linked").starts_with("7 "));
+    folder.builds("c++", &["-MD", "-MF", "x.d", "-c", "Server/Server.cpp", "-o", "server.o"]);
+    let dependencies = std::fs::read_to_string(folder.0.join("x.d")).expect("a dependency file");
+    assert!(dependencies.contains("Net/Session.h"), "{dependencies}");
+}
+
+#[test]
+fn messages_name_the_original() {
+    let folder = Folder::new("messages");
+    folder.write("a.cpp", "#include <windows.h>\nint main()\n{\n    return missing;\n}\n");
+    assert!(folder.fails("c++", &["-c", "a.cpp"]).contains("a.cpp:4:"));
+    folder.write("try.cpp", "#include <windows.h>\nint main()\n{\n    __try { } __except (1) { }\n    return 0;\n}\n");
+    let message = folder.fails("c++", &["-c", "try.cpp"]);
+    assert!(message.contains("try.cpp:4:") && message.contains("structured exception"), "{message}");
+    assert!(folder.fails("c++", &["none.cpp"]).contains("none.cpp: cannot be read"));
+    assert!(folder.fails("c++", &["none.sln"]).contains("none.sln: cannot be read"));
+    assert!(folder.fails("c++", &["--wsk-nothing"]).contains("--help"));
+}
+
+#[test]
+fn a_compiler_variable_that_names_the_driver_is_no_circle() {
+    let folder = Folder::new("circle");
+    folder.write("a.c", "int main(void) { return 0; }\n");
+    let driver = |cc: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_winsock-driver"));
+        command.args(["--wsk-language=c", "-c", "a.c"]).env("CC", cc).current_dir(&folder.0);
+        command.env("WINSOCK_HOME", env!("CARGO_MANIFEST_DIR")).output().expect("the driver runs")
+    };
+    assert!(driver(&Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/winsock-cc")).status.success());
+    let script = folder.0.join("cc");
+    folder.write("cc", format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_winsock-driver")));
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, permissions).expect("an executable script");
+    let output = driver(&script);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("leads back to this driver"));
+}
+
+#[test]
+fn wide_programs_and_c() {
+    let folder = Folder::new("wide");
+    folder.write(
+        "wide.cpp",
+        "#include <windows.h>\n#include <tchar.h>\n#include <iostream>\nint _tmain(int argc, _TCHAR *argv[])\n{\n    std::cout << \"a\\n\";\n    std::wcout << argv[0][0] << argc << L\"\\n\";\n    _tprintf(_T(\"%s %d\\n\"), _T(\"text\"), (int)sizeof(TCHAR));\n    return 0;\n}\n",
+    );
+    folder.builds("c++", &["--wsk-unicode", "wide.cpp", "-o", "wide"]);
+    assert_eq!(folder.run("wide"), "a\n/1\ntext 4\n");
+    folder.builds("c++", &["wide.cpp", "-o", "narrow"]);
+    assert_eq!(folder.run("narrow"), "a\n/1\ntext 1\n");
+    folder.write("c.c", "#include <WinSock2.h>\n#include <stdio.h>\nvoid main()\n{\n    int class = 3;\n    printf(\"%d %Iu %S\\n\", class, sizeof(SOCKET), L\"wide\");\n}\n");
+    for language in ["c", "c++"] {
+        folder.builds(language, &["c.c", "-o", "c"]);
+        assert_eq!(folder.run("c"), "3 8 wide\n");
+    }
+}
