@@ -45,6 +45,8 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const WRITE_TIME: Duration = Duration::from_secs(10);
 /// However slowly a client reads, its place is free again after this.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long the end of the server waits for answers under way.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 const MOST_HEAD_BYTES: usize = 8 * 1024;
 const MOST_HEADERS: usize = 64;
 /// How often it is seen whether somebody has waited too long, or a moment is to be remembered.
@@ -128,9 +130,12 @@ impl Admin {
         self.place.begin(subject);
     }
 
-    /// It answers no more.
+    /// It takes no more requests. Answers under way have a moment to leave: when the server has
+    /// drained at once, one of them is the answer to the request for that.
     pub(crate) fn end(self) {
-        drop(self.server);
+        self.server.handle().drain(LAST_ANSWERS);
+        // It served nobody but operators, who have lost it anyway.
+        let _ = self.server.wait();
     }
 
     /// For the start-up line.
