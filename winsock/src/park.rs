@@ -1,7 +1,7 @@
 //! How a thread sleeps. A thread that waits may turn the engine of operations meanwhile: it leads.
 
 use std::cell::OnceCell;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,17 @@ static TURNER: OnceLock<&'static dyn Turner> = OnceLock::new();
 /// From now on waiting threads turn this.
 pub fn set_turner(turner: &'static dyn Turner) {
     let _ = TURNER.set(turner);
+}
+
+static IS_FORGOTTEN: AtomicBool = AtomicBool::new(false);
+
+/// Waiting threads only sleep from now on.
+pub fn forget_turner() {
+    IS_FORGOTTEN.store(true, Ordering::Relaxed);
+}
+
+fn turner() -> Option<&'static dyn Turner> {
+    TURNER.get().copied().filter(|_| !IS_FORGOTTEN.load(Ordering::Relaxed))
 }
 
 const EMPTY: u32 = 0;
@@ -90,7 +101,7 @@ impl Parker {
                 }
             }
             LEADING => {
-                if let Some(turner) = TURNER.get() {
+                if let Some(turner) = turner() {
                     // A thread that notifies itself looks before it waits again.
                     let is_this = HERE
                         .try_with(|here| here.get().is_some_and(|here| std::ptr::eq(&raw const **here, self)))
@@ -138,7 +149,7 @@ impl Parker {
         if self.is_notified() {
             return self.end();
         }
-        let Some(turner) = TURNER.get() else { return self.sleep_until(until) };
+        let Some(turner) = turner() else { return self.sleep_until(until) };
         let lead = turner.lead(self, until);
         if lead == Lead::Over {
             return self.end();
@@ -216,7 +227,7 @@ fn timespec(left: Duration) -> libc::timespec {
 /// Tells of operations that have ended, without waiting. A wait of no length does this before it
 /// reports that nothing was found.
 pub fn poll() {
-    if let Some(turner) = TURNER.get() {
+    if let Some(turner) = turner() {
         turner.poll();
     }
 }

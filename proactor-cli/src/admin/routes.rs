@@ -2,7 +2,7 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::ACCEPT;
+use hyper::header::{ACCEPT, CONNECTION, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use proactor::metrics::{self, Format};
 use proactor::{Address, SessionId};
@@ -87,7 +87,12 @@ impl Route<'_> {
 
 /// Answers a request. A body is not read.
 pub(super) async fn answer<B>(place: &Place, request: &Request<B>) -> Response<Full<Bytes>> {
-    response(routed(place, request).await)
+    let mut response = response(routed(place, request).await);
+    if place.access.check_token(request.headers()).is_err() {
+        // Connections are few, and those without the token must not fill them.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn routed<B>(place: &Place, request: &Request<B>) -> Result<Answer, Failure> {

@@ -3,7 +3,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use super::hub;
+use super::{fork, hub};
 
 /// Has the end of the process noticed. The hub has been made.
 pub(crate) fn watch() {
@@ -18,7 +18,8 @@ pub(crate) fn watch() {
 /// written any more: the functions that run now use that memory. Nothing else changes; whatever the
 /// program does at its exit still works.
 extern "C" fn at_exit() {
-    let Some(hub) = hub::hub() else { return };
+    // In a child nothing is in flight.
+    let Some(hub) = hub::hub().filter(|_| !fork::is_child()) else { return };
     let here = 0u8;
     let Some(lowest) = lowest_of_this_stack() else { return };
     let left = lowest..&raw const here as usize + LEFT_BYTES;

@@ -9,6 +9,7 @@ pub(crate) mod end;
 pub(crate) mod exit;
 pub(crate) mod extension;
 mod files;
+pub(crate) mod fork;
 pub(crate) mod hub;
 mod led;
 pub(crate) mod memory;

@@ -28,16 +28,15 @@ unsafe fn ended(overlapped: *mut Overlapped, milliseconds: u32, alertable: bool)
         if milliseconds == 0 {
             return Err(ERROR_IO_INCOMPLETE);
         }
-        loop {
-            match wait_for_end(overlapped, milliseconds, alertable)? {
-                Waited::TimedOut => return Err(WAIT_TIMEOUT),
-                Waited::Alerted => {
-                    thread::run_apcs();
-                    return Err(WAIT_IO_COMPLETION);
-                }
-                _ if status_of(overlapped) != STATUS_PENDING => return Ok(status_of(overlapped)),
-                _ => {}
+        match wait_for_end(overlapped, milliseconds, alertable)? {
+            Waited::TimedOut => Err(WAIT_TIMEOUT),
+            Waited::Alerted => {
+                thread::run_apcs();
+                Err(WAIT_IO_COMPLETION)
             }
+            _ if status_of(overlapped) != STATUS_PENDING => Ok(status_of(overlapped)),
+            // Somebody else has set the event, which two operations may share.
+            _ => Err(ERROR_IO_INCOMPLETE),
         }
     }
 }

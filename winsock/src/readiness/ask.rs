@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::io::attempt;
 use crate::io::hub;
 use crate::io::settle::settle;
+use crate::park::{self, Parker};
 use crate::socket::entry::{Socket, State};
-use crate::{park, thread};
+use crate::thread;
 
 /// What is asked of a socket, and what it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(crate) struct Ready {
     /// The peer has ended the stream or the connection.
     pub hung_up: bool,
     pub error: bool,
+    /// The program has closed the socket.
+    pub closed: bool,
 }
 
 impl Ready {
@@ -75,7 +78,15 @@ fn meaning(asked: &Asked, answer: i16) -> Ready {
         except: asked.wanted.except && (failed || has(libc::POLLPRI)),
         hung_up: connected && stream && has(libc::POLLRDHUP | libc::POLLHUP) || failed,
         error: connected && has(libc::POLLERR) || failed,
+        closed: core.state == State::Closed,
     }
+}
+
+/// Has a thread woken when the socket is closed; `false` if it is already.
+fn begin_poll(socket: &Socket, parker: &Arc<Parker>) -> bool {
+    let mut core = socket.core();
+    core.pollers.push(Arc::clone(parker));
+    core.state != State::Closed
 }
 
 /// Waits until one of the sockets is something that is wanted of it (`enough`), or until the time
@@ -93,7 +104,7 @@ pub(crate) fn wait(asked: &mut [Asked], until: Option<Instant>, enough: impl Fn(
         for (one, poll) in asked.iter_mut().zip(&polls) {
             one.is = meaning(one, poll.revents);
         }
-        if asked.iter().any(&enough) {
+        if asked.iter().any(|one| one.is.closed || enough(one)) {
             return true;
         }
         if until.is_some_and(|until| until <= Instant::now()) {
@@ -101,8 +112,16 @@ pub(crate) fn wait(asked: &mut [Asked], until: Option<Instant>, enough: impl Fn(
         }
         let id = thread.block().begin(true);
         if !thread.has_apcs() {
+            // What the system always tells, and nobody waits for, would end the wait at once.
+            polls
+                .iter_mut()
+                .filter(|poll| poll.revents & (libc::POLLERR | libc::POLLHUP) != 0)
+                .for_each(|poll| poll.fd = -1);
             // Only as long as nothing changes: what each socket is asked for may depend on that.
-            parker.poll(&mut polls, until);
+            if asked.iter().all(|one| begin_poll(&one.socket, &parker)) {
+                parker.poll(&mut polls, until);
+            }
+            asked.iter().for_each(|one| one.socket.core().pollers.retain(|poller| !Arc::ptr_eq(poller, &parker)));
         }
         thread.block().give_up(id);
         thread::run_apcs();

@@ -96,6 +96,9 @@ unsafe fn select(
         wanted.read && is.read || wanted.write && is.write || wanted.except && is.except
     };
     wait(&mut all, until, is);
+    if all.iter().any(|asked| asked.is.closed) {
+        return Err(WSAENOTSOCK);
+    }
     // SAFETY: as for `members`.
     unsafe {
         Ok(keep(read, &all[reads..writes], |is| is.read)
@@ -160,6 +163,10 @@ unsafe fn poll(fds: *mut PollFd, count: u32, milliseconds: i32) -> Result<i32, u
     wait(&mut asked, until, |asked| asked.is.any());
     for (one, place) in asked.iter().zip(places) {
         let (wanted, is) = (fds[place].events, one.is);
+        if is.closed {
+            fds[place].revents = POLLNVAL;
+            continue;
+        }
         let only = |is: bool, events: i16| if is { events } else { 0 };
         fds[place].revents = only(is.read && (is.has_bytes || !is.hung_up), wanted & POLLRDNORM)
             | only(is.except && !is.error, wanted & (POLLRDBAND | POLLPRI))

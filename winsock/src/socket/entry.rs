@@ -14,6 +14,7 @@ use super::address::Name;
 use crate::deliver;
 use crate::handles::{Header, Object};
 use crate::io::hub::{self, Key, Last, Work};
+use crate::park::Parker;
 use crate::wait::Signal;
 
 /// What a socket has become.
@@ -92,6 +93,8 @@ pub(crate) struct Core {
     pub deferred: VecDeque<(OwnedFd, Name)>,
     /// What `WSAEventSelect` has asked for: a record of `readiness`.
     pub watched: Option<Arc<dyn Watched>>,
+    /// Threads that wait in `select` or `WSAPoll` for it.
+    pub pollers: Vec<Arc<Parker>>,
     /// `WSAPROTOCOL_INFO`-like facts that outlive a descriptor.
     pub flags: u32,
 }
@@ -146,6 +149,7 @@ impl Socket {
                 connect_error: 0,
                 kept: Kept::default(),
                 deferred: VecDeque::new(),
+                pollers: Vec::new(),
                 watched: None,
                 flags,
             }),
@@ -258,7 +262,9 @@ impl Socket {
         }
         Socket::shed(&mut core, if aborts { CloseMode::Abort } else { CloseMode::Now });
         core.state = State::Closed;
+        let pollers = std::mem::take(&mut core.pollers);
         drop(core);
+        pollers.iter().for_each(|parker| parker.unpark());
         if let Some(watched) = watched {
             watched.end();
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::address::Name;
 use super::entry::{Socket, State};
+use super::options::set_system;
 use super::startup::{answer, find};
 use super::transfer;
 use crate::abi::{self, Dword, Guid, Overlapped, SOCKET_ERROR};
@@ -86,14 +87,7 @@ fn set_nonblocking(socket: &Socket, on: bool) -> Result<(), u32> {
 }
 
 fn set_number(socket: &Socket, level: i32, name: i32, value: i32) -> Result<(), u32> {
-    let mut core = socket.core();
-    let bytes = value.to_ne_bytes();
-    // SAFETY: it reads one `int`.
-    if unsafe { libc::setsockopt(core.fd, level, name, bytes.as_ptr().cast(), 4) } != 0 {
-        return Err(WSAEINVAL);
-    }
-    core.kept.set.push((level, name, bytes.to_vec()));
-    Ok(())
+    set_system(&mut socket.core(), level, name, &value.to_ne_bytes()).map_err(|_| WSAEINVAL)
 }
 
 /// `tcp_keepalive`: whether, after how many milliseconds, and how many between probes.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::address::windows_family;
 use super::create::ProtocolInfo;
-use super::entry::{Core, Socket, State};
+use super::entry::{Core, Kept, Socket, State};
 use super::startup::{answer, find};
 use super::system_options::{self as system, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET};
 use crate::abi::{self, SOCKET_ERROR, Wchar};
@@ -61,7 +61,7 @@ fn whole_number(value: &[u8]) -> Result<i32, u32> {
 }
 
 /// Sets an option of the system, and keeps it for a descriptor that takes this one's place.
-fn set_system(core: &mut Core, level: i32, name: i32, value: &[u8]) -> Result<(), u32> {
+pub(super) fn set_system(core: &mut Core, level: i32, name: i32, value: &[u8]) -> Result<(), u32> {
     // SAFETY: it reads the value, as long as it is.
     let set = unsafe { libc::setsockopt(core.fd, level, name, value.as_ptr().cast(), value.len() as libc::socklen_t) };
     if set != 0 {
@@ -92,6 +92,10 @@ fn set_buffer(core: &mut Core, name: i32, bytes: i32) -> Result<(), u32> {
     if bytes < 0 {
         return Err(WSAEINVAL);
     }
+    // Nothing asks for no buffer. The system would take it for its smallest.
+    if bytes == 0 {
+        return Ok(());
+    }
     // The system gives twice as much as it is asked for, for its own records, and has a least size.
     set_system(core, libc::SOL_SOCKET, name, &bytes.to_ne_bytes())
 }
@@ -103,24 +107,34 @@ fn linger_bytes(on: bool, seconds: u16) -> [u8; 8] {
     bytes
 }
 
-fn update_accept_context(socket: &Socket, core: &mut Core, value: &[u8]) -> Result<(), u32> {
+/// What a socket takes over from the listener that accepted it.
+struct Inherited {
+    kept: Kept,
+    nonblocking: bool,
+}
+
+/// What the listener that `value` means hands down. The caller holds no socket: two that name each
+/// other would wait for each other.
+fn handed_down(socket: &Socket, value: &[u8]) -> Result<Inherited, u32> {
     let listener = match value.len() {
         8.. => usize::from_ne_bytes(value[..8].try_into().map_err(|_| WSAEFAULT)?),
         4..8 => number(value)? as u32 as usize,
         _ => return Err(WSAEFAULT),
     };
     let listener = find(listener)?;
+    let from = listener.core();
+    if std::ptr::eq(&*listener, socket) || from.state != State::Listening {
+        return Err(WSAEINVAL);
+    }
+    Ok(Inherited { kept: from.kept.clone(), nonblocking: from.nonblocking })
+}
+
+fn update_accept_context(core: &mut Core, from: Result<Inherited, u32>) -> Result<(), u32> {
     if core.state != State::Connected {
         return Err(WSAENOTCONN);
     }
     core.context_due = false;
-    if std::ptr::eq(&*listener, socket) {
-        return Err(WSAEINVAL);
-    }
-    let from = listener.core();
-    if from.state != State::Listening {
-        return Err(WSAEINVAL);
-    }
+    let from = from?;
     // What was set on this socket before stays.
     if core.kept.receive_timeout == 0 {
         core.kept.receive_timeout = from.kept.receive_timeout;
@@ -190,7 +204,6 @@ fn set_of_socket(socket: &Socket, core: &mut Core, name: i32, value: &[u8]) -> R
         SO_SNDTIMEO => core.kept.send_timeout = whole_number(value)? as u32,
         SO_RCVTIMEO => core.kept.receive_timeout = whole_number(value)? as u32,
         SO_CONDITIONAL_ACCEPT => core.kept.conditional_accept = truth()?,
-        SO_UPDATE_ACCEPT_CONTEXT => update_accept_context(socket, core, value)?,
         SO_UPDATE_CONNECT_CONTEXT => {
             if core.state != State::Connected {
                 return Err(WSAENOTCONN);
@@ -216,8 +229,13 @@ fn set_by_table(socket: &Socket, core: &mut Core, level: i32, name: i32, value: 
 }
 
 fn set(socket: &Socket, level: i32, name: i32, value: &[u8]) -> Result<(), u32> {
+    let updates = (level, name) == (SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT);
+    let inherited = updates.then(|| handed_down(socket, value));
     let mut core = socket.core();
     settle(&mut core);
+    if let Some(inherited) = inherited.filter(|_| core.state != State::Closed) {
+        return update_accept_context(&mut core, inherited);
+    }
     match level {
         _ if core.state == State::Closed => Err(WSAENOTSOCK),
         SOL_SOCKET => set_of_socket(socket, &mut core, name, value),

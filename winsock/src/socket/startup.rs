@@ -7,7 +7,7 @@ use super::entry::Socket;
 use crate::abi::{self, SOCKET_ERROR};
 use crate::error::{WSAEFAULT, WSAENOTSOCK, WSANOTINITIALISED, WSASYSNOTREADY, WSAVERNOTSUPPORTED, fail};
 use crate::handles;
-use crate::io::{exit, hub, threads};
+use crate::io::{exit, fork, hub, threads};
 
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
@@ -28,7 +28,7 @@ pub(crate) struct WsaData {
 /// # Errors
 /// `WSANOTINITIALISED`.
 pub(crate) fn started() -> Result<(), u32> {
-    if STARTED.load(Ordering::Relaxed) == 0 { Err(WSANOTINITIALISED) } else { Ok(()) }
+    if STARTED.load(Ordering::Relaxed) == 0 || fork::is_child() { Err(WSANOTINITIALISED) } else { Ok(()) }
 }
 
 /// The socket that a value means.
@@ -71,7 +71,7 @@ export! {
         if data.is_null() {
             return WSAEFAULT as i32;
         }
-        if hub::hub().is_none() {
+        if fork::is_child() || hub::hub().is_none() {
             return WSASYSNOTREADY as i32;
         }
         data.write(WsaData {
@@ -85,6 +85,7 @@ export! {
         });
         threads::watch();
         exit::watch();
+        fork::watch();
         STARTED.fetch_add(1, Ordering::Relaxed);
         0
     }

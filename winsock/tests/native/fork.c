@@ -20,13 +20,18 @@ int main(void) {
     fflush(stdout);
     child = fork();
     if (child == 0) {
-        SOCKET s = socket(AF_INET, SOCK_STREAM, 0);
-        failures += WSARecv(server, &buffer, 1, NULL, &flags, &overlapped, NULL) == SOCKET_ERROR && WSAGetLastError() != WSA_IO_PENDING;
-        failures += s == INVALID_SOCKET || closesocket(s) == 0;
-        _exit(failures);
+        WSADATA data;
+        failures += WSARecv(server, &buffer, 1, NULL, &flags, &overlapped, NULL) == SOCKET_ERROR && WSAGetLastError() == WSANOTINITIALISED;
+        failures += send(client, "child", 5, 0) == SOCKET_ERROR && WSAGetLastError() == WSANOTINITIALISED;
+        failures += socket(AF_INET, SOCK_STREAM, 0) == INVALID_SOCKET;
+        failures += WSAStartup(MAKEWORD(2, 2), &data) == WSASYSNOTREADY;
+        Sleep(SHORT_WAIT);
+        failures += WaitForSingleObject(overlapped.hEvent, SHORT_WAIT) == WAIT_TIMEOUT;
+        exit(failures);
     }
     waitpid(child, &status, 0);
     yes("the child ends by itself", WIFEXITED(status));
+    show("calls that fail there, and a wait", WEXITSTATUS(status));
     send(client, "parent", 6, 0);
     show_result("the parent's receive", server, &overlapped);
     show_bytes("data", text, 6);

@@ -1,6 +1,6 @@
 //! Who is answered.
 
-use crate::admin::client::{ask, ask_with, file, start};
+use crate::admin::client::{ask, ask_with, file, send, start};
 use crate::harness::run;
 
 const TOKEN: &str = "5e0c2a7f9d1b4e6380aa";
@@ -35,6 +35,8 @@ fn with_a_token_only_who_has_it_is_answered_except_for_health_and_readiness() {
     for open in ["/healthz", "/readyz"] {
         assert_eq!(ask(admin, "GET", open).status, 200);
     }
+    let kept = send(admin, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert!(kept.head.contains("connection: close"), "without the token no connection is kept: {}", kept.head);
     let remote = ask_with(admin, "GET", "/status", &format!("{}X-Forwarded-Host: admin.example\r\n", bearer(TOKEN)));
     assert_eq!(remote.status, 200);
     std::fs::remove_file(path).unwrap();

@@ -89,6 +89,10 @@ fn terminate(process: Handle, code: u32) -> Result<(), u32> {
         // SAFETY: it ends the process; nothing of it runs any more, as on Windows.
         unsafe { libc::_exit(code as i32) };
     }
+    // The number of a process that has ended may be another's by now.
+    if handles::get::<Process>(process).is_some_and(|process| process.signal.is_set()) {
+        return Err(ERROR_ACCESS_DENIED);
+    }
     // SAFETY: no memory is passed.
     let killed = unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
     if killed == 0 { Ok(()) } else { Err(ERROR_ACCESS_DENIED) }
