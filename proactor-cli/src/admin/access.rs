@@ -1,5 +1,5 @@
-//! Who is answered: with a token, whoever has it; without one, who is on this machine, and no page
-//! of another site in a browser there.
+//! Which clients are answered. If there is a token, those that send it. If not, those on this
+//! machine, but no page of another site in a browser there.
 
 use std::net::IpAddr;
 use std::path::Path;

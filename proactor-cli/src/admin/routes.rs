@@ -15,7 +15,7 @@ use super::{groups, listing, page, status};
 use crate::logging;
 use crate::printing::say;
 
-/// For who asks for something else.
+/// Told to a client that asks for something else.
 const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /history, /log; POST /sessions/ID/close, \
                       /drain, /log, /reload";
 
@@ -59,7 +59,7 @@ impl Route<'_> {
         })
     }
 
-    /// Who asks needs no token: load balancers have none, and the page asks for it.
+    /// A client needs no token for it: load balancers have none, and the page asks for it.
     fn is_open(self) -> bool {
         matches!(self, Route::Health | Route::Ready | Route::Page)
     }

@@ -60,7 +60,7 @@ impl Beside {
         }
     }
 
-    /// The peer of a stream, for those who ask with each receive. Winsock does not tell it.
+    /// Whether something of the caller's that is written at the end lies at these addresses.
     pub(crate) fn lies_in(&self, addresses: &Range<usize>) -> bool {
         let within = |ptr: usize| addresses.contains(&ptr);
         within(self.from as usize) || within(self.from_len as usize) || within(self.message as usize)
