@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests `proactor top` in a real terminal, that of tmux: what it shows, its keys, a server that ends,
-# and that the terminal is as before afterwards.
+# Tests `proactor top` in a real terminal, that of tmux: what it shows, its keys, a server that
+# ends, and that the terminal is as before afterwards.
 #
 # Installs tmux if it is missing.
 set -euo pipefail
