@@ -111,6 +111,18 @@ fn other_options_go_to_the_compiler() {
 }
 
 #[test]
+fn extensions_in_any_case_are_known() {
+    let folder = Folder::new("extensions");
+    folder.write(
+        "One.Cpp",
+        "#include <stdio.h>\nextern \"C\" int two(void);\nint main() { printf(\"%d\\n\", two()); }\n",
+    );
+    folder.write("Two.c", "int two(void) { int class = 2; return class; }\n");
+    folder.builds("c++", &["One.Cpp", "Two.c", "-o", "mixed"]);
+    assert_eq!(folder.run("mixed"), "2\n");
+}
+
+#[test]
 fn messages_name_the_original() {
     let folder = Folder::new("messages");
     folder.write("a.cpp", "#include <windows.h>\nint main()\n{\n    return missing;\n}\n");
