@@ -12,7 +12,7 @@ WSK_BEGIN
 int _wmkdir(const wchar_t *path) WSK(_wmkdir);
 int _wchdir(const wchar_t *path) WSK(_wchdir);
 WSK_END
-/* The old name has no mode, beside libc's with one. In C++ as an overload: mkdir may be a member too. */
+/* The old name has no mode. In C++ an overload: mkdir may be a member of a class, too. */
 #ifdef __cplusplus
 extern "C++" inline int mkdir(const char *path) { return mkdir(path, 0777); }
 #else
