@@ -64,6 +64,13 @@ WSK_END
 #define gai_strerror gai_strerrorA
 #endif
 
+/* How many bytes of sends should be under way. */
+#define SIO_IDEAL_SEND_BACKLOG_QUERY _IOR('t', 123, ULONG)
+WSK_INLINE int idealsendbacklogquery(SOCKET s, ULONG *backlog) {
+    DWORD bytes;
+    return WSAIoctl(s, SIO_IDEAL_SEND_BACKLOG_QUERY, NULL, 0, backlog, sizeof(*backlog), &bytes, NULL, NULL);
+}
+
 WSK_INLINE int IN6_ADDR_EQUAL(const IN6_ADDR *a, const IN6_ADDR *b) { return !memcmp(a, b, sizeof(*a)); }
 WSK_INLINE int IN6_IS_ADDR_UNSPECIFIED(const IN6_ADDR *a) {
     static const IN6_ADDR any = IN6ADDR_ANY_INIT;

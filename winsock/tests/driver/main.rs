@@ -111,6 +111,32 @@ fn other_options_go_to_the_compiler() {
 }
 
 #[test]
+fn the_include_path_of_a_project_is_searched() {
+    let folder = Folder::new("include-path");
+    folder.write("Shared/Answer.h", "enum { ANSWER = 42 };\n");
+    folder.write("Main.cpp", "#include <answer.h>\n#include <stdio.h>\nint main() { printf(\"%d\\n\", ANSWER); }\n");
+    folder.write(
+        "Main.vcxproj",
+        "<Project><PropertyGroup Condition=\"'$(Configuration)|$(Platform)'=='Release|x64'\"><IncludePath>$(ProjectDir)Shared;$(IncludePath)</IncludePath></PropertyGroup>\
+         <ItemGroup><ClCompile Include=\"Main.cpp\" /></ItemGroup></Project>",
+    );
+    folder.builds("c++", &["Main.vcxproj"]);
+    assert_eq!(folder.run("Main"), "42\n");
+}
+
+#[test]
+fn extensions_in_any_case_are_known() {
+    let folder = Folder::new("extensions");
+    folder.write(
+        "One.Cpp",
+        "#include <stdio.h>\nextern \"C\" int two(void);\nint main() { printf(\"%d\\n\", two()); }\n",
+    );
+    folder.write("Two.c", "int two(void) { int class = 2; return class; }\n");
+    folder.builds("c++", &["One.Cpp", "Two.c", "-o", "mixed"]);
+    assert_eq!(folder.run("mixed"), "2\n");
+}
+
+#[test]
 fn messages_name_the_original() {
     let folder = Folder::new("messages");
     folder.write("a.cpp", "#include <windows.h>\nint main()\n{\n    return missing;\n}\n");

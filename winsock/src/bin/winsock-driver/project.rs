@@ -75,7 +75,7 @@ fn read_project(path: &Path, solution: &Path) -> Result<Project, String> {
         project.sources.push(found.ok_or_else(|| format!("{}: names {file}, which is not there.", path.display()))?);
     }
     let values = |name: &str| if old { attributes(&text, name) } else { release(&text, name) };
-    for list in values("AdditionalIncludeDirectories") {
+    for list in values("AdditionalIncludeDirectories").into_iter().chain(values("IncludePath")) {
         for entry in list.split([';', ',']).map(str::trim).filter(|entry| !entry.is_empty() && !entry.starts_with("%("))
         {
             let entry = expand(entry, &folder, solution, &project.name).replace('\\', "/");

@@ -134,7 +134,16 @@ fn add(
         if let Some(folder) = quote {
             command.arg("-iquote").arg(folder);
         }
+        // gcc and clang take Server.Cpp for a script of the linker.
+        let foreign =
+            path.extension().is_some_and(|e| e != "C" && e.to_string_lossy() != crate::arguments::extension(path));
+        if foreign {
+            command.args(["-x", if cplusplus { "c++" } else { "c" }]);
+        }
         command.arg(copy);
+        if foreign {
+            command.args(["-x", "none"]);
+        }
         return Ok(1);
     }
     let object = copy.with_extension("c.o");

@@ -1,0 +1,2 @@
+/* Structures without gaps, until poppack.h. Without a guard: it nests. */
+#pragma pack(push, 1)
