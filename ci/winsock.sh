@@ -161,13 +161,7 @@ for language in c cpp; do
         for compiler in $compilers; do
             for backend in poll io_uring; do
                 log="$work/run/$name-$compiler-$backend"
-                # The server of completion routines has crashed once in about 30 starts, at its end or
-                # near it, for a reason that is not known yet. It has three tries, each with a word.
-                for try in 1 2 3; do
-                    (WINSOCK_BACKEND=$backend talk "$log" "" "$work/native/$name-$compiler" "$work/native/client-$compiler" 20 10) && break
-                    [ "$name" = routine_server ] && [ "$try" -lt 3 ] || exit 1
-                    echo "KNOWN FAULT: $name by $compiler on $backend has failed, and is tried again" >&2
-                done
+                WINSOCK_BACKEND=$backend talk "$log" "" "$work/native/$name-$compiler" "$work/native/client-$compiler" 20 10
                 diff "$work/run/$name-$language-wine" "$log" || fail "$name by $compiler on $backend prints another text than under Wine"
             done
         done

@@ -66,7 +66,10 @@ public:
             DWORD outcome = WSAWaitForMultipleEvents(1, &accept_.hEvent, FALSE, 100, TRUE);
             if (outcome == WSA_WAIT_EVENT_0 && !accepted()) return 1;
         }
+        // The accept in flight writes to this object until it has ended.
+        DWORD bytes = 0, flags = 0;
         CancelIo(reinterpret_cast<HANDLE>(listener_));
+        WSAGetOverlappedResult(listener_, &accept_, &bytes, TRUE, &flags);
         closesocket(listener_);
         while (SleepEx(0, TRUE) == WAIT_IO_COMPLETION) {}
         closesocket(next_);
