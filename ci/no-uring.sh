@@ -14,7 +14,7 @@ without() {
 }
 
 # Tells the tests that io_uring is not available.
-export PROACTOR_TEST_WITHOUT=uring
+export PROACTOR_TEST_WITHOUT=uring WINSOCK_TEST_BACKENDS=poll
 unset PROACTOR_BACKEND
 without cargo test --locked --workspace
 without cargo test --locked --workspace --test program -- --ignored
