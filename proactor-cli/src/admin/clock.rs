@@ -1,11 +1,11 @@
-//! Deadlines of answers. The admin listener's shard ticks; whoever waits is polled at each tick.
+//! Deadlines of answers. The admin listener's shard ticks, and polls each waiting answer then.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Wakes those who wait.
+/// Wakes the answers that wait.
 #[derive(Default)]
 pub(super) struct Clock(Mutex<Vec<Waker>>);
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_is_polled_at_each_tick_and_is_told_when_the_time_is_over() {
+    fn a_waiting_answer_is_polled_at_each_tick_and_ends_when_its_time_is_over() {
         let clock = Clock::default();
         let mut context = Context::from_waker(Waker::noop());
         let mut short = pin!(clock.within(Duration::ZERO, std::future::pending::<()>()));

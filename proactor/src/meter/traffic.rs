@@ -8,8 +8,7 @@ pub(crate) struct Traffic {
     pub(crate) sent: u64,
 }
 
-/// The bytes of sessions, by slot. Whoever counts has a meter: without one, nothing is added, and
-/// it stays empty.
+/// The bytes of sessions, by slot. A server without a meter adds nothing, and this stays empty.
 #[derive(Default)]
 pub(crate) struct Traffics(Vec<Traffic>);
 

@@ -6,8 +6,8 @@ use crate::meter::{Count, ListenerMeter, ShardMeter};
 use crate::server::Handle;
 
 /// What a server has counted since it began, over all listeners and shards.
-/// [`Handle::totals`](crate::Handle::totals) returns it. [`Stats`](crate::Stats) has what is not
-/// here: sessions, refusals and closes.
+/// [`Handle::totals`](crate::Handle::totals) returns it. [`Stats`](crate::Stats) has the sessions,
+/// the refusals and the closes.
 ///
 /// ```
 /// use proactor::metrics::Totals;

@@ -94,7 +94,7 @@ impl Handed {
     }
 
     /// All packets, also those of a burst that a panic has ended. `piece` is what was at hand in
-    /// the beginning, and `left` what was not handed over.
+    /// the beginning, and `left` its bytes that were not handed over.
     pub(super) fn packets_in_all(mut self, codec: Option<&Framing>, piece: &[u8], left: &[u8]) -> u64 {
         if let Some(behind_first) = self.behind_first {
             let behind = &piece[piece.len() - behind_first..];

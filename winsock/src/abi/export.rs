@@ -17,10 +17,20 @@ macro_rules! export {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $ret:ty, $panicked:expr => $body:block)*) => {$(
         $(#[$meta])*
         #[unsafe(no_mangle)]
-        #[allow(clippy::missing_safety_doc, clippy::too_many_arguments, clippy::not_unsafe_ptr_arg_deref)]
+        #[allow(
+            clippy::missing_safety_doc,
+            clippy::too_many_arguments,
+            clippy::not_unsafe_ptr_arg_deref,
+            reason = "Microsoft documents what each function takes, and asks of its caller"
+        )]
         pub unsafe extern "C" fn $name($($arg: $type),*) -> $ret {
+            #[allow(
+                unused_unsafe,
+                clippy::redundant_closure_call,
+                clippy::macro_metavars_in_unsafe,
+                reason = "some bodies need no more than a safe function does"
+            )]
             // SAFETY: the caller keeps to what the documentation of the Windows function asks.
-            #[allow(unused_unsafe, clippy::redundant_closure_call, clippy::macro_metavars_in_unsafe)]
             $crate::abi::contained(move || -> $ret { unsafe { $body } }, || $panicked)
         }
     )*};
@@ -46,10 +56,19 @@ macro_rules! export_unwind {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $ret:ty => $body:block)*) => {$(
         $(#[$meta])*
         #[unsafe(no_mangle)]
-        #[allow(clippy::missing_safety_doc, clippy::too_many_arguments, clippy::not_unsafe_ptr_arg_deref)]
+        #[allow(
+            clippy::missing_safety_doc,
+            clippy::too_many_arguments,
+            clippy::not_unsafe_ptr_arg_deref,
+            reason = "Microsoft documents what each function takes, and asks of its caller"
+        )]
         pub unsafe extern "C-unwind" fn $name($($arg: $type),*) -> $ret {
+            #[allow(
+                unused_unsafe,
+                clippy::macro_metavars_in_unsafe,
+                reason = "some bodies need no more than a safe function does"
+            )]
             // SAFETY: the caller keeps to what the documentation of the Windows function asks.
-            #[allow(unused_unsafe, clippy::macro_metavars_in_unsafe)]
             unsafe { $body }
         }
     )*};
@@ -65,7 +84,7 @@ macro_rules! trampoline {
         }
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
-        #[allow(clippy::missing_safety_doc)]
+        #[allow(clippy::missing_safety_doc, reason = "C documents what the function asks of its caller")]
         pub unsafe extern "C" fn $name() {
             #[cfg(target_arch = "x86_64")]
             core::arch::naked_asm!("jmp {}", sym $target);

@@ -36,7 +36,7 @@ fn begin(to_signal: Handle, to_wait: Handle) -> Result<(), u32> {
 
 /// Another thread may run between the two, as on Windows.
 #[unsafe(no_mangle)]
-#[allow(clippy::missing_safety_doc)]
+#[allow(clippy::missing_safety_doc, reason = "Microsoft documents what each function asks of its caller")]
 pub unsafe extern "C-unwind" fn wsk_SignalObjectAndWait(
     to_signal: Handle,
     to_wait: Handle,

@@ -144,7 +144,7 @@ export! {
 
 /// Ends the calling thread.
 #[unsafe(no_mangle)]
-#[allow(clippy::missing_safety_doc)]
+#[allow(clippy::missing_safety_doc, reason = "Microsoft documents what each function asks of its caller")]
 pub unsafe extern "C-unwind" fn wsk_ExitThread(code: Dword) -> ! {
     // SAFETY: the documentation asks that nothing on the stack is needed any more.
     unsafe { start::exit(code) }
@@ -153,7 +153,7 @@ pub unsafe extern "C-unwind" fn wsk_ExitThread(code: Dword) -> ! {
 /// Ends the calling thread, or one that has not begun. A thread that runs cannot be ended from
 /// outside: it may hold locks of the C library.
 #[unsafe(no_mangle)]
-#[allow(clippy::missing_safety_doc)]
+#[allow(clippy::missing_safety_doc, reason = "Microsoft documents what each function asks of its caller")]
 pub unsafe extern "C-unwind" fn wsk_TerminateThread(handle: Handle, code: Dword) -> Bool {
     match end_early(handle, code) {
         // SAFETY: as above.

@@ -65,14 +65,14 @@ export! {
 }
 
 #[unsafe(no_mangle)]
-#[allow(clippy::missing_safety_doc)]
+#[allow(clippy::missing_safety_doc, reason = "Microsoft documents what each function asks of its caller")]
 pub unsafe extern "C-unwind" fn wsk__endthreadex(code: c_uint) -> ! {
     // SAFETY: the documentation asks that nothing on the stack is needed any more.
     unsafe { start::exit(code) }
 }
 
 #[unsafe(no_mangle)]
-#[allow(clippy::missing_safety_doc)]
+#[allow(clippy::missing_safety_doc, reason = "Microsoft documents what each function asks of its caller")]
 pub unsafe extern "C-unwind" fn wsk__endthread() -> ! {
     // SAFETY: as above.
     unsafe { start::exit(0) }

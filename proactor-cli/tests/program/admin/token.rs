@@ -52,7 +52,7 @@ fn without_a_token_pages_of_other_sites_are_refused() {
     }
     let named = |host: &str| {
         let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        super::client::send(admin, request.as_bytes()).unwrap()
+        send(admin, request.as_bytes()).unwrap()
     };
     assert!(named("evil.example").error().contains("evil.example is refused"));
     assert_eq!(named("localhost").status, 200);
