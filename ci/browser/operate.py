@@ -138,8 +138,9 @@ try:
         until("sessions are drawn", lambda: "sessions 61" in tab.plot("Sessions") and tab.ink("Sessions") > 20)
         until("turns have a time", lambda: re.search(r"99 of 100 under \d", tab.plot("Turn time")))
         until("memory is shown", lambda: re.search(r"resident \d+.* MiB", tab.plot("Memory")))
-        before = tab.ink("Sessions")
-        until("the line grows", lambda: tab.ink("Sessions") > before)
+        at = lambda: re.search(r"at (.*\d:\d\d:\d\d)", tab.plot("Sessions"))[1]
+        before = at()
+        until("the plot goes on", lambda: at() != before and tab.ink("Sessions") > 20)
         until("the slowest member is named", lambda: any("127.0.0.1:" in text for text in tab.texts("#slow .who")))
         until("and what was done about it", lambda: re.search(r"packets dropped [1-9]", tab.plot("Slow consumers")))
         step("plots move, and the slowest member is named")
