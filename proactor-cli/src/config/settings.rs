@@ -38,7 +38,7 @@ impl fmt::Display for Setting {
 }
 
 impl Setting {
-    /// As arguments. A switch that is off, and a list without values, are none.
+    /// As arguments. A switch that is off is none.
     fn arguments(&self) -> Vec<OsString> {
         let name = &self.key.name;
         match self.source {
@@ -68,10 +68,13 @@ impl Setting {
 pub(super) struct Settings {
     pub(super) settings: Vec<Setting>,
     pub(super) faults: Vec<Fault>,
+    /// Values of the file that a flag or a variable overrides. They are checked all the same.
+    overridden: Vec<Setting>,
 }
 
 impl Settings {
-    /// Takes from the environment what the command line does not have.
+    /// Takes from the environment what the command line does not have. What a flag overrides may be
+    /// wrong, so that a flag is a way out.
     pub(super) fn take_variables(
         &mut self,
         keys: &[Key],
@@ -85,23 +88,21 @@ impl Settings {
                 self.faults.push(format!("{variable} is not UTF-8: write its value as text").into());
                 continue;
             };
-            match (key.kind, value.as_str()) {
-                (Kind::Switch | Kind::Optional, "true" | "1") => {
-                    self.set(key, vec![String::new()], Source::Variable);
+            let values = match (key.kind, value.as_str()) {
+                (Kind::Switch | Kind::Optional, "true" | "1") => vec![String::new()],
+                (Kind::Switch | Kind::Optional, "false" | "0") => Vec::new(),
+                (Kind::Switch, _) => {
+                    self.faults.push(format!("{variable}={value}: write true or false").into());
+                    continue;
                 }
-                (Kind::Switch | Kind::Optional, "false" | "0") => self.set(key, Vec::new(), Source::Variable),
-                (Kind::Switch, _) => self.faults.push(format!("{variable}={value}: write true or false").into()),
-                (Kind::Many, list) => {
-                    let values = list.split(',').map(|value| value.trim().to_owned()).collect();
-                    self.set(key, values, Source::Variable);
-                }
-                (Kind::One | Kind::Optional, _) => self.set(key, vec![value], Source::Variable),
-            }
+                (Kind::Many, list) => list.split(',').map(|value| value.trim().to_owned()).collect(),
+                (Kind::One | Kind::Optional, _) => vec![value],
+            };
+            self.settings.push(Setting { key: key.clone(), values, source: Source::Variable });
         }
     }
 
-    /// Takes from a file what neither the command line nor the environment has. `remedy` says what
-    /// to do about a key that is unknown here: for sure, or if no known one is near to it.
+    /// Takes what a file sets. `remedy` says what to do about a key that is unknown here: for sure, or if no known one is near to it.
     pub(super) fn take_entries(
         &mut self,
         file: &ConfigFile,
@@ -120,21 +121,31 @@ impl Settings {
                 self.faults.push(file.fault(entry.line, &format!("unknown key '{}': {remedy}", entry.key)));
                 continue;
             };
-            let is_set = self.settings.iter().any(|setting| setting.key.name == key.name);
             match values(key, &entry.value) {
                 Err(why) => self.faults.push(file.fault(entry.line, &format!("{}: {why}", key.name))),
-                Ok(_) if is_set || flags.contains(&key.name) => {}
                 Ok(values) => {
                     let values = if key.is_path { beside(&file.path, values) } else { values };
                     let source = Source::File { place: file.place(entry.line), line: entry.line };
-                    self.set(key, values, source);
+                    let is_set = self.settings.iter().any(|setting| setting.key.name == key.name);
+                    let place = match is_set || flags.contains(&key.name) {
+                        true => &mut self.overridden,
+                        false => &mut self.settings,
+                    };
+                    place.push(Setting { key: key.clone(), values, source });
                 }
             }
         }
     }
 
-    fn set(&mut self, key: &Key, values: Vec<String>, source: Source) {
-        self.settings.push(Setting { key: key.clone(), values, source });
+    /// Values that clap would refuse if they were in force.
+    fn check_overridden(&mut self, command: &Command, before: &[OsString]) {
+        for setting in std::mem::take(&mut self.overridden) {
+            let words = before.iter().cloned().chain(setting.arguments());
+            let Err(error) = command.clone().try_get_matches_from(words) else { continue };
+            if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+                self.faults.push(setting.fault(&value_of(&error), &reason(&error)));
+            }
+        }
     }
 
     /// Has clap read these settings between the words of the command line. Every value that it
@@ -145,6 +156,7 @@ impl Settings {
         before: &[OsString],
         after: &[OsString],
     ) -> Result<ArgMatches, Refused> {
+        self.check_overridden(command, before);
         let mut refused = BTreeSet::new();
         loop {
             let accepted = self.settings.iter().filter(|setting| !refused.contains(&setting.key.name));
@@ -180,6 +192,9 @@ fn values(key: &Key, value: &Value) -> Result<Vec<String>, String> {
         Value::Switch(is_on) if is_switch => Ok(is_on.then(String::new).into_iter().collect()),
         _ if key.kind == Kind::Switch => Err("write true or false".into()),
         Value::One(text) => Ok(vec![text.clone()]),
+        Value::Many(list) if key.kind == Kind::Many && list.is_empty() => {
+            Err("the list is empty: write a value, or remove the key".into())
+        }
         Value::Many(list) if key.kind == Kind::Many => Ok(list.clone()),
         Value::Many(_) => Err("it has one value, not a list".into()),
         Value::Switch(_) => Err("it has a value, not true or false".into()),

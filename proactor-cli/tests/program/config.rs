@@ -258,7 +258,7 @@ fn refused(output: &Output, code: i32, texts: &[&str]) {
 
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_its_line_and_a_remedy() {
-    let cases: [(&str, usize, &[&str]); 23] = [
+    let cases: [(&str, usize, &[&str]); 24] = [
         ("max-sesions = 5", 2, &["unknown key 'max-sesions'", "did you mean 'max-sessions'?"]),
         ("tls_cert = \"x\"", 2, &["unknown key 'tls_cert'"]),
         ("qqq = 5", 2, &["unknown key 'qqq'", "proactor chat --help"]),
@@ -272,6 +272,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_line_and_a_remedy() {
         ("rooms = \"yes\"", 2, &["rooms", "write true or false"]),
         ("slow-consumer = \"drop\"", 2, &["slow-consumer = \"drop\"", "pause, drop-oldest, close"]),
         ("listen = [\"127.0.0.1:0\", \"here\"]", 2, &["listen = \"here\"", "127.0.0.1:7777"]),
+        ("listen = []", 2, &["listen: the list is empty"]),
         ("listen = [[\"127.0.0.1:0\"]]", 2, &["listen", "not a list of something else"]),
         ("[limits]\nmax-sessions = 5", 2, &["unknown key 'limits'"]),
         ("shards = 1\nshards = 2", 3, &["duplicate key"]),
@@ -344,6 +345,19 @@ fn what_belongs_together_is_checked_across_flags_and_file() {
     refused(&run(&["config", "check", rooms.path()]), 1, &[&format!("{}:3: ", rooms.path()), "--rooms"]);
     let proxy = Written::new("together-proxy", "command = \"proxy\"\nlisten = \"127.0.0.1:0\"\n");
     refused(&run(&["run", proxy.path()]), 2, &[proxy.path(), "upstream is missing"]);
+}
+
+#[test]
+fn a_wrong_value_of_a_file_is_named_even_if_it_is_overridden() {
+    let file = Written::new("overridden", "command = \"echo\"\nmax-sessions = \"many\"\nshards = 2\n");
+    let place = format!("{}:2: ", file.path());
+    let texts = [place.as_str(), "max-sessions = \"many\"", "write a number"];
+    refused(&run(&["config", "check", file.path(), "--max-sessions", "5"]), 2, &texts);
+    let mut command = proactor(&["config", "check", file.path()]);
+    refused(&command.env("PROACTOR_MAX_SESSIONS", "5").output().unwrap(), 2, &texts);
+    assert_eq!(run(&["config", "check", file.path(), "--shards", "3"]).status.code(), Some(2));
+    let sound = Written::new("overridden-sound", "command = \"echo\"\nmax-sessions = 7\n");
+    assert_eq!(run(&["config", "check", sound.path(), "--max-sessions", "5"]).status.code(), Some(0));
 }
 
 #[test]
