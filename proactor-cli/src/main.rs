@@ -26,8 +26,6 @@ mod hello;
 mod listeners;
 mod logging;
 mod manual;
-#[cfg(feature = "http")]
-mod page_headers;
 mod printing;
 mod proxied;
 mod proxy;
@@ -45,6 +43,8 @@ mod tls;
 #[cfg(feature = "top")]
 mod top;
 mod values;
+#[cfg(feature = "http")]
+mod web_pages;
 #[cfg(feature = "websocket")]
 mod websocket;
 

@@ -6,7 +6,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICA
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::page_headers;
+use crate::web_pages;
 
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 
@@ -126,7 +126,7 @@ pub(super) fn response(answered: Result<Answer, Failure>) -> Response<Full<Bytes
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.kind));
-    for (name, value) in if answer.is_page { &page_headers::HEADERS[..] } else { &HEADERS } {
+    for (name, value) in if answer.is_page { &web_pages::HEADERS[..] } else { &HEADERS } {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     if answer.status == StatusCode::UNAUTHORIZED {

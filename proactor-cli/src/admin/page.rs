@@ -1,10 +1,12 @@
 //! The live page of the admin listener: files in the program, which ask for nothing elsewhere.
 
 use super::answer::Answer;
+use crate::web_pages;
 
 /// Path, type and content.
-const FILES: [(&str, &str, &str); 7] = [
+const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    web_pages::THEME,
     ("/live.css", "text/css; charset=utf-8", include_str!("page/live.css")),
     ("/live.js", "text/javascript; charset=utf-8", include_str!("page/live.js")),
     ("/ask.js", "text/javascript; charset=utf-8", include_str!("page/ask.js")),

@@ -7,11 +7,12 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::page_headers::HEADERS;
+use crate::web_pages::{HEADERS, THEME};
 
 /// Path, type and content.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    THEME,
     ("/chat.css", "text/css; charset=utf-8", include_str!("page/chat.css")),
     ("/chat.js", "text/javascript; charset=utf-8", include_str!("page/chat.js")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -61,9 +62,8 @@ mod tests {
             {
                 assert!(!content.contains(outside), "{path} has {outside}");
             }
-            for name in
-                content.split(['"', '\'']).filter(|text| text.len() > 1 && text.starts_with('/') && !text.contains('>'))
-            {
+            let quoted = content.split(['"', '\'']).filter(|text| text.len() > 1 && text.starts_with('/'));
+            for name in quoted.filter(|name| !name.contains(['>', ' ', '\n'])) {
                 assert!(name == "/ws" || FILES.iter().any(|(known, ..)| *known == name), "{path} asks for {name}");
             }
         }

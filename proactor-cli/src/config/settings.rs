@@ -102,7 +102,8 @@ impl Settings {
         }
     }
 
-    /// Takes what a file sets. `remedy` says what to do about a key that is unknown here: for sure, or if no known one is near to it.
+    /// Takes what a file sets. `remedy` says what to do about a key that is unknown here: for sure,
+    /// or if no known one is near to it.
     pub(super) fn take_entries(
         &mut self,
         file: &ConfigFile,

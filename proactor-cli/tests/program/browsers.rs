@@ -168,7 +168,12 @@ fn the_page_is_served_with_a_strict_policy() {
     let page = chat.get("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("<!doctype html>"), "{page}");
     assert!(page.contains("content-security-policy: default-src 'none'; script-src 'self'; "), "{page}");
-    for (path, kind) in [("/chat.js", "text/javascript"), ("/chat.css", "text/css"), ("/icon.svg", "image/svg+xml")] {
+    for (path, kind) in [
+        ("/chat.js", "text/javascript"),
+        ("/chat.css", "text/css"),
+        ("/theme.css", "text/css"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
         let file = chat.get(&format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
         assert!(file.contains(&format!("content-type: {kind}")) && file.ends_with("\r\n\r\n"), "{file}");
     }

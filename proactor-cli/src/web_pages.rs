@@ -1,4 +1,8 @@
-//! What a browser is told with every page and file that the program serves.
+//! What the pages of the program share: their theme, and what a browser is told with each file.
+
+/// Path, type and content of the colours and fonts.
+pub(crate) const THEME: (&str, &str, &str) =
+    ("/theme.css", "text/css; charset=utf-8", include_str!("web_pages/theme.css"));
 
 /// A page has all of its own, and nothing of others may run in it or be asked for.
 pub(crate) const HEADERS: [(&str, &str); 6] = [
