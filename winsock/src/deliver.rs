@@ -91,6 +91,11 @@ impl Completion {
         self.association.set(association).map_err(|_| ERROR_INVALID_PARAMETER)
     }
 
+    /// Whether a call with an `OVERLAPPED` returns before the operation has ended.
+    pub(crate) fn is_overlapped(&self) -> bool {
+        self.overlapped
+    }
+
     pub(crate) fn has_port(&self) -> bool {
         self.association.get().is_some()
     }
@@ -272,6 +277,19 @@ impl Ticket {
 pub(crate) unsafe fn status_of(overlapped: *const Overlapped) -> NtStatus {
     // SAFETY: as the caller promises; nothing is written.
     NtStatus(unsafe { internal(overlapped.cast_mut()) }.load(Ordering::Acquire) as u32)
+}
+
+/// Waits for the end of one operation, whatever its event says. No routine runs meanwhile.
+///
+/// # Safety
+/// `overlapped` points to an `OVERLAPPED` that lives through the wait.
+pub(crate) unsafe fn outlast(overlapped: *const Overlapped) -> NtStatus {
+    // SAFETY: as the caller promises.
+    let status = || unsafe { status_of(overlapped) };
+    while status() == status::STATUS_PENDING {
+        address::wait_at(overlapped as usize, || status() != status::STATUS_PENDING, Until::Never, false);
+    }
+    status()
 }
 
 /// Waits for the end of an operation, as `GetOverlappedResult` does: for its event if it has one,

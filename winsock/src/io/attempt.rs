@@ -1,9 +1,11 @@
 //! Calls that do not wait, on the system's descriptor. Each operation is tried so when it starts,
 //! if no other is before it; what would have to wait goes to the driver.
 
+use std::borrow::Cow;
 use std::os::fd::RawFd;
 
 use super::memory::Memory;
+use super::parts::Parts;
 use crate::error::system::errno;
 use crate::socket::address::Name;
 
@@ -42,8 +44,11 @@ pub(crate) fn receive(fd: RawFd, memory: &Memory, flags: u32) -> Result<usize, i
             match memory.parts() {
                 [part] => libc::recv(fd, part.iov_base, part.iov_len, flags),
                 parts => {
-                    let mut message = header(parts);
-                    libc::recvmsg(fd, &raw mut message, flags)
+                    let parts = Parts::to_receive(parts);
+                    let mut message = parts.header();
+                    let got = libc::recvmsg(fd, &raw mut message, flags);
+                    parts.received(usize::try_from(got).unwrap_or(0));
+                    got
                 }
             }
         });
@@ -62,19 +67,14 @@ pub(crate) fn send(fd: RawFd, memory: &Memory, skip: usize, flags: u32, to: Opti
             match (memory.parts(), to) {
                 ([part], None) => libc::send(fd, part.iov_base.byte_add(skip), part.iov_len - skip, flags),
                 (parts, to) => {
-                    let mut message = header(parts);
-                    let mut rest = Vec::new();
-                    if skip > 0 {
-                        rest = behind(parts, skip);
-                        message = header(&rest);
-                    }
+                    let rest = if skip > 0 { Cow::Owned(behind(parts, skip)) } else { Cow::Borrowed(parts) };
+                    let parts = Parts::to_send(&rest);
+                    let mut message = parts.header();
                     if let Some(to) = to {
                         message.msg_name = to.ptr().cast_mut().cast();
                         message.msg_namelen = to.len();
                     }
-                    let sent = libc::sendmsg(fd, &raw const message, flags);
-                    drop(rest);
-                    sent
+                    libc::sendmsg(fd, &raw const message, flags)
                 }
             }
         });
@@ -95,17 +95,6 @@ fn behind(parts: &[libc::iovec], mut skip: usize) -> Vec<libc::iovec> {
     rest
 }
 
-/// The most parts that one call of the system takes.
-const MOST_PARTS: usize = 1024;
-
-fn header(parts: &[libc::iovec]) -> libc::msghdr {
-    // SAFETY: a message without anything is all zeros.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = parts.as_ptr().cast_mut();
-    message.msg_iovlen = parts.len().min(MOST_PARTS);
-    message
-}
-
 /// A datagram that has come.
 pub(crate) struct Came {
     pub bytes: usize,
@@ -123,8 +112,9 @@ pub(crate) fn receive_message(fd: RawFd, memory: &Memory, flags: u32, with_contr
     let flags = system_flags(flags & !MSG_WAITALL) | libc::MSG_DONTWAIT;
     let mut from = Name::default();
     let mut control = vec![0u64; if with_control { CONTROL_BYTES / 8 } else { 0 }];
+    let parts = Parts::to_receive(memory.parts());
     loop {
-        let mut message = header(memory.parts());
+        let mut message = parts.header();
         message.msg_name = from.mut_ptr().cast();
         message.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         message.msg_control = if with_control { control.as_mut_ptr().cast() } else { std::ptr::null_mut() };
@@ -135,6 +125,8 @@ pub(crate) fn receive_message(fd: RawFd, memory: &Memory, flags: u32, with_contr
             Err(libc::EINTR) => {}
             Err(code) => return Err(code),
             Ok(bytes) => {
+                // SAFETY: the memory is lent to the operation.
+                unsafe { parts.received(bytes) };
                 from.set_len(message.msg_namelen);
                 let bytes_of_control = control.iter().flat_map(|word| word.to_ne_bytes());
                 let control = bytes_of_control.take(message.msg_controllen).collect();
@@ -154,7 +146,9 @@ pub(crate) fn send_message(
     len: usize,
 ) -> Result<usize, i32> {
     let flags = system_flags(flags & !MSG_WAITALL) | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    let mut message = header(memory.parts());
+    // SAFETY: the memory is lent to the operation.
+    let parts = unsafe { Parts::to_send(memory.parts()) };
+    let mut message = parts.header();
     if let Some(to) = to {
         message.msg_name = to.ptr().cast_mut().cast();
         message.msg_namelen = to.len();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::accept::{Accept, Into, Premade, read_name};
 use super::connect::Connect;
 use super::disconnect::disconnect;
-use super::end::End;
+use super::end::{End, Ended};
 use super::hub;
 use super::memory::Memory;
-use super::start::{InFlightOf, Told, refuse, ticket};
+use super::start::{InFlightOf, Told, in_place, refuse, ticket};
 use crate::abi::{self, Bool, Dword, FALSE, Overlapped, TRUE};
 use crate::deliver::Codes;
 use crate::error::status::STATUS_SUCCESS;
@@ -24,6 +24,11 @@ use crate::socket::startup::find;
 
 fn later(overlapped: *mut Overlapped) -> Told {
     Told::Later { overlapped, routine: None, codes: Codes::Wsa }
+}
+
+/// What the call returns: on a socket without overlapped operations, the end of the operation.
+fn ended(socket: &Socket, overlapped: *mut Overlapped, started: Result<(), u32>) -> Result<Ended, u32> {
+    in_place(socket, later(overlapped), started.map(|()| Ended::well(0)))
 }
 
 /// What an address needs in the buffer of `AcceptEx`.
@@ -168,10 +173,16 @@ pub(crate) fn truth(result: Result<(), u32>) -> Bool {
 export! {
     fn wsk_AcceptEx(
         listener: abi::Socket, accepted: abi::Socket, buffer: *mut u8, receive: Dword, local: Dword, remote: Dword,
-        _bytes: *mut Dword, overlapped: *mut Overlapped,
+        bytes: *mut Dword, overlapped: *mut Overlapped,
     ) -> Bool, FALSE => {
         truth(find(listener).and_then(|listener| {
-            accept(&listener, find(accepted)?, &AcceptInto { buffer, receive, local, remote }, overlapped)
+            let into = AcceptInto { buffer, receive, local, remote };
+            let started = accept(&listener, find(accepted)?, &into, overlapped);
+            let ended = ended(&listener, overlapped, started)?;
+            if !bytes.is_null() {
+                *bytes = ended.bytes;
+            }
+            Ok(())
         }))
     }
 
@@ -196,12 +207,17 @@ export! {
     }
 
     fn wsk_ConnectEx(
-        s: abi::Socket, name: *const u8, len: i32, buffer: *const u8, bytes: Dword, _sent: *mut Dword,
+        s: abi::Socket, name: *const u8, len: i32, buffer: *const u8, bytes: Dword, sent: *mut Dword,
         overlapped: *mut Overlapped,
     ) -> Bool, FALSE => {
         truth(find(s).and_then(|socket| {
             let memory = (!buffer.is_null()).then(|| Memory::of(buffer.cast_mut(), bytes as usize));
-            connect(&socket, Name::read(name, len)?, memory, overlapped)
+            let started = connect(&socket, Name::read(name, len)?, memory, overlapped);
+            let ended = ended(&socket, overlapped, started)?;
+            if !sent.is_null() {
+                *sent = ended.bytes;
+            }
+            Ok(())
         }))
     }
 

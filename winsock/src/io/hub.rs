@@ -13,12 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, mpsc};
 use std::time::{Duration, Instant};
 
-use overlapped::buf::PoolConfig;
 use overlapped::driver::{Wait, WakeHandle};
 use overlapped::report::Backend;
-use overlapped::{Driver, DriverConfig, Error};
 
 use super::led::{Led, Running};
+use super::make::{asked_for, driver, spawn};
 use super::work::{Command, Inbox};
 pub(crate) use super::work::{Key, Last, Work};
 use crate::park::{self, Lead, Parker, Turner};
@@ -48,6 +47,9 @@ pub(crate) struct Hub {
     wake: WakeHandle,
     /// Waiting threads may lead.
     shared: bool,
+    /// The backend has failed for good. Nobody waits in it any more: all work ends with an error as
+    /// soon as it is handed over.
+    failed: AtomicBool,
     /// Somebody leads.
     led: AtomicBool,
     /// The keeper does, and will give the lead up if it is asked to.
@@ -78,20 +80,6 @@ pub(crate) fn hub() -> Option<&'static Hub> {
     })
 }
 
-/// Which backend the environment asks for: `WINSOCK_BACKEND=poll` (as without it) or `io_uring`.
-fn asked_for() -> Backend {
-    match std::env::var("WINSOCK_BACKEND").as_deref() {
-        Ok("io_uring" | "uring") => Backend::Uring,
-        _ => Backend::Poll,
-    }
-}
-
-fn driver(backend: Backend) -> Result<Driver, Error> {
-    let pool = PoolConfig::new().buffers(2).buffer_bytes(64);
-    let config = DriverConfig::new().backend(backend).operations((1 << 24) - 1).sockets(1 << 20).queue(65_535);
-    Driver::new(config.pool(pool))
-}
-
 impl Hub {
     fn start() -> Option<&'static Hub> {
         let backend = asked_for();
@@ -118,6 +106,7 @@ impl Hub {
         Box::leak(Box::new(Hub {
             inbox: Mutex::default(),
             shared: led.is_some(),
+            failed: AtomicBool::new(false),
             lead: Mutex::new(led),
             wake,
             led: AtomicBool::new(false),
@@ -165,6 +154,13 @@ impl Hub {
     /// Wakes the thread that leads.
     pub(crate) fn wake_leader(&self) {
         self.wake.wake();
+        if !self.shared && self.has_failed() {
+            self.keeper.unpark();
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
     }
 
     /// Asks work to end early. It still tells of its end, once.
@@ -188,7 +184,7 @@ impl Hub {
         let until = Instant::now() + patience;
         while self.buried.load(Ordering::SeqCst) == 0 && Instant::now() < until {
             if self.led.load(Ordering::SeqCst) {
-                self.wake.wake();
+                self.wake_leader();
                 parker.sleep_until(Some(Instant::now() + TICK));
             } else {
                 self.hasten();
@@ -202,7 +198,7 @@ impl Hub {
             let wakes = !std::mem::replace(&mut inbox.woken, true);
             drop(inbox);
             if wakes {
-                self.wake.wake();
+                self.wake_leader();
             }
         } else {
             drop(inbox);
@@ -247,9 +243,9 @@ impl Hub {
     /// Returns whether anybody was told of anything.
     fn turn(&self, led: &mut Led, wait: Wait) -> bool {
         self.submit(led);
-        // If the backend has failed, everything in flight ends with its error, and so does new
-        // work.
-        let _ = led.driver.turn(wait);
+        if led.driver.turn(wait).is_err() {
+            self.failed.store(true, Ordering::SeqCst);
+        }
         self.collect(led)
     }
 
@@ -326,8 +322,12 @@ impl Hub {
 
     /// The loop of a driver that stays on its thread.
     fn lead_alone(&self, mut led: Led) -> ! {
-        loop {
+        while !self.has_failed() {
             self.turn(&mut led, Wait::Forever);
+        }
+        loop {
+            self.turn(&mut led, Wait::Poll);
+            self.keeper.sleep_until(None);
         }
     }
 
@@ -386,6 +386,7 @@ impl Hub {
             if let Some(Movable(led)) = &mut *guard {
                 let mut for_others = 0;
                 while !self.wanted.load(Ordering::SeqCst)
+                    && !self.has_failed()
                     && self.in_flight.load(Ordering::SeqCst) > 0
                     && for_others < MOST_FOR_OTHERS
                 {
@@ -417,6 +418,13 @@ impl Turner for Hub {
             && parker.leads()
         {
             loop {
+                if self.has_failed() {
+                    self.turn(led, Wait::Poll);
+                    if parker.stops_leading() {
+                        lead = Lead::Sleep;
+                    }
+                    break;
+                }
                 let left = until.map(|until| until.saturating_duration_since(Instant::now()));
                 for_others += u32::from(self.turn(led, left.map_or(Wait::Forever, Wait::For)));
                 let is_over = left.is_some_and(|left| left.is_zero());
@@ -461,20 +469,6 @@ impl Turner for Hub {
     }
 
     fn interrupt(&self) {
-        self.wake.wake();
-    }
-}
-
-/// Starts a thread that gets none of the program's signals.
-fn spawn(body: impl FnOnce() + Send + 'static) -> Option<()> {
-    // SAFETY: both sets live on this stack, and the mask of this thread is put back.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        let mut before = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let spawned = std::thread::Builder::new().name("winsock".into()).stack_size(1 << 20).spawn(body);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-        spawned.ok().map(drop)
+        self.wake_leader();
     }
 }

@@ -11,6 +11,7 @@ use super::attempt::MSG_OOB;
 use super::end::{End, Ended, leave};
 use super::hub::{Key, Last, Work};
 use super::memory::Memory;
+use super::parts::gathered;
 use super::receive::adopted;
 use crate::error::status::STATUS_CANCELLED;
 use crate::error::system::{status_of_wsa, wsa_of_error};
@@ -43,8 +44,17 @@ pub(crate) struct Beyond {
 impl Send {
     fn op(&self, driver: &mut Driver) -> Result<Op, Ended> {
         let id = adopted(&self.socket, driver)?;
+        // SAFETY: the program has lent the memory.
+        let many = if self.socket.is_stream() { None } else { unsafe { gathered(&self.memory) } };
+        let to = self.to.and_then(Name::to_address);
+        if let Some(datagram) = many {
+            return Ok(match to {
+                Some(address) => Op::send_to(id, datagram, address),
+                None => Op::send_with(id, datagram, Flags::NONE),
+            });
+        }
         let lent = self.memory.lend(self.moved);
-        if let Some(address) = self.to.and_then(Name::to_address) {
+        if let Some(address) = to {
             return Ok(Op::send_to(id, lent, address));
         }
         let flags = if self.flags & MSG_OOB != 0 { Flags::OUT_OF_BAND } else { Flags::NONE };

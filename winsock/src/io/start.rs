@@ -76,6 +76,24 @@ fn now_ended(ticket: Option<Ticket>, ended: Ended) -> Result<Ended, u32> {
     }
 }
 
+/// On a socket that was made without `WSA_FLAG_OVERLAPPED`, a call with an `OVERLAPPED` returns
+/// when the operation has ended. The `OVERLAPPED` is told too.
+pub(crate) fn in_place(socket: &Socket, told: Told, started: Result<Ended, u32>) -> Result<Ended, u32> {
+    let (Err(ERROR_IO_PENDING), Told::Later { overlapped, .. }) = (started, told) else { return started };
+    if socket.completion.is_overlapped() {
+        return started;
+    }
+    // SAFETY: the program lends it to the operation, and this thread of it waits here.
+    let ended = unsafe {
+        let status = deliver::outlast(overlapped);
+        Ended { status, bytes: (*overlapped).internal_high as u32, flags: (*overlapped).offset }
+    };
+    match ended.status.wsa() {
+        _ if ended.status.is_success() => Ok(ended),
+        code => Err(code),
+    }
+}
+
 /// Fails a start. Nobody is told but the caller.
 pub(crate) fn refuse<R>(ticket: Option<Ticket>, code: u32) -> Result<R, u32> {
     if let Some(ticket) = ticket {
@@ -125,7 +143,7 @@ pub(crate) fn receive(
     if let Some(watched) = watched.filter(|_| flags & MSG_PEEK == 0) {
         watched.rearm(socket, if flags & MSG_OOB != 0 { FD_OOB } else { FD_READ });
     }
-    ended
+    in_place(socket, told, ended)
 }
 
 fn receive_of(
@@ -272,7 +290,7 @@ pub(crate) fn send_beyond(
     if let (Some(watched), Err(WSAEWOULDBLOCK)) = (watched, &ended) {
         watched.rearm(socket, FD_WRITE);
     }
-    ended
+    in_place(socket, told, ended)
 }
 
 fn send_of(

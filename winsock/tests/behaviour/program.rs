@@ -40,7 +40,7 @@ impl Program {
         let flags: Vec<_> = flags.split_whitespace().collect();
 
         let mut compile = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin").join(driver));
-        compile.env("WINSOCK_DRIVER", env!("CARGO_BIN_EXE_winsock-driver"));
+        compile.env("WINSOCK_DRIVER", env!("CARGO_BIN_EXE_winsock-driver")).env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
         compile.args(["-c", "-g", "-Wall", "-o"]).arg(&object).arg(source).args(&flags);
         succeed(compile).map_err(|error| format!("doesn't compile\n{error}"))?;
         let linker = std::env::var(linker).unwrap_or_else(|_| if c { "gcc" } else { "g++" }.to_owned());

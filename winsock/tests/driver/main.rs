@@ -9,8 +9,10 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("winsock-driver-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("driver-{name}"));
+        // A test that was killed has left it.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("tmp")).expect("a temporary folder");
         Self(folder)
     }
 
@@ -20,17 +22,38 @@ impl Folder {
         std::fs::write(path, content).expect("a temporary file");
     }
 
-    fn driver(&self, language: &str, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_winsock-driver"))
+    fn command(&self, language: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_winsock-driver"));
+        command
             .arg(format!("--wsk-language={language}"))
             .args(arguments)
             .env("WINSOCK_HOME", Path::new(env!("CARGO_MANIFEST_DIR")))
             // The library beside this test; what lies beside the driver may be older.
             .env("WINSOCK_LIBRARY", std::env::current_exe().expect("its own path").with_file_name("libwinsock.a"))
+            .env("TMPDIR", self.0.join("tmp"))
             .env_remove("LD_LIBRARY_PATH")
-            .current_dir(&self.0)
-            .output()
-            .expect("the driver runs")
+            .current_dir(&self.0);
+        command
+    }
+
+    fn driver(&self, language: &str, arguments: &[&str]) -> Output {
+        let output = self.command(language, arguments).output().expect("the driver runs");
+        assert_eq!(self.scratch_folders(), 0, "the driver has left a folder");
+        output
+    }
+
+    /// What the driver has in its folder for temporary files.
+    fn scratch_folders(&self) -> usize {
+        std::fs::read_dir(self.0.join("tmp")).expect("the temporary folder").count()
+    }
+
+    fn write_script(&self, name: &str, text: &str) -> PathBuf {
+        let (path, new) = (self.0.join(name), format!("{name}.new"));
+        self.write(&new, text);
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(self.0.join(&new), permissions).expect("an executable script");
+        std::fs::rename(self.0.join(&new), &path).expect("a script");
+        path
     }
 
     fn builds(&self, language: &str, arguments: &[&str]) {
@@ -153,19 +176,38 @@ fn messages_name_the_original() {
 fn a_compiler_variable_that_names_the_driver_is_no_circle() {
     let folder = Folder::new("circle");
     folder.write("a.c", "int main(void) { return 0; }\n");
-    let driver = |cc: &Path| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_winsock-driver"));
-        command.args(["--wsk-language=c", "-c", "a.c"]).env("CC", cc).current_dir(&folder.0);
-        command.env("WINSOCK_HOME", env!("CARGO_MANIFEST_DIR")).output().expect("the driver runs")
-    };
+    let driver = |cc: &Path| folder.command("c", &["-c", "a.c"]).env("CC", cc).output().expect("the driver runs");
     assert!(driver(&Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/winsock-cc")).status.success());
-    let script = folder.0.join("cc");
-    folder.write("cc", format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_winsock-driver")));
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, permissions).expect("an executable script");
+    let script =
+        folder.write_script("cc", &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_winsock-driver")));
     let output = driver(&script);
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("leads back to this driver"));
+}
+
+/// A compiler that is slow, and a signal meanwhile: the driver ends by it and leaves nothing.
+#[test]
+fn a_signal_leaves_no_folder() {
+    let folder = Folder::new("signal");
+    folder.write("a.c", "int main(void) { return 0; }\n");
+    folder.write("a.cpp", "int main() { return 0; }\n");
+    let slow = "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho runs >runs\nexec sleep 60\n";
+    let slow = folder.write_script("slow", slow);
+    for (language, source) in [("c", "a.c"), ("c++", "a.cpp")] {
+        let _ = std::fs::remove_file(folder.0.join("runs"));
+        let mut command = folder.command(language, &["-c", source]);
+        let mut child = command.env("CC", &slow).env("CXX", &slow).spawn().expect("the driver runs");
+        while !folder.0.join("runs").exists() {
+            assert!(child.try_wait().expect("its state").is_none(), "the driver has ended by itself");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(folder.scratch_folders(), 1);
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+        assert!(killed.success());
+        let status = child.wait().expect("its end");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15), "{language}: {status}");
+        assert_eq!(folder.scratch_folders(), 0, "{language}");
+    }
 }
 
 #[test]

@@ -6,12 +6,15 @@
 //!
 //! `arguments` reads the command line, `project` the files of Visual Studio, `tree` walks the
 //! includes, `translate` rewrites one file over the tokens of `scan`, `encoding` finds out how a
-//! file is written, `needs` which standard headers a source leaves out, `run` calls the compiler.
+//! file is written, `needs` which standard headers a source leaves out, `run` calls the compiler,
+//! `scratch` is the temporary folder, which is removed also after a signal: `interrupt`.
 
 #[cfg(target_os = "linux")]
 mod arguments;
 #[cfg(target_os = "linux")]
 mod encoding;
+#[cfg(target_os = "linux")]
+mod interrupt;
 #[cfg(target_os = "linux")]
 mod needs;
 #[cfg(target_os = "linux")]
@@ -23,13 +26,17 @@ mod run;
 #[cfg(target_os = "linux")]
 mod scan;
 #[cfg(target_os = "linux")]
+mod scratch;
+#[cfg(target_os = "linux")]
 mod translate;
 #[cfg(target_os = "linux")]
 mod tree;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    match run::run(std::env::args_os().skip(1).collect()) {
+    let outcome = run::run(std::env::args_os().skip(1).collect());
+    interrupt::end_by_it();
+    match outcome {
         Ok(code) => std::process::ExitCode::from(code),
         Err(message) => {
             eprintln!("winsock-c++: {message}");

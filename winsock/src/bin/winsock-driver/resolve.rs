@@ -42,15 +42,24 @@ pub(crate) fn system_header(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Removed also if the test fails.
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
     #[test]
     fn any_case_and_backslashes() {
-        let folder = std::env::temp_dir().join(format!("winsock-resolve-{}", std::process::id()));
+        let kept = Folder(std::env::temp_dir().join(format!("winsock-resolve-{}", std::process::id())));
+        let folder = kept.0.clone();
         std::fs::create_dir_all(folder.join("Net")).expect("temporary folder");
         std::fs::write(folder.join("Net/Session.h"), "").expect("temporary file");
         assert_eq!(find(&folder, "net\\SESSION.H"), Some(folder.join("Net/Session.h")));
         assert_eq!(find(&folder.join("Net"), "..\\net\\session.h"), Some(folder.join("Net/../Net/Session.h")));
         assert_eq!(find(&folder, "other.h"), None);
         assert_eq!(find(&folder, "Net"), None);
-        std::fs::remove_dir_all(folder).expect("temporary folder");
     }
 }

@@ -1,7 +1,9 @@
 //! Runs the compiler on the translated sources and links the library.
 
 use crate::arguments::{Arguments, HELP, Item};
+use crate::interrupt;
 use crate::project::{self, Project};
+use crate::scratch::Scratch;
 use crate::tree::{self, Tree};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -22,6 +24,7 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<u8, String> {
     if std::env::var_os(INSIDE).is_some() {
         return Err("CC or CXX leads back to this driver. Set it to gcc or clang.".to_owned());
     }
+    interrupt::install();
     let mut arguments = Arguments::parse(words)?;
     if arguments.help {
         print!("{HELP}");
@@ -182,7 +185,7 @@ fn is_for_cplusplus_or_linker(option: &str) -> bool {
 
 fn execute(mut command: Command, arguments: &Arguments) -> Result<u8, String> {
     show(&command, arguments);
-    let status = command.status().map_err(|e| cannot_run(&command, &e))?;
+    let status = interrupt::status(&mut command).map_err(|e| cannot_run(&command, &e))?;
     Ok(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
 }
 
@@ -211,11 +214,11 @@ fn execute_in_some_standard(command: &Command, arguments: &Arguments) -> Result<
             attempt.arg(standard);
         }
         show(&attempt, arguments);
-        attempt.stdin(Stdio::inherit()).stdout(Stdio::inherit());
-        let output = attempt.output().map_err(|e| cannot_run(command, &e))?;
+        attempt.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::piped());
+        let output = interrupt::output(&mut attempt).map_err(|e| cannot_run(command, &e))?;
         let refused = !output.status.success() && contains(&output.stderr, b"error");
         let link = contains(&output.stderr, b"undefined reference") || contains(&output.stderr, b"ld returned");
-        if !refused || link {
+        if !refused || link || interrupt::has_come() {
             let _ = std::io::stderr().write_all(&output.stderr);
             return Ok(u8::try_from(output.status.code().unwrap_or(1)).unwrap_or(1));
         }
@@ -331,56 +334,4 @@ fn add_libraries(command: &mut Command, arguments: &Arguments, library: &Path) {
         command.arg(library);
     }
     command.args(["-lpthread", "-ldl", "-lm"]);
-}
-
-/// The folder of the translated sources, removed at the end unless it is to be kept.
-struct Scratch {
-    root: PathBuf,
-    keep: bool,
-}
-
-impl Scratch {
-    fn new(keep: Option<&Path>) -> Result<Self, String> {
-        let name = format!(
-            "winsock-{}-{:x}",
-            std::process::id(),
-            std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_nanos())
-        );
-        let root = keep.map_or_else(|| std::env::temp_dir().join(name), Path::to_path_buf);
-        std::fs::create_dir_all(&root).map_err(|e| format!("{}: cannot be made: {e}", root.display()))?;
-        let root = root.canonicalize().map_err(|e| format!("{}: {e}", root.display()))?;
-        Ok(Self { root, keep: keep.is_some() })
-    }
-
-    /// Dependency files name the originals, not the copies.
-    fn mend_dependencies(&self, arguments: &Arguments) {
-        let texts: Vec<String> = arguments
-            .items
-            .iter()
-            .filter_map(|item| {
-                if let Item::Option(option) = item { Some(option.to_string_lossy().into_owned()) } else { None }
-            })
-            .collect();
-        if !texts.iter().any(|t| t == "-MD" || t == "-MMD" || t == "-MF") {
-            return;
-        }
-        let after = |name: &str| texts.iter().position(|t| t == name).and_then(|at| texts.get(at + 1)).cloned();
-        let Some(file) =
-            after("-MF").or_else(|| after("-o").map(|o| Path::new(&o).with_extension("d").display().to_string()))
-        else {
-            return;
-        };
-        if let Ok(text) = std::fs::read_to_string(&file) {
-            let root = self.root.display().to_string();
-            let _ = std::fs::write(&file, text.replace(&root, ""));
-        }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !self.keep {
-            let _ = std::fs::remove_dir_all(&self.root);
-        }
-    }
 }
