@@ -9,6 +9,7 @@
 WSK_BEGIN
 BOOL WINAPI CloseHandle(HANDLE handle) WSK(CloseHandle);
 BOOL WINAPI DuplicateHandle(HANDLE source_process, HANDLE source, HANDLE target_process, LPHANDLE target, DWORD access, BOOL inherit, DWORD options) WSK(DuplicateHandle);
+BOOL WINAPI CompareObjectHandles(HANDLE first, HANDLE second) WSK(CompareObjectHandles);
 BOOL WINAPI GetHandleInformation(HANDLE handle, LPDWORD flags) WSK(GetHandleInformation);
 BOOL WINAPI SetHandleInformation(HANDLE handle, DWORD mask, DWORD flags) WSK(SetHandleInformation);
 WSK_END

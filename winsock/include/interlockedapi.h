@@ -151,6 +151,7 @@ WSK_INLINE BOOLEAN InterlockedBitTestAndReset(LONG volatile *p, LONG bit) {
 WSK_BEGIN
 VOID WINAPI InitializeSListHead(PSLIST_HEADER list) WSK(InitializeSListHead);
 PSLIST_ENTRY WINAPI InterlockedPushEntrySList(PSLIST_HEADER list, PSLIST_ENTRY entry) WSK(InterlockedPushEntrySList);
+PSLIST_ENTRY WINAPI InterlockedPushListSListEx(PSLIST_HEADER list, PSLIST_ENTRY first, PSLIST_ENTRY last, ULONG count) WSK(InterlockedPushListSListEx);
 PSLIST_ENTRY WINAPI InterlockedPopEntrySList(PSLIST_HEADER list) WSK(InterlockedPopEntrySList);
 PSLIST_ENTRY WINAPI InterlockedFlushSList(PSLIST_HEADER list) WSK(InterlockedFlushSList);
 USHORT WINAPI QueryDepthSList(PSLIST_HEADER list) WSK(QueryDepthSList);

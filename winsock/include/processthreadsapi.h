@@ -67,6 +67,7 @@ DWORD WINAPI SuspendThread(HANDLE thread) WSK(SuspendThread);
 DWORD WINAPI ResumeThread(HANDLE thread) WSK(ResumeThread);
 BOOL WINAPI TerminateThread(HANDLE thread, DWORD code) WSK(TerminateThread);
 BOOL WINAPI SwitchToThread(VOID) WSK(SwitchToThread);
+BOOL WINAPI SetThreadPriorityBoost(HANDLE thread, BOOL disabled) WSK(SetThreadPriorityBoost);
 BOOL WINAPI SetThreadPriority(HANDLE thread, int priority) WSK(SetThreadPriority);
 int WINAPI GetThreadPriority(HANDLE thread) WSK(GetThreadPriority);
 DWORD_PTR WINAPI SetThreadAffinityMask(HANDLE thread, DWORD_PTR mask) WSK(SetThreadAffinityMask);

@@ -36,6 +36,19 @@ typedef struct _RTL_BARRIER {
 #define SYNCHRONIZATION_BARRIER_FLAGS_NO_DELETE 4
 
 typedef BOOL (WINAPI *PINIT_ONCE_FN)(PINIT_ONCE once, PVOID parameter, PVOID *context);
+/* Why a machine is to be kept awake: accepted, and not looked at. */
+typedef struct _REASON_CONTEXT {
+    ULONG Version;
+    DWORD Flags;
+    union {
+        struct { HMODULE LocalizedReasonModule; ULONG LocalizedReasonId; ULONG ReasonStringCount; LPWSTR *ReasonStrings; } Detailed;
+        LPWSTR SimpleReasonString;
+    } Reason;
+} REASON_CONTEXT, *PREASON_CONTEXT;
+#define POWER_REQUEST_CONTEXT_VERSION 0
+#define POWER_REQUEST_CONTEXT_SIMPLE_STRING 0x1
+#define POWER_REQUEST_CONTEXT_DETAILED_STRING 0x2
+
 typedef VOID (APIENTRY *PTIMERAPCROUTINE)(LPVOID argument, DWORD low, DWORD high);
 typedef VOID (NTAPI *WAITORTIMERCALLBACK)(PVOID parameter, BOOLEAN timer_or_wait_fired);
 typedef WAITORTIMERCALLBACK WAITORTIMERCALLBACKFUNC;
@@ -71,6 +84,9 @@ HANDLE WINAPI CreateWaitableTimerA(LPSECURITY_ATTRIBUTES security, BOOL manual, 
 HANDLE WINAPI CreateWaitableTimerW(LPSECURITY_ATTRIBUTES security, BOOL manual, LPCWSTR name) WSK(CreateWaitableTimerW);
 HANDLE WINAPI CreateWaitableTimerExA(LPSECURITY_ATTRIBUTES security, LPCSTR name, DWORD flags, DWORD access) WSK(CreateWaitableTimerExA);
 HANDLE WINAPI CreateWaitableTimerExW(LPSECURITY_ATTRIBUTES security, LPCWSTR name, DWORD flags, DWORD access) WSK(CreateWaitableTimerExW);
+HANDLE WINAPI OpenWaitableTimerA(DWORD access, BOOL inherit, LPCSTR name) WSK(OpenWaitableTimerA);
+HANDLE WINAPI OpenWaitableTimerW(DWORD access, BOOL inherit, LPCWSTR name) WSK(OpenWaitableTimerW);
+BOOL WINAPI SetWaitableTimerEx(HANDLE timer, const LARGE_INTEGER *due, LONG period, PTIMERAPCROUTINE routine, LPVOID argument, PREASON_CONTEXT reason, ULONG delay) WSK(SetWaitableTimerEx);
 BOOL WINAPI SetWaitableTimer(HANDLE timer, const LARGE_INTEGER *due, LONG period, PTIMERAPCROUTINE routine, LPVOID argument, BOOL resume) WSK(SetWaitableTimer);
 BOOL WINAPI CancelWaitableTimer(HANDLE timer) WSK(CancelWaitableTimer);
 
@@ -134,6 +150,7 @@ WSK_END
 #define OpenSemaphore OpenSemaphoreW
 #define CreateWaitableTimer CreateWaitableTimerW
 #define CreateWaitableTimerEx CreateWaitableTimerExW
+#define OpenWaitableTimer OpenWaitableTimerW
 #else
 #define CreateEvent CreateEventA
 #define CreateEventEx CreateEventExA
@@ -146,5 +163,6 @@ WSK_END
 #define OpenSemaphore OpenSemaphoreA
 #define CreateWaitableTimer CreateWaitableTimerA
 #define CreateWaitableTimerEx CreateWaitableTimerExA
+#define OpenWaitableTimer OpenWaitableTimerA
 #endif
 #endif

@@ -73,12 +73,14 @@ BOOL WINAPI QueueUserWorkItem(LPTHREAD_START_ROUTINE function, PVOID context, UL
 
 PTP_TIMER WINAPI CreateThreadpoolTimer(PTP_TIMER_CALLBACK callback, PVOID context, PTP_CALLBACK_ENVIRON environment) WSK(CreateThreadpoolTimer);
 VOID WINAPI SetThreadpoolTimer(PTP_TIMER timer, PFILETIME due, DWORD period, DWORD window) WSK(SetThreadpoolTimer);
+BOOL WINAPI SetThreadpoolTimerEx(PTP_TIMER timer, PFILETIME due, DWORD period, DWORD window) WSK(SetThreadpoolTimerEx);
 BOOL WINAPI IsThreadpoolTimerSet(PTP_TIMER timer) WSK(IsThreadpoolTimerSet);
 VOID WINAPI WaitForThreadpoolTimerCallbacks(PTP_TIMER timer, BOOL cancel) WSK(WaitForThreadpoolTimerCallbacks);
 VOID WINAPI CloseThreadpoolTimer(PTP_TIMER timer) WSK(CloseThreadpoolTimer);
 
 PTP_WAIT WINAPI CreateThreadpoolWait(PTP_WAIT_CALLBACK callback, PVOID context, PTP_CALLBACK_ENVIRON environment) WSK(CreateThreadpoolWait);
 VOID WINAPI SetThreadpoolWait(PTP_WAIT wait, HANDLE handle, PFILETIME timeout) WSK(SetThreadpoolWait);
+BOOL WINAPI SetThreadpoolWaitEx(PTP_WAIT wait, HANDLE handle, PFILETIME timeout, PVOID reserved) WSK(SetThreadpoolWaitEx);
 VOID WINAPI WaitForThreadpoolWaitCallbacks(PTP_WAIT wait, BOOL cancel) WSK(WaitForThreadpoolWaitCallbacks);
 VOID WINAPI CloseThreadpoolWait(PTP_WAIT wait) WSK(CloseThreadpoolWait);
 
@@ -88,6 +90,7 @@ BOOL WINAPI ChangeTimerQueueTimer(HANDLE queue, HANDLE timer, ULONG due, ULONG p
 BOOL WINAPI DeleteTimerQueueTimer(HANDLE queue, HANDLE timer, HANDLE event) WSK(DeleteTimerQueueTimer);
 BOOL WINAPI DeleteTimerQueue(HANDLE queue) WSK(DeleteTimerQueue);
 BOOL WINAPI DeleteTimerQueueEx(HANDLE queue, HANDLE event) WSK(DeleteTimerQueueEx);
+VOID WINAPI DisassociateCurrentThreadFromCallback(PTP_CALLBACK_INSTANCE instance) WSK(DisassociateCurrentThreadFromCallback);
 BOOL WINAPI CallbackMayRunLong(PTP_CALLBACK_INSTANCE instance) WSK(CallbackMayRunLong);
 VOID WINAPI SetEventWhenCallbackReturns(PTP_CALLBACK_INSTANCE instance, HANDLE event) WSK(SetEventWhenCallbackReturns);
 VOID WINAPI LeaveCriticalSectionWhenCallbackReturns(PTP_CALLBACK_INSTANCE instance, PCRITICAL_SECTION section) WSK(LeaveCriticalSectionWhenCallbackReturns);

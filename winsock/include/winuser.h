@@ -64,6 +64,9 @@
 #define MWMO_WAITALL 0x1
 #define MWMO_ALERTABLE 0x2
 WSK_BEGIN
+/* No message ever ends these waits: there are no windows. */
+DWORD WINAPI MsgWaitForMultipleObjects(DWORD count, const HANDLE *handles, BOOL all, DWORD milliseconds, DWORD mask) WSK(MsgWaitForMultipleObjects);
+DWORD WINAPI MsgWaitForMultipleObjectsEx(DWORD count, const HANDLE *handles, DWORD milliseconds, DWORD mask, DWORD flags) WSK(MsgWaitForMultipleObjectsEx);
 int WINAPI MessageBoxA(HWND window, LPCSTR text, LPCSTR caption, UINT type) WSK(MessageBoxA);
 int WINAPI MessageBoxW(HWND window, LPCWSTR text, LPCWSTR caption, UINT type) WSK(MessageBoxW);
 BOOL WINAPI MessageBeep(UINT type) WSK(MessageBeep);

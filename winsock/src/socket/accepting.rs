@@ -7,7 +7,7 @@ use super::address::Name;
 use super::create;
 use super::entry::{Direction, Socket, State};
 use super::startup::find;
-use crate::abi::{self, Dword, INVALID_SOCKET, UlongPtr, WsaBuf};
+use crate::abi::{self, INVALID_SOCKET, UlongPtr, WsaBuf};
 use crate::error::system::wsa_of;
 use crate::error::{
     WSAECONNREFUSED, WSAEFAULT, WSAEINVAL, WSAENETDOWN, WSAENOTSOCK, WSAEOPNOTSUPP, WSAEWOULDBLOCK, WSATRY_AGAIN, fail,
@@ -173,13 +173,5 @@ export! {
             Some(condition) => put_to(condition, data, fd, peer),
             None => Answer::Accept,
         }))
-    }
-
-    /// Multipoint leaves are made with options of the socket here.
-    fn wsk_WSAJoinLeaf(
-        s: abi::Socket, _name: *const u8, _len: i32, _caller: *const WsaBuf, _callee: *mut WsaBuf,
-        _quality: *const u8, _group_quality: *const u8, _flags: Dword,
-    ) -> abi::Socket, INVALID_SOCKET => {
-        value(find(s).and(Err(WSAEOPNOTSUPP)))
     }
 }

@@ -236,7 +236,6 @@ export! {
     }
 
     /// Outdated since Winsock 2.
-    fn wsk_WSACancelBlockingCall() -> i32, SOCKET_ERROR => { fail(crate::error::WSAEOPNOTSUPP, SOCKET_ERROR) }
     fn wsk_WSAIsBlocking() -> i32, 0 => { 0 }
     fn wsk___WSAFDIsSet(s: abi::Socket, set: *const usize) -> i32, 0 => {
         let count = set.cast::<u32>().read();

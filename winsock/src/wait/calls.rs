@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::multiple::{Until, Waited, sleep, wait};
 use super::resolve::{note_owned, resolve};
-use super::signal::Signal;
+use super::signal::{Kind, Signal};
 use crate::abi::{Bool, Dword, FALSE, Handle, contained};
 use crate::error::{ERROR_INTERNAL_ERROR, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, fail};
 use crate::handles::Object;
@@ -19,7 +19,12 @@ pub(crate) const WAIT_FAILED: u32 = u32::MAX;
 
 /// Waits as all of the calls do, and runs APCs if these end the wait.
 pub(crate) fn wait_for(handles: &[Handle], all: bool, milliseconds: u32, alertable: bool) -> u32 {
-    let wait = || wait_for_objects(handles, all, milliseconds, alertable);
+    wait_with(handles, None, all, milliseconds, alertable)
+}
+
+/// The same, for one signal more, behind the objects.
+fn wait_with(handles: &[Handle], more: Option<&Signal>, all: bool, milliseconds: u32, alertable: bool) -> u32 {
+    let wait = || wait_for_objects(handles, more, all, milliseconds, alertable);
     match contained(wait, || Err(ERROR_INTERNAL_ERROR)) {
         Ok(Waited::Object(index)) => index as u32,
         Ok(Waited::Abandoned(index)) => WAIT_ABANDONED_0 + index as u32,
@@ -32,9 +37,15 @@ pub(crate) fn wait_for(handles: &[Handle], all: bool, milliseconds: u32, alertab
     }
 }
 
-fn wait_for_objects(handles: &[Handle], all: bool, milliseconds: u32, alertable: bool) -> Result<Waited, u32> {
+fn wait_for_objects(
+    handles: &[Handle],
+    more: Option<&Signal>,
+    all: bool,
+    milliseconds: u32,
+    alertable: bool,
+) -> Result<Waited, u32> {
     let until = Until::milliseconds(milliseconds);
-    if let [handle] = handles {
+    if let ([handle], None) = (handles, more) {
         let object = resolve(*handle).ok_or(ERROR_INVALID_HANDLE)?;
         let waited = wait(&[object.signal().ok_or(ERROR_INVALID_HANDLE)?], false, until, alertable);
         if matches!(waited, Waited::Object(_) | Waited::Abandoned(_)) {
@@ -45,7 +56,8 @@ fn wait_for_objects(handles: &[Handle], all: bool, milliseconds: u32, alertable:
     let objects: Option<Vec<Arc<dyn Object>>> = handles.iter().map(|handle| resolve(*handle)).collect();
     let objects = objects.ok_or(ERROR_INVALID_HANDLE)?;
     let signals: Option<Vec<&Signal>> = objects.iter().map(|object| object.signal()).collect();
-    let signals = signals.ok_or(ERROR_INVALID_HANDLE)?;
+    let mut signals = signals.ok_or(ERROR_INVALID_HANDLE)?;
+    signals.extend(more);
     // To take one object twice is not possible.
     let twice = |(at, one): (usize, &&Signal)| signals[..at].iter().any(|other| std::ptr::eq(*other, *one));
     if all && signals.iter().enumerate().any(twice) {
@@ -162,5 +174,10 @@ unsafe fn wait_without_messages(count: Dword, handles: *const Handle, millisecon
         return fail(ERROR_INVALID_PARAMETER, WAIT_FAILED);
     }
     // SAFETY: as the caller promises.
-    unsafe { wait_for_several(count, handles, all, milliseconds, alertable) }
+    match unsafe { several(count, handles) } {
+        // For all, and for a message at the same time.
+        Some(handles) if all => wait_with(handles, Some(&Signal::new(Kind::Manual, 0)), true, milliseconds, alertable),
+        Some(handles) => wait_for(handles, false, milliseconds, alertable),
+        None => fail(ERROR_INVALID_PARAMETER, WAIT_FAILED),
+    }
 }

@@ -37,6 +37,26 @@ fn headers_declare_only_what_the_library_has() {
     assert!(missing.is_empty(), "{} are declared and not there: {missing:?}", missing.len());
 }
 
+/// The names that the library exports, without their prefix, are found in a header: bound with
+/// `WSK`, bound to a name of the C library, called by a header itself, or with a GUID.
+#[test]
+fn the_library_exports_only_what_headers_declare() {
+    let headers = headers();
+    let shared = std::env::current_exe().expect("its own path").with_file_name("libwinsock.so");
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(shared).output().expect("nm runs");
+    let symbols = String::from_utf8_lossy(&output.stdout);
+    let symbols: BTreeSet<_> = symbols.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+    assert!(symbols.len() > 600, "{} symbols", symbols.len());
+    let words = words(&headers);
+    let is_declared = |symbol: &str| {
+        let Some(name) = symbol.strip_prefix("wsk_") else { return false };
+        let by_guid = format!("WSAID_{}", name.to_uppercase());
+        headers.contains(&format!("WSK({name})")) || words.contains(symbol) || words.contains(by_guid.as_str())
+    };
+    let undeclared: Vec<_> = symbols.iter().filter(|symbol| !is_declared(symbol)).collect();
+    assert!(undeclared.is_empty(), "{} are exported and in no header: {undeclared:?}", undeclared.len());
+}
+
 #[test]
 fn what_programs_name_is_there_or_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
