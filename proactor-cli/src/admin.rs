@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hyper::service::service_fn;
+use overlapped::driver::Stream;
 use proactor::{
     Address, Backend, CloseReason, Flow, Handle, Handler, Limits, Listener, NoMessage, Server, Session, SessionId,
     ShardHandle, Timeouts, WebSocket,
@@ -87,9 +88,18 @@ impl AdminOptions {
         Ok(Some((address, listener, access)))
     }
 
-    /// Listens, if that was asked for. Until there is a server to operate, it is not ready.
-    pub(crate) fn start(&self) -> Result<Option<Admin>, String> {
-        let Some((address, listener, access)) = self.access()? else { return Ok(None) };
+    /// Listens, if that was asked for, on a socket that was inherited for it if there is one. Until
+    /// there is a server to operate, it is not ready.
+    pub(crate) fn start(&self, inherited: Vec<Stream>) -> Result<Option<Admin>, String> {
+        let Some((address, listener, access)) = self.access()? else {
+            return match inherited.first().map(Stream::local_addr) {
+                None => Ok(None),
+                Some(at) => Err(format!(
+                    "the inherited socket {} is named admin, and there is no --admin: add it with that address",
+                    at.map_or_else(|error| error.to_string(), |at| at.to_string())
+                )),
+            };
+        };
         let place = Arc::new(Place::new(access));
         let service = Arc::clone(&place);
         let answering = service_fn(move |request| {
@@ -107,6 +117,7 @@ impl AdminOptions {
         let limits = Limits::new().sessions(MOST_CONNECTIONS).sessions_per_ip(MOST_OF_ONE_ADDRESS);
         let server = Server::builder()
             .listen(listener.websocket(http))
+            .inherit(inherited)
             .shards(1)
             .backend(backend)
             .limits(limits)

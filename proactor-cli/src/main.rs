@@ -23,6 +23,7 @@ mod doctor;
 mod echo;
 #[cfg(feature = "tls")]
 mod hello;
+mod inherited;
 mod listeners;
 mod logging;
 mod manual;

@@ -20,6 +20,7 @@ use crate::codec::CodecChoice;
 use crate::config::ConfigOptions;
 #[cfg(feature = "tls")]
 use crate::hello::HelloCodec;
+use crate::inherited::Inherited;
 use crate::listeners::{ListenerTable, Listeners};
 use crate::printing::{product, say};
 use crate::proxied::Proxied;
@@ -61,7 +62,8 @@ pub(crate) const SLOW: &str = "Slow consumers";
 pub(crate) struct Serving {
     /// Where to listen: `127.0.0.1:7777`, `[::1]:7777`, `localhost:7777` (all addresses of that),
     /// `:7777` (every interface, IPv4 and IPv6) or `unix:/run/proactor.sock`. Port 0 takes a free
-    /// port. Repeat the option to listen on several addresses.
+    /// port. Repeat the option to listen on several addresses. If systemd has passed a socket with
+    /// the address (socket activation), that is used.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", value_parser = values::listener, help_heading = LISTENING)]
     listen: Vec<String>,
     /// Number of shards. Each shard is one thread; 0 means one per core.
@@ -414,7 +416,9 @@ impl Serving {
         let reloading = self.reloading();
         let signals = reloading.clone().on_hang_up(Signals::new()?.patience(self.drain_timeout));
         room.warn_if_small();
-        let admin = self.admin.start()?;
+        let inherited = Inherited::take()?;
+        let admin = self.admin.start(inherited.admin)?;
+        let builder = builder.inherit(inherited.listeners);
         #[cfg(feature = "admin")]
         let builder = builder.metrics(admin.is_some());
         let server = builder.start(handler).map_err(|error| {

@@ -6,6 +6,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(super) use unix::{BoundPath, prepare};
+pub(super) use unix::{BoundPath, of, prepare};
 #[cfg(windows)]
 pub(super) use windows::{BoundPath, prepare};

@@ -16,6 +16,7 @@ pub(crate) mod descriptor;
 pub(crate) mod dispatch;
 mod file;
 pub(crate) mod handle;
+mod inherited;
 pub(crate) mod maker;
 #[cfg(unix)]
 mod message;

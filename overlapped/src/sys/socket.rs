@@ -99,6 +99,50 @@ impl SystemSocket {
         taken
     }
 
+    /// A socket that this process was started with. Whether it blocks is not changed: another
+    /// process may be using it.
+    #[cfg(unix)]
+    pub(super) fn inherited(socket: Socket, role: Role) -> SystemSocket {
+        let inherited = SystemSocket::with_mode_set(socket).of_role(role);
+        inherited.lent();
+        inherited
+    }
+
+    /// Whether calls on a socket wait.
+    #[cfg(unix)]
+    pub(super) fn is_blocking(descriptor: Descriptor<'_>) -> Result<bool, Error> {
+        let nonblocking = SockRef::from(&descriptor).nonblocking();
+        nonblocking.map(|nonblocking| !nonblocking).map_err(|error| Error::io(Action::Option, &error))
+    }
+
+    #[cfg(unix)]
+    pub(super) fn set_blocking(descriptor: Descriptor<'_>, blocking: bool) -> Result<(), Error> {
+        let set = SockRef::from(&descriptor).set_nonblocking(!blocking);
+        set.map_err(|error| Error::io(Action::Option, &error))
+    }
+
+    /// Whether the path of a listener is removed with its last descriptor here.
+    #[cfg(unix)]
+    pub(super) fn owns_path(&self) -> bool {
+        self.socket.sharing.as_ref().is_some_and(|sharing| sharing.owns_path())
+    }
+
+    /// The path of a listener is removed with its last descriptor here from now on.
+    #[cfg(unix)]
+    pub(super) fn own_path(mut self) -> SystemSocket {
+        if let Some(free) = self.view().local_addr().ok().as_ref().and_then(bound_path::of) {
+            self.socket.sharing = Some(Arc::new(Sharing::new(BoundPath::made(free))));
+        }
+        self
+    }
+
+    #[cfg(unix)]
+    pub(super) fn leave_path(&self) {
+        if let Some(sharing) = &self.socket.sharing {
+            sharing.leave_path();
+        }
+    }
+
     /// A duplicate of any descriptor, only to be watched. Its mode is its program's affair.
     #[cfg(unix)]
     pub(super) fn watched(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<SystemSocket, Error> {

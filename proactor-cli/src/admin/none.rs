@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use overlapped::driver::Stream;
 use proactor::Handle;
 
 use crate::reloading::Reloading;
@@ -34,8 +35,11 @@ impl AdminOptions {
         Ok(())
     }
 
-    pub(crate) fn start(&self) -> Result<Option<Admin>, String> {
-        Ok(None)
+    pub(crate) fn start(&self, inherited: Vec<Stream>) -> Result<Option<Admin>, String> {
+        match inherited.len() {
+            0 => Ok(None),
+            _ => Err("an inherited socket is named admin, and this program has no --admin".to_owned()),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod errors;
 #[cfg(unix)]
 mod hangup;
 mod harness;
+#[cfg(unix)]
+mod inherited;
 #[cfg(target_os = "linux")]
 mod io_uring;
 #[cfg(unix)]

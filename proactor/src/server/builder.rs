@@ -1,8 +1,10 @@
 //! The description of a server, setting by setting.
 
+use overlapped::driver::Stream;
 use overlapped::{report::Backend, sim::Network};
 
 use super::config::Config;
+use super::inherited::{Giver, Inherited};
 use super::limits::Limits;
 use super::listener::Listener;
 use super::outbound::Outbound;
@@ -61,6 +63,50 @@ impl Builder {
     /// least once; call it again to listen on several addresses.
     pub fn listen(mut self, listener: impl Into<Listener>) -> Builder {
         self.config.listeners.push(listener.into());
+        self
+    }
+
+    /// Uses sockets that listen already, such as those of a supervisor that started this process,
+    /// instead of binding new ones. A [listener](Builder::listen) uses the sockets of its
+    /// addresses; if it has any, its other addresses are not bound. One with port 0 uses a socket
+    /// of its IP. The connections have the options of the listener. A path is left where it is at
+    /// the end.
+    ///
+    /// Each is a `TcpListener`, on Unix a `UnixListener`, or a
+    /// [`Stream`](overlapped::driver::Stream), which may be
+    /// [inherited](overlapped::driver::Stream::inherited) by number. The first server that is
+    /// started has them; the start fails if no listener has the address of one.
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    ///
+    /// use proactor::{AsyncSession, Server};
+    ///
+    /// async fn idle(session: AsyncSession) {
+    ///     while session.next().await.is_some() {}
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let socket = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = socket.local_addr()?;
+    /// let server = Server::builder().listen(address).inherit([socket]).serve(idle)?;
+    /// assert_eq!(server.local_addrs()[0].ip(), Some(address));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn inherit<S: Into<Stream>>(mut self, sockets: impl IntoIterator<Item = S>) -> Builder {
+        self.config.inherited = Inherited::new(sockets.into_iter().map(Into::into).collect(), Giver::Parent);
+        self
+    }
+
+    /// As [`inherit`](Builder::inherit), for sockets on which another server accepts until this one
+    /// takes its place. Those that this server does not listen on are closed, with a line in the
+    /// log. Both must use the same kind of backend, because they share the mode of the sockets: a
+    /// server with another does not start. Take them with
+    /// [`Stream::inherited`](overlapped::driver::Stream::inherited), which does not change the
+    /// mode.
+    pub fn take_over(mut self, sockets: impl IntoIterator<Item = Stream>) -> Builder {
+        self.config.inherited = Inherited::new(sockets.into_iter().collect(), Giver::Predecessor);
         self
     }
 

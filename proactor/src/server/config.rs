@@ -10,6 +10,7 @@ use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
 use overlapped::{Address, Driver, DriverConfig, report::Report};
 
+use super::inherited::Inherited;
 use super::listener::{Bind, Listener};
 use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
@@ -20,7 +21,7 @@ use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
 use crate::meter::{Meter, ShardMeter};
 use crate::session::timers::Rates;
 use crate::shard::Shard;
-use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Rules};
+use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Places, Rules};
 use crate::shard::binding::PortSocket;
 use crate::shard::directory::{Directory, Mail, ShardEntry};
 use crate::shard::listeners::{ListenerInfo, ListenerProfile, Profiles};
@@ -43,6 +44,8 @@ const MOST_OFFLOAD_THREADS: usize = 512;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(super) listeners: Vec<Listener>,
+    /// Sockets that listen already.
+    pub(super) inherited: Inherited,
     /// What the listeners became when the settings were checked.
     binds: Vec<Bind>,
     pub(crate) shards: usize,
@@ -70,6 +73,7 @@ impl Config {
         let operations = OPERATIONS_PER_SOCKET * driver.most_sockets();
         Config {
             listeners: Vec::new(),
+            inherited: Inherited::default(),
             binds: Vec::new(),
             shards: 0,
             driver: driver.operations(operations),
@@ -97,6 +101,11 @@ impl Config {
             self.listeners.iter().map(|listener| listener.resolve(self.simulated)).collect::<Result<_, _>>()?;
         if self.listeners.is_empty() {
             return Err("a server needs an address to listen on".into());
+        }
+        if self.simulated && !self.inherited.is_empty() {
+            return Err(
+                "a simulated server cannot listen on sockets of this system; leave out `Builder::inherit`".into()
+            );
         }
         if self.shards == 0 {
             self.shards = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_SHARDS);
@@ -253,7 +262,8 @@ impl Config {
                     refusal: refusal(listener),
                     is_forwarded: listener.proxy_protocol.is_some(),
                 });
-                Some(Acceptor::listen(&mut driver, &self.binds, patience, rules.collect(), self.shards)?)
+                let places = Places { binds: &self.binds, inherited: &self.inherited, patience, shards: self.shards };
+                Some(Acceptor::listen(&mut driver, &places, rules.collect())?)
             }
             _ => None,
         };

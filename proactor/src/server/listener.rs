@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::options::ListenOptions;
+use overlapped::options::{ListenOptions, StreamOptions};
 use overlapped::resolve::is_host_name;
 use overlapped::{Address, address::AddressError};
 
@@ -96,6 +96,8 @@ struct Unusable(String);
 pub(crate) struct Bind {
     pub(crate) addresses: Vec<Address>,
     pub(crate) options: ListenOptions,
+    /// What its connections begin with.
+    pub(crate) stream: StreamOptions,
     /// It is bound for datagrams.
     pub(crate) datagrams: Option<Datagrams>,
 }
@@ -309,7 +311,8 @@ impl Listener {
             }
         };
         let stream = addresses.first().map(|address| self.tcp.of(address)).unwrap_or_default();
-        Ok(Bind { addresses, options: ListenOptions::new().stream(stream), datagrams: self.datagrams.clone() })
+        let options = ListenOptions::new().stream(stream.clone());
+        Ok(Bind { addresses, options, stream, datagrams: self.datagrams.clone() })
     }
 }
 

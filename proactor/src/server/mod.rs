@@ -4,6 +4,7 @@ mod builder;
 pub(crate) mod config;
 mod datagrams;
 pub(crate) mod handle;
+pub(crate) mod inherited;
 mod limits;
 mod list;
 pub(crate) mod listener;

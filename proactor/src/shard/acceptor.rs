@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use overlapped::driver::{CloseMode, Completion, OpId, SocketId, Stream};
-use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome, Time, mailbox::MailError, options::ListenOptions};
+use overlapped::mailbox::MailError;
+use overlapped::options::{ListenOptions, StreamOptions};
+#[cfg(unix)]
+use overlapped::report::Backend;
+use overlapped::{Address, Driver, Error, ErrorKind, Op, Outcome, Time};
 
 use super::binding::{self, Bound, PortSocket, Socket, TRY_AGAIN};
 use super::directory::{Accepted, Directory, Mail};
@@ -14,6 +18,7 @@ use crate::connect::reset;
 use crate::datagrams::config::Datagrams;
 use crate::error::ServerError;
 use crate::limits::{NO_LISTENER, Refusal};
+use crate::server::inherited::{self, Giver, Inherited, Listening};
 use crate::server::listener::Bind;
 
 /// Refused peers that can be told why at once.
@@ -38,6 +43,15 @@ pub(crate) struct Rules {
     pub(crate) is_forwarded: bool,
 }
 
+/// Where an acceptor listens.
+pub(crate) struct Places<'a> {
+    pub(crate) binds: &'a [Bind],
+    pub(crate) inherited: &'a Inherited,
+    /// How long an address in use is tried again.
+    pub(crate) patience: Duration,
+    pub(crate) shards: usize,
+}
+
 pub(crate) struct Acceptor {
     listeners: Vec<SocketId>,
     addresses: Vec<Address>,
@@ -55,19 +69,26 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Listens on each address; one that is in use is tried again until `patience` has passed for
+    /// Listens on each address; one that is in use is tried again until the patience is over for
     /// all of them together.
-    pub(crate) fn listen(
-        driver: &mut Driver,
-        binds: &[Bind],
-        patience: Duration,
-        rules: Vec<Rules>,
-        shards: usize,
-    ) -> Result<Acceptor, ServerError> {
+    pub(crate) fn listen(driver: &mut Driver, places: &Places<'_>, rules: Vec<Rules>) -> Result<Acceptor, ServerError> {
+        let Places { binds, inherited, patience, shards } = *places;
         let (mut listeners, mut addresses, mut owners) = (Vec::new(), Vec::new(), Vec::new());
         let (mut ports, mut held) = (Vec::new(), Vec::new());
+        let mut given = inherited.take()?;
         let until = Instant::now() + patience;
         for (owner, bind) in binds.iter().enumerate() {
+            let used = inherited::take_for(bind, binds, &mut given);
+            if !used.is_empty() {
+                for socket in used {
+                    let (address, listener) = use_given(driver, socket, &bind.stream, inherited.giver)?;
+                    accept_on(driver, listener, addresses.len())?;
+                    listeners.push(listener);
+                    addresses.push(address);
+                    owners.push(u8::try_from(owner).unwrap_or(NO_LISTENER));
+                }
+                continue;
+            }
             let (before, mut failed) = (addresses.len(), None);
             for address in &bind.addresses {
                 let first = addresses.get(before).and_then(Address::ip).map(|first| first.port());
@@ -79,8 +100,7 @@ impl Acceptor {
                         bound.address
                     }),
                     None => listen_on(driver, address, &bind.options, first, until).and_then(|listener| {
-                        let token = token::of(token::ACCEPT, addresses.len() as u32);
-                        driver.submit(Op::accept_multi(listener), token).map_err(|rejected| rejected.error)?;
+                        accept_on(driver, listener, addresses.len())?;
                         listeners.push(listener);
                         driver.local_addr(listener)
                     }),
@@ -98,6 +118,13 @@ impl Acceptor {
                 Some(error) if addresses.len() == before => return Err(error.into()),
                 Some(error) => tracing::warn!("{error}; listening on the other addresses only"),
                 None => {}
+            }
+        }
+        if !given.is_empty() {
+            let unused = inherited::name_unused(&given, &addresses);
+            match inherited.giver {
+                Giver::Parent => return Err(ServerError::Config(unused)),
+                Giver::Predecessor => tracing::warn!("{unused}; they are closed"),
             }
         }
         Ok(Acceptor {
@@ -235,6 +262,37 @@ impl Acceptor {
             }
         }
     }
+}
+
+/// Accepts connections of a listener.
+fn accept_on(driver: &mut Driver, listener: SocketId, index: usize) -> Result<(), Error> {
+    let token = token::of(token::ACCEPT, index as u32);
+    driver.submit(Op::accept_multi(listener), token).map(|_| ()).map_err(|rejected| rejected.error)
+}
+
+/// Makes a listener of a socket that listens already.
+fn use_given(
+    driver: &mut Driver,
+    (address, socket): Listening,
+    options: &StreamOptions,
+    giver: Giver,
+) -> Result<(Address, SocketId), ServerError> {
+    #[cfg(unix)]
+    {
+        let blocks = driver.report().backend != Backend::Poll;
+        if giver == Giver::Predecessor && socket.is_blocking()? != blocks {
+            let own = driver.report().backend;
+            return Err(ServerError::Config(format!(
+                "could not take {address} over: the server that has it uses another backend than {own}, and both share the \
+                 socket's mode; use the backend of that server, or end it and start this one"
+            )));
+        }
+        socket.set_blocking(blocks)?;
+    }
+    let _ = giver;
+    socket.set_options(options)?;
+    let listener = driver.adopt(socket).map_err(|failed| failed.error)?;
+    Ok((address, listener))
 }
 
 /// Listens on an address, on the port of the first of its listener if any will do. One in use is

@@ -41,6 +41,7 @@ mod group {
 }
 mod half_close;
 mod in_flight;
+mod inherited;
 mod latest {
     mod order;
     mod simulation;

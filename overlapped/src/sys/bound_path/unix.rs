@@ -37,6 +37,11 @@ pub(in super::super) fn prepare(address: &Address) -> Result<Option<Free>, Error
     Ok(Some(Free(path.to_owned())))
 }
 
+/// The path that a listener of this process is bound to already.
+pub(in super::super) fn of(address: &Address) -> Option<Free> {
+    address.path().map(|path| Free(path.to_owned()))
+}
+
 fn is_socket(found: &fs::Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())
 }
@@ -68,6 +73,10 @@ impl BoundPath {
         let identity = identity(&free.0);
         let process = Process::this();
         BoundPath(Box::new(Bound { path: free.0, identity, process, left: AtomicBool::new(false) }))
+    }
+
+    pub(in super::super) fn is_left(&self) -> bool {
+        self.0.left.load(Ordering::Relaxed)
     }
 
     /// The file stays.

@@ -28,6 +28,12 @@ impl Sharing {
         self.lent.store(true, Ordering::Relaxed);
     }
 
+    /// Whether there is a file, and it is removed.
+    #[cfg(unix)]
+    pub(super) fn owns_path(&self) -> bool {
+        self.bound.as_ref().is_some_and(|bound| !bound.is_left())
+    }
+
     /// The file stays.
     pub(super) fn leave_path(&self) {
         if let Some(bound) = &self.bound {
