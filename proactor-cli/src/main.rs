@@ -7,6 +7,8 @@ mod admin;
 #[cfg(not(feature = "admin"))]
 #[path = "admin/none.rs"]
 mod admin;
+#[cfg(any(unix, feature = "admin"))]
+mod answering;
 #[cfg(feature = "admin")]
 mod ask;
 mod backend;
@@ -27,6 +29,11 @@ mod inherited;
 mod listeners;
 mod logging;
 mod manual;
+#[cfg(unix)]
+mod notify;
+#[cfg(not(unix))]
+#[path = "notify/none.rs"]
+mod notify;
 mod printing;
 mod proxied;
 mod proxy;

@@ -4,11 +4,14 @@ use proactor::Signals;
 #[cfg(feature = "tls")]
 use proactor::tls::{Tls, TlsClient};
 
+use crate::notify::Notify;
 use crate::printing::say;
 
 /// The certificates that a server uses.
 #[derive(Clone, Default)]
 pub(crate) struct Reloading {
+    /// Who is told of it.
+    pub(crate) notify: Notify,
     /// What it shows to those who connect to it.
     #[cfg(feature = "tls")]
     pub(crate) own: Vec<Tls>,
@@ -28,6 +31,13 @@ impl Reloading {
     /// Reads all of them again, each by itself: what one cannot read does not keep the other from
     /// it. Returns what went wrong; then the old ones stay in use.
     pub(crate) fn reload(&self) -> Vec<String> {
+        self.notify.reloading();
+        let errors = self.read_again();
+        self.notify.reloaded(if errors.is_empty() { "reloaded" } else { "not all could be reloaded: see the log" });
+        errors
+    }
+
+    fn read_again(&self) -> Vec<String> {
         #[cfg(feature = "tls")]
         {
             let read = self.own.iter().map(Tls::reload).chain(self.upstream.iter().map(TlsClient::reload));

@@ -22,6 +22,7 @@ use crate::config::ConfigOptions;
 use crate::hello::HelloCodec;
 use crate::inherited::Inherited;
 use crate::listeners::{ListenerTable, Listeners};
+use crate::notify::{Keeper, Notify};
 use crate::printing::{product, say};
 use crate::proxied::Proxied;
 use crate::reloading::Reloading;
@@ -283,8 +284,9 @@ impl Serving {
     }
 
     /// What is read again while the server runs.
-    fn reloading(&self) -> Reloading {
+    fn reloading(&self, notify: &Notify) -> Reloading {
         Reloading {
+            notify: notify.clone(),
             #[cfg(feature = "tls")]
             own: self.loaded_tls.iter().cloned().chain(self.listeners.loaded()).collect(),
             #[cfg(feature = "tls")]
@@ -413,7 +415,8 @@ impl Serving {
             let addresses = self.places().join(", ");
             return Ok(product(&format!("{name} on {addresses}{transport}{more}: no fault found; {room}\n"))?);
         }
-        let reloading = self.reloading();
+        let notify = Notify::of_environment();
+        let reloading = self.reloading(&notify);
         let signals = reloading.clone().on_hang_up(Signals::new()?.patience(self.drain_timeout));
         room.warn_if_small();
         let inherited = Inherited::take()?;
@@ -449,7 +452,9 @@ impl Serving {
             server.shards(),
             if server.shards() == 1 { "shard" } else { "shards" }
         ));
+        let keeper = Keeper::start(&notify, &handle, server.shards());
         server.run_until(signals)?;
+        drop(keeper);
         if let Some(admin) = admin {
             admin.end();
         }

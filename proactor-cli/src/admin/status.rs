@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use proactor::{Handle, SendError, SessionId, SessionList};
 use serde::Serialize;
 
 use super::answer::Answer;
 use super::history::{Counts, by_label};
 use super::place::{Place, Running};
+use crate::answering::ask;
 use crate::{logging, system};
 
 /// A shard that does not answer in this time is not well.
@@ -157,12 +157,6 @@ async fn stuck_shards(place: &Place, running: &Running, time: Duration) -> Vec<u
         }
     }
     stuck
-}
-
-/// Asks a shard for a session that it cannot have, which costs it nothing.
-fn ask(handle: &Handle, shard: usize) -> Option<Result<SessionList, SendError>> {
-    let nobody: SessionId = format!("{shard}.{}.0", u32::MAX).parse().ok()?;
-    Some(handle.look_up(nobody))
 }
 
 #[cfg(test)]

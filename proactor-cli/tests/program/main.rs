@@ -21,6 +21,8 @@ mod io_uring;
 mod limits;
 mod listening;
 mod members;
+#[cfg(unix)]
+mod notify;
 #[cfg(target_os = "linux")]
 mod output;
 mod pages;
