@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod clock;
+mod flight;
 mod groups;
 mod history;
 mod listing;
@@ -31,9 +32,8 @@ use self::access::Access;
 pub(crate) use self::access::read_token;
 use self::place::Place;
 pub(crate) use self::place::Subject;
+use crate::flight::OPERATING;
 use crate::values;
-
-const ADMIN: &str = "Operating it (see docs/operations.md)";
 
 /// Connections at once: of one address, and in all.
 const MOST_CONNECTIONS: usize = 64;
@@ -60,12 +60,12 @@ pub(crate) struct AdminOptions {
     /// /healthz, /readyz, /status, /sessions and /groups, and sessions are closed, the server
     /// drained, the log level changed and certificates reloaded: `proactor admin` does it from a
     /// shell. An address that other machines reach needs --admin-token-file.
-    #[arg(id = "admin", long = "admin", value_name = "ADDR", value_parser = values::listener, help_heading = ADMIN)]
+    #[arg(id = "admin", long = "admin", value_name = "ADDR", value_parser = values::listener, help_heading = OPERATING)]
     address: Option<String>,
     /// Answer only requests with the token that is in this file: one line of at least 16
     /// characters. They have a header `Authorization: Bearer TOKEN`. /healthz and /readyz need
     /// none.
-    #[arg(id = "admin_token_file", long = "admin-token-file", value_name = "FILE", requires = "admin", help_heading = ADMIN)]
+    #[arg(id = "admin_token_file", long = "admin-token-file", value_name = "FILE", requires = "admin", help_heading = OPERATING)]
     token_file: Option<PathBuf>,
 }
 

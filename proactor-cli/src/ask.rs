@@ -23,7 +23,7 @@ const LONG_ABOUT: &str = "Asks a running server, which was started with --admin 
                           What the server refuses is said on standard error, and the exit status is 1.";
 
 const EXAMPLES: &str = "Examples:\n  proactor echo --admin 127.0.0.1:7778 &\n  proactor admin status\n  proactor admin sessions --sort -queued --limit 10     # the \
-                        slowest members\n  proactor admin sessions --peer 10.0.0.0/8 --min-age 1h --json\n  proactor admin close 0.17.3\n  proactor admin --admin \
+                        slowest members\n  proactor admin sessions --peer 10.0.0.0/8 --min-age 1h --json\n  proactor admin flight --session 0.17.3\n  proactor admin close 0.17.3\n  proactor admin --admin \
                         unix:/run/proactor-admin.sock drain --timeout 1m";
 
 /// Asks a running server about its sessions, and tells it what to do.
@@ -63,11 +63,13 @@ enum Question {
     Status,
     /// The sessions there are, or those that pass all filters
     Sessions(Sessions),
-    /// One session
+    /// One session, and what happened to it
     Session {
         /// Its name, such as 0.17.3.
         id: String,
     },
+    /// The last events of the server's shards
+    Flight(Flight),
     /// The groups that have a name
     Groups(Groups),
     /// Close a session
@@ -139,6 +141,19 @@ struct Sessions {
 }
 
 #[derive(Args)]
+struct Flight {
+    /// Those of this session, also if it has ended: such as 0.17.3.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Those of this shard.
+    #[arg(long, value_name = "N")]
+    shard: Option<u64>,
+    /// The newest, at most so many, up to 10000 [default: 1000]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+#[derive(Args)]
 struct Groups {
     /// With this in the name.
     #[arg(long, value_name = "TEXT")]
@@ -178,6 +193,14 @@ impl Sessions {
     }
 }
 
+impl Flight {
+    fn request(&self) -> Request {
+        let mut all = given(&[("session", &self.session)]);
+        all.extend(given(&[("shard", &self.shard), ("limit", &self.limit)]));
+        Request::get("/flight").with(all)
+    }
+}
+
 impl Groups {
     fn request(&self) -> Request {
         let mut all = given(&[("search", &self.search), ("sort", &self.sort)]);
@@ -192,6 +215,7 @@ impl Question {
             Question::Status => Request::get("/status"),
             Question::Sessions(sessions) => sessions.request(),
             Question::Session { id } => Request::get(format!("/sessions/{}", http::segment(id))),
+            Question::Flight(flight) => flight.request(),
             Question::Groups(groups) => groups.request(),
             Question::Close { id, abort } => {
                 let how = if *abort { "abort" } else { "graceful" };
@@ -216,7 +240,8 @@ impl Question {
         match self {
             Question::Status => tables::facts(answer),
             Question::Sessions(_) => tables::sessions(answer),
-            Question::Session { .. } => tables::facts(answer),
+            Question::Session { .. } => tables::session(answer),
+            Question::Flight(_) => tables::flight(answer),
             Question::Groups(_) => tables::groups(answer),
             Question::Close { .. } => format!("session {} is being closed\n", tables::field(answer, "closing")),
             Question::Drain { .. } => {

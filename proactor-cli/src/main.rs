@@ -23,6 +23,7 @@ mod config;
 mod dev_cert;
 mod doctor;
 mod echo;
+mod flight;
 #[cfg(feature = "tls")]
 mod hello;
 mod inherited;

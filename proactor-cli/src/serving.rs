@@ -18,6 +18,7 @@ use crate::admin::{AdminOptions, Subject};
 use crate::backend::BackendChoice;
 use crate::codec::CodecChoice;
 use crate::config::ConfigOptions;
+use crate::flight::{self, FlightOptions};
 #[cfg(feature = "tls")]
 use crate::hello::HelloCodec;
 use crate::inherited::Inherited;
@@ -41,7 +42,7 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
-             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGINT or SIGTERM (on Windows: \
+             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGQUIT a server with --flight-recorder prints its last events, and goes on. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
@@ -129,6 +130,8 @@ pub(crate) struct Serving {
     proxied: Proxied,
     #[command(flatten)]
     admin: AdminOptions,
+    #[command(flatten)]
+    flight: FlightOptions,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     tls: TlsOptions,
@@ -424,6 +427,7 @@ impl Serving {
         let builder = builder.inherit(inherited.listeners);
         #[cfg(feature = "admin")]
         let builder = builder.metrics(admin.is_some());
+        let builder = self.flight.set(builder, admin.is_some());
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
             format!("{error}{remedy}")
@@ -431,6 +435,7 @@ impl Serving {
         let addresses = self.addresses(server.local_addrs());
         let report = server.report();
         let handle = server.handle().untyped();
+        let signals = flight::print_on_quit(signals, &handle)?;
         if let Some(admin) = &admin {
             admin.serve(Subject {
                 handle: handle.clone(),

@@ -19,6 +19,7 @@
 //! | [`Signals`] | SIGTERM and Ctrl-C drain the server: [`Server::run_until`] |
 //! | [`codec`] | where one packet of a stream ends and the next begins |
 //! | [`CloseReason`] | why a session ended |
+//! | [`FlightEvent`] | the last that happened on a shard: [`Builder::flight_recorder`] |
 //! | [`Simulation`], [`SimClient`] | the server on a simulated network, and clients that test it |
 //!
 //! `docs/cookbook.md` in the repository has recipes: a chat with rooms, request and response, a
@@ -65,6 +66,7 @@ pub mod codec;
 mod connect;
 mod datagrams;
 mod error;
+mod flight;
 mod group;
 mod handler;
 #[cfg(feature = "http")]
@@ -112,6 +114,7 @@ pub use overlapped::{Address, Time};
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
 pub use datagrams::{client::CookieClient, config::Datagrams, drops::DatagramDrop};
 pub use error::{JoinError, SendError, ServerError, TimerError};
+pub use flight::{FlightEvent, FlightKind};
 pub use group::Group;
 pub use handler::{Flow, Handler};
 pub use ipnet::IpNet;

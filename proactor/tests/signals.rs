@@ -28,6 +28,7 @@ fn child() {
     let backend = if backend == "poll" { Backend::Poll } else { Backend::Uring };
     for _ in 0..2 {
         let signals = Signals::new().unwrap().patience(PATIENCE);
+        let signals = signals.on_quit(|| say("asked")).unwrap();
         let builder = Server::builder().listen("127.0.0.1:0").shards(1).backend(Some(backend));
         let server = builder.start(Echo).unwrap();
         say(&format!("serves {}", server.local_addrs()[0]));
@@ -124,5 +125,26 @@ fn a_second_signal_stops_at_once() {
         // This end stays open, so the drain would wait for it.
         daemon.send(Signal::TERM);
         assert_eq!(daemon.hear(), "ended", "{backend}");
+    }
+}
+
+#[test]
+fn sigquit_is_answered_by_a_call_and_the_server_goes_on_until_nobody_wants_it() {
+    for backend in backends() {
+        let mut daemon = Daemon::start(backend);
+        for _ in 0..2 {
+            let stream = daemon.connect();
+            for _ in 0..2 {
+                daemon.send(Signal::QUIT);
+                assert_eq!(daemon.hear(), "asked", "{backend}");
+                exchange(&stream);
+            }
+            daemon.send(Signal::TERM);
+            drop(stream);
+            assert_eq!(daemon.hear(), "ended", "{backend}");
+        }
+        daemon.send(Signal::QUIT);
+        let status = daemon.child.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::QUIT.as_raw()), "{backend}: {status:?}");
     }
 }

@@ -301,7 +301,7 @@ impl Row {
     }
 }
 
-fn listener_of(listener: &proactor::ListenerInfo) -> String {
+pub(super) fn listener_of(listener: &proactor::ListenerInfo) -> String {
     match listener.name() {
         "" => listener.address().to_string(),
         name => name.to_owned(),

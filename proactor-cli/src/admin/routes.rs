@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::answer::{Answer, Failure, response};
 use super::parameters::Parameters;
 use super::place::{Place, Running, too_much};
-use super::{groups, listing, page, status};
+use super::{flight, groups, listing, page, status};
 use crate::logging;
 use crate::printing::say;
 
 /// Told to a client that asks for something else.
-const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /history, /log; POST /sessions/ID/close, \
+const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /history, /flight, /log; POST /sessions/ID/close, \
                       /drain, /log, /reload";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ enum Route<'r> {
     Close(&'r str),
     Groups,
     History,
+    Flight,
     Drain,
     Log,
     Reload,
@@ -47,6 +48,7 @@ impl Route<'_> {
             "/sessions" => Route::Sessions,
             "/groups" => Route::Groups,
             "/history" => Route::History,
+            "/flight" => Route::Flight,
             "/drain" => Route::Drain,
             "/log" => Route::Log,
             "/reload" => Route::Reload,
@@ -78,6 +80,7 @@ impl Route<'_> {
             Route::Groups => groups::PARAMETERS,
             Route::Close(_) => &["how"],
             Route::History => &["after"],
+            Route::Flight => flight::PARAMETERS,
             Route::Drain => &["timeout"],
             Route::Log => &["level"],
             _ => &[],
@@ -149,8 +152,8 @@ async fn asked<B>(
             Ok(Answer::json(&asked.page()))
         }
         Route::Session(id) => {
-            let (row, _) = known(place, running, id).await?;
-            Ok(Answer::json(&row))
+            let (session, id) = known(place, running, id).await?;
+            Ok(Answer::json(&WithHistory { session, history: flight::of_session(running, id) }))
         }
         Route::Close(id) => {
             let aborts = parameters.choice("how", &[("graceful", false), ("abort", true)])?.unwrap_or(false);
@@ -170,6 +173,7 @@ async fn asked<B>(
             let after = parameters.number("after", 0, u64::MAX)?.unwrap_or(0);
             Ok(Answer::compact(&place.history(after)))
         }
+        Route::Flight => Ok(Answer::json(&flight::page(running, parameters)?)),
         Route::Drain => {
             let timeout = parameters.time("timeout")?.unwrap_or(subject.drain_timeout);
             if handle.is_ending() {
@@ -211,15 +215,25 @@ async fn asked<B>(
 
 /// A session, by its name in a path.
 async fn known(place: &Place, running: &Running, text: &str) -> Result<(listing::Row, SessionId), Failure> {
-    let id: SessionId = text.parse().map_err(|error| Failure::bad(format!("{text:?} is {error}")))?;
+    let id = flight::session_of(text)?;
     let found = place.of_shards(running.subject.handle.look_up(id)).await?;
     match found.first() {
         Some(info) => Ok((listing::Row::new(info, std::time::SystemTime::now()), id)),
         None => {
-            let what = format!("there is no session {id}: it has ended, or is being closed");
+            let history = flight::of_session(running, id).is_some_and(|history| !history.is_empty());
+            let more = if history { format!("; /flight?session={id} has its last events") } else { String::new() };
+            let what = format!("there is no session {id}: it has ended, or is being closed{more}");
             Err(Failure::new(StatusCode::NOT_FOUND, what))
         }
     }
+}
+
+/// A session, and what happened to it, if the server records that.
+#[derive(Serialize)]
+struct WithHistory {
+    #[serde(flatten)]
+    session: listing::Row,
+    history: Option<Vec<flight::Told>>,
 }
 
 #[derive(Serialize)]

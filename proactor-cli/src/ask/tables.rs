@@ -112,6 +112,42 @@ pub(crate) fn sessions(answer: &Value) -> String {
     table(&head, &right, &rows) + &of_all(answer, rows.len(), "session")
 }
 
+/// One session: its facts, then what happened to it.
+pub(crate) fn session(answer: &Value) -> String {
+    let mut facts = answer.clone();
+    let history = facts.as_object_mut().and_then(|fields| fields.shift_remove("history")).unwrap_or_default();
+    let mut text = self::facts(&facts);
+    if let Some(history) = history.as_array() {
+        text.push('\n');
+        text.push_str(&events(history, false));
+    }
+    text
+}
+
+/// The last events, the newest at the end.
+pub(crate) fn flight(answer: &Value) -> String {
+    let found = answer["events"].as_array().map_or(&[][..], Vec::as_slice);
+    let (shown, total) = (found.len() as u64, answer["total"].as_u64().unwrap_or(0));
+    let which = if shown < total { format!("the last {shown} of {total} events") } else { format!("{total} events") };
+    events(found, true) + &which + "\n"
+}
+
+fn events(events: &[Value], with_place: bool) -> String {
+    let row = |event: &Value| {
+        let listener = event["listener"].as_str().map(|listener| format!(", at {}", printable(listener)));
+        let text = field(event, "text") + &listener.unwrap_or_default();
+        match with_place {
+            true => vec![field(event, "time"), field(event, "shard"), field(event, "session"), text],
+            false => vec![field(event, "time"), text],
+        }
+    };
+    let rows: Vec<Vec<String>> = events.iter().map(row).collect();
+    match with_place {
+        true => table(&["TIME", "SHARD", "SESSION", "EVENT"], &[false, true, false, false], &rows),
+        false => table(&["TIME", "EVENT"], &[false, false], &rows),
+    }
+}
+
 pub(crate) fn groups(answer: &Value) -> String {
     let found = answer["groups"].as_array().map_or(&[][..], Vec::as_slice);
     let row = |group: &Value| vec![field(group, "name"), field(group, "members"), bytes(&group["log_bytes"])];

@@ -3,6 +3,7 @@
 
 mod client;
 mod command;
+mod flight;
 mod hostile;
 mod routes;
 mod token;

@@ -28,6 +28,8 @@ mod output;
 mod pages;
 mod proxy;
 #[cfg(unix)]
+mod quit;
+#[cfg(unix)]
 mod restart;
 #[cfg(unix)]
 mod room;

@@ -134,7 +134,7 @@ pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
                 outbox.drop_oldest(id, limits.outbox, groups.local());
             }
             let dropped = outbox.dropped() - before;
-            directory.count_dropped(id.shard(), record.activity.listener(), dropped);
+            directory.count_dropped(id, record.activity.listener(), dropped);
         }
         _ if is_over => close::begin(state, slot, CloseReason::TooSlow),
         SlowConsumer::PauseReading if is_sending && outbox.len() >= limits.high() => {

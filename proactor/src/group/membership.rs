@@ -108,7 +108,7 @@ pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Opt
     if let Some(record) = moved.and_then(|moved| sessions.at_mut(moved)) {
         record.outbox.positions.set_member(group, member);
     }
-    state.directory.count_dropped(id.shard(), listener, dropped);
+    state.directory.count_dropped(id, listener, dropped);
     is_open && dropped > 0 && limits.slow != SlowConsumer::DropOldest
 }
 

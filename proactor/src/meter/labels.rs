@@ -38,6 +38,11 @@ pub(super) fn reason_at(reason: CloseReason) -> usize {
     reason as usize
 }
 
+/// The reason at a place of [`reason_at`].
+pub(crate) fn reason_of(place: usize) -> Option<CloseReason> {
+    ALL_REASONS.get(place).copied()
+}
+
 pub(super) fn reason_labels() -> impl Iterator<Item = &'static str> {
     ALL_REASONS.into_iter().map(reason_label)
 }

@@ -13,7 +13,7 @@ mod traffic;
 
 pub(crate) use self::count::Count;
 pub(crate) use self::histogram::{Histogram, Snapshot};
-pub(crate) use self::labels::{datagram_drop_label, tls_failure_label};
+pub(crate) use self::labels::{datagram_drop_label, reason_of, tls_failure_label};
 pub(crate) use self::traffic::{Traffic, Traffics};
 
 use std::sync::Arc;

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use overlapped::driver::Stream;
 use overlapped::mailbox::{Sender, mailbox};
 use overlapped::resolve::Resolver;
-use overlapped::{Address, Driver, DriverConfig, report::Report};
+use overlapped::{Address, Driver, DriverConfig, Time, report::Report};
 
 use super::inherited::Inherited;
 use super::listener::{Bind, Listener};
 use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
+use crate::flight::{Flight, MOST_EVENTS, Recorder};
 use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;
 use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
@@ -60,6 +61,8 @@ pub(crate) struct Config {
     pub(super) offload_threads: usize,
     /// Whether the shards count for `Handle::registry`.
     pub(super) metered: bool,
+    /// Events of each sort that a shard records; 0 records none.
+    pub(super) flight_events: usize,
     /// The runtime that tokio's types find on the threads of the shards.
     #[cfg(feature = "tokio")]
     pub(super) runtime: Option<tokio::runtime::Handle>,
@@ -85,6 +88,7 @@ impl Config {
             slow: SlowConsumer::default(),
             offload_threads: 4,
             metered: false,
+            flight_events: 0,
             #[cfg(feature = "tokio")]
             runtime: None,
             offload: None,
@@ -136,6 +140,10 @@ impl Config {
                 ));
             }
         }
+        if self.flight_events > MOST_EVENTS {
+            let events = self.flight_events;
+            return Err(format!("a flight recorder of {events} events: must be at most {MOST_EVENTS}"));
+        }
         self.codec.check()?;
         // The first shard also has sockets for the listeners and for refused connections.
         let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
@@ -159,13 +167,14 @@ impl Config {
             ListenerInfo::new(index, &listener.name, at.clone())
         };
         let listeners = named.map(info).collect();
+        let began = made.iter().map(|shard| shard.began).min().unwrap_or(Time::ZERO);
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
         #[cfg(feature = "websocket")]
         let domain = domain.with_clients(self.simulated);
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
-        Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners)
+        Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners, began)
     }
 
     /// The server's framings: its codec, then those that listeners have instead. And which of them
@@ -201,6 +210,10 @@ impl Config {
 
     fn meter(&self) -> Meter {
         self.metered.then(|| Arc::new(ShardMeter::new(self.listeners.len())))
+    }
+
+    fn flight(&self, shard: u16) -> Flight {
+        (self.flight_events > 0).then(|| Arc::new(Recorder::new(shard, self.flight_events)))
     }
 
     fn profiles(&self) -> Profiles {
@@ -268,9 +281,11 @@ impl Config {
             _ => None,
         };
         let (mail, inbox): (Sender<Mail>, _) = mailbox(MAILBOX, driver.wake_handle());
+        let flight = self.flight(index as u16);
         let made = Made {
             index,
-            entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages, self.meter()),
+            began: driver.now(),
+            entry: ShardEntry::new(mail, driver.wake_handle(), self.limits.inbox_messages, self.meter(), flight),
             notifier: Notifier::new(driver.wake_handle()),
             addresses: acceptor.as_ref().map(|acceptor| acceptor.addresses().to_vec()).unwrap_or_default(),
             first_addresses: acceptor.as_ref().map(Acceptor::first_addresses).unwrap_or_default(),
@@ -296,6 +311,7 @@ pub(super) type NewShard<H> = Box<dyn FnOnce(Arc<Directory>, Vec<PortSocket>) ->
 /// What the server and the other shards are told of a new shard.
 pub(super) struct Made {
     pub(super) index: usize,
+    began: Time,
     entry: ShardEntry,
     notifier: Notifier,
     pub(super) addresses: Vec<Address>,

@@ -3,6 +3,7 @@
 mod builder;
 pub(crate) mod config;
 mod datagrams;
+mod flight;
 pub(crate) mod handle;
 pub(crate) mod inherited;
 mod limits;

@@ -93,7 +93,7 @@ fn shard_thread<H: Handler>(
     drop(up);
     // Without an introduction another shard could not be made, and there is no server.
     let Ok((directory, ports)) = introduced.recv() else { return Ok(()) };
-    let _guard = StopOnPanic(Arc::clone(&directory));
+    let _guard = StopOnPanic(Arc::clone(&directory), index as u16);
     #[cfg(feature = "tokio")]
     let _runtime = config.runtime.as_ref().map(tokio::runtime::Handle::enter);
     let mut shard = introduce(Arc::clone(&directory), ports);
@@ -105,19 +105,21 @@ fn shard_thread<H: Handler>(
         }
     };
     if ended.is_err() {
+        directory.log_flight(index as u16);
         // A server that has lost a shard ends as a whole.
         directory.enter(Phase::Stopping);
     }
     ended
 }
 
-/// Stops the other shards when one panics.
-struct StopOnPanic(Arc<Directory>);
+/// Stops the other shards when one panics, and logs what happened there before.
+struct StopOnPanic(Arc<Directory>, u16);
 
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.enter(Phase::Stopping);
+            self.0.log_flight(self.1);
         }
     }
 }

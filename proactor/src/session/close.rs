@@ -9,6 +9,7 @@ use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow, SocketId};
 use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send, table::Record};
 use crate::codec::Assembly;
 use crate::connect::{ConnectError, ConnectFailure, Origin};
+use crate::flight::FlightKind;
 use crate::group::membership;
 use crate::shard::state::{ShardState, token};
 use crate::transport::Transport;
@@ -65,6 +66,9 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     record.assembly = Assembly::new();
     if let Some(id) = id {
         endings.tell(id, reason);
+    }
+    if let Some(flight) = &state.flight {
+        flight.record(id, FlightKind::Closing(reason));
     }
     if let Some(meter) = &state.meter
         && reason == CloseReason::TooSlow
@@ -151,6 +155,7 @@ fn tell_not_open(state: &mut ShardState, slot: u32, reason: CloseReason) {
 fn log_panic(state: &ShardState, slot: u32) {
     if let (Some(id), Some(peer)) = (state.sessions.id(slot), state.sessions.peer_at(slot)) {
         tracing::error!("the logic panicked in a call for {id:?} of {peer}: this session is closed");
+        state.directory.log_flight_of(id);
     }
 }
 

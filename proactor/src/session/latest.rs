@@ -119,7 +119,7 @@ pub(crate) fn queue(
         let before = outbox.dropped();
         let more = frame.len().saturating_sub(outbox.latest_bytes(key));
         outbox.make_room(id, more, limit, groups.local());
-        directory.count_dropped(id.shard(), record.activity.listener(), outbox.dropped() - before);
+        directory.count_dropped(id, record.activity.listener(), outbox.dropped() - before);
     }
     let pushed = match outbox.put_latest(key, frame, stamp, limit) {
         Ok(pushed) if pushed.bytes > 0 => pushed,

@@ -8,6 +8,7 @@ use super::{Session, close, id::SessionId, reason::CloseReason};
 #[cfg(feature = "websocket")]
 use crate::codec::Framing;
 use crate::connect::{ConnectWaiter, Origin};
+use crate::flight::FlightKind;
 #[cfg(feature = "http")]
 use crate::http::{Http, Limits};
 use crate::proxy_protocol::ProxyHeader;
@@ -59,7 +60,7 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Opened> {
     }
     #[cfg(feature = "websocket")]
     let connection = state.next_connection();
-    let ShardState { sessions, transports, timers, directory, meter, shard, .. } = state;
+    let ShardState { sessions, transports, timers, directory, meter, flight, shard, .. } = state;
     let opening = transports.take_opened(slot)?;
     let record = sessions.open_at(slot)?;
     #[cfg(feature = "http")]
@@ -91,6 +92,9 @@ pub(crate) fn opened(state: &mut ShardState, slot: u32) -> Option<Opened> {
     }
     if let Some(meter) = meter {
         meter.of(record.activity.listener()).opened.add(1);
+    }
+    if let Some(flight) = flight {
+        flight.record(sessions.id(slot), FlightKind::Opened);
     }
     if let Some(opener) = origin.opener().and_then(|opener| sessions.get_mut(opener)) {
         opener.attempt_ended();

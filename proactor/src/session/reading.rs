@@ -3,6 +3,7 @@
 use overlapped::{Op, Time};
 
 use super::holds::Hold;
+use crate::flight::FlightKind;
 use crate::shard::state::{ShardState, token};
 
 /// Starts receiving, if nothing is received yet and the session may be read from.
@@ -29,13 +30,17 @@ pub(crate) fn stop(state: &mut ShardState, slot: u32) {
 
 /// Adds a reason for not reading from a session.
 pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
-    let ShardState { sessions, timers, look_again, meter, .. } = state;
+    let ShardState { sessions, timers, look_again, meter, flight, .. } = state;
+    let id = sessions.id(slot);
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.insert(hold) {
         if let Some(meter) = meter
             && matches!(hold, Hold::Throttled | Hold::Blocked)
         {
             meter.of(record.activity.listener()).paused.add(1);
+        }
+        if let Some(flight) = flight {
+            flight.record(id, FlightKind::Held(hold));
         }
         look_again.set(true);
         timers.holds_changed(slot, &record.activity, record.holds.reading());
@@ -45,11 +50,14 @@ pub(crate) fn hold(state: &mut ShardState, slot: u32, hold: Hold) {
 
 /// Removes a reason. If it was the last, the session goes on in the next turn.
 pub(crate) fn release(state: &mut ShardState, slot: u32, hold: Hold) {
-    let ShardState { sessions, timers, .. } = state;
+    let ShardState { sessions, timers, flight, .. } = state;
     let Some(record) = sessions.open_at(slot) else { return };
     if record.holds.remove(hold) {
         timers.holds_changed(slot, &record.activity, record.holds.reading());
         sessions.resume_later(slot);
+        if let Some(flight) = flight {
+            flight.record(sessions.id(slot), FlightKind::Released(hold));
+        }
     }
 }
 

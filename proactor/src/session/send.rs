@@ -98,7 +98,7 @@ fn queue_as(state: &mut ShardState, id: SessionId, packet: &[u8], issued: Issued
         let before = outbox.dropped();
         outbox.make_room(id, frame.len(), limit, groups.local());
         let dropped = outbox.dropped() - before;
-        directory.count_dropped(id.shard(), record.activity.listener(), dropped);
+        directory.count_dropped(id, record.activity.listener(), dropped);
     }
     let len = frame.len();
     let pushed = match received {
@@ -255,7 +255,7 @@ fn take_all(state: &mut ShardState, slot: u32, stamp: u64) -> [Option<Taken>; 2]
     let before = outbox.dropped();
     outbox.skip_lost(id, groups.local());
     let dropped = outbox.dropped() - before;
-    directory.count_dropped(id.shard(), record.activity.listener(), dropped);
+    directory.count_dropped(id, record.activity.listener(), dropped);
     outbox.settle_latest(stamp, false, || send_memory.buffer());
     let first = outbox.take(id, TakeLimits::all(stamp), groups.local(), send_memory);
     // Received packets that are sent on go first, and alone.

@@ -9,6 +9,7 @@ use super::directory::{Accepted, Phase};
 use super::headers::{self, Introduced};
 use crate::connect::{Origin, reset};
 use crate::datagrams::ports::Newcomer;
+use crate::flight::FlightKind;
 use crate::handler::Handler;
 use crate::limits::{Permit, Refusal};
 use crate::panic::contained;
@@ -145,6 +146,11 @@ impl<H: Handler> Shard<H> {
             if let Some(meter) = &state.meter {
                 meter.of(listener).begun.add(1);
                 state.traffics.begin(id.slot());
+            }
+            if let Some(flight) = &state.flight {
+                let is_accepted = origin == Origin::Accepted;
+                let kind = if is_accepted { FlightKind::Accepted } else { FlightKind::Connected };
+                flight.record_at(Some(id), listener, kind);
             }
             if let (Some(newcomer), Some(ports)) = (newcomer, &mut state.datagrams) {
                 ports.begin(id, newcomer, state.timers.fair_now());

@@ -18,6 +18,7 @@ use super::listeners::ListenerInfo;
 use super::listing::Job;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::SendError;
+use crate::flight::{Flight, FlightKind, Recorder};
 use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit, Refusal};
 use crate::meter::{Meter, ShardMeter};
@@ -35,12 +36,19 @@ pub(crate) struct ShardEntry {
     load: AtomicUsize,
     inboxes: Inboxes,
     meter: Meter,
+    flight: Flight,
 }
 
 impl ShardEntry {
     /// `most_messages` may wait for one session.
-    pub(crate) fn new(inbox: Sender<Mail>, wake: WakeHandle, most_messages: usize, meter: Meter) -> ShardEntry {
-        ShardEntry { inbox, wake, load: AtomicUsize::new(0), inboxes: Inboxes::new(most_messages), meter }
+    pub(crate) fn new(
+        inbox: Sender<Mail>,
+        wake: WakeHandle,
+        most_messages: usize,
+        meter: Meter,
+        flight: Flight,
+    ) -> ShardEntry {
+        ShardEntry { inbox, wake, load: AtomicUsize::new(0), inboxes: Inboxes::new(most_messages), meter, flight }
     }
 }
 
@@ -62,6 +70,8 @@ pub(crate) struct Directory {
     pub(crate) lists: Arc<AtomicUsize>,
     /// What the logic can learn of each listener.
     pub(crate) listeners: Box<[ListenerInfo]>,
+    /// When the server was made.
+    pub(super) began: Time,
 }
 
 impl Directory {
@@ -72,6 +82,7 @@ impl Directory {
         resolver: Option<Resolver>,
         domain: Domain,
         listeners: Vec<ListenerInfo>,
+        began: Time,
     ) -> Directory {
         Directory {
             shards,
@@ -86,6 +97,7 @@ impl Directory {
             keys: Keys::default(),
             lists: Arc::default(),
             listeners: listeners.into(),
+            began,
         }
     }
 
@@ -104,13 +116,16 @@ impl Directory {
         stats
     }
 
-    /// Packets of a listener's session on a shard were dropped because its peer took too little.
-    pub(crate) fn count_dropped(&self, shard: u16, listener: u8, packets: u64) {
+    /// Packets of a listener's session were dropped because its peer took too little.
+    pub(crate) fn count_dropped(&self, id: SessionId, listener: u8, packets: u64) {
         if packets > 0 {
             self.stats().dropped += packets;
-            if let Some(meter) = self.meter(shard) {
+            if let Some(meter) = self.meter(id.shard()) {
                 meter.of(listener).droppings.add(1);
                 meter.of(listener).dropped.add(packets);
+            }
+            if let Some(flight) = self.flight(id.shard()) {
+                flight.record(Some(id), FlightKind::Dropped { packets });
             }
         }
     }
@@ -120,6 +135,9 @@ impl Directory {
         self.stats().count_refused(refusal);
         if let Some(meter) = self.meter(shard) {
             meter.of(listener).count_refused(refusal);
+        }
+        if let Some(flight) = self.flight(shard) {
+            flight.record_at(None, listener, FlightKind::Refused(refusal));
         }
     }
 
@@ -134,6 +152,11 @@ impl Directory {
     /// What a shard counts, if the server counts. Only the shard's thread adds to it.
     pub(crate) fn meter(&self, shard: u16) -> Option<&Arc<ShardMeter>> {
         self.shards.get(usize::from(shard))?.meter.as_ref()
+    }
+
+    /// The last events of a shard, if the server records them. Only the shard's thread adds to it.
+    pub(crate) fn flight(&self, shard: u16) -> Option<&Arc<Recorder>> {
+        self.shards.get(usize::from(shard))?.flight.as_ref()
     }
 
     /// What the shards count, if the server counts.

@@ -6,6 +6,7 @@ mod beginning;
 pub(crate) mod binding;
 mod datagrams;
 pub(crate) mod directory;
+mod flight;
 pub(crate) mod handle;
 mod headers;
 pub(crate) mod inboxes;
@@ -33,6 +34,7 @@ use self::logic::Logic;
 use self::state::{ShardConfig, ShardState, token};
 use crate::connect::Origin;
 use crate::error::ServerError;
+use crate::flight::FlightKind;
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
@@ -55,7 +57,8 @@ pub(crate) struct Shard<H: Handler> {
     phase: Phase,
     /// It has datagram sockets: see [`datagrams`].
     has_ports: bool,
-    is_metered: bool,
+    /// Its turns are counted, or recorded.
+    is_watched: bool,
 }
 
 impl<H: Handler> Shard<H> {
@@ -71,7 +74,7 @@ impl<H: Handler> Shard<H> {
         let shard = config.shard;
         let tasks = Executor::new(&driver, offload);
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
-        let is_metered = state.meter.is_some();
+        let is_watched = state.meter.is_some() || state.flight.is_some();
         let mut logic = Logic::new(state, handler);
         {
             let _turning = tasks.enter();
@@ -88,7 +91,7 @@ impl<H: Handler> Shard<H> {
             shard,
             phase: Phase::Running,
             has_ports: false,
-            is_metered,
+            is_watched,
         }
     }
 
@@ -155,6 +158,9 @@ impl<H: Handler> Shard<H> {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
+            if let Some(flight) = &state.flight {
+                flight.begin_turn(state.timers.now());
+            }
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
             state.transports.has_postponed()
@@ -206,20 +212,25 @@ impl<H: Handler> Shard<H> {
             busy = true;
             self.completed(completion);
         }
-        if self.is_metered {
-            self.meter_turn(busy, completions);
+        if self.is_watched {
+            self.watch_turn(busy, completions);
         }
         Ok(busy)
     }
 
-    /// Counts a turn that had something to do, and how long it took.
+    /// Counts and records a turn that had something to do, and how long it took.
     #[cold]
-    fn meter_turn(&self, busy: bool, completions: u64) {
+    fn watch_turn(&self, busy: bool, completions: u64) {
         let state = &*self.logic.state();
+        let starvations = state.driver.starvations();
+        let took = if busy { state.driver.now().since(state.timers.now()) } else { Duration::ZERO };
+        if let Some(flight) = &state.flight {
+            flight.end_turn(took, starvations);
+        }
         let Some(meter) = &state.meter else { return };
-        meter.starvations.set(state.driver.starvations());
+        meter.starvations.set(starvations);
         if busy {
-            meter.turns.observe(state.driver.now().since(state.timers.now()).as_nanos() as u64);
+            meter.turns.observe(took.as_nanos() as u64);
             meter.completions.observe(completions);
         }
     }
@@ -335,7 +346,11 @@ impl<H: Handler> Shard<H> {
                 ports.peers.forget(slot);
             }
             let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
-            (id, record, state.endings.settle(slot), state.drain.has_begun(), transport)
+            let delivery = state.endings.settle(slot);
+            if let Some(flight) = &state.flight {
+                flight.record(Some(id), FlightKind::Ended(delivery));
+            }
+            (id, record, delivery, state.drain.has_begun(), transport)
         };
         let reason = record.reason.expect("a session is closed for a reason");
         let was_open = transport.is_none_or(|transport| !transport.is_unknown());

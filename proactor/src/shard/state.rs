@@ -18,6 +18,7 @@ use super::pending::PendingCalls;
 use super::timers::LogicTimers;
 use crate::connect::Attempts;
 use crate::datagrams::ports::Ports;
+use crate::flight::Flight;
 use crate::group::shard_groups::ShardGroups;
 use crate::limits::SessionLimits;
 use crate::meter::{Meter, Traffics};
@@ -88,6 +89,8 @@ pub(crate) struct ShardState {
     pub(crate) directory: Arc<Directory>,
     /// What it counts, if the server counts.
     pub(crate) meter: Meter,
+    /// Its last events, if the server records them.
+    pub(crate) flight: Flight,
     /// The bytes of each session, if the server counts.
     pub(crate) traffics: Traffics,
     pub(crate) sessions: Sessions,
@@ -150,6 +153,7 @@ impl ShardState {
             limits,
             profiles,
             meter: directory.meter(shard).cloned(),
+            flight: directory.flight(shard).cloned(),
             directory,
             traffics: Traffics::default(),
             sessions: Sessions::new(shard),

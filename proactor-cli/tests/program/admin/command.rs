@@ -19,7 +19,7 @@ fn said(output: &Output) -> (String, String) {
 }
 
 /// What it prints if it succeeds.
-fn printed(address: SocketAddr, arguments: &[&str]) -> String {
+pub(super) fn printed(address: SocketAddr, arguments: &[&str]) -> String {
     let output = admin(&address.to_string(), arguments);
     let (out, err) = said(&output);
     assert!(output.status.success() && err.is_empty(), "{arguments:?}: {err}");

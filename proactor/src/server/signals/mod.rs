@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// | system | drains the server, then stops it | logs a line |
 /// |---|---|---|
 /// | Unix | SIGTERM, SIGINT | SIGHUP, unless it [reloads](Signals::on_hang_up) |
+/// | | | SIGQUIT is taken over only [for a call](Signals::on_quit) |
 /// | Windows | Ctrl-C, Ctrl-Break; the console closes, log-off, shutdown | |
 ///
 /// Make it before the server starts, so that a signal in between is not lost: it waits until the
@@ -47,8 +48,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Signals {
     source: Source,
     patience: Duration,
-    on_hang_up: Option<Box<dyn FnMut() + Send>>,
+    on_hang_up: Option<Call>,
+    on_quit: Option<Call>,
 }
+
+type Call = Box<dyn FnMut() + Send>;
 
 impl Signals {
     /// Takes the signals over from now on: they no longer end the process.
@@ -57,7 +61,7 @@ impl Signals {
     /// The system refuses a handler, or has no descriptor left for it.
     pub fn new() -> Result<Signals, ServerError> {
         let source = Source::new().map_err(|error| failed("take signals over", &error))?;
-        Ok(Signals { source, patience: PATIENCE, on_hang_up: None })
+        Ok(Signals { source, patience: PATIENCE, on_hang_up: None, on_quit: None })
     }
 
     /// How long the sessions may take to end after the first signal: 10 s by default. On Windows it
@@ -83,6 +87,33 @@ impl Signals {
     pub fn on_hang_up(mut self, call: impl FnMut() + Send + 'static) -> Signals {
         self.on_hang_up = Some(Box::new(call));
         self
+    }
+
+    /// Takes SIGQUIT over too, which otherwise ends the process with a core dump. What
+    /// [`Server::run_until`] calls then, and the server goes on: for example, to print the
+    /// [last events](crate::Handle::flight_events). A terminal sends it for Ctrl-\. It is called
+    /// on the thread that watches signals. There is no such signal on Windows, where this does
+    /// nothing.
+    ///
+    /// ```
+    /// use proactor::{Handle, ServerError, Signals};
+    ///
+    /// fn print_on_quit(signals: Signals, handle: Handle) -> Result<Signals, ServerError> {
+    ///     signals.on_quit(move || {
+    ///         for event in handle.flight_events().unwrap_or_default() {
+    ///             eprintln!("{event}");
+    ///         }
+    ///     })
+    /// }
+    /// # let _ = print_on_quit;
+    /// ```
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn on_quit(mut self, call: impl FnMut() + Send + 'static) -> Result<Signals, ServerError> {
+        self.source.take_quit().map_err(|error| failed("take SIGQUIT over", &error))?;
+        self.on_quit = Some(Box::new(call));
+        Ok(self)
     }
 
     /// Calls `told` for every signal, one after the other, on a thread of its own, until what this
@@ -162,7 +193,7 @@ impl<M> Server<M> {
     /// As for [`wait`](Server::wait), or the signals could not be watched: then the server has been
     /// stopped.
     pub fn run_until(self, mut signals: Signals) -> Result<(), ServerError> {
-        let mut on_hang_up = signals.on_hang_up.take();
+        let (mut on_hang_up, mut on_quit) = (signals.on_hang_up.take(), signals.on_quit.take());
         let (handle, patience, mut is_first) = (self.handle().untyped(), signals.patience, true);
         let _watch = signals.watch(move |signal| {
             let patience = match signal {
@@ -171,6 +202,12 @@ impl<M> Server<M> {
                         Some(call) => call(),
                         None => tracing::warn!("SIGHUP: there is nothing to reload; the server goes on"),
                     };
+                }
+                Signal::Quit => {
+                    if let Some(call) = &mut on_quit {
+                        call();
+                    }
+                    return;
                 }
                 Signal::Stop => patience,
                 Signal::StopWithin(most) => patience.min(most),

@@ -13,4 +13,7 @@ pub enum Signal {
     StopWithin(Duration),
     /// SIGHUP: the terminal has gone, or an operator asks for a reload. Not on Windows.
     HangUp,
+    /// SIGQUIT: somebody wants to see what the process is doing. Only if it was
+    /// [taken over](crate::Signals::on_quit). Not on Windows.
+    Quit,
 }

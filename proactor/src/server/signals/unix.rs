@@ -1,37 +1,43 @@
-//! SIGINT, SIGTERM and SIGHUP.
+//! SIGINT, SIGTERM, SIGHUP, and SIGQUIT if it is wanted.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
 use super::signal::Signal;
 
-const TAKEN: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
 pub(super) struct Source {
     signals: Signals,
-    /// Goes to the stopper, so that nothing is left taken when that has stopped.
-    taken: Option<Taken>,
+    /// They go to the stopper, so that nothing is left taken when that has stopped.
+    taken: Vec<Taken>,
 }
 
 impl Source {
     pub(super) fn new() -> io::Result<Source> {
-        let taken = Some(Taken::new()?);
-        Ok(Source { signals: Signals::new(TAKEN)?, taken })
+        let taken = vec![Taken::new(&ENDING, &ENDING_USERS)?];
+        Ok(Source { signals: Signals::new(ENDING)?, taken })
+    }
+
+    pub(super) fn take_quit(&mut self) -> io::Result<()> {
+        self.taken.push(Taken::new(&[SIGQUIT], &QUIT_USERS)?);
+        self.signals.add_signal(SIGQUIT)
     }
 
     pub(super) fn stopper(&mut self) -> Stopper {
-        Stopper { handle: self.signals.handle(), taken: self.taken.take() }
+        Stopper { handle: self.signals.handle(), taken: std::mem::take(&mut self.taken) }
     }
 
     /// Waits for the next signal. `None`: it was stopped.
     pub(super) fn next(&mut self) -> Option<Signal> {
         match self.signals.forever().next()? {
             SIGHUP => Some(Signal::HangUp),
+            SIGQUIT => Some(Signal::Quit),
             _ => Some(Signal::Stop),
         }
     }
@@ -39,13 +45,13 @@ impl Source {
 
 pub(super) struct Stopper {
     handle: Handle,
-    taken: Option<Taken>,
+    taken: Vec<Taken>,
 }
 
 impl Stopper {
     pub(super) fn stop(&mut self) {
         self.handle.close();
-        self.taken = None;
+        self.taken.clear();
     }
 }
 
@@ -53,9 +59,10 @@ impl Stopper {
 ///
 /// Handlers stay installed for ever: the system cannot say whether another was installed over them.
 /// So the first of them does what the system does by default, while nobody wants the signals.
-struct Taken;
+struct Taken(&'static Mutex<Users>);
 
-static USERS: Mutex<Users> = Mutex::new(Users { count: 0, nobody: None });
+static ENDING_USERS: Mutex<Users> = Mutex::new(Users::NONE);
+static QUIT_USERS: Mutex<Users> = Mutex::new(Users::NONE);
 
 struct Users {
     count: usize,
@@ -63,15 +70,19 @@ struct Users {
     nobody: Option<Arc<AtomicBool>>,
 }
 
+impl Users {
+    const NONE: Users = Users { count: 0, nobody: None };
+}
+
 impl Taken {
-    fn new() -> io::Result<Taken> {
-        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+    fn new(signals: &[i32], of: &'static Mutex<Users>) -> io::Result<Taken> {
+        let mut users = of.lock().unwrap_or_else(PoisonError::into_inner);
         let nobody = match &users.nobody {
             Some(nobody) => Arc::clone(nobody),
             None => {
                 let nobody = Arc::new(AtomicBool::new(false));
-                for signal in TAKEN {
-                    register_conditional_default(signal, Arc::clone(&nobody))?;
+                for signal in signals {
+                    register_conditional_default(*signal, Arc::clone(&nobody))?;
                 }
                 users.nobody = Some(Arc::clone(&nobody));
                 nobody
@@ -79,13 +90,13 @@ impl Taken {
         };
         users.count += 1;
         nobody.store(false, Ordering::SeqCst);
-        Ok(Taken)
+        Ok(Taken(of))
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         users.count -= 1;
         if let (0, Some(nobody)) = (users.count, &users.nobody) {
             nobody.store(true, Ordering::SeqCst);

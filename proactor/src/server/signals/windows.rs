@@ -43,6 +43,11 @@ impl Source {
         })
     }
 
+    /// There is no such signal.
+    pub(super) fn take_quit(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn stopper(&mut self) -> Stopper {
         Stopper(Arc::clone(&self.stop))
     }

@@ -1,0 +1,76 @@
+//! The flight recorder of a command that serves: how much it keeps, and what SIGQUIT prints.
+
+use clap::Args;
+use proactor::{Builder, Handle, ServerError, Signals};
+
+use crate::printing::say;
+
+/// Heading of the options in `--help`.
+pub(crate) const OPERATING: &str = "Operating it (see docs/operations.md)";
+
+/// Events of each sort that a shard of an operated server keeps: 80 KiB.
+const USUAL_EVENTS: usize = 1024;
+const MOST_EVENTS: usize = 65_536;
+/// Lines that SIGQUIT prints at most.
+const MOST_LINES: usize = 1_000;
+
+#[derive(Args)]
+pub(crate) struct FlightOptions {
+    /// Keep the last N events of each shard in memory: sessions that began, were held or closed,
+    /// and why; refusals; turns that took 10 ms or longer. `proactor admin flight` shows them, and
+    /// on Unix the server prints the last 1000 on SIGQUIT, and goes on. If its logic panics, the
+    /// last of the session are in the log. Each takes 80 bytes [default: 1024 with --admin,
+    /// otherwise 0, none]
+    #[arg(long = "flight-recorder", value_name = "N", value_parser = events, help_heading = OPERATING)]
+    events: Option<usize>,
+}
+
+/// Events of a recorder.
+fn events(text: &str) -> Result<usize, String> {
+    let events = text.parse().ok().filter(|events| *events <= MOST_EVENTS);
+    events.ok_or_else(|| format!("write a number from 0 (no recorder) to {MOST_EVENTS}: {USUAL_EVENTS}"))
+}
+
+impl FlightOptions {
+    /// Has the server record. `is_operated` says whether it has an admin listener.
+    pub(crate) fn set(&self, builder: Builder, is_operated: bool) -> Builder {
+        let usual = if is_operated { USUAL_EVENTS } else { 0 };
+        builder.flight_recorder(self.events.unwrap_or(usual))
+    }
+}
+
+/// Has SIGQUIT print the last events of the server, if it records. If not, the signal does what it
+/// does by default.
+pub(crate) fn print_on_quit(signals: Signals, handle: &Handle) -> Result<Signals, ServerError> {
+    if handle.flight_events().is_none() {
+        return Ok(signals);
+    }
+    let handle = handle.clone();
+    signals.on_quit(move || print(&handle))
+}
+
+fn print(handle: &Handle) {
+    let events = handle.flight_events().unwrap_or_default();
+    let last = &events[events.len().saturating_sub(MOST_LINES)..];
+    say(format_args!(
+        "SIGQUIT: the last {} of {} events, in seconds since the start; the server goes on",
+        last.len(),
+        events.len()
+    ));
+    for event in last {
+        say(format_args!("{event}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_events_have_a_limit() {
+        assert_eq!((events("0"), events("65536")), (Ok(0), Ok(65_536)));
+        for wrong in ["65537", "-1", "", "many", "1e3"] {
+            assert!(events(wrong).unwrap_err().contains("to 65536"), "{wrong:?}");
+        }
+    }
+}
