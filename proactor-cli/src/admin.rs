@@ -14,6 +14,7 @@ mod parameters;
 mod place;
 mod routes;
 mod status;
+mod upgrading;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -22,7 +23,6 @@ use std::time::Duration;
 
 use clap::Args;
 use hyper::service::service_fn;
-use overlapped::driver::Stream;
 use proactor::{
     Address, Backend, CloseReason, Flow, Handle, Handler, Limits, Listener, NoMessage, Server, Session, SessionId,
     ShardHandle, Timeouts, WebSocket,
@@ -33,6 +33,7 @@ pub(crate) use self::access::read_token;
 use self::place::Place;
 pub(crate) use self::place::Subject;
 use crate::flight::OPERATING;
+use crate::inherited::Sockets;
 use crate::values;
 
 /// Connections at once: of one address, and in all.
@@ -90,13 +91,12 @@ impl AdminOptions {
 
     /// Listens, if that was asked for, on a socket that was inherited for it if there is one. Until
     /// there is a server to operate, it is not ready.
-    pub(crate) fn start(&self, inherited: Vec<Stream>) -> Result<Option<Admin>, String> {
+    pub(crate) fn start(&self, inherited: Sockets) -> Result<Option<Admin>, String> {
         let Some((address, listener, access)) = self.access()? else {
-            return match inherited.first().map(Stream::local_addr) {
+            return match inherited.first_needed() {
                 None => Ok(None),
                 Some(at) => Err(format!(
-                    "the inherited socket {} is named admin, and there is no --admin: add it with that address",
-                    at.map_or_else(|error| error.to_string(), |at| at.to_string())
+                    "the inherited socket {at} is named admin, and there is no --admin: add it with that address"
                 )),
             };
         };
@@ -115,9 +115,9 @@ impl AdminOptions {
         // A ring would take memory, and be no faster for a few requests.
         let backend = if cfg!(unix) { Some(Backend::Poll) } else { None };
         let limits = Limits::new().sessions(MOST_CONNECTIONS).sessions_per_ip(MOST_OF_ONE_ADDRESS);
-        let server = Server::builder()
+        let builder = inherited.give_to(Server::builder());
+        let server = builder
             .listen(listener.websocket(http))
-            .inherit(inherited)
             .shards(1)
             .backend(backend)
             .limits(limits)
@@ -147,6 +147,11 @@ impl Admin {
         self.server.handle().drain(LAST_ANSWERS);
         // It served nobody but operators, who have lost it anyway.
         let _ = self.server.wait();
+    }
+
+    /// Its own server.
+    pub(crate) fn handle(&self) -> Handle {
+        self.server.handle()
     }
 
     /// For the start-up line.

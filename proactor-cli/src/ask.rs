@@ -94,6 +94,8 @@ enum Question {
     },
     /// Read certificates again
     Reload,
+    /// Start a new process of the same program, and have it take over without a refused connection
+    Upgrade,
     /// Exit with 0 if the server takes new sessions, with 1 if not
     Ready,
     /// Exit with 0 if all shards answer, with 1 if not
@@ -101,6 +103,9 @@ enum Question {
     /// The metrics, as Prometheus reads them
     Metrics,
 }
+
+/// It is longer than an --upgrade-timeout that makes sense.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Args)]
 struct Sessions {
@@ -229,6 +234,7 @@ impl Question {
             Question::Log { level: None } => Request::get("/log"),
             Question::Log { level } => Request::post("/log").with(given(&[("level", level)])),
             Question::Reload => Request::post("/reload"),
+            Question::Upgrade => Request::post("/upgrade").waiting(UPGRADE_PATIENCE),
             Question::Ready => Request::get("/readyz"),
             Question::Health => Request::get("/healthz"),
             Question::Metrics => Request::get("/metrics"),
@@ -249,6 +255,7 @@ impl Question {
             }
             Question::Log { .. } => format!("{}\n", tables::field(answer, "level")),
             Question::Reload => "the certificates were read again; new sessions use them\n".into(),
+            Question::Upgrade => format!("process {} serves now\n", tables::field(answer, "process")),
             Question::Ready => "ready\n".into(),
             Question::Health => "healthy\n".into(),
             Question::Metrics => String::new(),

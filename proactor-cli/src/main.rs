@@ -27,6 +27,7 @@ mod flight;
 #[cfg(feature = "tls")]
 mod hello;
 mod inherited;
+mod life;
 mod listeners;
 mod logging;
 mod manual;
@@ -35,6 +36,7 @@ mod notify;
 #[cfg(not(unix))]
 #[path = "notify/none.rs"]
 mod notify;
+mod pid_file;
 mod printing;
 mod proxied;
 mod proxy;
@@ -51,6 +53,7 @@ mod system;
 mod tls;
 #[cfg(feature = "top")]
 mod top;
+mod upgrade;
 mod values;
 #[cfg(feature = "http")]
 mod web_pages;
@@ -152,7 +155,7 @@ fn ended(done: Result<(), Box<dyn Error>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             let failed = printing::failure(&*problem);
-            if problem.is::<serving::DrainCut>() { ExitCode::from(serving::DrainCut::STATUS) } else { failed }
+            if problem.is::<life::DrainCut>() { ExitCode::from(life::DrainCut::STATUS) } else { failed }
         }
     }
 }

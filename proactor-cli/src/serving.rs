@@ -1,9 +1,9 @@
 //! Options, start-up line and shutdown of the commands that serve.
 
 use std::error::Error;
-use std::fmt;
 #[cfg(feature = "http")]
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +14,7 @@ use proactor::WebSocket;
 use proactor::tls::{Tls, TlsClient};
 use proactor::{Builder, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
 
-use crate::admin::{AdminOptions, Subject};
+use crate::admin::{Admin, AdminOptions, Subject};
 use crate::backend::BackendChoice;
 use crate::codec::CodecChoice;
 use crate::config::ConfigOptions;
@@ -22,17 +22,20 @@ use crate::flight::{self, FlightOptions};
 #[cfg(feature = "tls")]
 use crate::hello::HelloCodec;
 use crate::inherited::Inherited;
+use crate::life::{DrainCut, LifeOptions};
 use crate::listeners::{ListenerTable, Listeners};
 use crate::notify::{Keeper, Notify};
+use crate::pid_file::PidFile;
 use crate::printing::{product, say};
 use crate::proxied::Proxied;
 use crate::reloading::Reloading;
 use crate::room::{Place, Room};
 use crate::setting::set;
-use crate::summary::{counted, summary};
+use crate::summary::summary;
 use crate::system;
 #[cfg(feature = "tls")]
 use crate::tls::TlsOptions;
+use crate::upgrade::{self, Upgrade};
 use crate::values;
 
 /// Life cycle of a command that serves, for its `--help`.
@@ -42,7 +45,7 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
-             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGQUIT a server with --flight-recorder prints its last events, and goes on. On SIGINT or SIGTERM (on Windows: \
+             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGQUIT a server with --flight-recorder prints its last events, and goes on. On SIGUSR2 a new process of the same program takes over without a refused connection, and this one ends as after SIGTERM. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
@@ -79,10 +82,6 @@ pub(crate) struct Serving {
     /// io_uring and Linux 6.8 or newer.
     #[arg(long, help_heading = LISTENING)]
     direct_descriptors: bool,
-    /// How long sessions may take to end after the first signal, for example 500ms or 10s. What is
-    /// left then is cut off, and the exit status is 3.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::any_time, help_heading = LISTENING)]
-    drain_timeout: Duration,
     /// Maximum number of sessions [default: as many as the limit of open files allows, at most
     /// 100000]
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
@@ -128,6 +127,8 @@ pub(crate) struct Serving {
 
     #[command(flatten)]
     proxied: Proxied,
+    #[command(flatten)]
+    life: LifeOptions,
     #[command(flatten)]
     admin: AdminOptions,
     #[command(flatten)]
@@ -413,6 +414,7 @@ impl Serving {
         count: impl FnOnce(&Stats) -> String,
     ) -> Result<(), Box<dyn Error>> {
         let transport = self.transport();
+        let drain = self.life.drain()?;
         if self.config.is_check() {
             self.admin.check()?;
             let addresses = self.places().join(", ");
@@ -420,11 +422,13 @@ impl Serving {
         }
         let notify = Notify::of_environment();
         let reloading = self.reloading(&notify);
-        let signals = reloading.clone().on_hang_up(Signals::new()?.patience(self.drain_timeout));
+        let signals = reloading.clone().on_hang_up(Signals::new()?.drain(drain));
+        let upgrade = Upgrade::new();
+        let signals = upgrade.on_signal(signals)?;
         room.warn_if_small();
         let inherited = Inherited::take()?;
         let admin = self.admin.start(inherited.admin)?;
-        let builder = builder.inherit(inherited.listeners);
+        let builder = inherited.listeners.give_to(builder);
         #[cfg(feature = "admin")]
         let builder = builder.metrics(admin.is_some());
         let builder = self.flight.set(builder, admin.is_some());
@@ -444,10 +448,22 @@ impl Serving {
                 backend: report.backend.to_string(),
                 shards: server.shards(),
                 most_sessions: room.sessions,
-                drain_timeout: self.drain_timeout,
+                drain,
+                drain_timeout: self.life.drain_timeout(),
                 reloading,
+                upgrade: upgrade.clone(),
             });
         }
+        let manager = notify.clone();
+        let pid_file = self.life.pid_file.as_deref().map(PidFile::write).transpose()?.map(Arc::new);
+        upgrade.serve(upgrade::Subject {
+            handle: handle.clone(),
+            admin: admin.as_ref().map(Admin::handle),
+            pid_file: pid_file.clone(),
+            drain,
+            patience: self.life.upgrade_timeout,
+            handed_over: Box::new(move |process| manager.hand_over(process)),
+        });
         let operated = admin.as_ref().map_or_else(String::new, |admin| format!("; admin on {}", admin.addresses()));
         say(format_args!(
             "{name} on {}{transport}{more}; backend {} ({}); {} {}; {room}{operated}",
@@ -458,8 +474,14 @@ impl Serving {
             if server.shards() == 1 { "shard" } else { "shards" }
         ));
         let keeper = Keeper::start(&notify, &handle, server.shards());
-        server.run_until(signals)?;
+        inherited.predecessor.say_ready();
+        let ended = server.run_until(signals);
+        upgrade.end();
         drop(keeper);
+        if let Some(file) = pid_file {
+            file.remove();
+        }
+        ended?;
         if let Some(admin) = admin {
             admin.end();
         }
@@ -471,22 +493,3 @@ impl Serving {
         }
     }
 }
-
-/// The time of a drain was over before everything had ended. The program has an exit status for it.
-#[derive(Debug)]
-pub(crate) struct DrainCut {
-    sessions: u64,
-}
-
-impl DrainCut {
-    pub(crate) const STATUS: u8 = 3;
-}
-
-impl fmt::Display for DrainCut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sessions = counted(self.sessions, "session");
-        write!(f, "the drain cut {sessions} off at work: a longer --drain-timeout lets work finish")
-    }
-}
-
-impl Error for DrainCut {}

@@ -124,8 +124,8 @@ pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtoco
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
-    Builder, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server, SessionList, Signal,
-    SignalWatch, Signals, SimClient, SimDatagrams, Simulation, Stats, Timeouts,
+    Builder, DrainOptions, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server,
+    SessionList, Signal, SignalWatch, Signals, SimClient, SimDatagrams, Simulation, Stats, Timeouts,
 };
 pub use session::Session;
 pub use session::busy::Busy;

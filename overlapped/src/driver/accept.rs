@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Action, Error, ErrorKind, code};
+use crate::id::SocketId;
 use crate::sys::handle::Handle;
 use crate::sys::op::{Event, Outcome};
 use crate::time::Time;
@@ -15,6 +16,14 @@ use super::operations::{Completion, Stage};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Driver {
+    /// Whether a client waits in the backlog of a listener. If that cannot be found out, one may.
+    /// With a listener that several processes accept on, each learns so whether the system has
+    /// woken it for a client that is still there.
+    pub fn has_client(&self, listener: SocketId) -> bool {
+        let handle = self.sockets.get(listener.0).and_then(|socket| socket.handle.as_ref());
+        handle.is_some_and(|listener| self.backend.has_client(listener))
+    }
+
     pub(super) fn accepted(&mut self, event: Event, multi: bool, cancelled: bool) -> Option<Completion> {
         let slot = event.id.slot();
         match event.result {

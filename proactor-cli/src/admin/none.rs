@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use overlapped::driver::Stream;
-use proactor::Handle;
+use proactor::{DrainOptions, Handle};
 
+use crate::inherited::Sockets;
 use crate::reloading::Reloading;
+use crate::upgrade::Upgrade;
 
 #[derive(Args)]
 pub(crate) struct AdminOptions {}
@@ -22,8 +23,10 @@ pub(crate) struct Subject {
     pub(crate) backend: String,
     pub(crate) shards: usize,
     pub(crate) most_sessions: usize,
+    pub(crate) drain: DrainOptions,
     pub(crate) drain_timeout: Duration,
     pub(crate) reloading: Reloading,
+    pub(crate) upgrade: Upgrade,
 }
 
 impl AdminOptions {
@@ -35,15 +38,19 @@ impl AdminOptions {
         Ok(())
     }
 
-    pub(crate) fn start(&self, inherited: Vec<Stream>) -> Result<Option<Admin>, String> {
-        match inherited.len() {
-            0 => Ok(None),
-            _ => Err("an inherited socket is named admin, and this program has no --admin".to_owned()),
+    pub(crate) fn start(&self, inherited: Sockets) -> Result<Option<Admin>, String> {
+        match inherited.first_needed() {
+            None => Ok(None),
+            Some(at) => Err(format!("the inherited socket {at} is named admin, and this program has no --admin")),
         }
     }
 }
 
 impl Admin {
+    pub(crate) fn handle(&self) -> Handle {
+        match *self {}
+    }
+
     pub(crate) fn addresses(&self) -> String {
         match *self {}
     }

@@ -8,7 +8,7 @@ use proactor::metrics::prometheus_client::collector::Collector;
 use proactor::metrics::prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use proactor::metrics::prometheus_client::metrics::gauge::ConstGauge;
 use proactor::metrics::prometheus_client::registry::{Registry, Unit};
-use proactor::{Handle, SendError};
+use proactor::{DrainOptions, Handle, SendError};
 
 use super::access::Access;
 use super::answer::Failure;
@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::history::{Columns, History};
 use crate::reloading::Reloading;
 use crate::system;
+use crate::upgrade::Upgrade;
 
 /// How long a shard may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -29,8 +30,10 @@ pub(crate) struct Subject {
     pub(crate) backend: String,
     pub(crate) shards: usize,
     pub(crate) most_sessions: usize,
+    pub(crate) drain: DrainOptions,
     pub(crate) drain_timeout: Duration,
     pub(crate) reloading: Reloading,
+    pub(crate) upgrade: Upgrade,
 }
 
 pub(super) struct Place {

@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::answer::{Answer, Failure, response};
 use super::parameters::Parameters;
 use super::place::{Place, Running, too_much};
-use super::{flight, groups, listing, page, status};
+use super::{flight, groups, listing, page, status, upgrading};
 use crate::logging;
 use crate::printing::say;
 
 /// Told to a client that asks for something else.
 const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /history, /flight, /log; POST /sessions/ID/close, \
-                      /drain, /log, /reload";
+                      /drain, /upgrade, /log, /reload";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'r> {
@@ -34,6 +34,7 @@ enum Route<'r> {
     Drain,
     Log,
     Reload,
+    Upgrade,
     /// A file of the page.
     Page,
 }
@@ -52,6 +53,7 @@ impl Route<'_> {
             "/drain" => Route::Drain,
             "/log" => Route::Log,
             "/reload" => Route::Reload,
+            "/upgrade" => Route::Upgrade,
             path if page::has(path) => Route::Page,
             _ => match path.strip_prefix("/sessions/")?.split_once('/') {
                 None => Route::Session(path.strip_prefix("/sessions/")?),
@@ -68,7 +70,7 @@ impl Route<'_> {
 
     fn allow(self) -> &'static str {
         match self {
-            Route::Close(_) | Route::Drain | Route::Reload => "POST",
+            Route::Close(_) | Route::Drain | Route::Reload | Route::Upgrade => "POST",
             Route::Log => "GET, HEAD, POST",
             _ => "GET, HEAD",
         }
@@ -180,7 +182,7 @@ async fn asked<B>(
                 return Err(Failure::new(StatusCode::CONFLICT, "the server is ending already"));
             }
             say(format_args!("admin: the server is drained, for at most {timeout:?}, as {} asked", asker()));
-            handle.drain(timeout);
+            handle.drain_as(subject.drain.within(timeout));
             Ok(Answer::accepted(&Draining { draining: handle.sessions(), timeout_seconds: timeout.as_secs_f64() }))
         }
         Route::Log => {
@@ -208,6 +210,13 @@ async fn asked<B>(
             }
             say(format_args!("admin: the certificates were read again, as {} asked; new sessions use them", asker()));
             Ok(Answer::json(&Reloaded { reloaded: &["certificates"] }))
+        }
+        Route::Upgrade => {
+            say(format_args!("admin: the server is upgraded, as {} asked", asker()));
+            let (answer, answered) = upgrading::answer();
+            subject.upgrade.begin(|ended| answer.give(ended)).map_err(|why| Failure::new(StatusCode::CONFLICT, why))?;
+            let failed = |why| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}; this server goes on"));
+            Ok(Answer::json(&Upgraded { process: answered.await.map_err(failed)? }))
         }
         Route::Health | Route::Ready | Route::Page => Err(Failure::new(StatusCode::NOT_FOUND, "it needs no server")),
     }
@@ -252,6 +261,12 @@ struct Draining {
 #[derive(Serialize)]
 struct Level {
     level: &'static str,
+}
+
+#[derive(Serialize)]
+struct Upgraded {
+    /// That serves now.
+    process: u32,
 }
 
 #[derive(Serialize)]

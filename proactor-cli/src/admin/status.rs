@@ -165,12 +165,13 @@ mod tests {
     use std::sync::{Arc, Barrier};
     use std::task::{Context, Poll, Waker};
 
-    use proactor::{Flow, Handler, Listener, NoMessage, Server, Session};
+    use proactor::{DrainOptions, Flow, Handler, Listener, NoMessage, Server, Session};
 
     use super::super::access::Access;
     use super::super::place::Subject;
     use super::*;
     use crate::reloading::Reloading;
+    use crate::upgrade::Upgrade;
 
     /// Stands still in the first packet of each session, until the test comes to both barriers.
     #[derive(Clone)]
@@ -215,8 +216,10 @@ mod tests {
             backend: String::new(),
             shards: 2,
             most_sessions: 1,
+            drain: DrainOptions::new(Duration::ZERO),
             drain_timeout: Duration::ZERO,
             reloading: Reloading::default(),
+            upgrade: Upgrade::new(),
         });
         assert!(is_well(&place) && ready(&place).status() == StatusCode::OK);
         let mut client = std::net::TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();

@@ -6,7 +6,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// A server that answers nothing for so long is given up.
+/// The time that a server has for most answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const MOST_ANSWER_BYTES: u64 = 64 << 20;
 const MOST_HEADERS: usize = 64;
@@ -21,6 +21,8 @@ pub(crate) struct Request {
     method: &'static str,
     path: String,
     parameters: Vec<(String, String)>,
+    /// A server that answers nothing for so long is given up.
+    patience: Duration,
 }
 
 pub(crate) struct Answer {
@@ -30,15 +32,19 @@ pub(crate) struct Answer {
 
 impl Request {
     pub(crate) fn get(path: impl Into<String>) -> Request {
-        Request { method: "GET", path: path.into(), parameters: Vec::new() }
+        Request { method: "GET", path: path.into(), parameters: Vec::new(), patience: PATIENCE }
     }
 
     pub(crate) fn post(path: impl Into<String>) -> Request {
-        Request { method: "POST", path: path.into(), parameters: Vec::new() }
+        Request { method: "POST", path: path.into(), parameters: Vec::new(), patience: PATIENCE }
     }
 
     pub(crate) fn with(self, parameters: Vec<(String, String)>) -> Request {
         Request { parameters, ..self }
+    }
+
+    pub(crate) fn waiting(self, patience: Duration) -> Request {
+        Request { patience, ..self }
     }
 
     fn bytes(&self, host: &str, token: Option<&str>) -> Vec<u8> {
@@ -62,13 +68,14 @@ impl<S: Read + Write> Stream for S {}
 
 impl Listener {
     pub(crate) fn ask(&self, request: &Request) -> Result<Answer, String> {
+        let patience = request.patience;
         let failed = |what: &str, error: std::io::Error| match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                format!("{what} {}: nothing came within {PATIENCE:?}", self.address)
+                format!("{what} {}: nothing came within {patience:?}", self.address)
             }
             _ => format!("{what} {}: {error}", self.address),
         };
-        let mut stream = self.connect().map_err(|error| {
+        let mut stream = self.connect(patience).map_err(|error| {
             let why = failed("could not connect to the admin listener at", error);
             format!("{why}; is the server running, and was it started with --admin {}?", self.address)
         })?;
@@ -84,12 +91,12 @@ impl Listener {
         })
     }
 
-    fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+    fn connect(&self, patience: Duration) -> std::io::Result<Box<dyn Stream>> {
         if let Some(path) = self.address.strip_prefix("unix:") {
             #[cfg(unix)]
             {
                 let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(patience))?;
                 stream.set_write_timeout(Some(PATIENCE))?;
                 return Ok(Box::new(stream));
             }
@@ -100,7 +107,7 @@ impl Listener {
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, PATIENCE) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(PATIENCE))?;
+                    stream.set_read_timeout(Some(patience))?;
                     stream.set_write_timeout(Some(PATIENCE))?;
                     return Ok(Box::new(stream));
                 }

@@ -55,7 +55,6 @@ impl Notify {
     }
 
     /// Another process is the service from now on, and tells how it is: this one is silent.
-    #[expect(dead_code, reason = "for a program that replaces itself")]
     pub(crate) fn hand_over(&self, to: u32) {
         self.tell(&format!("MAINPID={to}\nREADY=1"));
         if let Some(manager) = &self.0 {
@@ -65,7 +64,6 @@ impl Notify {
 
     /// Variables that a process which is to become the service must not have: the watchdog would be
     /// that of this process alone.
-    #[expect(dead_code, reason = "for a program that replaces itself")]
     pub(crate) const NOT_HANDED_OVER: &str = "WATCHDOG_PID";
 
     pub(super) fn tell(&self, message: &str) {

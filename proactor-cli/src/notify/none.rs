@@ -16,6 +16,8 @@ impl Notify {
     pub(crate) fn reloading(&self) {}
 
     pub(crate) fn reloaded(&self, _: &str) {}
+
+    pub(crate) fn hand_over(&self, _: u32) {}
 }
 
 impl Keeper {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Running, proactor, wait_until, windows};
+use crate::harness::{Running, proactor, run, wait_until, windows};
 
 const DOWNLOADS: usize = 20;
 const END: &[u8] = b"that was all";
@@ -97,6 +97,91 @@ fn downloads_that_are_cut_are_seen_counted_and_in_the_exit_status() {
     let (_, summary) = proxy.rest_of_log();
     assert!(summary.contains(&format!(", drained 0 whole, {} cut", 2 * DOWNLOADS)), "{summary}");
     assert!(summary.contains("a longer --drain-timeout"), "{summary}");
+}
+
+/// Sessions of the drains that are spread.
+#[cfg(unix)]
+const MANY: usize = 2000;
+
+/// How many of these connections the server has ended.
+#[cfg(unix)]
+fn ended(clients: &mut [TcpStream]) -> usize {
+    let ends = |client: &mut TcpStream| match client.read(&mut [0]) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    };
+    clients.iter_mut().filter_map(|client| ends(client).then_some(())).count()
+}
+
+#[cfg(unix)]
+#[test]
+fn closes_are_spread_and_nothing_is_accepted_meanwhile() {
+    let mut echo = Running::echo(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--codec",
+        "lines",
+        "--shards",
+        "2",
+        "--drain-timeout",
+        "60s",
+        "--drain-spread",
+        "4s",
+    ]);
+    let mut clients: Vec<TcpStream> = (0..MANY).map(|_| echo.connect()).collect();
+    for mut client in &clients {
+        client.write_all(b"hello\n").unwrap();
+        client.read_exact(&mut [0; 6]).unwrap();
+        client.set_nonblocking(true).unwrap();
+    }
+    echo.interrupt();
+    wait_until("it accepts no more", || TcpStream::connect(echo.addresses[0]).is_err());
+    // A moment at which some have ended and some have not shows that they do not end at once.
+    let mut seen = Vec::new();
+    wait_until("all have ended", || {
+        seen.push(ended(&mut clients));
+        thread::sleep(Duration::from_millis(50));
+        seen.last() == Some(&MANY)
+    });
+    let between = seen.iter().filter(|ended| (1..MANY).contains(*ended)).count();
+    assert!(between >= 3, "{seen:?}");
+    assert_eq!(echo.ended().code(), Some(0));
+    let (_, summary) = echo.rest_of_log();
+    assert!(summary.contains(" whole, 0 cut"), "{summary}");
+}
+
+#[test]
+fn a_spread_that_leaves_the_last_session_no_time_is_refused() {
+    let output = run(&["echo", "--listen", "127.0.0.1:0", "--drain-timeout", "5s", "--drain-spread", "5s"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("--drain-spread 5s: it must be shorter than --drain-timeout 5s"), "{said}");
+}
+
+#[test]
+fn exit_statuses_are_those_of_the_page() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = held.local_addr().unwrap().to_string();
+    let status = |arguments: &[&str]| run(arguments).status.code().unwrap();
+    let whole = Running::echo(&["--listen", "127.0.0.1:0"]);
+    let mut cut = Running::echo(&["--listen", "127.0.0.1:0", "--codec", "lines", "--drain-timeout", "100ms"]);
+    let mut working = cut.connect();
+    working.write_all(b"an answer\nhalf a line").unwrap();
+    working.read_exact(&mut [0; 10]).unwrap();
+    cut.interrupt();
+    // It asserts the status 0.
+    whole.summary();
+    for (status, meaning) in [
+        (0, "every session ended whole"),
+        (status(&["echo", "--listen", &held]), "could not start"),
+        (status(&["echo", "--listen", "nonsense::"]), "the options or the configuration are wrong"),
+        (cut.ended().code().unwrap(), "the drain cut sessions off"),
+    ] {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {status} |")));
+        assert!(row.is_some_and(|row| row.contains(meaning)), "{status} is not {meaning:?} on the page: {row:?}");
+    }
 }
 
 #[test]

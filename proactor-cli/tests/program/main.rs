@@ -46,4 +46,6 @@ mod tls;
 mod tls_proxy;
 #[cfg(unix)]
 mod unix_sockets;
+#[cfg(unix)]
+mod upgrade;
 mod websocket;

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
+use overlapped::driver::Stream;
 use overlapped::mailbox::MailError;
 
+use super::drain_options::DrainOptions;
 use super::stats::Stats;
 use crate::connect::{ConnectError, ConnectFailure, Target};
-use crate::error::{JoinError, SendError};
+use crate::error::{JoinError, SendError, ServerError};
 use crate::group::{Group, local::LocalGroup};
 use crate::message::NoMessage;
 use crate::session::id::SessionId;
@@ -85,7 +88,41 @@ impl<M> Handle<M> {
     /// pauses while it works on an answer keeps a guard. Two sessions that are a
     /// [pair](crate::Session::pair) are at work until nothing has passed between them for 2 s.
     pub fn drain(&self, patience: Duration) {
-        self.directory.drain(patience);
+        self.drain_as(DrainOptions::new(patience));
+    }
+
+    /// As [`drain`](Handle::drain), with [options](DrainOptions). Only the first drain of a server
+    /// says how.
+    pub fn drain_as(&self, options: DrainOptions) {
+        self.directory.drain(options);
+    }
+
+    /// Other descriptors of the server's listening sockets, in the order of
+    /// [`Server::local_addrs`](crate::Server::local_addrs): to be handed to another process, which
+    /// [takes them over](crate::Builder::take_over) before this server is
+    /// [drained](DrainOptions::handing_over). So no connection is refused or lost in between. Waits
+    /// for a shard, up to `patience`; call it from a thread that is none.
+    ///
+    /// The server's own descriptors go on accepting. Connections that come from now on cost it a
+    /// system call more when they are closed: others could set their options.
+    ///
+    /// # Errors
+    /// The server is ending; it has listeners for datagrams, which cannot be handed over; the shard
+    /// does not answer in time; no descriptors are left.
+    pub fn duplicate_listeners(&self, patience: Duration) -> Result<Vec<Stream>, ServerError> {
+        let (answer, answered) = sync_channel(1);
+        match self.directory.mail(0, Mail::Listeners(answer)) {
+            Ok(()) => {}
+            Err(MailError::Full(_)) => return Err(ServerError::Thread("the mailbox of shard 0 is full".into())),
+            Err(MailError::Closed(_)) => return Err(ServerError::Thread("the server has ended".into())),
+        }
+        match answered.recv_timeout(patience) {
+            Ok(listeners) => listeners,
+            Err(RecvTimeoutError::Timeout) => {
+                Err(ServerError::Thread(format!("shard 0 did not answer within {patience:?}: its logic blocks it")))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(ServerError::Thread("the server has ended".into())),
+        }
     }
 
     /// Whether the server is being [drained](Handle::drain) or [stopped](Handle::stop), from the

@@ -3,6 +3,7 @@
 mod builder;
 pub(crate) mod config;
 mod datagrams;
+pub(crate) mod drain_options;
 mod flight;
 pub(crate) mod handle;
 pub(crate) mod inherited;
@@ -21,6 +22,7 @@ mod tcp;
 mod timeouts;
 
 pub use builder::Builder;
+pub use drain_options::DrainOptions;
 pub use handle::Handle;
 pub use limits::Limits;
 pub use list::SessionList;

@@ -1,10 +1,12 @@
 //! The sessions that a drain waits for. Knows no socket.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use overlapped::Time;
 
 use super::id::SessionId;
+use crate::server::drain_options::DrainOptions;
 
 /// A pair through which nothing has passed for this long is idle. The bytes between two peers say
 /// nothing about whether one of them owes the other an answer; this is the time for one.
@@ -14,6 +16,9 @@ pub(crate) const QUIET: Duration = Duration::from_secs(2);
 const MOST_LOOKS: usize = 4096;
 /// When a shard with more sessions than that goes on looking.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Sessions whose turns come within this time have theirs together, so that a shard with many does
+/// not wake for each.
+const TOGETHER: Duration = Duration::from_millis(1);
 
 /// One session that has not been asked to end.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +48,14 @@ pub(crate) enum Found {
 pub(crate) struct Drain {
     deadline: Option<Time>,
     has_begun: bool,
+    hands_over: bool,
     list: Vec<Waited>,
+    /// Sessions whose turn has not come, and when it does, the first of them first.
+    later: VecDeque<(Time, SessionId)>,
+    /// When it is to be seen whose turn has come.
+    due: Option<Time>,
+    /// When connections are given up whose header has not come.
+    headers_until: Option<Time>,
     at: usize,
     /// When there is something to look at, though nothing happens until then.
     next: Option<Time>,
@@ -52,15 +64,60 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
-    pub(crate) fn begin(&mut self, deadline: Time) {
-        (self.deadline, self.has_begun) = (Some(deadline), true);
+    pub(crate) fn begin(&mut self, now: Time, options: DrainOptions) {
+        (self.deadline, self.has_begun) = (Some(now + options.patience), true);
+        self.hands_over = options.hands_over;
+        self.headers_until = options.hands_over.then(|| now + QUIET);
+    }
+
+    /// Whether another server has the listeners, and no connection is to be lost.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.hands_over
+    }
+
+    /// Whether it is time to give up connections whose header has not come. Says so once.
+    pub(crate) fn gives_headers_up(&mut self, now: Time) -> bool {
+        let is_late = self.headers_until.is_some_and(|until| now >= until);
+        if is_late {
+            self.headers_until = None;
+        }
+        is_late
+    }
+
+    /// Gives each session its turn, evenly over this time from now on.
+    pub(crate) fn spread(&mut self, ids: Vec<SessionId>, now: Time, window: Duration) {
+        let count = ids.len() as u128;
+        let turn = |index: usize| {
+            let nanos = window.as_nanos() * index as u128 / count;
+            now + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        };
+        self.later = ids.into_iter().enumerate().map(|(index, id)| (turn(index), id)).collect();
+    }
+
+    /// Whether there are sessions whose turn has not come.
+    pub(crate) fn has_later(&self) -> bool {
+        !self.later.is_empty()
+    }
+
+    /// Whether the turn of a session has not come.
+    pub(crate) fn is_later(&self, id: SessionId) -> bool {
+        self.later.iter().any(|(_, later)| *later == id)
+    }
+
+    /// The sessions whose turn has come: it waits for them from now on.
+    pub(crate) fn take_due(&mut self, now: Time) -> Vec<SessionId> {
+        let count = self.later.partition_point(|(at, _)| *at <= now);
+        let due: Vec<SessionId> = self.later.drain(..count).map(|(_, id)| id).collect();
+        due.iter().for_each(|id| self.wait_for(*id, now));
+        self.due = self.later.front().map(|(at, _)| (*at).max(now + TOGETHER));
+        due
     }
 
     /// The server drains no more: it stops.
     pub(crate) fn end(&mut self) {
         self.deadline = None;
-        self.list = Vec::new();
-        (self.next, self.has_idle) = (None, false);
+        (self.list, self.later) = (Vec::new(), VecDeque::new());
+        (self.next, self.due, self.headers_until, self.has_idle) = (None, None, None, false);
     }
 
     /// Whether it goes on.
@@ -79,7 +136,7 @@ impl Drain {
 
     /// When it has something to do without being told.
     pub(crate) fn earliest(&self) -> Option<Time> {
-        self.deadline.into_iter().chain(self.next).min()
+        self.deadline.into_iter().chain(self.next).chain(self.due).chain(self.headers_until).min()
     }
 
     /// Whether the next turn must not wait.
@@ -164,9 +221,38 @@ mod tests {
 
     fn drain() -> Drain {
         let mut drain = Drain::default();
-        drain.begin(Time::ZERO + Duration::from_secs(60));
+        drain.begin(Time::ZERO, DrainOptions::new(Duration::from_secs(60)));
         drain.wait_for(SessionId::new(0, Key::new(0, 0)), Time::ZERO);
         drain
+    }
+
+    #[test]
+    fn turns_are_spread_evenly_and_those_of_one_moment_come_together() {
+        let (mut drain, second) = (Drain::default(), Duration::from_secs(1));
+        drain.begin(Time::ZERO, DrainOptions::new(second * 60));
+        let ids: Vec<SessionId> = (0..4).map(|slot| SessionId::new(0, Key::new(slot, 0))).collect();
+        drain.spread(ids.clone(), Time::ZERO, second * 8);
+        assert_eq!(drain.take_due(Time::ZERO), ids[..1]);
+        assert!(drain.has_later() && !drain.is_later(ids[0]) && drain.is_later(ids[1]));
+        assert_eq!(drain.earliest(), Some(Time::ZERO + second * 2));
+        assert_eq!(drain.take_due(Time::ZERO + second), []);
+        assert_eq!(drain.take_due(Time::ZERO + second * 4), ids[1..3]);
+        assert_eq!(drain.take_due(Time::ZERO + second * 6), ids[3..]);
+        assert!(!drain.has_later() && drain.list.len() == 4);
+        drain.spread(ids.clone(), Time::ZERO, Duration::from_nanos(4));
+        assert_eq!(drain.take_due(Time::ZERO).len(), 1);
+        assert_eq!(drain.earliest(), Some(Time::ZERO + TOGETHER));
+        assert_eq!(drain.take_due(Time::ZERO + TOGETHER).len(), 3);
+    }
+
+    #[test]
+    fn headers_are_given_up_once_and_only_when_it_hands_over() {
+        let (mut drain, options) = (drain(), DrainOptions::new(Duration::from_secs(60)));
+        assert!(!drain.gives_headers_up(Time::ZERO + QUIET) && !drain.is_handing_over());
+        drain.begin(Time::ZERO, options.handing_over());
+        assert_eq!(drain.earliest(), Some(Time::ZERO + QUIET));
+        assert!(!drain.gives_headers_up(Time::ZERO) && drain.gives_headers_up(Time::ZERO + QUIET));
+        assert!(!drain.gives_headers_up(Time::ZERO + QUIET) && drain.is_handing_over());
     }
 
     #[test]

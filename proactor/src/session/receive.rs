@@ -227,7 +227,11 @@ fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     if !is_served {
         logic.connected(&session);
     }
-    if logic.state().drain.has_begun() {
+    let is_told = {
+        let state = logic.state();
+        state.drain.has_begun() && !state.drain.is_later(session.id())
+    };
+    if is_told {
         logic.draining(session.id());
     }
     if let Some(waiter) = opened.outbound.and_then(|outbound| outbound.waiter) {

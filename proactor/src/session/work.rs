@@ -1,13 +1,18 @@
 //! Whether a session is at work, which a drain waits for; and what a drain does with those that are
 //! not, and with those that are left at its deadline.
 
-use std::time::Duration;
-
 use overlapped::driver::CloseMode;
 
-use super::{close, drain::Found, holds::Hold, id::SessionId, reason::CloseReason};
+use super::{
+    close,
+    drain::{Found, QUIET},
+    holds::Hold,
+    id::SessionId,
+    reason::CloseReason,
+};
 use crate::codec::Codec;
 use crate::panic::contained;
+use crate::server::drain_options::DrainOptions;
 use crate::shard::state::ShardState;
 use crate::transport::Transport;
 
@@ -41,26 +46,45 @@ fn is_at_work(state: &mut ShardState, slot: u32) -> bool {
     !is_idle
 }
 
+/// Whether the first packet of a new session may be on its way, and has to be answered.
+fn is_awaited(state: &ShardState, slot: u32) -> bool {
+    state.drain.is_handing_over()
+        && state
+            .sessions
+            .at(slot)
+            .is_some_and(|record| record.last_handed() == 0 && state.timers.age(&record.activity) < QUIET)
+}
+
 fn look(state: &mut ShardState, slot: u32) -> Found {
     let partner = state.sessions.at(slot).and_then(|record| record.partner());
     if is_at_work(state, slot) || partner.is_some_and(|partner| is_at_work(state, partner)) {
         return Found::AtWork;
     }
     let handed = |slot: u32| state.sessions.at(slot).map_or(0, |record| record.last_handed());
-    // A handshake has the time that a pair has for an answer.
-    let is_quiet_first = partner.is_some() || state.transports.is_opening(slot);
+    // A handshake has the time that a pair has for an answer, and so has a new client if no other
+    // server can answer it.
+    let is_quiet_first = partner.is_some() || state.transports.is_opening(slot) || is_awaited(state, slot);
     Found::Idle { handed: (handed(slot), partner.map_or(0, handed)), is_paired: is_quiet_first }
 }
 
-/// Begins a drain. Returns the sessions whose logic is to be told.
-pub(crate) fn begin_drain(state: &mut ShardState, patience: Duration) -> Vec<SessionId> {
+/// Begins a drain. Returns the sessions whose logic is to be told. Those whose turn comes later are
+/// told when it has: see [`take_due`].
+pub(crate) fn begin_drain(state: &mut ShardState, options: DrainOptions) -> Vec<SessionId> {
     let ShardState { sessions, drain, attempts, driver, .. } = state;
     let now = driver.now();
-    drain.begin(now + patience);
+    drain.begin(now, options);
     attempts.drain(driver);
     let ids: Vec<SessionId> = sessions.slots().filter_map(|slot| sessions.id(slot)).collect();
-    ids.iter().for_each(|id| drain.wait_for(*id, now));
-    ids
+    drain.spread(ids, now, options.spread.min(options.patience));
+    drain.take_due(now)
+}
+
+/// The sessions whose turn to end has come. Their logic is to be told.
+pub(crate) fn take_due(state: &mut ShardState) -> Vec<SessionId> {
+    match state.drain.has_later() {
+        true => state.drain.take_due(state.driver.now()),
+        false => Vec::new(),
+    }
 }
 
 /// A turn of a drain: asks the sessions that are idle to end. Says whether there is more to do at

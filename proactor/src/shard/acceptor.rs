@@ -43,6 +43,15 @@ pub(crate) struct Rules {
     pub(crate) is_forwarded: bool,
 }
 
+/// A listener, and its accept in flight.
+#[derive(Clone, Copy)]
+struct Accepting {
+    socket: SocketId,
+    accept: OpId,
+    /// It is accepted on once more, to be cancelled in the next turn: see [`Acceptor::close`].
+    is_last: bool,
+}
+
 /// Where an acceptor listens.
 pub(crate) struct Places<'a> {
     pub(crate) binds: &'a [Bind],
@@ -53,7 +62,9 @@ pub(crate) struct Places<'a> {
 }
 
 pub(crate) struct Acceptor {
-    listeners: Vec<SocketId>,
+    listeners: Vec<Accepting>,
+    /// Another process goes on accepting on them.
+    hands_over: bool,
     addresses: Vec<Address>,
     /// Which of the server's listeners each of these belongs to.
     owners: Vec<u8>,
@@ -82,8 +93,7 @@ impl Acceptor {
             if !used.is_empty() {
                 for socket in used {
                     let (address, listener) = use_given(driver, socket, &bind.stream, inherited.giver)?;
-                    accept_on(driver, listener, addresses.len())?;
-                    listeners.push(listener);
+                    listeners.push(accept_on(driver, listener, addresses.len())?);
                     addresses.push(address);
                     owners.push(u8::try_from(owner).unwrap_or(NO_LISTENER));
                 }
@@ -100,8 +110,7 @@ impl Acceptor {
                         bound.address
                     }),
                     None => listen_on(driver, address, &bind.options, first, until).and_then(|listener| {
-                        accept_on(driver, listener, addresses.len())?;
-                        listeners.push(listener);
+                        listeners.push(accept_on(driver, listener, addresses.len())?);
                         driver.local_addr(listener)
                     }),
                 };
@@ -129,6 +138,7 @@ impl Acceptor {
         }
         Ok(Acceptor {
             listeners,
+            hands_over: false,
             addresses,
             owners,
             ports,
@@ -206,7 +216,10 @@ impl Acceptor {
                 }
                 None
             }
-            Err(error) if error.kind() == ErrorKind::Cancelled => None,
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                self.accept_ended(index, driver);
+                None
+            }
             Err(error) => {
                 tracing::error!("{error}; this listener has ended");
                 None
@@ -253,21 +266,88 @@ impl Acceptor {
         }
     }
 
+    /// Other descriptors of the listeners.
+    pub(crate) fn duplicate(&self, driver: &Driver) -> Result<Vec<Stream>, ServerError> {
+        if self.listeners.is_empty() {
+            return Err(ServerError::Config("the server accepts no more: it is ending".into()));
+        }
+        if self.listeners.len() < self.addresses.len() {
+            let why = "the server has listeners for datagrams, which cannot be handed over: a peer's datagrams would come to \
+                either process; end it and start another";
+            return Err(ServerError::Config(why.into()));
+        }
+        self.listeners.iter().map(|listener| Ok(driver.duplicate(listener.socket)?)).collect()
+    }
+
     /// Accepts no more connections.
-    pub(crate) fn close(&mut self, driver: &mut Driver) {
-        for (index, listener) in self.listeners.drain(..).enumerate() {
-            let close = Op::close(listener, CloseMode::Now);
-            if let Err(rejected) = driver.submit(close, token::of(token::ACCEPT, index as u32)) {
-                tracing::warn!("{}", rejected.error);
+    ///
+    /// If another process accepts on the listeners too, this one may have been woken for a client,
+    /// and the other not: the system wakes one of those who wait. So the accepts are cancelled
+    /// first. While a client is in the backlog after that, it is tried once more.
+    pub(crate) fn close(&mut self, driver: &mut Driver, hands_over: bool) {
+        self.hands_over = hands_over;
+        if hands_over {
+            for index in 0..self.listeners.len() {
+                // One that failed before is closed at once.
+                if !driver.cancel(self.listeners[index].accept) {
+                    self.close_one(index, driver);
+                }
             }
+            return;
+        }
+        for index in 0..self.listeners.len() {
+            self.close_one(index, driver);
+        }
+        self.listeners.clear();
+    }
+
+    /// It does not wait for those who could come to the listeners that another process has: for
+    /// when the server stops.
+    pub(crate) fn hasten_handing_over(&mut self, driver: &mut Driver) {
+        if self.hands_over {
+            self.close(driver, false);
+        }
+    }
+
+    fn close_one(&self, index: usize, driver: &mut Driver) {
+        let close = Op::close(self.listeners[index].socket, CloseMode::Now);
+        if let Err(rejected) = driver.submit(close, token::of(token::ACCEPT, index as u32)) {
+            tracing::warn!("{}", rejected.error);
+        }
+    }
+
+    /// An accept has been cancelled.
+    fn accept_ended(&mut self, index: u32, driver: &mut Driver) {
+        let index = index as usize;
+        let Some(listener) = self.listeners.get_mut(index).filter(|_| self.hands_over) else { return };
+        if driver.has_client(listener.socket)
+            && let Ok(again) = accept_on(driver, listener.socket, index)
+        {
+            *listener = Accepting { is_last: true, ..again };
+            return;
+        }
+        self.close_one(index, driver);
+    }
+
+    /// Whether it has to go on in the next turn.
+    pub(crate) fn has_to_go_on(&self) -> bool {
+        self.hands_over && self.listeners.iter().any(|listener| listener.is_last)
+    }
+
+    /// A turn has begun, so the accepts of the last one have been tried.
+    pub(crate) fn go_on_handing_over(&mut self, driver: &mut Driver) {
+        for listener in self.listeners.iter_mut().filter(|listener| listener.is_last) {
+            listener.is_last = false;
+            driver.cancel(listener.accept);
         }
     }
 }
 
 /// Accepts connections of a listener.
-fn accept_on(driver: &mut Driver, listener: SocketId, index: usize) -> Result<(), Error> {
+fn accept_on(driver: &mut Driver, socket: SocketId, index: usize) -> Result<Accepting, Error> {
     let token = token::of(token::ACCEPT, index as u32);
-    driver.submit(Op::accept_multi(listener), token).map(|_| ()).map_err(|rejected| rejected.error)
+    let accept = driver.submit(Op::accept_multi(socket), token).map_err(|rejected| rejected.error)?;
+    Ok(Accepting { socket, accept, is_last: false })
 }
 
 /// Makes a listener of a socket that listens already.
@@ -352,6 +432,12 @@ fn place(accepted: Accepted, directory: &Directory) -> Option<Accepted> {
     let (mail, refusal) = match directory.mail(shard, Mail::Accepted(accepted)) {
         Ok(()) => return None,
         Err(MailError::Full(mail)) => (mail, Refusal::ShardFull),
+        // It had no session left.
+        Err(MailError::Closed(Mail::Accepted(accepted))) if directory.is_handing_over() => {
+            directory.count_out(shard);
+            directory.count_in(SHARD);
+            return Some(accepted);
+        }
         // The shard has ended, for the server is ending.
         Err(MailError::Closed(mail)) => (mail, Refusal::Ending),
     };

@@ -33,7 +33,9 @@ pub(super) struct Arrival {
 impl<H: Handler> Shard<H> {
     /// A connection was accepted for this shard.
     pub(super) fn add_session(&mut self, Accepted { stream, peer, permit }: Accepted) {
-        if self.phase != Phase::Running {
+        let is_served =
+            self.phase == Phase::Running || self.phase == Phase::Draining && self.directory.is_handing_over();
+        if !is_served {
             stream.reset_on_drop();
             self.directory.count_refused(self.shard, permit.listener(), Refusal::Ending);
             return self.directory.count_out(self.shard);

@@ -2,7 +2,8 @@
 //! that they are in, and what is counted for all.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
 use super::listing::Job;
 use crate::connect::{ConnectError, ConnectFailure, Target};
-use crate::error::SendError;
+use crate::error::{SendError, ServerError};
 use crate::flight::{Flight, FlightKind, Recorder};
 use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
 use crate::limits::{Admission, AdmissionLimits, Permit, Refusal};
 use crate::meter::{Meter, ShardMeter};
 use crate::registry::keys::Keys;
 use crate::server::Stats;
+use crate::server::drain_options::DrainOptions;
 use crate::session::id::SessionId;
 #[cfg(feature = "websocket")]
 use crate::websocket::MessageKind;
@@ -55,8 +57,8 @@ impl ShardEntry {
 pub(crate) struct Directory {
     shards: Vec<ShardEntry>,
     phase: SharedPhase,
-    /// How long draining may take, in nanoseconds.
-    patience: AtomicU64,
+    /// How it is drained, once it is.
+    drain: Mutex<DrainOptions>,
     pub(crate) admission: Admission,
     /// Admits outbound sessions, and those that are being connected.
     outbound: Admission,
@@ -87,7 +89,7 @@ impl Directory {
         Directory {
             shards,
             phase: SharedPhase::new(),
-            patience: AtomicU64::new(0),
+            drain: Mutex::new(DrainOptions::new(Duration::ZERO)),
             admission,
             outbound: Admission::new(outbound),
             resolver: resolver.map(Arc::new),
@@ -183,14 +185,25 @@ impl Directory {
         }
     }
 
-    pub(crate) fn drain(&self, patience: Duration) {
-        let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
-        self.patience.store(nanos, Ordering::Release);
+    /// Has the shards drain. Only the first call says how.
+    pub(crate) fn drain(&self, options: DrainOptions) {
+        {
+            let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.phase() == Phase::Running {
+                *drain = options;
+            }
+            self.phase.advance(Phase::Draining);
+        }
         self.enter(Phase::Draining);
     }
 
-    pub(crate) fn patience(&self) -> Duration {
-        Duration::from_nanos(self.patience.load(Ordering::Acquire))
+    pub(crate) fn drain_options(&self) -> DrainOptions {
+        *self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is being drained, and what it has accepted is served.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.phase() == Phase::Draining && self.drain_options().hands_over
     }
 
     pub(crate) fn shard_count(&self) -> u16 {
@@ -373,6 +386,8 @@ pub(crate) enum Mail {
         key: Bytes,
     },
     List(Job),
+    /// Duplicates of the listeners are wanted.
+    Listeners(SyncSender<Result<Vec<Stream>, ServerError>>),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.

@@ -1,11 +1,15 @@
 //! What other threads have sent to a shard: packets, closes, messages, connections.
 
+use std::sync::mpsc::SyncSender;
+
+use overlapped::driver::Stream;
+
 use super::Shard;
 use super::directory::{Mail, Wanted};
 use super::pending::Pending;
 use super::state::ShardState;
 use crate::connect::Request;
-use crate::error::SendError;
+use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
 use crate::handler::Handler;
 use crate::panic::contained;
@@ -22,13 +26,20 @@ impl<H: Handler> Shard<H> {
         let mail: Vec<Mail> = self.mailbox.take().collect();
         let any = !mail.is_empty();
         for mail in mail {
-            if let Mail::Accepted(accepted) = mail {
-                self.add_session(accepted);
-                continue;
-            }
+            let mail = match mail {
+                Mail::Accepted(accepted) => {
+                    self.add_session(accepted);
+                    continue;
+                }
+                Mail::Listeners(answer) => {
+                    self.duplicate_listeners(&answer);
+                    continue;
+                }
+                mail => mail,
+            };
             let state = &mut *self.logic.state();
             match mail {
-                Mail::Accepted(_) => unreachable!("handled above"),
+                Mail::Accepted(_) | Mail::Listeners(_) => unreachable!("handled above"),
                 Mail::Join { id, stamp, group, locals } => {
                     if let Err(error) = membership::join(state, id, &group, stamp, locals) {
                         tracing::debug!("{id:?} does not join a group: {error}");
@@ -66,6 +77,16 @@ impl<H: Handler> Shard<H> {
         let ShardState { directory, shard, to_wake, .. } = &mut *self.logic.state();
         directory.inboxes(*shard).has_read(to_wake);
         any
+    }
+}
+
+impl<H: Handler> Shard<H> {
+    /// Answers who wants duplicates of the listeners. If nobody waits any more, they are closed.
+    #[cold]
+    fn duplicate_listeners(&self, answer: &SyncSender<Result<Vec<Stream>, ServerError>>) {
+        if let Some(acceptor) = &self.acceptor {
+            let _ = answer.try_send(acceptor.duplicate(&self.logic.state().driver));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod beginning;
 pub(crate) mod binding;
 mod datagrams;
 pub(crate) mod directory;
+mod draining;
 mod flight;
 pub(crate) mod handle;
 mod headers;
@@ -115,6 +116,7 @@ impl<H: Handler> Shard<H> {
                 || state.drain.has_idle()
                 || state.transports.has_postponed()
                 || state.datagrams.as_ref().is_some_and(|ports| ports.has_to_go_on())
+                || self.acceptor.as_ref().is_some_and(Acceptor::has_to_go_on)
                 || !state.groups.may_wait();
             match deadline {
                 _ if has_to_go_on => Wait::Poll,
@@ -172,6 +174,7 @@ impl<H: Handler> Shard<H> {
         let mut busy = self.read_mail();
         busy |= self.logic.deliver();
         busy |= self.enter_phase(told);
+        busy |= self.go_on_draining();
         self.tasks.take_mail();
         busy |= self.resume_sessions();
         if has_postponed {
@@ -297,18 +300,22 @@ impl<H: Handler> Shard<H> {
             if phase <= self.phase {
                 return false;
             }
-            self.headers.end(&mut state.driver);
+            let hands_over = phase == Phase::Draining && self.directory.drain_options().hands_over;
+            if !hands_over {
+                self.headers.end(&mut state.driver);
+            }
             if let Some(acceptor) = &mut self.acceptor {
                 if self.phase == Phase::Running {
-                    acceptor.close(&mut state.driver);
+                    acceptor.close(&mut state.driver, hands_over);
                 }
                 if phase == Phase::Stopping {
+                    acceptor.hasten_handing_over(&mut state.driver);
                     acceptor.hasten_refusals(&mut state.driver);
                 }
             }
             self.phase = phase;
             match phase {
-                Phase::Draining => work::begin_drain(state, self.directory.patience()),
+                Phase::Draining => work::begin_drain(state, self.directory.drain_options()),
                 _ => {
                     state.drain.end();
                     state.attempts.close(&mut state.driver);

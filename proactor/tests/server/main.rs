@@ -29,6 +29,7 @@ mod drain {
     mod aborts;
     mod acceptance;
     mod ends;
+    mod options;
     mod simulation;
     mod work;
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::drain_options::DrainOptions;
 use super::run::Server;
 use crate::error::ServerError;
 
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// | system | drains the server, then stops it | logs a line |
 /// |---|---|---|
 /// | Unix | SIGTERM, SIGINT | SIGHUP, unless it [reloads](Signals::on_hang_up) |
-/// | | | SIGQUIT is taken over only [for a call](Signals::on_quit) |
+/// | | | SIGQUIT is taken over only [for a call](Signals::on_quit), SIGUSR2 only [for another](Signals::on_upgrade) |
 /// | Windows | Ctrl-C, Ctrl-Break; the console closes, log-off, shutdown | |
 ///
 /// Make it before the server starts, so that a signal in between is not lost: it waits until the
@@ -47,9 +48,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[must_use = "signals that are taken over and not watched do nothing"]
 pub struct Signals {
     source: Source,
-    patience: Duration,
+    drain: DrainOptions,
     on_hang_up: Option<Call>,
     on_quit: Option<Call>,
+    on_upgrade: Option<Call>,
 }
 
 type Call = Box<dyn FnMut() + Send>;
@@ -61,14 +63,35 @@ impl Signals {
     /// The system refuses a handler, or has no descriptor left for it.
     pub fn new() -> Result<Signals, ServerError> {
         let source = Source::new().map_err(|error| failed("take signals over", &error))?;
-        Ok(Signals { source, patience: PATIENCE, on_hang_up: None, on_quit: None })
+        let drain = DrainOptions::new(PATIENCE);
+        Ok(Signals { source, drain, on_hang_up: None, on_quit: None, on_upgrade: None })
     }
 
     /// How long the sessions may take to end after the first signal: 10 s by default. On Windows it
     /// is at most 4 s when the console closes, since the system ends the process soon after.
     pub fn patience(mut self, patience: Duration) -> Signals {
-        self.patience = patience;
+        self.drain = self.drain.within(patience);
         self
+    }
+
+    /// How the server is drained after the first signal, in place of a
+    /// [patience](Signals::patience) alone.
+    pub fn drain(mut self, options: DrainOptions) -> Signals {
+        self.drain = options;
+        self
+    }
+
+    /// What [`Server::run_until`] calls on SIGUSR2, which ends the process if this is not set: for
+    /// example, starting a new process that [takes the listeners over](crate::Builder::take_over).
+    /// It is called on the thread that watches signals: what takes long belongs on another one.
+    /// There is no such signal on Windows.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn on_upgrade(mut self, call: impl FnMut() + Send + 'static) -> Result<Signals, ServerError> {
+        self.source.take_upgrade().map_err(|error| failed("take a signal over", &error))?;
+        self.on_upgrade = Some(Box::new(call));
+        Ok(self)
     }
 
     /// What [`Server::run_until`] calls on SIGHUP, instead of a line in the log: for example,
@@ -194,9 +217,10 @@ impl<M> Server<M> {
     /// stopped.
     pub fn run_until(self, mut signals: Signals) -> Result<(), ServerError> {
         let (mut on_hang_up, mut on_quit) = (signals.on_hang_up.take(), signals.on_quit.take());
-        let (handle, patience, mut is_first) = (self.handle().untyped(), signals.patience, true);
+        let (mut on_upgrade, drain, mut is_first) = (signals.on_upgrade.take(), signals.drain, true);
+        let handle = self.handle().untyped();
         let _watch = signals.watch(move |signal| {
-            let patience = match signal {
+            let drain = match signal {
                 Signal::HangUp => {
                     return match &mut on_hang_up {
                         Some(call) => call(),
@@ -209,13 +233,14 @@ impl<M> Server<M> {
                     }
                     return;
                 }
-                Signal::Stop => patience,
-                Signal::StopWithin(most) => patience.min(most),
+                Signal::Upgrade => return on_upgrade.iter_mut().for_each(|call| call()),
+                Signal::Stop => drain,
+                Signal::StopWithin(most) => drain.within(drain.patience.min(most)),
             };
             match std::mem::take(&mut is_first) {
                 true => {
-                    tracing::info!("asked to end: the server is drained, for at most {patience:?}");
-                    handle.drain(patience);
+                    tracing::info!("asked to end: the server is drained, for at most {:?}", drain.patience);
+                    handle.drain_as(drain);
                 }
                 false => {
                     tracing::warn!("asked to end again: the server is stopped");
@@ -229,7 +254,7 @@ impl<M> Server<M> {
 
 impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signals").field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("Signals").field("drain", &self.drain).finish_non_exhaustive()
     }
 }
 

@@ -16,4 +16,7 @@ pub enum Signal {
     /// SIGQUIT: somebody wants to see what the process is doing. Only if it was
     /// [taken over](crate::Signals::on_quit). Not on Windows.
     Quit,
+    /// SIGUSR2: an operator asks for an upgrade. Only if it is
+    /// [wanted](crate::Signals::on_upgrade). Not on Windows.
+    Upgrade,
 }

@@ -1,10 +1,10 @@
-//! SIGINT, SIGTERM, SIGHUP, and SIGQUIT if it is wanted.
+//! SIGINT, SIGTERM, SIGHUP, and SIGQUIT and SIGUSR2 if they are wanted.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
@@ -29,6 +29,11 @@ impl Source {
         self.signals.add_signal(SIGQUIT)
     }
 
+    pub(super) fn take_upgrade(&mut self) -> io::Result<()> {
+        self.taken.push(Taken::new(&[SIGUSR2], &UPGRADE_USERS)?);
+        self.signals.add_signal(SIGUSR2)
+    }
+
     pub(super) fn stopper(&mut self) -> Stopper {
         Stopper { handle: self.signals.handle(), taken: std::mem::take(&mut self.taken) }
     }
@@ -38,6 +43,7 @@ impl Source {
         match self.signals.forever().next()? {
             SIGHUP => Some(Signal::HangUp),
             SIGQUIT => Some(Signal::Quit),
+            SIGUSR2 => Some(Signal::Upgrade),
             _ => Some(Signal::Stop),
         }
     }
@@ -63,6 +69,7 @@ struct Taken(&'static Mutex<Users>);
 
 static ENDING_USERS: Mutex<Users> = Mutex::new(Users::NONE);
 static QUIT_USERS: Mutex<Users> = Mutex::new(Users::NONE);
+static UPGRADE_USERS: Mutex<Users> = Mutex::new(Users::NONE);
 
 struct Users {
     count: usize,

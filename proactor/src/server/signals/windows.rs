@@ -48,6 +48,11 @@ impl Source {
         Ok(())
     }
 
+    /// There is no such signal.
+    pub(super) fn take_upgrade(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn stopper(&mut self) -> Stopper {
         Stopper(Arc::clone(&self.stop))
     }
