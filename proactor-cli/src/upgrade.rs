@@ -23,6 +23,7 @@ pub(crate) struct Subject {
     pub(crate) pid_file: Option<Arc<PidFile>>,
     pub(crate) drain: DrainOptions,
     /// How long the new process may take until it is ready.
+    #[cfg_attr(windows, expect(dead_code, reason = "no process is started"))]
     pub(crate) patience: Duration,
     /// Told of the process that has taken over.
     pub(crate) handed_over: Box<dyn Fn(u32) + Send + Sync>,

@@ -23,6 +23,7 @@ impl Stream {
     }
 }
 
+#[cfg(unix)]
 fn invalid(descriptor: i32, why: &str) -> Error {
     Error::new(Action::Socket, ErrorKind::InvalidArgument).because(format!("descriptor {descriptor}: {why}"))
 }
