@@ -1,5 +1,5 @@
-//! How a server begins and ends its life: the process's number, the drain, the upgrade, and the exit
-//! status.
+//! How a server begins and ends its life: the number of its process, the drain, the upgrade, and
+//! the exit status.
 
 use std::error::Error;
 use std::fmt;

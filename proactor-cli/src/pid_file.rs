@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PidFile(PathBuf);
 
 impl PidFile {
-    /// Writes the file. Who reads it meanwhile sees the old one or the new one, and nothing between.
+    /// Writes the file. Who reads it meanwhile sees the old one or the new one.
     pub(crate) fn write(path: &Path) -> Result<PidFile, String> {
         let own = std::process::id();
         let mut beside = path.as_os_str().to_owned();

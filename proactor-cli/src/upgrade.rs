@@ -1,6 +1,7 @@
 //! Upgrading a running server: a new process takes its listeners over and says that it is ready,
 //! and this one serves its sessions to their end. If the new one fails, this one goes on.
 
+mod subject;
 #[cfg(unix)]
 mod unix;
 
@@ -10,24 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use proactor::{DrainOptions, Handle, Signals};
+use proactor::Signals;
 
-use crate::pid_file::PidFile;
+pub(crate) use self::subject::Subject;
 use crate::printing::say;
-
-/// The server that is upgraded.
-pub(crate) struct Subject {
-    pub(crate) handle: Handle,
-    /// That of its admin listener, if it has one.
-    pub(crate) admin: Option<Handle>,
-    pub(crate) pid_file: Option<Arc<PidFile>>,
-    pub(crate) drain: DrainOptions,
-    /// How long the new process may take until it is ready.
-    #[cfg_attr(windows, expect(dead_code, reason = "no process is started"))]
-    pub(crate) patience: Duration,
-    /// Told of the process that has taken over.
-    pub(crate) handed_over: Box<dyn Fn(u32) + Send + Sync>,
-}
 
 /// Upgrades a server, one at a time. Cheap to clone.
 #[derive(Clone)]

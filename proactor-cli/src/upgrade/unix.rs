@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use overlapped::driver::Stream;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::inherited::{self, READY, Use};
 use crate::notify::Notify;
 

@@ -31,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// | system | drains the server, then stops it | logs a line |
 /// |---|---|---|
 /// | Unix | SIGTERM, SIGINT | SIGHUP, unless it [reloads](Signals::on_hang_up) |
-/// | | | SIGQUIT is taken over only [for a call](Signals::on_quit), SIGUSR2 only [for another](Signals::on_upgrade) |
+/// | | | SIGQUIT is taken over only [for a call](Signals::on_quit) |
+/// | | | SIGUSR2 is taken over only [for a call](Signals::on_upgrade) |
 /// | Windows | Ctrl-C, Ctrl-Break; the console closes, log-off, shutdown | |
 ///
 /// Make it before the server starts, so that a signal in between is not lost: it waits until the
