@@ -47,6 +47,9 @@ scrape
 promtool check metrics <"$scratch/page" || fail 'promtool finds a fault'
 grep -q '^echo_start_time_seconds ' "$scratch/page" || fail 'the metric of the program is missing'
 
+echo '== promtool check rules'
+promtool check rules packaging/prometheus/proactor.rules.yml || fail 'promtool finds a fault in the alerts'
+
 echo '== OpenMetrics'
 scrape --header 'Accept: application/openmetrics-text; version=1.0.0'
 tail -1 "$scratch/page" | grep -qx '# EOF' || fail 'the page does not end as OpenMetrics asks'
