@@ -92,7 +92,7 @@ enum Question {
         #[arg(value_parser = LEVELS.map(|(name, _)| name))]
         level: Option<String>,
     },
-    /// Read certificates again
+    /// Read certificates again, and what can change of the configuration file
     Reload,
     /// Start a new process of the same program, and have it take over without a refused connection
     Upgrade,

@@ -4,6 +4,7 @@
 //! What a file or the environment sets becomes arguments, and clap reads those with the others: so
 //! every value has one parser, whatever it is written in.
 
+mod again;
 mod command;
 mod file;
 mod keys;
@@ -13,6 +14,7 @@ mod refused;
 mod settings;
 mod show;
 
+pub(crate) use again::{Again, begins_with, can_be_read_again, read_again};
 pub(crate) use command::{Config, Next, Run};
 pub(crate) use options::ConfigOptions;
 pub(crate) use reading::{Read, read};

@@ -28,6 +28,7 @@ mod flight;
 mod hello;
 mod inherited;
 mod life;
+mod limits;
 mod listeners;
 mod logging;
 mod manual;
@@ -121,7 +122,10 @@ fn start(words: &[OsString]) -> ExitCode {
         Command::Config(config) => config.next(&definition),
         Command::Completions(completions) => Ok(Next::Print(completions.script(definition))),
         Command::Manual(manual) => return ended(manual.run(definition)),
-        command => return run(command, read),
+        command => {
+            config::begins_with(&definition, words, &read);
+            return run(command, read);
+        }
     };
     match next {
         Ok(Next::Start(words)) => start(&words),

@@ -13,6 +13,8 @@ const FEW: u64 = 1_000;
 /// The limit of sessions.
 pub(crate) struct Room {
     pub(crate) sessions: usize,
+    /// What it was found in.
+    pub(crate) place: Place,
     why: Why,
 }
 
@@ -27,6 +29,7 @@ enum Why {
 }
 
 /// What there is room in.
+#[derive(Clone, Copy)]
 pub(crate) struct Place {
     /// The limit of open files.
     pub(crate) files: u64,
@@ -58,14 +61,14 @@ impl Place {
                 (wanted as u64).saturating_mul(files_each).saturating_add(other_files)
             )),
             Some(wanted) if wanted > sockets => Err(format!("--max-sessions {wanted}: use at most {sockets} sessions")),
-            Some(wanted) => Ok(Room { sessions: wanted, why: Why::Asked }),
+            Some(wanted) => Ok(Room { sessions: wanted, place: *self, why: Why::Asked }),
             None => {
                 let why = match self.tables {
                     _ if most >= USUAL => Why::Usual,
                     Some(tables) => Why::Tables(tables, files),
                     None => Why::Files(files),
                 };
-                Ok(Room { sessions: most.clamp(1, USUAL) as usize, why })
+                Ok(Room { sessions: most.clamp(1, USUAL) as usize, place: *self, why })
             }
         }
     }

@@ -12,7 +12,7 @@ use overlapped::{Address, DriverConfig};
 use proactor::WebSocket;
 #[cfg(feature = "tls")]
 use proactor::tls::{Tls, TlsClient};
-use proactor::{Builder, Handler, Limits, Listener, Outbound, Rate, Server, Signals, Stats, Timeouts};
+use proactor::{Builder, Handler, Limits, Listener, Outbound, Server, Signals, Stats, Timeouts};
 
 use crate::admin::{Admin, AdminOptions, Subject};
 use crate::backend::BackendChoice;
@@ -23,12 +23,14 @@ use crate::flight::{self, FlightOptions};
 use crate::hello::HelloCodec;
 use crate::inherited::Inherited;
 use crate::life::{DrainCut, LifeOptions};
+use crate::limits::LimitOptions;
 use crate::listeners::{ListenerTable, Listeners};
+use crate::logging::LogOptions;
 use crate::notify::{Keeper, Notify};
 use crate::pid_file::PidFile;
 use crate::printing::{product, say};
 use crate::proxied::Proxied;
-use crate::reloading::Reloading;
+use crate::reloading::{Certificates, Reloading};
 use crate::room::{Place, Room};
 use crate::setting::set;
 use crate::summary::summary;
@@ -45,7 +47,7 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
-             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again; without them it is a line in the log. On SIGQUIT a server with --flight-recorder prints its last events, and goes on. On SIGUSR2 a new process of the same program takes over without a refused connection, and this one ends as after SIGTERM. On SIGINT or SIGTERM (on Windows: \
+             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again, and what can change of the configuration file; without either it is a line in the log. On SIGQUIT a server with --flight-recorder prints its last events, and goes on. On SIGUSR2 a new process of the same program takes over without a refused connection, and this one ends as after SIGTERM. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \
@@ -57,8 +59,6 @@ pub(crate) use life;
 
 /// Headings of the options in `--help`.
 pub(crate) const LISTENING: &str = "Listening";
-pub(crate) const LIMITS: &str =
-    "Limits (a connection over a limit is refused; a session is read no faster than its rates allow)";
 pub(crate) const TIMES: &str = "Timeouts (for example 500ms, 10s or 5m)";
 pub(crate) const TCP: &str = "Lost peers (what the system can notice by itself; not for Unix sockets)";
 pub(crate) const SLOW: &str = "Slow consumers";
@@ -71,7 +71,8 @@ pub(crate) struct Serving {
     /// the address (socket activation), that is used.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777", value_parser = values::listener, help_heading = LISTENING)]
     listen: Vec<String>,
-    /// Number of shards. Each shard is one thread; 0 means one per core.
+    /// Number of shards. Each shard is one thread; 0 means one per core, or as many as a
+    /// container's limit of CPU time keeps busy.
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::shards, help_heading = LISTENING)]
     shards: usize,
     /// I/O backend to use.
@@ -82,20 +83,8 @@ pub(crate) struct Serving {
     /// io_uring and Linux 6.8 or newer.
     #[arg(long, help_heading = LISTENING)]
     direct_descriptors: bool,
-    /// Maximum number of sessions [default: as many as the limit of open files allows, at most
-    /// 100000]
-    #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
-    max_sessions: Option<usize>,
-    /// Maximum number of sessions of one IP address. An IPv6 /64 counts as one [default: no limit]
-    #[arg(long, value_name = "N", value_parser = values::count, help_heading = LIMITS)]
-    max_sessions_per_ip: Option<usize>,
-    /// Connections accepted per second: N, or N:BURST, where BURST (default N) is how many may come
-    /// at once after a pause [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = LIMITS)]
-    accept_rate: Option<Rate>,
-    /// Bytes a session may send per second: N or N:BURST, such as 64KiB:1MiB [default: no limit]
-    #[arg(long, value_name = "RATE", value_parser = values::byte_rate, help_heading = LIMITS)]
-    byte_rate: Option<Rate>,
+    #[command(flatten)]
+    limits: LimitOptions,
 
     /// Close a session after this time without a byte in either direction [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = TIMES)]
@@ -137,6 +126,8 @@ pub(crate) struct Serving {
     #[command(flatten)]
     tls: TlsOptions,
     #[command(flatten)]
+    log: LogOptions,
+    #[command(flatten)]
     config: ConfigOptions,
     #[arg(skip)]
     listeners: Listeners,
@@ -164,14 +155,13 @@ pub(crate) struct Serving {
 /// Sockets of a shard that are neither sessions nor listeners: refused connections that are being
 /// told why.
 const OTHER_SOCKETS: usize = 64;
+/// By default.
+const MOST_SHARDS: usize = 256;
 
 impl Serving {
     /// Room for sessions, if each takes `files_each` descriptors.
     pub(crate) fn room(&self, files_each: u64) -> Result<Room, String> {
-        let shards = match self.shards {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            shards => shards,
-        };
+        let shards = self.shards();
         let place = Place {
             files: system::raise_open_files().unwrap_or(u64::MAX),
             tables: self.direct_descriptors.then_some(shards as u64),
@@ -182,7 +172,12 @@ impl Serving {
                 .saturating_mul(shards),
             more_files: self.admin.files(),
         };
-        place.room(self.max_sessions)
+        place.room(self.limits.max_sessions)
+    }
+
+    /// One for each CPU that the process may use, if no number was given.
+    fn shards(&self) -> usize {
+        if self.shards == 0 { system::cpus().min(MOST_SHARDS) } else { self.shards }
     }
 
     /// A server on these addresses; its limits and timeouts are still to be set. Reads the
@@ -195,7 +190,7 @@ impl Serving {
         }
         self.listeners.check_places(&self.listen)?;
         let builder = Server::builder()
-            .shards(self.shards)
+            .shards(self.shards())
             .backend(self.backend.backend())
             .direct_descriptors(self.direct_descriptors);
         let builder = self.listen.iter().fold(builder, |builder, place| builder.listen(self.listener(place)));
@@ -287,10 +282,9 @@ impl Serving {
         self.websocket = websocket;
     }
 
-    /// What is read again while the server runs.
-    fn reloading(&self, notify: &Notify) -> Reloading {
-        Reloading {
-            notify: notify.clone(),
+    /// The certificates, which are read again while the server runs.
+    fn certificates(&self) -> Certificates {
+        Certificates {
             #[cfg(feature = "tls")]
             own: self.loaded_tls.iter().cloned().chain(self.listeners.loaded()).collect(),
             #[cfg(feature = "tls")]
@@ -383,10 +377,7 @@ impl Serving {
     }
 
     pub(crate) fn limits(&self, sessions: usize) -> Limits {
-        let limits = Limits::new().sessions(sessions).outbox_bytes(self.outbox_bytes);
-        let limits = set(limits, self.max_sessions_per_ip, Limits::sessions_per_ip);
-        let limits = set(limits, self.accept_rate, Limits::accept_rate);
-        set(limits, self.byte_rate, Limits::byte_rate)
+        self.limits.limits(sessions).outbox_bytes(self.outbox_bytes)
     }
 
     pub(crate) fn timeouts(&self) -> Timeouts {
@@ -421,8 +412,8 @@ impl Serving {
             return Ok(product(&format!("{name} on {addresses}{transport}{more}: no fault found; {room}\n"))?);
         }
         let notify = Notify::of_environment();
-        let reloading = self.reloading(&notify);
-        let signals = reloading.clone().on_hang_up(Signals::new()?.drain(drain));
+        let signals = Signals::new()?.drain(drain);
+        self.log.apply()?;
         let upgrade = Upgrade::new();
         let signals = upgrade.on_signal(signals)?;
         room.warn_if_small();
@@ -440,6 +431,9 @@ impl Serving {
         let report = server.report();
         let handle = server.handle().untyped();
         let signals = flight::print_on_quit(signals, &handle)?;
+        let reloading = Reloading::new(&notify, self.certificates(), handle.clone(), room);
+        let on_hang_up = reloading.clone();
+        let signals = signals.on_hang_up(move || on_hang_up.hang_up());
         if let Some(admin) = &admin {
             admin.serve(Subject {
                 handle: handle.clone(),
@@ -447,7 +441,6 @@ impl Serving {
                 addresses: addresses.clone(),
                 backend: report.backend.to_string(),
                 shards: server.shards(),
-                most_sessions: room.sessions,
                 drain,
                 drain_timeout: self.life.drain_timeout(),
                 reloading,

@@ -13,8 +13,9 @@ use proactor::codec::Codec;
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 
 use crate::codec::{self, CodecChoice};
+use crate::limits::LIMITS;
 use crate::listeners::Listeners;
-use crate::serving::{LIMITS, SLOW, Serving, TIMES};
+use crate::serving::{SLOW, Serving, TIMES};
 use crate::setting::set;
 use crate::summary;
 use crate::values;

@@ -29,7 +29,6 @@ pub(crate) struct Subject {
     pub(crate) addresses: Vec<String>,
     pub(crate) backend: String,
     pub(crate) shards: usize,
-    pub(crate) most_sessions: usize,
     pub(crate) drain: DrainOptions,
     pub(crate) drain_timeout: Duration,
     pub(crate) reloading: Reloading,

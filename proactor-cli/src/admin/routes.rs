@@ -200,16 +200,22 @@ async fn asked<B>(
         }
         Route::Reload => {
             if subject.reloading.is_empty() {
-                let what = "there is nothing to reload: the server has no certificates";
+                let what = "there is nothing to reload: the server has no certificates and no configuration file";
                 return Err(Failure::new(StatusCode::CONFLICT, what));
             }
-            let errors = subject.reloading.reload();
-            if !errors.is_empty() {
-                let what = format!("the old certificates stay in use: {}", errors.join("; "));
-                return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, what));
+            let reloaded = subject.reloading.reload();
+            for line in reloaded.lines() {
+                say(format_args!("admin: a reload, as {} asked: {line}", asker()));
             }
-            say(format_args!("admin: the certificates were read again, as {} asked; new sessions use them", asker()));
-            Ok(Answer::json(&Reloaded { reloaded: &["certificates"] }))
+            if !reloaded.errors.is_empty() {
+                return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, reloaded.errors.join("; ")));
+            }
+            let certificates = reloaded.has_certificates.then(|| "certificates".to_owned());
+            let needs_restart = reloaded.needs_restart;
+            Ok(Answer::json(&Done {
+                reloaded: certificates.into_iter().chain(reloaded.settings).collect(),
+                needs_restart,
+            }))
         }
         Route::Upgrade => {
             say(format_args!("admin: the server is upgraded, as {} asked", asker()));
@@ -270,8 +276,10 @@ struct Upgraded {
 }
 
 #[derive(Serialize)]
-struct Reloaded {
-    reloaded: &'static [&'static str],
+struct Done {
+    reloaded: Vec<String>,
+    /// What has changed in the configuration and cannot change while the server runs.
+    needs_restart: Vec<String>,
 }
 
 #[cfg(test)]

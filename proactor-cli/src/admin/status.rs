@@ -73,7 +73,7 @@ pub(super) fn status(running: &Running) -> Answer {
         log_level: logging::level(),
         memory_bytes: system::resident_memory(),
         sessions: stats.sessions,
-        most_sessions: subject.most_sessions,
+        most_sessions: subject.reloading.most_sessions(),
         outbound: stats.outbound,
         handshakes: stats.handshakes,
         groups: handle.groups(),
@@ -170,7 +170,9 @@ mod tests {
     use super::super::access::Access;
     use super::super::place::Subject;
     use super::*;
-    use crate::reloading::Reloading;
+    use crate::notify::Notify;
+    use crate::reloading::{Certificates, Reloading};
+    use crate::room;
     use crate::upgrade::Upgrade;
 
     /// Stands still in the first packet of each session, until the test comes to both barriers.
@@ -209,16 +211,17 @@ mod tests {
         let is_well = |place: &Place| wait_for(place, health(place)).status() == StatusCode::OK;
         assert!(is_well(&place), "a server that starts is not ill");
         assert_eq!(ready(&place).status(), StatusCode::SERVICE_UNAVAILABLE, "nor ready");
+        let files = room::Place { files: 64, tables: None, files_each: 1, sockets: 64, more_files: 0 };
+        let room = files.room(None).unwrap();
         place.begin(Subject {
             handle: server.handle().untyped(),
             name: "test".into(),
             addresses: Vec::new(),
             backend: String::new(),
             shards: 2,
-            most_sessions: 1,
             drain: DrainOptions::new(Duration::ZERO),
             drain_timeout: Duration::ZERO,
-            reloading: Reloading::default(),
+            reloading: Reloading::new(&Notify::default(), Certificates::default(), server.handle().untyped(), &room),
             upgrade: Upgrade::new(),
         });
         assert!(is_well(&place) && ready(&place).status() == StatusCode::OK);

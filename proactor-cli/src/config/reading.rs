@@ -20,6 +20,8 @@ pub(super) const ADDRESSES: &str = "listen";
 pub(crate) struct Read {
     pub(crate) matches: ArgMatches,
     pub(crate) listeners: Listeners,
+    /// Whether a file was read.
+    pub(super) has_file: bool,
     /// Variables that are probably misspelt.
     pub(crate) warnings: Vec<String>,
     pub(super) settings: Settings,
@@ -40,7 +42,8 @@ pub(crate) fn read(definition: &Command, words: &[OsString]) -> Result<Read, Ref
         None => {
             let matches = definition.clone().try_get_matches_from(words)?;
             let listeners = Listeners::default();
-            Ok(Read { matches, listeners, warnings: Vec::new(), settings: Settings::default(), tables: Vec::new() })
+            let settings = Settings::default();
+            Ok(Read { matches, listeners, has_file: false, warnings: Vec::new(), settings, tables: Vec::new() })
         }
     }
 }
@@ -107,7 +110,8 @@ impl<'a> Server<'a> {
         let of_server = matches.subcommand_matches(self.name);
         let has_addresses = of_server.and_then(|matches| matches.value_source(ADDRESSES));
         listeners.are_alone = !listeners.tables.is_empty() && has_addresses != Some(ValueSource::CommandLine);
-        Ok(Read { matches, listeners, warnings: self.misspelt(), settings, tables })
+        let has_file = file.is_some();
+        Ok(Read { matches, listeners, has_file, warnings: self.misspelt(), settings, tables })
     }
 
     /// The file that the command line or the environment names.

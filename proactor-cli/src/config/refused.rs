@@ -1,5 +1,6 @@
 //! Why a command does not start: arguments that clap refuses, or faults of a configuration.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use crate::printing::{self, say};
@@ -32,6 +33,19 @@ impl Refused {
                     say(format_args!("{}", fault.text));
                 }
                 ExitCode::from(STATUS)
+            }
+        }
+    }
+}
+
+/// On one line.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Usage(answer) => f.write_str(answer.to_string().lines().next().unwrap_or_default()),
+            Refused::Faults(faults) => {
+                let texts: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
+                f.write_str(&texts.join("; "))
             }
         }
     }

@@ -71,7 +71,7 @@ fn default(key: &Key, matches: &ArgMatches) -> Option<String> {
     is_default.then(|| in_force(key, matches))?
 }
 
-fn in_force(key: &Key, matches: &ArgMatches) -> Option<String> {
+pub(super) fn in_force(key: &Key, matches: &ArgMatches) -> Option<String> {
     let values = match key.kind {
         Kind::Switch if !matches.get_flag(&key.id) => Vec::new(),
         Kind::Switch => vec![String::new()],

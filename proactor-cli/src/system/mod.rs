@@ -1,5 +1,7 @@
 //! The system's name, limits and CPU clock. One file per system, with the same functions.
 
+#[cfg(target_os = "linux")]
+mod cgroup;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -8,9 +10,9 @@ mod windows;
 use serde::Serialize;
 
 #[cfg(unix)]
-pub(crate) use unix::{cpu_time, limits, name, raise_open_files};
+pub(crate) use unix::{cpu_time, cpus, limits, name, raise_open_files};
 #[cfg(windows)]
-pub(crate) use windows::{cpu_time, limits, name, raise_open_files};
+pub(crate) use windows::{cpu_time, cpus, limits, name, raise_open_files};
 
 #[cfg(all(unix, feature = "admin"))]
 pub(crate) use unix::resident_memory;

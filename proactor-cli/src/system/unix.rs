@@ -1,12 +1,19 @@
 //! Limits of the process (`getrlimit`), and Linux' own limits of sockets and io_uring.
 
 use std::fs;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+#[cfg(target_os = "linux")]
+use super::cgroup::Allowed;
 use super::{BACKLOG, Limit, OPEN_FILES};
+
+/// The default of --outbox-bytes, in KiB.
+#[cfg(target_os = "linux")]
+const OUTBOX: u64 = 256;
 
 pub(crate) fn name() -> String {
     let uname = rustix::system::uname();
@@ -29,6 +36,21 @@ pub(crate) fn raise_open_files() -> Option<u64> {
 /// CPU time of this process.
 pub(crate) fn cpu_time() -> Option<Duration> {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
+}
+
+/// CPUs that this process may use. Of a limit of CPU time, a part of a CPU counts as one: a thread
+/// can use it.
+#[cfg(target_os = "linux")]
+pub(crate) fn cpus() -> usize {
+    let set = rustix::thread::sched_getaffinity(None).map(|set| set.count() as usize);
+    let usable = set.ok().filter(|count| *count > 0).unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    Allowed::of_this_process().cpus().map_or(usable, |allowed| allowed.min(usable))
+}
+
+/// CPUs that this process may use.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn cpus() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// Bytes of this process that are in RAM, where the system tells (Linux).
@@ -63,6 +85,8 @@ pub(crate) fn limits() -> Vec<Limit> {
             meaning: "connections that may wait to be accepted; others have to retry".into(),
         });
     }
+    #[cfg(target_os = "linux")]
+    limits.extend(of_group(Allowed::of_this_process(), cpus()));
     if cfg!(target_os = "linux") {
         let memory = getrlimit(Resource::Memlock);
         limits.push(Limit {
@@ -85,6 +109,28 @@ pub(crate) fn limits() -> Vec<Limit> {
         });
     }
     limits
+}
+
+/// What the control group of a container or a unit allows.
+#[cfg(target_os = "linux")]
+fn of_group(allowed: Allowed, cpus: usize) -> impl Iterator<Item = Limit> {
+    let cpu_time = allowed.milli_cpus.map(|milli_cpus| Limit {
+        name: "CPU time of the control group",
+        value: Some(milli_cpus),
+        most: None,
+        meaning: format!("in thousandths of a CPU; shards of a server by default: {cpus}"),
+    });
+    let memory = allowed.memory.map(|bytes| Limit {
+        name: "memory of the control group",
+        value: Some(bytes),
+        most: None,
+        meaning: format!(
+            "in bytes; over it the system ends the process; {} sessions with as much queued as --outbox-bytes allows \
+             ({OUTBOX} KiB) would take all of it",
+            bytes / (OUTBOX * 1024)
+        ),
+    });
+    cpu_time.into_iter().chain(memory)
 }
 
 fn read_number(path: &str) -> Option<u64> {

@@ -20,6 +20,11 @@ pub(crate) fn cpu_time() -> Option<Duration> {
     None
 }
 
+/// CPUs that this process may use.
+pub(crate) fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 pub(crate) fn limits() -> Vec<Limit> {
     Vec::new()
 }

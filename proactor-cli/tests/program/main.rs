@@ -30,6 +30,8 @@ mod proxy;
 #[cfg(unix)]
 mod quit;
 #[cfg(unix)]
+mod reloading;
+#[cfg(unix)]
 mod restart;
 #[cfg(unix)]
 mod room;

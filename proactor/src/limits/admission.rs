@@ -31,8 +31,7 @@ pub(crate) const NO_LISTENER: u8 = u8::MAX;
 
 /// Decides about connections. Several acceptors could ask it, and it would be as exact.
 pub(crate) struct Admission {
-    limits: AdmissionLimits,
-    /// What each listener limits of its own, besides.
+    /// What each listener limits of its own, besides those for all.
     listeners: Box<[AdmissionLimits]>,
     gate: Arc<Gate>,
 }
@@ -45,11 +44,18 @@ impl Admission {
     /// With limits for the connections of each listener, besides those for all.
     pub(crate) fn of_listeners(limits: AdmissionLimits, listeners: Vec<AdmissionLimits>) -> Admission {
         let places = Places {
+            limits,
             all: Counts::default(),
             listeners: listeners.iter().map(|_| Counts::default()).collect(),
             prefixes: Table::new(),
         };
-        Admission { limits, listeners: listeners.into(), gate: Arc::new(Mutex::new(places)) }
+        Admission { listeners: listeners.into(), gate: Arc::new(Mutex::new(places)) }
+    }
+
+    /// Has other limits for all. Who is in stays, also where there are too many now. Sessions that
+    /// came while none were counted by address are not.
+    pub(crate) fn set_limits(&self, limits: AdmissionLimits) {
+        lock(&self.gate).limits = limits;
     }
 
     /// Admits a connection, or says which limit it met. A peer without an IP address (on a Unix
@@ -61,11 +67,11 @@ impl Admission {
 
     /// As [`admit`](Admission::admit), for a connection of one listener.
     pub(crate) fn admit_at(&self, listener: u8, peer: Option<IpAddr>, now: Time) -> Result<Permit, Refusal> {
-        let (limits, own) = (&self.limits, self.listeners.get(usize::from(listener)));
+        let own = self.listeners.get(usize::from(listener));
+        let mut places = lock(&self.gate);
+        let Places { limits, all, listeners, prefixes } = &mut *places;
         let counts_ip = limits.per_ip.is_some() || own.is_some_and(|own| own.per_ip.is_some());
         let prefix = peer.filter(|_| counts_ip).map(|ip| Prefix::of(ip, limits.v6_prefix));
-        let mut places = lock(&self.gate);
-        let Places { all, listeners, prefixes } = &mut *places;
         let mut own = own.zip(listeners.get_mut(usize::from(listener)));
         all.check(limits, prefix)?;
         if let Some((own_limits, counts)) = &own {
@@ -74,10 +80,10 @@ impl Admission {
         let bucket = all.bucket_after(limits, now)?;
         if let Some((own_limits, counts)) = &mut own {
             counts.bucket = counts.bucket_after(own_limits, now)?;
-            counts.enter(own_limits, prefix);
+            counts.enter(prefix);
         }
         all.bucket = bucket;
-        all.enter(limits, prefix);
+        all.enter(prefix);
         let prefix = prefix.map_or(NO_PREFIX, |prefix| prefixes.insert(prefix).slot());
         drop(places);
         Ok(Permit { gate: Arc::clone(&self.gate), prefix, listener, shaking: true })
@@ -85,20 +91,20 @@ impl Admission {
 
     /// A connection that counted for no address is one of this address's. Says if it may not be.
     pub(crate) fn settle(&self, permit: &mut Permit, peer: Option<IpAddr>) -> Result<(), Refusal> {
-        let (limits, own) = (&self.limits, self.listeners.get(usize::from(permit.listener)));
+        let own = self.listeners.get(usize::from(permit.listener));
+        let mut places = lock(&self.gate);
+        let Places { limits, all, listeners, prefixes } = &mut *places;
         let counts_ip = limits.per_ip.is_some() || own.is_some_and(|own| own.per_ip.is_some());
         let Some(prefix) = peer.filter(|_| counts_ip).map(|ip| Prefix::of(ip, limits.v6_prefix)) else {
             return Ok(());
         };
         debug_assert_eq!(permit.prefix, NO_PREFIX, "it counts for an address already");
-        let mut places = lock(&self.gate);
-        let Places { all, listeners, prefixes } = &mut *places;
         all.check_address(limits, prefix)?;
         if let Some((own, counts)) = own.zip(listeners.get_mut(usize::from(permit.listener))) {
             counts.check_address(own, prefix)?;
-            counts.enter_address(own, prefix);
+            counts.enter_address(prefix);
         }
-        all.enter_address(limits, prefix);
+        all.enter_address(prefix);
         permit.prefix = prefixes.insert(prefix).slot();
         Ok(())
     }
@@ -121,6 +127,7 @@ impl Admission {
 type Gate = Mutex<Places>;
 
 struct Places {
+    limits: AdmissionLimits,
     all: Counts,
     /// Of the sessions of each listener.
     listeners: Box<[Counts]>,
@@ -156,10 +163,9 @@ impl Counts {
         if limits.per_ip.is_some_and(|most| sessions >= most) { Err(Refusal::SessionsPerIp) } else { Ok(()) }
     }
 
-    fn enter_address(&mut self, limits: &AdmissionLimits, prefix: Prefix) {
-        if limits.per_ip.is_some() {
-            *self.by_prefix.entry(prefix).or_default() += 1;
-        }
+    /// Counted whether or not there is a limit here: if there will be, what leaves has come.
+    fn enter_address(&mut self, prefix: Prefix) {
+        *self.by_prefix.entry(prefix).or_default() += 1;
     }
 
     /// The bucket without the token of one more connection. It is taken only if all limits are met.
@@ -169,11 +175,11 @@ impl Counts {
         if bucket.take(rate, now) { Ok(Some(bucket)) } else { Err(Refusal::AcceptRate) }
     }
 
-    fn enter(&mut self, limits: &AdmissionLimits, prefix: Option<Prefix>) {
+    fn enter(&mut self, prefix: Option<Prefix>) {
         self.sessions += 1;
         self.handshakes += 1;
         if let Some(prefix) = prefix {
-            self.enter_address(limits, prefix);
+            self.enter_address(prefix);
         }
     }
 

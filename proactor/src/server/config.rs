@@ -18,9 +18,8 @@ use crate::error::ServerError;
 use crate::flight::{Flight, MOST_EVENTS, Recorder};
 use crate::group::domain::{Domain, Notifier};
 use crate::handler::Handler;
-use crate::limits::{Admission, NO_LISTENER, SessionLimits, SlowConsumer};
+use crate::limits::{Admission, NO_LISTENER, Rates, SessionLimits, SlowConsumer};
 use crate::meter::{Meter, ShardMeter};
-use crate::session::timers::Rates;
 use crate::shard::Shard;
 use crate::shard::acceptor::{Acceptor, MOST_REFUSING, Places, Rules};
 use crate::shard::binding::PortSocket;
@@ -145,17 +144,25 @@ impl Config {
             return Err(format!("a flight recorder of {events} events: must be at most {MOST_EVENTS}"));
         }
         self.codec.check()?;
-        // The first shard also has sockets for the listeners and for refused connections.
-        let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
-        let most = self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING);
-        // A connection goes to the shard with the fewest sessions, so none has more than its part.
-        let most_accepted = most.saturating_mul(self.shards);
+        let (most, most_accepted) = (self.most_of_shard(), self.most_accepted());
         self.limits.check(most_accepted, 4 * self.driver.packet_bytes())?;
         let most_bytes = self.driver.packet_bytes().saturating_sub(DATAGRAM_HEAD);
         self.listeners.iter().try_for_each(|listener| listener.check(most_accepted, most_bytes))?;
         // Outbound sessions stay on the shard that asked for them.
         self.outbound.check(most)?;
         self.timeouts.check()
+    }
+
+    /// Sessions that one shard has sockets for.
+    fn most_of_shard(&self) -> usize {
+        // The first shard also has sockets for the listeners and for refused connections.
+        let listening: usize = self.binds.iter().map(|bind| bind.addresses.len()).sum();
+        self.driver.most_sockets().saturating_sub(listening + MOST_REFUSING)
+    }
+
+    fn most_accepted(&self) -> usize {
+        // A connection goes to the shard with the fewest sessions, so none has more than its part.
+        self.most_of_shard().saturating_mul(self.shards)
     }
 
     /// What all shards share.
@@ -174,7 +181,8 @@ impl Config {
         let domain = domain.with_clients(self.simulated);
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
-        Directory::new(shards, admission, self.outbound.admission(), resolver, domain, listeners, began)
+        let admissions = (admission, self.most_accepted(), self.outbound.admission());
+        Directory::new(shards, admissions, resolver, domain, listeners, began)
     }
 
     /// The server's framings: its codec, then those that listeners have instead. And which of them
@@ -220,10 +228,8 @@ impl Config {
         let profile = |(listener, framing): (&Listener, u8)| ListenerProfile {
             codec: listener.framing(self.simulated).unwrap_or_else(|| self.codec.clone()),
             framing,
-            rates: Rates {
-                packets: listener.limits.packet_rate_or(&self.limits),
-                bytes: listener.limits.byte_rate_or(&self.limits),
-            },
+            rates: listener.limits.rates().or(self.limits.rates()),
+            own_rates: listener.limits.rates(),
             proxy_protocol: listener.proxy_protocol.clone(),
             #[cfg(feature = "tls")]
             tls: listener.tls.clone(),
@@ -231,7 +237,8 @@ impl Config {
         let outbound = ListenerProfile {
             codec: self.codec.clone(),
             framing: 0,
-            rates: Rates { packets: self.limits.packet_rate, bytes: self.limits.byte_rate },
+            rates: self.limits.rates(),
+            own_rates: Rates::default(),
             proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::limits::{AdmissionLimits, Rate};
+use crate::limits::{AdmissionLimits, Rate, Rates};
 
 /// Bytes of a refusal: few enough to fit into the first window of any connection.
 const MOST_REFUSAL_BYTES: usize = 1024;
@@ -135,6 +135,11 @@ impl Limits {
     pub fn refusal(mut self, bytes: impl Into<Bytes>) -> Limits {
         self.refusal = bytes.into();
         self
+    }
+
+    /// The rates of a session.
+    pub(super) fn rates(&self) -> Rates {
+        Rates { packets: self.packet_rate, bytes: self.byte_rate }
     }
 
     /// `most_sessions` is what the shards have sockets for, `least_outbox` what the codec and the

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::limits::{Limits, check_rate, check_refusal};
-use crate::limits::{AdmissionLimits, Rate};
+use crate::limits::{AdmissionLimits, Rate, Rates};
 
 /// Limits for the sessions of one [`Listener`](crate::Listener).
 ///
@@ -115,12 +115,9 @@ impl ListenerLimits {
         }
     }
 
-    pub(super) fn packet_rate_or(&self, server: &Limits) -> Option<Rate> {
-        self.packet_rate.or(server.packet_rate)
-    }
-
-    pub(super) fn byte_rate_or(&self, server: &Limits) -> Option<Rate> {
-        self.byte_rate.or(server.byte_rate)
+    /// The rates of a session that are the listener's own.
+    pub(super) fn rates(&self) -> Rates {
+        Rates { packets: self.packet_rate, bytes: self.byte_rate }
     }
 
     pub(super) fn refusal_or(&self, server: &Limits) -> Bytes {

@@ -1,6 +1,7 @@
 //! Describing a server, starting it, and running it.
 
 mod builder;
+mod changing;
 pub(crate) mod config;
 mod datagrams;
 pub(crate) mod drain_options;

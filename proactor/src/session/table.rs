@@ -377,9 +377,9 @@ mod tests {
     use overlapped::table::Key;
     use overlapped::{Driver, DriverConfig, Time};
 
-    use super::super::timers::{Rates, Timers};
+    use super::super::timers::Timers;
     use super::*;
-    use crate::limits::Permit;
+    use crate::limits::{Permit, Rates};
     use crate::session::deadlines::Spans;
 
     fn insert(sessions: &mut Sessions, driver: &mut Driver) -> SessionId {

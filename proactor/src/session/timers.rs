@@ -19,7 +19,7 @@ use std::time::Duration;
 use overlapped::{Time, table::grow};
 
 use super::deadlines::{Deadlines, Expired, MOST, Reading, Spans, Tick, Timeouts, tick};
-use crate::limits::{Bucket, Permit, Rate};
+use crate::limits::{Bucket, Permit, Rate, Rates};
 use crate::wheel::Wheel;
 
 /// What a turn may take, or be late by. The rest is time in which the shard did not run.
@@ -56,19 +56,6 @@ struct Timed {
     deadlines: Deadlines,
     /// Of packets and of bytes, if either has a rate.
     buckets: Option<Box<Buckets>>,
-}
-
-/// The rates of the sessions of one listener.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rates {
-    pub(crate) packets: Option<Rate>,
-    pub(crate) bytes: Option<Rate>,
-}
-
-impl Rates {
-    fn are_set(&self) -> bool {
-        self.packets.is_some() || self.bytes.is_some()
-    }
 }
 
 /// What a session has of time, whatever its timeouts, and its place among those admitted.

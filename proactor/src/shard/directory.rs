@@ -21,7 +21,7 @@ use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{SendError, ServerError};
 use crate::flight::{Flight, FlightKind, Recorder};
 use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
-use crate::limits::{Admission, AdmissionLimits, Permit, Refusal};
+use crate::limits::{Admission, AdmissionLimits, Permit, Rates, Refusal};
 use crate::meter::{Meter, ShardMeter};
 use crate::registry::keys::Keys;
 use crate::server::Stats;
@@ -60,6 +60,8 @@ pub(crate) struct Directory {
     /// How it is drained, once it is.
     drain: Mutex<DrainOptions>,
     pub(crate) admission: Admission,
+    /// Sessions that the shards have sockets for.
+    pub(crate) most_accepted: usize,
     /// Admits outbound sessions, and those that are being connected.
     outbound: Admission,
     /// Looks up names. A simulated network has none.
@@ -79,8 +81,7 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(
         shards: Vec<ShardEntry>,
-        admission: Admission,
-        outbound: AdmissionLimits,
+        (admission, most_accepted, outbound): (Admission, usize, AdmissionLimits),
         resolver: Option<Resolver>,
         domain: Domain,
         listeners: Vec<ListenerInfo>,
@@ -91,6 +92,7 @@ impl Directory {
             phase: SharedPhase::new(),
             drain: Mutex::new(DrainOptions::new(Duration::ZERO)),
             admission,
+            most_accepted,
             outbound: Admission::new(outbound),
             resolver: resolver.map(Arc::new),
             stats: Mutex::default(),
@@ -388,6 +390,8 @@ pub(crate) enum Mail {
     List(Job),
     /// Duplicates of the listeners are wanted.
     Listeners(SyncSender<Result<Vec<Stream>, ServerError>>),
+    /// Sessions that begin from now on have these rates.
+    Rates(Rates),
     /// The connection is counted in the shard's load already.
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.

@@ -11,9 +11,8 @@ use overlapped::Address;
 
 use crate::codec::Framing;
 #[cfg(feature = "tls")]
-use crate::limits::Refusal;
+use crate::limits::{Rates, Refusal};
 use crate::proxy_protocol::ProxyProtocol;
-use crate::session::timers::Rates;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::{Transport, opening::NoTransport};
@@ -28,6 +27,8 @@ pub(crate) struct ListenerProfile {
     /// Which of the server's framings that is: groups frame a broadcast once for each.
     pub(crate) framing: u8,
     pub(crate) rates: Rates,
+    /// Those that the listener has of its own.
+    pub(crate) own_rates: Rates,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
@@ -68,6 +69,13 @@ impl Profiles {
     pub(crate) fn of(&self, listener: u8) -> &ListenerProfile {
         self.listeners.get(usize::from(listener)).unwrap_or(&self.outbound)
     }
+
+    /// Sessions that begin from now on have these rates, where their listener has none of its own.
+    pub(crate) fn set_rates(&mut self, rates: Rates) {
+        for profile in self.listeners.iter_mut().chain([&mut self.outbound]) {
+            profile.rates = profile.own_rates.or(rates);
+        }
+    }
 }
 
 /// A listener, as the logic sees it: which one a session came by. Cheap to clone.
@@ -106,6 +114,39 @@ impl fmt::Debug for ListenerInfo {
         match self.name() {
             "" => write!(f, "listener {} on {}", self.index, self.address),
             name => write!(f, "listener {name:?} on {}", self.address),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Rate;
+
+    #[test]
+    fn other_rates_are_for_listeners_without_rates_of_their_own() {
+        let rates = |packets: Option<u32>, bytes: Option<u32>| Rates {
+            packets: packets.map(Rate::per_second),
+            bytes: bytes.map(Rate::per_second),
+        };
+        let profile = |own_rates: Rates| ListenerProfile {
+            codec: Framing::default(),
+            framing: 0,
+            rates: own_rates.or(rates(Some(1), Some(2))),
+            own_rates,
+            proxy_protocol: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        };
+        let mut profiles = Profiles {
+            listeners: vec![profile(Rates::default()), profile(rates(None, Some(7)))],
+            outbound: profile(Rates::default()),
+        };
+        profiles.set_rates(rates(Some(3), None));
+        for (listener, packets, bytes) in [(0, Some(3), None), (1, Some(3), Some(7)), (9, Some(3), None)] {
+            let found = profiles.of(listener).rates;
+            let expected = rates(packets, bytes);
+            assert_eq!((found.packets, found.bytes), (expected.packets, expected.bytes), "{listener}");
         }
     }
 }

@@ -65,6 +65,7 @@ impl<H: Handler> Shard<H> {
                     close::begin_if_open(state, id, CloseReason::Replaced);
                 }
                 Mail::Replaced { .. } => {}
+                Mail::Rates(rates) => state.profiles.set_rates(rates),
                 Mail::List(job) => state.listings.push_back(job),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;

@@ -315,3 +315,28 @@ fn a_setting_out_of_range_is_named_by_the_error_of_the_start() {
     let million = Server::builder().listen("127.0.0.1:0").shards(4).limits(Limits::new().sessions(1_000_000));
     million.start(Doorman::default()).unwrap();
 }
+
+#[test]
+fn limits_that_change_hold_for_connections_from_then_on() {
+    let settings = |builder: Builder| builder.limits(Limits::new().sessions(2));
+    on_each_backend(settings, |server, handle, _| {
+        let two = [admitted(1, server).unwrap(), admitted(2, server).unwrap()];
+        assert!(admitted(3, server).is_none());
+        handle.set_limits(&Limits::new().sessions(3).sessions_per_ip(1)).unwrap();
+        let third = admitted(3, server).unwrap();
+        handle.set_limits(&Limits::new().sessions(1).byte_rate(1 << 20)).unwrap();
+        for stream in two.iter().chain([&third]) {
+            exchange(stream, b"they stay");
+        }
+        drop(two);
+        wait_until("two have ended", || handle.stats().sessions == 1);
+        assert!(admitted(4, server).is_none());
+        drop(third);
+        wait_until("all have ended", || handle.stats().sessions == 0);
+        exchange(&admitted(4, server).unwrap(), b"with a rate");
+        let error = handle.set_limits(&Limits::new().sessions(0)).unwrap_err();
+        assert!(matches!(&error, ServerError::Config(why) if why.starts_with("0 sessions")), "{error}");
+        wait_until("there is room", || handle.stats().sessions == 0);
+        assert!(admitted(5, server).is_some(), "a fault changes nothing");
+    });
+}

@@ -8,25 +8,25 @@ use serde_json::Value;
 
 use crate::harness::{PATIENCE, Running, proactor};
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
     /// What is wrong, as the answer says it.
-    pub(super) fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {}", self.body)).to_owned()
     }
 }
 
 /// A server with an admin listener.
-pub(super) fn start(command: &str, arguments: &[&str]) -> (Running, SocketAddr) {
+pub(crate) fn start(command: &str, arguments: &[&str]) -> (Running, SocketAddr) {
     let own = [command, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let server = Running::of(proactor(&[&own, arguments].concat()));
     let admin = server.line.split_once("admin on http://").expect("it says where").1;
@@ -34,7 +34,7 @@ pub(super) fn start(command: &str, arguments: &[&str]) -> (Running, SocketAddr) 
     (server, address)
 }
 
-pub(super) fn connect(admin: SocketAddr) -> TcpStream {
+pub(crate) fn connect(admin: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(admin).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -42,7 +42,7 @@ pub(super) fn connect(admin: SocketAddr) -> TcpStream {
 }
 
 /// Writes a request as it is, and reads to the end.
-pub(super) fn send(admin: SocketAddr, request: &[u8]) -> Option<Answer> {
+pub(crate) fn send(admin: SocketAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = connect(admin);
     // A server that has refused it already may have closed.
     let _ = stream.write_all(request);
@@ -54,31 +54,31 @@ pub(super) fn send(admin: SocketAddr, request: &[u8]) -> Option<Answer> {
     Some(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
 }
 
-pub(super) fn ask(admin: SocketAddr, method: &str, target: &str) -> Answer {
+pub(crate) fn ask(admin: SocketAddr, method: &str, target: &str) -> Answer {
     ask_with(admin, method, target, "")
 }
 
 /// With more headers.
-pub(super) fn ask_with(admin: SocketAddr, method: &str, target: &str, headers: &str) -> Answer {
+pub(crate) fn ask_with(admin: SocketAddr, method: &str, target: &str, headers: &str) -> Answer {
     let request = format!("{method} {target} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n{headers}\r\n");
     send(admin, request.as_bytes()).unwrap_or_else(|| panic!("no answer: {method} {target}"))
 }
 
-pub(super) fn get(admin: SocketAddr, target: &str) -> Value {
+pub(crate) fn get(admin: SocketAddr, target: &str) -> Value {
     let answer = ask(admin, "GET", target);
     assert_eq!(answer.status, 200, "{target}: {}", answer.body);
     answer.json()
 }
 
 /// A file of this test alone.
-pub(super) fn file(name: &str, content: &str) -> PathBuf {
+pub(crate) fn file(name: &str, content: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     std::fs::write(&path, content).unwrap();
     path
 }
 
 /// Sends a packet and waits for it to come back.
-pub(super) fn echo(stream: &mut TcpStream, packet: &[u8]) {
+pub(crate) fn echo(stream: &mut TcpStream, packet: &[u8]) {
     stream.write_all(packet).unwrap();
     let mut back = vec![0; packet.len()];
     stream.read_exact(&mut back).unwrap();

@@ -212,3 +212,28 @@ fn permits_given_back_by_other_threads_in_a_storm() {
     assert!(refused < 30_000, "nobody was admitted");
     assert_eq!(left(&admission), (0, 0, 0));
 }
+
+#[test]
+fn limits_change_while_sessions_are_there_and_every_place_is_given_back() {
+    let ip = |last| Some(IpAddr::from([10, 0, 0, last]));
+    let own = AdmissionLimits { per_ip: Some(2), ..limits(usize::MAX) };
+    let admission = Admission::of_listeners(limits(3), vec![own, limits(usize::MAX)]);
+    let admit = |listener, last| admission.admit_at(listener, ip(last), Time::ZERO);
+    // Counted for its address by its listener alone.
+    let counted = admit(0, 1).unwrap();
+    let uncounted = admit(1, 1).unwrap();
+    admission.set_limits(AdmissionLimits { per_ip: Some(1), ..limits(2) });
+    assert_eq!(admit(1, 2).err(), Some(Refusal::Sessions));
+    admission.set_limits(AdmissionLimits { per_ip: Some(1), ..limits(9) });
+    assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp));
+    drop(uncounted);
+    assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp), "what was not counted is not given back");
+    drop(counted);
+    let one = admit(1, 1).unwrap();
+    assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp));
+    drop(one);
+    admission.set_limits(limits(1));
+    let _only = admit(1, 1).unwrap();
+    assert_eq!(admit(1, 1).err(), Some(Refusal::Sessions));
+    assert_eq!(admission.sessions(), (1, 1));
+}
