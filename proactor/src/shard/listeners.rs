@@ -10,8 +10,9 @@ use std::time::Duration;
 use overlapped::Address;
 
 use crate::codec::Framing;
+use crate::limits::Rates;
 #[cfg(feature = "tls")]
-use crate::limits::{Rates, Refusal};
+use crate::limits::Refusal;
 use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
