@@ -163,8 +163,8 @@ pub trait Handler: Clone + Send + 'static {
     }
 
     /// Packets were lost between the nodes of the [cluster](crate::cluster): of this group, or,
-    /// with `None`, of all or of too many to name them. Called on one shard of the server, soon after
-    /// that was noticed; later packets may have come meanwhile. A group without members that
+    /// with `None`, of all or of too many to name them. Called on one shard of the server, soon
+    /// after that was noticed; later packets may have come meanwhile. A group without members that
     /// nobody holds is not told of. By default nothing is done. A panic here is logged and ends
     /// nothing.
     ///
