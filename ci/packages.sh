@@ -28,7 +28,7 @@ cargo publish --workspace --dry-run --locked --allow-dirty 2>"$scratch/publish.l
 ! grep '^warning' "$scratch/publish.log" | grep -v 'aborting upload due to dry run' || fail 'publishing warns'
 
 echo '== their documentation, with all features'
-RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features -p overlapped -p proactor -p proactor-loadgen
+RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features -p overlapped -p proactor -p proactor-cluster -p proactor-loadgen
 
 oldest="$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)"
 echo "== Rust $oldest, the oldest that they are for"
