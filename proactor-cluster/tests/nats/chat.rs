@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ impl Handler for Chat {
 pub(crate) struct Client {
     stream: TcpStream,
     pub(crate) heard: Arc<Mutex<Vec<String>>>,
+    said: AtomicUsize,
 }
 
 impl Client {
@@ -53,10 +55,11 @@ impl Client {
             (Arc::<Mutex<Vec<String>>>::default(), BufReader::new(stream.try_clone().unwrap()).lines());
         let kept = Arc::clone(&heard);
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
-        Client { stream, heard }
+        Client { stream, heard, said: AtomicUsize::new(0) }
     }
 
     pub(crate) fn say(&self, line: &str) {
+        self.said.fetch_add(1, Ordering::Relaxed);
         writeln!(&self.stream, "{line}").unwrap();
     }
 
@@ -128,6 +131,9 @@ pub(crate) fn meet(nodes: &[Node], word: &str) {
 pub(crate) fn check(nodes: &[Node]) -> u64 {
     let mut all_missing = 0;
     for from in nodes {
+        // Behind all that its other clients have said.
+        let said = || from.clients.iter().map(|client| client.said.load(Ordering::Relaxed)).sum::<usize>();
+        wait_until("all that was said to be broadcast", || from.told.lock().unwrap().broadcast.len() == said());
         let last = format!("done {} last", from.name);
         from.clients[0].say(&last);
         for here in nodes {
