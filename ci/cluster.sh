@@ -12,3 +12,4 @@ if [ -z "${NATS_SERVER:-}" ] && ! PATH="$PATH:/usr/sbin" command -v nats-server 
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nats-server
 fi
 PATH="$PATH:/usr/sbin" cargo test --package proactor-cluster
+PATH="$PATH:/usr/sbin" cargo test --package proactor-cli --test program -- cluster
