@@ -18,9 +18,12 @@ use clap::Args;
 use hyper::service::service_fn;
 #[cfg(feature = "http")]
 use proactor::WebSocket;
-use proactor::{CloseReason, Flow, Group, Handler, NoMessage, Session, SessionId};
+use proactor::cluster::Gap;
+use proactor::{CloseReason, Flow, Group, Handler, NoMessage, Session, SessionId, ShardHandle};
 
 use crate::backend;
+#[cfg(feature = "cluster")]
+use crate::cluster::ClusterOptions;
 use crate::codec::{self, CodecChoice};
 use crate::listeners::Listeners;
 use crate::serving::life;
@@ -36,7 +39,7 @@ const LONG_ABOUT: &str = concat!(
 
 const EXAMPLES: &str = "Examples:\n  proactor chat                               # then, in several terminals: nc 127.0.0.1 7777\n  proactor chat --rooms \
                         --heartbeat 30s       # the first line of a session names its room\n  proactor chat --codec length2 --slow-consumer drop-oldest \
-                        --listen 0.0.0.0:7777\n  proactor chat --http 127.0.0.1:8080         # and a page for browsers\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m";
+                        --listen 0.0.0.0:7777\n  proactor chat --http 127.0.0.1:8080         # and a page for browsers\n  proactor chat --max-sessions-per-ip 10 --packet-rate 5:20 --handshake-timeout 1m\n  proactor chat --rooms --cluster nats://10.0.0.9:4222 --node eu-1   # one chat with the other nodes";
 
 #[cfg(feature = "http")]
 const BROWSERS: &str = "Browsers";
@@ -68,6 +71,9 @@ pub(crate) struct Chat {
     #[cfg(feature = "http")]
     #[arg(long, value_name = "ADDR", help_heading = BROWSERS)]
     http: Option<SocketAddr>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: ClusterOptions,
     #[command(flatten)]
     settings: Settings,
 }
@@ -83,6 +89,14 @@ impl Chat {
         self.settings.listen_also(listeners);
         if self.rooms && self.codec == CodecChoice::Raw {
             return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(nats) = self.cluster.nats() {
+            #[cfg(feature = "http")]
+            if self.http.is_some() {
+                return Err("--http shows who is in a room of this server only, so it does not go with --cluster yet: leave out --http, or --cluster and --node".into());
+            }
+            self.settings.join_cluster(nats);
         }
         #[cfg(feature = "http")]
         if let Some(address) = self.http {
@@ -153,6 +167,13 @@ impl Handler for Chatting {
     fn heartbeat(&mut self, session: &Session, _: &mut Place) {
         // If there is no room, the peer takes nothing, and no heartbeat would reach it.
         let _ = session.send(b"");
+    }
+
+    fn cluster_gap(&mut self, _: &ShardHandle, room: Option<&Group>, gap: &Gap) {
+        match room.and_then(Group::name) {
+            Some(name) => tracing::warn!("room {}: {gap}", String::from_utf8_lossy(name)),
+            None => tracing::warn!("{gap}"),
+        }
     }
 
     fn closed(&mut self, id: SessionId, _: Place, reason: &CloseReason) {

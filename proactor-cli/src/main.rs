@@ -16,6 +16,8 @@ mod bench;
 #[cfg(feature = "tls")]
 mod by_name;
 mod chat;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod codec;
 mod completions;
 mod config;

@@ -239,6 +239,12 @@ impl Serving {
         self.browsers = Some((address, websocket));
     }
 
+    /// Whether nothing is to be started.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_check(&self) -> bool {
+        self.config.is_check()
+    }
+
     /// The addresses of the start-up line. That for browsers is one to open.
     fn addresses(&self, local: &[Address]) -> Vec<String> {
         let addresses = local.iter().map(Address::to_string);

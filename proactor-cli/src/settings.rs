@@ -11,6 +11,8 @@ use proactor::WebSocket;
 #[cfg(feature = "websocket")]
 use proactor::codec::Codec;
 use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
+#[cfg(feature = "cluster")]
+use proactor_cluster::Nats;
 
 use crate::codec::{self, CodecChoice};
 use crate::limits::LIMITS;
@@ -36,6 +38,10 @@ pub(crate) struct Settings {
     #[cfg(feature = "websocket")]
     #[command(flatten)]
     websocket: WebSocketOptions,
+
+    #[cfg(feature = "cluster")]
+    #[arg(skip)]
+    nats: Option<Nats>,
 
     #[cfg(feature = "http")]
     #[arg(skip)]
@@ -95,12 +101,23 @@ impl Settings {
     ) -> Result<(), Box<dyn Error>> {
         let room = self.serving.room(1)?;
         let builder = self.builder(codec, room.sessions)?;
+        #[cfg(feature = "cluster")]
+        let builder = match self.nats.take() {
+            Some(nats) if !self.serving.is_check() => builder.cluster(nats.connect()?),
+            _ => builder,
+        };
         self.serving.run(name, "", &room, (builder, handler), summary::sessions)
     }
 
     /// Listens on what the tables of a configuration file say too.
     pub(crate) fn listen_also(&mut self, listeners: Listeners) {
         self.serving.listen_also(listeners);
+    }
+
+    /// Makes the server a node of a cluster. It connects to NATS when it starts.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn join_cluster(&mut self, nats: Nats) {
+        self.nats = Some(nats);
     }
 
     /// Has the server take datagrams at its addresses too.

@@ -1,5 +1,6 @@
 //! The server's logic, which its user writes.
 
+use crate::cluster::Gap;
 use crate::connect::ConnectError;
 use crate::group::Group;
 use crate::server::Handle;
@@ -159,6 +160,38 @@ pub trait Handler: Clone + Send + 'static {
     /// ```
     fn group_emptied(&mut self, shard: &ShardHandle, group: &Group) {
         let _ = (shard, group);
+    }
+
+    /// Packets were lost between the nodes of the [cluster](crate::cluster): of this group, or,
+    /// with `None`, of all or of too many to name them. Called on one shard of the server, soon
+    /// after that was noticed; later packets may have come meanwhile. A group without members that
+    /// nobody holds is not told of. By default nothing is done. A panic here is logged and ends
+    /// nothing.
+    ///
+    /// ```
+    /// use proactor::cluster::Gap;
+    /// use proactor::{Flow, Group, Handler, NoMessage, Session, ShardHandle};
+    ///
+    /// #[derive(Clone)]
+    /// struct Chat;
+    ///
+    /// impl Handler for Chat {
+    ///     # type State = ();
+    ///     # type Message = NoMessage;
+    ///     # fn connected(&mut self, _: &Session) {}
+    ///     # fn received(&mut self, _: &Session, _: &mut (), _: &[u8]) -> Flow {
+    ///     #     Flow::Continue
+    ///     # }
+    ///     fn cluster_gap(&mut self, _: &ShardHandle, room: Option<&Group>, gap: &Gap) {
+    ///         if let (Some(room), Gap::Missed { packets, .. }) = (room, gap) {
+    ///             let text = format!("{packets} messages are missing");
+    ///             let _ = room.broadcast_here(text.as_bytes());
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn cluster_gap(&mut self, shard: &ShardHandle, group: Option<&Group>, gap: &Gap) {
+        let _ = (shard, group, gap);
     }
 
     /// The connection of a session that has [ended](Handler::closed) is gone, at the latest after

@@ -13,6 +13,7 @@
 #![cfg_attr(feature = "tls", doc = "| [`tls`] | sessions over TLS: certificates of listeners, and whom to trust |")]
 //! | [`SessionId`] | its name, for any thread; it never names a later session |
 //! | [`Group`] | sessions to which any thread can broadcast packets |
+//! | [`cluster`] | several servers whose groups are one |
 //! | [`SlowConsumer`] | what to do with a peer that does not keep up |
 //! | [`Handle`] | the server from any thread: send, post a message, count, drain, stop |
 //! | [`ShardHandle`] | one of its shards, in the hands of its logic |
@@ -62,6 +63,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod codec;
 mod connect;
 mod datagrams;
@@ -145,6 +147,10 @@ pub use transport::failure::TlsFailure;
 pub use websocket::{CloseCode, Deflate, MessageKind, Upgrade, UpgradeRequest, WebSocket, WebSocketClient};
 
 /// The examples of the pages are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/cluster.md")]
+struct ClusterPage;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]
 struct TestingPage;

@@ -6,6 +6,8 @@ mod backends;
 mod bench;
 mod browsers;
 mod chat;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod config;
 mod draining;
 mod ending;

@@ -6,10 +6,12 @@
 //! shard that has members. So its cost depends on the number of shards, not of members, and no
 //! member can hold it up.
 
+mod clustered;
 pub(crate) mod domain;
 pub(crate) mod fanout;
 pub(crate) mod local;
 pub(crate) mod membership;
+pub(crate) mod names;
 pub(crate) mod shard_groups;
 
 use std::fmt;
@@ -21,9 +23,10 @@ use overlapped::log::{Log, LogConfig, LogReader};
 use overlapped::table::Key;
 
 use self::domain::{BroadcastHeader, Domain};
+use crate::cluster::link::Link;
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;
-use crate::registry::{NameError, names::Names};
+use crate::registry::names::Names;
 use crate::session::id::SessionId;
 
 const SEGMENT_BYTES: usize = 64 * 1024;
@@ -109,6 +112,13 @@ struct Inner {
     awaited: AtomicUsize,
     channel: OnceLock<Channel>,
     name: Option<Name>,
+    /// If its server is a node of a cluster, and it has a name.
+    cluster: Option<Box<Clustered>>,
+}
+
+struct Clustered {
+    link: Link,
+    domain: Arc<Domain>,
 }
 
 struct Name {
@@ -123,32 +133,6 @@ impl Drop for Inner {
         {
             names.forget(&name.bytes, self);
         }
-    }
-}
-
-/// The groups of a server that have a name. A group is in it as long as somebody holds it, and the
-/// shards of its members do.
-#[derive(Default)]
-pub(crate) struct GroupNames(Arc<Names<Inner>>);
-
-impl GroupNames {
-    /// The group of a name, made now if nobody holds it.
-    pub(crate) fn get(&self, name: &[u8]) -> Result<Group, NameError> {
-        let make = || {
-            let name = Name { bytes: Bytes::copy_from_slice(name), names: Arc::downgrade(&self.0) };
-            let mut inner = Inner::default();
-            inner.name = Some(name);
-            Arc::new(inner)
-        };
-        self.0.get(name, make).map(|inner| Group { inner })
-    }
-
-    pub(crate) fn find(&self, name: &[u8]) -> Option<Group> {
-        self.0.find(name).map(|inner| Group { inner })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -268,6 +252,14 @@ impl Group {
     }
 
     fn send(&self, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
+        match &self.inner.cluster {
+            Some(cluster) => self.send_to_cluster(cluster, packet, except),
+            None => self.send_here(packet, except),
+        }
+    }
+
+    /// Sends a packet to the members on this server.
+    fn send_here(&self, packet: &[u8], except: Option<SessionId>) -> Result<(), SendError> {
         // Without a channel it has had no member yet.
         let Some(channel) = self.inner.channel.get() else { return Ok(()) };
         if channel.has_others() { self.send_to_all(packet, except) } else { channel.broadcast(packet, except) }
@@ -375,7 +367,9 @@ impl Group {
             on_shard.members.fetch_add(1, Ordering::Relaxed);
             on_shard.ids().push(id.key());
         }
-        whole.inner.all_members.fetch_add(1, Ordering::Release);
+        if whole.inner.all_members.fetch_add(1, Ordering::AcqRel) == 0 {
+            whole.first_came_or_last_left();
+        }
         fence(Ordering::SeqCst);
     }
 
@@ -391,7 +385,11 @@ impl Group {
                 *ids = Vec::new();
             }
         }
-        whole.inner.all_members.fetch_sub(1, Ordering::AcqRel) == 1
+        let is_last = whole.inner.all_members.fetch_sub(1, Ordering::AcqRel) == 1;
+        if is_last {
+            whole.first_came_or_last_left();
+        }
+        is_last
     }
 }
 

@@ -11,6 +11,7 @@ use super::outbound::Outbound;
 use super::run::{self, Server};
 use super::simulation::Simulation;
 use super::timeouts::Timeouts;
+use crate::cluster::ClusterNode;
 use crate::codec::Codec;
 use crate::error::ServerError;
 use crate::handler::Handler;
@@ -170,6 +171,14 @@ impl Builder {
     /// ```
     pub fn codec(mut self, codec: impl Codec + Clone) -> Builder {
         self.config.codec = codec.into_framing();
+        self
+    }
+
+    /// Makes the server a node of a [cluster](crate::cluster): its [groups with a
+    /// name](crate::Handle::group) are the cluster's. None by default; a server without it pays
+    /// nothing.
+    pub fn cluster(mut self, node: ClusterNode) -> Builder {
+        self.config.cluster = Some(node);
         self
     }
 

@@ -13,6 +13,7 @@ use overlapped::{Address, Driver, DriverConfig, Time, report::Report};
 use super::inherited::Inherited;
 use super::listener::{Bind, Listener};
 use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
+use crate::cluster::{ClusterNode, node::Node};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 use crate::flight::{Flight, MOST_EVENTS, Recorder};
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub(super) codec: Framing,
     pub(super) slow: SlowConsumer,
     pub(super) offload_threads: usize,
+    /// The server's place in a cluster.
+    pub(super) cluster: Option<ClusterNode>,
     /// Whether the shards count for `Handle::registry`.
     pub(super) metered: bool,
     /// Events of each sort that a shard records; 0 records none.
@@ -86,6 +89,7 @@ impl Config {
             codec: Framing::default(),
             slow: SlowConsumer::default(),
             offload_threads: 4,
+            cluster: None,
             metered: false,
             flight_events: 0,
             #[cfg(feature = "tokio")]
@@ -150,7 +154,9 @@ impl Config {
         self.listeners.iter().try_for_each(|listener| listener.check(most_accepted, most_bytes))?;
         // Outbound sessions stay on the shard that asked for them.
         self.outbound.check(most)?;
-        self.timeouts.check()
+        self.timeouts.check()?;
+        // Last: a place that is taken stays so.
+        self.cluster.as_ref().map_or(Ok(()), |node| node.take(self.simulated))
     }
 
     /// Sessions that one shard has sockets for.
@@ -175,6 +181,10 @@ impl Config {
         };
         let listeners = named.map(info).collect();
         let began = made.iter().map(|shard| shard.began).min().unwrap_or(Time::ZERO);
+        let node = self.cluster.as_ref().map(|place| {
+            let shards = made.iter().map(|shard| shard.entry.wake_handle()).collect();
+            Node::new(place, shards)
+        });
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);
         #[cfg(feature = "websocket")]
@@ -182,7 +192,7 @@ impl Config {
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
         let admissions = (admission, self.most_accepted(), self.outbound.admission());
-        Directory::new(shards, admissions, resolver, domain, listeners, began)
+        Directory::new(shards, admissions, resolver, domain, listeners, began).of_node(node)
     }
 
     /// The server's framings: its codec, then those that listeners have instead. And which of them

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::handle::Handle;
+use crate::cluster::ClusterStats;
 use crate::error::SendError;
 use crate::group::Group;
 use crate::registry::NameError;
@@ -59,6 +60,9 @@ impl<M> Handle<M> {
     /// # }
     /// ```
     ///
+    /// If the server is a node of a [cluster](crate::cluster), the group has members on all nodes.
+    /// [`Group::broadcast`] reaches all of them; what else a [`Group`] says is of this server.
+    ///
     /// # Errors
     /// `TooLong`; `TooMany` if there are 1,048,576 groups and none of this name.
     pub fn group(&self, name: impl AsRef<[u8]>) -> Result<Group, NameError> {
@@ -74,6 +78,11 @@ impl<M> Handle<M> {
     /// How many groups with a name there are.
     pub fn groups(&self) -> usize {
         self.directory.groups.len()
+    }
+
+    /// What the server has counted as a node of a [cluster](crate::cluster); `None` if it is none.
+    pub fn cluster(&self) -> Option<ClusterStats> {
+        self.directory.node.as_ref().map(|node| ClusterStats::of(&node.ledger))
     }
 
     /// The session that has a [key](crate::Session::identify). If several share it, the one that

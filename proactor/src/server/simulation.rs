@@ -131,7 +131,7 @@ impl<H: Handler> Simulation<H> {
         let introduce = |introduce: NewShard<H>| introduce(Arc::clone(&directory), ports.next().unwrap_or_default());
         let shards: Vec<Shard<H>> = made.into_iter().map(introduce).collect();
         let (shards, handle) = (Rc::new(RefCell::new(shards)), Handle::new(directory));
-        let world = Rc::new(World::new(network, shards.clone(), handle.untyped()));
+        let world = Rc::new(World::new(network, shards.clone(), handle.untyped(), config.cluster.as_ref()));
         Ok(Simulation { world, shards, handle, addresses, report })
     }
 

@@ -17,10 +17,11 @@ use overlapped::{Address, Time, table::Key};
 use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
 use super::listing::Job;
+use crate::cluster::node::Node;
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{SendError, ServerError};
 use crate::flight::{Flight, FlightKind, Recorder};
-use crate::group::{Group, GroupNames, domain::Domain, local::LocalGroup};
+use crate::group::{Group, domain::Domain, local::LocalGroup, names::GroupNames};
 use crate::limits::{Admission, AdmissionLimits, Permit, Rates, Refusal};
 use crate::meter::{Meter, ShardMeter};
 use crate::registry::keys::Keys;
@@ -52,6 +53,10 @@ impl ShardEntry {
     ) -> ShardEntry {
         ShardEntry { inbox, wake, load: AtomicUsize::new(0), inboxes: Inboxes::new(most_messages), meter, flight }
     }
+
+    pub(crate) fn wake_handle(&self) -> WakeHandle {
+        self.wake.clone()
+    }
 }
 
 pub(crate) struct Directory {
@@ -69,6 +74,8 @@ pub(crate) struct Directory {
     stats: Mutex<Stats>,
     pub(crate) domain: Arc<Domain>,
     pub(crate) groups: GroupNames,
+    /// If the server is a node of a cluster.
+    pub(crate) node: Option<Arc<Node>>,
     pub(crate) keys: Keys,
     /// Lists of sessions that are being made.
     pub(crate) lists: Arc<AtomicUsize>,
@@ -96,13 +103,20 @@ impl Directory {
             outbound: Admission::new(outbound),
             resolver: resolver.map(Arc::new),
             stats: Mutex::default(),
-            domain: Arc::new(domain),
             groups: GroupNames::default(),
+            domain: Arc::new(domain),
+            node: None,
             keys: Keys::default(),
             lists: Arc::default(),
             listeners: listeners.into(),
             began,
         }
+    }
+
+    /// As the directory of a cluster's node, if it is one.
+    pub(crate) fn of_node(self, node: Option<Arc<Node>>) -> Directory {
+        let groups = GroupNames::new(node.as_ref(), &self.domain);
+        Directory { groups, node, ..self }
     }
 
     /// The counts, to be added to. [`Directory::snapshot`] has all of them.

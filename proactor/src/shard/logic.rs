@@ -11,6 +11,7 @@ use overlapped::table::grow;
 use super::handle::ShardHandle;
 use super::pending::{MOST_PER_TURN, Pending};
 use super::state::ShardState;
+use crate::cluster::ledger::Report;
 use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::panic::contained;
@@ -272,6 +273,27 @@ impl<H: Handler> Logic<H> {
         for group in &emptied {
             if contained(|| handler.group_emptied(&shard, group)).is_err() {
                 tracing::error!("the handler panicked when it was told that {group:?} was empty");
+            }
+        }
+        true
+    }
+
+    /// Tells the handler of packets that were lost between the nodes of the cluster. Says whether
+    /// there were any.
+    pub(crate) fn tell_gaps(&mut self) -> bool {
+        let directory = Arc::clone(&self.state().directory);
+        let Some(node) = directory.node.as_ref().filter(|node| node.ledger.has_reports()) else { return false };
+        let shard = ShardHandle { state: Rc::clone(&self.state) };
+        let handler = &mut self.handler;
+        for Report { group, gap } in node.ledger.take_reports() {
+            let named = group.as_deref().map(|name| directory.groups.find(name));
+            // A group that is gone has no members.
+            if let Some(None) = named {
+                continue;
+            }
+            let group = named.flatten();
+            if contained(|| handler.cluster_gap(&shard, group.as_ref(), &gap)).is_err() {
+                tracing::error!("the handler panicked when it was told that {gap}");
             }
         }
         true

@@ -60,6 +60,7 @@ pub(crate) struct Shard<H: Handler> {
     has_ports: bool,
     /// Its turns are counted, or recorded.
     is_watched: bool,
+    is_clustered: bool,
 }
 
 impl<H: Handler> Shard<H> {
@@ -76,6 +77,7 @@ impl<H: Handler> Shard<H> {
         let tasks = Executor::new(&driver, offload);
         let state = ShardState::new(driver, config, Arc::clone(&directory), Rc::clone(&tasks), TypeId::of::<H>());
         let is_watched = state.meter.is_some() || state.flight.is_some();
+        let is_clustered = directory.node.is_some();
         let mut logic = Logic::new(state, handler);
         {
             let _turning = tasks.enter();
@@ -93,6 +95,7 @@ impl<H: Handler> Shard<H> {
             phase: Phase::Running,
             has_ports: false,
             is_watched,
+            is_clustered,
         }
     }
 
@@ -201,6 +204,9 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
         busy |= self.logic.tell_emptied();
+        if self.is_clustered {
+            busy |= self.logic.tell_gaps();
+        }
         busy |= self.logic.list_sessions();
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());

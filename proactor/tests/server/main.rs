@@ -7,6 +7,10 @@
 
 mod harness;
 
+mod cluster {
+    mod in_process;
+    mod simulation;
+}
 mod codec {
     mod bursts;
     mod echo;

@@ -2,12 +2,14 @@
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use overlapped::driver::Wait;
 use overlapped::{Time, sim::Network};
 
 use super::clients::Clients;
+use crate::cluster::{ClusterNode, simulated::SimulatedBus};
 use crate::error::ServerError;
 use crate::handler::Handler;
 use crate::server::Handle;
@@ -49,17 +51,25 @@ pub(super) struct World {
     pub(super) handle: Handle,
     /// Made with the first client, for a host on the network draws from the seed.
     clients: RefCell<Option<Clients>>,
+    /// What is between it and other servers on the network.
+    bus: Option<Arc<SimulatedBus>>,
     /// How long a client waits for what it expects.
     pub(super) patience: RefCell<Duration>,
 }
 
 impl World {
-    pub(super) fn new(network: &Network, shards: Rc<RefCell<dyn Turns>>, handle: Handle) -> World {
+    pub(super) fn new(
+        network: &Network,
+        shards: Rc<RefCell<dyn Turns>>,
+        handle: Handle,
+        node: Option<&ClusterNode>,
+    ) -> World {
         World {
             network: network.clone(),
             shards,
             handle,
             clients: RefCell::default(),
+            bus: node.and_then(|node| node.simulated().cloned()),
             patience: RefCell::new(Duration::from_secs(10)),
         }
     }
@@ -72,12 +82,13 @@ impl World {
     /// Turns every shard and the clients once. Says whether anything happened.
     pub(super) fn turn(&self) -> Result<bool, ServerError> {
         let before = self.network.trace();
+        let came = self.bus.as_ref().is_some_and(|bus| bus.turn());
         let turned = self.shards.borrow_mut().turn(&self.network);
         let busy = turned.inspect_err(|_| self.handle.stop())?;
         if let Some(clients) = &mut *self.clients.borrow_mut() {
             clients.turn();
         }
-        Ok(busy || self.network.trace() != before)
+        Ok(came || busy || self.network.trace() != before)
     }
 
     /// Turns everything until `done`, or until nobody has anything left to do before `until`. Then
@@ -98,7 +109,8 @@ impl World {
     /// `false` if there is none of these.
     pub(super) fn advance(&self, until: Option<Time>) -> bool {
         let deadline = self.shards.borrow().deadline_after(self.network.now());
-        match deadline.into_iter().chain(until).min() {
+        let of_bus = self.bus.as_ref().and_then(|bus| bus.deadline());
+        match deadline.into_iter().chain(of_bus).chain(until).min() {
             Some(limit) => self.network.advance_to(limit),
             None => self.network.advance(),
         }

@@ -1,0 +1,44 @@
+//! From settings to a node.
+
+use std::sync::{Arc, mpsc};
+
+use proactor::cluster::{Cluster, ClusterNode};
+
+use crate::bus::NatsBus;
+use crate::error::ConnectError;
+use crate::nats::Nats;
+use crate::state::State;
+use crate::worker;
+
+impl Nats {
+    /// Connects, for at most about 5 s. If NATS cannot be reached, the node is made all the same,
+    /// with a line in the log: its server goes on alone, and the connection is tried again until
+    /// there is one. What can only be mended by a person is an error.
+    ///
+    /// # Errors
+    /// A setting is unusable, a file cannot be read, NATS does not let the user in, or there is no
+    /// TLS with it.
+    pub fn connect(self) -> Result<ClusterNode, ConnectError> {
+        let servers = self.addresses()?;
+        let prefix = self.prefix_name();
+        let is_prefix_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if prefix.len() > 100 || !prefix.chars().all(is_prefix_char) || prefix.split('.').any(str::is_empty) {
+            return Err(ConnectError::Config(format!(
+                "{:?} cannot be the prefix of a cluster's subjects: it must have letters, digits, `-` and `_`, \
+                 in parts with `.` between them, at most 100 in all",
+                prefix
+            )));
+        }
+        let shown: Vec<String> = servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
+        let state = Arc::new(State::new(shown.join(",")));
+        let (commands, asked) = tokio::sync::mpsc::unbounded_channel();
+        let bus = NatsBus { prefix: prefix.into(), state: Arc::clone(&state), commands };
+        let name = self.name().to_owned();
+        let (up, began) = mpsc::channel();
+        let body = move || worker::run(&self, &servers, &state, asked, &up);
+        let thread = std::thread::Builder::new().name("proactor-nats".into()).spawn(body);
+        thread.map_err(|error| ConnectError::Thread(error.to_string()))?;
+        began.recv().unwrap_or_else(|_| Err(ConnectError::Thread("it ended at once".into())))?;
+        Ok(Cluster::on(bus).node(&name))
+    }
+}

@@ -1,0 +1,8 @@
+//! Nodes over real NATS servers, which are killed and started again. Without the program
+//! `nats-server` (Debian: `apt-get install nats-server`) each test says so and does nothing;
+//! `ci/cluster.sh` installs it.
+
+mod broker;
+mod chat;
+mod errors;
+mod faults;

@@ -1,0 +1,79 @@
+//! What carries messages between nodes, as an implementation of it sees that.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+
+use super::subscriber::Subscriber;
+
+/// What carries messages between the nodes of a cluster. [`Cluster::in_process`] has one within a
+/// process; implement this for another system.
+///
+/// No call may wait: shards make them. What cannot be taken at once is refused, and counted as a
+/// [gap](super::Gap). A bus may lose messages. It must keep the order of those that one node
+/// publishes to one subject.
+///
+/// [`Cluster::in_process`]: super::Cluster::in_process
+pub trait Bus: Send + Sync + fmt::Debug + 'static {
+    /// The longest message that it carries, in bytes.
+    fn max_message(&self) -> usize;
+
+    /// A subject. It has 1 to 3,100 characters: letters, digits, `-`, `_`, `/` and `%`. It is kept
+    /// as long as a group of this name is.
+    fn topic(&self, subject: &str) -> Arc<dyn Topic>;
+
+    /// A node uses the bus from now on. The bus tells it of interruptions until it is gone.
+    fn attach(&self, node: Weak<dyn BusEvents>);
+}
+
+/// One subject of a [`Bus`].
+pub trait Topic: Send + Sync + 'static {
+    /// Takes a message for all who subscribe.
+    ///
+    /// # Errors
+    /// It was not taken, and is lost.
+    fn publish(&self, message: Bytes) -> Result<(), Unpublished>;
+
+    /// Has messages delivered from now on. A subscriber that is there already stays there once.
+    fn subscribe(&self, subscriber: Subscriber);
+
+    /// Ends that. What is on its way may still be delivered.
+    fn unsubscribe(&self, subscriber: &Subscriber);
+
+    /// How many subscribe, if the bus knows. Without others nothing is published. `None`, unless
+    /// this says something else.
+    fn subscribers(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// A node, as its bus tells it what happens.
+pub trait BusEvents: Send + Sync {
+    /// Messages for this node may have been lost, of any subject.
+    fn interrupted(&self);
+
+    /// What was refused may be taken again.
+    fn ready(&self);
+}
+
+/// Why a bus did not take a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unpublished {
+    /// More waits to be sent than may.
+    Full,
+    /// There is no connection.
+    Disconnected,
+}
+
+impl fmt::Display for Unpublished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unpublished::Full => "too much waits to be sent to the cluster",
+            Unpublished::Disconnected => "there is no connection to the cluster",
+        })
+    }
+}
+
+impl std::error::Error for Unpublished {}

@@ -1,0 +1,38 @@
+//! What the logic is told of packets that are lost between nodes.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Packets that were lost between the nodes of a cluster:
+/// [`Handler::cluster_gap`](crate::Handler::cluster_gap).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The members here lack packets that were broadcast on another node.
+    Missed {
+        /// The name of that node.
+        node: Arc<str>,
+        /// How many packets.
+        packets: u64,
+    },
+    /// Packets that were broadcast here were not published: the members here have them, those on
+    /// other nodes lack them. These nodes are told too, as soon as one hears of this node again.
+    Unpublished {
+        /// How many packets.
+        packets: u64,
+    },
+    /// The connection to the cluster was lost. The members of all groups here may lack packets of
+    /// other nodes. How many is [told](Gap::Missed) for each group and node with the next packet
+    /// that comes from there.
+    Interrupted,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gap::Missed { node, packets } => write!(f, "{packets} packets of node {node} are missing here"),
+            Gap::Unpublished { packets } => write!(f, "{packets} packets of this node are missing on others"),
+            Gap::Interrupted => f.write_str("the connection to the cluster was lost; packets may be missing"),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Where a bus delivers the messages of a subject.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+
+use super::ledger::Ledger;
+use super::receiver::Receiver;
+use super::tracking::{Seen, Tracking};
+use super::wire::{self, Kind};
+
+/// One subscription of one node: what a bus calls for each message of the subject. Cheap to clone.
+#[derive(Clone)]
+pub struct Subscriber(Arc<Subscription>);
+
+struct Subscription {
+    name: Bytes,
+    group: Weak<dyn Receiver>,
+    ledger: Arc<Ledger>,
+    tracking: Mutex<Tracking>,
+    has_ended: AtomicBool,
+}
+
+impl Subscriber {
+    pub(crate) fn new(name: Bytes, group: Weak<dyn Receiver>, ledger: Arc<Ledger>) -> Subscriber {
+        let (tracking, has_ended) = (Mutex::default(), AtomicBool::new(false));
+        Subscriber(Arc::new(Subscription { name, group, ledger, tracking, has_ended }))
+    }
+
+    /// Hands over a message: its packet is in the log of the group when this returns. It never
+    /// waits for a member. Call it in the order in which a node published, and never twice at once
+    /// for messages of one node. A message of this node, one that came before, and one that no
+    /// node has made are dropped.
+    pub fn deliver(&self, message: &[u8]) {
+        let Subscription { name, group, ledger, tracking, has_ended } = &*self.0;
+        let Some(message) = wire::parse(message) else {
+            ledger.counts.invalid.fetch_add(1, Ordering::Relaxed);
+            return tracing::warn!("a message for a group is dropped: no node of a cluster has made it");
+        };
+        if message.publisher == ledger.number || has_ended.load(Ordering::Acquire) {
+            return;
+        }
+        let seen = {
+            let mut tracking = tracking.lock().unwrap_or_else(PoisonError::into_inner);
+            match message.kind {
+                Kind::Packet => tracking.packet(message.publisher, message.number),
+                Kind::End => Seen { is_new: false, lost: tracking.end(message.publisher, message.number) },
+            }
+        };
+        if seen.lost > 0 {
+            ledger.missed(name, message.node, seen.lost);
+        }
+        if !seen.is_new {
+            return;
+        }
+        // A group that is gone has no members.
+        let Some(group) = group.upgrade() else { return };
+        match group.receive(message.packet) {
+            true => _ = ledger.counts.received.fetch_add(1, Ordering::Relaxed),
+            false => ledger.missed(name, message.node, 1),
+        }
+    }
+
+    /// What is still on its way is dropped.
+    pub(crate) fn end(&self) {
+        self.0.has_ended.store(true, Ordering::Release);
+    }
+}
+
+impl PartialEq for Subscriber {
+    /// Whether they are the same subscription.
+    fn eq(&self, other: &Subscriber) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Subscriber {}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber").field("group", &String::from_utf8_lossy(&self.0.name)).finish()
+    }
+}
