@@ -163,3 +163,10 @@ mod unix {
         }
     }
 }
+
+#[test]
+fn a_server_goes_between_threads() {
+    fn goes_anywhere<T: Send + Sync>() {}
+    goes_anywhere::<Server>();
+    goes_anywhere::<proactor::Handle>();
+}

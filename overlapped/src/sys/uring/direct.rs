@@ -6,7 +6,7 @@
 //! when it is closed, before that number is used again. What does not fit stays an ordinary
 //! descriptor.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Action, Error, ErrorKind};
 
@@ -15,24 +15,24 @@ use crate::error::{Action, Error, ErrorKind};
 pub(crate) struct Direct {
     pub(super) index: u32,
     /// Closing is to reset the connection.
-    pub(super) abort: Cell<bool>,
+    pub(super) abort: AtomicBool,
     /// It had a connection when it came.
     pub(crate) connected: bool,
     /// Others have, or have had, the socket, and may have set its options.
-    pub(super) lent: Cell<bool>,
+    pub(super) lent: AtomicBool,
 }
 
 impl Direct {
     pub(crate) fn reset_on_close(&self) {
-        self.abort.set(true);
+        self.abort.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn lent(&self) {
-        self.lent.set(true);
+        self.lent.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn is_lent(&self) -> bool {
-        self.lent.get()
+        self.lent.load(Ordering::Relaxed)
     }
 
     /// As an entry of the queue names it, with `IOSQE_FIXED_FILE`.

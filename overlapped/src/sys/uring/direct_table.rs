@@ -1,7 +1,7 @@
 //! The ring's table of direct descriptors.
 
-use std::cell::Cell;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use io_uring::types::{Fd, Fixed};
 use io_uring::{IoUring, Probe, opcode, squeue};
@@ -71,9 +71,9 @@ impl DirectTable {
             return handle;
         }
         self.used += 1;
-        let (lent, connected) = (Cell::new(handle.is_lent()), handle.role().1);
+        let (lent, connected) = (AtomicBool::new(handle.is_lent()), handle.role().1);
         handle.drop_duplicate();
-        Handle::Direct(Direct { index, abort: Cell::new(false), lent, connected })
+        Handle::Direct(Direct { index, abort: AtomicBool::new(false), lent, connected })
     }
 
     /// Takes a socket out of the table.
@@ -101,7 +101,7 @@ impl DirectTable {
 /// to it.
 pub(super) fn close(direct: &Direct) -> (Option<squeue::Entry>, squeue::Entry) {
     let fixed = Fixed(direct.index);
-    let reset = direct.abort.get().then(|| {
+    let reset = direct.abort.load(Ordering::Relaxed).then(|| {
         let (level, name) = (libc::SOL_SOCKET as u32, libc::SO_LINGER as u32);
         let (value, len) = (std::ptr::from_ref(&RESET).cast(), size_of_val(&RESET) as u32);
         // The close follows whether this succeeds or not: it fails if it is not connected any more.
