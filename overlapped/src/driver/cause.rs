@@ -120,7 +120,11 @@ impl Driver {
 
     /// Notes whether an error means that the connection is dead, and what it died of.
     pub(super) fn note_death(&mut self, slot: u32, error: &Error) {
-        let socket = &mut self.sockets[self.operations[slot].socket];
+        self.note_death_of(self.operations[slot].socket, error);
+    }
+
+    pub(super) fn note_death_of(&mut self, socket: u32, error: &Error) {
+        let socket = &mut self.sockets[socket];
         // A datagram socket survives whatever peers and routers answer.
         if socket.role != Role::Stream || survives(error.kind()) {
             return;

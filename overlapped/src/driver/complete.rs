@@ -39,9 +39,14 @@ impl Driver {
 
     /// The next completion of a send that ended as it was started, if that is what
     /// [`next`](Driver::next) returns. A program that has just started sends can so let go of their
-    /// buffers without another turn. Not every backend ends a send so early.
+    /// buffers without another turn. Where sends may end so early, what was started is handed over
+    /// first, as in a turn. Not every backend ends a send so early.
     #[inline]
     pub fn next_sent(&mut self) -> Option<Completion> {
+        if self.backend.starts_at_once(self.listed.len()) && self.process.is_this() && self.failure.is_none() {
+            // If the backend fails, the next turn finds that too, and tells of it.
+            self.flush().ok()?;
+        }
         if !self.ready.is_empty() || !self.process.is_this() {
             return None;
         }

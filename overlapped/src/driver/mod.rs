@@ -18,6 +18,7 @@
 
 mod accept;
 mod access;
+mod at_once;
 mod backlog;
 mod cause;
 mod close;

@@ -49,6 +49,7 @@ pub(super) struct BackendFailure {
 }
 
 /// A backend's error, as the error of this action.
+#[cold]
 pub(super) fn failed(error: &Error, action: Action) -> Error {
     error.of(action).because("the driver's backend has failed")
 }

@@ -22,6 +22,7 @@ const FAILURE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// The failure of the backend, if it has failed, as the error of this action.
+    #[inline]
     pub(super) fn backend_failure(&self, action: Action) -> Option<Error> {
         self.failure.as_ref().map(|failure| failed(&failure.error, action))
     }

@@ -17,12 +17,18 @@ impl Driver {
             assert!(!self.panics || self.operations.len() == 0, "a test asks for a panic");
         }
         self.expire();
-        self.feed_starved();
-        self.read_floods();
+        if !self.starved.is_empty() {
+            self.feed_starved();
+        }
+        if !self.floods.is_empty() {
+            self.read_floods();
+        }
         while let Some(id) = self.backend.missed() {
             self.cancel_again(id);
         }
-        self.flush()?;
+        if !self.listed.is_empty() {
+            self.flush()?;
+        }
         let limit = match wait {
             Wait::Poll => Some(Time::ZERO),
             Wait::For(duration) => Some(self.now() + duration),
@@ -104,11 +110,15 @@ impl Driver {
     }
 
     /// Goes on with everything whose moment has come.
+    #[inline]
     fn expire(&mut self) {
-        if self.timers.is_empty() && self.paused.is_empty() {
-            return;
+        if !self.timers.is_empty() || !self.paused.is_empty() {
+            self.expire_until(self.now());
         }
-        let now = self.now();
+    }
+
+    #[inline(never)]
+    fn expire_until(&mut self, now: Time) {
         if self.pause_ends().is_some_and(|at| at <= now) {
             self.go_on_accepting();
         }
@@ -152,9 +162,6 @@ impl Driver {
 
     fn feed_starved(&mut self) {
         // Not only when buffers have been returned since: they may be with the system again by now.
-        if self.starved.is_empty() {
-            return;
-        }
         let whole = self.pool.has_free();
         if !whole && !self.pool.for_streams().has_free() {
             return;

@@ -304,6 +304,35 @@ impl AnyBackend {
         dispatch!(self, b => b.next())
     }
 
+    /// Sends at once what the system takes without a wait: how many bytes, or the system's code. No
+    /// send of the socket is in flight. `None`: an operation is to send it.
+    #[inline]
+    pub(crate) fn send_at_once(&mut self, socket: u32, handle: &Handle, bytes: &[u8]) -> Option<Result<usize, i32>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.send_at_once(handle, bytes),
+            #[cfg(unix)]
+            AnyBackend::Poll(b) => b.send_at_once(socket, bytes),
+            _ => {
+                let _ = (socket, handle, bytes);
+                None
+            }
+        }
+    }
+
+    /// Whether so many starts that wait to be handed over are better made now than in the next
+    /// turn.
+    #[inline]
+    pub(crate) fn starts_at_once(&self, waiting: usize) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.starts_at_once(waiting),
+            #[cfg(unix)]
+            AnyBackend::Poll(_) => waiting > 0,
+            _ => false,
+        }
+    }
+
     /// The next end of a send that ended as it was started, if that is what the backend tells next.
     #[inline]
     pub(crate) fn next_sent(&mut self) -> Option<Event> {

@@ -71,6 +71,7 @@
 //! - cancelling and closing: `semantics::closing`, `contracts::closing`
 //! - sends that were started before a close that does not wait: `semantics::closing_sends`,
 //!   `contracts::closing_sends`
+//! - sends without an operation: `contracts::at_once`
 //! - what is done with one socket costs what is on it: `semantics::many_operations`,
 //!   `contracts::many_operations`
 //! - parts of buffers: `semantics::parts_of_buffers`

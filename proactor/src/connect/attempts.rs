@@ -145,6 +145,12 @@ impl Attempts {
         self.ended.pop_front()
     }
 
+    /// Whether there are attempts, or ends of some to tell of.
+    #[inline]
+    pub(crate) fn has_any(&self) -> bool {
+        !self.due.is_empty() || !self.ended.is_empty()
+    }
+
     pub(crate) fn ended_count(&self) -> usize {
         self.ended.len()
     }

@@ -3,6 +3,7 @@
 use overlapped::buf::{AnyBuf, Packet};
 use overlapped::log::{Gather, LogSlice};
 
+use super::take::Taken;
 use crate::group::domain::BroadcastHeader;
 
 /// Buffers, and gathers, that are kept.
@@ -86,6 +87,16 @@ impl SendMemory {
             self.packets.push(packets);
         }
         len
+    }
+
+    /// Takes back the memory of what was sent without an operation.
+    #[inline]
+    pub(crate) fn keep_taken(&mut self, taken: Taken) {
+        match taken {
+            Taken::Bytes(bytes) => self.keep(bytes),
+            Taken::Gather(gather) => self.keep_gather(gather),
+            Taken::Packet(_) | Taken::Packets(_) | Taken::Slice(_) => {}
+        }
     }
 
     /// Takes back the memory of a gather that is not needed any more.

@@ -20,6 +20,17 @@ pub(crate) enum Taken {
 }
 
 impl Taken {
+    /// The bytes, if they lie in one piece.
+    #[inline]
+    pub(crate) fn one_piece(&self) -> Option<&[u8]> {
+        match self {
+            Taken::Bytes(bytes) => Some(bytes),
+            Taken::Packet(packet) => Some(packet),
+            Taken::Slice(slice) => Some(slice.as_ref()),
+            Taken::Packets(_) | Taken::Gather(_) => None,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Taken::Bytes(bytes) => bytes.len(),

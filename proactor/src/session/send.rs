@@ -179,10 +179,23 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
         return send_through_transport(state, slot, stamp);
     }
     let limits = TakeLimits::new(stamp, limits.outbox);
-    if !send_some(id, record, limits, groups.local(), send_memory, driver, timers) && record.outbox.has_queued() {
+    let Some(outbox) = record.outbox.get().filter(|outbox| outbox.has_queued()) else { return };
+    let Some(taken) = outbox.take(id, limits, groups.local(), send_memory) else {
         // All that is queued has a later stamp. The next count lets it go.
-        to_send.add(slot, record);
+        return to_send.add(slot, record);
+    };
+    record.sending = true;
+    let sent = taken.one_piece().and_then(|bytes| driver.send_at_once(record.socket, bytes)).unwrap_or(0);
+    if sent > 0 && sent == taken.len() {
+        send_memory.keep_taken(taken);
+        // It has not failed, so it closes nothing.
+        let _ = ended(state, slot, sent, None);
+        return;
     }
+    let op = op(record.socket, taken).going_on(sent);
+    outbox.send = submit(driver, op, token::of(token::SEND, slot)).map(|send| (send, sent as u64));
+    // Queueing a broadcast does not start the write timeout, so the send does.
+    timers.bytes_queued(slot, &record.activity);
 }
 
 /// As [`send_upto`], for a session with a transport, which may have something to say of its own.
@@ -283,14 +296,18 @@ pub(crate) fn send_plain(state: &mut ShardState, slot: u32, mut begins: impl FnM
 
 #[inline]
 fn start(driver: &mut Driver, socket: SocketId, slot: u32, taken: Taken) -> Option<OpId> {
-    let op = match taken {
+    submit(driver, op(socket, taken), token::of(token::SEND, slot))
+}
+
+#[inline]
+fn op(socket: SocketId, taken: Taken) -> Op {
+    match taken {
         Taken::Bytes(bytes) => Op::send(socket, bytes),
         Taken::Packet(packet) => Op::send(socket, packet),
         Taken::Packets(packets) => Op::send(socket, packets),
         Taken::Slice(slice) => Op::send(socket, slice),
         Taken::Gather(gather) => Op::send(socket, gather),
-    };
-    submit(driver, op, token::of(token::SEND, slot))
+    }
 }
 
 /// Sends everything queued and, behind it, the transport's end of our stream. For a session with a
@@ -368,9 +385,15 @@ fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
 /// send failed, so that the caller closes the session.
 #[must_use]
 pub(crate) fn completed(state: &mut ShardState, slot: u32, error: Option<&Error>, buf: Option<AnyBuf>) -> bool {
-    let ShardState { sessions, timers, limits, outboxes, send_memory, to_wake, endings, meter, .. } = state;
+    let bytes = state.send_memory.recycle(buf);
+    ended(state, slot, bytes, error)
+}
+
+/// A send of so many bytes has ended: resumes what waited for room. Returns whether it failed.
+#[must_use]
+fn ended(state: &mut ShardState, slot: u32, mut bytes: usize, error: Option<&Error>) -> bool {
+    let ShardState { sessions, timers, limits, outboxes, to_wake, endings, meter, .. } = state;
     let traffics = &mut state.traffics;
-    let mut bytes = send_memory.recycle(buf);
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return false };
     if record.has_transport() && record.is_datagrams() {
         bytes = taken_by_port(&mut state.datagrams, id);

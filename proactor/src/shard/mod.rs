@@ -7,6 +7,7 @@ pub(crate) mod binding;
 mod datagrams;
 pub(crate) mod directory;
 mod draining;
+mod errands;
 mod flight;
 pub(crate) mod handle;
 mod headers;
@@ -159,7 +160,7 @@ impl<H: Handler> Shard<H> {
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
     /// anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        let has_postponed = {
+        {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
@@ -168,22 +169,10 @@ impl<H: Handler> Shard<H> {
             }
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
-            state.transports.has_postponed()
-        };
-        let _turning = self.tasks.enter();
-        // In this order: mail that was sent before the server was told to end is read before the
-        // end begins.
-        let told = self.directory.phase();
-        let mut busy = self.read_mail();
-        busy |= self.logic.deliver();
-        busy |= self.enter_phase(told);
-        busy |= self.go_on_draining();
-        self.tasks.take_mail();
-        busy |= self.resume_sessions();
-        if has_postponed {
-            receive::go_on_opening(&mut self.logic, &self.tasks);
-            busy = true;
         }
+        let _turning = self.tasks.enter();
+        let told = self.directory.phase();
+        let mut busy = self.has_news(told) && self.take_news(told);
         let mut completions = 0;
         loop {
             let completion = self.logic.state().driver.next();
@@ -193,21 +182,7 @@ impl<H: Handler> Shard<H> {
         }
         let came = completions > 0;
         busy |= came;
-        // After the completions: what came in time is not late.
-        busy |= self.expire_sessions(came);
-        if self.has_ports {
-            busy |= self.expire_datagrams();
-        }
-        busy |= self.logic.call_timers();
-        busy |= self.end_attempts();
-        busy |= self.logic.run_tasks(&self.tasks);
-        busy |= self.logic.deliver();
-        busy |= self.logic.tell_closed();
-        busy |= self.logic.tell_emptied();
-        if self.is_clustered {
-            busy |= self.logic.tell_gaps();
-        }
-        busy |= self.logic.list_sessions();
+        busy |= self.has_errands() && self.run_errands(came);
         busy |= self.flush();
         busy |= work::go_on(&mut self.logic.state());
         if self.has_ports {

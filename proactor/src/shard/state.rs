@@ -190,14 +190,10 @@ impl ShardState {
 
     /// When the shard has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let deadlines = [
-            self.drain.earliest(),
-            self.timers.earliest(),
-            self.logic_timers.earliest(),
-            self.attempts.earliest(),
-            self.tasks.earliest_timer(),
-        ];
-        let earliest = deadlines.into_iter().flatten().min();
+        let at = |deadline: Option<Time>| deadline.unwrap_or(Time::MAX);
+        let own = at(self.timers.earliest()).min(at(self.logic_timers.earliest()));
+        let others = at(self.drain.earliest()).min(at(self.attempts.earliest())).min(at(self.tasks.earliest_timer()));
+        let earliest = Some(own.min(others)).filter(|earliest| *earliest != Time::MAX);
         match &self.datagrams {
             None => earliest,
             Some(ports) => {

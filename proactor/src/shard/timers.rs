@@ -127,6 +127,12 @@ impl LogicTimers {
         self.wheel.earliest()
     }
 
+    /// Whether something may be due now, or waits to be taken.
+    #[inline]
+    pub(crate) fn may_have_due(&mut self, now: Time) -> bool {
+        self.wheel.may_have_due(now) || self.has_due()
+    }
+
     /// Finds out what is due now, and returns how much there may be to take.
     pub(crate) fn find_due(&mut self, now: Time) -> usize {
         while let Some(slot) = self.wheel.pop_due(now) {

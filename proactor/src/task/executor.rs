@@ -187,6 +187,20 @@ impl Executor {
         self.timers.borrow().earliest()
     }
 
+    /// The time of this turn. Says whether a timer may be due.
+    #[inline]
+    pub(crate) fn begin_turn(&self, now: Time) -> bool {
+        let timers = &mut *self.timers.borrow_mut();
+        timers.now = now;
+        timers.wheel.may_have_due(now)
+    }
+
+    /// Whether other threads have woken tasks.
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        !self.mail.borrow().is_empty()
+    }
+
     /// The waker of a timer that is due.
     pub(crate) fn pop_due_timer(&self, now: Time) -> Option<Waker> {
         self.timers.borrow_mut().pop_due(now)

@@ -3,8 +3,9 @@
 use crate::flags::{Direction, Flags};
 use crate::id::OpId;
 
+use super::super::message::{MOST_BYTES, flag_bits};
 use super::super::op::{Event, Failure, Outcome};
-use super::super::{message::flag_bits, stream::Stream};
+use super::super::stream::Stream;
 use super::connect::{self, Connecting};
 use super::sockets::{NONE, Part, Request};
 use super::transfer::{self, would_wait};
@@ -244,6 +245,29 @@ impl Poll {
                 Attempt::Ends(Ok(Outcome::Sent(bytes as u64)))
             }
             Err(code) => Attempt::failed(code),
+        }
+    }
+
+    /// Sends at once what the system takes without a wait, if the socket is believed ready.
+    #[inline]
+    pub(crate) fn send_at_once(&mut self, socket: u32, bytes: &[u8]) -> Option<Result<usize, i32>> {
+        let entry = &mut self.sockets[socket as usize];
+        if !entry.sends.ready || entry.sends.pending() != NONE {
+            return None;
+        }
+        self.since_wait += 1;
+        let part = Part { ptr: bytes.as_ptr().cast_mut(), len: bytes.len().min(MOST_BYTES) };
+        // SAFETY: the call only reads these bytes.
+        match unsafe { transfer::send(entry.fd, part, 0) } {
+            Ok(sent) => {
+                entry.sent(sent, part.len);
+                Some(Ok(sent))
+            }
+            Err(code) if would_wait(code) => {
+                entry.sends.ready = false;
+                None
+            }
+            Err(code) => Some(Err(code)),
         }
     }
 

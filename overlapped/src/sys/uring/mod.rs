@@ -315,6 +315,18 @@ impl Uring {
         }
     }
 
+    /// Sends at once what the socket takes without a wait, if this turn has brought little.
+    #[inline]
+    pub(crate) fn send_at_once(&mut self, handle: &Handle, bytes: &[u8]) -> Option<Result<usize, i32>> {
+        self.spot.send(handle, bytes, 0)
+    }
+
+    /// Whether all of these starts may be sends that are made at once.
+    #[inline]
+    pub(crate) fn starts_at_once(&self, waiting: usize) -> bool {
+        (1..=self.spot.left()).contains(&waiting)
+    }
+
     /// The next end of a send that ended as it was started.
     #[inline]
     pub(crate) fn next_sent(&mut self) -> Option<Event> {

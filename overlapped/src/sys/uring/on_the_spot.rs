@@ -5,10 +5,8 @@
 //! much, one call submits all its sends, and the ring is cheaper.
 
 use std::os::fd::AsRawFd;
-use std::ptr::NonNull;
 
 use super::super::handle::Handle;
-use super::super::op::{Failure, Outcome};
 
 /// The most completions of a turn that has brought little, and the most sends in it.
 const FEW: usize = 4;
@@ -35,29 +33,36 @@ impl OnTheSpot {
         self.has_skipped
     }
 
+    /// Sends that this turn may still make at once.
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
     /// Sends at once what the socket takes without a wait. `None`: it is to go through the ring.
-    pub(super) fn send(
-        &mut self,
-        handle: &Handle,
-        ptr: NonNull<u8>,
-        len: usize,
-        flags: i32,
-    ) -> Option<Result<Outcome, Failure>> {
-        if self.left == 0 || len > MOST_BYTES {
+    #[inline]
+    pub(super) fn send(&mut self, handle: &Handle, bytes: &[u8], flags: i32) -> Option<Result<usize, i32>> {
+        if self.left == 0 || bytes.len() > MOST_BYTES {
             return None;
         }
         let Handle::System(system) = handle else { return None };
         self.left -= 1;
         let fd = system.socket.as_raw_fd();
-        // SAFETY: the operation owns these bytes until it has ended.
-        let sent = unsafe { libc::send(fd, ptr.as_ptr().cast(), len, flags | libc::MSG_DONTWAIT) };
-        if sent >= 0 {
-            return Some(Ok(Outcome::Sent(sent as u64)));
+        let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: the call only reads these bytes.
+        let sent = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        match usize::try_from(sent) {
+            Ok(sent) => Some(Ok(sent)),
+            Err(_) => refused(),
         }
-        match std::io::Error::last_os_error().raw_os_error() {
-            None | Some(libc::EAGAIN | libc::EINTR) => None,
-            Some(code) => Some(Err(Failure::Code(code))),
-        }
+    }
+}
+
+#[cold]
+fn refused() -> Option<Result<usize, i32>> {
+    match std::io::Error::last_os_error().raw_os_error() {
+        None | Some(libc::EAGAIN | libc::EINTR) => None,
+        Some(code) => Some(Err(code)),
     }
 }
 

@@ -55,8 +55,11 @@ impl Uring {
                 let wait_all = if owned.total - owned.progress <= MOST_UNTOLD_BYTES { libc::MSG_WAITALL } else { 0 };
                 let flags = flag_bits(flags) | libc::MSG_NOSIGNAL | wait_all;
                 if let Some((ptr, len)) = owned.single() {
-                    if let Some(result) = self.spot.send(handle, ptr, len, flags) {
+                    // SAFETY: the operation owns these bytes until it has ended.
+                    let bytes = unsafe { std::slice::from_raw_parts(ptr.as_ptr(), len) };
+                    if let Some(result) = self.spot.send(handle, bytes, flags) {
                         self.remember(id, Request::Send, None);
+                        let result = result.map(|sent| Outcome::Sent(sent as u64)).map_err(Failure::Code);
                         return self.ended.push_back(Event { id, more: false, result });
                     }
                     let entry = opcode::Send::new(fd, ptr.as_ptr(), len.min(MOST_BYTES) as u32);

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod addresses;
+mod at_once;
 mod bounded;
 mod closing;
 mod closing_sends;

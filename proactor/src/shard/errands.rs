@@ -1,0 +1,78 @@
+//! What a turn may have to do besides what has completed and what is to be sent. Most turns have
+//! none of it, and ask for all at once.
+
+use super::Shard;
+use super::directory::Phase;
+use crate::handler::Handler;
+use crate::session::receive;
+
+impl<H: Handler> Shard<H> {
+    /// Whether there is something to do before the completions. `told` was read before: mail that
+    /// was sent before the server was told to end is seen here, and read before the end begins.
+    pub(super) fn has_news(&self, told: Phase) -> bool {
+        let state = &*self.logic.state();
+        !self.mailbox.is_empty()
+            || !state.pending.is_empty()
+            || told > self.phase
+            || state.drain.is_on()
+            || self.tasks.has_mail()
+            || state.sessions.has_to_resume()
+            || state.transports.has_postponed()
+    }
+
+    /// Does that. Says whether there was anything.
+    #[inline(never)]
+    pub(super) fn take_news(&mut self, told: Phase) -> bool {
+        let has_postponed = self.logic.state().transports.has_postponed();
+        let mut busy = self.read_mail();
+        busy |= self.logic.deliver();
+        busy |= self.enter_phase(told);
+        busy |= self.go_on_draining();
+        self.tasks.take_mail();
+        busy |= self.resume_sessions();
+        if has_postponed {
+            receive::go_on_opening(&mut self.logic, &self.tasks);
+            busy = true;
+        }
+        busy
+    }
+
+    /// Whether there is something to do behind the completions.
+    pub(super) fn has_errands(&self) -> bool {
+        let state = &mut *self.logic.state();
+        let now = state.timers.now();
+        // Each wheel is told of the turn.
+        let has_due = state.timers.may_have_due() | state.logic_timers.may_have_due(now) | self.tasks.begin_turn(now);
+        has_due
+            || self.has_ports
+            || self.is_clustered
+            || self.tasks.has_woken()
+            || !state.to_wake.is_empty()
+            || state.attempts.has_any()
+            || !state.pending.is_empty()
+            || state.endings.has_untold()
+            || state.groups.has_emptied()
+            || !state.listings.is_empty()
+    }
+
+    /// Does that. `came` says whether there were completions. Says whether there was anything.
+    #[inline(never)]
+    pub(super) fn run_errands(&mut self, came: bool) -> bool {
+        // After the completions: what came in time is not late.
+        let mut busy = self.expire_sessions(came);
+        if self.has_ports {
+            busy |= self.expire_datagrams();
+        }
+        busy |= self.logic.call_timers();
+        busy |= self.end_attempts();
+        busy |= self.logic.run_tasks(&self.tasks);
+        busy |= self.logic.deliver();
+        busy |= self.logic.tell_closed();
+        busy |= self.logic.tell_emptied();
+        if self.is_clustered {
+            busy |= self.logic.tell_gaps();
+        }
+        busy |= self.logic.list_sessions();
+        busy
+    }
+}
