@@ -1,4 +1,5 @@
 /* The echo server that one would write by hand on epoll: one thread, level-triggered, no library. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::wait::Signal;
@@ -81,6 +81,9 @@ struct Free {
 static TABLE: [OnceLock<Box<[Slot]>>; SEGMENTS] = [const { OnceLock::new() }; SEGMENTS];
 static FREE: Mutex<Free> = Mutex::new(Free { closed: VecDeque::new(), unused: 0 });
 
+/// How often a value was closed.
+static CLOSES: AtomicU64 = AtomicU64::new(0);
+
 /// `HANDLE_FLAG_PROTECT_FROM_CLOSE`.
 const PROTECTED: u32 = 2;
 
@@ -134,6 +137,29 @@ pub(crate) fn get<T: Object>(value: usize) -> Option<Arc<T>> {
     })?
 }
 
+/// The object of a value that a thread uses again and again, kept until any value is closed: to find
+/// it then takes no lock.
+pub(crate) struct Kept<T> {
+    value: usize,
+    closes: u64,
+    object: Arc<T>,
+}
+
+impl<T: Object> Kept<T> {
+    /// The object that `value` means, if it is a `T`.
+    pub(crate) fn find(kept: Option<Kept<T>>, value: usize) -> Option<Kept<T>> {
+        let closes = CLOSES.load(Ordering::Acquire);
+        match kept {
+            Some(kept) if kept.value == value && kept.closes == closes => Some(kept),
+            _ => get(value).map(|object| Kept { value, closes, object }),
+        }
+    }
+
+    pub(crate) fn object(&self) -> &Arc<T> {
+        &self.object
+    }
+}
+
 /// Makes an object of a kind of one that is known to be of this kind.
 fn cast<T: Object>(object: Arc<dyn Object>) -> Arc<T> {
     // SAFETY: the caller has compared the types, so the pointer is that of an `Arc<T>`.
@@ -152,6 +178,7 @@ fn take(value: usize, accepts: impl FnOnce(&Entry) -> bool) -> Option<Arc<dyn Ob
     let taken = if accepted { slot.take() } else { None };
     drop(slot);
     let object = taken?.object;
+    CLOSES.fetch_add(1, Ordering::Release);
     if let Some(index) = index_of(value) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         free.closed.push_back(index as u32);

@@ -24,8 +24,8 @@ use crate::park::{self, Lead, Parker, Turner};
 
 /// How often the keeper looks whether anybody leads.
 const TICK: Duration = Duration::from_millis(1);
-/// The same, while somebody did each time.
-const CALM_TICK: Duration = Duration::from_millis(4);
+/// The same, while somebody did each time. A tick costs two changes of threads.
+const CALM_TICK: Duration = Duration::from_millis(10);
 /// Turns that only told others, after which a thread leaves the lead to them: they come back to
 /// wait soon, and then need not be woken.
 const MOST_FOR_OTHERS: u32 = 3;

@@ -1,5 +1,6 @@
 //! Calls of completion ports.
 
+use std::cell::Cell;
 use std::ffi::c_uchar;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::error::{
     ERROR_ABANDONED_WAIT_0, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_NO_SYSTEM_RESOURCES, NtStatus,
     WAIT_TIMEOUT, fail, set_last,
 };
-use crate::handles;
+use crate::handles::{self, Kept};
 use crate::thread;
 use crate::wait::{Until, WAIT_IO_COMPLETION};
 
@@ -46,6 +47,20 @@ fn create(file: Handle, existing: Handle, key: usize, concurrency: u32) -> Resul
     handles::insert(port).ok_or(ERROR_NO_SYSTEM_RESOURCES)
 }
 
+thread_local! {
+    /// The port that this thread took from last.
+    static LAST: Cell<Option<Kept<Port>>> = const { Cell::new(None) };
+}
+
+/// Does something with the port that a handle means; `None` if it means none.
+fn with_port<R>(port: Handle, work: impl FnOnce(&Arc<Port>) -> R) -> Option<R> {
+    let kept = LAST.try_with(Cell::take).ok().flatten();
+    let kept = Kept::find(kept, port)?;
+    let result = work(kept.object());
+    let _ = LAST.try_with(|last| last.set(Some(kept)));
+    Some(result)
+}
+
 export! {
     fn wsk_CreateIoCompletionPort(
         file: Handle, existing: Handle, key: UlongPtr, concurrency: Dword,
@@ -70,14 +85,16 @@ export! {
             return fail(ERROR_INVALID_PARAMETER, FALSE);
         }
         *overlapped = std::ptr::null_mut();
-        let Some(port) = handles::get::<Port>(port) else { return fail(ERROR_INVALID_HANDLE, FALSE) };
         let mut status = NtStatus(0);
-        let took = port.take(1, Until::milliseconds(milliseconds), false, &mut |packet| {
-            *bytes = packet.bytes;
-            *key = packet.key;
-            *overlapped = packet.overlapped;
-            status = packet.status;
+        let took = with_port(port, |port| {
+            port.take(1, Until::milliseconds(milliseconds), false, &mut |packet| {
+                *bytes = packet.bytes;
+                *key = packet.key;
+                *overlapped = packet.overlapped;
+                status = packet.status;
+            })
         });
+        let Some(took) = took else { return fail(ERROR_INVALID_HANDLE, FALSE) };
         match took {
             Took::Packets(_) if status.is_success() => TRUE,
             Took::Packets(_) => fail(status.win32(), FALSE),
@@ -117,16 +134,18 @@ unsafe fn take_several(
     if entries.is_null() || count == 0 || removed.is_null() {
         return fail(ERROR_INVALID_PARAMETER, Outcome::Failed);
     }
-    let Some(port) = handles::get::<Port>(port) else { return fail(ERROR_INVALID_HANDLE, Outcome::Failed) };
+    let (most, until) = (count.min(MOST_ENTRIES) as usize, Until::milliseconds(milliseconds));
     let mut next = 0;
-    let took =
-        port.take(count.min(MOST_ENTRIES) as usize, Until::milliseconds(milliseconds), alertable, &mut |packet| {
+    let took = with_port(port, |port| {
+        port.take(most, until, alertable, &mut |packet| {
             let Packet { key, overlapped, bytes, status } = packet;
             let entry = OverlappedEntry { key, overlapped, internal: status.0 as usize, bytes };
             // SAFETY: no more are given than there is room for.
             unsafe { entries.add(next).write(entry) };
             next += 1;
-        });
+        })
+    });
+    let Some(took) = took else { return fail(ERROR_INVALID_HANDLE, Outcome::Failed) };
     // SAFETY: as the caller promises. Without a packet there is 1, as on Windows.
     unsafe { *removed = next.max(1) as u32 };
     match took {

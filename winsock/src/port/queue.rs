@@ -122,6 +122,7 @@ impl Core {
 
     /// The thread to wake, if there is a packet for it and none is on its way. A thread that turns
     /// the engine takes what it has found itself.
+    #[inline]
     fn next_to_wake(&mut self, limit: usize) -> Option<Arc<WaitBlock>> {
         if self.queue.is_empty() || self.waking > 0 || self.waiting.is_empty() || !self.may_run(limit) {
             return None;
@@ -179,6 +180,7 @@ impl Port {
     }
 
     /// Sets the signal as the queue is.
+    #[inline]
     fn show(&self, core: &Core) {
         if self.is_watched.load(Ordering::Relaxed) {
             if core.queue.is_empty() { self.signal.reset() } else { self.signal.set() }
@@ -351,7 +353,14 @@ impl Port {
 impl Port {
     /// Packets wait although threads do: all that may run have taken one. A thread that sleeps in a
     /// call that is not of this library does not rest by itself, so they are looked at.
+    #[inline]
     fn mind_sleepers(self: &Arc<Port>, core: &mut Core) {
+        if self.has_limit() {
+            self.have_sleepers_looked_at(core);
+        }
+    }
+
+    fn have_sleepers_looked_at(self: &Arc<Port>, core: &mut Core) {
         let stuck = !core.queue.is_empty() && !core.waiting.is_empty() && !core.may_run(self.limit);
         if !stuck || core.looked_at {
             return;
