@@ -137,8 +137,8 @@ pub(crate) fn get<T: Object>(value: usize) -> Option<Arc<T>> {
     })?
 }
 
-/// The object of a value that a thread uses again and again, kept until any value is closed: to find
-/// it then takes no lock.
+/// The object of a value that a thread uses again and again, kept until any value is closed: to
+/// find it then takes no lock.
 pub(crate) struct Kept<T> {
     value: usize,
     closes: u64,
@@ -242,6 +242,20 @@ mod tests {
         fn header(&self) -> &Header {
             &self.0
         }
+    }
+
+    #[test]
+    fn a_kept_object_is_forgotten_when_its_value_is_closed() {
+        let value = insert(Arc::new(One(Header::new()))).unwrap();
+        let other = insert(Arc::new(One(Header::new()))).unwrap();
+        let kept = Kept::<One>::find(None, value).unwrap();
+        let kept = Kept::find(Some(kept), value).unwrap();
+        let found = Kept::find(Some(kept), other).unwrap();
+        assert!(Arc::ptr_eq(found.object(), &get::<One>(other).unwrap()), "another value means another object");
+        assert!(close(other));
+        assert!(Kept::find(Some(found), other).is_none());
+        assert!(Kept::<Other>::find(None, value).is_none(), "of another kind");
+        assert!(close(value));
     }
 
     #[test]
