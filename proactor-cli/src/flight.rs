@@ -21,7 +21,7 @@ pub(crate) struct FlightOptions {
     /// on Unix the server prints the last 1000 on SIGQUIT, and goes on. If its logic panics, the
     /// last of the session are in the log. Each takes 80 bytes [default: 1024 with --admin,
     /// otherwise 0, none]
-    #[arg(long = "flight-recorder", value_name = "N", value_parser = events, help_heading = OPERATING)]
+    #[arg(id = "flight_recorder", long = "flight-recorder", value_name = "N", value_parser = events, help_heading = OPERATING)]
     events: Option<usize>,
 }
 

@@ -1,35 +1,48 @@
 //! The log: lines on standard error, of a level that can be changed while the program runs.
 
+mod repeats;
+
 use std::sync::OnceLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, ValueEnum};
+use proactor::Builder;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, reload};
 
+use self::repeats::Repeats;
 use crate::printing;
 
-/// The levels, by the names that people use.
-pub(crate) const LEVELS: [(&str, LevelFilter); 6] = [
-    ("off", LevelFilter::OFF),
-    ("error", LevelFilter::ERROR),
-    ("warn", LevelFilter::WARN),
-    ("info", LevelFilter::INFO),
-    ("debug", LevelFilter::DEBUG),
-    ("trace", LevelFilter::TRACE),
-];
+/// What is logged: a level, or levels of parts of the program.
+const FILTER: &str = "RUST_LOG";
 
-/// The key of [`LogOptions`].
+/// The key of the level.
 pub(crate) const KEY: &str = "log-level";
 
 #[derive(Args)]
 pub(crate) struct LogOptions {
     /// What is logged: lines of this level, and of those that are more important. It can change
-    /// while the server runs: by SIGHUP, and by `proactor admin log`.
+    /// while the server runs: by SIGHUP, and by `proactor admin log`. The variable RUST_LOG goes
+    /// before it, and may have levels of parts: `warn,proactor::session=debug`.
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = levels(), help_heading = LOG)]
     log_level: LevelFilter,
+    /// What lines on standard error look like: text, or one JSON object a line.
+    #[arg(id = "log", long = "log", value_enum, value_name = "FORMAT", default_value_t = Format::Text, help_heading = LOG)]
+    format: Format,
+    /// Log the life of one session in N, at the level info and below: when it began, why it was
+    /// held, why it closed. 1 is every session, 0 none.
+    #[arg(id = "trace_sessions", long = "trace-sessions", value_name = "N", default_value = "0", help_heading = LOG)]
+    one_in: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
 }
 
 const LOG: &str = "Log";
@@ -45,26 +58,74 @@ fn level_of(name: &str) -> LevelFilter {
 impl LogOptions {
     /// Logs what was asked for from now on.
     pub(crate) fn apply(&self) -> Result<(), String> {
-        set_level(self.log_level)
+        if filter_asked().is_some() { Ok(()) } else { set_level(self.log_level) }
+    }
+
+    /// Has the server give spans to sessions.
+    pub(crate) fn set(&self, builder: Builder) -> Builder {
+        builder.trace_sessions(self.one_in)
     }
 }
+
+/// The levels, by the names that people use.
+pub(crate) const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
+];
 
 /// The level of a server, as clap has read its options again.
 pub(crate) fn level_among(matches: &ArgMatches) -> LevelFilter {
     matches.get_one("log_level").copied().unwrap_or(LevelFilter::WARN)
 }
 
+/// What RUST_LOG asks for.
+fn filter_asked() -> Option<String> {
+    std::env::var(FILTER).ok().filter(|asked| !asked.trim().is_empty())
+}
+
 type Change = dyn Fn(LevelFilter) -> Result<(), String> + Send + Sync;
 
 static CHANGE: OnceLock<Box<Change>> = OnceLock::new();
 
-/// Begins to log warnings and errors.
-pub(crate) fn start() {
-    let (filter, handle) = reload::Layer::new(LevelFilter::WARN);
-    let lines = fmt::layer().with_writer(|| printing::Log).with_target(false);
-    tracing_subscriber::registry().with(filter).with(lines).init();
-    let change = move |level| handle.reload(level).map_err(|error| error.to_string());
+/// Begins to log, as a command's options and the environment say: warnings and errors, unless they
+/// say something else.
+pub(crate) fn start(matches: &ArgMatches) {
+    let asked = filter_asked();
+    let parsed = asked.as_deref().map(str::parse::<Targets>);
+    let usual = Targets::new().with_default(LevelFilter::WARN);
+    let (filter, wrong) = match parsed {
+        None => (usual, None),
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (usual, Some(error)),
+    };
+    let (filter, handle) = reload::Layer::new(filter);
+    let format = format_of(matches);
+    let lines = match format {
+        Format::Text => fmt::layer().with_writer(|| printing::Log).with_target(false).boxed(),
+        Format::Json => fmt::layer().json().flatten_event(true).with_writer(|| printing::Log).boxed(),
+    };
+    printing::set_json(format == Format::Json);
+    tracing_subscriber::registry().with(filter).with(Repeats::default()).with(lines).init();
+    let change = move |level| {
+        handle.reload(Targets::new().with_default(level)).map_err(|error: reload::Error| error.to_string())
+    };
     let _ = CHANGE.set(Box::new(change));
+    if let Some(error) = wrong {
+        tracing::warn!(
+            "{FILTER} is not understood ({error}), so warnings and errors are logged; write a level such as info, or \
+             warn,proactor::session=debug"
+        );
+    }
+}
+
+/// The format that the options of a command ask for, if it has such an option.
+fn format_of(matches: &ArgMatches) -> Format {
+    let asked = matches.subcommand().and_then(|(_, own)| own.try_get_one::<Format>("log").ok().flatten());
+    asked.copied().unwrap_or_default()
 }
 
 /// Logs what is of this level, or more important, from now on.

@@ -136,8 +136,8 @@ fn start(words: &[OsString]) -> ExitCode {
     }
 }
 
-fn run(command: Command, config::Read { listeners, warnings, .. }: config::Read) -> ExitCode {
-    logging::start();
+fn run(command: Command, config::Read { listeners, warnings, matches, .. }: config::Read) -> ExitCode {
+    logging::start(&matches);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     ended(match command {
         Command::Echo(echo) => echo.run(listeners),

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 /// Prints what a command was run for. Its failure is the command's.
 pub(crate) fn product(text: &str) -> Result<(), Unprinted> {
@@ -14,8 +16,25 @@ pub(crate) fn product(text: &str) -> Result<(), Unprinted> {
 
 /// Says something on standard error, if that can be.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let line = match AS_JSON.load(Ordering::Relaxed) {
+        false => format!("proactor: {line}\n"),
+        true => json(&line.to_string()),
+    };
     // One write, so that lines of several threads do not mix.
-    let _ = stderr().write_all(format!("proactor: {line}\n").as_bytes());
+    let _ = stderr().write_all(line.as_bytes());
+}
+
+/// Whether what is said is JSON, as the log is: see `--log`.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn set_json(as_json: bool) {
+    AS_JSON.store(as_json, Ordering::Relaxed);
+}
+
+/// A line with the fields that lines of the log have.
+fn json(message: &str) -> String {
+    let timestamp = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+    format!("{}\n", serde_json::json!({ "timestamp": timestamp, "level": "INFO", "message": message }))
 }
 
 /// Says why a command has failed.

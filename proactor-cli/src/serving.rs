@@ -122,11 +122,11 @@ pub(crate) struct Serving {
     admin: AdminOptions,
     #[command(flatten)]
     flight: FlightOptions,
+    #[command(flatten)]
+    log: LogOptions,
     #[cfg(feature = "tls")]
     #[command(flatten)]
     tls: TlsOptions,
-    #[command(flatten)]
-    log: LogOptions,
     #[command(flatten)]
     config: ConfigOptions,
     #[arg(skip)]
@@ -428,7 +428,7 @@ impl Serving {
         let builder = inherited.listeners.give_to(builder);
         #[cfg(feature = "admin")]
         let builder = builder.metrics(admin.is_some());
-        let builder = self.flight.set(builder, admin.is_some());
+        let builder = self.log.set(self.flight.set(builder, admin.is_some()));
         let server = builder.start(handler).map_err(|error| {
             let remedy = error.io().map_or("", |error| self.backend.remedy(error));
             format!("{error}{remedy}")

@@ -22,6 +22,7 @@ mod io_uring;
 #[cfg(unix)]
 mod limits;
 mod listening;
+mod logs;
 mod members;
 #[cfg(unix)]
 mod notify;

@@ -8,15 +8,19 @@
 mod code;
 mod event;
 mod ring;
+mod spans;
 
 pub use self::event::{FlightEvent, FlightKind};
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlapped::{Time, table::Key};
+use overlapped::{Address, Time, table::Key};
+use tracing::span::EnteredSpan;
 
 use self::ring::{Ring, Words};
+use self::spans::Spans;
 use crate::limits::NO_LISTENER;
 use crate::meter::Count;
 use crate::session::id::SessionId;
@@ -37,15 +41,21 @@ pub(crate) struct Recorder {
     now: Count,
     /// Events there were.
     events: Count,
+    rings: Option<Rings>,
+    /// If sessions are traced.
+    spans: Option<Spans>,
+    /// What the driver had counted at the last turn.
+    starvations: Count,
+    /// When it was last written to the log, or 0.
+    dumped: Count,
+}
+
+struct Rings {
     /// Beginnings and ends of sessions, refusals and slow turns.
     lives: Ring,
     /// What may happen many times in a session's life: holds, drops, starvation. Apart, so that one
     /// session that is held again and again does not push out the rest.
     flows: Ring,
-    /// What the driver had counted at the last turn.
-    starvations: Count,
-    /// When it was last written to the log, or 0.
-    dumped: Count,
 }
 
 /// A shard's recorder, if the server has one.
@@ -61,16 +71,41 @@ pub(crate) struct Recorded {
 }
 
 impl Recorder {
-    pub(crate) fn new(shard: u16, events: usize) -> Recorder {
+    /// Keeps so many events of each sort, 0 for none, and traces one session in so many.
+    pub(crate) fn new(shard: u16, events: usize, traced: Option<NonZeroU32>) -> Recorder {
+        let rings = (events > 0).then(|| Rings { lives: Ring::new(events), flows: Ring::new(events) });
         Recorder {
             shard,
             now: Count::new(),
             events: Count::new(),
-            lives: Ring::new(events),
-            flows: Ring::new(events),
+            rings,
+            spans: traced.map(Spans::new),
             starvations: Count::new(),
             dumped: Count::new(),
         }
+    }
+
+    /// Whether it keeps events.
+    pub(crate) fn keeps(&self) -> bool {
+        self.rings.is_some()
+    }
+
+    /// Whether sessions have spans.
+    pub(crate) fn traces(&self) -> bool {
+        self.spans.is_some()
+    }
+
+    /// A session begins. `name` is that of its listener.
+    pub(crate) fn begin(&self, id: SessionId, peer: &Address, listener: (u8, Option<&str>), kind: FlightKind) {
+        if let Some(spans) = &self.spans {
+            spans.begin(id, peer, listener.1);
+        }
+        self.record_at(Some(id), listener.0, kind);
+    }
+
+    /// Enters the span of a session, if it has one: what its logic logs is in it.
+    pub(crate) fn enter(&self, id: SessionId) -> Option<EnteredSpan> {
+        Some(self.spans.as_ref()?.of(id)?.entered())
     }
 
     pub(crate) fn begin_turn(&self, now: Time) {
@@ -96,21 +131,26 @@ impl Recorder {
 
     /// Something happened to a connection of a listener.
     pub(crate) fn record_at(&self, session: Option<SessionId>, listener: u8, kind: FlightKind) {
+        if let (Some(spans), Some(id)) = (&self.spans, session) {
+            spans.tell(id, kind);
+        }
+        let Some(rings) = &self.rings else { return };
         let session =
             session.map_or(NO_SESSION, |id| u64::from(id.key().slot()) << 32 | u64::from(id.key().generation()));
         self.events.add(1);
         let ring = match kind {
             FlightKind::Held(_) | FlightKind::Released(_) | FlightKind::Dropped { .. } | FlightKind::Starved { .. } => {
-                &self.flows
+                &rings.flows
             }
-            _ => &self.lives,
+            _ => &rings.lives,
         };
         ring.add([self.events.get(), self.now.get(), session, code::encode(kind, listener)]);
     }
 
     /// The events, the oldest first.
     pub(crate) fn read(&self) -> Vec<Recorded> {
-        let mut words: Vec<Words> = self.lives.read().chain(self.flows.read()).collect();
+        let Some(rings) = &self.rings else { return Vec::new() };
+        let mut words: Vec<Words> = rings.lives.read().chain(rings.flows.read()).collect();
         words.sort_unstable();
         words.into_iter().filter_map(|words| self.event(words)).collect()
     }
@@ -144,7 +184,7 @@ mod tests {
 
     #[test]
     fn one_session_that_is_held_again_and_again_does_not_push_out_the_rest() {
-        let recorder = Recorder::new(3, 4);
+        let recorder = Recorder::new(3, 4, None);
         let id = SessionId::new(3, Key::new(7, 2));
         recorder.begin_turn(Time::from_nanos(5));
         recorder.record_at(Some(id), 1, FlightKind::Accepted);
@@ -164,7 +204,7 @@ mod tests {
 
     #[test]
     fn turns_are_recorded_that_starved_or_took_long() {
-        let recorder = Recorder::new(0, 8);
+        let recorder = Recorder::new(0, 8, None);
         recorder.end_turn(Duration::from_millis(9), 0);
         assert_eq!(kinds(&recorder), []);
         recorder.end_turn(Duration::from_millis(10), 3);
@@ -178,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_log_is_written_to_once_a_second_at_most() {
-        let recorder = Recorder::new(0, 8);
+        let recorder = Recorder::new(0, 8, None);
         recorder.begin_turn(Time::ZERO);
         assert!(recorder.may_dump());
         recorder.begin_turn(Time::from_nanos(999_999_999));

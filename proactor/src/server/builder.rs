@@ -1,5 +1,7 @@
 //! The description of a server, setting by setting.
 
+use std::num::NonZeroU32;
+
 use overlapped::driver::Stream;
 use overlapped::{report::Backend, sim::Network};
 
@@ -233,6 +235,24 @@ impl Builder {
     /// ```
     pub fn flight_recorder(mut self, events: usize) -> Builder {
         self.config.flight_events = events;
+        self
+    }
+
+    /// Gives sessions a span of [`tracing`], one in so many: 1 is all of them, 0, the default, is
+    /// none. On each shard the first session has one, and every so many after it.
+    ///
+    /// The span is called `session`, of the target `proactor::session` and the level `INFO`, with
+    /// the fields `id`, `peer`, `listener` and, from its close on, `reason`. In it are events for
+    /// what happens to the session, as the [flight recorder](Builder::flight_recorder) has them:
+    /// holds at `DEBUG`, the rest at `INFO`. What a handler logs in a call for the session is in
+    /// the span too. For an async function, `tracing` has the means: call
+    /// `logic(session).instrument(Span::current())` where the future is made. No byte of a packet
+    /// is in a span or an event.
+    ///
+    /// A session without a span costs a lookup a call; a server without this, or a program without
+    /// a subscriber, pays a branch.
+    pub fn trace_sessions(mut self, one_in: u32) -> Builder {
+        self.config.traced = NonZeroU32::new(one_in);
         self
     }
 

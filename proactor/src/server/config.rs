@@ -1,6 +1,7 @@
 //! A server's whole description, checked, and the shards made of it.
 
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub(crate) struct Config {
     pub(super) metered: bool,
     /// Events of each sort that a shard records; 0 records none.
     pub(super) flight_events: usize,
+    /// One session in so many has a span.
+    pub(super) traced: Option<NonZeroU32>,
     /// The runtime that tokio's types find on the threads of the shards.
     #[cfg(feature = "tokio")]
     pub(super) runtime: Option<tokio::runtime::Handle>,
@@ -92,6 +95,7 @@ impl Config {
             cluster: None,
             metered: false,
             flight_events: 0,
+            traced: None,
             #[cfg(feature = "tokio")]
             runtime: None,
             offload: None,
@@ -231,7 +235,8 @@ impl Config {
     }
 
     fn flight(&self, shard: u16) -> Flight {
-        (self.flight_events > 0).then(|| Arc::new(Recorder::new(shard, self.flight_events)))
+        let is_wanted = self.flight_events > 0 || self.traced.is_some();
+        is_wanted.then(|| Arc::new(Recorder::new(shard, self.flight_events, self.traced)))
     }
 
     fn profiles(&self) -> Profiles {

@@ -7,6 +7,7 @@ use overlapped::driver::SocketId;
 use super::Shard;
 use super::directory::{Accepted, Phase};
 use super::headers::{self, Introduced};
+use super::listeners::ListenerInfo;
 use crate::connect::{Origin, reset};
 use crate::datagrams::ports::Newcomer;
 use crate::flight::FlightKind;
@@ -152,7 +153,10 @@ impl<H: Handler> Shard<H> {
             if let Some(flight) = &state.flight {
                 let is_accepted = origin == Origin::Accepted;
                 let kind = if is_accepted { FlightKind::Accepted } else { FlightKind::Connected };
-                flight.record_at(Some(id), listener, kind);
+                let name = state.directory.listeners.get(usize::from(listener)).map(ListenerInfo::label);
+                if let Some((_, peer)) = state.sessions.open_with_peer(id.slot()) {
+                    flight.begin(id, &peer, (listener, name.as_deref()), kind);
+                }
             }
             if let (Some(newcomer), Some(ports)) = (newcomer, &mut state.datagrams) {
                 ports.begin(id, newcomer, state.timers.fair_now());
@@ -177,6 +181,7 @@ impl<H: Handler> Shard<H> {
             }
             return id;
         }
+        let _entered = self.logic.enter(id);
         if let Some(session) = self.logic.session(id.slot())
             && self.logic.connected(&session)
         {

@@ -12,7 +12,7 @@ const MOST_OF_SHARD: usize = 64;
 impl Directory {
     /// Whether the shards record.
     pub(crate) fn has_flight(&self) -> bool {
-        self.flight(0).is_some()
+        self.flight(0).is_some_and(|flight| flight.keeps())
     }
 
     /// The last events of a shard, the oldest first, or those of one session.

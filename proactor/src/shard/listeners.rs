@@ -2,6 +2,7 @@
 //! of others, and what the logic can learn of it. Further properties of a
 //! [`Listener`](crate::Listener) belong here: a session has only the index.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "websocket")]
@@ -101,6 +102,14 @@ impl ListenerInfo {
     /// The name that [`Listener::name`](crate::Listener::name) gave it; otherwise empty.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its name, or its address if it has none.
+    pub(crate) fn label(&self) -> Cow<'_, str> {
+        match &*self.name {
+            "" => self.address.to_string().into(),
+            name => name.into(),
+        }
     }
 
     /// The address that it listens on, with its real port; the first, if a name or every interface

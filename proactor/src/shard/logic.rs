@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use overlapped::table::grow;
+use tracing::span::EnteredSpan;
 
 use super::handle::ShardHandle;
 use super::pending::{MOST_PER_TURN, Pending};
@@ -27,6 +28,7 @@ pub(crate) struct Logic<H: Handler> {
     state: Rc<RefCell<ShardState>>,
     /// The state's: see [`ShardState::look_again`].
     look_again: Rc<Cell<bool>>,
+    is_traced: bool,
     handler: H,
     /// The handler's state for each session, by slot.
     states: Vec<Option<H::State>>,
@@ -37,7 +39,26 @@ type Parts<'l, H> = (&'l Rc<RefCell<ShardState>>, &'l Cell<bool>, &'l mut H, Opt
 impl<H: Handler> Logic<H> {
     pub(crate) fn new(state: ShardState, handler: H) -> Logic<H> {
         let look_again = Rc::clone(&state.look_again);
-        Logic { state: Rc::new(RefCell::new(state)), look_again, handler, states: Vec::new() }
+        let is_traced = state.flight.as_ref().is_some_and(|flight| flight.traces());
+        Logic { state: Rc::new(RefCell::new(state)), look_again, is_traced, handler, states: Vec::new() }
+    }
+
+    /// Enters the span of a session, if it has one, for as long as what this returns lives.
+    #[inline]
+    pub(crate) fn enter(&self, id: SessionId) -> Option<EnteredSpan> {
+        if self.is_traced { self.state().flight.clone()?.enter(id) } else { None }
+    }
+
+    /// Whether sessions have spans of `tracing`.
+    #[inline]
+    pub(crate) fn is_traced(&self) -> bool {
+        self.is_traced
+    }
+
+    /// As [`enter`](Logic::enter), of the session in a slot.
+    pub(crate) fn enter_slot(&self, slot: u32) -> Option<EnteredSpan> {
+        let id = self.state().sessions.id(slot)?;
+        self.enter(id)
     }
 
     /// Tells the handler of its shard.
@@ -120,6 +141,7 @@ impl<H: Handler> Logic<H> {
     /// Calls the handler for a session.
     fn call(&mut self, session: &Session, call: impl FnOnce(&mut H, &mut H::State)) {
         let slot = session.id().slot();
+        let _entered = self.enter(session.id());
         let (_, handler, Some(state)) = self.parts(slot) else { return };
         if contained(|| call(handler, state)).is_err() {
             close::begin_if_open(&mut self.state(), session.id(), CloseReason::Panic);

@@ -237,6 +237,10 @@ impl<H: Handler> Shard<H> {
     fn completed(&mut self, completion: Completion) {
         let (kind, slot) = token::parts(completion.token);
         match kind {
+            token::RECEIVE if self.logic.is_traced() => {
+                let _entered = self.logic.enter_slot(slot);
+                receive::completed(&mut self.logic, &self.tasks, slot, completion.result);
+            }
             token::RECEIVE => receive::completed(&mut self.logic, &self.tasks, slot, completion.result),
             token::SEND => {
                 let state = &mut *self.logic.state();

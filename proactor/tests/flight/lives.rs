@@ -44,6 +44,7 @@ impl Handler for Commanded {
                 session.pause();
                 session.after(Duration::from_millis(1), 0).unwrap();
             }
+            b"log" => tracing::info!("the handler was called"),
             b"sleep" => std::thread::sleep(Duration::from_millis(12)),
             b"block" => {
                 let block = self.block.lock().unwrap();
@@ -84,6 +85,8 @@ fn a_session_s_life_is_told_in_order_also_after_its_end() {
         exchange(&one, b"pause\n");
         ask(&one, b"close\n", b"");
         read_end(&one);
+        // The server waits for this end too.
+        drop(one);
         wait_until("it has ended", || handle.stats().closed_in_all() == 1);
         let all = handle.flight_events().unwrap();
         let closing = all.iter().find(|event| matches!(event.kind(), FlightKind::Closing(_))).unwrap();

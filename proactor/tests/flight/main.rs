@@ -1,5 +1,5 @@
-//! The flight recorder: what it tells of sessions, refusals, turns and panics, on every backend of
-//! this system and on simulated networks.
+//! The flight recorder, and spans: what they tell of sessions, refusals, turns and panics, on every
+//! backend of this system and on simulated networks.
 
 #[allow(dead_code, unused_imports, reason = "these tests need a part of what they share with those of the server")]
 #[path = "../server/harness/mod.rs"]
@@ -8,3 +8,4 @@ mod harness;
 mod lives;
 mod logged;
 mod simulation;
+mod traced;
