@@ -45,7 +45,6 @@ impl<H: Handler> Shard<H> {
         let has_due = state.timers.may_have_due() | state.logic_timers.may_have_due(now) | self.tasks.begin_turn(now);
         has_due
             || self.has_ports
-            || self.is_clustered
             || self.tasks.has_woken()
             || !state.to_wake.is_empty()
             || state.attempts.has_any()
@@ -53,6 +52,7 @@ impl<H: Handler> Shard<H> {
             || state.endings.has_untold()
             || state.groups.has_emptied()
             || !state.listings.is_empty()
+            || (self.is_clustered && state.directory.node.as_ref().is_some_and(|node| node.ledger.has_reports()))
     }
 
     /// Does that. `came` says whether there were completions. Says whether there was anything.
