@@ -25,6 +25,9 @@ use crate::server::listener::Bind;
 pub(crate) const MOST_REFUSING: usize = 64;
 /// The shard that accepts.
 const SHARD: u16 = 0;
+/// How often a listener that another process has is tried once more. Where clients come all the
+/// while, each of them wakes the other process too.
+const MOST_TRIES: u8 = 100;
 /// How long a refused peer has to take what it is told.
 const REFUSAL_LINGER: Duration = Duration::from_secs(1);
 
@@ -50,6 +53,8 @@ struct Accepting {
     accept: OpId,
     /// It is accepted on once more, to be cancelled in the next turn: see [`Acceptor::close`].
     is_last: bool,
+    /// How often that was done.
+    tries: u8,
 }
 
 /// Where an acceptor listens.
@@ -320,10 +325,11 @@ impl Acceptor {
     fn accept_ended(&mut self, index: u32, driver: &mut Driver) {
         let index = index as usize;
         let Some(listener) = self.listeners.get_mut(index).filter(|_| self.hands_over) else { return };
-        if driver.has_client(listener.socket)
+        if listener.tries < MOST_TRIES
+            && driver.has_client(listener.socket)
             && let Ok(again) = accept_on(driver, listener.socket, index)
         {
-            *listener = Accepting { is_last: true, ..again };
+            *listener = Accepting { is_last: true, tries: listener.tries + 1, ..again };
             return;
         }
         self.close_one(index, driver);
@@ -347,7 +353,7 @@ impl Acceptor {
 fn accept_on(driver: &mut Driver, socket: SocketId, index: usize) -> Result<Accepting, Error> {
     let token = token::of(token::ACCEPT, index as u32);
     let accept = driver.submit(Op::accept_multi(socket), token).map_err(|rejected| rejected.error)?;
-    Ok(Accepting { socket, accept, is_last: false })
+    Ok(Accepting { socket, accept, is_last: false, tries: 0 })
 }
 
 /// Makes a listener of a socket that listens already.
