@@ -340,12 +340,16 @@ impl Acceptor {
         self.hands_over && self.listeners.iter().any(|listener| listener.is_last)
     }
 
-    /// A turn has begun, so the accepts of the last one have been tried.
-    pub(crate) fn go_on_handing_over(&mut self, driver: &mut Driver) {
+    /// A turn has begun, so the accepts of the last one have been tried. Says whether there were
+    /// any.
+    pub(crate) fn go_on_handing_over(&mut self, driver: &mut Driver) -> bool {
+        let mut any = false;
         for listener in self.listeners.iter_mut().filter(|listener| listener.is_last) {
             listener.is_last = false;
             driver.cancel(listener.accept);
+            any = true;
         }
+        any
     }
 }
 

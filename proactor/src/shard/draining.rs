@@ -12,11 +12,12 @@ impl<H: Handler> Shard<H> {
         if self.phase != Phase::Draining {
             return false;
         }
+        let mut busy = false;
         let due = {
             let state = &mut *self.logic.state();
             let now = state.driver.now();
             if let Some(acceptor) = &mut self.acceptor {
-                acceptor.go_on_handing_over(&mut state.driver);
+                busy |= acceptor.go_on_handing_over(&mut state.driver);
             }
             if state.drain.gives_headers_up(now) {
                 self.headers.end(&mut state.driver);
@@ -26,6 +27,6 @@ impl<H: Handler> Shard<H> {
         for id in &due {
             self.logic.draining(*id);
         }
-        !due.is_empty()
+        busy || !due.is_empty()
     }
 }
