@@ -58,9 +58,10 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) struct AdminOptions {
     /// Answer those who operate the server at this address, over HTTP: `127.0.0.1:7778`, or
     /// `unix:/run/proactor-admin.sock`. There is a page for a browser, /metrics for Prometheus,
-    /// /healthz, /readyz, /status, /sessions and /groups, and sessions are closed, the server
-    /// drained, the log level changed and certificates reloaded: `proactor admin` does it from a
-    /// shell. An address that other machines reach needs --admin-token-file.
+    /// /healthz, /readyz, /status, /sessions and /groups. Sessions are closed, the server is drained
+    /// or upgraded, the log level is changed, and certificates and limits are read again:
+    /// `proactor admin` does it from a shell. An address that other machines reach needs
+    /// --admin-token-file.
     #[arg(id = "admin", long = "admin", value_name = "ADDR", value_parser = values::listener, help_heading = OPERATING)]
     address: Option<String>,
     /// Answer only requests with the token that is in this file: one line of at least 16

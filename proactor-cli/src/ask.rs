@@ -254,7 +254,7 @@ impl Question {
                 format!("the server is drained; sessions that are left: {}\n", tables::field(answer, "draining"))
             }
             Question::Log { .. } => format!("{}\n", tables::field(answer, "level")),
-            Question::Reload => "the certificates were read again; new sessions use them\n".into(),
+            Question::Reload => tables::reloaded(answer),
             Question::Upgrade => format!("process {} serves now\n", tables::field(answer, "process")),
             Question::Ready => "ready\n".into(),
             Question::Health => "healthy\n".into(),

@@ -16,11 +16,11 @@ const MOST_LINES: usize = 1_000;
 
 #[derive(Args)]
 pub(crate) struct FlightOptions {
-    /// Keep the last N events of each shard in memory: sessions that began, were held or closed,
-    /// and why; refusals; turns that took 10 ms or longer. `proactor admin flight` shows them, and
-    /// on Unix the server prints the last 1000 on SIGQUIT, and goes on. If its logic panics, the
-    /// last of the session are in the log. Each takes 80 bytes [default: 1024 with --admin,
-    /// otherwise 0, none]
+    /// Keep the last events of each shard in memory, N of each of two sorts: what happens once to a
+    /// session (it began, closed, ended, and why), with refusals and turns of 10 ms or longer; and
+    /// what repeats (holds, drops). `proactor admin flight` shows them, and on Unix the server
+    /// prints the last 1000 on SIGQUIT, and goes on. If its logic panics, the last of the session
+    /// are in the log. Each N takes 80 bytes a shard [default: 1024 with --admin, otherwise 0, none]
     #[arg(id = "flight_recorder", long = "flight-recorder", value_name = "N", value_parser = events, help_heading = OPERATING)]
     events: Option<usize>,
 }

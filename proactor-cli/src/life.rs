@@ -25,8 +25,8 @@ pub(crate) struct LifeOptions {
     /// once]
     #[arg(long, value_name = "TIME", value_parser = values::any_time, help_heading = LIFE)]
     drain_spread: Option<Duration>,
-    /// Write the number of the process that serves to this file, when it is ready. After an upgrade
-    /// it is that of the new process; the last one removes it.
+    /// Write the process ID (PID) of the server to this file when it is ready. After an upgrade it
+    /// is that of the new process. The last process removes the file.
     #[arg(long, value_name = "FILE", help_heading = LIFE)]
     pub(crate) pid_file: Option<PathBuf>,
     /// How long the new process of an upgrade may take until it is ready. If it takes longer, it is

@@ -47,7 +47,7 @@ macro_rules! life {
             "When the server is ready, it prints one line on standard error. The line begins with \"proactor: ",
             $name,
             " on\" and says the addresses, the backend and why it was chosen, the number of shards, and for how many sessions there is room \
-             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the files of --tls-cert and its companions are read again, and what can change of the configuration file; without either it is a line in the log. On SIGQUIT a server with --flight-recorder prints its last events, and goes on. On SIGUSR2 a new process of the same program takes over without a refused connection, and this one ends as after SIGTERM. On SIGINT or SIGTERM (on Windows: \
+             and why. If the log or standard error cannot be written, the server goes on without them. On SIGHUP the server reads its certificates again, and the limits and the log level of its configuration file; without certificates and a file it only logs a line. On SIGQUIT a server with --admin or --flight-recorder prints its last events, and goes on. On SIGUSR2 (not on Windows) a new process of the same program takes over without a refused connection, and this one ends as after SIGTERM. On SIGINT or SIGTERM (on Windows: \
              Ctrl-C, Ctrl-Break or closing the console) the server stops accepting, finishes the work under way, closes each session when it \
              is idle, and exits with 0. What is left after --drain-timeout is cut off, by a reset where bytes are missing; then it exits \
              with 3. A second signal stops the server at once. At the end it prints how many sessions it served, why they ended, and how \

@@ -65,6 +65,10 @@ impl Upgrade {
         if subject.handle.is_ending() {
             return Err("the server is ending".into());
         }
+        if std::process::id() == 1 {
+            let why = "this is process 1 of its container, which ends with it: start a new container instead";
+            return Err(why.into());
+        }
         if self.0.is_under_way.swap(true, Ordering::SeqCst) {
             return Err("another upgrade is under way; wait until that has ended".into());
         }

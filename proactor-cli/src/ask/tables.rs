@@ -148,6 +148,21 @@ fn events(events: &[Value], with_place: bool) -> String {
     }
 }
 
+/// What a reload has changed, and what it could not.
+pub(crate) fn reloaded(answer: &Value) -> String {
+    let of = |name: &str| answer[name].as_array().into_iter().flatten().map(cell).collect::<Vec<_>>();
+    let line = |what: String| match what.as_str() {
+        "certificates" => "the certificates were read again; new sessions use them\n".to_owned(),
+        setting => format!("in force now: {setting}\n"),
+    };
+    let mut text: String = of("reloaded").into_iter().map(line).collect();
+    let needs_restart = of("needs_restart");
+    if !needs_restart.is_empty() {
+        text += &format!("has changed, and needs a restart: {}\n", needs_restart.join(", "));
+    }
+    if text.is_empty() { "the configuration has not changed\n".to_owned() } else { text }
+}
+
 pub(crate) fn groups(answer: &Value) -> String {
     let found = answer["groups"].as_array().map_or(&[][..], Vec::as_slice);
     let row = |group: &Value| vec![field(group, "name"), field(group, "members"), bytes(&group["log_bytes"])];
@@ -207,6 +222,17 @@ mod tests {
         assert!(lines[1].ends_with("1 without a name"), "{text}");
         assert_eq!(lines[2], "3 to 3 of 7 sessions; --offset and --limit show others");
         assert!(sessions(&json!({ "total": 0, "offset": 0, "sessions": [] })).ends_with("0 sessions\n"));
+    }
+
+    #[test]
+    fn a_reload_tells_what_it_changed() {
+        let changed =
+            json!({ "reloaded": ["certificates", "max-sessions = 5"], "needs_restart": ["shards", "a\u{1b}"] });
+        let lines = ["the certificates were read again; new sessions use them", "in force now: max-sessions = 5"];
+        let restart = "has changed, and needs a restart: shards, a\\u{1b}";
+        assert_eq!(reloaded(&changed), format!("{}\n{}\n{restart}\n", lines[0], lines[1]));
+        let nothing = json!({ "reloaded": [], "needs_restart": [] });
+        assert_eq!(reloaded(&nothing), "the configuration has not changed\n");
     }
 
     #[test]
