@@ -230,7 +230,7 @@ fn sessions_end_with_the_old_process_and_a_path_stays_with_the_new_one() {
     idle.set_read_timeout(Some(PATIENCE)).unwrap();
     echoes(&idle, "hello\n").unwrap();
     family.upgrade();
-    // The old process closes what is idle, and waits for what is not.
+    // The old process closes idle sessions, and waits for the others.
     assert_eq!((&idle).read(&mut [0]).unwrap(), 0);
     for _ in 0..3 {
         echoes(UnixStream::connect(&path).unwrap(), "the new one\n").unwrap();

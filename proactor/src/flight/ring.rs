@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// What is kept of an event: its place in the order of all, when, of which session, what.
+/// What is kept of an event: its place in the order of all, when, the session, what.
 pub(super) type Words = [u64; 4];
 
 /// The newest events. One thread adds, without a lock and without a locked instruction; a reader

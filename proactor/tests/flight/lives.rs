@@ -13,7 +13,7 @@ use proactor::{
 
 use crate::harness::{address_of, ask, backends, connect, exchange, expect, finish, next, read_end, wait_until};
 
-/// Lines are commands. What is no command is echoed.
+/// Lines are commands. Every other line is echoed.
 #[derive(Clone)]
 pub(crate) struct Commanded {
     /// `block` says that it blocks, and waits to be told to go on.

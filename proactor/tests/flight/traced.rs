@@ -1,4 +1,4 @@
-//! Spans of sessions: of which there are, what is in them, and what is not.
+//! Spans of sessions: which sessions have one, what is in it, and what must not be.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
 //! Sends that are made at once, without an operation: what is sent so keeps its place among the
-//! sends of its socket, and what is not is left to an operation.
+//! sends of its socket, and an operation sends the rest.
 
 use overlapped::driver::{CloseMode, SocketId, Wait};
 use overlapped::{ErrorKind, Op, Outcome};
