@@ -55,7 +55,9 @@ windows_tests --workspace --test server -- sessions::
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
 printf '\n== clients of this system\n'
 timeout 600 cargo test --locked --workspace --test examples
-# Windows has no Unix socket files, signals of Unix or limits of open files.
+# Windows has no Unix socket files, signals of Unix, sockets that a process is started with, limits
+# of open files, or metric of the memory of a process.
 timeout 600 cargo test --locked --workspace --test program -- \
     --skip unix_sockets:: --skip limits:: --skip sigterm --skip io_uring:: \
-    --skip hangup:: --skip restart:: --skip stopped:: --skip a_unix_socket
+    --skip hangup:: --skip restart:: --skip stopped:: --skip a_unix_socket \
+    --skip inherited:: --skip notify:: --skip upgrade:: --skip quit:: --skip reloading:: --skip dashboard::
