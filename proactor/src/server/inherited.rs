@@ -64,6 +64,19 @@ pub(crate) fn take_for(bind: &Bind, all: &[Bind], sockets: &mut Vec<Listening>) 
     taken
 }
 
+/// The addresses of a listener that it binds itself. A parent that listens for it on one of them
+/// has chosen; a predecessor may have had fewer.
+pub(crate) fn left_to_bind<'a>(bind: &'a Bind, used: &[Listening], giver: Giver) -> Vec<&'a Address> {
+    if giver == Giver::Parent && !used.is_empty() {
+        return Vec::new();
+    }
+    let has = |address: &Address, at: &Address| match address.ip().filter(|ip| ip.port() == 0) {
+        None => at == address,
+        Some(any) => at.ip().is_some_and(|at| at.ip() == any.ip()),
+    };
+    bind.addresses.iter().filter(|address| !used.iter().any(|(at, _)| has(address, at))).collect()
+}
+
 /// The sockets that no listener has used, for a message.
 pub(crate) fn name_unused(unused: &[Listening], addresses: &[Address]) -> String {
     let list = |addresses: &mut dyn Iterator<Item = String>| addresses.collect::<Vec<_>>().join(", ");
@@ -102,6 +115,23 @@ mod tests {
         assert_eq!(used(&binds[1]), [at_one]);
         assert!(used(&binds[2]).is_empty());
         assert!(sockets.is_empty());
+    }
+
+    #[test]
+    fn a_listener_binds_the_addresses_that_its_predecessor_had_not() {
+        let one = socket("127.0.0.1:0");
+        let mut bind = binds(&[one.0.to_string()]).remove(0);
+        bind.addresses.push("127.0.0.2:0".parse().unwrap());
+        let all: Vec<Address> = bind.addresses.clone();
+        let left =
+            |used: &[Listening], giver| left_to_bind(&bind, used, giver).into_iter().cloned().collect::<Vec<Address>>();
+        assert_eq!(left(&[], Giver::Parent), all);
+        assert_eq!(left(&[], Giver::Predecessor), all);
+        let used = [one];
+        assert_eq!(left(&used, Giver::Predecessor), all[1..]);
+        assert!(left(&used, Giver::Parent).is_empty(), "the parent has chosen");
+        let used = [used.into_iter().next().unwrap(), socket("127.0.0.2:0")];
+        assert!(left(&used, Giver::Predecessor).is_empty());
     }
 
     #[test]

@@ -55,6 +55,7 @@ struct Accepting {
     is_last: bool,
     /// How often that was done.
     tries: u8,
+    is_closed: bool,
 }
 
 /// Where an acceptor listens.
@@ -95,19 +96,17 @@ impl Acceptor {
         let until = Instant::now() + patience;
         for (owner, bind) in binds.iter().enumerate() {
             let used = inherited::take_for(bind, binds, &mut given);
-            if !used.is_empty() {
-                for socket in used {
-                    let (address, listener) = use_given(driver, socket, &bind.stream, inherited.giver)?;
-                    listeners.push(accept_on(driver, listener, addresses.len())?);
-                    addresses.push(address);
-                    owners.push(u8::try_from(owner).unwrap_or(NO_LISTENER));
-                }
-                continue;
-            }
+            let owner = u8::try_from(owner).unwrap_or(NO_LISTENER);
+            let unbound = inherited::left_to_bind(bind, &used, inherited.giver);
             let (before, mut failed) = (addresses.len(), None);
-            for address in &bind.addresses {
+            for socket in used {
+                let (address, listener) = use_given(driver, socket, &bind.stream, inherited.giver)?;
+                listeners.push(accept_on(driver, listener, addresses.len())?);
+                addresses.push(address);
+                owners.push(owner);
+            }
+            for address in unbound {
                 let first = addresses.get(before).and_then(Address::ip).map(|first| first.port());
-                let owner = u8::try_from(owner).unwrap_or(NO_LISTENER);
                 let listened = match &bind.datagrams {
                     Some(settings) => bind_on(driver, address, first, shards, until).map(|bound| {
                         ports.push((owner, settings.clone(), bound.sockets));
@@ -314,8 +313,13 @@ impl Acceptor {
         }
     }
 
-    fn close_one(&self, index: usize, driver: &mut Driver) {
-        let close = Op::close(self.listeners[index].socket, CloseMode::Now);
+    /// Closes a listener, if it is not closed yet.
+    fn close_one(&mut self, index: usize, driver: &mut Driver) {
+        let listener = &mut self.listeners[index];
+        if std::mem::replace(&mut listener.is_closed, true) {
+            return;
+        }
+        let close = Op::close(listener.socket, CloseMode::Now);
         if let Err(rejected) = driver.submit(close, token::of(token::ACCEPT, index as u32)) {
             tracing::warn!("{}", rejected.error);
         }
@@ -357,7 +361,7 @@ impl Acceptor {
 fn accept_on(driver: &mut Driver, socket: SocketId, index: usize) -> Result<Accepting, Error> {
     let token = token::of(token::ACCEPT, index as u32);
     let accept = driver.submit(Op::accept_multi(socket), token).map_err(|rejected| rejected.error)?;
-    Ok(Accepting { socket, accept, is_last: false, tries: 0 })
+    Ok(Accepting { socket, accept, is_last: false, tries: 0, is_closed: false })
 }
 
 /// Makes a listener of a socket that listens already.
