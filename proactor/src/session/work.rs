@@ -75,7 +75,7 @@ pub(crate) fn begin_drain(state: &mut ShardState, options: DrainOptions) -> Vec<
     drain.begin(now, options);
     attempts.drain(driver);
     let ids: Vec<SessionId> = sessions.slots().filter_map(|slot| sessions.id(slot)).collect();
-    drain.spread(ids, now, options.spread.min(options.patience));
+    drain.spread(ids, now, options.window());
     drain.take_due(now)
 }
 
