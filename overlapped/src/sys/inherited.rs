@@ -134,6 +134,35 @@ mod os {
                 system.leave_path();
             }
         }
+
+        /// Takes [`leave_path`](Stream::leave_path) back, by any descriptor of the listener: for a
+        /// process that owns the path only from the moment when it serves.
+        ///
+        /// ```no_run
+        /// use overlapped::driver::Stream;
+        ///
+        /// # fn main() -> Result<(), overlapped::Error> {
+        /// let listener = Stream::inherited(3)?.own_path();
+        /// listener.leave_path();
+        /// let second = listener.duplicate()?;
+        /// // What can fail comes here. Then the path is this process's.
+        /// second.reclaim_path();
+        /// # Ok(())
+        /// # }
+        /// ```
+        pub fn reclaim_path(&self) {
+            if let Handle::System(system) = &self.0 {
+                system.reclaim_path();
+            }
+        }
+
+        /// Another descriptor of it. What is said of its path holds for both.
+        ///
+        /// # Errors
+        /// No descriptor is left. `Unsupported` for a socket of a simulated network.
+        pub fn duplicate(&self) -> Result<Stream, Error> {
+            self.0.duplicate().map(Stream)
+        }
     }
 }
 
@@ -224,6 +253,16 @@ mod tests {
             drop(stream);
             assert_eq!(path.exists(), stays, "owns {owns}, leaves {leaves}");
         }
+        let path = directory.join("reclaimed.sock");
+        let stream = Stream::inherited(left_open(UnixListener::bind(&path).unwrap())).unwrap().own_path();
+        stream.leave_path();
+        let other = stream.duplicate().unwrap();
+        drop(stream);
+        assert!(path.exists() && !other.owns_path());
+        other.duplicate().unwrap().reclaim_path();
+        assert!(path.exists() && other.owns_path());
+        drop(other);
+        assert!(!path.exists());
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }

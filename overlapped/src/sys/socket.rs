@@ -143,6 +143,13 @@ impl SystemSocket {
         }
     }
 
+    #[cfg(unix)]
+    pub(super) fn reclaim_path(&self) {
+        if let Some(sharing) = &self.socket.sharing {
+            sharing.reclaim_path();
+        }
+    }
+
     /// A duplicate of any descriptor, only to be watched. Its mode is its program's affair.
     #[cfg(unix)]
     pub(super) fn watched(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<SystemSocket, Error> {

@@ -83,6 +83,11 @@ impl BoundPath {
     pub(in super::super) fn leave(&self) {
         self.0.left.store(true, Ordering::Relaxed);
     }
+
+    /// The file is removed at the end after all.
+    pub(in super::super) fn reclaim(&self) {
+        self.0.left.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Device and number of the file.

@@ -40,4 +40,12 @@ impl Sharing {
             bound.leave();
         }
     }
+
+    /// The file is removed with the last descriptor here after all.
+    #[cfg(unix)]
+    pub(super) fn reclaim_path(&self) {
+        if let Some(bound) = &self.bound {
+            bound.reclaim();
+        }
+    }
 }
