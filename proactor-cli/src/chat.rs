@@ -25,6 +25,7 @@ use crate::backend;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterOptions;
 use crate::codec::{self, CodecChoice};
+use crate::life::WrongOptions;
 use crate::listeners::Listeners;
 use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
@@ -81,27 +82,27 @@ pub(crate) struct Chat {
 impl Chat {
     pub(crate) fn run(mut self, listeners: Listeners) -> Result<(), Box<dyn Error>> {
         if let Some(place) = listeners.raw().filter(|_| self.rooms) {
-            return Err(format!(
+            return Err(WrongOptions(format!(
                 "{place}: codec raw has no packets, and --rooms needs a first one: choose another codec"
-            )
+            ))
             .into());
         }
         self.settings.listen_also(listeners);
         if self.rooms && self.codec == CodecChoice::Raw {
-            return Err("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into());
+            return Err(WrongOptions("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into()).into());
         }
         #[cfg(feature = "cluster")]
         if let Some(nats) = self.cluster.nats() {
             #[cfg(feature = "http")]
             if self.http.is_some() {
-                return Err("--http shows who is in a room of this server only, so it does not go with --cluster yet: leave out --http, or --cluster and --node".into());
+                return Err(WrongOptions("--http shows who is in a room of this server only, so it does not go with --cluster yet: leave out --http, or --cluster and --node".into()).into());
             }
             self.settings.join_cluster(nats);
         }
         #[cfg(feature = "http")]
         if let Some(address) = self.http {
             if !self.codec.has_empty_packets() {
-                return Err("--http sends texts of any length, which only the codecs lines, length and length2 have packets for: choose another --codec".into());
+                return Err(WrongOptions("--http sends texts of any length, which only the codecs lines, length and length2 have packets for: choose another --codec".into()).into());
             }
             let websocket = WebSocket::new().path("/ws").protocols([protocol::PROTOCOL]).text();
             self.settings.listen_for_browsers(address, websocket.http(service_fn(page::answer)));

@@ -7,6 +7,7 @@ use proactor::{CloseReason, Flow, Handler, NoMessage, SendError, Session, Sessio
 
 use crate::backend;
 use crate::codec::{self, CodecChoice};
+use crate::life::WrongOptions;
 use crate::listeners::Listeners;
 use crate::serving::life;
 use crate::settings::{PACKETS, Settings};
@@ -84,9 +85,10 @@ impl Handler for Echoing {
 impl Echo {
     pub(crate) fn run(mut self, listeners: Listeners) -> Result<(), Box<dyn Error>> {
         if self.datagrams && listeners.are_alone {
-            return Err(
-                "--datagrams is for the addresses of --listen, and there are none: add one, or leave it out".into()
-            );
+            return Err(WrongOptions(
+                "--datagrams is for the addresses of --listen, and there are none: add one, or leave it out".into(),
+            )
+            .into());
         }
         self.settings.listen_also(listeners);
         if self.datagrams {

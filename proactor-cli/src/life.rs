@@ -37,12 +37,12 @@ pub(crate) struct LifeOptions {
 
 impl LifeOptions {
     /// How the server is drained.
-    pub(crate) fn drain(&self) -> Result<DrainOptions, String> {
+    pub(crate) fn drain(&self) -> Result<DrainOptions, WrongOptions> {
         let (patience, spread) = (self.drain_timeout, self.drain_spread.unwrap_or_default());
         if !spread.is_zero() && spread >= patience {
-            return Err(format!(
+            return Err(WrongOptions(format!(
                 "--drain-spread {spread:?}: it must be shorter than --drain-timeout {patience:?}, so that the last session has time to end"
-            ));
+            )));
         }
         Ok(DrainOptions::new(patience).spread(spread))
     }
@@ -51,6 +51,23 @@ impl LifeOptions {
         self.drain_timeout
     }
 }
+
+/// Options that do not go together. The program has an exit status for it, that of options which
+/// are wrong by themselves.
+#[derive(Debug)]
+pub(crate) struct WrongOptions(pub(crate) String);
+
+impl WrongOptions {
+    pub(crate) const STATUS: u8 = 2;
+}
+
+impl fmt::Display for WrongOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for WrongOptions {}
 
 /// The time of a drain was over before everything had ended. The program has an exit status for it.
 #[derive(Debug)]

@@ -69,6 +69,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::Next;
+use life::{DrainCut, WrongOptions};
 
 /// Overlapped (completion-based) I/O servers.
 #[derive(Parser)]
@@ -161,7 +162,11 @@ fn ended(done: Result<(), Box<dyn Error>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             let failed = printing::failure(&*problem);
-            if problem.is::<life::DrainCut>() { ExitCode::from(life::DrainCut::STATUS) } else { failed }
+            match &*problem {
+                problem if problem.is::<DrainCut>() => ExitCode::from(DrainCut::STATUS),
+                problem if problem.is::<WrongOptions>() => ExitCode::from(WrongOptions::STATUS),
+                _ => failed,
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ use proactor::{
 use crate::backend;
 #[cfg(feature = "tls")]
 use crate::by_name::{ByName, Choice, RouteOptions};
+#[cfg(feature = "tls")]
+use crate::life::WrongOptions;
 use crate::listeners::Listeners;
 use crate::proxied::{self, Sent};
 #[cfg(feature = "tls")]
@@ -368,11 +370,11 @@ impl Proxy {
 
     /// How clients are routed. Those whose TLS is not ended here are read from up to their hello.
     #[cfg(feature = "tls")]
-    fn by_name(&mut self) -> Result<ByName, String> {
+    fn by_name(&mut self) -> Result<ByName, Box<dyn Error>> {
         let RouteOptions { routes, hello_timeout } = &self.routes;
         if !routes.is_empty() {
             if self.tls.is_on() && self.serving.has_plain_listener() {
-                return Err("--route and --upstream-tls: what clients send is TLS already, and is passed on as it is; leave out --upstream-tls, or end their TLS here: --tls-cert".into());
+                return Err(WrongOptions("--route and --upstream-tls: what clients send is TLS already, and is passed on as it is; leave out --upstream-tls, or end their TLS here: --tls-cert".into()).into());
             }
             self.serving.read_hellos();
         }

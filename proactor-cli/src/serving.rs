@@ -22,7 +22,7 @@ use crate::flight::{self, FlightOptions};
 #[cfg(feature = "tls")]
 use crate::hello::HelloCodec;
 use crate::inherited::Inherited;
-use crate::life::{DrainCut, LifeOptions};
+use crate::life::{DrainCut, LifeOptions, WrongOptions};
 use crate::limits::LimitOptions;
 use crate::listeners::{ListenerTable, Listeners};
 use crate::logging::LogOptions;
@@ -182,13 +182,13 @@ impl Serving {
 
     /// A server on these addresses; its limits and timeouts are still to be set. Reads the
     /// certificates.
-    pub(crate) fn builder(&mut self) -> Result<Builder, String> {
+    pub(crate) fn builder(&mut self) -> Result<Builder, Box<dyn Error>> {
         #[cfg(feature = "tls")]
         {
             self.loaded_tls = self.tls.load()?;
             self.listeners.load()?;
         }
-        self.listeners.check_places(&self.listen)?;
+        self.listeners.check_places(&self.listen).map_err(WrongOptions)?;
         let builder = Server::builder()
             .shards(self.shards())
             .backend(self.backend.backend())

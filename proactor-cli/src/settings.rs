@@ -15,6 +15,7 @@ use proactor::{Builder, Handler, Limits, Rate, SlowConsumer, Timeouts};
 use proactor_cluster::Nats;
 
 use crate::codec::{self, CodecChoice};
+use crate::life::WrongOptions;
 use crate::limits::LIMITS;
 use crate::listeners::Listeners;
 use crate::serving::{SLOW, Serving, TIMES};
@@ -163,22 +164,23 @@ impl Settings {
         self.slow_consumer == SlowChoice::DropOldest
     }
 
-    fn builder(&mut self, codec: CodecChoice, sessions: usize) -> Result<Builder, String> {
+    fn builder(&mut self, codec: CodecChoice, sessions: usize) -> Result<Builder, Box<dyn Error>> {
         #[cfg(feature = "websocket")]
         if self.websocket.has_origins() && !self.has_websocket() {
-            return Err(
+            return Err(WrongOptions(
                 "--websocket-origin: it is for pages that connect to a WebSocket; add --websocket, or leave it out"
                     .into(),
-            );
+            )
+            .into());
         }
         #[cfg(feature = "websocket")]
         let codec = if self.websocket.is_on() { websocket::LIMITS } else { codec };
         if self.heartbeat.is_some() && !codec.has_empty_packets() {
-            return Err("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into());
+            return Err(WrongOptions("--heartbeat sends empty packets, which only the codecs lines, length and length2 have: leave it out or choose another --codec".into()).into());
         }
-        let framing = codec.framing(self.max_frame, self.serving.outbox_bytes())?;
+        let framing = codec.framing(self.max_frame, self.serving.outbox_bytes()).map_err(WrongOptions)?;
         let needs = self.heartbeat.is_some().then_some("heartbeat").or(self.needs_empty_packets());
-        self.serving.frame_listeners(codec, needs)?;
+        self.serving.frame_listeners(codec, needs).map_err(WrongOptions)?;
         #[cfg(feature = "websocket")]
         self.serving.speak_websocket(self.websocket.settings(framing.max_bytes() - websocket::HEADER));
         #[cfg(feature = "http")]
@@ -191,9 +193,10 @@ impl Settings {
         if let (Some(receive), Some(heartbeat)) = (serving.receive_timeout(), self.heartbeat)
             && receive <= heartbeat
         {
-            return Err(format!(
+            return Err(WrongOptions(format!(
                 "--receive-timeout {receive:?}: it must be longer than --heartbeat {heartbeat:?}, so that a client has time to answer"
-            ));
+            ))
+            .into());
         }
         let limits = set(serving.limits(sessions), self.packet_rate, Limits::packet_rate);
         let timeouts = set(serving.timeouts(), self.read_timeout, Timeouts::read);

@@ -213,7 +213,7 @@ fn a_proxy_routes_the_clients_of_each_listener_by_name() {
     assert!(summary.contains("not routed (1: the peer does not speak TLS)"), "{summary}");
     assert!(summary.contains("TLS failures (1: the peer does not speak TLS)"), "{summary}");
     let both = Written::new("routes-both", tables("upstream-tls = true\n"));
-    refused(&run(&["config", "check", both.path()]), 1, &["--upstream-tls", "--route"]);
+    refused(&run(&["config", "check", both.path()]), 2, &["--upstream-tls", "--route"]);
 }
 
 /// What is wrong, by an alert of TLS.
@@ -337,12 +337,12 @@ fn what_belongs_together_is_checked_across_flags_and_file() {
         "command = \"chat\"\nheartbeat = \"1s\"\n[[listener]]\naddress = \"127.0.0.1:0\"\ncodec = \"raw\"\n",
     );
     let place = format!("{}:3: ", raw.path());
-    refused(&run(&["config", "check", raw.path()]), 1, &[&place, "codec raw", "heartbeat"]);
+    refused(&run(&["config", "check", raw.path()]), 2, &[&place, "codec raw", "heartbeat"]);
     let rooms = Written::new(
         "together-rooms",
         "command = \"chat\"\nrooms = true\n[[listener]]\naddress = \"127.0.0.1:0\"\ncodec = \"raw\"\n",
     );
-    refused(&run(&["config", "check", rooms.path()]), 1, &[&format!("{}:3: ", rooms.path()), "--rooms"]);
+    refused(&run(&["config", "check", rooms.path()]), 2, &[&format!("{}:3: ", rooms.path()), "--rooms"]);
     let proxy = Written::new("together-proxy", "command = \"proxy\"\nlisten = \"127.0.0.1:0\"\n");
     refused(&run(&["run", proxy.path()]), 2, &[proxy.path(), "upstream is missing"]);
 }
@@ -367,9 +367,9 @@ fn two_listeners_on_one_address_are_found_before_the_start() {
     };
     let file = Written::new("twice", tables("127.0.0.1:7001", "0.0.0.0:7001"));
     let (first, second) = (format!("{}:2", file.path()), format!("{}:4: ", file.path()));
-    refused(&run(&["config", "check", file.path()]), 1, &[&first, &second, "127.0.0.1:7001", "0.0.0.0:7001"]);
+    refused(&run(&["config", "check", file.path()]), 2, &[&first, &second, "127.0.0.1:7001", "0.0.0.0:7001"]);
     let file = Written::new("twice-flag", tables("127.0.0.1:7001", "127.0.0.1:7002"));
-    refused(&run(&["run", file.path(), "--listen", "127.0.0.1:7002"]), 1, &["--listen", "127.0.0.1:7002"]);
+    refused(&run(&["run", file.path(), "--listen", "127.0.0.1:7002"]), 2, &["--listen", "127.0.0.1:7002"]);
     let file = Written::new("twice-not", tables("127.0.0.1:7001", "127.0.0.1:7002"));
     assert_eq!(run(&["config", "check", file.path()]).status.code(), Some(0));
 }

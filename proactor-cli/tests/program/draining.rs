@@ -154,7 +154,7 @@ fn closes_are_spread_and_nothing_is_accepted_meanwhile() {
 fn a_spread_that_leaves_the_last_session_no_time_is_refused() {
     let output = run(&["echo", "--listen", "127.0.0.1:0", "--drain-timeout", "5s", "--drain-spread", "5s"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("--drain-spread 5s: it must be shorter than --drain-timeout 5s"), "{said}");
 }
 
