@@ -74,7 +74,11 @@ pub(crate) struct AdminOptions {
 impl AdminOptions {
     /// Descriptors that it needs.
     pub(crate) fn files(&self) -> u64 {
-        if self.address.is_some() { FILES } else { 0 }
+        if self.is_on() { FILES } else { 0 }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.address.is_some()
     }
 
     /// Whether it could start, as far as that is known without listening.

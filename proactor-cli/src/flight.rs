@@ -1,5 +1,8 @@
 //! The flight recorder of a command that serves: how much it keeps, and what SIGQUIT prints.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
 use clap::Args;
 use proactor::{Builder, Handle, ServerError, Signals};
 
@@ -34,19 +37,67 @@ fn events(text: &str) -> Result<usize, String> {
 impl FlightOptions {
     /// Has the server record. `is_operated` says whether it has an admin listener.
     pub(crate) fn set(&self, builder: Builder, is_operated: bool) -> Builder {
+        builder.flight_recorder(self.kept(is_operated))
+    }
+
+    fn kept(&self, is_operated: bool) -> usize {
         let usual = if is_operated { USUAL_EVENTS } else { 0 };
-        builder.flight_recorder(self.events.unwrap_or(usual))
+        self.events.unwrap_or(usual)
+    }
+
+    /// Has SIGQUIT print the last events of a server that is to be, if it records. If not, the
+    /// signal does what it does by default.
+    pub(crate) fn print_on_quit(&self, signals: Signals, is_operated: bool) -> Result<(Signals, OnQuit), ServerError> {
+        let on_quit = OnQuit::default();
+        if self.kept(is_operated) == 0 {
+            return Ok((signals, on_quit));
+        }
+        let printing = on_quit.clone();
+        Ok((signals.on_quit(move || printing.begin())?, on_quit))
     }
 }
 
-/// Has SIGQUIT print the last events of the server, if it records. If not, the signal does what it
-/// does by default.
-pub(crate) fn print_on_quit(signals: Signals, handle: &Handle) -> Result<Signals, ServerError> {
-    if handle.flight_events().is_none() {
-        return Ok(signals);
+/// What SIGQUIT does.
+#[derive(Clone, Default)]
+pub(crate) struct OnQuit(Arc<Printing>);
+
+#[derive(Default)]
+struct Printing {
+    handle: OnceLock<Handle>,
+    is_under_way: AtomicBool,
+}
+
+/// Printing is over when it is dropped.
+struct UnderWay(Arc<Printing>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.is_under_way.store(false, Ordering::SeqCst);
     }
-    let handle = handle.clone();
-    signals.on_quit(move || print(&handle))
+}
+
+impl OnQuit {
+    /// The server runs now.
+    pub(crate) fn serve(&self, handle: &Handle) {
+        let _ = self.0.handle.set(handle.clone());
+    }
+
+    /// Prints on a thread of its own, for nobody may read what is printed, and the thread that
+    /// watches signals is needed for the next.
+    fn begin(&self) {
+        let Some(handle) = self.0.handle.get().cloned() else { return };
+        if self.0.is_under_way.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let under_way = UnderWay(Arc::clone(&self.0));
+        let printing = std::thread::Builder::new().name("flight".into()).spawn(move || {
+            let _under_way = under_way;
+            print(&handle);
+        });
+        if let Err(error) = printing {
+            tracing::warn!("SIGQUIT: the last events are not printed: could not start a thread: {error}");
+        }
+    }
 }
 
 fn print(handle: &Handle) {

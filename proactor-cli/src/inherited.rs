@@ -77,6 +77,39 @@ pub(crate) struct Inherited {
     /// For --admin.
     pub(crate) admin: Sockets,
     pub(crate) predecessor: Predecessor,
+    pub(crate) paths: Paths,
+}
+
+/// Further descriptors of listeners whose paths are their server's. They stay the predecessor's
+/// until this server is ready: if it fails before, the other goes on and needs them.
+#[derive(Default)]
+pub(crate) struct Paths(Vec<Stream>);
+
+#[cfg(unix)]
+impl Paths {
+    /// Owned later.
+    fn with(&mut self, socket: Stream) -> Result<Stream, overlapped::Error> {
+        let socket = socket.own_path();
+        socket.leave_path();
+        self.0.push(socket.duplicate()?);
+        Ok(socket)
+    }
+
+    /// The paths are removed by this process from now on.
+    pub(crate) fn own(self) {
+        self.0.iter().for_each(Stream::reclaim_path);
+    }
+}
+
+#[cfg(windows)]
+impl Paths {
+    fn with(&mut self, socket: Stream) -> Result<Stream, overlapped::Error> {
+        Ok(socket)
+    }
+
+    pub(crate) fn own(self) {
+        debug_assert!(self.0.is_empty());
+    }
 }
 
 /// The server that this one takes the place of, if there is one.
@@ -116,28 +149,20 @@ impl Inherited {
         let has_predecessor = name == VARIABLE;
         (inherited.listeners.has_predecessor, inherited.admin.has_predecessor) = (has_predecessor, has_predecessor);
         for (purpose, descriptor) in uses {
-            let socket = Stream::inherited(descriptor)
-                .map_err(|error| format!("{name}: could not take a socket over: {error}; {remedy}"))?;
+            let failed = |error| format!("{name}: could not take a socket over: {error}; {remedy}");
+            let socket = Stream::inherited(descriptor).map_err(failed)?;
             match purpose {
                 Use::Ready => inherited.predecessor.0 = Some(socket),
                 Use::Listener => inherited.listeners.list.push(socket),
                 Use::Admin => inherited.admin.list.push(socket),
-                Use::ListenerWithPath => inherited.listeners.list.push(with_path(socket)),
-                Use::AdminWithPath => inherited.admin.list.push(with_path(socket)),
+                Use::ListenerWithPath => inherited.listeners.list.push(inherited.paths.with(socket).map_err(failed)?),
+                Use::AdminWithPath => {
+                    inherited.admin.list.push(inherited.paths.with(socket).map_err(failed)?);
+                }
             }
         }
         Ok(inherited)
     }
-}
-
-#[cfg(unix)]
-fn with_path(socket: Stream) -> Stream {
-    socket.own_path()
-}
-
-#[cfg(windows)]
-fn with_path(socket: Stream) -> Stream {
-    socket
 }
 
 const REMEDY: &str = "pass sockets that listen (Accept=no), or unset LISTEN_FDS";

@@ -18,7 +18,7 @@ use crate::admin::{Admin, AdminOptions, Subject};
 use crate::backend::BackendChoice;
 use crate::codec::CodecChoice;
 use crate::config::ConfigOptions;
-use crate::flight::{self, FlightOptions};
+use crate::flight::FlightOptions;
 #[cfg(feature = "tls")]
 use crate::hello::HelloCodec;
 use crate::inherited::Inherited;
@@ -27,7 +27,7 @@ use crate::limits::LimitOptions;
 use crate::listeners::{ListenerTable, Listeners};
 use crate::logging::LogOptions;
 use crate::notify::{Keeper, Notify};
-use crate::pid_file::PidFile;
+use crate::pid_file::Prepared;
 use crate::printing::{product, say};
 use crate::proxied::Proxied;
 use crate::reloading::{Certificates, Reloading};
@@ -420,10 +420,12 @@ impl Serving {
         let notify = Notify::of_environment();
         let signals = Signals::new()?.drain(drain);
         self.log.apply()?;
+        let (signals, on_quit) = self.flight.print_on_quit(signals, self.admin.is_on())?;
         let upgrade = Upgrade::new();
         let signals = upgrade.on_signal(signals)?;
         room.warn_if_small();
         let inherited = Inherited::take()?;
+        let pid_file = self.life.pid_file.as_deref().map(Prepared::write).transpose()?;
         let admin = self.admin.start(inherited.admin)?;
         let builder = inherited.listeners.give_to(builder);
         #[cfg(feature = "admin")]
@@ -436,7 +438,7 @@ impl Serving {
         let addresses = self.addresses(server.local_addrs());
         let report = server.report();
         let handle = server.handle().untyped();
-        let signals = flight::print_on_quit(signals, &handle)?;
+        on_quit.serve(&handle);
         let reloading = Reloading::new(&notify, self.certificates(), handle.clone(), room);
         let on_hang_up = reloading.clone();
         let signals = signals.on_hang_up(move || on_hang_up.hang_up());
@@ -454,7 +456,7 @@ impl Serving {
             });
         }
         let manager = notify.clone();
-        let pid_file = self.life.pid_file.as_deref().map(PidFile::write).transpose()?.map(Arc::new);
+        let pid_file = pid_file.map(Prepared::put_in_place).transpose()?.map(Arc::new);
         upgrade.serve(upgrade::Subject {
             handle: handle.clone(),
             admin: admin.as_ref().map(Admin::handle),
@@ -474,6 +476,7 @@ impl Serving {
         ));
         let keeper = Keeper::start(&notify, &handle, server.shards());
         inherited.predecessor.say_ready();
+        inherited.paths.own();
         let ended = server.run_until(signals);
         upgrade.end();
         drop(keeper);

@@ -29,6 +29,15 @@ struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// The upgrade is over when it is dropped, also by a panic.
+struct UnderWay(Upgrade);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.is_under_way.store(false, Ordering::SeqCst);
+    }
+}
+
 impl Upgrade {
     /// To be made at the start, before the file of the program can have been replaced.
     pub(crate) fn new() -> Upgrade {
@@ -72,10 +81,10 @@ impl Upgrade {
         if self.0.is_under_way.swap(true, Ordering::SeqCst) {
             return Err("another upgrade is under way; wait until that has ended".into());
         }
-        let own = self.clone();
+        let under_way = UnderWay(self.clone());
         let upgrade = move || {
-            let result = own.run();
-            own.0.is_under_way.store(false, Ordering::SeqCst);
+            let result = under_way.0.run();
+            drop(under_way);
             ended(result);
         };
         match std::thread::Builder::new().name("upgrade".into()).spawn(upgrade) {
@@ -83,10 +92,7 @@ impl Upgrade {
                 *self.thread() = Some(thread);
                 Ok(())
             }
-            Err(error) => {
-                self.0.is_under_way.store(false, Ordering::SeqCst);
-                Err(format!("a thread could not be started: {error}"))
-            }
+            Err(error) => Err(format!("a thread could not be started: {error}")),
         }
     }
 

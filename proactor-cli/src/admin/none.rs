@@ -33,6 +33,10 @@ impl AdminOptions {
         0
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        false
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         Ok(())
     }

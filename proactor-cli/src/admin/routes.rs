@@ -218,9 +218,9 @@ async fn asked<B>(
             }))
         }
         Route::Upgrade => {
-            say(format_args!("admin: the server is upgraded, as {} asked", asker()));
             let (answer, answered) = upgrading::answer();
             subject.upgrade.begin(|ended| answer.give(ended)).map_err(|why| Failure::new(StatusCode::CONFLICT, why))?;
+            say(format_args!("admin: the server is upgraded, as {} asked", asker()));
             let failed = |why| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}; this server goes on"));
             Ok(Answer::json(&Upgraded { process: answered.await.map_err(failed)? }))
         }

@@ -54,9 +54,10 @@ impl Notify {
         self.tell(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// Another process is the service from now on, and tells how it is: this one is silent.
+    /// Another process is the service from now on, and tells how it is: this one is silent. In one
+    /// message with it, the watchdog begins anew, so that the other has the whole of its time.
     pub(crate) fn hand_over(&self, to: u32) {
-        self.tell(&format!("MAINPID={to}\nREADY=1"));
+        self.tell(&format!("MAINPID={to}\nREADY=1\nWATCHDOG=1"));
         if let Some(manager) = &self.0 {
             manager.is_handed_over.store(true, Ordering::Release);
         }

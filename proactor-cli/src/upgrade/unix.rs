@@ -13,6 +13,7 @@ use overlapped::driver::Stream;
 use super::subject::Subject;
 use crate::inherited::{self, READY, Use};
 use crate::notify::Notify;
+use crate::printing::say;
 
 /// How long a shard may take to hand its sockets out.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -36,10 +37,24 @@ pub(super) fn hand_over(subject: &Subject, program: Option<&Path>) -> Result<u32
     }
     let child = start(program, &handed).map_err(|error| format!("could not start {}: {error}", program.display()))?;
     drop((handed, theirs));
-    let process = await_ready(child, ours, subject)?;
+    let child = await_ready(child, ours, subject)?;
     // They are the other's now.
     listeners.iter().chain(&admin).for_each(Stream::leave_path);
+    let process = child.id();
+    watch(child);
     Ok(process)
+}
+
+/// Says when the successor ends, if this process is still there. Nobody waits for the thread.
+fn watch(mut child: Child) {
+    let process = child.id();
+    let watching = std::thread::Builder::new().name("successor".into()).spawn(move || {
+        let ended = child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        say(format_args!("upgrade: process {process}, which has taken over, ended: {ended}"));
+    });
+    if let Err(error) = watching {
+        tracing::warn!("upgrade: the end of process {process} will not be seen: could not start a thread: {error}");
+    }
 }
 
 /// Descriptors that stay open in the new process, and what it is told of them.
@@ -72,7 +87,7 @@ fn start(program: &Path, handed: &Handed) -> std::io::Result<Child> {
 }
 
 /// Waits until the new process says that it is ready, and ends it if it does not.
-fn await_ready(mut child: Child, mut line: UnixStream, subject: &Subject) -> Result<u32, String> {
+fn await_ready(mut child: Child, mut line: UnixStream, subject: &Subject) -> Result<Child, String> {
     let process = child.id();
     let failed = |child: &mut Child, why: String| {
         let _ = child.kill();
@@ -109,7 +124,7 @@ fn await_ready(mut child: Child, mut line: UnixStream, subject: &Subject) -> Res
             );
         }
     }
-    Ok(process)
+    Ok(child)
 }
 
 /// How a process has ended that has closed its end, a moment before it can be waited for.

@@ -5,6 +5,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::harness::{PATIENCE, Running, proactor};
 
 /// A service manager, which reads at once what it is sent: its socket holds ten messages.
@@ -110,4 +112,22 @@ fn a_server_goes_on_without_a_manager_that_cannot_be_told() {
         let log = server.log.clone() + &server.rest_of_log().0;
         assert_eq!(log.matches(said).count(), 1, "once: {log}");
     }
+}
+
+#[test]
+fn the_manager_hears_of_a_new_main_process_and_gives_it_the_whole_time_of_the_watchdog() {
+    let manager = Manager::new("hand-over");
+    let mut server = manager.start(&[]);
+    let first = server.child.id();
+    assert!(manager.next_of("READY=1").contains(&format!("\nMAINPID={first}\n")));
+    kill_process(Pid::from_child(&server.child), Signal::USR2).unwrap();
+    let told = manager.next_of("MAINPID=");
+    let second: i32 = told.lines().next().and_then(|line| line["MAINPID=".len()..].parse().ok()).unwrap();
+    let result = std::panic::catch_unwind(|| {
+        assert_eq!(told, format!("MAINPID={second}\nREADY=1\nWATCHDOG=1"));
+        assert_ne!(second, i32::try_from(first).unwrap());
+    });
+    let _ = kill_process(Pid::from_raw(second).unwrap(), Signal::TERM);
+    assert_eq!(server.ended().code(), Some(0));
+    result.unwrap();
 }

@@ -3,6 +3,8 @@
 //! PROACTOR_TEST_UPGRADES and PROACTOR_TEST_SHORT_CONNECTIONS say how many hand-overs and short
 //! connections there are; 4 and 2,000 if not.
 
+mod failing;
+
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -258,61 +260,6 @@ fn replace(path: &Path, script: &str) {
     fs::write(&beside, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&beside, path).unwrap();
-}
-
-#[test]
-fn the_old_process_goes_on_if_the_new_one_fails() {
-    let directory = Directory::new("fails");
-    let program = replaceable(&directory);
-    let arguments = ["echo", "--listen", "127.0.0.1:0", "--codec", "lines", "--upgrade-timeout", "300ms"];
-    let mut family = Family::start(&program, &directory, &arguments);
-    let address = family.ready()[0];
-    let kept = TcpStream::connect(address).unwrap();
-    kept.set_read_timeout(Some(PATIENCE)).unwrap();
-    let first = family.serving();
-    for (script, why) in [
-        ("exit 7", "ended before it was ready (exit status: 7)"),
-        ("kill -SEGV $$", "ended before it was ready (signal: 11"),
-        ("exec sleep 60", "was not ready within 300ms"),
-    ] {
-        replace(&program, script);
-        family.ask(Signal::USR2);
-        let said = family.line("this server goes on");
-        assert!(said.contains(why), "{said}");
-        assert_eq!(family.serving(), first);
-        echoes(&kept, "still here\n").unwrap();
-        converse(address, 1).unwrap();
-    }
-    fs::remove_file(&program).unwrap();
-    family.ask(Signal::USR2);
-    assert!(family.line("this server goes on").contains("could not start"));
-    // What was wrong is put right.
-    std::os::unix::fs::symlink(super::upgrade::program(), &program).unwrap();
-    family.upgrade();
-    converse(address, 2).unwrap();
-    family.end();
-}
-
-#[test]
-fn a_second_upgrade_waits_for_nothing_and_is_refused() {
-    let directory = Directory::new("two");
-    let program = replaceable(&directory);
-    let arguments = ["echo", "--listen", "127.0.0.1:0", "--upgrade-timeout", "1h"];
-    let mut family = Family::start(&program, &directory, &arguments);
-    let address = family.ready()[0];
-    let marker = directory.file("started");
-    replace(&program, &format!("echo $$ >{marker}; exec sleep 600"));
-    family.ask(Signal::USR2);
-    wait_until("the new process has started", || fs::read_to_string(&marker).is_ok_and(|text| text.ends_with('\n')));
-    family.ask(Signal::USR2);
-    let said = family.line("no upgrade");
-    assert!(said.contains("another upgrade is under way"), "{said}");
-    converse(address, 1).unwrap();
-    // A server that is told to end takes its successor along.
-    family.end();
-    let successor: i32 = fs::read_to_string(&marker).unwrap().trim().parse().unwrap();
-    let successor = Pid::from_raw(successor).unwrap();
-    wait_until("the new process has been ended", || test_kill_process(successor).is_err());
 }
 
 #[test]
