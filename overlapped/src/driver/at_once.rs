@@ -6,13 +6,13 @@
 use crate::error::Action;
 use crate::flags::Role;
 use crate::id::SocketId;
-use crate::sys::op::Op;
 
 use super::{Driver, sockets};
 
 impl Driver {
     /// Sends at once what the system takes of these bytes without waiting, and says how many that
-    /// is. What is left is to be sent by an operation that [goes on](Op::going_on).
+    /// is. What is left is to be sent by an operation:
+    /// [`Op::send_rest`](crate::Op::send_rest).
     ///
     /// `None`: nothing was sent, and an operation is to send it. So it is while other sends of the
     /// socket are in flight, if the system takes nothing or refuses (the operation is told why),
@@ -23,7 +23,7 @@ impl Driver {
     /// # fn answer(driver: &mut Driver, socket: overlapped::driver::SocketId, bytes: Vec<u8>) {
     /// let sent = driver.send_at_once(socket, &bytes).unwrap_or(0);
     /// if sent < bytes.len() {
-    ///     let _ = driver.submit(Op::send(socket, bytes).going_on(sent), 1);
+    ///     let _ = driver.submit(Op::send_rest(socket, bytes, sent), 1);
     /// }
     /// # }
     /// ```
@@ -50,14 +50,5 @@ impl Driver {
     fn refused_at_once(&mut self, socket: u32, code: i32) {
         let error = self.failed_on(socket, Action::Send, code);
         self.note_death_of(socket, &error);
-    }
-}
-
-impl Op {
-    /// The first bytes of this send [have left already](Driver::send_at_once): it sends the rest.
-    /// It ends as a send of all.
-    pub fn going_on(mut self, sent: usize) -> Op {
-        self.owned.progress = (sent as u64).min(self.owned.total);
-        self
     }
 }

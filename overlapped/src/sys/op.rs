@@ -364,6 +364,18 @@ impl Op {
         Op::with_buf(OpKind::Send { flags }, socket, AnyBuf::to_send(buf))
     }
 
+    /// Sends what is left of a buffer of which the first `sent` bytes [have left
+    /// already](crate::Driver::send_at_once). Ends as a [`send`](Op::send) of all of it, with all
+    /// bytes.
+    ///
+    /// Only a stream has a rest: on a datagram socket it is refused (`InvalidArgument`) if `sent`
+    /// is not 0. More than the buffer has counts as all of it.
+    pub fn send_rest(socket: SocketId, buf: impl SendBuf, sent: usize) -> Op {
+        let mut op = Op::send(socket, buf);
+        op.owned.progress = (sent as u64).min(op.owned.total);
+        op
+    }
+
     /// Receives one datagram, and where it came from. Ends with [`Outcome::ReceivedFrom`].
     ///
     /// A datagram that is larger than the buffers ends it with `Truncated`: what fits is in the

@@ -192,7 +192,7 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
         let _ = ended(state, slot, sent, None);
         return;
     }
-    let op = op(record.socket, taken).going_on(sent);
+    let op = rest(record.socket, taken, sent);
     outbox.send = submit(driver, op, token::of(token::SEND, slot)).map(|send| (send, sent as u64));
     // Queueing a broadcast does not start the write timeout, so the send does.
     timers.bytes_queued(slot, &record.activity);
@@ -296,17 +296,18 @@ pub(crate) fn send_plain(state: &mut ShardState, slot: u32, mut begins: impl FnM
 
 #[inline]
 fn start(driver: &mut Driver, socket: SocketId, slot: u32, taken: Taken) -> Option<OpId> {
-    submit(driver, op(socket, taken), token::of(token::SEND, slot))
+    submit(driver, rest(socket, taken, 0), token::of(token::SEND, slot))
 }
 
+/// Sends what is left of this when so many bytes have been sent at once.
 #[inline]
-fn op(socket: SocketId, taken: Taken) -> Op {
+fn rest(socket: SocketId, taken: Taken, sent: usize) -> Op {
     match taken {
-        Taken::Bytes(bytes) => Op::send(socket, bytes),
-        Taken::Packet(packet) => Op::send(socket, packet),
-        Taken::Packets(packets) => Op::send(socket, packets),
-        Taken::Slice(slice) => Op::send(socket, slice),
-        Taken::Gather(gather) => Op::send(socket, gather),
+        Taken::Bytes(bytes) => Op::send_rest(socket, bytes, sent),
+        Taken::Packet(packet) => Op::send_rest(socket, packet, sent),
+        Taken::Packets(packets) => Op::send_rest(socket, packets, sent),
+        Taken::Slice(slice) => Op::send_rest(socket, slice, sent),
+        Taken::Gather(gather) => Op::send_rest(socket, gather, sent),
     }
 }
 

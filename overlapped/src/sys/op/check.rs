@@ -140,6 +140,9 @@ impl Op {
             {
                 invalid("the buffers have no room, and the datagram would be lost")
             }
+            (OpKind::Send { .. }, Role::Datagram) if self.owned.progress > 0 => {
+                invalid("a datagram leaves whole, so it has no rest: use `send`")
+            }
             (OpKind::RecvMulti, Role::Datagram) => invalid("datagrams are received with `recv_from_multi`"),
             (OpKind::Recv { flags } | OpKind::Send { flags }, Role::Datagram)
                 if flags.contains(Flags::WAIT_ALL) || flags.contains(Flags::OUT_OF_BAND) =>

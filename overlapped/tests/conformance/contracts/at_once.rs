@@ -11,6 +11,8 @@ use crate::harness::place::On;
 rules! {
     sends_at_once_and_operations_arrive_in_order,
     what_the_system_does_not_take_at_once_goes_on_as_an_operation,
+    a_rest_ends_as_a_send_of_all_however_much_has_left,
+    a_rest_of_a_datagram_is_refused,
     nothing_is_sent_at_once_before_a_send_in_flight,
     nothing_is_sent_at_once_on_a_socket_that_is_closing_or_gone,
     why_a_connection_died_is_told_to_the_operation_behind_it,
@@ -21,7 +23,7 @@ rules! {
 fn send(bench: &mut Bench, socket: SocketId, bytes: &[u8]) -> (usize, Option<overlapped::driver::OpId>) {
     let sent = bench.driver.send_at_once(socket, bytes).unwrap_or(0);
     assert!(sent <= bytes.len());
-    let rest = (sent < bytes.len()).then(|| bench.submit(Op::send(socket, bytes.to_vec()).going_on(sent)));
+    let rest = (sent < bytes.len()).then(|| bench.submit(Op::send_rest(socket, bytes.to_vec(), sent)));
     (sent, rest)
 }
 
@@ -55,6 +57,30 @@ pub(super) fn what_the_system_does_not_take_at_once_goes_on_as_an_operation(on: 
     assert!(matches!(rest, Ok(Outcome::Sent(all)) if all == bytes.len() as u64), "{rest:?}");
     bench.close(socket);
     assert_eq!(bench.read_all(reader), bytes);
+    bench.finish();
+}
+
+pub(super) fn a_rest_ends_as_a_send_of_all_however_much_has_left(on: &On) {
+    let mut bench = on.bench();
+    let (socket, peer) = bench.pair();
+    let reader = bench.reader(&peer);
+    for sent in [0, 1, 4, 5, 6, usize::MAX] {
+        let rest = bench.submit(Op::send_rest(socket, [b"ab".to_vec(), b"cde".to_vec()], sent));
+        let outcome = bench.outcome_of(rest);
+        assert!(matches!(outcome, Ok(Outcome::Sent(5))), "{sent} have left: {outcome:?}");
+    }
+    bench.close(socket);
+    assert_eq!(bench.read_all(reader), b"abcdebcdee");
+    bench.finish();
+}
+
+pub(super) fn a_rest_of_a_datagram_is_refused(on: &On) {
+    let mut bench = on.bench();
+    let address = if on.is_simulated() { "10.0.0.9:0" } else { "127.0.0.1:0" };
+    let socket = bench.driver.datagram(address, &Default::default()).unwrap();
+    let error = bench.driver.submit(Op::send_rest(socket, b"datagram".to_vec(), 4), 0).unwrap_err().error;
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    bench.close(socket);
     bench.finish();
 }
 
