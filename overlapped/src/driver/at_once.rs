@@ -3,7 +3,7 @@
 //! An operation is queued, handed over, ended and told of. For an answer that the system takes at
 //! once, that is more work than the call itself.
 
-use crate::error::Action;
+use crate::error::{Action, ErrorKind};
 use crate::flags::Role;
 use crate::id::SocketId;
 
@@ -47,8 +47,11 @@ impl Driver {
 
     /// The system may tell why a connection is dead only once, so that is kept for the operation.
     #[cold]
-    fn refused_at_once(&mut self, socket: u32, code: i32) {
+    pub(super) fn refused_at_once(&mut self, socket: u32, code: i32) {
         let error = self.failed_on(socket, Action::Send, code);
-        self.note_death_of(socket, &error);
+        // Anything else may pass. If it does not, the operation is told too.
+        if matches!(error.kind(), ErrorKind::Reset | ErrorKind::TimedOut | ErrorKind::Unreachable) {
+            self.note_death_of(socket, &error);
+        }
     }
 }

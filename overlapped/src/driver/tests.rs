@@ -1,4 +1,4 @@
-//! What a driver keeps of operations that have ended.
+//! What a driver keeps of operations that have ended, and of sends that were refused at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -120,4 +120,27 @@ fn a_datagram_without_a_buffer_waits_until_a_packet_is_dropped() {
         }
     };
     assert!(matches!(last.result, Ok(Outcome::Datagram(ref packet, _)) if packet[..] == [HELD as u8]), "{last:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_connection_dies_of_a_send_at_once_only_if_the_system_says_that_it_is_dead() {
+    for (code, is_dead) in [
+        (libc::EINTR, false),
+        (libc::ENOBUFS, false),
+        (libc::EIO, false),
+        (libc::ECONNRESET, true),
+        (libc::ETIMEDOUT, true),
+        (libc::EHOSTUNREACH, true),
+    ] {
+        let mut driver = Driver::new(DriverConfig::new().network(Network::new(1))).unwrap();
+        let listener = driver.listen("10.0.0.1:80", &ListenOptions::new()).unwrap();
+        let address = driver.local_addr(listener).unwrap();
+        driver.submit(Op::accept_multi(listener), 0).unwrap();
+        let client = driver.socket(&address).unwrap();
+        driver.submit(Op::connect(client, &address), 0).unwrap();
+        assert_eq!(run(&mut driver).len(), 2, "connected and accepted");
+        driver.refused_at_once(client.slot(), code);
+        assert_eq!(driver.sockets[client.slot()].is_dead(), is_dead, "code {code}");
+    }
 }

@@ -267,6 +267,7 @@ impl Poll {
                 entry.sends.ready = false;
                 None
             }
+            Err(libc::EINTR) => None,
             Err(code) => Some(Err(code)),
         }
     }
