@@ -194,6 +194,9 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
     }
     let op = rest(record.socket, taken, sent);
     outbox.send = submit(driver, op, token::of(token::SEND, slot)).map(|send| (send, sent as u64));
+    if sent > 0 {
+        timers.bytes_taken(slot, &record.activity, true);
+    }
     // Queueing a broadcast does not start the write timeout, so the send does.
     timers.bytes_queued(slot, &record.activity);
 }

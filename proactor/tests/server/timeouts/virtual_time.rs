@@ -214,6 +214,28 @@ fn a_silent_session_is_idle_on_time_and_one_with_a_few_bytes_is_not() {
 }
 
 #[test]
+fn bytes_that_leave_at_once_are_activity_even_if_the_rest_is_stuck() {
+    for seed in 0..40 {
+        let mut world = World::new(seed, |builder| {
+            builder.limits(Limits::new().outbox_bytes(1 << 20)).timeouts(timeouts().idle(SECOND * 10))
+        });
+        let stuck = world.connect();
+        let [(began, id)] = world.connected()[..] else { panic!("{:?}", world.log()) };
+        world.pass(SECOND * 9);
+        // More than the network buffers for a client that takes nothing.
+        let sent = world.network.now();
+        world.server.handle().send(id, vec![7; 800_000]).unwrap();
+        world.pass(SECOND * 20);
+        let (at, reason) = world.closed(id).expect("it has ended");
+        assert_eq!(reason, CloseReason::Idle, "seed {seed}");
+        // What an operation has sent is found out only when the first ten seconds are over.
+        let (least, most) = (sent + SECOND * 10, began + SECOND * 20 + TICKS * 2 + WAY);
+        assert!(at >= least && at <= most, "seed {seed}: after {:?}", at.since(began));
+        let _ = stuck;
+    }
+}
+
+#[test]
 fn a_packet_times_out_from_its_first_byte_and_the_first_packet_from_the_start() {
     let settings =
         |builder: Builder| builder.codec(Lines::new()).timeouts(timeouts().handshake(SECOND * 10).read(SECOND * 3));
