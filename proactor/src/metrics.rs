@@ -298,7 +298,10 @@ impl Page<'_, '_> {
         for (number, shard) in &self.shards {
             family.encode_family(&[("shard", *number)])?.histogram(&shard.turns.snapshot(), 1e9)?;
         }
-        let (name, help) = ("proactor_turn_completions", "Completions of a turn that had something to do");
+        let (name, help) = (
+            "proactor_turn_completions",
+            "Completions of a turn that had something to do; sends taken at once have none",
+        );
         let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for (number, shard) in &self.shards {
             family.encode_family(&[("shard", *number)])?.histogram(&shard.completions.snapshot(), 1.0)?;
