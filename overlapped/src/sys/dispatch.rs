@@ -313,10 +313,12 @@ impl AnyBackend {
             AnyBackend::Uring(b) => b.send_at_once(handle, bytes),
             #[cfg(unix)]
             AnyBackend::Poll(b) => b.send_at_once(socket, bytes),
-            _ => {
-                let _ = (socket, handle, bytes);
+            #[cfg(windows)]
+            AnyBackend::Winsock(_) => {
+                let _ = socket;
                 None
             }
+            AnyBackend::Sim(b) => b.send_at_once(handle, bytes),
         }
     }
 

@@ -6,6 +6,7 @@
 //! of them in that order. Only the turns of an operation's own driver serve it, so nothing touches
 //! its buffers in between.
 
+mod at_once;
 mod codes;
 mod config;
 mod datagrams;
