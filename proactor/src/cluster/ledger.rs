@@ -33,6 +33,7 @@ pub(crate) struct Counts {
     pub(crate) unpublished: AtomicU64,
     pub(crate) interruptions: AtomicU64,
     pub(crate) invalid: AtomicU64,
+    pub(crate) stale: AtomicU64,
 }
 
 /// What the logic is to be told.

@@ -22,6 +22,8 @@ struct Tie {
     /// The group's.
     name: Bytes,
     topic: Arc<dyn Topic>,
+    /// The numbers of its packets begin at 0. A later group of this name has a later one.
+    incarnation: u32,
     order: Mutex<Order>,
 }
 
@@ -55,7 +57,8 @@ impl Link {
     pub(crate) fn new(node: &Arc<Node>, name: Bytes) -> Link {
         let topic = node.bus.topic(&subject(&name));
         let order = Mutex::new(Order { next: 0, subscription: None, is_behind: false, round: None });
-        Link(Arc::new(Tie { node: Arc::clone(node), name, topic, order }))
+        let incarnation = node.incarnation();
+        Link(Arc::new(Tie { node: Arc::clone(node), name, topic, incarnation, order }))
     }
 
     /// Has a packet sent here by `here`, then publishes it. If it is too long, or `here` fails,
@@ -105,7 +108,8 @@ impl Tie {
 
     fn message<'m>(&'m self, kind: Kind, number: u64, packet: &'m [u8]) -> Message<'m> {
         let ledger = &self.node.ledger;
-        Message { kind, publisher: ledger.number, number, node: &ledger.name, packet }
+        let incarnation = self.incarnation;
+        Message { kind, publisher: ledger.number, incarnation, number, node: &ledger.name, packet }
     }
 
     fn as_behind(self: &Arc<Tie>) -> Weak<dyn Behind> {

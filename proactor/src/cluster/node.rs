@@ -1,7 +1,7 @@
 //! One server of a cluster.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use overlapped::driver::WakeHandle;
@@ -84,6 +84,7 @@ pub(crate) struct Node {
     published: Mutex<Published>,
     /// How often the connection was lost.
     pub(super) round: AtomicU64,
+    groups_made: AtomicU32,
 }
 
 /// Groups to which this node has published.
@@ -106,6 +107,7 @@ impl Node {
             bus: Arc::clone(bus),
             published: Mutex::default(),
             round: AtomicU64::new(0),
+            groups_made: AtomicU32::new(0),
         });
         let events: Arc<dyn BusEvents> = node.clone();
         node.bus.attach(Arc::downgrade(&events));
@@ -114,6 +116,11 @@ impl Node {
 
     fn lock(&self) -> MutexGuard<'_, Published> {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For a group that is made: tells it from one of the same name that was here before.
+    pub(super) fn incarnation(&self) -> u32 {
+        self.groups_made.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Something is published to a group, for the first time in this round.

@@ -25,6 +25,8 @@ pub struct ClusterStats {
     pub interruptions: u64,
     /// Messages that no node has made.
     pub invalid: u64,
+    /// Messages of other nodes that were dropped because they, or later ones, had come before.
+    pub stale: u64,
 }
 
 impl ClusterStats {
@@ -38,6 +40,7 @@ impl ClusterStats {
             unpublished: counts.unpublished.load(Ordering::Relaxed),
             interruptions: counts.interruptions.load(Ordering::Relaxed),
             invalid: counts.invalid.load(Ordering::Relaxed),
+            stale: counts.stale.load(Ordering::Relaxed),
         }
     }
 }

@@ -45,14 +45,21 @@ impl Subscriber {
         let seen = {
             let mut tracking = tracking.lock().unwrap_or_else(PoisonError::into_inner);
             match message.kind {
-                Kind::Packet => tracking.packet(message.publisher, message.number),
-                Kind::End => Seen { is_new: false, lost: tracking.end(message.publisher, message.number) },
+                Kind::Packet => tracking.packet(message.publisher, message.incarnation, message.number),
+                Kind::End => tracking.end(message.publisher, message.incarnation, message.number),
             }
         };
-        if seen.lost > 0 {
-            ledger.missed(name, message.node, seen.lost);
+        let lost = match seen {
+            Seen::New { lost } => lost,
+            Seen::Stale => {
+                ledger.counts.stale.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        };
+        if lost > 0 {
+            ledger.missed(name, message.node, lost);
         }
-        if !seen.is_new {
+        if message.kind == Kind::End {
             return;
         }
         // A group that is gone has no members.

@@ -14,6 +14,8 @@ pub(crate) struct Tracking {
 #[derive(Debug)]
 struct Publisher {
     number: u64,
+    /// Of its group. What comes of an earlier one is late.
+    incarnation: u32,
     /// The number of its next packet.
     next: u64,
     heard: u64,
@@ -21,35 +23,37 @@ struct Publisher {
 
 /// What came of a packet or an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// It has not been seen before.
-    pub(crate) is_new: bool,
-    /// Packets between the last and this one.
-    pub(crate) lost: u64,
+pub(crate) enum Seen {
+    /// It has not been seen before. So many packets between the last and this one are missing.
+    New { lost: u64 },
+    /// It, or what was published after it, has been seen.
+    Stale,
 }
 
 impl Tracking {
     /// A packet has come. Before the first of a publisher nothing is missing: it may have been
     /// published before the subscription.
-    pub(crate) fn packet(&mut self, publisher: u64, number: u64) -> Seen {
-        let known = self.known(publisher, number);
+    pub(crate) fn packet(&mut self, publisher: u64, incarnation: u32, number: u64) -> Seen {
+        let Some(known) = self.known(publisher, incarnation, number) else { return Seen::Stale };
         if number < known.next {
-            return Seen { is_new: false, lost: 0 };
+            return Seen::Stale;
         }
         let lost = number - known.next;
         known.next = number.saturating_add(1);
-        Seen { is_new: true, lost }
+        Seen::New { lost }
     }
 
-    /// The publisher has published all before this number. Returns how many of these are missing.
-    pub(crate) fn end(&mut self, publisher: u64, next: u64) -> u64 {
-        let known = self.known(publisher, next);
+    /// The publisher has published all before this number.
+    pub(crate) fn end(&mut self, publisher: u64, incarnation: u32, next: u64) -> Seen {
+        let Some(known) = self.known(publisher, incarnation, next) else { return Seen::Stale };
         let lost = next.saturating_sub(known.next);
         known.next = known.next.max(next);
-        lost
+        Seen::New { lost }
     }
 
-    fn known(&mut self, number: u64, first: u64) -> &mut Publisher {
+    /// The publisher as it was heard last; `None` if this is of a group that it has no longer. A
+    /// group that it has made since was heard from its first packet on.
+    fn known(&mut self, number: u64, incarnation: u32, first: u64) -> Option<&mut Publisher> {
         self.turns += 1;
         let heard = self.turns;
         let at = self.publishers.iter().position(|publisher| publisher.number == number);
@@ -59,11 +63,19 @@ impl Tracking {
                 let silent = silent.map_or(0, |(at, _)| at);
                 self.publishers.swap_remove(silent);
             }
-            self.publishers.push(Publisher { number, next: first, heard });
+            self.publishers.push(Publisher { number, incarnation, next: first, heard });
             self.publishers.len() - 1
         });
-        self.publishers[at].heard = heard;
-        &mut self.publishers[at]
+        let known = &mut self.publishers[at];
+        if known.incarnation != incarnation {
+            // The count may have begun again.
+            if incarnation.wrapping_sub(known.incarnation) > u32::MAX / 2 {
+                return None;
+            }
+            (known.incarnation, known.next) = (incarnation, 0);
+        }
+        known.heard = heard;
+        Some(known)
     }
 }
 
@@ -71,34 +83,48 @@ impl Tracking {
 mod tests {
     use super::*;
 
-    const NEW: Seen = Seen { is_new: true, lost: 0 };
-    const OLD: Seen = Seen { is_new: false, lost: 0 };
+    const NEW: Seen = Seen::New { lost: 0 };
 
     #[test]
     fn what_is_missing_between_two_packets_is_counted_and_no_packet_is_new_twice() {
         let mut tracking = Tracking::default();
-        assert_eq!(tracking.packet(1, 5), NEW, "the first is no gap");
-        assert_eq!(tracking.packet(1, 6), NEW);
-        assert_eq!(tracking.packet(1, 6), OLD);
-        assert_eq!(tracking.packet(1, 9), Seen { is_new: true, lost: 2 });
-        assert_eq!(tracking.packet(1, 7), OLD, "it is counted as lost, so it does not come later");
-        assert_eq!(tracking.packet(2, 0), NEW, "another publisher");
-        assert_eq!((tracking.end(1, 10), tracking.end(1, 12), tracking.end(1, 3)), (0, 2, 0));
-        assert_eq!(tracking.packet(1, 12), NEW);
-        assert_eq!((tracking.end(3, 4), tracking.packet(3, 4)), (0, NEW));
-        assert_eq!(tracking.packet(1, u64::MAX).lost, u64::MAX - 13);
+        assert_eq!(tracking.packet(1, 0, 5), NEW, "the first is no gap");
+        assert_eq!(tracking.packet(1, 0, 6), NEW);
+        assert_eq!(tracking.packet(1, 0, 6), Seen::Stale);
+        assert_eq!(tracking.packet(1, 0, 9), Seen::New { lost: 2 });
+        assert_eq!(tracking.packet(1, 0, 7), Seen::Stale, "it is counted as lost, so it does not come later");
+        assert_eq!(tracking.packet(2, 0, 0), NEW, "another publisher");
+        let ends = [10, 12, 3].map(|next| tracking.end(1, 0, next));
+        assert_eq!(ends, [NEW, Seen::New { lost: 2 }, NEW]);
+        assert_eq!(tracking.packet(1, 0, 12), NEW);
+        assert_eq!((tracking.end(3, 0, 4), tracking.packet(3, 0, 4)), (NEW, NEW));
+    }
+
+    #[test]
+    fn a_group_that_is_made_anew_counts_from_zero_and_what_comes_of_the_old_one_is_late() {
+        let mut tracking = Tracking::default();
+        assert_eq!(tracking.packet(1, 7, 5), NEW);
+        assert_eq!(tracking.packet(1, 9, 0), NEW);
+        assert_eq!(tracking.packet(1, 9, 1), NEW);
+        assert_eq!((tracking.packet(1, 7, 6), tracking.end(1, 7, 9)), (Seen::Stale, Seen::Stale));
+        assert_eq!(tracking.packet(1, 9, 2), NEW);
+        assert_eq!(tracking.packet(1, 10, 2), Seen::New { lost: 2 }, "its first two are missing");
+        assert_eq!(tracking.end(1, 11, 3), Seen::New { lost: 3 });
+        assert_eq!(tracking.publishers.len(), 1, "the newest takes the place of the one before");
+        assert_eq!((tracking.packet(2, u32::MAX, 4), tracking.packet(2, 0, 0)), (NEW, NEW));
+        assert_eq!(tracking.packet(2, u32::MAX, 5), Seen::Stale);
     }
 
     #[test]
     fn the_publisher_that_was_silent_longest_is_forgotten() {
         let mut tracking = Tracking::default();
         for publisher in 0..MOST_PUBLISHERS as u64 {
-            tracking.packet(publisher, 0);
+            tracking.packet(publisher, 0, 0);
         }
-        tracking.packet(0, 1);
-        tracking.packet(5_000, 0);
+        tracking.packet(0, 0, 1);
+        tracking.packet(5_000, 0, 0);
         assert_eq!(tracking.publishers.len(), MOST_PUBLISHERS);
-        assert_eq!(tracking.packet(0, 1), OLD, "it spoke since");
-        assert_eq!(tracking.packet(1, 7), NEW, "forgotten");
+        assert_eq!(tracking.packet(0, 0, 1), Seen::Stale, "it spoke since");
+        assert_eq!(tracking.packet(1, 0, 7), NEW, "forgotten");
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! | bytes | meaning |
 //! |---|---|
-//! | 1 | version, 1 |
+//! | 1 | version, 2 |
 //! | 1 | kind: 1 a packet, 2 the end of what was published so far |
-//! | 8 | the publisher's number, which no other start of a node has; big-endian, as the next |
-//! | 8 | the packet's number among those of this publisher and group; for an end, of the next |
+//! | 8 | the publisher's number, which no other start of a node has; big-endian, as the next two |
+//! | 4 | how many groups the publisher had made before it made this one: counting began anew then |
+//! | 8 | the packet's number among those of this group since it was made; for an end, of the next |
 //! | 1 | length of the publisher's name, 1 to 64 |
 //! | that | the name, in UTF-8 |
 //! | the rest | the packet |
@@ -14,10 +15,10 @@ use bytes::Bytes;
 
 use super::ledger::MOST_NODE_NAME_BYTES;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PACKET: u8 = 1;
 const END: u8 = 2;
-const FIXED_BYTES: usize = 19;
+const FIXED_BYTES: usize = 23;
 /// The longest header.
 pub(crate) const HEADER_BYTES: usize = FIXED_BYTES + MOST_NODE_NAME_BYTES;
 
@@ -32,6 +33,7 @@ pub(crate) enum Kind {
 pub(crate) struct Message<'m> {
     pub(crate) kind: Kind,
     pub(crate) publisher: u64,
+    pub(crate) incarnation: u32,
     pub(crate) number: u64,
     pub(crate) node: &'m str,
     pub(crate) packet: &'m [u8],
@@ -43,6 +45,7 @@ impl Message<'_> {
         let kind = if self.kind == Kind::Packet { PACKET } else { END };
         bytes.extend_from_slice(&[VERSION, kind]);
         bytes.extend_from_slice(&self.publisher.to_be_bytes());
+        bytes.extend_from_slice(&self.incarnation.to_be_bytes());
         bytes.extend_from_slice(&self.number.to_be_bytes());
         bytes.push(self.node.len() as u8);
         bytes.extend_from_slice(self.node.as_bytes());
@@ -55,6 +58,7 @@ impl Message<'_> {
 pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     let ([version, kind], rest) = bytes.split_first_chunk()?;
     let (publisher, rest) = rest.split_first_chunk()?;
+    let (incarnation, rest) = rest.split_first_chunk()?;
     let (number, rest) = rest.split_first_chunk()?;
     let (len, rest) = rest.split_first()?;
     let (node, packet) = rest.split_at_checked(usize::from(*len))?;
@@ -68,7 +72,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
         _ => return None,
     };
     let (publisher, number) = (u64::from_be_bytes(*publisher), u64::from_be_bytes(*number));
-    Some(Message { kind, publisher, number, node, packet })
+    Some(Message { kind, publisher, incarnation: u32::from_be_bytes(*incarnation), number, node, packet })
 }
 
 #[cfg(test)]
@@ -77,7 +81,14 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_parsed_and_every_shorter_piece_of_a_header_is_refused() {
-        let message = Message { kind: Kind::Packet, publisher: 7, number: u64::MAX, node: "eu-1", packet: b"hello" };
+        let message = Message {
+            kind: Kind::Packet,
+            publisher: 7,
+            incarnation: 1 << 30,
+            number: u64::MAX,
+            node: "eu-1",
+            packet: b"hello",
+        };
         let bytes = message.encode();
         assert_eq!(parse(&bytes), Some(message));
         let header = bytes.len() - 5;
@@ -87,14 +98,14 @@ mod tests {
 
     #[test]
     fn what_no_node_has_made_is_refused() {
-        let end = Message { kind: Kind::End, publisher: 1, number: 2, node: "a", packet: b"" };
+        let end = Message { kind: Kind::End, publisher: 1, incarnation: 3, number: 2, node: "a", packet: b"" };
         assert_eq!(parse(&end.encode()), Some(end));
         let wrong = |at: usize, byte: u8| {
             let mut bytes = end.encode().to_vec();
             bytes[at] = byte;
             bytes
         };
-        for bytes in [wrong(0, 2), wrong(1, 0), wrong(1, 3), wrong(18, 0), wrong(18, 2), wrong(19, 0xff)] {
+        for bytes in [wrong(0, 1), wrong(1, 0), wrong(1, 3), wrong(22, 0), wrong(22, 2), wrong(23, 0xff)] {
             assert_eq!(parse(&bytes), None, "{bytes:?}");
         }
         let long = "n".repeat(MOST_NODE_NAME_BYTES + 1);

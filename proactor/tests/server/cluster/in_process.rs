@@ -156,15 +156,15 @@ fn limits_are_checked_before_anybody_gets_a_packet_and_invalid_messages_are_drop
     let server = builder.start(Member).unwrap();
     let room = server.handle().group(" 0").unwrap();
     let published = || bus.0.lock().unwrap().0.len();
-    // 83 of the 200 bytes are for the header.
-    for packet in [&[b'x'; 118][..], &[b'x'; 101], b"two\nlines"] {
+    // 87 of the 200 bytes are for the header.
+    for packet in [&[b'x'; 114][..], &[b'x'; 101], b"two\nlines"] {
         assert!(matches!(room.broadcast(packet), Err(SendError::Frame(_))), "also without members here");
     }
     assert_eq!(published(), 0);
     let client = connect(address_of(&server));
     wait_until("the client to be a member", || room.len() == 1);
     let subscriber = bus.0.lock().unwrap().1[0].clone();
-    for packet in [&[b'x'; 118][..], &[b'x'; 101], b"two\nlines"] {
+    for packet in [&[b'x'; 114][..], &[b'x'; 101], b"two\nlines"] {
         assert!(matches!(room.broadcast(packet), Err(SendError::Frame(_))));
     }
     for number in 0..5 {
@@ -183,9 +183,9 @@ fn limits_are_checked_before_anybody_gets_a_packet_and_invalid_messages_are_drop
     subscriber.deliver(b"hello");
     subscriber.deliver(b"");
     // A packet that has no frame here is missing here.
-    let unframed = [&other[..17], &[1, 3], b"one", b"two\nlines"].concat();
+    let unframed = [&other[..21], &[1, 3], b"one", b"two\nlines"].concat();
     subscriber.deliver(&unframed);
-    assert_eq!((stats().received, stats().invalid, stats().missed), (1, 2, 1));
+    assert_eq!((stats().received, stats().invalid, stats().missed, stats().stale), (1, 2, 1, 1));
     room.broadcast_here(b"here").unwrap();
     let lines: Vec<String> = BufReader::new(&client).lines().take(7).map(Result::unwrap).collect();
     assert_eq!(lines, ["0", "1", "2", "3", "4", "0", "here"]);

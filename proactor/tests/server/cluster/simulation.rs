@@ -271,3 +271,48 @@ fn a_node_without_members_is_sent_nothing_and_what_is_on_its_way_is_dropped() {
     clients[1].expect("four");
     assert!(world.told.lock().unwrap().gaps.is_empty(), "who was not there misses nothing");
 }
+
+#[test]
+fn a_group_that_is_made_anew_on_a_node_is_heard_by_the_others_as_before() {
+    let world = World::new(3);
+    let clients: Vec<SimClient> = (0..NODES.len()).map(|node| world.client(node, 0)).collect();
+    world.advance(LONG);
+    let mut said = Vec::new();
+    let mut say = |text: String| {
+        clients[0].send(text.as_str());
+        said.push(text);
+    };
+    for round in 0..5 {
+        (0..3).for_each(|number| say(format!("in {round} {number}")));
+        clients[0].send("leave");
+        // Nobody holds the group: it is made for each line.
+        (0..3).for_each(|number| say(format!("out {round} {number}")));
+        clients[0].send("join");
+        world.advance(Duration::from_micros(world.random(2_000) as u64));
+    }
+    world.advance(LONG);
+    for (node, client) in clients.iter().enumerate().skip(1) {
+        let stats = world.nodes[node].handle().cluster().unwrap();
+        assert_eq!((stats.received, stats.stale, stats.missed), (said.len() as u64, 0, 0), "{stats:?}");
+        said.iter().for_each(|line| client.expect(line));
+    }
+    assert!(world.told.lock().unwrap().gaps.is_empty());
+}
+
+#[test]
+fn what_is_lost_of_a_group_that_was_made_anew_is_told() {
+    let world = World::new(1);
+    let clients: Vec<SimClient> = (0..NODES.len()).map(|node| world.client(node, 0)).collect();
+    clients[0].send("start");
+    world.advance(LONG);
+    clients[0].send("leave");
+    clients[0].send("join");
+    world.advance(LONG);
+    world.cluster.set_faults(ClusterFaults::new().lost(1));
+    (0..2).for_each(|number| clients[0].send(format!("{number}")));
+    world.advance(LONG);
+    world.cluster.set_faults(ClusterFaults::new());
+    clients[0].send("end");
+    world.advance(LONG);
+    assert_eq!((world.told_missing("b", "a"), world.told_missing("c", "a")), (2, 2));
+}
