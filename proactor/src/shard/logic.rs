@@ -12,6 +12,7 @@ use tracing::span::EnteredSpan;
 use super::handle::ShardHandle;
 use super::pending::{MOST_PER_TURN, Pending};
 use super::state::ShardState;
+use crate::cluster::Gap;
 use crate::cluster::ledger::Report;
 use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
@@ -308,12 +309,12 @@ impl<H: Handler> Logic<H> {
         let shard = ShardHandle { state: Rc::clone(&self.state) };
         let handler = &mut self.handler;
         for Report { group, gap } in node.ledger.take_reports() {
-            let named = group.as_deref().map(|name| directory.groups.find(name));
-            // A group that is gone has no members.
-            if let Some(None) = named {
+            let is_named = group.is_some();
+            let group = group.and_then(|name| directory.groups.find(&name));
+            // A group that is gone has no members who miss something.
+            if is_named && group.is_none() && matches!(gap, Gap::Missed { .. }) {
                 continue;
             }
-            let group = named.flatten();
             if contained(|| handler.cluster_gap(&shard, group.as_ref(), &gap)).is_err() {
                 tracing::error!("the handler panicked when it was told that {gap}");
             }

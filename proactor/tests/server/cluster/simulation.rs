@@ -316,3 +316,23 @@ fn what_is_lost_of_a_group_that_was_made_anew_is_told() {
     world.advance(LONG);
     assert_eq!((world.told_missing("b", "a"), world.told_missing("c", "a")), (2, 2));
 }
+
+#[test]
+fn what_was_not_published_is_told_also_if_its_group_is_gone() {
+    let world = World::new(1);
+    let clients: Vec<SimClient> = (0..NODES.len()).map(|node| world.client(node, 0)).collect();
+    world.advance(LONG);
+    clients[0].send("leave");
+    world.advance(LONG);
+    world.cluster.set_faults(ClusterFaults::new().refused(1));
+    // The group is made for each line, and gone when it is told of.
+    (0..3).for_each(|number| clients[0].send(format!("{number}")));
+    world.advance(LONG);
+    assert!(world.nodes[0].handle().find_group("room").is_none());
+    let told = world.told.lock().unwrap();
+    let total = |(node, group, gap): &(&str, Option<String>, Gap)| match gap {
+        Gap::Unpublished { packets } if (*node, group) == ("a", &None) => *packets,
+        _ => panic!("{node} was told of {group:?}: {gap}"),
+    };
+    assert_eq!(told.gaps.iter().map(total).sum::<u64>(), 3);
+}
