@@ -1,29 +1,49 @@
 //! The bus of a node: what shards call, and never waits.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use proactor::cluster::{Bus, BusEvents, Subscriber, Topic, Unpublished};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
 use crate::state::State;
 use crate::subject::Subject;
+use crate::wishes::Wishes;
 
-/// What the worker is asked to do. Messages are limited by [`State::admit`], and a subject is in
-/// the queue at most once.
-pub(crate) enum Command {
-    Publish(Arc<Subject>, Bytes),
-    /// Who subscribes to it has changed.
-    Follow(Arc<Subject>),
+/// A message on its way to the worker. How much waits is limited by [`State::admit`].
+pub(crate) struct Outgoing {
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) message: Bytes,
+}
+
+/// What the worker is asked.
+pub(crate) struct Asked {
+    pub(crate) outgoing: UnboundedReceiver<Outgoing>,
+    pub(crate) wishes: Arc<Wishes>,
+    /// Ends when nobody is left to ask.
+    pub(crate) ended: Receiver<Infallible>,
 }
 
 #[derive(Clone)]
 pub(crate) struct NatsBus {
-    pub(crate) prefix: Arc<str>,
-    pub(crate) state: Arc<State>,
+    prefix: Arc<str>,
+    state: Arc<State>,
+    outgoing: UnboundedSender<Outgoing>,
+    wishes: Arc<Wishes>,
     /// The worker ends when the last of these is gone.
-    pub(crate) commands: UnboundedSender<Command>,
+    _ended: Sender<Infallible>,
+}
+
+impl NatsBus {
+    pub(crate) fn new(prefix: &str, state: &Arc<State>) -> (NatsBus, Asked) {
+        let (outgoing, taken) = unbounded_channel();
+        let (_ended, ended) = channel(1);
+        let wishes = Arc::<Wishes>::default();
+        let asked = Asked { outgoing: taken, wishes: Arc::clone(&wishes), ended };
+        (NatsBus { prefix: prefix.into(), state: Arc::clone(state), outgoing, wishes, _ended }, asked)
+    }
 }
 
 impl Bus for NatsBus {
@@ -52,28 +72,21 @@ struct NatsTopic {
     bus: NatsBus,
 }
 
-impl NatsTopic {
-    fn follow(&self) {
-        let _ = self.bus.commands.send(Command::Follow(Arc::clone(&self.subject)));
-    }
-}
-
 impl Topic for NatsTopic {
     fn publish(&self, message: Bytes) -> Result<(), Unpublished> {
         self.bus.state.admit(message.len())?;
-        let command = Command::Publish(Arc::clone(&self.subject), message);
-        self.bus.commands.send(command).map_err(|_| Unpublished::Disconnected)
+        let outgoing = Outgoing { subject: Arc::clone(&self.subject), message };
+        self.bus.outgoing.send(outgoing).map_err(|_| Unpublished::Disconnected)
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
-        if self.subject.want(Some(subscriber)) {
-            self.follow();
-        }
+        self.subject.want(subscriber);
+        self.bus.wishes.add(&self.subject);
     }
 
     fn unsubscribe(&self, subscriber: &Subscriber) {
         if self.subject.unwant(subscriber) {
-            self.follow();
+            self.bus.wishes.remove(&self.subject);
         }
     }
 }

@@ -31,8 +31,7 @@ impl Nats {
         }
         let shown: Vec<String> = servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
         let state = Arc::new(State::new(shown.join(",")));
-        let (commands, asked) = tokio::sync::mpsc::unbounded_channel();
-        let bus = NatsBus { prefix: prefix.into(), state: Arc::clone(&state), commands };
+        let (bus, asked) = NatsBus::new(prefix, &state);
         let name = self.name().to_owned();
         let (up, began) = mpsc::channel();
         let body = move || worker::run(&self, &servers, &state, asked, &up);

@@ -37,6 +37,7 @@ mod error;
 mod nats;
 mod state;
 mod subject;
+mod wishes;
 mod worker;
 
 pub use error::ConnectError;

@@ -1,4 +1,4 @@
-//! A subject of NATS: who subscribes here, and whether that is what NATS was told.
+//! A subject of NATS: who subscribes here, and the task that delivers to it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,15 +13,17 @@ pub(crate) struct Subject {
 #[derive(Default)]
 struct Interest {
     wanted: Option<Subscriber>,
-    running: Option<(Subscriber, AbortHandle)>,
-    /// The worker is to look at it.
-    is_queued: bool,
+    /// Delivers to that. Its end ends the client's subscription too.
+    running: Option<AbortHandle>,
 }
 
-/// What the worker has to do.
-pub(crate) enum Change {
-    Nothing,
-    Subscribe(Subscriber),
+impl Interest {
+    fn set(&mut self, wanted: Option<Subscriber>) {
+        self.wanted = wanted;
+        if let Some(task) = self.running.take() {
+            task.abort();
+        }
+    }
 }
 
 impl Subject {
@@ -33,35 +35,32 @@ impl Subject {
         self.interest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets who subscribes. Says whether the worker is to be told: it is told once, however often
-    /// that changes meanwhile.
-    pub(crate) fn want(&self, subscriber: Option<Subscriber>) -> bool {
-        let mut interest = self.lock();
-        interest.wanted = subscriber;
-        !std::mem::replace(&mut interest.is_queued, true)
+    /// Sets who subscribes.
+    pub(crate) fn want(&self, subscriber: Subscriber) {
+        self.lock().set(Some(subscriber));
     }
 
-    /// As [`want`](Subject::want) with nobody, if this one subscribes.
+    /// Ends that. Says whether it was this one.
     pub(crate) fn unwant(&self, subscriber: &Subscriber) -> bool {
-        let is_wanted = self.lock().wanted.as_ref() == Some(subscriber);
-        is_wanted && self.want(None)
+        let mut interest = self.lock();
+        let is_wanted = interest.wanted.as_ref() == Some(subscriber);
+        if is_wanted {
+            interest.set(None);
+        }
+        is_wanted
     }
 
-    /// Ends a subscription that nobody wants any more.
-    pub(crate) fn change(&self) -> Change {
+    pub(crate) fn wanted(&self) -> Option<Subscriber> {
+        self.lock().wanted.clone()
+    }
+
+    /// A task delivers to a subscriber. If that has gone meanwhile, so does the task.
+    pub(crate) fn runs(&self, subscriber: &Subscriber, task: AbortHandle) {
         let mut interest = self.lock();
-        interest.is_queued = false;
-        if interest.running.as_ref().map(|(running, _)| running) == interest.wanted.as_ref() {
-            return Change::Nothing;
-        }
-        if let Some((_, task)) = interest.running.take() {
+        if interest.wanted.as_ref() == Some(subscriber) {
+            interest.running = Some(task);
+        } else {
             task.abort();
         }
-        interest.wanted.clone().map_or(Change::Nothing, Change::Subscribe)
-    }
-
-    /// A task delivers to a subscriber.
-    pub(crate) fn runs(&self, subscriber: Subscriber, task: AbortHandle) {
-        self.lock().running = Some((subscriber, task));
     }
 }

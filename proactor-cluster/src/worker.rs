@@ -2,23 +2,25 @@
 
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
 use async_nats::rustls;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use proactor::cluster::Subscriber;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, watch};
 
-use crate::bus::Command;
+use crate::bus::{Asked, Outgoing};
 use crate::error::ConnectError;
 use crate::nats::Nats;
 use crate::state::State;
-use crate::subject::{Change, Subject};
+use crate::subject::Subject;
+use crate::wishes::Wishes;
 
 /// How long the first attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +43,7 @@ pub(crate) fn run(
     settings: &Nats,
     servers: &[ServerAddr],
     state: &Arc<State>,
-    asked: UnboundedReceiver<Command>,
+    asked: Asked,
     up: &mpsc::Sender<Result<(), ConnectError>>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -59,20 +61,49 @@ pub(crate) fn run(
                 return;
             }
         };
-        make_ready(&client, settings, state, &connection).await;
-        tokio::spawn(follow_connection(client.clone(), settings.clone(), Arc::clone(state), connection));
+        let Asked { outgoing, wishes, mut ended } = asked;
+        let (settings, state) = (settings.clone(), Arc::clone(state));
+        let worker = Arc::new(Worker { client, settings, state, connection, wishes });
+        worker.make_ready().await;
+        tokio::spawn(Arc::clone(&worker).follow_connection());
         let _ = up.send(Ok(()));
-        obey(&client, asked, state).await;
+        let late = async {
+            let _ = ended.recv().await;
+            tokio::time::sleep(LAST_FLUSH).await;
+        };
+        tokio::select! {
+            () = worker.publish_all(outgoing) => {}
+            () = late => {}
+        }
     });
+    // It may look up a name, which cannot be stopped.
+    runtime.shutdown_background();
 }
 
 /// What the client tells of its connection.
 #[derive(Default)]
 struct Connection {
-    is_there: AtomicBool,
+    is_there: watch::Sender<bool>,
     /// How often it was lost.
     losses: AtomicU64,
     changed: Notify,
+}
+
+impl Connection {
+    fn is_there(&self) -> bool {
+        *self.is_there.borrow()
+    }
+
+    /// Waits for what the client does; `None` if the connection is lost before. Without one the
+    /// client takes a few commands, then none.
+    async fn unless_lost<T>(&self, done: impl Future<Output = T>) -> Option<T> {
+        let mut is_there = self.is_there.subscribe();
+        tokio::select! {
+            biased;
+            done = done => Some(done),
+            _ = is_there.wait_for(|is_there| !is_there) => None,
+        }
+    }
 }
 
 fn options(settings: &Nats, state: &Arc<State>, connection: &Arc<Connection>) -> Result<ConnectOptions, ConnectError> {
@@ -108,7 +139,7 @@ async fn connect(
     let connection = Arc::new(Connection::default());
     let error = match options(settings, state, &connection)?.connect(servers).await {
         Ok(client) => {
-            connection.is_there.store(true, Ordering::Release);
+            connection.is_there.send_replace(true);
             return Ok((client, connection));
         }
         Err(error) => error,
@@ -152,11 +183,11 @@ fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
 fn hear(event: &Event, state: &State, connection: &Connection) {
     match event {
         Event::Connected => {
-            connection.is_there.store(true, Ordering::Release);
+            connection.is_there.send_replace(true);
             connection.changed.notify_one();
         }
         Event::Disconnected | Event::Closed => {
-            connection.is_there.store(false, Ordering::Release);
+            connection.is_there.send_replace(false);
             connection.losses.fetch_add(1, Ordering::AcqRel);
             state.lost();
         }
@@ -172,77 +203,124 @@ fn hear(event: &Event, state: &State, connection: &Connection) {
     }
 }
 
-/// Has the node publish again each time when a connection is there.
-async fn follow_connection(client: Client, settings: Nats, state: Arc<State>, connection: Arc<Connection>) {
-    loop {
-        connection.changed.notified().await;
-        make_ready(&client, &settings, &state, &connection).await;
-    }
+struct Worker {
+    client: Client,
+    settings: Nats,
+    state: Arc<State>,
+    connection: Arc<Connection>,
+    wishes: Arc<Wishes>,
 }
 
-/// If there is a connection that the node does not use yet: waits until NATS has taken all that was
-/// sent, subscriptions too. It answers in order, and there is nobody to answer this but itself.
-async fn make_ready(client: &Client, settings: &Nats, state: &State, connection: &Connection) {
-    let losses = connection.losses.load(Ordering::Acquire);
-    if state.is_ready() || !connection.is_there.load(Ordering::Acquire) {
-        return;
-    }
-    let subject = format!("{}.ready", settings.prefix_name());
-    for _ in 0..2 {
-        match tokio::time::timeout(CONNECT_TIMEOUT, client.request(subject.clone(), "".into())).await {
-            Ok(Ok(_)) => break,
-            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => break,
-            // Perhaps the user may not ask. By now the subscriptions are there all the same.
-            Ok(Err(error)) => tracing::debug!("NATS at {} does not answer: {error}", state.servers),
-            Err(late) => tracing::debug!("NATS at {} does not answer: {late}", state.servers),
+impl Worker {
+    /// Has the node publish again each time when a connection is there.
+    async fn follow_connection(self: Arc<Worker>) {
+        loop {
+            self.connection.changed.notified().await;
+            self.make_ready().await;
         }
     }
-    if connection.losses.load(Ordering::Acquire) != losses {
-        // The next connection is told of.
-        return;
-    }
-    let info = client.server_info();
-    if info.max_payload > 0 {
-        state.set_max_payload(info.max_payload);
-    }
-    state.ready();
-}
 
-/// Does what is asked until nobody is left to ask.
-async fn obey(client: &Client, mut asked: UnboundedReceiver<Command>, state: &State) {
-    let mut unflushed = 0;
-    while let Some(command) = asked.recv().await {
-        match command {
-            Command::Publish(subject, message) => {
-                let bytes = message.len();
-                if let Err(error) = client.publish(subject.name.clone(), message).await {
-                    tracing::warn!("NATS at {}: a message is lost: {error}", state.servers);
-                    state.may_have_lost();
-                }
-                state.left(bytes);
-                unflushed += bytes;
-                if unflushed >= UNFLUSHED_BYTES {
-                    unflushed = 0;
-                    let _ = client.flush().await;
-                }
+    /// If there is a connection that the node does not use yet: waits until NATS has taken all that
+    /// was sent, subscriptions too. It answers in order, and there is nobody to answer this but
+    /// itself.
+    async fn make_ready(&self) {
+        let Worker { client, settings, state, connection, .. } = self;
+        let losses = connection.losses.load(Ordering::Acquire);
+        self.subscribe_all().await;
+        if state.is_ready() || !connection.is_there() {
+            return;
+        }
+        let subject = format!("{}.ready", settings.prefix_name());
+        for _ in 0..2 {
+            match tokio::time::timeout(CONNECT_TIMEOUT, client.request(subject.clone(), "".into())).await {
+                Ok(Ok(_)) => break,
+                Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => break,
+                // Perhaps the user may not ask. By now the subscriptions are there all the same.
+                Ok(Err(error)) => tracing::debug!("NATS at {} does not answer: {error}", state.servers),
+                Err(late) => tracing::debug!("NATS at {} does not answer: {late}", state.servers),
             }
-            Command::Follow(subject) => follow(client, &subject, state).await,
+        }
+        if connection.losses.load(Ordering::Acquire) != losses {
+            // The next connection is told of.
+            return;
+        }
+        let info = client.server_info();
+        if info.max_payload > 0 {
+            state.set_max_payload(info.max_payload);
+        }
+        state.ready();
+    }
+
+    /// Publishes what is asked until nobody is left to ask.
+    async fn publish_all(&self, mut outgoing: UnboundedReceiver<Outgoing>) {
+        let (mut unflushed, mut discarded) = (0, 0u64);
+        loop {
+            let next = tokio::select! {
+                next = outgoing.recv() => next,
+                () = self.wishes.changed() => {
+                    self.subscribe_all().await;
+                    continue;
+                }
+            };
+            let Some(Outgoing { subject, message }) = next else { break };
+            let bytes = message.len();
+            discarded += u64::from(!self.publish(&subject, message).await);
+            self.state.left(bytes);
+            unflushed += bytes;
+            if unflushed >= UNFLUSHED_BYTES {
+                unflushed = 0;
+                self.flush().await;
+            }
+            if discarded > 0 && outgoing.is_empty() {
+                let servers = &self.state.servers;
+                tracing::warn!("NATS at {servers}: {discarded} messages that waited for it are discarded");
+                discarded = 0;
+            }
+        }
+        self.flush().await;
+    }
+
+    /// Says whether there was a connection for it.
+    async fn publish(&self, subject: &Subject, message: Bytes) -> bool {
+        if !self.connection.is_there() {
+            return false;
+        }
+        let published = self.client.publish(subject.name.clone(), message);
+        match self.connection.unless_lost(published).await {
+            Some(Ok(())) => true,
+            Some(Err(error)) => {
+                tracing::warn!("NATS at {}: a message is lost: {error}", self.state.servers);
+                self.state.may_have_lost();
+                true
+            }
+            None => false,
         }
     }
-    let _ = tokio::time::timeout(LAST_FLUSH, client.flush()).await;
-}
 
-/// Brings the subscription to a subject in line with who subscribes.
-async fn follow(client: &Client, subject: &Arc<Subject>, state: &State) {
-    let Change::Subscribe(subscriber) = subject.change() else { return };
-    match client.subscribe(subject.name.clone()).await {
-        Ok(messages) => {
-            let task = tokio::spawn(deliver(messages, subscriber.clone()));
-            subject.runs(subscriber, task.abort_handle());
+    async fn flush(&self) {
+        if self.connection.is_there() {
+            let _ = self.connection.unless_lost(self.client.flush()).await;
         }
-        Err(error) => {
-            tracing::error!("could not subscribe to {} of NATS at {}: {error}", subject.name, state.servers);
-            state.may_have_lost();
+    }
+
+    /// Makes the subscriptions that are wanted. Without a connection they wait for the next.
+    async fn subscribe_all(&self) {
+        while self.connection.is_there()
+            && let Some(subject) = self.wishes.take()
+        {
+            let Some(subscriber) = subject.wanted() else { continue };
+            match self.connection.unless_lost(self.client.subscribe(subject.name.clone())).await {
+                Some(Ok(messages)) => {
+                    let task = tokio::spawn(deliver(messages, subscriber.clone()));
+                    subject.runs(&subscriber, task.abort_handle());
+                }
+                Some(Err(error)) => {
+                    let (name, servers) = (&subject.name, &self.state.servers);
+                    tracing::error!("could not subscribe to {name} of NATS at {servers}: {error}");
+                    self.state.may_have_lost();
+                }
+                None => self.wishes.add(&subject),
+            }
         }
     }
 }
@@ -250,5 +328,68 @@ async fn follow(client: &Client, subject: &Arc<Subject>, state: &State) {
 async fn deliver(mut messages: async_nats::Subscriber, subscriber: Subscriber) {
     while let Some(message) = messages.next().await {
         subscriber.deliver(&message.payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
+
+    use proactor::cluster::Cluster;
+    use proactor::codec::Lines;
+    use proactor::{Flow, Handler, NoMessage, Server, Session};
+
+    use super::*;
+    use crate::bus::NatsBus;
+
+    const ROOMS: usize = 4 * CLIENT_MESSAGES;
+
+    #[derive(Clone)]
+    struct Rooms;
+
+    impl Handler for Rooms {
+        type State = ();
+        type Message = NoMessage;
+        fn connected(&mut self, session: &Session) {
+            for room in 0..ROOMS {
+                session.join(&session.handle().group(format!("{room}")).unwrap()).unwrap();
+            }
+            session.send(b"joined").unwrap();
+        }
+        fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
+            Flow::Continue
+        }
+    }
+
+    #[test]
+    fn without_nats_no_wish_outlives_its_group_and_the_worker_ends_with_its_node() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = Nats::new(format!("nats://127.0.0.1:{port}")).node("a");
+        let state = Arc::new(State::new("nowhere".into()));
+        let (bus, asked) = NatsBus::new("p", &state);
+        let wishes = Arc::clone(&asked.wishes);
+        let (up, began) = mpsc::channel();
+        let thread = std::thread::spawn(move || run(&settings, &settings.addresses().unwrap(), &state, asked, &up));
+        began.recv().unwrap().unwrap();
+        let builder = Server::builder().listen("127.0.0.1:0").codec(Lines::new()).shards(1);
+        let server = builder.cluster(Cluster::on(bus).node("a")).start(Rooms).unwrap();
+        let wait_until = |holds: &dyn Fn() -> bool| {
+            let until = Instant::now() + Duration::from_secs(60);
+            while !holds() {
+                assert!(Instant::now() < until);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        for _ in 0..3 {
+            let client = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+            BufReader::new(&client).read_line(&mut String::new()).unwrap();
+            assert_eq!(wishes.len(), ROOMS);
+            drop(client);
+            wait_until(&|| wishes.len() == 0);
+        }
+        drop(server);
+        wait_until(&|| thread.is_finished());
     }
 }
