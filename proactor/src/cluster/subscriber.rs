@@ -35,10 +35,11 @@ impl Subscriber {
     /// node has made are dropped.
     pub fn deliver(&self, message: &[u8]) {
         let Subscription { name, group, ledger, tracking, has_ended } = &*self.0;
-        let Some(message) = wire::parse(message) else {
+        let invalid = || {
             ledger.counts.invalid.fetch_add(1, Ordering::Relaxed);
-            return tracing::warn!("a message for a group is dropped: no node of a cluster has made it");
+            tracing::warn!("a message for a group is dropped: no node of a cluster has made it");
         };
+        let Some(message) = wire::parse(message) else { return invalid() };
         if message.publisher == ledger.number || has_ended.load(Ordering::Acquire) {
             return;
         }
@@ -51,6 +52,7 @@ impl Subscriber {
         };
         let lost = match seen {
             Seen::New { lost } => lost,
+            Seen::Invalid => return invalid(),
             Seen::Stale => {
                 ledger.counts.stale.fetch_add(1, Ordering::Relaxed);
                 return;

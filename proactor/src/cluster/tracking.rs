@@ -2,6 +2,8 @@
 
 /// Publishers that are remembered at once; the one that was silent longest is forgotten.
 const MOST_PUBLISHERS: usize = 1024;
+/// Packets that can be missing at once. A number far ahead would have all that follow dropped.
+const MOST_LOST: u64 = 1 << 32;
 
 /// The publishers of one subscription.
 #[derive(Debug, Default)]
@@ -28,32 +30,46 @@ pub(crate) enum Seen {
     New { lost: u64 },
     /// It, or what was published after it, has been seen.
     Stale,
+    /// No node loses so much.
+    Invalid,
 }
 
 impl Tracking {
     /// A packet has come. Before the first of a publisher nothing is missing: it may have been
     /// published before the subscription.
     pub(crate) fn packet(&mut self, publisher: u64, incarnation: u32, number: u64) -> Seen {
-        let Some(known) = self.known(publisher, incarnation, number) else { return Seen::Stale };
+        let known = match self.known(publisher, incarnation, number) {
+            Ok(known) => known,
+            Err(seen) => return seen,
+        };
         if number < known.next {
             return Seen::Stale;
         }
         let lost = number - known.next;
+        if lost > MOST_LOST {
+            return Seen::Invalid;
+        }
         known.next = number.saturating_add(1);
         Seen::New { lost }
     }
 
     /// The publisher has published all before this number.
     pub(crate) fn end(&mut self, publisher: u64, incarnation: u32, next: u64) -> Seen {
-        let Some(known) = self.known(publisher, incarnation, next) else { return Seen::Stale };
+        let known = match self.known(publisher, incarnation, next) {
+            Ok(known) => known,
+            Err(seen) => return seen,
+        };
         let lost = next.saturating_sub(known.next);
+        if lost > MOST_LOST {
+            return Seen::Invalid;
+        }
         known.next = known.next.max(next);
         Seen::New { lost }
     }
 
-    /// The publisher as it was heard last; `None` if this is of a group that it has no longer. A
+    /// The publisher as it was heard last; an error if this is of a group that it has no longer. A
     /// group that it has made since was heard from its first packet on.
-    fn known(&mut self, number: u64, incarnation: u32, first: u64) -> Option<&mut Publisher> {
+    fn known(&mut self, number: u64, incarnation: u32, first: u64) -> Result<&mut Publisher, Seen> {
         self.turns += 1;
         let heard = self.turns;
         let at = self.publishers.iter().position(|publisher| publisher.number == number);
@@ -70,12 +86,15 @@ impl Tracking {
         if known.incarnation != incarnation {
             // The count may have begun again.
             if incarnation.wrapping_sub(known.incarnation) > u32::MAX / 2 {
-                return None;
+                return Err(Seen::Stale);
+            }
+            if first > MOST_LOST {
+                return Err(Seen::Invalid);
             }
             (known.incarnation, known.next) = (incarnation, 0);
         }
         known.heard = heard;
-        Some(known)
+        Ok(known)
     }
 }
 
@@ -98,6 +117,9 @@ mod tests {
         assert_eq!(ends, [NEW, Seen::New { lost: 2 }, NEW]);
         assert_eq!(tracking.packet(1, 0, 12), NEW);
         assert_eq!((tracking.end(3, 0, 4), tracking.packet(3, 0, 4)), (NEW, NEW));
+        assert_eq!(tracking.packet(1, 0, u64::MAX - 1), Seen::Invalid);
+        assert_eq!(tracking.end(1, 0, u64::MAX), Seen::Invalid);
+        assert_eq!(tracking.packet(1, 0, 13), NEW, "nothing has come of that");
     }
 
     #[test]
@@ -107,6 +129,7 @@ mod tests {
         assert_eq!(tracking.packet(1, 9, 0), NEW);
         assert_eq!(tracking.packet(1, 9, 1), NEW);
         assert_eq!((tracking.packet(1, 7, 6), tracking.end(1, 7, 9)), (Seen::Stale, Seen::Stale));
+        assert_eq!(tracking.packet(1, 10, u64::MAX - 1), Seen::Invalid);
         assert_eq!(tracking.packet(1, 9, 2), NEW);
         assert_eq!(tracking.packet(1, 10, 2), Seen::New { lost: 2 }, "its first two are missing");
         assert_eq!(tracking.end(1, 11, 3), Seen::New { lost: 3 });

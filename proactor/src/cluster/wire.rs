@@ -63,7 +63,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     let (len, rest) = rest.split_first()?;
     let (node, packet) = rest.split_at_checked(usize::from(*len))?;
     let node = std::str::from_utf8(node).ok()?;
-    if *version != VERSION || node.is_empty() || node.len() > MOST_NODE_NAME_BYTES {
+    let is_name = !node.is_empty() && node.len() <= MOST_NODE_NAME_BYTES && !node.chars().any(char::is_control);
+    if *version != VERSION || !is_name {
         return None;
     }
     let kind = match *kind {
@@ -105,7 +106,9 @@ mod tests {
             bytes[at] = byte;
             bytes
         };
-        for bytes in [wrong(0, 1), wrong(1, 0), wrong(1, 3), wrong(22, 0), wrong(22, 2), wrong(23, 0xff)] {
+        for bytes in
+            [wrong(0, 1), wrong(1, 0), wrong(1, 3), wrong(22, 0), wrong(22, 2), wrong(23, 0xff), wrong(23, b'\n')]
+        {
             assert_eq!(parse(&bytes), None, "{bytes:?}");
         }
         let long = "n".repeat(MOST_NODE_NAME_BYTES + 1);
