@@ -39,10 +39,10 @@ pub(crate) struct NatsBus {
 impl NatsBus {
     pub(crate) fn new(prefix: &str, state: &Arc<State>) -> (NatsBus, Asked) {
         let (outgoing, taken) = unbounded_channel();
-        let (_ended, ended) = channel(1);
+        let (held, ended) = channel(1);
         let wishes = Arc::<Wishes>::default();
         let asked = Asked { outgoing: taken, wishes: Arc::clone(&wishes), ended };
-        (NatsBus { prefix: prefix.into(), state: Arc::clone(state), outgoing, wishes, _ended }, asked)
+        (NatsBus { prefix: prefix.into(), state: Arc::clone(state), outgoing, wishes, _ended: held }, asked)
     }
 }
 

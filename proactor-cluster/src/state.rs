@@ -107,14 +107,26 @@ impl State {
                 "the connection to NATS at {} is lost; the server goes on without the other nodes",
                 self.servers
             );
-            self.may_have_lost();
+            if let Some(node) = self.node() {
+                node.interrupted();
+            }
         }
     }
 
-    /// Messages may be lost.
+    /// A message of this node is lost, though there is a connection: the others are told at once.
     pub(crate) fn may_have_lost(&self) {
         if let Some(node) = self.node() {
             node.interrupted();
+            if self.is_ready() {
+                node.ready();
+            }
+        }
+    }
+
+    /// Messages for this node may be lost, though there is a connection.
+    pub(crate) fn may_have_missed(&self) {
+        if let Some(node) = self.node() {
+            node.may_have_missed();
         }
     }
 
@@ -146,6 +158,9 @@ mod tests {
         fn interrupted(&self) {
             self.0.fetch_add(100, Ordering::Relaxed);
         }
+        fn may_have_missed(&self) {
+            self.0.fetch_add(10_000, Ordering::Relaxed);
+        }
         fn ready(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -169,6 +184,10 @@ mod tests {
         assert_eq!(told(), 1, "more than half of it is taken");
         (0..2).for_each(|_| state.left(1 << 20));
         assert_eq!(told(), 2);
+        state.may_have_missed();
+        assert_eq!(node.0.swap(0, Ordering::Relaxed), 10_002, "nothing of its own is lost");
+        state.may_have_lost();
+        assert_eq!(node.0.swap(2, Ordering::Relaxed), 101, "and it may go on at once");
         state.lost();
         state.lost();
         assert_eq!((told(), state.admit(1)), (102, Err(Unpublished::Disconnected)));

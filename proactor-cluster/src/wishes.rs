@@ -17,7 +17,7 @@ pub(crate) struct Wishes {
 }
 
 fn address(subject: &Arc<Subject>) -> usize {
-    Arc::as_ptr(subject) as usize
+    Arc::as_ptr(subject).addr()
 }
 
 impl Wishes {

@@ -183,6 +183,11 @@ fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
 fn hear(event: &Event, state: &State, connection: &Connection) {
     match event {
         Event::Connected => {
+            // The client may have dropped what it had to say of the loss.
+            if state.is_ready() {
+                connection.losses.fetch_add(1, Ordering::AcqRel);
+                state.lost();
+            }
             connection.is_there.send_replace(true);
             connection.changed.notify_one();
         }
@@ -192,10 +197,10 @@ fn hear(event: &Event, state: &State, connection: &Connection) {
             state.lost();
         }
         // Its numbers tell how many; the last may be among them.
-        Event::SlowConsumer(_) => state.may_have_lost(),
+        Event::SlowConsumer(_) => state.may_have_missed(),
         Event::ServerError(error) => {
             state.server_error(&error.to_string());
-            state.may_have_lost();
+            state.may_have_missed();
         }
         Event::ClientError(error) => tracing::warn!("NATS at {}: {error}", state.servers),
         Event::LameDuckMode => tracing::info!("NATS at {} is about to end", state.servers),
@@ -317,7 +322,7 @@ impl Worker {
                 Some(Err(error)) => {
                     let (name, servers) = (&subject.name, &self.state.servers);
                     tracing::error!("could not subscribe to {name} of NATS at {servers}: {error}");
-                    self.state.may_have_lost();
+                    self.state.may_have_missed();
                 }
                 None => self.wishes.add(&subject),
             }
@@ -333,7 +338,6 @@ async fn deliver(mut messages: async_nats::Subscriber, subscriber: Subscriber) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
     use std::net::{TcpListener, TcpStream};
     use std::time::Instant;
 
@@ -344,19 +348,21 @@ mod tests {
     use super::*;
     use crate::bus::NatsBus;
 
-    const ROOMS: usize = 4 * CLIENT_MESSAGES;
+    const CLIENTS: usize = 4;
+    /// Of each client. Together they are more than the client of NATS takes without a connection.
+    const ROOMS: usize = CLIENT_MESSAGES / 2;
 
-    #[derive(Clone)]
-    struct Rooms;
+    #[derive(Clone, Default)]
+    struct Rooms(Arc<AtomicU64>);
 
     impl Handler for Rooms {
         type State = ();
         type Message = NoMessage;
         fn connected(&mut self, session: &Session) {
-            for room in 0..ROOMS {
-                session.join(&session.handle().group(format!("{room}")).unwrap()).unwrap();
+            for _ in 0..ROOMS {
+                let room = format!("{}", self.0.fetch_add(1, Ordering::Relaxed));
+                session.join(&session.handle().group(room).unwrap()).unwrap();
             }
-            session.send(b"joined").unwrap();
         }
         fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
             Flow::Continue
@@ -374,7 +380,7 @@ mod tests {
         let thread = std::thread::spawn(move || run(&settings, &settings.addresses().unwrap(), &state, asked, &up));
         began.recv().unwrap().unwrap();
         let builder = Server::builder().listen("127.0.0.1:0").codec(Lines::new()).shards(1);
-        let server = builder.cluster(Cluster::on(bus).node("a")).start(Rooms).unwrap();
+        let server = builder.cluster(Cluster::on(bus).node("a")).start(Rooms::default()).unwrap();
         let wait_until = |holds: &dyn Fn() -> bool| {
             let until = Instant::now() + Duration::from_secs(60);
             while !holds() {
@@ -383,10 +389,10 @@ mod tests {
             }
         };
         for _ in 0..3 {
-            let client = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
-            BufReader::new(&client).read_line(&mut String::new()).unwrap();
-            assert_eq!(wishes.len(), ROOMS);
-            drop(client);
+            let client = |_| TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
+            let clients: Vec<TcpStream> = (0..CLIENTS).map(client).collect();
+            wait_until(&|| wishes.len() == CLIENTS * ROOMS);
+            drop(clients);
             wait_until(&|| wishes.len() == 0);
         }
         drop(server);

@@ -50,8 +50,11 @@ pub trait Topic: Send + Sync + 'static {
 
 /// A node, as its bus tells it what happens.
 pub trait BusEvents: Send + Sync {
-    /// Messages for this node may have been lost, of any subject.
+    /// The connection is lost. Messages for this node and of this node may be lost, of any subject.
     fn interrupted(&self);
+
+    /// Messages for this node may be lost, of any subject, though there is a connection.
+    fn may_have_missed(&self);
 
     /// What was refused may be taken again.
     fn ready(&self);

@@ -21,9 +21,9 @@ pub enum Gap {
         /// How many packets.
         packets: u64,
     },
-    /// The connection to the cluster was lost. The members of all groups here may lack packets of
-    /// other nodes. How many is [told](Gap::Missed) for each group and node with the next packet
-    /// that comes from there.
+    /// The connection to the cluster was lost, or what carries messages has dropped some. The
+    /// members of all groups here may lack packets of other nodes. How many is [told](Gap::Missed)
+    /// for each group and node with the next packet that comes from there.
     Interrupted,
 }
 
@@ -32,7 +32,9 @@ impl fmt::Display for Gap {
         match self {
             Gap::Missed { node, packets } => write!(f, "{packets} packets of node {node} are missing here"),
             Gap::Unpublished { packets } => write!(f, "{packets} packets of this node are missing on others"),
-            Gap::Interrupted => f.write_str("the connection to the cluster was lost; packets may be missing"),
+            Gap::Interrupted => {
+                f.write_str("messages of the cluster were lost, or the connection to it; packets may be missing")
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who a node is, what it has counted, and what its logic is still to be told.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -13,6 +13,10 @@ pub(crate) const MOST_NODE_NAME_BYTES: usize = 64;
 /// Gaps of different groups and nodes that wait to be told. What is over that is told without the
 /// name of a group.
 const MOST_REPORTS: usize = 1024;
+/// Gaps that are told in one turn of a shard.
+const MOST_PER_TURN: usize = 64;
+/// Stands for the names of nodes when too many gaps wait.
+const SEVERAL_NODES: &str = "(several)";
 
 pub(crate) struct Ledger {
     pub(crate) name: Arc<str>,
@@ -23,6 +27,8 @@ pub(crate) struct Ledger {
     has_reports: AtomicBool,
     /// The shards of the node's server: each can tell the logic.
     shards: Vec<WakeHandle>,
+    /// Whose turn it is.
+    turns: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -53,6 +59,7 @@ impl Ledger {
             reports: Mutex::default(),
             has_reports: AtomicBool::new(false),
             shards,
+            turns: AtomicUsize::new(0),
         }
     }
 
@@ -63,7 +70,8 @@ impl Ledger {
     /// Members here lack packets of another node.
     #[cold]
     pub(crate) fn missed(&self, group: &Bytes, node: &str, packets: u64) {
-        self.counts.missed.fetch_add(packets, Ordering::Relaxed);
+        let sum = |missed: u64| Some(missed.saturating_add(packets));
+        let _ = self.counts.missed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
         self.report(Some(group), Gap::Missed { node: node.into(), packets });
     }
 
@@ -74,25 +82,42 @@ impl Ledger {
         self.report(Some(group), Gap::Unpublished { packets: 1 });
     }
 
-    /// Anything may have been lost.
+    /// The connection is lost: anything may have been lost.
     #[cold]
     pub(crate) fn interrupted(&self) {
         self.counts.interruptions.fetch_add(1, Ordering::Relaxed);
         self.report(None, Gap::Interrupted);
     }
 
-    fn report(&self, group: Option<&Bytes>, gap: Gap) {
-        {
+    /// Members here may lack anything.
+    #[cold]
+    pub(crate) fn may_have_missed(&self) {
+        self.report(None, Gap::Interrupted);
+    }
+
+    fn report(&self, group: Option<&Bytes>, mut gap: Gap) {
+        let had_reports = {
             let mut reports = self.lock();
             if !add(&mut reports, group, &gap) {
                 let group = group.filter(|_| reports.len() < MOST_REPORTS);
+                if group.is_none()
+                    && let Gap::Missed { node, .. } = &mut gap
+                {
+                    // Whoever sends to the bus can make up any number of names.
+                    *node = SEVERAL_NODES.into();
+                }
                 if group.is_some() || !add(&mut reports, None, &gap) {
                     reports.push(Report { group: group.cloned(), gap });
                 }
             }
-            self.has_reports.store(true, Ordering::Release);
+            self.has_reports.swap(true, Ordering::AcqRel)
+        };
+        if !had_reports {
+            let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+            if let Some(shard) = self.shards.get(turn % self.shards.len().max(1)) {
+                shard.wake();
+            }
         }
-        self.shards.iter().for_each(WakeHandle::wake);
     }
 
     #[inline]
@@ -100,10 +125,13 @@ impl Ledger {
         self.has_reports.load(Ordering::Acquire)
     }
 
+    /// What is to be told in one turn.
     pub(crate) fn take_reports(&self) -> Vec<Report> {
         let mut reports = self.lock();
-        self.has_reports.store(false, Ordering::Relaxed);
-        std::mem::take(&mut reports)
+        let count = reports.len().min(MOST_PER_TURN);
+        let taken = reports.drain(..count).collect();
+        self.has_reports.store(!reports.is_empty(), Ordering::Relaxed);
+        taken
     }
 }
 
@@ -162,8 +190,17 @@ mod tests {
         for group in 0..MOST_REPORTS + 500 {
             ledger.missed(&Bytes::from(group.to_string()), "b", 1);
         }
-        let reports = ledger.take_reports();
+        // Anybody can make up names.
+        for node in 0..500 {
+            ledger.missed(&Bytes::from("0"), &format!("made up {node}"), 1);
+        }
+        let mut reports = Vec::new();
+        while ledger.has_reports() {
+            let some = ledger.take_reports();
+            assert!(some.len() <= MOST_PER_TURN);
+            reports.extend(some);
+        }
         assert_eq!(reports.len(), MOST_REPORTS + 1);
-        assert_eq!(reports.last(), Some(&missed(None, "b", 500)));
+        assert_eq!(reports.last(), Some(&missed(None, SEVERAL_NODES, 1000)));
     }
 }

@@ -2,13 +2,13 @@
 //! the subscription while it has members.
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 
 use super::bus::Topic;
-use super::node::{Behind, Node};
+use super::node::{Behind, Node, weak};
 use super::receiver::Receiver;
 use super::subscriber::Subscriber;
 use super::wire::{HEADER_BYTES, Kind, Message};
@@ -25,6 +25,8 @@ struct Tie {
     /// The numbers of its packets begin at 0. A later group of this name has a later one.
     incarnation: u32,
     order: Mutex<Order>,
+    /// It is in the node's list of those that are behind.
+    is_noted: AtomicBool,
 }
 
 /// Held while a packet is put into the log here and published: all nodes have the same order of
@@ -58,7 +60,14 @@ impl Link {
         let topic = node.bus.topic(&subject(&name));
         let order = Mutex::new(Order { next: 0, subscription: None, is_behind: false, round: None });
         let incarnation = node.incarnation();
-        Link(Arc::new(Tie { node: Arc::clone(node), name, topic, incarnation, order }))
+        Link(Arc::new(Tie {
+            node: Arc::clone(node),
+            name,
+            topic,
+            incarnation,
+            order,
+            is_noted: AtomicBool::new(false),
+        }))
     }
 
     /// Has a packet sent here by `here`, then publishes it. If it is too long, or `here` fails,
@@ -112,17 +121,12 @@ impl Tie {
         Message { kind, publisher: ledger.number, incarnation, number, node: &ledger.name, packet }
     }
 
-    fn as_behind(self: &Arc<Tie>) -> Weak<dyn Behind> {
-        let behind: Arc<dyn Behind> = self.clone();
-        Arc::downgrade(&behind)
-    }
-
     fn publish(self: &Arc<Tie>, order: &mut Order, number: u64, packet: &[u8]) {
         let (ledger, round) = (&self.node.ledger, self.node.round.load(Ordering::Relaxed));
         if order.round != Some(round) {
-            order.round = Some(round);
-            self.node.note_published(self.as_behind());
+            order.round = Some(self.node.note_published(weak(self)));
         }
+        let readies = self.node.readies();
         match self.topic.publish(self.message(Kind::Packet, number, packet).encode()) {
             Ok(()) => {
                 // Its number tells the others what is missing before it.
@@ -132,22 +136,35 @@ impl Tie {
             Err(why) => {
                 tracing::debug!("a packet for {:?} is not published: {why}", self.name);
                 ledger.unpublished(&self.name);
-                if !std::mem::replace(&mut order.is_behind, true) {
-                    self.node.note_behind(self.as_behind());
+                if !std::mem::replace(&mut order.is_behind, true) && !self.node.note_behind(self, readies) {
+                    self.tell_end(order);
                 }
+            }
+        }
+    }
+
+    /// Tells the others how much was published, now or as soon as the bus takes it.
+    fn tell_end(self: &Arc<Tie>, order: &mut Order) {
+        loop {
+            let readies = self.node.readies();
+            let end = self.message(Kind::End, order.next, b"").encode();
+            order.is_behind = self.topic.publish(end).is_err();
+            if !order.is_behind || self.node.note_behind(self, readies) {
+                return;
             }
         }
     }
 }
 
 impl Behind for Tie {
+    fn note(&self) -> bool {
+        !self.is_noted.swap(true, Ordering::AcqRel)
+    }
+
     fn catch_up(self: Arc<Tie>) {
         let order = &mut *self.lock();
-        let end = self.message(Kind::End, order.next, b"").encode();
-        order.is_behind = self.topic.publish(end).is_err();
-        if order.is_behind {
-            self.node.note_behind(self.as_behind());
-        }
+        self.is_noted.store(false, Ordering::Release);
+        self.tell_end(order);
     }
 }
 

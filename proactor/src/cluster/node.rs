@@ -73,6 +73,9 @@ impl fmt::Debug for ClusterNode {
 
 /// A group that other nodes are to be told how much was published to.
 pub(super) trait Behind: Send + Sync {
+    /// It is in the list of those. Says whether it was not.
+    fn note(&self) -> bool;
+
     /// Tells them, if the bus takes it.
     fn catch_up(self: Arc<Self>);
 }
@@ -84,6 +87,8 @@ pub(crate) struct Node {
     published: Mutex<Published>,
     /// How often the connection was lost.
     pub(super) round: AtomicU64,
+    /// How often the bus has said that it takes messages again. Changed under the lock.
+    readies: AtomicU64,
     groups_made: AtomicU32,
 }
 
@@ -107,6 +112,7 @@ impl Node {
             bus: Arc::clone(bus),
             published: Mutex::default(),
             round: AtomicU64::new(0),
+            readies: AtomicU64::new(0),
             groups_made: AtomicU32::new(0),
         });
         let events: Arc<dyn BusEvents> = node.clone();
@@ -123,39 +129,138 @@ impl Node {
         self.groups_made.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Something is published to a group, for the first time in this round.
-    pub(super) fn note_published(&self, group: Weak<dyn Behind>) {
-        let Published { recent, prune_at, .. } = &mut *self.lock();
+    /// Something is published to a group, for the first time in this round, which this returns.
+    pub(super) fn note_published(&self, group: Weak<dyn Behind>) -> u64 {
+        let published = &mut *self.lock();
+        published.remember(group);
+        self.round.load(Ordering::Relaxed)
+    }
+
+    /// To be read before something is published: for [`note_behind`](Node::note_behind).
+    pub(super) fn readies(&self) -> u64 {
+        self.readies.load(Ordering::Acquire)
+    }
+
+    /// Something that was published to a group was not taken. If the bus takes messages again since
+    /// `readies` was read, nobody would look at the list: then this does nothing, and returns false.
+    pub(super) fn note_behind(&self, group: &Arc<impl Behind + 'static>, readies: u64) -> bool {
+        let published = &mut *self.lock();
+        if self.readies() != readies {
+            return false;
+        }
+        if published.behind.len() < MOST_REMEMBERED && group.note() {
+            published.behind.push(weak(group));
+        }
+        true
+    }
+}
+
+/// The list's form of a group.
+pub(super) fn weak(group: &Arc<impl Behind + 'static>) -> Weak<dyn Behind> {
+    let group: Arc<dyn Behind> = group.clone();
+    Arc::downgrade(&group)
+}
+
+impl Published {
+    fn remember(&mut self, group: Weak<dyn Behind>) {
+        let Published { recent, prune_at, .. } = self;
         if recent.len() >= *prune_at {
             recent.retain(|group| group.strong_count() > 0);
-            *prune_at = (2 * recent.len()).clamp(64, MOST_REMEMBERED);
+            *prune_at = match recent.len() {
+                // It would be looked through again and again, for little.
+                left if left > MOST_REMEMBERED / 8 * 7 => usize::MAX,
+                left => (2 * left).clamp(64, MOST_REMEMBERED),
+            };
         }
         if recent.len() < MOST_REMEMBERED {
             recent.push(group);
         }
     }
 
-    /// Something that was published to a group was not taken.
-    pub(super) fn note_behind(&self, group: Weak<dyn Behind>) {
-        let behind = &mut self.lock().behind;
-        if behind.len() < MOST_REMEMBERED {
-            behind.push(group);
+    /// What was published lately may be lost. Returns the groups, to be dropped without the lock.
+    fn all_behind(&mut self) -> Vec<Arc<dyn Behind>> {
+        self.prune_at = 0;
+        let recent: Vec<_> = self.recent.drain(..).filter_map(|group| group.upgrade()).collect();
+        for group in &recent {
+            if self.behind.len() < MOST_REMEMBERED && group.note() {
+                self.behind.push(Arc::downgrade(group));
+            }
         }
+        recent
     }
 }
 
 impl BusEvents for Node {
     fn interrupted(&self) {
         self.ledger.interrupted();
-        let Published { recent, behind, .. } = &mut *self.lock();
         // What was on its way from here may be lost too.
-        behind.append(recent);
-        behind.truncate(MOST_REMEMBERED);
-        self.round.fetch_add(1, Ordering::Relaxed);
+        let recent = {
+            let mut published = self.lock();
+            self.round.fetch_add(1, Ordering::Relaxed);
+            published.all_behind()
+        };
+        drop(recent);
+    }
+
+    fn may_have_missed(&self) {
+        self.ledger.may_have_missed();
     }
 
     fn ready(&self) {
-        let behind = std::mem::take(&mut self.lock().behind);
+        let behind = {
+            let published = &mut *self.lock();
+            self.readies.fetch_add(1, Ordering::AcqRel);
+            std::mem::take(&mut published.behind)
+        };
         behind.iter().filter_map(Weak::upgrade).for_each(|group| group.catch_up());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Group(AtomicBool);
+
+    impl Behind for Group {
+        fn note(&self) -> bool {
+            !self.0.swap(true, Ordering::Relaxed)
+        }
+        fn catch_up(self: Arc<Group>) {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_group_waits_once_however_often_the_connection_is_lost() {
+        let (mut published, group) = (Published::default(), Arc::new(Group::default()));
+        let gone = Arc::new(Group::default());
+        for _ in 0..3 {
+            published.remember(weak(&group));
+            published.remember(weak(&gone));
+            assert_eq!(published.all_behind().len(), 2);
+        }
+        assert_eq!((published.behind.len(), published.recent.len()), (2, 0));
+        drop(gone);
+        std::mem::take(&mut published.behind).iter().filter_map(Weak::upgrade).for_each(|group| group.catch_up());
+        published.remember(weak(&group));
+        published.all_behind();
+        assert_eq!(published.behind.len(), 1, "it has caught up since");
+    }
+
+    #[test]
+    fn a_full_list_of_live_groups_is_not_looked_through_for_each() {
+        let (mut published, group) = (Published::default(), Arc::new(Group::default()));
+        for _ in 0..=MOST_REMEMBERED {
+            published.remember(weak(&group));
+        }
+        assert_eq!((published.recent.len(), published.prune_at), (MOST_REMEMBERED, usize::MAX));
+        published.all_behind();
+        assert_eq!(published.prune_at, 0, "begun anew");
+        for _ in 0..1000 {
+            published.remember(weak(&Arc::new(Group::default())));
+        }
+        assert!(published.recent.len() <= 64, "those that are gone are forgotten");
     }
 }
