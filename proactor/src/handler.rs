@@ -165,8 +165,8 @@ pub trait Handler: Clone + Send + 'static {
     /// Packets were lost between the nodes of the [cluster](crate::cluster): of this group, or,
     /// with `None`, of all or of too many to name them. Called on one shard of the server, soon
     /// after that was noticed; later packets may have come meanwhile. If nobody holds the group any
-    /// more, [`Missed`](Gap::Missed) is not told, and [`Unpublished`](Gap::Unpublished) is told with
-    /// `None`. By default nothing is done. A panic here is logged and ends nothing.
+    /// more, [`Missed`](Gap::Missed) is not told, and [`Unpublished`](Gap::Unpublished) is told
+    /// with `None`. By default nothing is done. A panic here is logged and ends nothing.
     ///
     /// ```
     /// use proactor::cluster::Gap;

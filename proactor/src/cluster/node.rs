@@ -142,7 +142,7 @@ impl Node {
     }
 
     /// Something that was published to a group was not taken. If the bus takes messages again since
-    /// `readies` was read, nobody would look at the list: then this does nothing, and returns false.
+    /// `readies` was read, nobody would look at the list: then this does nothing and returns false.
     pub(super) fn note_behind(&self, group: &Arc<impl Behind + 'static>, readies: u64) -> bool {
         let published = &mut *self.lock();
         if self.readies() != readies {
