@@ -33,12 +33,12 @@ printf '%s\n' '#include <windows.h>' 'BOOLEAN NTAPI SystemFunction036(PVOID, ULO
 windows() {
     printf '\n== for Windows: cargo %s\n' "$*"
     CARGO_TARGET_DIR="$target" CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$wine" timeout 1500 bash -c \
-        '. ci/debian-rust.sh; debian_cargo "$1" --locked -Zbuild-std --target '"$triple"' "${@:2}"' - "$@"
+        '. ci/debian-rust.sh; debian_cargo "$1" --locked -Zbuild-std --target '"$triple"' \
+            --workspace --exclude structure --exclude winsock "${@:2}"' - "$@"
 }
 # Only what is run below is built.
-windows build --workspace --exclude structure --exclude winsock --bins --examples
-windows test --workspace --exclude structure --exclude winsock --no-run \
-    --lib --bins --test conformance --test winsock --test server
+windows build --bins --examples
+windows test --no-run --lib --bins --test conformance --test winsock --test server
 
 # The services that Wine starts with its first program keep that program's output open. A test that
 # reads it to the end would hang, so start this program first and leave it running.
@@ -49,10 +49,10 @@ for _ in $(seq 300); do
 done
 grep 'echo on' "$target/keeper.log"
 
-windows test --workspace --exclude structure --exclude winsock --lib --bins
-windows test --workspace --test conformance
-windows test --workspace --test winsock
-windows test --workspace --test server -- sessions::
+windows test --lib --bins
+windows test --test conformance
+windows test --test winsock
+windows test --test server -- sessions::
 
 # Linux tests start the Windows programs. Under Wine, SIGINT acts as Ctrl-C does on Windows.
 export PROACTOR_TEST_UNDER="$wine" PROACTOR_TEST_PROGRAMS="$target/$triple/debug" PROACTOR_TEST_CONNECTIONS=500
