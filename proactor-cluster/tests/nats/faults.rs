@@ -69,9 +69,7 @@ fn a_node_that_cannot_reach_nats_serves_its_own_and_joins_the_others_later() {
     let Some(mut broker) = Broker::at(port, &[]) else { return };
     let nodes: Vec<Node> = ["a", "b"].iter().map(|name| node(&broker.url(), name)).collect();
     talk(&nodes, 20, Duration::ZERO);
-    wait_until("lost broadcasts are told", || {
-        nodes.iter().all(|node| node.unpublished() == (CLIENTS * 20) as u64)
-    });
+    wait_until("lost broadcasts are told", || nodes.iter().all(|node| node.unpublished() == (CLIENTS * 20) as u64));
     broker.restart();
     meet(&nodes, "hello");
     talk(&nodes, 100, Duration::ZERO);
