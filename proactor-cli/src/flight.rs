@@ -23,7 +23,8 @@ pub(crate) struct FlightOptions {
     /// session (it began, closed, ended, and why), with refusals and turns of 10 ms or longer; and
     /// what repeats (holds, drops). `proactor admin flight` shows them, and on Unix the server
     /// prints the last 1000 on SIGQUIT, and goes on. If its logic panics, the last of the session
-    /// are in the log. Each N takes 80 bytes a shard [default: 1024 with --admin, otherwise 0, none]
+    /// are in the log. Each N takes 80 bytes a shard [default: 1024 with --admin, otherwise 0,
+    /// none]
     #[arg(id = "flight_recorder", long = "flight-recorder", value_name = "N", value_parser = events, help_heading = OPERATING)]
     events: Option<usize>,
 }

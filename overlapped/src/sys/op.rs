@@ -340,9 +340,8 @@ impl Op {
     /// Receives into the driver's pooled buffers until the stream ends or fails, or it is
     /// cancelled. Each piece comes as an [`Outcome::Packet`] with
     /// [`Completion::more`](crate::driver::Completion::more) set; the end of the stream is
-    /// `Outcome::Received(0)`.
-    ///
-    /// An empty pool is back-pressure: receiving waits until a packet is dropped.
+    /// `Outcome::Received(0)`. An empty pool is back-pressure: receiving waits until a packet is
+    /// dropped.
     pub fn recv_multi(socket: SocketId) -> Op {
         Op::new(OpKind::RecvMulti, socket)
     }
@@ -365,11 +364,8 @@ impl Op {
     }
 
     /// Sends what is left of a buffer of which the first `sent` bytes [have left
-    /// already](crate::Driver::send_at_once). Ends as a [`send`](Op::send) of all of it, with all
-    /// bytes.
-    ///
-    /// Only a stream has a rest: on a datagram socket it is refused (`InvalidArgument`) if `sent`
-    /// is not 0. More than the buffer has counts as all of it.
+    /// already](crate::Driver::send_at_once). Ends as a [`send`](Op::send) of all of it. Only a
+    /// stream has a rest: a datagram socket refuses another `sent` than 0 (`InvalidArgument`).
     pub fn send_rest(socket: SocketId, buf: impl SendBuf, sent: usize) -> Op {
         let mut op = Op::send(socket, buf);
         op.owned.progress = (sent as u64).min(op.owned.total);
