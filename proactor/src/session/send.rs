@@ -179,13 +179,16 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
         return send_through_transport(state, slot, stamp);
     }
     let limits = TakeLimits::new(stamp, limits.outbox);
+    // A member's sends are operations, so that its packets and broadcasts leave in one order.
+    let is_member = !record.outbox.positions.is_empty();
     let Some(outbox) = record.outbox.get().filter(|outbox| outbox.has_queued()) else { return };
     let Some(taken) = outbox.take(id, limits, groups.local(), send_memory) else {
         // All that is queued has a later stamp. The next count lets it go.
         return to_send.add(slot, record);
     };
     record.sending = true;
-    let sent = taken.one_piece().and_then(|bytes| driver.send_at_once(record.socket, bytes)).unwrap_or(0);
+    let piece = if is_member { None } else { taken.one_piece() };
+    let sent = piece.and_then(|bytes| driver.send_at_once(record.socket, bytes)).unwrap_or(0);
     if sent > 0 && sent == taken.len() {
         send_memory.keep_taken(taken);
         // It has not failed, so it closes nothing.
