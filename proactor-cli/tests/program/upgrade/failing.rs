@@ -147,7 +147,8 @@ fn the_old_process_says_how_the_new_one_ended_and_its_own_cut_is_no_fault_of_its
     assert!(said.contains(&successor.as_raw_nonzero().to_string()) && said.contains("signal: 9"), "{said}");
     wait_until("it is no zombie", || test_kill_process(successor).is_err());
     family.line(" 0 whole, 1 cut");
-    assert_eq!(family.count("WARN"), 0, "{:#?}", family.seen);
+    // Where io_uring is refused, each process says that it falls back.
+    assert_eq!(family.count("WARN"), family.count("falling back to the backend poll"), "{:#?}", family.seen);
     fs::remove_file(&family.pid_file).unwrap();
 }
 
