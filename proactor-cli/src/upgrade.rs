@@ -85,6 +85,10 @@ impl Upgrade {
         let upgrade = move || {
             let result = under_way.0.run();
             drop(under_way);
+            // Only now: who reads that may begin another one.
+            if let Err(why) = &result {
+                say(format_args!("upgrade: {why}; this server goes on"));
+            }
             ended(result);
         };
         match std::thread::Builder::new().name("upgrade".into()).spawn(upgrade) {
@@ -126,8 +130,7 @@ impl Upgrade {
                     admin.drain(LAST_ANSWERS);
                 }
             }
-            Err(why) => {
-                say(format_args!("upgrade: {why}; this server goes on"));
+            Err(_) => {
                 if let Some(Err(why)) = subject.pid_file.as_ref().map(|file| file.restore()) {
                     say(format_args!("upgrade: {why}"));
                 }
