@@ -25,7 +25,7 @@
 //!
 //! The client of NATS runs on one thread of its own. Shards hand it messages through a queue with a
 //! limit, and never wait for it. If NATS cannot be reached, at the start or later, the server goes
-//! on alone: what is not published is counted and told to the logic, the connection is tried again,
+//! on alone: lost broadcasts are counted and told to the logic, the connection is tried again,
 //! and the subscriptions are made again before the node publishes. `docs/cluster.md` in the
 //! repository has what is promised, in tables.
 

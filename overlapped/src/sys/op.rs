@@ -363,7 +363,7 @@ impl Op {
         Op::with_buf(OpKind::Send { flags }, socket, AnyBuf::to_send(buf))
     }
 
-    /// Sends what is left of a buffer of which the first `sent` bytes [have left
+    /// Sends the rest of a buffer whose first `sent` bytes [have left
     /// already](crate::Driver::send_at_once). Ends as a [`send`](Op::send) of all of it. Only a
     /// stream has a rest: a datagram socket refuses another `sent` than 0 (`InvalidArgument`).
     pub fn send_rest(socket: SocketId, buf: impl SendBuf, sent: usize) -> Op {

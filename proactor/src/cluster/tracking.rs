@@ -1,4 +1,4 @@
-//! Which packets of which publishers have come, by their numbers.
+//! Which packets have come from each publisher, by their numbers.
 
 /// Publishers that are remembered at once; the one that was silent longest is forgotten.
 const MOST_PUBLISHERS: usize = 1024;

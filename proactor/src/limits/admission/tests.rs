@@ -227,7 +227,7 @@ fn limits_change_while_sessions_are_there_and_every_place_is_given_back() {
     admission.set_limits(AdmissionLimits { per_ip: Some(1), ..limits(9) });
     assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp));
     drop(uncounted);
-    assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp), "what was not counted is not given back");
+    assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp), "an uncounted session gives nothing back");
     drop(counted);
     let one = admit(1, 1).unwrap();
     assert_eq!(admit(1, 1).err(), Some(Refusal::SessionsPerIp));

@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_millis(100);
 struct Told {
     /// What each node broadcast.
     broadcast: BTreeMap<&'static str, Vec<String>>,
-    /// What each node was told, and of which group.
+    /// What each node was told, with the group.
     gaps: Vec<(&'static str, Option<String>, Gap)>,
 }
 
