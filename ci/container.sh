@@ -10,23 +10,21 @@ cd "$(dirname "$0")/.."
 . ci/debian-rust.sh
 . ci/scratch.sh
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-root=()
-[ "$(id -u)" -eq 0 ] || root=(sudo)
 command -v runc >/dev/null || need_packages runc
 
 cargo build --locked -p proactor-cli
 bundle="$scratch/bundle"
 mkdir -p "$bundle"
-"${root[@]}" sh packaging/container/root.sh "$target/debug/proactor" "$bundle/rootfs"
-"${root[@]}" mkdir -p "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
+"${as_root[@]}" sh packaging/container/root.sh "$target/debug/proactor" "$bundle/rootfs"
+"${as_root[@]}" mkdir -p "$bundle/rootfs/proc" "$bundle/rootfs/dev" "$bundle/rootfs/sys"
 [ -z "$(find "$bundle/rootfs" -name '*sh' -perm /111 ! -type d)" ] || fail 'there is a shell in the root file system'
 
 # Runs the program under a seccomp profile: `ours`, or `without-io-uring`.
 container() {
     local seccomp="$1" name="proactor-$$-$RANDOM"
     shift
-    python3 ci/container/config.py "$seccomp" "$name" "$@" | "${root[@]}" tee "$bundle/config.json" >/dev/null
-    "${root[@]}" runc --root "$scratch/runc" run --pid-file "$scratch/pid" -b "$bundle" "$name"
+    python3 ci/container/config.py "$seccomp" "$name" "$@" | "${as_root[@]}" tee "$bundle/config.json" >/dev/null
+    "${as_root[@]}" runc --root "$scratch/runc" run --pid-file "$scratch/pid" -b "$bundle" "$name"
 }
 
 echo '== the doctor sees the limits of the container'
@@ -65,7 +63,7 @@ tries() {
     grep -q '^Uid:[[:space:]]*65532' "/proc/$server/status" || fail 'it is not the user of the image'
     grep -q '^Seccomp:[[:space:]]*2' "/proc/$server/status" || fail 'there is no seccomp filter'
     exec 3>&-
-    "${root[@]}" kill -TERM "$server"
+    "${as_root[@]}" kill -TERM "$server"
     wait "$run" || fail 'it does not end well'
     grep -q ' has ended: ' "$scratch/server.log" || fail 'it did not drain'
 }

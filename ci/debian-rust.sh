@@ -2,6 +2,10 @@
 # Rust can build the library for any target. RUSTC_BOOTSTRAP enables -Zbuild-std, which otherwise
 # needs a nightly toolchain.
 
+# What comes before a command that only root may run: nothing, or sudo.
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+
 # Installs the Debian packages that are missing.
 need_packages() {
     local missing=() package
@@ -9,10 +13,8 @@ need_packages() {
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
     done
     if [ ${#missing[@]} -gt 0 ]; then
-        local root=()
-        [ "$(id -u)" -eq 0 ] || root=(sudo)
-        "${root[@]}" apt-get update
-        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+        "${as_root[@]}" apt-get update
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
     fi
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the live page of the admin listener in Chromium: numbers and plots that move, the table with
-# search, order, pages and close, the token, a restart of the server; wide and narrow, light and
-# dark, by keyboard.
+# search, order, pages and close, the life of one session, the token, a restart of the server; wide
+# and narrow, light and dark, by keyboard.
 #
 #   ci/live-page.sh [DIRECTORY]     puts the screenshots there
 #

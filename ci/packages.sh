@@ -11,8 +11,6 @@ cd "$(dirname "$0")/.."
 . ci/debian-rust.sh
 . ci/scratch.sh
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-root=()
-[ "$(id -u)" -eq 0 ] || root=(sudo)
 
 echo '== licences, sources, bans'
 if command -v cargo-deny >/dev/null; then
@@ -68,11 +66,11 @@ if dpkg-query -W proactor >/dev/null 2>&1; then
 fi
 end() {
     end_started
-    "${root[@]}" dpkg --purge proactor >/dev/null 2>&1 || true
+    "${as_root[@]}" dpkg --purge proactor >/dev/null 2>&1 || true
 }
 trap end EXIT
 installs() {
-    "${root[@]}" dpkg --install "$1" >"$scratch/dpkg.log" 2>&1 || fail "$1 cannot be installed"
+    "${as_root[@]}" dpkg --install "$1" >"$scratch/dpkg.log" 2>&1 || fail "$1 cannot be installed"
 }
 
 echo '== installed'
@@ -97,7 +95,7 @@ tail -1 "$scratch/security"
 echo '== run as the user of the unit'
 proactor config check "$config" >"$scratch/check.log" 2>&1 || fail 'the configuration of the package has a fault'
 user=(setpriv --reuid proactor --regid proactor --clear-groups --no-new-privs)
-"${root[@]}" "${user[@]}" proactor run "$config" --listen 127.0.0.1:0 --shards 1 2>"$scratch/server.log" &
+"${as_root[@]}" "${user[@]}" proactor run "$config" --listen 127.0.0.1:0 --shards 1 2>"$scratch/server.log" &
 server=$!
 started+=("$server")
 until_it_is 'it is ready' grep -qs '^proactor: echo on ' "$scratch/server.log"
@@ -111,13 +109,13 @@ kill -TERM "$server"
 wait "$server" || fail 'it does not end well'
 
 echo '== upgraded, and removed'
-echo '# A line of the administrator.' | "${root[@]}" tee -a "$config" >/dev/null
+echo '# A line of the administrator.' | "${as_root[@]}" tee -a "$config" >/dev/null
 installs "$second"
 [ "$(dpkg-query -W -f '${Version}' proactor)" = 0.0.2-1 ] || fail 'it was not upgraded'
 grep -q 'A line of the administrator' "$config" || fail 'the upgrade has overwritten the configuration'
-"${root[@]}" dpkg --remove proactor >"$scratch/dpkg.log" 2>&1 || fail 'it cannot be removed'
+"${as_root[@]}" dpkg --remove proactor >"$scratch/dpkg.log" 2>&1 || fail 'it cannot be removed'
 [ -e "$config" ] || fail 'the configuration is gone before the package is purged'
 [ ! -e /usr/bin/proactor ] && [ ! -e "$unit" ] || fail 'files are left'
-"${root[@]}" dpkg --purge proactor >"$scratch/dpkg.log" 2>&1 || fail 'it cannot be purged'
+"${as_root[@]}" dpkg --purge proactor >"$scratch/dpkg.log" 2>&1 || fail 'it cannot be purged'
 [ ! -e "$config" ] || fail 'the configuration is left'
 echo '== all is well'

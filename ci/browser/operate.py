@@ -102,6 +102,13 @@ class Tab(chromium.Tab):
     def column(self, label):
         return self.texts(f"#sessions tbody td[data-label={label}] span")
 
+    def session(self):
+        """What the page says of one session: its facts and its events."""
+        texts = "[...document.querySelectorAll(%r)].map(found => found.textContent)"
+        selectors = "#session-facts dt", "#session-facts dd", "#session-events td:last-child"
+        names, values, events = self.driver.execute_script("return [%s]" % ", ".join(texts % selector for selector in selectors))
+        return dict(zip(names, values)), events
+
     def search(self, text):
         field = self.find("search")
         field.send_keys(Keys.CONTROL, "a")
@@ -185,6 +192,22 @@ try:
         until("by its peer again", lambda: tab.column("Peer") == [wanted])
         step("search")
 
+        link = driver.find_element(By.CSS_SELECTOR, "#sessions tbody td[data-label=Id] a")
+        id = link.text
+        link.click()
+        until("its life is shown", lambda: tab.find("session").is_displayed() and "accepted" in tab.session()[1])
+        assert tab.find("session-title").text == f"Session {id}" and driver.current_url == f"{url}#session={id}"
+        facts = tab.session()[0]
+        assert facts["Peer"] == wanted and facts["Groups"] == "room 7" and re.fullmatch(r"\d+ B", facts["Received"]), facts
+        assert tab.focused().text == "Back"
+        driver.back()
+        until("the browser leads back", lambda: not tab.find("session").is_displayed())
+        driver.forward()
+        until("and there again", lambda: tab.find("session").is_displayed() and tab.session()[0]["Peer"] == wanted)
+        tab.keys(Keys.ESCAPE)
+        until("Escape leads back", lambda: not tab.find("session").is_displayed() and driver.current_url == url)
+        step("the life of a session")
+
         # By keyboard alone: to its button, into the dialog, out, and in again.
         button = driver.find_element(By.CSS_SELECTOR, "#sessions tbody button")
         assert button.accessible_name.startswith("Close session "), button.accessible_name
@@ -205,6 +228,13 @@ try:
         driver.find_element(By.CSS_SELECTOR, "#closing button[value=graceful]").send_keys(Keys.ENTER)
         until("it is gone from the table", lambda: not tab.rows())
         assert others[7].recv(1) == b"", "its peer sees the end"
+        driver.get(f"{url}#session={id}")
+        until("its last events are there", lambda: tab.find("session-state").text == "It has ended." and "ended" in tab.session()[1])
+        assert not tab.find("session-close").is_displayed() and not tab.session()[0]
+        driver.get(f"{url}#session=0.77777.0")
+        until("another is not known", lambda: tab.find("session-state").text.startswith("there is no session 0.77777.0"))
+        tab.keys(Keys.ENTER)
+        until("nothing is shown", lambda: not tab.find("session").is_displayed())
         tab.search("")
         until("the others are there", lambda: len(tab.rows()) == 50)
         step("a session is closed, by keyboard")
@@ -239,8 +269,24 @@ try:
         time.sleep(0.3)
         tab.expect_no_overflow()
         tab.screenshot("live-phone-light")
-        tab.size(1280, 900)
         step("wide and narrow, light and dark")
+
+        deaf_row = driver.find_element(By.XPATH, "//tr[td/span[text()='127.0.0.1:%d']]" % deaf.getsockname()[1])
+        driver.execute_script("arguments[0].querySelector('a').click()", deaf_row)
+        until("what it lost is told", lambda: any("packets dropped" in text for text in tab.session()[1]))
+        tab.expect_no_overflow()
+        tab.screenshot("session-phone-light")
+        tab.size(1280, 900)
+        tab.color_scheme("dark")
+        tab.screenshot("session-wide-dark")
+        tab.color_scheme("light")
+        tab.screenshot("session-wide-light")
+        tab.find("session-close").click()
+        until("it is asked", lambda: tab.find("closing").is_displayed())
+        driver.find_element(By.CSS_SELECTOR, "#closing button[value=abort]").click()
+        until("its end is told", lambda: tab.find("session-state").text == "It has ended.")
+        tab.keys(Keys.ESCAPE)
+        step("a session that is slow, and its end")
 
         talk.end()
         talk = None

@@ -13,6 +13,8 @@ mod answering;
 mod ask;
 mod backend;
 mod bench;
+#[cfg(all(test, any(unix, feature = "admin")))]
+mod blocked;
 #[cfg(feature = "tls")]
 mod by_name;
 mod chat;

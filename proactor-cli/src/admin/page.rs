@@ -4,13 +4,14 @@ use super::answer::Answer;
 use crate::web_pages;
 
 /// Path, type and content.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     web_pages::THEME,
     ("/live.css", "text/css; charset=utf-8", include_str!("page/live.css")),
     ("/live.js", "text/javascript; charset=utf-8", include_str!("page/live.js")),
     ("/ask.js", "text/javascript; charset=utf-8", include_str!("page/ask.js")),
     ("/plots.js", "text/javascript; charset=utf-8", include_str!("page/plots.js")),
+    ("/session.js", "text/javascript; charset=utf-8", include_str!("page/session.js")),
     ("/sessions.js", "text/javascript; charset=utf-8", include_str!("page/sessions.js")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
 ];
@@ -32,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_page_asks_for_nothing_that_is_not_here() {
-        let routes = ["/history", "/sessions", "/status"];
+        let routes = ["/flight", "/history", "/sessions", "/status"];
         for (path, _, content) in FILES {
             for outside in [
                 "https://",

@@ -162,34 +162,18 @@ async fn stuck_shards(place: &Place, running: &Running, time: Duration) -> Vec<u
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::sync::{Arc, Barrier};
     use std::task::{Context, Poll, Waker};
 
-    use proactor::{DrainOptions, Flow, Handler, Listener, NoMessage, Server, Session};
+    use proactor::{DrainOptions, Listener, Server};
 
     use super::super::access::Access;
     use super::super::place::Subject;
     use super::*;
+    use crate::blocked::Blocked;
     use crate::notify::Notify;
     use crate::reloading::{Certificates, Reloading};
     use crate::room;
     use crate::upgrade::Upgrade;
-
-    /// Stands still in the first packet of each session, until the test comes to both barriers.
-    #[derive(Clone)]
-    struct Blocking(Arc<[Barrier; 2]>);
-
-    impl Handler for Blocking {
-        type State = ();
-        type Message = NoMessage;
-        fn connected(&mut self, _: &Session) {}
-        fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
-            for barrier in &*self.0 {
-                barrier.wait();
-            }
-            Flow::Close
-        }
-    }
 
     /// Turns the clock as the listener's shard does.
     fn wait_for<T>(place: &Place, future: impl Future<Output = T>) -> T {
@@ -205,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_shard_that_its_logic_blocks_is_found_and_is_well_again_when_it_goes_on() {
-        let barriers = Arc::new([Barrier::new(2), Barrier::new(2)]);
-        let server = Server::builder().listen("127.0.0.1:0").shards(2).start(Blocking(Arc::clone(&barriers))).unwrap();
+        let blocked = Blocked::new();
+        let server = Server::builder().listen("127.0.0.1:0").shards(2).start(blocked.clone()).unwrap();
         let place = Place::new(Access::new(&Listener::new("127.0.0.1:1"), "", None).unwrap());
         let is_well = |place: &Place| wait_for(place, health(place)).status() == StatusCode::OK;
         assert!(is_well(&place), "a server that starts is not ill");
@@ -227,11 +211,11 @@ mod tests {
         assert!(is_well(&place) && ready(&place).status() == StatusCode::OK);
         let mut client = std::net::TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
         std::io::Write::write_all(&mut client, b"stop").unwrap();
-        barriers[0].wait();
+        blocked.wait();
         let stuck = |time| wait_for(&place, stuck_shards(&place, place.running().unwrap(), time));
         let found = stuck(Duration::from_millis(50));
         assert!(found.len() == 1 && found[0] < 2, "{found:?}");
-        barriers[1].wait();
+        blocked.go_on();
         assert!(is_well(&place));
         server.handle().drain(Duration::ZERO);
         assert_eq!(ready(&place).status(), StatusCode::SERVICE_UNAVAILABLE);

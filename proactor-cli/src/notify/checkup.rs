@@ -44,33 +44,17 @@ impl Question {
 mod tests {
     use std::io::Write;
     use std::net::TcpStream;
-    use std::sync::{Arc, Barrier};
     use std::task::Waker;
 
-    use proactor::{Flow, Handler, NoMessage, Server, Session};
+    use proactor::Server;
 
     use super::*;
-
-    /// Stands still in a packet, until the test comes to both barriers.
-    #[derive(Clone)]
-    struct Blocking(Arc<[Barrier; 2]>);
-
-    impl Handler for Blocking {
-        type State = ();
-        type Message = NoMessage;
-        fn connected(&mut self, _: &Session) {}
-        fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
-            self.0.iter().for_each(|barrier| {
-                barrier.wait();
-            });
-            Flow::Close
-        }
-    }
+    use crate::blocked::Blocked;
 
     #[test]
     fn a_checkup_is_not_done_while_one_shard_stands_still() {
-        let barriers = Arc::new([Barrier::new(2), Barrier::new(2)]);
-        let server = Server::builder().listen("127.0.0.1:0").shards(2).start(Blocking(Arc::clone(&barriers))).unwrap();
+        let blocked = Blocked::new();
+        let server = Server::builder().listen("127.0.0.1:0").shards(2).start(blocked.clone()).unwrap();
         let handle = server.handle().untyped();
         let mut context = Context::from_waker(Waker::noop());
         let mut until_done = |checkup: &mut Checkup| {
@@ -81,7 +65,7 @@ mod tests {
         until_done(&mut Checkup::new(2));
         let mut client = TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
         client.write_all(b"stop").unwrap();
-        barriers[0].wait();
+        blocked.wait();
         let mut checkup = Checkup::new(2);
         // The other one has answered when one question is open.
         while {
@@ -91,7 +75,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(!checkup.is_done(&handle, &mut Context::from_waker(Waker::noop())));
-        barriers[1].wait();
+        blocked.go_on();
         until_done(&mut checkup);
         server.handle().stop();
         server.wait().unwrap();

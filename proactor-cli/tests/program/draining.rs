@@ -99,57 +99,6 @@ fn downloads_that_are_cut_are_seen_counted_and_in_the_exit_status() {
     assert!(summary.contains("a longer --drain-timeout"), "{summary}");
 }
 
-/// Sessions of the drains that are spread.
-#[cfg(unix)]
-const MANY: usize = 2000;
-
-/// How many of these connections the server has ended.
-#[cfg(unix)]
-fn ended(clients: &mut [TcpStream]) -> usize {
-    let ends = |client: &mut TcpStream| match client.read(&mut [0]) {
-        Ok(bytes) => bytes == 0,
-        Err(error) => error.kind() != ErrorKind::WouldBlock,
-    };
-    clients.iter_mut().filter_map(|client| ends(client).then_some(())).count()
-}
-
-#[cfg(unix)]
-#[test]
-fn closes_are_spread_and_nothing_is_accepted_meanwhile() {
-    let mut echo = Running::echo(&[
-        "--listen",
-        "127.0.0.1:0",
-        "--codec",
-        "lines",
-        "--shards",
-        "2",
-        "--drain-timeout",
-        "60s",
-        "--drain-spread",
-        "4s",
-    ]);
-    let mut clients: Vec<TcpStream> = (0..MANY).map(|_| echo.connect()).collect();
-    for mut client in &clients {
-        client.write_all(b"hello\n").unwrap();
-        client.read_exact(&mut [0; 6]).unwrap();
-        client.set_nonblocking(true).unwrap();
-    }
-    echo.interrupt();
-    wait_until("it accepts no more", || TcpStream::connect(echo.addresses[0]).is_err());
-    // A moment at which some have ended and some have not shows that they do not end at once.
-    let mut seen = Vec::new();
-    wait_until("all have ended", || {
-        seen.push(ended(&mut clients));
-        thread::sleep(Duration::from_millis(50));
-        seen.last() == Some(&MANY)
-    });
-    let between = seen.iter().filter(|ended| (1..MANY).contains(*ended)).count();
-    assert!(between >= 3, "{seen:?}");
-    assert_eq!(echo.ended().code(), Some(0));
-    let (_, summary) = echo.rest_of_log();
-    assert!(summary.contains(" whole, 0 cut"), "{summary}");
-}
-
 #[test]
 fn a_spread_that_leaves_the_last_session_no_time_is_refused() {
     let output = run(&["echo", "--listen", "127.0.0.1:0", "--drain-timeout", "5s", "--drain-spread", "5s"]);

@@ -10,6 +10,8 @@ mod chat;
 mod cluster;
 mod config;
 mod draining;
+#[cfg(all(unix, feature = "admin"))]
+mod draining_many;
 mod ending;
 mod errors;
 #[cfg(unix)]

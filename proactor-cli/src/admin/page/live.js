@@ -2,6 +2,7 @@
 
 import { ask } from "/ask.js";
 import { Board, show } from "/plots.js";
+import { SessionView } from "/session.js";
 import { Sessions, age } from "/sessions.js";
 
 const find = (id) => document.getElementById(id);
@@ -19,6 +20,7 @@ const board = new Board(find("plots"), [
   { title: "Memory", unit: "bytes", least: 1024 * 1024, lines: (all) => [["resident", all.memory_bytes]] },
 ]);
 const sessions = new Sessions();
+const session = new SessionView(sessions);
 
 let next = 0;
 let server;
@@ -117,6 +119,7 @@ every(2000, async () => {
   told(status);
   await history();
   numbers(status);
+  await session.update();
 });
 every(4000, async () => {
   await sessions.update();

@@ -14,16 +14,25 @@ const COLUMNS = [
   { label: "Received", sort: "received", text: (row) => bytes(row.received_bytes), number: true },
   { label: "Sent", sort: "sent", text: (row) => bytes(row.sent_bytes), number: true },
   { label: "Queued", sort: "queued", text: (row) => bytes(row.queued_bytes), number: true },
-  { label: "Held", text: (row) => row.holds.join(", ").replaceAll("_", " ") || "–" },
+  { label: "Held", text: holds },
   { label: "Groups", text: groups, long: true, wide: true },
-  { label: "Id", sort: "id", text: (row) => row.id },
+  { label: "Id", sort: "id", text: (row) => row.id, address: (row) => addressOf(row.id) },
 ];
 
-function bytes(value) {
+/** Where on this page the session is. */
+function addressOf(id) {
+  return `#session=${id}`;
+}
+
+export function bytes(value) {
   return value === null || value === undefined ? "–" : show.bytes(value);
 }
 
-function groups(row) {
+export function holds(row) {
+  return row.holds.join(", ").replaceAll("_", " ") || "–";
+}
+
+export function groups(row) {
   const nameless = row.groups - row.group_names.length;
   const names = nameless > 0 ? [...row.group_names, `${nameless} without a name`] : row.group_names;
   return names.join(", ") || "–";
@@ -138,8 +147,8 @@ export class Sessions {
       const row = before.get(session.id) ?? this.row(session.id);
       row.session = session;
       COLUMNS.forEach((column, index) => {
-        const span = row.cells[index].firstChild, text = column.text(session);
-        if (span.textContent !== text) span.textContent = text;
+        const shown = row.cells[index].firstChild, text = column.text(session);
+        if (shown.textContent !== text) shown.textContent = text;
         row.cells[index].title = column.title?.(session) ?? (column.long ? text : "");
       });
       this.rows.set(session.id, row);
@@ -171,7 +180,12 @@ export class Sessions {
       const cell = row.insertCell();
       cell.dataset.label = column.label;
       cell.className = [column.number && "number", column.long && "long", column.wide && "wide"].filter(Boolean).join(" ");
-      cell.append(document.createElement("span"));
+      const shown = document.createElement(column.address ? "a" : "span");
+      if (column.address) {
+        shown.href = column.address({ id });
+        shown.title = "What is known of it, and what happened to it";
+      }
+      cell.append(shown);
     }
     const button = document.createElement("button");
     button.type = "button";
@@ -185,7 +199,8 @@ export class Sessions {
     return row;
   }
 
-  close(session) {
+  /** Asks whether to close a session, and calls `closed` when it is being closed. */
+  close(session, closed = () => {}) {
     const dialog = find("closing");
     const name = session.key === null ? session.peer : `${session.key} at ${session.peer}`;
     find("closing-what").textContent = `${session.id}: ${name}, here for ${age(session.age_seconds)}, ${bytes(session.queued_bytes)} queued.`;
@@ -199,6 +214,7 @@ export class Sessions {
         find("sessions-error").textContent = error.message;
         return;
       }
+      closed();
       await this.update();
     };
     dialog.showModal();
@@ -210,9 +226,10 @@ export class Sessions {
     find("nobody").hidden = sessions.length > 0;
     find("slow").replaceChildren(...sessions.map((session) => {
       const item = document.createElement("li");
-      const who = document.createElement("span"), much = document.createElement("span"), meter = document.createElement("meter");
+      const who = document.createElement("a"), much = document.createElement("span"), meter = document.createElement("meter");
       who.className = "who";
-      who.textContent = [session.key, session.peer, session.holds.join(", ").replaceAll("_", " ")].filter(Boolean).join(" · ");
+      who.href = addressOf(session.id);
+      who.textContent = [session.key, session.peer, session.holds.length && holds(session)].filter(Boolean).join(" · ");
       much.className = "much";
       much.textContent = show.bytes(session.queued_bytes);
       meter.max = most;
