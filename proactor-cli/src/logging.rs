@@ -2,7 +2,7 @@
 
 mod repeats;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, ValueEnum};
@@ -11,10 +11,11 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{fmt, reload};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use self::repeats::Repeats;
 use crate::printing;
+use crate::traces::TraceOptions;
 
 /// What is logged: a level, or levels of parts of the program.
 const FILTER: &str = "RUST_LOG";
@@ -36,6 +37,8 @@ pub(crate) struct LogOptions {
     /// held, why it closed. 1 is every session, 0 none.
     #[arg(id = "trace_sessions", long = "trace-sessions", value_name = "N", default_value = "0", help_heading = LOG)]
     one_in: u32,
+    #[command(flatten)]
+    traces: TraceOptions,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -58,6 +61,7 @@ fn level_of(name: &str) -> LevelFilter {
 impl LogOptions {
     /// Logs what was asked for from now on.
     pub(crate) fn apply(&self) -> Result<(), String> {
+        self.traces.warn_without_spans(self.one_in);
         if filter_asked().is_some() { Ok(()) } else { set_level(self.log_level) }
     }
 
@@ -91,6 +95,14 @@ type Change = dyn Fn(LevelFilter) -> Result<(), String> + Send + Sync;
 
 static CHANGE: OnceLock<Box<Change>> = OnceLock::new();
 
+/// The level of the log. `LevelFilter::current` is also that of what is exported.
+static LEVEL: Mutex<LevelFilter> = Mutex::new(LevelFilter::WARN);
+
+fn note_level(filter: &Targets) {
+    let level = Layer::<Registry>::max_level_hint(filter).unwrap_or(LevelFilter::TRACE);
+    *LEVEL.lock().unwrap_or_else(PoisonError::into_inner) = level;
+}
+
 /// Begins to log, as a command's options and the environment say: warnings and errors, unless they
 /// say something else.
 pub(crate) fn start(matches: &ArgMatches) {
@@ -102,6 +114,7 @@ pub(crate) fn start(matches: &ArgMatches) {
         Some(Ok(filter)) => (filter, None),
         Some(Err(error)) => (usual, Some(error)),
     };
+    note_level(&filter);
     let (filter, handle) = reload::Layer::new(filter);
     let format = format_of(matches);
     let lines = match format {
@@ -109,9 +122,19 @@ pub(crate) fn start(matches: &ArgMatches) {
         Format::Json => fmt::layer().json().flatten_event(true).with_writer(|| printing::Log).boxed(),
     };
     printing::set_json(format == Format::Json);
-    tracing_subscriber::registry().with(filter).with(Repeats::default()).with(lines).init();
+    let lines = Repeats::default().and_then(lines).with_filter(filter);
+    #[cfg(feature = "otel")]
+    let unexported = {
+        let (exporting, why) = crate::traces::start(matches);
+        tracing_subscriber::registry().with(exporting).with(lines).init();
+        why
+    };
+    #[cfg(not(feature = "otel"))]
+    tracing_subscriber::registry().with(lines).init();
     let change = move |level| {
-        handle.reload(Targets::new().with_default(level)).map_err(|error: reload::Error| error.to_string())
+        let filter = Targets::new().with_default(level);
+        note_level(&filter);
+        handle.reload(filter).map_err(|error: reload::Error| error.to_string())
     };
     let _ = CHANGE.set(Box::new(change));
     if let Some(error) = wrong {
@@ -119,6 +142,10 @@ pub(crate) fn start(matches: &ArgMatches) {
             "{FILTER} is not understood ({error}), so warnings and errors are logged; write a level such as info, or \
              warn,proactor::session=debug"
         );
+    }
+    #[cfg(feature = "otel")]
+    if let Some(why) = unexported {
+        tracing::warn!("{why}");
     }
 }
 
@@ -135,6 +162,6 @@ pub(crate) fn set_level(level: LevelFilter) -> Result<(), String> {
 
 #[cfg(feature = "admin")]
 pub(crate) fn level() -> &'static str {
-    let level = LevelFilter::current();
+    let level = *LEVEL.lock().unwrap_or_else(PoisonError::into_inner);
     LEVELS.iter().find(|(_, known)| *known == level).map_or("off", |(name, _)| name)
 }

@@ -58,6 +58,11 @@ mod system;
 mod tls;
 #[cfg(feature = "top")]
 mod top;
+#[cfg(feature = "otel")]
+mod traces;
+#[cfg(not(feature = "otel"))]
+#[path = "traces/none.rs"]
+mod traces;
 mod upgrade;
 mod values;
 #[cfg(feature = "http")]
@@ -142,7 +147,7 @@ fn start(words: &[OsString]) -> ExitCode {
 fn run(command: Command, config::Read { listeners, warnings, matches, .. }: config::Read) -> ExitCode {
     logging::start(&matches);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    ended(match command {
+    let done = ended(match command {
         Command::Echo(echo) => echo.run(listeners),
         Command::Chat(chat) => chat.run(listeners),
         Command::Proxy(proxy) => proxy.run(listeners),
@@ -156,7 +161,9 @@ fn run(command: Command, config::Read { listeners, warnings, matches, .. }: conf
         Command::DevCert(dev_cert) => dev_cert.run(),
         // They were done before.
         Command::Run(_) | Command::Config(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
-    })
+    });
+    traces::end();
+    done
 }
 
 fn ended(done: Result<(), Box<dyn Error>>) -> ExitCode {

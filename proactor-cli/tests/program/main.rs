@@ -28,6 +28,8 @@ mod logs;
 mod members;
 #[cfg(unix)]
 mod notify;
+#[cfg(all(unix, feature = "otel"))]
+mod otlp;
 #[cfg(target_os = "linux")]
 mod output;
 mod pages;
