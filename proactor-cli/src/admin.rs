@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod clock;
+mod cluster;
 mod flight;
 mod groups;
 mod history;
@@ -58,9 +59,9 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) struct AdminOptions {
     /// Answer those who operate the server at this address, over HTTP: `127.0.0.1:7778`, or
     /// `unix:/run/proactor-admin.sock`. There is a page for a browser, /metrics for Prometheus,
-    /// /healthz, /readyz, /status, /sessions and /groups. Sessions are closed, the server is
-    /// drained or upgraded, the log level is changed, and certificates and limits are read again:
-    /// `proactor admin` does it from a shell. An address that other machines reach needs
+    /// /healthz, /readyz, /status, /sessions, /groups and /cluster. Sessions are closed, the server
+    /// is drained or upgraded, the log level is changed, and certificates and limits are read
+    /// again: `proactor admin` does it from a shell. An address that other machines reach needs
     /// --admin-token-file.
     #[arg(id = "admin", long = "admin", value_name = "ADDR", value_parser = values::listener, help_heading = OPERATING)]
     address: Option<String>,

@@ -1,5 +1,6 @@
 //! `proactor admin`: asks the admin listener of a running server.
 
+pub(crate) mod cluster;
 mod http;
 pub(crate) mod tables;
 
@@ -265,21 +266,33 @@ impl Question {
 
 impl Ask {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        let listener = self.reach.listener()?;
-        let answer = listener.ask(&self.question.request())?;
-        let text = match (&self.question, serde_json::from_slice::<Value>(&answer.body)) {
-            _ if answer.status >= 400 => return Err(refusal(&answer).into()),
-            (Question::Metrics, _) => String::from_utf8_lossy(&answer.body).into_owned(),
-            (question, Ok(value)) if !self.json => question.text(&value),
-            (_, Ok(_)) => String::from_utf8_lossy(&answer.body).into_owned(),
-            (_, Err(error)) => {
-                return Err(
-                    format!("the answer is no JSON ({error}): is {} a server's --admin?", listener.address).into()
-                );
-            }
-        };
-        Ok(product(&text)?)
+        let (listener, request) = (self.reach.listener()?, self.question.request());
+        if let Question::Metrics = self.question {
+            let answer = answered(&listener, &request)?;
+            return Ok(product(&String::from_utf8_lossy(&answer.body))?);
+        }
+        print(&listener, &request, self.json, |answer| self.question.text(answer))
     }
+}
+
+/// What the server answers, unless it refuses.
+fn answered(listener: &Listener, request: &Request) -> Result<http::Answer, String> {
+    let answer = listener.ask(request)?;
+    if answer.status >= 400 { Err(refusal(&answer)) } else { Ok(answer) }
+}
+
+/// Prints what the server answers: as it came, or for people.
+fn print(
+    listener: &Listener,
+    request: &Request,
+    as_json: bool,
+    text: impl FnOnce(&Value) -> String,
+) -> Result<(), Box<dyn Error>> {
+    let answer = answered(listener, request)?;
+    let value = serde_json::from_slice(&answer.body)
+        .map_err(|error| format!("the answer is no JSON ({error}): is {} a server's --admin?", listener.address))?;
+    let text = if as_json { String::from_utf8_lossy(&answer.body).into_owned() } else { text(&value) };
+    Ok(product(&text)?)
 }
 
 /// Why the server does not do it.

@@ -1,5 +1,6 @@
 //! `proactor chat`: sends every packet to the other sessions of its room.
 
+mod gaps;
 #[cfg(feature = "http")]
 mod page;
 #[cfg(feature = "http")]
@@ -92,13 +93,15 @@ impl Chat {
             return Err(WrongOptions("--rooms needs to know where the first packet ends, and --codec raw has no packets: choose another --codec".into()).into());
         }
         #[cfg(feature = "cluster")]
-        if let Some(nats) = self.cluster.nats() {
-            #[cfg(feature = "http")]
-            if self.http.is_some() {
-                return Err(WrongOptions("--http shows who is in a room of this server only, so it does not go with --cluster yet: leave out --http, or --cluster and --node".into()).into());
+        let is_clustered = match self.cluster.nats() {
+            Some(nats) => {
+                self.settings.join_cluster(nats);
+                true
             }
-            self.settings.join_cluster(nats);
-        }
+            None => false,
+        };
+        #[cfg(all(feature = "http", not(feature = "cluster")))]
+        let is_clustered = false;
         #[cfg(feature = "http")]
         if let Some(address) = self.http {
             if !self.codec.has_empty_packets() {
@@ -106,7 +109,7 @@ impl Chat {
             }
             let websocket = WebSocket::new().path("/ws").protocols([protocol::PROTOCOL]).text();
             self.settings.listen_for_browsers(address, websocket.http(service_fn(page::answer)));
-            let pages = pages::Pages::new(LOBBY, self.rooms.then_some(LONGEST_NAME));
+            let pages = pages::Pages::new(LOBBY, self.rooms.then_some(LONGEST_NAME), is_clustered);
             return self.settings.serve("chat", self.codec, pages);
         }
         self.settings.serve("chat", self.codec, Chatting { has_rooms: self.rooms })
@@ -171,10 +174,7 @@ impl Handler for Chatting {
     }
 
     fn cluster_gap(&mut self, _: &ShardHandle, room: Option<&Group>, gap: &Gap) {
-        match room.and_then(Group::name) {
-            Some(name) => tracing::warn!("room {}: {gap}", String::from_utf8_lossy(name)),
-            None => tracing::warn!("{gap}"),
-        }
+        gaps::log_gap(room, gap);
     }
 
     fn closed(&mut self, id: SessionId, _: Place, reason: &CloseReason) {

@@ -100,6 +100,8 @@ enum Command {
     Proxy(proxy::Proxy),
     #[cfg(feature = "admin")]
     Admin(ask::Ask),
+    #[cfg(feature = "admin")]
+    Cluster(ask::cluster::AskCluster),
     #[cfg(feature = "top")]
     Top(top::Top),
     Bench(bench::Bench),
@@ -153,6 +155,8 @@ fn run(command: Command, config::Read { listeners, warnings, matches, .. }: conf
         Command::Proxy(proxy) => proxy.run(listeners),
         #[cfg(feature = "admin")]
         Command::Admin(ask) => ask.run(),
+        #[cfg(feature = "admin")]
+        Command::Cluster(ask) => ask.run(),
         #[cfg(feature = "top")]
         Command::Top(top) => top.run(),
         Command::Bench(bench) => return bench.run(),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use proactor::cluster::{Bus, BusEvents, Subscriber, Topic, Unpublished};
+use proactor::cluster::{Bus, BusEvents, Queued, Subscriber, Topic, Unpublished};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
 use crate::state::State;
@@ -54,6 +54,10 @@ impl Bus for NatsBus {
     fn topic(&self, subject: &str) -> Arc<dyn Topic> {
         let subject = Arc::new(Subject::new(format!("{}.{subject}", self.prefix)));
         Arc::new(NatsTopic { subject, bus: self.clone() })
+    }
+
+    fn queued(&self) -> Option<Queued> {
+        Some(self.state.queued())
     }
 
     fn attach(&self, node: Weak<dyn BusEvents>) {

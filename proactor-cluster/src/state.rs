@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use proactor::cluster::{BusEvents, Unpublished};
+use proactor::cluster::{BusEvents, Queued, Unpublished};
 
 /// Bytes that wait to be sent, at most.
 const MOST_WAITING_BYTES: usize = 16 << 20;
@@ -18,6 +18,7 @@ const MOST_ERRORS: usize = 64;
 pub(crate) struct State {
     is_ready: AtomicBool,
     waiting: AtomicUsize,
+    messages: AtomicUsize,
     has_refused: AtomicBool,
     max_payload: AtomicUsize,
     node: Mutex<Option<Weak<dyn BusEvents>>>,
@@ -35,6 +36,7 @@ impl State {
         State {
             is_ready: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            messages: AtomicUsize::new(0),
             has_refused: AtomicBool::new(false),
             max_payload: AtomicUsize::new(USUAL_PAYLOAD),
             node: Mutex::default(),
@@ -70,13 +72,22 @@ impl State {
             self.has_refused.store(true, Ordering::Release);
             return Err(Unpublished::Full);
         }
+        self.messages.fetch_add(1, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// What waits to be sent.
+    pub(crate) fn queued(&self) -> Queued {
+        let messages = self.messages.load(Ordering::Acquire);
+        let bytes = self.waiting.load(Ordering::Acquire).saturating_sub(messages * MESSAGE_BYTES);
+        Queued { messages: messages as u64, bytes: bytes as u64 }
     }
 
     /// A message has left the queue. If messages were refused, and half of the queue is free, the
     /// node may publish again.
     pub(crate) fn left(&self, bytes: usize) {
         let bytes = bytes + MESSAGE_BYTES;
+        self.messages.fetch_sub(1, Ordering::AcqRel);
         let waiting = self.waiting.fetch_sub(bytes, Ordering::AcqRel) - bytes;
         if waiting < MOST_WAITING_BYTES / 2
             && self.has_refused.swap(false, Ordering::AcqRel)
@@ -179,6 +190,7 @@ mod tests {
         }
         assert_eq!((taken, state.admit(1 << 20)), (15, Err(Unpublished::Full)));
         assert_eq!(state.admit(1000), Ok(()), "a small one has room");
+        assert_eq!(state.queued(), Queued { messages: 16, bytes: (15 << 20) + 1000 });
         let told = || node.0.load(Ordering::Relaxed);
         (0..7).for_each(|_| state.left(1 << 20));
         assert_eq!(told(), 1, "more than half of it is taken");

@@ -10,8 +10,7 @@ use async_nats::client::RequestErrorKind;
 use async_nats::rustls;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use bytes::Bytes;
-use futures_util::StreamExt;
-use proactor::cluster::Subscriber;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch};
 
@@ -30,8 +29,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const CLIENT_MESSAGES: usize = 128;
 /// So many bytes are written to the socket before more is taken from the queue.
 const UNFLUSHED_BYTES: usize = 1 << 20;
-/// Messages of one subject that wait to be put into its group's log. More come only in one read.
+/// Messages of one subject that wait to be delivered. All are delivered before the client reads
+/// again, so more than this come only at once: the client reads 128 times at most.
 const SUBSCRIPTION_MESSAGES: usize = 8192;
+/// What the client reads at once, unless a message is longer. So 8 MiB wait, over all subjects.
+const READ_BYTES: u16 = u16::MAX;
 /// The longest between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -119,6 +121,7 @@ fn options(settings: &Nats, state: &Arc<State>, connection: &Arc<Connection>) ->
         .ping_interval(PING_INTERVAL)
         .client_capacity(CLIENT_MESSAGES)
         .subscription_capacity(SUBSCRIPTION_MESSAGES)
+        .read_buffer_capacity(READ_BYTES)
         .reconnect_delay_callback(pause)
         .event_callback(told))
 }
@@ -316,7 +319,8 @@ impl Worker {
             let Some(subscriber) = subject.wanted() else { continue };
             match self.connection.unless_lost(self.client.subscribe(subject.name.clone())).await {
                 Some(Ok(messages)) => {
-                    let task = tokio::spawn(deliver(messages, subscriber.clone()));
+                    let to = subscriber.clone();
+                    let task = tokio::spawn(deliver(messages, move |message| to.deliver(&message.payload)));
                     subject.runs(&subscriber, task.abort_handle());
                 }
                 Some(Err(error)) => {
@@ -330,10 +334,15 @@ impl Worker {
     }
 }
 
-async fn deliver(mut messages: async_nats::Subscriber, subscriber: Subscriber) {
-    while let Some(message) = messages.next().await {
-        subscriber.deliver(&message.payload);
-    }
+/// Delivers all that is there before the client reads more. The runtime would have it pause after
+/// 128 messages, and then what waits would grow, with the memory of what was read.
+async fn deliver<M>(mut messages: impl Stream<Item = M> + Unpin, deliver: impl Fn(M)) {
+    let all = async {
+        while let Some(message) = messages.next().await {
+            deliver(message);
+        }
+    };
+    tokio::task::unconstrained(all).await;
 }
 
 #[cfg(test)]
@@ -351,6 +360,8 @@ mod tests {
     const CLIENTS: usize = 4;
     /// Of each client. Together they are more than the client of NATS takes without a connection.
     const ROOMS: usize = CLIENT_MESSAGES / 2;
+    /// Subjects for mail of other nodes.
+    const OF_NODE: usize = 2;
 
     #[derive(Clone, Default)]
     struct Rooms(Arc<AtomicU64>);
@@ -367,6 +378,26 @@ mod tests {
         fn received(&mut self, _: &Session, (): &mut (), _: &[u8]) -> Flow {
             Flow::Continue
         }
+    }
+
+    #[test]
+    fn all_that_came_is_delivered_before_more_is_read() {
+        const AT_ONCE: usize = 5_000;
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(SUBSCRIPTION_MESSAGES);
+        let messages = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+        let delivered = Arc::new(AtomicU64::new(0));
+        let counts = Arc::clone(&delivered);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime
+            .block_on(runtime.spawn(async move {
+                tokio::spawn(deliver(messages, move |()| _ = counts.fetch_add(1, Ordering::Relaxed)));
+                for read in 1..=10 {
+                    (0..AT_ONCE).for_each(|_| sender.try_send(()).unwrap());
+                    tokio::task::yield_now().await;
+                    assert_eq!(delivered.load(Ordering::Relaxed), (read * AT_ONCE) as u64);
+                }
+            }))
+            .unwrap();
     }
 
     #[test]
@@ -391,11 +422,12 @@ mod tests {
         for _ in 0..3 {
             let client = |_| TcpStream::connect(server.local_addrs()[0].ip().unwrap()).unwrap();
             let clients: Vec<TcpStream> = (0..CLIENTS).map(client).collect();
-            wait_until(&|| wishes.len() == CLIENTS * ROOMS);
+            wait_until(&|| wishes.len() == OF_NODE + CLIENTS * ROOMS);
             drop(clients);
-            wait_until(&|| wishes.len() == 0);
+            wait_until(&|| wishes.len() == OF_NODE);
         }
         drop(server);
+        wait_until(&|| wishes.len() == 0);
         wait_until(&|| thread.is_finished());
     }
 }

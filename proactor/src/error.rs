@@ -137,3 +137,27 @@ impl fmt::Display for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+/// Why a group is not [watched](crate::Handle::watch_presence).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// The group has no name.
+    Nameless,
+    /// The mailbox of a shard has no room: members that are there are not counted yet.
+    Full,
+    /// A shard has ended.
+    Closed,
+}
+
+impl fmt::Display for WatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WatchError::Nameless => "the group has no name, and only one with a name can be watched",
+            WatchError::Full => "a shard cannot be asked for the members now; try again later",
+            WatchError::Closed => "a shard has ended",
+        })
+    }
+}
+
+impl std::error::Error for WatchError {}

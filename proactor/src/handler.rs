@@ -2,7 +2,7 @@
 
 use crate::cluster::Gap;
 use crate::connect::ConnectError;
-use crate::group::Group;
+use crate::group::{Group, presence::PresenceChange};
 use crate::server::Handle;
 use crate::session::{Session, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::shard::handle::ShardHandle;
@@ -106,7 +106,8 @@ pub trait Handler: Clone + Send + 'static {
     /// begins later is told right after [`connected`](Handler::connected). Packets still come
     /// while the session is at work; one that is idle is closed, when what this call has sent is
     /// sent. To give a peer time, keep a [busy guard](Session::busy) in the state, and drop it in
-    /// a [timer](Session::after): timers go on in a drain. By default nothing is done.
+    /// a [timer](Session::after): timers go on in a drain. In a [cluster](crate::cluster),
+    /// [`Handle::suggest_node`] says where the peer might go. By default nothing is done.
     fn draining(&mut self, session: &Session, state: &mut Self::State) {
         let _ = (session, state);
     }
@@ -192,6 +193,14 @@ pub trait Handler: Clone + Send + 'static {
     /// ```
     fn cluster_gap(&mut self, shard: &ShardHandle, group: Option<&Group>, gap: &Gap) {
         let _ = (shard, group, gap);
+    }
+
+    /// Who is in a group has changed, on any node of the [cluster](crate::cluster): a group that
+    /// [is watched](crate::Handle::watch_presence). Called soon after that, on one shard of each
+    /// server that watches it, always the same for a group. What [`Group::present`] says is at
+    /// least as new. By default nothing is done. A panic here is logged and ends nothing.
+    fn presence(&mut self, shard: &ShardHandle, group: &Group, change: &PresenceChange) {
+        let _ = (shard, group, change);
     }
 
     /// The connection of a session that has [ended](Handler::closed) is gone, at the latest after

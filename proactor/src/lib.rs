@@ -115,9 +115,10 @@ pub use overlapped::{Address, Time};
 
 pub use connect::{ConnectError, ConnectFailure, Origin, Target, TargetError, Tried};
 pub use datagrams::{client::CookieClient, config::Datagrams, drops::DatagramDrop};
-pub use error::{JoinError, SendError, ServerError, TimerError};
+pub use error::{JoinError, SendError, ServerError, TimerError, WatchError};
 pub use flight::{FlightEvent, FlightKind};
 pub use group::Group;
+pub use group::presence::{PresenceChange, Present};
 pub use handler::{Flow, Handler};
 pub use ipnet::IpNet;
 pub use limits::{Rate, Refusal, SlowConsumer};

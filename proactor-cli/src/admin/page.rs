@@ -4,11 +4,12 @@ use super::answer::Answer;
 use crate::web_pages;
 
 /// Path, type and content.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     web_pages::THEME,
     ("/live.css", "text/css; charset=utf-8", include_str!("page/live.css")),
     ("/live.js", "text/javascript; charset=utf-8", include_str!("page/live.js")),
+    ("/nodes.js", "text/javascript; charset=utf-8", include_str!("page/nodes.js")),
     ("/ask.js", "text/javascript; charset=utf-8", include_str!("page/ask.js")),
     ("/plots.js", "text/javascript; charset=utf-8", include_str!("page/plots.js")),
     ("/session.js", "text/javascript; charset=utf-8", include_str!("page/session.js")),
@@ -33,7 +34,7 @@ mod tests {
 
     #[test]
     fn the_page_asks_for_nothing_that_is_not_here() {
-        let routes = ["/flight", "/history", "/sessions", "/status"];
+        let routes = ["/cluster", "/flight", "/history", "/sessions", "/status"];
         for (path, _, content) in FILES {
             for outside in [
                 "https://",

@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::answer::{Answer, Failure, response};
 use super::parameters::Parameters;
 use super::place::{Place, Running, too_much};
-use super::{flight, groups, listing, page, status, upgrading};
+use super::{cluster, flight, groups, listing, page, status, upgrading};
 use crate::logging;
 use crate::printing::say;
 
 /// Told to a client that asks for something else.
-const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /history, /flight, /log; POST /sessions/ID/close, \
+const ROUTES: &str = "GET / (a page), /metrics, /healthz, /readyz, /status, /sessions, /sessions/ID, /groups, /cluster, /history, /flight, /log; POST /sessions/ID/close, \
                       /drain, /upgrade, /log, /reload";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ enum Route<'r> {
     Session(&'r str),
     Close(&'r str),
     Groups,
+    Cluster,
     History,
     Flight,
     Drain,
@@ -48,6 +49,7 @@ impl Route<'_> {
             "/status" => Route::Status,
             "/sessions" => Route::Sessions,
             "/groups" => Route::Groups,
+            "/cluster" => Route::Cluster,
             "/history" => Route::History,
             "/flight" => Route::Flight,
             "/drain" => Route::Drain,
@@ -171,6 +173,7 @@ async fn asked<B>(
             place.of_shards(list).await?;
             Ok(Answer::json(&asked.page(handle)))
         }
+        Route::Cluster => Ok(Answer::json(&cluster::state(handle)?)),
         Route::History => {
             let after = parameters.number("after", 0, u64::MAX)?.unwrap_or(0);
             Ok(Answer::compact(&place.history(after)))

@@ -33,6 +33,8 @@ struct Status<'s> {
     handshakes: usize,
     groups: usize,
     keys: usize,
+    /// Its name in a cluster.
+    node: Option<String>,
     accepted: u64,
     connected: u64,
     connects_failed: u64,
@@ -78,6 +80,7 @@ pub(super) fn status(running: &Running) -> Answer {
         handshakes: stats.handshakes,
         groups: handle.groups(),
         keys: handle.keys(),
+        node: handle.cluster().map(|stats| stats.node.to_string()),
         accepted: stats.accepted,
         connected: stats.connected,
         connects_failed: stats.connects_failed,

@@ -170,6 +170,37 @@ pub(crate) fn groups(answer: &Value) -> String {
     table(&["NAME", "MEMBERS", "LOG"], &[false, true, true], &rows) + &of_all(answer, rows.len(), "group")
 }
 
+/// The nodes, then what the one that was asked has counted.
+pub(crate) fn cluster(answer: &Value) -> String {
+    let found = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let row = |node: &Value| {
+        let state = match (node["this"].as_bool(), node["draining"].as_bool()) {
+            (_, Some(true)) => "drains".into(),
+            (Some(true), _) => "asked".into(),
+            _ => format!("heard {} ago", age(&node["silent_seconds"])),
+        };
+        vec![
+            field(node, "name"),
+            state,
+            field(node, "sessions"),
+            field(node, "shards"),
+            age(&node["uptime_seconds"]),
+            field(node, "queued_messages"),
+            bytes(&node["queued_bytes"]),
+            field(node, "missed"),
+            field(node, "unpublished"),
+            field(node, "interruptions"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    let head =
+        ["NODE", "STATE", "SESSIONS", "SHARDS", "UP", "WAITING", "BYTES", "MISSED", "UNPUBLISHED", "INTERRUPTED"];
+    let right = [false, false, true, true, true, true, true, true, true, true];
+    let mut counted = answer.clone();
+    counted.as_object_mut().and_then(|fields| fields.shift_remove("nodes"));
+    table(&head, &right, &rows) + "\n" + &facts(&counted)
+}
+
 /// An object, a line a field. Bytes and times have their units.
 pub(crate) fn facts(answer: &Value) -> String {
     let Some(fields) = answer.as_object() else { return cell(answer) + "\n" };
@@ -233,6 +264,23 @@ mod tests {
         assert_eq!(reloaded(&changed), format!("{}\n{}\n{restart}\n", lines[0], lines[1]));
         let nothing = json!({ "reloaded": [], "needs_restart": [] });
         assert_eq!(reloaded(&nothing), "the configuration has not changed\n");
+    }
+
+    #[test]
+    fn nodes_are_a_table_above_what_the_one_that_was_asked_has_counted() {
+        let node = |name: &str, this: bool, draining: bool| {
+            json!({
+                "name": name, "this": this, "draining": draining, "sessions": 7, "shards": 2, "uptime_seconds": 3700,
+                "silent_seconds": 1, "queued_messages": 3, "queued_bytes": 2048, "missed": 1, "unpublished": 0,
+                "interruptions": 4
+            })
+        };
+        let nodes = [node("eu-1", true, false), node("eu\u{1b}2", false, true), node("eu-3", false, false)];
+        let text = cluster(&json!({ "node": "eu-1", "published": 12, "nodes": nodes }));
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("eu-1       asked") && lines[1].contains("1h 1m        3  2.00 KiB"), "{text}");
+        assert!(lines[2].starts_with("eu\\u{1b}2  drains") && lines[3].contains("heard 1s ago"), "{text}");
+        assert_eq!(lines[4..], ["", "node       eu-1", "published  12"]);
     }
 
     #[test]

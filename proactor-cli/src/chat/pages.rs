@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use proactor::cluster::Gap;
 use proactor::{
-    CloseCode, CloseReason, Flow, Handle, Handler, MessageKind, NoMessage, Session, SessionId, ShardHandle,
+    CloseCode, CloseReason, Flow, Group, Handle, Handler, MessageKind, NoMessage, PresenceChange, Session, SessionId,
+    ShardHandle,
 };
 
+use super::gaps::log_gap;
 use super::protocol::{self, Message, PROTOCOL, Refusal, Request};
 use super::rooms::{Room, Rooms, Seat, Wish};
 
@@ -29,8 +32,8 @@ pub(super) enum Place {
 }
 
 impl Pages {
-    pub(super) fn new(lobby: &'static [u8], longest_name: Option<usize>) -> Pages {
-        Pages { rooms: Arc::default(), lobby, longest_name, handle: None }
+    pub(super) fn new(lobby: &'static [u8], longest_name: Option<usize>, is_clustered: bool) -> Pages {
+        Pages { rooms: Arc::new(Rooms::new(is_clustered)), lobby, longest_name, handle: None }
     }
 
     fn enter_as_guest(&self, session: &Session, name: &[u8]) -> Place {
@@ -121,6 +124,16 @@ impl Handler for Pages {
     fn heartbeat(&mut self, session: &Session, _: &mut Place) {
         // If there is no room, the peer takes nothing, and no heartbeat would reach it.
         let _ = session.send(b"");
+    }
+
+    fn presence(&mut self, _: &ShardHandle, group: &Group, change: &PresenceChange) {
+        if let Some(handle) = &self.handle {
+            self.rooms.presence(handle, group, change);
+        }
+    }
+
+    fn cluster_gap(&mut self, _: &ShardHandle, room: Option<&Group>, gap: &Gap) {
+        log_gap(room, gap);
     }
 
     fn closed(&mut self, id: SessionId, place: Place, reason: &CloseReason) {

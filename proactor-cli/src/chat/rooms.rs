@@ -7,21 +7,29 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proactor::{Group, JoinError, SendError, Session, SessionId};
+use proactor::{Group, Handle, IfTaken, JoinError, PresenceChange, SendError, Session, SessionId};
 
 use super::protocol::{Message, Refusal, folded, text_of_guest};
 
 /// People of a room. The list of them must fit into the least outbox.
 const MOST_PEOPLE: usize = 256;
 
+/// What the names of a room's groups begin with, in a cluster.
+const VERBATIM: &[u8] = b"verbatim/";
+const PAGES: &[u8] = b"pages/";
+
 /// Rooms by name. A room exists while somebody is in it.
-#[derive(Default)]
-pub(super) struct Rooms(Mutex<BTreeMap<Box<[u8]>, Arc<Room>>>);
+pub(super) struct Rooms {
+    here: Mutex<BTreeMap<Box<[u8]>, Arc<Room>>>,
+    /// They are those of a cluster: who is in a room is what the groups' presence says.
+    is_clustered: bool,
+}
 
 pub(super) struct Room {
     name: Box<[u8]>,
     verbatim: Group,
     pages: Group,
+    is_clustered: bool,
     members: Mutex<Members>,
 }
 
@@ -57,26 +65,58 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Rooms {
-    /// Calls with the room of a name, which does not go away meanwhile.
-    fn with<R>(&self, name: &[u8], call: impl FnOnce(&Arc<Room>) -> R) -> R {
-        let mut rooms = lock(&self.0);
-        let room = rooms.get(name).cloned().unwrap_or_else(|| Arc::new(Room::new(name)));
+    pub(super) fn new(is_clustered: bool) -> Rooms {
+        Rooms { here: Mutex::default(), is_clustered }
+    }
+
+    /// Calls with the room of a name, which does not go away meanwhile. `None`: the server has too
+    /// many groups.
+    fn with<R>(&self, handle: &Handle, name: &[u8], call: impl FnOnce(&Arc<Room>) -> R) -> Option<R> {
+        let mut rooms = lock(&self.here);
+        let room = match rooms.get(name) {
+            Some(room) => Arc::clone(room),
+            None if self.is_clustered => Arc::new(Room::of_cluster(handle, name)?),
+            None => Arc::new(Room::new(name, Group::new(), Group::new())),
+        };
         let result = call(&room);
         if !lock(&room.members).is_empty() {
             rooms.insert(name.into(), room);
         }
-        result
+        Some(result)
+    }
+
+    /// Who is in a room of the cluster has changed: its pages here are told.
+    pub(super) fn presence(&self, handle: &Handle, group: &Group, change: &PresenceChange) {
+        let name = group.name().unwrap_or_default();
+        let (is_of_pages, name) = match (name.strip_prefix(PAGES), name.strip_prefix(VERBATIM)) {
+            (Some(name), _) => (true, name),
+            (None, Some(name)) => (false, name),
+            (None, None) => return,
+        };
+        let Some(room) = lock(&self.here).get(name).cloned() else { return };
+        let members = lock(&room.members);
+        match change {
+            PresenceChange::Joined(key) if is_of_pages => room.announce(&members, Some(&text_of_guest(key)), None),
+            PresenceChange::Left(key) if is_of_pages => room.announce(&members, None, Some(&text_of_guest(key))),
+            PresenceChange::Several if is_of_pages => {
+                let people =
+                    members.people.values().map(|person| (person.session, room.told_to(&members, &person.name)));
+                people.for_each(|(session, told)| _ = handle.send(session, told));
+            }
+            _ => room.announce(&members, None, None),
+        }
     }
 
     /// A session without the subprotocol enters.
     pub(super) fn enter_as_guest(&self, session: &Session, name: &[u8]) -> Result<Arc<Room>, JoinError> {
-        self.with(name, |room| {
+        let entered = self.with(&session.handle(), name, |room| {
             let mut members = lock(&room.members);
             session.join(&room.verbatim)?;
             members.guests += 1;
             room.tell(&members, None, None);
             Ok(Arc::clone(room))
-        })
+        });
+        entered.unwrap_or(Err(JoinError::TooMany))
     }
 
     /// A page's session enters, from outside or from another place. Returns its place, and the
@@ -87,7 +127,8 @@ impl Rooms {
         wish: Wish,
         before: Option<&Seat>,
     ) -> Result<(Seat, Option<SessionId>), Refusal> {
-        let (seat, replaced) = self.with(wish.room.clone().as_bytes(), |room| room.take(session, wish, before))?;
+        let taken = self.with(&session.handle(), wish.room.clone().as_bytes(), |room| room.take(session, wish, before));
+        let (seat, replaced) = taken.unwrap_or(Err(Refusal::Unavailable))?;
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(&before.room, &seat.room)) {
             session.leave(&before.room.pages);
             self.leave(before, session.id());
@@ -114,7 +155,7 @@ impl Rooms {
     }
 
     fn left(&self, room: &Arc<Room>, leave: impl FnOnce(&mut Members, &Room)) {
-        let mut rooms = lock(&self.0);
+        let mut rooms = lock(&self.here);
         let mut members = lock(&room.members);
         leave(&mut members, room);
         if members.is_empty() && rooms.get(&room.name).is_some_and(|known| Arc::ptr_eq(known, room)) {
@@ -130,8 +171,36 @@ impl Members {
 }
 
 impl Room {
-    fn new(name: &[u8]) -> Room {
-        Room { name: name.into(), verbatim: Group::new(), pages: Group::new(), members: Mutex::default() }
+    fn new(name: &[u8], verbatim: Group, pages: Group) -> Room {
+        Room { name: name.into(), verbatim, pages, is_clustered: false, members: Mutex::default() }
+    }
+
+    /// A room that is on all nodes.
+    fn of_cluster(handle: &Handle, name: &[u8]) -> Option<Room> {
+        let group = |kind: &[u8]| {
+            let group = handle.group([kind, name].concat()).ok()?;
+            handle.watch_presence(&group).ok()?;
+            Some(group)
+        };
+        Some(Room { is_clustered: true, ..Room::new(name, group(VERBATIM)?, group(PAGES)?) })
+    }
+
+    /// Guests in the room, on all nodes.
+    fn guests(&self, members: &Members) -> usize {
+        self.verbatim.present().map_or(members.guests, |present| present.members())
+    }
+
+    /// What a person is told of the room.
+    fn told_to(&self, members: &Members, name: &str) -> Vec<u8> {
+        let room = String::from_utf8_lossy(&self.name);
+        let elsewhere = self.pages.present().map(|present| {
+            present.keys.iter().take(MOST_PEOPLE).map(|(key, _)| text_of_guest(key)).collect::<Vec<_>>()
+        });
+        let people = match &elsewhere {
+            Some(people) => people.iter().map(|name| &**name).collect(),
+            None => members.people.values().map(|person| person.name.as_str()).collect(),
+        };
+        Message::Room { name, room: &room, people, guests: self.guests(members) }.to_bytes()
     }
 
     fn take(
@@ -153,6 +222,10 @@ impl Room {
         if own.is_none() && replaced.is_none() && members.people.len() >= MOST_PEOPLE {
             return Err(Refusal::RoomFull);
         }
+        if self.is_clustered {
+            // Several people of one name, on several nodes, are one key.
+            session.identify_with(&name, IfTaken::Share).map_err(|_| Refusal::Unavailable)?;
+        }
         if own.is_none() {
             session.join(&self.pages).map_err(|_| Refusal::Unavailable)?;
         }
@@ -161,23 +234,29 @@ impl Room {
         if replaced.is_none() && old.as_deref() != Some(&*name) {
             self.tell_but(id, &members, Some(&name), old.as_deref());
         }
-        let people = members.people.values().map(|person| person.name.as_str()).collect();
-        let room = String::from_utf8_lossy(&self.name);
-        let told = Message::Room { name: &name, room: &room, people, guests: members.guests };
         // If there is no room in its outbox, the policy for slow consumers has closed it.
-        let _ = session.send(&told.to_bytes());
+        let _ = session.send(&self.told_to(&members, &name));
         Ok((Seat { room: Arc::clone(self), name }, replaced))
     }
 
     /// Tells pages who has come or left.
     fn tell(&self, members: &Members, joined: Option<&str>, left: Option<&str>) {
-        if !self.pages.is_empty() {
+        if !self.pages.is_empty() && !self.is_clustered {
             let presence = Message::Presence { joined, left, guests: members.guests };
             log(self.pages.broadcast(&presence.to_bytes()));
         }
     }
 
+    /// Tells the pages of this node.
+    fn announce(&self, members: &Members, joined: Option<&str>, left: Option<&str>) {
+        let presence = Message::Presence { joined, left, guests: self.guests(members) };
+        log(self.pages.broadcast_here(&presence.to_bytes()));
+    }
+
     fn tell_but(&self, id: SessionId, members: &Members, joined: Option<&str>, left: Option<&str>) {
+        if self.is_clustered {
+            return;
+        }
         let presence = Message::Presence { joined, left, guests: members.guests };
         log(self.pages.broadcast_except(id, &presence.to_bytes()));
     }
@@ -187,7 +266,7 @@ impl Room {
         let _members = lock(&self.members);
         self.verbatim.broadcast_except(from, packet)?;
         // An empty packet is a heartbeat.
-        if !packet.is_empty() && !self.pages.is_empty() {
+        if !packet.is_empty() && (self.is_clustered || !self.pages.is_empty()) {
             let text = text_of_guest(packet);
             log(self.pages.broadcast(&Message::Text { name: None, text: &text }.to_bytes()));
         }

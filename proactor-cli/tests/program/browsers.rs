@@ -432,6 +432,28 @@ fn with_rooms_others_meet_pages_in_the_room_that_they_name() {
     lobby.expect(json!({"type": "text", "name": "Bo", "text": "alone"}));
 }
 
+#[cfg(feature = "cluster")]
+#[test]
+fn pages_on_two_nodes_are_in_one_room_and_see_each_other() {
+    let Some((_nats, url)) = crate::cluster::nats() else { return };
+    let [one, two] = ["one", "two"].map(|name| Chat::new(&["--cluster", &url, "--node", name]));
+    let (mut ann, mut ben) = (one.person("ann", "lobby"), two.person("ben", "lobby"));
+    let until = |page: &mut Socket, field: &str, value: Value| while page.hear()[field] != value {};
+    until(&mut ann, "joined", json!("ben"));
+    until(&mut ben, "joined", json!("ann"));
+    let _guest = two.plain();
+    until(&mut ann, "guests", json!(1));
+    until(&mut ben, "guests", json!(1));
+    ann.say(&text("hello"));
+    until(&mut ben, "text", json!("hello"));
+    drop(ben);
+    until(&mut ann, "left", json!("ben"));
+    let mut ben = one.page();
+    ben.say(&enter("ben", "lobby"));
+    let told = ben.hear();
+    assert_eq!((&told["people"], &told["guests"]), (&json!(["ann", "ben"]), &json!(1)));
+}
+
 #[test]
 fn options_that_make_no_sense_are_named() {
     for (arguments, texts) in [

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::harness::{Running, run};
 use crate::members::{Frames, Member, enter, finish, until_all_hear_each_other};
 
-struct Nats(Child);
+pub(crate) struct Nats(Child);
 
 impl Drop for Nats {
     fn drop(&mut self) {
@@ -17,7 +17,7 @@ impl Drop for Nats {
 }
 
 /// NATS and its URL. `None`, with a reason, without the program.
-fn nats() -> Option<(Nats, String)> {
+pub(crate) fn nats() -> Option<(Nats, String)> {
     let named = std::env::var_os("NATS_SERVER").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = std::env::split_paths(&path).chain(["/usr/sbin".into()]).map(|folder| folder.join("nats-server"));
@@ -58,13 +58,64 @@ fn three_nodes_are_one_chat_with_rooms() {
     }
 }
 
+#[cfg(feature = "admin")]
+mod status {
+    use std::net::SocketAddr;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::admin::client::start;
+    use crate::harness::wait_until;
+
+    /// What `proactor cluster status --json` prints of each node: its name, its sessions, and
+    /// whether it is the one that was asked.
+    fn nodes(admin: SocketAddr) -> Vec<(String, u64, bool)> {
+        let output = run(&["cluster", "status", "--admin", &admin.to_string(), "--json"]);
+        assert!(output.status.success(), "{output:?}");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let of = |node: &Value| {
+            let name = node["name"].as_str().unwrap().to_owned();
+            (name, node["sessions"].as_u64().unwrap(), node["this"].as_bool().unwrap())
+        };
+        answer["nodes"].as_array().unwrap().iter().map(of).collect()
+    }
+
+    #[test]
+    fn each_node_shows_the_others_with_their_load() {
+        let Some((_nats, url)) = nats() else { return };
+        let (one, at_one) = start("chat", &["--cluster", &url, "--node", "one"]);
+        let (two, at_two) = start("chat", &["--cluster", &url, "--node", "two"]);
+        let mut members = enter(&two, Frames::Lines, None, 2);
+        wait_until("each to know the other and its sessions", || {
+            nodes(at_one) == [("one".into(), 0, true), ("two".into(), 2, false)]
+                && nodes(at_two) == [("one".into(), 0, false), ("two".into(), 2, true)]
+        });
+        let table = String::from_utf8(run(&["cluster", "status", "--admin", &at_one.to_string()]).stdout).unwrap();
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[0].starts_with("NODE  STATE") && lines[1].starts_with("one   asked"), "{table}");
+        assert!(lines[2].starts_with("two   heard") && table.contains("\npublished "), "{table}");
+        finish(two, &mut members);
+        wait_until("one to know that two has ended", || nodes(at_one) == [("one".into(), 0, true)]);
+        finish(one, &mut []);
+    }
+
+    #[test]
+    fn a_server_that_is_no_node_says_so() {
+        let (server, admin) = start("chat", &[]);
+        let output = run(&["cluster", "status", "--admin", &admin.to_string()]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains("is no node of a cluster"), "{error}");
+        finish(server, &mut []);
+    }
+}
+
 #[test]
 fn what_does_not_go_with_a_cluster_is_said() {
     for (flags, said) in [
         (&["--cluster", "nats://127.0.0.1:1"][..], "--node"),
         (&["--node", "one"][..], "--cluster"),
         (&["--cluster", "nats://[", "--node", "one"][..], "use nats://HOST:PORT"),
-        (&["--cluster", "nats://127.0.0.1:1", "--node", "one", "--http", "127.0.0.1:0"][..], "leave out --http"),
     ] {
         let output = run(&[&["chat", "--listen", "127.0.0.1:0"][..], flags].concat());
         let error = String::from_utf8(output.stderr).unwrap();

@@ -6,3 +6,4 @@ mod broker;
 mod chat;
 mod errors;
 mod faults;
+mod nodes;

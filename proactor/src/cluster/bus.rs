@@ -19,12 +19,27 @@ pub trait Bus: Send + Sync + fmt::Debug + 'static {
     /// The longest message that it carries, in bytes.
     fn max_message(&self) -> usize;
 
-    /// A subject. It has 1 to 3,100 characters: letters, digits, `-`, `_`, `/` and `%`. It is kept
-    /// as long as a group of this name is.
+    /// A subject: `g/` or `p/` and the name of a group, `n/` and the number of a node, or `nodes`.
+    /// It has 1 to 3,100 characters: letters, digits, `-`, `_`, `/` and `%`. It is kept as long as
+    /// the group is, or while the node may write to it or reads it.
     fn topic(&self, subject: &str) -> Arc<dyn Topic>;
+
+    /// What waits in it to be published, if it knows. `None`, unless this says something else.
+    fn queued(&self) -> Option<Queued> {
+        None
+    }
 
     /// A node uses the bus from now on. The bus tells it of interruptions until it is gone.
     fn attach(&self, node: Weak<dyn BusEvents>);
+}
+
+/// What waits in a [`Bus`] to be published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Messages.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// One subject of a [`Bus`].

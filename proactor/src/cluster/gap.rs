@@ -21,6 +21,13 @@ pub enum Gap {
         /// How many packets.
         packets: u64,
     },
+    /// Messages of another node for this server, and for no group, are missing. Of no group.
+    MissedMail {
+        /// The name of that node.
+        node: Arc<str>,
+        /// How many.
+        messages: u64,
+    },
     /// The connection to the cluster was lost, or what carries messages has dropped some. The
     /// members of all groups here may lack packets of other nodes. How many is [told](Gap::Missed)
     /// for each group and node with the next packet that comes from there.
@@ -32,6 +39,9 @@ impl fmt::Display for Gap {
         match self {
             Gap::Missed { node, packets } => write!(f, "{packets} packets of node {node} are missing here"),
             Gap::Unpublished { packets } => write!(f, "{packets} packets of this node are missing on others"),
+            Gap::MissedMail { node, messages } => {
+                write!(f, "{messages} messages of node {node} for this one are missing")
+            }
             Gap::Interrupted => {
                 f.write_str("messages of the cluster were lost, or the connection to it; packets may be missing")
             }

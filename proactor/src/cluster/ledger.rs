@@ -40,6 +40,8 @@ pub(crate) struct Counts {
     pub(crate) interruptions: AtomicU64,
     pub(crate) invalid: AtomicU64,
     pub(crate) stale: AtomicU64,
+    pub(crate) mail_received: AtomicU64,
+    pub(crate) mail_missed: AtomicU64,
 }
 
 /// What the logic is to be told.
@@ -75,6 +77,17 @@ impl Ledger {
         self.report(Some(group), Gap::Missed { node: node.into(), packets });
     }
 
+    /// Mail of another node is lost: to this node, or to all.
+    #[cold]
+    pub(crate) fn missed_mail(&self, is_own: bool, node: &str, messages: u64) {
+        let sum = |missed: u64| Some(missed.saturating_add(messages));
+        let _ = self.counts.mail_missed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
+        // What is told to all is told again.
+        if is_own {
+            self.report(None, Gap::MissedMail { node: node.into(), messages });
+        }
+    }
+
     /// A packet of this node was not published.
     #[cold]
     pub(crate) fn unpublished(&self, group: &Bytes) {
@@ -99,15 +112,13 @@ impl Ledger {
         let had_reports = {
             let mut reports = self.lock();
             if !add(&mut reports, group, &gap) {
-                let group = group.filter(|_| reports.len() < MOST_REPORTS);
-                if group.is_none()
-                    && let Gap::Missed { node, .. } = &mut gap
-                {
+                let has_room = reports.len() < MOST_REPORTS;
+                if !has_room && let Gap::Missed { node, .. } | Gap::MissedMail { node, .. } = &mut gap {
                     // Whoever sends to the bus can make up any number of names.
                     *node = SEVERAL_NODES.into();
                 }
-                if group.is_some() || !add(&mut reports, None, &gap) {
-                    reports.push(Report { group: group.cloned(), gap });
+                if has_room || !add(&mut reports, None, &gap) {
+                    reports.push(Report { group: group.filter(|_| has_room).cloned(), gap });
                 }
             }
             self.has_reports.swap(true, Ordering::AcqRel)
@@ -147,6 +158,10 @@ fn add(reports: &mut [Report], group: Option<&Bytes>, gap: &Gap) -> bool {
             }
             (Gap::Missed { node, packets }, Gap::Missed { node: other, packets: more }) if node == other => {
                 *packets = packets.saturating_add(*more);
+                return true;
+            }
+            (Gap::MissedMail { node, messages }, Gap::MissedMail { node: other, messages: more }) if node == other => {
+                *messages = messages.saturating_add(*more);
                 return true;
             }
             _ => {}

@@ -15,6 +15,9 @@ use super::wire::{HEADER_BYTES, Kind, Message};
 use crate::codec::FrameError;
 use crate::error::SendError;
 
+/// What the subjects of packets begin with.
+const PACKETS: &str = "g/";
+
 pub(crate) struct Link(Arc<Tie>);
 
 struct Tie {
@@ -42,10 +45,11 @@ struct Order {
     round: Option<u64>,
 }
 
-/// The name of a group, as a subject: other characters than a subject's are `%` and two digits.
-fn subject(name: &[u8]) -> String {
-    let mut subject = String::with_capacity(2 + name.len());
-    subject.push_str("g/");
+/// The subject of what is about a group: other characters of its name than a subject's are `%` and
+/// two digits.
+pub(super) fn subject(about: &str, name: &[u8]) -> String {
+    let mut subject = String::with_capacity(about.len() + name.len());
+    subject.push_str(about);
     for byte in name {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'/' => subject.push(char::from(*byte)),
@@ -57,7 +61,7 @@ fn subject(name: &[u8]) -> String {
 
 impl Link {
     pub(crate) fn new(node: &Arc<Node>, name: Bytes) -> Link {
-        let topic = node.bus.topic(&subject(&name));
+        let topic = node.bus.topic(&subject(PACKETS, &name));
         let order = Mutex::new(Order { next: 0, subscription: None, is_behind: false, round: None });
         let incarnation = node.incarnation();
         Link(Arc::new(Tie {
@@ -96,7 +100,7 @@ impl Link {
         let order = &mut *self.0.lock();
         match (has_members(), &order.subscription) {
             (true, None) => {
-                let subscriber = Subscriber::new(name.clone(), group, Arc::clone(&node.ledger));
+                let subscriber = Subscriber::new(&subject(PACKETS, name), group, Arc::clone(&node.ledger));
                 topic.subscribe(subscriber.clone());
                 order.subscription = Some(subscriber);
             }
@@ -183,6 +187,7 @@ mod tests {
 
     #[test]
     fn a_name_of_any_bytes_is_a_subject_and_two_names_are_never_the_same() {
+        let subject = |name: &[u8]| subject(PACKETS, name);
         assert_eq!(subject(b"room/42-a_B"), "g/room/42-a_B");
         assert_eq!(subject(b"a.b *>%"), "g/a%2Eb%20%2A%3E%25");
         assert_ne!(subject(b"%2E"), subject(b"."));

@@ -59,13 +59,19 @@ mod gap;
 mod in_process;
 pub(crate) mod ledger;
 pub(crate) mod link;
+pub(crate) mod mail;
 pub(crate) mod node;
+pub(crate) mod nodes;
+mod outlet;
+mod post;
 pub(crate) mod receiver;
+pub(crate) mod roster;
 pub(crate) mod simulated;
 mod stats;
+pub(crate) mod status;
 mod subscriber;
 mod tracking;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -73,9 +79,10 @@ use std::sync::Arc;
 
 use overlapped::sim::Network;
 
-pub use bus::{Bus, BusEvents, Topic, Unpublished};
+pub use bus::{Bus, BusEvents, Queued, Topic, Unpublished};
 pub use gap::Gap;
 pub use node::ClusterNode;
+pub use nodes::NodeInfo;
 pub use simulated::ClusterFaults;
 pub use stats::ClusterStats;
 pub use subscriber::Subscriber;
@@ -134,3 +141,6 @@ impl fmt::Debug for Cluster {
         f.debug_tuple("Cluster").field(&self.bus).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,18 @@
 //! One server of a cluster.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use overlapped::driver::WakeHandle;
+use overlapped::{Time, driver::WakeHandle};
 
 use super::bus::{Bus, BusEvents};
 use super::ledger::{Ledger, MOST_NODE_NAME_BYTES};
+use super::mail::{Deliver, Inboxes, MailKind};
+use super::nodes::Nodes;
+use super::post::{Post, Unsent};
 use super::simulated::SimulatedBus;
+use super::status::{Lag, Status};
 
 /// Groups that are remembered because something that was published to them may not have arrived.
 /// For others the next message tells.
@@ -90,6 +94,15 @@ pub(crate) struct Node {
     /// How often the bus has said that it takes messages again. Changed under the lock.
     readies: AtomicU64,
     groups_made: AtomicU32,
+    post: Post,
+    /// Until the server has ended.
+    inboxes: Mutex<Option<Inboxes>>,
+    /// Shards that have not ended.
+    shards: AtomicUsize,
+    /// The others.
+    pub(crate) nodes: Nodes,
+    /// What others have told, or were told, of groups may be lost.
+    is_unsure: AtomicBool,
 }
 
 /// Groups to which this node has published.
@@ -104,20 +117,85 @@ struct Published {
 }
 
 impl Node {
-    pub(crate) fn new(place: &ClusterNode, shards: Vec<WakeHandle>) -> Arc<Node> {
+    pub(crate) fn new(place: &ClusterNode, shards: Vec<WakeHandle>, deliver: Deliver) -> Arc<Node> {
         let Place { name, number, bus, .. } = &*place.0;
-        let ledger = Ledger::new(Arc::clone(name), *number, shards);
+        let shard_count = shards.len();
+        let ledger = Arc::new(Ledger::new(Arc::clone(name), *number, shards));
         let node = Arc::new(Node {
-            ledger: Arc::new(ledger),
+            post: Post::new(bus, &ledger),
+            ledger,
             bus: Arc::clone(bus),
             published: Mutex::default(),
             round: AtomicU64::new(0),
             readies: AtomicU64::new(0),
             groups_made: AtomicU32::new(0),
+            inboxes: Mutex::default(),
+            shards: AtomicUsize::new(shard_count),
+            nodes: Nodes::default(),
+            is_unsure: AtomicBool::new(false),
         });
         let events: Arc<dyn BusEvents> = node.clone();
         node.bus.attach(Arc::downgrade(&events));
+        let inboxes = Inboxes::open(&**bus, &node.ledger, deliver);
+        *node.inboxes() = Some(inboxes);
         node
+    }
+
+    fn inboxes(&self) -> MutexGuard<'_, Option<Inboxes>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends mail to another node. It arrives at most once, in the order of what this node sends to
+    /// that one. Never waits. `Ok`: the bus has taken it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the directory of users"))]
+    pub(crate) fn mail(&self, node: u64, kind: MailKind, body: &[u8]) -> Result<(), Unsent> {
+        self.post.to_one(node, kind, body)
+    }
+
+    /// As [`mail`](Node::mail), to all other nodes.
+    pub(crate) fn mail_all(&self, kind: MailKind, body: &[u8]) -> Result<(), Unsent> {
+        self.post.to_all(kind, body)
+    }
+
+    /// How far this node is behind the others, and they behind it.
+    pub(crate) fn lag(&self) -> Lag {
+        let counts = &self.ledger.counts;
+        Lag {
+            queued: self.bus.queued(),
+            missed: counts.missed.load(Ordering::Relaxed),
+            unpublished: counts.unpublished.load(Ordering::Relaxed),
+            interruptions: counts.interruptions.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Tells the others how this node is.
+    pub(crate) fn tell(&self, status: &Status, now: Time) {
+        self.nodes.tells(now);
+        if let Err(why) = self.mail_all(MailKind::Status, &status.encode()) {
+            tracing::debug!("the other nodes are not told of this one: {why}");
+        }
+    }
+
+    /// Whether, since this was asked last, something may be lost of what others have told or were
+    /// told of groups.
+    pub(crate) fn take_unsure(&self) -> bool {
+        self.is_unsure.swap(false, Ordering::AcqRel)
+    }
+
+    /// A shard has ended. With the last, the node leaves the cluster.
+    pub(crate) fn shard_ended(&self) {
+        if self.shards.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.leave();
+        }
+    }
+
+    /// Takes no more mail, and says goodbye.
+    fn leave(&self) {
+        let inboxes = self.inboxes().take();
+        if inboxes.is_some() {
+            // If it is lost, they notice that the node is silent.
+            let _ = self.mail_all(MailKind::Status, &Status { ends: true, ..Status::default() }.encode());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Published> {
@@ -190,6 +268,12 @@ impl Published {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 impl BusEvents for Node {
     fn interrupted(&self) {
         self.ledger.interrupted();
@@ -204,9 +288,11 @@ impl BusEvents for Node {
 
     fn may_have_missed(&self) {
         self.ledger.may_have_missed();
+        self.is_unsure.store(true, Ordering::Release);
     }
 
     fn ready(&self) {
+        self.is_unsure.store(true, Ordering::Release);
         let behind = {
             let published = &mut *self.lock();
             self.readies.fetch_add(1, Ordering::AcqRel);

@@ -27,6 +27,10 @@ pub struct ClusterStats {
     pub invalid: u64,
     /// Messages of other nodes that were dropped because they, or later ones, had come before.
     pub stale: u64,
+    /// Messages of other nodes that were for this server, and for no group.
+    pub mail_received: u64,
+    /// Such messages that this server lacks.
+    pub mail_missed: u64,
 }
 
 impl ClusterStats {
@@ -41,6 +45,8 @@ impl ClusterStats {
             interruptions: counts.interruptions.load(Ordering::Relaxed),
             invalid: counts.invalid.load(Ordering::Relaxed),
             stale: counts.stale.load(Ordering::Relaxed),
+            mail_received: counts.mail_received.load(Ordering::Relaxed),
+            mail_missed: counts.mail_missed.load(Ordering::Relaxed),
         }
     }
 }

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use bytes::Bytes;
-
 use super::ledger::Ledger;
 use super::receiver::Receiver;
 use super::tracking::{Seen, Tracking};
@@ -16,38 +14,43 @@ use super::wire::{self, Kind};
 pub struct Subscriber(Arc<Subscription>);
 
 struct Subscription {
-    name: Bytes,
-    group: Weak<dyn Receiver>,
+    subject: String,
+    receiver: Weak<dyn Receiver>,
     ledger: Arc<Ledger>,
     tracking: Mutex<Tracking>,
     has_ended: AtomicBool,
 }
 
 impl Subscriber {
-    pub(crate) fn new(name: Bytes, group: Weak<dyn Receiver>, ledger: Arc<Ledger>) -> Subscriber {
+    pub(crate) fn new(subject: &str, receiver: Weak<dyn Receiver>, ledger: Arc<Ledger>) -> Subscriber {
         let (tracking, has_ended) = (Mutex::default(), AtomicBool::new(false));
-        Subscriber(Arc::new(Subscription { name, group, ledger, tracking, has_ended }))
+        Subscriber(Arc::new(Subscription { subject: subject.to_owned(), receiver, ledger, tracking, has_ended }))
     }
 
-    /// Hands over a message: its packet is in the log of the group when this returns. It never
-    /// waits for a member. Call it in the order in which a node published, and never twice at once
-    /// for messages of one node. A message of this node, one that came before, and one that no
+    /// Hands over a message: a packet is in the log of its group when this returns. It never waits
+    /// for a member or a shard. Call it in the order in which a node published, and never twice at
+    /// once for messages of one node. A message of this node, one that came before, and one that no
     /// node has made are dropped.
     pub fn deliver(&self, message: &[u8]) {
-        let Subscription { name, group, ledger, tracking, has_ended } = &*self.0;
+        let Subscription { subject, receiver, ledger, tracking, has_ended } = &*self.0;
         let invalid = || {
             ledger.counts.invalid.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!("a message for a group is dropped: no node of a cluster has made it");
+            tracing::warn!("a message of the subject {subject} is dropped: no node of a cluster has made it");
         };
         let Some(message) = wire::parse(message) else { return invalid() };
         if message.publisher == ledger.number || has_ended.load(Ordering::Acquire) {
             return;
         }
+        // A group that is gone has no members, who could miss something.
+        let Some(receiver) = receiver.upgrade() else { return };
+        if !receiver.takes(&message) {
+            return invalid();
+        }
         let seen = {
             let mut tracking = tracking.lock().unwrap_or_else(PoisonError::into_inner);
             match message.kind {
-                Kind::Packet => tracking.packet(message.publisher, message.incarnation, message.number),
                 Kind::End => tracking.end(message.publisher, message.incarnation, message.number),
+                _ => tracking.packet(message.publisher, message.incarnation, message.number),
             }
         };
         let lost = match seen {
@@ -59,16 +62,10 @@ impl Subscriber {
             }
         };
         if lost > 0 {
-            ledger.missed(name, message.node, lost);
+            Arc::clone(&receiver).missed(ledger, &message, lost);
         }
-        if message.kind == Kind::End {
-            return;
-        }
-        // A group that is gone has no members.
-        let Some(group) = group.upgrade() else { return };
-        match group.receive(message.packet) {
-            true => _ = ledger.counts.received.fetch_add(1, Ordering::Relaxed),
-            false => ledger.missed(name, message.node, 1),
+        if message.kind != Kind::End {
+            receiver.receive(ledger, &message);
         }
     }
 
@@ -89,6 +86,6 @@ impl Eq for Subscriber {}
 
 impl fmt::Debug for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscriber").field("group", &String::from_utf8_lossy(&self.0.name)).finish()
+        f.debug_struct("Subscriber").field("subject", &self.0.subject).finish()
     }
 }

@@ -5,6 +5,9 @@ const MOST_PUBLISHERS: usize = 1024;
 /// Packets that can be missing at once. A number far ahead would have all that follow dropped.
 const MOST_LOST: u64 = 1 << 32;
 
+/// So many packets in a row that the last jump passed over show that it was made up.
+const PROOF: u64 = 4;
+
 /// The publishers of one subscription.
 #[derive(Debug, Default)]
 pub(crate) struct Tracking {
@@ -13,14 +16,30 @@ pub(crate) struct Tracking {
     turns: u64,
 }
 
+/// What was heard of a publisher.
+///
+/// A message can be made up with a number or an incarnation far ahead, behind which all that the
+/// publisher really sends would be late. A bus keeps the order of a publisher, so packets that a
+/// jump has passed over never come, unless the jump was made up: then the publisher is believed
+/// again after a few.
 #[derive(Debug)]
 struct Publisher {
     number: u64,
-    /// Of its group. What comes of an earlier one is late.
-    incarnation: u32,
-    /// The number of its next packet.
-    next: u64,
+    run: Run,
+    /// What was before the last jump; `None` if the first that was heard was the jump.
+    before: Option<Run>,
+    /// Packets in a row that the jump passed over.
+    passed: Option<Run>,
     heard: u64,
+}
+
+/// Numbers without a gap between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    /// Of the group that the publisher has made. What comes of an earlier one is late.
+    incarnation: u32,
+    first: u64,
+    next: u64,
 }
 
 /// What came of a packet or an end.
@@ -38,38 +57,24 @@ impl Tracking {
     /// A packet has come. Before the first of a publisher nothing is missing: it may have been
     /// published before the subscription.
     pub(crate) fn packet(&mut self, publisher: u64, incarnation: u32, number: u64) -> Seen {
-        let known = match self.known(publisher, incarnation, number) {
-            Ok(known) => known,
-            Err(seen) => return seen,
-        };
-        if number < known.next {
-            return Seen::Stale;
+        let known = self.known(publisher, incarnation, number);
+        match number < known.next_of(incarnation) || known.is_late(incarnation) {
+            true => known.late(incarnation, number),
+            false => known.advance(incarnation, number, number.saturating_add(1)),
         }
-        let lost = number - known.next;
-        if lost > MOST_LOST {
-            return Seen::Invalid;
-        }
-        known.next = number.saturating_add(1);
-        Seen::New { lost }
     }
 
     /// The publisher has published all before this number.
     pub(crate) fn end(&mut self, publisher: u64, incarnation: u32, next: u64) -> Seen {
-        let known = match self.known(publisher, incarnation, next) {
-            Ok(known) => known,
-            Err(seen) => return seen,
-        };
-        let lost = next.saturating_sub(known.next);
-        if lost > MOST_LOST {
-            return Seen::Invalid;
+        let known = self.known(publisher, incarnation, next);
+        match known.is_late(incarnation) {
+            true => Seen::Stale,
+            false => known.advance(incarnation, next.max(known.next_of(incarnation)), next),
         }
-        known.next = known.next.max(next);
-        Seen::New { lost }
     }
 
-    /// The publisher as it was heard last; an error if this is of a group that it has no longer. A
-    /// group that it has made since was heard from its first packet on.
-    fn known(&mut self, number: u64, incarnation: u32, first: u64) -> Result<&mut Publisher, Seen> {
+    /// The publisher as it was heard last.
+    fn known(&mut self, number: u64, incarnation: u32, first: u64) -> &mut Publisher {
         self.turns += 1;
         let heard = self.turns;
         let at = self.publishers.iter().position(|publisher| publisher.number == number);
@@ -79,22 +84,66 @@ impl Tracking {
                 let silent = silent.map_or(0, |(at, _)| at);
                 self.publishers.swap_remove(silent);
             }
-            self.publishers.push(Publisher { number, incarnation, next: first, heard });
+            let run = Run { incarnation, first, next: first };
+            self.publishers.push(Publisher { number, run, before: None, passed: None, heard });
             self.publishers.len() - 1
         });
         let known = &mut self.publishers[at];
-        if known.incarnation != incarnation {
-            // The count may have begun again.
-            if incarnation.wrapping_sub(known.incarnation) > u32::MAX / 2 {
-                return Err(Seen::Stale);
-            }
-            if first > MOST_LOST {
-                return Err(Seen::Invalid);
-            }
-            (known.incarnation, known.next) = (incarnation, 0);
-        }
         known.heard = heard;
-        Ok(known)
+        known
+    }
+}
+
+impl Publisher {
+    /// Whether it is of a group that the publisher has no longer.
+    fn is_late(&self, incarnation: u32) -> bool {
+        incarnation.wrapping_sub(self.run.incarnation) > u32::MAX / 2
+    }
+
+    /// The number that comes next. A group that was made since was heard from its first packet on.
+    fn next_of(&self, incarnation: u32) -> u64 {
+        if incarnation == self.run.incarnation { self.run.next } else { 0 }
+    }
+
+    /// Something new has come: all before `number` is known of, and the next is `next`.
+    fn advance(&mut self, incarnation: u32, number: u64, next: u64) -> Seen {
+        let lost = number - self.next_of(incarnation);
+        if lost > MOST_LOST {
+            return Seen::Invalid;
+        }
+        if lost > 0 || incarnation != self.run.incarnation {
+            self.before = Some(self.run);
+            self.run = Run { incarnation, first: number, next: number };
+        }
+        self.run.next = self.run.next.max(next);
+        self.passed = None;
+        Seen::New { lost }
+    }
+
+    /// A packet has come that is behind the run.
+    fn late(&mut self, incarnation: u32, number: u64) -> Seen {
+        if !self.was_passed(incarnation, number) {
+            self.passed = None;
+            return Seen::Stale;
+        }
+        let goes_on = |passed: &Run| passed.incarnation == incarnation && passed.next == number;
+        let first = self.passed.filter(goes_on).map_or(number, |passed| passed.first);
+        let passed = Run { incarnation, first, next: number.saturating_add(1) };
+        self.passed = Some(passed);
+        let count = passed.next - passed.first;
+        if count < PROOF {
+            return Seen::Stale;
+        }
+        (self.run, self.before, self.passed) = (passed, None, None);
+        Seen::New { lost: count - 1 }
+    }
+
+    /// Whether it is one of those that the last jump passed over.
+    fn was_passed(&self, incarnation: u32, number: u64) -> bool {
+        let is_before_run = incarnation != self.run.incarnation || number < self.run.first;
+        let is_behind_before =
+            self.before.is_none_or(|before| before.incarnation == incarnation && number >= before.next);
+        is_before_run && is_behind_before
     }
 }
 
@@ -136,6 +185,42 @@ mod tests {
         assert_eq!(tracking.publishers.len(), 1, "the newest takes the place of the one before");
         assert_eq!((tracking.packet(2, u32::MAX, 4), tracking.packet(2, 0, 0)), (NEW, NEW));
         assert_eq!(tracking.packet(2, u32::MAX, 5), Seen::Stale);
+    }
+
+    #[test]
+    fn a_made_up_message_silences_its_publisher_for_three_packets_at_most() {
+        let far = MOST_LOST - 1;
+        // The first that is heard, a jump, an end, a group that was never made.
+        let forged: [fn(&mut Tracking, u64) -> Seen; 4] = [
+            |tracking, far| tracking.packet(1, 7, far),
+            |tracking, far| tracking.packet(1, 7, far),
+            |tracking, far| tracking.end(1, 7, far),
+            |tracking, _| tracking.packet(1, 7_000, 0),
+        ];
+        for (case, forged) in forged.into_iter().enumerate() {
+            let mut tracking = Tracking::default();
+            let begins = if case == 0 { 0 } else { 10 };
+            (0..begins).for_each(|number| assert_eq!(tracking.packet(1, 7, number), NEW));
+            assert!(matches!(forged(&mut tracking, far), Seen::New { .. }), "it cannot be told");
+            let seen: Vec<Seen> = (0..6).map(|number| tracking.packet(1, 7, begins + number)).collect();
+            let back = Seen::New { lost: 3 };
+            assert_eq!(seen, [Seen::Stale, Seen::Stale, Seen::Stale, back, NEW, NEW], "case {case}");
+            assert_eq!(tracking.packet(1, 7, begins + 3), Seen::Stale, "no packet is new twice");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_late_however_often_it_comes_again() {
+        let mut tracking = Tracking::default();
+        (0..20).for_each(|number| assert_eq!(tracking.packet(1, 0, number), NEW));
+        assert_eq!(tracking.packet(1, 0, 30), Seen::New { lost: 10 });
+        assert_eq!(tracking.packet(1, 1, 0), NEW);
+        assert_eq!(tracking.packet(1, 1, 1), NEW);
+        for _ in 0..3 {
+            assert!((0..20).all(|number| tracking.packet(1, 0, number) == Seen::Stale));
+            assert!((0..2).all(|number| tracking.packet(1, 1, number) == Seen::Stale));
+        }
+        assert_eq!(tracking.packet(1, 1, 2), NEW);
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! A message between nodes: a header, then the packet as the logic broadcast it, without a frame.
+//! A message between nodes: a header, then what it carries.
 //!
 //! | bytes | meaning |
 //! |---|---|
 //! | 1 | version, 2 |
-//! | 1 | kind: 1 a packet, 2 the end of what was published so far |
+//! | 1 | kind: 1 a packet, 2 the end of what was published so far, 3 mail, 4 who is in a group |
 //! | 8 | the publisher's number, which no other start of a node has; big-endian, as the next two |
-//! | 4 | how many groups the publisher had made before it made this one: counting began anew then |
-//! | 8 | the packet's number among those of this group since it was made; for an end, of the next |
+//! | 4 | how many groups the publisher had made before this one: counting began anew then |
+//! | 8 | the message's number among those of this group since then; for an end, of the next |
 //! | 1 | length of the publisher's name, 1 to 64 |
 //! | that | the name, in UTF-8 |
-//! | the rest | the packet |
+//! | the rest | the packet, as the logic broadcast it, without a frame |
+//!
+//! Mail is for a node, or for all; what is said of groups holds for its addresses. It goes on with
+//! a byte that says what it is about. Who is in a group: `proactor/src/group/presence/text.rs`.
 
 use bytes::Bytes;
 
@@ -18,6 +21,8 @@ use super::ledger::MOST_NODE_NAME_BYTES;
 const VERSION: u8 = 2;
 const PACKET: u8 = 1;
 const END: u8 = 2;
+const MAIL: u8 = 3;
+const PRESENCE: u8 = 4;
 const FIXED_BYTES: usize = 23;
 /// The longest header.
 pub(crate) const HEADER_BYTES: usize = FIXED_BYTES + MOST_NODE_NAME_BYTES;
@@ -27,6 +32,10 @@ pub(crate) enum Kind {
     Packet,
     /// Nothing is on its way that has a lower number.
     End,
+    /// For the node itself.
+    Mail,
+    /// Who is in a group.
+    Presence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +51,12 @@ pub(crate) struct Message<'m> {
 impl Message<'_> {
     pub(crate) fn encode(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + self.node.len() + self.packet.len());
-        let kind = if self.kind == Kind::Packet { PACKET } else { END };
+        let kind = match self.kind {
+            Kind::Packet => PACKET,
+            Kind::End => END,
+            Kind::Mail => MAIL,
+            Kind::Presence => PRESENCE,
+        };
         bytes.extend_from_slice(&[VERSION, kind]);
         bytes.extend_from_slice(&self.publisher.to_be_bytes());
         bytes.extend_from_slice(&self.incarnation.to_be_bytes());
@@ -70,6 +84,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     let kind = match *kind {
         PACKET => Kind::Packet,
         END if packet.is_empty() => Kind::End,
+        MAIL => Kind::Mail,
+        PRESENCE => Kind::Presence,
         _ => return None,
     };
     let (publisher, number) = (u64::from_be_bytes(*publisher), u64::from_be_bytes(*number));
@@ -107,7 +123,7 @@ mod tests {
             bytes
         };
         for bytes in
-            [wrong(0, 1), wrong(1, 0), wrong(1, 3), wrong(22, 0), wrong(22, 2), wrong(23, 0xff), wrong(23, b'\n')]
+            [wrong(0, 1), wrong(1, 0), wrong(1, 5), wrong(22, 0), wrong(22, 2), wrong(23, 0xff), wrong(23, b'\n')]
         {
             assert_eq!(parse(&bytes), None, "{bytes:?}");
         }

@@ -2,9 +2,12 @@
 //! members on all.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Clustered, Group, Inner};
+use crate::cluster::ledger::Ledger;
 use crate::cluster::receiver::Receiver;
+use crate::cluster::wire::{Kind, Message};
 use crate::error::SendError;
 use crate::panic::contained;
 use crate::session::id::SessionId;
@@ -44,16 +47,27 @@ impl Group {
 }
 
 impl Receiver for Inner {
-    fn receive(self: Arc<Inner>, packet: &[u8]) -> bool {
+    fn takes(&self, message: &Message<'_>) -> bool {
+        matches!(message.kind, Kind::Packet | Kind::End)
+    }
+
+    fn missed(self: Arc<Inner>, ledger: &Ledger, message: &Message<'_>, count: u64) {
+        if let Some(name) = &self.name {
+            ledger.missed(&name.bytes, message.node, count);
+        }
+    }
+
+    fn receive(self: Arc<Inner>, ledger: &Ledger, message: &Message<'_>) {
         let group = Group { inner: self };
         // On a thread of the bus, which a codec that panics must not end.
-        match contained(|| group.send_here(packet, None)) {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                tracing::warn!("a packet of another node for {group:?} is dropped: {error}");
-                false
+        match contained(|| group.send_here(message.packet, None)) {
+            Ok(Ok(())) => {
+                ledger.counts.received.fetch_add(1, Ordering::Relaxed);
+                return;
             }
-            Err(_) => false,
+            Ok(Err(error)) => tracing::warn!("a packet of another node for {group:?} is dropped: {error}"),
+            Err(_) => {}
         }
+        group.inner.missed(ledger, message, 1);
     }
 }

@@ -2,6 +2,7 @@
 //! Knows no socket.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use overlapped::{
     table::Table,
 };
 
-use super::{Group, domain::BroadcastHeader};
+use super::{Group, domain::BroadcastHeader, presence::Presence};
 use crate::session::id::SessionId;
 
 /// A group on one shard.
@@ -33,6 +34,8 @@ pub(crate) struct LocalGroup {
     pub(crate) withheld: Vec<Withheld>,
     /// A member that was furthest behind when that was last looked for, and its position.
     furthest_behind: Option<(u32, u64)>,
+    /// If the group is watched, and the members here are counted there.
+    pub(super) presence: Option<Arc<Presence>>,
     /// Another thread had a session join.
     _awaited: Option<Awaited>,
 }
@@ -84,6 +87,7 @@ impl LocalGroup {
             members: Vec::new(),
             withheld: Vec::new(),
             furthest_behind: None,
+            presence: None,
             _awaited: None,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::domain::Domain;
 use super::{Group, local::LocalGroup};
 #[cfg(feature = "websocket")]
@@ -25,7 +27,7 @@ pub(crate) fn join(
     stamp: u64,
     locals: Vec<LocalGroup>,
 ) -> Result<(), JoinError> {
-    let ShardState { sessions, groups, outboxes, profiles, .. } = state;
+    let ShardState { sessions, groups, outboxes, profiles, identities, .. } = state;
     let record = sessions.open(id).filter(|record| record.ends.takes_more() && record.partner().is_none());
     let record = record.ok_or(JoinError::Closed)?;
     let domain = Arc::clone(groups.domain());
@@ -50,6 +52,9 @@ pub(crate) fn join(
     };
     let (position, member) = groups.add_member(slot, id, stamp);
     record.outbox.get_or_take(outboxes).join(slot, position, member);
+    if let Some(presence) = groups.local().at(slot).and_then(|local| local.presence.as_ref()) {
+        presence.joined(identities.of(id));
+    }
     Ok(())
 }
 
@@ -87,7 +92,7 @@ pub(crate) fn leave_all(state: &mut ShardState, slot: u32, upto: Option<u64>) ->
 #[must_use]
 pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Option<u64>) -> bool {
     let limits = state.limits;
-    let ShardState { sessions, groups, outboxes, meter, .. } = state;
+    let ShardState { sessions, groups, outboxes, meter, identities, .. } = state;
     let Some(id) = sessions.id(slot) else { return false };
     let (Some(local), Some(record)) = (groups.at_mut(group), sessions.at_mut(slot)) else { return false };
     local.reader.refresh();
@@ -104,12 +109,39 @@ pub(crate) fn leave_one(state: &mut ShardState, slot: u32, group: u32, upto: Opt
     if has_to_send {
         sessions.send_later(slot);
     }
+    if let Some(presence) = groups.local().at(group).and_then(|local| local.presence.as_ref()) {
+        presence.left(identities.of(id));
+    }
     let moved = groups.remove_member(group, member);
     if let Some(record) = moved.and_then(|moved| sessions.at_mut(moved)) {
         record.outbox.positions.set_member(group, member);
     }
     state.directory.count_dropped(id, listener, dropped);
     is_open && dropped > 0 && limits.slow != SlowConsumer::DropOldest
+}
+
+/// A session has another key now: the groups that are watched are told.
+pub(crate) fn renamed(state: &ShardState, id: SessionId, before: Option<&Bytes>, after: Option<&Bytes>) {
+    let Some(record) = state.sessions.at(id.slot()) else { return };
+    for slot in record.outbox.groups() {
+        if let Some(presence) = state.groups.local().at(slot).and_then(|local| local.presence.as_ref()) {
+            presence.renamed(before, after);
+        }
+    }
+}
+
+/// A group is watched from now on: its members here are counted, unless they are already.
+pub(crate) fn count_present(state: &mut ShardState, group: &Group) {
+    let ShardState { groups, sessions, identities, .. } = state;
+    let Some(presence) = group.presence() else { return };
+    for framed in std::iter::once(group).chain(group.others()) {
+        let local = groups.slot_of(framed).and_then(|slot| groups.at_mut(slot));
+        let Some(local) = local.filter(|local| local.presence.is_none()) else { continue };
+        local.presence = Some(Arc::clone(presence));
+        for member in local.members() {
+            presence.joined(sessions.id(*member).and_then(|id| identities.of(id)));
+        }
+    }
 }
 
 /// The stamp up to which nothing is missing among what is queued for a session.

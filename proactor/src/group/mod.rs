@@ -12,7 +12,9 @@ pub(crate) mod fanout;
 pub(crate) mod local;
 pub(crate) mod membership;
 pub(crate) mod names;
+pub(crate) mod presence;
 pub(crate) mod shard_groups;
+mod watched;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
@@ -22,7 +24,7 @@ use bytes::Bytes;
 use overlapped::log::{Log, LogConfig, LogReader};
 use overlapped::table::Key;
 
-use self::domain::{BroadcastHeader, Domain};
+use self::{domain::BroadcastHeader, domain::Domain, presence::Presence};
 use crate::cluster::link::Link;
 use crate::codec::{Codec, FrameError, Framing};
 use crate::error::SendError;
@@ -34,6 +36,7 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 const MOST_FRAME_BYTES: usize = 16 << 20;
 /// The encoder frees memory beyond this, which one long frame needed.
 const KEPT_FRAME_BYTES: usize = 64 * 1024;
+const NO_LOCAL: u32 = u32::MAX;
 
 /// A set of sessions to which packets are broadcast. Cheap to clone; all clones are the same group,
 /// on any thread.
@@ -114,6 +117,7 @@ struct Inner {
     name: Option<Name>,
     /// If its server is a node of a cluster, and it has a name.
     cluster: Option<Box<Clustered>>,
+    presence: OnceLock<Arc<Presence>>,
 }
 
 struct Clustered {
@@ -179,8 +183,6 @@ impl OnShard {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-const NO_LOCAL: u32 = u32::MAX;
 
 impl Group {
     /// Makes a group without members.

@@ -75,7 +75,9 @@ impl ShardGroups {
     }
 
     /// Adds a group that had no members here.
-    pub(crate) fn insert(&mut self, local: LocalGroup) -> u32 {
+    pub(crate) fn insert(&mut self, mut local: LocalGroup) -> u32 {
+        // From its first member on.
+        local.presence = local.whole.presence().cloned();
         let group = local.group.clone();
         let slot = self.local.insert(local).slot();
         group.set_local(self.shard, Some(slot));

@@ -14,7 +14,7 @@ use overlapped::{Address, Driver, DriverConfig, Time, report::Report};
 use super::inherited::Inherited;
 use super::listener::{Bind, Listener};
 use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
-use crate::cluster::{ClusterNode, node::Node};
+use crate::cluster::{ClusterNode, mail::NodeMail, node::Node};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
 use crate::flight::{Flight, MOST_EVENTS, Recorder};
@@ -187,7 +187,13 @@ impl Config {
         let began = made.iter().map(|shard| shard.began).min().unwrap_or(Time::ZERO);
         let node = self.cluster.as_ref().map(|place| {
             let shards = made.iter().map(|shard| shard.entry.wake_handle()).collect();
-            Node::new(place, shards)
+            let inboxes: Vec<Sender<Mail>> = made.iter().map(|shard| shard.entry.inbox()).collect();
+            // All mail of a node goes to one shard, which keeps its order.
+            let deliver = move |mail: NodeMail| {
+                let shard = mail.from % inboxes.len().max(1) as u64;
+                inboxes.get(shard as usize).is_some_and(|inbox| inbox.send(Mail::FromNode(mail)).is_ok())
+            };
+            Node::new(place, shards, Box::new(deliver))
         });
         let (shards, notifiers) = made.into_iter().map(|shard| (shard.entry, shard.notifier)).unzip();
         let domain = Domain::new(notifiers, self.framings().0, self.limits.outbox_bytes);

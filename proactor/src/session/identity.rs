@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::Session;
 use super::id::SessionId;
+use crate::group::membership;
 use crate::registry::keys::{IdentifyError, IfTaken};
 use crate::shard::directory::Mail;
 use crate::shard::state::ShardState;
@@ -62,16 +63,20 @@ impl Session {
     /// session cannot be told that it is replaced.
     pub fn identify_with(&self, key: impl AsRef<[u8]>, if_taken: IfTaken) -> Result<(), IdentifyError> {
         let (key, id) = (key.as_ref(), self.id());
-        let ShardState { sessions, directory, identities, .. } = &mut *self.state().borrow_mut();
+        let state = &mut *self.state().borrow_mut();
+        let ShardState { sessions, directory, identities, .. } = state;
         sessions.open(id).ok_or(IdentifyError::Closed)?;
         directory.keys.claim(key, id, if_taken, |other| {
             let key = Bytes::copy_from_slice(key);
             directory.mail_to_session(other, Mail::Replaced { id: other, key })
         })?;
-        if identities.of(id).is_none_or(|before| before != key)
-            && let Some(before) = identities.set(id, Bytes::copy_from_slice(key))
-        {
-            directory.keys.release(&before, id);
+        if identities.of(id).is_none_or(|before| before != key) {
+            let key = Bytes::copy_from_slice(key);
+            let before = identities.set(id, key.clone());
+            if let Some(before) = &before {
+                directory.keys.release(before, id);
+            }
+            membership::renamed(state, id, before.as_ref(), Some(&key));
         }
         Ok(())
     }
@@ -97,6 +102,7 @@ pub(crate) fn forget(state: &mut ShardState, id: SessionId) {
     let ShardState { directory, identities, .. } = state;
     if let Some(key) = identities.forget(id) {
         directory.keys.release(&key, id);
+        membership::renamed(state, id, Some(&key), None);
     }
 }
 

@@ -17,10 +17,11 @@ use overlapped::{Address, Time, table::Key};
 use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
 use super::listing::Job;
-use crate::cluster::node::Node;
+use crate::cluster::{mail::NodeMail, node::Node};
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{SendError, ServerError};
 use crate::flight::{Flight, FlightKind, Recorder};
+use crate::group::presence::{PresenceHub, hub::Hub};
 use crate::group::{Group, domain::Domain, local::LocalGroup, names::GroupNames};
 use crate::limits::{Admission, AdmissionLimits, Permit, Rates, Refusal};
 use crate::meter::{Meter, ShardMeter};
@@ -57,6 +58,10 @@ impl ShardEntry {
     pub(crate) fn wake_handle(&self) -> WakeHandle {
         self.wake.clone()
     }
+
+    pub(crate) fn inbox(&self) -> Sender<Mail> {
+        self.inbox.clone()
+    }
 }
 
 pub(crate) struct Directory {
@@ -74,6 +79,8 @@ pub(crate) struct Directory {
     stats: Mutex<Stats>,
     pub(crate) domain: Arc<Domain>,
     pub(crate) groups: GroupNames,
+    /// Groups that are watched.
+    pub(crate) presence: Arc<PresenceHub>,
     /// If the server is a node of a cluster.
     pub(crate) node: Option<Arc<Node>>,
     pub(crate) keys: Keys,
@@ -94,8 +101,10 @@ impl Directory {
         listeners: Vec<ListenerInfo>,
         began: Time,
     ) -> Directory {
+        let presence = Arc::new(Hub::new(shards.iter().map(ShardEntry::wake_handle)));
         Directory {
             shards,
+            presence,
             phase: SharedPhase::new(),
             drain: Mutex::new(DrainOptions::new(Duration::ZERO)),
             admission,
@@ -291,7 +300,7 @@ impl Directory {
 
     /// The inbox of a shard.
     pub(crate) fn inbox(&self, shard: u16) -> Sender<Mail> {
-        self.shards[usize::from(shard)].inbox.clone()
+        self.shards[usize::from(shard)].inbox()
     }
 
     /// Admits an outbound session.
@@ -384,6 +393,8 @@ pub(crate) enum Mail {
         group: Group,
         locals: Vec<LocalGroup>,
     },
+    /// A group is watched from now on.
+    CountPresent(Group),
     Leave {
         id: SessionId,
         group: Group,
@@ -410,6 +421,8 @@ pub(crate) enum Mail {
     Connect(Box<Wanted>),
     /// The answer to an attempt's lookup.
     Found(Key, Found),
+    /// Of another node of the cluster.
+    FromNode(NodeMail),
 }
 
 #[cfg(test)]

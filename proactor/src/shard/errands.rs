@@ -1,8 +1,8 @@
 //! What a turn may have to do besides what has completed and what is to be sent. Most turns have
 //! none of it, and ask for all at once.
 
-use super::Shard;
 use super::directory::Phase;
+use super::{Shard, cluster};
 use crate::handler::Handler;
 use crate::session::receive;
 
@@ -52,7 +52,10 @@ impl<H: Handler> Shard<H> {
             || state.endings.has_untold()
             || state.groups.has_emptied()
             || !state.listings.is_empty()
-            || (self.is_clustered && state.directory.node.as_ref().is_some_and(|node| node.ledger.has_reports()))
+            || state.directory.presence.has_any(self.shard)
+            || (self.is_clustered
+                && (state.directory.node.as_ref().is_some_and(|node| node.ledger.has_reports())
+                    || state.next_tell.is_some_and(|at| at <= now)))
     }
 
     /// Does that. `came` says whether there were completions. Says whether there was anything.
@@ -69,8 +72,10 @@ impl<H: Handler> Shard<H> {
         busy |= self.logic.deliver();
         busy |= self.logic.tell_closed();
         busy |= self.logic.tell_emptied();
+        busy |= self.logic.tell_presence();
         if self.is_clustered {
             busy |= self.logic.tell_gaps();
+            busy |= cluster::tell(&mut self.logic.state());
         }
         busy |= self.logic.list_sessions();
         busy

@@ -301,6 +301,32 @@ impl<H: Handler> Logic<H> {
         true
     }
 
+    /// Tells other nodes and the handler who has joined and left the groups that are watched. Says
+    /// whether there were any.
+    pub(crate) fn tell_presence(&mut self) -> bool {
+        let (noted, now) = {
+            let state = &*self.state();
+            match state.directory.presence.has_any(state.shard) {
+                true => (state.directory.presence.take(state.shard), state.driver.now()),
+                false => return false,
+            }
+        };
+        let shard = ShardHandle { state: Rc::clone(&self.state) };
+        let handler = &mut self.handler;
+        for presence in &noted {
+            let changes = presence.turn(now);
+            // A group that is gone here has no members who could be told.
+            let group = self.state.borrow().directory.groups.find(presence.name());
+            let Some(group) = group else { continue };
+            for change in changes {
+                if contained(|| handler.presence(&shard, &group, &change)).is_err() {
+                    tracing::error!("the handler panicked when it was told who is in {group:?}");
+                }
+            }
+        }
+        !noted.is_empty()
+    }
+
     /// Tells the handler of packets that were lost between the nodes of the cluster. Says whether
     /// there were any.
     pub(crate) fn tell_gaps(&mut self) -> bool {

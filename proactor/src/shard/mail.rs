@@ -4,10 +4,10 @@ use std::sync::mpsc::SyncSender;
 
 use overlapped::driver::Stream;
 
-use super::Shard;
 use super::directory::{Mail, Wanted};
 use super::pending::Pending;
 use super::state::ShardState;
+use super::{Shard, cluster};
 use crate::connect::Request;
 use crate::error::{SendError, ServerError};
 use crate::group::{fanout, membership};
@@ -45,6 +45,7 @@ impl<H: Handler> Shard<H> {
                         tracing::debug!("{id:?} does not join a group: {error}");
                     }
                 }
+                Mail::CountPresent(group) => membership::count_present(state, &group),
                 Mail::Leave { id, group, stamp } => fanout::leave(state, id, &group, stamp),
                 Mail::Send { id, packet, stamp } => sent(state, id, |state| send::queue(state, id, &packet, stamp)),
                 #[cfg(feature = "websocket")]
@@ -72,6 +73,7 @@ impl<H: Handler> Shard<H> {
                     let request = Request { target, token, permit, opener: None, waiter: None };
                     state.attempts.begin(request, &mut state.driver);
                 }
+                Mail::FromNode(mail) => cluster::received(state, &mail),
                 Mail::Found(attempt, found) => state.attempts.found(attempt, found, &mut state.driver),
             }
         }

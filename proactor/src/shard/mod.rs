@@ -4,6 +4,7 @@
 pub(crate) mod acceptor;
 mod beginning;
 pub(crate) mod binding;
+pub(crate) mod cluster;
 mod datagrams;
 pub(crate) mod directory;
 mod draining;
@@ -299,6 +300,8 @@ impl<H: Handler> Shard<H> {
                 }
             }
             self.phase = phase;
+            // The other nodes are told at once.
+            state.next_tell = state.next_tell.map(|_| state.timers.now());
             match phase {
                 Phase::Draining => work::begin_drain(state, self.directory.drain_options()),
                 _ => {
@@ -455,6 +458,10 @@ fn forget_all(state: &mut ShardState) {
 
 impl<H: Handler> Drop for Shard<H> {
     fn drop(&mut self) {
+        self.directory.presence.end(self.shard);
+        if let Some(node) = &self.directory.node {
+            node.shard_ended();
+        }
         // The tasks hold sessions, which hold the state and the driver.
         self.tasks.end();
         // So may what waits to be handed over. Nothing is borrowed while it is dropped. Lists are

@@ -126,6 +126,8 @@ pub(crate) struct ShardState {
     pub(crate) identities: Identities,
     pub(crate) listings: VecDeque<Job>,
     pub(crate) drain: Drain,
+    /// When the other nodes of the cluster are told how this one is; on its first shard.
+    pub(crate) next_tell: Option<Time>,
 }
 
 impl ShardState {
@@ -145,6 +147,7 @@ impl ShardState {
         let attempts = Attempts::new(connect_timeout, stream, directory.resolver.clone(), Arc::new(answer), |slot| {
             token::of(token::CONNECT, slot)
         });
+        let next_tell = (shard == 0 && directory.node.is_some()).then(|| driver.now());
         ShardState {
             timers: Timers::new(spans, driver.now()),
             groups: ShardGroups::new(shard, Arc::clone(&directory.domain)),
@@ -178,6 +181,7 @@ impl ShardState {
             identities: Identities::default(),
             listings: VecDeque::new(),
             drain: Drain::default(),
+            next_tell,
         }
     }
 
@@ -193,7 +197,7 @@ impl ShardState {
         let at = |deadline: Option<Time>| deadline.unwrap_or(Time::MAX);
         let own = at(self.timers.earliest()).min(at(self.logic_timers.earliest()));
         let others = at(self.drain.earliest()).min(at(self.attempts.earliest())).min(at(self.tasks.earliest_timer()));
-        let earliest = Some(own.min(others)).filter(|earliest| *earliest != Time::MAX);
+        let earliest = Some(own.min(others).min(at(self.next_tell))).filter(|earliest| *earliest != Time::MAX);
         match &self.datagrams {
             None => earliest,
             Some(ports) => {

@@ -1,6 +1,7 @@
 // What a person looks at first when something is wrong.
 
 import { ask } from "/ask.js";
+import { nodes } from "/nodes.js";
 import { Board, show } from "/plots.js";
 import { SessionView } from "/session.js";
 import { Sessions, age } from "/sessions.js";
@@ -120,6 +121,7 @@ every(2000, async () => {
   await history();
   numbers(status);
   await session.update();
+  await nodes(status);
 });
 every(4000, async () => {
   await sessions.update();

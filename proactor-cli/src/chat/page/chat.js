@@ -134,7 +134,8 @@ const heard = {
   presence({ joined, left, guests }) {
     if (joined) {
       people.set(folded(joined), joined);
-      note(`${joined} has come.`);
+      // In a cluster, one's own coming is told too.
+      if (folded(joined) !== folded(me.name)) note(`${joined} has come.`);
     }
     if (left) {
       people.delete(folded(left));
