@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use proactor::cluster::{Bus, BusEvents, Queued, Subscriber, Topic, Unpublished};
+use proactor::cluster::{Bus, BusEvents, Queued, Records, Subscriber, Topic, Unpublished};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
+use crate::calls::{Call, NatsRecords};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::wishes::Wishes;
@@ -21,6 +22,7 @@ pub(crate) struct Outgoing {
 /// What the worker is asked.
 pub(crate) struct Asked {
     pub(crate) outgoing: UnboundedReceiver<Outgoing>,
+    pub(crate) calls: UnboundedReceiver<Call>,
     pub(crate) wishes: Arc<Wishes>,
     /// Ends when nobody is left to ask.
     pub(crate) ended: Receiver<Infallible>,
@@ -32,17 +34,22 @@ pub(crate) struct NatsBus {
     state: Arc<State>,
     outgoing: UnboundedSender<Outgoing>,
     wishes: Arc<Wishes>,
+    /// If the keys of sessions are to be the cluster's.
+    records: Option<Arc<NatsRecords>>,
     /// The worker ends when the last of these is gone.
     _ended: Sender<Infallible>,
 }
 
 impl NatsBus {
-    pub(crate) fn new(prefix: &str, state: &Arc<State>) -> (NatsBus, Asked) {
+    pub(crate) fn new(prefix: &str, has_records: bool, state: &Arc<State>) -> (NatsBus, Asked) {
         let (outgoing, taken) = unbounded_channel();
+        let (made, calls) = unbounded_channel();
+        let records = has_records.then(|| Arc::new(NatsRecords::new(made)));
         let (held, ended) = channel(1);
         let wishes = Arc::<Wishes>::default();
-        let asked = Asked { outgoing: taken, wishes: Arc::clone(&wishes), ended };
-        (NatsBus { prefix: prefix.into(), state: Arc::clone(state), outgoing, wishes, _ended: held }, asked)
+        let asked = Asked { outgoing: taken, calls, wishes: Arc::clone(&wishes), ended };
+        let (prefix, state) = (prefix.into(), Arc::clone(state));
+        (NatsBus { prefix, state, outgoing, wishes, records, _ended: held }, asked)
     }
 }
 
@@ -62,6 +69,10 @@ impl Bus for NatsBus {
 
     fn attach(&self, node: Weak<dyn BusEvents>) {
         self.state.set_node(node);
+    }
+
+    fn records(&self) -> Option<Arc<dyn Records>> {
+        self.records.clone().map(|records| -> Arc<dyn Records> { records })
     }
 }
 

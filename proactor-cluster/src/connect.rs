@@ -10,6 +10,9 @@ use crate::nats::Nats;
 use crate::state::State;
 use crate::worker;
 
+/// What JetStream allows.
+const MOST_REPLICAS: usize = 5;
+
 impl Nats {
     /// Connects, for at most about 5 s. If NATS cannot be reached, the node is made all the same,
     /// with a line in the log: its server goes on alone, and the connection is tried again until
@@ -29,9 +32,15 @@ impl Nats {
                 prefix
             )));
         }
+        if self.replicas() > MOST_REPLICAS {
+            return Err(ConnectError::Config(format!(
+                "the records of a cluster cannot have {} replicas: JetStream has at most {MOST_REPLICAS}",
+                self.replicas()
+            )));
+        }
         let shown: Vec<String> = servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
         let state = Arc::new(State::new(shown.join(",")));
-        let (bus, asked) = NatsBus::new(prefix, &state);
+        let (bus, asked) = NatsBus::new(prefix, self.replicas() > 0, &state);
         let name = self.name().to_owned();
         let (up, began) = mpsc::channel();
         let body = move || worker::run(&self, &servers, &state, asked, &up);

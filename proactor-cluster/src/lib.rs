@@ -32,8 +32,11 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+mod calls;
 mod connect;
+mod connection;
 mod error;
+mod jetstream;
 mod nats;
 mod state;
 mod subject;

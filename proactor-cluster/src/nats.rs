@@ -22,6 +22,7 @@ pub struct Nats {
     token: Option<String>,
     roots: Vec<PathBuf>,
     certificate: Option<(PathBuf, PathBuf)>,
+    replicas: usize,
 }
 
 impl Nats {
@@ -36,6 +37,7 @@ impl Nats {
             token: None,
             roots: Vec::new(),
             certificate: None,
+            replicas: 0,
         }
     }
 
@@ -82,6 +84,19 @@ impl Nats {
     pub fn certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Nats {
         self.certificate = Some((certificate.into(), key.into()));
         self
+    }
+
+    /// Makes the [keys](proactor::Session::identify) of sessions the cluster's, by records in
+    /// JetStream: a bucket with the name of the [prefix](Nats::prefix), with `=` for each `.`. It
+    /// is made when it is needed, with so many replicas, 1 to 5. All nodes of a cluster must have
+    /// this, or none. Without it each server has keys of its own.
+    pub fn directory(mut self, replicas: usize) -> Nats {
+        self.replicas = replicas;
+        self
+    }
+
+    pub(crate) fn replicas(&self) -> usize {
+        self.replicas
     }
 
     pub(crate) fn name(&self) -> &str {

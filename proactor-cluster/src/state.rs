@@ -141,16 +141,33 @@ impl State {
         }
     }
 
+    fn is_new(&self, error: &str) -> bool {
+        let mut errors = lock(&self.errors);
+        errors.len() < MOST_ERRORS && errors.insert(error.to_owned())
+    }
+
+    /// JetStream does not keep the records. Each reason is logged once.
+    pub(crate) fn records_error(&self, bucket: &str, why: &str) {
+        if self.is_new(why) {
+            tracing::error!(
+                "could not use the bucket {bucket} of NATS at {}: {why}; the directory of keys does not work. \
+                 Check that nats-server runs with JetStream (-js), that the node's user may use it, and that it has \
+                 enough servers for the replicas",
+                self.servers
+            );
+        }
+    }
+
     /// NATS has refused something. Each is logged once.
     pub(crate) fn server_error(&self, error: &str) {
-        let is_new = {
-            let mut errors = lock(&self.errors);
-            errors.len() < MOST_ERRORS && errors.insert(error.to_owned())
-        };
-        if !is_new {
+        if !self.is_new(error) {
             return;
         }
-        let remedy = match error.to_ascii_lowercase().contains("permissions violation") {
+        let is_about = |what: &str| error.to_ascii_lowercase().contains(what);
+        let remedy = match is_about("permissions violation") {
+            true if is_about("$js.") || is_about("$kv.") => {
+                "; the directory of keys does not work: allow the node's user to publish there"
+            }
             true => "; groups of the cluster do not work: allow the node's user to publish and subscribe there",
             false => "",
         };

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Notify, watch};
 
 use crate::bus::{Asked, Outgoing};
+use crate::connection::Connection;
 use crate::error::ConnectError;
+use crate::jetstream::JetStream;
 use crate::nats::Nats;
 use crate::state::State;
 use crate::subject::Subject;
@@ -63,8 +64,10 @@ pub(crate) fn run(
                 return;
             }
         };
-        let Asked { outgoing, wishes, mut ended } = asked;
+        let Asked { outgoing, calls, wishes, mut ended } = asked;
         let (settings, state) = (settings.clone(), Arc::clone(state));
+        let bucket = (settings.prefix_name(), settings.replicas());
+        let records = JetStream::new(&client, &connection, &state, bucket);
         let worker = Arc::new(Worker { client, settings, state, connection, wishes });
         worker.make_ready().await;
         tokio::spawn(Arc::clone(&worker).follow_connection());
@@ -74,38 +77,12 @@ pub(crate) fn run(
             tokio::time::sleep(LAST_FLUSH).await;
         };
         tokio::select! {
-            () = worker.publish_all(outgoing) => {}
+            ((), ()) = async { tokio::join!(worker.publish_all(outgoing), records.serve(calls)) } => {}
             () = late => {}
         }
     });
     // It may look up a name, which cannot be stopped.
     runtime.shutdown_background();
-}
-
-/// What the client tells of its connection.
-#[derive(Default)]
-struct Connection {
-    is_there: watch::Sender<bool>,
-    /// How often it was lost.
-    losses: AtomicU64,
-    changed: Notify,
-}
-
-impl Connection {
-    fn is_there(&self) -> bool {
-        *self.is_there.borrow()
-    }
-
-    /// Waits for what the client does; `None` if the connection is lost before. Without one the
-    /// client takes a few commands, then none.
-    async fn unless_lost<T>(&self, done: impl Future<Output = T>) -> Option<T> {
-        let mut is_there = self.is_there.subscribe();
-        tokio::select! {
-            biased;
-            done = done => Some(done),
-            _ = is_there.wait_for(|is_there| !is_there) => None,
-        }
-    }
 }
 
 fn options(settings: &Nats, state: &Arc<State>, connection: &Arc<Connection>) -> Result<ConnectOptions, ConnectError> {
@@ -348,6 +325,7 @@ async fn deliver<M>(mut messages: impl Stream<Item = M> + Unpin, deliver: impl F
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::AtomicU64;
     use std::time::Instant;
 
     use proactor::cluster::Cluster;
@@ -405,7 +383,7 @@ mod tests {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = Nats::new(format!("nats://127.0.0.1:{port}")).node("a");
         let state = Arc::new(State::new("nowhere".into()));
-        let (bus, asked) = NatsBus::new("p", &state);
+        let (bus, asked) = NatsBus::new("p", false, &state);
         let wishes = Arc::clone(&asked.wishes);
         let (up, began) = mpsc::channel();
         let thread = std::thread::spawn(move || run(&settings, &settings.addresses().unwrap(), &state, asked, &up));

@@ -3,6 +3,7 @@
 use crate::cluster::Gap;
 use crate::connect::ConnectError;
 use crate::group::{Group, presence::PresenceChange};
+use crate::registry::keys::IdentifyError;
 use crate::server::Handle;
 use crate::session::{Session, delivery::Delivery, id::SessionId, reason::CloseReason};
 use crate::shard::handle::ShardHandle;
@@ -80,6 +81,27 @@ pub trait Handler: Clone + Send + 'static {
     /// also while the session is paused or paired. By default nothing is done.
     fn message(&mut self, session: &Session, state: &mut Self::State, message: Self::Message) {
         let _ = (session, state, message);
+    }
+
+    /// The cluster has answered whether the session has its key on all nodes: once for each
+    /// [`Session::identify`] or [`identify_with`](Session::identify_with) that returned `Ok`,
+    /// unless the session has ended, has given the key up or has another meanwhile. Only on a node
+    /// of a [cluster](crate::cluster) that has records; it takes a round trip, and at most twice
+    /// the [time of a lease](crate::cluster::ClusterNode::lease).
+    ///
+    /// With an error the session has the key no longer, on this server either. By default it is
+    /// closed then, as [`ByHandler`](CloseReason::ByHandler).
+    fn identified(
+        &mut self,
+        session: &Session,
+        state: &mut Self::State,
+        key: &[u8],
+        result: Result<(), IdentifyError>,
+    ) {
+        let _ = (state, key);
+        if result.is_err() {
+            session.close();
+        }
     }
 
     /// A timer of the session is due: [`Session::after`]. Timers come between packets, also while

@@ -127,7 +127,7 @@ pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtoco
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
 pub use server::{
-    Builder, DrainOptions, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server,
+    Anywhere, Builder, DrainOptions, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server,
     SessionList, Signal, SignalWatch, Signals, SimClient, SimDatagrams, Simulation, Stats, Timeouts,
 };
 pub use session::Session;

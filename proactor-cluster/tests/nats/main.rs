@@ -6,4 +6,7 @@ mod broker;
 mod chat;
 mod errors;
 mod faults;
+mod keys;
 mod nodes;
+mod proxy;
+mod users;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
+use super::records::Records;
 use super::subscriber::Subscriber;
 
 /// What carries messages between the nodes of a cluster. [`Cluster::in_process`] has one within a
@@ -31,6 +32,12 @@ pub trait Bus: Send + Sync + fmt::Debug + 'static {
 
     /// A node uses the bus from now on. The bus tells it of interruptions until it is gone.
     fn attach(&self, node: Weak<dyn BusEvents>);
+
+    /// The records of the cluster. With them the [keys](crate::Session::identify) of sessions are
+    /// the cluster's; without, each server's own. `None`, unless this says something else.
+    fn records(&self) -> Option<Arc<dyn Records>> {
+        None
+    }
 }
 
 /// What waits in a [`Bus`] to be published.

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 
 use super::bus::{Bus, BusEvents, Topic, Unpublished};
+use super::records::{Records, in_process::InProcessRecords};
 use super::subscriber::Subscriber;
 use crate::registry::striped::Striped;
 
 #[derive(Default)]
 pub(crate) struct InProcess {
     topics: Arc<Topics>,
+    records: Arc<InProcessRecords>,
 }
 
 /// The subjects of groups that somebody holds.
@@ -50,6 +52,10 @@ impl Bus for InProcess {
     }
 
     fn attach(&self, _: Weak<dyn BusEvents>) {}
+
+    fn records(&self) -> Option<Arc<dyn Records>> {
+        Some(self.records.clone())
+    }
 }
 
 impl fmt::Debug for InProcess {

@@ -1,7 +1,6 @@
 //! What ties one group of a node to the cluster: its subject, the order of what is published, and
 //! the subscription while it has members.
 
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use super::bus::Topic;
 use super::node::{Behind, Node, weak};
 use super::receiver::Receiver;
+use super::subject::subject;
 use super::subscriber::Subscriber;
 use super::wire::{HEADER_BYTES, Kind, Message};
 use crate::codec::FrameError;
@@ -43,20 +43,6 @@ struct Order {
     is_behind: bool,
     /// The node's when something was published last.
     round: Option<u64>,
-}
-
-/// The subject of what is about a group: other characters of its name than a subject's are `%` and
-/// two digits.
-pub(super) fn subject(about: &str, name: &[u8]) -> String {
-    let mut subject = String::with_capacity(about.len() + name.len());
-    subject.push_str(about);
-    for byte in name {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'/' => subject.push(char::from(*byte)),
-            _ => write!(subject, "%{byte:02X}").expect("a string takes everything"),
-        }
-    }
-    subject
 }
 
 impl Link {
@@ -178,19 +164,5 @@ impl Drop for Tie {
             subscriber.end();
             self.topic.unsubscribe(&subscriber);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_of_any_bytes_is_a_subject_and_two_names_are_never_the_same() {
-        let subject = |name: &[u8]| subject(PACKETS, name);
-        assert_eq!(subject(b"room/42-a_B"), "g/room/42-a_B");
-        assert_eq!(subject(b"a.b *>%"), "g/a%2Eb%20%2A%3E%25");
-        assert_ne!(subject(b"%2E"), subject(b"."));
-        assert_eq!(subject(&[0xff; 1024]).len(), 2 + 3 * 1024);
     }
 }

@@ -30,10 +30,12 @@ pub(super) fn subject_of(node: u64) -> String {
 pub(crate) enum MailKind {
     /// How a node is: [`Status`](super::status::Status).
     Status = 1,
+    /// What the directories of keys write to each other.
+    Keys = 2,
 }
 
 impl MailKind {
-    const ALL: [MailKind; 1] = [MailKind::Status];
+    const ALL: [MailKind; 2] = [MailKind::Status, MailKind::Keys];
 
     /// What a body begins with, and the rest.
     fn split(packet: &[u8]) -> Option<(MailKind, &[u8])> {

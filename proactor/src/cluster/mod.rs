@@ -54,7 +54,10 @@
 //! differently. What may be lost and who is told is in `docs/cluster.md` in the repository, and in
 //! [`Gap`].
 
+mod agenda;
 mod bus;
+pub(crate) mod directory;
+mod faults;
 mod gap;
 mod in_process;
 pub(crate) mod ledger;
@@ -65,10 +68,12 @@ pub(crate) mod nodes;
 mod outlet;
 mod post;
 pub(crate) mod receiver;
+mod records;
 pub(crate) mod roster;
 pub(crate) mod simulated;
 mod stats;
 pub(crate) mod status;
+mod subject;
 mod subscriber;
 mod tracking;
 pub(crate) mod wire;
@@ -80,10 +85,12 @@ use std::sync::Arc;
 use overlapped::sim::Network;
 
 pub use bus::{Bus, BusEvents, Queued, Topic, Unpublished};
+pub use directory::query::{DirectoryError, Place};
+pub use faults::ClusterFaults;
 pub use gap::Gap;
 pub use node::ClusterNode;
 pub use nodes::NodeInfo;
-pub use simulated::ClusterFaults;
+pub use records::{Done, MOST_RECORD_BYTES, Record, RecordError, Records, Revision};
 pub use stats::ClusterStats;
 pub use subscriber::Subscriber;
 
@@ -119,12 +126,12 @@ impl Cluster {
     /// A place for one server. Each node has a name of its own, of 1 to 64 bytes; it is for people
     /// to read. A server that starts again takes a new place, and may have the same name.
     pub fn node(&self, name: &str) -> ClusterNode {
-        let number = match &self.simulated {
-            Some(simulated) => simulated.random(),
+        let (number, bus) = match &self.simulated {
+            Some(simulated) => (simulated.random(), Arc::new(simulated.of_node(name)) as Arc<dyn Bus>),
             // The standard library has its keys from the system.
-            None => RandomState::new().hash_one(name),
+            None => (RandomState::new().hash_one(name), Arc::clone(&self.bus)),
         };
-        ClusterNode::new(name, number, Arc::clone(&self.bus), self.simulated.clone())
+        ClusterNode::new(name, number, bus, self.simulated.clone())
     }
 
     /// How the bus of a [simulated](Cluster::simulated) cluster behaves from now on. Does nothing
@@ -132,6 +139,22 @@ impl Cluster {
     pub fn set_faults(&self, faults: ClusterFaults) {
         if let Some(simulated) = &self.simulated {
             simulated.set_faults(faults);
+        }
+    }
+
+    /// Cuts the node of this name off in a [simulated](Cluster::simulated) cluster: nothing of it
+    /// reaches the others or the [records](Records), and nothing reaches it, until it is
+    /// [reconnected](Cluster::reconnect). Does nothing to another cluster.
+    pub fn cut_off(&self, node: &str) {
+        if let Some(simulated) = &self.simulated {
+            simulated.set_cut_off(node, true);
+        }
+    }
+
+    /// Ends a [`cut_off`](Cluster::cut_off).
+    pub fn reconnect(&self, node: &str) {
+        if let Some(simulated) = &self.simulated {
+            simulated.set_cut_off(node, false);
         }
     }
 }

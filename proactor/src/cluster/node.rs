@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use overlapped::{Time, driver::WakeHandle};
 
 use super::bus::{Bus, BusEvents};
+use super::directory::KeyDirectory;
 use super::ledger::{Ledger, MOST_NODE_NAME_BYTES};
 use super::mail::{Deliver, Inboxes, MailKind};
 use super::nodes::Nodes;
@@ -18,11 +20,19 @@ use super::status::{Lag, Status};
 /// For others the next message tells.
 const MOST_REMEMBERED: usize = 1 << 16;
 
+/// How long a lease lasts, unless the node says otherwise.
+const USUAL_LEASE: Duration = Duration::from_secs(15);
+/// The shortest and the longest lease.
+const LEASES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+
 /// A place in a cluster for one server: [`Builder::cluster`](crate::Builder::cluster).
 /// [`Cluster::node`](super::Cluster::node) makes it. Cheap to clone; all clones are the same place,
 /// which one server takes.
 #[derive(Clone)]
-pub struct ClusterNode(Arc<Place>);
+pub struct ClusterNode {
+    place: Arc<Place>,
+    lease: Duration,
+}
 
 struct Place {
     name: Arc<str>,
@@ -34,35 +44,52 @@ struct Place {
 
 impl ClusterNode {
     pub(super) fn new(name: &str, number: u64, bus: Arc<dyn Bus>, simulated: Option<Arc<SimulatedBus>>) -> ClusterNode {
-        ClusterNode(Arc::new(Place { name: name.into(), number, bus, simulated, is_taken: AtomicBool::new(false) }))
+        let place = Place { name: name.into(), number, bus, simulated, is_taken: AtomicBool::new(false) };
+        ClusterNode { place: Arc::new(place), lease: USUAL_LEASE }
+    }
+
+    /// How long its lease on the [keys](crate::Session::identify) of its sessions lasts, 1 s to
+    /// 1 h: 15 s, unless this is called. A node renews it four times in this time. When a node has
+    /// died, others take its keys about this time after they have noticed. A node that was cut off
+    /// for twice this time closes the sessions with keys. So two sessions can have one key for at
+    /// most this time.
+    pub fn lease(mut self, time: Duration) -> ClusterNode {
+        self.lease = time;
+        self
     }
 
     /// The name that it was given.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.place.name
     }
 
     /// The bus, if it is on a simulated network.
     pub(crate) fn simulated(&self) -> Option<&Arc<SimulatedBus>> {
-        self.0.simulated.as_ref()
+        self.place.simulated.as_ref()
     }
 
     /// Takes the place for a server. The text says why that cannot be.
     pub(crate) fn take(&self, is_simulated: bool) -> Result<(), String> {
-        let name = &*self.0.name;
+        let name = &*self.place.name;
         if name.is_empty() || name.len() > MOST_NODE_NAME_BYTES || name.chars().any(char::is_control) {
             return Err(format!(
                 "{name:?} cannot be the name of a cluster's node: it must have 1 to {MOST_NODE_NAME_BYTES} bytes, \
                  and no control characters"
             ));
         }
-        if self.0.simulated.is_some() && !is_simulated {
+        if self.place.simulated.is_some() && !is_simulated {
             return Err(format!(
                 "node {name} belongs to a cluster on a simulated network; use `Builder::simulate`, \
                  or a cluster of `Cluster::in_process`"
             ));
         }
-        if self.0.is_taken.swap(true, Ordering::AcqRel) {
+        if !(LEASES.0..=LEASES.1).contains(&self.lease) {
+            return Err(format!(
+                "the lease of node {name} of the cluster lasts {:?}: must be {:?} to {:?}",
+                self.lease, LEASES.0, LEASES.1
+            ));
+        }
+        if self.place.is_taken.swap(true, Ordering::AcqRel) {
             return Err(format!("node {name} of the cluster is another server already; make a node for each server"));
         }
         Ok(())
@@ -71,7 +98,7 @@ impl ClusterNode {
 
 impl fmt::Debug for ClusterNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClusterNode").field("name", &self.name()).field("bus", &self.0.bus).finish()
+        f.debug_struct("ClusterNode").field("name", &self.name()).field("bus", &self.place.bus).finish()
     }
 }
 
@@ -88,6 +115,8 @@ pub(super) trait Behind: Send + Sync {
 pub(crate) struct Node {
     pub(crate) ledger: Arc<Ledger>,
     pub(super) bus: Arc<dyn Bus>,
+    /// The keys of sessions, if the cluster has records.
+    pub(crate) directory: Option<KeyDirectory>,
     published: Mutex<Published>,
     /// How often the connection was lost.
     pub(super) round: AtomicU64,
@@ -118,13 +147,16 @@ struct Published {
 
 impl Node {
     pub(crate) fn new(place: &ClusterNode, shards: Vec<WakeHandle>, deliver: Deliver) -> Arc<Node> {
-        let Place { name, number, bus, .. } = &*place.0;
+        let Place { name, number, bus, .. } = &*place.place;
+        let directory = |records| KeyDirectory::new((*number, name), records, place.lease, shards.clone());
+        let directory = bus.records().map(directory);
         let shard_count = shards.len();
         let ledger = Arc::new(Ledger::new(Arc::clone(name), *number, shards));
         let node = Arc::new(Node {
             post: Post::new(bus, &ledger),
             ledger,
             bus: Arc::clone(bus),
+            directory,
             published: Mutex::default(),
             round: AtomicU64::new(0),
             readies: AtomicU64::new(0),
@@ -147,9 +179,13 @@ impl Node {
 
     /// Sends mail to another node. It arrives at most once, in the order of what this node sends to
     /// that one. Never waits. `Ok`: the bus has taken it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the directory of users"))]
     pub(crate) fn mail(&self, node: u64, kind: MailKind, body: &[u8]) -> Result<(), Unsent> {
         self.post.to_one(node, kind, body)
+    }
+
+    /// Bytes of a body that the bus carries.
+    pub(crate) fn longest_mail(&self) -> usize {
+        self.post.longest()
     }
 
     /// As [`mail`](Node::mail), to all other nodes.

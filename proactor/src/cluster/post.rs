@@ -64,8 +64,13 @@ impl Post {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Bytes of a body that the bus carries.
+    pub(super) fn longest(&self) -> usize {
+        self.bus.max_message().saturating_sub(HEADER_BYTES + 1)
+    }
+
     fn packet(&self, kind: MailKind, body: &[u8]) -> Result<Vec<u8>, Unsent> {
-        let limit = self.bus.max_message().saturating_sub(HEADER_BYTES + 1);
+        let limit = self.longest();
         if body.len() > limit { Err(Unsent::TooLong { limit }) } else { Ok(kind.with(body)) }
     }
 

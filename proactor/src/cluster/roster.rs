@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::bus::{Topic, Unpublished};
-use super::link::subject;
 use super::node::Node;
 use super::outlet::Outlet;
 use super::receiver::Receiver;
+use super::subject::subject;
 use super::subscriber::Subscriber;
 use super::wire::{HEADER_BYTES, Kind};
 

@@ -69,6 +69,11 @@ impl Subscriber {
         }
     }
 
+    /// The name of its node.
+    pub(super) fn node(&self) -> &str {
+        &self.0.ledger.name
+    }
+
     /// What is still on its way is dropped.
     pub(crate) fn end(&self) {
         self.0.has_ended.store(true, Ordering::Release);

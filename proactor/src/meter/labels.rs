@@ -7,7 +7,7 @@ use crate::session::reason::CloseReason;
 use crate::transport::failure::TlsFailure;
 
 /// All reasons for a close, in the order of their discriminants.
-const ALL_REASONS: [CloseReason; 22] = [
+const ALL_REASONS: [CloseReason; 23] = [
     CloseReason::ByPeer,
     CloseReason::ByHandler,
     CloseReason::Panic,
@@ -30,6 +30,7 @@ const ALL_REASONS: [CloseReason; 22] = [
     CloseReason::Replaced,
     CloseReason::Drained,
     CloseReason::ServerStopping,
+    CloseReason::KeyLost,
 ];
 
 pub(super) const REASONS: usize = ALL_REASONS.len();
@@ -72,6 +73,7 @@ fn reason_label(reason: CloseReason) -> &'static str {
         CloseReason::Replaced => "replaced",
         CloseReason::Drained => "drained",
         CloseReason::ServerStopping => "server_stopping",
+        CloseReason::KeyLost => "key_lost",
     }
 }
 

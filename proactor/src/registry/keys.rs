@@ -33,10 +33,15 @@ pub enum IdentifyError {
     TooLong,
     /// Another session has it: this one, or some more.
     Taken(SessionId),
-    /// 256 sessions share it already.
+    /// A session on another node of the [cluster](crate::cluster) has it.
+    TakenElsewhere,
+    /// The cluster has not answered in time: its records cannot be reached, or the node that has
+    /// the key does not answer, and its lease has not run out.
+    Unreachable,
+    /// 256 sessions share it already, or sessions on 64 nodes of the cluster.
     TooMany,
     /// A session that has it could not be told that it is replaced: the mailbox of its shard is
-    /// full. Try again later.
+    /// full. Or too many sessions wait for an answer of the cluster. Try again later.
     Full,
 }
 
@@ -46,7 +51,11 @@ impl fmt::Display for IdentifyError {
             IdentifyError::Closed => f.write_str("the session is closed"),
             IdentifyError::TooLong => write!(f, "a key must have at most {MOST_NAME_BYTES} bytes"),
             IdentifyError::Taken(id) => write!(f, "{id:?} has this key"),
-            IdentifyError::TooMany => write!(f, "{MOST_SHARING} sessions share this key already"),
+            IdentifyError::TakenElsewhere => f.write_str("a session on another node of the cluster has this key"),
+            IdentifyError::Unreachable => {
+                f.write_str("the cluster has not said in time whether this key is free; try again later")
+            }
+            IdentifyError::TooMany => write!(f, "{MOST_SHARING} sessions share this key already, or too many nodes"),
             IdentifyError::Full => f.write_str("the session that has this key cannot be told now; try again later"),
         }
     }
@@ -90,6 +99,11 @@ impl Keys {
                 }
             }
         });
+    }
+
+    /// Takes a key from all sessions that have it.
+    pub(crate) fn take(&self, key: &[u8]) -> Vec<SessionId> {
+        self.0.update(key, Option::take).unwrap_or_default()
     }
 
     /// The session that has a key; of several, the one that was given it last.

@@ -14,6 +14,7 @@ use overlapped::{Address, Driver, DriverConfig, Time, report::Report};
 use super::inherited::Inherited;
 use super::listener::{Bind, Listener};
 use super::{limits::Limits, outbound::Outbound, timeouts::Timeouts};
+use crate::cluster::directory::local::Local;
 use crate::cluster::{ClusterNode, mail::NodeMail, node::Node};
 use crate::codec::{Codec, Framing};
 use crate::error::ServerError;
@@ -176,7 +177,7 @@ impl Config {
     }
 
     /// What all shards share.
-    pub(super) fn directory(&self, made: Vec<Made>) -> Directory {
+    pub(super) fn directory(&self, made: Vec<Made>) -> Arc<Directory> {
         // A simulated network has no names.
         let resolver = (!self.simulated).then(Resolver::new);
         let named = self.listeners.iter().zip(made.iter().flat_map(|shard| &shard.first_addresses)).enumerate();
@@ -202,7 +203,12 @@ impl Config {
         let own = self.listeners.iter().map(|listener| listener.limits.admission()).collect();
         let admission = Admission::of_listeners(self.limits.admission, own);
         let admissions = (admission, self.most_accepted(), self.outbound.admission());
-        Directory::new(shards, admissions, resolver, domain, listeners, began).of_node(node)
+        let directory = Arc::new(Directory::new(shards, admissions, resolver, domain, listeners, began).of_node(node));
+        if let Some(keys) = directory.key_directory() {
+            let own: Arc<dyn Local> = directory.clone();
+            keys.serve(Arc::downgrade(&own));
+        }
+        directory
     }
 
     /// The server's framings: its codec, then those that listeners have instead. And which of them

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
 
 use overlapped::mailbox::MailError;
 
 use super::handle::Handle;
+use super::parking;
 use crate::error::SendError;
 use crate::session::{id::SessionId, info::SessionInfo};
 use crate::shard::directory::Mail;
@@ -98,22 +97,7 @@ impl SessionList {
     /// On a simulated network it does not return unless another thread turns the server.
     pub fn wait(self) -> Vec<SessionInfo> {
         assert!(!is_on_shard(), "a shard's thread cannot wait for a list of sessions; await it in a task");
-        let waker = Arc::new(Unpark(thread::current())).into();
-        loop {
-            if let Poll::Ready(found) = self.0.poll(&waker) {
-                return found;
-            }
-            thread::park();
-        }
-    }
-}
-
-/// Wakes a thread that is parked.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Unpark>) {
-        self.0.unpark();
+        parking::wait(|waker| self.0.poll(waker))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Describing a server, starting it, and running it.
 
+mod anywhere;
 mod builder;
 mod changing;
 pub(crate) mod config;
@@ -14,6 +15,7 @@ pub(crate) mod listener;
 mod listener_limits;
 mod nodes;
 mod outbound;
+mod parking;
 mod post;
 mod presence;
 mod registry;
@@ -24,6 +26,7 @@ pub(crate) mod stats;
 mod tcp;
 mod timeouts;
 
+pub use anywhere::Anywhere;
 pub use builder::Builder;
 pub use drain_options::DrainOptions;
 pub use handle::Handle;

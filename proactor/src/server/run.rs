@@ -52,7 +52,7 @@ pub(super) fn start<H: Handler>(mut config: Config, handler: H) -> Result<Server
     };
     let (addresses, report) = (made[0].addresses.clone(), made[0].report.clone());
     let (mut ports, held) = (std::mem::take(&mut made[0].ports).into_iter(), std::mem::take(&mut made[0].held));
-    let directory = Arc::new(config.directory(made));
+    let directory = config.directory(made);
     for introduction in introduce {
         // `wait` finds out about a thread that has ended by now.
         let _ = introduction.send((Arc::clone(&directory), ports.next().unwrap_or_default()));

@@ -127,7 +127,7 @@ impl<H: Handler> Simulation<H> {
         }
         let (addresses, report) = (arrived[0].addresses.clone(), arrived[0].report.clone());
         let mut ports = std::mem::take(&mut arrived[0].ports).into_iter();
-        let directory = Arc::new(config.directory(arrived));
+        let directory = config.directory(arrived);
         let introduce = |introduce: NewShard<H>| introduce(Arc::clone(&directory), ports.next().unwrap_or_default());
         let shards: Vec<Shard<H>> = made.into_iter().map(introduce).collect();
         let (shards, handle) = (Rc::new(RefCell::new(shards)), Handle::new(directory));

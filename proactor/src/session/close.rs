@@ -31,6 +31,7 @@ pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
         | CloseReason::TlsFailed
         | CloseReason::UpgradeFailed
         | CloseReason::Replaced
+        | CloseReason::KeyLost
         | CloseReason::Drained
         | CloseReason::Idle
         | CloseReason::Lifetime => GRACEFUL,

@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use super::Session;
 use super::id::SessionId;
+use super::reason::CloseReason;
+use crate::cluster::directory::event::Login;
 use crate::group::membership;
 use crate::registry::keys::{IdentifyError, IfTaken};
 use crate::shard::directory::Mail;
@@ -58,6 +60,10 @@ impl Session {
     /// With [`Replace`](IfTaken::Replace) the key is this session's at once. The other hears of its
     /// end when its shard has read of it; until then its logic may still be called.
     ///
+    /// On a node of a [cluster](crate::cluster) that has records, the key is the cluster's. `Ok`
+    /// then says that the session has it on this server; whether it has it in the cluster,
+    /// [`Handler::identified`](crate::Handler::identified) is told later.
+    ///
     /// # Errors
     /// As for [`identify`](Session::identify); `TooMany` if too many share the key; `Full` if a
     /// session cannot be told that it is replaced.
@@ -68,15 +74,23 @@ impl Session {
         sessions.open(id).ok_or(IdentifyError::Closed)?;
         directory.keys.claim(key, id, if_taken, |other| {
             let key = Bytes::copy_from_slice(key);
-            directory.mail_to_session(other, Mail::Replaced { id: other, key })
+            directory.mail_to_session(other, Mail::KeyTaken { id: other, key, reason: CloseReason::Replaced })
         })?;
-        if identities.of(id).is_none_or(|before| before != key) {
-            let key = Bytes::copy_from_slice(key);
-            let before = identities.set(id, key.clone());
+        let key = Bytes::copy_from_slice(key);
+        let (ticket, before) = identities.set(id, key.clone());
+        if before.as_ref() != Some(&key) {
             if let Some(before) = &before {
                 directory.keys.release(before, id);
+                if let Some(cluster) = directory.key_directory() {
+                    cluster.left(before.clone());
+                }
             }
             membership::renamed(state, id, before.as_ref(), Some(&key));
+        }
+        let cluster = state.directory.key_directory();
+        if cluster.is_some_and(|cluster| !cluster.login(Login { key, id, ticket, if_taken })) {
+            forget(state, id);
+            return Err(IdentifyError::Full);
         }
         Ok(())
     }
@@ -102,8 +116,26 @@ pub(crate) fn forget(state: &mut ShardState, id: SessionId) {
     let ShardState { directory, identities, .. } = state;
     if let Some(key) = identities.forget(id) {
         directory.keys.release(&key, id);
+        if let Some(cluster) = directory.key_directory() {
+            cluster.left(key.clone());
+        }
         membership::renamed(state, id, Some(&key), None);
     }
+}
+
+/// The cluster has answered a login. Returns its key, which the session has no longer if the answer
+/// is an error. `None`: there is no such login any more.
+pub(crate) fn answered(state: &mut ShardState, id: SessionId, ticket: u64, is_refused: bool) -> Option<Bytes> {
+    let ShardState { sessions, directory, identities, .. } = state;
+    sessions.open(id)?;
+    let key = identities.of(id).filter(|_| identities.ticket(id) == Some(ticket))?.clone();
+    if !directory.keys.has(&key, id) {
+        return None;
+    }
+    if is_refused {
+        forget(state, id);
+    }
+    Some(key)
 }
 
 /// Whether a session has lost this key to another, and has not got another one since.

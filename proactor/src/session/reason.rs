@@ -6,9 +6,10 @@ use std::fmt;
 ///
 /// What becomes of the bytes that are queued for the peer, and what the peer sees:
 ///
-/// - `ByPeer`, `ByHandler`, `Replaced`, `FrameTooLarge`, `Protocol`, `Truncated`, `Drained`,
-///   `Idle`, `Lifetime`: they are sent, for at most the [linger time](crate::Timeouts::linger).
-///   Then the peer sees the end of the stream, or a reset if bytes are missing after that time.
+/// - `ByPeer`, `ByHandler`, `Replaced`, `KeyLost`, `FrameTooLarge`, `Protocol`, `Truncated`,
+///   `Drained`, `Idle`, `Lifetime`: they are sent, for at most the
+///   [linger time](crate::Timeouts::linger). Then the peer sees the end of the stream, or a reset
+///   if bytes are missing after that time.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
@@ -69,12 +70,16 @@ pub enum CloseReason {
     /// The logic panicked in a call for a session that this one has opened
     /// ([`Session::connect`](crate::Session::connect)).
     ByOpened,
-    /// Another session took its [key](crate::Session::identify_with).
+    /// Another session took its [key](crate::Session::identify_with), on this server or on another
+    /// node of the cluster.
     Replaced,
     /// The server was drained, and the session was idle.
     Drained,
     /// The server was stopped, or the time of its drain was over.
     ServerStopping,
+    /// The node was cut off from the [cluster](crate::cluster) for too long: another session may
+    /// have its [key](crate::Session::identify_with) by now, or has it.
+    KeyLost,
 }
 
 impl fmt::Display for CloseReason {
@@ -102,6 +107,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Replaced => "another session took its key",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
+            CloseReason::KeyLost => "the node was cut off from the cluster, which may have given its key to another",
         })
     }
 }

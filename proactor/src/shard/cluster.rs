@@ -43,6 +43,11 @@ pub(super) fn received(state: &mut ShardState, mail: &NodeMail) {
                 Heard::Known => {}
             }
         }
+        MailKind::Keys => {
+            if let Some(keys) = &node.directory {
+                keys.hear(mail.from, mail.body.clone());
+            }
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use overlapped::{Address, Time, table::Key};
 use super::inboxes::{Inboxes, Ticket};
 use super::listeners::ListenerInfo;
 use super::listing::Job;
+use crate::cluster::directory::KeyDirectory;
 use crate::cluster::{mail::NodeMail, node::Node};
 use crate::connect::{ConnectError, ConnectFailure, Target};
 use crate::error::{SendError, ServerError};
@@ -25,10 +26,11 @@ use crate::group::presence::{PresenceHub, hub::Hub};
 use crate::group::{Group, domain::Domain, local::LocalGroup, names::GroupNames};
 use crate::limits::{Admission, AdmissionLimits, Permit, Rates, Refusal};
 use crate::meter::{Meter, ShardMeter};
-use crate::registry::keys::Keys;
+use crate::registry::keys::{IdentifyError, Keys};
 use crate::server::Stats;
 use crate::server::drain_options::DrainOptions;
 use crate::session::id::SessionId;
+use crate::session::reason::CloseReason;
 #[cfg(feature = "websocket")]
 use crate::websocket::MessageKind;
 
@@ -126,6 +128,11 @@ impl Directory {
     pub(crate) fn of_node(self, node: Option<Arc<Node>>) -> Directory {
         let groups = GroupNames::new(node.as_ref(), &self.domain);
         Directory { groups, node, ..self }
+    }
+
+    /// The keys of sessions in the cluster, if they are the cluster's.
+    pub(crate) fn key_directory(&self) -> Option<&KeyDirectory> {
+        self.node.as_ref()?.directory.as_ref()
     }
 
     /// The counts, to be added to. [`Directory::snapshot`] has all of them.
@@ -407,10 +414,17 @@ pub(crate) enum Mail {
         message: Box<dyn Any + Send>,
     },
     Abort(SessionId),
-    /// Another session has taken the key.
-    Replaced {
+    /// The key was taken from a session, which is to be closed for this reason.
+    KeyTaken {
         id: SessionId,
         key: Bytes,
+        reason: CloseReason,
+    },
+    /// The cluster has answered a login.
+    Identified {
+        id: SessionId,
+        ticket: u64,
+        result: Result<(), IdentifyError>,
     },
     List(Job),
     /// Duplicates of the listeners are wanted.

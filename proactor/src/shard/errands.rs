@@ -3,6 +3,7 @@
 
 use super::directory::Phase;
 use super::{Shard, cluster};
+use crate::cluster::mail::MailKind;
 use crate::handler::Handler;
 use crate::session::receive;
 
@@ -54,8 +55,11 @@ impl<H: Handler> Shard<H> {
             || !state.listings.is_empty()
             || state.directory.presence.has_any(self.shard)
             || (self.is_clustered
-                && (state.directory.node.as_ref().is_some_and(|node| node.ledger.has_reports())
-                    || state.next_tell.is_some_and(|at| at <= now)))
+                && (state.next_tell.is_some_and(|at| at <= now)
+                    || state.directory.node.as_ref().is_some_and(|node| {
+                        let keys = node.directory.as_ref();
+                        node.ledger.has_reports() || keys.is_some_and(|keys| keys.has_to_turn(self.shard, now))
+                    })))
     }
 
     /// Does that. `came` says whether there were completions. Says whether there was anything.
@@ -76,8 +80,23 @@ impl<H: Handler> Shard<H> {
         if self.is_clustered {
             busy |= self.logic.tell_gaps();
             busy |= cluster::tell(&mut self.logic.state());
+            busy |= self.turn_keys();
         }
         busy |= self.logic.list_sessions();
         busy
+    }
+
+    /// Turns the keys of the cluster, if this shard drives them. Says whether there was anything.
+    fn turn_keys(&self) -> bool {
+        let now = self.logic.state().timers.now();
+        let Some(node) = &self.directory.node else { return false };
+        let Some(keys) = node.directory.as_ref().filter(|keys| keys.has_to_turn(self.shard, now)) else { return false };
+        // Nothing is borrowed: who waits for an answer is woken.
+        keys.turn(now, |to, letter| {
+            if let Err(why) = node.mail(to, MailKind::Keys, letter) {
+                tracing::debug!("a letter to node {to:016x} is lost: {why}");
+            }
+        });
+        true
     }
 }

@@ -17,6 +17,7 @@ use crate::cluster::ledger::Report;
 use crate::connect::{ConnectError, Origin};
 use crate::handler::{Flow, Handler};
 use crate::panic::contained;
+use crate::registry::keys::IdentifyError;
 use crate::server::Handle;
 use crate::session::{Session, close, delivery::Delivery, id::SessionId, identity, list, reason::CloseReason};
 use crate::task::executor::{Executor, Polled};
@@ -205,6 +206,7 @@ impl<H: Handler> Logic<H> {
             match next {
                 Some(Pending::Message(id, message)) => self.message(id, message),
                 Some(Pending::Call(id, call)) => self.deliver_call(id, call),
+                Some(Pending::Identified(id, ticket, result)) => self.identified(id, ticket, result),
                 Some(Pending::Close(id)) => close::begin_if_open(&mut self.state(), id, CloseReason::ByHandler),
                 None => break,
             }
@@ -220,6 +222,14 @@ impl<H: Handler> Logic<H> {
                     tracing::error!("a result for {id:?}, which has ended, panicked when it was dropped");
                 }
             }
+        }
+    }
+
+    /// Tells the handler what came of a login in the cluster.
+    fn identified(&mut self, id: SessionId, ticket: u64, result: Result<(), IdentifyError>) {
+        let key = identity::answered(&mut self.state(), id, ticket, result.is_err());
+        if let (Some(key), Some(session)) = (key, Session::open(&self.state, id)) {
+            self.call(&session, |handler, state| handler.identified(&session, state, &key, result));
         }
     }
 

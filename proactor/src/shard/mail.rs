@@ -62,10 +62,11 @@ impl<H: Handler> Shard<H> {
                 Mail::Close(id) => state.pending.push_close(id),
                 Mail::Post { id, message } => state.pending.push(Pending::Message(id, message)),
                 Mail::Abort(id) => close::abort(state, id),
-                Mail::Replaced { id, key } if identity::is_replaced(state, id, &key) => {
-                    close::begin_if_open(state, id, CloseReason::Replaced);
+                Mail::KeyTaken { id, key, reason } if identity::is_replaced(state, id, &key) => {
+                    close::begin_if_open(state, id, reason);
                 }
-                Mail::Replaced { .. } => {}
+                Mail::KeyTaken { .. } => {}
+                Mail::Identified { id, ticket, result } => state.pending.push(Pending::Identified(id, ticket, result)),
                 Mail::Rates(rates) => state.profiles.set_rates(rates),
                 Mail::List(job) => state.listings.push_back(job),
                 Mail::Connect(wanted) => {

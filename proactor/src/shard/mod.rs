@@ -13,6 +13,7 @@ mod flight;
 pub(crate) mod handle;
 mod headers;
 pub(crate) mod inboxes;
+mod key_holders;
 pub(crate) mod listeners;
 pub(crate) mod listing;
 pub(crate) mod logic;
@@ -228,7 +229,11 @@ impl<H: Handler> Shard<H> {
 
     /// When it has something to do without being told.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.logic.state().deadline()
+        let own = self.logic.state().deadline();
+        match self.directory.key_directory() {
+            Some(keys) if self.is_clustered => own.into_iter().chain(keys.deadline(self.shard)).min(),
+            _ => own,
+        }
     }
 
     pub(crate) fn live(&self) -> Live {
@@ -482,6 +487,9 @@ impl<H: Handler> Drop for Shard<H> {
         self.mailbox.close();
         for waker in self.directory.inboxes(self.shard).end().into_iter().chain(to_wake) {
             wake(waker);
+        }
+        if let Some(keys) = self.directory.key_directory() {
+            keys.shard_ended(self.shard);
         }
     }
 }

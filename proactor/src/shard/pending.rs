@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::registry::keys::IdentifyError;
 use crate::session::id::SessionId;
 
 /// Calls made in a turn. The others wait for the next, so that I/O has its time.
@@ -16,6 +17,8 @@ pub(crate) enum Pending {
     Call(SessionId, Box<dyn Any>),
     /// To close the session, behind the messages that were sent before.
     Close(SessionId),
+    /// What came of a login in the cluster, with its ticket.
+    Identified(SessionId, u64, Result<(), IdentifyError>),
 }
 
 #[derive(Default)]
@@ -53,7 +56,7 @@ impl PendingCalls {
     /// The sessions that something waits for.
     pub(crate) fn sessions(&self) -> BTreeSet<SessionId> {
         let of = |pending: &Pending| match pending {
-            Pending::Message(id, _) | Pending::Call(id, _) | Pending::Close(id) => *id,
+            Pending::Message(id, _) | Pending::Call(id, _) | Pending::Close(id) | Pending::Identified(id, ..) => *id,
         };
         self.queue.iter().map(of).collect()
     }

@@ -16,7 +16,7 @@ use crate::session::reason::CloseReason;
 /// | `ByPeer` | the peer's own; none if it sent none |
 /// | `Drained`, `ServerStopping`, `Idle`, `Lifetime` | 1001 |
 /// | `Protocol` | 1002, or 1007 for text that is not UTF-8 |
-/// | `Replaced`, `ByPartner` | 1008 |
+/// | `Replaced`, `KeyLost`, `ByPartner` | 1008 |
 /// | `FrameTooLarge` | 1009 |
 /// | `Panic` | 1011 |
 ///
@@ -75,7 +75,7 @@ impl CloseCode {
                 CloseCode::GOING_AWAY
             }
             CloseReason::Protocol => CloseCode::PROTOCOL_ERROR,
-            CloseReason::Replaced | CloseReason::ByPartner => CloseCode::POLICY,
+            CloseReason::Replaced | CloseReason::KeyLost | CloseReason::ByPartner => CloseCode::POLICY,
             CloseReason::FrameTooLarge => CloseCode::TOO_BIG,
             CloseReason::Panic => CloseCode::INTERNAL_ERROR,
             _ => return None,

@@ -9,6 +9,8 @@ mod harness;
 
 mod cluster {
     mod in_process;
+    mod keys;
+    mod keys_simulation;
     mod nodes;
     mod presence;
     mod simulation;

@@ -1,0 +1,64 @@
+//! Calls of the records, whose answers come as events.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::event::{About, Answer, Event};
+use super::inbox::Inbox;
+use crate::cluster::records::{Records, Revision};
+
+/// Calls about keys that have no answer yet. Others wait.
+const MOST_IN_FLIGHT: usize = 512;
+
+pub(super) struct Calls {
+    records: Arc<dyn Records>,
+    inbox: Arc<Inbox>,
+    /// About keys.
+    in_flight: usize,
+}
+
+impl Calls {
+    pub(super) fn new(records: Arc<dyn Records>, inbox: &Arc<Inbox>) -> Calls {
+        Calls { records, inbox: Arc::clone(inbox), in_flight: 0 }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.in_flight < MOST_IN_FLIGHT
+    }
+
+    /// An answer has come.
+    pub(super) fn answered(&mut self, about: &About) {
+        self.in_flight -= usize::from(is_counted(about));
+    }
+
+    fn begin<T: 'static>(&mut self, about: About, answer: fn(T) -> Answer) -> Box<dyn FnOnce(T) + Send + 'static> {
+        self.in_flight += usize::from(is_counted(&about));
+        let inbox = Arc::clone(&self.inbox);
+        Box::new(move |result| inbox.push(Event::Answer(about, answer(result))))
+    }
+
+    pub(super) fn get(&mut self, about: About, name: &str) {
+        let done = self.begin(about, Answer::Got);
+        self.records.get(name, done);
+    }
+
+    pub(super) fn put(&mut self, about: About, name: &str, value: Bytes, expected: Revision) {
+        let done = self.begin(about, Answer::Put);
+        self.records.put(name, value, expected, done);
+    }
+
+    pub(super) fn delete(&mut self, about: About, name: &str, expected: Revision) {
+        let done = self.begin(about, Answer::Deleted);
+        self.records.delete(name, expected, done);
+    }
+
+    /// Deletes a record, whatever comes of it.
+    pub(super) fn delete_at_last(&self, name: &str, expected: Revision) {
+        self.records.delete(name, expected, Box::new(|_| {}));
+    }
+}
+
+fn is_counted(about: &About) -> bool {
+    matches!(about, About::Key(_) | About::Query(_))
+}

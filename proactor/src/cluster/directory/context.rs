@@ -1,0 +1,50 @@
+//! What the parts of the directory work with, in one turn.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use overlapped::Time;
+
+use super::calls::Calls;
+use super::holders::Holder;
+use super::lease::Lease;
+use super::letters::Letter;
+use super::local::{Local, Notice};
+use super::peers::{Life, Peers};
+
+pub(super) struct Context<'c> {
+    pub(super) now: Time,
+    /// This node.
+    pub(super) number: u64,
+    pub(super) name: &'c Arc<str>,
+    pub(super) lease: &'c Lease,
+    pub(super) peers: &'c mut Peers,
+    pub(super) calls: &'c mut Calls,
+    pub(super) local: &'c dyn Local,
+    pub(super) outgoing: &'c mut Outgoing,
+}
+
+/// What is sent when the turn is over.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    pub(super) notices: Vec<Notice>,
+    /// To a node, about a key.
+    pub(super) letters: Vec<(u64, Bytes, Letter)>,
+}
+
+impl Context<'_> {
+    /// The holders on other nodes whose leases live; `None` if that is not known of one.
+    pub(super) fn living(&mut self, holders: &[Holder]) -> Option<Vec<Holder>> {
+        let (now, number) = (self.now, self.number);
+        let others = holders.iter().filter(|holder| holder.node != number);
+        let lives: Vec<_> = others.map(|holder| (holder, self.peers.life(holder.node, holder.epoch, now))).collect();
+        let is_known = lives.iter().all(|(_, life)| *life != Life::Unknown);
+        let living = lives.into_iter().filter(|(_, life)| *life == Life::Live).map(|(holder, _)| holder.clone());
+        is_known.then(|| living.collect())
+    }
+}
+
+/// The name of a key's record.
+pub(super) fn record_of(key: &[u8]) -> String {
+    crate::cluster::subject::subject("u/", key)
+}
