@@ -86,6 +86,7 @@ mod outbox;
 mod panic;
 mod proxy_protocol;
 mod registry;
+mod resume;
 mod server;
 mod session;
 mod shard;
@@ -126,6 +127,7 @@ pub use message::NoMessage;
 pub use proxy_protocol::{ProxiedTls, ProxyHeader, ProxyHeaderFault, ProxyProtocol, ProxyVersion, tlv_kind};
 pub use registry::NameError;
 pub use registry::keys::{IdentifyError, IfTaken};
+pub use resume::{Afresh, Resume, ResumeClient, ResumeError, Resumed};
 pub use server::{
     Anywhere, Builder, DrainOptions, Handle, Limits, Listener, ListenerLimits, Outbound, PostError, PostWait, Server,
     SessionList, Signal, SignalWatch, Signals, SimClient, SimDatagrams, Simulation, Stats, Timeouts,
@@ -151,6 +153,10 @@ pub use websocket::{CloseCode, Deflate, MessageKind, Upgrade, UpgradeRequest, We
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/cluster.md")]
 struct ClusterPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/resume.md")]
+struct ResumePage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]

@@ -90,6 +90,8 @@ impl ConnectError {
             FailureKind::Tls(kind) => ConnectError { tls: Some(kind), ..error(ConnectFailure::Tls) },
             #[cfg(feature = "websocket")]
             FailureKind::Upgrade(status) => ConnectError { status, ..error(ConnectFailure::Upgrade) },
+            // Not of a connection that the server makes.
+            FailureKind::Resume => error(ConnectFailure::Tls),
         }
     }
 

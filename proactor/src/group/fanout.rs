@@ -119,12 +119,14 @@ fn fan_out_one(state: &mut ShardState, group: u32, news: News) {
 /// Applies the policy to a session that may be over its high watermark or its limit.
 pub(crate) fn apply_slow_policy(state: &mut ShardState, slot: u32) {
     let limits = state.limits;
-    let ShardState { sessions, groups, directory, .. } = state;
+    let ShardState { sessions, groups, directory, transports, .. } = state;
     let Some(id) = sessions.id(slot) else { return };
     let Some(record) = sessions.open_at(slot) else { return };
+    // Its peer is away, or does not confirm what it was sent.
+    let must_wait = record.has_transport() && (record.holds.contains(Hold::Away) || transports.room(slot) == 0);
     let Some(outbox) = record.outbox.get() else { return };
     // With nothing in flight the peer is not slow: it was sent nothing that it could take.
-    let is_sending = outbox.in_flight() > 0;
+    let is_sending = outbox.in_flight() > 0 || must_wait;
     let is_over = (is_sending && outbox.len() > limits.outbox) || outbox.positions.has_lost(groups.local());
     match limits.slow {
         SlowConsumer::DropOldest if is_over => {

@@ -260,6 +260,9 @@ impl Config {
             proxy_protocol: listener.proxy_protocol.clone(),
             #[cfg(feature = "tls")]
             tls: listener.tls.clone(),
+            resume: listener.resume.clone(),
+            #[cfg(feature = "websocket")]
+            tunnel: listener.tunnel(self.simulated),
         };
         let outbound = ListenerProfile {
             codec: self.codec.clone(),
@@ -269,6 +272,9 @@ impl Config {
             proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
+            resume: None,
+            #[cfg(feature = "websocket")]
+            tunnel: None,
         };
         let (_, framings) = self.framings();
         Profiles { listeners: self.listeners.iter().zip(framings).map(profile).collect(), outbound }

@@ -18,6 +18,7 @@ use crate::codec::{Codec, Framing};
 use crate::datagrams::config::Datagrams;
 use crate::error::ServerError;
 use crate::proxy_protocol::ProxyProtocol;
+use crate::resume::Resume;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 #[cfg(feature = "websocket")]
@@ -72,6 +73,7 @@ pub struct Listener {
     pub(super) limits: ListenerLimits,
     pub(super) proxy_protocol: Option<ProxyProtocol>,
     pub(super) datagrams: Option<Datagrams>,
+    pub(super) resume: Option<Resume>,
     /// It was given settings for datagrams, and takes none.
     pub(super) lacks_datagrams: bool,
     #[cfg(feature = "tls")]
@@ -124,6 +126,7 @@ impl Listener {
             limits: ListenerLimits::new(),
             proxy_protocol: None,
             datagrams: None,
+            resume: None,
             lacks_datagrams: false,
             #[cfg(feature = "tls")]
             tls: None,
@@ -214,7 +217,7 @@ impl Listener {
     /// How the listener's sessions are framed, if not with the server's codec.
     pub(super) fn framing(&self, is_simulated: bool) -> Option<Framing> {
         #[cfg(feature = "websocket")]
-        if let Some(websocket) = &self.websocket {
+        if let Some(websocket) = self.websocket.as_ref().filter(|_| self.resume.is_none()) {
             let settings = Settings::new(websocket.clone(), Role::Server, is_simulated);
             return Some(Framing::WebSocket(Box::new(WebSocketFraming::new(Arc::new(settings)))));
         }
@@ -283,7 +286,7 @@ impl Listener {
     /// Checks the settings other than the address. `most_sessions` is what the shards have sockets
     /// for, `most_bytes` the longest datagram that can be received.
     pub(super) fn check(&self, most_sessions: usize, most_bytes: usize) -> Result<(), String> {
-        let checked = self.check_datagrams(most_bytes);
+        let checked = self.check_datagrams(most_bytes).and_then(|()| self.check_resume());
         let checked = checked.and_then(|()| self.framing(false).as_ref().map_or(Ok(()), Codec::check));
         let checked = checked.and_then(|()| self.limits.check(most_sessions));
         checked.map_err(|why| match (&self.place, self.name.as_str()) {

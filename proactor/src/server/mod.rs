@@ -19,6 +19,7 @@ mod parking;
 mod post;
 mod presence;
 mod registry;
+mod resume;
 mod run;
 mod signals;
 pub(crate) mod simulation;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::datagrams::drops::{DatagramCounts, DatagramDrop};
 use crate::limits::Refusal;
+use crate::resume::Afresh;
 use crate::session::{delivery::Delivery, reason::CloseReason};
 use crate::transport::failure::TlsFailure;
 
@@ -32,7 +33,7 @@ pub struct Stats {
     pub sessions: usize,
     /// Sessions that wait for their first packet.
     pub handshakes: usize,
-    /// Connections that became sessions.
+    /// Connections that became sessions, or that one [went on](Stats::resumed) with.
     pub accepted: u64,
     /// Outbound sessions there are now, with those that are being connected.
     pub outbound: usize,
@@ -62,6 +63,10 @@ pub struct Stats {
     /// Datagrams that the system has sent.
     pub datagrams_sent: u64,
     datagrams_dropped: BTreeMap<DatagramDrop, u64>,
+    /// Times that a session went on with another connection
+    /// ([`Listener::resume`](crate::Listener::resume)).
+    pub resumed: u64,
+    afresh: BTreeMap<Afresh, u64>,
     refused: BTreeMap<Refusal, u64>,
     closed: BTreeMap<CloseReason, u64>,
     tls_failures: BTreeMap<TlsFailure, u64>,
@@ -73,6 +78,15 @@ impl Stats {
     /// Connections that were refused for this reason.
     pub fn refused(&self, refusal: Refusal) -> u64 {
         self.refused.get(&refusal).copied().unwrap_or_default()
+    }
+
+    /// Clients that asked for a session and, for this reason, got a new one.
+    pub fn afresh(&self, reason: Afresh) -> u64 {
+        self.afresh.get(&reason).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn count_afresh(&mut self, reason: Afresh) {
+        *self.afresh.entry(reason).or_default() += 1;
     }
 
     /// Connections that were refused.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use overlapped::Op;
 use overlapped::driver::{CloseMode, Completion, OpId, ShutdownHow, SocketId};
 
-use super::{deadlines::MOST, id::SessionId, reason::CloseReason, send, table::Record};
+use super::{away, deadlines::MOST, id::SessionId, reason::CloseReason, send, table::Record};
 use crate::codec::Assembly;
 use crate::connect::{ConnectError, ConnectFailure, Origin};
 use crate::flight::FlightKind;
@@ -20,8 +20,12 @@ const LEAST_LINGER: Duration = Duration::from_millis(50);
 /// The shard keeps the time of a graceful close ([`linger_over`]).
 const GRACEFUL: CloseMode = CloseMode::Graceful { linger: MOST };
 
-/// Begins to close a session, in the way that fits the reason. The first reason stays.
+/// Begins to close a session, in the way that fits the reason. The first reason stays. One that has
+/// lost its connection, and can go on with another, waits for that.
 pub(crate) fn begin(state: &mut ShardState, slot: u32, reason: CloseReason) {
+    if away::keeps(state, slot, reason) {
+        return;
+    }
     let mode = match reason {
         CloseReason::ByPeer
         | CloseReason::ByHandler
@@ -52,6 +56,9 @@ pub(crate) fn begin_if_open(state: &mut ShardState, id: SessionId, reason: Close
 
 /// Begins to close a session in a way that the reason does not tell.
 pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, mode: CloseMode) {
+    let is_away = state.away.has(slot);
+    let mode = if is_away { CloseMode::Abort } else { mode };
+    let kept = if is_away { away::unconfirmed(state, slot) } else { 0 };
     let ShardState { sessions, timers, logic_timers, to_wake, directory, endings, driver, look_again, .. } = state;
     let graceful = matches!(mode, CloseMode::Graceful { .. });
     let id = sessions.id(slot);
@@ -79,7 +86,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
     let left = record.outbox.len();
     // A reset also takes back what the peer's system has not confirmed.
     let unconfirmed = if mode == CloseMode::Abort { driver.unsent(record.socket).unwrap_or(0) } else { 0 };
-    let missing = left.max(unconfirmed);
+    let missing = left.max(unconfirmed) + kept;
     if !graceful && missing > 0 {
         endings.cut(slot, missing);
         if let Some(outbox) = record.outbox.get() {
@@ -124,6 +131,7 @@ pub(crate) fn begin_as(state: &mut ShardState, slot: u32, reason: CloseReason, m
         tell_not_open(state, slot, reason);
     }
     match (&mut state.datagrams, id) {
+        _ if is_away => state.away.end(slot),
         (Some(ports), Some(id)) if socket == SocketId::NONE => ports.close(id, !graceful),
         _ => drop(state.submit(Op::close(socket, mode), token::of(token::CLOSE, slot))),
     }

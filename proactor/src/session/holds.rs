@@ -25,6 +25,8 @@ pub enum Hold {
     /// TLS has just been started, and what is being handed over may have more behind it.
     #[cfg(feature = "tls")]
     Starting = 1 << 6,
+    /// Its connection is gone, and its peer may [come back](crate::Listener::resume) by another.
+    Away = 1 << 7,
 }
 
 impl Hold {
@@ -38,6 +40,7 @@ impl Hold {
         Hold::Opening,
         #[cfg(feature = "tls")]
         Hold::Starting,
+        Hold::Away,
     ];
 }
 
@@ -52,6 +55,7 @@ impl fmt::Display for Hold {
             Hold::Opening => "opening",
             #[cfg(feature = "tls")]
             Hold::Starting => "starting",
+            Hold::Away => "away",
         })
     }
 }
@@ -140,7 +144,7 @@ mod tests {
         let mut holds = Holds::default();
         holds.insert(Hold::Throttled);
         assert!(holds.any() && holds.reading() == Reading::Throttled);
-        for hold in [Hold::Paused, Hold::Untaken, Hold::Blocked, Hold::OverRate, Hold::Opening] {
+        for hold in [Hold::Paused, Hold::Untaken, Hold::Blocked, Hold::OverRate, Hold::Opening, Hold::Away] {
             holds.insert(hold);
             assert_eq!(holds.reading(), Reading::Held, "{hold:?}");
             holds.remove(hold);

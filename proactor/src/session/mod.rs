@@ -1,6 +1,7 @@
 //! A session in the hands of its shard's handler. The parts of a session are files of this folder.
 
 mod arrival;
+pub(crate) mod away;
 mod burst;
 pub(crate) mod busy;
 pub(crate) mod close;

@@ -111,6 +111,10 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
         Some(transport) if transport.is_upgrading() => failure.in_upgrade(),
         _ => failure,
     };
+    let failure = match transports.at(slot) {
+        Some(transport) if transport.awaits_hello() => failure.in_hello(),
+        _ => failure,
+    };
     let reason = match failure.kind {
         FailureKind::Tls(kind) => {
             tracing::debug!("{peer}: TLS failed: {failure}");
@@ -122,6 +126,10 @@ pub(crate) fn fail(state: &mut ShardState, slot: u32, failure: Failure) {
             tracing::debug!("{peer}: the upgrade to WebSocket failed: {failure}");
             directory.stats().count_upgrade_refused(status);
             CloseReason::UpgradeFailed
+        }
+        FailureKind::Resume => {
+            tracing::debug!("{peer} broke the protocol of resumed sessions: {failure}");
+            CloseReason::Protocol
         }
     };
     if let Some(transport) = transports.at_mut(slot) {

@@ -12,6 +12,7 @@ use std::fmt;
 ///   if bytes are missing after that time.
 /// - `TooSlow`, `ReceiveTimeout`, `WriteTimeout`, `Limit`, `ByOpened`: they are discarded, and the
 ///   peer sees a reset.
+/// - `Lost`: they are discarded. There is no connection.
 /// - `Panic`, `ReadTimeout`, `HandshakeTimeout`: they are discarded, except what the system takes
 ///   at once; the peer sees the end of the stream, or a reset.
 /// - `TlsFailed`, `UpgradeFailed`: they are discarded, and the peer is told by an alert, or by the
@@ -73,6 +74,8 @@ pub enum CloseReason {
     /// Another session took its [key](crate::Session::identify_with), on this server or on another
     /// node of the cluster.
     Replaced,
+    /// Its connection was gone, and its peer did not [come back](crate::Listener::resume) in time.
+    Lost,
     /// The server was drained, and the session was idle.
     Drained,
     /// The server was stopped, or the time of its drain was over.
@@ -105,6 +108,7 @@ impl fmt::Display for CloseReason {
             CloseReason::ByPartner => "the session it was paired with was closed",
             CloseReason::ByOpened => "the server's logic panicked for a connection that it had opened",
             CloseReason::Replaced => "another session took its key",
+            CloseReason::Lost => "its peer was away for too long",
             CloseReason::Drained => "the server was drained",
             CloseReason::ServerStopping => "the server was stopped",
             CloseReason::KeyLost => "the node was cut off from the cluster, which may have given its key to another",

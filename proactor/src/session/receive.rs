@@ -7,7 +7,7 @@ use super::arrival::{end, keep, may_go_on};
 use super::burst::{Burst, Handed};
 #[cfg(feature = "tls")]
 use super::start_tls;
-use super::{Session, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
+use super::{Session, away, away::moving, close, holds::Hold, opening, pair, pause, reading, reason::CloseReason};
 #[cfg(feature = "websocket")]
 use super::{control, websocket};
 use crate::codec::{Assembly, Codec, FrameError};
@@ -37,7 +37,7 @@ enum Stop {
 /// A session's receive has completed.
 pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32, result: Result<Outcome, Error>) {
     let mut state = logic.state();
-    let ShardState { sessions, groups, limits, turn, timers, meter, traffics, .. } = &mut *state;
+    let ShardState { sessions, groups, limits, turn, timers, meter, traffics, away, .. } = &mut *state;
     let Some(record) = sessions.at_mut(slot) else { return };
     match result {
         Ok(Outcome::Packet(packet)) => {
@@ -82,6 +82,7 @@ pub(crate) fn completed<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot
         }
         Err(error) => {
             record.receiving = false;
+            away.look_again();
             if error.kind() != ErrorKind::Cancelled {
                 if record.has_transport() && state.transports.is_opening(slot) {
                     return opening::fail(&mut state, slot, TlsFailure::Ended.into());
@@ -133,7 +134,10 @@ pub(crate) fn go_on_opening<H: Handler>(logic: &mut Logic<H>, tasks: &Executor) 
             through_transport(logic, tasks, slot, None);
         }
         // If it is not postponed, the end of its stream came meanwhile.
-        reading::release(&mut logic.state(), slot, Hold::Opening);
+        let state = &mut *logic.state();
+        if !state.away.is_asking(slot) {
+            reading::release(state, slot, Hold::Opening);
+        }
     }
 }
 
@@ -148,8 +152,14 @@ fn through_transport<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u
         if bytes > 0 && state.transports.postpones(slot, received, state.turn) {
             return reading::hold(state, slot, Hold::Opening);
         }
-        let Some(heard) = state.transports.receive(slot, received) else { return };
-        if heard.has_output {
+        let Some(mut heard) = state.transports.receive(slot, received) else { return };
+        if heard.is_asked {
+            if !moving::answer(state, slot) {
+                return state.transports.give_back(heard.plain);
+            }
+            heard.is_open = true;
+        }
+        if heard.has_output || heard.may_send_more {
             state.sessions.send_later(slot);
         }
         heard
@@ -200,7 +210,7 @@ fn is_websocket(state: &ShardState, slot: u32) -> bool {
 }
 
 /// If a session's transport has just become open, tells the logic of the session.
-fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
+pub(crate) fn open<H: Handler>(logic: &mut Logic<H>, slot: u32) {
     let opened = {
         let state = &mut *logic.state();
         if !state.transports.is_opening(slot) {
@@ -249,11 +259,20 @@ fn stream_ended<H: Handler>(logic: &mut Logic<H>, tasks: &Executor, slot: u32) {
     {
         let state = &mut *logic.state();
         let ShardState { sessions, transports, .. } = state;
-        let Some(record) = sessions.open_at(slot) else { return };
+        if sessions.open_at(slot).is_none() {
+            return;
+        }
         let transport = transports.at_mut(slot);
         if transport.as_ref().is_some_and(|transport| transport.is_opening()) {
             return opening::fail(state, slot, TlsFailure::Ended.into());
         }
+        // So the connection is lost. The session may go on with another.
+        if transports.is_resumable(slot) && away::begin(state, slot) {
+            return;
+        }
+        let ShardState { sessions, transports, .. } = state;
+        let Some(record) = sessions.open_at(slot) else { return };
+        let transport = transports.at(slot);
         // The end of a WebSocket is its close frame, over TLS too.
         if record.is_websocket() || transport.is_some_and(|transport| !transport.has_ended()) {
             record.ends.peer_cut();

@@ -8,7 +8,7 @@ use overlapped::{Driver, Error, Op, buf::AnyBuf, buf::Packet, driver::OpId, driv
 pub(super) use self::metering::meter_queued;
 use self::metering::{meter_sent, meter_wire};
 
-use super::{holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
+use super::{away, holds::Hold, id::SessionId, reading, table::Record, timers::Timers};
 use crate::codec::{Codec, Frame, FrameError, Framing};
 use crate::datagrams::ports::Ports;
 use crate::error::SendError;
@@ -209,10 +209,11 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
 fn send_through_transport(state: &mut ShardState, slot: u32, stamp: u64) {
     let ShardState { sessions, groups, limits, send_memory, transports, .. } = state;
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return };
-    let limits = TakeLimits::new(stamp, limits.outbox);
-    // Until the transport is open, what the logic has queued waits.
-    let is_opening = transports.is_opening(slot);
-    let queued = record.outbox.get().filter(|outbox| outbox.has_queued() && !is_opening);
+    // Until the transport is open, what the logic has queued waits. So it does while the peer has
+    // to confirm what it has.
+    let room = if transports.is_opening(slot) { 0 } else { transports.room(slot) };
+    let limits = TakeLimits::new(stamp, limits.outbox.min(room));
+    let queued = record.outbox.get().filter(|outbox| outbox.has_queued() && room > 0);
     let has_queued = queued.is_some();
     let taken = queued.and_then(|outbox| outbox.take(id, limits, groups.local(), send_memory));
     if has_queued && taken.is_none() {
@@ -383,6 +384,41 @@ fn queue_datagrams(state: &mut ShardState, slot: u32, taken: Taken) {
     }
 }
 
+/// A send of a session with a transport has failed, or has ended while the session is away. Returns
+/// whether the session is to be closed.
+#[cold]
+fn ended_without_connection(state: &mut ShardState, slot: u32, bytes: usize, error: Option<&Error>) -> bool {
+    let is_away = away::begin(state, slot);
+    let ShardState { sessions, endings, meter, traffics, .. } = state;
+    let Some(record) = sessions.at_mut(slot) else { return false };
+    // Of one that is away, no send is started.
+    record.sending = is_away;
+    if let Some(meter) = meter {
+        meter_sent(meter, record, (traffics, slot), bytes, error.filter(|_| !is_away));
+    }
+    if let Some(outbox) = record.outbox.get() {
+        // If it is away, its stream keeps them.
+        outbox.sent(bytes);
+        outbox.send = None;
+    }
+    let is_lost = !is_away && error.is_some();
+    // If it is closing at once, they are counted already.
+    if is_lost && !endings.has_cut(slot) {
+        endings.cut(slot, bytes);
+    }
+    is_lost
+}
+
+/// A connection goes on with a session, and sends this first.
+pub(super) fn start_wire(state: &mut ShardState, slot: u32, wire: Vec<u8>) {
+    let ShardState { sessions, transports, .. } = state;
+    let (Some(record), Some(transport)) = (sessions.open_at(slot), transports.at_mut(slot)) else { return };
+    transport.send_begins(0);
+    record.sending = true;
+    let op = Op::send(record.socket, wire);
+    state.submit(op, token::of(token::SEND, slot));
+}
+
 #[cold]
 fn taken_by_port(datagrams: &mut Option<Box<Ports>>, id: SessionId) -> usize {
     datagrams.as_mut().map_or(0, |ports| ports.taken(id))
@@ -409,6 +445,10 @@ fn ended(state: &mut ShardState, slot: u32, mut bytes: usize, error: Option<&Err
             meter_wire(meter, record, (traffics, slot), bytes, error);
         }
         bytes = state.transports.send_ended(slot);
+        state.away.look_again();
+        if error.is_some() || record.holds.contains(Hold::Away) {
+            return ended_without_connection(state, slot, bytes, error);
+        }
         #[cfg(feature = "websocket")]
         if state.transports.drop_if_done(slot) {
             record.clear_transport();

@@ -269,6 +269,14 @@ impl Sessions {
         Some((record, peer))
     }
 
+    /// The peer of a session has another address.
+    pub(crate) fn set_peer(&mut self, slot: u32, peer: Address) {
+        if let Some(record) = self.records.at_mut(slot) {
+            self.peers.forget(&record.peer);
+            record.peer = self.peers.keep(peer);
+        }
+    }
+
     pub(crate) fn peer_at(&self, slot: u32) -> Option<Address> {
         Some(self.peers.address(&self.records.at(slot)?.peer))
     }

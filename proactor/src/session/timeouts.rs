@@ -33,7 +33,7 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
             }
             Some(Expired::Heartbeat) => {
                 // A heartbeat has no place among a partner's bytes.
-                heartbeat = record.partner().is_none();
+                heartbeat = record.partner().is_none() && !record.holds.contains(Hold::Away);
                 if let Some(meter) = meter
                     && heartbeat
                 {
@@ -54,8 +54,14 @@ pub(crate) fn expire(state: &mut ShardState, slot: u32, looked: bool) -> bool {
                 opening::fail(state, slot, TlsFailure::TimedOut.into());
                 return false;
             }
+            Some(Expired::Hold) if state.away.has(slot) => CloseReason::Lost,
             Some(Expired::Hold) => {
                 reading::release(state, slot, Hold::OverRate);
+                continue;
+            }
+            // The peer is not there, and not to blame. Its window is what limits it.
+            Some(Expired::Idle | Expired::Write | Expired::Progress) if record.holds.contains(Hold::Away) => {
+                timers.send_progressed(slot, &record.activity);
                 continue;
             }
             Some(Expired::Progress) => {

@@ -70,6 +70,10 @@ fn look(state: &mut ShardState, slot: u32) -> Found {
 /// Begins a drain. Returns the sessions whose logic is to be told. Those whose turn comes later are
 /// told when it has: see [`take_due`].
 pub(crate) fn begin_drain(state: &mut ShardState, options: DrainOptions) -> Vec<SessionId> {
+    // Nobody is let in any more, so nobody comes back.
+    for slot in state.away.slots() {
+        close::begin(state, slot, CloseReason::Drained);
+    }
     let ShardState { sessions, drain, attempts, driver, .. } = state;
     let now = driver.now();
     drain.begin(now, options);

@@ -27,8 +27,10 @@ use crate::group::{Group, domain::Domain, local::LocalGroup, names::GroupNames};
 use crate::limits::{Admission, AdmissionLimits, Permit, Rates, Refusal};
 use crate::meter::{Meter, ShardMeter};
 use crate::registry::keys::{IdentifyError, Keys};
+use crate::resume::token::Mint;
 use crate::server::Stats;
 use crate::server::drain_options::DrainOptions;
+use crate::session::away::returning::Returning;
 use crate::session::id::SessionId;
 use crate::session::reason::CloseReason;
 #[cfg(feature = "websocket")]
@@ -86,6 +88,10 @@ pub(crate) struct Directory {
     /// If the server is a node of a cluster.
     pub(crate) node: Option<Arc<Node>>,
     pub(crate) keys: Keys,
+    /// Sessions whose connection is gone.
+    pub(crate) away: Arc<AtomicUsize>,
+    /// Makes the tokens by which they are asked for.
+    pub(crate) mint: Mint,
     /// Lists of sessions that are being made.
     pub(crate) lists: Arc<AtomicUsize>,
     /// What the logic can learn of each listener.
@@ -118,6 +124,8 @@ impl Directory {
             domain: Arc::new(domain),
             node: None,
             keys: Keys::default(),
+            away: Arc::default(),
+            mint: Mint::new(),
             lists: Arc::default(),
             listeners: listeners.into(),
             began,
@@ -427,6 +435,8 @@ pub(crate) enum Mail {
         result: Result<(), IdentifyError>,
     },
     List(Job),
+    /// A connection asks for a session of the shard.
+    Returning(Box<Returning>),
     /// Duplicates of the listeners are wanted.
     Listeners(SyncSender<Result<Vec<Stream>, ServerError>>),
     /// Sessions that begin from now on have these rates.

@@ -60,6 +60,7 @@ impl<H: Handler> Shard<H> {
                         let keys = node.directory.as_ref();
                         node.ledger.has_reports() || keys.is_some_and(|keys| keys.has_to_turn(self.shard, now))
                     })))
+            || state.away.has_to_go_on()
     }
 
     /// Does that. `came` says whether there were completions. Says whether there was anything.
@@ -83,6 +84,7 @@ impl<H: Handler> Shard<H> {
             busy |= self.turn_keys();
         }
         busy |= self.logic.list_sessions();
+        busy |= self.take_returning();
         busy
     }
 

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-#[cfg(feature = "websocket")]
 use std::time::Duration;
 
 use overlapped::Address;
@@ -15,11 +14,16 @@ use crate::limits::Rates;
 #[cfg(feature = "tls")]
 use crate::limits::Refusal;
 use crate::proxy_protocol::ProxyProtocol;
+use crate::resume::Resume;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::transport::{Transport, opening::NoTransport};
+use crate::transport::layer::Layer;
+use crate::transport::{
+    Transport,
+    opening::{NoTransport, Opening},
+};
 #[cfg(feature = "websocket")]
-use crate::transport::{layer::Layer, opening::Opening};
+use crate::websocket::framing::Settings;
 
 /// What the sessions of one listener are made of.
 #[derive(Clone, Debug)]
@@ -34,11 +38,32 @@ pub(crate) struct ListenerProfile {
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
+    pub(crate) resume: Option<Resume>,
+    /// What resumes is in the messages of a WebSocket.
+    #[cfg(feature = "websocket")]
+    pub(crate) tunnel: Option<Arc<Settings>>,
 }
 
 impl ListenerProfile {
     /// What is put between the socket and the session of an accepted connection, if anything is.
     pub(crate) fn transport(&self) -> Option<Result<Transport, NoTransport>> {
+        let Some(resume) = &self.resume else { return self.wire() };
+        let plain = || {
+            let opening = Opening { timeout: Duration::ZERO, _place: None, outbound: None, failure: None };
+            Ok(Transport::new(Layer::Plain, opening))
+        };
+        let resumed = |transport: Transport| {
+            #[cfg(feature = "websocket")]
+            if let Some(settings) = &self.tunnel {
+                return transport.accepting(settings).through_websocket(settings).resumed_by(resume);
+            }
+            transport.resumed_by(resume)
+        };
+        Some(self.wire().unwrap_or_else(plain).map(resumed))
+    }
+
+    /// As [`transport`](ListenerProfile::transport), below what resumes.
+    fn wire(&self) -> Option<Result<Transport, NoTransport>> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let place = tls.admit().ok_or(NoTransport::Refused(Refusal::TlsHandshakes));
@@ -147,6 +172,9 @@ mod tests {
             proxy_protocol: None,
             #[cfg(feature = "tls")]
             tls: None,
+            resume: None,
+            #[cfg(feature = "websocket")]
+            tunnel: None,
         };
         let mut profiles = Profiles {
             listeners: vec![profile(Rates::default()), profile(rates(None, Some(7)))],

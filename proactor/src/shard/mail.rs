@@ -68,6 +68,7 @@ impl<H: Handler> Shard<H> {
                 Mail::KeyTaken { .. } => {}
                 Mail::Identified { id, ticket, result } => state.pending.push(Pending::Identified(id, ticket, result)),
                 Mail::Rates(rates) => state.profiles.set_rates(rates),
+                Mail::Returning(returning) => state.away.came(*returning),
                 Mail::List(job) => state.listings.push_back(job),
                 Mail::Connect(wanted) => {
                     let Wanted { target, token, permit } = *wanted;

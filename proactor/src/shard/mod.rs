@@ -20,6 +20,7 @@ pub(crate) mod logic;
 mod mail;
 mod outbound;
 pub(crate) mod pending;
+mod returning;
 pub(crate) mod state;
 pub(crate) mod timers;
 
@@ -121,6 +122,7 @@ impl<H: Handler> Shard<H> {
                 || !state.listings.is_empty()
                 || state.drain.has_idle()
                 || state.transports.has_postponed()
+                || state.away.has_to_go_on()
                 || state.datagrams.as_ref().is_some_and(|ports| ports.has_to_go_on())
                 || self.acceptor.as_ref().is_some_and(Acceptor::has_to_go_on)
                 || !state.groups.may_wait();
@@ -224,7 +226,10 @@ impl<H: Handler> Shard<H> {
     /// It was told to end, and its last session is closed.
     pub(crate) fn has_ended(&self) -> bool {
         let state = self.logic.state();
-        self.phase != Phase::Running && state.driver.live().sockets == 0 && state.attempts.ended_count() == 0
+        self.phase != Phase::Running
+            && state.driver.live().sockets == 0
+            && state.attempts.ended_count() == 0
+            && state.away.is_empty()
     }
 
     /// When it has something to do without being told.
@@ -325,6 +330,9 @@ impl<H: Handler> Shard<H> {
 
     /// A session's close has completed.
     fn closed(&mut self, slot: u32) {
+        if self.has_lost_connection(slot) {
+            return;
+        }
         self.logic.tell_closed();
         let (id, record, delivery, in_drain, transport) = {
             let state = &mut *self.logic.state();
@@ -346,6 +354,7 @@ impl<H: Handler> Shard<H> {
                 ports.peers.forget(slot);
             }
             let transport = record.has_transport().then(|| state.transports.remove(slot)).flatten();
+            state.away.forget(slot);
             let delivery = state.endings.settle(slot);
             if let Some(flight) = &state.flight {
                 flight.record(Some(id), FlightKind::Ended(delivery));

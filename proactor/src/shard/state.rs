@@ -25,6 +25,7 @@ use crate::meter::{Meter, Traffics};
 use crate::outbox::{lazy::OutboxStore, memory::SendMemory};
 use crate::proxy_protocol::ProxyHeader;
 use crate::registry::identities::Identities;
+use crate::session::away::table::Away;
 use crate::session::timers::Timers;
 use crate::session::{busy::BusyTable, deadlines::Spans, delivery::Endings, drain::Drain, table::Sessions};
 use crate::task::executor::Executor;
@@ -128,6 +129,8 @@ pub(crate) struct ShardState {
     pub(crate) drain: Drain,
     /// When the other nodes of the cluster are told how this one is; on its first shard.
     pub(crate) next_tell: Option<Time>,
+    /// Its sessions whose connection is gone.
+    pub(crate) away: Away,
 }
 
 impl ShardState {
@@ -182,6 +185,7 @@ impl ShardState {
             listings: VecDeque::new(),
             drain: Drain::default(),
             next_tell,
+            away: Away::default(),
         }
     }
 

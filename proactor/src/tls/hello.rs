@@ -200,6 +200,7 @@ impl HelloError {
             FailureKind::Tls(failure) => failure,
             #[cfg(feature = "websocket")]
             FailureKind::Upgrade(_) => TlsFailure::Protocol,
+            FailureKind::Resume => TlsFailure::Protocol,
         }
     }
 

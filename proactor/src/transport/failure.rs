@@ -75,6 +75,8 @@ pub(crate) enum FailureKind {
     /// The upgrade to WebSocket, with the status of the answer, if there was one.
     #[cfg(feature = "websocket")]
     Upgrade(Option<u16>),
+    /// The protocol of sessions that are resumed.
+    Resume,
 }
 
 impl PartialEq<TlsFailure> for FailureKind {
@@ -91,6 +93,19 @@ impl Failure {
     #[cfg(feature = "websocket")]
     pub(crate) fn upgrade(status: Option<u16>, detail: impl Into<String>) -> Failure {
         Failure { kind: FailureKind::Upgrade(status), detail: detail.into() }
+    }
+
+    pub(crate) fn resume(detail: impl Into<String>) -> Failure {
+        Failure { kind: FailureKind::Resume, detail: detail.into() }
+    }
+
+    /// What has failed if it was the hello: that has been waited for.
+    pub(crate) fn in_hello(self) -> Failure {
+        match self.kind {
+            FailureKind::Tls(TlsFailure::TimedOut) => Failure::resume("its hello took too long"),
+            FailureKind::Tls(TlsFailure::Ended) => Failure::resume("the peer left before its hello"),
+            _ => self,
+        }
     }
 
     /// What has failed if it was the upgrade: that has been waited for.
@@ -117,6 +132,7 @@ impl fmt::Display for Failure {
             (FailureKind::Tls(kind), detail) => write!(f, "{kind} ({detail})"),
             #[cfg(feature = "websocket")]
             (FailureKind::Upgrade(_), detail) => f.write_str(detail),
+            (FailureKind::Resume, detail) => f.write_str(detail),
         }
     }
 }

@@ -8,8 +8,7 @@ use crate::tls::{TlsInfo, stream::TlsStream};
 pub(crate) enum Layer {
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
-    /// The bytes as they are, while a connection without TLS is upgraded.
-    #[cfg(feature = "websocket")]
+    /// The bytes as they are: while a connection without TLS is upgraded, or is one that resumes.
     Plain,
 }
 
@@ -19,7 +18,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.begin(out),
-            #[cfg(feature = "websocket")]
             Layer::Plain => {}
         }
     }
@@ -36,7 +34,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.receive(bytes, plain, out),
-            #[cfg(feature = "websocket")]
             Layer::Plain => {
                 plain.extend_from_slice(bytes);
                 (bytes.len(), Ok(()))
@@ -49,7 +46,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref tls) => tls.missing(bytes),
-            #[cfg(feature = "websocket")]
             Layer::Plain => 0,
         }
     }
@@ -59,7 +55,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref tls) => tls.is_open(),
-            #[cfg(feature = "websocket")]
             Layer::Plain => true,
         }
     }
@@ -69,7 +64,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref tls) => tls.has_ended(),
-            #[cfg(feature = "websocket")]
             Layer::Plain => false,
         }
     }
@@ -79,7 +73,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.seal(unused, plain, wire),
-            #[cfg(feature = "websocket")]
             Layer::Plain => {
                 wire.extend_from_slice(plain);
                 Ok(())
@@ -92,7 +85,6 @@ impl Layer {
         match *self {
             #[cfg(feature = "tls")]
             Layer::Tls(ref mut tls) => tls.end(unused, wire),
-            #[cfg(feature = "websocket")]
             Layer::Plain => {}
         }
     }
@@ -102,7 +94,6 @@ impl Layer {
     pub(crate) fn tls(&self) -> Option<TlsInfo> {
         match self {
             Layer::Tls(tls) => Some(tls.info()),
-            #[cfg(feature = "websocket")]
             Layer::Plain => None,
         }
     }

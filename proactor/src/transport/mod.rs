@@ -19,8 +19,11 @@
 pub(crate) mod failure;
 pub(crate) mod layer;
 pub(crate) mod opening;
+pub(crate) mod resuming;
 mod slot_hasher;
 pub(crate) mod table;
+#[cfg(feature = "websocket")]
+mod tunnel;
 #[cfg(feature = "websocket")]
 pub(crate) mod upgrading;
 
@@ -32,8 +35,11 @@ use self::failure::{Failure, TlsFailure};
 use self::layer::Layer;
 use self::opening::Opening;
 #[cfg(feature = "websocket")]
+use self::tunnel::Tunnel;
+#[cfg(feature = "websocket")]
 use self::upgrading::{Upgraded, Upgrading};
 use crate::panic::contained;
+use crate::resume::{Resuming, stream::Stream};
 #[cfg(feature = "websocket")]
 use crate::websocket::framing::Settings;
 
@@ -59,6 +65,11 @@ pub(crate) struct Transport {
     /// What has become of the connection by that.
     #[cfg(feature = "websocket")]
     upgraded: Option<Upgraded>,
+    /// The session can go on over another connection.
+    resuming: Option<Box<Resuming>>,
+    /// The messages of a WebSocket have what is resumed in them.
+    #[cfg(feature = "websocket")]
+    tunnel: Option<Box<Tunnel>>,
     /// It was put into a session that was running.
     is_of_running: bool,
     /// Nothing more is received or sealed.
@@ -83,6 +94,9 @@ impl Transport {
             upgrading: None,
             #[cfg(feature = "websocket")]
             upgraded: None,
+            resuming: None,
+            #[cfg(feature = "websocket")]
+            tunnel: None,
             is_of_running: false,
             has_failed: false,
             is_postponed: false,
@@ -132,7 +146,7 @@ impl Transport {
         let is_upgraded = self.upgrading.is_none();
         #[cfg(not(feature = "websocket"))]
         let is_upgraded = true;
-        self.layer.is_open() && is_upgraded
+        self.layer.is_open() && is_upgraded && self.resuming.as_ref().is_none_or(|resuming| resuming.is_open())
     }
 
     /// What the connection has become by the upgrade, once.
@@ -145,6 +159,7 @@ impl Transport {
     #[cfg(feature = "websocket")]
     pub(crate) fn is_done(&self) -> bool {
         self.layer.is_plain()
+            && self.resuming.is_none()
             && self.opening.is_none()
             && !self.has_failed
             && self.output.is_empty()
@@ -231,7 +246,7 @@ impl Transport {
         self.receive_in_layer(bytes, plain, spare)?;
         #[cfg(feature = "websocket")]
         self.go_on_upgrading(plain)?;
-        Ok(())
+        self.go_on_resuming(plain)
     }
 
     fn receive_in_layer(
@@ -338,7 +353,10 @@ impl Transport {
 
     /// Whether the peer has said that its stream ends.
     pub(crate) fn has_ended(&self) -> bool {
-        self.layer.has_ended()
+        match &self.resuming {
+            None => self.layer.has_ended(),
+            Some(resuming) => resuming.stream().is_some_and(Stream::has_peer_ended),
+        }
     }
 
     /// Appends to `wire` what the layer has to say.
@@ -354,6 +372,16 @@ impl Transport {
         if self.has_failed || self.opening.is_some() {
             return Err(Failure::new(TlsFailure::Protocol, "nothing can be sent"));
         }
+        let records;
+        let plain = match self.resuming.as_mut().and_then(|resuming| resuming.stream_mut()) {
+            None => plain,
+            Some(stream) => {
+                let mut sealed = Vec::new();
+                stream.seal(plain, &mut sealed);
+                records = self.carried(sealed);
+                &records
+            }
+        };
         let sealed = self.call(|layer, input, _| layer.seal(input, plain, wire))?;
         self.check(sealed)
     }
@@ -361,6 +389,13 @@ impl Transport {
     /// Appends to `wire` that our stream ends, once.
     pub(crate) fn end(&mut self, wire: &mut Vec<u8>) {
         if !self.has_failed && self.opening.is_none() {
+            if let Some(stream) = self.resuming.as_mut().and_then(|resuming| resuming.stream_mut()) {
+                let mut end = Vec::new();
+                stream.end(&mut end);
+                let end = self.ended(end);
+                // As below.
+                let _ = self.call(|layer, input, _| layer.seal(input, &end, wire));
+            }
             // If it panicked, nothing more is sent.
             let _ = self.call(|layer, input, _| layer.end(input, wire));
         }

@@ -48,6 +48,10 @@ pub(crate) struct Heard {
     pub(crate) has_ended: bool,
     pub(crate) is_partial: bool,
     pub(crate) has_output: bool,
+    /// The peer's hello is to be answered.
+    pub(crate) is_asked: bool,
+    /// The peer may have confirmed something, so that more may be sent.
+    pub(crate) may_send_more: bool,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -79,6 +83,17 @@ impl Transports {
     /// A session's oldest send has ended. Returns how many of the outbox's bytes were in it.
     pub(crate) fn send_ended(&mut self, slot: u32) -> usize {
         self.at_mut(slot).map_or(0, Transport::send_ended)
+    }
+
+    /// How many of the outbox's bytes a session may be sent now.
+    #[inline]
+    pub(crate) fn room(&self, slot: u32) -> usize {
+        self.at(slot).map_or(usize::MAX, Transport::room)
+    }
+
+    /// Whether it is the transport of a session that can go on over another connection.
+    pub(crate) fn is_resumable(&self, slot: u32) -> bool {
+        self.at(slot).is_some_and(|transport| transport.resuming().is_some())
     }
 
     pub(crate) fn is_opening(&self, slot: u32) -> bool {
@@ -169,6 +184,8 @@ impl Transports {
             has_ended: transport.has_ended(),
             is_partial: transport.is_partial(),
             has_output: transport.has_output(),
+            is_asked: received.is_ok() && transport.is_asked(),
+            may_send_more: transport.resuming().is_some(),
             failure: received.err(),
         })
     }

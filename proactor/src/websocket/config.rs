@@ -269,6 +269,15 @@ impl WebSocket {
         Some((self.http.clone()?, limits))
     }
 
+    pub(crate) fn most_message(&self) -> usize {
+        self.max_message
+    }
+
+    /// Whether messages may be compressed.
+    pub(crate) fn may_compress(&self) -> bool {
+        self.deflate.is_some()
+    }
+
     pub(crate) fn upgrade_timeout(&self) -> Duration {
         self.upgrade_time
     }

@@ -82,6 +82,16 @@ mod registry {
     mod lists_simulation;
     mod shard_ends;
 }
+mod resume {
+    mod away;
+    mod cuts;
+    mod hostile;
+    mod logic;
+    mod peer;
+    mod sockets;
+    mod websocket;
+    mod websocket_end;
+}
 mod sent_on;
 mod sessions;
 mod simulation;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Activity, Timers};
+use crate::limits::Permit;
 use crate::session::deadlines::MOST;
 
 impl Timers {
@@ -50,5 +51,16 @@ impl Timers {
         if let Some(deadlines) = self.deadlines(slot, activity) {
             deadlines.forget_partial();
         }
+    }
+}
+
+impl Activity {
+    /// It goes on with another connection's place.
+    pub(crate) fn set_permit(&mut self, permit: Permit) {
+        self.permit = permit;
+    }
+
+    pub(crate) fn into_permit(self) -> Permit {
+        self.permit
     }
 }

@@ -1,0 +1,182 @@
+//! A transport of a session that can go on over another connection.
+
+use std::time::Duration;
+
+use super::Transport;
+use super::failure::Failure;
+use super::layer::Layer;
+use super::opening::Opening;
+#[cfg(feature = "websocket")]
+use super::tunnel::Tunnel;
+use crate::resume::{Afresh, Resume, Resuming, stream::Stream, token::Token};
+#[cfg(feature = "websocket")]
+use crate::websocket::framing::Settings;
+
+impl Transport {
+    /// The peer says, when all else is open, whether it begins or resumes.
+    pub(crate) fn resumed_by(mut self, settings: &Resume) -> Transport {
+        self.resuming = Some(Box::new(Resuming::new(settings.clone())));
+        if let Some(opening) = &mut self.opening {
+            opening.timeout = opening.timeout.saturating_add(settings.most_hello_time());
+        }
+        self
+    }
+
+    /// The records are in the messages of the WebSocket that the connection becomes.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn through_websocket(self, settings: &Settings) -> Transport {
+        Transport { tunnel: Some(Box::new(Tunnel::new(settings))), ..self }
+    }
+
+    pub(crate) fn resuming(&self) -> Option<&Resuming> {
+        self.resuming.as_deref()
+    }
+
+    /// How many bytes may be sealed now.
+    pub(crate) fn room(&self) -> usize {
+        self.resuming.as_ref().and_then(|resuming| resuming.stream()).map_or(usize::MAX, Stream::room)
+    }
+
+    /// Whether only the peer's hello is missing, or its answer.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        self.layer.is_open() && self.resuming.as_ref().is_some_and(|resuming| !resuming.is_open())
+    }
+
+    /// Whether the peer has said what it wants, and waits for the answer.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.resuming.as_ref().is_some_and(|resuming| resuming.asked().is_some())
+    }
+
+    /// Takes records off what came, if all else is open.
+    pub(super) fn go_on_resuming(&mut self, plain: &mut Vec<u8>) -> Result<(), Failure> {
+        let is_ready = self.layer.is_open();
+        #[cfg(feature = "websocket")]
+        let is_ready = is_ready && self.upgrading.is_none();
+        if !is_ready || self.resuming.is_none() {
+            return Ok(());
+        }
+        let done = self.take_records(plain);
+        if done.is_err() {
+            plain.clear();
+            self.fail();
+        }
+        done
+    }
+
+    fn take_records(&mut self, plain: &mut Vec<u8>) -> Result<(), Failure> {
+        #[cfg(feature = "websocket")]
+        if let Some(tunnel) = &mut self.tunnel {
+            let mut frames = Vec::new();
+            tunnel.receive(plain, &mut frames)?;
+            self.say(&frames)?;
+        }
+        let Some(resuming) = &mut self.resuming else { return Ok(()) };
+        let mut answer = Vec::new();
+        resuming.receive(plain, &mut answer).map_err(|malformed| Failure::resume(malformed.0))?;
+        let answer = self.carried(answer);
+        self.say(&answer)
+    }
+
+    /// What records are for the layer.
+    pub(super) fn carried(&self, records: Vec<u8>) -> Vec<u8> {
+        #[cfg(feature = "websocket")]
+        if let Some(tunnel) = self.tunnel.as_ref().filter(|_| !records.is_empty()) {
+            let mut frames = Vec::new();
+            tunnel.send(&records, &mut frames);
+            return frames;
+        }
+        records
+    }
+
+    /// As [`carried`](Transport::carried), for the last records.
+    pub(super) fn ended(&self, records: Vec<u8>) -> Vec<u8> {
+        let carried = self.carried(records);
+        #[cfg(feature = "websocket")]
+        if let Some(tunnel) = &self.tunnel {
+            return tunnel.closed(carried);
+        }
+        carried
+    }
+
+    /// Puts bytes into the output, behind what is there.
+    fn say(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sealed = self.call(|layer, input, output| layer.seal(input, bytes, output))?;
+        self.check(sealed)
+    }
+
+    /// A session begins with this connection.
+    pub(crate) fn begin_session(&mut self, token: Token, afresh: Option<Afresh>) -> Result<(), Failure> {
+        let mut answer = Vec::new();
+        if let Some(resuming) = &mut self.resuming {
+            resuming.begin(token, afresh, &mut answer);
+        }
+        let answer = self.carried(answer);
+        self.say(&answer)
+    }
+
+    /// This connection takes the place of `other`, which is gone. Its peer has so much of what was
+    /// sent. Appends to `wire` what it is to be sent.
+    pub(crate) fn take_over(&mut self, other: Transport, has: u64, wire: &mut Vec<u8>) -> Result<(), Failure> {
+        let mut answer = Vec::new();
+        if let (Some(resuming), Some(other)) = (&mut self.resuming, other.resuming) {
+            resuming.go_on(*other, has, &mut answer);
+        }
+        self.opening = None;
+        let answer = self.carried(answer);
+        // Not by way of the output: what was kept may be more than a layer has to say.
+        self.take_output(wire);
+        let sealed = self.call(|layer, input, _| layer.seal(input, &answer, wire))?;
+        self.check(sealed)
+    }
+
+    /// Takes it apart, to be moved to another thread. `None` if no session can be asked for by it.
+    pub(crate) fn depart(self) -> Option<Moving> {
+        let Transport { layer, input, output, resuming, .. } = self;
+        Some(Moving {
+            layer,
+            input,
+            output,
+            resuming: resuming?,
+            #[cfg(feature = "websocket")]
+            tunnel: self.tunnel,
+        })
+    }
+
+    /// How long the peer may take to come back.
+    pub(crate) fn window(&self) -> Duration {
+        self.resuming.as_ref().map_or(Duration::ZERO, |resuming| resuming.settings().window_time())
+    }
+}
+
+/// The transport of a new connection without a session, on its way to one.
+pub(crate) struct Moving {
+    layer: Layer,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    resuming: Box<Resuming>,
+    #[cfg(feature = "websocket")]
+    tunnel: Option<Box<Tunnel>>,
+}
+
+impl Moving {
+    /// The transport again. It is not open, and has its hello.
+    pub(crate) fn arrive(self) -> Transport {
+        let Moving { layer, input, output, resuming, .. } = self;
+        let timeout = resuming.settings().most_hello_time();
+        let opening = Opening { timeout, _place: None, outbound: None, failure: None };
+        // It has begun already.
+        let begun = Transport::new(Layer::Plain, opening);
+        Transport {
+            layer,
+            input,
+            output,
+            resuming: Some(resuming),
+            #[cfg(feature = "websocket")]
+            tunnel: self.tunnel,
+            ..begun
+        }
+    }
+}
