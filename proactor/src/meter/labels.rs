@@ -7,7 +7,7 @@ use crate::session::reason::CloseReason;
 use crate::transport::failure::TlsFailure;
 
 /// All reasons for a close, in the order of their discriminants.
-const ALL_REASONS: [CloseReason; 23] = [
+const ALL_REASONS: [CloseReason; 24] = [
     CloseReason::ByPeer,
     CloseReason::ByHandler,
     CloseReason::Panic,
