@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A moment on a driver's monotonic clock, in nanoseconds.
 ///
@@ -21,12 +20,6 @@ use std::time::{Duration, Instant};
 pub struct Time(u64);
 
 impl Time {
-    /// This moment on the clock of the real system.
-    pub(crate) fn real() -> Time {
-        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-        Time(BEGAN.elapsed().as_nanos() as u64)
-    }
-
     /// The moment the clock began.
     pub const ZERO: Time = Time(0);
     /// Later than every deadline that can be reached (about 584 years).

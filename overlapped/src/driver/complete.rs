@@ -43,6 +43,13 @@ impl Driver {
     /// first, as in a turn. Not every backend ends a send so early.
     #[inline]
     pub fn next_sent(&mut self) -> Option<Completion> {
+        if self.listed.is_empty() && !self.backend.has_ended() {
+            return None;
+        }
+        self.next_of_sends()
+    }
+
+    fn next_of_sends(&mut self) -> Option<Completion> {
         if self.backend.starts_at_once(self.listed.len()) && self.process.is_this() && self.failure.is_none() {
             // If the backend fails, the next turn finds that too, and tells of it.
             self.flush().ok()?;

@@ -239,7 +239,7 @@ fn sleep(until: Option<Time>) {
 
 #[cfg(not(loom))]
 fn clock() -> Time {
-    Time::real()
+    crate::sys::clock::now()
 }
 
 #[cfg(loom)]

@@ -18,7 +18,7 @@ use super::poll::Poll;
 use super::uring::Uring;
 #[cfg(windows)]
 use super::winsock::Winsock;
-use super::{handle::Handle, maker::Maker};
+use super::{clock, handle::Handle, maker::Maker};
 use super::{sim::Sim, sim::network::Network};
 
 /// The backend of a driver.
@@ -128,7 +128,7 @@ impl AnyBackend {
     pub(crate) fn now(&self) -> Time {
         match self {
             AnyBackend::Sim(b) => b.network.now(),
-            _ => Time::real(),
+            _ => clock::now(),
         }
     }
 
@@ -331,6 +331,18 @@ impl AnyBackend {
             AnyBackend::Uring(b) => b.starts_at_once(waiting),
             #[cfg(unix)]
             AnyBackend::Poll(_) => waiting > 0,
+            _ => false,
+        }
+    }
+
+    /// Whether there may be ends of what ended as it was started.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            AnyBackend::Uring(b) => b.has_ended(),
+            #[cfg(unix)]
+            AnyBackend::Poll(b) => b.has_ended(),
             _ => false,
         }
     }

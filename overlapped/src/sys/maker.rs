@@ -7,7 +7,7 @@ use crate::error::{Action, ErrorKind};
 use crate::options::{DatagramOptions, ListenOptions};
 use crate::time::Time;
 
-use super::{handle::Handle, sim::network::Network, socket::SystemSocket};
+use super::{clock, handle::Handle, sim::network::Network, socket::SystemSocket};
 
 /// Makes the sockets of a backend, on any thread.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Maker {
     /// This moment on the clock of these sockets' backend.
     pub(crate) fn now(&self) -> Time {
         match self {
-            Maker::System => Time::real(),
+            Maker::System => clock::now(),
             Maker::Sim(network) => network.now(),
         }
     }

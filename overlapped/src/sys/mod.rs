@@ -10,7 +10,10 @@
 
 #![allow(unsafe_code, reason = "this is where the operating system is called")]
 
+#[cfg(unix)]
+mod bare;
 mod bound_path;
+pub(crate) mod clock;
 pub(crate) mod datagrams;
 pub(crate) mod descriptor;
 pub(crate) mod dispatch;

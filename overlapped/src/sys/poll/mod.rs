@@ -35,7 +35,7 @@ use crate::wake::WakeHandle;
 
 use super::message::{MOST_BYTES, Message};
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
-use super::{handle::Handle, socket::sock_addr};
+use super::{clock, handle::Handle, socket::sock_addr};
 use connect::Connecting;
 use registry::Registry;
 use sockets::{NONE, Request, Requests, Socket};
@@ -413,7 +413,7 @@ impl Poll {
             _ if busy => Some(Duration::ZERO),
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - Time::real()),
+            Some(until) => Some(until - clock::now()),
         };
         let waits = limit != Some(Duration::ZERO) && self.wake.may_wait();
         let waited = self.registry.wait(if waits { limit } else { Some(Duration::ZERO) });
@@ -445,7 +445,7 @@ impl Poll {
         if self.connect_again.is_empty() {
             return until;
         }
-        let soon = Time::real() + CONNECT_AGAIN;
+        let soon = clock::now() + CONNECT_AGAIN;
         Some(until.map_or(soon, |until| until.min(soon)))
     }
 
@@ -455,6 +455,11 @@ impl Poll {
                 self.list_ready(socket, Direction::Send);
             }
         }
+    }
+
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     /// The next end of a send that ended as it was started.

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use super::super::message::Message;
+use super::super::{bare, message::Message};
 use super::sockets::Part;
 
 /// On macOS a socket option does this. `socket2` and the standard library set it on the sockets
@@ -51,14 +51,14 @@ pub(super) fn is_ready(fd: RawFd, wanted: i16) -> Result<bool, i32> {
 /// The part may be written to, and nobody else uses it meanwhile.
 pub(super) unsafe fn recv(fd: RawFd, part: Part, flags: i32) -> Moved {
     // SAFETY: as the caller says.
-    moved(unsafe { libc::recv(fd, part.ptr.cast(), part.len, flags | libc::MSG_DONTWAIT) })
+    moved(unsafe { bare::recv(fd, part.ptr.cast(), part.len, flags) })
 }
 
 /// # Safety
 /// The part is initialised memory to which nobody writes meanwhile.
 pub(super) unsafe fn send(fd: RawFd, part: Part, flags: i32) -> Moved {
     // SAFETY: as the caller says.
-    moved(unsafe { libc::send(fd, part.ptr.cast(), part.len, flags | libc::MSG_DONTWAIT | NO_SIGNAL) })
+    moved(unsafe { bare::send(fd, part.ptr.cast(), part.len, flags | NO_SIGNAL) })
 }
 
 /// # Safety

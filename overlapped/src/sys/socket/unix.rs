@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::super::bare;
 use crate::address::Address;
 use crate::options::check::Target;
 
@@ -140,7 +141,7 @@ pub(super) unsafe fn borrow(socket: &Socket) -> Borrowed {
 /// The memory may be written to, and nobody else uses it meanwhile.
 pub(super) unsafe fn recv_now(socket: &Borrowed, ptr: *mut u8, len: usize) -> Result<Option<usize>, i32> {
     // SAFETY: as the caller says.
-    moved(unsafe { libc::recv(socket.as_raw_fd(), ptr.cast(), len, libc::MSG_DONTWAIT) })
+    moved(unsafe { bare::recv(socket.as_raw_fd(), ptr.cast(), len, 0) })
 }
 
 /// Sends `len` bytes at `ptr` without waiting; perhaps not all. `None` if it would have to wait.
@@ -148,9 +149,8 @@ pub(super) unsafe fn recv_now(socket: &Borrowed, ptr: *mut u8, len: usize) -> Re
 /// # Safety
 /// The memory is initialised, and nobody writes to it meanwhile.
 pub(super) unsafe fn send_now(socket: &Borrowed, ptr: *const u8, len: usize) -> Result<Option<usize>, i32> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: as the caller says.
-    moved(unsafe { libc::send(socket.as_raw_fd(), ptr.cast(), len, flags) })
+    moved(unsafe { bare::send(socket.as_raw_fd(), ptr.cast(), len, libc::MSG_NOSIGNAL) })
 }
 
 fn moved(result: isize) -> Result<Option<usize>, i32> {

@@ -38,7 +38,7 @@ use crate::time::Time;
 use crate::wake::WakeHandle;
 
 use super::socket::unix::disconnect;
-use super::{handle::Handle, message::Message, op::Event, op::Outcome, process::Process};
+use super::{clock, handle::Handle, message::Message, op::Event, op::Outcome, process::Process};
 use buf_ring::BufRing;
 use direct_table::DirectTable;
 use enter::Entrance;
@@ -265,7 +265,7 @@ impl Uring {
         let limit = match until {
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - Time::real()),
+            Some(until) => Some(until - clock::now()),
         };
         let is_to_submit = !self.ring.submission().is_empty();
         if self.spot.may_skip_enter(!self.ended.is_empty(), is_to_submit) {
@@ -325,6 +325,11 @@ impl Uring {
     #[inline]
     pub(crate) fn starts_at_once(&self, waiting: usize) -> bool {
         (1..=self.spot.left()).contains(&waiting)
+    }
+
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     /// The next end of a send that ended as it was started.

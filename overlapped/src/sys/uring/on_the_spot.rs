@@ -6,7 +6,7 @@
 
 use std::os::fd::AsRawFd;
 
-use super::super::handle::Handle;
+use super::super::{bare, handle::Handle};
 
 /// The most completions of a turn that has brought little, and the most sends in it.
 const FEW: usize = 4;
@@ -48,9 +48,8 @@ impl OnTheSpot {
         let Handle::System(system) = handle else { return None };
         self.left -= 1;
         let fd = system.socket.as_raw_fd();
-        let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the call only reads these bytes.
-        let sent = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        let sent = unsafe { bare::send(fd, bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
         match usize::try_from(sent) {
             Ok(sent) => Some(Ok(sent)),
             Err(_) => refused(),

@@ -42,9 +42,9 @@ use crate::report::{Backend, Feature, Report};
 use crate::time::Time;
 use crate::wake::WakeHandle;
 
-use super::handle::Handle;
 use super::op::{Event, Failure, OpKind, Outcome, Owned};
 use super::socket::windows::report_unreachable;
+use super::{clock, handle::Handle};
 use block::Block;
 use codes::{code_of, done, last_error};
 use dump::Dump;
@@ -279,7 +279,7 @@ impl Winsock {
         let limit = match until {
             None => None,
             Some(Time::ZERO) => Some(Duration::ZERO),
-            Some(until) => Some(until - Time::real()),
+            Some(until) => Some(until - clock::now()),
         };
         let idle = self.ended.is_empty() && self.draining.is_empty();
         let waits = idle && limit != Some(Duration::ZERO) && self.wake.may_wait();
