@@ -4,6 +4,7 @@
 //! ```text
 //! start ──▶ Starting ──submit──▶ Started ──collect──▶ Ended ──take──▶ free
 //!   │            (engine's thread)         └──▶ routine or port ────▶ free
+//!   ├──▶ Trying ──▶ Ended: a send, made within the start ([`at_once`](super::at_once))
 //!   └──▶ immediate result: tried within the start, on a socket that skips packets on success
 //! ```
 
@@ -59,7 +60,7 @@ pub(crate) struct Core {
     /// Made for the first lookup of a name.
     resolver: OnceLock<Resolver>,
     /// The engine's thread.
-    thread: usize,
+    pub(super) thread: usize,
     /// It is a local engine, and nothing has turned it so far.
     pub(super) unturned: AtomicBool,
 }
@@ -106,7 +107,7 @@ impl Core {
 
     /// Makes the engine's thread look at its queue. It does so before it waits, so it need not wake
     /// itself.
-    fn wake_thread(&self) {
+    pub(super) fn wake_thread(&self) {
         if self.thread != park::this_thread() {
             self.wake.wake();
         }
@@ -267,7 +268,14 @@ impl Core {
         if look_up.is_some() {
             tables.operations[key.slot()].look_up = look_up;
         }
-        let first = tables.enqueue(key);
+        if let Some(endpoint) = endpoint.filter(|_| direct.is_none())
+            && let Some((direct, op)) = self.begin_try(&mut tables, endpoint, key)
+        {
+            drop(tables);
+            self.try_send(direct, key, op);
+            return Ok(Started::Pending(OpId(key)));
+        }
+        let first = !tables.waits_for_try(key) && tables.enqueue(key);
         drop(tables);
         if first {
             self.wake_thread();

@@ -71,6 +71,11 @@ impl Endpoint {
         lock(&self.view)
     }
 
+    /// The same, unless someone uses it at this moment.
+    pub(crate) fn direct_if_free(&self) -> Option<MutexGuard<'_, Direct>> {
+        self.view.try_lock().ok()
+    }
+
     /// Lets the caller's code use the system's socket directly. The socket is not closed meanwhile.
     pub(crate) fn lend<R>(&self, action: Action, f: impl FnOnce(&View) -> R) -> Result<R, Error> {
         /// The end of the loan, also by a panic.

@@ -1,5 +1,6 @@
 //! Many threads: engines, their sockets and operations, and the four models.
 
+mod at_once;
 pub(crate) mod core;
 mod direct;
 pub(crate) mod ending;

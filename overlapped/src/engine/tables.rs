@@ -21,6 +21,8 @@ const NONE: u32 = u32::MAX;
 pub(super) enum Stage {
     /// Waits for the engine's thread to submit it to the driver.
     Starting(Crossing<Op>),
+    /// The thread that starts it tries it.
+    Trying,
     /// With the driver, under this id.
     Started(OpId),
     /// The driver did not take it; its end is about to be told.
@@ -31,7 +33,7 @@ pub(super) enum Stage {
 
 impl Stage {
     pub(super) fn is_in_flight(&self) -> bool {
-        matches!(self, Stage::Starting(_) | Stage::Started(_))
+        matches!(self, Stage::Starting(_) | Stage::Trying | Stage::Started(_))
     }
 }
 
@@ -78,6 +80,8 @@ pub(super) struct SocketRecord {
     /// The list of its operations that have not ended, oldest first. Its close is not in it.
     first: u32,
     last: u32,
+    /// The slot of the send that is being tried by the thread that starts it.
+    pub(super) tried: u32,
     /// Operations in flight in each direction.
     receives: u32,
     sends: u32,
@@ -99,6 +103,7 @@ impl SocketRecord {
             failed: false,
             first: NONE,
             last: NONE,
+            tried: NONE,
             receives: 0,
             connects: 0,
             sends: 0,
@@ -256,6 +261,34 @@ impl Tables {
         }
         self.queue.push_back(key);
         self.queue.len() == 1
+    }
+
+    /// Whether a new operation waits until an earlier send of its socket has been tried. It is
+    /// queued then.
+    pub(super) fn waits_for_try(&self, key: Key) -> bool {
+        let record = &self.operations[key.slot()];
+        let socket = record.socket.and_then(|socket| self.sockets.get(socket));
+        record.direction == Some(Direction::Send) && socket.is_some_and(|socket| socket.tried != NONE)
+    }
+
+    /// A send has been tried, if this one was: queues those that have waited for that. Returns
+    /// whether the engine's thread must be woken.
+    pub(super) fn end_try(&mut self, slot: u32) -> bool {
+        let record = &self.operations[slot];
+        let mut next = record.after;
+        let Some(socket) = record.socket.and_then(|socket| self.sockets.get_mut(socket)) else { return false };
+        if socket.tried != slot {
+            return false;
+        }
+        socket.tried = NONE;
+        let mut wake = false;
+        while next != NONE {
+            let record = &self.operations[next];
+            let (waits, this) = (matches!(record.stage, Stage::Starting(_)), next);
+            next = record.after;
+            wake |= waits && self.enqueue_slot(this);
+        }
+        wake
     }
 
     /// As [`enqueue`](Tables::enqueue), for the operation in a slot.

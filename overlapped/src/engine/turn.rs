@@ -68,7 +68,7 @@ impl Core {
         }
     }
 
-    fn tell(&self, mut completion: Completion, waiting: &mut Unparks) {
+    pub(super) fn tell(&self, mut completion: Completion, waiting: &mut Unparks) {
         let key = key_of_token(completion.token);
         if let Ok(Outcome::Received(0)) = completion.result
             && let Some(code) = self.death_behind(key)
@@ -82,7 +82,7 @@ impl Core {
         }
         let mut tables = lock(&self.tables);
         let record = &tables.operations[key.slot()];
-        debug_assert!(matches!(record.stage, Stage::Started(_) | Stage::Refused));
+        debug_assert!(matches!(record.stage, Stage::Started(_) | Stage::Refused | Stage::Trying));
         debug_assert!(tables.operations.contains(key));
         let (action, flags) = (record.action, record.flags);
         if record.has_buf && completion.buf.is_none() {
@@ -93,6 +93,9 @@ impl Core {
         if let Some(socket) = record.socket {
             match record.direction {
                 Some(direction) => {
+                    if tables.end_try(key.slot()) {
+                        self.wake_thread();
+                    }
                     tables.leave_socket(key.slot());
                     if let Some(record) = tables.sockets.get_mut(socket) {
                         *record.count(direction) -= 1;
@@ -242,7 +245,9 @@ fn submit_one(tables: &mut Tables, driver: &mut Driver, key: Key) -> Option<Comp
         let Place::Driver(id) = record.place else { unreachable!("a socket stays until its close has ended") };
         op.socket = id;
     }
-    if cancelled && action != Action::Close {
+    // What was tried has perhaps been sent in part, which only the driver can tell of.
+    let is_fresh = op.owned.progress == 0 && op.owned.tried().is_none();
+    if cancelled && is_fresh && action != Action::Close {
         return refused(Error::new(action, ErrorKind::Cancelled), op.into_buf());
     }
     match driver.submit_checked(op, token(key)) {

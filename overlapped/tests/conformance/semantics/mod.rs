@@ -27,6 +27,7 @@ mod readiness;
 mod results;
 mod reviewed;
 mod routines;
+mod sending_at_once;
 mod skipping;
 mod sockets;
 mod starting;
