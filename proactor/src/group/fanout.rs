@@ -157,7 +157,7 @@ pub(crate) fn leave(state: &mut ShardState, id: SessionId, group: &Group, stamp:
     if record.outbox.len() > state.limits.outbox {
         // Leaving copies what is queued into the outbox. What is sent before is not copied.
         let complete = membership::complete_upto(state, id.slot());
-        send::send_upto(state, id.slot(), stamp.min(complete));
+        send::send_upto(state, id.slot(), stamp.min(complete), None);
     }
     if membership::leave_one(state, id.slot(), local, Some(stamp)) {
         close::begin(state, id.slot(), CloseReason::TooSlow);

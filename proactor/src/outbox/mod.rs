@@ -238,6 +238,20 @@ impl Outbox {
         gather
     }
 
+    /// Its private bytes, if they are all that is queued, nothing is in flight, and the session is
+    /// in no group.
+    #[inline]
+    pub(crate) fn only_own(&self) -> Option<&[u8]> {
+        if self.apart == 0 && self.positions.is_empty() { self.own.whole() } else { None }
+    }
+
+    /// All of [those](Outbox::only_own) were sent. Returns their memory.
+    #[inline]
+    pub(crate) fn own_sent(&mut self) -> Vec<u8> {
+        self.end_appending();
+        self.own.take_all()
+    }
+
     /// So many bytes are no longer in flight.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.in_flight -= bytes;

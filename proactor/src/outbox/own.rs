@@ -172,13 +172,25 @@ impl OwnBytes {
         }
     }
 
+    /// All bytes, if there are some and they begin their buffer.
+    #[inline]
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        if self.head == 0 && !self.bytes.is_empty() { Some(&self.bytes) } else { None }
+    }
+
     /// Takes all bytes if they begin their buffer and none has a stamp over `stamp`.
     pub(super) fn take_whole(&mut self, stamp: u64) -> Option<Vec<u8>> {
         if self.head > 0 || self.runs.back().is_some_and(|run| run.stamp > stamp) {
             return None;
         }
+        Some(self.take_all())
+    }
+
+    /// Takes all bytes, which begin their buffer.
+    #[inline]
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
         self.runs.clear();
-        Some(std::mem::take(&mut self.bytes))
+        std::mem::take(&mut self.bytes)
     }
 
     /// Takes the buffer out, and returns where the first run begins in it. The runs stay.

@@ -1,10 +1,12 @@
 //! Sending: from a packet to the session's outbox, at the end of the turn to the driver, and what a
 //! completed send gives back.
 
+mod at_once;
 mod metering;
 
 use overlapped::{Driver, Error, Op, buf::AnyBuf, buf::Packet, driver::OpId, driver::SocketId};
 
+use self::at_once::{Tried, read_again, send_own};
 pub(super) use self::metering::meter_queued;
 use self::metering::{meter_sent, meter_wire};
 
@@ -146,10 +148,16 @@ pub(super) fn hold_reading(state: &mut ShardState, slot: u32) {
     }
 }
 
-/// Sends in one operation what is queued, except broadcasts later than the last count.
-pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
+/// Sends in one operation what is queued, except broadcasts later than the last count. Says whether
+/// our stream may be to end behind it.
+pub(crate) fn send_queued(state: &mut ShardState, slot: u32) -> bool {
+    let tried = match send_own(state, slot) {
+        Tried::Whole => return false,
+        Tried::Part(sent) => Some(sent),
+        Tried::Not => None,
+    };
     let ShardState { sessions, groups, limits, send_memory, .. } = state;
-    let Some(record) = sessions.at_mut(slot) else { return };
+    let Some(record) = sessions.at_mut(slot) else { return false };
     let is_member = !record.outbox.positions.is_empty();
     let upto = groups.sendable_upto(&record.outbox);
     // While a send is in flight they wait, and can be replaced.
@@ -157,7 +165,7 @@ pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
         let by_packet = limits.slow == SlowConsumer::DropOldest;
         record.outbox.settle_latest(upto, by_packet, || send_memory.buffer());
     }
-    send_upto(state, slot, upto);
+    send_upto(state, slot, upto, tried);
     if is_member
         && let ShardState { sessions, groups, .. } = state
         && let Some(record) = sessions.at(slot)
@@ -165,10 +173,12 @@ pub(crate) fn send_queued(state: &mut ShardState, slot: u32) {
     {
         groups.caught_up(&record.outbox);
     }
+    true
 }
 
-/// Sends what is queued with a stamp up to `stamp`, unless a send is in flight.
-pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
+/// Sends what is queued with a stamp up to `stamp`, unless a send is in flight. `tried` says how
+/// many bytes of it were sent at once, if that was tried.
+pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64, tried: Option<usize>) {
     let ShardState { sessions, groups, limits, send_memory, driver, timers, .. } = state;
     let Some((id, record, to_send)) = sessions.at_to_send(slot) else { return };
     record.unlist();
@@ -187,8 +197,8 @@ pub(crate) fn send_upto(state: &mut ShardState, slot: u32, stamp: u64) {
         return to_send.add(slot, record);
     };
     record.sending = true;
-    let piece = if is_member { None } else { taken.one_piece() };
-    let sent = piece.and_then(|bytes| driver.send_at_once(record.socket, bytes)).unwrap_or(0);
+    let piece = if is_member || tried.is_some() { None } else { taken.one_piece() };
+    let sent = piece.and_then(|bytes| driver.send_at_once(record.socket, bytes)).or(tried).unwrap_or(0);
     if sent > 0 && sent == taken.len() {
         send_memory.keep_taken(taken);
         // It has not failed, so it closes nothing.
@@ -488,12 +498,7 @@ fn ended(state: &mut ShardState, slot: u32, mut bytes: usize, error: Option<&Err
     }
     if is_low {
         let (is_throttled, partner) = (record.holds.contains(Hold::Throttled), record.partner());
-        if is_throttled {
-            reading::release(state, slot, Hold::Throttled);
-        }
-        if let Some(partner) = partner {
-            reading::release(state, partner, Hold::Blocked);
-        }
+        read_again(state, slot, is_throttled, partner);
     }
     false
 }

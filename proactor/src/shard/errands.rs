@@ -2,6 +2,7 @@
 //! none of it, and ask for all at once.
 
 use super::directory::Phase;
+use super::state::ShardState;
 use super::{Shard, cluster};
 use crate::cluster::mail::MailKind;
 use crate::handler::Handler;
@@ -10,8 +11,7 @@ use crate::session::receive;
 impl<H: Handler> Shard<H> {
     /// Whether there is something to do before the completions. `told` was read before: mail that
     /// was sent before the server was told to end is seen here, and read before the end begins.
-    pub(super) fn has_news(&self, told: Phase) -> bool {
-        let state = &*self.logic.state();
+    pub(super) fn has_news(&self, state: &ShardState, told: Phase) -> bool {
         !self.mailbox.is_empty()
             || !state.pending.is_empty()
             || told > self.phase
@@ -39,8 +39,7 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Whether there is something to do behind the completions.
-    pub(super) fn has_errands(&self) -> bool {
-        let state = &mut *self.logic.state();
+    pub(super) fn has_errands(&self, state: &mut ShardState) -> bool {
         let now = state.timers.now();
         // Each wheel is told of the turn.
         let has_due = state.timers.may_have_due() | state.logic_timers.may_have_due(now) | self.tasks.begin_turn(now);

@@ -107,8 +107,7 @@ impl<H: Handler> Shard<H> {
     /// has ended: it was told to, and its last session is closed.
     pub(crate) fn turn(&mut self) -> Result<bool, ServerError> {
         let wait = {
-            let deadline = self.deadline();
-            let state = self.logic.state();
+            let state = &mut *self.logic.state();
             let has_to_call = state.sessions.has_to_resume()
                 || self.tasks.has_woken()
                 || !state.pending.is_empty()
@@ -126,22 +125,25 @@ impl<H: Handler> Shard<H> {
                 || state.datagrams.as_ref().is_some_and(|ports| ports.has_to_go_on())
                 || self.acceptor.as_ref().is_some_and(Acceptor::has_to_go_on)
                 || !state.groups.may_wait();
-            match deadline {
+            match state.deadline() {
                 _ if has_to_go_on => Wait::Poll,
                 // Neither a handler nor a task is called until the late shard has caught up.
-                _ if has_to_call && state.groups.is_held_back() => Wait::For(HELD_BACK),
+                _ if has_to_call && state.groups.is_held_back() => {
+                    state.rest(None);
+                    Wait::For(HELD_BACK)
+                }
                 _ if has_to_call => Wait::Poll,
-                Some(deadline) => Wait::Until(deadline),
-                None => Wait::Forever,
+                Some(deadline) => {
+                    state.rest(Some(deadline));
+                    Wait::Until(deadline)
+                }
+                None => {
+                    // Nothing is due, so nothing can be late, and the clock is not read.
+                    state.timers.rest_forever();
+                    Wait::Forever
+                }
             }
         };
-        match wait {
-            Wait::Poll => {}
-            // Nothing is due, so nothing can be late, and the clock is not read.
-            Wait::Forever => self.logic.state().timers.rest_forever(),
-            Wait::Until(deadline) => self.rest(Some(deadline)),
-            Wait::For(_) => self.rest(None),
-        }
         self.turn_within(wait)?;
         if !self.has_ended() {
             return Ok(true);
@@ -156,15 +158,13 @@ impl<H: Handler> Shard<H> {
     /// The turn is over, and the next begins when something happens, or at the deadline. Turns
     /// without this in between are taken to follow at once.
     pub(crate) fn rest(&mut self, deadline: Option<Time>) {
-        let state = &mut *self.logic.state();
-        let now = state.driver.now();
-        state.timers.rest(now, deadline);
+        self.logic.state().rest(deadline);
     }
 
     /// As [`turn`](Shard::turn), with a limit of the caller's on the wait. Says whether there was
     /// anything to do.
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Result<bool, ServerError> {
-        {
+        let (told, has_news) = {
             let state = &mut *self.logic.state();
             state.driver.turn(wait)?;
             state.timers.begin_turn(state.driver.now());
@@ -173,22 +173,27 @@ impl<H: Handler> Shard<H> {
             }
             state.groups.begin_turn();
             state.turn = state.turn.wrapping_add(1);
-        }
+            let told = self.directory.phase();
+            (told, self.has_news(state, told))
+        };
         let _turning = self.tasks.enter();
-        let told = self.directory.phase();
-        let mut busy = self.has_news(told) && self.take_news(told);
+        let mut busy = has_news && self.take_news(told);
         let mut completions = 0;
-        loop {
-            let completion = self.logic.state().driver.next();
-            let Some(completion) = completion else { break };
+        let has_errands = loop {
+            let completion = {
+                let state = &mut *self.logic.state();
+                match state.driver.next() {
+                    Some(completion) => completion,
+                    None => break self.has_errands(state),
+                }
+            };
             completions += 1;
             self.completed(completion);
-        }
+        };
         let came = completions > 0;
         busy |= came;
-        busy |= self.has_errands() && self.run_errands(came);
+        busy |= has_errands && self.run_errands(came);
         busy |= self.flush();
-        busy |= work::go_on(&mut self.logic.state());
         if self.has_ports {
             busy |= self.finish_datagrams();
         }
@@ -225,11 +230,11 @@ impl<H: Handler> Shard<H> {
 
     /// It was told to end, and its last session is closed.
     pub(crate) fn has_ended(&self) -> bool {
+        if self.phase == Phase::Running {
+            return false;
+        }
         let state = self.logic.state();
-        self.phase != Phase::Running
-            && state.driver.live().sockets == 0
-            && state.attempts.ended_count() == 0
-            && state.away.is_empty()
+        state.driver.live().sockets == 0 && state.attempts.ended_count() == 0 && state.away.is_empty()
     }
 
     /// When it has something to do without being told.
@@ -426,25 +431,28 @@ impl<H: Handler> Shard<H> {
         any
     }
 
-    /// The end of a turn: counts the news of groups, and sends what is queued. Says whether there
-    /// was anything.
+    /// The end of a turn: counts the news of groups, sends what is queued, and goes on with a
+    /// drain. Says whether there was anything.
     fn flush(&mut self) -> bool {
-        let has_groups = {
-            let state = &mut *self.logic.state();
-            state.groups.begin_delivery();
-            !state.groups.is_empty()
-        };
-        // A packet that was mailed before a broadcast leaves before it.
-        let mut busy = has_groups && self.read_mail();
-        let state = &mut *self.logic.state();
+        let mut busy = false;
+        let mut state = self.logic.state();
+        state.groups.begin_delivery();
+        if !state.groups.is_empty() {
+            drop(state);
+            // A packet that was mailed before a broadcast leaves before it.
+            busy = self.read_mail();
+            state = self.logic.state();
+        }
+        let state = &mut *state;
         busy |= fanout::fan_out(state);
         let now = state.timers.now();
         state.groups.renew_budget(now);
         if state.sessions.is_dirty() {
             let dirty = state.sessions.take_dirty();
             for slot in &dirty {
-                send::send_queued(state, *slot);
-                close::end_own_stream(state, *slot);
+                if send::send_queued(state, *slot) {
+                    close::end_own_stream(state, *slot);
+                }
             }
             state.sessions.reuse_dirty(dirty);
             if state.transports.has_failed() {
@@ -456,7 +464,8 @@ impl<H: Handler> Shard<H> {
         if state.groups.has_to_trim() {
             fanout::trim_logs(state);
         }
-        busy || state.sessions.is_dirty() || state.groups.has_news()
+        busy |= state.sessions.is_dirty() || state.groups.has_news();
+        busy | (state.drain.is_on() && work::go_on(state))
     }
 }
 

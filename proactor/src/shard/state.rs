@@ -211,6 +211,12 @@ impl ShardState {
         }
     }
 
+    /// The turn is over, and the next begins when something happens, or at the deadline.
+    pub(crate) fn rest(&mut self, deadline: Option<Time>) {
+        let now = self.driver.now();
+        self.timers.rest(now, deadline);
+    }
+
     /// As [`submit`].
     #[inline]
     pub(crate) fn submit(&mut self, op: Op, token: u64) -> Option<OpId> {
