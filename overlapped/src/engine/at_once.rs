@@ -69,9 +69,11 @@ impl Core {
         let buf = op.into_inner().into_buf();
         let completion = Completion { id: OpId(key), token: token(key), more: false, result: Ok(outcome), buf };
         let mut waiting = Unparks::default();
-        self.tell(completion, &mut waiting);
+        let untaken = self.tell(completion, &mut waiting);
         drop(direct);
         waiting.unpark();
+        // If its port was closed meanwhile. Its buffer may use the socket when it is dropped.
+        drop(untaken);
     }
 
     /// The engine's thread goes on with a send that was tried.

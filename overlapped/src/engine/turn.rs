@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::tables::{OperationRecord, Place, Stage, Tables, key_of_token, token};
-use super::{core::Core, endpoint::Endpoint, notify::Notify, park::Unparks};
+use super::{core::Core, endpoint::Endpoint, notify::Notify, notify::Untaken, park::Unparks};
 use crate::buf::{AnyBuf, Crossing, Value};
 use crate::driver::{Completion, Driver, Op, Outcome, Wait};
 use crate::error::{Action, Error, ErrorKind};
@@ -63,12 +63,13 @@ impl Core {
 
     /// Tells of an operation's end. A waker may panic, and so may a buffer that is dropped.
     fn ended(&self, completion: Completion, waiting: &mut Unparks) {
-        if catch_unwind(AssertUnwindSafe(|| self.tell(completion, waiting))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| drop(self.tell(completion, waiting)))).is_err() {
             tracing::error!("a waker, or a buffer that was dropped, panicked; other operations go on");
         }
     }
 
-    pub(super) fn tell(&self, mut completion: Completion, waiting: &mut Unparks) {
+    /// Returns what nobody takes, to be dropped.
+    pub(super) fn tell(&self, mut completion: Completion, waiting: &mut Unparks) -> Option<Untaken> {
         let key = key_of_token(completion.token);
         if let Ok(Outcome::Received(0)) = completion.result
             && let Some(code) = self.death_behind(key)
@@ -87,7 +88,8 @@ impl Core {
         let (action, flags) = (record.action, record.flags);
         if record.has_buf && completion.buf.is_none() {
             // Telling would have to give the buffer back.
-            return tracing::error!("the system keeps the buffer of an operation, which therefore does not end");
+            tracing::error!("the system keeps the buffer of an operation, which therefore does not end");
+            return None;
         }
         let mut closed = None;
         if let Some(socket) = record.socket {
@@ -125,7 +127,7 @@ impl Core {
                 // The program's code is to find nobody asleep who has been told.
                 waiting.unpark_all();
             }
-            return;
+            return Some(untaken);
         }
         record.stage = Stage::Ended(completion);
         let waker = record.waker.take();
@@ -140,6 +142,7 @@ impl Core {
             waiting.unpark_all();
             waker.wake();
         }
+        None
     }
 
     /// The code of what lies behind the end of a stream: a transfer that was tried without the
